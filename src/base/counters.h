@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace ringpost {
+
+/// What a shard counts. Counters only grow; gauges go both ways.
+enum class Counter : uint8_t {
+  events_accepted,       ///< Durable and acknowledged.
+  events_duplicate,      ///< Answered from the idempotency window.
+  events_refused,        ///< Answered 4xx or 5xx; nothing stored.
+  deliveries_created,    ///< One per matched webhook.
+  deliveries_delivered,  ///< Ended with a 2xx.
+  deliveries_dead,       ///< Given up.
+  deliveries_cancelled,  ///< Webhook deleted or disabled.
+  attempts_started,
+  attempts_failed,
+  connections_opened,       ///< Outbound.
+  connections_reused,       ///< Attempts sent on a kept connection.
+  tls_handshakes,           ///< Outbound, full and resumed.
+  tls_resumptions,          ///< Outbound, resumed only.
+  journal_bytes,            ///< Written, padding included.
+  journal_records,          ///< Appended.
+  syncs_completed,          ///< Durable journal writes that succeeded.
+  outcomes_unrecorded,      ///< Outcomes that no space was left for; repeated after a restart.
+  http_requests,            ///< Inbound.
+  connections_accepted,     ///< Inbound.
+  deliveries_pending,       ///< Gauge: due, waiting or in flight.
+  deliveries_in_flight,     ///< Gauge.
+  storage_failed,           ///< Gauge: 1 after a durable write failed.
+  count_,
+};
+
+/// The name under which `/metrics` and `ringpost status` show a counter.
+std::string_view name(Counter counter);
+
+/// The counters of one shard. Thread safety: the shard writes, anyone reads (relaxed: each value is
+/// right, two values need not be of one instant).
+class alignas(64) Counters {
+ public:
+  void add(Counter counter, uint64_t amount = 1) {
+    auto& value = shared_[static_cast<size_t>(counter)];  // One writer: no read-modify-write needed.
+    value.store(value.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  void subtract(Counter counter, uint64_t amount = 1) { add(counter, -amount); }
+  void set(Counter counter, uint64_t amount) {
+    shared_[static_cast<size_t>(counter)].store(amount, std::memory_order_relaxed);
+  }
+  uint64_t value(Counter counter) const {
+    return shared_[static_cast<size_t>(counter)].load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::array<std::atomic<uint64_t>, static_cast<size_t>(Counter::count_)> shared_{};
+};
+
+}  // namespace ringpost

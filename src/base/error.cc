@@ -1,0 +1,149 @@
+#include "ringpost/error.h"
+
+#include "base/assert.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace ringpost {
+
+std::string_view name(Errc code) {
+  switch (code) {  // No default: a new code has to get a name, or the build warns.
+    case Errc::refused: return "refused";
+    case Errc::unreachable: return "unreachable";
+    case Errc::reset: return "reset";
+    case Errc::closed: return "closed";
+    case Errc::timed_out: return "timed_out";
+    case Errc::cancelled: return "cancelled";
+    case Errc::overloaded: return "overloaded";
+    case Errc::malformed: return "malformed";
+    case Errc::too_large: return "too_large";
+    case Errc::out_of_space: return "out_of_space";
+    case Errc::corrupt: return "corrupt";
+    case Errc::io_failed: return "io_failed";
+    case Errc::not_found: return "not_found";
+    case Errc::conflict: return "conflict";
+    case Errc::locked: return "locked";
+    case Errc::unauthenticated: return "unauthenticated";
+    case Errc::not_permitted: return "not_permitted";
+    case Errc::destination_denied: return "destination_denied";
+    case Errc::name_unresolved: return "name_unresolved";
+    case Errc::tls_failed: return "tls_failed";
+    case Errc::certificate_invalid: return "certificate_invalid";
+    case Errc::bad_status: return "bad_status";
+    case Errc::unsupported: return "unsupported";
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+std::string_view name(Side side) {
+  switch (side) {
+    case Side::producer: return "producer";
+    case Side::endpoint: return "endpoint";
+    case Side::disk: return "disk";
+    case Side::operator_: return "operator";
+    case Side::self: return "self";
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+namespace {
+
+std::string_view sentence(Errc code) {
+  switch (code) {
+    case Errc::refused: return "connection refused";
+    case Errc::unreachable: return "no route to the host";
+    case Errc::reset: return "connection reset by the peer";
+    case Errc::closed: return "connection closed before the message was whole";
+    case Errc::timed_out: return "deadline passed";
+    case Errc::cancelled: return "cancelled";
+    case Errc::overloaded: return "a limit of the relay is reached";
+    case Errc::malformed: return "malformed message";
+    case Errc::too_large: return "too large";
+    case Errc::out_of_space: return "no space left";
+    case Errc::corrupt: return "stored bytes fail their checksum";
+    case Errc::io_failed: return "input/output failed";
+    case Errc::not_found: return "not found";
+    case Errc::conflict: return "conflict";
+    case Errc::locked: return "locked by another process";
+    case Errc::unauthenticated: return "not authenticated";
+    case Errc::not_permitted: return "not permitted";
+    case Errc::destination_denied: return "destination not allowed by the egress policy";
+    case Errc::name_unresolved: return "the host name does not resolve";
+    case Errc::tls_failed: return "TLS failed";
+    case Errc::certificate_invalid: return "the certificate does not verify";
+    case Errc::bad_status: return "the answer's status means failure";
+    case Errc::unsupported: return "not supported";
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+}  // namespace
+
+std::string describe(const Error& error) {
+  std::string text{sentence(error.code)};
+  if (error.detail == 0) return text;
+  switch (error.code) {
+    case Errc::bad_status: return text + " (" + std::to_string(error.detail) + ")";
+    case Errc::tls_failed:
+    case Errc::certificate_invalid: return text + " (reason " + std::to_string(error.detail) + ")";
+    default: break;
+  }
+  const char* symbol = strerrorname_np(error.detail);
+  return text + " (" + (symbol != nullptr ? symbol : std::to_string(error.detail)) + ")";
+}
+
+bool retryable(Errc code) {
+  switch (code) {
+    case Errc::refused:
+    case Errc::unreachable:
+    case Errc::reset:
+    case Errc::closed:
+    case Errc::timed_out:
+    case Errc::overloaded:
+    case Errc::malformed:
+    case Errc::too_large:
+    case Errc::out_of_space:
+    case Errc::io_failed:
+    case Errc::destination_denied:  // The policy or the name's addresses may change in between.
+    case Errc::name_unresolved:
+    case Errc::tls_failed:
+    case Errc::certificate_invalid:
+    case Errc::bad_status: return true;
+    case Errc::cancelled:
+    case Errc::corrupt:
+    case Errc::not_found:
+    case Errc::conflict:
+    case Errc::locked:
+    case Errc::unauthenticated:
+    case Errc::not_permitted:
+    case Errc::unsupported: return false;
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+Error error_from_errno(int errno_value, Side side) {
+  switch (errno_value) {
+    case ECONNREFUSED:
+    case ENOENT:
+      return {errno_value == ENOENT ? Errc::not_found : Errc::refused, side, errno_value};
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ENETDOWN: return {Errc::unreachable, side, errno_value};
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED: return {Errc::reset, side, errno_value};
+    case ETIMEDOUT: return {Errc::timed_out, side, errno_value};
+    case ECANCELED: return {Errc::cancelled, side, errno_value};
+    case ENOSPC:
+    case EDQUOT: return {Errc::out_of_space, Side::disk, errno_value};
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EAGAIN: return {Errc::overloaded, Side::self, errno_value};
+    default: return {Errc::io_failed, side, errno_value};
+  }
+}
+
+}  // namespace ringpost

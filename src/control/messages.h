@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ulid.h"
+#include "http/message.h"
+#include "io/address.h"
+#include "journal/record.h"
+#include "journal/writer.h"
+
+// What the shards and the control thread say to each other. Every message is one value in a
+// bounded mailbox (base/mailbox.h); none is lost: a sender that finds the mailbox full keeps the
+// message, stops taking on work, and tries again next turn.
+
+namespace ringpost::control {
+
+/// Names a request of a connection of one shard; stale if the connection has gone meanwhile.
+struct RequestHandle {
+  uint32_t index = 0;
+  uint32_t generation = 0;
+};
+
+// --- from a shard to the control thread ---------------------------------------------------------
+
+/// A request for the management API. Authentication is the control thread's business.
+struct ApiRequest {
+  RequestHandle handle;
+  std::unique_ptr<http::Request> request;
+  io::Address peer;
+};
+
+/// An event is durable in the sender's journal and its deliveries are under way.
+struct EventAccepted {
+  journal::EventRef event;
+};
+
+/// An attempt ended (or a delivery was cancelled); its record is in the sender's journal at
+/// `position`, or nowhere if that is not valid (no space).
+struct OutcomeRecorded {
+  Ulid delivery;
+  journal::Position event;
+  journal::Position position;
+  uint32_t webhook_number = 0;
+  uint32_t attempt = 0;
+  journal::DeliveryStatus status{};
+  WallTime started_at{};
+  WallTime next_attempt_at{};
+};
+
+/// The first attempt, or the next one, was started. Lets the API say `in_flight`.
+struct AttemptStarted {
+  Ulid delivery;
+  uint32_t attempt = 0;
+};
+
+/// The endpoint answered 410 Gone: the webhook is to be disabled.
+struct EndpointGone {
+  uint32_t webhook_number = 0;
+};
+
+/// The sender's journal wants a prepared segment.
+struct SegmentWanted {};
+struct SegmentSealed {
+  uint32_t number = 0;
+};
+
+/// A delivery is due whose event is no longer in memory.
+struct PayloadWanted {
+  journal::Position event;
+  uint64_t ticket = 0;  ///< Handed back in PayloadRead.
+};
+
+/// The sender has passed a quiescent point since `version` was published, and has handled the
+/// message that said so: nothing of it uses an older snapshot.
+struct SnapshotSeen {
+  uint64_t version = 0;
+};
+
+/// The answer to Redeliver: the event is durable, or was refused.
+struct RedeliverDone {
+  uint64_t ticket = 0;
+  bool failed = false;
+  Error error{};
+  Ulid event_uid;  ///< Of the new event; its delivery's id derives from it.
+};
+
+/// The shard's journal failed a durable write; the shard refuses events from now on.
+struct StorageFailed {
+  Error error{};
+};
+
+using ToControl =
+    std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded, AttemptStarted,
+                 EndpointGone, SegmentWanted, SegmentSealed, PayloadWanted, SnapshotSeen,
+                 RedeliverDone, StorageFailed>;
+
+// --- from the control thread to a shard ---------------------------------------------------------
+
+struct ApiReply {
+  RequestHandle handle;
+  std::unique_ptr<http::Response> response;
+};
+
+/// A snapshot was published. The shard cancels what is pending for `ended` webhooks (deleted or
+/// disabled), then answers SnapshotSeen.
+struct SnapshotPublished {
+  uint64_t version = 0;
+  std::vector<uint32_t> ended;
+};
+
+struct SegmentReady {
+  journal::PreparedSegment segment;
+};
+
+struct PayloadRead {
+  uint64_t ticket = 0;
+  journal::EventRef event;  ///< Empty if the record is damaged or gone: `error` says which.
+  Error error{};
+};
+
+/// Deliver `event` (encoded by the control thread: one webhook, `redelivery_of` set) as an event of
+/// its own: append, deliver, then answer RedeliverDone.
+struct Redeliver {
+  uint64_t ticket = 0;
+  journal::EventRef event;
+};
+
+using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SegmentReady, PayloadRead,
+                             Redeliver>;
+
+/// How the control thread reaches the shards.
+class Post {
+ public:
+  virtual ~Post() = default;
+  virtual void send(uint32_t shard, ToShard&& message) = 0;
+};
+
+}  // namespace ringpost::control

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/ulid.h"
+#include "journal/position.h"
+
+namespace ringpost::journal {
+
+/// An accepted event and whom it goes to. All members are views into somebody's bytes.
+struct EventView {
+  Ulid uid;                 ///< Ours, minted for each event; delivery ids derive from it.
+  WallTime accepted_at{};
+  std::string_view organization;
+  std::string_view id;      ///< The producer's, or `uid` as text where none was given.
+  bool id_given = false;    ///< The producer chose `id`: it takes part in idempotency.
+  std::string_view source;
+  std::string_view type;
+  std::string_view time;    ///< CloudEvents attributes, as they came; empty where absent.
+  std::string_view subject;
+  std::string_view data_content_type;
+  std::string_view branch;
+  std::string_view ordering_key;
+  std::string_view trace_parent;
+  std::string_view extensions;  ///< Other CloudEvents attributes, a JSON object; may be empty.
+  Bytes data;                   ///< As it came, byte for byte.
+  Bytes webhook_numbers;        ///< Packed little-endian uint32, one per matched webhook.
+  Ulid redelivery_of{};         ///< The delivery that this one repeats; all zero for none.
+  std::string_view header_overrides;  ///< Redelivery only: `Name: value` lines; may be empty.
+
+  uint32_t webhook_count() const { return static_cast<uint32_t>(webhook_numbers.size() / 4); }
+  uint32_t webhook_number(uint32_t index) const {
+    return load_le<uint32_t>(webhook_numbers.data() + size_t{index} * 4);
+  }
+  bool is_redelivery() const { return redelivery_of != Ulid{}; }
+};
+
+/// The id of the delivery of one event to one webhook: the event's time, and 80 bits of a hash of
+/// its uid and the webhook's number. Derived, so a restart finds the same id again.
+Ulid delivery_id(const Ulid& event_uid, uint32_t webhook_number);
+
+enum class DeliveryStatus : uint8_t { pending, in_flight, delivered, dead, cancelled };
+
+std::string_view name(DeliveryStatus status);
+
+/// One attempt's end (or, with `attempt` 0, a cancellation without attempt).
+struct OutcomeView {
+  Ulid delivery;
+  Position event;
+  uint32_t webhook_number = 0;
+  uint32_t attempt = 0;             ///< 1 for the first.
+  DeliveryStatus status{};          ///< After this attempt: pending, delivered, dead or cancelled.
+  WallTime started_at{};
+  Duration duration{};
+  WallTime next_attempt_at{};       ///< Only while `status` is pending.
+  bool failed = false;              ///< `error` says why.
+  Error error{};
+  uint16_t http_status = 0;         ///< 0: no answer.
+  bool response_truncated = false;  ///< More of the body came than was kept.
+  std::string_view request_head;    ///< Request line and headers as sent, credentials masked.
+  std::string_view response_head;   ///< Status line and headers as received; at most 16 KiB.
+  Bytes response_body;              ///< At most the capture limit (16 KiB).
+};
+
+/// An encoded EVENT record, shared by the journal's writer, the shards that deliver it and the
+/// control thread. The bytes never change; `position` is set once, before it is shared.
+///
+/// Thread safety: the count is atomic; everything else is read-only after creation.
+class StoredEvent {
+ public:
+  const EventView& view() const { return view_; }
+  Bytes record() const { return {record_.get(), record_size_}; }
+  Position position() const { return position_; }
+  void set_position(Position position) { position_ = position; }
+
+ private:
+  friend class EventRef;
+  friend class EventCodec;
+
+  mutable std::atomic<uint32_t> references_{1};
+  Position position_;
+  EventView view_;  // Into record_.
+  std::unique_ptr<std::byte[]> record_;
+  size_t record_size_ = 0;
+};
+
+/// Shares a StoredEvent. Copying from any thread.
+class EventRef {
+ public:
+  EventRef() = default;
+  /// Takes over the creator's reference.
+  explicit EventRef(StoredEvent* event) : event_(event) {}
+  EventRef(const EventRef& other) : event_(other.event_) { acquire(); }
+  EventRef(EventRef&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+  EventRef& operator=(EventRef other) noexcept {
+    std::swap(event_, other.event_);
+    return *this;
+  }
+  ~EventRef() { release(); }
+
+  explicit operator bool() const { return event_ != nullptr; }
+  StoredEvent* operator->() const { return event_; }
+  StoredEvent& operator*() const { return *event_; }
+
+ private:
+  void acquire() {
+    if (event_ != nullptr) event_->references_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void release() {
+    if (event_ != nullptr && event_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      delete event_;
+    }
+    event_ = nullptr;
+  }
+
+  StoredEvent* event_ = nullptr;
+};
+
+/// Encodes and decodes the payloads of records. The byte tables are in src/journal/README.md.
+class EventCodec {
+ public:
+  /// Encodes `event` into a new StoredEvent whose view points into its own bytes.
+  static EventRef encode(const EventView& event);
+  /// Decodes a record's bytes, which it copies. Errc::corrupt if they break the format.
+  static Result<EventRef> decode(Bytes record, Position position);
+  /// Decodes without copying: the view points into `record`.
+  static Result<EventView> decode_view(Bytes record);
+};
+
+/// Appends the encoded record to `out`.
+void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out);
+/// The view points into `record`. Errc::corrupt if the bytes break the format.
+Result<OutcomeView> decode_outcome(Bytes record);
+
+}  // namespace ringpost::journal

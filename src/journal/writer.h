@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/counters.h"
+#include "base/result.h"
+#include "io/ring.h"
+#include "journal/position.h"
+
+namespace ringpost::journal {
+
+enum class RecordType : uint8_t { event = 1, outcome = 2 };
+
+/// A file that is ready to be written: created, zero-filled and durable in its directory. Prepared
+/// by SegmentKeeper on the control thread and handed to the shard.
+struct PreparedSegment {
+  io::File file;
+  uint32_t number = 0;
+  uint32_t size = 0;  ///< Bytes; a multiple of 4,096.
+};
+
+/// What the writer tells its shard. Called from the ring's turn.
+class WriterEvents {
+ public:
+  virtual ~WriterEvents() = default;
+  /// All records appended before `through` (and the one that begins just before it) are on stable
+  /// storage. Rises only.
+  virtual void on_durable(Position through) = 0;
+  /// The writer moved on to its last prepared segment: another one is wanted.
+  virtual void on_segment_wanted() = 0;
+  /// `number` is full and durable: it can be read, and recycled when nothing in it lives.
+  virtual void on_segment_sealed(uint32_t number) = 0;
+  /// A durable write failed: nothing more is written (reliability rule 2). Records that were not
+  /// durable yet will never be reported so.
+  virtual void on_storage_failed(const Error& error) = 0;
+};
+
+/// Appends records to one shard's journal, with natural group commit: when a write slot is free and
+/// records wait, they are written as one block; while all slots are busy they gather.
+///
+/// Life: constructed with at least one prepared segment; destroyed when `idle()`.
+class Writer {
+ public:
+  struct Options {
+    uint16_t journal = 0;                      ///< The shard's number in positions.
+    uint64_t directory_id = 0;                 ///< Of the data directory; part of every checksum.
+    uint32_t block_bytes_max = 256 * 1024;     ///< A bigger record gets a block of its own.
+    uint32_t slots = 2;                        ///< Writes in flight.
+    uint32_t queue_bytes_max = 8 * 1024 * 1024;  ///< Appended and not written; beyond: overloaded.
+  };
+
+  Writer(io::Ring& ring, Counters& counters, WriterEvents& events, const Options& options);
+  ~Writer();
+
+  /// Gives the writer the next segment; its number is one more than the last one's.
+  void provide(const PreparedSegment& segment);
+
+  /// Queues a record; it is durable when `on_durable` passes the returned position.
+  /// @param payload  copied.
+  /// @returns its position; Errc::overloaded when the queue is full (try again after on_durable);
+  ///          Errc::out_of_space when it is an event and no segment beyond the reserve is ready
+  ///          (outcomes may use the reserve); Errc::io_failed after a storage failure.
+  Result<Position> append(RecordType type, Bytes payload);
+
+  /// Whether `append` would take `count` events of `bytes` together now: a batch is all or nothing.
+  Result<void> admit(uint32_t count, uint64_t bytes) const;
+
+  /// Call once per turn, after everything was appended: starts a write if a slot is free.
+  void commit();
+
+  /// Everything below is durable.
+  Position durable_through() const;
+  /// Nothing queued, nothing in flight.
+  bool idle() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ringpost::journal

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+
+namespace ringpost::net {
+
+/// What an outbound TLS connection trusts and how it is made: one per endpoint key, shared by its
+/// connections. Keeps the newest session tickets for resumption (at most 4, used once each).
+class ClientTls {
+ public:
+  struct Options {
+    bool verify = true;  ///< Chain and host name. Off only where a webhook says so.
+    std::string ca_pem;  ///< Empty: the system's roots (loaded once and shared).
+  };
+  /// Errc::malformed if `ca_pem` holds no certificate.
+  static Result<std::unique_ptr<ClientTls>> create(const Options& options);
+  ~ClientTls();
+
+  struct State;
+  State& state() { return *state_; }
+
+ private:
+  explicit ClientTls(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// A certificate with its key, for listeners. Never changes; a reload makes another one.
+class ServerTls {
+ public:
+  /// @param certificate_pem  leaf first, then its chain.
+  /// Errc::malformed if either is unreadable or they do not belong together.
+  static Result<std::unique_ptr<ServerTls>> create(const std::string& certificate_pem,
+                                                   const std::string& key_pem);
+  ~ServerTls();
+
+  struct State;
+  State& state() { return *state_; }
+
+ private:
+  explicit ServerTls(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ringpost::net

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ulid.h"
+
+namespace ringpost::subscription {
+
+/// How a webhook is managed and what its requests look like.
+enum class Dialect : uint8_t { standard, bitrise };
+
+std::string_view name(Dialect dialect);
+std::optional<Dialect> parse_dialect(std::string_view text);
+
+enum class WebhookState : uint8_t { active, disabled, broken };
+
+std::string_view name(WebhookState state);
+std::optional<WebhookState> parse_webhook_state(std::string_view text);
+
+/// Where a webhook's requests go, taken from its URL once, by the one URL parser (http/url.h).
+struct Destination {
+  std::string url;     ///< As shown to people; parsed and written again, so one reading only.
+  bool tls = true;     ///< https
+  std::string host;    ///< Lower case, ASCII; an IPv6 literal without its brackets.
+  uint16_t port = 443;
+  std::string target;  ///< Path and query, as sent in the request line; begins with `/`.
+};
+
+/// A webhook as the store keeps it and the shards see it. Never changes once published: an update
+/// is a new Webhook with the same number and id.
+struct Webhook {
+  uint32_t number = 0;  ///< Key of the store and of the journal's records; never used twice.
+  Ulid id;
+  Dialect dialect = Dialect::standard;
+  std::string description;
+  std::string organization = "default";
+  Destination destination;
+  std::vector<std::string> sources{"*"};  ///< Exact names, `app/*` for a kind, `*` for all.
+  std::vector<std::string> events{"*"};   ///< Exact types, `build/*` or `build.*`, `*` for all.
+  std::vector<std::pair<std::string, std::string>> headers;  ///< The user's own, in their order.
+  std::string secret;          ///< `whsec_…` (standard) or any text (bitrise; empty: unsigned).
+  bool tls_verify = true;
+  std::string tls_ca;          ///< PEM; empty: the system's roots.
+  std::vector<uint32_t> schedule_s;  ///< Seconds before attempts 2, 3, …; empty: one attempt.
+  uint32_t timeout_ms = 30'000;      ///< Total deadline of one attempt.
+  uint32_t concurrency_max = 64;     ///< Attempts in flight at once.
+  WebhookState state = WebhookState::active;
+  std::string state_reason;
+  WallTime created_at{};
+  WallTime updated_at{};
+
+  bool active() const { return state == WebhookState::active; }
+};
+
+/// Everything that connections must share to be shared themselves (reliability rule 7): the pool's
+/// key, and with `shards` the owner shard of the endpoint.
+std::string endpoint_key(const Webhook& webhook);
+
+/// The shard that owns the endpoint (scheme, host, port) of a webhook. The same for all webhooks of
+/// one endpoint, and across restarts with the same count of shards.
+uint32_t owner_shard(const Webhook& webhook, uint32_t shard_count);
+
+/// The first retry schedule, in seconds: what a webhook gets that asks for none (Standard Webhooks'
+/// recommended spacing: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h).
+std::vector<uint32_t> default_schedule();
+
+}  // namespace ringpost::subscription
