@@ -1,11 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <variant>
-#include <vector>
-
 #include "base/clock.h"
 #include "base/ulid.h"
 #include "http/message.h"
@@ -13,23 +7,23 @@
 #include "journal/record.h"
 #include "journal/writer.h"
 
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
 // What the shards and the control thread say to each other. Every message is one value in a
 // bounded mailbox (base/mailbox.h); none is lost: a sender that finds the mailbox full keeps the
 // message, stops taking on work, and tries again next turn.
 
 namespace ringpost::control {
 
-/// Names a request of a connection of one shard; stale if the connection has gone meanwhile.
-struct RequestHandle {
-  uint32_t index = 0;
-  uint32_t generation = 0;
-};
-
 // --- from a shard to the control thread ---------------------------------------------------------
 
 /// A request for the management API. Authentication is the control thread's business.
 struct ApiRequest {
-  RequestHandle handle;
+  http::RequestHandle handle;
   std::unique_ptr<http::Request> request;
   io::Address peer;
 };
@@ -94,15 +88,14 @@ struct StorageFailed {
   Error error{};
 };
 
-using ToControl =
-    std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded, AttemptStarted,
-                 EndpointGone, SegmentWanted, SegmentSealed, PayloadWanted, SnapshotSeen,
-                 RedeliverDone, StorageFailed>;
+using ToControl = std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded,
+                               AttemptStarted, EndpointGone, SegmentWanted, SegmentSealed,
+                               PayloadWanted, SnapshotSeen, RedeliverDone, StorageFailed>;
 
 // --- from the control thread to a shard ---------------------------------------------------------
 
 struct ApiReply {
-  RequestHandle handle;
+  http::RequestHandle handle;
   std::unique_ptr<http::Response> response;
 };
 
@@ -130,8 +123,8 @@ struct Redeliver {
   journal::EventRef event;
 };
 
-using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SegmentReady, PayloadRead,
-                             Redeliver>;
+using ToShard =
+    std::variant<std::monostate, ApiReply, SnapshotPublished, SegmentReady, PayloadRead, Redeliver>;
 
 /// How the control thread reaches the shards.
 class Post {

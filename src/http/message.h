@@ -9,7 +9,7 @@
 namespace ringpost::http {
 
 struct Header {
-  std::string name;  ///< As sent; compared without regard to case.
+  std::string name;   ///< As sent; compared without regard to case.
   std::string value;  ///< Without the white space around it.
 };
 
@@ -17,8 +17,8 @@ struct Header {
 struct Request {
   std::string method;
   std::string target;  ///< As in the request line: origin form.
-  std::string path;    ///< Of the target: percent-decoded once where harmless, without dot segments.
-  std::string query;   ///< Of the target, still encoded, without `?`.
+  std::string path;   ///< Of the target: percent-decoded once where harmless, without dot segments.
+  std::string query;  ///< Of the target, still encoded, without `?`.
   std::vector<Header> headers;  ///< In order; never holds trailers.
   std::string body;             ///< 64 bytes beyond its size are allocated (simdjson's padding).
   bool keep_alive = true;
@@ -33,6 +33,12 @@ struct Response {
   std::string content_type = "application/json";  ///< Not sent when the body is empty.
   std::vector<Header> headers;                    ///< Besides the ones the serialiser writes.
   std::string body;
+};
+
+/// Names a request of a connection of one shard; stale if the connection has gone meanwhile.
+struct RequestHandle {
+  uint32_t index = 0;
+  uint32_t generation = 0;
 };
 
 }  // namespace ringpost::http
