@@ -21,9 +21,15 @@ void set_log_sink(LogSink sink);
 /// one line, and no terminal obeys it. From any thread.
 void log(LogLevel level, std::string_view text);
 
-inline void log_info(std::string_view text) { log(LogLevel::info, text); }
-inline void log_warning(std::string_view text) { log(LogLevel::warning, text); }
-inline void log_error(std::string_view text) { log(LogLevel::error, text); }
+inline void log_info(std::string_view text) {
+  log(LogLevel::info, text);
+}
+inline void log_warning(std::string_view text) {
+  log(LogLevel::warning, text);
+}
+inline void log_error(std::string_view text) {
+  log(LogLevel::error, text);
+}
 
 /// `text` with control bytes (C0, DEL, C1 as UTF-8) written as \xNN.
 std::string printable(std::string_view text);
