@@ -517,7 +517,7 @@ Stream::Stream(io::Ring& ring, StreamOwner& owner, io::ReceiveGroup group)
     : state_(std::make_unique<State>(ring, owner, group)) {}
 
 Stream::~Stream() {
-  static_assert(sizeof(State) <= 320, "what an idle connection costs, besides its TLS session");
+  static_assert(sizeof(State) <= 336, "what an idle connection costs, besides its TLS session");
   RINGPOST_ASSERT(state_->phase == State::Phase::idle);
 }
 
