@@ -1,9 +1,9 @@
 #include "ingest/attribute.h"
 
+#include "base/clock.h"
+
 #include <algorithm>
 #include <array>
-
-#include "base/clock.h"
 
 namespace ringpost::ingest {
 namespace {
@@ -26,8 +26,9 @@ constexpr std::array<Attribute, 9> attributes{{
 }};
 
 bool is_lower_hex(std::string_view text) {
-  return std::ranges::all_of(
-      text, [](char digit) { return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f'); });
+  return std::ranges::all_of(text, [](char digit) {
+    return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
+  });
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`; later versions may be longer behind another dash.

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "journal/record.h"
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "journal/record.h"
 
 namespace ringpost::ingest {
 

@@ -1,11 +1,11 @@
 #include "ingest/binary_event.h"
 
+#include "base/json_writer.h"
+#include "ingest/attribute.h"
+
 #include <simdjson.h>
 
 #include <algorithm>
-
-#include "base/json_writer.h"
-#include "ingest/attribute.h"
 
 namespace ringpost::ingest {
 namespace {

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <optional>
-
 #include "http/message.h"
 #include "ingest/event_reader.h"
+
+#include <optional>
 
 namespace ringpost::ingest {
 

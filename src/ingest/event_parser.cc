@@ -1,10 +1,10 @@
 #include "ingest/event_parser.h"
 
-#include <algorithm>
-
 #include "ingest/binary_event.h"
 #include "ingest/event_reader.h"
 #include "ingest/json_text.h"
+
+#include <algorithm>
 
 namespace ringpost::ingest {
 namespace {
@@ -44,7 +44,8 @@ bool charset_is_utf8(std::string_view parameters) {
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
       value = value.substr(1, value.size() - 2);
     }
-    if (!equal_ignoring_case(value, "utf-8") && !equal_ignoring_case(value, "us-ascii")) return false;
+    if (!equal_ignoring_case(value, "utf-8") && !equal_ignoring_case(value, "us-ascii"))
+      return false;
   }
   return true;
 }
@@ -237,14 +238,16 @@ std::optional<Refusal> EventParser::parse(const http::Request& request, Events& 
                    0, "Content-Type"};
   }
   if (body.size() > body_bytes_max(packing, state_->limits)) {
-    return Refusal{413, "A body of more than " + std::to_string(body_bytes_max(packing, state_->limits)) +
-                            " bytes."};
+    return Refusal{413, "A body of more than " +
+                            std::to_string(body_bytes_max(packing, state_->limits)) + " bytes."};
   }
   std::optional<Refusal> refusal;
   switch (*packing) {
     case Packing::native_one: refusal = state_->parse_one(body, Form::native, events); break;
     case Packing::native_lines: refusal = state_->parse_lines(body, events); break;
-    case Packing::cloudevents_one: refusal = state_->parse_one(body, Form::cloudevents, events); break;
+    case Packing::cloudevents_one:
+      refusal = state_->parse_one(body, Form::cloudevents, events);
+      break;
     case Packing::cloudevents_batch: refusal = state_->parse_array(body, events); break;
     case Packing::cloudevents_binary: refusal = state_->parse_binary(request, events); break;
   }

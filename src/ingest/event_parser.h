@@ -1,20 +1,20 @@
 #pragma once
 
+#include "http/message.h"
+#include "ingest/refusal.h"
+#include "journal/record.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
-#include "http/message.h"
-#include "ingest/refusal.h"
-#include "journal/record.h"
-
 namespace ringpost::ingest {
 
 struct EventLimits {
-  uint32_t event_bytes_max = 1024 * 1024;         ///< One event, as it stands in the body.
-  uint32_t batch_bytes_max = 16 * 1024 * 1024;    ///< A whole batch.
+  uint32_t event_bytes_max = 1024 * 1024;       ///< One event, as it stands in the body.
+  uint32_t batch_bytes_max = 16 * 1024 * 1024;  ///< A whole batch.
   uint32_t batch_events_max = 10'000;
 };
 
@@ -24,7 +24,8 @@ enum class Packing : uint8_t {
   native_lines,       ///< application/x-ndjson: one a line; blank lines are passed over
   cloudevents_one,    ///< application/cloudevents+json
   cloudevents_batch,  ///< application/cloudevents-batch+json: an array
-  cloudevents_binary  ///< `ce-specversion` is there: attributes in `ce-` headers, the body is `data`
+  cloudevents_binary  ///< `ce-specversion` is there: attributes in `ce-` headers, the body is
+                      ///< `data`
 };
 
 /// Nothing if the content type is none of ours (415).

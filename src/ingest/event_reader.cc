@@ -1,11 +1,11 @@
 #include "ingest/event_reader.h"
 
-#include <algorithm>
-#include <charconv>
-
 #include "base/json_writer.h"
 #include "crypto/base64.h"
 #include "ingest/json_text.h"
+
+#include <algorithm>
+#include <charconv>
 
 namespace ringpost::ingest {
 namespace {
@@ -88,8 +88,9 @@ bool declares_json(std::string_view content_type) {
   const std::string_view type = trim_end(content_type.substr(0, content_type.find(';')));
   const auto ends_with = [type](std::string_view ending) {
     return type.size() >= ending.size() &&
-           std::ranges::equal(type.substr(type.size() - ending.size()), ending,
-                              [](char left, char right) { return (left | 0x20) == (right | 0x20); });
+           std::ranges::equal(
+               type.substr(type.size() - ending.size()), ending,
+               [](char left, char right) { return (left | 0x20) == (right | 0x20); });
   };
   return type.empty() || ends_with("/json") || ends_with("+json");
 }
@@ -183,7 +184,8 @@ std::optional<Refusal> EventReader::read_data(Value value) {
   if (!first_time(bit_data)) return wrong("data", "stands twice");
   std::string_view span;
   if (auto refusal = walk_span(value, span)) return refusal;
-  if (form_ == Form::native && !span.starts_with('{')) return wrong("data", "must be a JSON object");
+  if (form_ == Form::native && !span.starts_with('{'))
+    return wrong("data", "must be a JSON object");
   data_is_text_ = span.starts_with('"');
   event_->data = as_bytes(span);
   return std::nullopt;
@@ -205,7 +207,8 @@ std::optional<Refusal> EventReader::read_extension(std::string_view name, Value 
     return wrong(shown, "is no member of an event, and no name for an extension attribute");
   }
   const char first = value.raw_json_token().front();
-  if (first == '{' || first == '[') return wrong(name, "is an extension attribute: no object or array");
+  if (first == '{' || first == '[')
+    return wrong(name, "is an extension attribute: no object or array");
   std::string_view span;
   if (auto refusal = walk_span(value, span)) return refusal;
   if (first == '"') {

@@ -1,5 +1,9 @@
 #pragma once
 
+#include "ingest/attribute.h"
+#include "ingest/refusal.h"
+#include "journal/record.h"
+
 #include <simdjson.h>
 
 #include <cstdint>
@@ -8,10 +12,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "ingest/attribute.h"
-#include "ingest/refusal.h"
-#include "journal/record.h"
 
 namespace ringpost::ingest {
 

@@ -1,13 +1,13 @@
 #include "ingest/idempotency.h"
 
+#include "base/assert.h"
+#include "base/bytes.h"
+
 #include <algorithm>
 #include <bit>
 #include <mutex>
 #include <string>
 #include <vector>
-
-#include "base/assert.h"
-#include "base/bytes.h"
 
 namespace ringpost::ingest {
 
@@ -17,8 +17,9 @@ namespace ringpost::ingest {
 //           [key, time, status]
 //   tail ─> …                                 0: empty slot
 //
-// Twice as many slots as entries: the load is at most one half. Entries leave at the head, by age or
-// for want of room; an abandoned one leaves a gone entry behind, which leaves when it is the head.
+// Twice as many slots as entries: the load is at most one half. Entries leave at the head, by age
+// or for want of room; an abandoned one leaves a gone entry behind, which leaves when it is the
+// head.
 
 /// Thread safety: the caller holds `mutex`.
 class alignas(64) IdempotencyWindow::Stripe {
@@ -66,8 +67,9 @@ class alignas(64) IdempotencyWindow::Stripe {
    public:
     Entry() = default;
     Entry(const IdempotencyKey& key_of, Instant at, Status status)
-        : key(key_of), at_and_status_((at.time_since_epoch().count() & ~int64_t{3}) |
-                                      static_cast<int64_t>(status)) {}
+        : key(key_of),
+          at_and_status_((at.time_since_epoch().count() & ~int64_t{3}) |
+                         static_cast<int64_t>(status)) {}
 
     Status status() const { return static_cast<Status>(at_and_status_ & 3); }
     void set_status(Status status) {
@@ -209,7 +211,9 @@ class alignas(64) IdempotencyWindow::Stripe {
 };
 
 IdempotencyWindow::IdempotencyWindow(const Options& options, const std::array<HashKey, 2>& secret)
-    : options_(options), secret_(secret), shared_stripes_(std::make_unique<Stripe[]>(stripe_count)) {
+    : options_(options),
+      secret_(secret),
+      shared_stripes_(std::make_unique<Stripe[]>(stripe_count)) {
   RINGPOST_ASSERT(options_.length > Duration::zero());
   const uint32_t per_stripe =
       std::max(Stripe::entries_at_first, options_.entries_max / stripe_count);

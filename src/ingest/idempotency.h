@@ -1,12 +1,12 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/siphash.h"
+
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <string_view>
-
-#include "base/clock.h"
-#include "base/siphash.h"
 
 namespace ringpost::ingest {
 
@@ -22,8 +22,8 @@ struct IdempotencyKey {
 /// Which events were accepted lately, so that a producer that did not hear our answer may send them
 /// again. Shared by all shards.
 ///
-/// A key is reserved before its event is written, and confirmed when the event is durable. Only then
-/// may a second event with that key be answered as a duplicate.
+/// A key is reserved before its event is written, and confirmed when the event is durable. Only
+/// then may a second event with that key be answered as a duplicate.
 ///
 /// Memory: nothing at first; 32 bytes for each key remembered, growing by doubling up to the bound
 /// in Options. Beyond the bound the oldest are forgotten first. A pending key is never forgotten.

@@ -1,11 +1,11 @@
 #include "ingest/event_parser.h"
 
+#include "tests/ingest/requests.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
-
-#include "tests/ingest/requests.h"
 
 // Goal: what design 6.1 calls an event is read as such, everything else is refused with the member
 // named, and the bytes of `data` are never touched.
@@ -62,8 +62,7 @@ TEST_F(EventParserTest, ReadsEveryAttribute) {
   EXPECT_EQ(event.branch, "release/1");
   EXPECT_EQ(event.ordering_key, "c0ffee");
   EXPECT_EQ(event.trace_parent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-  EXPECT_EQ(event.extensions,
-            R"({"cluster":"eu","teams":["a","b\""],"comexample":7,"flag":true})");
+  EXPECT_EQ(event.extensions, R"({"cluster":"eu","teams":["a","b\""],"comexample":7,"flag":true})");
   EXPECT_EQ(as_text(event.data), R"({ "a" : 1.0 })");
 }
 
@@ -78,9 +77,9 @@ TEST_F(EventParserTest, LeavesIdEmptyWhereNoneIsGiven) {
 }
 
 TEST_F(EventParserTest, UnescapesAttributes) {
-  const auto parsed = parse(
-      "application/json",
-      R"({"ty\u0070e":"build\/f\u00fcr \ud83d\ude00 \"x\\","source":"\u2028é","data":{}})");
+  const auto parsed =
+      parse("application/json",
+            R"({"ty\u0070e":"build\/f\u00fcr \ud83d\ude00 \"x\\","source":"\u2028é","data":{}})");
   ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
   EXPECT_EQ(parsed.events[0].type, "build/für 😀 \"x\\");
   EXPECT_EQ(parsed.events[0].source, "\u2028é");
@@ -175,31 +174,121 @@ TEST_F(EventParserTest, AcceptsAHundredThousandKeysAndAMillionDigits) {
   const auto many = parse("application/json", native(keys + "}"));
   ASSERT_FALSE(many.refusal);
   EXPECT_EQ(as_text(many.events[0].data), keys + "}");
-  EXPECT_FALSE(parse("application/json", native("{\"n\":" + std::string(1'000'000, '7') + "}")).refusal);
+  EXPECT_FALSE(
+      parse("application/json", native("{\"n\":" + std::string(1'000'000, '7') + "}")).refusal);
 }
 
 // --- what is not JSON ---------------------------------------------------------------------------
 
 const std::vector<std::string> bad_values{
-    "",      "{",       "}",         "{]",        "[}",          "{,}",       "{\"a\"}",
-    "{\"a\":}", "{\"a\":1,}", "{\"a\":1,,\"b\":2}", "{\"a\" 1}", "{\"a\"::1}", "{a:1}", "{'a':1}",
-    "{1:1}", "{\"a\":1 \"b\":2}", "{\"a\":[1,]}", "{\"a\":[,1]}", "{\"a\":[1 2]}", "{\"a\":[1}",
-    "{\"a\":[1}]", "{\"a\":{\"b\":1]}", "{\"a\":\"b\":1}", "{\"a\":\"b\" \"c\"}", "{\"a\":\"b\"c}",
-    "{\"a\":\"b\"1}", "{\"a\":tru}", "{\"a\":truex}", "{\"a\":True}", "{\"a\":nul}", "{\"a\":nulll}",
-    "{\"a\":NaN}", "{\"a\":Infinity}", "{\"a\":-Infinity}", "{\"a\":undefined}", "{\"a\":01}",
-    "{\"a\":-01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":5.}", "{\"a\":-}", "{\"a\":1e}", "{\"a\":1e+}",
-    "{\"a\":1.e1}", "{\"a\":1.2.3}", "{\"a\":0x10}", "{\"a\":1_0}", "{\"a\":1-}", "{\"a\":--1}",
-    "{\"a\":1 000}", "{\"a\":\"\\x\"}", "{\"a\":\"\\\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"\\u12g4\"}",
-    "{\"a\":\"\\U0041\"}", "{\"a\":\"\\'\"}", "{\"a\":\"\n\"}", "{\"a\":\"\t\"}", "{\"a\":\"\x01\"}",
-    "{\"a\":\"\x1f\"}", "{\"a\":\"open}", "{\"a\":\"\\ud800\\\"}", "{\"\\q\":1}", "{\"a\nb\":1}",
-    "{\"a\":\"\xff\"}", "{\"a\":\"\xc0\xaf\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":\"\xf5\x80\x80\x80\"}",
-    "{\"a\":\"\xe2\x82\"}", "{\"\x80\":1}", "{\"a\":\xc3\xa9}", "{\"a\":1}/**/", "{/*c*/\"a\":1}",
-    "{\"a\":1}//", "{\"a\":1}}", "{\"a\":1}]", "{\"a\":1},", "{\"a\":1}{}", "{\"a\":1}1", "{}{}",
-    "{\"a\":\\n}", "{\"a\":1\\}", "{\"a\":\xe2\x80\xa8 1}", "{\"a\":\xc2\xa0 1}", "{\"a\":\f1}",
-    "{\"a\":\v1}", "\xef\xbb\xbf{}", "{\"a\":`b`}", "{\"a\":b}", "{{}}", "{[]}", "{\"a\":[{]}]}",
-    "{\"a\":(1)}", "{\"a\":1;\"b\":2}", "{\"a\"=1}", "{\"a\":*}", "{\"a\":[\"\",]}", "{\"a\":[[]}",
-    "{\"a\":[]]}", "{\"a\":\"\"\"\"}", "{\"a\":1,\"b\"}", "{\"a\":1,b:2}", "{\"a\":1,\"b\":}", "{,\"a\":1}",
-    "{\"a\":1e1.5}", "{\"a\":- 1}", "{\"a\":\"\\u00\n00\"}", "{\"a\":\"\\ \"}",
+    "",
+    "{",
+    "}",
+    "{]",
+    "[}",
+    "{,}",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{\"a\":1,}",
+    "{\"a\":1,,\"b\":2}",
+    "{\"a\" 1}",
+    "{\"a\"::1}",
+    "{a:1}",
+    "{'a':1}",
+    "{1:1}",
+    "{\"a\":1 \"b\":2}",
+    "{\"a\":[1,]}",
+    "{\"a\":[,1]}",
+    "{\"a\":[1 2]}",
+    "{\"a\":[1}",
+    "{\"a\":[1}]",
+    "{\"a\":{\"b\":1]}",
+    "{\"a\":\"b\":1}",
+    "{\"a\":\"b\" \"c\"}",
+    "{\"a\":\"b\"c}",
+    "{\"a\":\"b\"1}",
+    "{\"a\":tru}",
+    "{\"a\":truex}",
+    "{\"a\":True}",
+    "{\"a\":nul}",
+    "{\"a\":nulll}",
+    "{\"a\":NaN}",
+    "{\"a\":Infinity}",
+    "{\"a\":-Infinity}",
+    "{\"a\":undefined}",
+    "{\"a\":01}",
+    "{\"a\":-01}",
+    "{\"a\":+1}",
+    "{\"a\":.5}",
+    "{\"a\":5.}",
+    "{\"a\":-}",
+    "{\"a\":1e}",
+    "{\"a\":1e+}",
+    "{\"a\":1.e1}",
+    "{\"a\":1.2.3}",
+    "{\"a\":0x10}",
+    "{\"a\":1_0}",
+    "{\"a\":1-}",
+    "{\"a\":--1}",
+    "{\"a\":1 000}",
+    "{\"a\":\"\\x\"}",
+    "{\"a\":\"\\\"}",
+    "{\"a\":\"\\u12\"}",
+    "{\"a\":\"\\u12g4\"}",
+    "{\"a\":\"\\U0041\"}",
+    "{\"a\":\"\\'\"}",
+    "{\"a\":\"\n\"}",
+    "{\"a\":\"\t\"}",
+    "{\"a\":\"\x01\"}",
+    "{\"a\":\"\x1f\"}",
+    "{\"a\":\"open}",
+    "{\"a\":\"\\ud800\\\"}",
+    "{\"\\q\":1}",
+    "{\"a\nb\":1}",
+    "{\"a\":\"\xff\"}",
+    "{\"a\":\"\xc0\xaf\"}",
+    "{\"a\":\"\xed\xa0\x80\"}",
+    "{\"a\":\"\xf5\x80\x80\x80\"}",
+    "{\"a\":\"\xe2\x82\"}",
+    "{\"\x80\":1}",
+    "{\"a\":\xc3\xa9}",
+    "{\"a\":1}/**/",
+    "{/*c*/\"a\":1}",
+    "{\"a\":1}//",
+    "{\"a\":1}}",
+    "{\"a\":1}]",
+    "{\"a\":1},",
+    "{\"a\":1}{}",
+    "{\"a\":1}1",
+    "{}{}",
+    "{\"a\":\\n}",
+    "{\"a\":1\\}",
+    "{\"a\":\xe2\x80\xa8 1}",
+    "{\"a\":\xc2\xa0 1}",
+    "{\"a\":\f1}",
+    "{\"a\":\v1}",
+    "\xef\xbb\xbf{}",
+    "{\"a\":`b`}",
+    "{\"a\":b}",
+    "{{}}",
+    "{[]}",
+    "{\"a\":[{]}]}",
+    "{\"a\":(1)}",
+    "{\"a\":1;\"b\":2}",
+    "{\"a\"=1}",
+    "{\"a\":*}",
+    "{\"a\":[\"\",]}",
+    "{\"a\":[[]}",
+    "{\"a\":[]]}",
+    "{\"a\":\"\"\"\"}",
+    "{\"a\":1,\"b\"}",
+    "{\"a\":1,b:2}",
+    "{\"a\":1,\"b\":}",
+    "{,\"a\":1}",
+    "{\"a\":1e1.5}",
+    "{\"a\":- 1}",
+    "{\"a\":\"\\u00\n00\"}",
+    "{\"a\":\"\\ \"}",
 };
 
 TEST_F(EventParserTest, RefusesDataThatIsNotJson) {
@@ -208,7 +297,8 @@ TEST_F(EventParserTest, RefusesDataThatIsNotJson) {
     ASSERT_TRUE(one.refusal) << data;
     EXPECT_EQ(one.refusal->status, 400) << data << ": " << one.refusal->detail;
     EXPECT_TRUE(one.events.empty());
-    const auto early = parse("application/json", "{\"data\":" + data + R"(,"type":"t","source":"s"})");
+    const auto early =
+        parse("application/json", "{\"data\":" + data + R"(,"type":"t","source":"s"})");
     ASSERT_TRUE(early.refusal) << data;
     const auto alone = parse("application/json", data);
     ASSERT_TRUE(alone.refusal) << data;
@@ -293,7 +383,8 @@ const std::vector<BadEvent> bad_events{
     {"branch", with(R"("branch":"a\u001b[0m")")},
     {"orderingkey", with(R"("orderingkey":")" + std::string(257, 'x') + "\"")},
     {"traceparent", with(R"("traceparent":"00-xyz")")},
-    {"traceparent", with(R"("traceparent":"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01")")},
+    {"traceparent",
+     with(R"("traceparent":"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01")")},
     {"specversion", with(R"("specversion":"0.3")")},
     {"specversion", with(R"("specversion":1.0)")},
     {"specversion", with(R"("specversion":null)")},
@@ -366,16 +457,17 @@ TEST_F(EventParserTest, RefusesMoreThanSixtyFourExtensions) {
 TEST_F(EventParserTest, TakesAttributesUpToTheirLimits) {
   const std::string long_type(256, 't');
   const std::string long_id(128, 'i');
-  const auto parsed = parse("application/json", R"({"type":")" + long_type + R"(","source":")" +
-                                                    long_type + R"(","id":")" + long_id +
-                                                    R"(","data":{}})");
+  const auto parsed =
+      parse("application/json", R"({"type":")" + long_type + R"(","source":")" + long_type +
+                                    R"(","id":")" + long_id + R"(","data":{}})");
   ASSERT_FALSE(parsed.refusal);
   EXPECT_EQ(parsed.events[0].id, long_id);
 }
 
 TEST_F(EventParserTest, EmptyOptionalAttributesAreAbsentNatively) {
-  const auto parsed = parse("application/json",
-                            with(R"("branch":"","subject":"","time":null,"orderingkey":"","x":null)"));
+  const auto parsed =
+      parse("application/json",
+            with(R"("branch":"","subject":"","time":null,"orderingkey":"","x":null)"));
   ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
   EXPECT_EQ(parsed.events[0].branch, "");
   EXPECT_EQ(parsed.events[0].extensions, "");
@@ -396,7 +488,8 @@ TEST_F(EventParserTest, RefusesABatchWithoutEvents) {
 }
 
 TEST_F(EventParserTest, RefusesAnEventSpreadOverLines) {
-  const auto parsed = parse("application/x-ndjson", "{\"type\":\"t\",\n\"source\":\"s\",\"data\":{}}");
+  const auto parsed =
+      parse("application/x-ndjson", "{\"type\":\"t\",\n\"source\":\"s\",\"data\":{}}");
   ASSERT_TRUE(parsed.refusal);
   EXPECT_EQ(parsed.refusal->status, 400);
   EXPECT_EQ(parsed.refusal->line, 1u);
@@ -507,11 +600,23 @@ TEST_F(EventParserTest, CloudEventsHoldToTheLetter) {
 
 TEST_F(EventParserTest, RefusesBatchesThatAreNoArrayOfObjects) {
   const std::string event = cloud("");
-  const std::vector<std::string> bodies{
-        "{}", event, "[" + event, event + "]", "[" + event + "]]", "[" + event + ",]",
-        "[," + event + "]", "[" + event + " " + event + "]", "[" + event + "]{}", "[1]", "[[]]",
-        "[null]", "[" + event + ",\"x\"]", "[", "]", "",
-        "[" + event.substr(0, event.size() - 1) + "]"};
+  const std::vector<std::string> bodies{"{}",
+                                        event,
+                                        "[" + event,
+                                        event + "]",
+                                        "[" + event + "]]",
+                                        "[" + event + ",]",
+                                        "[," + event + "]",
+                                        "[" + event + " " + event + "]",
+                                        "[" + event + "]{}",
+                                        "[1]",
+                                        "[[]]",
+                                        "[null]",
+                                        "[" + event + ",\"x\"]",
+                                        "[",
+                                        "]",
+                                        "",
+                                        "[" + event.substr(0, event.size() - 1) + "]"};
   for (const std::string& body : bodies) {
     const auto parsed = parse("application/cloudevents-batch+json", body);
     ASSERT_TRUE(parsed.refusal) << body;
@@ -542,8 +647,9 @@ TEST_F(EventParserTest, ReadsBinaryMode) {
 
 TEST_F(EventParserTest, BinaryModeTakesAnyBytesThatAreNotSaidToBeJson) {
   const std::string bytes{"\x00\xff{", 3};
-  request_ = request_of("application/octet-stream", bytes,
-                        {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
+  request_ =
+      request_of("application/octet-stream", bytes,
+                 {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
   const auto parsed = parse_request();
   ASSERT_FALSE(parsed.refusal);
   EXPECT_EQ(as_text(parsed.events[0].data), bytes);
@@ -551,8 +657,9 @@ TEST_F(EventParserTest, BinaryModeTakesAnyBytesThatAreNotSaidToBeJson) {
 
 TEST_F(EventParserTest, BinaryModeRefusesJsonThatIsNone) {
   for (std::string body : {"{", "1 2", "1],[2", "1,2", "]", "[", "\"", "tru", "\xef\xbb\xbf{}"}) {
-    request_ = request_of("application/json", body,
-                          {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
+    request_ = request_of(
+        "application/json", body,
+        {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
     const auto parsed = parse_request();
     ASSERT_TRUE(parsed.refusal) << body;
     EXPECT_EQ(parsed.refusal->status, 400) << body;
@@ -587,9 +694,10 @@ TEST_F(EventParserTest, BinaryModeNamesTheHeader) {
 // --- content types ------------------------------------------------------------------------------
 
 TEST_F(EventParserTest, RefusesOtherContentTypes) {
-  for (const char* type : {"", "text/plain", "application/x-www-form-urlencoded", "json",
-                           "application/json+x", "application/jsonx", "application/json;charset=latin1",
-                           "application/json; charset=utf-16", "application/cloudevents+avro"}) {
+  for (const char* type :
+       {"", "text/plain", "application/x-www-form-urlencoded", "json", "application/json+x",
+        "application/jsonx", "application/json;charset=latin1", "application/json; charset=utf-16",
+        "application/cloudevents+avro"}) {
     const auto parsed = parse(type, native("{}"));
     ASSERT_TRUE(parsed.refusal) << type;
     EXPECT_EQ(parsed.refusal->status, 415) << type;
@@ -598,8 +706,8 @@ TEST_F(EventParserTest, RefusesOtherContentTypes) {
 
 TEST_F(EventParserTest, ReadsContentTypesWithParameters) {
   for (const char* type : {"application/json", "Application/JSON", "application/json;charset=utf-8",
-                           "application/json; charset=\"UTF-8\"", "application/json ; x=y; charset=UTF-8",
-                           "application/json;"}) {
+                           "application/json; charset=\"UTF-8\"",
+                           "application/json ; x=y; charset=UTF-8", "application/json;"}) {
     EXPECT_FALSE(parse(type, native("{}")).refusal) << type;
   }
 }

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "http/message.h"
+
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "http/message.h"
 
 namespace ringpost::ingest::test {
 
