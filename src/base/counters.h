@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/histogram.h"
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -19,19 +21,19 @@ enum class Counter : uint8_t {
   deliveries_cancelled,  ///< Webhook deleted or disabled.
   attempts_started,
   attempts_failed,
-  connections_opened,       ///< Outbound.
-  connections_reused,       ///< Attempts sent on a kept connection.
-  tls_handshakes,           ///< Outbound, full and resumed.
-  tls_resumptions,          ///< Outbound, resumed only.
-  journal_bytes,            ///< Written, padding included.
-  journal_records,          ///< Appended.
-  syncs_completed,          ///< Durable journal writes that succeeded.
-  outcomes_unrecorded,      ///< Outcomes that no space was left for; repeated after a restart.
-  http_requests,            ///< Inbound.
-  connections_accepted,     ///< Inbound.
-  deliveries_pending,       ///< Gauge: due, waiting or in flight.
-  deliveries_in_flight,     ///< Gauge.
-  storage_failed,           ///< Gauge: 1 after a durable write failed.
+  connections_opened,    ///< Outbound.
+  connections_reused,    ///< Attempts sent on a kept connection.
+  tls_handshakes,        ///< Outbound, full and resumed.
+  tls_resumptions,       ///< Outbound, resumed only.
+  journal_bytes,         ///< Written, padding included.
+  journal_records,       ///< Appended.
+  syncs_completed,       ///< Durable journal writes that succeeded.
+  outcomes_unrecorded,   ///< Outcomes that no space was left for; repeated after a restart.
+  http_requests,         ///< Inbound.
+  connections_accepted,  ///< Inbound.
+  deliveries_pending,    ///< Gauge: due, waiting or in flight.
+  deliveries_in_flight,  ///< Gauge.
+  storage_failed,        ///< Gauge: 1 after a durable write failed.
   count_,
 };
 
@@ -43,13 +45,19 @@ std::string_view name(Counter counter);
 class alignas(64) Counters {
  public:
   void add(Counter counter, uint64_t amount = 1) {
-    auto& value = shared_[static_cast<size_t>(counter)];  // One writer: no read-modify-write needed.
+    auto& value =
+        shared_[static_cast<size_t>(counter)];  // One writer: no read-modify-write needed.
     value.store(value.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
   }
   void subtract(Counter counter, uint64_t amount = 1) { add(counter, -amount); }
   void set(Counter counter, uint64_t amount) {
     shared_[static_cast<size_t>(counter)].store(amount, std::memory_order_relaxed);
   }
+  /// From the first byte of a request being parsed to its 202.
+  Histogram accept_latency;
+  /// From an event's acceptance to the end of a successful first attempt.
+  Histogram delivery_latency;
+
   uint64_t value(Counter counter) const {
     return shared_[static_cast<size_t>(counter)].load(std::memory_order_relaxed);
   }

@@ -70,6 +70,12 @@ class Completion {
     handler_(owner_, outcome);
   }
 
+  /// Ends it without running the handler: the ring has died, and so has whoever would hear of it.
+  void abandon() {
+    RINGPOST_ASSERT(pending_);
+    pending_ = false;
+  }
+
   Operation operation() const { return operation_; }
   Socket socket() const { return socket_; }
 

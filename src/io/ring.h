@@ -9,17 +9,26 @@
 #include "io/timer.h"
 #include "io/timer_wheel.h"
 
-#include <atomic>
 #include <cstdint>
-#include <span>
 
 namespace ringpost::io {
 
 /// Wakes a ring that sleeps. The one part of a ring that other threads may touch.
+///
+/// No message is missed if both sides keep this order:
+/// - a sender pushes its message, then calls `wake`;
+/// - the ring's thread looks into its mailboxes after each `turn`, before the next that may sleep.
+///
+/// A signal lasts until a turn has consumed it: a turn that begins with one does not sleep, and one
+/// that comes during a sleep ends it. Both are consumed by that turn, after which the mailboxes are
+/// looked into. So a message pushed between that look and the next turn's sleep is found, at the
+/// price of a turn without sleep when the look had found it already. What happened before `wake` is
+/// visible after the turn that consumed it, also if several senders' signals became one.
 class Waker {
  public:
   virtual ~Waker() = default;
-  /// From any thread: the ring's next or present sleep ends soon. Cheap if it is awake.
+  /// From any thread: the ring's next or present sleep ends at once. Cheap if it is awake: no
+  /// system call.
   virtual void wake() = 0;
 };
 
@@ -59,8 +68,8 @@ class Ring {
 
   // --- timers ---------------------------------------------------------------------------------
 
-  /// Runs `Handler` on `owner` once, not before `delay` has passed and at most one wheel tick
-  /// (4 ms) later when the ring is not busy. Arming an armed timer moves it.
+  /// Runs `Handler` on `owner` once, not before `delay` has passed since `now()` and at most one
+  /// wheel tick (4 ms) later when the ring is not busy. Arming an armed timer moves it.
   template <auto Handler, typename Owner>
   void arm(Owner& owner, Timer& timer, Duration delay) {
     timers_.arm(timer, now_ + delay, &owner,
@@ -113,11 +122,13 @@ class Ring {
     submit_send(op, bytes);
   }
 
-  /// Ends our direction of the stream; the peer reads end of stream after what was sent.
+  /// Ends our direction of the stream; the peer reads end of stream after what was sent. Not while
+  /// a send is pending on the socket: that would be cut off.
   virtual void shutdown_send(Socket socket) = 0;
 
   /// Asks for the end of `op`. Its handler still runs, with what had happened or -ECANCELED. A
-  /// completion that is not pending is left alone.
+  /// completion that is not pending is left alone, and so is a close. A connect that had succeeded
+  /// meanwhile ends with -ECANCELED all the same, its socket closed.
   virtual void cancel(Completion& op) = 0;
 
   /// Cancels whatever is pending on `socket`, waits for it, then closes the socket. The handlers of

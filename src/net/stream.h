@@ -1,15 +1,15 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "base/result.h"
+#include "io/ring.h"
+#include "net/tls.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "base/bytes.h"
-#include "base/result.h"
-#include "io/ring.h"
-#include "net/tls.h"
 
 namespace ringpost::net {
 
@@ -39,24 +39,28 @@ class Stream {
   explicit Stream(io::Ring& ring, StreamOwner& owner, io::ReceiveGroup group);
   ~Stream();  // Only when closed or never opened.
 
-  /// Connects to `address`; with `tls`, makes the handshake for `server_name` and verifies it.
+  /// Connects to `address`; with `tls`, makes the handshake for `server_name` (a host name or an IP
+  /// address without brackets) and verifies it. `tls` must live until on_stream_closed.
   void connect(const io::Address& address, ClientTls* tls, const std::string& server_name);
-  /// Takes over an accepted socket.
+  /// Takes over an accepted socket. A plain one may be sent to at once; on_stream_open still comes.
   void adopt(io::Socket socket, ServerTls* tls);
 
   /// Sends `head` then `body` after what was given before; with TLS sealed together, in as few
-  /// records as fit. Copied: nothing stays lent. Allowed while earlier bytes are under way.
+  /// records as fit. Copied: nothing stays lent. Allowed while earlier bytes are under way, and
+  /// after the peer's clean end. Does nothing once the stream broke or `close` was called.
   void send(Bytes head, Bytes body = {});
 
-  /// Stops and restarts reading (back pressure). While paused at most what the kernel buffers and
-  /// 64 KiB arrive.
+  /// Stops and restarts reading (back pressure). While paused, at most what one turn of the ring
+  /// had taken in already is held (128 KiB, sealed still if TLS). It is passed on within one timer
+  /// tick of `resume`.
   void pause();
   void resume();
 
   /// Ends the stream: in order (close notice, end of stream) if `graceful` and the handshake was
-  /// done, after what was given to `send`; the peer's remaining bytes are thrown away for at most
-  /// 2 s, so that a reset does not overtake our last answer. Else at once. Ends in
-  /// on_stream_closed. May be called in any state, also again to hasten a graceful close.
+  /// done, after what was given to `send` (a peer that does not read it has 30 s); the peer's
+  /// remaining bytes are thrown away for at most 2 s, so that a reset does not overtake our last
+  /// answer. Else at once. Ends in on_stream_closed. May be called in any state, also again to
+  /// hasten a graceful close; does nothing to a stream that is closed or was never opened.
   void close(bool graceful);
 
   bool open() const;              ///< Between on_stream_open and its end.

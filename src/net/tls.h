@@ -1,22 +1,26 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include "base/result.h"
 
 namespace ringpost::net {
 
 /// What an outbound TLS connection trusts and how it is made: one per endpoint key, shared by its
 /// connections. Keeps the newest session tickets for resumption (at most 4, used once each).
+///
+/// Used on one shard, and lives longer than every stream that connects with it.
 class ClientTls {
  public:
   struct Options {
     bool verify = true;  ///< Chain and host name. Off only where a webhook says so.
     std::string ca_pem;  ///< Empty: the system's roots (loaded once and shared).
   };
-  /// Errc::malformed if `ca_pem` holds no certificate.
+  /// The first call without `ca_pem` reads the system's roots (some milliseconds, once a process).
+  /// Errc::malformed if `ca_pem` holds no certificate or one that cannot be read; Errc::not_found
+  /// with Side::operator_ if the system has no roots.
   static Result<std::unique_ptr<ClientTls>> create(const Options& options);
   ~ClientTls();
 
@@ -44,5 +48,10 @@ class ServerTls {
   explicit ServerTls(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+/// For people: the reason of a failed connection in words ("certificate expired"), with what to do
+/// where that is known. For Errc::tls_failed, Errc::certificate_invalid and the errors of
+/// ClientTls::create; `describe` for all others.
+std::string describe_tls(const Error& error);
 
 }  // namespace ringpost::net

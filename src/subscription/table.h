@@ -1,63 +1,163 @@
 #pragma once
 
-#include <array>
+#include "base/assert.h"
+#include "base/siphash.h"
+#include "subscription/keyed_hash.h"
+#include "subscription/reclaimer.h"
+#include "subscription/snapshot.h"
+#include "subscription/source_table.h"
+#include "subscription/token.h"
+#include "subscription/webhook.h"
+
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <string>
-#include <string_view>
+#include <unordered_map>
 #include <vector>
-
-#include "base/siphash.h"
-#include "subscription/webhook.h"
 
 namespace ringpost::subscription {
 
-/// What a token may do; bits of Token::scopes.
-enum class Scope : uint8_t {
-  events_write = 1,
-  webhooks_read = 2,
-  webhooks_write = 4,
-  deliveries_read = 8,
-  deliveries_redeliver = 16,
-  admin = 32,  ///< Everything, tokens included.
-};
-
-/// A credential as the store keeps it: the hash, never the token.
-struct Token {
-  uint32_t number = 0;
-  Ulid id;
-  std::string name;
-  std::string organization = "default";
-  uint8_t scopes = 0;
-  std::array<uint8_t, 32> sha256{};  ///< Of the token's text.
-  WallTime created_at{};
-
-  bool allows(Scope scope) const {
-    return (scopes & (static_cast<uint8_t>(scope) | static_cast<uint8_t>(Scope::admin))) != 0;
-  }
-};
-
-/// What is looked up for one event.
-struct EventKey {
-  std::string_view organization;
-  std::string_view source;
-  std::string_view type;
-};
-
-/// One state of all subscriptions and tokens. Never changes once published.
-class Snapshot {
+/// All subscriptions and tokens: written by one thread (control), read by every shard without
+/// locks, fences or waiting.
+///
+/// Thread safety: everything here belongs to the control thread, but for `reader(i)`, whose methods
+/// belong to shard i. Readers must be offline, and their threads past their last call, when the
+/// table is destroyed. The reclamation argument is in src/subscription/README.md.
+class SubscriptionTable {
  public:
-  virtual ~Snapshot() = default;
-  /// Grows by one with each publish.
-  virtual uint64_t version() const = 0;
-  /// Appends the active webhooks that want the event, each once, by rising number. Pointers live as
-  /// long as the snapshot does for this reader (until its next `quiescent`).
-  virtual void match(const EventKey& key, std::vector<const Webhook*>& out) const = 0;
-  /// By number; nullptr if there is none (deleted). Also disabled and broken ones.
-  virtual const Webhook* webhook(uint32_t number) const = 0;
-  /// By the SHA-256 of its text; nullptr if there is none.
-  virtual const Token* token(const std::array<uint8_t, 32>& sha256) const = 0;
+  class Reader;
+
+  struct Stats {
+    uint64_t version = 0;
+    size_t webhooks = 0;
+    size_t tokens = 0;
+    size_t blocks_live = 0;     ///< Allocations held: snapshots, parts of them, webhooks, tokens.
+    size_t blocks_retired = 0;  ///< Of these: replaced, waiting for readers.
+    size_t source_bytes = 0;    ///< Of the current source index (slots, keys, rows).
+  };
+
+  /// @param reader_count  shards; each starts offline.
+  /// @param secret        random; with it nobody can aim keys at one place of the table.
+  SubscriptionTable(uint32_t reader_count, const HashKey& secret);
+  ~SubscriptionTable();
+  SubscriptionTable(const SubscriptionTable&) = delete;
+  SubscriptionTable& operator=(const SubscriptionTable&) = delete;
+
+  Reader& reader(uint32_t index);
+
+  /// Adds a webhook, or replaces the one of the same number. Readers see it with the next publish.
+  /// Sources, events and organization have passed the checks of patterns.h.
+  void put(Webhook webhook);
+  /// No effect if there is none.
+  void remove(uint32_t number);
+  /// Adds a token, or replaces the one of the same number. No two numbers share a hash.
+  void put_token(Token token);
+  void remove_token(uint32_t number);
+
+  /// Makes every change since the last publish visible, all at once, and frees what readers have
+  /// passed. Without a change there is no new version. Costs one sub-table copy per changed key:
+  /// gather changes rather than publish each (at most 1,000 publishes a second).
+  /// @returns the version in force.
+  uint64_t publish();
+
+  /// Frees what all readers have passed. `publish` does it too; call this when a publish is
+  /// followed by silence, so that the last replaced parts do not stay. @returns whether nothing
+  /// waits any more.
+  bool reclaim();
+
+  /// The snapshot in force, for the control thread itself: valid until its next `publish`.
+  const Snapshot& current() const { return *current_; }
+
+  /// The oldest version that an online reader may still look at; the current one if none is online.
+  uint64_t version_passed() const;
+
+  Stats stats() const;
+
+ private:
+  template <typename Ref>
+  class Edit;
+  using WebhookChange = PointerChange<Webhook>;
+  using TokenChange = PointerChange<Token>;
+
+  void collect_changes();
+  void collect_source_changes(const Webhook& webhook, bool added);
+  void collect_token_changes();
+  void edit_sources(Snapshot& next);
+  template <typename T>
+  void edit_pointers(uint64_t version, Directory<PointerTable<T>>& directory,
+                     std::vector<PointerChange<T>>& changes);
+  void retire(uint64_t version, const void* object, Reclaimer::Destroy destroy);
+  template <typename Ref>
+  void destroy_directory(const Directory<Ref>& directory);
+
+  // Constant after construction.
+  const KeyedHash hash_;
+  const uint32_t reader_count_;
+  const std::unique_ptr<Reader[]> readers_;
+
+  // The control thread's.
+  const Snapshot* current_;  ///< What `shared_.current` holds. Owned.
+  std::map<uint32_t, std::unique_ptr<const Webhook>> pending_webhooks_;  ///< Null: to be removed.
+  std::map<uint32_t, std::unique_ptr<const Token>> pending_tokens_;
+  std::unordered_map<uint32_t, const Token*> tokens_by_number_;  ///< As published.
+  std::vector<SourceChange> source_changes_;                     ///< These three: of one publish.
+  std::vector<WebhookChange> webhook_changes_;
+  std::vector<TokenChange> token_changes_;
+  SourceTableBuilder builder_;
+  Reclaimer reclaimer_;
+  size_t blocks_live_ = 0;
+  size_t source_bytes_ = 0;
+
+  struct alignas(64) {
+    std::atomic<const Snapshot*> current;  ///< Stored by publish(), loaded by Reader.
+  } shared_;
+};
+
+/// One shard's view. Only that shard's thread calls it.
+class SubscriptionTable::Reader {
+ public:
+  /// The snapshot in force; it, and all it hands out, stay valid until `quiescent` or `offline`.
+  /// Two calls in one turn may give two versions. Not while offline.
+  const Snapshot& snapshot() const {
+    RINGPOST_DCHECK(online_);
+    return *current_->load(std::memory_order_acquire);  // Pairs with publish().
+  }
+
+  /// The end of a turn: nothing obtained from a snapshot before is used any more (webhooks that
+  /// outlive a turn are kept by number).
+  /// @returns the version that this reader has reached: nothing older is used from now on.
+  uint64_t quiescent() {
+    RINGPOST_DCHECK(online_);
+    const uint64_t version = current_->load(std::memory_order_acquire)->version();
+    seen_.store(version, std::memory_order_release);  // Pairs with version_passed().
+    return version;
+  }
+
+  /// Before the shard sleeps: a `quiescent` that holds until `online`, so that a sleeping shard
+  /// keeps no old snapshot alive.
+  void offline() {
+    online_ = false;
+    seen_.store(gone, std::memory_order_release);  // Pairs with version_passed().
+  }
+
+  /// After waking, before the first `snapshot`.
+  void online() {
+    // Either the writer sees this store before it frees anything, or the load below sees what the
+    // writer published before it looked: both are sequentially consistent, as are the writer's.
+    seen_.store(0, std::memory_order_seq_cst);
+    const Snapshot* snapshot = current_->load(std::memory_order_seq_cst);
+    seen_.store(snapshot->version(), std::memory_order_release);
+    online_ = true;
+  }
+
+ private:
+  friend class SubscriptionTable;
+  static constexpr uint64_t gone = UINT64_MAX;
+
+  alignas(64) std::atomic<uint64_t> seen_{gone};  ///< Written here, read by version_passed().
+  bool online_ = false;                           ///< The shard's own.
+  const std::atomic<const Snapshot*>* current_ = nullptr;
 };
 
 }  // namespace ringpost::subscription

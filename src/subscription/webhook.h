@@ -1,14 +1,14 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/ulid.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "base/clock.h"
-#include "base/ulid.h"
 
 namespace ringpost::subscription {
 
@@ -25,9 +25,9 @@ std::optional<WebhookState> parse_webhook_state(std::string_view text);
 
 /// Where a webhook's requests go, taken from its URL once, by the one URL parser (http/url.h).
 struct Destination {
-  std::string url;     ///< As shown to people; parsed and written again, so one reading only.
-  bool tls = true;     ///< https
-  std::string host;    ///< Lower case, ASCII; an IPv6 literal without its brackets.
+  std::string url;   ///< As shown to people; parsed and written again, so one reading only.
+  bool tls = true;   ///< https
+  std::string host;  ///< Lower case, ASCII; an IPv6 literal without its brackets.
   uint16_t port = 443;
   std::string target;  ///< Path and query, as sent in the request line; begins with `/`.
 };
@@ -44,9 +44,9 @@ struct Webhook {
   std::vector<std::string> sources{"*"};  ///< Exact names, `app/*` for a kind, `*` for all.
   std::vector<std::string> events{"*"};   ///< Exact types, `build/*` or `build.*`, `*` for all.
   std::vector<std::pair<std::string, std::string>> headers;  ///< The user's own, in their order.
-  std::string secret;          ///< `whsec_…` (standard) or any text (bitrise; empty: unsigned).
+  std::string secret;  ///< `whsec_…` (standard) or any text (bitrise; empty: unsigned).
   bool tls_verify = true;
-  std::string tls_ca;          ///< PEM; empty: the system's roots.
+  std::string tls_ca;                ///< PEM; empty: the system's roots.
   std::vector<uint32_t> schedule_s;  ///< Seconds before attempts 2, 3, …; empty: one attempt.
   uint32_t timeout_ms = 30'000;      ///< Total deadline of one attempt.
   uint32_t concurrency_max = 64;     ///< Attempts in flight at once.

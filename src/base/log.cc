@@ -1,0 +1,52 @@
+#include "base/log.h"
+
+#include <atomic>
+
+#include "base/assert.h"
+
+namespace ringpost {
+namespace {
+
+std::atomic<LogSink> current_sink{nullptr};
+
+}  // namespace
+
+std::string_view name(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug: return "debug";
+    case LogLevel::info: return "info";
+    case LogLevel::warning: return "warning";
+    case LogLevel::error: return "error";
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+void set_log_sink(LogSink sink) { current_sink.store(sink, std::memory_order_release); }
+
+void log(LogLevel level, std::string_view text) {
+  const LogSink sink = current_sink.load(std::memory_order_acquire);  // Pairs with set_log_sink().
+  if (sink != nullptr) sink(level, printable(text));
+}
+
+std::string printable(std::string_view text) {
+  constexpr char hex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(text.size());
+  for (size_t index = 0; index < text.size(); ++index) {
+    const auto code = static_cast<uint8_t>(text[index]);
+    // C1 controls come as C2 80 … C2 9F in UTF-8.
+    const bool c1 = code == 0xC2 && index + 1 < text.size() &&
+                    static_cast<uint8_t>(text[index + 1]) >= 0x80 &&
+                    static_cast<uint8_t>(text[index + 1]) < 0xA0;
+    if (code >= 0x20 && code != 0x7F && !c1) {
+      out += text[index];
+      continue;
+    }
+    out += "\\x";
+    out += hex[code >> 4];
+    out += hex[code & 15];
+  }
+  return out;
+}
+
+}  // namespace ringpost

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ringpost {
+
+enum class LogLevel : uint8_t { debug, info, warning, error };
+
+std::string_view name(LogLevel level);
+
+/// Where log lines go. The server sets one that never blocks its caller; until then, and in tests,
+/// lines are dropped.
+using LogSink = void (*)(LogLevel level, std::string_view text);
+
+/// Replaces the sink, from one thread at start; nullptr drops lines again.
+void set_log_sink(LogSink sink);
+
+/// Logs one line. Control bytes of `text`, whoever they come from, are shown as \xNN: one call is
+/// one line, and no terminal obeys it. From any thread.
+void log(LogLevel level, std::string_view text);
+
+inline void log_info(std::string_view text) {
+  log(LogLevel::info, text);
+}
+inline void log_warning(std::string_view text) {
+  log(LogLevel::warning, text);
+}
+inline void log_error(std::string_view text) {
+  log(LogLevel::error, text);
+}
+
+/// `text` with control bytes (C0, DEL, C1 as UTF-8) written as \xNN.
+std::string printable(std::string_view text);
+
+}  // namespace ringpost

@@ -1,0 +1,313 @@
+#include "control/store/rows.h"
+
+#include "base/json_writer.h"
+#include "subscription/patterns.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
+
+namespace ringpost::control {
+namespace {
+
+using subscription::Token;
+using subscription::Webhook;
+
+/// Where each column stands in `webhook_columns`.
+enum Column : int {
+  id,
+  dialect,
+  description,
+  organization,
+  url,
+  tls,
+  host,
+  port,
+  target,
+  sources,
+  events,
+  headers,
+  secret,
+  tls_verify,
+  tls_ca,
+  schedule,
+  timeout_ms,
+  concurrency_max,
+  state,
+  state_reason,
+  created_at,
+  updated_at,
+  number,  ///< Only read.
+};
+
+constexpr std::array<std::string_view, number> column_names{
+    "id",     "dialect",      "description", "organization", "url",        "tls",
+    "host",   "port",         "target",      "sources",      "events",     "headers",
+    "secret", "tls_verify",   "tls_ca",      "schedule",     "timeout_ms", "concurrency_max",
+    "state",  "state_reason", "created_at",  "updated_at"};
+static_assert(column_names.back() == "updated_at");
+
+// --- secrets: the one way in and the one way out, so that sealing them has one place -------------
+
+void bind_secret(Statement& statement, int parameter, std::string_view value) {
+  statement.bind(parameter, as_bytes(value));
+}
+
+std::string read_secret(const Statement& row, int column) {
+  return std::string{row.text(column)};
+}
+
+// --- lists
+// -----------------------------------------------------------------------------------------
+
+std::string texts_to_json(const std::vector<std::string>& texts) {
+  std::string json;
+  JsonWriter writer(json);
+  writer.begin_array();
+  for (const std::string& text : texts) writer.value(text);
+  writer.end_array();
+  return json;
+}
+
+std::string headers_to_json(const Webhook& webhook) {
+  std::string json;
+  JsonWriter writer(json);
+  writer.begin_array();
+  for (const auto& [name, value] : webhook.headers) {
+    writer.begin_array().value(name).value(value).end_array();
+  }
+  writer.end_array();
+  return json;
+}
+
+std::string schedule_to_json(const Webhook& webhook) {
+  std::string json;
+  JsonWriter writer(json);
+  writer.begin_array();
+  for (const uint32_t seconds : webhook.schedule_s) writer.value(seconds);
+  writer.end_array();
+  return json;
+}
+
+using Element = simdjson::dom::element;
+
+bool read_element(const Element& element, std::string& out) {
+  std::string_view text;
+  if (element.get(text) != simdjson::SUCCESS) return false;
+  out = text;
+  return true;
+}
+
+bool read_element(const Element& element, uint32_t& out) {
+  uint64_t value = 0;
+  if (element.get(value) != simdjson::SUCCESS) return false;
+  if (value > std::numeric_limits<uint32_t>::max()) return false;
+  out = static_cast<uint32_t>(value);
+  return true;
+}
+
+bool read_element(const Element& element, std::pair<std::string, std::string>& out) {
+  simdjson::dom::array pair;
+  if (element.get(pair) != simdjson::SUCCESS || pair.size() != 2) return false;
+  auto at = pair.begin();
+  if (!read_element(*at, out.first)) return false;
+  return read_element(*++at, out.second);
+}
+
+template <typename Item>
+bool read_list(simdjson::dom::parser& parser, std::string_view json, std::vector<Item>& out) {
+  simdjson::dom::array array;
+  if (parser.parse(json.data(), json.size()).get(array) != simdjson::SUCCESS) return false;
+  out.clear();
+  for (const Element element : array) {
+    if (!read_element(element, out.emplace_back())) return false;
+  }
+  return true;
+}
+
+// --- single values -----------------------------------------------------------------------------
+
+bool read_flag(const Statement& row, int column, bool& out) {
+  const int64_t value = row.integer(column);
+  out = value == 1;
+  return value == 0 || value == 1;
+}
+
+template <typename Integer>
+bool read_integer(const Statement& row, int column, Integer& out) {
+  const int64_t value = row.integer(column);
+  out = static_cast<Integer>(value);
+  return value >= 0 && static_cast<uint64_t>(value) <= std::numeric_limits<Integer>::max();
+}
+
+template <typename T>
+bool take(const std::optional<T>& parsed, T& out) {
+  if (parsed) out = *parsed;
+  return parsed.has_value();
+}
+
+bool valid_utf8(std::string_view text) {
+  return simdjson::validate_utf8(text.data(), text.size());
+}
+
+}  // namespace
+
+std::string webhook_columns() {
+  std::string columns;
+  for (const std::string_view name : column_names) {
+    if (!columns.empty()) columns += ", ";
+    columns += name;
+  }
+  return columns;
+}
+
+std::string webhook_parameters() {
+  std::string parameters;
+  for (int column = 0; column < Column::number; ++column) {
+    if (!parameters.empty()) parameters += ", ";
+    parameters += '?' + std::to_string(column + 1);
+  }
+  return parameters;
+}
+
+int webhook_number_index() {
+  return Column::number + 1;
+}
+
+std::string object_to_webhook(const Webhook& webhook) {
+  namespace patterns = subscription;
+  const auto says = [](std::string_view member, std::string_view objection) {
+    return std::string{member} + " " + std::string{objection};
+  };
+  if (const auto objection = patterns::object_to_organization(webhook.organization);
+      !objection.empty()) {
+    return says("organization", objection);
+  }
+  for (const std::string& source : webhook.sources) {
+    const auto objection = patterns::object_to_source_pattern(source);
+    if (!objection.empty()) return says("a source", objection);
+  }
+  for (const std::string& event : webhook.events) {
+    const auto objection = patterns::object_to_event_pattern(event);
+    if (!objection.empty()) return says("an event", objection);
+  }
+  // JSON texts hold UTF-8 only; anything else would come back as other bytes.
+  for (const auto& [name, value] : webhook.headers) {
+    if (!valid_utf8(name) || !valid_utf8(value)) return says("a header", "is not valid UTF-8");
+  }
+  return {};
+}
+
+WebhookTexts::WebhookTexts(const Webhook& webhook)
+    : id(webhook.id.to_text()),
+      sources(texts_to_json(webhook.sources)),
+      events(texts_to_json(webhook.events)),
+      headers(headers_to_json(webhook)),
+      schedule(schedule_to_json(webhook)) {}
+
+void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTexts& texts) {
+  const auto text = [&](Column column, std::string_view value) {
+    statement.bind(column + 1, value);
+  };
+  const auto integer = [&](Column column, int64_t value) { statement.bind(column + 1, value); };
+  text(id, texts.id);
+  text(dialect, name(webhook.dialect));
+  text(description, webhook.description);
+  text(organization, webhook.organization);
+  text(url, webhook.destination.url);
+  integer(tls, webhook.destination.tls ? 1 : 0);
+  text(host, webhook.destination.host);
+  integer(port, webhook.destination.port);
+  text(target, webhook.destination.target);
+  text(sources, texts.sources);
+  text(events, texts.events);
+  text(headers, texts.headers);
+  bind_secret(statement, secret + 1, webhook.secret);
+  integer(tls_verify, webhook.tls_verify ? 1 : 0);
+  text(tls_ca, webhook.tls_ca);
+  text(schedule, texts.schedule);
+  integer(timeout_ms, webhook.timeout_ms);
+  integer(concurrency_max, webhook.concurrency_max);
+  text(state, name(webhook.state));
+  text(state_reason, webhook.state_reason);
+  integer(created_at, to_unix_ns(webhook.created_at));
+  integer(updated_at, to_unix_ns(webhook.updated_at));
+}
+
+struct WebhookReader::Parser {
+  simdjson::dom::parser json;
+};
+
+WebhookReader::WebhookReader() : parser_(std::make_unique<Parser>()) {}
+WebhookReader::~WebhookReader() = default;
+
+std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
+  simdjson::dom::parser& json = parser_->json;
+  Column failed = number;
+  const auto need = [&](Column column, bool good) {
+    if (!good && failed == number) failed = column;
+  };
+  const bool has_number = read_integer(row, number, webhook.number) && webhook.number != 0;
+  need(id, take(Ulid::parse(row.text(id)), webhook.id));
+  need(dialect, take(subscription::parse_dialect(row.text(dialect)), webhook.dialect));
+  webhook.description = row.text(description);
+  webhook.organization = row.text(organization);
+  webhook.destination.url = row.text(url);
+  need(tls, read_flag(row, tls, webhook.destination.tls));
+  webhook.destination.host = row.text(host);
+  need(port, read_integer(row, port, webhook.destination.port));
+  webhook.destination.target = row.text(target);
+  need(sources, read_list(json, row.text(sources), webhook.sources));
+  need(events, read_list(json, row.text(events), webhook.events));
+  need(headers, read_list(json, row.text(headers), webhook.headers));
+  webhook.secret = read_secret(row, secret);
+  need(tls_verify, read_flag(row, tls_verify, webhook.tls_verify));
+  webhook.tls_ca = row.text(tls_ca);
+  need(schedule, read_list(json, row.text(schedule), webhook.schedule_s));
+  need(timeout_ms, read_integer(row, timeout_ms, webhook.timeout_ms));
+  need(concurrency_max, read_integer(row, concurrency_max, webhook.concurrency_max));
+  need(state, take(subscription::parse_webhook_state(row.text(state)), webhook.state));
+  webhook.state_reason = row.text(state_reason);
+  webhook.created_at = from_unix_ns(row.integer(created_at));
+  webhook.updated_at = from_unix_ns(row.integer(updated_at));
+
+  const std::string prefix = "webhook " + std::to_string(row.integer(number)) + ": ";
+  if (!has_number) return prefix + "the number is out of range";
+  if (failed != number) {
+    return prefix + "column '" + std::string{column_names[static_cast<size_t>(failed)]} +
+           "' holds a value that cannot be used";
+  }
+  const std::string objection = object_to_webhook(webhook);
+  return objection.empty() ? objection : prefix + objection;
+}
+
+void bind_token(Statement& statement, const Token& token, std::string_view id_text) {
+  statement.bind(1, id_text);
+  statement.bind(2, token.name);
+  statement.bind(3, token.organization);
+  statement.bind(4, static_cast<int64_t>(token.scopes));
+  statement.bind(
+      5, Bytes{reinterpret_cast<const std::byte*>(token.sha256.data()), token.sha256.size()});
+  statement.bind(6, to_unix_ns(token.created_at));
+}
+
+std::string read_token(const Statement& row, Token& token) {
+  const std::string prefix = "token " + std::to_string(row.integer(6)) + ": ";
+  const Bytes sha256 = row.blob(4);
+  if (!read_integer(row, 6, token.number) || token.number == 0) {
+    return prefix + "the number is out of range";
+  }
+  if (!take(Ulid::parse(row.text(0)), token.id)) return prefix + "column 'id' is not a ULID";
+  if (!read_integer(row, 3, token.scopes)) return prefix + "column 'scopes' is out of range";
+  if (sha256.size() != token.sha256.size()) return prefix + "column 'sha256' is not 32 bytes long";
+  token.name = row.text(1);
+  token.organization = row.text(2);
+  std::memcpy(token.sha256.data(), sha256.data(), sha256.size());
+  token.created_at = from_unix_ns(row.integer(5));
+  return {};
+}
+
+}  // namespace ringpost::control

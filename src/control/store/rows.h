@@ -1,0 +1,65 @@
+#pragma once
+
+#include "control/store/sqlite.h"
+#include "subscription/token.h"
+#include "subscription/webhook.h"
+
+#include <string>
+#include <string_view>
+
+namespace ringpost::control {
+
+// How webhooks and tokens lie in the store: one row each, lists as JSON texts. Written and read
+// here and nowhere else.
+
+/// Columns of `webhook` but its number, in the order of bind_webhook's parameters; `a, b, …`.
+std::string webhook_columns();
+/// `?1, ?2, …`, one for each column.
+std::string webhook_parameters();
+/// The parameter after those: the number, for updates; and the column after those, when reading.
+int webhook_number_index();
+
+/// Why a webhook cannot be stored, or a stored one cannot be used; empty if it can.
+std::string object_to_webhook(const subscription::Webhook& webhook);
+
+/// A webhook's lists as JSON. The statement borrows them: they live until its `reset`.
+struct WebhookTexts {
+  explicit WebhookTexts(const subscription::Webhook& webhook);
+
+  std::string id;
+  std::string sources;
+  std::string events;
+  std::string headers;
+  std::string schedule;
+};
+
+/// Binds every column; `webhook` and `texts` are borrowed until the statement's `reset`.
+void bind_webhook(Statement& statement, const subscription::Webhook& webhook,
+                  const WebhookTexts& texts);
+
+/// Reads rows of `SELECT <webhook_columns>, number`. Keeps a parser between rows.
+class WebhookReader {
+ public:
+  WebhookReader();
+  ~WebhookReader();
+  WebhookReader(const WebhookReader&) = delete;
+  WebhookReader& operator=(const WebhookReader&) = delete;
+
+  /// @returns what is wrong with the row, for people; empty if `webhook` is whole.
+  std::string read(const Statement& row, subscription::Webhook& webhook);
+
+ private:
+  struct Parser;
+  const std::unique_ptr<Parser> parser_;
+};
+
+/// Columns of `token` but its number.
+inline constexpr std::string_view token_columns =
+    "id, name, organization, scopes, sha256, created_at";
+
+/// Binds them as parameters 1 to 6. `id` is the token's, as text; all is borrowed until `reset`.
+void bind_token(Statement& statement, const subscription::Token& token, std::string_view id);
+/// Reads a row of `SELECT <token_columns>, number`. @returns as WebhookReader::read.
+std::string read_token(const Statement& row, subscription::Token& token);
+
+}  // namespace ringpost::control

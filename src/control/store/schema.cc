@@ -1,0 +1,94 @@
+#include "control/store/schema.h"
+
+#include "base/assert.h"
+
+#include <array>
+#include <string>
+
+namespace ringpost::control {
+namespace {
+
+// migrations[v] leads from version v to v + 1. A migration that was released never changes.
+//
+// Numbers are 32 bits wide in memory and in the journal, and AUTOINCREMENT never gives one twice.
+// An id is a ULID as text; times are nanoseconds since 1970; lists are JSON. A secret is a blob
+// because it becomes a sealed one.
+constexpr std::array<const char*, schema_version> migrations{R"sql(
+CREATE TABLE meta (
+  name TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE webhook (
+  number INTEGER PRIMARY KEY AUTOINCREMENT CHECK (number BETWEEN 1 AND 4294967295),
+  id TEXT NOT NULL UNIQUE,
+  dialect TEXT NOT NULL,
+  description TEXT NOT NULL,
+  organization TEXT NOT NULL,
+  url TEXT NOT NULL,
+  tls INTEGER NOT NULL,
+  host TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  sources TEXT NOT NULL,
+  events TEXT NOT NULL,
+  headers TEXT NOT NULL,
+  secret BLOB NOT NULL,
+  tls_verify INTEGER NOT NULL,
+  tls_ca TEXT NOT NULL,
+  schedule TEXT NOT NULL,
+  timeout_ms INTEGER NOT NULL,
+  concurrency_max INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  state_reason TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE token (
+  number INTEGER PRIMARY KEY AUTOINCREMENT CHECK (number BETWEEN 1 AND 4294967295),
+  id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  organization TEXT NOT NULL,
+  scopes INTEGER NOT NULL,
+  sha256 BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),
+  created_at INTEGER NOT NULL
+) STRICT;
+)sql"};
+
+}  // namespace
+
+Result<int64_t> check_schema(Database& database) {
+  const auto version = database.query_integer("PRAGMA user_version");
+  if (!version) return version.error();
+  const auto owner = database.query_integer("PRAGMA application_id");
+  if (!owner) return owner.error();
+  const auto tables = database.query_integer("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return tables.error();
+  const bool is_new = *owner == 0 && *version == 0 && *tables == 0;
+  if (!is_new && (*owner != application_id || *version < 1)) {
+    return database.fail(Errc::malformed, Side::operator_,
+                         "this SQLite file is not a ringpost control store; it was left as it is");
+  }
+  if (*version > schema_version) {
+    return database.fail(Errc::unsupported, Side::operator_,
+                         "the control store has schema version " + std::to_string(*version) +
+                             " and this ringpost knows versions up to " +
+                             std::to_string(schema_version) +
+                             "; start the newer ringpost, or restore a backup from before its "
+                             "first start; the file was left as it is");
+  }
+  return *version;
+}
+
+Result<void> migrate_schema(Database& database, int64_t version) {
+  RINGPOST_ASSERT(version >= 0 && version <= schema_version);
+  if (version == schema_version) return {};
+  std::string sql = "BEGIN IMMEDIATE;";
+  for (int64_t from = version; from < schema_version; ++from) {
+    sql += migrations[static_cast<size_t>(from)];
+  }
+  sql += "PRAGMA application_id = " + std::to_string(application_id) + ";";
+  sql += "PRAGMA user_version = " + std::to_string(schema_version) + ";COMMIT";
+  return database.execute(sql);  // An error ends the transaction with the connection.
+}
+
+}  // namespace ringpost::control

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "base/result.h"
+#include "control/store/sqlite.h"
+
+namespace ringpost::control {
+
+/// The schema that this build reads and writes; kept in the file's `user_version`.
+inline constexpr int64_t schema_version = 1;
+
+/// Marks the file as ours (`application_id`): "RPst".
+inline constexpr int64_t application_id = 0x52507374;
+
+/// Refuses, without changing anything, what is not ours or is from a newer ringpost.
+/// @returns the file's schema version, 0 for a new file; Errc::unsupported, Errc::malformed, or
+/// what
+///          SQLite says. The database's `last_problem` says it for people.
+Result<int64_t> check_schema(Database& database);
+
+/// Brings the schema forward from `version`, all in one transaction.
+Result<void> migrate_schema(Database& database, int64_t version);
+
+}  // namespace ringpost::control

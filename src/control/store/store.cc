@@ -1,0 +1,263 @@
+#include "control/store/store.h"
+
+#include "base/assert.h"
+#include "control/store/rows.h"
+#include "control/store/schema.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+namespace ringpost::control {
+namespace {
+
+constexpr std::string_view memory_path = ":memory:";
+constexpr mode_t file_mode = 0600;  // Secrets are in it.
+
+class File {
+ public:
+  explicit File(int descriptor) : descriptor_(descriptor) {}
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() {
+    if (is_open()) ::close(descriptor_);
+  }
+  bool is_open() const { return descriptor_ >= 0; }
+  int descriptor() const { return descriptor_; }
+
+ private:
+  const int descriptor_;
+};
+
+/// A new file is only found again after a crash if its directory was synced too.
+bool sync_directory_of(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path{path}.parent_path();
+  const File directory{
+      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  return directory.is_open() && ::fsync(directory.descriptor()) == 0;
+}
+
+/// Makes the file if there is none, and takes it away from other users if they could read it:
+/// SQLite would make it with the process's umask, and gives its other files the mode of this one.
+///
+/// Must come before SQLite opens the file: closing a descriptor drops the process's locks on it.
+bool prepare_file(const std::string& path) {
+  const bool is_new = ::access(path.c_str(), F_OK) != 0;
+  const File file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, file_mode)};
+  if (!file.is_open()) return false;
+  struct stat status {};
+  if (::fstat(file.descriptor(), &status) != 0) return false;
+  if (!S_ISREG(status.st_mode)) {
+    errno = EINVAL;
+    return false;
+  }
+  if ((status.st_mode & 0777) != file_mode && ::fchmod(file.descriptor(), file_mode) != 0) {
+    return false;
+  }
+  for (const char* suffix : {"-wal", "-shm"}) {
+    if (::chmod((path + suffix).c_str(), file_mode) != 0 && errno != ENOENT) return false;
+  }
+  return !is_new || sync_directory_of(path);
+}
+
+}  // namespace
+
+// open ─> prepare_file ─> check_schema (nothing changed so far) ─> pragmas ─> migrate ─> statements
+
+StoreOpenResult Store::open(const std::string& path, const StoreOptions& options) {
+  if (path != memory_path && !prepare_file(path)) {
+    const Error error = error_from_errno(errno, Side::disk);
+    return {.error = error, .problem = path + ": " + describe(error)};
+  }
+  std::unique_ptr<Store> store{new Store};
+  if (const Result<void> opened = store->open_database(path, options); !opened) {
+    return {.error = opened.error(), .problem = path + ": " + std::string{store->last_problem()}};
+  }
+  return {.store = std::move(store), .error = {}, .problem = {}};
+}
+
+Result<void> Store::open_database(const std::string& path, const StoreOptions& options) {
+  if (auto opened = database_.open(path, options.busy_timeout_ms); !opened) return opened;
+  const auto version = check_schema(database_);
+  if (!version) return version.error();
+  if (auto set = set_pragmas(path == memory_path); !set) return set;
+  if (options.quick_check) {
+    if (auto checked = check_file(); !checked) return checked;
+  }
+  if (auto migrated = migrate_schema(database_, *version); !migrated) return migrated;
+  if (auto allowed = database_.allow_checkpoints(); !allowed) return allowed;
+  return prepare_statements();
+}
+
+Result<void> Store::set_pragmas(bool in_memory) {
+  const auto mode = database_.query_text("PRAGMA journal_mode = WAL");
+  if (!mode) return mode.error();
+  if (*mode != (in_memory ? "memory" : "wal")) {
+    return database_.fail(Errc::unsupported, Side::operator_,
+                          "this file system cannot hold a write-ahead log (SQLite journal mode '" +
+                              *mode + "'); the data directory needs a local one");
+  }
+  // FULL: each commit is synced, so that what the API answered survives power loss.
+  return database_.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+}
+
+Result<void> Store::check_file() {
+  const auto verdict = database_.query_text("PRAGMA quick_check(1)");
+  if (!verdict) return verdict.error();
+  if (*verdict == "ok") return {};
+  return database_.fail(Errc::corrupt, Side::disk, "the file is damaged: " + *verdict);
+}
+
+Result<void> Store::prepare_statements() {
+  const std::string number = "?" + std::to_string(webhook_number_index());
+  const std::pair<Statement*, std::string> all[] = {
+      {&insert_webhook_,
+       "INSERT INTO webhook (" + webhook_columns() + ") VALUES (" + webhook_parameters() + ")"},
+      {&update_webhook_, "UPDATE webhook SET (" + webhook_columns() + ") = (" +
+                             webhook_parameters() + ") WHERE number = " + number},
+      {&delete_webhook_, "DELETE FROM webhook WHERE number = ?1"},
+      {&insert_token_,
+       "INSERT INTO token (" + std::string{token_columns} + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+      {&delete_token_, "DELETE FROM token WHERE number = ?1"},
+      {&get_meta_, "SELECT value FROM meta WHERE name = ?1"},
+      {&set_meta_,
+       "INSERT INTO meta (name, value) VALUES (?1, ?2)"
+       " ON CONFLICT (name) DO UPDATE SET value = excluded.value"},
+  };
+  for (const auto& [statement, sql] : all) {
+    auto prepared = database_.prepare(sql);
+    if (!prepared) return prepared.error();
+    *statement = std::move(*prepared);
+  }
+  return {};
+}
+
+Result<void> Store::load(const WebhookVisitor& on_webhook, const TokenVisitor& on_token) {
+  if (auto loaded = load_webhooks(on_webhook); !loaded) return loaded;
+  return load_tokens(on_token);
+}
+
+Result<void> Store::load_webhooks(const WebhookVisitor& on_webhook) {
+  auto rows =
+      database_.prepare("SELECT " + webhook_columns() + ", number FROM webhook ORDER BY number");
+  if (!rows) return rows.error();
+  WebhookReader reader;
+  while (true) {
+    const Statement::Step step = rows->step();
+    if (step == Statement::Step::failed) return database_.fail(*rows);
+    if (step == Statement::Step::done) return {};
+    subscription::Webhook webhook;
+    if (std::string problem = reader.read(*rows, webhook); !problem.empty()) {
+      return database_.fail(Errc::corrupt, Side::disk, std::move(problem));
+    }
+    on_webhook(std::move(webhook));
+  }
+}
+
+Result<void> Store::load_tokens(const TokenVisitor& on_token) {
+  auto rows = database_.prepare("SELECT " + std::string{token_columns} +
+                                ", number FROM token ORDER BY number");
+  if (!rows) return rows.error();
+  while (true) {
+    const Statement::Step step = rows->step();
+    if (step == Statement::Step::failed) return database_.fail(*rows);
+    if (step == Statement::Step::done) return {};
+    subscription::Token token;
+    if (std::string problem = read_token(*rows, token); !problem.empty()) {
+      return database_.fail(Errc::corrupt, Side::disk, std::move(problem));
+    }
+    on_token(std::move(token));
+  }
+}
+
+Result<uint32_t> Store::insert(Statement& statement) {
+  if (auto done = database_.run(statement); !done) return done.error();
+  return static_cast<uint32_t>(database_.last_insert_number());  // The schema checks its range.
+}
+
+Result<void> Store::change_one(Statement& statement, std::string_view what, uint32_t number) {
+  if (auto done = database_.run(statement); !done) return done;
+  if (database_.changed_rows() == 1) return {};
+  return database_.fail(Errc::not_found, Side::self,
+                        "there is no " + std::string{what} + " " + std::to_string(number));
+}
+
+Result<void> Store::insert_webhook(subscription::Webhook& webhook) {
+  if (std::string objection = object_to_webhook(webhook); !objection.empty()) {
+    return database_.fail(Errc::malformed, Side::operator_, std::move(objection));
+  }
+  const WebhookTexts texts(webhook);
+  bind_webhook(insert_webhook_, webhook, texts);
+  const auto number = insert(insert_webhook_);
+  if (!number) return number.error();
+  webhook.number = *number;
+  return {};
+}
+
+Result<void> Store::update_webhook(const subscription::Webhook& webhook) {
+  if (std::string objection = object_to_webhook(webhook); !objection.empty()) {
+    return database_.fail(Errc::malformed, Side::operator_, std::move(objection));
+  }
+  const WebhookTexts texts(webhook);
+  bind_webhook(update_webhook_, webhook, texts);
+  update_webhook_.bind(webhook_number_index(), int64_t{webhook.number});
+  return change_one(update_webhook_, "webhook", webhook.number);
+}
+
+Result<void> Store::delete_webhook(uint32_t number) {
+  delete_webhook_.bind(1, int64_t{number});
+  return change_one(delete_webhook_, "webhook", number);
+}
+
+Result<void> Store::insert_token(subscription::Token& token) {
+  const std::string id = token.id.to_text();
+  bind_token(insert_token_, token, id);
+  const auto number = insert(insert_token_);
+  if (!number) return number.error();
+  token.number = *number;
+  return {};
+}
+
+Result<void> Store::delete_token(uint32_t number) {
+  delete_token_.bind(1, int64_t{number});
+  return change_one(delete_token_, "token", number);
+}
+
+Result<std::optional<std::string>> Store::meta(std::string_view name) {
+  get_meta_.bind(1, name);
+  const Statement::Step step = get_meta_.step();
+  Result<std::optional<std::string>> result{std::optional<std::string>{}};
+  if (step == Statement::Step::failed) result = database_.fail(get_meta_);
+  if (step == Statement::Step::row) result = std::optional{std::string{get_meta_.text(0)}};
+  get_meta_.reset();
+  return result;
+}
+
+Result<void> Store::set_meta(std::string_view name, std::string_view value) {
+  set_meta_.bind(1, name);
+  set_meta_.bind(2, value);
+  return database_.run(set_meta_);
+}
+
+Result<void> Store::transaction(const std::function<Result<void>()>& work) {
+  RINGPOST_ASSERT(!database_.in_transaction());
+  if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  Result<void> result = work();
+  if (result) result = database_.execute("COMMIT");
+  if (result || !database_.in_transaction()) return result;
+  // The first error is the one to tell; SQLite itself may have rolled back already.
+  const std::string problem{last_problem()};
+  const Error error = result.error();
+  if (const auto rolled_back = database_.execute("ROLLBACK"); !rolled_back) {
+    return database_.fail(
+        error.code, error.side,
+        problem + "; and the change could not be undone: " + std::string{last_problem()});
+  }
+  static_cast<void>(database_.fail(error.code, error.side, problem));
+  return error;
+}
+
+}  // namespace ringpost::control

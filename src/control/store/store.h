@@ -1,0 +1,102 @@
+#pragma once
+
+#include "base/result.h"
+#include "control/store/sqlite.h"
+#include "subscription/token.h"
+#include "subscription/webhook.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ringpost::control {
+
+struct StoreOptions {
+  int busy_timeout_ms = 5000;  ///< How long to wait for another process's lock (`sqlite3`, backup).
+  bool quick_check = false;    ///< Check the whole file at open; a second or so per GiB.
+};
+
+struct StoreOpenResult;
+
+/// What the operator set up and must survive: webhooks, tokens and a few facts about the data
+/// directory, in one SQLite file (WAL, synchronous FULL).
+///
+/// A call that returned success is durable, also after power loss. After an error it is not known
+/// whether the change is (an error of the disk may come after its write): what `load` gives at the
+/// next start holds.
+///
+/// One thread at a time, the control thread after start; calls block on the disk.
+class Store {
+ public:
+  /// @param path  the file, made with mode 0600 if there is none; `:memory:` for simulation.
+  /// A file of a newer ringpost, or one that is not ours, is refused and left as it is.
+  static StoreOpenResult open(const std::string& path, const StoreOptions& options = {});
+
+  using WebhookVisitor = std::function<void(subscription::Webhook&&)>;
+  using TokenVisitor = std::function<void(subscription::Token&&)>;
+
+  /// Streams everything, by rising number.
+  /// @returns Errc::corrupt at the first row that cannot be used, named in `last_problem`: a
+  /// webhook
+  ///          is never left out silently.
+  Result<void> load(const WebhookVisitor& on_webhook, const TokenVisitor& on_token);
+
+  /// Assigns `webhook.number`: never one that was used before. `id` is the caller's.
+  /// @returns Errc::conflict if the id is taken; Errc::malformed if it breaks the rules of
+  /// patterns.h
+  ///          or holds bytes that are not UTF-8; else what the disk says.
+  Result<void> insert_webhook(subscription::Webhook& webhook);
+  /// By number. @returns Errc::not_found if there is none; else as insert_webhook.
+  Result<void> update_webhook(const subscription::Webhook& webhook);
+  /// @returns Errc::not_found if there is none.
+  Result<void> delete_webhook(uint32_t number);
+
+  /// Assigns `token.number`. @returns Errc::conflict if the id or the hash is taken.
+  Result<void> insert_token(subscription::Token& token);
+  /// @returns Errc::not_found if there is none.
+  Result<void> delete_token(uint32_t number);
+
+  /// Facts about this data directory, by name.
+  Result<std::optional<std::string>> meta(std::string_view name);
+  Result<void> set_meta(std::string_view name, std::string_view value);
+
+  /// Runs `work` as one change: all of it is durable on success, none of it if `work` or the commit
+  /// fails. Not nested.
+  Result<void> transaction(const std::function<Result<void>()>& work);
+
+  /// What the last error was, for people and logs. Holds no secrets.
+  std::string_view last_problem() const { return database_.last_problem(); }
+
+ private:
+  Store() = default;
+
+  Result<void> open_database(const std::string& path, const StoreOptions& options);
+  Result<void> set_pragmas(bool in_memory);
+  Result<void> check_file();
+  Result<void> prepare_statements();
+  Result<uint32_t> insert(Statement& statement);
+  Result<void> change_one(Statement& statement, std::string_view what, uint32_t number);
+  Result<void> load_webhooks(const WebhookVisitor& on_webhook);
+  Result<void> load_tokens(const TokenVisitor& on_token);
+
+  Database database_;  // Before the statements: they go first.
+  Statement insert_webhook_;
+  Statement update_webhook_;
+  Statement delete_webhook_;
+  Statement insert_token_;
+  Statement delete_token_;
+  Statement get_meta_;
+  Statement set_meta_;
+};
+
+/// A store, or why there is none.
+struct StoreOpenResult {
+  std::unique_ptr<Store> store;
+  Error error{};        ///< If there is no store.
+  std::string problem;  ///< The same for people: path and reason.
+};
+
+}  // namespace ringpost::control

@@ -1,0 +1,130 @@
+#include "dialect/head.h"
+
+#include "base/assert.h"
+#include "http/serialiser.h"
+#include "ringpost/version.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ringpost::dialect {
+namespace {
+
+/// Whether a header may go out. The API and ingest checked it already: this is the second place,
+/// right before the wire.
+bool clean(std::string_view name, std::string_view value) {
+  return http::valid_header_name(name) && http::valid_header_value(value);
+}
+
+bool same_name(std::string_view left, std::string_view right) {
+  return std::ranges::equal(left, right, [](char a, char b) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    return lower(a) == lower(b);
+  });
+}
+
+/// Removes the header `name` from `head` (not from its request line), if it is there.
+void remove_header(std::string& head, std::string_view name) {
+  size_t line = head.find("\r\n") + 2;
+  while (line < head.size()) {
+    const size_t end = head.find("\r\n", line) + 2;
+    const size_t colon = head.find(':', line);
+    if (colon < end && same_name(std::string_view(head).substr(line, colon - line), name)) {
+      head.erase(line, end - line);
+      return;
+    }
+    line = end;
+  }
+}
+
+/// A redelivery may come with headers of its own: they replace the webhook's headers of that name.
+void apply_overrides(std::string& head, std::string_view overrides) {
+  while (!overrides.empty()) {
+    const size_t end = std::min(overrides.find('\n'), overrides.size());
+    const std::string_view line = overrides.substr(0, end);
+    const size_t colon = line.find(": ");
+    if (colon != std::string_view::npos && clean(line.substr(0, colon), line.substr(colon + 2))) {
+      remove_header(head, line.substr(0, colon));
+      append_header(head, line.substr(0, colon), line.substr(colon + 2));
+    }
+    overrides.remove_prefix(std::min(end + 1, overrides.size()));
+  }
+}
+
+}  // namespace
+
+std::string fixed_part(const subscription::Webhook& webhook) {
+  const subscription::Destination& to = webhook.destination;
+  std::string head = "POST " + to.target + " HTTP/1.1\r\n";
+  const bool ipv6 = to.host.find(':') != std::string::npos;
+  std::string host = ipv6 ? "[" + to.host + "]" : to.host;
+  if (to.port != (to.tls ? 443 : 80)) host += ":" + std::to_string(to.port);
+  append_header(head, "Host", host);
+  append_header(head, "User-Agent", std::string("ringpost/") + version);
+  for (const auto& [name, value] : webhook.headers) {
+    if (clean(name, value)) append_header(head, name, value);
+  }
+  return head;
+}
+
+void finish(std::string& head, const AttemptFacts& facts) {
+  char delivery[Ulid::text_size];
+  facts.delivery.write_text(delivery);
+  append_header(head, "ringpost-delivery", std::string_view{delivery, sizeof delivery});
+  append_header(head, "ringpost-attempt", uint64_t{facts.attempt});
+  const journal::EventView& event = facts.event;
+  if (!event.trace_parent.empty() && http::valid_header_value(event.trace_parent)) {
+    append_header(head, "traceparent", event.trace_parent);
+  }
+  const bool typed =
+      !event.data_content_type.empty() && http::valid_header_value(event.data_content_type);
+  append_header(head, "Content-Type", typed ? event.data_content_type : "application/json");
+  if (!event.header_overrides.empty()) apply_overrides(head, event.header_overrides);
+  append_header(head, "Content-Length", uint64_t{event.data.size()});
+  head.append("\r\n");
+}
+
+std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook) {
+  switch (webhook.dialect) {
+    case subscription::Dialect::standard: return make_standard_renderer(webhook);
+    case subscription::Dialect::bitrise: return make_bitrise_renderer(webhook);
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+namespace {
+
+bool names_a_credential(std::string_view name) {
+  std::string lower(name);
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  constexpr std::array words{"authorization", "cookie", "token",    "secret",
+                             "api-key",       "apikey", "password", "credential"};
+  return std::ranges::any_of(
+      words, [&](const char* word) { return lower.find(word) != std::string::npos; });
+}
+
+}  // namespace
+
+std::string mask_credentials(std::string_view head) {
+  std::string masked;
+  masked.reserve(head.size());
+  bool request_line = true;
+  while (!head.empty()) {
+    const size_t end = std::min(head.find("\r\n"), head.size());
+    const std::string_view line = head.substr(0, end);
+    const size_t colon = request_line ? std::string_view::npos : line.find(':');
+    if (colon != std::string_view::npos && names_a_credential(line.substr(0, colon))) {
+      masked.append(line.substr(0, colon)).append(": ***");
+    } else {
+      masked.append(line);
+    }
+    if (end < head.size()) masked.append("\r\n");
+    head.remove_prefix(std::min(end + 2, head.size()));
+    request_line = false;
+  }
+  return masked;
+}
+
+}  // namespace ringpost::dialect

@@ -1,0 +1,34 @@
+#include "http/problem.h"
+
+#include "base/json_writer.h"
+#include "http/serialiser.h"
+
+namespace ringpost::http {
+
+Response problem_response(const Problem& problem) {
+  Response response{.status = problem.status, .content_type = "application/problem+json"};
+  JsonWriter json(response.body);
+  json.begin_object().member("type", problem.type);
+  if (problem.title.empty()) {
+    json.member("title", reason_phrase(problem.status));
+  } else {
+    json.member("title", problem.title);
+  }
+  json.member("status", problem.status);
+  if (!problem.detail.empty()) json.member("detail", problem.detail);
+  if (problem.line) json.member("line", *problem.line);
+  if (!problem.member.empty()) json.member("member", problem.member);
+  json.end_object();
+  if (problem.retry_after_s > 0) {
+    response.headers.push_back({"Retry-After", std::to_string(problem.retry_after_s)});
+  }
+  return response;
+}
+
+Problem to_problem(const HttpError& error) {
+  return {.status = error.status,
+          .title = std::string{error.title},
+          .detail = std::string{error.detail}};
+}
+
+}  // namespace ringpost::http

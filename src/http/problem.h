@@ -1,0 +1,29 @@
+#pragma once
+
+#include "http/message.h"
+#include "http/request_parser.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ringpost::http {
+
+/// A refusal as RFC 9457 has it, with our extension members.
+struct Problem {
+  uint16_t status = 500;
+  std::string type = "about:blank";  ///< Or `urn:ringpost:<slug>`.
+  std::string title;                 ///< The status's reason phrase if empty.
+  std::string detail;                ///< What happened, for people; may quote a peer's bytes.
+  std::optional<uint64_t> line;      ///< Of a batch, from 1.
+  std::string member;                ///< The member of the body (or header, or parameter) to blame.
+  uint32_t retry_after_s = 0;        ///< 0: no Retry-After header.
+};
+
+/// The answer: `application/problem+json`, with Retry-After if the problem says when to come back.
+Response problem_response(const Problem& problem);
+
+/// What the parser refused, as a problem.
+Problem to_problem(const HttpError& error);
+
+}  // namespace ringpost::http

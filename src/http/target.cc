@@ -1,0 +1,136 @@
+#include "http/target.h"
+
+#include "http/syntax.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace ringpost::http {
+namespace {
+
+bool is_visible_ascii(char byte) {
+  return byte > 0x20 && byte < 0x7F;
+}
+
+bool allowed_in_path(char byte) {
+  return is_visible_ascii(byte) &&
+         std::string_view{"\"#<>\\^`{}"}.find(byte) == std::string_view::npos;
+}
+
+/// What browsers leave alone in a query is more than RFC 3986 allows; none of it means anything
+/// here.
+bool allowed_in_query(char byte) {
+  return is_visible_ascii(byte) && std::string_view{"\"#<>"}.find(byte) == std::string_view::npos;
+}
+
+/// Decodes what is harmless; nothing if the path is refused (with `reason`).
+std::optional<std::string> decode_path(std::string_view path, std::string_view& reason) {
+  std::string decoded;
+  decoded.reserve(path.size());
+  for (size_t at = 0; at < path.size(); ++at) {
+    if (!allowed_in_path(path[at])) {
+      reason = "the path holds a character that has to be percent-encoded";
+      return std::nullopt;
+    }
+    if (path[at] != '%') {
+      decoded.push_back(path[at]);
+      continue;
+    }
+    const auto high = at + 2 < path.size() ? hex_value(path[at + 1]) : std::nullopt;
+    const auto low = high ? hex_value(path[at + 2]) : std::nullopt;
+    if (!low) {
+      reason = "a % in the path is not followed by two hexadecimal digits";
+      return std::nullopt;
+    }
+    at += 2;
+    const auto code = static_cast<uint8_t>(*high << 4 | *low);
+    if (code < 0x20 || code == 0x7F) {
+      reason = "the path holds an encoded control byte";
+      return std::nullopt;
+    }
+    switch (code) {
+      case '/': decoded.append("%2F"); break;
+      case '\\': decoded.append("%5C"); break;
+      case '%': decoded.append("%25"); break;
+      default: decoded.push_back(static_cast<char>(code));
+    }
+  }
+  return decoded;
+}
+
+/// RFC 3986, 5.2.4, for a path that begins with `/`. Nothing if it would leave the root.
+std::optional<std::string> resolve_dot_segments(std::string_view path) {
+  std::string resolved;
+  resolved.reserve(path.size());
+  for (size_t at = 0; at < path.size();) {
+    const size_t end = std::min(path.find('/', at + 1), path.size());
+    const std::string_view segment = path.substr(at + 1, end - at - 1);
+    const bool last = end == path.size();
+    if (segment == "..") {
+      if (resolved.empty()) return std::nullopt;
+      resolved.erase(resolved.rfind('/'));
+    } else if (segment != ".") {
+      resolved.append(path.substr(at, end - at));
+    }
+    if (last && (segment == "." || segment == "..")) resolved.push_back('/');
+    at = end;
+  }
+  return resolved;
+}
+
+}  // namespace
+
+std::variant<Target, TargetProblem> parse_target(std::string_view target) {
+  if (target.empty() || target.front() != '/') {
+    return TargetProblem{"the request target has to begin with /"};
+  }
+  const size_t mark = target.find('?');
+  const std::string_view query =
+      mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
+  for (const char byte : query) {
+    if (!allowed_in_query(byte)) {
+      return TargetProblem{"the query holds a character that has to be percent-encoded"};
+    }
+  }
+  const std::string_view path = target.substr(0, mark);
+  if (path.find_first_of("%.\"#<>\\^`{}") == std::string_view::npos) {
+    bool plain = true;
+    for (const char byte : path) plain = plain && is_visible_ascii(byte);
+    if (plain) return Target{std::string{path}, std::string{query}};
+  }
+  std::string_view reason;
+  const auto decoded = decode_path(path, reason);
+  if (!decoded) return TargetProblem{reason};
+  if (!is_utf8(*decoded)) return TargetProblem{"the path, once decoded, is not UTF-8"};
+  auto resolved = resolve_dot_segments(*decoded);
+  if (!resolved) return TargetProblem{"the path leads above its root"};
+  return Target{std::move(*resolved), std::string{query}};
+}
+
+bool is_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const auto lead = static_cast<uint8_t>(text[at]);
+    if (lead < 0x80) {
+      ++at;
+      continue;
+    }
+    const size_t size = lead >= 0xC2 && lead < 0xE0   ? 2
+                        : lead >= 0xE0 && lead < 0xF0 ? 3
+                        : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                      : 0;
+    if (size == 0 || at + size > text.size()) return false;
+    for (size_t index = 1; index < size; ++index) {
+      if ((static_cast<uint8_t>(text[at + index]) & 0xC0) != 0x80) return false;
+    }
+    const auto second = static_cast<uint8_t>(text[at + 1]);
+    if (lead == 0xE0 && second < 0xA0) return false;  // Overlong.
+    if (lead == 0xED && second > 0x9F) return false;  // A surrogate.
+    if (lead == 0xF0 && second < 0x90) return false;  // Overlong.
+    if (lead == 0xF4 && second > 0x8F) return false;  // Beyond U+10FFFF.
+    at += size;
+  }
+  return true;
+}
+
+}  // namespace ringpost::http

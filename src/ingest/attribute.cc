@@ -1,0 +1,101 @@
+#include "ingest/attribute.h"
+
+#include "base/clock.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ringpost::ingest {
+namespace {
+
+using journal::EventView;
+using Shape = Attribute::Shape;
+
+// Limits: type, source and id as design 6.1 says; a subject is a path or title; a branch is at most
+// what the branch patterns take; a trace parent has one size (W3C Trace Context, version 00).
+constexpr std::array<Attribute, 9> attributes{{
+    {"type", &EventView::type, 256, Shape::text},
+    {"source", &EventView::source, 256, Shape::text},
+    {"id", &EventView::id, 128, Shape::text},
+    {"time", &EventView::time, 64, Shape::time},
+    {"subject", &EventView::subject, 1024, Shape::text},
+    {"datacontenttype", &EventView::data_content_type, 256, Shape::media_type},
+    {"branch", &EventView::branch, 1024, Shape::text},
+    {"orderingkey", &EventView::ordering_key, 256, Shape::text},
+    {"traceparent", &EventView::trace_parent, 128, Shape::trace_parent},
+}};
+
+bool is_lower_hex(std::string_view text) {
+  return std::ranges::all_of(text, [](char digit) {
+    return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
+  });
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`; later versions may be longer behind another dash.
+bool is_trace_parent(std::string_view text) {
+  if (text.size() < 55 || text[2] != '-' || text[35] != '-' || text[52] != '-') return false;
+  const bool later = text.size() > 55 && !text.starts_with("00") && text[55] == '-';
+  if ((text.size() > 55 && !later) || text.starts_with("ff")) return false;
+  const auto printable = [](char byte) { return byte > ' ' && byte < '\x7f'; };
+  return is_lower_hex(text.substr(0, 2)) && is_lower_hex(text.substr(3, 32)) &&
+         is_lower_hex(text.substr(36, 16)) && is_lower_hex(text.substr(53, 2)) &&
+         std::ranges::all_of(text.substr(55), printable);
+}
+
+/// A coarse sieve for RFC 2045 types: it becomes the value of a header, so ASCII without controls.
+bool is_media_type(std::string_view text) {
+  const auto plain = [](char byte) { return byte >= ' ' && byte < '\x7f'; };
+  const size_t slash = text.find('/');
+  return slash != std::string_view::npos && slash > 0 && slash + 1 < text.size() &&
+         text.front() != ' ' && text.back() != ' ' && std::ranges::all_of(text, plain);
+}
+
+}  // namespace
+
+const Attribute* find_attribute(std::string_view name) {
+  const auto found = std::ranges::find(attributes, name, &Attribute::name);
+  return found == attributes.end() ? nullptr : &*found;
+}
+
+uint16_t attribute_bit(const Attribute& attribute) {
+  return static_cast<uint16_t>(&attribute - attributes.data());
+}
+
+bool is_attribute_name(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, [](char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
+  });
+}
+
+bool has_control_character(std::string_view value) {
+  for (size_t index = 0; index < value.size(); ++index) {
+    const auto byte = static_cast<unsigned char>(value[index]);
+    if (byte < 0x20 || byte == 0x7f) return true;
+    // U+0080 to U+009F are C2 80 to C2 9F.
+    if (byte == 0xc2 && index + 1 < value.size() &&
+        static_cast<unsigned char>(value[index + 1]) < 0xa0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::optional<std::string_view> complaint(const Attribute& attribute, std::string_view value) {
+  if (value.size() > attribute.bytes_max) return "is too long";
+  if (has_control_character(value)) return "holds a control character";
+  switch (attribute.shape) {
+    case Shape::text: return std::nullopt;
+    case Shape::time:
+      if (!parse_rfc3339(value)) return "is not an RFC 3339 timestamp";
+      return std::nullopt;
+    case Shape::media_type:
+      if (!is_media_type(value)) return "is not a media type";
+      return std::nullopt;
+    case Shape::trace_parent:
+      if (!is_trace_parent(value)) return "is not a W3C trace parent";
+      return std::nullopt;
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "journal/record.h"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace ringpost::ingest {
+
+/// An attribute of CloudEvents, or one of ours, that an EventView has a place for.
+struct Attribute {
+  enum class Shape : uint8_t { text, time, media_type, trace_parent };
+
+  std::string_view name;
+  std::string_view journal::EventView::*place;
+  uint16_t bytes_max;
+  Shape shape;
+};
+
+/// Everything that is not in EventView goes into its `extensions`. Their limits have one reason:
+/// they are copied into each request of the `cloudevents` dialect, as headers.
+inline constexpr size_t extensions_max = 64;
+inline constexpr size_t extension_name_bytes_max = 64;
+inline constexpr size_t extension_value_bytes_max = 1024;
+
+/// By its name in JSON; nullptr if EventView has no place of its own for it.
+const Attribute* find_attribute(std::string_view name);
+/// Which attribute it is, counted from 0 and below 16: a bit in a set of those seen.
+uint16_t attribute_bit(const Attribute& attribute);
+
+/// Whether `name` may name a CloudEvents attribute: lower-case letters and digits of ASCII.
+bool is_attribute_name(std::string_view name);
+
+/// Whether `value` (UTF-8) holds a control character (C0, DEL or C1): no attribute may, for they
+/// end up in headers, logs and pages.
+bool has_control_character(std::string_view value);
+
+/// What is wrong with `value` (UTF-8) for the attribute, as the end of a sentence that begins with
+/// the attribute's name; nothing if it fits.
+std::optional<std::string_view> complaint(const Attribute& attribute, std::string_view value);
+
+}  // namespace ringpost::ingest

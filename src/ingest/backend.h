@@ -1,0 +1,43 @@
+#pragma once
+
+#include "http/message.h"
+#include "http/problem.h"
+#include "io/address.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace ringpost::ingest {
+
+/// What a listener offers (`serves` in the configuration). A route that a request's listener does
+/// not serve does not exist for it.
+struct Serves {
+  bool events = false;
+  bool api = false;
+  bool console = false;
+  bool metrics = false;
+};
+
+/// Where a request came from.
+struct Origin {
+  const io::Address& peer;
+  Serves serves;
+};
+
+/// Who answers the requests that a Server reads: the shard's routes.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// The head of a request is here, its body is not. @param body_bytes_max  to be set to what the
+  /// route takes; 1 MiB when called. @returns a refusal that spares us the body, or nothing.
+  virtual std::optional<http::Problem> before_body(const http::Request& head, const Origin& origin,
+                                                   uint64_t& body_bytes_max) = 0;
+
+  /// A whole request. To be answered, or dropped, once: now or in a later turn.
+  virtual void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+                          const Origin& origin) = 0;
+};
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,130 @@
+#include "ingest/binary_event.h"
+
+#include "base/json_writer.h"
+#include "ingest/attribute.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+namespace ringpost::ingest {
+namespace {
+
+Refusal wrong(std::string_view header, std::string_view complaint) {
+  return {422, '`' + std::string{header} + "` " + std::string{complaint} + '.', 0,
+          std::string{header}};
+}
+
+int hex_value(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
+/// HTTP binding, 3.1.3.2: the value is UTF-8 with `%XX` for what a header cannot hold.
+std::optional<std::string> decode(std::string_view value) {
+  std::string text;
+  text.reserve(value.size());
+  for (size_t index = 0; index < value.size(); ++index) {
+    if (value[index] != '%') {
+      text.push_back(value[index]);
+      continue;
+    }
+    if (index + 2 >= value.size()) return std::nullopt;
+    const int high = hex_value(value[index + 1]);
+    const int low = hex_value(value[index + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    text.push_back(static_cast<char>(high * 16 + low));
+    index += 2;
+  }
+  if (!simdjson::validate_utf8(text)) return std::nullopt;
+  return text;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string result{text};
+  for (char& byte : result) {
+    if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte | 0x20);
+  }
+  return result;
+}
+
+/// Collects the attributes of one request.
+class HeaderReader {
+ public:
+  HeaderReader(TextStore& texts, journal::EventView& event) : texts_(texts), event_(event) {}
+
+  std::optional<Refusal> add(const http::Header& header) {
+    const std::string name = lower_case(header.name);
+    if (!name.starts_with("ce-")) return std::nullopt;
+    if (std::ranges::find(names_, name) != names_.end()) return wrong(name, "stands twice");
+    names_.push_back(name);
+    auto text = decode(header.value);
+    if (!text) return wrong(name, "is not UTF-8 with percent-encoding");
+    if (text->empty()) return wrong(name, "is empty");
+    const std::string_view attribute = std::string_view{name}.substr(3);
+    if (attribute == "specversion") {
+      if (*text != "1.0") return wrong(name, "must be 1.0");
+      return std::nullopt;
+    }
+    // Content-Type says it: there is no header of CloudEvents' own (3.1.1).
+    if (attribute == "datacontenttype") return wrong(name, "does not exist: use Content-Type");
+    if (const Attribute* known = find_attribute(attribute)) {
+      if (const auto reason = complaint(*known, *text)) return wrong(name, *reason);
+      event_.*known->place = texts_.emplace_back(std::move(*text));
+      return std::nullopt;
+    }
+    return add_extension(name, attribute, *text);
+  }
+
+  std::optional<Refusal> finish() {
+    if (event_.type.empty()) return wrong("ce-type", "is missing");
+    if (event_.source.empty()) return wrong("ce-source", "is missing");
+    if (event_.id.empty()) return wrong("ce-id", "is missing");
+    event_.id_given = true;
+    if (extensions_.empty()) return std::nullopt;
+    extensions_ += '}';
+    event_.extensions = texts_.emplace_back(std::move(extensions_));
+    return std::nullopt;
+  }
+
+ private:
+  std::optional<Refusal> add_extension(const std::string& header, std::string_view attribute,
+                                       std::string_view text) {
+    if (!is_attribute_name(attribute) || attribute.size() > extension_name_bytes_max) {
+      return wrong(header, "is no name for an extension attribute");
+    }
+    if (text.size() > extension_value_bytes_max) return wrong(header, "is too long");
+    if (has_control_character(text)) return wrong(header, "holds a control character");
+    extensions_ += extensions_.empty() ? "{\"" : ",\"";
+    extensions_.append(attribute).append("\":");
+    append_json_string(extensions_, text);
+    return std::nullopt;
+  }
+
+  TextStore& texts_;
+  journal::EventView& event_;
+  std::vector<std::string> names_;  // A request has at most a hundred headers.
+  std::string extensions_;
+};
+
+}  // namespace
+
+std::optional<Refusal> read_binary_attributes(const http::Request& request, TextStore& texts,
+                                              journal::EventView& event) {
+  HeaderReader reader{texts, event};
+  for (const http::Header& header : request.headers) {
+    if (auto refusal = reader.add(header)) return refusal;
+  }
+  const std::string_view content_type = request.header("content-type");
+  if (!content_type.empty()) {
+    if (const auto reason = complaint(*find_attribute("datacontenttype"), content_type)) {
+      return wrong("Content-Type", *reason);
+    }
+    event.data_content_type = content_type;
+  }
+  return reader.finish();
+}
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,244 @@
+#include "ingest/connection.h"
+
+#include "http/problem.h"
+#include "ingest/server.h"
+
+#include <memory>
+#include <utility>
+
+// opening ─> reading ⟲ ─> waiting ─> answering ─┐       Any step may end: straight to closing.
+//               ↑        (the backend)          │
+//               └─────────── keep-alive ────────┴─> closing ─> unused
+
+namespace ringpost::ingest {
+namespace {
+
+/// What a backend need not say: the API's bodies are small.
+constexpr uint64_t body_bytes_max_at_first = 1024 * 1024;
+
+using Progress = http::RequestParser::Progress;
+
+}  // namespace
+
+Connection::Connection(Server& server, uint32_t index)
+    : server_(server), index_(index), stream_(server.ring_, *this, io::ReceiveGroup::ingress) {}
+
+void Connection::open(io::Socket socket, net::ServerTls* tls, Serves serves) {
+  RINGPOST_ASSERT(step_ == Step::unused);
+  step_ = Step::opening;
+  serves_ = serves;
+  in_body_ = peer_ended_ = paused_ = false;
+  head_begun_ = true;  // Its time runs from here: a new connection was made for a request.
+  form_ = {};
+  parser_.emplace();
+  arm(server_.limits_.head_time);
+  stream_.adopt(socket, tls);
+}
+
+void Connection::on_stream_open() {
+  RINGPOST_ASSERT(step_ == Step::opening);
+  step_ = Step::reading;
+}
+
+// --- reading ------------------------------------------------------------------------------------
+
+void Connection::on_stream_bytes(Bytes bytes) {
+  switch (step_) {
+    case Step::reading: return read(bytes);
+    case Step::waiting:
+    case Step::answering:
+      ahead_.append(as_text(bytes));
+      paused_ = true;
+      return stream_.pause();
+    case Step::unused:
+    case Step::opening:
+    case Step::closing: return;
+  }
+}
+
+void Connection::read(Bytes bytes) {
+  while (true) {
+    size_t consumed = 0;
+    const Progress progress = parser_->feed(bytes, consumed);
+    bytes = bytes.subspan(consumed);
+    switch (progress) {
+      case Progress::need_more:
+        if (!head_begun_ && !parser_->idle()) {
+          head_begun_ = true;
+          arm(server_.limits_.head_time);
+        }
+        return;
+      case Progress::head_complete:
+        switch (judge_head(!bytes.empty())) {
+          case HeadVerdict::refused: return;
+          case HeadVerdict::complete: return hand_over(bytes);
+          case HeadVerdict::body_follows: break;
+        }
+        if (bytes.empty()) return;
+        break;
+      case Progress::complete: return hand_over(bytes);
+      case Progress::failed: return refuse(http::to_problem(parser_->error()));
+    }
+  }
+}
+
+Connection::HeadVerdict Connection::judge_head(bool body_is_here) {
+  const http::Request& head = parser_->request();
+  form_ = {.http_1_0 = parser_->http_1_0(), .head_only = head.method == "HEAD"};
+  uint64_t body_bytes_max = body_bytes_max_at_first;
+  if (parser_->has_body()) {
+    const Origin origin{stream_.peer(), serves_};
+    if (const auto problem = server_.backend_.before_body(head, origin, body_bytes_max)) {
+      refuse(*problem);  // And close: the body that was not read stands before the next request.
+      return HeadVerdict::refused;
+    }
+  }
+  switch (parser_->accept_body(body_bytes_max)) {
+    case Progress::complete: return HeadVerdict::complete;
+    case Progress::need_more: break;
+    case Progress::head_complete:
+    case Progress::failed: refuse(http::to_problem(parser_->error())); return HeadVerdict::refused;
+  }
+  in_body_ = true;
+  arm(transfer_time(parser_->content_length().value_or(body_bytes_max)));
+  // RFC 9110, 10.1.1: no need for it once some of the body is here.
+  if (parser_->expect_continue() && !body_is_here) {
+    stream_.send(as_bytes(http::continue_answer));
+  }
+  return HeadVerdict::body_follows;
+}
+
+/// @param rest  what came behind the request.
+void Connection::hand_over(Bytes rest) {
+  server_.ring_.disarm(deadline_);
+  server_.counters_.add(Counter::http_requests);
+  auto request = std::make_unique<http::Request>(parser_->take_request());
+  form_.head_only = request->method == "HEAD";
+  keep_alive_ = request->keep_alive;
+  in_body_ = false;
+  if (reading_ahead_) {
+    ahead_read_ = ahead_.size() - rest.size();
+  } else {
+    ahead_.assign(as_text(rest));
+    ahead_read_ = 0;
+  }
+  step_ = Step::waiting;
+  ++generation_;
+  const Origin origin{stream_.peer(), serves_};
+  server_.backend_.on_request({index_, generation_}, std::move(request), origin);
+}
+
+// --- answering ----------------------------------------------------------------------------------
+
+bool Connection::awaits(http::RequestHandle handle) const {
+  return step_ == Step::waiting && generation_ == handle.generation;
+}
+
+void Connection::answer(const http::Response& response) {
+  RINGPOST_ASSERT(step_ == Step::waiting);
+  const bool last_one = peer_ended_ && ahead_read_ == ahead_.size();
+  send(response, keep_alive_ && !last_one && !server_.stopping_);
+}
+
+void Connection::drop() {
+  RINGPOST_ASSERT(step_ == Step::waiting);
+  close(false);
+}
+
+void Connection::refuse(const http::Problem& problem) {
+  send(refusal_response(problem), false);
+}
+
+void Connection::send(const http::Response& response, bool keep_alive) {
+  std::string& bytes = server_.scratch_;
+  bytes.clear();
+  http::append_response(bytes, response, keep_alive, server_.ring_.wall_now(), form_);
+  step_ = Step::answering;
+  arm(transfer_time(bytes.size()));
+  stream_.send(as_bytes(bytes));
+  if (!keep_alive) close(true);
+}
+
+void Connection::on_stream_sent() {
+  if (step_ == Step::answering) next_request();  // Not for `100 Continue`.
+}
+
+void Connection::next_request() {
+  step_ = Step::reading;
+  head_begun_ = false;
+  form_ = {};
+  arm(server_.limits_.idle_time);
+  read_ahead();
+  if (step_ != Step::reading) return;
+  if (peer_ended_ || (server_.stopping_ && idle())) return close(true);
+  if (std::exchange(paused_, false)) stream_.resume();
+}
+
+/// Without moving what stays: many small requests in one packet must not cost their square.
+void Connection::read_ahead() {
+  if (ahead_read_ < ahead_.size()) {
+    reading_ahead_ = true;
+    read(as_bytes(std::string_view{ahead_}.substr(ahead_read_)));
+    reading_ahead_ = false;
+  }
+  if (step_ == Step::reading) {
+    ahead_ = {};
+    ahead_read_ = 0;
+  }
+}
+
+// --- the end ------------------------------------------------------------------------------------
+
+void Connection::on_stream_end(std::optional<Error> error) {
+  if (error) return close(false);
+  // A client may end its side and still read the answers to what it sent. What it did not finish is
+  // no request.
+  peer_ended_ = true;
+  if (step_ == Step::opening || step_ == Step::reading) close(true);
+}
+
+void Connection::on_deadline() {
+  switch (step_) {
+    case Step::reading:
+      if (idle()) return close(true);
+      return refuse({.status = 408,
+                     .type = "urn:ringpost:too-slow",
+                     .detail = "The request did not arrive in time."});
+    case Step::opening:
+    case Step::answering: return close(false);
+    case Step::unused:
+    case Step::waiting:
+    case Step::closing: RINGPOST_UNREACHABLE();
+  }
+}
+
+void Connection::finish() {
+  if (step_ == Step::opening || idle()) close(true);
+}
+
+void Connection::close(bool graceful) {
+  step_ = Step::closing;
+  server_.ring_.disarm(deadline_);
+  ahead_ = {};
+  ahead_read_ = 0;
+  stream_.close(graceful);
+}
+
+void Connection::on_stream_closed() {
+  step_ = Step::unused;
+  parser_.reset();
+  server_.release(*this);
+}
+
+// --- time ---------------------------------------------------------------------------------------
+
+Duration Connection::transfer_time(uint64_t bytes) const {
+  return server_.limits_.transfer_time +
+         std::chrono::seconds{bytes / server_.limits_.bytes_per_second_min};
+}
+
+void Connection::arm(Duration delay) {
+  server_.ring_.arm<&Connection::on_deadline>(*this, deadline_, delay);
+}
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,98 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "http/message.h"
+#include "http/request_parser.h"
+#include "http/serialiser.h"
+#include "ingest/backend.h"
+#include "io/ring.h"
+#include "net/stream.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ringpost::ingest {
+
+class Server;
+
+/// One inbound connection: reads a request, hands it over, writes its answer, and only then looks
+/// at the next one, so that answers are in order and a peer that pipelines takes no more than
+/// others.
+///
+/// Pooled: opened again after it was closed. While idle it keeps no buffers.
+class Connection final : public net::StreamOwner {
+ public:
+  Connection(Server& server, uint32_t index);
+
+  void open(io::Socket socket, net::ServerTls* tls, Serves serves);
+
+  /// Whether `handle` names the request that waits for its answer.
+  bool awaits(http::RequestHandle handle) const;
+  void answer(const http::Response& response);
+  void drop();
+
+  /// The server stops: an idle connection closes, another one with its answer.
+  void finish();
+  void abort() { close(false); }
+
+  bool in_use() const { return step_ != Step::unused; }
+  uint32_t index() const { return index_; }
+
+ private:
+  enum class Step : uint8_t {
+    unused,
+    opening,    ///< TLS handshake.
+    reading,    ///< A head or a body; idle if there is no byte of it yet.
+    waiting,    ///< The request is with the backend.
+    answering,  ///< The answer is on its way to the kernel.
+    closing
+  };
+
+  void on_stream_open() override;
+  void on_stream_bytes(Bytes bytes) override;
+  void on_stream_sent() override;
+  void on_stream_end(std::optional<Error> error) override;
+  void on_stream_closed() override;
+
+  void read(Bytes bytes);
+  enum class HeadVerdict : uint8_t { refused, body_follows, complete };
+  HeadVerdict judge_head(bool body_is_here);
+  void hand_over(Bytes rest);
+  void next_request();
+  void read_ahead();
+  void refuse(const http::Problem& problem);
+  void send(const http::Response& response, bool keep_alive);
+  void close(bool graceful);
+  void on_deadline();
+
+  bool idle() const { return step_ == Step::reading && !in_body_ && parser_->idle(); }
+  Duration transfer_time(uint64_t bytes) const;
+  void arm(Duration delay);
+
+  // Constant.
+  Server& server_;
+  const uint32_t index_;
+
+  net::Stream stream_;
+  std::optional<http::RequestParser> parser_;  ///< While in use.
+  io::Timer deadline_;
+  Serves serves_;
+
+  Step step_ = Step::unused;
+  bool in_body_ = false;
+  bool head_begun_ = false;  ///< The head's deadline is set.
+  bool keep_alive_ = false;
+  http::ResponseForm form_;
+  bool peer_ended_ = false;  ///< It sends no more; it may still read.
+  bool paused_ = false;
+  uint32_t generation_ = 0;  ///< Of the request in hand.
+
+  /// What came behind the request in hand: at most what a stream that was just paused holds
+  /// (128 KiB). From `ahead_read_` on it is still to be read.
+  std::string ahead_;
+  size_t ahead_read_ = 0;
+  bool reading_ahead_ = false;
+};
+
+}  // namespace ringpost::ingest

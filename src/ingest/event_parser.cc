@@ -1,0 +1,261 @@
+#include "ingest/event_parser.h"
+
+#include "ingest/binary_event.h"
+#include "ingest/event_reader.h"
+#include "ingest/json_text.h"
+
+#include <algorithm>
+
+namespace ringpost::ingest {
+namespace {
+
+namespace json = simdjson::ondemand;
+using Events = std::vector<journal::EventView>;
+
+/// simdjson's working memory is about seven bytes for each byte of a document. What a big document
+/// made it grow to is given back.
+constexpr size_t parser_bytes_kept_max = 1024 * 1024;
+
+char lower(char byte) {
+  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte;
+}
+
+bool equal_ignoring_case(std::string_view left, std::string_view right) {
+  return std::ranges::equal(left, right, {}, lower, lower);
+}
+
+std::string_view trim(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  return trim_end(text);
+}
+
+/// A body of JSON is UTF-8 (RFC 8259, 8.1): `charset`, if it is there at all, may say only that.
+bool charset_is_utf8(std::string_view parameters) {
+  while (!parameters.empty()) {
+    const size_t size = std::min(parameters.find(';'), parameters.size());
+    const std::string_view parameter = trim(parameters.substr(0, size));
+    parameters.remove_prefix(std::min(size + 1, parameters.size()));
+    const size_t equals = parameter.find('=');
+    if (equals == std::string_view::npos ||
+        !equal_ignoring_case(parameter.substr(0, equals), "charset")) {
+      continue;
+    }
+    std::string_view value = parameter.substr(equals + 1);
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+      value = value.substr(1, value.size() - 2);
+    }
+    if (!equal_ignoring_case(value, "utf-8") && !equal_ignoring_case(value, "us-ascii"))
+      return false;
+  }
+  return true;
+}
+
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \t\r") == std::string_view::npos;
+}
+
+std::string plural(uint32_t count, std::string_view noun) {
+  return std::to_string(count) + ' ' + std::string{noun};
+}
+
+}  // namespace
+
+std::optional<Packing> packing_of(const http::Request& request) {
+  const std::string_view content_type = request.header("content-type");
+  const size_t size = std::min(content_type.find(';'), content_type.size());
+  const std::string_view type = trim(content_type.substr(0, size));
+  const bool utf8 = charset_is_utf8(content_type.substr(std::min(size + 1, content_type.size())));
+  // CloudEvents HTTP binding, 3: a content type of CloudEvents' own goes before the headers.
+  if (equal_ignoring_case(type, "application/cloudevents+json")) {
+    return utf8 ? std::optional{Packing::cloudevents_one} : std::nullopt;
+  }
+  if (equal_ignoring_case(type, "application/cloudevents-batch+json")) {
+    return utf8 ? std::optional{Packing::cloudevents_batch} : std::nullopt;
+  }
+  if (request.has_header("ce-specversion")) return Packing::cloudevents_binary;
+  if (equal_ignoring_case(type, "application/json")) {
+    return utf8 ? std::optional{Packing::native_one} : std::nullopt;
+  }
+  if (equal_ignoring_case(type, "application/x-ndjson")) {
+    return utf8 ? std::optional{Packing::native_lines} : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+uint64_t body_bytes_max(std::optional<Packing> packing, const EventLimits& limits) {
+  const bool batch = packing == Packing::native_lines || packing == Packing::cloudevents_batch;
+  return batch ? limits.batch_bytes_max : limits.event_bytes_max;
+}
+
+struct EventParser::State {
+  explicit State(const EventLimits& limits_of) : limits(limits_of) {}
+
+  std::optional<Refusal> parse_one(std::string_view text, Form form, Events& events);
+  std::optional<Refusal> parse_lines(std::string_view body, Events& events);
+  std::optional<Refusal> parse_array(std::string_view body, Events& events);
+  std::optional<Refusal> parse_binary(const http::Request& request, Events& events);
+
+  /// Indexes `text` and checks its escapes. `document` borrows the parser: one at a time.
+  simdjson::error_code open(std::string_view text, json::document& document);
+  std::optional<Refusal> add(Events& events, EventReader& reader, json::object object);
+
+  const EventLimits limits;
+  std::unique_ptr<json::parser> parser = std::make_unique<json::parser>();
+  TextStore texts;
+};
+
+simdjson::error_code EventParser::State::open(std::string_view text, json::document& document) {
+  if (!escapes_are_valid(text)) return simdjson::STRING_ERROR;
+  return parser->iterate(text, text.size() + simdjson::SIMDJSON_PADDING).get(document);
+}
+
+std::optional<Refusal> EventParser::State::add(Events& events, EventReader& reader,
+                                               json::object object) {
+  if (events.size() == limits.batch_events_max) {
+    return Refusal{413, "More than " + plural(limits.batch_events_max, "events in a batch.")};
+  }
+  return reader.read(object, events.emplace_back());
+}
+
+std::optional<Refusal> EventParser::State::parse_one(std::string_view text, Form form,
+                                                     Events& events) {
+  if (text.size() > limits.event_bytes_max) {
+    return Refusal{413, "An event of more than " + plural(limits.event_bytes_max, "bytes.")};
+  }
+  json::document document;
+  if (const auto error = open(text, document)) return not_json(error);
+  json::object object;
+  if (const auto error = document.get_object().get(object)) return not_json(error);
+  EventReader reader{document, form, texts};
+  if (auto refusal = add(events, reader, object)) return refusal;
+  // Only at the very end is there no place: whatever follows the object is an error.
+  if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
+    return not_json(simdjson::TAPE_ERROR);
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventParser::State::parse_lines(std::string_view body, Events& events) {
+  uint32_t line_number = 0;
+  while (!body.empty()) {
+    ++line_number;
+    const size_t size = std::min(body.find('\n'), body.size());
+    const std::string_view line = body.substr(0, size);
+    body.remove_prefix(std::min(size + 1, body.size()));
+    if (is_blank(line)) continue;
+    if (auto refusal = parse_one(line, Form::native, events)) {
+      refusal->line = line_number;
+      return refusal;
+    }
+  }
+  if (events.empty()) return Refusal{400, "The batch holds no event."};
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventParser::State::parse_array(std::string_view body, Events& events) {
+  json::document document;
+  if (const auto error = open(body, document)) return not_json(error);
+  json::array array;
+  if (const auto error = document.get_array().get(array)) {
+    if (error == simdjson::INCORRECT_TYPE) return Refusal{400, "A batch is a JSON array."};
+    return not_json(error);
+  }
+  EventReader reader{document, Form::cloudevents, texts};
+  uint32_t index = 0;
+  for (auto element : array) {
+    ++index;
+    json::value value;
+    if (const auto error = element.get(value)) return not_json(error);
+    const char* const begin = value.raw_json_token().data();
+    json::object object;
+    std::optional<Refusal> refusal;
+    const char* end = nullptr;
+    if (const auto error = value.get_object().get(object)) {
+      refusal = not_json(error);
+    } else {
+      refusal = add(events, reader, object);
+      if (!refusal && document.current_location().get(end) == simdjson::SUCCESS &&
+          static_cast<size_t>(end - begin) > limits.event_bytes_max) {
+        refusal = Refusal{413, "An event of more than " + plural(limits.event_bytes_max, "bytes.")};
+      }
+    }
+    if (refusal) {
+      refusal->line = index;
+      return refusal;
+    }
+  }
+  if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
+    return not_json(simdjson::TAPE_ERROR);
+  }
+  if (events.empty()) return Refusal{400, "The batch holds no event."};
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventParser::State::parse_binary(const http::Request& request,
+                                                        Events& events) {
+  auto& event = events.emplace_back();
+  if (auto refusal = read_binary_attributes(request, texts, event)) return refusal;
+  event.data = as_bytes(std::string_view{request.body});
+  if (request.body.empty() || event.data_content_type.empty() ||
+      !declares_json(event.data_content_type)) {
+    return std::nullopt;
+  }
+  // Data that is said to be JSON is JSON, however it comes. An array around it makes one rule of
+  // documents whose root is a scalar and of others; it is never stored.
+  std::string& wrapped = texts.emplace_back();
+  wrapped.reserve(request.body.size() + 2 + simdjson::SIMDJSON_PADDING);
+  wrapped.append("[").append(request.body).append("]");
+  json::document document;
+  if (const auto error = open(wrapped, document)) return not_json(error);
+  json::array array;
+  if (const auto error = document.get_array().get(array)) return not_json(error);
+  uint32_t count = 0;
+  for (auto element : array) {
+    json::value value;
+    if (const auto error = element.get(value)) return not_json(error);
+    if (const auto error = walk(value, json_depth_max - 1)) return not_json(error);
+    ++count;
+  }
+  if (count != 1 || document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
+    return not_json(simdjson::TAPE_ERROR);
+  }
+  return std::nullopt;
+}
+
+EventParser::EventParser(const EventLimits& limits) : state_(std::make_unique<State>(limits)) {}
+EventParser::~EventParser() = default;
+
+std::optional<Refusal> EventParser::parse(const http::Request& request, Events& events) {
+  events.clear();
+  state_->texts.clear();
+  const std::string_view body = request.body;
+  RINGPOST_ASSERT(request.body.capacity() >= body.size() + simdjson::SIMDJSON_PADDING);
+  const auto packing = packing_of(request);
+  if (!packing) {
+    return Refusal{415,
+                   "The content type of events is application/json, application/x-ndjson, "
+                   "application/cloudevents+json or application/cloudevents-batch+json, in UTF-8.",
+                   0, "Content-Type"};
+  }
+  if (body.size() > body_bytes_max(packing, state_->limits)) {
+    return Refusal{413, "A body of more than " +
+                            std::to_string(body_bytes_max(packing, state_->limits)) + " bytes."};
+  }
+  std::optional<Refusal> refusal;
+  switch (*packing) {
+    case Packing::native_one: refusal = state_->parse_one(body, Form::native, events); break;
+    case Packing::native_lines: refusal = state_->parse_lines(body, events); break;
+    case Packing::cloudevents_one:
+      refusal = state_->parse_one(body, Form::cloudevents, events);
+      break;
+    case Packing::cloudevents_batch: refusal = state_->parse_array(body, events); break;
+    case Packing::cloudevents_binary: refusal = state_->parse_binary(request, events); break;
+  }
+  if (state_->parser->capacity() > parser_bytes_kept_max) {
+    state_->parser = std::make_unique<json::parser>();
+  }
+  if (refusal) events.clear();
+  return refusal;
+}
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "http/message.h"
+#include "ingest/refusal.h"
+#include "journal/record.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace ringpost::ingest {
+
+struct EventLimits {
+  uint32_t event_bytes_max = 1024 * 1024;       ///< One event, as it stands in the body.
+  uint32_t batch_bytes_max = 16 * 1024 * 1024;  ///< A whole batch.
+  uint32_t batch_events_max = 10'000;
+};
+
+/// How events stand in the body of `POST /v1/events`, by its content type and headers.
+enum class Packing : uint8_t {
+  native_one,         ///< application/json
+  native_lines,       ///< application/x-ndjson: one a line; blank lines are passed over
+  cloudevents_one,    ///< application/cloudevents+json
+  cloudevents_batch,  ///< application/cloudevents-batch+json: an array
+  cloudevents_binary  ///< `ce-specversion` is there: attributes in `ce-` headers, the body is
+                      ///< `data`
+};
+
+/// Nothing if the content type is none of ours (415).
+std::optional<Packing> packing_of(const http::Request& request);
+
+/// The size that a body of this packing may have: known before its first byte is read.
+uint64_t body_bytes_max(std::optional<Packing> packing, const EventLimits& limits);
+
+/// Reads events from requests (design, section 6.1). One per shard: its buffers are used again.
+class EventParser {
+ public:
+  explicit EventParser(const EventLimits& limits);
+  ~EventParser();
+
+  /// Reads all events of `request` into `events` (emptied first), or refuses all of them.
+  ///
+  /// Of each event the attributes, `extensions`, `data` and `id_given` are set; `id` is empty where
+  /// none was given. The rest is the caller's. Views point into the request and into this parser:
+  /// good until the request goes or the next call.
+  /// @param request  64 bytes behind its body are readable (http::Request).
+  std::optional<Refusal> parse(const http::Request& request,
+                               std::vector<journal::EventView>& events);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ringpost::ingest

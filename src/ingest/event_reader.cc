@@ -1,0 +1,294 @@
+#include "ingest/event_reader.h"
+
+#include "base/json_writer.h"
+#include "crypto/base64.h"
+#include "ingest/json_text.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace ringpost::ingest {
+namespace {
+
+namespace json = simdjson::ondemand;
+
+// Bits of `seen_` above those of the attributes.
+constexpr uint32_t bit_spec_version = 1u << 16;
+constexpr uint32_t bit_data = 1u << 17;
+constexpr uint32_t bit_data_base64 = 1u << 18;
+
+std::string quoted(std::string_view name) {
+  return '`' + std::string{name} + '`';
+}
+
+Refusal wrong(std::string_view member, std::string_view complaint) {
+  return {422, quoted(member) + ' ' + std::string{complaint} + '.', 0, std::string{member}};
+}
+
+simdjson::error_code walk_object(json::value value, uint32_t levels_left) {
+  if (levels_left == 0) return simdjson::DEPTH_ERROR;
+  json::object object;
+  if (const auto error = value.get_object().get(object)) return error;
+  for (auto field : object) {
+    json::value member;
+    if (const auto error = field.value().get(member)) return error;
+    if (const auto error = walk(member, levels_left - 1)) return error;
+  }
+  return simdjson::SUCCESS;
+}
+
+simdjson::error_code walk_array(json::value value, uint32_t levels_left) {
+  if (levels_left == 0) return simdjson::DEPTH_ERROR;
+  json::array array;
+  if (const auto error = value.get_array().get(array)) return error;
+  for (auto element : array) {
+    json::value item;
+    if (const auto error = element.get(item)) return error;
+    if (const auto error = walk(item, levels_left - 1)) return error;
+  }
+  return simdjson::SUCCESS;
+}
+
+/// What CloudEvents calls Integer: whole, of 32 bits.
+bool is_integer(std::string_view token) {
+  int32_t number = 0;
+  const auto [end, error] = std::from_chars(token.begin(), token.end(), number);
+  return error == std::errc{} && end == token.end();
+}
+
+}  // namespace
+
+simdjson::error_code walk(json::value value, uint32_t levels_left) {
+  const std::string_view token = value.raw_json_token();
+  switch (token.front()) {
+    case '{': return walk_object(value, levels_left);
+    case '[': return walk_array(value, levels_left);
+    case '"': return value.get_raw_json_string().error();
+    default: return is_json_literal(trim_end(token)) ? simdjson::SUCCESS : simdjson::TAPE_ERROR;
+  }
+}
+
+Refusal not_json(simdjson::error_code code) {
+  switch (code) {
+    case simdjson::UTF8_ERROR: return {400, "Not JSON: the text is not UTF-8."};
+    case simdjson::UNESCAPED_CHARS:
+      return {400, "Not JSON: a string holds a control character that is not escaped."};
+    case simdjson::UNCLOSED_STRING: return {400, "Not JSON: a string has no end."};
+    case simdjson::STRING_ERROR: return {400, "Not JSON: a string holds a bad escape."};
+    case simdjson::EMPTY: return {400, "Not JSON: there is nothing."};
+    case simdjson::DEPTH_ERROR:
+      return {400, "More than " + std::to_string(json_depth_max) +
+                       " objects and arrays inside each other."};
+    case simdjson::INCORRECT_TYPE: return {400, "An event is a JSON object."};
+    default: return {400, "Not JSON: its structure is broken."};
+  }
+}
+
+bool declares_json(std::string_view content_type) {
+  const std::string_view type = trim_end(content_type.substr(0, content_type.find(';')));
+  const auto ends_with = [type](std::string_view ending) {
+    return type.size() >= ending.size() &&
+           std::ranges::equal(
+               type.substr(type.size() - ending.size()), ending,
+               [](char left, char right) { return (left | 0x20) == (right | 0x20); });
+  };
+  return type.empty() || ends_with("/json") || ends_with("+json");
+}
+
+std::optional<Refusal> EventReader::read(json::object object, journal::EventView& event) {
+  event_ = &event;
+  seen_ = 0;
+  data_is_text_ = false;
+  extension_names_.clear();
+  extensions_.clear();
+  for (auto field : object) {
+    std::string_view name;
+    if (const auto error = field.unescaped_key().get(name)) return not_json(error);
+    Value value;
+    if (const auto error = field.value().get(value)) return not_json(error);
+    if (auto refusal = read_member(name, value)) return refusal;
+  }
+  return finish();
+}
+
+std::optional<Refusal> EventReader::read_member(std::string_view name, Value value) {
+  if (const Attribute* attribute = find_attribute(name)) return read_attribute(*attribute, value);
+  if (name == "data") return read_data(value);
+  if (name == "specversion") return read_spec_version(value);
+  if (form_ == Form::cloudevents && name == "data_base64") return read_data_base64(value);
+  if (form_ == Form::native && name == "teams" && value.raw_json_token().front() == '[') {
+    return read_teams(value);
+  }
+  return read_extension(name, value);
+}
+
+bool EventReader::first_time(uint32_t bit) {
+  const bool first = (seen_ & bit) == 0;
+  seen_ |= bit;
+  return first;
+}
+
+std::optional<Refusal> EventReader::read_text(std::string_view name, Value value,
+                                              std::optional<std::string_view>& text) {
+  std::string_view span;
+  if (auto refusal = walk_span(value, span)) return refusal;
+  if (span == "null") return std::nullopt;
+  if (!span.starts_with('"')) return wrong(name, "must be a string");
+  text = span.substr(1, span.size() - 2);
+  if (text->find('\\') == std::string_view::npos) return std::nullopt;
+  std::string& plain = texts_.emplace_back();
+  if (!unescape(*text, plain)) return wrong(name, "holds an unpaired surrogate");
+  text = plain;
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventReader::read_attribute(const Attribute& attribute, Value value) {
+  if (!first_time(1u << attribute_bit(attribute))) return wrong(attribute.name, "stands twice");
+  std::optional<std::string_view> text;
+  if (auto refusal = read_text(attribute.name, value, text)) return refusal;
+  if (!text) return std::nullopt;  // null is absent, says the JSON format of CloudEvents, 2.2.
+  if (text->empty()) {
+    // Natively a producer may fill in a form and leave fields empty, the required ones excepted.
+    if (form_ == Form::native) return std::nullopt;
+    return wrong(attribute.name, "is empty");
+  }
+  if (const auto reason = complaint(attribute, *text)) return wrong(attribute.name, *reason);
+  event_->*attribute.place = *text;
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventReader::read_spec_version(Value value) {
+  if (!first_time(bit_spec_version)) return wrong("specversion", "stands twice");
+  std::optional<std::string_view> text;
+  if (auto refusal = read_text("specversion", value, text)) return refusal;
+  if (text != "1.0") return wrong("specversion", "must be \"1.0\"");
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventReader::walk_span(Value value, std::string_view& span) {
+  const std::string_view token = value.raw_json_token();
+  // One level is the event's own object.
+  if (const auto error = walk(value, json_depth_max - 1)) return not_json(error);
+  const bool container = token.front() == '{' || token.front() == '[';
+  if (!container) {
+    span = trim_end(token);
+    return std::nullopt;
+  }
+  const char* next = nullptr;  // The first byte of the token behind the value: `,` or `}`.
+  if (const auto error = document_.current_location().get(next)) return not_json(error);
+  span = trim_end({token.data(), static_cast<size_t>(next - token.data())});
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventReader::read_data(Value value) {
+  if (!first_time(bit_data)) return wrong("data", "stands twice");
+  std::string_view span;
+  if (auto refusal = walk_span(value, span)) return refusal;
+  if (form_ == Form::native && !span.starts_with('{'))
+    return wrong("data", "must be a JSON object");
+  data_is_text_ = span.starts_with('"');
+  event_->data = as_bytes(span);
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventReader::read_data_base64(Value value) {
+  if (!first_time(bit_data_base64)) return wrong("data_base64", "stands twice");
+  std::optional<std::string_view> text;
+  if (auto refusal = read_text("data_base64", value, text)) return refusal;
+  auto bytes = crypto::base64_decode(text.value_or(""));
+  if (!text || !bytes) return wrong("data_base64", "is not base64");
+  event_->data = as_bytes(texts_.emplace_back(std::move(*bytes)));
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventReader::read_extension(std::string_view name, Value value) {
+  if (!is_attribute_name(name) || name.size() > extension_name_bytes_max) {
+    const std::string_view shown = name.substr(0, extension_name_bytes_max);
+    return wrong(shown, "is no member of an event, and no name for an extension attribute");
+  }
+  const char first = value.raw_json_token().front();
+  if (first == '{' || first == '[')
+    return wrong(name, "is an extension attribute: no object or array");
+  std::string_view span;
+  if (auto refusal = walk_span(value, span)) return refusal;
+  if (first == '"') {
+    std::string plain;
+    if (!unescape(span.substr(1, span.size() - 2), plain)) {
+      return wrong(name, "holds an unpaired surrogate");
+    }
+    if (plain.size() > extension_value_bytes_max) return wrong(name, "is too long");
+    if (has_control_character(plain)) return wrong(name, "holds a control character");
+  } else if (span != "true" && span != "false" && span != "null" && !is_integer(span)) {
+    return wrong(name, "must be a string, a boolean or an integer of 32 bits");
+  }
+  return add_extension(name, span);
+}
+
+std::optional<Refusal> EventReader::read_teams(Value value) {
+  json::array array;
+  if (const auto error = value.get_array().get(array)) return not_json(error);
+  std::string teams;
+  JsonWriter writer{teams};
+  writer.begin_array();
+  for (auto element : array) {
+    Value item;
+    if (const auto error = element.get(item)) return not_json(error);
+    std::optional<std::string_view> text;
+    if (auto refusal = read_text("teams", item, text)) return refusal;
+    if (!text || text->empty() || has_control_character(*text)) {
+      return wrong("teams", "must be a string or an array of strings");
+    }
+    writer.value(*text);
+    if (teams.size() > extension_value_bytes_max) return wrong("teams", "is too long");
+  }
+  writer.end_array();
+  return add_extension("teams", teams);
+}
+
+std::optional<Refusal> EventReader::add_extension(std::string_view name, std::string_view json) {
+  if (std::ranges::find(extension_names_, name) != extension_names_.end()) {
+    return wrong(name, "stands twice");
+  }
+  if (extension_names_.size() == extensions_max) {
+    return Refusal{422, "More than " + std::to_string(extensions_max) + " extension attributes."};
+  }
+  extension_names_.push_back(name);
+  if (json == "null") return std::nullopt;
+  extensions_ += extensions_.empty() ? "{\"" : ",\"";
+  extensions_.append(name).append("\":").append(json);
+  return std::nullopt;
+}
+
+std::optional<Refusal> EventReader::finish() {
+  const bool strict = form_ == Form::cloudevents;
+  if (strict && (seen_ & bit_spec_version) == 0) return wrong("specversion", "is missing");
+  if (event_->type.empty()) return wrong("type", "is missing");
+  if (event_->source.empty()) return wrong("source", "is missing");
+  if (strict && event_->id.empty()) return wrong("id", "is missing");
+  if (!strict && (seen_ & bit_data) == 0) return wrong("data", "is missing");
+  event_->id_given = !event_->id.empty();
+  if (!extensions_.empty()) {
+    extensions_ += '}';
+    event_->extensions = texts_.emplace_back(extensions_);
+  }
+  return finish_data();
+}
+
+std::optional<Refusal> EventReader::finish_data() {
+  if ((seen_ & bit_data) != 0 && (seen_ & bit_data_base64) != 0) {
+    return wrong("data_base64", "stands beside `data`");
+  }
+  // CloudEvents' JSON format, 3.1.1: where the content type is not JSON's, a string is the content.
+  if (!data_is_text_ || declares_json(event_->data_content_type)) return std::nullopt;
+  std::string_view text = as_text(event_->data);
+  text = text.substr(1, text.size() - 2);
+  if (text.find('\\') != std::string_view::npos) {
+    std::string& plain = texts_.emplace_back();
+    if (!unescape(text, plain)) return wrong("data", "holds an unpaired surrogate");
+    text = plain;
+  }
+  event_->data = as_bytes(text);
+  return std::nullopt;
+}
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,282 @@
+#include "ingest/idempotency.h"
+
+#include "base/assert.h"
+#include "base/bytes.h"
+
+#include <algorithm>
+#include <bit>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace ringpost::ingest {
+
+// entries (a ring, oldest at the head)      slots (open addressing, linear probing)
+//
+//   head ─> [key, time, status]               low half of key & mask ─> place in the ring + 1
+//           [key, time, status]
+//   tail ─> …                                 0: empty slot
+//
+// Twice as many slots as entries: the load is at most one half. Entries leave at the head, by age
+// or for want of room; an abandoned one leaves a gone entry behind, which leaves when it is the
+// head.
+
+/// Thread safety: the caller holds `mutex`.
+class alignas(64) IdempotencyWindow::Stripe {
+ public:
+  static constexpr uint32_t entries_at_first = 16;
+
+  std::mutex mutex;
+
+  void set_bounds(Duration length, uint32_t entries_max) {
+    length_ = length;
+    entries_max_ = entries_max;
+  }
+
+  Reservation reserve(const IdempotencyKey& key, Instant now) {
+    forget_old(now);
+    if (Entry* known = find(key)) {
+      if (known->status() == Status::pending) return Reservation::duplicate_pending;
+      if (young(*known, now)) return Reservation::duplicate_durable;
+      remove(*known);  // Not at the head: restored out of order.
+    }
+    return insert(key, now, Status::pending) ? Reservation::fresh : Reservation::full;
+  }
+
+  void confirm(const IdempotencyKey& key) { pending_entry(key).set_status(Status::durable); }
+  void abandon(const IdempotencyKey& key) { remove(pending_entry(key)); }
+
+  State state(const IdempotencyKey& key, Instant now) {
+    const Entry* known = find(key);
+    if (known == nullptr) return State::absent;
+    if (known->status() == Status::pending) return State::pending;
+    return young(*known, now) ? State::durable : State::absent;
+  }
+
+  void restore(const IdempotencyKey& key, Instant at, Instant now) {
+    if (now - at < length_ && find(key) == nullptr) insert(key, at, Status::durable);
+  }
+
+  uint32_t size() const { return tail_ - head_ - gone_; }
+
+ private:
+  enum class Status : uint8_t { gone, pending, durable };
+
+  /// 24 bytes: the status stands in the two lowest bits of the nanoseconds.
+  class Entry {
+   public:
+    Entry() = default;
+    Entry(const IdempotencyKey& key_of, Instant at, Status status)
+        : key(key_of),
+          at_and_status_((at.time_since_epoch().count() & ~int64_t{3}) |
+                         static_cast<int64_t>(status)) {}
+
+    Status status() const { return static_cast<Status>(at_and_status_ & 3); }
+    void set_status(Status status) {
+      at_and_status_ = (at_and_status_ & ~int64_t{3}) | static_cast<int64_t>(status);
+    }
+    Instant at() const { return Instant{Duration{at_and_status_ & ~int64_t{3}}}; }
+
+    IdempotencyKey key;
+
+   private:
+    int64_t at_and_status_ = 0;
+  };
+  static_assert(sizeof(Entry) == 24);
+
+  uint32_t capacity() const { return static_cast<uint32_t>(entries_.size()); }
+  Entry& entry(uint32_t sequence) { return entries_[sequence & (capacity() - 1)]; }
+  bool young(const Entry& known, Instant now) const { return now - known.at() < length_; }
+
+  uint32_t slot_mask() const { return static_cast<uint32_t>(slots_.size() - 1); }
+  /// The high half chose the stripe; the low one is still evenly spread within it.
+  uint32_t home_slot(const IdempotencyKey& key) const {
+    return static_cast<uint32_t>(key.low) & slot_mask();
+  }
+
+  Entry* find(const IdempotencyKey& key) {
+    if (slots_.empty()) return nullptr;
+    for (uint32_t slot = home_slot(key); slots_[slot] != 0; slot = (slot + 1) & slot_mask()) {
+      Entry& candidate = entries_[slots_[slot] - 1];
+      if (candidate.key == key) return &candidate;
+    }
+    return nullptr;
+  }
+
+  Entry& pending_entry(const IdempotencyKey& key) {
+    Entry* found = find(key);
+    RINGPOST_ASSERT(found != nullptr);
+    RINGPOST_ASSERT(found->status() == Status::pending);
+    return *found;
+  }
+
+  bool insert(const IdempotencyKey& key, Instant at, Status status) {
+    if (tail_ - head_ == capacity() && !make_room()) return false;
+    entry(tail_) = Entry{key, at, status};
+    occupy_slot(tail_ & (capacity() - 1));
+    ++tail_;
+    return true;
+  }
+
+  /// Grows, or forgets the oldest entry that may be forgotten.
+  bool make_room() {
+    if (capacity() < entries_max_) {
+      grow();
+      return true;
+    }
+    for (uint32_t looked = 0; looked < capacity(); ++looked) {
+      if (entry(head_).status() != Status::pending) {
+        drop_head();
+        return true;
+      }
+      // The ring is full, so its head and tail are one place: the pending entry is now the newest.
+      ++head_;
+      ++tail_;
+    }
+    return false;
+  }
+
+  void grow() {
+    std::vector<Entry> old = std::move(entries_);
+    const uint32_t old_mask = static_cast<uint32_t>(old.size() - 1);
+    entries_.assign(old.empty() ? entries_at_first : old.size() * 2, Entry{});
+    slots_.assign(entries_.size() * 2, 0);
+    uint32_t kept = 0;
+    for (uint32_t sequence = head_; sequence != tail_; ++sequence) {
+      const Entry& moved = old[sequence & old_mask];
+      if (moved.status() == Status::gone) continue;
+      entries_[kept] = moved;
+      occupy_slot(kept++);
+    }
+    head_ = 0;
+    tail_ = kept;
+    gone_ = 0;
+  }
+
+  void forget_old(Instant now) {
+    while (head_ != tail_) {
+      const Entry& oldest = entry(head_);
+      if (oldest.status() == Status::pending) return;
+      if (oldest.status() == Status::durable && young(oldest, now)) return;
+      drop_head();
+    }
+  }
+
+  void drop_head() {
+    Entry& oldest = entry(head_++);
+    if (oldest.status() == Status::gone) {
+      --gone_;
+    } else {
+      vacate_slot(oldest.key);
+    }
+  }
+
+  void remove(Entry& leaving) {
+    vacate_slot(leaving.key);
+    leaving.set_status(Status::gone);
+    ++gone_;
+  }
+
+  void occupy_slot(uint32_t place) {
+    uint32_t slot = home_slot(entries_[place].key);
+    while (slots_[slot] != 0) slot = (slot + 1) & slot_mask();
+    slots_[slot] = place + 1;
+  }
+
+  /// Empties the key's slot and moves up what had to probe past it, so that no tombstones remain
+  /// (Knuth, volume 3, 6.4, algorithm R).
+  void vacate_slot(const IdempotencyKey& key) {
+    uint32_t hole = home_slot(key);
+    while (entries_[slots_[hole] - 1].key != key) hole = (hole + 1) & slot_mask();
+    slots_[hole] = 0;
+    for (uint32_t slot = (hole + 1) & slot_mask(); slots_[slot] != 0;
+         slot = (slot + 1) & slot_mask()) {
+      const uint32_t home = home_slot(entries_[slots_[slot] - 1].key);
+      const bool reachable = ((slot - home) & slot_mask()) < ((slot - hole) & slot_mask());
+      if (reachable) continue;
+      slots_[hole] = slots_[slot];
+      slots_[slot] = 0;
+      hole = slot;
+    }
+  }
+
+  Duration length_{};
+  uint32_t entries_max_ = 0;
+
+  std::vector<Entry> entries_;
+  std::vector<uint32_t> slots_;
+  uint32_t head_ = 0;  // Sequence numbers: they wrap, and so does their difference, rightly.
+  uint32_t tail_ = 0;
+  uint32_t gone_ = 0;
+};
+
+IdempotencyWindow::IdempotencyWindow(const Options& options, const std::array<HashKey, 2>& secret)
+    : options_(options),
+      secret_(secret),
+      shared_stripes_(std::make_unique<Stripe[]>(stripe_count)) {
+  RINGPOST_ASSERT(options_.length > Duration::zero());
+  const uint32_t per_stripe =
+      std::max(Stripe::entries_at_first, options_.entries_max / stripe_count);
+  for (uint32_t index = 0; index < stripe_count; ++index) {
+    shared_stripes_[index].set_bounds(options_.length, std::bit_ceil(per_stripe));
+  }
+}
+
+IdempotencyWindow::~IdempotencyWindow() = default;
+
+IdempotencyKey IdempotencyWindow::key(std::string_view organization, std::string_view source,
+                                      std::string_view id) const {
+  // Sizes first: no two triples give the same text. Its memory is used again.
+  thread_local std::string text;
+  text.clear();
+  const uint32_t sizes[] = {static_cast<uint32_t>(organization.size()),
+                            static_cast<uint32_t>(source.size())};
+  text.append(reinterpret_cast<const char*>(sizes), sizeof sizes);
+  text.append(organization).append(source).append(id);
+  return {siphash(secret_[0], as_bytes(text)), siphash(secret_[1], as_bytes(text))};
+}
+
+IdempotencyWindow::Stripe& IdempotencyWindow::stripe(const IdempotencyKey& key) const {
+  return shared_stripes_[key.high % stripe_count];
+}
+
+IdempotencyWindow::Reservation IdempotencyWindow::reserve(const IdempotencyKey& key, Instant now) {
+  Stripe& owner = stripe(key);
+  const std::lock_guard lock{owner.mutex};
+  return owner.reserve(key, now);
+}
+
+void IdempotencyWindow::confirm(const IdempotencyKey& key) {
+  Stripe& owner = stripe(key);
+  const std::lock_guard lock{owner.mutex};
+  owner.confirm(key);
+}
+
+void IdempotencyWindow::abandon(const IdempotencyKey& key) {
+  Stripe& owner = stripe(key);
+  const std::lock_guard lock{owner.mutex};
+  owner.abandon(key);
+}
+
+IdempotencyWindow::State IdempotencyWindow::state(const IdempotencyKey& key, Instant now) const {
+  Stripe& owner = stripe(key);
+  const std::lock_guard lock{owner.mutex};
+  return owner.state(key, now);
+}
+
+void IdempotencyWindow::restore(const IdempotencyKey& key, Duration age, Instant now) {
+  Stripe& owner = stripe(key);
+  const std::lock_guard lock{owner.mutex};
+  owner.restore(key, now - std::max(age, Duration::zero()), now);
+}
+
+uint64_t IdempotencyWindow::size() const {
+  uint64_t total = 0;
+  for (uint32_t index = 0; index < stripe_count; ++index) {
+    const std::lock_guard lock{shared_stripes_[index].mutex};
+    total += shared_stripes_[index].size();
+  }
+  return total;
+}
+
+}  // namespace ringpost::ingest

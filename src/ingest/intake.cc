@@ -1,0 +1,314 @@
+#include "ingest/intake.h"
+
+#include "base/json_writer.h"
+
+#include <algorithm>
+
+namespace ringpost::ingest {
+namespace {
+
+/// How soon a duplicate of another shard's pending event is looked at again. About one commit.
+constexpr Duration look_again_after = std::chrono::milliseconds{1};
+
+http::Problem to_problem(Refusal&& refusal) {
+  http::Problem problem{.status = refusal.status, .detail = std::move(refusal.detail)};
+  switch (refusal.status) {
+    case 413: problem.type = "urn:ringpost:too-large"; break;
+    case 415: problem.type = "urn:ringpost:unknown-content-type"; break;
+    case 422: problem.type = "urn:ringpost:invalid-event"; break;
+    default: problem.type = "urn:ringpost:malformed"; break;
+  }
+  if (refusal.line > 0) problem.line = refusal.line;
+  problem.member = std::move(refusal.member);
+  return problem;
+}
+
+void write_ids(const std::vector<journal::EventView>& views, std::string& ids) {
+  JsonWriter json{ids};
+  json.begin_array();
+  for (const journal::EventView& view : views) {
+    json.begin_object();
+    if (view.id_given) {
+      json.member("id", view.id);
+    } else {
+      json.member("id", view.uid.to_text());
+    }
+    json.end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace
+
+Intake::Intake(const Parts& parts, const Options& options)
+    : parts_(parts), options_(options), parser_(options.limits), tokens_(options.token_hash_keys) {
+  accepted_.status = 202;
+}
+
+Intake::~Intake() {
+  RINGPOST_ASSERT(idle());
+}
+
+// --- the request --------------------------------------------------------------------------------
+
+void Intake::on_request(http::RequestHandle handle, const http::Request& request,
+                        const subscription::Snapshot& snapshot) {
+  if (const auto problem = accept(handle, request, snapshot)) {
+    parts_.counters.add(Counter::events_refused);
+    refuse(handle, *problem);
+  }
+  views_.clear();
+  fresh_.clear();
+}
+
+std::optional<http::Problem> Intake::authenticate(const http::Request& request,
+                                                  const subscription::Snapshot& snapshot,
+                                                  const subscription::Token*& token) {
+  token = tokens_.find(request.header("authorization"), snapshot);
+  if (token == nullptr) {
+    return http::Problem{
+        .status = 401,
+        .type = "urn:ringpost:unauthenticated",
+        .detail = "Send `Authorization: Bearer <token>` with a token of this relay."};
+  }
+  if (!token->allows(subscription::Scope::events_write)) {
+    return http::Problem{.status = 403,
+                         .type = "urn:ringpost:not-permitted",
+                         .detail = "The token lacks the scope `events:write`."};
+  }
+  return std::nullopt;
+}
+
+std::optional<http::Problem> Intake::before_body(const http::Request& head,
+                                                 const subscription::Snapshot& snapshot,
+                                                 uint64_t& body_bytes_max) {
+  const subscription::Token* token = nullptr;
+  if (auto problem = authenticate(head, snapshot, token)) return problem;
+  body_bytes_max = ingest::body_bytes_max(packing_of(head), options_.limits);
+  return admit(1, 0);
+}
+
+std::optional<http::Problem> Intake::accept(http::RequestHandle handle,
+                                            const http::Request& request,
+                                            const subscription::Snapshot& snapshot) {
+  const subscription::Token* token = nullptr;
+  if (auto problem = authenticate(request, snapshot, token)) return problem;
+  // Before the work of reading, what would be refused after it.
+  if (auto problem = admit(1, request.body.size())) return problem;
+  if (auto refusal = parser_.parse(request, views_)) return to_problem(std::move(*refusal));
+
+  PendingRequest pending{.handle = handle};
+  for (journal::EventView& view : views_) {
+    view.organization = token->organization;
+    if (!take(view, snapshot, pending)) {
+      abandon_fresh();
+      return overloaded();
+    }
+  }
+  uint64_t bytes = 0;
+  for (const Fresh& fresh : fresh_) bytes += fresh.event->record().size();
+  if (!fresh_.empty()) {
+    if (auto problem = admit(static_cast<uint32_t>(fresh_.size()), bytes)) {
+      abandon_fresh();
+      return problem;
+    }
+  }
+  append_all(std::move(pending));
+  return std::nullopt;
+}
+
+std::optional<http::Problem> Intake::admit(uint32_t count, uint64_t bytes) const {
+  const auto admitted = parts_.log.admit(count, bytes);
+  if (admitted) return std::nullopt;
+  return problem_of(admitted.error());
+}
+
+/// Sorts one event into fresh ones and duplicates. @returns false if the window has no room.
+bool Intake::take(journal::EventView& view, const subscription::Snapshot& snapshot,
+                  PendingRequest& pending) {
+  std::optional<IdempotencyKey> key;
+  if (view.id_given) {
+    key = parts_.window.key(view.organization, view.source, view.id);
+    switch (parts_.window.reserve(*key, parts_.ring.now())) {
+      case IdempotencyWindow::Reservation::fresh: break;
+      case IdempotencyWindow::Reservation::full: return false;
+      case IdempotencyWindow::Reservation::duplicate_pending:
+        pending.unsettled.push_back(*key);
+        ++pending.duplicates;
+        return true;
+      case IdempotencyWindow::Reservation::duplicate_durable: ++pending.duplicates; return true;
+    }
+  }
+  fresh_.push_back({encode(view, snapshot), key});
+  ++pending.accepted;
+  return true;
+}
+
+journal::EventRef Intake::encode(journal::EventView& view, const subscription::Snapshot& snapshot) {
+  view.uid = Ulid::mint(parts_.ring.wall_now(), parts_.ring.random());
+  view.accepted_at = parts_.ring.wall_now();
+  char minted[Ulid::text_size];
+  if (!view.id_given) {
+    view.uid.write_text(minted);
+    view.id = {minted, sizeof minted};
+  }
+  webhooks_.clear();
+  snapshot.match({view.organization, view.source, view.type}, webhooks_);
+  webhook_numbers_.resize(webhooks_.size() * sizeof(uint32_t));
+  for (size_t index = 0; index < webhooks_.size(); ++index) {
+    store_le(&webhook_numbers_[index * sizeof(uint32_t)], webhooks_[index]->number);
+  }
+  view.webhook_numbers = webhook_numbers_;
+  journal::EventRef event = journal::EventCodec::encode(view);
+  view.webhook_numbers = {};
+  if (!view.id_given) view.id = {};  // `minted` ends here.
+  return event;
+}
+
+void Intake::append_all(PendingRequest&& pending) {
+  JsonWriter json{pending.body};
+  std::string ids;
+  write_ids(views_, ids);
+  json.begin_object().member("accepted", pending.accepted).member("duplicates", pending.duplicates);
+  json.key("events").raw(ids).end_object();
+
+  for (size_t index = 0; index < fresh_.size(); ++index) {
+    Fresh& fresh = fresh_[index];
+    const auto position = parts_.log.append(fresh.event->record());
+    if (!position) {
+      // Admitted, and yet refused. What was appended will be stored, the rest not: neither an
+      // acceptance nor a refusal would be true.
+      fresh_.erase(fresh_.begin(), fresh_.begin() + static_cast<std::ptrdiff_t>(index));
+      abandon_fresh();
+      return parts_.answers.drop(pending.handle);
+    }
+    pending.last = *position;
+    fresh.event->set_position(*position);
+    events_.push_back({*position, std::move(fresh.event), fresh.key, std::nullopt});
+  }
+  if (pending.last.valid()) {
+    requests_.push_back(std::move(pending));
+  } else {
+    settle(std::move(pending));
+  }
+}
+
+void Intake::abandon_fresh() {
+  for (const Fresh& fresh : fresh_) {
+    if (fresh.key) parts_.window.abandon(*fresh.key);
+  }
+}
+
+void Intake::append_redelivery(journal::EventRef event, uint64_t ticket) {
+  const auto position = parts_.log.append(event->record());
+  if (!position) {
+    return parts_.sink.on_redelivery_done(ticket, event->view().uid, position.error());
+  }
+  event->set_position(*position);
+  events_.push_back({*position, std::move(event), std::nullopt, ticket});
+}
+
+// --- the disk -----------------------------------------------------------------------------------
+
+void Intake::on_durable(journal::Position through) {
+  while (!events_.empty() && events_.front().position < through) {
+    PendingEvent durable = std::move(events_.front());
+    events_.pop_front();
+    if (durable.key) parts_.window.confirm(*durable.key);
+    const Ulid uid = durable.event->view().uid;
+    parts_.sink.on_event_durable(std::move(durable.event));
+    if (durable.ticket) parts_.sink.on_redelivery_done(*durable.ticket, uid, std::nullopt);
+  }
+  while (!requests_.empty() && requests_.front().last < through) {
+    PendingRequest request = std::move(requests_.front());
+    requests_.pop_front();
+    settle(std::move(request));
+  }
+}
+
+void Intake::on_storage_failed(const Error& error) {
+  for (PendingRequest& request : std::exchange(requests_, {})) parts_.answers.drop(request.handle);
+  for (PendingEvent& event : std::exchange(events_, {})) {
+    if (event.key) parts_.window.abandon(*event.key);
+    if (event.ticket) parts_.sink.on_redelivery_done(*event.ticket, event.event->view().uid, error);
+  }
+}
+
+// --- the answer ---------------------------------------------------------------------------------
+
+/// The request's own events are durable: answers it, or waits for those that its duplicates repeat.
+void Intake::settle(PendingRequest&& request) {
+  if (!drop_settled_keys(request)) return;
+  if (request.unsettled.empty()) return reply(request);
+  waiting_.push_back(std::move(request));
+  if (!look_again_timer_.armed()) {
+    parts_.ring.arm<&Intake::look_again>(*this, look_again_timer_, look_again_after);
+  }
+}
+
+/// Forgets the keys that became durable. @returns false if one was abandoned: the request is then
+/// answered or dropped.
+bool Intake::drop_settled_keys(PendingRequest& request) {
+  bool abandoned = false;
+  std::erase_if(request.unsettled, [&](const IdempotencyKey& key) {
+    const auto state = parts_.window.state(key, parts_.ring.now());
+    abandoned |= state == IdempotencyWindow::State::absent;
+    return state != IdempotencyWindow::State::pending;
+  });
+  if (!abandoned) return true;
+  // The first event was not stored, so the second was not either. If others of this request were,
+  // a refusal would be as wrong as an acceptance.
+  if (request.accepted > 0) {
+    parts_.answers.drop(request.handle);
+  } else {
+    parts_.counters.add(Counter::events_refused);
+    refuse(request.handle, overloaded());
+  }
+  return false;
+}
+
+void Intake::look_again() {
+  for (PendingRequest& request : std::exchange(waiting_, {})) settle(std::move(request));
+}
+
+void Intake::reply(const PendingRequest& request) {
+  parts_.counters.add(Counter::events_accepted, request.accepted);
+  parts_.counters.add(Counter::events_duplicate, request.duplicates);
+  accepted_.body = request.body;
+  parts_.answers.answer(request.handle, accepted_);
+}
+
+void Intake::refuse(http::RequestHandle handle, const http::Problem& problem) {
+  parts_.answers.answer(handle, refusal_response(problem));
+}
+
+http::Problem Intake::problem_of(const Error& error) const {
+  switch (error.code) {
+    case Errc::out_of_space:
+      return {.status = 507,
+              .type = "urn:ringpost:out-of-space",
+              .detail = "The journal's disk is full. Stored events are still delivered.",
+              .retry_after_s = 5};
+    case Errc::too_large:
+      return {.status = 413,
+              .type = "urn:ringpost:too-large",
+              .detail = "The event and the list of its webhooks do not fit into the journal."};
+    case Errc::overloaded: return overloaded();
+    default:
+      return {.status = 503,
+              .type = "urn:ringpost:storage-failed",
+              .detail =
+                  "A write to the journal failed; this relay takes no events until it is "
+                  "restarted.",
+              .retry_after_s = 30};
+  }
+}
+
+http::Problem Intake::overloaded() const {
+  return {.status = 503,
+          .type = "urn:ringpost:overloaded",
+          .detail = "More events come in than the disk takes. None of this request was stored.",
+          .retry_after_s = options_.retry_after_s};
+}
+
+}  // namespace ringpost::ingest

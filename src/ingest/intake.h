@@ -1,0 +1,178 @@
+#pragma once
+
+#include "base/counters.h"
+#include "http/message.h"
+#include "http/problem.h"
+#include "ingest/answers.h"
+#include "ingest/event_parser.h"
+#include "ingest/idempotency.h"
+#include "ingest/token_cache.h"
+#include "io/ring.h"
+#include "journal/record.h"
+#include "journal/writer.h"
+#include "subscription/table.h"
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringpost::ingest {
+
+/// Where accepted events go: the shard's journal::Writer, whose `append` and `admit` these are.
+class EventLog {
+ public:
+  virtual ~EventLog() = default;
+  virtual Result<void> admit(uint32_t count, uint64_t bytes) const = 0;
+  virtual Result<journal::Position> append(Bytes record) = 0;
+};
+
+/// The EventLog of a shard. Borrows the writer.
+class WriterLog final : public EventLog {
+ public:
+  explicit WriterLog(journal::Writer& writer) : writer_(writer) {}
+  Result<void> admit(uint32_t count, uint64_t bytes) const override {
+    return writer_.admit(count, bytes);
+  }
+  Result<journal::Position> append(Bytes record) override {
+    return writer_.append(journal::RecordType::event, record);
+  }
+
+ private:
+  journal::Writer& writer_;
+};
+
+/// Who hears of durable events: the shard.
+class IntakeSink {
+ public:
+  virtual ~IntakeSink() = default;
+  /// The event is on stable storage: its deliveries may begin. Called once for each.
+  virtual void on_event_durable(journal::EventRef event) = 0;
+  /// The end of `append_redelivery`: nothing, after its on_event_durable; or why it was not stored
+  /// (after a storage failure: why nobody knows).
+  virtual void on_redelivery_done(uint64_t ticket, const Ulid& event_uid,
+                                  std::optional<Error> error) = 0;
+};
+
+/// `POST /v1/events` on one shard: from a whole request to its answer.
+///
+///     authenticate ─> parse ─> reserve keys ─> match, encode ─> admit ─> append …
+///     … on_durable ─> confirm keys ─> sink ─> answer 202
+///
+/// Invariants: 202 is answered only when all events of the request are durable, and so is the event
+/// that each duplicate repeats; any other status only when none of them was stored. Where neither
+/// is certain the connection is closed without an answer.
+class Intake {
+ public:
+  struct Options {
+    EventLimits limits;
+    uint32_t retry_after_s = 1;  ///< What an overloaded relay asks a producer to wait.
+    std::array<HashKey, 2> token_hash_keys{};  ///< Drawn at start (crypto/random.h).
+  };
+
+  /// Everything is borrowed, for the life of the Intake.
+  struct Parts {
+    io::Ring& ring;
+    Counters& counters;
+    EventLog& log;
+    IdempotencyWindow& window;
+    Answers& answers;
+    IntakeSink& sink;
+  };
+
+  Intake(const Parts& parts, const Options& options);
+  ~Intake();  // After on_storage_failed, or when idle.
+
+  /// For Backend::before_body: what can be refused before the body is read, and the body's limit.
+  std::optional<http::Problem> before_body(const http::Request& head,
+                                           const subscription::Snapshot& snapshot,
+                                           uint64_t& body_bytes_max);
+
+  /// Answers sooner or later, at most once. @param request  borrowed for the call.
+  /// @param snapshot  in force; the events go to the webhooks that it matches.
+  void on_request(http::RequestHandle handle, const http::Request& request,
+                  const subscription::Snapshot& snapshot);
+
+  /// Stores an event that is encoded already and has its webhook (a redelivery).
+  void append_redelivery(journal::EventRef event, uint64_t ticket);
+
+  /// From WriterEvents: everything that begins below `through` is durable.
+  void on_durable(journal::Position through);
+  /// From WriterEvents: what is not durable yet never will be known to be. Its requests are
+  /// dropped.
+  void on_storage_failed(const Error& error);
+
+  /// Nothing waits for the disk or for another shard's event.
+  bool idle() const { return events_.empty() && requests_.empty() && waiting_.empty(); }
+
+ private:
+  /// An event that was appended and is not known to be durable.
+  struct PendingEvent {
+    journal::Position position;
+    journal::EventRef event;
+    std::optional<IdempotencyKey> key;
+    std::optional<uint64_t> ticket;  ///< Of a redelivery.
+  };
+
+  /// A request whose answer waits.
+  struct PendingRequest {
+    http::RequestHandle handle;
+    journal::Position last;  ///< Of its events; not valid if all are duplicates.
+    uint32_t accepted = 0;
+    uint32_t duplicates = 0;
+    std::string body;                       ///< Of the 202.
+    std::vector<IdempotencyKey> unsettled;  ///< Duplicates of events that are not durable yet.
+  };
+
+  /// An event of the request in hand that is no duplicate.
+  struct Fresh {
+    journal::EventRef event;
+    std::optional<IdempotencyKey> key;
+  };
+
+  std::optional<http::Problem> authenticate(const http::Request& request,
+                                            const subscription::Snapshot& snapshot,
+                                            const subscription::Token*& token);
+  std::optional<http::Problem> accept(http::RequestHandle handle, const http::Request& request,
+                                      const subscription::Snapshot& snapshot);
+  std::optional<http::Problem> admit(uint32_t count, uint64_t bytes) const;
+  bool take(journal::EventView& view, const subscription::Snapshot& snapshot,
+            PendingRequest& pending);
+  journal::EventRef encode(journal::EventView& view, const subscription::Snapshot& snapshot);
+  void append_all(PendingRequest&& pending);
+  void abandon_fresh();
+
+  void settle(PendingRequest&& request);
+  bool drop_settled_keys(PendingRequest& request);
+  void look_again();
+  void reply(const PendingRequest& request);
+  void refuse(http::RequestHandle handle, const http::Problem& problem);
+  http::Problem problem_of(const Error& error) const;
+  http::Problem overloaded() const;
+
+  Parts parts_;
+  const Options options_;
+  EventParser parser_;
+  TokenCache tokens_;
+
+  // Of the request in hand; kept for their memory.
+  std::vector<journal::EventView> views_;
+  std::vector<Fresh> fresh_;
+  std::vector<const subscription::Webhook*> webhooks_;
+  std::vector<std::byte> webhook_numbers_;
+  http::Response accepted_;
+
+  // In the order of their positions.
+  std::deque<PendingEvent> events_;
+  std::deque<PendingRequest> requests_;
+  /// Own events durable (or none), duplicates of other shards' pending events: looked at again on a
+  /// timer, because a shard has no other way to hear of another's commit.
+  std::vector<PendingRequest> waiting_;
+  io::Timer look_again_timer_;
+};
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ringpost::ingest {
+
+/// `token` without the white space of JSON behind it.
+std::string_view trim_end(std::string_view token);
+
+/// Whether `token` is a number, `true`, `false` or `null` by RFC 8259, and nothing besides.
+bool is_json_literal(std::string_view token);
+
+/// Whether every backslash in `json` begins an escape of RFC 8259. Meant for whole documents whose
+/// structure is checked elsewhere: there a backslash can stand in strings only. Lone surrogates
+/// pass: the grammar allows them, and `data` is not ours to judge.
+bool escapes_are_valid(std::string_view json);
+
+/// Appends the text that the inside of a JSON string (without its quotes) stands for.
+/// @returns false if it holds an unpaired surrogate or a bad escape: there is no such text then.
+bool unescape(std::string_view inside, std::string& out);
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,136 @@
+#include "ingest/server.h"
+
+#include "ingest/connection.h"
+
+#include <utility>
+
+namespace ringpost::ingest {
+
+struct Server::Listener {
+  Listener(Server& server_of, io::Socket socket_of, const ListenerOptions& options)
+      : server(server_of), socket(socket_of), tls(options.tls), serves(options.serves) {}
+
+  void on_accepted(const io::Outcome& outcome) { server.on_accepted(*this, outcome); }
+  void on_closed(const io::Outcome&) { --server.closings_; }
+
+  Server& server;
+  const io::Socket socket;
+  net::ServerTls* const tls;
+  const Serves serves;
+  io::Completion accept_op;
+  io::Completion close_op;
+};
+
+/// Closes a socket that no connection took.
+struct Server::Closer {
+  explicit Closer(Server& server_of) : server(server_of) {}
+
+  void on_closed(const io::Outcome&) { --server.closings_; }
+
+  Server& server;
+  io::Completion close_op;
+};
+
+Server::Server(io::Ring& ring, Counters& counters, Backend& backend, const ServerLimits& limits)
+    : ring_(ring), counters_(counters), backend_(backend), limits_(limits) {
+  RINGPOST_ASSERT(limits_.connections_reserved < limits_.connections_max);
+  RINGPOST_ASSERT(limits_.bytes_per_second_min > 0);
+}
+
+Server::~Server() {
+  RINGPOST_ASSERT(stopped() || listeners_.empty());
+}
+
+// --- listeners ----------------------------------------------------------------------------------
+
+Result<io::Address> Server::listen(const ListenerOptions& options) {
+  RINGPOST_ASSERT(!stopping_);
+  const auto socket = ring_.listen(options.address, options.socket);
+  if (!socket) return socket.error();
+  const auto& listener =
+      listeners_.emplace_back(std::make_unique<Listener>(*this, *socket, options));
+  ring_.accept<&Listener::on_accepted>(*listener, listener->accept_op, *socket);
+  return ring_.local_address(*socket);
+}
+
+void Server::on_accepted(Listener& listener, const io::Outcome& outcome) {
+  if (!outcome) return;  // Cancelled by `stop`; shortages are waited out by the ring.
+  counters_.add(Counter::connections_accepted);
+  const uint32_t reserved = listener.serves.events ? limits_.connections_reserved : 0;
+  if (stopping_ || connections_open_ >= limits_.connections_max - reserved) {
+    return turn_away(outcome.socket());
+  }
+  take_connection().open(outcome.socket(), listener.tls, listener.serves);
+}
+
+/// A 503 would cost a handshake with TLS, and time for the peer to read it: at the limit there is
+/// neither. A closed connection tells a client to try again.
+void Server::turn_away(io::Socket socket) {
+  Closer* closer = nullptr;
+  for (const auto& known : closers_) {
+    if (!known->close_op.pending()) closer = known.get();
+  }
+  if (closer == nullptr) {
+    closer = closers_.emplace_back(std::make_unique<Closer>(*this)).get();
+  }
+  ++closings_;
+  ring_.close<&Closer::on_closed>(*closer, closer->close_op, socket);
+}
+
+// --- connections --------------------------------------------------------------------------------
+
+Connection& Server::take_connection() {
+  ++connections_open_;
+  if (free_.empty()) {
+    const auto index = static_cast<uint32_t>(connections_.size());
+    return *connections_.emplace_back(std::make_unique<Connection>(*this, index));
+  }
+  const uint32_t index = free_.back();
+  free_.pop_back();
+  return *connections_[index];
+}
+
+void Server::release(Connection& connection) {
+  --connections_open_;
+  free_.push_back(connection.index());
+}
+
+Connection* Server::find(http::RequestHandle handle) const {
+  if (handle.index >= connections_.size()) return nullptr;
+  Connection& connection = *connections_[handle.index];
+  return connection.awaits(handle) ? &connection : nullptr;
+}
+
+void Server::answer(http::RequestHandle handle, const http::Response& response) {
+  if (Connection* connection = find(handle)) connection->answer(response);
+}
+
+void Server::drop(http::RequestHandle handle) {
+  if (Connection* connection = find(handle)) connection->drop();
+}
+
+// --- the end ------------------------------------------------------------------------------------
+
+void Server::stop() {
+  const bool again = std::exchange(stopping_, true);
+  if (!again) {
+    for (const auto& listener : listeners_) {
+      ++closings_;
+      ring_.close<&Listener::on_closed>(*listener, listener->close_op, listener->socket);
+    }
+  }
+  for (const auto& connection : connections_) {
+    if (!connection->in_use()) continue;
+    if (again) {
+      connection->abort();
+    } else {
+      connection->finish();
+    }
+  }
+}
+
+bool Server::stopped() const {
+  return stopping_ && closings_ == 0 && connections_open_ == 0;
+}
+
+}  // namespace ringpost::ingest

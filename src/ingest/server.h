@@ -1,0 +1,91 @@
+#pragma once
+
+#include "base/counters.h"
+#include "base/result.h"
+#include "ingest/answers.h"
+#include "ingest/backend.h"
+#include "io/ring.h"
+#include "net/stream.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ringpost::ingest {
+
+class Connection;
+
+/// What a peer may take of us: bytes, counts, and time in all (reliability rule 5).
+struct ServerLimits {
+  uint32_t connections_max = 10'000;  ///< Per shard.
+  /// Of these, kept for listeners that take no events: an operator can look at a flooded relay.
+  uint32_t connections_reserved = 64;
+
+  Duration head_time = std::chrono::seconds{10};  ///< From accept or first byte; TLS included.
+  Duration idle_time = std::chrono::seconds{75};  ///< Between requests.
+  /// For a body, and for an answer to be taken: this, and a second for each `bytes_per_second`.
+  Duration transfer_time = std::chrono::seconds{30};
+  uint32_t bytes_per_second_min = 64 * 1024;
+};
+
+/// The HTTP/1.1 server of one shard: connections over plain, TLS and Unix sockets, one request at a
+/// time on each; what it reads it hands to a Backend.
+///
+/// Life: `listen` for each listener, turns of the ring, `stop`, turns until `stopped()`,
+/// destruction.
+class Server final : public Answers {
+ public:
+  Server(io::Ring& ring, Counters& counters, Backend& backend, const ServerLimits& limits);
+  ~Server() override;  // When stopped() or without listeners.
+
+  struct ListenerOptions {
+    io::Address address;
+    io::ListenOptions socket;
+    net::ServerTls* tls = nullptr;  ///< Borrowed for the server's life; nullptr: plain.
+    Serves serves;
+  };
+
+  /// Opens a listener and begins to accept. Blocking; at start-up only.
+  /// @returns its address, with the port that the kernel chose.
+  Result<io::Address> listen(const ListenerOptions& options);
+
+  void answer(http::RequestHandle handle, const http::Response& response) override;
+  void drop(http::RequestHandle handle) override;
+
+  /// Closes the listeners and idle connections; what was begun is read and answered, and its
+  /// connection closed then. Called again: closes everything at once.
+  void stop();
+  bool stopped() const;
+
+  uint32_t connection_count() const { return connections_open_; }
+
+ private:
+  friend class Connection;
+  struct Listener;
+  struct Closer;
+
+  void on_accepted(Listener& listener, const io::Outcome& outcome);
+  void turn_away(io::Socket socket);
+  Connection& take_connection();
+  void release(Connection& connection);
+  Connection* find(http::RequestHandle handle) const;
+
+  // Constant.
+  io::Ring& ring_;
+  Counters& counters_;
+  Backend& backend_;
+  const ServerLimits limits_;
+
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  /// By RequestHandle::index. Made as needed, used again, never given back.
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<uint32_t> free_;
+  std::vector<std::unique_ptr<Closer>> closers_;
+  uint32_t connections_open_ = 0;
+  uint32_t closings_ = 0;  ///< Of listeners and of sockets turned away.
+  bool stopping_ = false;
+  std::string scratch_;  ///< The answer being written; all connections share its memory.
+};
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,114 @@
+#include "io/listener.h"
+
+#include "io/socket_address.h"
+
+#include <cerrno>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+namespace ringpost::io {
+
+namespace {
+
+/// A descriptor that is closed unless it is released.
+class Descriptor {
+ public:
+  explicit Descriptor(int handle) : handle_(handle) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (handle_ >= 0) ::close(handle_);
+  }
+  int get() const { return handle_; }
+  int release() { return std::exchange(handle_, -1); }
+
+ private:
+  int handle_;
+};
+
+Error listen_error(int errno_value) {
+  switch (errno_value) {
+    case EADDRINUSE: return {Errc::conflict, Side::operator_, errno_value};
+    case EACCES:
+    case EPERM: return {Errc::not_permitted, Side::operator_, errno_value};
+    default: return error_from_errno(errno_value, Side::operator_);
+  }
+}
+
+Result<void> set_option(int socket, int level, int option) {
+  const int on = 1;
+  if (setsockopt(socket, level, option, &on, sizeof on) != 0) return listen_error(errno);
+  return {};
+}
+
+Result<Socket> listen_at_ip(const Address& address, const ListenOptions& options) {
+  const SocketAddress to{address};
+  Descriptor socket{::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  if (socket.get() < 0) return listen_error(errno);
+  if (auto set = set_option(socket.get(), SOL_SOCKET, SO_REUSEADDR); !set) return set.error();
+  if (options.reuse_port) {
+    if (auto set = set_option(socket.get(), SOL_SOCKET, SO_REUSEPORT); !set) return set.error();
+  }
+  if (address.family == Address::Family::ipv6) {
+    // `[::]:80` and `0.0.0.0:80` are two addresses, whatever the system's default is.
+    if (auto set = set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY); !set) return set.error();
+  }
+  if (auto set = set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY); !set) return set.error();
+  if (bind(socket.get(), to.data(), to.size) != 0) return listen_error(errno);
+  if (::listen(socket.get(), static_cast<int>(options.backlog)) != 0) return listen_error(errno);
+  return Socket{socket.release()};
+}
+
+/// Whether somebody would take a connection at `to`. Anything but a clear refusal counts as alive:
+/// a full backlog (EAGAIN), another socket type (EPROTOTYPE), a socket that we may not touch.
+bool unix_listener_alive(const SocketAddress& to) {
+  Descriptor probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  if (probe.get() < 0) return true;
+  if (connect(probe.get(), to.data(), to.size) == 0) return true;
+  return errno != ECONNREFUSED && errno != ENOENT;
+}
+
+/// Makes way for a new socket at `path`: removes what a dead process left, and nothing else.
+Result<void> clear_unix_path(const std::string& path, const SocketAddress& to) {
+  struct stat status;
+  if (lstat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return {};
+    return listen_error(errno);
+  }
+  const Error conflict{Errc::conflict, Side::operator_, EADDRINUSE};
+  if (!S_ISSOCK(status.st_mode)) return conflict;
+  if (unix_listener_alive(to)) return conflict;
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) return listen_error(errno);
+  return {};
+}
+
+Result<Socket> listen_at_path(const Address& address, const ListenOptions& options) {
+  const SocketAddress to{address};
+  if (auto cleared = clear_unix_path(address.path, to); !cleared) return cleared.error();
+  Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  if (socket.get() < 0) return listen_error(errno);
+  // The file gets the mode of the socket's own inode, less the umask: never wider than asked, not
+  // for a moment, and without touching the umask of other threads. chmod then adds what the umask
+  // took; nobody can connect before listen.
+  if (fchmod(socket.get(), options.unix_mode) != 0) return listen_error(errno);
+  if (bind(socket.get(), to.data(), to.size) != 0) return listen_error(errno);
+  if (chmod(address.path.c_str(), options.unix_mode) != 0 ||
+      ::listen(socket.get(), static_cast<int>(options.backlog)) != 0) {
+    const Error error = listen_error(errno);
+    unlink(address.path.c_str());
+    return error;
+  }
+  return Socket{socket.release()};
+}
+
+}  // namespace
+
+Result<Socket> open_listener(const Address& address, const ListenOptions& options) {
+  if (address.family == Address::Family::unix_path) return listen_at_path(address, options);
+  return listen_at_ip(address, options);
+}
+
+}  // namespace ringpost::io

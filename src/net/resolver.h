@@ -1,0 +1,87 @@
+#pragma once
+
+#include "base/assert.h"
+#include "base/intrusive_list.h"
+#include "base/result.h"
+#include "io/address.h"
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace ringpost::net {
+
+/// One question for the addresses of a host, embedded in the object that waits for the answer. May
+/// not be destroyed while pending: take it back first.
+class Query {
+ public:
+  Query() = default;
+  Query(const Query&) = delete;  // Its address is known to the resolver.
+  Query& operator=(const Query&) = delete;
+  ~Query() { RINGPOST_ASSERT(!pending_); }
+
+  bool pending() const { return pending_; }
+
+  std::vector<io::Address> addresses;  ///< In order of preference, port 0. Empty if `error`.
+  std::optional<Error> error;          ///< name_unresolved, timed_out or overloaded.
+
+  // The rest is for implementations of Resolver.
+
+  using Handler = void (*)(void* owner);
+
+  void begin(void* owner, Handler handler) {
+    RINGPOST_ASSERT(!pending_);
+    owner_ = owner;
+    handler_ = handler;
+    pending_ = true;
+    addresses.clear();
+    error.reset();
+  }
+  /// Runs the handler; the query may no longer exist afterwards.
+  void complete() {
+    RINGPOST_ASSERT(pending_);
+    pending_ = false;
+    handler_(owner_);
+  }
+  void take_back() { pending_ = false; }
+
+  ListLink link;
+
+ private:
+  void* owner_ = nullptr;
+  Handler handler_ = nullptr;
+  bool pending_ = false;
+};
+
+/// Names to addresses, for one shard. Nobody connects by name: the addresses that come from here
+/// are checked by the EgressPolicy, and one of them is connected to, with no second look-up.
+///
+/// ShardResolver is the real one; tests/sim has one with a table.
+class Resolver {
+ public:
+  Resolver() = default;
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+  virtual ~Resolver() = default;
+
+  /// Asks for the addresses of `host` (borrowed for the call): a name, or an IP address without
+  /// brackets. `Handler` runs on `owner` exactly once, from the shard's loop and never inside this
+  /// call, within 10 s.
+  template <auto Handler, typename Owner>
+  void resolve(Owner& owner, Query& query, std::string_view host) {
+    query.begin(&owner, [](void* self) { (static_cast<Owner*>(self)->*Handler)(); });
+    submit(query, host);
+  }
+
+  /// Takes a pending query back: its handler does not run. One that is not pending is left alone.
+  void cancel(Query& query) {
+    if (!query.pending()) return;
+    query.link.unlink();
+    query.take_back();
+  }
+
+ protected:
+  virtual void submit(Query& query, std::string_view host) = 0;
+};
+
+}  // namespace ringpost::net

@@ -1,0 +1,218 @@
+#include "net/tls.h"
+
+#include "net/tls_context.h"
+#include "net/tls_engine.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pool.h>
+#include <openssl/x509v3.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <utility>
+
+namespace ringpost::net {
+namespace {
+
+constexpr uint8_t alpn_protocols[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
+/// AES-128-GCM first: the cheapest on machines with AES instructions, and no weaker in practice.
+/// TLS 1.2 only; the library orders those of 1.3 in the same way.
+constexpr const char* ciphers_of_tls12 =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+
+/// Equal certificates of all connections are stored once.
+CRYPTO_BUFFER_POOL* certificate_pool() {
+  static CRYPTO_BUFFER_POOL* const pool = CRYPTO_BUFFER_POOL_new();  // Lives with the process.
+  return pool;
+}
+
+/// What clients and servers have in common.
+bssl::UniquePtr<SSL_CTX> make_context() {
+  bssl::UniquePtr<SSL_CTX> context{SSL_CTX_new(TLS_method())};
+  RINGPOST_ASSERT(context != nullptr);
+  SSL_CTX_set0_buffer_pool(context.get(), certificate_pool());
+  RINGPOST_ASSERT(SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) == 1);
+  RINGPOST_ASSERT(SSL_CTX_set_max_proto_version(context.get(), TLS1_3_VERSION) == 1);
+  RINGPOST_ASSERT(SSL_CTX_set_strict_cipher_list(context.get(), ciphers_of_tls12) == 1);
+  // P-384 last: wanted by nobody for the key exchange, but servers' certificates may use it.
+  RINGPOST_ASSERT(SSL_CTX_set1_curves_list(context.get(), "X25519:P-256:P-384") == 1);
+  SSL_CTX_set_current_time_cb(context.get(), TlsEngine::tell_time);
+  return context;
+}
+
+/// Takes over the store. Chain verification is on; the host name is each connection's.
+bssl::UniquePtr<SSL_CTX> make_client_context(bool verify, bssl::UniquePtr<X509_STORE> roots) {
+  auto context = make_context();
+  SSL_CTX_set_verify(context.get(), verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
+                     verify ? TlsEngine::judge_certificate : nullptr);
+  if (roots != nullptr) SSL_CTX_set_cert_store(context.get(), roots.release());
+  // Sessions are kept per endpoint (ClientTls::State), not in the library's table.
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context.get(), TlsEngine::keep_session);
+  const int refused = SSL_CTX_set_alpn_protos(context.get(), alpn_protocols, sizeof alpn_protocols);
+  RINGPOST_ASSERT(refused == 0);  // This one call answers 0 for success.
+  return context;
+}
+
+bssl::UniquePtr<BIO> memory_bio(const std::string& text) {
+  bssl::UniquePtr<BIO> bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
+  RINGPOST_ASSERT(bio != nullptr);
+  return bio;
+}
+
+bool ended_cleanly() {
+  const uint32_t error = ERR_peek_last_error();
+  const bool no_more =
+      ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  return no_more;
+}
+
+/// Reads every certificate of a PEM text; at least one.
+Result<bssl::UniquePtr<X509_STORE>> parse_roots(const std::string& pem, Side side) {
+  bssl::UniquePtr<X509_STORE> store{X509_STORE_new()};
+  auto bio = memory_bio(pem);
+  ERR_clear_error();
+  size_t count = 0;
+  while (true) {
+    bssl::UniquePtr<X509> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
+    if (certificate == nullptr) break;
+    if (X509_STORE_add_cert(store.get(), certificate.get()) != 1) break;
+    ++count;
+  }
+  if (!ended_cleanly() || count == 0) return Error{Errc::malformed, side};
+  return store;
+}
+
+/// One context for all endpoints that trust the system's roots, one for all that verify nothing:
+/// what endpoints own besides is a few tickets.
+Result<bssl::UniquePtr<SSL_CTX>> shared_context(bool verify) {
+  static std::mutex mutex;
+  static bssl::UniquePtr<SSL_CTX> contexts[2];
+  const std::lock_guard lock{mutex};
+  auto& context = contexts[verify ? 1 : 0];
+  if (context == nullptr) {
+    bssl::UniquePtr<X509_STORE> roots;
+    if (verify) {
+      auto loaded = load_roots(system_roots_path);
+      if (!loaded) return loaded.error();  // Not remembered: the file may be there next time.
+      roots = std::move(loaded).value();
+    }
+    context = make_client_context(verify, std::move(roots));
+  }
+  return bssl::UpRef(context);
+}
+
+int choose_protocol(SSL* /*ssl*/, const uint8_t** chosen, uint8_t* chosen_size,
+                    const uint8_t* offered, unsigned offered_size, void* /*unused*/) {
+  uint8_t* match = nullptr;
+  const int found = SSL_select_next_proto(&match, chosen_size, alpn_protocols,
+                                          sizeof alpn_protocols, offered, offered_size);
+  if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301, 3.2.
+  *chosen = match;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+/// Gives the certificates of `pem`, leaf first, to the context.
+bool use_chain(SSL_CTX* context, const std::string& pem) {
+  auto bio = memory_bio(pem);
+  bssl::UniquePtr<X509> leaf{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
+  if (leaf == nullptr || SSL_CTX_use_certificate(context, leaf.get()) != 1) return false;
+  ERR_clear_error();
+  while (true) {
+    bssl::UniquePtr<X509> next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
+    if (next == nullptr) break;
+    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) return false;
+  }
+  return ended_cleanly();
+}
+
+}  // namespace
+
+Result<bssl::UniquePtr<X509_STORE>> load_roots(const std::string& path) {
+  std::ifstream file{path, std::ios::binary};
+  if (!file) return Error{Errc::not_found, Side::operator_, ENOENT};
+  const std::string pem{std::istreambuf_iterator<char>{file}, {}};
+  return parse_roots(pem, Side::operator_);
+}
+
+void ClientTls::State::keep_session(const std::string& name, bssl::UniquePtr<SSL_SESSION> session) {
+  if (name != server_name_) forget_sessions();
+  server_name_ = name;
+  for (size_t i = sessions_.size() - 1; i > 0; --i) sessions_[i] = std::move(sessions_[i - 1]);
+  sessions_[0] = std::move(session);
+}
+
+bssl::UniquePtr<SSL_SESSION> ClientTls::State::take_session(const std::string& name, WallTime now) {
+  if (name != server_name_) return nullptr;
+  const auto seconds = static_cast<uint64_t>(to_unix_seconds(now));
+  for (auto& session : sessions_) {
+    if (session == nullptr) continue;
+    const uint64_t ends =
+        SSL_SESSION_get_time(session.get()) + SSL_SESSION_get_timeout(session.get());
+    if (ends <= seconds) {
+      session.reset();
+    } else if (SSL_SESSION_should_be_single_use(session.get()) != 0) {
+      return std::move(session);
+    } else {
+      return bssl::UpRef(session);
+    }
+  }
+  return nullptr;
+}
+
+void ClientTls::State::forget_sessions() {
+  for (auto& session : sessions_) session.reset();
+}
+
+ClientTls::ClientTls(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ClientTls::~ClientTls() = default;
+
+Result<std::unique_ptr<ClientTls>> ClientTls::create(const Options& options) {
+  auto state = std::make_unique<State>();
+  state->verify = options.verify;
+  if (!options.verify || options.ca_pem.empty()) {
+    auto context = shared_context(options.verify);
+    if (!context) return context.error();
+    state->context = std::move(context).value();
+  } else {
+    auto roots = parse_roots(options.ca_pem, Side::operator_);
+    if (!roots) return roots.error();
+    // Whoever names an intermediate or a server's own certificate means to trust just that.
+    X509_STORE_set_flags(roots->get(), X509_V_FLAG_PARTIAL_CHAIN);
+    state->context = make_client_context(true, std::move(roots).value());
+  }
+  return std::unique_ptr<ClientTls>{new ClientTls{std::move(state)}};
+}
+
+ServerTls::ServerTls(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ServerTls::~ServerTls() = default;
+
+Result<std::unique_ptr<ServerTls>> ServerTls::create(const std::string& certificate_pem,
+                                                     const std::string& key_pem) {
+  const Error malformed{Errc::malformed, Side::operator_};
+  auto state = std::make_unique<State>();
+  state->context = make_context();
+  SSL_CTX* const context = state->context.get();
+  if (!use_chain(context, certificate_pem)) return malformed;
+  auto bio = memory_bio(key_pem);
+  // An encrypted key would make the library ask the terminal: the empty answer refuses it.
+  const auto no_passphrase = [](char*, int, int, void*) { return 0; };
+  bssl::UniquePtr<EVP_PKEY> key{
+      PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)};
+  const bool fits = key != nullptr && SSL_CTX_use_PrivateKey(context, key.get()) == 1 &&
+                    SSL_CTX_check_private_key(context) == 1;
+  ERR_clear_error();
+  if (!fits) return malformed;
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // Tickets only: no table to fill.
+  SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+  return std::unique_ptr<ServerTls>{new ServerTls{std::move(state)}};
+}
+
+}  // namespace ringpost::net

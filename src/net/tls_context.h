@@ -1,0 +1,41 @@
+#pragma once
+
+// What ClientTls and ServerTls hold. For net/tls*.cc only: it shows libssl.
+
+#include "base/clock.h"
+#include "net/tls.h"
+
+#include <openssl/ssl.h>
+
+#include <array>
+#include <string>
+
+namespace ringpost::net {
+
+struct ClientTls::State {
+  bssl::UniquePtr<SSL_CTX> context;  ///< Shared by all that trust the same roots.
+  bool verify = true;
+
+  /// Keeps a session for a later connection to `name`; forgets the oldest if there are too many.
+  void keep_session(const std::string& name, bssl::UniquePtr<SSL_SESSION> session);
+  /// The newest session of `name` that is still good, or null. One of TLS 1.3 is given out once: a
+  /// ticket seen twice on the wire would tie two connections together (RFC 8446, C.4).
+  bssl::UniquePtr<SSL_SESSION> take_session(const std::string& name, WallTime now);
+  void forget_sessions();
+
+ private:
+  std::string server_name_;                               ///< Whom the sessions were made with.
+  std::array<bssl::UniquePtr<SSL_SESSION>, 4> sessions_;  ///< Newest first.
+};
+
+struct ServerTls::State {
+  bssl::UniquePtr<SSL_CTX> context;
+};
+
+/// Where Debian's ca-certificates keeps the roots.
+inline constexpr const char* system_roots_path = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Reads all certificates of a PEM file. Errors as ClientTls::create.
+Result<bssl::UniquePtr<X509_STORE>> load_roots(const std::string& path);
+
+}  // namespace ringpost::net

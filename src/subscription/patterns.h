@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// What a subscription may say, and what it means. The API validates with the same functions that
+// the snapshot matches with, so that nothing is accepted that could never match.
+//
+//   source   `app/c0ffee`   exactly this source
+//            `app/*`        every source of the kind `app`: those that begin with `app/`
+//            `*`            every source of the organization
+//   event    `build/done`   exactly this type
+//            `build/*`      every type that begins with `build/` and goes on; `build.*` likewise
+//            `*`            every type
+//
+// A source has one kind, what stands before its first slash: `resource/server/7` is of the kind
+// `resource`, not of `resource/server`. So a lookup is three probes, however deep the name.
+
+namespace ringpost::subscription {
+
+inline constexpr size_t source_bytes_max = 256;
+inline constexpr size_t event_type_bytes_max = 256;
+inline constexpr size_t organization_bytes_max = 128;
+
+/// Why a text cannot be used, as a sentence part for people ("is empty"); empty if it can be.
+/// Points to static text.
+using Objection = std::string_view;
+
+/// The name of a source, an event type or an organization: not empty, not too long, printable UTF-8
+/// (spaces inside are fine, at the ends they are not: `ci` and `ci ` must not be two names).
+Objection object_to_name(std::string_view text, size_t bytes_max);
+Objection object_to_organization(std::string_view text);
+/// For Webhook::sources.
+Objection object_to_source_pattern(std::string_view pattern);
+/// For Webhook::events.
+Objection object_to_event_pattern(std::string_view pattern);
+
+/// The kind's pattern length: `app/` of `app/x`; 0 if the source has no kind.
+size_t kind_prefix_size(std::string_view source);
+
+bool source_matches(std::string_view pattern, std::string_view source);
+bool event_matches(std::string_view pattern, std::string_view type);
+bool any_event_matches(const std::vector<std::string>& patterns, std::string_view type);
+
+}  // namespace ringpost::subscription

@@ -1,0 +1,172 @@
+#include "dialect/renderer.h"
+
+#include "crypto/base64.h"
+#include "crypto/hmac.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace ringpost::dialect {
+namespace {
+
+constexpr std::string_view build_finished =
+    R"({"build_slug":"7f3c9a10b2d44e6f","build_number":128,"app_slug":"c0ffee1234abcd56",)"
+    R"("build_status":1,"build_triggered_workflow":"release","git":{"provider":"github",)"
+    R"("src_branch":"feature/login","dst_branch":"main","pull_request_id":57,"tag":null}})";
+
+subscription::Webhook webhook(subscription::Dialect dialect, std::string secret) {
+  subscription::Webhook made;
+  made.dialect = dialect;
+  made.secret = std::move(secret);
+  made.destination = {.url = "https://ci.example.org/in?a=1",
+                      .tls = true,
+                      .host = "ci.example.org",
+                      .port = 443,
+                      .target = "/in?a=1"};
+  made.headers = {{"X-Team", "mobile"}};
+  return made;
+}
+
+struct Rendered {
+  journal::EventView event;
+  std::string head;
+  uint32_t attempt = 1;
+
+  Rendered() {
+    event.source = "app/c0ffee1234abcd56";
+    event.type = "build/finished";
+    event.data = as_bytes(build_finished);
+  }
+
+  void render(const subscription::Webhook& to) {
+    make_renderer(to)->render({.event = event,
+                               .delivery = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+                               .attempt = attempt,
+                               .now = from_unix_ns(1'935'738'487'123'456'789)},
+                              head);
+  }
+
+  /// The value of a header that stands exactly once; a note otherwise.
+  std::string header(const std::string& name) const {
+    const size_t found = head.find("\r\n" + name + ": ");
+    if (found == std::string::npos) return "(absent)";
+    const size_t begin = found + name.size() + 4;
+    if (head.find("\r\n" + name + ": ", begin) != std::string::npos) return "(twice)";
+    return head.substr(begin, head.find("\r\n", begin) - begin);
+  }
+};
+
+// The vectors of the Bitrise specification, section 4.
+TEST(BitriseRenderer, SignsTheBodyAsTheVectorsSay) {
+  Rendered request;
+  ASSERT_EQ(build_finished.size(), 245u);
+  request.render(webhook(subscription::Dialect::bitrise, "relay-demo-secret"));
+  EXPECT_EQ(request.header("Bitrise-Hook-Signature"),
+            "sha256=6ec7dae990eeafe2979a7512b55746da209220b24162dad1b30244403945a4ba");
+
+  const std::string with_newline = std::string(build_finished) + "\n";
+  request.event.data = as_bytes(with_newline);
+  request.render(webhook(subscription::Dialect::bitrise, "relay-demo-secret"));
+  EXPECT_EQ(request.header("Bitrise-Hook-Signature"),
+            "sha256=c8579f361cce9940ac913fd6a086c652bcdd34247569b6028967e8a8b916fe37");
+
+  request.event.data = as_bytes(R"({"app_slug":"test-app-slug"})");
+  request.render(webhook(subscription::Dialect::bitrise, "my-super-secret"));
+  EXPECT_EQ(request.header("Bitrise-Hook-Signature"),
+            "sha256=0d86929661b1c7b216ca6a7ef4abe740ee6dc07d4afc2f21d78c888235d88713");
+}
+
+TEST(BitriseRenderer, NamesEventAndAppAndSignsOnlyWithASecret) {
+  Rendered request;
+  request.render(webhook(subscription::Dialect::bitrise, ""));
+  EXPECT_TRUE(request.head.starts_with("POST /in?a=1 HTTP/1.1\r\nHost: ci.example.org\r\n"));
+  EXPECT_TRUE(request.head.ends_with("\r\n\r\n"));
+  EXPECT_EQ(request.header("Bitrise-Event-Type"), "build/finished");
+  EXPECT_EQ(request.header("Bitrise-App-Id"), "c0ffee1234abcd56");
+  EXPECT_EQ(request.header("Bitrise-Hook-Signature"), "(absent)");
+  EXPECT_EQ(request.header("Content-Type"), "application/json");
+  EXPECT_EQ(request.header("Content-Length"), "245");
+  EXPECT_EQ(request.header("User-Agent"), "ringpost/0.1.0");
+  EXPECT_EQ(request.header("X-Team"), "mobile");
+}
+
+TEST(StandardRenderer, SignsIdTimeAndBody) {
+  const std::string key = "0123456789abcdef0123456789abcdef";
+  Rendered request;
+  request.attempt = 3;
+  request.render(
+      webhook(subscription::Dialect::standard, "whsec_" + crypto::base64_encode(as_bytes(key))));
+  EXPECT_EQ(request.header("webhook-id"), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+  EXPECT_EQ(request.header("webhook-timestamp"), "1935738487");
+  EXPECT_EQ(request.header("ringpost-delivery"), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+  EXPECT_EQ(request.header("ringpost-attempt"), "3");
+  const std::string message =
+      "01ARZ3NDEKTSV4RRFFQ69G5FAV.1935738487." + std::string(build_finished);
+  const auto expected = crypto::HmacSha256Key{as_bytes(key)}.sign(as_bytes(message));
+  EXPECT_EQ(request.header("webhook-signature"),
+            "v1," + crypto::base64_encode(crypto::bytes_of(expected)));
+}
+
+// The example of the Standard Webhooks specification's reference libraries.
+TEST(StandardRenderer, AgreesWithTheReferenceLibraries) {
+  const auto key = crypto::base64_decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+  ASSERT_TRUE(key);
+  const auto signature = crypto::HmacSha256Key{as_bytes(*key)}.sign(
+      as_bytes(R"(msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314})"));
+  EXPECT_EQ(crypto::base64_encode(crypto::bytes_of(signature)),
+            "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+}
+
+TEST(Renderer, KeepsTheEventsContentTypeAndTrace) {
+  Rendered request;
+  request.event.data_content_type = "application/vnd.acme+json; charset=utf-8";
+  request.event.trace_parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  request.render(webhook(subscription::Dialect::standard, ""));
+  EXPECT_EQ(request.header("Content-Type"), "application/vnd.acme+json; charset=utf-8");
+  EXPECT_EQ(request.header("traceparent"),
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  EXPECT_EQ(request.header("webhook-signature"), "(absent)");
+}
+
+TEST(Renderer, NamesThePortAndBracketsAnIpv6Host) {
+  auto to = webhook(subscription::Dialect::standard, "");
+  to.destination.host = "2001:db8::1";
+  to.destination.port = 8443;
+  Rendered request;
+  request.render(to);
+  EXPECT_EQ(request.header("Host"), "[2001:db8::1]:8443");
+}
+
+// Goal: nothing that stands in data becomes a line of the head (reliability rule 9).
+TEST(Renderer, LetsNoLineEndThrough) {
+  Rendered request;
+  request.event.data_content_type = "text/plain\r\nX-Evil: 1";
+  request.event.trace_parent = "00\r\nX-Evil: 2";
+  request.event.header_overrides = "X-Fine: yes\nX-Bad: a\rX-Evil: 3\n";
+  auto to = webhook(subscription::Dialect::standard, "");
+  to.headers.emplace_back("X-Stored", "a\r\nX-Evil: 4");
+  request.render(to);
+  EXPECT_EQ(request.head.find("X-Evil"), std::string::npos) << request.head;
+  EXPECT_EQ(request.header("X-Fine"), "yes");
+}
+
+TEST(Renderer, LetsARedeliveryReplaceAHeader) {
+  Rendered request;
+  request.event.header_overrides = "x-team: desktop\nX-New: 1\n";
+  request.render(webhook(subscription::Dialect::standard, ""));
+  EXPECT_EQ(request.header("X-Team"), "(absent)");
+  EXPECT_EQ(request.header("x-team"), "desktop");
+  EXPECT_EQ(request.header("X-New"), "1");
+}
+
+TEST(MaskCredentials, HidesValuesOfCredentialHeadersOnly) {
+  EXPECT_EQ(
+      mask_credentials("POST /token:1 HTTP/1.1\r\nAuthorization: Bearer abc\r\nX-Api-Key: k\r\n"
+                       "X-Team: mobile\r\nwebhook-signature: v1,abc\r\n\r\n"),
+      "POST /token:1 HTTP/1.1\r\nAuthorization: ***\r\nX-Api-Key: ***\r\n"
+      "X-Team: mobile\r\nwebhook-signature: v1,abc\r\n\r\n");
+}
+
+}  // namespace
+}  // namespace ringpost::dialect

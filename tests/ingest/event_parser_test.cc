@@ -1,0 +1,726 @@
+#include "ingest/event_parser.h"
+
+#include "tests/ingest/requests.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+// Goal: what design 6.1 calls an event is read as such, everything else is refused with the member
+// named, and the bytes of `data` are never touched.
+// Method: tables of bodies, each sent as one event, as a line, and where it makes sense in a batch.
+
+namespace ringpost::ingest {
+namespace {
+
+using journal::EventView;
+using test::request_of;
+
+struct Parsed {
+  std::optional<Refusal> refusal;
+  std::vector<EventView> events;
+};
+
+class EventParserTest : public testing::Test {
+ protected:
+  Parsed parse(std::string_view content_type, std::string_view body) {
+    request_ = request_of(content_type, body);
+    return parse_request();
+  }
+  Parsed parse_request() {
+    Parsed parsed;
+    parsed.refusal = parser_.parse(request_, parsed.events);
+    return parsed;
+  }
+  static std::string native(std::string_view data) {
+    return R"({"type":"t","source":"s","data":)" + std::string{data} + "}";
+  }
+
+  EventParser parser_{EventLimits{}};
+  http::Request request_;
+};
+
+TEST_F(EventParserTest, ReadsEveryAttribute) {
+  const auto parsed = parse("application/json", R"({
+    "specversion": "1.0", "type": "build/finished", "source": "app/c0ffee", "id": "b-128",
+    "time": "2031-05-04T09:08:07Z", "subject": "main", "datacontenttype": "application/json",
+    "branch": "release/1", "orderingkey": "c0ffee",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "cluster": "eu", "teams": ["a", "b\u0022"], "comexample": 7, "flag": true,
+    "data": { "a" : 1.0 } })");
+  ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
+  ASSERT_EQ(parsed.events.size(), 1u);
+  const EventView& event = parsed.events[0];
+  EXPECT_EQ(event.type, "build/finished");
+  EXPECT_EQ(event.source, "app/c0ffee");
+  EXPECT_EQ(event.id, "b-128");
+  EXPECT_TRUE(event.id_given);
+  EXPECT_EQ(event.time, "2031-05-04T09:08:07Z");
+  EXPECT_EQ(event.subject, "main");
+  EXPECT_EQ(event.data_content_type, "application/json");
+  EXPECT_EQ(event.branch, "release/1");
+  EXPECT_EQ(event.ordering_key, "c0ffee");
+  EXPECT_EQ(event.trace_parent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  EXPECT_EQ(event.extensions, R"({"cluster":"eu","teams":["a","b\""],"comexample":7,"flag":true})");
+  EXPECT_EQ(as_text(event.data), R"({ "a" : 1.0 })");
+}
+
+TEST_F(EventParserTest, LeavesIdEmptyWhereNoneIsGiven) {
+  for (const char* id : {"", R"("id":null,)", R"("id":"",)"}) {
+    const auto parsed =
+        parse("application/json", "{" + std::string{id} + R"("type":"t","source":"s","data":{}})");
+    ASSERT_FALSE(parsed.refusal) << id;
+    EXPECT_EQ(parsed.events[0].id, "");
+    EXPECT_FALSE(parsed.events[0].id_given);
+  }
+}
+
+TEST_F(EventParserTest, UnescapesAttributes) {
+  const auto parsed =
+      parse("application/json",
+            R"({"ty\u0070e":"build\/f\u00fcr \ud83d\ude00 \"x\\","source":"\u2028é","data":{}})");
+  ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
+  EXPECT_EQ(parsed.events[0].type, "build/für 😀 \"x\\");
+  EXPECT_EQ(parsed.events[0].source, "\u2028é");
+}
+
+// --- data, byte for byte ------------------------------------------------------------------------
+
+const std::vector<std::string> good_data{
+    "{}",
+    "{ }",
+    "{\n\t\"a\"\r\n:\t1 }",
+    R"({"a":1.0})",
+    R"({"a":1.50e+10,"b":1E400,"c":-0,"d":-0.0,"e":0e0,"f":1e-999})",
+    R"({"a":1,"a":2,"a":{"a":1,"a":1}})",
+    R"({"":""})",
+    "{\"line\":\"\u2028\u2029\",\"bom\":\"\uFEFF\"}",
+    R"({"nul":"\u0000","esc":"\b\f\n\r\t\/\\\"","lone":"\ud800","other":"\uDFFF\uD834"})",
+    R"({"\u0061":"\u00e9","é":"é","\\":1})",
+    R"({"big":123456789012345678901234567890,"neg":-99999999999999999999})",
+    R"({"deep":[[[[{"a":[{}]}]]]]})",
+    R"({"t":true,"f":false,"n":null,"list":[true,false,null,[],{},"",0]})",
+    R"({"braces":"}{][,:","quote":"\"}"})",
+    "{\"del\":\"\x7f\",\"c1\":\"\u0085\"}",
+    R"({"emoji":"😀","pair":"\ud83d\ude00","nonchar":"\uFFFF"})",
+    R"({"spaces"   :   [ 1 ,  2,3   ] , "end":1   })",
+    R"({"type":"inner","source":5,"data":{"data":{}}})",
+    R"({"slash":"\\","two":"\\\\","mix":"\\\"\\"})",
+};
+
+TEST_F(EventParserTest, KeepsDataByteForByte) {
+  for (const std::string& data : good_data) {
+    for (const char* space : {"", " ", "  \t"}) {
+      const std::string last =
+          R"({"type":"t","source":"s","data":)" + std::string{space} + data + space + "}";
+      const std::string first =
+          R"({"data")" + std::string{space} + ":" + data + space + R"(,"type":"t","source":"s"})";
+      for (const std::string& body : {last, first, space + first + space}) {
+        const auto parsed = parse("application/json", body);
+        ASSERT_FALSE(parsed.refusal) << body << ": " << parsed.refusal->detail;
+        EXPECT_EQ(as_text(parsed.events[0].data), data);
+      }
+    }
+  }
+}
+
+TEST_F(EventParserTest, KeepsDataOfEveryLineByteForByte) {
+  std::string body;
+  std::vector<std::string> kept;
+  for (const std::string& data : good_data) {
+    if (data.find('\n') != std::string::npos) continue;
+    body += native(data) + (kept.size() % 2 == 0 ? "\n" : "\r\n\n  \t\r\n");
+    kept.push_back(data);
+  }
+  const auto parsed = parse("application/x-ndjson", body);
+  ASSERT_FALSE(parsed.refusal) << parsed.refusal->line << parsed.refusal->detail;
+  ASSERT_EQ(parsed.events.size(), kept.size());
+  for (size_t index = 0; index < kept.size(); ++index) {
+    EXPECT_EQ(as_text(parsed.events[index].data), kept[index]);
+  }
+}
+
+TEST_F(EventParserTest, DataIsAViewIntoTheBody) {
+  const auto parsed = parse("application/json", native(R"({"a":"\n"})"));
+  const auto* begin = reinterpret_cast<const std::byte*>(request_.body.data());
+  EXPECT_GE(parsed.events[0].data.data(), begin);
+  EXPECT_LT(parsed.events[0].data.data(), begin + request_.body.size());
+}
+
+TEST_F(EventParserTest, AcceptsDepthUpToItsLimitAndNotBeyond) {
+  const auto nested = [](uint32_t levels, const char* open, const char* close) {
+    std::string text = "{\"a\":";
+    for (uint32_t level = 0; level + 2 < levels; ++level) text += open;
+    text += "1";
+    for (uint32_t level = 0; level + 2 < levels; ++level) text += close;
+    return text + "}";
+  };
+  for (const auto& [open, close] : {std::pair{"[", "]"}, std::pair{"{\"a\":", "}"}}) {
+    EXPECT_FALSE(parse("application/json", native(nested(128, open, close))).refusal);
+    const auto deep = parse("application/json", native(nested(129, open, close)));
+    ASSERT_TRUE(deep.refusal);
+    EXPECT_EQ(deep.refusal->status, 400);
+    EXPECT_NE(deep.refusal->detail.find("128"), std::string::npos);
+    EXPECT_EQ(parse("application/json", native(nested(100'000, open, close))).refusal->status, 400);
+  }
+}
+
+TEST_F(EventParserTest, AcceptsAHundredThousandKeysAndAMillionDigits) {
+  std::string keys = "{";
+  for (int index = 0; index < 60'000; ++index) {
+    keys += (index == 0 ? "\"" : ",\"") + std::to_string(index) + "\":1";
+  }
+  const auto many = parse("application/json", native(keys + "}"));
+  ASSERT_FALSE(many.refusal);
+  EXPECT_EQ(as_text(many.events[0].data), keys + "}");
+  EXPECT_FALSE(
+      parse("application/json", native("{\"n\":" + std::string(1'000'000, '7') + "}")).refusal);
+}
+
+// --- what is not JSON ---------------------------------------------------------------------------
+
+const std::vector<std::string> bad_values{
+    "",
+    "{",
+    "}",
+    "{]",
+    "[}",
+    "{,}",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{\"a\":1,}",
+    "{\"a\":1,,\"b\":2}",
+    "{\"a\" 1}",
+    "{\"a\"::1}",
+    "{a:1}",
+    "{'a':1}",
+    "{1:1}",
+    "{\"a\":1 \"b\":2}",
+    "{\"a\":[1,]}",
+    "{\"a\":[,1]}",
+    "{\"a\":[1 2]}",
+    "{\"a\":[1}",
+    "{\"a\":[1}]",
+    "{\"a\":{\"b\":1]}",
+    "{\"a\":\"b\":1}",
+    "{\"a\":\"b\" \"c\"}",
+    "{\"a\":\"b\"c}",
+    "{\"a\":\"b\"1}",
+    "{\"a\":tru}",
+    "{\"a\":truex}",
+    "{\"a\":True}",
+    "{\"a\":nul}",
+    "{\"a\":nulll}",
+    "{\"a\":NaN}",
+    "{\"a\":Infinity}",
+    "{\"a\":-Infinity}",
+    "{\"a\":undefined}",
+    "{\"a\":01}",
+    "{\"a\":-01}",
+    "{\"a\":+1}",
+    "{\"a\":.5}",
+    "{\"a\":5.}",
+    "{\"a\":-}",
+    "{\"a\":1e}",
+    "{\"a\":1e+}",
+    "{\"a\":1.e1}",
+    "{\"a\":1.2.3}",
+    "{\"a\":0x10}",
+    "{\"a\":1_0}",
+    "{\"a\":1-}",
+    "{\"a\":--1}",
+    "{\"a\":1 000}",
+    "{\"a\":\"\\x\"}",
+    "{\"a\":\"\\\"}",
+    "{\"a\":\"\\u12\"}",
+    "{\"a\":\"\\u12g4\"}",
+    "{\"a\":\"\\U0041\"}",
+    "{\"a\":\"\\'\"}",
+    "{\"a\":\"\n\"}",
+    "{\"a\":\"\t\"}",
+    "{\"a\":\"\x01\"}",
+    "{\"a\":\"\x1f\"}",
+    "{\"a\":\"open}",
+    "{\"a\":\"\\ud800\\\"}",
+    "{\"\\q\":1}",
+    "{\"a\nb\":1}",
+    "{\"a\":\"\xff\"}",
+    "{\"a\":\"\xc0\xaf\"}",
+    "{\"a\":\"\xed\xa0\x80\"}",
+    "{\"a\":\"\xf5\x80\x80\x80\"}",
+    "{\"a\":\"\xe2\x82\"}",
+    "{\"\x80\":1}",
+    "{\"a\":\xc3\xa9}",
+    "{\"a\":1}/**/",
+    "{/*c*/\"a\":1}",
+    "{\"a\":1}//",
+    "{\"a\":1}}",
+    "{\"a\":1}]",
+    "{\"a\":1},",
+    "{\"a\":1}{}",
+    "{\"a\":1}1",
+    "{}{}",
+    "{\"a\":\\n}",
+    "{\"a\":1\\}",
+    "{\"a\":\xe2\x80\xa8 1}",
+    "{\"a\":\xc2\xa0 1}",
+    "{\"a\":\f1}",
+    "{\"a\":\v1}",
+    "\xef\xbb\xbf{}",
+    "{\"a\":`b`}",
+    "{\"a\":b}",
+    "{{}}",
+    "{[]}",
+    "{\"a\":[{]}]}",
+    "{\"a\":(1)}",
+    "{\"a\":1;\"b\":2}",
+    "{\"a\"=1}",
+    "{\"a\":*}",
+    "{\"a\":[\"\",]}",
+    "{\"a\":[[]}",
+    "{\"a\":[]]}",
+    "{\"a\":\"\"\"\"}",
+    "{\"a\":1,\"b\"}",
+    "{\"a\":1,b:2}",
+    "{\"a\":1,\"b\":}",
+    "{,\"a\":1}",
+    "{\"a\":1e1.5}",
+    "{\"a\":- 1}",
+    "{\"a\":\"\\u00\n00\"}",
+    "{\"a\":\"\\ \"}",
+};
+
+TEST_F(EventParserTest, RefusesDataThatIsNotJson) {
+  for (std::string data : bad_values) {
+    const auto one = parse("application/json", native(data));
+    ASSERT_TRUE(one.refusal) << data;
+    EXPECT_EQ(one.refusal->status, 400) << data << ": " << one.refusal->detail;
+    EXPECT_TRUE(one.events.empty());
+    const auto early =
+        parse("application/json", "{\"data\":" + data + R"(,"type":"t","source":"s"})");
+    ASSERT_TRUE(early.refusal) << data;
+    const auto alone = parse("application/json", data);
+    ASSERT_TRUE(alone.refusal) << data;
+  }
+}
+
+TEST_F(EventParserTest, RefusesANulByteAnywhere) {
+  const std::string body = native("{\"a\":[1, \"x\"]}");
+  for (size_t at = 0; at <= body.size(); ++at) {
+    std::string with_nul = body;
+    with_nul.insert(at, 1, '\0');
+    EXPECT_TRUE(parse("application/json", with_nul).refusal) << at;
+  }
+}
+
+TEST_F(EventParserTest, RefusesEveryTruncation) {
+  const std::string body = native("{\"a\":[1.5,{\"b\":\"\\u00e9 é\"}],\"c\":null} ");
+  for (size_t size = 0; size < body.size(); ++size) {
+    const auto parsed = parse("application/json", body.substr(0, size));
+    ASSERT_TRUE(parsed.refusal) << size;
+    EXPECT_EQ(parsed.refusal->status, 400) << size;
+  }
+}
+
+TEST_F(EventParserTest, RefusesWhatIsNoObject) {
+  for (const char* body : {"[]", "1", "\"text\"", "null", "true", "[{}]"}) {
+    const auto parsed = parse("application/json", body);
+    ASSERT_TRUE(parsed.refusal) << body;
+    EXPECT_EQ(parsed.refusal->status, 400);
+    EXPECT_NE(parsed.refusal->detail.find("object"), std::string::npos) << parsed.refusal->detail;
+  }
+}
+
+// --- JSON, but no event -------------------------------------------------------------------------
+
+struct BadEvent {
+  const char* member;
+  std::string body;
+};
+
+std::string with(std::string_view members) {
+  return R"({"type":"t","source":"s","data":{},)" + std::string{members} + "}";
+}
+
+const std::vector<BadEvent> bad_events{
+    {"type", R"({"source":"s","data":{}})"},
+    {"type", R"({"type":null,"source":"s","data":{}})"},
+    {"type", R"({"type":"","source":"s","data":{}})"},
+    {"type", R"({"type":1,"source":"s","data":{}})"},
+    {"type", R"({"type":["t"],"source":"s","data":{}})"},
+    {"type", R"({"type":{"t":1},"source":"s","data":{}})"},
+    {"type", R"({"type":true,"source":"s","data":{}})"},
+    {"type", R"({"type":"a\nb","source":"s","data":{}})"},
+    {"type", R"({"type":"a\u0000b","source":"s","data":{}})"},
+    {"type", R"({"type":"a\u007fb","source":"s","data":{}})"},
+    {"type", R"({"type":"a\u0085b","source":"s","data":{}})"},
+    {"type", "{\"type\":\"a\x7f\",\"source\":\"s\",\"data\":{}}"},
+    {"type", "{\"type\":\"a\xc2\x9f\",\"source\":\"s\",\"data\":{}}"},
+    {"type", R"({"type":"\ud800","source":"s","data":{}})"},
+    {"type", R"({"type":"\udc00\ud800","source":"s","data":{}})"},
+    {"type", R"({"type":")" + std::string(257, 'x') + R"(","source":"s","data":{}})"},
+    {"type", with(R"("type":"t")")},
+    {"type", with(R"("ty\u0070e":"t")")},
+    {"source", R"({"type":"t","data":{}})"},
+    {"source", R"({"type":"t","source":"","data":{}})"},
+    {"source", R"({"type":"t","source":")" + std::string(257, 'x') + R"(","data":{}})"},
+    {"source", R"({"type":"t","source":"\r\n","data":{}})"},
+    {"source", with(R"("source":null)")},
+    {"id", with(R"("id":5)")},
+    {"id", with(R"("id":")" + std::string(129, 'x') + "\"")},
+    {"id", with(R"("id":"a\tb")")},
+    {"id", with(R"("id":"a","id":"a")")},
+    {"id", with(R"("id":null,"id":"a")")},
+    {"time", with(R"("time":"yesterday")")},
+    {"time", with(R"("time":"2031-02-30T00:00:00Z")")},
+    {"time", with(R"("time":1700000000)")},
+    {"subject", with(R"("subject":")" + std::string(1025, 'x') + "\"")},
+    {"datacontenttype", with(R"("datacontenttype":"json")")},
+    {"datacontenttype", with(R"("datacontenttype":"text/plain\r\nX: y")")},
+    {"datacontenttype", with(R"("datacontenttype":"a/é")")},
+    {"branch", with(R"("branch":[])")},
+    {"branch", with(R"("branch":"a\u001b[0m")")},
+    {"orderingkey", with(R"("orderingkey":")" + std::string(257, 'x') + "\"")},
+    {"traceparent", with(R"("traceparent":"00-xyz")")},
+    {"traceparent",
+     with(R"("traceparent":"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01")")},
+    {"specversion", with(R"("specversion":"0.3")")},
+    {"specversion", with(R"("specversion":1.0)")},
+    {"specversion", with(R"("specversion":null)")},
+    {"specversion", with(R"("specversion":"1.0","specversion":"1.0")")},
+    {"data", R"({"type":"t","source":"s"})"},
+    {"data", R"({"type":"t","source":"s","data":null})"},
+    {"data", R"({"type":"t","source":"s","data":[]})"},
+    {"data", R"({"type":"t","source":"s","data":"{}"})"},
+    {"data", R"({"type":"t","source":"s","data":1})"},
+    {"data", with(R"("data":{})")},
+    {"data_base64", with(R"("data_base64":"")")},
+    {"Type", with(R"("Type":"t")")},
+    {"", with(R"("":"t")")},
+    {"a-b", with(R"("a-b":"t")")},
+    {"a b", with(R"("a b":"t")")},
+    {"é", with(R"("é":"t")")},
+    {"extra", with(R"("extra":{})")},
+    {"extra", with(R"("extra":[1])")},
+    {"extra", with(R"("extra":1.5)")},
+    {"extra", with(R"("extra":1e3)")},
+    {"extra", with(R"("extra":2147483648)")},
+    {"extra", with(R"("extra":"\n")")},
+    {"extra", with(R"("extra":"\udead")")},
+    {"extra", with(R"("extra":1,"extra":1)")},
+    {"extra", with(R"("extra":null,"extra":1)")},
+    {"extra", with(R"("extra":")" + std::string(1025, 'x') + "\"")},
+    {"teams", with(R"("teams":[1])")},
+    {"teams", with(R"("teams":["a",null])")},
+    {"teams", with(R"("teams":["a\n"])")},
+    {"teams", with(R"("teams":[["a"]])")},
+    {"teams", with(R"("teams":{"a":1})")},
+    {"teams", with(R"("teams":[],"teams":"a")")},
+    {"cluster", with(R"("cluster":["eu"])")},
+};
+
+TEST_F(EventParserTest, NamesTheMemberOfWhatIsNoEvent) {
+  for (const BadEvent& bad : bad_events) {
+    const auto parsed = parse("application/json", bad.body);
+    ASSERT_TRUE(parsed.refusal) << bad.body;
+    EXPECT_EQ(parsed.refusal->status, 422) << bad.body << ": " << parsed.refusal->detail;
+    EXPECT_EQ(parsed.refusal->member, bad.member) << bad.body << ": " << parsed.refusal->detail;
+    EXPECT_EQ(parsed.refusal->line, 0u);
+    EXPECT_TRUE(parsed.events.empty());
+  }
+}
+
+TEST_F(EventParserTest, NamesTheLineOfWhatIsNoEvent) {
+  const std::string good = native("{}");
+  for (const BadEvent& bad : bad_events) {
+    const auto parsed =
+        parse("application/x-ndjson", good + "\r\n\n" + bad.body + "\n" + good + "\n");
+    ASSERT_TRUE(parsed.refusal) << bad.body;
+    EXPECT_EQ(parsed.refusal->line, 3u);
+    EXPECT_EQ(parsed.refusal->member, bad.member);
+    EXPECT_TRUE(parsed.events.empty());
+  }
+}
+
+TEST_F(EventParserTest, RefusesMoreThanSixtyFourExtensions) {
+  for (const uint32_t count : {64u, 65u}) {
+    std::string members;
+    for (uint32_t index = 0; index < count; ++index) {
+      members += (index == 0 ? "" : ",") + ("\"x" + std::to_string(index)) + "\":1";
+    }
+    const auto parsed = parse("application/json", with(members));
+    EXPECT_EQ(parsed.refusal.has_value(), count == 65);
+  }
+}
+
+TEST_F(EventParserTest, TakesAttributesUpToTheirLimits) {
+  const std::string long_type(256, 't');
+  const std::string long_id(128, 'i');
+  const auto parsed =
+      parse("application/json", R"({"type":")" + long_type + R"(","source":")" + long_type +
+                                    R"(","id":")" + long_id + R"(","data":{}})");
+  ASSERT_FALSE(parsed.refusal);
+  EXPECT_EQ(parsed.events[0].id, long_id);
+}
+
+TEST_F(EventParserTest, EmptyOptionalAttributesAreAbsentNatively) {
+  const auto parsed =
+      parse("application/json",
+            with(R"("branch":"","subject":"","time":null,"orderingkey":"","x":null)"));
+  ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
+  EXPECT_EQ(parsed.events[0].branch, "");
+  EXPECT_EQ(parsed.events[0].extensions, "");
+}
+
+// --- batches ------------------------------------------------------------------------------------
+
+TEST_F(EventParserTest, BatchOfLinesNeedsNoLastLineEnd) {
+  const auto parsed = parse("application/x-ndjson", native("{}") + "\n" + native("{ }"));
+  ASSERT_FALSE(parsed.refusal);
+  EXPECT_EQ(parsed.events.size(), 2u);
+}
+
+TEST_F(EventParserTest, RefusesABatchWithoutEvents) {
+  EXPECT_EQ(parse("application/x-ndjson", "").refusal->status, 400);
+  EXPECT_EQ(parse("application/x-ndjson", "\n\r\n  \n").refusal->status, 400);
+  EXPECT_EQ(parse("application/cloudevents-batch+json", "[]").refusal->status, 400);
+}
+
+TEST_F(EventParserTest, RefusesAnEventSpreadOverLines) {
+  const auto parsed =
+      parse("application/x-ndjson", "{\"type\":\"t\",\n\"source\":\"s\",\"data\":{}}");
+  ASSERT_TRUE(parsed.refusal);
+  EXPECT_EQ(parsed.refusal->status, 400);
+  EXPECT_EQ(parsed.refusal->line, 1u);
+}
+
+TEST_F(EventParserTest, RefusesMoreEventsThanTheLimit) {
+  EventParser small{EventLimits{.batch_events_max = 3}};
+  const std::string line = native("{}") + "\n";
+  std::vector<EventView> events;
+  EXPECT_FALSE(small.parse(request_of("application/x-ndjson", line + line + line), events));
+  const auto refusal =
+      small.parse(request_of("application/x-ndjson", line + line + line + line), events);
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->status, 413);
+  EXPECT_EQ(refusal->line, 4u);
+  EXPECT_TRUE(events.empty());
+}
+
+TEST_F(EventParserTest, LimitsTheSizeOfEachEventAndOfTheBatch) {
+  EventParser small{EventLimits{.event_bytes_max = 100, .batch_bytes_max = 250}};
+  std::vector<EventView> events;
+  const auto event_of = [](size_t size) {
+    const std::string text = R"({"specversion":"1.0","id":"i","type":"t","source":"s","data":""})";
+    return text.substr(0, text.size() - 2) + std::string(size - text.size(), 'x') + "\"}";
+  };
+  const auto status = [&](const char* type, const std::string& body) {
+    const auto refusal = small.parse(request_of(type, body), events);
+    return refusal ? refusal->status : 200;
+  };
+  EXPECT_EQ(status("application/cloudevents+json", event_of(100)), 200);
+  EXPECT_EQ(status("application/cloudevents+json", event_of(101)), 413);
+  EXPECT_EQ(status("application/cloudevents-batch+json", "[" + event_of(100) + "]"), 200);
+  EXPECT_EQ(status("application/cloudevents-batch+json", "[" + event_of(101) + "]"), 413);
+  EXPECT_EQ(status("application/cloudevents-batch+json",
+                   "[" + event_of(99) + "," + event_of(99) + "," + event_of(99) + "]"),
+            413);
+}
+
+// --- CloudEvents --------------------------------------------------------------------------------
+
+std::string cloud(std::string_view members) {
+  return R"({"specversion":"1.0","id":"1","type":"t","source":"/s")" +
+         (members.empty() ? "" : "," + std::string{members}) + "}";
+}
+
+TEST_F(EventParserTest, CloudEventsTakeAnyData) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"", ""},
+      {R"("data":{"a":1.0})", R"({"a":1.0})"},
+      {R"("data":[1, 2])", "[1, 2]"},
+      {R"("data":"text\n")", R"("text\n")"},
+      {R"("data":1.50 )", "1.50"},
+      {R"("data":null)", "null"},
+      {R"("datacontenttype":"application/vnd.x+json","data":"t")", R"("t")"},
+      {R"("datacontenttype":"application/JSON; a=b","data":"t")", R"("t")"},
+      {R"("data":"a\u00e9\"b","datacontenttype":"text/plain")", "aé\"b"},
+      {R"("datacontenttype":"text/xml","data":"<a/>")", "<a/>"},
+      {R"("datacontenttype":"text/xml","data":{"a":1})", R"({"a":1})"},
+      {R"("data_base64":"AAH/")", std::string{"\x00\x01\xff", 3}},
+      {R"("data_base64":"")", ""},
+  };
+  for (const auto& [members, data] : cases) {
+    const auto one = parse("application/cloudevents+json; charset=utf-8", cloud(members));
+    ASSERT_FALSE(one.refusal) << members << ": " << one.refusal->detail;
+    EXPECT_EQ(as_text(one.events[0].data), data) << members;
+    const auto batch = parse("application/cloudevents-batch+json",
+                             "[ " + cloud(members) + " , " + cloud(members) + "]");
+    ASSERT_FALSE(batch.refusal) << members << ": " << batch.refusal->detail;
+    ASSERT_EQ(batch.events.size(), 2u);
+    EXPECT_EQ(as_text(batch.events[1].data), data) << members;
+  }
+}
+
+TEST_F(EventParserTest, CloudEventsHoldToTheLetter) {
+  const std::vector<BadEvent> cases{
+      {"specversion", R"({"id":"1","type":"t","source":"s"})"},
+      {"specversion", R"({"specversion":"1","id":"1","type":"t","source":"s"})"},
+      {"id", R"({"specversion":"1.0","type":"t","source":"s"})"},
+      {"id", R"({"specversion":"1.0","id":"","type":"t","source":"s"})"},
+      {"type", R"({"specversion":"1.0","id":"1","source":"s"})"},
+      {"source", R"({"specversion":"1.0","id":"1","type":"t"})"},
+      {"subject", cloud(R"("subject":"")")},
+      {"data_base64", cloud(R"("data":1,"data_base64":"AA==")")},
+      {"data_base64", cloud(R"("data_base64":"AA==","data":1)")},
+      {"data_base64", cloud(R"("data_base64":"A")")},
+      {"data_base64", cloud(R"("data_base64":"AAH_")")},
+      {"data_base64", cloud(R"("data_base64":null)")},
+      {"data_base64", cloud(R"("data_base64":"AA==","data_base64":"AA==")")},
+      {"data", cloud(R"("datacontenttype":"text/plain","data":"\ud800")")},
+      {"data", cloud(R"("data":1,"data":1)")},
+      {"teams", cloud(R"("teams":["a"])")},
+      {"Upper", cloud(R"("Upper":"a")")},
+      {"x", cloud(R"("x":{})")},
+  };
+  for (const BadEvent& bad : cases) {
+    const auto one = parse("application/cloudevents+json", bad.body);
+    ASSERT_TRUE(one.refusal) << bad.body;
+    EXPECT_EQ(one.refusal->status, 422);
+    EXPECT_EQ(one.refusal->member, bad.member) << bad.body << ": " << one.refusal->detail;
+    const auto batch =
+        parse("application/cloudevents-batch+json", "[" + cloud("") + "," + bad.body + "]");
+    ASSERT_TRUE(batch.refusal) << bad.body;
+    EXPECT_EQ(batch.refusal->line, 2u);
+    EXPECT_EQ(batch.refusal->member, bad.member);
+    EXPECT_TRUE(batch.events.empty());
+  }
+}
+
+TEST_F(EventParserTest, RefusesBatchesThatAreNoArrayOfObjects) {
+  const std::string event = cloud("");
+  const std::vector<std::string> bodies{"{}",
+                                        event,
+                                        "[" + event,
+                                        event + "]",
+                                        "[" + event + "]]",
+                                        "[" + event + ",]",
+                                        "[," + event + "]",
+                                        "[" + event + " " + event + "]",
+                                        "[" + event + "]{}",
+                                        "[1]",
+                                        "[[]]",
+                                        "[null]",
+                                        "[" + event + ",\"x\"]",
+                                        "[",
+                                        "]",
+                                        "",
+                                        "[" + event.substr(0, event.size() - 1) + "]"};
+  for (const std::string& body : bodies) {
+    const auto parsed = parse("application/cloudevents-batch+json", body);
+    ASSERT_TRUE(parsed.refusal) << body;
+    EXPECT_EQ(parsed.refusal->status, 400) << body << ": " << parsed.refusal->detail;
+  }
+}
+
+TEST_F(EventParserTest, ReadsBinaryMode) {
+  request_ = request_of("application/json", "{ \"a\" : 1.0 }",
+                        {{"ce-specversion", "1.0"},
+                         {"CE-Type", "t"},
+                         {"ce-source", "/s%20%C3%A9"},
+                         {"ce-id", "7"},
+                         {"ce-branch", "main"},
+                         {"ce-comexample", "a\"b"},
+                         {"Other", "x"}});
+  const auto parsed = parse_request();
+  ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
+  const EventView& event = parsed.events[0];
+  EXPECT_EQ(event.type, "t");
+  EXPECT_EQ(event.source, "/s é");
+  EXPECT_EQ(event.id, "7");
+  EXPECT_EQ(event.branch, "main");
+  EXPECT_EQ(event.data_content_type, "application/json");
+  EXPECT_EQ(event.extensions, R"({"comexample":"a\"b"})");
+  EXPECT_EQ(as_text(event.data), "{ \"a\" : 1.0 }");
+}
+
+TEST_F(EventParserTest, BinaryModeTakesAnyBytesThatAreNotSaidToBeJson) {
+  const std::string bytes{"\x00\xff{", 3};
+  request_ =
+      request_of("application/octet-stream", bytes,
+                 {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
+  const auto parsed = parse_request();
+  ASSERT_FALSE(parsed.refusal);
+  EXPECT_EQ(as_text(parsed.events[0].data), bytes);
+}
+
+TEST_F(EventParserTest, BinaryModeRefusesJsonThatIsNone) {
+  for (std::string body : {"{", "1 2", "1],[2", "1,2", "]", "[", "\"", "tru", "\xef\xbb\xbf{}"}) {
+    request_ = request_of(
+        "application/json", body,
+        {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
+    const auto parsed = parse_request();
+    ASSERT_TRUE(parsed.refusal) << body;
+    EXPECT_EQ(parsed.refusal->status, 400) << body;
+  }
+}
+
+TEST_F(EventParserTest, BinaryModeNamesTheHeader) {
+  using Headers = std::vector<std::pair<std::string_view, std::string_view>>;
+  const std::vector<std::pair<std::string, Headers>> cases{
+      {"ce-specversion", {{"ce-specversion", "0.3"}}},
+      {"ce-type", {{"ce-specversion", "1.0"}, {"ce-source", "s"}, {"ce-id", "i"}}},
+      {"ce-source", {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-id", "i"}}},
+      {"ce-id", {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}}},
+      {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"CE-TYPE", "t"}}},
+      {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "%0a"}}},
+      {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "%f"}}},
+      {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "%zz"}}},
+      {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "%ff"}}},
+      {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", ""}}},
+      {"ce-a-b", {{"ce-specversion", "1.0"}, {"ce-a-b", "x"}}},
+      {"ce-datacontenttype", {{"ce-specversion", "1.0"}, {"ce-datacontenttype", "a/b"}}},
+  };
+  for (const auto& [header, headers] : cases) {
+    request_ = request_of("application/json", "{}", headers);
+    const auto parsed = parse_request();
+    ASSERT_TRUE(parsed.refusal) << header;
+    EXPECT_EQ(parsed.refusal->status, 422);
+    EXPECT_EQ(parsed.refusal->member, header) << parsed.refusal->detail;
+  }
+}
+
+// --- content types ------------------------------------------------------------------------------
+
+TEST_F(EventParserTest, RefusesOtherContentTypes) {
+  for (const char* type :
+       {"", "text/plain", "application/x-www-form-urlencoded", "json", "application/json+x",
+        "application/jsonx", "application/json;charset=latin1", "application/json; charset=utf-16",
+        "application/cloudevents+avro"}) {
+    const auto parsed = parse(type, native("{}"));
+    ASSERT_TRUE(parsed.refusal) << type;
+    EXPECT_EQ(parsed.refusal->status, 415) << type;
+  }
+}
+
+TEST_F(EventParserTest, ReadsContentTypesWithParameters) {
+  for (const char* type : {"application/json", "Application/JSON", "application/json;charset=utf-8",
+                           "application/json; charset=\"UTF-8\"",
+                           "application/json ; x=y; charset=UTF-8", "application/json;"}) {
+    EXPECT_FALSE(parse(type, native("{}")).refusal) << type;
+  }
+}
+
+TEST(BodyBytesMax, IsABatchsForBatchesOnly) {
+  const EventLimits limits;
+  EXPECT_EQ(body_bytes_max(Packing::native_one, limits), 1u << 20);
+  EXPECT_EQ(body_bytes_max(Packing::cloudevents_one, limits), 1u << 20);
+  EXPECT_EQ(body_bytes_max(Packing::cloudevents_binary, limits), 1u << 20);
+  EXPECT_EQ(body_bytes_max(std::nullopt, limits), 1u << 20);
+  EXPECT_EQ(body_bytes_max(Packing::native_lines, limits), 16u << 20);
+  EXPECT_EQ(body_bytes_max(Packing::cloudevents_batch, limits), 16u << 20);
+}
+
+}  // namespace
+}  // namespace ringpost::ingest

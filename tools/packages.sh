@@ -1,0 +1,58 @@
+# Sourced by tools/quickstart and tools/check: which Debian packages a task needs, and how they come.
+# shellcheck shell=bash
+
+build_packages=(
+  g++ meson ninja-build pkg-config cmake python3
+  liburing-dev libsimdjson-dev android-libboringssl-dev libmimalloc-dev node-llhttp
+  libc-ares-dev libsqlite3-dev libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev
+  ca-certificates
+)
+test_packages=(
+  libgtest-dev googletest libbenchmark-dev clang-format git openssl strace procps util-linux
+)
+
+# Installs what is missing of the packages named, and says what it does.
+ensure_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  echo "installing Debian packages: ${missing[*]}"
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+      echo "error: not root and no sudo; run: apt-get install ${missing[*]}" >&2
+      return 1
+    }
+    as_root=(sudo)
+  fi
+  local log
+  log=$(mktemp)
+  if ! { "${as_root[@]}" apt-get update -q &&
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"; } \
+    >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "error: the packages could not be installed; the whole output is in $log" >&2
+    return 1
+  fi
+  rm -f "$log"
+}
+
+# Configures a build directory once; later calls only check it.
+configure() {
+  local directory=$1
+  shift
+  [ -f "$directory/build.ninja" ] && return 0
+  local launcher=""
+  command -v ccache >/dev/null && launcher="ccache "
+  local log
+  log=$(mktemp)
+  if ! CC="${launcher}${CC:-gcc}" CXX="${launcher}${CXX:-g++}" meson setup "$directory" "$@" >"$log" 2>&1; then
+    tail -n 30 "$log" >&2
+    echo "error: meson could not configure $directory; the whole output is in $log" >&2
+    return 1
+  fi
+  rm -f "$log"
+}
