@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "journal/reader.h"
 #include "journal/record.h"
 #include "journal/writer.h"
 
@@ -20,10 +21,7 @@ class JournalAccess {
   /// Errc::not_found if the segment has gone; Errc::corrupt if the record is damaged.
   virtual Result<journal::EventRef> read_event(journal::Position position) = 0;
 
-  struct StoredOutcome {
-    std::vector<std::byte> record;
-    journal::OutcomeView view;  ///< Into `record`.
-  };
+  using StoredOutcome = journal::StoredOutcome;
   virtual Result<StoredOutcome> read_outcome(journal::Position position) = 0;
 
   struct Segment {
