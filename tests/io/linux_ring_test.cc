@@ -42,23 +42,44 @@ mode_t mode_of(const std::string& path) {
   return status.st_mode;
 }
 
-/// The process may not open more descriptors than it has now, until this ends.
-class DescriptorShortage {
+/// Few descriptors for this process, until it ends. The kernel notes the limit when an accept is
+/// submitted, so this comes before that.
+class DescriptorLimit {
  public:
-  DescriptorShortage() {
+  DescriptorLimit() {
     EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0);
-    const int lowest_free = dup(0);
-    EXPECT_GE(lowest_free, 0);
-    ::close(lowest_free);
     rlimit limit = before_;
-    limit.rlim_cur = static_cast<rlim_t>(lowest_free);
+    limit.rlim_cur = open_descriptors() + 30;
     EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
   }
-  ~DescriptorShortage() { setrlimit(RLIMIT_NOFILE, &before_); }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+  ~DescriptorLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
 
  private:
   rlimit before_{};
 };
+
+/// Holds all descriptors that are left.
+class DescriptorShortage {
+ public:
+  DescriptorShortage() {
+    for (int held = dup(0); held >= 0; held = dup(0)) held_.push_back(held);
+    EXPECT_EQ(errno, EMFILE);
+  }
+  DescriptorShortage(const DescriptorShortage&) = delete;
+  DescriptorShortage& operator=(const DescriptorShortage&) = delete;
+  ~DescriptorShortage() {
+    for (const int held : held_) ::close(held);
+  }
+
+ private:
+  std::vector<int> held_;
+};
+
+bool all_ended(std::list<Watched>& watched) {
+  return std::all_of(watched.begin(), watched.end(), [](auto& each) { return each.ended(); });
+}
 
 class LinuxRingTest : public testing::Test {
  protected:
@@ -217,15 +238,16 @@ TEST_F(LinuxRingTest, StarvedReceivesGoOnWithAFewBuffers) {
   for (size_t index = 0; index < count; ++index) {
     connect(*ring_, clients.emplace_back(), pair_.address);
   }
-  ASSERT_TRUE(turn_until(*ring_, [&] { return servers.size() == count; }));
+  ASSERT_TRUE(turn_until(*ring_, [&] { return servers.size() == count && all_ended(clients); }));
   const std::string text = patterned_text(20'000);
   for (Watched& client : clients) {
     ASSERT_GE(client.last(), 0);
     send(*ring_, sending.emplace_back(), Socket{client.last()}, text);
   }
   ASSERT_TRUE(turn_until(*ring_, [&] {
-    return std::all_of(servers.begin(), servers.end(),
-                       [&](auto& each) { return each.text.size() >= text.size(); });
+    return all_ended(sending) && std::all_of(servers.begin(), servers.end(), [&](auto& each) {
+             return each.text.size() >= text.size();
+           });
   }));
   for (Watched& server : servers) EXPECT_TRUE(server.text == text);
   EXPECT_GT(ring_->statistics().starvations, 0u);
@@ -268,7 +290,7 @@ TEST_F(LinuxRingTest, CancelAndCloseReachStarvedReceives) {
   for (size_t index = 0; index < count; ++index) {
     connect(*ring_, clients.emplace_back(), pair_.address);
   }
-  ASSERT_TRUE(turn_until(*ring_, [&] { return servers.size() == count; }));
+  ASSERT_TRUE(turn_until(*ring_, [&] { return servers.size() == count && all_ended(clients); }));
   const std::string text = patterned_text(500);
   for (Watched& client : clients) send(*ring_, sending.emplace_back(), {client.last()}, text);
   for (int turns = 0; turns < 3; ++turns) ring_->turn(false);
@@ -287,6 +309,7 @@ TEST_F(LinuxRingTest, CancelAndCloseReachStarvedReceives) {
 
 // Goal: without descriptors, connections wait in the backlog and the loop does not spin.
 TEST_F(LinuxRingTest, AcceptWaitsOutAShortageOfDescriptors) {
+  const DescriptorLimit limit;
   open_pair();
   Watched client;
   const size_t served_before = pair_.more_servers.size();
@@ -298,12 +321,14 @@ TEST_F(LinuxRingTest, AcceptWaitsOutAShortageOfDescriptors) {
     EXPECT_TRUE(pair_.accepting.op.pending());
     EXPECT_LT(ring_->statistics().enters, 200u);
   }
-  ASSERT_TRUE(turn_until(*ring_, [&] { return pair_.more_servers.size() > served_before; }));
+  ASSERT_TRUE(turn_until(
+      *ring_, [&] { return pair_.more_servers.size() > served_before && client.ended(); }));
   ASSERT_GE(client.last(), 0);
   close_now({client.last()});
 }
 
 TEST_F(LinuxRingTest, CancelReachesAPausedAccept) {
+  const DescriptorLimit limit;
   open_pair();
   Watched client;
   connect(*ring_, client, pair_.address);
@@ -317,6 +342,7 @@ TEST_F(LinuxRingTest, CancelReachesAPausedAccept) {
 }
 
 TEST_F(LinuxRingTest, ConnectReportsAShortageOfDescriptorsFromTheNextTurn) {
+  const DescriptorLimit limit;
   open_pair();
   const DescriptorShortage shortage;
   Watched client;
@@ -365,8 +391,9 @@ TEST_F(LinuxRingTest, TakesAFloodOfConnections) {
     connect(*ring_, client, pair_.address);
   }
   ASSERT_TRUE(turn_until(*ring_, [&] {
-    return servers.size() == count && std::all_of(servers.begin(), servers.end(),
-                                                  [](auto& each) { return each.text == "hello"; });
+    return servers.size() == count && all_ended(clients) && all_ended(sending) &&
+           std::all_of(servers.begin(), servers.end(),
+                       [](auto& each) { return each.text == "hello"; });
   }));
   for (Watched& client : clients) {
     client.then = nullptr;
