@@ -155,7 +155,7 @@ TEST_P(AnyStream, ClosesAtOnceWhenAGracefulCloseIsHastened) {
 TEST_P(AnyStream, HasItsBytesHeldBackWhilePaused) {
   join();
   server.pause();
-  const std::string body = pattern(2'000'000);
+  const std::string body = pattern(30'000'000);
   client.send(body);
   world.settle();
   EXPECT_EQ(server.received, "");
@@ -358,6 +358,7 @@ TEST(PlainStream, ReportsAReset) {
   ASSERT_TRUE(world.run_until([&] { return server.opens == 1; }));
   raw.reset();
   ASSERT_TRUE(world.run_until([&] { return server.ends == 1; }));
+  ASSERT_TRUE(server.end_error.has_value());
   EXPECT_EQ(server.end_error->code, Errc::reset);
   EXPECT_EQ(server.end_error->side, Side::producer);
   server.send("into the void");
@@ -375,8 +376,9 @@ TEST(PlainStream, ReportsAResetWhileItSends) {
   server.send(pattern(20'000'000));
   world.settle();
   raw.reset();
-  ASSERT_TRUE(world.run_until([&] { return server.ends == 1; }));
-  ASSERT_TRUE(server.end_error.has_value());
+  // The kernel may give the error to the send, and an end of stream to the receive.
+  ASSERT_TRUE(world.run_until([&] { return server.end_error.has_value(); }));
+  EXPECT_LE(server.ends, 2);
   world.close_all({&server});
   EXPECT_EQ(server.sents, 0);
 }
