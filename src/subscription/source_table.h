@@ -66,7 +66,9 @@ class SourceTable {
       if (slot.offset == 0) return nullptr;
       if (slot.tag == place.tag) {
         const Key key = key_at(slot.offset);
-        if (key.organization == organization && key.source == source) return key.rows;
+        if (same_text(key.organization, organization) && same_text(key.source, source)) {
+          return key.rows;
+        }
       }
       if (++index == slot_count_) index = 0;
     }
@@ -86,10 +88,31 @@ class SourceTable {
     const SourceRow* rows;
   };
 
+  /// Names are short: a call of memcmp would cost more than the comparison.
+  static bool same_text(std::string_view left, std::string_view right) {
+    if (left.size() != right.size()) return false;
+    const char* a = left.data();
+    const char* b = right.data();
+    size_t count = left.size();
+    for (; count >= 8; count -= 8, a += 8, b += 8) {
+      if (word_at(a) != word_at(b)) return false;
+    }
+    for (; count > 0; --count, ++a, ++b) {
+      if (*a != *b) return false;
+    }
+    return true;
+  }
+  static uint64_t word_at(const char* text) {
+    uint64_t word;
+    std::memcpy(&word, text, sizeof word);
+    return word;
+  }
+
   const Slot* slots() const { return reinterpret_cast<const Slot*>(memory_); }
 
   Key key_at(uint32_t offset) const {
     const std::byte* at = memory_ + static_cast<size_t>(offset) * 8;
+    __builtin_prefetch(at + 40);  // The rows, mostly; where they are is known only after the head.
     KeyHead head;
     std::memcpy(&head, at, sizeof head);
     const char* text = reinterpret_cast<const char*>(at) + sizeof head;
