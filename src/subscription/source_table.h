@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "subscription/directory.h"
 #include "subscription/keyed_hash.h"
 #include "subscription/webhook.h"
@@ -88,24 +89,28 @@ class SourceTable {
     const SourceRow* rows;
   };
 
-  /// Names are short: a call of memcmp would cost more than the comparison.
+  /// Names are short: a call of memcmp would cost more than the comparison. The last words overlap.
   static bool same_text(std::string_view left, std::string_view right) {
     if (left.size() != right.size()) return false;
-    const char* a = left.data();
-    const char* b = right.data();
-    size_t count = left.size();
-    for (; count >= 8; count -= 8, a += 8, b += 8) {
-      if (word_at(a) != word_at(b)) return false;
+    const size_t size = left.size();
+    if (size >= 8) {
+      for (size_t at = 0; at + 8 < size; at += 8) {
+        if (!same_word<uint64_t>(left, right, at)) return false;
+      }
+      return same_word<uint64_t>(left, right, size - 8);
     }
-    for (; count > 0; --count, ++a, ++b) {
-      if (*a != *b) return false;
+    if (size >= 4) {
+      return same_word<uint32_t>(left, right, 0) && same_word<uint32_t>(left, right, size - 4);
+    }
+    for (size_t at = 0; at < size; ++at) {
+      if (left[at] != right[at]) return false;
     }
     return true;
   }
-  static uint64_t word_at(const char* text) {
-    uint64_t word;
-    std::memcpy(&word, text, sizeof word);
-    return word;
+
+  template <typename Word>
+  static bool same_word(std::string_view left, std::string_view right, size_t at) {
+    return load_le<Word>(as_bytes(left).data() + at) == load_le<Word>(as_bytes(right).data() + at);
   }
 
   const Slot* slots() const { return reinterpret_cast<const Slot*>(memory_); }
