@@ -20,6 +20,7 @@ namespace {
 using journal::DeliveryStatus;
 using journal::Position;
 using testing::at;
+using testing::FakeJournals;
 
 Instant monotonic(int64_t seconds) { return Instant{std::chrono::seconds(seconds)}; }
 
