@@ -1,6 +1,7 @@
 #include "dialect/head.h"
 
 #include "base/assert.h"
+#include "http/serialiser.h"
 #include "ringpost/version.h"
 
 #include <algorithm>
@@ -9,13 +10,10 @@
 namespace ringpost::dialect {
 namespace {
 
-/// Without a byte that could end the header's line. Checked at the API and on ingest already: this
-/// is the second place, right before the wire.
-bool clean(std::string_view value) {
-  return std::ranges::all_of(value, [](char byte) {
-    const auto code = static_cast<uint8_t>(byte);
-    return (code >= 0x20 && code != 0x7F) || byte == '\t';
-  });
+/// Whether a header may go out. The API and ingest checked it already: this is the second place,
+/// right before the wire.
+bool clean(std::string_view name, std::string_view value) {
+  return http::valid_header_name(name) && http::valid_header_value(value);
 }
 
 bool same_name(std::string_view left, std::string_view right) {
@@ -45,7 +43,7 @@ void apply_overrides(std::string& head, std::string_view overrides) {
     const size_t end = std::min(overrides.find('\n'), overrides.size());
     const std::string_view line = overrides.substr(0, end);
     const size_t colon = line.find(": ");
-    if (colon != std::string_view::npos && clean(line)) {
+    if (colon != std::string_view::npos && clean(line.substr(0, colon), line.substr(colon + 2))) {
       remove_header(head, line.substr(0, colon));
       append_header(head, line.substr(0, colon), line.substr(colon + 2));
     }
@@ -64,7 +62,7 @@ std::string fixed_part(const subscription::Webhook& webhook) {
   append_header(head, "Host", host);
   append_header(head, "User-Agent", std::string("ringpost/") + version);
   for (const auto& [name, value] : webhook.headers) {
-    if (clean(name) && clean(value)) append_header(head, name, value);
+    if (clean(name, value)) append_header(head, name, value);
   }
   return head;
 }
@@ -75,10 +73,11 @@ void finish(std::string& head, const AttemptFacts& facts) {
   append_header(head, "ringpost-delivery", std::string_view{delivery, sizeof delivery});
   append_header(head, "ringpost-attempt", uint64_t{facts.attempt});
   const journal::EventView& event = facts.event;
-  if (!event.trace_parent.empty() && clean(event.trace_parent)) {
+  if (!event.trace_parent.empty() && http::valid_header_value(event.trace_parent)) {
     append_header(head, "traceparent", event.trace_parent);
   }
-  const bool typed = !event.data_content_type.empty() && clean(event.data_content_type);
+  const bool typed =
+      !event.data_content_type.empty() && http::valid_header_value(event.data_content_type);
   append_header(head, "Content-Type", typed ? event.data_content_type : "application/json");
   if (!event.header_overrides.empty()) apply_overrides(head, event.header_overrides);
   append_header(head, "Content-Length", uint64_t{event.data.size()});

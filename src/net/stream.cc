@@ -154,7 +154,7 @@ struct Stream::State {
   std::unique_ptr<TlsEngine> engine;
   std::unique_ptr<Outbox> outbox;
   std::unique_ptr<Held> held;
-  std::optional<Error> early_error;  ///< To be told from the next handler.
+  std::unique_ptr<Error> early_error;  ///< Rare: to be told from the next handler.
   io::Address peer;
 
   Side side() const { return outbound ? Side::endpoint : Side::producer; }
@@ -172,7 +172,7 @@ void Stream::State::connect(const io::Address& address, ClientTls* tls,
   if (tls != nullptr) {
     auto made = TlsEngine::for_client(*tls, server_name, ring.wall_now());
     if (!made) {
-      early_error = made.error();
+      early_error = std::make_unique<Error>(made.error());
       return soon();
     }
     engine = std::move(made).value();
@@ -356,7 +356,7 @@ void Stream::State::seal(Bytes head, Bytes body) {
   }
   if (sealed) sealed = engine->write(body, queue());
   if (sealed) return;
-  early_error = engine->error();
+  early_error = std::make_unique<Error>(engine->error());
   broken = true;
   soon();
 }
@@ -472,7 +472,7 @@ void Stream::State::on_timer() {
     case Phase::connecting:
     case Phase::handshaking:
     case Phase::open:
-      if (early_error) return end(*std::exchange(early_error, std::nullopt));
+      if (early_error != nullptr) return end(*std::exchange(early_error, nullptr));
       if (phase == Phase::open) announce();
       return deliver_held();
     case Phase::flushing:
@@ -517,7 +517,7 @@ Stream::Stream(io::Ring& ring, StreamOwner& owner, io::ReceiveGroup group)
     : state_(std::make_unique<State>(ring, owner, group)) {}
 
 Stream::~Stream() {
-  static_assert(sizeof(State) <= 320, "what an idle connection costs, besides its TLS session");
+  static_assert(sizeof(State) <= 336, "what an idle connection costs, besides its TLS session");
   RINGPOST_ASSERT(state_->phase == State::Phase::idle);
 }
 

@@ -8,6 +8,7 @@
 #include <openssl/pool.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -145,7 +146,9 @@ Result<bssl::UniquePtr<X509_STORE>> load_roots(const std::string& path) {
 void ClientTls::State::keep_session(const std::string& name, bssl::UniquePtr<SSL_SESSION> session) {
   if (name != server_name_) forget_sessions();
   server_name_ = name;
-  for (size_t i = sessions_.size() - 1; i > 0; --i) sessions_[i] = std::move(sessions_[i - 1]);
+  auto hole = std::ranges::find(sessions_, nullptr);
+  if (hole == sessions_.end()) --hole;  // Full: the oldest goes.
+  std::move_backward(sessions_.begin(), hole, hole + 1);
   sessions_[0] = std::move(session);
 }
 

@@ -32,6 +32,12 @@ bool too_weak(X509* certificate) {
   }
 }
 
+/// The library calls a certificate self-signed only if it might sign; a server's own usually may
+/// not, and "unknown issuer" would send people looking for an intermediate.
+bool names_itself_as_issuer(X509* certificate) {
+  return X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0;
+}
+
 TlsEngine& engine_of(BIO* bio) {
   return *static_cast<TlsEngine*>(BIO_get_data(bio));
 }
@@ -223,9 +229,15 @@ int TlsEngine::keep_session(SSL* ssl, SSL_SESSION* session) {
 
 int TlsEngine::judge_certificate(int verified, X509_STORE_CTX* context) {
   X509* const certificate = X509_STORE_CTX_get_current_cert(context);
-  if (verified == 1 && certificate != nullptr && too_weak(certificate)) {
+  if (certificate == nullptr) return verified;
+  if (verified == 1 && too_weak(certificate)) {
     X509_STORE_CTX_set_error(context, X509_V_ERR_APPLICATION_VERIFICATION);
     return 0;
+  }
+  if (verified == 0 && X509_STORE_CTX_get_error_depth(context) == 0 &&
+      X509_STORE_CTX_get_error(context) == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY &&
+      names_itself_as_issuer(certificate)) {
+    X509_STORE_CTX_set_error(context, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT);
   }
   return verified;
 }

@@ -1,0 +1,120 @@
+#pragma once
+
+#include "base/counters.h"
+#include "base/prng.h"
+#include "control/api/list_query.h"
+#include "control/api/routes.h"
+#include "control/history.h"
+#include "control/journal_access.h"
+#include "control/webhook_json.h"
+#include "control/webhook_registry.h"
+#include "http/message.h"
+#include "subscription/table.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ringpost::control {
+
+/// What an operation comes to: a response, now or when its change is in force.
+struct Answer {
+  enum class When : uint8_t {
+    now,
+    published,    ///< When every shard has seen the change.
+    redelivered,  ///< Not yet: when the owner shard has answered `redelivery`.
+  };
+
+  http::Response response;
+  When when = When::now;
+};
+
+Answer refuse(const Problem& problem);
+Answer answer_json(uint16_t status, std::string body);
+
+/// A new event that repeats a delivery, for the shard that owns the webhook's endpoint.
+struct Redelivery {
+  journal::EventRef event;
+  uint32_t shard = 0;
+};
+
+/// What `GET /v1/status` tells besides counters.
+struct StatusFacts {
+  Duration uptime{};
+  std::optional<Error> storage_failure;
+  uint64_t journal_bytes = 0;
+};
+
+/// A request that has passed authentication and routing.
+struct Call {
+  const http::Request& request;
+  std::string organization;  ///< The token's.
+  std::string id;            ///< From the path.
+  WallTime now{};
+};
+
+/// The operations of the management API on webhooks. Blocks on the store.
+class WebhookApi {
+ public:
+  WebhookApi(WebhookRegistry& registry, Prng& random, WebhookChecks checks)
+      : registry_(registry), random_(random), checks_(std::move(checks)) {}
+
+  Answer create(const Call& call);
+  Answer list(const Call& call);
+  Answer show(const Call& call);
+  Answer update(const Call& call);
+  Answer remove(const Call& call);
+  /// @param active  enable or disable.
+  Answer set_active(const Call& call, bool active);
+  /// The old secret is void at once; the body may name the new one.
+  Answer rotate_secret(const Call& call);
+
+ private:
+  const subscription::Webhook* find(const Call& call) const;
+  Answer store(subscription::Webhook webhook, WallTime now, bool with_secret);
+
+  WebhookRegistry& registry_;
+  Prng& random_;
+  const WebhookChecks checks_;
+};
+
+/// The operations on events and deliveries. Blocks on the journals' files.
+class DeliveryApi {
+ public:
+  DeliveryApi(const WebhookRegistry& registry, const History& history, JournalAccess& journals,
+              Prng& random, uint32_t shard_count)
+      : registry_(registry),
+        history_(history),
+        journals_(journals),
+        random_(random),
+        shard_count_(shard_count) {}
+
+  Answer list(const Call& call);
+  Answer show(const Call& call);
+  /// With When::redelivered, `redelivery` is to be sent, and `response` once its event is durable.
+  Answer redeliver(const Call& call, Redelivery& redelivery);
+  Answer show_event(const Call& call);
+
+ private:
+  struct Found {
+    DeliveryFacts facts;
+    journal::EventRef event;
+  };
+  std::variant<Found, Problem> find(const Call& call);
+  std::variant<journal::EventRef, Problem> repeat(const Found& found, const Call& call);
+  std::vector<History::EventFacts> events_of(const Call& call, const std::string& source,
+                                             std::vector<journal::EventRef>& events);
+
+  const WebhookRegistry& registry_;
+  const History& history_;
+  JournalAccess& journals_;
+  Prng& random_;
+  const uint32_t shard_count_;
+};
+
+/// `GET /v1/status`.
+Answer show_status(const StatusFacts& facts, const History& history,
+                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards);
+
+}  // namespace ringpost::control

@@ -1,0 +1,204 @@
+#include "control/api/delivery_json.h"
+
+#include "http/syntax.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringpost::control {
+
+using journal::OutcomeView;
+
+namespace {
+
+using Lines = std::vector<http::FieldLine>;
+
+/// A recorded head: its first line and its headers. What is not a header line is left out: a far
+/// end's bytes are shown, not believed.
+std::pair<std::string_view, Lines> parse_head(std::string_view head) {
+  Lines lines;
+  std::string_view first;
+  bool at_first = true;
+  while (!head.empty()) {
+    const size_t end = std::min(head.find('\n'), head.size());
+    std::string_view line = head.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    head.remove_prefix(std::min(end + 1, head.size()));
+    if (std::exchange(at_first, false)) {
+      first = line;
+    } else if (const auto field = http::parse_field_line(line)) {
+      lines.push_back(*field);
+    }
+  }
+  return {first, lines};
+}
+
+/// RFC 9110, 5.3: fields of one name are one list.
+void write_headers(JsonWriter& json, const Lines& lines) {
+  json.key("headers").begin_object();
+  for (auto line = lines.begin(); line != lines.end(); ++line) {
+    const auto same_name = [&](const http::FieldLine& other) {
+      return http::equal_ignoring_case(other.name, line->name);
+    };
+    if (std::any_of(lines.begin(), line, same_name)) continue;
+    std::string value{line->value};
+    for (auto other = line + 1; other != lines.end(); ++other) {
+      if (same_name(*other)) value.append(", ").append(other->value);
+    }
+    json.member(line->name, value);
+  }
+  json.end_object();
+}
+
+std::string_view value_of(const Lines& lines, std::string_view name) {
+  for (const http::FieldLine& line : lines) {
+    if (http::equal_ignoring_case(line.name, name)) return line.value;
+  }
+  return {};
+}
+
+void write_error(JsonWriter& json, const Error* error) {
+  json.key("error");
+  if (error == nullptr) {
+    json.null();
+    return;
+  }
+  json.begin_object()
+      .member("code", name(error->code))
+      .member("side", name(error->side))
+      .member("detail", describe(*error))
+      .end_object();
+}
+
+void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeView& outcome,
+                   bool with_body) {
+  json.key("request");
+  const auto [first, lines] = parse_head(outcome.request_head);
+  if (first.empty()) {  // The attempt ended before there was a request.
+    json.null();
+    return;
+  }
+  const size_t space = std::min(first.find(' '), first.size());
+  const std::string_view rest = first.substr(std::min(space + 1, first.size()));
+  const bool tls = parts.webhook == nullptr || parts.webhook->destination.tls;
+  std::string url = tls ? "https://" : "http://";
+  url.append(value_of(lines, "host")).append(rest.substr(0, rest.find(' ')));
+  json.begin_object().member("method", first.substr(0, space)).member("url", url);
+  write_headers(json, lines);
+  if (with_body) {
+    json.member("body", as_text(parts.event.data));
+  } else {
+    json.key("body").null();
+  }
+  json.end_object();
+}
+
+void write_response(JsonWriter& json, const OutcomeView& outcome) {
+  json.key("response");
+  if (outcome.http_status == 0) {
+    json.null();
+    return;
+  }
+  json.begin_object().member("status", outcome.http_status);
+  write_headers(json, parse_head(outcome.response_head).second);
+  json.member("body", as_text(outcome.response_body))
+      .member("truncated", outcome.response_truncated)
+      .end_object();
+}
+
+void write_timing(JsonWriter& json, const OutcomeView& outcome) {
+  json.member("number", outcome.attempt)
+      .member("started_at", to_rfc3339(outcome.started_at))
+      .member("duration_ms",
+              std::chrono::duration_cast<std::chrono::milliseconds>(outcome.duration).count());
+  write_error(json, outcome.failed ? &outcome.error : nullptr);
+}
+
+/// The attempt was made, and its record cannot be read any more.
+void write_unreadable(JsonWriter& json, const Error& error) {
+  json.begin_object().key("number").null();
+  json.key("started_at").null().key("duration_ms").null();
+  write_error(json, &error);
+  json.key("request").null().key("response").null().end_object();
+}
+
+}  // namespace
+
+void write_event_reference(JsonWriter& json, const journal::EventView& event) {
+  json.key("event")
+      .begin_object()
+      .member("id", event.id)
+      .member("type", event.type)
+      .member("source", event.source)
+      .end_object();
+}
+
+void begin_delivery(JsonWriter& json, const DeliveryParts& parts) {
+  const DeliveryFacts& facts = parts.facts;
+  json.begin_object().member("id", facts.id.to_text()).key("webhook");
+  if (parts.webhook != nullptr) {
+    json.value(parts.webhook->id.to_text());
+  } else {
+    json.null();
+  }
+  write_event_reference(json, parts.event);
+  json.member("status", journal::name(facts.status)).key("redelivery_of");
+  if (parts.event.is_redelivery()) {
+    json.value(parts.event.redelivery_of.to_text());
+  } else {
+    json.null();
+  }
+  json.key("next_attempt_at");
+  if (facts.status == journal::DeliveryStatus::pending && facts.next_attempt_at != WallTime{}) {
+    json.value(to_rfc3339(facts.next_attempt_at));
+  } else {
+    json.null();
+  }
+  json.member("created_at", to_rfc3339(parts.event.accepted_at))
+      .member("attempt_count", facts.attempts);
+}
+
+void write_attempts(JsonWriter& json, const DeliveryParts& parts,
+                    const std::vector<Result<JournalAccess::StoredOutcome>>& outcomes) {
+  std::vector<const OutcomeView*> order;
+  json.key("attempts").begin_array();
+  for (const auto& outcome : outcomes) {
+    if (!outcome) {
+      write_unreadable(json, outcome.error());
+    } else {
+      order.push_back(&outcome->view);
+    }
+  }
+  std::sort(order.begin(), order.end(), [](const OutcomeView* a, const OutcomeView* b) {
+    return std::pair(a->attempt, a->started_at) < std::pair(b->attempt, b->started_at);
+  });
+  const size_t bodies_max =
+      answer_bodies_bytes_max / std::max<size_t>(parts.event.data.size(), 1) + 1;
+  for (size_t index = 0; index < order.size(); ++index) {
+    json.begin_object();
+    write_timing(json, *order[index]);
+    write_request(json, parts, *order[index], order.size() - index <= bodies_max);
+    write_response(json, *order[index]);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_last_attempt(JsonWriter& json, const OutcomeView* outcome) {
+  json.key("last_attempt");
+  if (outcome == nullptr) {
+    json.null();
+    return;
+  }
+  json.begin_object();
+  write_timing(json, *outcome);
+  json.key("response_status");
+  if (outcome->http_status == 0) {
+    json.null();
+  } else {
+    json.value(outcome->http_status);
+  }
+  json.end_object();
+}
+
+}  // namespace ringpost::control

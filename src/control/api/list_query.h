@@ -1,0 +1,48 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/ulid.h"
+#include "control/problem.h"
+#include "http/query.h"
+#include "journal/record.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace ringpost::control {
+
+inline constexpr uint32_t list_limit_default = 50;
+inline constexpr uint32_t list_limit_max = 200;
+
+/// @returns the parameters, or a Problem (400) for a query that cannot be read or a name that is
+/// not
+///          among `allowed`.
+std::variant<http::QueryParameters, Problem> parse_query(
+    std::string_view query, const std::vector<std::string_view>& allowed);
+
+/// What a list is asked for. `since` and `until` bound the time an event was accepted: from `since`
+/// on, and before `until`.
+struct ListQuery {
+  uint32_t limit = list_limit_default;
+  std::optional<Ulid> cursor;  ///< Of the last item of the page before.
+  std::optional<journal::DeliveryStatus> status;
+  std::optional<std::string> type;
+  std::optional<WallTime> since;
+  std::optional<WallTime> until;
+};
+
+enum class ListKind : char { webhooks = 'w', deliveries = 'd' };
+
+std::variant<ListQuery, Problem> parse_list_query(std::string_view query, ListKind kind);
+
+/// A cursor's text: opaque to clients, good for lists of its kind only.
+std::string to_cursor(ListKind kind, const Ulid& last);
+
+/// Decodes `%2F`, `%5C` and `%25`, which a request's path still holds.
+std::string decode_path_segment(std::string_view text);
+
+}  // namespace ringpost::control

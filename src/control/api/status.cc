@@ -1,0 +1,56 @@
+#include "base/json_writer.h"
+#include "control/api/api.h"
+#include "ringpost/version.h"
+
+namespace ringpost::control {
+namespace {
+
+void write_counters(JsonWriter& json, const std::vector<const Counters*>& shards) {
+  for (size_t index = 0; index < static_cast<size_t>(Counter::count_); ++index) {
+    const auto counter = static_cast<Counter>(index);
+    uint64_t sum = 0;
+    for (const Counters* counters : shards) sum += counters->value(counter);
+    json.member(name(counter), sum);
+  }
+}
+
+void write_storage(JsonWriter& json, const StatusFacts& facts) {
+  json.key("storage").begin_object();
+  json.member("state", facts.storage_failure ? "failed" : "ok").key("detail");
+  if (facts.storage_failure) {
+    json.value(describe(*facts.storage_failure));
+  } else {
+    json.null();
+  }
+  json.member("journal_bytes", facts.journal_bytes).end_object();
+}
+
+}  // namespace
+
+Answer show_status(const StatusFacts& facts, const History& history,
+                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().member("version", ringpost::version);
+  json.member("uptime_s", std::chrono::duration_cast<std::chrono::seconds>(facts.uptime).count());
+  write_storage(json, facts);
+  json.member("backlog", history.pending_count()).key("oldest_undelivered_at");
+  if (const auto oldest = history.oldest_pending_at()) {
+    json.value(to_rfc3339(*oldest));
+  } else {
+    json.null();
+  }
+  json.member("webhooks", registry.count()).member("deliveries_indexed", history.delivery_count());
+  json.key("totals").begin_object();
+  write_counters(json, shards);
+  json.end_object().key("shards").begin_array();
+  for (const Counters* shard : shards) {
+    json.begin_object();
+    write_counters(json, {shard});
+    json.end_object();
+  }
+  json.end_array().end_object();
+  return answer_json(200, std::move(body));
+}
+
+}  // namespace ringpost::control

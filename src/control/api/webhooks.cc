@@ -1,0 +1,150 @@
+#include "base/json_writer.h"
+#include "control/api/api.h"
+
+#include <utility>
+
+namespace ringpost::control {
+
+using subscription::Dialect;
+using subscription::Webhook;
+using subscription::WebhookState;
+
+namespace {
+
+Problem no_webhook() {
+  return refusal(404, "there is no such webhook");
+}
+
+Problem store_failed(const Error& error) {
+  Problem problem = refusal(503, "the change could not be stored: " + describe(error));
+  problem.retry_after_s = 5;
+  return problem;
+}
+
+std::string to_json(const Webhook& webhook, bool with_secret) {
+  std::string body;
+  JsonWriter json(body);
+  write_webhook(json, webhook, with_secret);
+  return body;
+}
+
+}  // namespace
+
+Answer refuse(const Problem& problem) {
+  return {http::problem_response(problem)};
+}
+
+Answer answer_json(uint16_t status, std::string body) {
+  Answer answer;
+  answer.response.status = status;
+  answer.response.body = std::move(body);
+  return answer;
+}
+
+const Webhook* WebhookApi::find(const Call& call) const {
+  const auto id = Ulid::parse(call.id);
+  return id ? registry_.find(call.organization, *id) : nullptr;
+}
+
+Answer WebhookApi::create(const Call& call) {
+  JsonBody body;
+  if (auto problem = body.parse(call.request.body)) return refuse(*problem);
+  Webhook webhook;
+  webhook.organization = call.organization;
+  if (auto problem = create_webhook(body.root(), checks_, webhook)) return refuse(*problem);
+  webhook.id = Ulid::mint(call.now, random_);
+  webhook.created_at = webhook.updated_at = call.now;
+  const auto created = registry_.create(std::move(webhook));
+  if (!created) return refuse(store_failed(created.error()));
+  const Webhook& stored = **created;
+  const bool with_secret = !stored.secret.empty();
+  Answer answer = answer_json(201, to_json(stored, with_secret));
+  answer.response.headers.push_back({"Location", "/v1/webhooks/" + stored.id.to_text()});
+  answer.when = Answer::When::published;
+  return answer;
+}
+
+Answer WebhookApi::list(const Call& call) {
+  auto parsed = parse_list_query(call.request.query, ListKind::webhooks);
+  if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
+  const ListQuery& query = std::get<ListQuery>(parsed);
+  auto found = registry_.list(call.organization, query.cursor, query.limit + 1);
+  const bool more = found.size() > query.limit;
+  if (more) found.pop_back();
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().key("items").begin_array();
+  for (const Webhook* webhook : found) write_webhook(json, *webhook, false);
+  json.end_array().key("next_cursor");
+  if (more) {
+    json.value(to_cursor(ListKind::webhooks, found.back()->id));
+  } else {
+    json.null();
+  }
+  json.end_object();
+  return answer_json(200, std::move(body));
+}
+
+Answer WebhookApi::show(const Call& call) {
+  const Webhook* webhook = find(call);
+  if (webhook == nullptr) return refuse(no_webhook());
+  return answer_json(200, to_json(*webhook, false));
+}
+
+Answer WebhookApi::update(const Call& call) {
+  const Webhook* webhook = find(call);
+  if (webhook == nullptr) return refuse(no_webhook());
+  JsonBody body;
+  if (auto problem = body.parse(call.request.body)) return refuse(*problem);
+  Webhook changed = *webhook;
+  if (auto problem = patch_webhook(body.root(), checks_, changed)) return refuse(*problem);
+  return store(std::move(changed), call.now, false);
+}
+
+Answer WebhookApi::remove(const Call& call) {
+  const Webhook* webhook = find(call);
+  if (webhook == nullptr) return refuse(no_webhook());
+  if (auto removed = registry_.remove(Webhook{*webhook}); !removed) {
+    return refuse(store_failed(removed.error()));
+  }
+  Answer answer = answer_json(204, {});
+  answer.when = Answer::When::published;
+  return answer;
+}
+
+Answer WebhookApi::set_active(const Call& call, bool active) {
+  const Webhook* webhook = find(call);
+  if (webhook == nullptr) return refuse(no_webhook());
+  Webhook changed = *webhook;
+  changed.state = active ? WebhookState::active : WebhookState::disabled;
+  changed.state_reason = active ? "" : "disabled over the API";
+  return store(std::move(changed), call.now, false);
+}
+
+Answer WebhookApi::rotate_secret(const Call& call) {
+  const Webhook* webhook = find(call);
+  if (webhook == nullptr) return refuse(no_webhook());
+  JsonBody body;
+  if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
+  Webhook changed = *webhook;
+  changed.secret = mint_secret();
+  for (const auto [name, value] : body.root()) {
+    if (name != "secret") return refuse(invalid(name, "is not a member of this request"));
+    if (auto problem = read(value, "secret", webhook_secret_bytes_max, changed.secret)) {
+      return refuse(*problem);
+    }
+  }
+  if (auto problem = check_secret(changed.dialect, changed.secret)) return refuse(*problem);
+  return store(std::move(changed), call.now, true);
+}
+
+Answer WebhookApi::store(Webhook webhook, WallTime now, bool with_secret) {
+  webhook.updated_at = now;
+  const auto updated = registry_.update(std::move(webhook));
+  if (!updated) return refuse(store_failed(updated.error()));
+  Answer answer = answer_json(200, to_json(**updated, with_secret));
+  answer.when = Answer::When::published;
+  return answer;
+}
+
+}  // namespace ringpost::control

@@ -1,0 +1,278 @@
+#include "control/control.h"
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "control/api/authenticate.h"
+#include "control/store/store.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
+#include "http/syntax.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringpost::control {
+
+using subscription::Webhook;
+using subscription::WebhookState;
+
+namespace {
+
+/// Redeliveries whose events are not durable yet. Each waits for one commit; beyond, the caller is
+/// told to come back.
+constexpr size_t redelivering_max = 4096;
+
+/// How often to look whether a segment has reached its age: rare, so that a relay at rest sleeps.
+constexpr Duration retention_interval = std::chrono::minutes(5);
+
+/// How soon to try again what the disk or a busy shard stopped (D-5: within 5 s of space
+/// returning).
+constexpr Duration retry_interval = std::chrono::seconds(1);
+
+bool is_json_type(std::string_view content_type) {
+  const std::string_view essence = http::trim(content_type.substr(0, content_type.find(';')));
+  return http::equal_ignoring_case(essence, "application/json") ||
+         http::equal_ignoring_case(essence, "application/merge-patch+json");
+}
+
+}  // namespace
+
+Control::Control(const Parts& parts, const Options& options)
+    : store_(parts.store),
+      table_(parts.table),
+      journals_(parts.journals),
+      post_(parts.post),
+      counters_(parts.counters),
+      options_(options),
+      random_(options.prng_seed),
+      registry_(parts.store, parts.table),
+      publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
+      history_(ledger_, options.history),
+      retention_(ledger_, history_, parts.journals, parts.store, options.retention),
+      webhook_api_(registry_, random_, options.checks),
+      delivery_api_(registry_, history_, parts.journals, random_,
+                    static_cast<uint32_t>(parts.counters.size())) {
+  RINGPOST_ASSERT(!counters_.empty());
+}
+
+Result<void> Control::load() {
+  return registry_.load();
+}
+
+Result<void> Control::finish_recovery() {
+  const auto marks = retention_.load_marks();
+  if (!marks) return marks.error();
+  history_.finish_recovery(*marks);
+  for (const JournalAccess::Segment& segment : journals_.segments()) {
+    ledger_.on_opened(segment.journal, segment.number);
+    if (!segment.open) ledger_.on_sealed(segment.journal, segment.number);
+  }
+  return {};
+}
+
+// --- messages -----------------------------------------------------------------------------------
+
+void Control::handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now) {
+  RINGPOST_ASSERT(shard < counters_.size());
+  wall_now_ = wall_now;
+  now_ = now;
+  if (!started_at_) started_at_ = now;
+  std::visit([&](auto&& content) { on(shard, std::move(content)); }, std::move(message));
+}
+
+void Control::on(uint32_t shard, ApiRequest&& message) {
+  Redelivery redelivery;
+  Answer answered = answer(*message.request, redelivery);
+  ApiReply reply{message.handle, std::make_unique<http::Response>(std::move(answered.response))};
+  switch (answered.when) {
+    case Answer::When::now: post_.send(shard, std::move(reply)); return;
+    case Answer::When::published: publisher_.reply_when_seen(shard, std::move(reply)); return;
+    case Answer::When::redelivered:
+      send_redelivery(shard, std::move(reply), std::move(redelivery));
+      return;
+  }
+}
+
+void Control::on(uint32_t, EventAccepted&& message) {
+  history_.on_event(message.event->view(), message.event->position());
+}
+
+void Control::on(uint32_t, OutcomeRecorded&& message) {
+  history_.on_outcome({.delivery = message.delivery,
+                       .event = message.event,
+                       .record = message.position,
+                       .webhook_number = message.webhook_number,
+                       .attempt = message.attempt,
+                       .status = message.status,
+                       .started_at = message.started_at,
+                       .next_attempt_at = message.next_attempt_at});
+}
+
+void Control::on(uint32_t, AttemptStarted&& message) {
+  history_.on_attempt_started(message.delivery);
+}
+
+void Control::on(uint32_t, EndpointGone&& message) {
+  const Webhook* webhook = registry_.find(message.webhook_number);
+  if (webhook == nullptr || !webhook->active()) return;
+  Webhook changed = *webhook;
+  changed.state = WebhookState::broken;
+  changed.state_reason = "the endpoint answered 410 Gone";
+  changed.updated_at = wall_now_;
+  const auto updated = registry_.update(std::move(changed));
+  if (!updated) {  // The next 410 of this endpoint tries again.
+    log_error("a webhook whose endpoint is gone stays active, because the store failed: " +
+              describe(updated.error()));
+    return;
+  }
+  log_warning("webhook " + (*updated)->id.to_text() + " is broken: its endpoint answered 410 Gone");
+  publisher_.on_change();
+}
+
+void Control::on(uint32_t shard, SegmentWanted&&) {
+  journals_.want(shard);
+  next_due_ = now_;
+}
+
+void Control::on(uint32_t shard, SegmentSealed&& message) {
+  journals_.on_sealed(shard, message.number);
+  ledger_.on_sealed(shard, message.number);
+  next_due_ = now_;
+}
+
+void Control::on(uint32_t shard, PayloadWanted&& message) {
+  PayloadRead answer{.ticket = message.ticket};
+  auto event = journals_.read_event(message.event);
+  if (event) {
+    answer.event = std::move(*event);
+  } else {
+    answer.error = event.error();
+  }
+  post_.send(shard, std::move(answer));
+}
+
+void Control::on(uint32_t shard, SnapshotSeen&& message) {
+  publisher_.on_seen(shard, message.version);
+  if (publisher_.settled()) table_.reclaim();
+}
+
+void Control::on(uint32_t, RedeliverDone&& message) {
+  auto waiting = redelivering_.extract(message.ticket);
+  if (waiting.empty()) return;
+  auto& [shard, reply] = waiting.mapped();
+  if (message.failed) {
+    Problem problem = refusal(503, "the redelivery was not stored: " + describe(message.error));
+    if (message.error.code == Errc::out_of_space) problem.status = 507;
+    problem.retry_after_s = 5;
+    *reply.response = http::problem_response(problem);
+  }
+  post_.send(shard, std::move(reply));
+}
+
+void Control::on(uint32_t shard, StorageFailed&& message) {
+  if (!storage_failure_) storage_failure_ = message.error;
+  log_error("the journal of shard " + std::to_string(shard) +
+            " failed; nothing more is accepted until a restart: " + describe(message.error));
+}
+
+// --- requests -----------------------------------------------------------------------------------
+
+Answer Control::answer(const http::Request& request, Redelivery& redelivery) {
+  auto route = find_route(request.method, request.path);
+  if (std::holds_alternative<NoSuchPath>(route)) {
+    return refuse(refusal(404, "there is no such path"));
+  }
+  if (const auto* wrong = std::get_if<WrongMethod>(&route)) {
+    Answer refused = refuse(refusal(405, "this path takes other methods: " + wrong->allow));
+    refused.response.headers.push_back({"Allow", wrong->allow});
+    return refused;
+  }
+  Match& match = std::get<Match>(route);
+  auto caller = authenticate(request, table_.current(), match.route->scope);
+  if (auto* refused = std::get_if<http::Response>(&caller)) return {std::move(*refused)};
+  if (!request.body.empty() && !is_json_type(request.header("content-type"))) {
+    return refuse(refusal(415, "send the body as application/json", "Content-Type"));
+  }
+  const auto* token = std::get<const subscription::Token*>(caller);
+  return run(match.route->operation, {request, token->organization, std::move(match.id), wall_now_},
+             redelivery);
+}
+
+Answer Control::run(Operation operation, const Call& call, Redelivery& redelivery) {
+  switch (operation) {
+    case Operation::webhook_create: return webhook_api_.create(call);
+    case Operation::webhook_list: return webhook_api_.list(call);
+    case Operation::webhook_show: return webhook_api_.show(call);
+    case Operation::webhook_update: return webhook_api_.update(call);
+    case Operation::webhook_delete: return webhook_api_.remove(call);
+    case Operation::webhook_enable: return webhook_api_.set_active(call, true);
+    case Operation::webhook_disable: return webhook_api_.set_active(call, false);
+    case Operation::webhook_rotate_secret: return webhook_api_.rotate_secret(call);
+    case Operation::webhook_deliveries: return delivery_api_.list(call);
+    case Operation::delivery_show: return delivery_api_.show(call);
+    case Operation::delivery_redeliver: return delivery_api_.redeliver(call, redelivery);
+    case Operation::event_show: return delivery_api_.show_event(call);
+    case Operation::status_show: return show_status(status_facts(), history_, registry_, counters_);
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+StatusFacts Control::status_facts() const {
+  return {.uptime = now_ - started_at_.value_or(now_),
+          .storage_failure = storage_failure_ ? storage_failure_ : journals_.failure(),
+          .journal_bytes = journals_.bytes()};
+}
+
+void Control::send_redelivery(uint32_t shard, ApiReply reply, Redelivery redelivery) {
+  if (redelivering_.size() >= redelivering_max) {
+    Problem problem = refusal(503, "too many redeliveries wait for the disk");
+    problem.retry_after_s = 1;
+    *reply.response = http::problem_response(problem);
+    post_.send(shard, std::move(reply));
+    return;
+  }
+  const uint64_t ticket = next_ticket_++;
+  redelivering_.emplace(ticket, Redelivering{shard, std::move(reply)});
+  post_.send(redelivery.shard, Redeliver{ticket, std::move(redelivery.event)});
+}
+
+// --- housekeeping -------------------------------------------------------------------------------
+
+bool Control::step(WallTime wall_now, Instant now) {
+  wall_now_ = wall_now;
+  now_ = now;
+  if (!started_at_) started_at_ = now;
+  const auto preparing = journals_.step(wall_now);
+  provide_segments();
+  const bool removing = retention_.step(wall_now, now);
+  const bool reclaimed = table_.reclaim();
+  next_due_.reset();
+  if (retention_.pending()) next_due_ = now + retention_interval;
+  if (preparing == JournalAccess::Progress::stuck || !reclaimed) next_due_ = now + retry_interval;
+  return preparing == JournalAccess::Progress::working || removing;
+}
+
+void Control::provide_segments() {
+  while (auto ready = journals_.take()) {
+    ledger_.on_opened(ready->journal, ready->segment.number);
+    post_.send(ready->journal, SegmentReady{ready->segment});
+  }
+}
+
+Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, Prng& random) {
+  bool any = false;
+  const auto loaded = store.load([](Webhook&&) {}, [&](subscription::Token&&) { any = true; });
+  if (!loaded) return loaded.error();
+  if (any) return std::optional<std::string>{};
+  std::string text = crypto::token("rp_", 32);
+  subscription::Token token;
+  token.id = Ulid::mint(now, random);
+  token.name = "admin";
+  token.scopes = static_cast<uint8_t>(subscription::Scope::admin);
+  token.sha256 = crypto::sha256(as_bytes(text));
+  token.created_at = now;
+  if (const auto stored = store.insert_token(token); !stored) return stored.error();
+  return std::optional{std::move(text)};
+}
+
+}  // namespace ringpost::control

@@ -1,0 +1,125 @@
+#pragma once
+
+#include "base/counters.h"
+#include "base/prng.h"
+#include "control/api/api.h"
+#include "control/history.h"
+#include "control/journal_access.h"
+#include "control/messages.h"
+#include "control/publisher.h"
+#include "control/retention.h"
+#include "control/segment_ledger.h"
+#include "control/webhook_registry.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace ringpost::control {
+
+class Store;
+
+/// The control thread's brain: everything that may block on the disk or is asked by people. It owns
+/// what the management API shows, and answers the shards' messages. Knows no thread and no mailbox,
+/// so that a simulation can drive it.
+///
+/// Life: construct; `load`; feed the recovery to `history()` and `ledger()`; `finish_recovery`;
+/// then `handle`, `flush` and `step` from one thread, for as long as the shards run.
+class Control {
+ public:
+  struct Options {
+    History::Options history;
+    Retention::Options retention;
+    WebhookChecks checks;
+    uint64_t prng_seed = 0;
+  };
+
+  /// What it stands on; all outlive it.
+  struct Parts {
+    Store& store;
+    subscription::SubscriptionTable& table;
+    JournalAccess& journals;
+    Post& post;
+    std::vector<const Counters*> counters;  ///< One for each shard.
+  };
+
+  Control(const Parts& parts, const Options& options);
+
+  /// Reads webhooks and tokens from the store, publishes them. Before the shards start.
+  Result<void> load();
+  History& history() { return history_; }
+  SegmentLedger& ledger() { return ledger_; }
+  /// All journals have been read, and JournalAccess has taken charge of their segments. Afterwards
+  /// History::for_each_pending says what is to be done.
+  Result<void> finish_recovery();
+
+  /// @param shard     whose message it is.
+  /// @param wall_now  for records and answers; @param now  for uptime.
+  void handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now);
+  /// Call when no more messages wait: publishes what they changed, all of it at once.
+  void flush() { publisher_.flush(); }
+
+  /// Housekeeping: prepares segments, removes old ones, frees old snapshots; one bounded piece.
+  /// @returns whether more is waiting to be done now.
+  bool step(WallTime wall_now, Instant now);
+  /// When `step` is wanted next without a message before; nothing: not before the next message.
+  std::optional<Instant> next_due() const { return next_due_; }
+
+ private:
+  struct Redelivering {
+    uint32_t shard = 0;
+    ApiReply reply;
+  };
+
+  void on(uint32_t shard, ApiRequest&& message);
+  void on(uint32_t shard, EventAccepted&& message);
+  void on(uint32_t shard, OutcomeRecorded&& message);
+  void on(uint32_t shard, AttemptStarted&& message);
+  void on(uint32_t shard, EndpointGone&& message);
+  void on(uint32_t shard, SegmentWanted&& message);
+  void on(uint32_t shard, SegmentSealed&& message);
+  void on(uint32_t shard, PayloadWanted&& message);
+  void on(uint32_t shard, SnapshotSeen&& message);
+  void on(uint32_t shard, RedeliverDone&& message);
+  void on(uint32_t shard, StorageFailed&& message);
+  void on(uint32_t, std::monostate&&) {}
+
+  Answer answer(const http::Request& request, Redelivery& redelivery);
+  Answer run(Operation operation, const Call& call, Redelivery& redelivery);
+  StatusFacts status_facts() const;
+  void send_redelivery(uint32_t shard, ApiReply reply, Redelivery redelivery);
+  void provide_segments();
+
+  Store& store_;
+  subscription::SubscriptionTable& table_;
+  JournalAccess& journals_;
+  Post& post_;
+  const std::vector<const Counters*> counters_;
+  const Options options_;
+
+  Prng random_;
+  WebhookRegistry registry_;
+  Publisher publisher_;
+  SegmentLedger ledger_;
+  History history_;
+  Retention retention_;
+  WebhookApi webhook_api_;
+  DeliveryApi delivery_api_;
+
+  WallTime wall_now_{};
+  Instant now_{};
+  std::optional<Instant> started_at_;
+  std::optional<Instant> next_due_;
+  std::unordered_map<uint64_t, Redelivering> redelivering_;  // By ticket.
+  uint64_t next_ticket_ = 1;
+  std::optional<Error> storage_failure_;
+};
+
+/// Makes the first token if the store has none: scope admin, of the organization `default`.
+/// @returns its text, which is nowhere else (the store keeps the hash); nothing if there are
+/// tokens.
+Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, Prng& random);
+
+}  // namespace ringpost::control

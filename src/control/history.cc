@@ -1,0 +1,481 @@
+#include "control/history.h"
+
+#include "base/assert.h"
+#include "base/bytes.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ringpost::control {
+
+using journal::DeliveryStatus;
+using journal::Position;
+
+namespace {
+
+/// Which of two final statuses stands when a crash left records of both: what reached the endpoint
+/// wins over what was given up. Makes the order of telling irrelevant.
+int rank(DeliveryStatus status) {
+  switch (status) {
+    case DeliveryStatus::pending: return 0;
+    case DeliveryStatus::in_flight: return 0;
+    case DeliveryStatus::cancelled: return 1;
+    case DeliveryStatus::dead: return 2;
+    case DeliveryStatus::delivered: return 3;
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+/// Whole seconds, rounded up: an attempt is never due early.
+uint32_t to_due_s(WallTime time) {
+  const int64_t seconds = (to_unix_ns(time) + 999'999'999) / 1'000'000'000;
+  return static_cast<uint32_t>(
+      std::clamp<int64_t>(seconds, 0, std::numeric_limits<uint32_t>::max()));
+}
+
+WallTime time_of(const Ulid& uid) {
+  return from_unix_ns(static_cast<int64_t>(uid.time_ms()) * 1'000'000);
+}
+
+}  // namespace
+
+History::History(SegmentLedger& ledger, const Options& options)
+    : ledger_(ledger), options_(options) {}
+
+// --- writing ------------------------------------------------------------------------------------
+
+void History::on_event(const journal::EventView& view, Position position) {
+  const auto known = unseen_.empty() ? unseen_.end() : unseen_.find(position.packed);
+  const bool unseen = known != unseen_.end();
+  const uint32_t index = unseen ? known->second : events_.take();
+  if (unseen) unseen_.erase(known);
+  {
+    Event& event = events_[index];
+    event.uid = view.uid;
+    event.position = position;
+    event.id_hash = hash_of(view.id);
+    event.type_hash = hash_of(view.type);
+    event.seen = 1;
+  }
+  events_by_id_.insert(events_, index);
+  for (uint32_t which = 0; which < view.webhook_count(); ++which) {
+    const uint32_t number = view.webhook_number(which);
+    const Ulid id = journal::delivery_id(view.uid, number);
+    if (!unseen || find(id, position, number) == no_slot) add_delivery(index, number, id);
+  }
+  ledger_.on_event(position, view.accepted_at);
+  const Event& event = events_[index];
+  if (event.open == 0) ledger_.on_settled(position);
+  if (unseen) {
+    for (uint32_t delivery = event.first_delivery; delivery != no_slot;) {
+      const uint32_t next = deliveries_[delivery].event_next;
+      if (settled(deliveries_[delivery])) enqueue_settled(delivery);
+      delivery = next;
+    }
+  }
+  if (event.first_delivery == no_slot) bare_events_.push_back(index);
+  evict();
+}
+
+void History::on_outcome(const OutcomeFact& fact) {
+  if (fact.record.valid()) ledger_.on_outcome(fact.record, fact.event, fact.started_at);
+  uint32_t index = find(fact.delivery, fact.event, fact.webhook_number);
+  if (index == no_slot) {
+    const uint32_t event = unseen_event_at(fact.event);
+    index = add_delivery(event, fact.webhook_number, fact.delivery);
+  }
+  record_attempt(deliveries_[index], fact);
+  apply_status(index, fact);
+  evict();
+}
+
+void History::on_attempt_started(const Ulid& delivery) {
+  const uint32_t index = find(delivery);
+  if (index == no_slot || settled(deliveries_[index])) return;
+  deliveries_[index].status = static_cast<uint32_t>(DeliveryStatus::in_flight);
+}
+
+uint32_t History::unseen_event_at(Position position) {
+  const auto [place, is_new] = unseen_.try_emplace(position.packed, no_slot);
+  if (is_new) {
+    place->second = events_.take();
+    events_[place->second].position = position;
+  }
+  return place->second;
+}
+
+uint32_t History::add_delivery(uint32_t event_index, uint32_t webhook_number, const Ulid& id) {
+  const uint32_t index = deliveries_.take();
+  Delivery& delivery = deliveries_[index];
+  Event& event = events_[event_index];
+  delivery.event = event_index;
+  delivery.webhook_number = webhook_number;
+  delivery.id_hash = hash_of(id);
+  delivery.event_next = event.first_delivery;
+  if (event.first_delivery != no_slot) deliveries_[event.first_delivery].event_previous = index;
+  event.first_delivery = index;
+  ++event.open;
+  ++pending_;
+  deliveries_by_id_.insert(deliveries_, index);
+  link_newest(index);
+  return index;
+}
+
+void History::record_attempt(Delivery& delivery, const OutcomeFact& fact) {
+  if (fact.attempt == 0) return;
+  const bool newest = fact.attempt >= delivery.attempts;
+  if (newest) delivery.attempts = fact.attempt & 0xFF'FFFF;
+  if (!fact.record.valid()) return;
+  PackedPosition earlier = fact.record;
+  if (newest) std::swap(earlier, delivery.newest_record);
+  if (!earlier.unpack().valid()) return;
+  const uint32_t attempt = attempts_.take();
+  attempts_[attempt] = {earlier, delivery.earlier_attempts};
+  delivery.earlier_attempts = attempt;
+}
+
+void History::apply_status(uint32_t index, const OutcomeFact& fact) {
+  Delivery& delivery = deliveries_[index];
+  const bool was_settled = settled(delivery);
+  const int before = rank(static_cast<DeliveryStatus>(delivery.status));
+  if (rank(fact.status) > before) delivery.status = static_cast<uint32_t>(fact.status);
+  if (was_settled) return;
+  if (!settled(delivery)) {
+    if (fact.attempt != delivery.attempts) return;  // An older attempt's record, told later.
+    delivery.status = static_cast<uint32_t>(fact.status);
+    delivery.due_s = to_due_s(fact.next_attempt_at);
+    return;
+  }
+  delivery.due_s = no_slot;
+  close_one(delivery);
+  if (events_[delivery.event].seen != 0) enqueue_settled(index);
+}
+
+void History::close_one(Delivery& delivery) {
+  Event& event = events_[delivery.event];
+  RINGPOST_ASSERT(event.open > 0);
+  --event.open;
+  --pending_;
+  if (event.open == 0 && event.seen != 0) ledger_.on_settled(event.position.unpack());
+}
+
+// --- chains -------------------------------------------------------------------------------------
+
+void History::link_newest(uint32_t index) {
+  const auto [place, is_first] = newest_.try_emplace(deliveries_[index].webhook_number, no_slot);
+  deliveries_[index].older = place->second;
+  deliveries_[index].newer = no_slot;
+  if (!is_first) deliveries_[place->second].newer = index;
+  place->second = index;
+}
+
+void History::unlink(uint32_t index) {
+  const Delivery& delivery = deliveries_[index];
+  if (delivery.older != no_slot) deliveries_[delivery.older].newer = delivery.newer;
+  if (delivery.newer != no_slot) {
+    deliveries_[delivery.newer].older = delivery.older;
+  } else if (delivery.older != no_slot) {
+    newest_[delivery.webhook_number] = delivery.older;
+  } else {
+    newest_.erase(delivery.webhook_number);
+  }
+  if (delivery.event_next != no_slot) {
+    deliveries_[delivery.event_next].event_previous = delivery.event_previous;
+  }
+  if (delivery.event_previous != no_slot) {
+    deliveries_[delivery.event_previous].event_next = delivery.event_next;
+  } else {
+    events_[delivery.event].first_delivery = delivery.event_next;
+  }
+}
+
+void History::enqueue_settled(uint32_t index) {
+  deliveries_[index].due_s = no_slot;
+  if (settled_.last != no_slot) {
+    deliveries_[settled_.last].due_s = index;
+  } else {
+    settled_.first = index;
+  }
+  settled_.last = index;
+}
+
+// --- forgetting ---------------------------------------------------------------------------------
+
+void History::evict() {
+  while (deliveries_.taken() > options_.deliveries_max && settled_.first != no_slot) {
+    const uint32_t index = settled_.first;
+    const uint32_t event = deliveries_[index].event;
+    settled_.first = deliveries_[index].due_s;
+    if (settled_.first == no_slot) settled_.last = no_slot;
+    drop_delivery(index);
+    if (events_[event].first_delivery == no_slot) drop_event(event);
+  }
+  while (bare_events_.size() > options_.deliveries_max) {
+    drop_event(bare_events_.front());
+    bare_events_.pop_front();
+  }
+}
+
+void History::drop_delivery(uint32_t index) {
+  unlink(index);
+  deliveries_by_id_.erase(deliveries_, index);
+  for (uint32_t attempt = deliveries_[index].earlier_attempts; attempt != no_slot;) {
+    const uint32_t earlier = attempts_[attempt].earlier;
+    attempts_.give_back(attempt);
+    attempt = earlier;
+  }
+  deliveries_.give_back(index);
+}
+
+void History::drop_event(uint32_t index) {
+  RINGPOST_ASSERT(events_[index].first_delivery == no_slot);
+  if (events_[index].seen != 0) events_by_id_.erase(events_, index);
+  events_.give_back(index);
+}
+
+void History::forget_segment(uint32_t journal, uint32_t segment) {
+  const auto is_gone = [&](uint32_t index) {
+    const Position position = events_[index].position.unpack();
+    return position.valid() && position.journal() == journal && position.segment() == segment;
+  };
+  forget_queued(journal, segment);
+  std::erase_if(bare_events_, is_gone);
+  for (uint32_t index = 0; index < events_.index_end(); ++index) {
+    if (!is_gone(index)) continue;
+    RINGPOST_ASSERT(events_[index].open == 0);
+    while (events_[index].first_delivery != no_slot) drop_delivery(events_[index].first_delivery);
+    drop_event(index);
+  }
+}
+
+void History::forget_queued(uint32_t journal, uint32_t segment) {
+  uint32_t index = settled_.first;
+  settled_ = {};
+  while (index != no_slot) {
+    const uint32_t next = deliveries_[index].due_s;
+    const Position event = events_[deliveries_[index].event].position.unpack();
+    if (event.journal() != journal || event.segment() != segment) enqueue_settled(index);
+    index = next;
+  }
+}
+
+// --- recovery -----------------------------------------------------------------------------------
+
+void History::finish_recovery(const SettledMarks& marks) {
+  drop_unseen();
+  settle_marked(marks);
+  sort_by_time();
+}
+
+void History::drop_unseen() {
+  for (const auto& [position, event] : unseen_) {
+    while (events_[event].first_delivery != no_slot) {
+      const uint32_t index = events_[event].first_delivery;
+      if (!settled(deliveries_[index])) close_one(deliveries_[index]);
+      drop_delivery(index);
+    }
+    drop_event(event);
+  }
+  unseen_.clear();
+}
+
+void History::settle_marked(const SettledMarks& marks) {
+  for (uint32_t index = 0; index < events_.index_end(); ++index) {
+    const Position position = events_[index].position.unpack();
+    if (!position.valid() || events_[index].open == 0) continue;
+    if (position.journal() >= marks.size() || position.segment() > marks[position.journal()])
+      continue;
+    for (uint32_t delivery = events_[index].first_delivery; delivery != no_slot;) {
+      const uint32_t next = deliveries_[delivery].event_next;
+      if (!settled(deliveries_[delivery])) {  // Its outcome's segment has gone.
+        close_one(deliveries_[delivery]);
+        drop_delivery(delivery);
+      }
+      delivery = next;
+    }
+    if (events_[index].first_delivery == no_slot) bare_events_.push_back(index);
+  }
+}
+
+void History::sort_by_time() {
+  std::vector<uint32_t> order;
+  order.reserve(deliveries_.taken());
+  for (uint32_t index = 0; index < deliveries_.index_end(); ++index) {
+    if (deliveries_[index].event != no_slot) order.push_back(index);
+  }
+  const auto key = [&](uint32_t index) {
+    return std::make_pair(events_[deliveries_[index].event].uid, index);
+  };
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
+  newest_.clear();
+  settled_ = {};
+  for (uint32_t index : order) {
+    link_newest(index);
+    if (settled(deliveries_[index])) enqueue_settled(index);
+  }
+}
+
+void History::for_each_pending(
+    const std::function<void(Position, const Ulid&, const std::vector<PendingDelivery>&)>& visit)
+    const {
+  std::vector<std::pair<uint64_t, uint32_t>> open;
+  for (uint32_t index = 0; index < events_.index_end(); ++index) {
+    if (events_[index].open > 0) open.emplace_back(events_[index].position.unpack().packed, index);
+  }
+  std::sort(open.begin(), open.end());
+  std::vector<PendingDelivery> pending;
+  for (const auto& [position, event] : open) {
+    pending.clear();
+    for (const DeliveryFacts& facts : deliveries_of(event)) {
+      if (rank(facts.status) != 0) continue;
+      pending.push_back({facts.webhook_number, facts.attempts, facts.next_attempt_at});
+    }
+    visit(Position{position}, events_[event].uid, pending);
+  }
+}
+
+// --- reading ------------------------------------------------------------------------------------
+
+std::optional<DeliveryFacts> History::delivery(const Ulid& id) const {
+  const uint32_t index = find(id);
+  if (index == no_slot) return std::nullopt;
+  return facts(index);
+}
+
+std::vector<DeliveryFacts> History::deliveries_of(uint32_t event_index) const {
+  std::vector<DeliveryFacts> all;
+  uint32_t index = events_[event_index].first_delivery;
+  for (; index != no_slot; index = deliveries_[index].event_next) all.push_back(facts(index));
+  std::sort(all.begin(), all.end(), [](const DeliveryFacts& a, const DeliveryFacts& b) {
+    return a.webhook_number < b.webhook_number;
+  });
+  return all;
+}
+
+std::vector<Position> History::outcomes(const DeliveryFacts& facts) const {
+  std::vector<Position> positions;
+  const Delivery& delivery = deliveries_[facts.index];
+  if (delivery.newest_record.unpack().valid()) {
+    positions.push_back(delivery.newest_record.unpack());
+  }
+  for (uint32_t index = delivery.earlier_attempts; index != no_slot;
+       index = attempts_[index].earlier) {
+    positions.push_back(attempts_[index].record.unpack());
+  }
+  return positions;
+}
+
+std::vector<History::EventFacts> History::events(std::string_view id) const {
+  std::vector<EventFacts> found;
+  events_by_id_.find(events_, hash_of(id), [&](uint32_t index) {
+    found.push_back({index, events_[index].uid, events_[index].position.unpack()});
+    return false;
+  });
+  std::sort(found.begin(), found.end(),
+            [](const EventFacts& a, const EventFacts& b) { return a.uid > b.uid; });
+  return found;
+}
+
+bool History::Walk::type_may_be(std::string_view type) const {
+  const Event& event = history_->events_[history_->deliveries_[index_].event];
+  return event.seen != 0 && event.type_hash == history_->hash_of(type);
+}
+
+void History::Walk::advance() {
+  index_ = history_->deliveries_[index_].older;
+}
+
+History::Walk History::newest(uint32_t webhook_number) const {
+  const auto found = newest_.find(webhook_number);
+  return {*this, found == newest_.end() ? no_slot : found->second};
+}
+
+History::Walk History::after(uint32_t webhook_number, const Ulid& delivery) const {
+  const uint32_t index = find(delivery);
+  if (index != no_slot && deliveries_[index].webhook_number == webhook_number) {
+    return {*this, deliveries_[index].older};
+  }
+  Walk walk = newest(webhook_number);
+  while (!walk.ended() && walk.facts().id.time_ms() >= delivery.time_ms()) walk.advance();
+  return walk;
+}
+
+std::optional<WallTime> History::oldest_pending_at() const {
+  const auto open = [&](uint32_t index) {
+    return events_[index].open > 0 && events_[index].seen != 0;
+  };
+  if (oldest_pending_ != no_slot && open(oldest_pending_) &&
+      events_[oldest_pending_].uid == oldest_pending_uid_) {
+    return time_of(oldest_pending_uid_);
+  }
+  oldest_pending_ = no_slot;
+  if (pending_ == 0) return std::nullopt;
+  for (uint32_t index = 0; index < events_.index_end(); ++index) {
+    if (!open(index)) continue;
+    if (oldest_pending_ == no_slot || events_[index].uid < oldest_pending_uid_) {
+      oldest_pending_ = index;
+      oldest_pending_uid_ = events_[index].uid;
+    }
+  }
+  if (oldest_pending_ == no_slot) return std::nullopt;
+  return time_of(oldest_pending_uid_);
+}
+
+size_t History::memory_bytes() const {
+  return events_.memory_bytes() + deliveries_.memory_bytes() + attempts_.memory_bytes() +
+         events_by_id_.memory_bytes() + deliveries_by_id_.memory_bytes();
+}
+
+uint32_t History::hash_of(std::string_view text) const {
+  return static_cast<uint32_t>(siphash(options_.hash_key, as_bytes(text)));
+}
+
+/// A delivery's id ends in the bits of a hash already.
+uint32_t History::hash_of(const Ulid& delivery) {
+  uint32_t hash;
+  std::memcpy(&hash, &delivery.bytes[12], sizeof hash);
+  return hash;
+}
+
+bool History::settled(const Delivery& delivery) {
+  return rank(static_cast<DeliveryStatus>(delivery.status)) != 0;
+}
+
+Ulid History::id_of(const Delivery& delivery) const {
+  return journal::delivery_id(events_[delivery.event].uid, delivery.webhook_number);
+}
+
+uint32_t History::find(const Ulid& id, Position event, uint32_t webhook_number) const {
+  return deliveries_by_id_.find(deliveries_, hash_of(id), [&](uint32_t index) {
+    const Delivery& delivery = deliveries_[index];
+    return delivery.webhook_number == webhook_number &&
+           events_[delivery.event].position.unpack() == event;
+  });
+}
+
+uint32_t History::find(const Ulid& id) const {
+  return deliveries_by_id_.find(deliveries_, hash_of(id), [&](uint32_t index) {
+    const Delivery& delivery = deliveries_[index];
+    return events_[delivery.event].seen != 0 && id_of(delivery) == id;
+  });
+}
+
+DeliveryFacts History::facts(uint32_t index) const {
+  const Delivery& delivery = deliveries_[index];
+  const Event& event = events_[delivery.event];
+  DeliveryFacts facts;
+  facts.index = index;
+  facts.id = id_of(delivery);
+  facts.event_uid = event.uid;
+  facts.event = event.position.unpack();
+  facts.webhook_number = delivery.webhook_number;
+  facts.status = static_cast<DeliveryStatus>(delivery.status);
+  facts.attempts = delivery.attempts;
+  facts.newest_record = delivery.newest_record.unpack();
+  if (!settled(delivery)) {
+    facts.next_attempt_at = from_unix_ns(int64_t{delivery.due_s} * 1'000'000'000);
+  }
+  return facts;
+}
+
+}  // namespace ringpost::control

@@ -1,0 +1,112 @@
+#include "control/json_body.h"
+
+#include <algorithm>
+
+namespace ringpost::control {
+
+namespace dom = simdjson::dom;
+
+namespace {
+
+Problem malformed(std::string_view why) {
+  return refusal(400, "the body is not a JSON object: " + std::string{why});
+}
+
+/// The name that an object holds twice, if any.
+std::optional<std::string_view> twice(dom::object object) {
+  std::vector<std::string_view> names;
+  for (const auto [name, value] : object) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  const auto found = std::adjacent_find(names.begin(), names.end());
+  if (found == names.end()) return std::nullopt;
+  return *found;
+}
+
+std::optional<Problem> refuse_duplicates(dom::object root) {
+  const auto refuse = [](std::string_view name) {
+    return refusal(400, "the body names a member twice", name);
+  };
+  if (const auto name = twice(root)) return refuse(*name);
+  for (const auto [outer, value] : root) {
+    dom::object inner;
+    if (value.get(inner) != simdjson::SUCCESS) continue;
+    if (const auto name = twice(inner))
+      return refuse(std::string{outer} + "." + std::string{*name});
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Problem> JsonBody::parse(std::string_view body) {
+  body_ = simdjson::padded_string(body);
+  if (const auto error = parser_.allocate(std::max<size_t>(body.size(), 64), depth_max)) {
+    return malformed(simdjson::error_message(error));
+  }
+  dom::element element;
+  if (const auto error = parser_.parse(body_).get(element)) {
+    return malformed(simdjson::error_message(error));
+  }
+  if (element.get(root_) != simdjson::SUCCESS) return malformed("it holds another kind of value");
+  return refuse_duplicates(root_);
+}
+
+std::optional<Problem> JsonBody::parse_optional(std::string_view body) {
+  return parse(body.empty() ? std::string_view{"{}"} : body);
+}
+
+std::string JsonBody::raw_object(std::string_view name) const {
+  simdjson::ondemand::parser parser;
+  simdjson::ondemand::document document;
+  simdjson::ondemand::object object;
+  std::string_view raw;
+  if (parser.iterate(body_).get(document) || document.find_field(name).get_object().get(object) ||
+      object.raw_json().get(raw)) {
+    return {};
+  }
+  return std::string{raw};
+}
+
+std::optional<Problem> read(dom::element value, std::string_view member, size_t bytes_max,
+                            std::string& out) {
+  std::string_view text;
+  if (value.get(text) != simdjson::SUCCESS) return invalid(member, "must be a string");
+  if (text.size() > bytes_max) {
+    return invalid(member, "is longer than " + std::to_string(bytes_max) + " bytes");
+  }
+  out = text;
+  return std::nullopt;
+}
+
+std::optional<Problem> read(dom::element value, std::string_view member, bool& out) {
+  if (value.get(out) != simdjson::SUCCESS) return invalid(member, "must be true or false");
+  return std::nullopt;
+}
+
+std::optional<Problem> read(dom::element value, std::string_view member, uint32_t low,
+                            uint32_t high, uint32_t& out) {
+  uint64_t number = 0;
+  if (!value.is_uint64() || value.get(number) != simdjson::SUCCESS || number < low ||
+      number > high) {
+    return invalid(member, "must be a whole number from " + std::to_string(low) + " to " +
+                               std::to_string(high));
+  }
+  out = static_cast<uint32_t>(number);
+  return std::nullopt;
+}
+
+std::optional<Problem> read_array(dom::element value, std::string_view member, size_t items_max,
+                                  dom::array& out) {
+  if (value.get(out) != simdjson::SUCCESS) return invalid(member, "must be an array");
+  if (out.size() > items_max) {
+    return invalid(member, "has more than " + std::to_string(items_max) + " entries");
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> read_object(dom::element value, std::string_view member, dom::object& out) {
+  if (value.get(out) != simdjson::SUCCESS) return invalid(member, "must be an object");
+  return std::nullopt;
+}
+
+}  // namespace ringpost::control

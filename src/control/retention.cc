@@ -1,0 +1,131 @@
+#include "control/retention.h"
+
+#include "base/log.h"
+#include "control/store/store.h"
+#include "journal/position.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace ringpost::control {
+
+namespace {
+
+constexpr std::string_view marks_name = "settled_marks";
+
+}  // namespace
+
+bool WallClockTrust::observe(WallTime wall, Instant now) {
+  const Duration offset = wall.time_since_epoch() - now.time_since_epoch();
+  const Duration change = offset > offset_ ? offset - offset_ : offset_ - offset;
+  if (!steady_since_ || change > drift_max) {
+    steady_since_ = now;
+    offset_ = offset;
+  }
+  return now - *steady_since_ >= steady_for;
+}
+
+Retention::Retention(SegmentLedger& ledger, History& history, JournalAccess& journals, Store& store,
+                     const Options& options)
+    : ledger_(ledger), history_(history), journals_(journals), store_(store), options_(options) {}
+
+Result<SettledMarks> Retention::load_marks() {
+  const auto text = store_.meta(marks_name);
+  if (!text) return text.error();
+  if (!*text) return SettledMarks{};
+  const auto marks = parse_settled_marks(**text);
+  if (!marks) return Error{Errc::corrupt, Side::disk};
+  durable_marks_ = *marks;
+  return durable_marks_;
+}
+
+bool Retention::step(WallTime wall_now, Instant now) {
+  const bool wall_trusted = wall_clock_.observe(wall_now, now);
+  const auto journal = removable(wall_now, wall_trusted);
+  return journal && remove(*journal);
+}
+
+bool Retention::pending() const {
+  for (uint32_t journal = 0; journal < ledger_.journal_count(); ++journal) {
+    if (ledger_.oldest(journal).segment != 0) return true;
+  }
+  return false;
+}
+
+std::optional<uint32_t> Retention::removable(WallTime wall_now, bool wall_trusted) const {
+  std::optional<uint32_t> oldest_journal;
+  WallTime oldest_time = WallTime::max();
+  for (uint32_t journal = 0; journal < ledger_.journal_count(); ++journal) {
+    const SegmentLedger::Oldest oldest = ledger_.oldest(journal);
+    if (oldest.segment == 0 || !oldest.settled) continue;
+    if (!expired(oldest, wall_now, wall_trusted)) continue;
+    const bool spent = ledger_.outcomes_spent(journal, durable_marks_) ||
+                       ledger_.outcomes_spent(journal, ledger_.marks());
+    if (spent && oldest.newest_record < oldest_time) {
+      oldest_journal = journal;
+      oldest_time = oldest.newest_record;
+    }
+  }
+  return oldest_journal;
+}
+
+bool Retention::expired(const SegmentLedger::Oldest& oldest, WallTime wall_now,
+                        bool wall_trusted) const {
+  if (journals_.bytes() > options_.bytes) return true;
+  return wall_trusted && wall_now - oldest.newest_record > options_.age;
+}
+
+bool Retention::remove(uint32_t journal) {
+  if (!ledger_.outcomes_spent(journal, durable_marks_) && !raise_marks()) return false;
+  const uint32_t segment = ledger_.oldest(journal).segment;
+  if (const auto removed = journals_.expire(journal, segment + 1); !removed) {
+    log_error("journal " + std::to_string(journal) + ": segment " + std::to_string(segment) +
+              " cannot be removed: " + describe(removed.error()));
+    return false;
+  }
+  history_.forget_segment(journal, segment);
+  ledger_.on_removed(journal, segment);
+  return true;
+}
+
+/// Makes the marks durable before anything goes that they stand for.
+bool Retention::raise_marks() {
+  SettledMarks marks = ledger_.marks();
+  marks.resize(std::max(marks.size(), durable_marks_.size()));
+  for (size_t journal = 0; journal < durable_marks_.size(); ++journal) {
+    marks[journal] = std::max(marks[journal], durable_marks_[journal]);
+  }
+  if (const auto stored = store_.set_meta(marks_name, to_text(marks)); !stored) {
+    log_error("old journal segments stay, because the store failed: " + describe(stored.error()));
+    return false;
+  }
+  durable_marks_ = std::move(marks);
+  return true;
+}
+
+std::string to_text(const SettledMarks& marks) {
+  std::string text;
+  for (uint32_t mark : marks) {
+    if (!text.empty()) text += ',';
+    text += std::to_string(mark);
+  }
+  return text;
+}
+
+std::optional<SettledMarks> parse_settled_marks(std::string_view text) {
+  SettledMarks marks;
+  while (!text.empty()) {
+    uint32_t mark = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mark);
+    if (error != std::errc{} || marks.size() == journal::Position::journals_max) {
+      return std::nullopt;
+    }
+    text.remove_prefix(static_cast<size_t>(end - text.data()));
+    if (!text.empty() && (text.front() != ',' || text.size() == 1)) return std::nullopt;
+    if (!text.empty()) text.remove_prefix(1);
+    marks.push_back(mark);
+  }
+  return marks;
+}
+
+}  // namespace ringpost::control

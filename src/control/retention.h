@@ -1,0 +1,74 @@
+#pragma once
+
+#include "base/clock.h"
+#include "control/history.h"
+#include "control/journal_access.h"
+#include "control/segment_ledger.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ringpost::control {
+
+class Store;
+
+/// Tells when the wall clock may be believed for deleting things: after it has gone along with the
+/// monotonic clock for a while. A jump, by hand or by a bad time server, starts the wait again
+/// (reliability rule 11). So does a restart.
+class WallClockTrust {
+ public:
+  static constexpr Duration steady_for = std::chrono::hours(1);
+  static constexpr Duration drift_max = std::chrono::minutes(1);  // NTP slews far less in an hour.
+
+  /// @returns whether `wall` may be believed now.
+  bool observe(WallTime wall, Instant now);
+
+ private:
+  std::optional<Instant> steady_since_;
+  Duration offset_{};  // Wall minus monotonic, at steady_since_.
+};
+
+/// Removes old segments, one at a time: beyond an age, or beyond what all journals may take on the
+/// disk; never one that a restart would miss (SegmentLedger).
+class Retention {
+ public:
+  struct Options {
+    Duration age = std::chrono::hours(7 * 24);
+    uint64_t bytes = uint64_t{64} << 30;  ///< Of all segments together.
+  };
+
+  /// All must outlive it.
+  Retention(SegmentLedger& ledger, History& history, JournalAccess& journals, Store& store,
+            const Options& options);
+
+  /// The marks as of the last run, for History::finish_recovery. Call once, before `step`.
+  Result<SettledMarks> load_marks();
+
+  /// Removes at most one segment. @returns whether there may be more to remove now.
+  bool step(WallTime wall_now, Instant now);
+  /// Whether time alone can make something removable: there are sealed segments.
+  bool pending() const;
+
+ private:
+  std::optional<uint32_t> removable(WallTime wall_now, bool wall_trusted) const;
+  bool expired(const SegmentLedger::Oldest& oldest, WallTime wall_now, bool wall_trusted) const;
+  bool remove(uint32_t journal);
+  bool raise_marks();
+
+  SegmentLedger& ledger_;
+  History& history_;
+  JournalAccess& journals_;
+  Store& store_;
+  const Options options_;
+
+  WallClockTrust wall_clock_;
+  SettledMarks durable_marks_;
+};
+
+/// Marks as the store keeps them: numbers with commas between. Nothing if the text is none.
+std::string to_text(const SettledMarks& marks);
+std::optional<SettledMarks> parse_settled_marks(std::string_view text);
+
+}  // namespace ringpost::control

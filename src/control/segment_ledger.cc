@@ -1,0 +1,93 @@
+#include "control/segment_ledger.h"
+
+#include "base/assert.h"
+
+#include <algorithm>
+
+namespace ringpost::control {
+
+void SegmentLedger::on_opened(uint32_t journal, uint32_t number) {
+  segment(journal::Position::make(journal, number, 0));
+}
+
+void SegmentLedger::on_event(journal::Position event, WallTime accepted_at) {
+  Segment& home = segment(event);
+  ++home.unsettled;
+  ++unsettled_;
+  home.newest_record = std::max(home.newest_record, accepted_at);
+}
+
+void SegmentLedger::on_settled(journal::Position event) {
+  Segment& home = segment(event);
+  RINGPOST_ASSERT(home.unsettled > 0);
+  --home.unsettled;
+  --unsettled_;
+}
+
+void SegmentLedger::on_outcome(journal::Position outcome, journal::Position event,
+                               WallTime ended_at) {
+  Segment& home = segment(outcome);
+  home.newest_record = std::max(home.newest_record, ended_at);
+  if (home.outcomes_through.size() <= event.journal()) {
+    home.outcomes_through.resize(event.journal() + 1);
+  }
+  uint32_t& through = home.outcomes_through[event.journal()];
+  through = std::max(through, event.segment());
+}
+
+void SegmentLedger::on_sealed(uint32_t journal, uint32_t number) {
+  segment(journal::Position::make(journal, number, 0)).sealed = true;
+}
+
+void SegmentLedger::on_removed(uint32_t journal, uint32_t number) {
+  Journal& home = journals_[journal];
+  RINGPOST_ASSERT(!home.segments.empty());
+  RINGPOST_ASSERT(home.segments.begin()->first == number);
+  RINGPOST_ASSERT(home.segments.begin()->second.unsettled == 0);
+  home.segments.erase(home.segments.begin());
+  home.mark = std::max(home.mark, number);
+}
+
+SegmentLedger::Oldest SegmentLedger::oldest(uint32_t journal) const {
+  if (journal >= journals_.size() || journals_[journal].segments.empty()) return {};
+  const auto& [number, segment] = *journals_[journal].segments.begin();
+  if (!segment.sealed) return {};
+  return {number, segment.newest_record, segment.unsettled == 0};
+}
+
+SettledMarks SegmentLedger::marks() const {
+  SettledMarks marks;
+  marks.reserve(journals_.size());
+  for (const Journal& journal : journals_) marks.push_back(mark_of(journal));
+  return marks;
+}
+
+uint32_t SegmentLedger::mark_of(const Journal& journal) {
+  uint32_t mark = journal.mark;
+  for (const auto& [number, segment] : journal.segments) {
+    if (!segment.sealed || segment.unsettled != 0) break;
+    mark = number;
+  }
+  return mark;
+}
+
+bool SegmentLedger::outcomes_spent(uint32_t journal, const SettledMarks& durable) const {
+  const auto& [own_number, oldest] = *journals_[journal].segments.begin();
+  for (uint32_t other = 0; other < oldest.outcomes_through.size(); ++other) {
+    const uint32_t through = oldest.outcomes_through[other];
+    if (through == 0) continue;
+    if (other == journal && through <= own_number) continue;
+    if (other < durable.size() && through <= durable[other]) continue;
+    const bool gone = other >= journals_.size() || journals_[other].segments.empty() ||
+                      through < journals_[other].segments.begin()->first;
+    if (!gone) return false;
+  }
+  return true;
+}
+
+SegmentLedger::Segment& SegmentLedger::segment(journal::Position position) {
+  if (journals_.size() <= position.journal()) journals_.resize(position.journal() + 1);
+  return journals_[position.journal()].segments[position.segment()];
+}
+
+}  // namespace ringpost::control

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "base/clock.h"
+#include "journal/position.h"
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+namespace ringpost::control {
+
+/// For each journal, the newest segment of which it is durably known that no event in it or before
+/// it is pending, whatever OUTCOME records are still there to say so. Index: the journal's number.
+using SettledMarks = std::vector<uint32_t>;
+
+/// What each segment of each journal still matters for: which may be removed, and in what order.
+///
+/// A journal loses its oldest segment first, so what is left has no gap. A segment may go when
+///   1. it is sealed and no event in it is unsettled, and
+///   2. each event that its OUTCOME records speak of is in a segment that has gone, or goes with
+///   it,
+///      or at or below that journal's settled mark.
+/// Without rule 2 a restart would find the event, miss its outcome, and deliver it again. Without
+/// the marks, two journals that hold outcomes for each other's events could never shrink.
+class SegmentLedger {
+ public:
+  /// The journal has this segment from now on (also for each segment found at start).
+  void on_opened(uint32_t journal, uint32_t segment);
+  void on_event(journal::Position event, WallTime accepted_at);
+  /// An event is no longer pending for anybody.
+  void on_settled(journal::Position event);
+  void on_outcome(journal::Position outcome, journal::Position event, WallTime ended_at);
+  /// The segment is full; all of its events have been told to this ledger.
+  void on_sealed(uint32_t journal, uint32_t segment);
+  void on_removed(uint32_t journal, uint32_t segment);
+
+  struct Oldest {
+    uint32_t segment = 0;  ///< 0: the journal has none that is sealed.
+    WallTime newest_record{};
+    bool settled = false;  ///< Rule 1.
+  };
+  /// The oldest segment of a journal, if it is sealed.
+  Oldest oldest(uint32_t journal) const;
+
+  /// The marks as they could be written now: they only rise.
+  SettledMarks marks() const;
+  /// Rule 2 for the oldest segment of `journal`, given the marks that are durable.
+  bool outcomes_spent(uint32_t journal, const SettledMarks& durable) const;
+
+  uint32_t journal_count() const { return static_cast<uint32_t>(journals_.size()); }
+  /// Events that are pending for somebody, all journals together.
+  uint64_t unsettled_events() const { return unsettled_; }
+
+ private:
+  struct Segment {
+    uint32_t unsettled = 0;
+    bool sealed = false;
+    WallTime newest_record{};
+    std::vector<uint32_t> outcomes_through;  // By journal: the newest segment they speak of.
+  };
+  struct Journal {
+    std::map<uint32_t, Segment> segments;
+    uint32_t mark = 0;
+  };
+
+  Segment& segment(journal::Position position);
+  static uint32_t mark_of(const Journal& journal);
+
+  std::vector<Journal> journals_;
+  uint64_t unsettled_ = 0;
+};
+
+}  // namespace ringpost::control

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "base/result.h"
+#include "subscription/table.h"
+#include "subscription/webhook.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace ringpost::control {
+
+class Store;
+
+/// All webhooks as the management API sees them: the store has them durably, the subscription table
+/// shows them to the shards, and this class keeps the two in step. A change is in the store when
+/// the call returns; the shards see it with the next `publish`, and until then it is found here.
+class WebhookRegistry {
+ public:
+  WebhookRegistry(Store& store, subscription::SubscriptionTable& table);
+
+  /// Reads all webhooks and tokens of the store into the table and publishes them. Call once.
+  Result<void> load();
+
+  /// The store gives the number; the id is the caller's. Errors of these three are the store's.
+  Result<const subscription::Webhook*> create(subscription::Webhook webhook);
+  Result<const subscription::Webhook*> update(subscription::Webhook webhook);
+  Result<void> remove(const subscription::Webhook& webhook);
+
+  /// nullptr if there is none, or it is another organization's. Valid until the next change.
+  const subscription::Webhook* find(std::string_view organization, const Ulid& id) const;
+  const subscription::Webhook* find(uint32_t number) const;
+
+  /// Up to `count` webhooks older than `before` (nothing: the newest), newest first.
+  std::vector<const subscription::Webhook*> list(std::string_view organization,
+                                                 const std::optional<Ulid>& before,
+                                                 size_t count) const;
+  size_t count() const { return ids_.size(); }
+
+  struct Published {
+    uint64_t version = 0;
+    std::vector<uint32_t> ended;  ///< Deleted, disabled or broken by it: nothing is sent any more.
+  };
+  /// Shows all changes since the last call to the shards; nothing if there was no change.
+  std::optional<Published> publish();
+
+ private:
+  using Key = std::pair<std::string, Ulid>;  // Organization and id: sorts by age within one.
+
+  void put(const subscription::Webhook& webhook);
+
+  Store& store_;
+  subscription::SubscriptionTable& table_;
+  std::map<Key, uint32_t, std::less<>> ids_;
+  // What the table's current snapshot does not show yet. Empty: removed.
+  std::unordered_map<uint32_t, std::optional<subscription::Webhook>> changed_;
+  std::vector<uint32_t> ended_;
+};
+
+}  // namespace ringpost::control

@@ -1,0 +1,220 @@
+#include "delivery/connection.h"
+
+#include "delivery/dispatcher.h"
+#include "delivery/retry.h"
+#include "dialect/renderer.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace ringpost::delivery {
+
+Connection::Connection(Dispatcher& dispatcher, Endpoint& endpoint)
+    : dispatcher_(dispatcher),
+      endpoint_(endpoint),
+      stream_(dispatcher.ring(), *this, io::ReceiveGroup::reply),
+      parser_(http::ResponseLimits{.body_bytes_max = dispatcher.limits().response_body_bytes_max}) {
+}
+
+void Connection::begin(const Attempt& attempt) {
+  RINGPOST_ASSERT(step_ == Step::fresh || step_ == Step::idle);
+  attempt_ = attempt;
+  const Duration left = attempt.deadline - dispatcher_.ring().now();
+  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
+  if (step_ == Step::fresh) return resolve();
+  idle_link.unlink();
+  reused_ = true;
+  dispatcher_.counters().add(Counter::connections_reused);
+  exchange();
+}
+
+// --- resolve
+// ---------------------------------------------------------------------------------------
+
+void Connection::resolve() {
+  step_ = Step::resolve;
+  dispatcher_.resolver().resolve<&Connection::on_resolved>(*this, query_, endpoint_.host);
+}
+
+void Connection::on_resolved() {
+  RINGPOST_ASSERT(step_ == Step::resolve);
+  if (query_.error) {
+    settle(query_.error);
+    return close(false);
+  }
+  // Rule 8: the address that was checked is the address that is connected, under today's policy.
+  for (io::Address& address : query_.addresses) {
+    address.port = endpoint_.port;
+    if (dispatcher_.policy().allows(address, endpoint_.tls_wanted)) addresses_.push_back(address);
+  }
+  std::ranges::reverse(addresses_);
+  if (addresses_.empty()) {
+    settle(Error{Errc::destination_denied, Side::operator_});
+    return close(false);
+  }
+  connect_next();
+}
+
+// --- connect
+// ---------------------------------------------------------------------------------------
+
+void Connection::connect_next() {
+  step_ = Step::connect;
+  if (endpoint_.tls_wanted && endpoint_.tls == nullptr) {
+    settle(Error{Errc::certificate_invalid, Side::operator_});  // The webhook's CA is unreadable.
+    return close(false);
+  }
+  const io::Address address = addresses_.back();
+  addresses_.pop_back();
+  stream_begun_ = true;
+  dispatcher_.counters().add(Counter::connections_opened);
+  stream_.connect(address, endpoint_.tls.get(), endpoint_.host);
+}
+
+void Connection::on_stream_open() {
+  if (step_ != Step::connect) return;
+  addresses_.clear();
+  if (endpoint_.tls != nullptr) {
+    dispatcher_.counters().add(Counter::tls_handshakes);
+    if (stream_.tls_resumed()) dispatcher_.counters().add(Counter::tls_resumptions);
+  }
+  exchange();
+}
+
+// --- exchange
+// --------------------------------------------------------------------------------------
+
+void Connection::exchange() {
+  step_ = Step::exchange;
+  parser_.reset();
+  const Delivery& delivery = *attempt_.delivery;
+  dispatcher_.render(delivery, head_);
+  stream_.send(as_bytes(head_), delivery.event->view().data);
+}
+
+void Connection::on_stream_bytes(Bytes bytes) {
+  if (step_ != Step::exchange) {
+    // An answer that nobody asked for: whatever comes next could not be told from it.
+    if (step_ == Step::idle) close(false);
+    return;
+  }
+  const auto progress = parser_.feed(bytes);
+  if (progress == http::ResponseParser::Progress::need_more) return;
+  if (progress == http::ResponseParser::Progress::failed) {
+    settle(parser_.error());
+    return close(false);
+  }
+  on_answer();
+}
+
+void Connection::on_stream_end(std::optional<Error> error) {
+  switch (step_) {
+    case Step::connect:
+      // Another address may do better, as long as this one was not reached at all.
+      if (!addresses_.empty() && error && !stream_.open()) return stream_.close(false);
+      settle(error.value_or(Error{Errc::closed, Side::endpoint}));
+      return close(false);
+    case Step::exchange: {
+      if (reused_ && !attempt_.repeated && !parser_.begun()) {
+        Attempt attempt = attempt_;
+        attempt_ = {};
+        attempt.repeated = true;
+        close(false);
+        return dispatcher_.repeat(attempt, endpoint_);
+      }
+      const bool whole = !error && parser_.on_eof();
+      if (whole) return on_answer();
+      settle(error.value_or(Error{Errc::closed, Side::endpoint}));
+      return close(false);
+    }
+    case Step::idle: return close(true);
+    case Step::fresh:
+    case Step::resolve:
+    case Step::closing: return;
+  }
+}
+
+void Connection::on_answer() {
+  const bool success = parser_.status() >= 200 && parser_.status() < 300;
+  if (success) {
+    settle(std::nullopt);
+  } else {
+    settle(Error{Errc::bad_status, Side::endpoint, parser_.status()});
+  }
+  if (parser_.reusable() && stream_.open() && !dispatcher_.stopping()) return keep();
+  close(parser_.complete());
+}
+
+void Connection::keep() {
+  step_ = Step::idle;
+  if (const auto seconds = parser_.keep_alive_timeout_s()) {
+    // Ours ends first, so that a request is rarely sent into a closing connection.
+    const Duration theirs = std::chrono::seconds{*seconds > 5 ? *seconds - 4 : 1};
+    endpoint_.idle_max = std::min(endpoint_.idle_max, theirs);
+  }
+  parser_.reset();
+  if (head_.capacity() > 1024) std::string{}.swap(head_);
+  dispatcher_.ring().arm<&Connection::on_idle_too_long>(*this, timer_, endpoint_.idle_max);
+  endpoint_.idle.push_front(*this);
+  dispatcher_.on_connection_idle(*this);
+}
+
+// --- ends
+// ------------------------------------------------------------------------------------------
+
+void Connection::on_deadline() {
+  settle(Error{Errc::timed_out, Side::endpoint});
+  close(false);
+}
+
+void Connection::on_idle_too_long() {
+  retire();
+}
+
+void Connection::retire() {
+  RINGPOST_ASSERT(step_ == Step::idle);
+  close(true);
+}
+
+void Connection::abort() {
+  attempt_ = {};
+  close(false);
+}
+
+void Connection::settle(std::optional<Error> error) {
+  const Attempt attempt = attempt_;
+  attempt_ = {};
+  dispatcher_.ring().disarm(timer_);
+  AttemptResult result{.error = error};
+  if (parser_.begun() && step_ == Step::exchange) {
+    result.http_status = parser_.status();
+    result.response_head = parser_.head();
+    result.response_body = parser_.body();
+    result.response_truncated = parser_.truncated();
+    result.retry_after =
+        parse_retry_after(parser_.header("retry-after"), dispatcher_.ring().wall_now());
+  }
+  if (step_ == Step::exchange) result.request_head = head_;
+  dispatcher_.settle(attempt, result);
+}
+
+void Connection::close(bool graceful) {
+  RINGPOST_ASSERT(attempt_.delivery == nullptr);
+  idle_link.unlink();
+  dispatcher_.ring().disarm(timer_);
+  if (step_ == Step::resolve) dispatcher_.resolver().cancel(query_);
+  const bool again = step_ == Step::closing;
+  step_ = Step::closing;
+  addresses_.clear();
+  if (stream_begun_) return stream_.close(graceful);
+  if (!again) dispatcher_.on_connection_closed(*this);  // May be the last thing this object does.
+}
+
+void Connection::on_stream_closed() {
+  stream_begun_ = false;
+  if (step_ == Step::connect) return connect_next();
+  step_ = Step::closing;
+  dispatcher_.on_connection_closed(*this);
+}
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,94 @@
+#pragma once
+
+#include "base/intrusive_list.h"
+#include "delivery/target.h"
+#include "http/response_parser.h"
+#include "io/ring.h"
+#include "net/resolver.h"
+#include "net/stream.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ringpost::delivery {
+
+/// One attempt while it is under way.
+struct Attempt {
+  Delivery* delivery = nullptr;
+  WallTime started_at{};
+  Instant started{};
+  Instant deadline{};
+  bool repeated = false;  ///< A kept connection had died under it: it was moved to a fresh one.
+};
+
+/// How an attempt ended. Views into the connection, valid during Dispatcher::settle.
+struct AttemptResult {
+  std::optional<Error> error;  ///< Nothing: a 2xx came.
+  uint16_t http_status = 0;
+  bool response_truncated = false;
+  std::string_view request_head;
+  std::string_view response_head;
+  Bytes response_body;
+  std::optional<Duration> retry_after;
+};
+
+/// One connection to an endpoint and the attempt it carries.
+///
+/// resolve ─> connect (and handshake) ─> idle ⟲ exchange ─> idle … ─> closing
+/// Any step may fail: the attempt is settled, the connection closes. The attempt's deadline runs
+/// over all steps together.
+class Connection final : public net::StreamOwner {
+ public:
+  enum class Step : uint8_t { fresh, resolve, connect, idle, exchange, closing };
+
+  Connection(Dispatcher& dispatcher, Endpoint& endpoint);
+  ~Connection() override = default;
+
+  /// Carries `attempt`: over a new connection from `fresh`, over the kept one from `idle`.
+  void begin(const Attempt& attempt);
+  /// Closes an idle connection (it may be in use nowhere else).
+  void retire();
+  /// Ends whatever goes on without settling: the relay stops.
+  void abort();
+
+  Step step() const { return step_; }
+  Endpoint& endpoint() { return endpoint_; }
+
+  ListLink idle_link;    ///< In its endpoint's idle list.
+  ListLink member_link;  ///< In the dispatcher's list of all connections.
+
+ private:
+  void resolve();
+  void on_resolved();
+  void connect_next();
+  void on_stream_open() override;
+  void exchange();
+  void on_stream_bytes(Bytes bytes) override;
+  void on_stream_sent() override {}
+  void on_stream_end(std::optional<Error> error) override;
+  void on_answer();
+  void keep();
+  void on_deadline();
+  void on_idle_too_long();
+  void settle(std::optional<Error> error);
+  void close(bool graceful);
+  void on_stream_closed() override;
+
+  Dispatcher& dispatcher_;
+  Endpoint& endpoint_;
+  net::Stream stream_;
+  http::ResponseParser parser_;
+  net::Query query_;
+  std::vector<io::Address> addresses_;  ///< Allowed ones that were not tried yet, last first.
+  std::string head_;                    ///< The request's, as sent.
+  Attempt attempt_;
+  io::Timer timer_;  ///< The attempt's deadline, or the end of idleness.
+  Step step_ = Step::fresh;
+  bool reused_ = false;        ///< This exchange is not the connection's first.
+  bool stream_begun_ = false;  ///< Then the stream's close has to be waited for.
+};
+
+}  // namespace ringpost::delivery

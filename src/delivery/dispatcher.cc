@@ -1,0 +1,414 @@
+#include "delivery/dispatcher.h"
+
+#include "delivery/retry.h"
+#include "dialect/renderer.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace ringpost::delivery {
+
+using journal::DeliveryStatus;
+using journal::OutcomeView;
+
+void Delivery::on_due() {
+  target->dispatcher.on_due(*this);
+}
+
+Dispatcher::Dispatcher(const Dependencies& dependencies, const Limits& limits)
+    : ring_(dependencies.ring),
+      resolver_(dependencies.resolver),
+      policy_(dependencies.policy),
+      counters_(dependencies.counters),
+      host_(dependencies.host),
+      limits_(limits) {}
+
+Dispatcher::~Dispatcher() {
+  RINGPOST_ASSERT(connections_.empty());
+  for (auto& [number, target] : targets_) {
+    target->members.for_each([](Delivery& delivery) { delete &delivery; });
+  }
+}
+
+// --- arrival
+// ---------------------------------------------------------------------------------------
+
+void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number) {
+  Target& target = target_for(webhook_number);
+  Delivery& delivery =
+      add(target, journal::delivery_id(event->view().uid, webhook_number), event->position());
+  counters_.add(Counter::deliveries_created);
+  if (retained_bytes_ < limits_.retained_bytes_max) {
+    delivery.event = event;
+    retain(delivery);
+  }
+  make_ready(delivery);
+}
+
+void Dispatcher::restore(const PendingDelivery& pending) {
+  Target& target = target_for(pending.webhook_number);
+  Delivery& delivery = add(target, pending.id, pending.event);
+  delivery.attempts = pending.attempts;
+  const Duration delay = pending.next_attempt_at - ring_.wall_now();
+  if (delay <= Duration::zero()) return make_ready(delivery);
+  wait(delivery, delay);
+}
+
+Delivery& Dispatcher::add(Target& target, Ulid id, journal::Position event) {
+  auto* delivery = new Delivery;
+  delivery->id = id;
+  delivery->event_position = event;
+  delivery->target = &target;
+  target.members.push_back(*delivery);
+  ++pending_;
+  counters_.add(Counter::deliveries_pending);
+  return *delivery;
+}
+
+Target& Dispatcher::target_for(uint32_t webhook_number) {
+  std::unique_ptr<Target>& target = targets_[webhook_number];
+  if (target == nullptr) target = std::make_unique<Target>(*this, webhook_number);
+  return *target;
+}
+
+/// Brings the target's settings up to the webhook's present version.
+/// @returns false if there is no active webhook of that number.
+bool Dispatcher::refresh(Target& target) {
+  const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
+  if (webhook == nullptr || !webhook->active()) return false;
+  if (target.renderer != nullptr && target.webhook_updated_at == webhook->updated_at) return true;
+  target.webhook_updated_at = webhook->updated_at;
+  target.renderer = dialect::make_renderer(*webhook);
+  target.schedule_s = webhook->schedule_s;
+  target.timeout = std::chrono::milliseconds{webhook->timeout_ms};
+  target.concurrency_max = webhook->concurrency_max;
+  Endpoint* before = target.endpoint;
+  target.endpoint = &endpoint_for(*webhook);
+  if (before != target.endpoint) {
+    target.endpoint_link.unlink();
+    target.endpoint->targets.push_back(target);
+    if (before != nullptr) tidy(*before);
+  }
+  return true;
+}
+
+Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
+  std::unique_ptr<Endpoint>& endpoint = endpoints_[subscription::endpoint_key(webhook)];
+  if (endpoint != nullptr) return *endpoint;
+  endpoint = std::make_unique<Endpoint>();
+  endpoint->key = subscription::endpoint_key(webhook);
+  endpoint->host = webhook.destination.host;
+  endpoint->port = webhook.destination.port;
+  endpoint->tls_wanted = webhook.destination.tls;
+  endpoint->idle_max = limits_.idle_max;
+  if (webhook.destination.tls) {
+    auto tls = net::ClientTls::create({.verify = webhook.tls_verify, .ca_pem = webhook.tls_ca});
+    if (tls) endpoint->tls = std::move(*tls);
+  }
+  return *endpoint;
+}
+
+void Dispatcher::make_ready(Delivery& delivery) {
+  delivery.state = Delivery::State::ready;
+  delivery.target->ready.push_back(delivery);
+  activate(*delivery.target);
+}
+
+/// Puts the target into the round, unless it stands there or waits for its endpoint.
+void Dispatcher::activate(Target& target) {
+  if (!target.active_link.linked() && !target.ready.empty()) active_.push_back(target);
+}
+
+// --- the round
+// -------------------------------------------------------------------------------------
+
+void Dispatcher::turn() {
+  if (stopping_) return;
+  connects_left_ = limits_.connects_per_turn_max;
+  for (uint32_t picks = 0; picks < limits_.attempts_per_turn_max; ++picks) {
+    if (active_.empty() || in_flight_ >= in_flight_limit()) return;
+    pick(active_.pop_front());
+  }
+}
+
+/// Starts one delivery of `target`, which stands in no list now, and puts it back into the round if
+/// it has more to do.
+void Dispatcher::pick(Target& target) {
+  if (target.ready.empty()) return;
+  if (!refresh(target)) return cancel(target.webhook_number);
+  if (target.in_flight >= target.concurrency_max) return;  // Until one of them is settled.
+  Delivery& delivery = target.ready.front();
+  if (!delivery.event) {
+    load(delivery);
+    return activate(target);
+  }
+  Endpoint& endpoint = *target.endpoint;
+  const bool full = endpoint.connection_count >= limits_.connections_per_endpoint_max ||
+                    connection_count_ >= limits_.connections_max;
+  if (endpoint.idle.empty() && full) return endpoint.blocked.push_back(target);
+  if (!endpoint.idle.empty() || connects_left_ > 0) start(delivery);
+  activate(target);
+}
+
+void Dispatcher::start(Delivery& delivery) {
+  Target& target = *delivery.target;
+  Endpoint& endpoint = *target.endpoint;
+  delivery.ready_link.unlink();
+  delivery.state = Delivery::State::in_flight;
+  ++delivery.attempts;
+  ++target.in_flight;
+  ++in_flight_;
+  counters_.add(Counter::attempts_started);
+  counters_.add(Counter::deliveries_in_flight);
+  const Attempt attempt{.delivery = &delivery,
+                        .started_at = ring_.wall_now(),
+                        .started = ring_.now(),
+                        .deadline = ring_.now() + target.timeout};
+  // Written down before the first byte goes out: after a crash the log knows of this attempt.
+  host_.record(OutcomeView{.delivery = delivery.id,
+                           .event = delivery.event_position,
+                           .webhook_number = target.webhook_number,
+                           .attempt = delivery.attempts,
+                           .status = DeliveryStatus::in_flight,
+                           .started_at = attempt.started_at});
+  if (!endpoint.idle.empty()) return endpoint.idle.front().begin(attempt);
+  --connects_left_;
+  open_connection(endpoint, attempt);
+}
+
+void Dispatcher::open_connection(Endpoint& endpoint, const Attempt& attempt) {
+  auto* connection = new Connection(*this, endpoint);
+  connections_.push_back(*connection);
+  ++endpoint.connection_count;
+  ++connection_count_;
+  connection->begin(attempt);
+}
+
+void Dispatcher::render(const Delivery& delivery, std::string& head) const {
+  delivery.target->renderer->render({.event = delivery.event->view(),
+                                     .delivery = delivery.id,
+                                     .attempt = delivery.attempts,
+                                     .now = ring_.wall_now()},
+                                    head);
+}
+
+void Dispatcher::repeat(const Attempt& attempt, Endpoint& endpoint) {
+  open_connection(endpoint, attempt);
+}
+
+// --- events read back from the journal
+// ---------------------------------------------------------------
+
+/// Asks for the event. It takes up a place of its webhook meanwhile, so that a long backlog is not
+/// read into memory at once.
+void Dispatcher::load(Delivery& delivery) {
+  delivery.ready_link.unlink();
+  delivery.state = Delivery::State::loading;
+  delivery.ticket = next_ticket_++;
+  loading_.emplace(delivery.ticket, &delivery);
+  ++delivery.target->in_flight;
+  ++in_flight_;
+  host_.want_payload(delivery.event_position, delivery.ticket);
+}
+
+void Dispatcher::on_payload(uint64_t ticket, const journal::EventRef& event, const Error& error) {
+  const auto found = loading_.find(ticket);
+  if (found == loading_.end()) return;  // Cancelled meanwhile.
+  Delivery& delivery = *found->second;
+  Target& target = *delivery.target;
+  loading_.erase(found);
+  --target.in_flight;
+  --in_flight_;
+  if (event) {
+    delivery.event = event;
+    retain(delivery);
+    delivery.state = Delivery::State::ready;
+    target.ready.push_front(delivery);
+    return activate(target);
+  }
+  host_.record(OutcomeView{.delivery = delivery.id,
+                           .event = delivery.event_position,
+                           .webhook_number = target.webhook_number,
+                           .attempt = delivery.attempts,
+                           .status = DeliveryStatus::dead,
+                           .started_at = ring_.wall_now(),
+                           .failed = true,
+                           .error = error});
+  counters_.add(Counter::deliveries_dead);
+  finish(delivery);
+}
+
+void Dispatcher::retain(const Delivery& delivery) {
+  retained_bytes_ += delivery.event->record().size();
+}
+
+void Dispatcher::let_go(Delivery& delivery) {
+  if (!delivery.event) return;
+  retained_bytes_ -= delivery.event->record().size();
+  delivery.event = {};
+}
+
+// --- ends
+// ------------------------------------------------------------------------------------------
+
+void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
+  RINGPOST_ASSERT(attempt.delivery != nullptr);
+  Delivery& delivery = *attempt.delivery;
+  Target& target = *delivery.target;
+  RINGPOST_ASSERT(delivery.state == Delivery::State::in_flight);
+  --target.in_flight;
+  --in_flight_;
+  counters_.subtract(Counter::deliveries_in_flight);
+  if (result.error) {
+    counters_.add(Counter::attempts_failed);
+  } else if (delivery.attempts == 1) {
+    counters_.delivery_latency.record(ring_.wall_now() - delivery.event->view().accepted_at);
+  }
+
+  const bool gone = result.error && result.http_status == 410;
+  std::optional<Duration> delay;
+  OutcomeView outcome{.delivery = delivery.id,
+                      .event = delivery.event_position,
+                      .webhook_number = target.webhook_number,
+                      .attempt = delivery.attempts,
+                      .status = DeliveryStatus::delivered,
+                      .started_at = attempt.started_at,
+                      .duration = ring_.now() - attempt.started,
+                      .failed = result.error.has_value(),
+                      .error = result.error.value_or(Error{}),
+                      .http_status = result.http_status,
+                      .response_truncated = result.response_truncated,
+                      .response_head = result.response_head,
+                      .response_body = result.response_body};
+  if (result.error) {
+    const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
+    if (webhook == nullptr || !webhook->active()) {
+      outcome.status = DeliveryStatus::cancelled;
+    } else if (!gone && retryable(result.error->code)) {
+      delay = next_delay(target.schedule_s, delivery.attempts, result.retry_after, ring_.random());
+      outcome.status = delay ? DeliveryStatus::pending : DeliveryStatus::dead;
+    } else {
+      outcome.status = DeliveryStatus::dead;
+    }
+  }
+  if (delay) outcome.next_attempt_at = ring_.wall_now() + *delay;
+  const std::string masked = dialect::mask_credentials(result.request_head);
+  outcome.request_head = masked;
+  host_.record(outcome);
+  if (gone) host_.on_endpoint_gone(target.webhook_number);
+
+  if (delay) {
+    wait(delivery, *delay);
+  } else {
+    counters_.add(outcome.status == DeliveryStatus::delivered ? Counter::deliveries_delivered
+                  : outcome.status == DeliveryStatus::dead    ? Counter::deliveries_dead
+                                                              : Counter::deliveries_cancelled);
+    finish(delivery);
+  }
+}
+
+void Dispatcher::wait(Delivery& delivery, Duration delay) {
+  delivery.state = Delivery::State::waiting;
+  if (delay > limits_.retained_for_max || retained_bytes_ > limits_.retained_bytes_max) {
+    let_go(delivery);
+  }
+  activate(*delivery.target);  // Its place is free for the next one.
+  ring_.arm<&Delivery::on_due>(delivery, delivery.timer, delay);
+}
+
+void Dispatcher::on_due(Delivery& delivery) {
+  make_ready(delivery);
+}
+
+void Dispatcher::finish(Delivery& delivery) {
+  Target& target = *delivery.target;
+  let_go(delivery);
+  ring_.disarm(delivery.timer);
+  delete &delivery;
+  --pending_;
+  counters_.subtract(Counter::deliveries_pending);
+  activate(target);
+  if (target.endpoint != nullptr) {
+    if (target.members.empty()) tidy(*target.endpoint);
+  } else if (target.members.empty()) {
+    targets_.erase(target.webhook_number);  // Never used: nothing else knows of it.
+  }
+}
+
+void Dispatcher::cancel(uint32_t webhook_number) {
+  const auto found = targets_.find(webhook_number);
+  if (found == targets_.end()) return;
+  std::vector<Delivery*> open;
+  found->second->members.for_each([&](Delivery& delivery) {
+    if (delivery.state != Delivery::State::in_flight) open.push_back(&delivery);
+  });
+  for (Delivery* delivery : open) cancel(*delivery);
+}
+
+void Dispatcher::cancel(Delivery& delivery) {
+  Target& target = *delivery.target;
+  if (delivery.state == Delivery::State::loading) {
+    loading_.erase(delivery.ticket);
+    --target.in_flight;
+    --in_flight_;
+  }
+  host_.record(OutcomeView{.delivery = delivery.id,
+                           .event = delivery.event_position,
+                           .webhook_number = target.webhook_number,
+                           .attempt = 0,
+                           .status = DeliveryStatus::cancelled,
+                           .started_at = ring_.wall_now()});
+  counters_.add(Counter::deliveries_cancelled);
+  finish(delivery);
+}
+
+// --- connections
+// -----------------------------------------------------------------------------------
+
+void Dispatcher::on_connection_idle(Connection& connection) {
+  Endpoint& endpoint = connection.endpoint();
+  while (!endpoint.blocked.empty()) activate(endpoint.blocked.pop_front());
+}
+
+void Dispatcher::on_connection_closed(Connection& connection) {
+  Endpoint& endpoint = connection.endpoint();
+  connection.member_link.unlink();
+  --endpoint.connection_count;
+  --connection_count_;
+  while (!endpoint.blocked.empty()) activate(endpoint.blocked.pop_front());
+  delete &connection;
+  tidy(endpoint);
+}
+
+/// Forgets an endpoint that has neither connections nor deliveries, and its webhooks' targets: what
+/// is kept follows what is used, not what was ever used.
+void Dispatcher::tidy(Endpoint& endpoint) {
+  if (endpoint.connection_count > 0) return;
+  std::vector<uint32_t> unused;
+  bool used = false;
+  endpoint.targets.for_each([&](Target& target) {
+    if (target.members.empty()) {
+      unused.push_back(target.webhook_number);
+    } else {
+      used = true;
+    }
+  });
+  for (uint32_t number : unused) targets_.erase(number);
+  if (!used) endpoints_.erase(std::string{endpoint.key});
+}
+
+void Dispatcher::stop() {
+  stopping_ = true;
+  std::vector<Connection*> idle;
+  connections_.for_each([&](Connection& connection) {
+    if (connection.step() == Connection::Step::idle) idle.push_back(&connection);
+  });
+  for (Connection* connection : idle) connection->retire();
+}
+
+void Dispatcher::abort() {
+  RINGPOST_ASSERT(stopping_);
+  connections_.for_each([](Connection& connection) { connection.abort(); });
+}
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,135 @@
+#pragma once
+
+#include "base/counters.h"
+#include "base/intrusive_list.h"
+#include "delivery/connection.h"
+#include "delivery/endpoint.h"
+#include "delivery/host.h"
+#include "delivery/limits.h"
+#include "delivery/target.h"
+#include "io/ring.h"
+#include "net/egress_policy.h"
+#include "net/resolver.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+namespace ringpost::delivery {
+
+/// A delivery that a former life of the process left open.
+struct PendingDelivery {
+  Ulid id;
+  journal::Position event;
+  uint32_t webhook_number = 0;
+  uint32_t attempts = 0;       ///< Started before.
+  WallTime next_attempt_at{};  ///< Before now: due at once.
+};
+
+/// All deliveries of one shard: queues them per webhook, picks fairly, carries them over pooled
+/// connections, retries, and writes down what became of them.
+///
+/// Fairness: webhooks with something ready stand in a round; each pick takes one delivery of the
+/// next webhook. A webhook has at most `concurrency_max` attempts in flight, an endpoint at most 64
+/// connections: a receiver that hangs keeps that much and no more.
+class Dispatcher {
+ public:
+  struct Dependencies {
+    io::Ring& ring;
+    net::Resolver& resolver;
+    const net::EgressPolicy& policy;
+    Counters& counters;
+    Host& host;
+  };
+
+  Dispatcher(const Dependencies& dependencies, const Limits& limits);
+  ~Dispatcher();  // Only when `stopped()`.
+
+  /// Queues the delivery of `event` to the webhook. The caller checked `has_room()`.
+  void submit(const journal::EventRef& event, uint32_t webhook_number);
+  void restore(const PendingDelivery& pending);
+  /// The event of a delivery that asked for it; empty if its record is damaged or gone.
+  void on_payload(uint64_t ticket, const journal::EventRef& event, const Error& error);
+  /// The webhook was deleted or disabled: what is not in flight is cancelled.
+  void cancel(uint32_t webhook_number);
+
+  /// Starts what is ready. Once per turn of the loop.
+  void turn();
+  /// Whether `turn` would start something now: the loop must not sleep.
+  bool has_work() const { return !stopping_ && !active_.empty() && in_flight_ < in_flight_limit(); }
+  bool has_room() const { return pending_ < limits_.pending_max; }
+  uint64_t pending_count() const { return pending_; }
+  uint32_t in_flight_count() const { return in_flight_; }
+
+  /// Starts nothing more; what is in flight goes on.
+  void stop();
+  /// Ends what is in flight, too: it stays pending and is repeated after a restart.
+  void abort();
+  /// After `stop`: no connection is left, the dispatcher may be destroyed.
+  bool stopped() const { return stopping_ && connections_.empty(); }
+
+  // --- for Connection and Delivery
+  // ----------------------------------------------------------------
+
+  void on_due(Delivery& delivery);
+  /// The attempt's end. The connection calls it before it goes idle or closes.
+  void settle(const Attempt& attempt, const AttemptResult& result);
+  /// The kept connection died before any byte of an answer: the attempt goes on a fresh one.
+  void repeat(const Attempt& attempt, Endpoint& endpoint);
+  void on_connection_idle(Connection& connection);
+  void on_connection_closed(Connection& connection);
+
+  io::Ring& ring() { return ring_; }
+  net::Resolver& resolver() { return resolver_; }
+  const net::EgressPolicy& policy() const { return policy_; }
+  Counters& counters() { return counters_; }
+  const Limits& limits() const { return limits_; }
+  bool stopping() const { return stopping_; }
+
+ private:
+  using Deliveries = std::unordered_map<uint64_t, Delivery*>;
+
+  Target& target_for(uint32_t webhook_number);
+  bool refresh(Target& target);
+  Endpoint& endpoint_for(const subscription::Webhook& webhook);
+  Delivery& add(Target& target, Ulid id, journal::Position event);
+  void make_ready(Delivery& delivery);
+  void activate(Target& target);
+  void pick(Target& target);
+  void start(Delivery& delivery);
+  void render(const Delivery& delivery, std::string& head) const;
+  void load(Delivery& delivery);
+  void wait(Delivery& delivery, Duration delay);
+  void finish(Delivery& delivery);
+  void cancel(Delivery& delivery);
+  void retain(const Delivery& delivery);
+  void let_go(Delivery& delivery);
+  void open_connection(Endpoint& endpoint, const Attempt& attempt);
+  void tidy(Endpoint& endpoint);
+  uint32_t in_flight_limit() const { return limits_.attempts_in_flight_max; }
+
+  friend class Connection;
+
+  io::Ring& ring_;
+  net::Resolver& resolver_;
+  const net::EgressPolicy& policy_;
+  Counters& counters_;
+  Host& host_;
+  const Limits limits_;
+
+  std::unordered_map<uint32_t, std::unique_ptr<Target>> targets_;
+  std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints_;
+  IntrusiveList<Target, &Target::active_link> active_;
+  IntrusiveList<Connection, &Connection::member_link> connections_;
+  Deliveries loading_;  ///< By ticket.
+  uint64_t next_ticket_ = 1;
+  uint64_t pending_ = 0;
+  uint64_t retained_bytes_ = 0;
+  uint32_t in_flight_ = 0;
+  uint32_t connection_count_ = 0;
+  uint32_t connects_left_ = 0;  ///< This turn.
+  bool stopping_ = false;
+};
+
+}  // namespace ringpost::delivery

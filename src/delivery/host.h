@@ -1,0 +1,28 @@
+#pragma once
+
+#include "journal/position.h"
+#include "journal/record.h"
+#include "subscription/table.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace ringpost::delivery {
+
+/// What the dispatcher needs from its shard.
+class Host {
+ public:
+  virtual ~Host() = default;
+
+  /// The subscriptions in force this turn.
+  virtual const subscription::Snapshot& snapshot() = 0;
+  /// Writes down the start (status in_flight) or the end of an attempt and tells the control
+  /// thread.
+  virtual void record(const journal::OutcomeView& outcome) = 0;
+  /// Asks for an event that is no longer in memory; answered by Dispatcher::on_payload.
+  virtual void want_payload(journal::Position event, uint64_t ticket) = 0;
+  /// The endpoint answered 410: the webhook is to be disabled.
+  virtual void on_endpoint_gone(uint32_t webhook_number) = 0;
+};
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "base/clock.h"
+
+#include <cstdint>
+
+namespace ringpost::delivery {
+
+/// The bounds of one shard's deliveries. Memory at the limits: 1 M pending x 160 B = 160 MB, 64 MiB
+/// of events, 4,096 attempts x (16 KiB of answer + about 1 KiB of request).
+struct Limits {
+  /// Deliveries that have not ended. Beyond it the relay refuses events at the door.
+  uint64_t pending_max = 1'000'000;
+  /// Bytes of events kept in memory for deliveries that wait; beyond it they are read back from the
+  /// journal when their turn comes.
+  uint64_t retained_bytes_max = 64u << 20;
+  /// A delivery that waits longer than this for its next attempt lets go of its event.
+  Duration retained_for_max = std::chrono::seconds{15};
+  uint32_t attempts_in_flight_max = 4096;
+  /// Half the descriptors of a usual limit of 16,384, so that ingest and journal have theirs.
+  uint32_t connections_max = 8192;
+  uint32_t connections_per_endpoint_max = 64;
+  /// New connections per turn of the loop: four full handshakes are a millisecond of CPU.
+  uint32_t connects_per_turn_max = 4;
+  /// Attempts begun per turn: keeps a turn below about a millisecond.
+  uint32_t attempts_per_turn_max = 64;
+  /// How long a connection is kept without use. Receivers may ask for less (Keep-Alive: timeout).
+  Duration idle_max = std::chrono::seconds{55};
+  uint32_t response_body_bytes_max = 16 * 1024;
+};
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/prng.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace ringpost::delivery {
+
+/// A receiver may ask for a pause with Retry-After; it cannot ask for more than this.
+inline constexpr Duration retry_after_max = std::chrono::hours{1};
+
+/// Reads Retry-After (RFC 9110, 10.2.3): seconds, or an IMF-fixdate against `now`. A date in the
+/// past is 0. Clamped to retry_after_max. Nothing if it is neither.
+std::optional<Duration> parse_retry_after(std::string_view value, WallTime now);
+
+/// How long to wait after attempt number `attempt` (1 for the first) failed: the schedule's entry,
+/// spread over 75 % to 125 % of itself so that a wave of failures does not come back as a wave, and
+/// not before what the receiver asked for.
+/// @returns nothing when the schedule has no further attempt.
+std::optional<Duration> next_delay(std::span<const uint32_t> schedule_s, uint32_t attempt,
+                                   std::optional<Duration> retry_after, Prng& random);
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "base/intrusive_list.h"
+#include "dialect/renderer.h"
+#include "io/ring.h"
+#include "journal/record.h"
+#include "net/tls.h"
+#include "subscription/webhook.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ringpost::delivery {
+
+class Dispatcher;
+class Connection;
+struct Target;
+struct Endpoint;
+
+/// One event on its way to one webhook, from acceptance to its end.
+///
+/// ready ⟲ ─> (loading) ─> in flight ─> settled, or waiting for the next attempt ─> ready
+struct Delivery {
+  enum class State : uint8_t { ready, loading, in_flight, waiting };
+
+  Ulid id;
+  journal::Position event_position;
+  journal::EventRef event;   ///< Empty once let go: read back from the journal when needed.
+  Target* target = nullptr;  ///< Lives as long as it has deliveries.
+  uint64_t ticket = 0;       ///< Of the payload wanted while loading.
+  uint32_t attempts = 0;     ///< Started so far, in this life of the process and before.
+  State state = State::ready;
+  io::Timer timer;       ///< While waiting.
+  ListLink ready_link;   ///< In its target's queue while ready.
+  ListLink member_link;  ///< In its target's list of all deliveries.
+
+  void on_due();
+};
+
+/// One webhook as its owner shard uses it: its settings of now, its renderer, its deliveries.
+struct Target {
+  Dispatcher& dispatcher;
+  const uint32_t webhook_number;
+  WallTime webhook_updated_at{};  ///< Of the version that the rest was made from.
+  Endpoint* endpoint = nullptr;
+  std::unique_ptr<dialect::Renderer> renderer;
+  std::vector<uint32_t> schedule_s;
+  Duration timeout{};
+  uint32_t concurrency_max = 1;
+  uint32_t in_flight = 0;
+  IntrusiveList<Delivery, &Delivery::ready_link> ready;
+  IntrusiveList<Delivery, &Delivery::member_link> members;
+  ListLink active_link;    ///< In the dispatcher's round while something is ready and allowed.
+  ListLink endpoint_link;  ///< In its endpoint's list of targets.
+
+  Target(Dispatcher& owner, uint32_t number) : dispatcher(owner), webhook_number(number) {}
+};
+
+}  // namespace ringpost::delivery

@@ -1,0 +1,83 @@
+#include "journal/journal_mark.h"
+
+#include "journal/crc32c.h"
+#include "journal/format.h"
+
+#include <charconv>
+
+namespace ringpost::journal {
+namespace {
+
+constexpr size_t mark_bytes_max = 64 * 1024;
+
+std::string mark_text(uint16_t journal, const JournalMark& mark) {
+  std::string text = "ringpost journal " + journal_name(journal) + " oldest " +
+                     std::to_string(mark.oldest) + " accepted";
+  for (const uint32_t number : mark.accepted) text += ' ' + std::to_string(number);
+  return text + " check " + std::to_string(crc32c(0, as_bytes(text))) + "\n";
+}
+
+/// The number behind `word`, which `text` loses with it. 0 if that is not there.
+uint32_t take_number(std::string_view& text, std::string_view word) {
+  uint32_t number = 0;
+  if (!text.starts_with(word)) return 0;
+  const auto [end, error] =
+      std::from_chars(text.data() + word.size(), text.data() + text.size(), number);
+  if (error != std::errc{}) return 0;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return number;
+}
+
+/// Takes the numbers out, then demands the very text that we would write for them.
+std::optional<JournalMark> parse_mark(std::string_view whole, uint16_t journal) {
+  std::string_view text = whole;
+  const std::string begin = "ringpost journal " + journal_name(journal);
+  if (!text.starts_with(begin)) return std::nullopt;
+  text.remove_prefix(begin.size());
+  JournalMark mark;
+  mark.oldest = take_number(text, " oldest ");
+  constexpr std::string_view accepted = " accepted";
+  if (mark.oldest == 0 || !text.starts_with(accepted)) return std::nullopt;
+  text.remove_prefix(accepted.size());
+  while (const uint32_t number = take_number(text, " ")) {
+    if (mark.accepted.size() == accepted_losses_max) return std::nullopt;
+    mark.accepted.push_back(number);
+  }
+  return mark_text(journal, mark) == whole ? std::optional{mark} : std::nullopt;
+}
+
+}  // namespace
+
+Result<std::optional<JournalMark>> read_journal_mark(io::Disk& disk, const std::string& directory,
+                                                     uint16_t journal) {
+  const auto file = disk.open(directory + '/' + journal_mark_name, io::Disk::OpenMode::read);
+  if (!file) {
+    if (file.error().code == Errc::not_found) return std::optional<JournalMark>{};
+    return file.error();
+  }
+  std::vector<std::byte> bytes(mark_bytes_max);
+  const auto read = disk.read_at(*file, 0, bytes);
+  disk.close(*file);
+  if (!read) return read.error();
+  return parse_mark(as_text({bytes.data(), static_cast<size_t>(*read)}), journal);
+}
+
+Result<void> write_journal_mark(io::Disk& disk, const std::string& directory, uint16_t journal,
+                                const JournalMark& mark) {
+  if (mark.accepted.size() > accepted_losses_max) return Error{Errc::too_large, Side::operator_};
+  const std::string path = directory + '/' + journal_mark_name;
+  const std::string draft = path + ".new";
+  if (auto removed = disk.remove(draft); !removed && removed.error().code != Errc::not_found) {
+    return removed;
+  }
+  const auto file = disk.open(draft, io::Disk::OpenMode::create);
+  if (!file) return file.error();
+  auto done = disk.write_at(*file, 0, as_bytes(mark_text(journal, mark)));
+  if (done) done = disk.sync(*file);
+  disk.close(*file);
+  if (done) done = disk.rename(draft, path);
+  if (done) done = disk.sync_directory(directory);
+  return done;
+}
+
+}  // namespace ringpost::journal

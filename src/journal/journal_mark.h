@@ -1,0 +1,33 @@
+#pragma once
+
+#include "base/result.h"
+#include "io/disk.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ringpost::journal {
+
+/// What the file `oldest` of a journal's directory says, in one line of text. It is durable before
+/// an expired segment goes, so that one that is missing otherwise is noticed.
+struct JournalMark {
+  uint32_t oldest = 1;             ///< The first segment that has not expired.
+  std::vector<uint32_t> accepted;  ///< Later ones whose loss an operator has accepted.
+
+  friend bool operator==(const JournalMark&, const JournalMark&) = default;
+};
+
+inline constexpr const char* journal_mark_name = "oldest";
+inline constexpr size_t accepted_losses_max = 1000;
+
+/// @returns nothing if the file is absent or says nothing that makes sense.
+Result<std::optional<JournalMark>> read_journal_mark(io::Disk& disk, const std::string& directory,
+                                                     uint16_t journal);
+
+/// Replaces the file as a whole, durably.
+Result<void> write_journal_mark(io::Disk& disk, const std::string& directory, uint16_t journal,
+                                const JournalMark& mark);
+
+}  // namespace ringpost::journal

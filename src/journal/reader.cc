@@ -1,0 +1,136 @@
+#include "journal/reader.h"
+
+#include <algorithm>
+
+namespace ringpost::journal {
+namespace {
+
+constexpr Error corrupt{Errc::corrupt, Side::disk};
+constexpr Error not_found{Errc::not_found, Side::disk};
+
+constexpr uint32_t first_read_bytes = 16 * 1024;  // Most records fit: one read does.
+constexpr uint32_t kept_bytes_max = 256 * 1024;   // A larger buffer was for one huge record.
+
+uint16_t journal_of(Position position) {
+  return static_cast<uint16_t>(position.journal());
+}
+
+}  // namespace
+
+Reader::Reader(io::Disk& disk, std::string journal_directory, uint64_t directory_id, Access access)
+    : disk_(disk),
+      journal_directory_(std::move(journal_directory)),
+      directory_id_(directory_id),
+      access_(access) {}
+
+Reader::~Reader() {
+  for (const OpenFile& one : files_) disk_.close(one.file);
+}
+
+Result<EventRef> Reader::read_event(Position position) {
+  const auto payload = read(RecordType::event, position);
+  if (!payload) return payload.error();
+  return EventCodec::decode(*payload, position);
+}
+
+Result<StoredOutcome> Reader::read_outcome(Position position) {
+  const auto payload = read(RecordType::outcome, position);
+  if (!payload) return payload.error();
+  StoredOutcome outcome{.record = {payload->begin(), payload->end()}};
+  const auto view = decode_outcome(outcome.record);
+  if (!view) return view.error();
+  outcome.view = *view;
+  return outcome;
+}
+
+Result<Bytes> Reader::read(RecordType type, Position position) {
+  const bool possible =
+      position.segment() > 0 && position.offset() >= page_bytes && position.offset() % 8 == 0;
+  if (!possible) return not_found;
+  if (buffer_.capacity() > kept_bytes_max) buffer_ = BlockBuffer();
+  const auto file = file_of(position);
+  if (!file) return file.error();
+  auto payload = read_from(*file, type, position);
+  if (payload || payload.error().code != Errc::corrupt) return payload;
+
+  // The open file may have been given to another segment since: look again by name.
+  forget(position);
+  const auto again = file_of(position);
+  if (!again) return again.error();
+  const auto page = read_pages(*again, 0, page_bytes);
+  if (!page) return page.error();
+  const auto header = read_segment_header(*page);
+  if (header && (header->segment != position.segment() || header->journal != position.journal())) {
+    forget(position);
+    return not_found;
+  }
+  return read_from(*again, type, position);
+}
+
+Result<Bytes> Reader::read_from(io::File file, RecordType type, Position position) {
+  const uint32_t base = position.offset() / page_bytes * page_bytes;
+  const uint32_t at = position.offset() - base;
+  auto bytes = read_pages(file, base, first_read_bytes);
+  if (!bytes) return bytes.error();
+  if (bytes->size() < at + record_header_bytes) return corrupt;
+  const auto header = peek_record_header(bytes->subspan(at), segment_bytes_max);
+  if (!header || header->type != static_cast<uint8_t>(type)) return corrupt;
+  const uint64_t span = record_span(header->payload_bytes);
+  if (at + span > bytes->size()) {
+    bytes = read_pages(file, base, at + span);
+    if (!bytes) return bytes.error();
+    if (at + span > bytes->size()) return corrupt;
+  }
+  const Generation generation(directory_id_, journal_of(position), position.segment());
+  const Bytes record = bytes->subspan(at);
+  if (!verify_record(*header, generation, position.offset(), record)) return corrupt;
+  return record.subspan(record_header_bytes, header->payload_bytes);
+}
+
+Result<Bytes> Reader::read_pages(io::File file, uint32_t offset, uint64_t bytes) {
+  // The claim of a header is not believed beyond what the file has.
+  const auto size = disk_.size(file);
+  if (!size) return size.error();
+  if (offset >= *size) return Bytes{};
+  const uint64_t there = std::min<uint64_t>(*size - offset, segment_bytes_max);
+  const uint32_t wanted = round_up(static_cast<uint32_t>(std::min(bytes, there)), page_bytes);
+  if (buffer_.capacity() < wanted) buffer_ = BlockBuffer(std::max(wanted, first_read_bytes));
+  const auto read = disk_.read_at(file, offset, {buffer_.data(), wanted});
+  if (!read) return read.error();
+  return Bytes{buffer_.data(), static_cast<size_t>(*read)};
+}
+
+Result<io::File> Reader::file_of(Position position) {
+  const auto found = std::find_if(files_.begin(), files_.end(), [&](const OpenFile& one) {
+    return one.journal == position.journal() && one.segment == position.segment();
+  });
+  if (found != files_.end()) {
+    std::rotate(found, found + 1, files_.end());
+    return files_.back().file;
+  }
+  const auto file = open(position);
+  if (!file) return file.error();
+  if (files_.size() == files_max) {
+    disk_.close(files_.front().file);
+    files_.erase(files_.begin());
+  }
+  files_.push_back({journal_of(position), position.segment(), *file});
+  return *file;
+}
+
+Result<io::File> Reader::open(Position position) {
+  const auto path = segment_path(journal_directory_, journal_of(position), position.segment());
+  if (access_ == Access::read_only) return disk_.open(path, io::Disk::OpenMode::read);
+  bool direct = false;
+  return disk_.open_journal(path, direct);
+}
+
+void Reader::forget(Position position) {
+  std::erase_if(files_, [&](const OpenFile& one) {
+    const bool same = one.journal == position.journal() && one.segment == position.segment();
+    if (same) disk_.close(one.file);
+    return same;
+  });
+}
+
+}  // namespace ringpost::journal

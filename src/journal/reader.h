@@ -1,0 +1,72 @@
+#pragma once
+
+#include "base/result.h"
+#include "io/disk.h"
+#include "journal/block_buffer.h"
+#include "journal/format.h"
+#include "journal/position.h"
+#include "journal/record.h"
+#include "journal/writer.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ringpost::journal {
+
+/// An outcome with the bytes that it points into.
+struct StoredOutcome {
+  std::vector<std::byte> record;
+  OutcomeView view;
+};
+
+/// Reads single records at known positions, while the relay runs. Blocking: for the control thread
+/// and for tools, never for a shard. Keeps the files of the last few segments open.
+///
+/// A record's own checksum covers its header, payload, place and generation, so one read finds
+/// what is needed; the block around it need not be found.
+///
+/// Errors: Errc::not_found if the segment has expired or was reused; Errc::corrupt if there is no
+/// such record at the position, or it is damaged; otherwise the file system's.
+class Reader {
+ public:
+  static constexpr size_t files_max = 8;
+
+  enum class Access : uint8_t {
+    shared,     ///< Beside a writer: O_DIRECT where there is one, as the writer does.
+    read_only,  ///< For tools: never opens a file for writing.
+  };
+
+  Reader(io::Disk& disk, std::string journal_directory, uint64_t directory_id,
+         Access access = Access::shared);
+  ~Reader();
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  Result<EventRef> read_event(Position position);
+  Result<StoredOutcome> read_outcome(Position position);
+
+ private:
+  struct OpenFile {
+    uint16_t journal = 0;
+    uint32_t segment = 0;
+    io::File file;
+  };
+
+  /// The payload of the record at `position`; valid until the next read.
+  Result<Bytes> read(RecordType type, Position position);
+  Result<Bytes> read_from(io::File file, RecordType type, Position position);
+  Result<Bytes> read_pages(io::File file, uint32_t offset, uint64_t bytes);
+  Result<io::File> file_of(Position position);
+  Result<io::File> open(Position position);
+  void forget(Position position);
+
+  io::Disk& disk_;
+  const std::string journal_directory_;
+  const uint64_t directory_id_;
+  const Access access_;
+  std::vector<OpenFile> files_;  // The one used last stands at the end.
+  BlockBuffer buffer_;
+};
+
+}  // namespace ringpost::journal

@@ -1,0 +1,434 @@
+#include "journal/recovery.h"
+
+#include "journal/journal_mark.h"
+#include "journal/segment_scan.h"
+#include "journal/writer.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+namespace ringpost::journal {
+
+std::string_view name(Finding::Kind kind) {
+  switch (kind) {
+    case Finding::Kind::torn_tail: return "torn_tail";
+    case Finding::Kind::damage: return "damage";
+    case Finding::Kind::missing: return "missing";
+    case Finding::Kind::refused: return "refused";
+    case Finding::Kind::note: return "note";
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+namespace {
+
+constexpr const char* accept_loss_hint =
+    "put the file back from a copy, or start with the accept-loss switch to go on without it";
+
+constexpr uint32_t numbers_skipped = 1000;
+
+/// A segment file as its first and last page describe it.
+struct SegmentFile {
+  uint32_t number = 0;
+  uint64_t file_bytes = 0;
+  std::optional<SegmentHeader> header;  // Nothing if it is damaged.
+  std::optional<SegmentFooter> footer;
+
+  uint32_t size() const {
+    if (header) return header->size;
+    const uint64_t bytes = std::clamp<uint64_t>(file_bytes, segment_bytes_min, segment_bytes_max);
+    return static_cast<uint32_t>(bytes) / page_bytes * page_bytes;
+  }
+};
+
+// open_directory ─> read_headers ─> for each segment: scan, link ─> finish
+
+/// Reads one journal.
+class JournalRecovery final : public RecordSink {
+ public:
+  JournalRecovery(io::Disk& disk, const std::string& journal_directory, uint16_t journal,
+                  const RecoveryOptions& options, RecoveryVisitor& visitor, RecoveryReport& report)
+      : disk_(disk),
+        directory_(journal_path(journal_directory, journal)),
+        journal_(journal),
+        options_(options),
+        visitor_(visitor),
+        report_(report),
+        input_(disk, {}) {
+    end_.journal = journal;
+  }
+
+  Result<void> run();
+  const JournalEnd& end() const { return end_; }
+  uint64_t bytes_read() const { return input_.bytes_read(); }
+
+  Result<void> on_record(const ScannedRecord& record) override;
+
+ private:
+  Result<void> list_directory();
+  Result<void> read_headers();
+  Result<void> read_pages(SegmentFile& segment);
+  Result<void> check_header(const SegmentFile& segment, const Result<SegmentHeader>& header);
+  Result<void> scan(const SegmentFile& segment);
+  Result<SegmentScan> scan_file(const SegmentFile& segment);
+  Result<void> link(const SegmentFile& segment, const SegmentScan& scan);
+  Result<void> missing_before(const SegmentFile& segment);
+  Result<void> finish();
+  Result<io::File> open(const std::string& path);
+
+  std::string path(uint32_t segment) const { return directory_ + '/' + segment_name(segment); }
+  const SegmentHeader* named_end_of(uint32_t segment) const;
+  void find(Finding::Kind kind, std::string path, uint64_t offset, uint64_t bytes,
+            std::string text);
+  void find_damage(uint32_t segment, const ByteRange& range);
+  Result<void> lost(uint32_t segment, const std::string& what);
+
+  io::Disk& disk_;
+  const std::string directory_;
+  const uint16_t journal_;
+  const RecoveryOptions& options_;
+  RecoveryVisitor& visitor_;
+  RecoveryReport& report_;
+  FileInput input_;
+
+  JournalEnd end_;
+  bool oldest_known_ = false;
+  std::vector<uint32_t> unfinished_;
+  std::vector<SegmentFile> segments_;
+
+  uint32_t scanning_ = 0;                 // The segment that on_record hears of.
+  std::optional<SegmentFile> last_used_;  // The last one with contents so far.
+  std::optional<uint32_t> torn_at_;       // Its unfinished end, if nobody has named it yet.
+};
+
+void JournalRecovery::find(Finding::Kind kind, std::string path, uint64_t offset, uint64_t bytes,
+                           std::string text) {
+  if (kind == Finding::Kind::damage) ++report_.damages;
+  if (kind == Finding::Kind::torn_tail) ++report_.torn_tails;
+  visitor_.on_finding({kind, std::move(path), offset, bytes, std::move(text)});
+}
+
+void JournalRecovery::find_damage(uint32_t segment, const ByteRange& range) {
+  find(Finding::Kind::damage, path(segment), range.begin, range.end - range.begin,
+       "stored bytes fail their checksum; the records around them are in use, the file is as it "
+       "was");
+}
+
+/// Something of the structure is not there: the end, unless the operator accepts it.
+Result<void> JournalRecovery::lost(uint32_t segment, const std::string& what) {
+  if (std::find(end_.accepted.begin(), end_.accepted.end(), segment) != end_.accepted.end()) {
+    return {};
+  }
+  find(Finding::Kind::missing, path(segment), 0, 0, what + "; " + accept_loss_hint);
+  if (options_.accept_loss) {
+    end_.accepted.push_back(segment);
+    return {};
+  }
+  return Error{Errc::not_found, Side::disk};
+}
+
+Result<io::File> JournalRecovery::open(const std::string& path) {
+  if (options_.read_only) return disk_.open(path, io::Disk::OpenMode::read);
+  bool direct = false;
+  return disk_.open_journal(path, direct);
+}
+
+Result<void> JournalRecovery::run() {
+  if (auto listed = list_directory(); !listed) return listed;
+  if (auto read = read_headers(); !read) return read;
+  for (const SegmentFile& segment : segments_) {
+    if (auto scanned = scan(segment); !scanned) return scanned;
+  }
+  return finish();
+}
+
+Result<void> JournalRecovery::list_directory() {
+  if (!options_.read_only) {
+    if (auto synced = disk_.sync_directory(directory_); !synced) return synced;
+  }
+  const auto names = disk_.list(directory_);
+  if (!names) return names.error();
+  const auto mark = read_journal_mark(disk_, directory_, journal_);
+  if (!mark) return mark.error();
+  oldest_known_ = mark->has_value();
+  if (oldest_known_) {
+    end_.oldest = (*mark)->oldest;
+    end_.accepted = (*mark)->accepted;
+  }
+  for (const std::string& entry : *names) {
+    if (const auto number = parse_segment_name(entry)) {
+      end_.next_segment = std::max(end_.next_segment, *number + 1);
+      if (*number >= end_.oldest) segments_.push_back({.number = *number});
+    } else if (const auto unfinished = parse_unfinished_name(entry)) {
+      unfinished_.push_back(*unfinished);
+    } else if (!entry.starts_with(journal_mark_name)) {
+      find(Finding::Kind::note, directory_ + '/' + entry, 0, 0, "not a file of ours; left alone");
+    }
+  }
+  end_.next_segment = std::max(end_.next_segment, end_.oldest);
+  std::sort(segments_.begin(), segments_.end(),
+            [](const SegmentFile& a, const SegmentFile& b) { return a.number < b.number; });
+  if (!oldest_known_ && !segments_.empty()) {
+    find(Finding::Kind::note, directory_ + '/' + journal_mark_name, 0, 0,
+         "absent or unreadable; the first segment found is taken for the oldest");
+  }
+  return {};
+}
+
+Result<void> JournalRecovery::read_headers() {
+  for (SegmentFile& segment : segments_) {
+    if (auto read = read_pages(segment); !read) {
+      if (read.error().code == Errc::io_failed) {
+        find(Finding::Kind::refused, path(segment.number), 0, 0,
+             "cannot be read: " + describe(read.error()));
+      }
+      return read;
+    }
+  }
+  return {};
+}
+
+Result<void> JournalRecovery::read_pages(SegmentFile& segment) {
+  const auto file = open(path(segment.number));
+  if (!file) return file.error();
+  input_.reset(*file);
+  struct Closer {
+    io::Disk& disk;
+    io::File file;
+    ~Closer() { disk.close(file); }
+  } closer{disk_, *file};
+
+  if (!options_.read_only) {  // What was read before a sync may never have reached the disk.
+    if (auto synced = disk_.sync(*file); !synced) return synced;
+  }
+  const auto bytes = disk_.size(*file);
+  if (!bytes) return bytes.error();
+  segment.file_bytes = *bytes;
+  BlockBuffer page(page_bytes);
+  const MutableBytes into{page.data(), page_bytes};
+  const auto first = disk_.read_at(*file, 0, into);
+  if (!first) return first.error();
+  const auto header = read_segment_header(into.first(static_cast<size_t>(*first)));
+  if (auto checked = check_header(segment, header); !checked) return checked;
+  if (header) segment.header = *header;
+
+  const uint32_t footer_at = segment.size() - page_bytes;
+  if (segment.file_bytes < segment.size()) return {};
+  const auto last = disk_.read_at(*file, footer_at, into);
+  if (!last) return last.error();
+  segment.footer = read_segment_footer({options_.directory_id, journal_, segment.number}, footer_at,
+                                       into.first(static_cast<size_t>(*last)));
+  return {};
+}
+
+/// A header that is whole and says something else than the file's place is not damage.
+Result<void> JournalRecovery::check_header(const SegmentFile& segment,
+                                           const Result<SegmentHeader>& header) {
+  const std::string file = path(segment.number);
+  if (!header) {
+    if (header.error().code != Errc::unsupported) return {};
+    find(Finding::Kind::refused, file, 0, 0,
+         "written by a newer ringpost (format " + std::to_string(header.error().detail) +
+             "; this one reads up to " + std::to_string(format_version) +
+             "); nothing was changed: start the newer version again");
+    return header.error();
+  }
+  if (header->directory_id != options_.directory_id) {
+    find(Finding::Kind::refused, file, 0, 0,
+         "belongs to another data directory; move it out of this one");
+    return Error{Errc::conflict, Side::disk};
+  }
+  if (header->segment != segment.number || header->journal != journal_) {
+    find(Finding::Kind::refused, file, 0, 0,
+         "is segment " + std::to_string(header->segment) + " of journal " +
+             std::to_string(header->journal) +
+             " under another name; rename it back, or move the "
+             "copy out of the directory");
+    return Error{Errc::conflict, Side::disk};
+  }
+  return {};
+}
+
+/// The header that says where `segment` ended, if a later start has found out.
+const SegmentHeader* JournalRecovery::named_end_of(uint32_t segment) const {
+  for (const SegmentFile& later : segments_) {
+    if (!later.header || later.header->previous != segment) continue;
+    if (later.header->previous_kind != PreviousEnd::sealed) return &*later.header;
+  }
+  return nullptr;
+}
+
+Result<SegmentScan> JournalRecovery::scan_file(const SegmentFile& segment) {
+  const auto file = open(path(segment.number));
+  if (!file) return file.error();
+  input_.reset(*file);
+  scanning_ = segment.number;
+  ScanRequest request{.generation = {options_.directory_id, journal_, segment.number},
+                      .file_bytes = segment.file_bytes,
+                      .size = segment.size(),
+                      .footer = segment.footer};
+  if (const SegmentHeader* later = named_end_of(segment.number)) {
+    request.end_kind = later->previous_kind;
+    request.known_end = later->previous_end;
+  }
+  auto scan = scan_segment(input_, request, *this);
+  disk_.close(*file);
+  return scan;
+}
+
+Result<void> JournalRecovery::scan(const SegmentFile& segment) {
+  const auto scan = scan_file(segment);
+  if (!scan) {
+    if (scan.error().code == Errc::io_failed) {
+      find(Finding::Kind::refused, path(segment.number), 0, 0,
+           "cannot be read: " + describe(scan.error()));
+    }
+    return scan.error();
+  }
+  ++report_.segments;
+  report_.records_lost += scan->records_lost;
+  for (const ByteRange& range : scan->damaged) find_damage(segment.number, range);
+  const bool used = scan->used || segment.footer;
+  if (!segment.header) {
+    if (!used) {
+      return lost(segment.number,
+                  segment.file_bytes == 0 ? "the segment is empty" : "the segment has no header");
+    }
+    find_damage(segment.number, {0, page_bytes});
+  }
+  if (!used) {
+    end_.unused.push_back(segment.number);
+    return {};
+  }
+  return link(segment, *scan);
+}
+
+/// Each segment names the one before it: between the two, none is missing.
+Result<void> JournalRecovery::link(const SegmentFile& segment, const SegmentScan& scan) {
+  if (segment.header) {
+    const uint32_t expected = last_used_ ? last_used_->number : 0;
+    if (segment.header->previous != expected) {
+      if (auto accepted = missing_before(segment); !accepted) return accepted;
+    } else if (last_used_ && !last_used_->footer &&
+               segment.header->previous_kind == PreviousEnd::sealed) {
+      // This one was begun when the one before it had its footer.
+      find(Finding::Kind::damage, path(last_used_->number), last_used_->size() - page_bytes,
+           page_bytes, "the segment was full, and its end is damaged or cut off");
+    }
+  }
+  last_used_ = segment;
+  torn_at_ = scan.torn_at;
+  end_.previous = segment.number;
+  end_.previous_end = segment.footer ? 0 : scan.end;
+  end_.previous_kind = segment.footer ? PreviousEnd::sealed
+                       : scan.torn_at ? PreviousEnd::torn
+                                      : PreviousEnd::clean;
+  const SegmentHeader* named = named_end_of(segment.number);
+  if (named != nullptr && !segment.footer) end_.previous_kind = named->previous_kind;
+  return {};
+}
+
+Result<void> JournalRecovery::missing_before(const SegmentFile& segment) {
+  const uint32_t previous = segment.header->previous;
+  // Expired ones are gone rightly; without the mark, the first one found has to be believed.
+  if (previous < end_.oldest || (!last_used_ && !oldest_known_)) return {};
+  if (last_used_ && previous < last_used_->number) {
+    find(Finding::Kind::refused, path(last_used_->number), 0, 0,
+         "the segment after it does not know it; move the file that does not belong there away");
+    return Error{Errc::conflict, Side::disk};
+  }
+  return lost(previous, "the segment is missing: segment " + std::to_string(segment.number) +
+                            " continues it");
+}
+
+Result<void> JournalRecovery::finish() {
+  if (torn_at_) {
+    const uint64_t bytes =
+        last_used_->file_bytes - std::min<uint64_t>(last_used_->file_bytes, *torn_at_);
+    find(Finding::Kind::torn_tail, path(last_used_->number), *torn_at_, bytes,
+         "tail truncated at offset " + std::to_string(*torn_at_) +
+             ": a write was cut short and never acknowledged");
+  }
+  if (!last_used_ || !last_used_->footer) return {};
+  // A segment is sealed only when the next one is there; it may be on its way to a new number.
+  const uint32_t number = last_used_->number;
+  const bool next_exists =
+      std::any_of(segments_.begin(), segments_.end(),
+                  [&](const SegmentFile& one) { return one.number > number; }) ||
+      std::any_of(unfinished_.begin(), unfinished_.end(),
+                  [&](uint32_t one) { return one > number; });
+  if (next_exists) return {};
+  // Its number, and those of others that may be lost with it, must not name other records later.
+  end_.next_segment = std::max(end_.next_segment, number + numbers_skipped);
+  return lost(number + 1, "the segment is missing: segment " + std::to_string(number) +
+                              " is full and was continued");
+}
+
+Result<void> JournalRecovery::on_record(const ScannedRecord& record) {
+  const auto position = Position::make(journal_, scanning_, record.offset);
+  std::optional<Error> error;
+  switch (static_cast<RecordType>(record.header.type)) {
+    case RecordType::event:
+      if (auto event = EventCodec::decode_view(record.payload)) {
+        ++report_.events;
+        visitor_.on_event(position, *event, record.payload);
+      } else {
+        error = event.error();
+      }
+      break;
+    case RecordType::outcome:
+      if (auto outcome = decode_outcome(record.payload)) {
+        ++report_.outcomes;
+        visitor_.on_outcome(position, *outcome);
+      } else {
+        error = outcome.error();
+      }
+      break;
+    default:
+      if (!record.header.optional())
+        error = Error{Errc::unsupported, Side::disk, record.header.type};
+      ++report_.records_skipped;
+      break;
+  }
+  if (!error) return {};
+  const bool newer = error->code == Errc::unsupported;
+  find(newer ? Finding::Kind::refused : Finding::Kind::damage, path(scanning_), record.offset,
+       record_span(record.payload.size()),
+       newer ? "a record that only a newer ringpost understands (type " +
+                   std::to_string(record.header.type) +
+                   "); nothing was changed: start the newer version again"
+             : "the record's checksum is right, and its contents make no sense");
+  if (newer) return *error;
+  return {};
+}
+
+}  // namespace
+
+Result<RecoveryReport> recover(io::Disk& disk, const std::string& journal_directory,
+                               const RecoveryOptions& options, RecoveryVisitor& visitor) {
+  RecoveryReport report;
+  const auto names = disk.list(journal_directory);
+  if (!names) {
+    if (names.error().code == Errc::not_found) return report;
+    return names.error();
+  }
+  if (!options.read_only) {
+    if (auto synced = disk.sync_directory(journal_directory); !synced) return synced.error();
+  }
+  for (const std::string& entry : *names) {
+    const auto journal = parse_journal_name(entry);
+    if (!journal) {
+      visitor.on_finding({Finding::Kind::note, journal_directory + '/' + entry, 0, 0,
+                          "not a journal of ours; left alone"});
+      continue;
+    }
+    JournalRecovery recovery(disk, journal_directory, *journal, options, visitor, report);
+    if (auto done = recovery.run(); !done) return done.error();
+    report.journals.push_back(recovery.end());
+    report.bytes_read += recovery.bytes_read();
+  }
+  return report;
+}
+
+}  // namespace ringpost::journal

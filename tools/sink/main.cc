@@ -1,0 +1,213 @@
+// ringpost-sink: a receiver that counts, verifies and misbehaves on request.
+
+#include "base/json_writer.h"
+#include "io/linux_ring.h"
+#include "net/tls.h"
+#include "ringpost/version.h"
+#include "sink/certificate.h"
+#include "sink/receiver.h"
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+namespace ringpost::sink {
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;
+io::Waker* waker = nullptr;
+
+void on_signal(int) {
+  stop_requested = 1;
+  waker->wake();
+}
+
+struct Setup {
+  Options options;
+  std::string listen = "127.0.0.1:8443";
+  bool plain = false;
+  std::string certificate_file;
+  std::string key_file;
+  std::string ca_out;
+  uint64_t quit_after = 0;
+  uint32_t delay_ms = 0;
+  bool json = false;
+};
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// The TLS side, or nullptr with `problem` set.
+std::unique_ptr<net::ServerTls> make_tls(const Setup& setup, std::string& problem) {
+  std::string certificate = read_file(setup.certificate_file);
+  std::string key = read_file(setup.key_file);
+  if (setup.certificate_file.empty()) {
+    Certificates made = make_certificates();
+    certificate = std::move(made.leaf_pem);
+    key = std::move(made.key_pem);
+    if (!setup.ca_out.empty()) {
+      std::ofstream out(setup.ca_out, std::ios::binary | std::ios::trunc);
+      out << made.ca_pem;
+      if (!out.flush()) {
+        problem = "--ca-out " + setup.ca_out + " cannot be written";
+        return nullptr;
+      }
+    }
+  }
+  auto tls = net::ServerTls::create(certificate, key);
+  if (tls) return std::move(*tls);
+  problem = "--certificate and --key must name a PEM certificate and the key that belongs to it";
+  return nullptr;
+}
+
+void print_totals(const Setup& setup, const Receiver& receiver) {
+  const Totals& totals = receiver.totals();
+  const auto missing = receiver.missing();
+  if (setup.json) {
+    std::string text;
+    JsonWriter json{text};
+    json.begin_object()
+        .member("requests", totals.requests)
+        .member("answered_2xx", totals.answered_2xx)
+        .member("duplicates", totals.duplicates)
+        .member("signatures_good", totals.signatures_good)
+        .member("signatures_bad", totals.signatures_bad)
+        .member("unsigned", totals.unsigned_requests)
+        .member("malformed", totals.malformed)
+        .member("connections", totals.connections)
+        .member("missing", missing.size())
+        .end_object();
+    std::printf("%s\n", text.c_str());
+    return;
+  }
+  const auto row = [](const char* label, uint64_t value) {
+    std::printf("  %-22s %llu\n", label, static_cast<unsigned long long>(value));
+  };
+  std::printf("ringpost-sink received\n");
+  row("requests", totals.requests);
+  row("answered 2xx", totals.answered_2xx);
+  row("signatures good", totals.signatures_good);
+  row("signatures bad", totals.signatures_bad);
+  row("without signature", totals.unsigned_requests);
+  row("duplicate deliveries", totals.duplicates);
+  row("malformed requests", totals.malformed);
+  row("connections", totals.connections);
+  if (setup.options.expect > 0) row("missing events", missing.size());
+  for (size_t index = 0; index < missing.size() && index < 10; ++index) {
+    std::printf("    missing: %llu\n", static_cast<unsigned long long>(missing[index]));
+  }
+}
+
+int run(const Setup& setup) {
+  const auto address = io::Address::parse(setup.listen);
+  if (!address) {
+    std::fprintf(stderr,
+                 "ringpost-sink: --listen %s must be 127.0.0.1:8443, [::1]:8443 or unix:/path\n",
+                 setup.listen.c_str());
+    return 2;
+  }
+  auto ring = io::LinuxRing::create({});
+  if (!ring) {
+    std::fprintf(stderr, "ringpost-sink: %s\n", io::explain_setup_failure(ring.error()).c_str());
+    return 1;
+  }
+  std::unique_ptr<net::ServerTls> tls;
+  std::string problem;
+  if (!setup.plain && (tls = make_tls(setup, problem)) == nullptr) {
+    std::fprintf(stderr, "ringpost-sink: %s\n", problem.c_str());
+    return 2;
+  }
+  const auto listener = (*ring)->listen(*address, {.reuse_port = false});
+  if (!listener) {
+    std::fprintf(stderr, "ringpost-sink: cannot listen at %s: %s\n", setup.listen.c_str(),
+                 describe(listener.error()).c_str());
+    return 1;
+  }
+  waker = &(*ring)->waker();
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  const auto local = (*ring)->local_address(*listener);
+  const std::string shown = local ? local->to_text() : setup.listen;
+  std::printf("ringpost-sink %s listening on %s%s\n", version,
+              shown.starts_with("unix:") ? "" : (setup.plain ? "http://" : "https://"),
+              shown.c_str());
+  std::fflush(stdout);
+
+  Receiver receiver(**ring, *listener, tls.get(), setup.options);
+  while (stop_requested == 0 &&
+         (setup.quit_after == 0 || receiver.totals().requests < setup.quit_after)) {
+    (*ring)->turn(true);
+  }
+  receiver.stop();
+  while ((*ring)->pending_count() > 0) (*ring)->turn(true);
+  print_totals(setup, receiver);
+  const bool lost = setup.options.expect > 0 && !receiver.missing().empty();
+  return receiver.totals().signatures_bad > 0 || lost ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace ringpost::sink
+
+int main(int argc, char** argv) {
+  using ringpost::sink::Fault;
+  ringpost::sink::Setup setup;
+  ringpost::sink::Options& options = setup.options;
+  CLI::App app{
+      "A webhook receiver that counts, verifies and misbehaves on request.\n"
+      "Ends on SIGINT or SIGTERM with a summary."};
+  app.set_version_flag("--version", std::string("ringpost-sink ") + ringpost::version);
+  app.add_option("--listen", setup.listen, "Where: IP:port or unix:/path; port 0 picks one")
+      ->capture_default_str();
+  app.add_flag("--plain", setup.plain, "Plain http instead of TLS");
+  app.add_option("--certificate", setup.certificate_file,
+                 "PEM; without it one is made for loopback");
+  app.add_option("--key", setup.key_file, "PEM key of --certificate");
+  app.add_option("--ca-out", setup.ca_out, "Write the CA of the made certificate here");
+  app.add_option("--standard-secret", options.standard_secret,
+                 "Verify Standard Webhooks signatures with this secret (whsec_…)");
+  app.add_option("--bitrise-secret", options.bitrise_secret,
+                 "Verify Bitrise-Hook-Signature with this");
+  app.add_option("--status", options.status, "Status of every answer")
+      ->check(CLI::Range(200, 599))
+      ->capture_default_str();
+  app.add_option("--body", options.answer_body, "Body of every answer")->capture_default_str();
+  app.add_option("--answer-header", options.answer_headers,
+                 "'Name: value' for every answer; repeatable");
+  app.add_option("--delay-ms", setup.delay_ms, "Wait so long before each answer");
+  app.add_option("--fail-first", options.fail_first, "Answer the first N requests with 503");
+  app.add_option("--fault", options.fault, "none, reset, hang, drip, endless, huge or cut")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Fault>{{"none", Fault::none},
+                                                                       {"reset", Fault::reset},
+                                                                       {"hang", Fault::hang},
+                                                                       {"drip", Fault::drip},
+                                                                       {"endless", Fault::endless},
+                                                                       {"huge", Fault::huge},
+                                                                       {"cut", Fault::cut}}));
+  app.add_flag("--print", options.print, "Show every request");
+  app.add_option(
+      "--ledger", options.ledger_file,
+      "Append per request: time, delivery, attempt, SHA-256 of the body, signature, status");
+  app.add_option("--id-member", options.id_member,
+                 "Member of the body that numbers the events from 1, e.g. build_number");
+  app.add_option("--expect", options.expect, "With --id-member: report which of 1…N never came");
+  app.add_option("--quit-after", setup.quit_after, "End after so many requests");
+  app.add_flag("--json", setup.json, "Print the summary as JSON");
+  app.footer(
+      "Exit codes: 0 all well; 1 a signature was bad, an event is missing, or it cannot run; 2 "
+      "wrong usage.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  options.delay = std::chrono::milliseconds{setup.delay_ms};
+  return ringpost::sink::run(setup);
+}
