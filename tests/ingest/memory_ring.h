@@ -1,13 +1,13 @@
 #pragma once
 
+#include "io/ring.h"
+
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "io/ring.h"
 
 namespace ringpost::ingest::test {
 
@@ -179,9 +179,8 @@ class MemoryRing final : public io::Ring {
       const std::string bytes = socket.inbound.substr(0, buffer_bytes);
       socket.inbound.erase(0, bytes.size());
       moved_ = true;
-      return socket.receiving->complete({.result = static_cast<int32_t>(bytes.size()),
-                                         .more = true,
-                                         .bytes = as_bytes(bytes)});
+      return socket.receiving->complete(
+          {.result = static_cast<int32_t>(bytes.size()), .more = true, .bytes = as_bytes(bytes)});
     }
     if (socket.ended) finish(socket.receiving, 0);
   }
