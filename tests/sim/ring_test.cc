@@ -195,7 +195,7 @@ TEST(Ring, AcceptedSocketsNameTheirPeerAndUnixOnesDoNot) {
   io::accept(ring, accepting_tcp, tcp);
   io::accept(ring, accepting_local, local);
   Peer first(world, relay);
-  ASSERT_TRUE(io::turn_until(ring, [&] { return accepted.size() == 1; }));
+  ASSERT_TRUE(io::turn_until(ring, [&] { return accepted.size() == 1 && first.connected(); }));
   Peer second(world, path);
   ASSERT_TRUE(io::turn_until(ring, [&] { return accepted.size() == 2; }));
   EXPECT_EQ(ring.peer_address(accepted[0]).value(), first.local_address());
