@@ -1,7 +1,7 @@
-#include <cstdio>
-
 #include "cli/commands.h"
 #include "cli/text.h"
+
+#include <cstdio>
 
 namespace ringpost::cli {
 namespace {
@@ -53,7 +53,8 @@ void print(simdjson::dom::element status) {
 
   simdjson::dom::array shards;
   if (status["shards"].get(shards) != simdjson::SUCCESS) return;
-  Table table({"", "SHARD", "EVENTS", "DELIVERED", "PENDING", "IN FLIGHT", "SYNCS", "CONNECTIONS OUT"});
+  Table table(
+      {"", "SHARD", "EVENTS", "DELIVERED", "PENDING", "IN FLIGHT", "SYNCS", "CONNECTIONS OUT"});
   size_t index = 0;
   for (const simdjson::dom::element shard : shards) {
     const auto value = [&](const char* name) {
@@ -78,7 +79,8 @@ void add_status_command(CLI::App& app, Session& session, Action& action) {
       if (!answer) return session.failure_code();
       simdjson::dom::parser parser;
       simdjson::dom::element status;
-      if (!session.json && parser.parse(answer->body).get(status) == simdjson::SUCCESS) print(status);
+      if (!session.json && parser.parse(answer->body).get(status) == simdjson::SUCCESS)
+        print(status);
       return 0;
     };
   });

@@ -1,6 +1,5 @@
 #include "server/config.h"
 
-#define TOML_EXCEPTIONS 0
 #include "net/egress_policy.h"
 #include "net/tls.h"
 
@@ -407,6 +406,19 @@ void check_together(Config& config, Problems& problems) {
   }
 }
 
+/// The document, or what is wrong with it. (The packaged library reports errors by exceptions; they
+/// end here.)
+std::optional<toml::table> parse_toml(std::string_view text, const std::string& name,
+                                      ConfigProblem& problem) {
+  try {
+    return toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    const toml::source_position where = error.source().begin;
+    problem = {name, where.line, where.column, std::string(error.description())};
+    return std::nullopt;
+  }
+}
+
 /// Puts the value of `section.key=value` into `root`. What is no TOML value is taken as a string,
 /// so that `--set log.level=debug` needs no quotes.
 void assign(toml::table& root, const std::string& assignment, std::vector<ConfigProblem>& out) {
@@ -419,16 +431,13 @@ void assign(toml::table& root, const std::string& assignment, std::vector<Config
     out.push_back({origin, 0, 0, "must have the form section.key=value"});
     return;
   }
-  toml::parse_result parsed = toml::parse("value = " + assignment.substr(equals + 1), origin);
-  if (!parsed) {
-    std::string escaped = assignment.substr(equals + 1);
-    if (escaped.find_first_of("'\n\r") != std::string::npos) {
-      out.push_back({origin, 0, 0, "the value is neither TOML nor a plain word"});
-      return;
-    }
-    parsed = toml::parse("value = '" + escaped + "'", origin);
+  const std::string value = assignment.substr(equals + 1);
+  ConfigProblem problem;
+  auto parsed = parse_toml("value = " + value, origin, problem);
+  if (!parsed && value.find_first_of("'\n\r") == std::string::npos) {
+    parsed = parse_toml("value = '" + value + "'", origin, problem);
   }
-  if (!parsed || parsed.table().size() != 1) {
+  if (!parsed || parsed->size() != 1) {
     out.push_back({origin, 0, 0, "the value is neither TOML nor a plain word"});
     return;
   }
@@ -439,7 +448,7 @@ void assign(toml::table& root, const std::string& assignment, std::vector<Config
     out.push_back({origin, 0, 0, "[" + section + "] is not a table"});
     return;
   }
-  table->insert_or_assign(key.substr(dot + 1), std::move(*parsed.table().get("value")));
+  table->insert_or_assign(key.substr(dot + 1), std::move(*parsed->get("value")));
 }
 
 }  // namespace
@@ -453,14 +462,13 @@ std::string ConfigProblem::to_text() const {
 ConfigResult parse_config(std::string_view toml_text, const std::string& file_name,
                           const std::vector<std::string>& assignments) {
   ConfigResult result;
-  toml::parse_result parsed = toml::parse(toml_text, file_name);
+  ConfigProblem unreadable;
+  auto parsed = parse_toml(toml_text, file_name, unreadable);
   if (!parsed) {
-    const toml::parse_error& error = parsed.error();
-    result.problems.push_back({file_name, error.source().begin.line, error.source().begin.column,
-                               std::string(error.description())});
+    result.problems.push_back(std::move(unreadable));
     return result;
   }
-  toml::table root = std::move(parsed).table();
+  toml::table& root = *parsed;
   for (const std::string& assignment : assignments) assign(root, assignment, result.problems);
   Problems problems(file_name, result.problems);
   Section top(&root, "", problems);

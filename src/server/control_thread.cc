@@ -1,11 +1,10 @@
 #include "server/control_thread.h"
 
+#include <algorithm>
+#include <ctime>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <ctime>
 
 namespace ringpost::server {
 namespace {
@@ -18,8 +17,12 @@ Duration read_clock(clockid_t clock) {
 
 }  // namespace
 
-Instant monotonic_now() { return Instant{read_clock(CLOCK_MONOTONIC)}; }
-WallTime wall_clock_now() { return WallTime{read_clock(CLOCK_REALTIME)}; }
+Instant monotonic_now() {
+  return Instant{read_clock(CLOCK_MONOTONIC)};
+}
+WallTime wall_clock_now() {
+  return WallTime{read_clock(CLOCK_REALTIME)};
+}
 
 ControlThread::ControlThread(shard::Relay& relay)
     : relay_(relay), event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -27,7 +30,9 @@ ControlThread::ControlThread(shard::Relay& relay)
   relay.mailroom().set_control_waker(this);
 }
 
-ControlThread::~ControlThread() { close(event_fd_); }
+ControlThread::~ControlThread() {
+  close(event_fd_);
+}
 
 void ControlThread::start() {
   thread_ = std::thread([this] { run(); });

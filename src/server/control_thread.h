@@ -1,10 +1,10 @@
 #pragma once
 
-#include <atomic>
-#include <thread>
-
 #include "io/ring.h"
 #include "shard/relay.h"
+
+#include <atomic>
+#include <thread>
 
 namespace ringpost::server {
 

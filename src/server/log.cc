@@ -1,11 +1,11 @@
 #include "server/log.h"
 
+#include "base/json_writer.h"
+#include "base/log.h"
+
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include "base/json_writer.h"
-#include "base/log.h"
 
 namespace ringpost::server {
 namespace {
@@ -37,9 +37,9 @@ void write_json(LogLevel level, std::string_view text) {
 void start_logging(const std::string& level, bool json) {
   spdlog::init_thread_pool(queued_lines_max, 1);
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  auto logger = std::make_shared<spdlog::async_logger>("ringpost", std::move(sink),
-                                                       spdlog::thread_pool(),
-                                                       spdlog::async_overflow_policy::overrun_oldest);
+  auto logger =
+      std::make_shared<spdlog::async_logger>("ringpost", std::move(sink), spdlog::thread_pool(),
+                                             spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::info);
   logger->set_pattern(json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%fZ","level":"%l","message":%v})"

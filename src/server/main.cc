@@ -1,15 +1,15 @@
 // ringpost: the relay and its own client in one program.
 
+#include "cli/commands.h"
+#include "ringpost/version.h"
+#include "server/config.h"
+#include "server/serve.h"
+
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <string>
 #include <vector>
-
-#include "cli/commands.h"
-#include "ringpost/version.h"
-#include "server/config.h"
-#include "server/serve.h"
 
 namespace ringpost::server {
 namespace {
@@ -35,8 +35,8 @@ int run_serve(const ServeOptions& options) {
     for (const std::string& text : options.listen) {
       const auto address = io::Address::parse(text);
       if (!address) {
-        result.problems.push_back({"--listen " + text, 0, 0,
-                                   "must be 127.0.0.1:8420, [::1]:8420 or unix:/path"});
+        result.problems.push_back(
+            {"--listen " + text, 0, 0, "must be 127.0.0.1:8420, [::1]:8420 or unix:/path"});
         continue;
       }
       ListenerConfig listener;

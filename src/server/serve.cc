@@ -1,17 +1,5 @@
 #include "server/serve.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cstdio>
-#include <fstream>
-#include <sstream>
-#include <thread>
-
 #include "base/log.h"
 #include "crypto/random.h"
 #include "io/posix_disk.h"
@@ -19,6 +7,17 @@
 #include "server/control_thread.h"
 #include "server/log.h"
 #include "server/shard_thread.h"
+
+#include <cstdio>
+#include <fcntl.h>
+#include <fstream>
+#include <signal.h>
+#include <sstream>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
 
 namespace ringpost::server {
 namespace {
@@ -126,9 +125,10 @@ void wait_and_stop(const Config& config, const sigset_t& signals,
     sigwait(&signals, &number);
     if (number == SIGHUP) log_warning("SIGHUP: this version reads its configuration at start only");
   } while (number == SIGHUP);
-  log_info("stopping: deliveries under way get " +
-           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(config.drain_max).count()) +
-           " s; a second signal shortens that");
+  log_info(
+      "stopping: deliveries under way get " +
+      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(config.drain_max).count()) +
+      " s; a second signal shortens that");
   for (auto& shard : shards) shard->request_stop(1);
   const Instant deadline = monotonic_now() + config.drain_max;
   bool hastened = false;
@@ -152,10 +152,11 @@ void wait_and_stop(const Config& config, const sigset_t& signals,
 std::vector<SharedListener> prepare_listeners(const Config& config) {
   std::vector<SharedListener> listeners;
   for (const ListenerConfig& listener : config.listeners) {
-    SharedListener& added = listeners.emplace_back(SharedListener{listener, nullptr, listener.address});
+    SharedListener& added =
+        listeners.emplace_back(SharedListener{listener, nullptr, listener.address});
     if (listener.certificate_file.empty()) continue;
-    auto tls = net::ServerTls::create(read_file(listener.certificate_file),
-                                      read_file(listener.key_file));
+    auto tls =
+        net::ServerTls::create(read_file(listener.certificate_file), read_file(listener.key_file));
     if (tls) added.tls = std::move(*tls);  // load_config has checked the files.
   }
   return listeners;
@@ -200,12 +201,11 @@ int serve(const Config& config) {
   start_logging(config.log_level, config.log_json);
 
   std::string why;
-  auto policy = net::EgressPolicy::create(
-      {.allow_networks = config.allow_networks,
-       .deny_networks = config.deny_networks,
-       .allow_plain_http_networks = config.plain_http_networks,
-       .allow_ports = {}},
-      why);
+  auto policy = net::EgressPolicy::create({.allow_networks = config.allow_networks,
+                                           .deny_networks = config.deny_networks,
+                                           .allow_plain_http_networks = config.plain_http_networks,
+                                           .allow_ports = {}},
+                                          why);
   if (!policy) return fail(why);
 
   io::PosixDisk disk;
@@ -216,17 +216,19 @@ int serve(const Config& config) {
   const auto lock = disk.lock(config.data_dir + "/lock");
   if (!lock) {
     return fail(lock.error().code == Errc::locked
-                    ? config.data_dir + "/lock is held by another relay: one data directory "
-                                        "belongs to one process; stop that one or use another "
-                                        "--data-dir"
+                    ? config.data_dir +
+                          "/lock is held by another relay: one data directory "
+                          "belongs to one process; stop that one or use another "
+                          "--data-dir"
                     : config.data_dir + "/lock cannot be taken: " + describe(lock.error()));
   }
   auto store = control::Store::open(config.data_dir + "/control.db");
   if (store.store == nullptr) return fail(store.problem);
 
   std::string problem;
-  const auto relay = shard::Relay::open(disk, *store.store, relay_options(config, std::move(*policy)),
-                                        wall_clock_now(), monotonic_now(), problem);
+  const auto relay =
+      shard::Relay::open(disk, *store.store, relay_options(config, std::move(*policy)),
+                         wall_clock_now(), monotonic_now(), problem);
   if (relay == nullptr) return fail(problem);
   return run(config, signals, *relay);
 }

@@ -1,9 +1,9 @@
 #include "server/shard_thread.h"
 
-#include <pthread.h>
-
 #include "io/linux_ring.h"
 #include "net/shard_resolver.h"
+
+#include <pthread.h>
 
 namespace ringpost::server {
 

@@ -1,5 +1,11 @@
 #pragma once
 
+#include "io/ring.h"
+#include "net/name_service.h"
+#include "net/tls.h"
+#include "server/config.h"
+#include "shard/relay.h"
+
 #include <atomic>
 #include <functional>
 #include <future>
@@ -7,12 +13,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include "io/ring.h"
-#include "net/name_service.h"
-#include "net/tls.h"
-#include "server/config.h"
-#include "shard/relay.h"
 
 namespace ringpost::server {
 

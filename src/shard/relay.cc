@@ -1,11 +1,11 @@
 #include "shard/relay.h"
 
+#include "base/log.h"
+#include "net/tls.h"
+
 #include <cinttypes>
 #include <cstdio>
 #include <utility>
-
-#include "base/log.h"
-#include "net/tls.h"
 
 namespace ringpost::shard {
 namespace {
@@ -105,6 +105,8 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       first_segments_(options.shard_count),
       pending_(options.shard_count) {}
 
+Relay::~Relay() = default;
+
 std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
                                    const RelayOptions& options, WallTime wall_now, Instant now,
                                    std::string& problem) {
@@ -181,12 +183,11 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                               .journals = *files_,
                               .post = *post_,
                               .counters = counters},
-      control::Control::Options{
-          .history = {.deliveries_max = options_.history_deliveries_max,
-                      .hash_key = options_.hash_keys[3]},
-          .retention = options_.retention,
-          .checks = make_checks(options_.policy),
-          .prng_seed = random_.next()});
+      control::Control::Options{.history = {.deliveries_max = options_.history_deliveries_max,
+                                            .hash_key = options_.hash_keys[3]},
+                                .retention = options_.retention,
+                                .checks = make_checks(options_.policy),
+                                .prng_seed = random_.next()});
   if (const auto loaded = control_->load(); !loaded) {
     problem = "the control store cannot be read: " + std::string(store_.last_problem());
     return loaded.error();
@@ -197,9 +198,9 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
       disk_, journal_directory_,
       {.directory_id = directory_id_, .accept_loss = options_.accept_loss}, visitor);
   if (!report) {
-    problem = report_.findings.empty() ? journal_directory_ + ": " + describe(report.error())
-                                       : report_.findings.back().path + ": " +
-                                             report_.findings.back().text;
+    problem = report_.findings.empty()
+                  ? journal_directory_ + ": " + describe(report.error())
+                  : report_.findings.back().path + ": " + report_.findings.back().text;
     return report.error();
   }
   report_.recovery = std::move(*report);
@@ -246,21 +247,20 @@ Result<void> Relay::open_journals(WallTime wall_now, std::string& problem) {
 
 void Relay::distribute_pending() {
   const subscription::Snapshot& snapshot = table_.current();
-  control_->history().for_each_pending(
-      [&](journal::Position position, const Ulid& uid,
-          const std::vector<control::PendingDelivery>& open) {
-        for (const control::PendingDelivery& pending : open) {
-          const subscription::Webhook* webhook = snapshot.webhook(pending.webhook_number);
-          const uint32_t owner =
-              webhook != nullptr ? subscription::owner_shard(*webhook, options_.shard_count) : 0;
-          pending_[owner].push_back({.id = journal::delivery_id(uid, pending.webhook_number),
-                                     .event = position,
-                                     .webhook_number = pending.webhook_number,
-                                     .attempts = pending.attempts,
-                                     .next_attempt_at = pending.next_attempt_at});
-          ++report_.pending_deliveries;
-        }
-      });
+  control_->history().for_each_pending([&](journal::Position position, const Ulid& uid,
+                                           const std::vector<control::PendingDelivery>& open) {
+    for (const control::PendingDelivery& pending : open) {
+      const subscription::Webhook* webhook = snapshot.webhook(pending.webhook_number);
+      const uint32_t owner =
+          webhook != nullptr ? subscription::owner_shard(*webhook, options_.shard_count) : 0;
+      pending_[owner].push_back({.id = journal::delivery_id(uid, pending.webhook_number),
+                                 .event = position,
+                                 .webhook_number = pending.webhook_number,
+                                 .attempts = pending.attempts,
+                                 .next_attempt_at = pending.next_attempt_at});
+      ++report_.pending_deliveries;
+    }
+  });
 }
 
 std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Resolver& resolver) {

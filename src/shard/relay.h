@@ -1,12 +1,5 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "base/counters.h"
 #include "control/control.h"
 #include "control/journal_files.h"
@@ -20,6 +13,13 @@
 #include "shard/mailroom.h"
 #include "shard/shard.h"
 #include "subscription/table.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace ringpost::shard {
 
@@ -59,6 +59,8 @@ class Relay {
   static std::unique_ptr<Relay> open(io::Disk& disk, control::Store& store,
                                      const RelayOptions& options, WallTime wall_now, Instant now,
                                      std::string& problem);
+
+  ~Relay();
 
   const StartReport& report() const { return report_; }
   Mailroom& mailroom() { return mailroom_; }

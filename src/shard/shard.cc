@@ -1,9 +1,9 @@
 #include "shard/shard.h"
 
-#include <utility>
-
 #include "base/log.h"
 #include "http/problem.h"
+
+#include <utility>
 
 namespace ringpost::shard {
 namespace {
@@ -46,9 +46,12 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
   reader_.online();
 }
 
-Shard::~Shard() { reader_.offline(); }
+Shard::~Shard() {
+  reader_.offline();
+}
 
-// --- the loop ----------------------------------------------------------------------------------------
+// --- the loop
+// ----------------------------------------------------------------------------------------
 
 void Shard::turn(bool may_sleep) {
   ring_.turn(may_sleep && !dispatcher_.has_work() && !has_messages() && !behind());
@@ -75,7 +78,8 @@ bool Shard::stopped() const {
          dispatcher_.stopped() && writer_.idle() && !behind();
 }
 
-// --- routes ------------------------------------------------------------------------------------------
+// --- routes
+// ------------------------------------------------------------------------------------------
 
 std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
@@ -121,12 +125,13 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
     return intake_.on_request(handle, *request, snapshot());
   }
   if (!origin.serves.api) {
-    return server_.answer(handle, http::problem_response({.status = 404,
-                                                          .type = "about:blank",
-                                                          .title = "",
-                                                          .detail = "this listener does not serve it",
-                                                          .line = {},
-                                                          .member = ""}));
+    return server_.answer(handle,
+                          http::problem_response({.status = 404,
+                                                  .type = "about:blank",
+                                                  .title = "",
+                                                  .detail = "this listener does not serve it",
+                                                  .line = {},
+                                                  .member = ""}));
   }
   tell_control(control::ApiRequest{handle, std::move(request), origin.peer}, true);
 }
@@ -145,11 +150,16 @@ void Shard::answer_health(http::RequestHandle handle, bool ready_wanted) {
   server_.answer(handle, response);
 }
 
-// --- the journal -------------------------------------------------------------------------------------
+// --- the journal
+// -------------------------------------------------------------------------------------
 
-void Shard::on_durable(journal::Position through) { intake_.on_durable(through); }
+void Shard::on_durable(journal::Position through) {
+  intake_.on_durable(through);
+}
 
-void Shard::on_segment_wanted() { tell_control(control::SegmentWanted{}, true); }
+void Shard::on_segment_wanted() {
+  tell_control(control::SegmentWanted{}, true);
+}
 
 void Shard::on_segment_sealed(uint32_t number) {
   tell_control(control::SegmentSealed{number}, false);
@@ -165,7 +175,8 @@ void Shard::on_storage_failed(const Error& error) {
   tell_control(control::StorageFailed{error}, true);
 }
 
-// --- from durable event to delivery ------------------------------------------------------------------
+// --- from durable event to delivery
+// ------------------------------------------------------------------
 
 void Shard::on_event_durable(journal::EventRef event) {
   const journal::EventView& view = event->view();
@@ -202,7 +213,8 @@ void Shard::on_redelivery_done(uint64_t ticket, const Ulid& event_uid, std::opti
                true);
 }
 
-// --- deliveries --------------------------------------------------------------------------------------
+// --- deliveries
+// --------------------------------------------------------------------------------------
 
 void Shard::record(const journal::OutcomeView& outcome) {
   record_.clear();
@@ -228,7 +240,8 @@ void Shard::on_endpoint_gone(uint32_t webhook_number) {
   tell_control(control::EndpointGone{webhook_number}, true);
 }
 
-// --- messages ----------------------------------------------------------------------------------------
+// --- messages
+// ----------------------------------------------------------------------------------------
 
 void Shard::tell_control(control::ToControl&& message, bool urgent) {
   mailroom_.to_control(index_).send(std::move(message));
@@ -239,7 +252,9 @@ void Shard::tell_control(control::ToControl&& message, bool urgent) {
   }
 }
 
-void Shard::on_flush_due() { control_wake_due_ = true; }
+void Shard::on_flush_due() {
+  control_wake_due_ = true;
+}
 
 void Shard::read_messages() {
   control::ToShard message;
@@ -264,7 +279,9 @@ void Shard::on(control::SnapshotPublished&& message) {
   tell_control(control::SnapshotSeen{message.version}, true);
 }
 
-void Shard::on(control::SegmentReady&& message) { writer_.provide(message.segment); }
+void Shard::on(control::SegmentReady&& message) {
+  writer_.provide(message.segment);
+}
 
 void Shard::on(control::PayloadRead&& message) {
   dispatcher_.on_payload(message.ticket, message.event, message.error);

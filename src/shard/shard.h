@@ -1,11 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <span>
-#include <vector>
-
 #include "base/counters.h"
 #include "base/prng.h"
 #include "delivery/dispatcher.h"
@@ -15,6 +9,12 @@
 #include "journal/writer.h"
 #include "shard/mailroom.h"
 #include "subscription/table.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
 
 namespace ringpost::shard {
 
@@ -30,8 +30,8 @@ struct ShardOptions {
 ///
 /// One turn: ring (handlers run) ─> messages ─> deliveries start ─> journal commits ─> messages out
 ///
-/// Built and used on its ring's thread. Life: construct, `provide` the first segment, `restore` what
-/// a former life left open, `listen`, turns, `stop`, turns until `stopped()`, destroy.
+/// Built and used on its ring's thread. Life: construct, `provide` the first segment, `restore`
+/// what a former life left open, `listen`, turns, `stop`, turns until `stopped()`, destroy.
 class Shard final : private journal::WriterEvents,
                     private ingest::Backend,
                     private ingest::IntakeSink,
@@ -69,8 +69,7 @@ class Shard final : private journal::WriterEvents,
 
  private:
   // Backend: the routes.
-  std::optional<http::Problem> before_body(const http::Request& head,
-                                           const ingest::Origin& origin,
+  std::optional<http::Problem> before_body(const http::Request& head, const ingest::Origin& origin,
                                            uint64_t& body_bytes_max) override;
   void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                   const ingest::Origin& origin) override;
