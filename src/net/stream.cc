@@ -124,10 +124,12 @@ struct Stream::State {
   bool wants_input() const {
     return (phase == Phase::handshaking || phase == Phase::open) && !ended;
   }
+  /// A handshake goes on through a pause: the owner hears nothing of its bytes.
+  bool holds() const { return paused && phase == Phase::open; }
   /// Whether a receive should be under way; while closing in order, to throw away what it brings.
   bool listens() const {
     if (phase == Phase::flushing || phase == Phase::draining) return true;
-    return wants_input() && !paused && held == nullptr;
+    return wants_input() && !holds() && held == nullptr;
   }
 
   // Constant.
@@ -233,7 +235,7 @@ void Stream::State::on_receive(const io::Outcome& outcome) {
 
 void Stream::State::take_in(Bytes bytes) {
   if (!wants_input()) return;  // Thrown away: the owner wants no more.
-  if (paused || held != nullptr) {
+  if (holds() || held != nullptr) {
     hold(bytes);
     // Only now, not in `pause`: most pauses end before anything arrives.
     if (!std::exchange(cancelling, true)) ring.cancel(receive_op);
@@ -247,7 +249,7 @@ void Stream::State::take_in(Bytes bytes) {
 void Stream::State::take_in_sealed(Bytes bytes) {
   engine->lend(bytes, ring.wall_now());
   bool goes_on = true;
-  while (goes_on && wants_input() && !paused) {
+  while (goes_on && wants_input() && !holds()) {
     goes_on = phase == Phase::handshaking ? step_handshake() : step_read();
   }
   const Bytes rest = engine->take_rest();
@@ -291,11 +293,11 @@ void Stream::State::hold(Bytes bytes) {
 
 /// Goes on with what a pause held back: first the bytes, then the end that came behind them.
 void Stream::State::deliver_held() {
-  if (held == nullptr || paused) return;
+  if (held == nullptr || holds()) return;
   const std::unique_ptr<Held> kept = std::exchange(held, nullptr);
   if (!kept->bytes.empty()) take_in(as_bytes(kept->bytes));
   if (!kept->finished) return;
-  if (paused && wants_input()) {  // Paused again, perhaps in the middle.
+  if (holds() && wants_input()) {  // Paused again, perhaps in the middle.
     hold({});
     held->finished = true;
     held->result = kept->result;
@@ -485,7 +487,7 @@ void Stream::State::on_timer() {
 
 /// What was held back for a pause that the handler ended comes now, not a tick later.
 void Stream::State::finish_handler() {
-  while (held != nullptr && !paused && wants_input()) deliver_held();
+  while (held != nullptr && !holds() && wants_input()) deliver_held();
   advance();
 }
 

@@ -166,6 +166,20 @@ TEST_P(AnyStream, HasItsBytesHeldBackWhilePaused) {
   world.close_all({&client, &server});
 }
 
+TEST_P(AnyStream, OpensWhilePaused) {
+  client.send("too early: nothing to send to yet");
+  world.join(client, server, tls.client.get(), tls.server.get());
+  client.pause();
+  server.pause();
+  ASSERT_TRUE(world.run_until([&] { return client.opens == 1 && server.opens == 1; }));
+  client.send("request");
+  world.settle();
+  EXPECT_EQ(server.received, "");
+  server.resume();
+  ASSERT_TRUE(world.run_until([&] { return server.received == "request"; }));
+  world.close_all({&client, &server});
+}
+
 TEST_P(AnyStream, MayPauseAndResumeAtEveryCallback) {
   join();
   server.on_bytes = [&] { server.pause(); };

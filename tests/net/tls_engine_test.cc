@@ -555,6 +555,16 @@ TEST(ServerTls, RefusesWhatItCannotRead) {
       ServerTls::create(good.certificate_pem + "-----BEGIN CERTIFICATE-----\nx", good.key_pem));
 }
 
+TEST(SystemRoots, AreTrustedWhereNothingElseIsNamed) {
+  const auto made = ClientTls::create({});
+  if (!made && made.error().code == Errc::not_found) GTEST_SKIP() << "no ca-certificates";
+  ASSERT_TRUE(made);
+  const auto server = server_with(good_identity());
+  const Pair pair = join(**made, *server);  // Its root is not among the system's.
+  ASSERT_TRUE(pair.client.failed);
+  EXPECT_EQ(pair.client.engine->error().code, Errc::certificate_invalid);
+}
+
 TEST(SystemRoots, SayWhatIsMissing) {
   const auto loaded = load_roots("/nonexistent/roots.pem");
   ASSERT_FALSE(loaded);
