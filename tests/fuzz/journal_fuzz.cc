@@ -65,9 +65,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static_cast<void>(journal::EventCodec::decode_view(bytes));
   static_cast<void>(journal::decode_outcome(bytes));
   const auto header = journal::read_segment_header(bytes);
-  const auto file_size = static_cast<uint32_t>(
-      std::clamp<size_t>(size / journal::page_bytes * journal::page_bytes,
-                         journal::segment_bytes_min, 1024 * 1024));
+  const auto file_size = static_cast<uint32_t>(std::clamp<size_t>(
+      size / journal::page_bytes * journal::page_bytes, journal::segment_bytes_min, 1024 * 1024));
   scan(bytes, header ? *header : journal::SegmentHeader{.segment = 1, .size = file_size});
   return 0;
 }
