@@ -115,7 +115,9 @@ Result<void> FakeDisk::write_at(io::File file, uint64_t offset, Bytes from) {
   return {};
 }
 
-Result<void> FakeDisk::sync(io::File file) { return check("sync", handles_.at(file.handle).path); }
+Result<void> FakeDisk::sync(io::File file) {
+  return check("sync", handles_.at(file.handle).path);
+}
 
 Result<void> FakeDisk::sync_directory(const std::string& path) {
   return check("sync_directory", path);

@@ -78,14 +78,14 @@ TEST(SegmentHeader, RefusesNonsense) {
     const auto read = read_segment_header(page);
     return !read && read.error().code == Errc::corrupt;
   };
-  EXPECT_TRUE(refused(12, 256));                      // Journal.
-  EXPECT_TRUE(refused(12, 3 | 3 << 16));              // Kind of the previous end.
-  EXPECT_TRUE(refused(16, 0));                        // Segment.
+  EXPECT_TRUE(refused(12, 256));          // Journal.
+  EXPECT_TRUE(refused(12, 3 | 3 << 16));  // Kind of the previous end.
+  EXPECT_TRUE(refused(16, 0));            // Segment.
   EXPECT_TRUE(refused(16, 1u << 28));
-  EXPECT_TRUE(refused(20, 0));                        // Size.
+  EXPECT_TRUE(refused(20, 0));  // Size.
   EXPECT_TRUE(refused(20, 64 * 1024 + 1));
   EXPECT_TRUE(refused(20, segment_bytes_max + page_bytes));
-  EXPECT_TRUE(refused(40, 42));                       // Follows itself.
+  EXPECT_TRUE(refused(40, 42));  // Follows itself.
 }
 
 TEST(SegmentHeader, RefusesShortAndEmptyPages) {
@@ -178,7 +178,8 @@ TEST(Names, OneFileHasOneName) {
   }
 }
 
-// --- the worked example of src/journal/README.md ----------------------------------------------------
+// --- the worked example of src/journal/README.md
+// ----------------------------------------------------
 
 /// The lines `00001000  52 50 …` of the page.
 std::map<size_t, std::byte> bytes_of_readme(size_t* lines) {
@@ -246,7 +247,8 @@ TEST(Readme, WorkedExampleIsWhatWeWrite) {
   ASSERT_TRUE(writer.append(RecordType::event, EventCodec::encode(event)->record()));
   writer.commit();
   ring.finish_all();
-  ASSERT_TRUE(writer.append(RecordType::outcome, std::vector<std::byte>(6000)));  // The next segment.
+  ASSERT_TRUE(
+      writer.append(RecordType::outcome, std::vector<std::byte>(6000)));  // The next segment.
   while (!writer.idle()) {
     writer.commit();
     ring.finish_all();

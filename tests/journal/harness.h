@@ -90,8 +90,8 @@ class Journal final : public WriterEvents {
   struct Setup {
     uint32_t segment_bytes = 4 * 1024 * 1024;
     Writer::Options writer{.directory_id = directory_id};
-    uint32_t prepared = 2;     ///< Segments handed out at the start.
-    bool more_segments = true; ///< And whenever the writer wants one.
+    uint32_t prepared = 2;      ///< Segments handed out at the start.
+    bool more_segments = true;  ///< And whenever the writer wants one.
   };
 
   Journal(FakeDisk& disk, const Setup& setup, const JournalEnd& end = {})
@@ -186,8 +186,8 @@ class Journal final : public WriterEvents {
 };
 
 inline Result<RecoveryReport> recover_all(FakeDisk& disk, Told& told, bool accept_loss = false) {
-  return recover(disk, data_directory,
-                 {.directory_id = directory_id, .accept_loss = accept_loss}, told);
+  return recover(disk, data_directory, {.directory_id = directory_id, .accept_loss = accept_loss},
+                 told);
 }
 
 inline std::string segment(uint32_t number, uint16_t journal = 0) {

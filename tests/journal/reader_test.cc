@@ -54,8 +54,7 @@ TEST(Reader, WrongPositionsAreErrors) {
             Errc::corrupt);
   EXPECT_EQ(reader.read_event(Position::make(0, 1, 4 * 1024 * 1024 - 8)).error().code,
             Errc::corrupt);
-  EXPECT_EQ(reader.read_event(Position::make(0, 1, 200 * 1024 * 1024)).error().code,
-            Errc::corrupt);
+  EXPECT_EQ(reader.read_event(Position::make(0, 1, 200 * 1024 * 1024)).error().code, Errc::corrupt);
 }
 
 // Goal: no flipped bit of a record is delivered. Method: flip each bit of it in turn.

@@ -64,9 +64,12 @@ void expect_equal(const EventView& a, const EventView& b) {
   EXPECT_EQ(a.header_overrides, b.header_overrides);
 }
 
-std::vector<std::byte> bytes_of(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
+std::vector<std::byte> bytes_of(Bytes bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
-void append_field(std::vector<std::byte>& record, uint8_t id, uint8_t flags, const std::string& text) {
+void append_field(std::vector<std::byte>& record, uint8_t id, uint8_t flags,
+                  const std::string& text) {
   const size_t at = record.size();
   record.resize(at + 6 + text.size());
   record[at] = std::byte{id};

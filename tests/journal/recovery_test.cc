@@ -17,7 +17,9 @@ using test::recover_all;
 using test::segment;
 using test::Told;
 
-Journal::Setup small() { return {.segment_bytes = 64 * 1024}; }
+Journal::Setup small() {
+  return {.segment_bytes = 64 * 1024};
+}
 
 JournalEnd end_of(const FakeDisk& disk, Told& told, uint16_t journal = 0) {
   FakeDisk copy;
@@ -163,7 +165,8 @@ TEST(Recovery, AnyCallMayFail) {
   }
 }
 
-// --- an unfinished end (D-6) ------------------------------------------------------------------------
+// --- an unfinished end (D-6)
+// ------------------------------------------------------------------------
 
 // Goal: a cut takes the record it goes through and what stands behind it, and nothing else; it is
 // reported once; later records are readable after another restart.
@@ -313,7 +316,8 @@ TEST(Recovery, CrashBetweenFooterAndNextSegment) {
   EXPECT_EQ(again.ids().back(), "later");
 }
 
-// --- files (D-8) -----------------------------------------------------------------------------------
+// --- files (D-8)
+// -----------------------------------------------------------------------------------
 
 TEST(Recovery, MissingMiddleSegmentStopsUnlessAccepted) {
   FakeDisk disk;
@@ -402,8 +406,7 @@ TEST(Recovery, ForeignDirectoryIsRefused) {
   FakeDisk disk;
   fill(disk, 1);
   Told told;
-  const auto report =
-      recover(disk, data_directory, {.directory_id = directory_id + 1}, told);
+  const auto report = recover(disk, data_directory, {.directory_id = directory_id + 1}, told);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, Errc::conflict);
 }
@@ -462,7 +465,8 @@ TEST(Recovery, FullSegmentThatWasCutIsDamage) {
   for (const Finding& finding : told.findings) EXPECT_EQ(finding.path, segment(2));
 }
 
-// --- versions (O-3) ---------------------------------------------------------------------------------
+// --- versions (O-3)
+// ---------------------------------------------------------------------------------
 
 TEST(Recovery, NewerFormatIsRefusedUntouched) {
   FakeDisk disk;
@@ -493,8 +497,8 @@ void append_future_record(FakeDisk& disk, uint32_t offset, uint8_t flags, uint32
                generation, offset + block_header_bytes, as_bytes(payload),
                block + block_header_bytes);
   write_block_header({.sequence = 1, .payload_bytes = span, .record_count = 1}, 1, block);
-  seal_block(block, crc32c(generation.seed(offset),
-                           {block + block_header_bytes, record_header_bytes}));
+  seal_block(block,
+             crc32c(generation.seed(offset), {block + block_header_bytes, record_header_bytes}));
 }
 
 TEST(Recovery, UnknownOptionalRecordIsSkippedAndRequiredOneStops) {

@@ -18,7 +18,9 @@ using test::make_event;
 using test::recover_all;
 using test::Told;
 
-Journal::Setup small_segments() { return {.segment_bytes = 64 * 1024}; }
+Journal::Setup small_segments() {
+  return {.segment_bytes = 64 * 1024};
+}
 
 std::vector<std::byte> payload(size_t bytes) {
   return std::vector<std::byte>(bytes, std::byte{'x'});

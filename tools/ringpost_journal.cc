@@ -1,0 +1,304 @@
+// ringpost-journal: reads the journals of a data directory without a relay, and changes nothing.
+
+#include "base/json_writer.h"
+#include "io/posix_disk.h"
+#include "journal/format.h"
+#include "journal/recovery.h"
+#include "ringpost/version.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace {
+
+using namespace ringpost;
+
+constexpr int exit_sound = 0;
+constexpr int exit_damaged = 1;
+constexpr int exit_failed = 2;
+
+void print_line(const std::string& line) {
+  std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fputc('\n', stdout);
+}
+
+std::string position_text(journal::Position position) {
+  return journal::journal_name(static_cast<uint16_t>(position.journal())) + '/' +
+         std::to_string(position.segment()) + '/' + std::to_string(position.offset());
+}
+
+bool is_bad(journal::Finding::Kind kind) {
+  switch (kind) {
+    case journal::Finding::Kind::damage:
+    case journal::Finding::Kind::missing:
+    case journal::Finding::Kind::refused: return true;
+    case journal::Finding::Kind::torn_tail:
+    case journal::Finding::Kind::note: return false;
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+/// Counts what is wrong; the modes add what they print.
+class Visitor : public journal::RecoveryVisitor {
+ public:
+  void on_event(journal::Position, const journal::EventView&, Bytes) override {}
+  void on_outcome(journal::Position, const journal::OutcomeView&) override {}
+  void on_finding(const journal::Finding& finding) override {
+    if (is_bad(finding.kind)) ++bad_;
+    report(finding);
+  }
+  uint64_t bad() const { return bad_; }
+
+ protected:
+  /// A line for people: what, where, how to mend.
+  virtual void report(const journal::Finding& finding) {
+    std::string line = std::string(name(finding.kind)) + ": " + finding.path;
+    if (finding.bytes > 0) {
+      line += " at offset " + std::to_string(finding.offset) + " (" +
+              std::to_string(finding.bytes) + " bytes)";
+    }
+    print_line(line + ": " + finding.text);
+  }
+
+ private:
+  uint64_t bad_ = 0;
+};
+
+/// One JSON object per record and finding.
+class Dump final : public Visitor {
+ public:
+  explicit Dump(bool with_data) : with_data_(with_data) {}
+
+  void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
+    JsonWriter json = begin("event", position);
+    json.member("uid", event.uid.to_text());
+    json.member("accepted_at", to_rfc3339(event.accepted_at));
+    json.member("organization", event.organization);
+    json.member("id", event.id);
+    json.member("id_given", event.id_given);
+    json.member("source", event.source);
+    json.member("type", event.type);
+    text(json, "time", event.time);
+    text(json, "subject", event.subject);
+    text(json, "data_content_type", event.data_content_type);
+    text(json, "branch", event.branch);
+    text(json, "ordering_key", event.ordering_key);
+    text(json, "trace_parent", event.trace_parent);
+    text(json, "extensions", event.extensions);
+    if (event.is_redelivery()) json.member("redelivery_of", event.redelivery_of.to_text());
+    json.key("webhooks").begin_array();
+    for (uint32_t index = 0; index < event.webhook_count(); ++index) {
+      json.value(event.webhook_number(index));
+    }
+    json.end_array();
+    json.member("data_bytes", event.data.size());
+    if (with_data_) json.member("data", as_text(event.data));
+    end(json);
+  }
+
+  void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {
+    JsonWriter json = begin("outcome", position);
+    json.member("delivery", outcome.delivery.to_text());
+    json.member("event", position_text(outcome.event));
+    json.member("webhook", outcome.webhook_number);
+    json.member("attempt", outcome.attempt);
+    json.member("status", name(outcome.status));
+    json.member("started_at", to_rfc3339(outcome.started_at));
+    json.member("duration_ns", outcome.duration.count());
+    if (outcome.status == journal::DeliveryStatus::pending) {
+      json.member("next_attempt_at", to_rfc3339(outcome.next_attempt_at));
+    }
+    if (outcome.failed) json.member("error", name(outcome.error.code));
+    json.member("http_status", outcome.http_status);
+    if (with_data_) {
+      text(json, "request_head", outcome.request_head);
+      text(json, "response_head", outcome.response_head);
+      text(json, "response_body", as_text(outcome.response_body));
+    }
+    end(json);
+  }
+
+ protected:
+  void report(const journal::Finding& finding) override {
+    line_.clear();
+    JsonWriter json(line_);
+    json.begin_object().member("finding", name(finding.kind)).member("path", finding.path);
+    json.member("offset", finding.offset).member("bytes", finding.bytes);
+    json.member("text", finding.text);
+    end(json);
+  }
+
+ private:
+  JsonWriter begin(std::string_view record, journal::Position position) {
+    line_.clear();
+    JsonWriter json(line_);
+    json.begin_object().member("record", record).member("position", position_text(position));
+    return json;
+  }
+  static void text(JsonWriter& json, std::string_view key, std::string_view value) {
+    if (!value.empty()) json.member(key, value);
+  }
+  void end(JsonWriter& json) {
+    json.end_object();
+    print_line(line_);
+  }
+
+  const bool with_data_;
+  std::string line_;
+};
+
+/// Counts by journal and by outcome.
+class Stats final : public Visitor {
+ public:
+  void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
+    Count& count = journals_[position.journal()];
+    ++count.events;
+    count.data_bytes += event.data.size();
+    count.deliveries += event.webhook_count();
+  }
+  void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {
+    ++journals_[position.journal()].outcomes;
+    ++statuses_[std::string(name(outcome.status))];
+  }
+
+  void print(const journal::RecoveryReport& report) const {
+    std::printf("%-8s %12s %14s %12s %12s\n", "journal", "events", "data bytes", "deliveries",
+                "outcomes");
+    for (const auto& [number, count] : journals_) {
+      std::printf("%-8u %12llu %14llu %12llu %12llu\n", number, wide(count.events),
+                  wide(count.data_bytes), wide(count.deliveries), wide(count.outcomes));
+    }
+    for (const auto& [status, count] : statuses_) {
+      std::printf("outcomes %s: %llu\n", status.c_str(), wide(count));
+    }
+    std::printf(
+        "segments %llu, read %llu bytes, damages %llu, records lost %llu, torn tails %llu\n",
+        wide(report.segments), wide(report.bytes_read), wide(report.damages),
+        wide(report.records_lost), wide(report.torn_tails));
+  }
+
+ private:
+  struct Count {
+    uint64_t events = 0;
+    uint64_t data_bytes = 0;
+    uint64_t deliveries = 0;
+    uint64_t outcomes = 0;
+  };
+  static unsigned long long wide(uint64_t value) { return value; }
+
+  std::map<uint32_t, Count> journals_;
+  std::map<std::string, uint64_t> statuses_;
+};
+
+/// The id of the data directory as the first readable segment header gives it.
+std::optional<uint64_t> find_directory_id(io::Disk& disk, const std::string& directory) {
+  const auto journals = disk.list(directory);
+  if (!journals) return std::nullopt;
+  for (const std::string& journal : *journals) {
+    if (!journal::parse_journal_name(journal)) continue;
+    const std::string journal_directory = directory + '/' + journal;
+    const auto names = disk.list(journal_directory);
+    if (!names) continue;
+    for (const std::string& entry : *names) {
+      if (!journal::parse_segment_name(entry)) continue;
+      const auto file = disk.open(journal_directory + '/' + entry, io::Disk::OpenMode::read);
+      if (!file) continue;
+      std::vector<std::byte> page(journal::page_bytes);
+      const auto read = disk.read_at(*file, 0, page);
+      disk.close(*file);
+      if (!read) continue;
+      const auto header =
+          journal::read_segment_header(Bytes{page}.first(static_cast<size_t>(*read)));
+      if (header) return header->directory_id;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Reads everything; says on standard error why it could not.
+std::optional<journal::RecoveryReport> read_all(const std::string& data_directory,
+                                                journal::RecoveryVisitor& visitor) {
+  io::PosixDisk disk;
+  const std::string directory = data_directory + "/journal";
+  if (const auto listed = disk.list(directory); !listed) {
+    std::fprintf(
+        stderr,
+        "ringpost-journal: %s: %s; give the data directory of a relay ([server] data_dir)\n",
+        directory.c_str(), describe(listed.error()).c_str());
+    return std::nullopt;
+  }
+  // Without one readable header there is nothing that an id would be needed for.
+  const uint64_t id = find_directory_id(disk, directory).value_or(0);
+  auto report = journal::recover(
+      disk, directory, {.directory_id = id, .accept_loss = true, .read_only = true}, visitor);
+  if (report) return *report;
+  std::fprintf(stderr, "ringpost-journal: %s: %s\n", directory.c_str(),
+               describe(report.error()).c_str());
+  return std::nullopt;
+}
+
+int verify(const std::string& data_directory) {
+  Visitor visitor;
+  const auto report = read_all(data_directory, visitor);
+  if (!report && visitor.bad() == 0) return exit_failed;
+  if (!report || visitor.bad() > 0) {
+    std::printf("damaged: %llu findings\n", static_cast<unsigned long long>(visitor.bad()));
+    return exit_damaged;
+  }
+  std::printf("sound: %llu segments, %llu events, %llu outcomes\n",
+              static_cast<unsigned long long>(report->segments),
+              static_cast<unsigned long long>(report->events),
+              static_cast<unsigned long long>(report->outcomes));
+  return exit_sound;
+}
+
+int dump(const std::string& data_directory, bool with_data) {
+  Dump visitor(with_data);
+  const auto report = read_all(data_directory, visitor);
+  return !report ? exit_failed : visitor.bad() > 0 ? exit_damaged : exit_sound;
+}
+
+int stats(const std::string& data_directory) {
+  Stats visitor;
+  const auto report = read_all(data_directory, visitor);
+  if (!report) return exit_failed;
+  visitor.print(*report);
+  return visitor.bad() > 0 ? exit_damaged : exit_sound;
+}
+
+}  // namespace
+
+int main(int argument_count, char** arguments) {
+  CLI::App app{
+      "Reads the journals of a ringpost data directory; changes nothing.\n"
+      "Exit status: 0 all is sound, 1 damage was found, 2 the journals could not be read.\n"
+      "While a relay writes, its newest records may look unfinished.",
+      "ringpost-journal"};
+  app.set_version_flag("--version", std::string("ringpost-journal ") + version);
+  app.require_subcommand(1);
+  std::string data_directory;
+  bool with_data = false;
+  const auto add = [&](const char* command, const char* text) {
+    CLI::App* one = app.add_subcommand(command, text);
+    one->add_option("data_dir", data_directory, "The relay's data directory")->required();
+    return one;
+  };
+  CLI::App* dump_command = add("dump", "Print every record as a line of JSON");
+  dump_command->add_flag("--data", with_data,
+                         "With event data and answers; bytes that are not UTF-8 are replaced");
+  CLI::App* verify_command =
+      add("verify", "Check every checksum; name segment and offset of damage");
+  add("stats", "Count records by journal");
+  try {
+    app.parse(argument_count, arguments);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? exit_sound : exit_failed;
+  }
+  if (dump_command->parsed()) return dump(data_directory, with_data);
+  if (verify_command->parsed()) return verify(data_directory);
+  return stats(data_directory);
+}
