@@ -1,0 +1,212 @@
+#include "ingest/idempotency.h"
+
+#include "base/prng.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+// Goal: of all events with one key, one is stored; no key is forgotten early; memory is bounded.
+// Method: the window against a model and a clock that the test turns; then from many threads.
+
+namespace ringpost::ingest {
+namespace {
+
+using Reservation = IdempotencyWindow::Reservation;
+using State = IdempotencyWindow::State;
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr std::array<HashKey, 2> secret{HashKey{1, 2}, HashKey{3, 4}};
+constexpr Instant start{hours{1000}};
+
+class IdempotencyWindowTest : public testing::Test {
+ protected:
+  IdempotencyWindow window_{{.length = hours{24}, .entries_max = 256 * 64}, secret};
+  IdempotencyKey key_of(uint64_t number) const {
+    return window_.key("o", "s", std::to_string(number));
+  }
+};
+
+TEST_F(IdempotencyWindowTest, KeysDifferWhereverTheirPartsDo) {
+  const auto key = window_.key("ab", "c", "d");
+  EXPECT_EQ(key, window_.key("ab", "c", "d"));
+  EXPECT_NE(key, window_.key("a", "bc", "d"));
+  EXPECT_NE(key, window_.key("ab", "cd", ""));
+  EXPECT_NE(key, window_.key("ab", "", "cd"));
+  EXPECT_NE(key, window_.key("abc", "", "d"));
+  const IdempotencyWindow other{{}, {HashKey{1, 2}, HashKey{3, 5}}};
+  EXPECT_NE(key, other.key("ab", "c", "d"));
+}
+
+TEST_F(IdempotencyWindowTest, ReservesOnceAndTellsPendingFromDurable) {
+  const auto key = key_of(1);
+  EXPECT_EQ(window_.state(key, start), State::absent);
+  EXPECT_EQ(window_.reserve(key, start), Reservation::fresh);
+  EXPECT_EQ(window_.reserve(key, start), Reservation::duplicate_pending);
+  EXPECT_EQ(window_.state(key, start), State::pending);
+  window_.confirm(key);
+  EXPECT_EQ(window_.reserve(key, start), Reservation::duplicate_durable);
+  EXPECT_EQ(window_.state(key, start), State::durable);
+}
+
+TEST_F(IdempotencyWindowTest, AbandonedKeyIsAsIfNeverReserved) {
+  const auto key = key_of(1);
+  window_.reserve(key, start);
+  window_.abandon(key);
+  EXPECT_EQ(window_.state(key, start), State::absent);
+  EXPECT_EQ(window_.size(), 0u);
+  EXPECT_EQ(window_.reserve(key, start), Reservation::fresh);
+}
+
+TEST_F(IdempotencyWindowTest, ForgetsAtTheEndOfTheWindowAndNotBefore) {
+  const auto key = key_of(1);
+  window_.reserve(key, start);
+  window_.confirm(key);
+  EXPECT_EQ(window_.reserve(key, start + hours{24} - seconds{1}), Reservation::duplicate_durable);
+  EXPECT_EQ(window_.state(key, start + hours{24}), State::absent);
+  EXPECT_EQ(window_.reserve(key, start + hours{24}), Reservation::fresh);
+}
+
+TEST_F(IdempotencyWindowTest, NeverForgetsAPendingKey) {
+  const auto key = key_of(1);
+  window_.reserve(key, start);
+  EXPECT_EQ(window_.reserve(key, start + hours{100}), Reservation::duplicate_pending);
+  for (uint64_t number = 2; number < 100'000; ++number) {
+    const auto other = key_of(number);
+    ASSERT_EQ(window_.reserve(other, start), Reservation::fresh);
+    window_.confirm(other);
+  }
+  EXPECT_EQ(window_.state(key, start), State::pending);
+  window_.confirm(key);
+}
+
+TEST_F(IdempotencyWindowTest, ForgetsTheOldestBeyondItsBound) {
+  constexpr uint64_t count = 50'000;
+  for (uint64_t number = 0; number < count; ++number) {
+    const auto key = key_of(number);
+    ASSERT_EQ(window_.reserve(key, start + seconds{number / 100}), Reservation::fresh);
+    window_.confirm(key);
+  }
+  EXPECT_LE(window_.size(), 256u * 64u);
+  EXPECT_GT(window_.size(), 256u * 60u);
+  for (uint64_t number = count - 10'000; number < count; ++number) {
+    ASSERT_EQ(window_.state(key_of(number), start + seconds{600}), State::durable) << number;
+  }
+  EXPECT_EQ(window_.state(key_of(0), start), State::absent);
+}
+
+TEST_F(IdempotencyWindowTest, SaysFullWhenNothingButPendingKeysAreThere) {
+  uint64_t fresh = 0;
+  uint64_t full = 0;
+  for (uint64_t number = 0; number < 256 * 64 * 2; ++number) {
+    const auto result = window_.reserve(key_of(number), start);
+    ASSERT_TRUE(result == Reservation::fresh || result == Reservation::full);
+    ++(result == Reservation::fresh ? fresh : full);
+  }
+  EXPECT_GT(full, 0u);
+  EXPECT_LE(fresh, 256u * 64u);
+  EXPECT_EQ(window_.size(), fresh);
+}
+
+TEST_F(IdempotencyWindowTest, RestoresWhatIsStillInTheWindow) {
+  window_.restore(key_of(1), hours{23}, start);
+  window_.restore(key_of(2), hours{24}, start);
+  window_.restore(key_of(3), -hours{5}, start);  // The wall clock went back meanwhile.
+  EXPECT_EQ(window_.state(key_of(1), start), State::durable);
+  EXPECT_EQ(window_.state(key_of(2), start), State::absent);
+  EXPECT_EQ(window_.state(key_of(3), start), State::durable);
+  EXPECT_EQ(window_.state(key_of(1), start + hours{1}), State::absent);
+  EXPECT_EQ(window_.state(key_of(3), start + hours{24}), State::absent);
+  window_.restore(key_of(3), hours{1}, start);  // Known already: not twice.
+  EXPECT_EQ(window_.size(), 2u);
+}
+
+TEST_F(IdempotencyWindowTest, ReservesARestoredKeyThatIsTooOldBehindAYoungerOne) {
+  window_.restore(key_of(1), hours{0}, start);
+  for (uint64_t number = 2; number < 2000; ++number)
+    window_.restore(key_of(number), hours{20}, start);
+  for (uint64_t number = 2; number < 2000; ++number) {
+    EXPECT_EQ(window_.reserve(key_of(number), start + hours{5}), Reservation::fresh);
+  }
+}
+
+// A model with unlimited memory says what each answer must be; keys come, go and age at random.
+TEST(IdempotencyWindow, AgreesWithAModel) {
+  struct Known {
+    Instant at;
+    bool pending;
+  };
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Prng random{seed};
+    IdempotencyWindow window{{.length = seconds{50}, .entries_max = 1u << 20}, secret};
+    std::unordered_map<uint64_t, Known> model;
+    Instant now = start;
+    for (int step = 0; step < 20'000; ++step) {
+      now += std::chrono::milliseconds{random.below(20)};
+      const uint64_t number = random.below(3000);
+      const auto key = window.key("o", "s", std::to_string(number));
+      const auto known = model.find(number);
+      const bool alive =
+          known != model.end() && (known->second.pending || now - known->second.at < seconds{50});
+      if (alive && known->second.pending && random.chance(2, 3)) {
+        if (random.chance(1, 3)) {
+          window.abandon(key);
+          model.erase(known);
+        } else {
+          window.confirm(key);
+          known->second.pending = false;
+        }
+        continue;
+      }
+      const auto expected = !alive                  ? Reservation::fresh
+                            : known->second.pending ? Reservation::duplicate_pending
+                                                    : Reservation::duplicate_durable;
+      ASSERT_EQ(window.reserve(key, now), expected) << "seed " << seed << " step " << step;
+      if (!alive) model[number] = {now, true};
+    }
+  }
+}
+
+TEST(IdempotencyWindow, LetsOneThreadInWhenManyReserveTheSameKeys) {
+  constexpr uint32_t thread_count = 4;
+  constexpr uint64_t key_count = 5000;
+  IdempotencyWindow window{{.entries_max = 1u << 16}, secret};
+  std::vector<std::atomic<uint32_t>> stored(key_count);
+  std::atomic<uint32_t> misordered{0};
+  const auto run = [&](uint64_t seed) {
+    Prng random{seed};
+    for (int step = 0; step < 40'000; ++step) {
+      const uint64_t number = random.below(key_count);
+      const auto key = window.key("o", "s", std::to_string(number));
+      switch (window.reserve(key, start)) {
+        case Reservation::fresh:
+          if (random.chance(1, 4)) {
+            window.abandon(key);
+          } else {
+            stored[number].fetch_add(1);
+            window.confirm(key);
+          }
+          break;
+        case Reservation::duplicate_durable:
+          // Whoever hears that it is stored must find it stored.
+          if (stored[number].load() == 0) misordered.fetch_add(1);
+          break;
+        case Reservation::duplicate_pending:
+        case Reservation::full: break;
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (uint32_t index = 0; index < thread_count; ++index) threads.emplace_back(run, index + 1);
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& count : stored) EXPECT_LE(count.load(), 1u);
+  EXPECT_EQ(misordered.load(), 0u);
+}
+
+}  // namespace
+}  // namespace ringpost::ingest

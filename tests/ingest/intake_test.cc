@@ -1,0 +1,398 @@
+#include "ingest/intake.h"
+
+#include "crypto/digest.h"
+#include "tests/ingest/memory_ring.h"
+#include "tests/ingest/requests.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+// Goal: 202 means durable, a refusal means nothing was stored, and where neither is certain there
+// is no answer. Method: an intake over a journal and a server that the test plays.
+
+namespace ringpost::ingest {
+namespace {
+
+using journal::EventRef;
+using journal::Position;
+
+class TestLog final : public EventLog {
+ public:
+  Result<void> admit(uint32_t count, uint64_t bytes) const override {
+    if (failure) return *failure;
+    if (count > events_max || bytes > bytes_max) return Error{Errc::overloaded};
+    return {};
+  }
+  Result<Position> append(Bytes record) override {
+    if (failure) return *failure;
+    if (appends_left-- == 0) return Error{Errc::out_of_space, Side::disk};
+    records.push_back(std::vector<std::byte>(record.begin(), record.end()));
+    const Position position = Position::make(1, 1, offset);
+    offset += 100;
+    return position;
+  }
+  /// Just behind the last record.
+  Position end() const { return Position::make(1, 1, offset); }
+  Position begin(uint32_t index) const { return Position::make(1, 1, 4096 + index * 100); }
+
+  std::optional<Error> failure;
+  uint32_t events_max = 100'000;
+  uint64_t bytes_max = 100'000'000;
+  uint32_t appends_left = 1'000'000;
+  uint32_t offset = 4096;
+  std::vector<std::vector<std::byte>> records;
+};
+
+class TestAnswers final : public Answers {
+ public:
+  void answer(http::RequestHandle handle, const http::Response& response) override {
+    EXPECT_FALSE(answered.contains(handle.index)) << handle.index;
+    answered[handle.index] = response;
+    order.push_back(handle.index);
+  }
+  void drop(http::RequestHandle handle) override { dropped.push_back(handle.index); }
+
+  std::map<uint32_t, http::Response> answered;
+  std::vector<uint32_t> order;
+  std::vector<uint32_t> dropped;
+};
+
+class TestSink final : public IntakeSink {
+ public:
+  void on_event_durable(EventRef event) override { events.push_back(std::move(event)); }
+  void on_redelivery_done(uint64_t ticket, const Ulid& uid, std::optional<Error> error) override {
+    redeliveries.push_back({ticket, uid, error});
+  }
+  struct Redelivery {
+    uint64_t ticket;
+    Ulid uid;
+    std::optional<Error> error;
+  };
+  std::vector<EventRef> events;
+  std::vector<Redelivery> redeliveries;
+};
+
+constexpr uint8_t writes = static_cast<uint8_t>(subscription::Scope::events_write);
+constexpr uint8_t reads = static_cast<uint8_t>(subscription::Scope::webhooks_read);
+
+/// One shard's intake with its own journal; shards share the window.
+struct Shard {
+  explicit Shard(test::MemoryRing& ring, IdempotencyWindow& window)
+      : intake({ring, counters, log, window, answers, sink}, {}) {
+    add_token(1, "good", writes);
+    add_token(2, "reader", reads);
+    add_token(3, "root", static_cast<uint8_t>(subscription::Scope::admin));
+    table.publish();
+  }
+
+  void add_token(uint32_t number, std::string_view text, uint8_t scopes) {
+    table.put_token({.number = number,
+                     .organization = "acme",
+                     .scopes = scopes,
+                     .sha256 = crypto::sha256(as_bytes(text))});
+  }
+
+  uint32_t post(std::string_view type, std::string_view body,
+                std::string_view authorization = "Bearer good") {
+    intake.on_request({++requests, 1},
+                      test::request_of(type, body, {{"Authorization", authorization}}),
+                      table.current());
+    return requests;
+  }
+  uint32_t post_one(std::string_view id) { return post("application/json", event_of(id)); }
+  uint32_t post_lines(const std::vector<std::string>& ids) {
+    std::string body;
+    for (const std::string& id : ids) body += event_of(id) + "\n";
+    return post("application/x-ndjson", body);
+  }
+  static std::string event_of(std::string_view id) {
+    return R"({"type":"t","source":"s","data":{"n":1.0})" +
+           (id.empty() ? "" : R"(,"id":")" + std::string{id} + "\"") + "}";
+  }
+  void make_durable() { intake.on_durable(log.end()); }
+  uint16_t status(uint32_t request) const {
+    const auto found = answers.answered.find(request);
+    return found == answers.answered.end() ? 0 : found->second.status;
+  }
+  const std::string& body(uint32_t request) { return answers.answered[request].body; }
+
+  Counters counters;
+  TestLog log;
+  subscription::SubscriptionTable table{0, {5, 6}};
+  TestAnswers answers;
+  TestSink sink;
+  Intake intake;
+  uint32_t requests = 0;
+};
+
+class IntakeTest : public testing::Test {
+ protected:
+  test::MemoryRing ring_;
+  IdempotencyWindow window_{{}, {HashKey{1, 2}, HashKey{3, 4}}};
+  Shard shard_{ring_, window_};
+  Shard other_{ring_, window_};
+};
+
+TEST_F(IntakeTest, AnswersWhenTheEventIsDurableAndNotBefore) {
+  const uint32_t request = shard_.post_one("e1");
+  EXPECT_EQ(shard_.status(request), 0);
+  EXPECT_TRUE(shard_.sink.events.empty());
+  shard_.intake.on_durable(shard_.log.begin(0));  // Up to its first byte.
+  EXPECT_EQ(shard_.status(request), 0);
+  EXPECT_TRUE(shard_.sink.events.empty());
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(request), 202);
+  EXPECT_EQ(shard_.body(request), R"({"accepted":1,"duplicates":0,"events":[{"id":"e1"}]})");
+  ASSERT_EQ(shard_.sink.events.size(), 1u);
+  EXPECT_EQ(shard_.sink.events[0]->position(), shard_.log.begin(0));
+  EXPECT_EQ(shard_.counters.value(Counter::events_accepted), 1u);
+  EXPECT_TRUE(shard_.intake.idle());
+}
+
+TEST_F(IntakeTest, StoresTheEventWithItsWebhooks) {
+  for (const uint32_t number : {7u, 8u, 9u}) {
+    shard_.table.put({.number = number, .organization = "acme", .sources = {"s"}});
+  }
+  shard_.table.put({.number = 10, .organization = "acme", .sources = {"other"}});
+  shard_.table.put({.number = 11, .organization = "other"});
+  shard_.table.publish();
+  shard_.post_one("e1");
+  shard_.make_durable();
+  const auto& view = shard_.sink.events.at(0)->view();
+  EXPECT_EQ(view.organization, "acme");
+  EXPECT_EQ(view.id, "e1");
+  EXPECT_TRUE(view.id_given);
+  EXPECT_EQ(view.accepted_at, ring_.wall_now());
+  EXPECT_EQ(as_text(view.data), R"({"n":1.0})");
+  ASSERT_EQ(view.webhook_count(), 3u);
+  EXPECT_EQ(view.webhook_number(2), 9u);
+  EXPECT_EQ(shard_.log.records.at(0).size(), shard_.sink.events[0]->record().size());
+}
+
+TEST_F(IntakeTest, MintsAnIdWhereNoneIsGiven) {
+  const uint32_t request = shard_.post_lines({"", ""});
+  shard_.make_durable();
+  ASSERT_EQ(shard_.sink.events.size(), 2u);
+  const auto& first = shard_.sink.events[0]->view();
+  EXPECT_FALSE(first.id_given);
+  EXPECT_EQ(first.id, first.uid.to_text());
+  EXPECT_NE(first.uid, shard_.sink.events[1]->view().uid);
+  EXPECT_EQ(shard_.body(request), R"({"accepted":2,"duplicates":0,"events":[{"id":")" +
+                                      first.uid.to_text() + R"("},{"id":")" +
+                                      shard_.sink.events[1]->view().uid.to_text() + R"("}]})");
+}
+
+TEST_F(IntakeTest, AnswersABatchAfterItsLastEvent) {
+  const uint32_t batch = shard_.post_lines({"a", "b", "c"});
+  const uint32_t next = shard_.post_one("d");
+  shard_.intake.on_durable(shard_.log.begin(2));
+  EXPECT_EQ(shard_.status(batch), 0);
+  EXPECT_EQ(shard_.sink.events.size(), 2u);
+  shard_.intake.on_durable(shard_.log.begin(3));
+  EXPECT_EQ(shard_.status(batch), 202);
+  EXPECT_EQ(shard_.status(next), 0);
+  shard_.make_durable();
+  EXPECT_EQ(shard_.answers.order, (std::vector<uint32_t>{batch, next}));
+}
+
+// --- duplicates ---------------------------------------------------------------------------------
+
+TEST_F(IntakeTest, AcknowledgesADurableDuplicateAtOnceAndStoresItOnce) {
+  shard_.post_one("e1");
+  shard_.make_durable();
+  const uint32_t again = shard_.post_one("e1");
+  EXPECT_EQ(shard_.status(again), 202);
+  EXPECT_EQ(shard_.body(again), R"({"accepted":0,"duplicates":1,"events":[{"id":"e1"}]})");
+  EXPECT_EQ(shard_.log.records.size(), 1u);
+  EXPECT_EQ(shard_.counters.value(Counter::events_duplicate), 1u);
+}
+
+TEST_F(IntakeTest, HoldsADuplicateUntilTheFirstIsDurable) {
+  shard_.post_one("e1");
+  const uint32_t here = shard_.post_one("e1");
+  const uint32_t there = other_.post_one("e1");
+  ring_.pass(std::chrono::seconds{5});
+  EXPECT_EQ(shard_.status(here), 0);
+  EXPECT_EQ(other_.status(there), 0);
+  shard_.make_durable();
+  ring_.pass(std::chrono::milliseconds{100});
+  EXPECT_EQ(shard_.status(here), 202);
+  EXPECT_EQ(other_.status(there), 202);
+  EXPECT_EQ(shard_.log.records.size() + other_.log.records.size(), 1u);
+  EXPECT_TRUE(other_.intake.idle());
+}
+
+TEST_F(IntakeTest, CountsADuplicateWithinOneBatch) {
+  const uint32_t request = shard_.post_lines({"a", "b", "a"});
+  shard_.make_durable();
+  EXPECT_EQ(shard_.body(request),
+            R"({"accepted":2,"duplicates":1,"events":[{"id":"a"},{"id":"b"},{"id":"a"}]})");
+  EXPECT_EQ(shard_.sink.events.size(), 2u);
+}
+
+TEST_F(IntakeTest, RefusesADuplicateWhoseFirstWasNotStored) {
+  shard_.post_one("e1");
+  const uint32_t there = other_.post_one("e1");
+  const uint32_t mixed = other_.post_lines({"x", "e1"});
+  other_.make_durable();
+  shard_.intake.on_storage_failed(Error{Errc::io_failed, Side::disk});
+  ring_.pass(std::chrono::milliseconds{100});
+  EXPECT_EQ(other_.status(there), 503);
+  // One of its events is stored: no status would be true of both.
+  EXPECT_EQ(other_.status(mixed), 0);
+  EXPECT_EQ(other_.answers.dropped, (std::vector<uint32_t>{mixed}));
+  EXPECT_EQ(other_.sink.events.size(), 1u);
+}
+
+// --- refusals -----------------------------------------------------------------------------------
+
+TEST_F(IntakeTest, AsksForATokenWithTheScope) {
+  for (const char* bad :
+       {"", "good", "Bearer", "Bearer ", "Bearer bad", "Basic good", "Bearer good2"}) {
+    const uint32_t request = shard_.post("application/json", Shard::event_of("e"), bad);
+    EXPECT_EQ(shard_.status(request), 401) << bad;
+    EXPECT_EQ(shard_.answers.answered[request].headers.at(0).value, "Bearer");
+  }
+  EXPECT_EQ(shard_.status(shard_.post("application/json", Shard::event_of("e"), "Bearer reader")),
+            403);
+  EXPECT_EQ(shard_.status(shard_.post("text/plain", "{", "Bearer bad")), 401);
+  EXPECT_TRUE(shard_.log.records.empty());
+  shard_.post("application/json", Shard::event_of("a"), "bearer good");
+  shard_.post("application/json", Shard::event_of("b"), "Bearer root");
+  EXPECT_EQ(shard_.log.records.size(), 2u);
+  shard_.make_durable();
+}
+
+TEST_F(IntakeTest, RefusesARevokedTokenWithTheSnapshotThatRevokedIt) {
+  for (int round = 0; round < 5; ++round) shard_.post_one("");
+  EXPECT_EQ(shard_.log.records.size(), 5u);
+  shard_.table.remove_token(1);
+  shard_.table.publish();
+  EXPECT_EQ(shard_.status(shard_.post_one("")), 401);
+  shard_.add_token(1, "good", reads);
+  shard_.table.publish();
+  EXPECT_EQ(shard_.status(shard_.post_one("")), 403);
+  shard_.make_durable();
+}
+
+TEST_F(IntakeTest, StoresNothingOfABadBatchAndForgetsItsKeys) {
+  const std::string good = Shard::event_of("a");
+  const uint32_t bad = shard_.post("application/x-ndjson", good + "\n" + good + "\n{\"type\":1}\n");
+  EXPECT_EQ(shard_.status(bad), 422);
+  EXPECT_NE(shard_.body(bad).find(R"("line":3)"), std::string::npos) << shard_.body(bad);
+  EXPECT_NE(shard_.body(bad).find(R"("member":"type")"), std::string::npos) << shard_.body(bad);
+  EXPECT_TRUE(shard_.log.records.empty());
+  EXPECT_EQ(window_.size(), 0u);
+  EXPECT_EQ(shard_.counters.value(Counter::events_refused), 1u);
+}
+
+TEST_F(IntakeTest, RefusesWhatTheJournalDoesNotTakeAndForgetsItsKeys) {
+  struct Case {
+    Errc code;
+    uint16_t status;
+    bool retry;
+  };
+  for (const Case& expected :
+       {Case{Errc::overloaded, 503, true}, Case{Errc::out_of_space, 507, true},
+        Case{Errc::io_failed, 503, true}, Case{Errc::too_large, 413, false}}) {
+    shard_.log.failure = Error{expected.code, Side::disk};
+    const uint32_t request = shard_.post_lines({"a", "b"});
+    EXPECT_EQ(shard_.status(request), expected.status);
+    EXPECT_EQ(!shard_.answers.answered[request].headers.empty(), expected.retry);
+    EXPECT_EQ(window_.size(), 0u);
+  }
+  shard_.log.failure.reset();
+  shard_.log.events_max = 1;  // Passes the first look, not the whole batch.
+  EXPECT_EQ(shard_.status(shard_.post_lines({"a", "b"})), 503);
+  EXPECT_EQ(window_.size(), 0u);
+  EXPECT_TRUE(shard_.log.records.empty());
+  shard_.log.events_max = 2;
+  shard_.post_lines({"a", "b"});
+  shard_.make_durable();
+  EXPECT_EQ(shard_.sink.events.size(), 2u);
+}
+
+TEST_F(IntakeTest, DropsABatchThatTheJournalCutsShort) {
+  shard_.log.appends_left = 1;
+  const uint32_t request = shard_.post_lines({"a", "b", "c"});
+  EXPECT_EQ(shard_.status(request), 0);
+  EXPECT_EQ(shard_.answers.dropped, (std::vector<uint32_t>{request}));
+  shard_.make_durable();
+  EXPECT_EQ(shard_.sink.events.size(), 1u);  // It is stored, so it is delivered.
+  shard_.log.appends_left = 100;
+  const uint32_t again = shard_.post_lines({"a", "b", "c"});
+  shard_.make_durable();
+  EXPECT_EQ(shard_.body(again),
+            R"({"accepted":2,"duplicates":1,"events":[{"id":"a"},{"id":"b"},{"id":"c"}]})");
+}
+
+TEST_F(IntakeTest, StorageFailureLeavesNoAnswerToWhatWasUnderWay) {
+  const uint32_t first = shard_.post_one("a");
+  shard_.intake.on_durable(shard_.log.begin(1));
+  const uint32_t second = shard_.post_one("b");
+  shard_.log.failure = Error{Errc::io_failed, Side::disk, 5};
+  shard_.intake.on_storage_failed(*shard_.log.failure);
+  const uint32_t third = shard_.post_one("c");
+  EXPECT_EQ(shard_.status(first), 202);
+  EXPECT_EQ(shard_.status(second), 0);
+  EXPECT_EQ(shard_.answers.dropped, (std::vector<uint32_t>{second}));
+  EXPECT_EQ(shard_.status(third), 503);
+  EXPECT_EQ(shard_.sink.events.size(), 1u);
+  EXPECT_TRUE(shard_.intake.idle());
+}
+
+TEST_F(IntakeTest, RefusesBeforeTheBodyWhatNeedsNoBody) {
+  uint64_t limit = 0;
+  const auto before = [&](const char* type, const char* token) {
+    const auto problem = shard_.intake.before_body(
+        test::request_of(type, "", {{"Authorization", token}}), shard_.table.current(), limit);
+    return problem ? problem->status : 0;
+  };
+  EXPECT_EQ(before("application/json", "Bearer good"), 0);
+  EXPECT_EQ(limit, 1u << 20);
+  EXPECT_EQ(before("application/x-ndjson", "Bearer good"), 0);
+  EXPECT_EQ(limit, 16u << 20);
+  EXPECT_EQ(before("application/json", "Bearer bad"), 401);
+  EXPECT_EQ(before("application/json", "Bearer reader"), 403);
+  shard_.log.failure = Error{Errc::out_of_space, Side::disk};
+  EXPECT_EQ(before("application/json", "Bearer good"), 507);
+}
+
+// --- redeliveries -------------------------------------------------------------------------------
+
+TEST_F(IntakeTest, StoresARedeliveryAndSaysSo) {
+  shard_.post_one("a");
+  shard_.make_durable();
+  const EventRef event = journal::EventCodec::encode(shard_.sink.events[0]->view());
+  shard_.intake.append_redelivery(event, 7);
+  EXPECT_TRUE(shard_.sink.redeliveries.empty());
+  shard_.make_durable();
+  ASSERT_EQ(shard_.sink.events.size(), 2u);
+  ASSERT_EQ(shard_.sink.redeliveries.size(), 1u);
+  EXPECT_EQ(shard_.sink.redeliveries[0].ticket, 7u);
+  EXPECT_FALSE(shard_.sink.redeliveries[0].error);
+  EXPECT_EQ(shard_.sink.redeliveries[0].uid, event->view().uid);
+}
+
+TEST_F(IntakeTest, SaysWhyARedeliveryIsNotStored) {
+  shard_.post_one("a");
+  shard_.make_durable();
+  const EventRef event = journal::EventCodec::encode(shard_.sink.events[0]->view());
+  shard_.intake.append_redelivery(event, 1);
+  shard_.intake.on_storage_failed(Error{Errc::io_failed, Side::disk});
+  shard_.log.failure = Error{Errc::overloaded};
+  shard_.intake.append_redelivery(event, 2);
+  ASSERT_EQ(shard_.sink.redeliveries.size(), 2u);
+  EXPECT_EQ(shard_.sink.redeliveries[0].error->code, Errc::io_failed);
+  EXPECT_EQ(shard_.sink.redeliveries[1].error->code, Errc::overloaded);
+  EXPECT_EQ(shard_.sink.events.size(), 1u);
+}
+
+}  // namespace
+}  // namespace ringpost::ingest

@@ -1,0 +1,501 @@
+#include "ingest/server.h"
+
+#include "tests/ingest/memory_ring.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+// Goal: a connection reads one request at a time however its bytes are cut, answers in order, and
+// gives no peer more than its share of bytes, connections or time.
+// Method: the server over a ring whose clients are strings and whose clock the test turns.
+
+namespace ringpost::ingest {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using test::MemoryRing;
+
+constexpr std::string_view get_a = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr std::string_view post_b = "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+constexpr std::string_view chunked_c =
+    "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+    "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+
+class TestBackend final : public Backend {
+ public:
+  std::optional<http::Problem> before_body(const http::Request& head, const Origin& origin,
+                                           uint64_t& body_bytes_max) override {
+    heads.push_back(head.path);
+    serves = origin.serves;
+    body_bytes_max = body_limit;
+    return refusal;
+  }
+  void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+                  const Origin& origin) override {
+    serves = origin.serves;
+    bodies.push_back(request->body);
+    EXPECT_GE(request->body.capacity(), request->body.size() + 64);
+    paths.push_back(request->path);
+    handles.push_back(handle);
+    if (answers != nullptr) answers->answer(handle, {.body = request->path + " " + request->body});
+  }
+
+  Answers* answers = nullptr;  ///< Answers at once with path and body; nullptr: the test answers.
+  std::optional<http::Problem> refusal;
+  uint64_t body_limit = 1000;
+  Serves serves;
+  std::vector<std::string> heads;
+  std::vector<std::string> paths;
+  std::vector<std::string> bodies;
+  std::vector<http::RequestHandle> handles;
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  explicit ServerTest(const ServerLimits& limits = {})
+      : server_(std::make_unique<Server>(ring_, counters_, backend_, limits)) {
+    EXPECT_TRUE(server_->listen({.serves = {.events = true, .api = true}}));
+  }
+  ~ServerTest() override {
+    server_->stop();
+    server_->stop();
+    ring_.pass(seconds{40});
+    EXPECT_TRUE(server_->stopped());
+    EXPECT_EQ(ring_.pending_count(), 0u);
+  }
+
+  void answer_at_once() { backend_.answers = server_.get(); }
+  MemoryRing::Client connect() {
+    const auto client = ring_.connect();
+    ring_.settle();
+    return client;
+  }
+  void send(MemoryRing::Client client, std::string_view bytes) {
+    ring_.send_bytes(client, bytes);
+    ring_.settle();
+  }
+  std::string ask(MemoryRing::Client client, std::string_view bytes) {
+    send(client, bytes);
+    return ring_.take_output(client);
+  }
+  static uint32_t count(std::string_view text, std::string_view what) {
+    uint32_t found = 0;
+    for (size_t at = text.find(what); at != std::string_view::npos; at = text.find(what, at + 1)) {
+      ++found;
+    }
+    return found;
+  }
+
+  MemoryRing ring_;
+  Counters counters_;
+  TestBackend backend_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, AnswersAndKeepsTheConnection) {
+  answer_at_once();
+  const auto client = connect();
+  for (int round = 0; round < 3; ++round) {
+    const std::string answer = ask(client, post_b);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << answer;
+    EXPECT_TRUE(answer.ends_with("\r\n\r\n/b hello")) << answer;
+    EXPECT_EQ(answer.find("onnection: close"), std::string::npos);
+  }
+  EXPECT_FALSE(ring_.closed(client));
+  EXPECT_EQ(counters_.value(Counter::http_requests), 3u);
+  EXPECT_EQ(counters_.value(Counter::connections_accepted), 1u);
+}
+
+TEST_F(ServerTest, TellsTheBackendWhatTheListenerServes) {
+  answer_at_once();
+  EXPECT_TRUE(server_->listen({.serves = {.metrics = true}}));
+  ask(connect(), get_a);
+  EXPECT_TRUE(backend_.serves.events);
+  EXPECT_FALSE(backend_.serves.metrics);
+  const auto client = ring_.connect(1);
+  ask(client, get_a);
+  EXPECT_FALSE(backend_.serves.events);
+  EXPECT_TRUE(backend_.serves.metrics);
+}
+
+TEST_F(ServerTest, ReadsTheSameRequestsHoweverTheyAreCut) {
+  answer_at_once();
+  const std::string stream =
+      std::string{get_a} + std::string{post_b} + std::string{chunked_c} + std::string{get_a};
+  for (size_t cut = 0; cut <= stream.size(); ++cut) {
+    const auto client = connect();
+    const std::string first = ask(client, stream.substr(0, cut));
+    const std::string answers = first + ask(client, stream.substr(cut));
+    EXPECT_EQ(count(answers, "HTTP/1.1 200"), 4u) << cut;
+    EXPECT_TRUE(answers.ends_with("/a ")) << cut;
+    EXPECT_NE(answers.find("/c abcde"), std::string::npos) << cut;
+    ring_.end(client);
+    ring_.settle();
+  }
+  const auto client = connect();
+  std::string answers;
+  for (const char byte : stream) answers += ask(client, {&byte, 1});
+  EXPECT_EQ(count(answers, "HTTP/1.1 200"), 4u);
+}
+
+TEST_F(ServerTest, HandsOverTheNextRequestOnlyAfterTheAnswer) {
+  const auto client = connect();
+  send(client, std::string{get_a} + std::string{post_b} + std::string{chunked_c});
+  ASSERT_EQ(backend_.paths, (std::vector<std::string>{"/a"}));
+  server_->answer(backend_.handles[0], {.body = "1"});
+  ring_.settle();
+  ASSERT_EQ(backend_.paths, (std::vector<std::string>{"/a", "/b"}));
+  server_->answer(backend_.handles[1], {.body = "2"});
+  ring_.settle();
+  ASSERT_EQ(backend_.paths.size(), 3u);
+  server_->answer(backend_.handles[2], {.body = "3"});
+  ring_.settle();
+  const std::string answers = ring_.take_output(client);
+  EXPECT_LT(answers.find("\r\n\r\n1"), answers.find("\r\n\r\n2"));
+  EXPECT_LT(answers.find("\r\n\r\n2"), answers.find("\r\n\r\n3"));
+}
+
+TEST_F(ServerTest, TakesInLittleWhileARequestWaits) {
+  const auto client = connect();
+  std::string flood;
+  while (flood.size() < 1'000'000) flood += get_a;
+  send(client, flood);
+  EXPECT_EQ(backend_.paths.size(), 1u);
+  EXPECT_GT(ring_.unread(client), 900'000u);
+}
+
+TEST_F(ServerTest, AnswersAFloodOfPipelinedRequestsInOrder) {
+  answer_at_once();
+  const auto client = connect();
+  std::string flood;
+  for (int index = 0; index < 3000; ++index) {
+    flood += "GET /" + std::to_string(index) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+  }
+  ring_.send_bytes(client, flood);
+  ring_.pass(seconds{1});
+  ASSERT_EQ(backend_.paths.size(), 3000u);
+  for (int index = 0; index < 3000; ++index) {
+    EXPECT_EQ(backend_.paths[static_cast<size_t>(index)], "/" + std::to_string(index));
+  }
+  EXPECT_EQ(count(ring_.take_output(client), "HTTP/1.1 200"), 3000u);
+}
+
+TEST_F(ServerTest, ClosesAfterTheAnswerWhenTheClientAsksForIt) {
+  answer_at_once();
+  const auto client = connect();
+  const std::string answer =
+      ask(client, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + std::string{get_a});
+  EXPECT_EQ(count(answer, "HTTP/1.1 200"), 1u);
+  EXPECT_EQ(count(answer, "Connection: close"), 1u) << answer;
+  EXPECT_TRUE(ring_.half_closed(client));
+  EXPECT_EQ(backend_.paths.size(), 1u);
+  ring_.pass(seconds{3});
+  EXPECT_TRUE(ring_.closed(client));
+  EXPECT_EQ(server_->connection_count(), 0u);
+}
+
+TEST_F(ServerTest, AnswersHeadWithoutBody) {
+  answer_at_once();
+  const std::string answer = ask(connect(), "HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(answer.ends_with("\r\n\r\n")) << answer;
+  EXPECT_NE(answer.find("Content-Length: 3"), std::string::npos) << answer;
+}
+
+// --- refusals -----------------------------------------------------------------------------------
+
+TEST_F(ServerTest, RefusesOnceAndClosesWhatCannotBeRead) {
+  answer_at_once();
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"garbage\r\n\r\n", "400"},
+      {"GET / HTTP/1.1\r\n\r\n", "400"},
+      {"POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n0\r\n\r\nX",
+       "400"},
+      {"POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400"},
+      {"GET / HTTP/2.0\r\nHost: x\r\n\r\n", "505"},
+      {"GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n", "414"},
+      {"GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(9000, 'a') + "\r\n\r\n", "431"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nContent-Length: 1\r\n\r\n", "417"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", "413"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n", "413"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
+           std::string(1001, 'x') + "\r\n0\r\n\r\n",
+       "413"},
+  };
+  for (const auto& [bytes, status] : cases) {
+    const auto client = connect();
+    const std::string answer = ask(client, bytes + std::string{get_a});
+    EXPECT_EQ(count(answer, "\r\nDate: "), 1u) << bytes.substr(0, 80) << answer;
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 " + status)) << bytes.substr(0, 80) << answer;
+    EXPECT_NE(answer.find("application/problem+json"), std::string::npos);
+    EXPECT_TRUE(ring_.half_closed(client));
+  }
+  EXPECT_TRUE(backend_.paths.empty());
+  ring_.pass(seconds{3});
+  EXPECT_EQ(server_->connection_count(), 0u);
+}
+
+TEST_F(ServerTest, RefusesBeforeTheBodyIsReadAndCloses) {
+  backend_.refusal = http::Problem{.status = 401};
+  const auto client = connect();
+  const std::string answer = ask(
+      client, "POST /b HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 401")) << answer;
+  EXPECT_NE(answer.find("WWW-Authenticate: Bearer"), std::string::npos) << answer;
+  EXPECT_TRUE(ring_.half_closed(client));
+  EXPECT_TRUE(backend_.paths.empty());
+}
+
+TEST_F(ServerTest, TakesABodyOfExactlyTheLimit) {
+  answer_at_once();
+  const std::string body(1000, 'x');
+  const std::string answer =
+      ask(connect(), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + body);
+  EXPECT_TRUE(answer.ends_with(body));
+}
+
+TEST_F(ServerTest, SendsContinueWhenTheBodyIsWanted) {
+  answer_at_once();
+  const auto client = connect();
+  const std::string interim = ask(
+      client, "POST /b HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_TRUE(ask(client, "hello").ends_with("/b hello"));
+  // Also to a client that did not wait.
+  const std::string together =
+      ask(client,
+          "POST /b HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_TRUE(together.starts_with("HTTP/1.1 200")) << together;
+  EXPECT_FALSE(ring_.closed(client));
+}
+
+// --- time ---------------------------------------------------------------------------------------
+
+TEST_F(ServerTest, CutsSlowHeads) {
+  answer_at_once();
+  const auto client = connect();
+  for (int second = 0; second < 9; ++second) {
+    send(client, second == 0 ? "G" : (second == 1 ? "E" : "T"));
+    ring_.pass(seconds{1});
+    ASSERT_FALSE(ring_.half_closed(client)) << second;
+  }
+  ring_.pass(seconds{2});
+  EXPECT_TRUE(ring_.output(client).starts_with("HTTP/1.1 408")) << ring_.output(client);
+  ring_.pass(seconds{3});
+  EXPECT_TRUE(ring_.closed(client));
+}
+
+TEST_F(ServerTest, ClosesAConnectionThatSendsNothing) {
+  const auto client = connect();
+  ring_.pass(milliseconds{9'900});
+  EXPECT_FALSE(ring_.half_closed(client));
+  ring_.pass(seconds{3});
+  EXPECT_TRUE(ring_.closed(client));
+  EXPECT_EQ(ring_.output(client), "");
+}
+
+TEST_F(ServerTest, HeadTimeOfALaterRequestRunsFromItsFirstByte) {
+  answer_at_once();
+  const auto client = connect();
+  ask(client, get_a);
+  ring_.pass(seconds{70});
+  send(client, "GET");
+  ring_.pass(milliseconds{9'900});
+  EXPECT_FALSE(ring_.half_closed(client));
+  ring_.pass(seconds{1});
+  EXPECT_TRUE(ring_.output(client).starts_with("HTTP/1.1 408"));
+}
+
+TEST_F(ServerTest, ClosesIdleConnectionsQuietly) {
+  answer_at_once();
+  const auto client = connect();
+  ask(client, get_a);
+  ring_.pass(seconds{74});
+  EXPECT_FALSE(ring_.half_closed(client));
+  ring_.pass(seconds{4});
+  EXPECT_TRUE(ring_.closed(client));
+  EXPECT_EQ(ring_.output(client), "");
+}
+
+TEST_F(ServerTest, CutsSlowBodiesAtATotalDeadline) {
+  const auto client = connect();
+  send(client, "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n");
+  for (int second = 0; second < 29; ++second) {
+    send(client, "x");
+    ring_.pass(seconds{1});
+    ASSERT_FALSE(ring_.half_closed(client)) << second;
+  }
+  ring_.pass(seconds{2});
+  EXPECT_TRUE(ring_.output(client).starts_with("HTTP/1.1 408"));
+  EXPECT_TRUE(backend_.paths.empty());
+}
+
+TEST_F(ServerTest, GivesUpOnAClientThatTakesNoAnswer) {
+  const auto client = connect();
+  send(client, get_a);
+  ring_.set_reading(client, false);
+  server_->answer(backend_.handles[0], {.body = std::string(100'000, 'x')});
+  ring_.pass(seconds{29});
+  EXPECT_FALSE(ring_.closed(client));
+  ring_.pass(seconds{4});
+  EXPECT_TRUE(ring_.closed(client));
+  EXPECT_EQ(server_->connection_count(), 0u);
+}
+
+TEST_F(ServerTest, WaitsForTheBackendWithoutADeadline) {
+  const auto client = connect();
+  send(client, get_a);
+  ring_.pass(seconds{300});
+  EXPECT_FALSE(ring_.closed(client));
+  server_->answer(backend_.handles[0], {.body = "late"});
+  ring_.settle();
+  EXPECT_TRUE(ring_.output(client).ends_with("late"));
+}
+
+// --- ends ---------------------------------------------------------------------------------------
+
+TEST_F(ServerTest, IgnoresHalfARequest) {
+  const std::string request{post_b};
+  for (size_t size = 0; size < request.size(); ++size) {
+    const auto client = connect();
+    send(client, request.substr(0, size));
+    ring_.end(client);
+    ring_.pass(seconds{3});
+    EXPECT_TRUE(ring_.closed(client)) << size;
+  }
+  EXPECT_TRUE(backend_.paths.empty());
+  EXPECT_EQ(server_->connection_count(), 0u);
+}
+
+TEST_F(ServerTest, AnswersAClientThatOnlyEndedItsSide) {
+  const auto client = connect();
+  send(client, std::string{get_a} + std::string{post_b});
+  ring_.end(client);
+  ring_.settle();
+  ASSERT_EQ(backend_.paths.size(), 1u);
+  server_->answer(backend_.handles[0], {.body = "1"});
+  ring_.settle();
+  ASSERT_EQ(backend_.paths.size(), 2u);
+  server_->answer(backend_.handles[1], {.body = "2"});
+  ring_.pass(seconds{3});
+  EXPECT_EQ(count(ring_.output(client), "HTTP/1.1 200"), 2u);
+  EXPECT_TRUE(ring_.closed(client));
+}
+
+TEST_F(ServerTest, NoticesStaleHandles) {
+  const auto first = connect();
+  send(first, get_a);
+  const auto handle = backend_.handles[0];
+  ring_.reset(first);
+  ring_.pass(seconds{1});
+  EXPECT_EQ(server_->connection_count(), 0u);
+  const auto second = connect();
+  send(second, get_a);
+  ASSERT_EQ(backend_.handles[1].index, handle.index);  // The same object, opened again.
+  server_->answer(handle, {.body = "stale"});
+  server_->drop(handle);
+  server_->answer({1234, 1}, {.body = "unknown"});
+  ring_.settle();
+  EXPECT_EQ(ring_.output(second), "");
+  server_->answer(backend_.handles[1], {.body = "fresh"});
+  server_->answer(backend_.handles[1], {.body = "again"});
+  ring_.settle();
+  EXPECT_TRUE(ring_.output(second).ends_with("fresh"));
+}
+
+TEST_F(ServerTest, DropsWithoutAnAnswer) {
+  const auto client = connect();
+  send(client, get_a);
+  server_->drop(backend_.handles[0]);
+  ring_.settle();
+  EXPECT_TRUE(ring_.closed(client));
+  EXPECT_EQ(ring_.output(client), "");
+}
+
+TEST_F(ServerTest, SurvivesAResetAtAnyMoment) {
+  const std::string request{post_b};
+  for (size_t size = 0; size <= request.size(); ++size) {
+    for (const bool answered : {false, true}) {
+      const auto client = connect();
+      send(client, request.substr(0, size));
+      if (answered && size == request.size()) {
+        server_->answer(backend_.handles.back(), {.body = "x"});
+      }
+      ring_.reset(client);
+      ring_.settle();
+      if (!backend_.handles.empty()) server_->answer(backend_.handles.back(), {.body = "late"});
+      ring_.pass(seconds{3});
+      EXPECT_TRUE(ring_.closed(client)) << size;
+    }
+  }
+  EXPECT_EQ(server_->connection_count(), 0u);
+}
+
+TEST_F(ServerTest, StopClosesIdleConnectionsAndAnswersTheOthers) {
+  const auto idle = connect();
+  send(idle, get_a);
+  server_->answer(backend_.handles[0], {.body = "1"});
+  const auto waiting = connect();
+  send(waiting, get_a);
+  const auto halfway = connect();
+  send(halfway, std::string{post_b}.substr(0, 50));
+  const auto fresh = connect();
+  server_->stop();
+  ring_.pass(seconds{3});
+  EXPECT_TRUE(ring_.closed(idle));
+  EXPECT_TRUE(ring_.closed(fresh));
+  EXPECT_FALSE(ring_.half_closed(waiting));
+  EXPECT_FALSE(server_->stopped());
+
+  server_->answer(backend_.handles[1], {.body = "2"});
+  send(halfway, std::string{post_b}.substr(50));
+  ASSERT_EQ(backend_.paths.size(), 3u);
+  server_->answer(backend_.handles[2], {.body = "3"});
+  ring_.pass(seconds{3});
+  for (const auto client : {waiting, halfway}) {
+    EXPECT_NE(ring_.output(client).find("Connection: close"), std::string::npos);
+    EXPECT_TRUE(ring_.closed(client));
+  }
+  EXPECT_TRUE(server_->stopped());
+}
+
+TEST_F(ServerTest, SecondStopClosesEverythingAtOnce) {
+  const auto client = connect();
+  send(client, get_a);
+  server_->stop();
+  ring_.settle();
+  EXPECT_FALSE(server_->stopped());
+  server_->stop();
+  ring_.settle();
+  EXPECT_TRUE(ring_.closed(client));
+  EXPECT_TRUE(server_->stopped());
+}
+
+class FewConnections : public ServerTest {
+ protected:
+  FewConnections() : ServerTest({.connections_max = 5, .connections_reserved = 2}) {}
+};
+
+TEST_F(FewConnections, TurnsAwayWhatIsBeyondTheLimitAndKeepsAReserve) {
+  answer_at_once();
+  EXPECT_TRUE(server_->listen({.serves = {.api = true}}));
+  std::vector<MemoryRing::Client> clients;
+  for (int index = 0; index < 10; ++index) clients.push_back(connect());
+  EXPECT_EQ(server_->connection_count(), 3u);
+  for (size_t index = 3; index < clients.size(); ++index) EXPECT_TRUE(ring_.closed(clients[index]));
+  const auto operator_client = ring_.connect(1);
+  EXPECT_TRUE(ask(operator_client, get_a).starts_with("HTTP/1.1 200"));
+  ring_.end(clients[0]);
+  ring_.end(clients[1]);
+  ring_.pass(seconds{3});
+  EXPECT_TRUE(ask(connect(), get_a).starts_with("HTTP/1.1 200"));
+}
+
+}  // namespace
+}  // namespace ringpost::ingest
