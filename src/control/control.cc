@@ -153,7 +153,7 @@ void Control::on(uint32_t shard, PayloadWanted&& message) {
 
 void Control::on(uint32_t shard, SnapshotSeen&& message) {
   publisher_.on_seen(shard, message.version);
-  if (publisher_.settled()) table_.reclaim();
+  if (publisher_.settled() && !table_.reclaim()) next_due_ = now_ + retry_interval;
 }
 
 void Control::on(uint32_t, RedeliverDone&& message) {

@@ -39,6 +39,17 @@ WallTime time_of(const Ulid& uid) {
 
 }  // namespace
 
+OutcomeFact to_fact(const journal::OutcomeView& outcome, Position record) {
+  return {.delivery = outcome.delivery,
+          .event = outcome.event,
+          .record = record,
+          .webhook_number = outcome.webhook_number,
+          .attempt = outcome.attempt,
+          .status = outcome.status,
+          .started_at = outcome.started_at,
+          .next_attempt_at = outcome.next_attempt_at};
+}
+
 History::History(SegmentLedger& ledger, const Options& options)
     : ledger_(ledger), options_(options) {}
 

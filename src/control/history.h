@@ -29,6 +29,9 @@ struct OutcomeFact {
   WallTime next_attempt_at{};
 };
 
+/// What recovery reads, as the index takes it.
+OutcomeFact to_fact(const journal::OutcomeView& outcome, journal::Position record);
+
 /// A delivery as the index knows it. The rest is in the journal.
 struct DeliveryFacts {
   uint32_t index = no_slot;

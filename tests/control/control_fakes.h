@@ -19,7 +19,9 @@ namespace ringpost::control::testing {
 inline constexpr int64_t second_ns = 1'000'000'000;
 
 /// A time some seconds after a fixed beginning in 2031.
-inline WallTime at(int64_t seconds) { return from_unix_ns((1'935'000'000 + seconds) * second_ns); }
+inline WallTime at(int64_t seconds) {
+  return from_unix_ns((1'935'000'000 + seconds) * second_ns);
+}
 
 inline std::vector<std::byte> pack_numbers(const std::vector<uint32_t>& numbers) {
   std::vector<std::byte> bytes(numbers.size() * 4);

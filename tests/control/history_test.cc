@@ -1,6 +1,6 @@
-// Goal: the index never forgets what is pending, forgets the oldest of what is settled, and comes to
-// the same state in whatever order records are told.
-// Method: a small model of events and outcomes, told in order, shuffled, and in excess.
+// Goal: the index never forgets what is pending, forgets the oldest of what is settled, and comes
+// to the same state in whatever order records are told. Method: a small model of events and
+// outcomes, told in order, shuffled, and in excess.
 
 #include "control/history.h"
 
@@ -257,8 +257,8 @@ TEST_F(HistoryTest, ComesToTheSameStateInAnyOrderOfRecords) {
       for (uint32_t number = 1; number <= 5; ++number) {
         if (random.chance(1, 2)) numbers.push_back(number);
       }
-      events.push_back(make(static_cast<int64_t>(index), numbers,
-                            static_cast<uint32_t>(random.below(3))));
+      events.push_back(
+          make(static_cast<int64_t>(index), numbers, static_cast<uint32_t>(random.below(3))));
       records.push_back({index, true, {}});
       for (uint32_t number : numbers) {
         const auto attempts = static_cast<uint32_t>(random.below(4));
@@ -298,9 +298,11 @@ TEST_F(HistoryTest, ComesToTheSameStateInAnyOrderOfRecords) {
     EXPECT_EQ(listed, pending) << "seed " << seed;
     for (uint32_t number = 1; number <= 5; ++number) {
       const auto ids = list(history, number);
-      EXPECT_TRUE(std::is_sorted(ids.rbegin(), ids.rend(), [](const auto& a, const auto& b) {
-        return Ulid::parse(a)->time_ms() < Ulid::parse(b)->time_ms();
-      })) << "seed " << seed;
+      EXPECT_TRUE(std::is_sorted(ids.rbegin(), ids.rend(),
+                                 [](const auto& a, const auto& b) {
+                                   return Ulid::parse(a)->time_ms() < Ulid::parse(b)->time_ms();
+                                 }))
+          << "seed " << seed;
     }
   }
 }

@@ -22,7 +22,9 @@ using journal::Position;
 using testing::at;
 using testing::FakeJournals;
 
-Instant monotonic(int64_t seconds) { return Instant{std::chrono::seconds(seconds)}; }
+Instant monotonic(int64_t seconds) {
+  return Instant{std::chrono::seconds(seconds)};
+}
 
 /// A relay's journals in small: segments of a few records each.
 class World {
@@ -105,19 +107,9 @@ class World {
     view.started_at = at(++clock_);
     const Position position = place();
     journals_.put_outcome(view, position);
-    history_.on_outcome(fact(view, position));
+    history_.on_outcome(to_fact(view, position));
     event.open.erase(number);
     if (event.open.empty()) live_.erase(live_.begin() + static_cast<ptrdiff_t>(chosen));
-  }
-
-  static OutcomeFact fact(const journal::OutcomeView& view, Position position) {
-    return {.delivery = view.delivery,
-            .event = view.event,
-            .record = position,
-            .webhook_number = view.webhook_number,
-            .attempt = view.attempt,
-            .status = view.status,
-            .started_at = view.started_at};
   }
 
   void clean() {
@@ -157,7 +149,7 @@ class World {
   }
   void tell_outcomes(History& history) {
     for (const auto& [packed, record] : journals_.outcomes) {
-      history.on_outcome(fact(*journal::decode_outcome(record), Position{packed}));
+      history.on_outcome(to_fact(*journal::decode_outcome(record), Position{packed}));
     }
   }
 
@@ -232,7 +224,8 @@ TEST(WallClockTrust, WaitsAnHourAndAgainAfterAJump) {
 }
 
 TEST(SettledMarks, SurviveTheStore) {
-  for (const SettledMarks& marks : {SettledMarks{}, SettledMarks{0}, SettledMarks{3, 0, 268435455}}) {
+  for (const SettledMarks& marks :
+       {SettledMarks{}, SettledMarks{0}, SettledMarks{3, 0, 268435455}}) {
     EXPECT_EQ(parse_settled_marks(to_text(marks)), marks);
   }
   for (const char* bad : {",", "1,", ",1", "1,,2", "x", "1 ", "-1", "4294967296"}) {

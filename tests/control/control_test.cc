@@ -1,0 +1,690 @@
+// Goal: what the management API answers is true on every shard when it is answered, belongs to the
+// caller's organization, and is complete; the shards get what they ask for.
+// Method: Control with an in-memory store and journals, and a post whose shards answer when told
+// to.
+
+#include "control/control.h"
+
+#include "control/store/store.h"
+#include "control_fakes.h"
+#include "crypto/digest.h"
+
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ringpost::control {
+namespace {
+
+using journal::DeliveryStatus;
+using journal::Position;
+using subscription::Scope;
+using testing::at;
+using testing::FakeJournals;
+using testing::FakePost;
+
+constexpr uint32_t shard_count = 2;
+
+Instant monotonic(int64_t seconds) {
+  return Instant{std::chrono::seconds(seconds)};
+}
+
+/// Reads an answer's body; a test asks for members by path.
+class Json {
+ public:
+  explicit Json(const std::string& text) : text_(text) {
+    EXPECT_FALSE(parser_.parse(text_).get(root_)) << text;
+  }
+  std::string text(std::string_view pointer) {
+    std::string_view value;
+    if (root_.at_pointer(pointer).get(value)) return "(none)";
+    return std::string{value};
+  }
+  int64_t number(std::string_view pointer) {
+    int64_t value = -1;
+    if (root_.at_pointer(pointer).get(value)) return -1;
+    return value;
+  }
+  size_t size(std::string_view pointer) {
+    simdjson::dom::array array;
+    if (root_.at_pointer(pointer).get(array)) return SIZE_MAX;
+    return array.size();
+  }
+  bool is_null(std::string_view pointer) {
+    simdjson::dom::element value;
+    return !root_.at_pointer(pointer).get(value) && value.is_null();
+  }
+
+ private:
+  std::string text_;
+  simdjson::dom::parser parser_;
+  simdjson::dom::element root_;
+};
+
+class ControlTest : public ::testing::Test {
+ protected:
+  ControlTest()
+      : store_(Store::open(":memory:").store),
+        table_(shard_count, HashKey{}),
+        post_(shard_count),
+        counters_(shard_count) {
+    add_token("admin-token", "default", static_cast<uint8_t>(Scope::admin));
+    restart();
+  }
+
+  void restart() {
+    control_ = std::make_unique<Control>(
+        Control::Parts{*store_, table_, journals_, post_, {&counters_[0], &counters_[1]}},
+        Control::Options{});
+    EXPECT_TRUE(control_->load());
+    EXPECT_TRUE(control_->finish_recovery());
+  }
+
+  void add_token(const std::string& text, const std::string& organization, uint8_t scopes) {
+    subscription::Token token;
+    token.id = Ulid::mint(at(0), random_);
+    token.name = text;
+    token.organization = organization;
+    token.scopes = scopes;
+    token.sha256 = crypto::sha256(as_bytes(text));
+    ASSERT_TRUE(store_->insert_token(token));
+    table_.put_token(token);
+    table_.publish();
+  }
+
+  void tell(uint32_t shard, ToControl message) {
+    control_->handle(shard, std::move(message), at(clock_), monotonic(clock_));
+  }
+
+  /// Sends a request, without publishing anything.
+  void send(const std::string& method, const std::string& target, const std::string& body = {},
+            const std::string& token = "admin-token") {
+    auto request = std::make_unique<http::Request>();
+    request->method = method;
+    request->target = target;
+    request->path = target.substr(0, target.find('?'));
+    if (target.find('?') != std::string::npos) request->query = target.substr(target.find('?') + 1);
+    if (!token.empty()) request->headers.push_back({"Authorization", "Bearer " + token});
+    if (!body.empty()) request->headers.push_back({"Content-Type", "application/json"});
+    request->body = body;
+    tell(0, ApiRequest{{}, std::move(request), {}});
+  }
+  std::optional<http::Response> answered() {
+    auto reply = post_.take<ApiReply>(0);
+    if (!reply) return std::nullopt;
+    return *reply->response;
+  }
+  /// The shards take every published snapshot.
+  void settle() {
+    control_->flush();
+    for (uint32_t shard = 0; shard < shard_count; ++shard) {
+      while (auto published = post_.take<SnapshotPublished>(shard)) {
+        ended_.insert(ended_.end(), published->ended.begin(), published->ended.end());
+        tell(shard, SnapshotSeen{published->version});
+      }
+    }
+  }
+  http::Response ask(const std::string& method, const std::string& target,
+                     const std::string& body = {}, const std::string& token = "admin-token") {
+    send(method, target, body, token);
+    settle();
+    auto response = answered();
+    EXPECT_TRUE(response) << method << " " << target;
+    return response ? *response : http::Response{};
+  }
+
+  /// @returns the id.
+  std::string make_webhook(const std::string& members = {}) {
+    const auto response =
+        ask("POST", "/v1/webhooks", R"({"url": "https://ci.example.org/in")" + members + "}");
+    EXPECT_EQ(response.status, 201) << response.body;
+    return Json(response.body).text("/id");
+  }
+  uint32_t number_of(const std::string& id) {
+    uint32_t number = 0;
+    table_.current().for_each_webhook([&](const subscription::Webhook& webhook) {
+      if (webhook.id.to_text() == id) number = webhook.number;
+    });
+    return number;
+  }
+  size_t matches() {
+    std::vector<const subscription::Webhook*> found;
+    table_.current().match({"default", "app/x", "build/finished"}, found);
+    return found.size();
+  }
+
+  journal::EventRef accept(uint32_t number, const std::string& id = {},
+                           const std::string& type = "build/finished",
+                           const std::string& organization = "default") {
+    const auto numbers = testing::pack_numbers({number});
+    journal::EventView view;
+    view.uid = Ulid::mint(at(clock_), random_);
+    const std::string text = id.empty() ? view.uid.to_text() : id;
+    view.accepted_at = at(clock_);
+    view.organization = organization;
+    view.id = text;
+    view.source = "app/x";
+    view.type = type;
+    view.data = as_bytes(R"({"build": 1.0})");
+    view.webhook_numbers = numbers;
+    auto event = journals_.put_event(view, Position::make(0, 1, offset_ += 64));
+    tell(0, EventAccepted{event});
+    ++clock_;
+    return event;
+  }
+  Ulid settle_delivery(const journal::EventRef& event, DeliveryStatus status, uint32_t attempt = 1,
+                       uint16_t http_status = 200) {
+    journal::OutcomeView view;
+    view.webhook_number = event->view().webhook_number(0);
+    view.delivery = journal::delivery_id(event->view().uid, view.webhook_number);
+    view.event = event->position();
+    view.attempt = attempt;
+    view.status = status;
+    view.started_at = at(clock_);
+    view.duration = std::chrono::milliseconds(12);
+    view.failed = http_status >= 300;
+    view.error = {Errc::bad_status, Side::endpoint, http_status};
+    view.http_status = http_status;
+    view.request_head = "POST /in HTTP/1.1\r\nHost: ci.example.org\r\nX-A: 1\r\n\r\n";
+    view.response_head = "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nset-cookie: b\r\nbad line\r\n\r\n";
+    view.response_body = as_bytes("<b>\xff");
+    const Position position = Position::make(1, 1, offset_ += 64);
+    journals_.put_outcome(view, position);
+    tell(1, OutcomeRecorded{view.delivery, view.event, position, view.webhook_number, attempt,
+                            status, view.started_at, view.next_attempt_at});
+    return view.delivery;
+  }
+
+  Prng random_{3};
+  int64_t clock_ = 0;
+  uint32_t offset_ = 4096;
+  std::unique_ptr<Store> store_;
+  subscription::SubscriptionTable table_;
+  FakeJournals journals_;
+  FakePost post_;
+  std::vector<Counters> counters_;
+  std::vector<uint32_t> ended_;
+  std::unique_ptr<Control> control_;
+};
+
+// --- who may do what ----------------------------------------------------------------------------
+
+struct RouteCase {
+  const char* method;
+  const char* path;
+  Scope scope;
+};
+constexpr RouteCase route_cases[] = {
+    {"POST", "/v1/webhooks", Scope::webhooks_write},
+    {"GET", "/v1/webhooks", Scope::webhooks_read},
+    {"GET", "/v1/webhooks/ID", Scope::webhooks_read},
+    {"PATCH", "/v1/webhooks/ID", Scope::webhooks_write},
+    {"DELETE", "/v1/webhooks/ID", Scope::webhooks_write},
+    {"POST", "/v1/webhooks/ID/enable", Scope::webhooks_write},
+    {"POST", "/v1/webhooks/ID/disable", Scope::webhooks_write},
+    {"POST", "/v1/webhooks/ID/rotate-secret", Scope::webhooks_write},
+    {"GET", "/v1/webhooks/ID/deliveries", Scope::deliveries_read},
+    {"GET", "/v1/deliveries/ID", Scope::deliveries_read},
+    {"POST", "/v1/deliveries/ID/redeliver", Scope::deliveries_redeliver},
+    {"GET", "/v1/events/ID", Scope::deliveries_read},
+    {"GET", "/v1/status", Scope::admin},
+};
+
+TEST_F(ControlTest, AsksEachRouteForItsScope) {
+  for (const RouteCase& route : route_cases) {
+    const uint8_t own = static_cast<uint8_t>(route.scope);
+    const std::string name = std::string(route.method) + route.path;
+    add_token("own " + name, "default", own);
+    add_token("others " + name, "default",
+              static_cast<uint8_t>(~own & ~static_cast<uint8_t>(Scope::admin)));
+    const auto none = ask(route.method, route.path, {}, "");
+    EXPECT_EQ(none.status, 401) << name;
+    ASSERT_FALSE(none.headers.empty()) << name;
+    EXPECT_EQ(none.headers[0].name, "WWW-Authenticate") << name;
+    EXPECT_EQ(ask(route.method, route.path, {}, "garbage").status, 401) << name;
+    EXPECT_EQ(ask(route.method, route.path, {}, "others " + name).status, 403) << name;
+    const auto allowed = ask(route.method, route.path, {}, "own " + name).status;
+    EXPECT_NE(allowed, 401) << name;
+    EXPECT_NE(allowed, 403) << name;
+    EXPECT_NE(ask(route.method, route.path).status, 403) << name;  // admin may do everything
+  }
+}
+
+TEST_F(ControlTest, TakesOneBearerTokenAndNothingElse) {
+  for (const std::vector<http::Header>& headers : std::vector<std::vector<http::Header>>{
+           {{"Authorization", "admin-token"}},
+           {{"Authorization", "Basic admin-token"}},
+           {{"Authorization", "Bearer "}},
+           {{"Authorization", "Bearer admin-token x"}},
+           {{"Authorization", "Bearer admin-token"}, {"authorization", "Bearer admin-token"}}}) {
+    auto request = std::make_unique<http::Request>();
+    request->method = "GET";
+    request->path = "/v1/webhooks";
+    request->headers = headers;
+    tell(0, ApiRequest{{}, std::move(request), {}});
+    EXPECT_EQ(answered()->status, 401) << headers[0].value;
+  }
+  auto request = std::make_unique<http::Request>();
+  request->method = "GET";
+  request->path = "/v1/webhooks";
+  request->headers = {{"AUTHORIZATION", "bearer admin-token"}};
+  tell(0, ApiRequest{{}, std::move(request), {}});
+  EXPECT_EQ(answered()->status, 200);
+}
+
+TEST_F(ControlTest, HidesOtherOrganizationsObjects) {
+  add_token("theirs", "other", static_cast<uint8_t>(Scope::admin));
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id), "event-1");
+  const std::string delivery = settle_delivery(event, DeliveryStatus::delivered).to_text();
+  for (const auto& [method, path] : std::vector<std::pair<std::string, std::string>>{
+           {"GET", "/v1/webhooks/" + id},
+           {"PATCH", "/v1/webhooks/" + id},
+           {"DELETE", "/v1/webhooks/" + id},
+           {"POST", "/v1/webhooks/" + id + "/disable"},
+           {"POST", "/v1/webhooks/" + id + "/rotate-secret"},
+           {"GET", "/v1/webhooks/" + id + "/deliveries"},
+           {"GET", "/v1/deliveries/" + delivery},
+           {"POST", "/v1/deliveries/" + delivery + "/redeliver"},
+           {"GET", "/v1/events/event-1"}}) {
+    EXPECT_EQ(ask(method, path, {}, "theirs").status, 404) << method << path;
+  }
+  EXPECT_EQ(Json(ask("GET", "/v1/webhooks", {}, "theirs").body).size("/items"), 0u);
+  EXPECT_EQ(ask("GET", "/v1/webhooks/" + id).status, 200);
+}
+
+TEST_F(ControlTest, TellsUnknownPathsFromWrongMethods) {
+  for (const char* path : {"/", "/v1", "/v1/", "/v1/webhooks/", "/v1/webhook", "/v1/webhooks/a/b",
+                           "/v1/deliveries", "/v1/events/", "/v2/webhooks"}) {
+    EXPECT_EQ(ask("GET", path).status, 404) << path;
+  }
+  const auto wrong = ask("PUT", "/v1/webhooks/x");
+  EXPECT_EQ(wrong.status, 405);
+  EXPECT_EQ(wrong.headers[0].name, "Allow");
+  EXPECT_EQ(wrong.headers[0].value, "GET, PATCH, DELETE");
+  EXPECT_EQ(wrong.content_type, "application/problem+json");
+}
+
+TEST_F(ControlTest, RefusesBodiesOfOtherTypes) {
+  auto request = std::make_unique<http::Request>();
+  request->method = "POST";
+  request->path = "/v1/webhooks";
+  request->headers = {{"Authorization", "Bearer admin-token"}, {"Content-Type", "text/plain"}};
+  request->body = R"({"url": "https://ci.example.org/"})";
+  tell(0, ApiRequest{{}, std::move(request), {}});
+  EXPECT_EQ(answered()->status, 415);
+  EXPECT_EQ(matches(), 0u);
+}
+
+// --- webhooks -----------------------------------------------------------------------------------
+
+TEST_F(ControlTest, AnswersACreateWhenEveryShardHasSeenIt) {
+  send("POST", "/v1/webhooks", R"({"url": "https://ci.example.org/in"})");
+  EXPECT_FALSE(answered());
+  control_->flush();
+  EXPECT_FALSE(answered());
+  const auto first = post_.take<SnapshotPublished>(0);
+  const auto second = post_.take<SnapshotPublished>(1);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(matches(), 1u);
+  tell(0, SnapshotSeen{first->version});
+  tell(1, SnapshotSeen{second->version - 1});
+  EXPECT_FALSE(answered());
+  tell(1, SnapshotSeen{second->version});
+  const auto response = answered();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 201);
+  Json json(response->body);
+  EXPECT_TRUE(json.text("/secret").starts_with("whsec_"));
+  EXPECT_EQ(json.text("/state"), "active");
+  EXPECT_EQ(response->headers[0].value, "/v1/webhooks/" + json.text("/id"));
+}
+
+TEST_F(ControlTest, PublishesSeveralChangesAtOnceAndAnswersAll) {
+  for (int count = 0; count < 5; ++count) {
+    send("POST", "/v1/webhooks", R"({"url": "https://ci.example.org/in"})");
+  }
+  control_->flush();
+  EXPECT_EQ(post_.sent[1].size(), 1u);
+  settle();
+  for (int count = 0; count < 5; ++count) EXPECT_EQ(answered()->status, 201);
+  EXPECT_EQ(matches(), 5u);
+}
+
+TEST_F(ControlTest, SeesAChangeThatIsNotPublishedYet) {
+  const std::string id = make_webhook();
+  send("PATCH", "/v1/webhooks/" + id, R"({"description": "one"})");
+  send("PATCH", "/v1/webhooks/" + id, R"({"timeout_ms": 500})");
+  settle();
+  EXPECT_EQ(answered()->status, 200);
+  Json json(answered()->body);
+  EXPECT_EQ(json.text("/description"), "one");
+  EXPECT_EQ(json.number("/timeout_ms"), 500);
+  send("DELETE", "/v1/webhooks/" + id);
+  send("PATCH", "/v1/webhooks/" + id, R"({"timeout_ms": 600})");
+  EXPECT_EQ(answered()->status, 404);  // At once: nothing to wait for.
+  settle();
+  EXPECT_EQ(answered()->status, 204);
+}
+
+TEST_F(ControlTest, EndsDeliveriesOfDeletedAndDisabledWebhooks) {
+  const std::string deleted = make_webhook();
+  const std::string disabled = make_webhook();
+  const uint32_t deleted_number = number_of(deleted);
+  EXPECT_EQ(ask("DELETE", "/v1/webhooks/" + deleted).status, 204);
+  EXPECT_EQ(ended_, (std::vector{deleted_number, deleted_number}));  // To both shards.
+  ended_.clear();
+  EXPECT_EQ(ask("POST", "/v1/webhooks/" + disabled + "/disable").status, 200);
+  EXPECT_EQ(ended_.size(), 2u);
+  EXPECT_EQ(matches(), 0u);
+  ended_.clear();
+  EXPECT_EQ(ask("POST", "/v1/webhooks/" + disabled + "/enable").status, 200);
+  EXPECT_TRUE(ended_.empty());
+  EXPECT_EQ(matches(), 1u);
+  EXPECT_EQ(ask("GET", "/v1/webhooks/" + deleted).status, 404);
+}
+
+TEST_F(ControlTest, ShowsASecretOnlyWhenItIsMade) {
+  const std::string id = make_webhook();
+  EXPECT_EQ(Json(ask("GET", "/v1/webhooks/" + id).body).text("/secret"), "(none)");
+  EXPECT_EQ(Json(ask("PATCH", "/v1/webhooks/" + id, R"({"description": ""})").body).text("/secret"),
+            "(none)");
+  const auto list = ask("GET", "/v1/webhooks");
+  EXPECT_EQ(list.body.find("whsec_"), std::string::npos);
+  const std::string rotated =
+      Json(ask("POST", "/v1/webhooks/" + id + "/rotate-secret").body).text("/secret");
+  EXPECT_TRUE(rotated.starts_with("whsec_"));
+  EXPECT_EQ(table_.current().webhook(number_of(id))->secret, rotated);
+  EXPECT_EQ(ask("POST", "/v1/webhooks/" + id + "/rotate-secret", R"({"secret": "x"})").status, 422);
+  EXPECT_EQ(ask("POST", "/v1/webhooks/" + id + "/rotate-secret", R"({"other": "x"})").status, 422);
+}
+
+TEST_F(ControlTest, PagesWebhooksWhileNewOnesCome) {
+  std::vector<std::string> made;
+  for (int count = 0; count < 7; ++count) {
+    made.push_back(make_webhook());
+    ++clock_;
+  }
+  std::vector<std::string> seen;
+  std::string target = "/v1/webhooks?limit=3";
+  while (true) {
+    Json page(ask("GET", target).body);
+    for (size_t index = 0; index < page.size("/items"); ++index) {
+      seen.push_back(page.text("/items/" + std::to_string(index) + "/id"));
+    }
+    make_webhook();
+    ++clock_;
+    if (page.is_null("/next_cursor")) break;
+    target = "/v1/webhooks?limit=3&cursor=" + page.text("/next_cursor");
+  }
+  EXPECT_EQ(seen, std::vector<std::string>(made.rbegin(), made.rend()));
+}
+
+TEST_F(ControlTest, RefusesWrongListParameters) {
+  const std::string id = make_webhook();
+  for (const char* query : {"limit=0", "limit=201", "limit=x", "limit=", "limit=-1",
+                            "cursor=", "cursor=abc", "cursor=d01J0000000000000000000000",
+                            "limit=1&limit=2", "other=1", "status=dead", "a=%zz"}) {
+    EXPECT_EQ(ask("GET", std::string("/v1/webhooks?") + query).status, 400) << query;
+  }
+  for (const char* query : {"status=lost", "since=yesterday", "until=1", "cursor=w", "what=1",
+                            "cursor=w01J0000000000000000000000"}) {
+    const auto response = ask("GET", "/v1/webhooks/" + id + "/deliveries?" + query);
+    EXPECT_EQ(response.status, 400) << query;
+    EXPECT_NE(Json(response.body).text("/member"), "(none)") << query;
+  }
+}
+
+TEST_F(ControlTest, KeepsWebhooksAndTokensOverARestart) {
+  const std::string id = make_webhook(R"(, "description": "kept")");
+  subscription::SubscriptionTable table(shard_count, HashKey{});
+  Control control({*store_, table, journals_, post_, {&counters_[0], &counters_[1]}}, {});
+  ASSERT_TRUE(control.load());
+  EXPECT_EQ(table.current().webhook_count(), 1u);
+  EXPECT_EQ(table.current().token_count(), 1u);
+}
+
+TEST_F(ControlTest, BreaksAWebhookWhoseEndpointIsGone) {
+  const std::string id = make_webhook();
+  tell(1, EndpointGone{number_of(id)});
+  settle();
+  EXPECT_EQ(ended_.size(), 2u);
+  EXPECT_EQ(matches(), 0u);
+  Json json(ask("GET", "/v1/webhooks/" + id).body);
+  EXPECT_EQ(json.text("/state"), "broken");
+  EXPECT_EQ(json.text("/state_reason"), "the endpoint answered 410 Gone");
+  tell(1, EndpointGone{number_of(id)});
+  tell(1, EndpointGone{12345});
+  settle();
+  EXPECT_EQ(ended_.size(), 2u);
+}
+
+// --- deliveries and events ----------------------------------------------------------------------
+
+TEST_F(ControlTest, ShowsADeliveryWithItsAttempts) {
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id), "event-1");
+  settle_delivery(event, DeliveryStatus::pending, 1, 500);
+  const std::string delivery = settle_delivery(event, DeliveryStatus::delivered, 2).to_text();
+  const auto response = ask("GET", "/v1/deliveries/" + delivery);
+  EXPECT_EQ(response.status, 200) << response.body;
+  Json json(response.body);
+  EXPECT_EQ(json.text("/webhook"), id);
+  EXPECT_EQ(json.text("/event/id"), "event-1");
+  EXPECT_EQ(json.text("/status"), "delivered");
+  EXPECT_EQ(json.size("/attempts"), 2u);
+  EXPECT_EQ(json.number("/attempts/0/number"), 1);
+  EXPECT_EQ(json.text("/attempts/0/error/code"), "bad_status");
+  EXPECT_TRUE(json.is_null("/attempts/1/error"));
+  EXPECT_EQ(json.number("/attempts/1/duration_ms"), 12);
+  EXPECT_EQ(json.text("/attempts/1/request/method"), "POST");
+  EXPECT_EQ(json.text("/attempts/1/request/url"), "https://ci.example.org/in");
+  EXPECT_EQ(json.text("/attempts/1/request/headers/X-A"), "1");
+  EXPECT_EQ(json.text("/attempts/1/request/body"), R"({"build": 1.0})");
+  EXPECT_EQ(json.number("/attempts/1/response/status"), 200);
+  EXPECT_EQ(json.text("/attempts/1/response/headers/Set-Cookie"), "a, b");
+  EXPECT_EQ(json.text("/attempts/1/response/body"), "<b>\xEF\xBF\xBD");
+}
+
+TEST_F(ControlTest, ShowsADeliveryWhoseWebhookOrRecordsAreGone) {
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id));
+  const std::string delivery = settle_delivery(event, DeliveryStatus::dead).to_text();
+  ASSERT_EQ(ask("DELETE", "/v1/webhooks/" + id).status, 204);
+  journals_.outcomes.clear();
+  Json json(ask("GET", "/v1/deliveries/" + delivery).body);
+  EXPECT_TRUE(json.is_null("/webhook"));
+  EXPECT_EQ(json.size("/attempts"), 1u);
+  EXPECT_EQ(json.text("/attempts/0/error/code"), "not_found");
+  journals_.events.clear();
+  EXPECT_EQ(ask("GET", "/v1/deliveries/" + delivery).status, 404);
+  EXPECT_EQ(ask("GET", "/v1/deliveries/nonsense").status, 404);
+}
+
+TEST_F(ControlTest, FiltersAndPagesDeliveries) {
+  const std::string id = make_webhook();
+  std::vector<std::string> dead;
+  for (int index = 0; index < 9; ++index) {
+    const auto event =
+        accept(number_of(id), {}, index % 2 == 0 ? "build/finished" : "build/started");
+    const auto status = index % 3 == 0 ? DeliveryStatus::dead : DeliveryStatus::delivered;
+    const Ulid delivery = settle_delivery(event, status);
+    if (index % 3 == 0) dead.push_back(delivery.to_text());
+  }
+  const std::string base = "/v1/webhooks/" + id + "/deliveries";
+  Json first(ask("GET", base + "?status=dead&limit=2").body);
+  ASSERT_EQ(first.size("/items"), 2u);
+  EXPECT_EQ(first.text("/items/0/id"), dead[2]);
+  EXPECT_EQ(first.number("/items/0/last_attempt/response_status"), 200);
+  accept(number_of(id));
+  Json second(ask("GET", base + "?status=dead&limit=2&cursor=" + first.text("/next_cursor")).body);
+  ASSERT_EQ(second.size("/items"), 1u);
+  EXPECT_EQ(second.text("/items/0/id"), dead[0]);
+  EXPECT_TRUE(second.is_null("/next_cursor"));
+  EXPECT_EQ(Json(ask("GET", base + "?type=build%2Fstarted").body).size("/items"), 4u);
+  EXPECT_EQ(Json(ask("GET", base + "?status=pending").body).size("/items"), 1u);
+  const std::string since = to_rfc3339(at(4));
+  const std::string until = to_rfc3339(at(6));
+  EXPECT_EQ(Json(ask("GET", base + "?since=" + since + "&until=" + until).body).size("/items"), 2u);
+}
+
+TEST_F(ControlTest, ShowsAnEventWithDeliveriesAndRedeliveries) {
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id), "a/b%c");
+  settle_delivery(event, DeliveryStatus::dead);
+  Json json(ask("GET", "/v1/events/a%2Fb%25c").body);
+  EXPECT_EQ(json.text("/id"), "a/b%c");
+  EXPECT_EQ(json.text("/type"), "build/finished");
+  EXPECT_EQ(json.size("/deliveries"), 1u);
+  EXPECT_EQ(json.text("/deliveries/0/status"), "dead");
+  EXPECT_EQ(ask("GET", "/v1/events/a%2Fb%25c?source=app/x").status, 200);
+  EXPECT_EQ(ask("GET", "/v1/events/a%2Fb%25c?source=app/y").status, 404);
+  EXPECT_EQ(ask("GET", "/v1/events/other").status, 404);
+}
+
+TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
+  const std::string id = make_webhook();
+  const uint32_t number = number_of(id);
+  const auto event = accept(number, "event-1");
+  const Ulid delivery = settle_delivery(event, DeliveryStatus::dead);
+  send("POST", "/v1/deliveries/" + delivery.to_text() + "/redeliver",
+       R"({"data": {"build":  2.0}, "headers": {"X-Again": "yes"}})");
+  EXPECT_FALSE(answered());
+  const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
+  const auto redeliver = post_.take<Redeliver>(owner);
+  ASSERT_TRUE(redeliver);
+  const journal::EventView& repeated = redeliver->event->view();
+  EXPECT_EQ(repeated.redelivery_of, delivery);
+  EXPECT_EQ(repeated.id, "event-1");
+  EXPECT_FALSE(repeated.id_given);
+  EXPECT_EQ(as_text(repeated.data), R"({"build":  2.0})");
+  EXPECT_EQ(repeated.header_overrides, "X-Again: yes\n");
+  ASSERT_EQ(repeated.webhook_count(), 1u);
+  EXPECT_EQ(repeated.webhook_number(0), number);
+  tell(owner, RedeliverDone{redeliver->ticket, false, {}, repeated.uid});
+  const auto response = answered();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 202);
+  Json json(response->body);
+  EXPECT_EQ(json.text("/id"), journal::delivery_id(repeated.uid, number).to_text());
+  EXPECT_EQ(json.text("/redelivery_of"), delivery.to_text());
+  EXPECT_EQ(json.text("/status"), "pending");
+  tell(owner, RedeliverDone{redeliver->ticket, false, {}, repeated.uid});
+  EXPECT_FALSE(answered());  // Answered once.
+}
+
+TEST_F(ControlTest, KeepsTheStoredBytesWhenARedeliveryReplacesNothing) {
+  const std::string id = make_webhook();
+  const Ulid delivery = settle_delivery(accept(number_of(id)), DeliveryStatus::dead);
+  send("POST", "/v1/deliveries/" + delivery.to_text() + "/redeliver");
+  const uint32_t owner =
+      subscription::owner_shard(*table_.current().webhook(number_of(id)), shard_count);
+  EXPECT_EQ(as_text(post_.take<Redeliver>(owner)->event->view().data), R"({"build": 1.0})");
+}
+
+TEST_F(ControlTest, TellsWhyARedeliveryIsRefused) {
+  const std::string id = make_webhook();
+  const uint32_t number = number_of(id);
+  const Ulid delivery = settle_delivery(accept(number), DeliveryStatus::dead);
+  const std::string path = "/v1/deliveries/" + delivery.to_text() + "/redeliver";
+  for (const char* body :
+       {R"({"data": 1})", R"({"data": null})", R"({"headers": {"Host": "x"}})",
+        R"({"headers": {"X": "a\nb"}})", R"({"other": 1})", R"({"d\u0061ta": {}})"}) {
+    EXPECT_EQ(ask("POST", path, body).status, 422) << body;
+  }
+  EXPECT_EQ(ask("POST", path, "[]").status, 400);
+  send("POST", path);
+  const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
+  const auto redeliver = post_.take<Redeliver>(owner);
+  ASSERT_TRUE(redeliver);
+  tell(owner, RedeliverDone{redeliver->ticket, true, {Errc::out_of_space, Side::disk}, {}});
+  const auto full = answered();
+  EXPECT_EQ(full->status, 507);
+  EXPECT_EQ(full->headers[0].name, "Retry-After");
+  ASSERT_EQ(ask("POST", "/v1/webhooks/" + id + "/disable").status, 200);
+  EXPECT_EQ(ask("POST", path).status, 409);
+  ASSERT_EQ(ask("DELETE", "/v1/webhooks/" + id).status, 204);
+  EXPECT_EQ(ask("POST", path).status, 409);
+}
+
+// --- the shards' needs --------------------------------------------------------------------------
+
+TEST_F(ControlTest, ReadsPayloadsForShards) {
+  const auto event = accept(1, "event-1");
+  tell(1, PayloadWanted{event->position(), 77});
+  const auto read = post_.take<PayloadRead>(1);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->ticket, 77u);
+  EXPECT_EQ(read->event->view().id, "event-1");
+  journals_.events.clear();
+  tell(1, PayloadWanted{event->position(), 78});
+  const auto gone = post_.take<PayloadRead>(1);
+  EXPECT_FALSE(gone->event);
+  EXPECT_EQ(gone->error.code, Errc::not_found);
+}
+
+TEST_F(ControlTest, HandsOutSegmentsInSteps) {
+  tell(1, SegmentWanted{});
+  EXPECT_FALSE(post_.take<SegmentReady>(1));
+  EXPECT_TRUE(control_->next_due());
+  EXPECT_TRUE(control_->step(at(1), monotonic(1)));
+  EXPECT_EQ(post_.take<SegmentReady>(1)->segment.number, 1u);
+  EXPECT_FALSE(control_->step(at(1), monotonic(1)));
+  EXPECT_FALSE(control_->next_due());  // At rest: no wake-ups.
+}
+
+TEST_F(ControlTest, TriesAgainSoonWhenTheDiskIsFull) {
+  journals_.prepared_max = 0;
+  tell(0, SegmentWanted{});
+  EXPECT_FALSE(control_->step(at(1), monotonic(1)));
+  ASSERT_TRUE(control_->next_due());
+  EXPECT_LE(*control_->next_due() - monotonic(1), std::chrono::seconds(5));
+  EXPECT_EQ(Json(ask("GET", "/v1/status").body).text("/storage/state"), "failed");
+  journals_.prepared_max = 1;
+  control_->step(at(2), monotonic(2));
+  EXPECT_TRUE(post_.take<SegmentReady>(0));
+  EXPECT_EQ(Json(ask("GET", "/v1/status").body).text("/storage/state"), "ok");
+}
+
+TEST_F(ControlTest, ShowsStatus) {
+  const std::string id = make_webhook();
+  accept(number_of(id));
+  counters_[0].add(Counter::events_accepted, 3);
+  counters_[1].add(Counter::events_accepted, 4);
+  clock_ = 50;
+  Json json(ask("GET", "/v1/status").body);
+  EXPECT_EQ(json.number("/backlog"), 1);
+  EXPECT_EQ(json.number("/totals/events_accepted"), 7);
+  EXPECT_EQ(json.number("/shards/1/events_accepted"), 4);
+  EXPECT_EQ(json.number("/webhooks"), 1);
+  EXPECT_EQ(json.number("/uptime_s"), 50);
+  EXPECT_EQ(json.text("/oldest_undelivered_at"), to_rfc3339(at(0)));
+  tell(1, StorageFailed{{Errc::io_failed, Side::disk, 5}});
+  Json failed(ask("GET", "/v1/status").body);
+  EXPECT_EQ(failed.text("/storage/state"), "failed");
+  EXPECT_NE(failed.text("/storage/detail").find("EIO"), std::string::npos);
+}
+
+TEST(MintAdminToken, MakesOneTokenOnTheFirstStartOnly) {
+  Prng random(1);
+  auto store = Store::open(":memory:").store;
+  const auto minted = mint_admin_token(*store, at(0), random);
+  ASSERT_TRUE(minted && *minted);
+  EXPECT_TRUE((*minted)->starts_with("rp_"));
+  EXPECT_EQ((*minted)->size(), 3u + 64u);
+  std::vector<subscription::Token> tokens;
+  ASSERT_TRUE(store->load([](subscription::Webhook&&) {},
+                          [&](subscription::Token&& token) { tokens.push_back(token); }));
+  ASSERT_EQ(tokens.size(), 1u);
+  EXPECT_TRUE(tokens[0].allows(Scope::events_write));
+  EXPECT_EQ(tokens[0].sha256, crypto::sha256(as_bytes(**minted)));
+  const auto again = mint_admin_token(*store, at(1), random);
+  ASSERT_TRUE(again);
+  EXPECT_FALSE(*again);
+}
+
+}  // namespace
+}  // namespace ringpost::control
