@@ -22,9 +22,8 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <vector>
-
 #include <time.h>
+#include <vector>
 
 namespace ringpost::subscription {
 namespace {
@@ -33,7 +32,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr HashKey secret{0x5eed, 0xbe9c4};
 constexpr size_t turn_size = 16;  // Events in one turn of a shard's loop.
-constexpr std::string_view organization = "default";
+constexpr std::string_view acme = "default";
 constexpr std::string_view event_type = "build/finished";
 
 /// This thread's CPU time: on a shared machine the wall clock tells of other people's work.
@@ -91,9 +90,10 @@ class BareTable {
     rows_.reserve(snapshot.webhook_count());
     snapshot.for_each_webhook([this](const Webhook& webhook) {
       Row row{.webhook = &webhook, .size = static_cast<uint8_t>(webhook.sources[0].size())};
+      std::memcpy(row.owner, acme.data(), acme.size());
       std::memcpy(row.source, webhook.sources[0].data(), row.size);
       rows_.push_back(row);
-      const uint64_t hash = hash_.hash(hash_.organization(organization), webhook.sources[0]);
+      const uint64_t hash = hash_.hash(hash_.organization(acme), webhook.sources[0]);
       size_t at = hash & (slots_.size() - 1);
       while (slots_[at].row != nullptr) at = (at + 1) & (slots_.size() - 1);
       slots_[at] = {.hash = hash, .row = &rows_.back()};
@@ -106,7 +106,7 @@ class BareTable {
     std::memcpy(kind, source.data(), prefix);
     kind[prefix] = '*';
     const std::string_view keys[] = {source, {kind, prefix + 1}, "*"};
-    const KeyedHash::Organization start = hash_.organization(organization);
+    const KeyedHash::Organization start = hash_.organization(acme);
     uint64_t hashes[3];
     for (size_t index = 0; index < 3; ++index) {
       hashes[index] = hash_.hash(start, keys[index]);
@@ -119,7 +119,8 @@ class BareTable {
   struct Row {
     const Webhook* webhook;
     uint8_t size;
-    char source[23];
+    char owner[acme.size()];
+    char source[24];
   };
   struct Slot {
     uint64_t hash = 0;
@@ -131,6 +132,7 @@ class BareTable {
     for (; slots_[at].row != nullptr; at = (at + 1) & (slots_.size() - 1)) {
       const Row& row = *slots_[at].row;
       if (slots_[at].hash != hash || std::string_view{row.source, row.size} != key) continue;
+      if (std::string_view{row.owner, acme.size()} != acme) continue;
       out.push_back(row.webhook);
       return;
     }
@@ -214,6 +216,10 @@ class Writer {
   std::thread thread_;
 };
 
+double best(const std::vector<double>& values) {
+  return *std::min_element(values.begin(), values.end());
+}
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -243,8 +249,8 @@ void run(uint32_t keys, size_t lookups, int rounds) {
       const Round ours = measure(
           events,
           [&](std::string_view source, auto& out) {
-            reader.snapshot().match(
-                {.organization = organization, .source = source, .type = event_type}, out);
+            reader.snapshot().match({.organization = acme, .source = source, .type = event_type},
+                                    out);
           },
           [&] { reader.quiescent(); });
       writer.run(false);
@@ -256,9 +262,10 @@ void run(uint32_t keys, size_t lookups, int rounds) {
       bare_p999.push_back(other.turn_ns_p999);
     }
     reader.offline();
-    std::printf("%9u  %8.1f  %8.1f  %6.2f  %9.0f  %9.0f  %9.1f  %9llu  %7.1f  %8.1f\n", keys,
-                median(table_ns), median(bare_ns), median(ratios), median(table_p999),
-                median(bare_p999), static_cast<double>(table.stats().source_bytes) / keys,
+    std::printf("%9u  %7.1f  %7.1f  %6.2f  %6.2f  %9.0f  %9.0f  %9.1f  %9llu  %7.1f  %8.1f\n", keys,
+                best(table_ns), best(bare_ns), best(table_ns) / best(bare_ns), median(ratios),
+                median(table_p999), median(bare_p999),
+                static_cast<double>(table.stats().source_bytes) / keys,
                 static_cast<unsigned long long>(writer.publishes()),
                 writer.publishes() == 0 ? 0.0 : writer.publish_us(), load_ms);
   }
@@ -270,7 +277,7 @@ void run(uint32_t keys, size_t lookups, int rounds) {
 int main(int argc, char** argv) {
   bool smoke = false;
   bool large = false;
-  int rounds = 9;
+  int rounds = 61;
   for (int index = 1; index < argc; ++index) {
     const std::string_view argument = argv[index];
     if (argument == "--smoke") {
@@ -285,14 +292,14 @@ int main(int argc, char** argv) {
     }
   }
   std::printf(
-      "     keys    cpu ns      bare   ratio  turn p999       bare  bytes/row  publishes"
-      "  us each   load ms\n");
+      "     keys   cpu ns     bare   ratio  median  turn p999       bare  bytes/row"
+      "  publishes  us each   load ms\n");
   using ringpost::subscription::run;
   if (smoke) {
     run(500, 2000, 1);
     return 0;
   }
-  for (const uint32_t keys : {4096u, 65'536u, 1'048'576u}) run(keys, 1 << 19, rounds);
-  if (large) run(8'388'608, 1 << 19, rounds);
+  for (const uint32_t keys : {4096u, 65'536u, 1'048'576u}) run(keys, 1 << 16, rounds);
+  if (large) run(8'388'608, 1 << 16, rounds);
   return 0;
 }

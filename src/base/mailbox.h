@@ -50,6 +50,13 @@ class Mailbox {
            sender_.tail.load(std::memory_order_seq_cst);
   }
 
+  size_t capacity() const { return mask_ + 1; }
+  /// Messages held; from either end, near enough for the other one.
+  size_t size() const {
+    return sender_.tail.load(std::memory_order_acquire) -
+           receiver_.head.load(std::memory_order_acquire);
+  }
+
  private:
   const size_t mask_;
   const std::unique_ptr<T[]> slots_;

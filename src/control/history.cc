@@ -123,6 +123,10 @@ uint32_t History::add_delivery(uint32_t event_index, uint32_t webhook_number, co
 
 void History::record_attempt(Delivery& delivery, const OutcomeFact& fact) {
   if (fact.attempt == 0) return;
+  if (fact.attempt == delivery.attempts && fact.record.valid()) {
+    delivery.newest_record = fact.record;  // The attempt's end takes the place of its start.
+    return;
+  }
   const bool newest = fact.attempt >= delivery.attempts;
   if (newest) delivery.attempts = fact.attempt & 0xFF'FFFF;
   if (!fact.record.valid()) return;

@@ -175,6 +175,7 @@ bool BodyReader::step_extension(char byte) {
 bool BodyReader::step_trailer(char byte) {
   if (++trailer_bytes_ > trailer_bytes_max) return refuse(BodyFault::trailer_too_large);
   if (byte == '\n') return end_of_trailer_line();
+  if (trailer_line_.ends_with('\r')) return refuse(BodyFault::trailer);
   trailer_line_.push_back(byte);
   if (trailer_line_.size() > trailer_line_bytes_max) return refuse(BodyFault::trailer_too_large);
   return true;

@@ -30,8 +30,8 @@ bool ends_in_number(std::string_view host);
 /// The standard's "IPv4 parser": one to four decimal, octal or hexadecimal numbers.
 std::optional<uint32_t> parse_ipv4(std::string_view host);
 
-/// Whether what follows `xn--` decodes (RFC 3492) to text that the standard surely accepts as it
-/// stands: see parse_url.
+/// Whether what follows `xn--`, in lower case, decodes (RFC 3492) to text that the standard surely
+/// accepts as it stands: see parse_url.
 bool acceptable_punycode(std::string_view encoded);
 
 }  // namespace ringpost::http

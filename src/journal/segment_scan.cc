@@ -67,6 +67,8 @@ class Scanner {
   Result<bool> take_block(uint32_t offset);
   Result<void> take_records(const BlockHeader& header, uint32_t offset, Bytes block);
   Result<uint32_t> take_gap(uint32_t begin);
+  Result<uint32_t> close_gap(const ByteRange& gap, uint32_t bad_from,
+                             std::optional<size_t> header_only);
   Result<uint32_t> next_block(uint32_t from, uint32_t to);
   Result<std::optional<uint32_t>> take_record_between(uint32_t& at, uint32_t to);
   Result<bool> take_record_if_whole(uint32_t offset, const RecordHeader& header);
@@ -212,9 +214,27 @@ Result<uint32_t> Scanner::take_gap(uint32_t begin) {
       found_block = block->has_value();
     }
   }
-  suspect(bad_from, page);
-  if (header_only) suspects_[*header_only].gap_end = page;
-  return page;
+  return close_gap({begin, page}, bad_from, header_only);
+}
+
+/// Names what is bad at the end of a gap, and no more: zeros behind the last record are its block's
+/// padding, and the block's checksum is wrong also because of one record.
+Result<uint32_t> Scanner::close_gap(const ByteRange& gap, uint32_t bad_from,
+                                    std::optional<size_t> header_only) {
+  bool padding = false;
+  if (bad_from > gap.begin && bad_from < gap.end && gap.end - bad_from < page_bytes) {
+    const uint32_t base = bad_from / page_bytes * page_bytes;
+    const auto bytes = input_.at(base, gap.end - base);
+    if (!bytes) return bytes.error();
+    padding = bytes->size() > bad_from - base && all_zero(bytes->subspan(bad_from - base));
+  }
+  if (!padding) suspect(bad_from, gap.end);
+  if (header_only && *header_only + 1 < suspects_.size()) {
+    suspects_.erase(suspects_.begin() + static_cast<ptrdiff_t>(*header_only));
+  } else if (header_only) {
+    suspects_[*header_only].gap_end = gap.end;
+  }
+  return gap.end;
 }
 
 /// The first page in [from, to) at which a good block begins; `to` if there is none.

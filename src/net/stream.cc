@@ -138,13 +138,13 @@ struct Stream::State {
   Phase phase = Phase::idle;
   bool in_handler = false;  ///< `finish_handler` will run before the ring's next operation.
   bool announced = false;   ///< on_stream_open was called.
-  bool ended = false;       ///< on_stream_end was called.
+  bool ended = false;       ///< on_stream_end was called: nothing more is read.
   bool broken = false;      ///< Nothing can be sent any more.
+  bool failed = false;      ///< on_stream_end was called with an error.
   bool paused = false;
   bool cancelling = false;  ///< The receive is asked to stop.
   bool sent_owed = false;   ///< on_stream_sent is due when the outbox is empty.
   bool peer_ended = false;  ///< The receive is over for good.
-  bool peer_known = false;  ///< `peer` holds the peer's address.
   bool outbound = false;    ///< connect, not adopt.
   io::Socket socket;
   io::Completion receive_op;  ///< Also the connect, which comes before.
@@ -168,7 +168,6 @@ void Stream::State::connect(const io::Address& address, ClientTls* tls,
   phase = Phase::connecting;
   outbound = true;
   peer = address;
-  peer_known = true;
   if (tls != nullptr) {
     auto made = TlsEngine::for_client(*tls, server_name, ring.wall_now());
     if (!made) {
@@ -184,6 +183,7 @@ void Stream::State::adopt(io::Socket accepted, ServerTls* tls) {
   RINGPOST_ASSERT(phase == Phase::idle);
   RINGPOST_ASSERT(accepted.valid());
   socket = accepted;
+  peer = {};
   if (tls != nullptr) {
     phase = Phase::handshaking;
     engine = TlsEngine::for_server(*tls, ring.wall_now());
@@ -376,9 +376,9 @@ void Stream::State::on_send(const io::Outcome& outcome) {
   if (over()) return;
   if (!outcome) {
     // What the peer said before it broke the connection may still wait to be read (an early 4xx),
-    // so the receive tells the end. Where none is under way, we do.
+    // so the receive tells the end. Where it has nothing more to tell, we do.
     broken = true;
-    if (!receive_op.pending() && held == nullptr) end(outcome.error(side()));
+    if (ended || (!receive_op.pending() && held == nullptr)) end(outcome.error(side()));
     return;
   }
   if (!outbox->queued.empty()) return;  // `advance` sends it.
@@ -403,11 +403,12 @@ void Stream::State::resume() {
 
 void Stream::State::end(std::optional<Error> error) {
   if (over() || phase == Phase::flushing || phase == Phase::draining) return;
+  if (failed || (ended && !error)) return;
+  ended = true;
   if (error) {
     if (!broken) start_send();  // The alert that tells the peer what we think of it.
-    broken = true;
+    broken = failed = true;
   }
-  if (std::exchange(ended, true)) return;
   held.reset();
   owner.on_stream_end(error);
 }
@@ -453,8 +454,8 @@ void Stream::State::closed() {
   RINGPOST_ASSERT(!send_op.pending());
   ring.disarm(timer);
   phase = Phase::idle;
-  announced = ended = broken = paused = cancelling = sent_owed = false;
-  peer_ended = peer_known = outbound = false;
+  announced = ended = broken = failed = paused = cancelling = sent_owed = false;
+  peer_ended = outbound = false;
   socket = {};
   close_op.reset();
   engine.reset();
@@ -555,12 +556,13 @@ uint64_t Stream::queued_bytes() const {
 }
 
 const io::Address& Stream::peer() const {
-  if (!state_->peer_known && state_->socket.valid()) {  // Adopted: asked for when first needed.
-    state_->peer_known = true;
+  io::Address& peer = state_->peer;
+  const bool known = peer.port != 0 || peer.family == io::Address::Family::unix_path;
+  if (!known && state_->socket.valid()) {  // Adopted: asked for when first needed.
     auto address = state_->ring.peer_address(state_->socket);
-    if (address) state_->peer = std::move(address).value();
+    if (address) peer = std::move(address).value();
   }
-  return state_->peer;
+  return peer;
 }
 
 std::string_view Stream::tls_version() const {

@@ -146,7 +146,7 @@ Result<bssl::UniquePtr<X509_STORE>> load_roots(const std::string& path) {
 void ClientTls::State::keep_session(const std::string& name, bssl::UniquePtr<SSL_SESSION> session) {
   if (name != server_name_) forget_sessions();
   server_name_ = name;
-  auto hole = std::ranges::find(sessions_, nullptr);
+  auto hole = std::find(sessions_.begin(), sessions_.end(), nullptr);
   if (hole == sessions_.end()) --hole;  // Full: the oldest goes.
   std::move_backward(sessions_.begin(), hole, hole + 1);
   sessions_[0] = std::move(session);

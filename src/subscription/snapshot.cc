@@ -10,17 +10,21 @@ constexpr size_t probes_max = 3;  // The exact source, its kind, the whole organ
 /// The keys under which an event is looked up, and the rows found under them.
 class Lookup {
  public:
-  Lookup(const KeyedHash& hash, const Directory<SourceTable>& tables, const EventKey& key)
-      : hash_(hash), key_(key), organization_(hash.organization(key.organization)) {
-    // All places are known, and their slots under way to the cache, before the first is read.
-    if (!key.source.empty() && key.source.size() <= source_bytes_max) add(tables, key.source);
-    if (const size_t prefix = kind_prefix_size(key.source); prefix != 0) {
-      if (prefix < source_bytes_max) add(tables, kind_pattern(prefix));
+  Lookup(const KeyedHash& hash, const EventKey& key) : hash_(hash), key_(key) {}
+
+  void find(const Directory<SourceTable>& tables) {
+    const size_t count = name_sources();
+    const KeyedHash::Organization organization = hash_.organization(key_.organization);
+    const SourceTable* asked[probes_max];
+    Place places[probes_max] = {Place{0}, Place{0}, Place{0}};
+    // All slots are under way to the cache before the first is read.
+    for (size_t index = 0; index < count; ++index) {
+      places[index] = Place{hash_.hash(organization, sources_[index])};
+      asked[index] = &tables[places[index].sub_table];
+      asked[index]->prefetch(places[index]);
     }
-    add(tables, "*");
-    for (size_t index = 0; index < probe_count_; ++index) {
-      const Probe& probe = probes_[index];
-      const SourceRow* rows = probe.table->find(probe.place, key.organization, probe.source);
+    for (size_t index = 0; index < count; ++index) {
+      const SourceRow* rows = asked[index]->find(places[index], key_.organization, sources_[index]);
       if (rows != nullptr) cursors_[cursor_count_++] = rows;
     }
   }
@@ -35,23 +39,19 @@ class Lookup {
   }
 
  private:
-  struct Probe {
-    const SourceTable* table;
-    Place place{0};
-    std::string_view source;
-  };
-
-  void add(const Directory<SourceTable>& tables, std::string_view source) {
-    const Place place{hash_.hash(organization_, source)};
-    const SourceTable& table = tables[place.sub_table];
-    table.prefetch(place);
-    probes_[probe_count_++] = {.table = &table, .place = place, .source = source};
-  }
-
-  std::string_view kind_pattern(size_t prefix) {
-    std::memcpy(kind_, key_.source.data(), prefix);
-    kind_[prefix] = '*';
-    return {kind_, prefix + 1};
+  /// @returns how many of `sources_` there are to ask for.
+  size_t name_sources() {
+    size_t count = 0;
+    const std::string_view source = key_.source;
+    if (!source.empty() && source.size() <= source_bytes_max) sources_[count++] = source;
+    const size_t prefix = kind_prefix_size(source);
+    if (prefix != 0 && prefix < source_bytes_max) {
+      std::memcpy(kind_, source.data(), prefix);
+      kind_[prefix] = '*';
+      sources_[count++] = {kind_, prefix + 1};
+    }
+    sources_[count++] = "*";
+    return count;
   }
 
   uint32_t smallest_number() const {
@@ -90,9 +90,7 @@ class Lookup {
 
   const KeyedHash& hash_;
   const EventKey& key_;
-  const KeyedHash::Organization organization_;
-  Probe probes_[probes_max];
-  size_t probe_count_ = 0;
+  std::string_view sources_[probes_max];
   const SourceRow* cursors_[probes_max];
   size_t cursor_count_ = 0;
   uint32_t type_bit_ = 0;  ///< 0 until the first row asks for it.
@@ -103,7 +101,9 @@ class Lookup {
 
 void Snapshot::match(const EventKey& key, std::vector<const Webhook*>& out) const {
   if (key.organization.size() > organization_bytes_max) return;
-  Lookup(*hash_, sources_, key).collect(out);
+  Lookup lookup(*hash_, key);
+  lookup.find(sources_);
+  lookup.collect(out);
 }
 
 }  // namespace ringpost::subscription

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "subscription/directory.h"
 #include "subscription/keyed_hash.h"
 #include "subscription/webhook.h"
@@ -66,7 +67,9 @@ class SourceTable {
       if (slot.offset == 0) return nullptr;
       if (slot.tag == place.tag) {
         const Key key = key_at(slot.offset);
-        if (key.organization == organization && key.source == source) return key.rows;
+        if (same_text(key.organization, organization) && same_text(key.source, source)) {
+          return key.rows;
+        }
       }
       if (++index == slot_count_) index = 0;
     }
@@ -86,10 +89,35 @@ class SourceTable {
     const SourceRow* rows;
   };
 
+  /// Names are short: a call of memcmp would cost more than the comparison. The last words overlap.
+  static bool same_text(std::string_view left, std::string_view right) {
+    if (left.size() != right.size()) return false;
+    const size_t size = left.size();
+    if (size >= 8) {
+      for (size_t at = 0; at + 8 < size; at += 8) {
+        if (!same_word<uint64_t>(left, right, at)) return false;
+      }
+      return same_word<uint64_t>(left, right, size - 8);
+    }
+    if (size >= 4) {
+      return same_word<uint32_t>(left, right, 0) && same_word<uint32_t>(left, right, size - 4);
+    }
+    for (size_t at = 0; at < size; ++at) {
+      if (left[at] != right[at]) return false;
+    }
+    return true;
+  }
+
+  template <typename Word>
+  static bool same_word(std::string_view left, std::string_view right, size_t at) {
+    return load_le<Word>(as_bytes(left).data() + at) == load_le<Word>(as_bytes(right).data() + at);
+  }
+
   const Slot* slots() const { return reinterpret_cast<const Slot*>(memory_); }
 
   Key key_at(uint32_t offset) const {
     const std::byte* at = memory_ + static_cast<size_t>(offset) * 8;
+    __builtin_prefetch(at + 40);  // The rows, mostly; where they are is known only after the head.
     KeyHead head;
     std::memcpy(&head, at, sizeof head);
     const char* text = reinterpret_cast<const char*>(at) + sizeof head;

@@ -125,6 +125,7 @@ struct ConnectedPair {
     ASSERT_TRUE(turn_until(ring, [&] { return server.valid() && client.valid(); }));
   }
 
+  /// Leaves nothing open or pending; once more does nothing.
   void close_all(Ring& ring) {
     std::list<Watched> closing;
     const auto close_one = [&](Socket socket) {
@@ -139,6 +140,8 @@ struct ConnectedPair {
     close_one(client);
     for (const Socket socket : more_servers) close_one(socket);
     EXPECT_TRUE(turn_until(ring, all_closed));
+    listener = server = client = {};
+    more_servers.clear();
   }
 };
 

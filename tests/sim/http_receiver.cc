@@ -58,7 +58,7 @@ void HttpReceiver::answer_next(Session& session) {
 
 void HttpReceiver::send_answer(Session& session, const Answer& answer) {
   Peer& peer = *session.peer;
-  if (peer.closed() || peer.ended() < 0) return;
+  if (peer.closed() || peer.ended().value_or(0) < 0) return;
   HttpHeaders headers = answer.headers;
   if (answer.close) headers.emplace_back("Connection", "close");
   const std::string status_line = "HTTP/1.1 " + std::to_string(answer.status) + " Simulated";

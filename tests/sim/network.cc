@@ -285,6 +285,8 @@ void Network::establish(Connecting& connecting, Listener& listener) {
   listener.waiting.push_back(far.handle);
 
   const Duration latency = world_.network_latency();
+  near.flight_last =
+      world_.now() + latency;  // Bytes do not overtake the news that it is connected.
   schedule(latency, [this, token = connecting.token] {
     const auto found = connecting_.find(token);
     if (found == connecting_.end()) return;

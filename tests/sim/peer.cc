@@ -23,7 +23,7 @@ Peer::~Peer() {
 }
 
 void Peer::send(std::string_view bytes) {
-  if (closed_ || ended_ < 0) return;  // Whom it was for is gone.
+  if (closed_ || ended_.value_or(0) < 0) return;  // Whom it was for is gone.
   RINGPOST_ASSERT(!shutdown_wanted_);
   unsent_ += bytes;
   pump();

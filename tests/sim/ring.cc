@@ -139,12 +139,11 @@ void Ring::cancel_and_queue(Completion* op) {
 
 void Ring::turn(bool may_sleep) {
   RINGPOST_ASSERT(!in_turn_);
-  const bool alone = seat_ == 0 && may_sleep;
-  if (alone && !dead_) world_.sleep(*this);
+  if (seat_ == 0 && !dead_) world_.pass_time(*this, may_sleep);
   in_turn_ = true;
   woken_ = false;
   now_ = std::max(now_, world_.now());
-  if (alone && dead_ && ready_.empty()) {
+  if (may_sleep && dead_ && ready_.empty()) {
     // A dead ring's time is its own: whoever shuts down in order may wait for its timers.
     if (const auto timer = next_timer()) now_ = std::max(now_, *timer) + io::TimerWheel::tick;
   }

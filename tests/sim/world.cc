@@ -95,7 +95,7 @@ void World::schedule_turn(Seat& seat) {
   // The actor that runs right now is looked at again when its turn is over.
   if (seat.scheduled || seat.number == running_seat_) return;
   seat.scheduled = true;
-  Duration delay = between(microseconds{1}, microseconds{20});
+  Duration delay = turn_time();
   if (chance(faults().pause)) delay += between(milliseconds{1}, milliseconds{500});
   schedule(now_ + delay, Kind::turn, [this, number = seat.number] { run_turn(number); });
 }
@@ -140,6 +140,11 @@ World::Seat* World::earliest_timer() {
     if (earliest == nullptr || *seat->timer_due < *earliest->timer_due) earliest = seat.get();
   }
   return earliest;
+}
+
+/// What a thread takes to come round.
+Duration World::turn_time() {
+  return between(microseconds{1}, microseconds{20});
 }
 
 // --- time ---------------------------------------------------------------------------------------
@@ -213,8 +218,10 @@ void World::run_for(Duration time) {
   refresh_clocks();
 }
 
-void World::sleep(Ring& ring) {
-  RINGPOST_ASSERT(running_seat_ == 0);
+void World::pass_time(Ring& ring, bool may_sleep) {
+  if (running_seat_ != 0) return;  // Turned by another ring's actor: time passes there.
+  run_for(turn_time());
+  if (!may_sleep) return;
   refresh_timers();
   while (!ring.ready()) {
     const auto timer = ring.next_timer();

@@ -138,8 +138,9 @@ class World {
   void note(uint64_t fact);
   /// `ring` has something for its actor.
   void notify(Ring& ring);
-  /// Steps until `ring` has something to do: how a ring without an actor sleeps.
-  void sleep(Ring& ring);
+  /// For a ring without an actor, at the start of its turn: steps for the time that a turn takes
+  /// (else who polls would wait for ever) and, if it may sleep, until it has something to do.
+  void pass_time(Ring& ring, bool may_sleep);
 
  private:
   struct Event {
@@ -160,6 +161,7 @@ class World {
   Seat* find_seat(uint64_t number);
   void schedule_turn(Seat& seat);
   void run_turn(uint64_t number);
+  Duration turn_time();
   void refresh_timer(Seat& seat);
   void refresh_timers();
   void refresh_clocks();

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "http/message.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ringpost::cli {
+
+/// Where the relay is and who asks: from `--url` and `--token`, or RINGPOST_URL and RINGPOST_TOKEN.
+struct ClientOptions {
+  std::string url = "http://127.0.0.1:8420";  ///< http://, https:// or unix:/path
+  std::string token;
+  std::string ca_file;  ///< PEM, for https with a private CA; empty: the system's roots.
+};
+
+struct Answer {
+  uint16_t status = 0;
+  std::string body;
+
+  bool ok() const { return status >= 200 && status < 300; }
+};
+
+/// A blocking HTTP client for the commands: one connection, kept between requests.
+class Client {
+ public:
+  /// Fails with a text for people (a URL that cannot be read, a CA file that is none).
+  static std::unique_ptr<Client> create(const ClientOptions& options, std::string& problem);
+  virtual ~Client() = default;
+
+  /// Sends one request and waits for the whole answer, 60 s at most.
+  /// @returns nothing if none came; `problem` says why, for people.
+  virtual std::optional<Answer> request(std::string_view method, std::string_view target,
+                                        std::string_view content_type, std::string_view body,
+                                        std::string& problem) = 0;
+};
+
+}  // namespace ringpost::cli

@@ -1,0 +1,87 @@
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "cli/text.h"
+
+namespace ringpost::cli {
+namespace {
+
+uint64_t number_of(simdjson::dom::element object, std::string_view path) {
+  uint64_t number = 0;
+  return object.at_pointer(path).get(number) == simdjson::SUCCESS ? number : 0;
+}
+
+void row(const char* label, const std::string& value) {
+  std::printf("  %-22s %s\n", label, value.c_str());
+}
+
+/// 1,234 us as `1.2 ms`.
+std::string latency(uint64_t us) {
+  if (us == 0) return "-";
+  if (us < 1000) return std::to_string(us) + " µs";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f ms", static_cast<double>(us) / 1000);
+  return text;
+}
+
+std::string percentiles(simdjson::dom::element status, const std::string& path) {
+  return "p50 " + latency(number_of(status, path + "/p50_us")) + "   p99 " +
+         latency(number_of(status, path + "/p99_us"));
+}
+
+void print(simdjson::dom::element status) {
+  const auto total = [&](const char* name) {
+    return grouped(number_of(status, std::string("/totals/") + name));
+  };
+  const std::string storage = text_of(status, "/storage/state");
+  std::printf("ringpost %s, up %s%s\n\n", text_of(status, "/version").c_str(),
+              span_of(number_of(status, "/uptime_s")).c_str(),
+              storage == "ok" ? "" : "   STORAGE FAILED: events are refused until a restart");
+  if (storage != "ok") row("storage", text_of(status, "/storage/detail"));
+  row("events accepted", total("events_accepted"));
+  row("  duplicates, refused", total("events_duplicate") + ", " + total("events_refused"));
+  row("delivered", total("deliveries_delivered"));
+  row("dead, cancelled", total("deliveries_dead") + ", " + total("deliveries_cancelled"));
+  row("pending, in flight", total("deliveries_pending") + ", " + total("deliveries_in_flight"));
+  const std::string oldest = text_of(status, "/oldest_undelivered_at");
+  row("oldest undelivered", oldest.empty() ? "-" : short_time(oldest));
+  row("attempts, failed", total("attempts_started") + ", " + total("attempts_failed"));
+  row("accept to 202", percentiles(status, "/latency/accept"));
+  row("accept to delivered", percentiles(status, "/latency/delivery"));
+  row("webhooks", text_of(status, "/webhooks"));
+  row("journal on disk", grouped(number_of(status, "/storage/journal_bytes") >> 20) + " MiB");
+
+  simdjson::dom::array shards;
+  if (status["shards"].get(shards) != simdjson::SUCCESS) return;
+  Table table({"", "SHARD", "EVENTS", "DELIVERED", "PENDING", "IN FLIGHT", "SYNCS", "CONNECTIONS OUT"});
+  size_t index = 0;
+  for (const simdjson::dom::element shard : shards) {
+    const auto value = [&](const char* name) {
+      return grouped(number_of(shard, std::string("/") + name));
+    };
+    table.add({"", std::to_string(index++), value("events_accepted"), value("deliveries_delivered"),
+               value("deliveries_pending"), value("deliveries_in_flight"), value("syncs_completed"),
+               value("connections_opened")});
+  }
+  std::printf("\n%s", table.to_text().c_str());
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& app, Session& session, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("status", "Health, backlog, oldest undelivered and per-shard figures");
+  add_session_options(*command, session);
+  command->callback([&] {
+    action = [&session] {
+      const auto answer = session.call("GET", "/v1/status");
+      if (!answer) return session.failure_code();
+      simdjson::dom::parser parser;
+      simdjson::dom::element status;
+      if (!session.json && parser.parse(answer->body).get(status) == simdjson::SUCCESS) print(status);
+      return 0;
+    };
+  });
+}
+
+}  // namespace ringpost::cli

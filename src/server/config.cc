@@ -1,0 +1,483 @@
+#include "server/config.h"
+
+#define TOML_EXCEPTIONS 0
+#include "net/egress_policy.h"
+#include "net/tls.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <set>
+#include <sstream>
+
+namespace ringpost::server {
+namespace {
+
+/// `30s`, `500ms`, `24h`, `7d`; a bare number is seconds.
+std::optional<Duration> parse_duration(std::string_view text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || number < 0 || number > 1'000'000'000) return std::nullopt;
+  const std::string_view unit{end, static_cast<size_t>(text.data() + text.size() - end)};
+  if (unit == "ms") return std::chrono::milliseconds{number};
+  if (unit == "s") return std::chrono::seconds{number};
+  if (unit == "m") return std::chrono::minutes{number};
+  if (unit == "h" && number <= 100'000) return std::chrono::hours{number};
+  if (unit == "d" && number <= 10'000) return std::chrono::hours{number * 24};
+  return std::nullopt;
+}
+
+/// `64MiB`, `10GiB`, `512KiB`; a bare number is bytes.
+std::optional<uint64_t> parse_size(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || number > (uint64_t{1} << 40)) return std::nullopt;
+  const std::string_view unit{end, static_cast<size_t>(text.data() + text.size() - end)};
+  if (unit.empty()) return number;
+  if (unit == "KiB") return number << 10;
+  if (unit == "MiB") return number << 20;
+  if (unit == "GiB" && number <= (uint64_t{1} << 20)) return number << 30;
+  return std::nullopt;
+}
+
+std::string format_size(uint64_t bytes) {
+  if (bytes != 0 && bytes % (1u << 30) == 0) return std::to_string(bytes >> 30) + "GiB";
+  if (bytes != 0 && bytes % (1u << 20) == 0) return std::to_string(bytes >> 20) + "MiB";
+  if (bytes != 0 && bytes % (1u << 10) == 0) return std::to_string(bytes >> 10) + "KiB";
+  return std::to_string(bytes);
+}
+
+std::string format_duration(Duration duration) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  if (ms % 1000 != 0) return std::to_string(ms) + "ms";
+  if (ms % 3'600'000 == 0 && ms > 0) return std::to_string(ms / 3'600'000) + "h";
+  return std::to_string(ms / 1000) + "s";
+}
+
+/// How a value differs from what was asked: a word for people.
+std::string_view kind_of(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::table: return "a table";
+    case toml::node_type::array: return "an array";
+    case toml::node_type::string: return "a string";
+    case toml::node_type::integer: return "an integer";
+    case toml::node_type::floating_point: return "a number with a fraction";
+    case toml::node_type::boolean: return "true or false";
+    default: return "a date or time";
+  }
+}
+
+size_t edit_distance(std::string_view left, std::string_view right) {
+  std::vector<size_t> row(right.size() + 1);
+  for (size_t column = 0; column <= right.size(); ++column) row[column] = column;
+  for (size_t line = 1; line <= left.size(); ++line) {
+    size_t diagonal = row[0];
+    row[0] = line;
+    for (size_t column = 1; column <= right.size(); ++column) {
+      const size_t substitution = diagonal + (left[line - 1] == right[column - 1] ? 0 : 1);
+      diagonal = row[column];
+      row[column] = std::min({row[column] + 1, row[column - 1] + 1, substitution});
+    }
+  }
+  return row[right.size()];
+}
+
+class Problems {
+ public:
+  Problems(std::string file, std::vector<ConfigProblem>& out) : file_(std::move(file)), out_(out) {}
+
+  void add(const toml::source_region& where, std::string text) {
+    // What came from --set names its assignment as its file.
+    out_.push_back(
+        {where.path ? *where.path : file_, where.begin.line, where.begin.column, std::move(text)});
+  }
+  void add(std::string text) { out_.push_back({file_, 0, 0, std::move(text)}); }
+
+ private:
+  std::string file_;
+  std::vector<ConfigProblem>& out_;
+};
+
+/// One table of the file: reads the keys it is asked for, then reports the others as unknown.
+class Section {
+ public:
+  Section(const toml::table* table, std::string name, Problems& problems)
+      : table_(table), name_(std::move(name)), problems_(problems) {}
+
+  template <typename Integer>
+  void integer(std::string_view key, Integer& into, uint64_t low, uint64_t high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<int64_t>();
+    if (!value) return wrong_kind(key, *node, "an integer");
+    if (*value < 0 || static_cast<uint64_t>(*value) < low || static_cast<uint64_t>(*value) > high) {
+      return problem(*node, std::string(key) + " = " + std::to_string(*value) + " is outside " +
+                                std::to_string(low) + " to " + std::to_string(high));
+    }
+    into = static_cast<Integer>(*value);
+  }
+
+  void boolean(std::string_view key, bool& into) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<bool>();
+    if (!value) return wrong_kind(key, *node, "true or false");
+    into = *value;
+  }
+
+  const toml::node* text(std::string_view key, std::string& into) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return nullptr;
+    auto value = node->value_exact<std::string>();
+    if (!value) {
+      wrong_kind(key, *node, "a string");
+      return nullptr;
+    }
+    into = std::move(*value);
+    return node;
+  }
+
+  template <typename Size>
+  void size(std::string_view key, Size& into, uint64_t low, uint64_t high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    std::optional<uint64_t> value;
+    if (const auto number = node->value_exact<int64_t>(); number && *number >= 0) {
+      value = static_cast<uint64_t>(*number);
+    } else if (const auto written = node->value_exact<std::string>()) {
+      value = parse_size(*written);
+    }
+    if (!value) return wrong_kind(key, *node, R"(a size such as "64MiB" or a count of bytes)");
+    if (*value < low || *value > high) {
+      return problem(*node, std::string(key) + " = " + format_size(*value) + " is outside " +
+                                format_size(low) + " to " + format_size(high));
+    }
+    into = static_cast<Size>(*value);
+  }
+
+  void duration(std::string_view key, Duration& into, Duration low, Duration high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto written = node->value_exact<std::string>();
+    const auto value = written ? parse_duration(*written) : std::nullopt;
+    if (!value) return wrong_kind(key, *node, R"(a duration such as "30s", "500ms" or "24h")");
+    if (*value < low || *value > high) {
+      return problem(*node, std::string(key) + " = " + *written + " is outside " +
+                                format_duration(low) + " to " + format_duration(high));
+    }
+    into = *value;
+  }
+
+  /// Calls `visit(text, node)` for each string of an array.
+  void texts(std::string_view key,
+             const std::function<void(const std::string&, const toml::node&)>& visit) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const toml::array* array = node->as_array();
+    if (array == nullptr) return wrong_kind(key, *node, "an array of strings");
+    for (const toml::node& element : *array) {
+      const auto value = element.value_exact<std::string>();
+      if (!value) {
+        wrong_kind(key, element, "a string in the array");
+        continue;
+      }
+      visit(*value, element);
+    }
+  }
+
+  Section table(std::string_view key) {
+    const toml::node* node = take(key);
+    if (node != nullptr && !node->is_table()) {
+      wrong_kind(key, *node, "a table");
+      node = nullptr;
+    }
+    return {node != nullptr ? node->as_table() : nullptr, qualified(key), problems_};
+  }
+
+  const toml::node* take(std::string_view key) {
+    known_.insert(std::string(key));
+    return table_ != nullptr ? table_->get(key) : nullptr;
+  }
+
+  bool present() const { return table_ != nullptr; }
+  const toml::source_region& where() const { return table_->source(); }
+
+  void problem(const toml::node& node, std::string text) {
+    problems_.add(node.source(), (name_.empty() ? "" : "[" + name_ + "] ") + std::move(text));
+  }
+
+  /// Reports the keys that nobody asked for.
+  void finish() {
+    if (table_ == nullptr) return;
+    for (const auto& [key, node] : *table_) {
+      if (known_.contains(std::string(key.str()))) continue;
+      problems_.add(key.source(), "unknown key \"" + qualified(key.str()) + "\"" + hint(key.str()));
+    }
+  }
+
+ private:
+  std::string qualified(std::string_view key) const {
+    return (name_.empty() ? "" : name_ + ".") + std::string(key);
+  }
+
+  std::string hint(std::string_view unknown) const {
+    const auto nearest = std::ranges::min_element(
+        known_, {}, [&](const std::string& key) { return edit_distance(key, unknown); });
+    if (nearest == known_.end()) return "";
+    if (edit_distance(*nearest, unknown) <= 3) return "; did you mean \"" + *nearest + "\"?";
+    std::string all;
+    for (const std::string& key : known_) all += (all.empty() ? "" : ", ") + key;
+    return "; known here: " + all;
+  }
+
+  void wrong_kind(std::string_view key, const toml::node& node, std::string_view wanted) {
+    problem(node, std::string(key) + " must be " + std::string(wanted) + ", not " +
+                      std::string(kind_of(node)));
+  }
+
+  const toml::table* table_;
+  std::string name_;
+  Problems& problems_;
+  std::set<std::string> known_;
+};
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  std::ostringstream text;
+  text << in.rdbuf();
+  return in.bad() ? std::nullopt : std::optional{std::move(text).str()};
+}
+
+/// Certificate and key must be readable and belong together now, not when the first client comes.
+void check_tls_files(const ListenerConfig& listener, const toml::source_region& where,
+                     Problems& problems) {
+  const auto certificate = read_file(listener.certificate_file);
+  const auto key = read_file(listener.key_file);
+  if (!certificate || !key) {
+    problems.add(where, "cannot read " +
+                            (certificate ? listener.key_file : listener.certificate_file) +
+                            ": check the path and its permissions");
+    return;
+  }
+  if (!net::ServerTls::create(*certificate, *key)) {
+    problems.add(where, listener.certificate_file + " and " + listener.key_file +
+                            " are not a PEM certificate in force and the key that belongs to it");
+  }
+}
+
+void read_listener(const toml::table& table, Config& config, Problems& problems) {
+  Section section(&table, "listener", problems);
+  ListenerConfig listener;
+  std::string address;
+  if (const toml::node* node = section.text("address", address)) {
+    const auto parsed = io::Address::parse(address);
+    if (parsed) {
+      listener.address = *parsed;
+    } else {
+      section.problem(*node, "address = \"" + address +
+                                 "\" must be \"127.0.0.1:8420\", \"[::1]:8420\" or "
+                                 "\"unix:/run/ringpost/ringpost.sock\"");
+    }
+  } else if (table.get("address") == nullptr) {
+    problems.add(table.source(), "[[listener]] needs an address");
+  }
+  if (table.get("serves") != nullptr) listener.serves = {.events = false, .api = false};
+  section.texts("serves", [&](const std::string& what, const toml::node& node) {
+    if (what == "events") {
+      listener.serves.events = true;
+    } else if (what == "api") {
+      listener.serves.api = true;
+    } else {
+      section.problem(node, "serves: \"" + what + "\" is unknown; known: events, api");
+    }
+  });
+  Section tls = section.table("tls");
+  tls.text("certificate", listener.certificate_file);
+  tls.text("key", listener.key_file);
+  tls.finish();
+  if (tls.present()) {
+    if (listener.certificate_file.empty() || listener.key_file.empty()) {
+      problems.add(tls.where(), "[listener.tls] needs both certificate and key");
+    } else {
+      check_tls_files(listener, tls.where(), problems);
+    }
+  }
+  section.finish();
+  config.listeners.push_back(std::move(listener));
+}
+
+void read_networks(Section& section, std::string_view key, std::vector<std::string>& into) {
+  section.texts(key, [&](const std::string& network, const toml::node& node) {
+    std::string why;
+    if (net::Network::parse(network, why)) {
+      into.push_back(network);
+    } else {
+      section.problem(node, std::string(key) + ": \"" + network + "\": " + why);
+    }
+  });
+}
+
+void read_sections(Section& root, Config& config, Problems& problems) {
+  using std::chrono::hours;
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+
+  Section server = root.table("server");
+  server.integer("shards", config.shards, 0, 64);
+  server.text("data_dir", config.data_dir);
+  server.duration("drain_max", config.drain_max, seconds{0}, hours{1});
+  server.finish();
+
+  Section ingest = root.table("ingest");
+  ingest.size("event_bytes_max", config.event_bytes_max, 1024, 16u << 20);
+  ingest.size("batch_bytes_max", config.batch_bytes_max, 1024, 64u << 20);
+  ingest.integer("batch_events_max", config.batch_events_max, 1, 100'000);
+  ingest.integer("connections_max", config.ingest_connections_max, 1, 1'000'000);
+  ingest.duration("idempotency_window", config.idempotency_window, seconds{0}, hours{24 * 30});
+  ingest.integer("idempotency_entries_max", config.idempotency_entries_max, 1024, 100'000'000);
+  ingest.finish();
+
+  Section journal = root.table("journal");
+  journal.size("segment_bytes", config.segment_bytes, 4u << 20, 256u << 20);
+  journal.duration("retention_age", config.retention_age, seconds{1}, hours{24 * 365});
+  journal.size("retention_bytes", config.retention_bytes, 8u << 20, uint64_t{1} << 50);
+  journal.boolean("accept_loss", config.accept_loss);
+  journal.finish();
+
+  Section delivery = root.table("delivery");
+  delivery.integer("pending_max", config.pending_max, 1, 100'000'000);
+  delivery.integer("attempts_in_flight_max", config.attempts_in_flight_max, 1, 65'536);
+  delivery.integer("connections_per_endpoint_max", config.connections_per_endpoint_max, 1, 1024);
+  delivery.duration("idle_max", config.idle_max, milliseconds{100}, hours{1});
+  delivery.integer("history_deliveries_max", config.history_deliveries_max, 1000, 100'000'000);
+  read_networks(delivery, "allow_networks", config.allow_networks);
+  read_networks(delivery, "deny_networks", config.deny_networks);
+  read_networks(delivery, "plain_http_networks", config.plain_http_networks);
+  delivery.finish();
+
+  Section log = root.table("log");
+  if (const toml::node* node = log.text("level", config.log_level)) {
+    constexpr std::array levels{"debug", "info", "warning", "error"};
+    if (std::ranges::find(levels, config.log_level) == levels.end()) {
+      log.problem(*node, "level = \"" + config.log_level +
+                             "\" is unknown; known: debug, info, warning, error");
+    }
+  }
+  log.boolean("json", config.log_json);
+  log.finish();
+
+  const toml::node* listeners = root.take("listener");
+  if (listeners != nullptr) {
+    const toml::array* array = listeners->as_array();
+    if (array == nullptr) {
+      root.problem(*listeners, "listener must be written as [[listener]], with two brackets");
+    } else {
+      for (const toml::node& node : *array) {
+        if (const toml::table* table = node.as_table()) {
+          read_listener(*table, config, problems);
+        } else {
+          root.problem(node, "listener must be written as [[listener]], with two brackets");
+        }
+      }
+    }
+  }
+  root.finish();
+}
+
+/// What the keys demand of each other.
+void check_together(Config& config, Problems& problems) {
+  if (config.batch_bytes_max < config.event_bytes_max) {
+    problems.add("ingest.batch_bytes_max must be at least ingest.event_bytes_max");
+  }
+  // An event, its attributes and its block have to fit into a segment, beside the reserve.
+  if (config.segment_bytes < config.event_bytes_max * 3) {
+    problems.add("journal.segment_bytes must be at least three times ingest.event_bytes_max");
+  }
+  if (config.data_dir.empty()) problems.add("server.data_dir must not be empty");
+  if (config.listeners.empty()) {
+    ListenerConfig listener;
+    listener.address = *io::Address::parse("127.0.0.1:8420");
+    config.listeners.push_back(std::move(listener));
+  }
+}
+
+/// Puts the value of `section.key=value` into `root`. What is no TOML value is taken as a string,
+/// so that `--set log.level=debug` needs no quotes.
+void assign(toml::table& root, const std::string& assignment, std::vector<ConfigProblem>& out) {
+  const std::string origin = "--set " + assignment;
+  const size_t equals = assignment.find('=');
+  const std::string key = assignment.substr(0, equals);
+  const size_t dot = key.find('.');
+  if (equals == std::string::npos || dot == std::string::npos || dot == 0 ||
+      dot + 1 == key.size()) {
+    out.push_back({origin, 0, 0, "must have the form section.key=value"});
+    return;
+  }
+  toml::parse_result parsed = toml::parse("value = " + assignment.substr(equals + 1), origin);
+  if (!parsed) {
+    std::string escaped = assignment.substr(equals + 1);
+    if (escaped.find_first_of("'\n\r") != std::string::npos) {
+      out.push_back({origin, 0, 0, "the value is neither TOML nor a plain word"});
+      return;
+    }
+    parsed = toml::parse("value = '" + escaped + "'", origin);
+  }
+  if (!parsed || parsed.table().size() != 1) {
+    out.push_back({origin, 0, 0, "the value is neither TOML nor a plain word"});
+    return;
+  }
+  const std::string section = key.substr(0, dot);
+  if (root.get(section) == nullptr) root.insert(section, toml::table{});
+  toml::table* table = root.get(section)->as_table();
+  if (table == nullptr) {
+    out.push_back({origin, 0, 0, "[" + section + "] is not a table"});
+    return;
+  }
+  table->insert_or_assign(key.substr(dot + 1), std::move(*parsed.table().get("value")));
+}
+
+}  // namespace
+
+std::string ConfigProblem::to_text() const {
+  std::string place = file;
+  if (line != 0) place += ":" + std::to_string(line) + ":" + std::to_string(column);
+  return place.empty() ? text : place + ": " + text;
+}
+
+ConfigResult parse_config(std::string_view toml_text, const std::string& file_name,
+                          const std::vector<std::string>& assignments) {
+  ConfigResult result;
+  toml::parse_result parsed = toml::parse(toml_text, file_name);
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    result.problems.push_back({file_name, error.source().begin.line, error.source().begin.column,
+                               std::string(error.description())});
+    return result;
+  }
+  toml::table root = std::move(parsed).table();
+  for (const std::string& assignment : assignments) assign(root, assignment, result.problems);
+  Problems problems(file_name, result.problems);
+  Section top(&root, "", problems);
+  read_sections(top, result.config, problems);
+  check_together(result.config, problems);
+  return result;
+}
+
+ConfigResult load_config(const std::string& file, const std::vector<std::string>& assignments) {
+  if (file.empty()) return parse_config("", "configuration", assignments);
+  const auto text = read_file(file);
+  if (!text) {
+    ConfigResult result;
+    result.problems.push_back({file, 0, 0, "cannot be read: check the path and its permissions"});
+    return result;
+  }
+  return parse_config(*text, file, assignments);
+}
+
+}  // namespace ringpost::server

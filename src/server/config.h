@@ -1,0 +1,87 @@
+#pragma once
+
+#include "base/clock.h"
+#include "io/address.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringpost::server {
+
+/// What a listener answers to.
+struct Serves {
+  bool events = true;  ///< POST /v1/events
+  bool api = true;     ///< The management API.
+};
+
+struct ListenerConfig {
+  io::Address address;
+  Serves serves;
+  std::string certificate_file;  ///< PEM; empty: no TLS.
+  std::string key_file;
+};
+
+/// The whole configuration, with its defaults. Every key is described in ringpost.example.toml.
+struct Config {
+  uint32_t shards = 0;  ///< 0: one per core.
+  std::string data_dir = "/var/lib/ringpost";
+  Duration drain_max = std::chrono::seconds{30};
+
+  std::vector<ListenerConfig> listeners;
+
+  uint64_t event_bytes_max = 1u << 20;
+  uint64_t batch_bytes_max = 16u << 20;
+  uint32_t batch_events_max = 10'000;
+  uint32_t ingest_connections_max = 10'000;
+  Duration idempotency_window = std::chrono::hours{24};
+  uint64_t idempotency_entries_max = 1'000'000;
+
+  uint32_t segment_bytes = 64u << 20;
+  Duration retention_age = std::chrono::hours{24 * 7};
+  uint64_t retention_bytes = uint64_t{10} << 30;
+  bool accept_loss = false;
+
+  uint64_t pending_max = 1'000'000;
+  uint32_t attempts_in_flight_max = 4096;
+  uint32_t connections_per_endpoint_max = 64;
+  Duration idle_max = std::chrono::seconds{55};
+  uint64_t history_deliveries_max = 1'000'000;
+  std::vector<std::string> allow_networks;
+  std::vector<std::string> deny_networks;
+  std::vector<std::string> plain_http_networks;
+
+  std::string log_level = "info";
+  bool log_json = false;
+};
+
+/// What is wrong, where, and how to mend it. `line` and `column` count from 1; 0 without a place.
+struct ConfigProblem {
+  std::string file;
+  uint32_t line = 0;
+  uint32_t column = 0;
+  std::string text;
+
+  /// `ringpost.toml:12:5: …`
+  std::string to_text() const;
+};
+
+struct ConfigResult {
+  Config config;
+  std::vector<ConfigProblem> problems;  ///< Empty: `config` may be used.
+};
+
+/// Reads the file (none if empty), then applies `--set` assignments in order. All problems are
+/// found, not only the first. Files that the configuration names (certificates) are opened and
+/// checked, so that this gives the same verdict as a start.
+ConfigResult load_config(const std::string& file, const std::vector<std::string>& assignments);
+
+/// The same from text, for tests.
+ConfigResult parse_config(std::string_view toml, const std::string& file_name,
+                          const std::vector<std::string>& assignments);
+
+/// The commented example with every key at its default: `ringpost check-config --example`.
+std::string_view example_config();
+
+}  // namespace ringpost::server

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "server/config.h"
+
+namespace ringpost::server {
+
+/// Runs the relay until SIGTERM or SIGINT, then stops it in order; a second signal shortens that.
+/// Call before any other thread is started.
+/// @returns the process's exit code: 0 after an orderly stop; 1 when it could not start, with one
+///          line on standard error that says why and how to mend it.
+int serve(const Config& config);
+
+}  // namespace ringpost::server

@@ -1,0 +1,102 @@
+#include "server/shard_thread.h"
+
+#include <pthread.h>
+
+#include "io/linux_ring.h"
+#include "net/shard_resolver.h"
+
+namespace ringpost::server {
+
+std::string ShardThread::start() {
+  std::promise<std::string> started;
+  auto result = started.get_future();
+  thread_ = std::thread([this, &started] { run(started); });
+  std::string problem = result.get();
+  if (!problem.empty()) thread_.join();
+  return problem;
+}
+
+void ShardThread::request_stop(int stage) {
+  shared_.stop_stage.store(stage);
+  if (!shared_.ended.load()) waker_->wake();
+}
+
+void ShardThread::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void ShardThread::run(std::promise<std::string>& started) {
+  pthread_setname_np(pthread_self(), ("shard-" + std::to_string(index_)).c_str());
+  auto ring = io::LinuxRing::create({});
+  if (!ring) {
+    shared_.ended.store(true);
+    return started.set_value(io::explain_setup_failure(ring.error()));
+  }
+  waker_ = &(*ring)->waker();
+  features_ = (*ring)->features_text();
+  {
+    net::ShardResolver resolver(**ring, names_);
+    (*ring)->turn(false);  // Reads the clocks, which restored deliveries are measured by.
+    auto shard = relay_.make_shard(index_, **ring, resolver);
+    const std::string problem = listen(*shard);
+    const auto poll_names = [&resolver] {
+      resolver.poll();
+      return resolver.has_answers();
+    };
+    if (!problem.empty()) {
+      request_stop(2);
+      loop(**ring, *shard, poll_names);
+    } else {
+      started.set_value({});
+      loop(**ring, *shard, poll_names);
+    }
+    shard.reset();
+    while ((*ring)->pending_count() > 0) (*ring)->turn(true);
+    if (!problem.empty()) {
+      shared_.ended.store(true);
+      return started.set_value(problem);
+    }
+  }
+  shared_.ended.store(true);
+}
+
+/// @returns why an address cannot be listened at; empty if all can.
+std::string ShardThread::listen(shard::Shard& shard) {
+  for (SharedListener& listener : listeners_) {
+    const bool is_unix = listener.bound.family == io::Address::Family::unix_path;
+    if (is_unix && index_ > 0) continue;
+    const auto bound = shard.listen(
+        {.address = listener.bound,
+         .socket = {.reuse_port = true},
+         .tls = listener.tls.get(),
+         .serves = {.events = listener.config.serves.events, .api = listener.config.serves.api}});
+    if (!bound) {
+      const std::string advice =
+          bound.error().detail == EADDRINUSE || bound.error().code == Errc::conflict
+              ? ": another process listens there; stop it, or choose another address with --listen"
+          : bound.error().detail == EACCES
+              ? ": not permitted; ports below 1024 and some paths need more rights"
+              : "";
+      return "cannot listen at " + listener.bound.to_text() + ": " + describe(bound.error()) +
+             advice;
+    }
+    listener.bound = *bound;
+  }
+  return {};
+}
+
+void ShardThread::loop(io::Ring& ring, shard::Shard& shard,
+                       const std::function<bool()>& poll_names) {
+  int stage = 0;
+  while (true) {
+    const int wanted = shared_.stop_stage.load();
+    if (stage < 1 && wanted >= 1) shard.stop();
+    if (stage < 2 && wanted >= 2) shard.hasten();
+    stage = wanted;
+    if (stage > 0 && shard.stopped() && ring.pending_count() == 0) return;
+    const bool names_waiting = poll_names();
+    shard.turn(!names_waiting);
+  }
+}
+
+}  // namespace ringpost::server

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "io/ring.h"
+#include "net/name_service.h"
+#include "net/tls.h"
+#include "server/config.h"
+#include "shard/relay.h"
+
+namespace ringpost::server {
+
+/// A listener as all shards open it: each its own socket at the same address (SO_REUSEPORT), but
+/// for Unix sockets, which belong to the first shard.
+struct SharedListener {
+  ListenerConfig config;
+  std::unique_ptr<net::ServerTls> tls;
+  io::Address bound;  ///< With the port that the first shard got.
+};
+
+/// One shard with its ring, on a thread of its own.
+class ShardThread {
+ public:
+  ShardThread(shard::Relay& relay, net::NameService& names, uint32_t index,
+              std::vector<SharedListener>& listeners)
+      : relay_(relay), names_(names), index_(index), listeners_(listeners) {}
+
+  /// Starts the thread and waits until it listens. @returns an empty text, or why it cannot run.
+  std::string start();
+  /// From any thread: 1 stops in order, 2 hastens.
+  void request_stop(int stage);
+  void join();
+  bool ended() const { return shared_.ended.load(); }
+  /// The ring's features; after start.
+  const std::string& features() const { return features_; }
+
+ private:
+  void run(std::promise<std::string>& started);
+  std::string listen(shard::Shard& shard);
+  void loop(io::Ring& ring, shard::Shard& shard, const std::function<bool()>& poll_names);
+
+  shard::Relay& relay_;
+  net::NameService& names_;
+  const uint32_t index_;
+  std::vector<SharedListener>& listeners_;
+  std::thread thread_;
+  std::string features_;
+  io::Waker* waker_ = nullptr;  ///< Set before `start` returns.
+  struct {
+    std::atomic<int> stop_stage{0};
+    std::atomic<bool> ended{false};
+  } shared_;
+};
+
+}  // namespace ringpost::server

@@ -1,0 +1,100 @@
+#pragma once
+
+#include "base/mailbox.h"
+#include "control/messages.h"
+#include "io/ring.h"
+#include "journal/record.h"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+namespace ringpost::shard {
+
+/// From the shard that accepted an event to a shard that owns endpoints of its webhooks.
+struct Deliver {
+  journal::EventRef event;
+  std::vector<uint32_t> webhook_numbers;
+};
+
+/// A mailbox with room for what does not fit: the sender keeps it, in order, and tries again every
+/// turn. Senders stop taking on work while `behind()`, which bounds what is kept by what was under
+/// way already.
+template <typename Message>
+class Channel {
+ public:
+  explicit Channel(size_t capacity) : mailbox_(capacity) {}
+
+  // Sender.
+  void send(Message&& message) {
+    if (!kept_.empty() || !mailbox_.push(std::move(message))) kept_.push_back(std::move(message));
+    sent_ = true;
+  }
+  /// Moves kept messages on. @returns whether the receiver has something new since the last flush.
+  bool flush() {
+    while (!kept_.empty() && mailbox_.push(std::move(kept_.front()))) {
+      kept_.pop_front();
+      sent_ = true;
+    }
+    return std::exchange(sent_, false);
+  }
+  bool behind() const { return !kept_.empty(); }
+  /// The receiver should be woken for the sake of room alone.
+  bool half_full() const { return mailbox_.size() * 2 > mailbox_.capacity(); }
+
+  // Receiver.
+  bool receive(Message& message) { return mailbox_.pop(message); }
+  bool empty() const { return mailbox_.empty(); }
+
+ private:
+  Mailbox<Message> mailbox_;
+  std::deque<Message> kept_;  ///< The sender's.
+  bool sent_ = false;         ///< The sender's.
+};
+
+/// All channels of one relay, and whom to wake. Built before the threads start.
+///
+/// Thread safety: each channel has one sender and one receiver, as its name says. Wakers are set
+/// before the first message is sent to their owner.
+class Mailroom {
+ public:
+  /// Enough for what a shard sends in several turns; 64 KiB or so each.
+  static constexpr size_t capacity = 1024;
+
+  explicit Mailroom(uint32_t shard_count) : shard_count_(shard_count), wakers_(shard_count) {
+    for (uint32_t shard = 0; shard < shard_count; ++shard) {
+      to_control_.push_back(std::make_unique<Channel<control::ToControl>>(capacity * 4));
+      to_shard_.push_back(std::make_unique<Channel<control::ToShard>>(capacity));
+    }
+    for (uint32_t pair = 0; pair < shard_count * shard_count; ++pair) {
+      between_.push_back(std::make_unique<Channel<Deliver>>(capacity));
+    }
+  }
+
+  uint32_t shard_count() const { return shard_count_; }
+  Channel<control::ToControl>& to_control(uint32_t from_shard) { return *to_control_[from_shard]; }
+  Channel<control::ToShard>& to_shard(uint32_t shard) { return *to_shard_[shard]; }
+  Channel<Deliver>& between(uint32_t from, uint32_t to) {
+    return *between_[from * shard_count_ + to];
+  }
+
+  void set_shard_waker(uint32_t shard, io::Waker* waker) { wakers_[shard] = waker; }
+  void set_control_waker(io::Waker* waker) { control_waker_ = waker; }
+  void wake_shard(uint32_t shard) {
+    if (wakers_[shard] != nullptr) wakers_[shard]->wake();
+  }
+  void wake_control() {
+    if (control_waker_ != nullptr) control_waker_->wake();
+  }
+
+ private:
+  const uint32_t shard_count_;
+  std::vector<std::unique_ptr<Channel<control::ToControl>>> to_control_;
+  std::vector<std::unique_ptr<Channel<control::ToShard>>> to_shard_;
+  std::vector<std::unique_ptr<Channel<Deliver>>> between_;
+  std::vector<io::Waker*> wakers_;
+  io::Waker* control_waker_ = nullptr;
+};
+
+}  // namespace ringpost::shard

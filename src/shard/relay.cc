@@ -1,0 +1,319 @@
+#include "shard/relay.h"
+
+#include <cinttypes>
+#include <cstdio>
+#include <utility>
+
+#include "base/log.h"
+#include "net/tls.h"
+
+namespace ringpost::shard {
+namespace {
+
+std::optional<std::string> check_ca(std::string_view pem) {
+  if (net::ClientTls::create({.verify = true, .ca_pem = std::string(pem)})) return std::nullopt;
+  return "holds no certificate in PEM form";
+}
+
+control::WebhookChecks make_checks(const net::EgressPolicy& policy) {
+  return {.allow_destination =
+              [&policy](const subscription::Destination& to) -> std::optional<std::string> {
+            if (policy.allows_host(to.host, to.port, to.tls)) return std::nullopt;
+            return to.tls ? "the egress policy does not allow this destination "
+                            "(delivery.allow_networks opens private networks)"
+                          : "plain http is not allowed to this destination; use https "
+                            "(delivery.plain_http_networks makes exceptions)";
+          },
+          .check_ca = check_ca};
+}
+
+}  // namespace
+
+/// The control side's messages go into the shards' mailboxes.
+class Relay::ToShards final : public control::Post {
+ public:
+  explicit ToShards(Mailroom& mailroom) : mailroom_(mailroom) {}
+
+  void send(uint32_t shard, control::ToShard&& message) override {
+    mailroom_.to_shard(shard).send(std::move(message));
+  }
+  /// @returns whether messages are left that did not fit.
+  bool flush() {
+    bool behind = false;
+    for (uint32_t shard = 0; shard < mailroom_.shard_count(); ++shard) {
+      if (mailroom_.to_shard(shard).flush()) mailroom_.wake_shard(shard);
+      behind |= mailroom_.to_shard(shard).behind();
+    }
+    return behind;
+  }
+
+ private:
+  Mailroom& mailroom_;
+};
+
+/// Feeds what the journals hold to the history, the ledger and the idempotency window.
+class Relay::Visitor final : public journal::RecoveryVisitor {
+ public:
+  Visitor(Relay& relay, WallTime wall_now, Instant now)
+      : relay_(relay), history_(relay.control_->history()), wall_now_(wall_now), now_(now) {}
+
+  void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
+    history_.on_event(event, position);
+    if (!event.id_given) return;
+    const auto key = relay_.window_.key(event.organization, event.source, event.id);
+    relay_.window_.restore(key, wall_now_ - event.accepted_at, now_);
+  }
+
+  void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {
+    history_.on_outcome({.delivery = outcome.delivery,
+                         .event = outcome.event,
+                         .record = position,
+                         .webhook_number = outcome.webhook_number,
+                         .attempt = outcome.attempt,
+                         .status = outcome.status,
+                         .started_at = outcome.started_at,
+                         .next_attempt_at = outcome.next_attempt_at});
+  }
+
+  void on_finding(const journal::Finding& finding) override {
+    const std::string text = std::string(journal::name(finding.kind)) + ": " + finding.path +
+                             " at offset " + std::to_string(finding.offset) + ": " + finding.text;
+    const bool harmless = finding.kind == journal::Finding::Kind::torn_tail ||
+                          finding.kind == journal::Finding::Kind::note;
+    log(harmless ? LogLevel::info : LogLevel::error, text);
+    relay_.report_.findings.push_back(finding);
+  }
+
+ private:
+  Relay& relay_;
+  control::History& history_;
+  const WallTime wall_now_;
+  const Instant now_;
+};
+
+Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
+    : disk_(disk),
+      store_(store),
+      options_(options),
+      journal_directory_(options.data_dir + "/journal"),
+      random_(options.seed),
+      mailroom_(options.shard_count),
+      counters_(std::make_unique<Counters[]>(options.shard_count)),
+      table_(options.shard_count, options.hash_keys[0]),
+      window_(options.idempotency, {options.hash_keys[1], options.hash_keys[2]}),
+      post_(std::make_unique<ToShards>(mailroom_)),
+      first_segments_(options.shard_count),
+      pending_(options.shard_count) {}
+
+std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
+                                   const RelayOptions& options, WallTime wall_now, Instant now,
+                                   std::string& problem) {
+  std::unique_ptr<Relay> relay(new Relay(disk, store, options));
+  if (!relay->identify(problem)) return nullptr;
+  // Before recovery reads the store: the token has to be in the table before a request carries it.
+  auto token = control::mint_admin_token(store, wall_now, relay->random_);
+  if (!token) {
+    problem = "the control store refuses the first token: " + std::string(store.last_problem());
+    return nullptr;
+  }
+  relay->report_.admin_token = std::move(*token);
+  if (!relay->recover(wall_now, now, problem)) return nullptr;
+  relay->distribute_pending();
+  return relay;
+}
+
+/// The data directory's identity is part of every checksum in its journals: files of another
+/// directory never pass for ours.
+Result<void> Relay::identify(std::string& problem) {
+  constexpr std::string_view meta_name = "directory_id";
+  const auto stored = store_.meta(meta_name);
+  if (stored && *stored) {
+    directory_id_ = std::strtoull((*stored)->c_str(), nullptr, 16);
+    return {};
+  }
+  if (stored) {
+    // Journals without the store that goes with them: starting would hide all they hold.
+    const auto journals = disk_.list(journal_directory_);
+    if (journals && !journals->empty() && !options_.accept_loss) {
+      problem = journal_directory_ +
+                " holds journals, but the control store beside it is new: put control.db back, or "
+                "move the journals away";
+      return Error{Errc::not_found, Side::operator_};
+    }
+    directory_id_ = random_.next() | 1;
+    char text[17];
+    std::snprintf(text, sizeof text, "%016" PRIx64, directory_id_);
+    if (store_.set_meta(meta_name, text)) return {};
+  }
+  problem = "the control store cannot be used: " + std::string(store_.last_problem());
+  return Error{Errc::io_failed, Side::disk};
+}
+
+Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem) {
+  if (const auto made = disk_.make_directory(journal_directory_); !made) {
+    problem = journal_directory_ + " cannot be created: " + describe(made.error());
+    return made.error();
+  }
+  reader_ = std::make_unique<journal::Reader>(disk_, journal_directory_, directory_id_);
+  keeper_ = std::make_unique<journal::SegmentKeeper>(
+      disk_, journal::SegmentKeeper::Options{.journal_directory = journal_directory_,
+                                             .directory_id = directory_id_,
+                                             .segment_bytes = options_.segment_bytes});
+  std::vector<const Counters*> counters;
+  for (const Counters& shard : this->counters()) counters.push_back(&shard);
+
+  // Which journals there will be is known only after recovery; the control side is needed before.
+  std::vector<uint16_t> journals;
+  const auto found = disk_.list(journal_directory_);
+  for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
+    journals.push_back(static_cast<uint16_t>(shard));
+  }
+  if (found) {
+    for (const std::string& name : *found) {
+      const auto number = journal::parse_journal_name(name);
+      if (number && *number >= options_.shard_count) journals.push_back(*number);
+    }
+  }
+  files_ = std::make_unique<control::JournalFiles>(*reader_, *keeper_, journals);
+  control_ = std::make_unique<control::Control>(
+      control::Control::Parts{.store = store_,
+                              .table = table_,
+                              .journals = *files_,
+                              .post = *post_,
+                              .counters = counters},
+      control::Control::Options{
+          .history = {.deliveries_max = options_.history_deliveries_max,
+                      .hash_key = options_.hash_keys[3]},
+          .retention = options_.retention,
+          .checks = make_checks(options_.policy),
+          .prng_seed = random_.next()});
+  if (const auto loaded = control_->load(); !loaded) {
+    problem = "the control store cannot be read: " + std::string(store_.last_problem());
+    return loaded.error();
+  }
+
+  Visitor visitor(*this, wall_now, now);
+  auto report = journal::recover(
+      disk_, journal_directory_,
+      {.directory_id = directory_id_, .accept_loss = options_.accept_loss}, visitor);
+  if (!report) {
+    problem = report_.findings.empty() ? journal_directory_ + ": " + describe(report.error())
+                                       : report_.findings.back().path + ": " +
+                                             report_.findings.back().text;
+    return report.error();
+  }
+  report_.recovery = std::move(*report);
+  if (const auto opened = open_journals(wall_now, problem); !opened) return opened;
+  return control_->finish_recovery();
+}
+
+/// Every journal goes on with a new segment; those of shards that are no more only age.
+Result<void> Relay::open_journals(WallTime wall_now, std::string& problem) {
+  std::vector<bool> known(options_.shard_count);
+  const auto fail = [&](const Error& error) {
+    const std::string path = keeper_->path().empty() ? journal_directory_ : keeper_->path();
+    problem = path + ": a journal segment cannot be prepared: " + describe(error) +
+              (error.code == Errc::out_of_space ? "; free some space or lower journal.segment_bytes"
+                                                : "");
+    return error;
+  };
+  for (const journal::JournalEnd& end : report_.recovery.journals) {
+    if (const auto opened = keeper_->open(end); !opened) return fail(opened.error());
+    if (end.journal < options_.shard_count) known[end.journal] = true;
+  }
+  for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
+    const auto journal = static_cast<uint16_t>(shard);
+    if (!known[shard]) {
+      const auto opened = keeper_->open(journal::JournalEnd{.journal = journal});
+      if (!opened) return fail(opened.error());
+    }
+    keeper_->want(journal);
+  }
+  for (uint32_t left = options_.shard_count; left > 0;) {
+    const auto progress = keeper_->step(wall_now);
+    using Progress = journal::SegmentKeeper::Progress;
+    if (progress == Progress::no_space) return fail({Errc::out_of_space, Side::disk});
+    if (progress == Progress::failed) return fail(keeper_->error());
+    if (progress != Progress::ready) continue;
+    if (auto ready = keeper_->take()) {
+      first_segments_[ready->journal] = ready->segment;
+      keeper_->want(ready->journal);  // The second one is made while the relay runs already.
+      --left;
+    }
+  }
+  return {};
+}
+
+void Relay::distribute_pending() {
+  const subscription::Snapshot& snapshot = table_.current();
+  control_->history().for_each_pending(
+      [&](journal::Position position, const Ulid& uid,
+          const std::vector<control::PendingDelivery>& open) {
+        for (const control::PendingDelivery& pending : open) {
+          const subscription::Webhook* webhook = snapshot.webhook(pending.webhook_number);
+          const uint32_t owner =
+              webhook != nullptr ? subscription::owner_shard(*webhook, options_.shard_count) : 0;
+          pending_[owner].push_back({.id = journal::delivery_id(uid, pending.webhook_number),
+                                     .event = position,
+                                     .webhook_number = pending.webhook_number,
+                                     .attempts = pending.attempts,
+                                     .next_attempt_at = pending.next_attempt_at});
+          ++report_.pending_deliveries;
+        }
+      });
+}
+
+std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Resolver& resolver) {
+  ShardOptions options{
+      .journal = {.journal = static_cast<uint16_t>(index), .directory_id = directory_id_},
+      .intake = {.limits = options_.event_limits,
+                 .token_hash_keys = {options_.hash_keys[4], options_.hash_keys[5]}},
+      .server = options_.server,
+      .delivery = options_.delivery};
+  mailroom_.set_shard_waker(index, &ring.waker());
+  auto shard = std::make_unique<Shard>(Shard::Parts{.index = index,
+                                                    .ring = ring,
+                                                    .resolver = resolver,
+                                                    .policy = options_.policy,
+                                                    .reader = table_.reader(index),
+                                                    .window = window_,
+                                                    .mailroom = mailroom_,
+                                                    .counters = counters()},
+                                       options);
+  shard->provide(*first_segments_[index]);
+  for (const delivery::PendingDelivery& pending : pending_[index]) shard->restore(pending);
+  std::vector<delivery::PendingDelivery>{}.swap(pending_[index]);
+  return shard;
+}
+
+bool Relay::control_turn(WallTime wall_now, Instant now) {
+  // All news first, from every shard: a person who asks sees whatever was acknowledged before.
+  control::ToControl message;
+  for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
+    while (mailroom_.to_control(shard).receive(message)) {
+      if (std::holds_alternative<control::ApiRequest>(message)) {
+        requests_.push_back(std::move(message));
+        request_shards_.push_back(shard);
+      } else {
+        control_->handle(shard, std::move(message), wall_now, now);
+      }
+    }
+  }
+  for (size_t index = 0; index < requests_.size(); ++index) {
+    control_->handle(request_shards_[index], std::move(requests_[index]), wall_now, now);
+  }
+  requests_.clear();
+  request_shards_.clear();
+  control_->flush();
+  const bool more = control_->step(wall_now, now);
+  return post_->flush() || more;
+}
+
+bool Relay::control_has_messages() {
+  for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
+    if (!mailroom_.to_control(shard).empty()) return true;
+  }
+  return false;
+}
+
+}  // namespace ringpost::shard

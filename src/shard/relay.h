@@ -1,0 +1,112 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/counters.h"
+#include "control/control.h"
+#include "control/journal_files.h"
+#include "control/store/store.h"
+#include "ingest/idempotency.h"
+#include "io/disk.h"
+#include "journal/reader.h"
+#include "journal/recovery.h"
+#include "journal/segments.h"
+#include "net/egress_policy.h"
+#include "shard/mailroom.h"
+#include "shard/shard.h"
+#include "subscription/table.h"
+
+namespace ringpost::shard {
+
+struct RelayOptions {
+  uint32_t shard_count = 1;
+  std::string data_dir;
+  uint32_t segment_bytes = 64u << 20;
+  bool accept_loss = false;  ///< Start although segments are missing.
+  ingest::IdempotencyWindow::Options idempotency;
+  control::Retention::Options retention;
+  uint64_t history_deliveries_max = 1'000'000;
+  net::EgressPolicy policy;
+  ingest::EventLimits event_limits;
+  ingest::ServerLimits server;
+  delivery::Limits delivery;
+  /// Drawn from the system in production, from the run's seed in simulation.
+  uint64_t seed = 0;
+  std::array<HashKey, 6> hash_keys{};
+};
+
+/// What a start found, for the log and for people.
+struct StartReport {
+  journal::RecoveryReport recovery;
+  std::vector<journal::Finding> findings;
+  uint64_t pending_deliveries = 0;
+  std::optional<std::string> admin_token;  ///< Only on the first start.
+};
+
+/// A relay without its threads: what all shards share, and the control side. The server gives each
+/// shard and the control side a thread; the simulation turns them all in one.
+///
+/// Life: `open` (blocking: store, recovery, first segments), `make_shard` for each shard on its
+/// thread, `control_turn` from the control thread for as long as shards turn, destroy.
+class Relay {
+ public:
+  /// @param store  open; @param problem  set on failure: a sentence for people that names the file.
+  static std::unique_ptr<Relay> open(io::Disk& disk, control::Store& store,
+                                     const RelayOptions& options, WallTime wall_now, Instant now,
+                                     std::string& problem);
+
+  const StartReport& report() const { return report_; }
+  Mailroom& mailroom() { return mailroom_; }
+  std::span<Counters> counters() { return {counters_.get(), options_.shard_count}; }
+  uint32_t shard_count() const { return options_.shard_count; }
+
+  /// A shard with its first segment and the deliveries that a former life left open. On its thread.
+  std::unique_ptr<Shard> make_shard(uint32_t index, io::Ring& ring, net::Resolver& resolver);
+
+  /// Answers all messages that wait, then does one piece of housekeeping. On the control thread.
+  /// @returns whether more is waiting to be done now.
+  bool control_turn(WallTime wall_now, Instant now);
+  /// When `control_turn` is wanted next without a message before.
+  std::optional<Instant> control_due() const { return control_->next_due(); }
+  bool control_has_messages();
+
+ private:
+  class Visitor;
+  class ToShards;
+
+  Relay(io::Disk& disk, control::Store& store, const RelayOptions& options);
+
+  Result<void> identify(std::string& problem);
+  Result<void> recover(WallTime wall_now, Instant now, std::string& problem);
+  Result<void> open_journals(WallTime wall_now, std::string& problem);
+  void distribute_pending();
+
+  io::Disk& disk_;
+  control::Store& store_;
+  const RelayOptions options_;
+  const std::string journal_directory_;
+  uint64_t directory_id_ = 0;
+  Prng random_;
+
+  Mailroom mailroom_;
+  const std::unique_ptr<Counters[]> counters_;
+  subscription::SubscriptionTable table_;
+  ingest::IdempotencyWindow window_;
+  std::unique_ptr<journal::Reader> reader_;
+  std::unique_ptr<journal::SegmentKeeper> keeper_;
+  std::unique_ptr<control::JournalFiles> files_;
+  std::unique_ptr<ToShards> post_;
+  std::unique_ptr<control::Control> control_;
+  std::vector<control::ToControl> requests_;  ///< Of people, while news is read first.
+  std::vector<uint32_t> request_shards_;
+  std::vector<std::optional<journal::PreparedSegment>> first_segments_;
+  std::vector<std::vector<delivery::PendingDelivery>> pending_;
+  StartReport report_;
+};
+
+}  // namespace ringpost::shard

@@ -1,0 +1,303 @@
+#include "shard/shard.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "http/problem.h"
+
+namespace ringpost::shard {
+namespace {
+
+constexpr std::string_view events_path = "/v1/events";
+constexpr uint64_t api_body_bytes_max = 1u << 20;
+
+/// News for the history may lie this long before the control thread is woken for it: at load one
+/// wake-up then serves thousands of messages. Requests of people wake it at once, and it reads all
+/// news before it answers.
+constexpr Duration news_delay_max = std::chrono::milliseconds{20};
+
+}  // namespace
+
+Shard::Shard(const Parts& parts, const ShardOptions& options)
+    : index_(parts.index),
+      ring_(parts.ring),
+      reader_(parts.reader),
+      mailroom_(parts.mailroom),
+      all_counters_(parts.counters),
+      counters_(parts.counters[parts.index]),
+      pending_max_(options.delivery.pending_max),
+      writer_(parts.ring, counters_, *this, options.journal),
+      log_(writer_),
+      server_(parts.ring, counters_, *this, options.server),
+      intake_({.ring = parts.ring,
+               .counters = counters_,
+               .log = log_,
+               .window = parts.window,
+               .answers = server_,
+               .sink = *this},
+              options.intake),
+      dispatcher_({.ring = parts.ring,
+                   .resolver = parts.resolver,
+                   .policy = parts.policy,
+                   .counters = counters_,
+                   .host = *this},
+                  options.delivery),
+      webhooks_by_shard_(parts.mailroom.shard_count()) {
+  reader_.online();
+}
+
+Shard::~Shard() { reader_.offline(); }
+
+// --- the loop ----------------------------------------------------------------------------------------
+
+void Shard::turn(bool may_sleep) {
+  ring_.turn(may_sleep && !dispatcher_.has_work() && !has_messages() && !behind());
+  read_messages();
+  dispatcher_.turn();
+  writer_.commit();
+  flush_messages();
+  reader_.quiescent();
+}
+
+void Shard::stop() {
+  stopping_ = true;
+  server_.stop();
+  dispatcher_.stop();
+}
+
+void Shard::hasten() {
+  server_.stop();
+  dispatcher_.abort();
+}
+
+bool Shard::stopped() const {
+  return stopping_ && server_.stopped() && (intake_.idle() || storage_failed_) &&
+         dispatcher_.stopped() && writer_.idle() && !behind();
+}
+
+// --- routes ------------------------------------------------------------------------------------------
+
+std::optional<http::Problem> Shard::before_body(const http::Request& head,
+                                                const ingest::Origin& origin,
+                                                uint64_t& body_bytes_max) {
+  if (origin.serves.events && head.path == events_path && head.method == "POST") {
+    if (auto problem = overloaded()) {
+      counters_.add(Counter::events_refused);
+      return problem;
+    }
+    return intake_.before_body(head, snapshot(), body_bytes_max);
+  }
+  body_bytes_max = api_body_bytes_max;
+  return std::nullopt;
+}
+
+/// Refusal is at the door: what was accepted is never dropped for want of room.
+std::optional<http::Problem> Shard::overloaded() const {
+  const auto refusal = [](std::string detail) {
+    return http::Problem{.status = 503,
+                         .type = "urn:ringpost:overloaded",
+                         .title = "",
+                         .detail = std::move(detail),
+                         .line = {},
+                         .member = "",
+                         .retry_after_s = 5};
+  };
+  if (behind()) return refusal("the relay is catching up; try again in a moment");
+  for (const Counters& shard : all_counters_) {
+    if (shard.value(Counter::deliveries_pending) >= pending_max_) {
+      return refusal("too many deliveries are pending (delivery.pending_max); try again later");
+    }
+  }
+  return std::nullopt;
+}
+
+void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+                       const ingest::Origin& origin) {
+  counters_.add(Counter::http_requests);
+  const bool reading = request->method == "GET" || request->method == "HEAD";
+  if (reading && request->path == "/healthz") return answer_health(handle, false);
+  if (reading && request->path == "/readyz") return answer_health(handle, true);
+  if (origin.serves.events && request->path == events_path && request->method == "POST") {
+    return intake_.on_request(handle, *request, snapshot());
+  }
+  if (!origin.serves.api) {
+    return server_.answer(handle, http::problem_response({.status = 404,
+                                                          .type = "about:blank",
+                                                          .title = "",
+                                                          .detail = "this listener does not serve it",
+                                                          .line = {},
+                                                          .member = ""}));
+  }
+  tell_control(control::ApiRequest{handle, std::move(request), origin.peer}, true);
+}
+
+/// Healthy: the loop turns. Ready: events would be accepted.
+void Shard::answer_health(http::RequestHandle handle, bool ready_wanted) {
+  bool failed = false;
+  for (const Counters& shard : all_counters_) failed |= shard.value(Counter::storage_failed) != 0;
+  const bool ready = !failed && !stopping_;
+  http::Response response;
+  response.status = ready_wanted && !ready ? 503 : 200;
+  response.body = !ready_wanted ? R"({"status":"ok"})"
+                  : ready       ? R"({"status":"ready"})"
+                  : failed      ? R"({"status":"storage failed"})"
+                                : R"({"status":"stopping"})";
+  server_.answer(handle, response);
+}
+
+// --- the journal -------------------------------------------------------------------------------------
+
+void Shard::on_durable(journal::Position through) { intake_.on_durable(through); }
+
+void Shard::on_segment_wanted() { tell_control(control::SegmentWanted{}, true); }
+
+void Shard::on_segment_sealed(uint32_t number) {
+  tell_control(control::SegmentSealed{number}, false);
+}
+
+void Shard::on_storage_failed(const Error& error) {
+  if (storage_failed_) return;
+  storage_failed_ = true;
+  counters_.set(Counter::storage_failed, 1);
+  log_error("journal " + std::to_string(index_) + ": a durable write failed: " + describe(error) +
+            "; events are refused until a restart, deliveries go on");
+  intake_.on_storage_failed(error);
+  tell_control(control::StorageFailed{error}, true);
+}
+
+// --- from durable event to delivery ------------------------------------------------------------------
+
+void Shard::on_event_durable(journal::EventRef event) {
+  const journal::EventView& view = event->view();
+  for (uint32_t index = 0; index < view.webhook_count(); ++index) {
+    const uint32_t number = view.webhook_number(index);
+    const subscription::Webhook* webhook = snapshot().webhook(number);
+    // One that was deleted meanwhile is cancelled here, on the books.
+    const uint32_t owner =
+        webhook != nullptr ? subscription::owner_shard(*webhook, mailroom_.shard_count()) : index_;
+    webhooks_by_shard_[owner].push_back(number);
+  }
+  tell_control(control::EventAccepted{event}, false);
+  for (uint32_t owner = 0; owner < mailroom_.shard_count(); ++owner) {
+    std::vector<uint32_t>& numbers = webhooks_by_shard_[owner];
+    if (numbers.empty()) continue;
+    if (owner == index_) {
+      for (uint32_t number : numbers) dispatcher_.submit(event, number);
+    } else {
+      mailroom_.between(index_, owner).send({event, numbers});
+    }
+    numbers.clear();
+  }
+}
+
+void Shard::take(const Deliver& message) {
+  for (uint32_t number : message.webhook_numbers) dispatcher_.submit(message.event, number);
+}
+
+void Shard::on_redelivery_done(uint64_t ticket, const Ulid& event_uid, std::optional<Error> error) {
+  tell_control(control::RedeliverDone{.ticket = ticket,
+                                      .failed = error.has_value(),
+                                      .error = error.value_or(Error{}),
+                                      .event_uid = event_uid},
+               true);
+}
+
+// --- deliveries --------------------------------------------------------------------------------------
+
+void Shard::record(const journal::OutcomeView& outcome) {
+  record_.clear();
+  journal::encode_outcome(outcome, record_);
+  const auto position = writer_.append(journal::RecordType::outcome, record_);
+  if (!position) counters_.add(Counter::outcomes_unrecorded);
+  tell_control(control::OutcomeRecorded{.delivery = outcome.delivery,
+                                        .event = outcome.event,
+                                        .position = position ? *position : journal::Position{},
+                                        .webhook_number = outcome.webhook_number,
+                                        .attempt = outcome.attempt,
+                                        .status = outcome.status,
+                                        .started_at = outcome.started_at,
+                                        .next_attempt_at = outcome.next_attempt_at},
+               false);
+}
+
+void Shard::want_payload(journal::Position event, uint64_t ticket) {
+  tell_control(control::PayloadWanted{event, ticket}, true);
+}
+
+void Shard::on_endpoint_gone(uint32_t webhook_number) {
+  tell_control(control::EndpointGone{webhook_number}, true);
+}
+
+// --- messages ----------------------------------------------------------------------------------------
+
+void Shard::tell_control(control::ToControl&& message, bool urgent) {
+  mailroom_.to_control(index_).send(std::move(message));
+  if (urgent) {
+    control_wake_due_ = true;
+  } else if (!flush_timer_.armed()) {
+    ring_.arm<&Shard::on_flush_due>(*this, flush_timer_, news_delay_max);
+  }
+}
+
+void Shard::on_flush_due() { control_wake_due_ = true; }
+
+void Shard::read_messages() {
+  control::ToShard message;
+  while (mailroom_.to_shard(index_).receive(message)) {
+    std::visit([this](auto&& content) { on(std::move(content)); }, std::move(message));
+  }
+  Deliver deliver;
+  for (uint32_t from = 0; from < mailroom_.shard_count(); ++from) {
+    if (from == index_) continue;
+    while (mailroom_.between(from, index_).receive(deliver)) take(deliver);
+  }
+}
+
+void Shard::on(control::ApiReply&& message) {
+  server_.answer(message.handle, *message.response);
+}
+
+void Shard::on(control::SnapshotPublished&& message) {
+  for (uint32_t number : message.ended) dispatcher_.cancel(number);
+  const uint64_t seen = reader_.quiescent();
+  RINGPOST_ASSERT(seen >= message.version);
+  tell_control(control::SnapshotSeen{message.version}, true);
+}
+
+void Shard::on(control::SegmentReady&& message) { writer_.provide(message.segment); }
+
+void Shard::on(control::PayloadRead&& message) {
+  dispatcher_.on_payload(message.ticket, message.event, message.error);
+}
+
+void Shard::on(control::Redeliver&& message) {
+  intake_.append_redelivery(std::move(message.event), message.ticket);
+}
+
+void Shard::flush_messages() {
+  for (uint32_t to = 0; to < mailroom_.shard_count(); ++to) {
+    if (to != index_ && mailroom_.between(index_, to).flush()) mailroom_.wake_shard(to);
+  }
+  Channel<control::ToControl>& to_control = mailroom_.to_control(index_);
+  to_control.flush();
+  if (control_wake_due_ || to_control.behind() || to_control.half_full()) mailroom_.wake_control();
+  control_wake_due_ = false;
+}
+
+bool Shard::behind() const {
+  if (mailroom_.to_control(index_).behind()) return true;
+  for (uint32_t to = 0; to < mailroom_.shard_count(); ++to) {
+    if (to != index_ && mailroom_.between(index_, to).behind()) return true;
+  }
+  return false;
+}
+
+bool Shard::has_messages() const {
+  if (!mailroom_.to_shard(index_).empty()) return true;
+  for (uint32_t from = 0; from < mailroom_.shard_count(); ++from) {
+    if (from != index_ && !mailroom_.between(from, index_).empty()) return true;
+  }
+  return false;
+}
+
+}  // namespace ringpost::shard

@@ -1,0 +1,134 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/counters.h"
+#include "base/prng.h"
+#include "delivery/dispatcher.h"
+#include "ingest/intake.h"
+#include "ingest/server.h"
+#include "io/ring.h"
+#include "journal/writer.h"
+#include "shard/mailroom.h"
+#include "subscription/table.h"
+
+namespace ringpost::shard {
+
+struct ShardOptions {
+  journal::Writer::Options journal;
+  ingest::Intake::Options intake;
+  ingest::ServerLimits server;
+  delivery::Limits delivery;
+};
+
+/// One core's engine: one of everything, and the loop that drives it. Introduces ingest to the
+/// journal, the journal to delivery, and all of them to the other shards and the control thread.
+///
+/// One turn: ring (handlers run) ─> messages ─> deliveries start ─> journal commits ─> messages out
+///
+/// Built and used on its ring's thread. Life: construct, `provide` the first segment, `restore` what
+/// a former life left open, `listen`, turns, `stop`, turns until `stopped()`, destroy.
+class Shard final : private journal::WriterEvents,
+                    private ingest::Backend,
+                    private ingest::IntakeSink,
+                    private delivery::Host {
+ public:
+  /// Everything is borrowed, for the shard's life.
+  struct Parts {
+    uint32_t index = 0;
+    io::Ring& ring;
+    net::Resolver& resolver;
+    const net::EgressPolicy& policy;
+    subscription::SubscriptionTable::Reader& reader;
+    ingest::IdempotencyWindow& window;
+    Mailroom& mailroom;
+    std::span<Counters> counters;  ///< Of all shards; this one writes its own.
+  };
+
+  Shard(const Parts& parts, const ShardOptions& options);
+  ~Shard();
+
+  void provide(const journal::PreparedSegment& segment) { writer_.provide(segment); }
+  void restore(const delivery::PendingDelivery& pending) { dispatcher_.restore(pending); }
+  Result<io::Address> listen(const ingest::Server::ListenerOptions& options) {
+    return server_.listen(options);
+  }
+
+  /// One turn of the loop. @param may_sleep  false if the caller has something to do at once.
+  void turn(bool may_sleep);
+
+  /// Takes nothing new, answers what was read, lets attempts under way end.
+  void stop();
+  /// Ends what `stop` waits for: attempts under way stay pending, connections close.
+  void hasten();
+  bool stopped() const;
+
+ private:
+  // Backend: the routes.
+  std::optional<http::Problem> before_body(const http::Request& head,
+                                           const ingest::Origin& origin,
+                                           uint64_t& body_bytes_max) override;
+  void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+                  const ingest::Origin& origin) override;
+  void answer_health(http::RequestHandle handle, bool ready_wanted);
+  std::optional<http::Problem> overloaded() const;
+
+  // The journal.
+  void on_durable(journal::Position through) override;
+  void on_segment_wanted() override;
+  void on_segment_sealed(uint32_t number) override;
+  void on_storage_failed(const Error& error) override;
+
+  // Events that are durable.
+  void on_event_durable(journal::EventRef event) override;
+  void on_redelivery_done(uint64_t ticket, const Ulid& event_uid,
+                          std::optional<Error> error) override;
+  void take(const Deliver& message);
+
+  // Deliveries.
+  const subscription::Snapshot& snapshot() override { return reader_.snapshot(); }
+  void record(const journal::OutcomeView& outcome) override;
+  void want_payload(journal::Position event, uint64_t ticket) override;
+  void on_endpoint_gone(uint32_t webhook_number) override;
+
+  // Messages.
+  void tell_control(control::ToControl&& message, bool urgent);
+  void read_messages();
+  void on(control::ApiReply&& message);
+  void on(control::SnapshotPublished&& message);
+  void on(control::SegmentReady&& message);
+  void on(control::PayloadRead&& message);
+  void on(control::Redeliver&& message);
+  void on(std::monostate&&) {}
+  void flush_messages();
+  void on_flush_due();
+  bool behind() const;
+  bool has_messages() const;
+
+  const uint32_t index_;
+  io::Ring& ring_;
+  subscription::SubscriptionTable::Reader& reader_;
+  Mailroom& mailroom_;
+  const std::span<Counters> all_counters_;
+  Counters& counters_;
+  const uint64_t pending_max_;
+
+  journal::Writer writer_;
+  ingest::WriterLog log_;
+  ingest::Server server_;
+  ingest::Intake intake_;
+  delivery::Dispatcher dispatcher_;
+
+  std::vector<std::vector<uint32_t>> webhooks_by_shard_;  ///< Of the event in hand.
+  std::vector<std::byte> record_;                         ///< The outcome in hand, encoded.
+  io::Timer flush_timer_;
+  bool control_wake_due_ = false;
+  bool storage_failed_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace ringpost::shard

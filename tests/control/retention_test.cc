@@ -1,0 +1,244 @@
+// Goal: removing old segments never makes something settled pending again, and never takes anything
+// that is pending, whatever journals and segments events and outcomes lie in.
+// Method: random histories over several journals; remove whatever may go, at every chance; after
+// each removal recover from what is left and compare with the model.
+
+#include "control/retention.h"
+
+#include "base/bytes.h"
+#include "control/store/store.h"
+#include "control_fakes.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <vector>
+
+namespace ringpost::control {
+namespace {
+
+using journal::DeliveryStatus;
+using journal::Position;
+using testing::at;
+using testing::FakeJournals;
+
+Instant monotonic(int64_t seconds) { return Instant{std::chrono::seconds(seconds)}; }
+
+/// A relay's journals in small: segments of a few records each.
+class World {
+ public:
+  explicit World(uint64_t seed)
+      : random_(seed),
+        store_(Store::open(":memory:").store),
+        retention_(ledger_, history_, journals_, *store_, {.age = Duration{0}, .bytes = 0}) {
+    for (uint32_t journal = 0; journal < journal_count; ++journal) open(journal);
+  }
+
+  void run() {
+    for (int turn = 0; turn < 400; ++turn) {
+      switch (random_.below(4)) {
+        case 0: accept(); break;
+        case 1:
+        case 2: settle(); break;
+        case 3: clean(); break;
+      }
+    }
+  }
+  size_t removed() const { return removed_; }
+
+ private:
+  static constexpr uint32_t journal_count = 3;
+  static constexpr uint32_t records_per_segment = 6;
+
+  struct Live {
+    Ulid uid;
+    Position position;
+    std::set<uint32_t> open;
+  };
+
+  void open(uint32_t journal) {
+    journals_.want(journal);
+    ledger_.on_opened(journal, journals_.take()->segment.number);
+    written_[journal] = 0;
+  }
+
+  Position place() {
+    const auto journal = static_cast<uint32_t>(random_.below(journal_count));
+    if (written_[journal] == records_per_segment) {
+      journals_.on_sealed(journal, journals_.next_segment[journal]);
+      ledger_.on_sealed(journal, journals_.next_segment[journal]);
+      open(journal);
+    }
+    ++written_[journal];
+    return Position::make(journal, journals_.next_segment[journal], 4096 + 64 * written_[journal]);
+  }
+
+  void accept() {
+    std::vector<uint32_t> numbers;
+    for (uint32_t number = 1; number <= 3; ++number) {
+      if (random_.chance(1, 2)) numbers.push_back(number);
+    }
+    const auto bytes = testing::pack_numbers(numbers);
+    journal::EventView view;
+    view.uid = Ulid::mint(at(++clock_), random_);
+    view.accepted_at = at(clock_);
+    const std::string id = view.uid.to_text();
+    view.id = id;
+    view.webhook_numbers = bytes;
+    const Position position = place();
+    journals_.put_event(view, position);
+    history_.on_event(view, position);
+    if (!numbers.empty()) live_.push_back({view.uid, position, {numbers.begin(), numbers.end()}});
+  }
+
+  void settle() {
+    if (live_.empty()) return;
+    const size_t chosen = random_.below(live_.size());
+    Live& event = live_[chosen];
+    const uint32_t number = *event.open.begin();
+    journal::OutcomeView view;
+    view.delivery = journal::delivery_id(event.uid, number);
+    view.event = event.position;
+    view.webhook_number = number;
+    view.attempt = 1;
+    view.status = random_.chance(1, 4) ? DeliveryStatus::dead : DeliveryStatus::delivered;
+    view.started_at = at(++clock_);
+    const Position position = place();
+    journals_.put_outcome(view, position);
+    history_.on_outcome(fact(view, position));
+    event.open.erase(number);
+    if (event.open.empty()) live_.erase(live_.begin() + static_cast<ptrdiff_t>(chosen));
+  }
+
+  static OutcomeFact fact(const journal::OutcomeView& view, Position position) {
+    return {.delivery = view.delivery,
+            .event = view.event,
+            .record = position,
+            .webhook_number = view.webhook_number,
+            .attempt = view.attempt,
+            .status = view.status,
+            .started_at = view.started_at};
+  }
+
+  void clean() {
+    const size_t before = journals_.files.size();
+    const bool more = retention_.step(at(clock_), monotonic(clock_));
+    EXPECT_LE(before - journals_.files.size(), 1u);
+    if (!more) return;
+    ++removed_;
+    recover();
+  }
+
+  // What a restart would find on the disk.
+  void recover() {
+    SegmentLedger ledger;
+    History history(ledger, {});
+    FakeJournals journals = journals_;
+    Retention retention(ledger, history, journals, *store_, {});
+    const bool outcomes_first = random_.chance(1, 2);
+    if (outcomes_first) tell_outcomes(history);
+    for (const auto& [packed, record] : journals_.events) {
+      history.on_event(*journal::EventCodec::decode_view(record), Position{packed});
+    }
+    if (!outcomes_first) tell_outcomes(history);
+    const auto marks = retention.load_marks();
+    ASSERT_TRUE(marks);
+    history.finish_recovery(*marks);
+
+    std::set<std::pair<uint64_t, uint32_t>> expected;
+    for (const Live& event : live_) {
+      for (uint32_t number : event.open) expected.emplace(event.position.packed, number);
+    }
+    std::set<std::pair<uint64_t, uint32_t>> found;
+    history.for_each_pending([&](Position position, const Ulid&, const auto& pending) {
+      for (const auto& one : pending) found.emplace(position.packed, one.webhook_number);
+    });
+    ASSERT_EQ(found, expected);
+  }
+  void tell_outcomes(History& history) {
+    for (const auto& [packed, record] : journals_.outcomes) {
+      history.on_outcome(fact(*journal::decode_outcome(record), Position{packed}));
+    }
+  }
+
+  Prng random_;
+  FakeJournals journals_;
+  SegmentLedger ledger_;
+  History history_{ledger_, {}};
+  std::unique_ptr<Store> store_;
+  Retention retention_;
+  std::map<uint32_t, uint32_t> written_;
+  std::vector<Live> live_;
+  int64_t clock_ = 0;
+  size_t removed_ = 0;
+};
+
+TEST(Retention, NeverMakesSettledEventsPendingNorLosesPendingOnes) {
+  size_t removed = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(seed);
+    World world(seed);
+    world.run();
+    removed += world.removed();
+    if (::testing::Test::HasFatalFailure()) return;
+  }
+  EXPECT_GT(removed, 300u);  // Or nothing was tested.
+}
+
+TEST(SegmentLedger, LetsTwoJournalsGoThatSpeakOfEachOther) {
+  SegmentLedger ledger;
+  for (uint32_t journal : {0u, 1u}) {
+    const Position event = Position::make(journal, 1, 4096);
+    ledger.on_event(event, at(1));
+    ledger.on_settled(event);
+    ledger.on_outcome(Position::make(1 - journal, 1, 8192), event, at(2));
+  }
+  for (uint32_t journal : {0u, 1u}) ledger.on_sealed(journal, 1);
+  EXPECT_FALSE(ledger.outcomes_spent(0, {}));
+  EXPECT_FALSE(ledger.outcomes_spent(1, {}));
+  EXPECT_EQ(ledger.marks(), (SettledMarks{1, 1}));
+  EXPECT_TRUE(ledger.outcomes_spent(0, ledger.marks()));
+}
+
+TEST(SegmentLedger, KeepsASegmentWithAPendingEventAndAllBehindIt) {
+  SegmentLedger ledger;
+  ledger.on_event(Position::make(0, 1, 4096), at(1));
+  ledger.on_event(Position::make(0, 2, 4096), at(2));
+  ledger.on_settled(Position::make(0, 2, 4096));
+  ledger.on_sealed(0, 1);
+  ledger.on_sealed(0, 2);
+  EXPECT_FALSE(ledger.oldest(0).settled);
+  EXPECT_EQ(ledger.marks(), SettledMarks{0});
+  ledger.on_settled(Position::make(0, 1, 4096));
+  EXPECT_TRUE(ledger.oldest(0).settled);
+  EXPECT_EQ(ledger.marks(), SettledMarks{2});
+}
+
+TEST(SegmentLedger, DoesNotTouchTheSegmentThatIsBeingWritten) {
+  SegmentLedger ledger;
+  ledger.on_opened(0, 1);
+  EXPECT_EQ(ledger.oldest(0).segment, 0u);
+  EXPECT_EQ(ledger.marks(), SettledMarks{0});
+}
+
+TEST(WallClockTrust, WaitsAnHourAndAgainAfterAJump) {
+  WallClockTrust trust;
+  EXPECT_FALSE(trust.observe(at(0), monotonic(10)));
+  EXPECT_FALSE(trust.observe(at(3599), monotonic(3609)));
+  EXPECT_TRUE(trust.observe(at(3600), monotonic(3610)));
+  EXPECT_FALSE(trust.observe(at(3601 + 2 * 86400), monotonic(3611)));  // Two days in a second.
+  EXPECT_FALSE(trust.observe(at(3700), monotonic(3710)));              // And back.
+  EXPECT_TRUE(trust.observe(at(7301), monotonic(7311)));
+}
+
+TEST(SettledMarks, SurviveTheStore) {
+  for (const SettledMarks& marks : {SettledMarks{}, SettledMarks{0}, SettledMarks{3, 0, 268435455}}) {
+    EXPECT_EQ(parse_settled_marks(to_text(marks)), marks);
+  }
+  for (const char* bad : {",", "1,", ",1", "1,,2", "x", "1 ", "-1", "4294967296"}) {
+    EXPECT_FALSE(parse_settled_marks(bad)) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace ringpost::control

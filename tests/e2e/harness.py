@@ -1,0 +1,229 @@
+"""Starts real relays and receivers for the end-to-end tests, and keeps the ledger.
+
+Every process is started here and ended by its own id. Everything listens on loopback, on ports that
+the kernel chooses, with data in a temporary directory.
+"""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+BUILD = pathlib.Path(os.environ["RINGPOST_BUILD"])
+RINGPOST = BUILD / "src" / "server" / "ringpost"
+SINK = BUILD / "tools" / "ringpost-sink"
+JOURNAL = BUILD / "tools" / "ringpost-journal"
+START_SECONDS = 30
+
+
+class Process:
+    """A child whose first lines of output say when it is ready."""
+
+    def __init__(self, arguments, ready, environment=None):
+        self.lines = []
+        self.child = subprocess.Popen(
+            [str(argument) for argument in arguments], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+        os.set_blocking(self.child.stdout.fileno(), False)
+        self.rest = b""
+        self.match = self.wait_for(ready)
+
+    def read(self, seconds):
+        """Reads what the child printed, waiting at most so long for something."""
+        if select.select([self.child.stdout], [], [], seconds)[0]:
+            chunk = os.read(self.child.stdout.fileno(), 65536)
+            if not chunk:
+                return False
+            *lines, self.rest = (self.rest + chunk).split(b"\n")
+            self.lines += [line.decode(errors="replace") for line in lines]
+        return True
+
+    def wait_for(self, pattern, seconds=START_SECONDS):
+        deadline = time.monotonic() + seconds
+        seen = 0
+        while time.monotonic() < deadline:
+            alive = self.read(0.1)
+            while seen < len(self.lines):
+                found = re.search(pattern, self.lines[seen])
+                seen += 1
+                if found:
+                    return found
+            if not alive:
+                self.child.wait()
+                break
+        raise AssertionError(f"{self.child.args[0]} never said /{pattern}/; it said:\n" +
+                             "\n".join(self.lines[-40:]))
+
+    def drain_output(self):
+        while self.child.poll() is None or self.read(0):
+            if not self.read(0.05):
+                break
+
+    def kill(self):
+        self.child.send_signal(signal.SIGKILL)
+        self.child.wait()
+        self.child.stdout.close()
+
+    def stop(self, seconds=40):
+        """Asks for an orderly stop and returns the exit code."""
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while self.child.poll() is None and time.monotonic() < deadline:
+            self.read(0.05)
+        if self.child.poll() is None:
+            self.kill()
+            raise AssertionError("did not stop in time; it said:\n" + "\n".join(self.lines[-40:]))
+        self.read(0)
+        self.child.stdout.close()
+        return self.child.returncode
+
+    def resident_kib(self):
+        status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+
+class Relay(Process):
+    """`ringpost serve` on a data directory."""
+
+    def __init__(self, data_dir, *arguments, listen=("127.0.0.1:0",), networks=("127.0.0.0/8",)):
+        self.data_dir = pathlib.Path(data_dir)
+        listeners = [part for address in listen for part in ("--listen", address)]
+        allowed = json.dumps(list(networks))
+        super().__init__(
+            [RINGPOST, "serve", "--data-dir", data_dir, *listeners,
+             "--set", f"delivery.allow_networks={allowed}",
+             "--set", f"delivery.plain_http_networks={allowed}",
+             "--set", "journal.segment_bytes=4MiB", *arguments],
+            r"ready: .*?(?:http://127\.0\.0\.1:(\d+)|unix:)")
+        self.port = int(self.match.group(1)) if self.match.group(1) else None
+
+    @property
+    def token(self):
+        return (self.data_dir / "admin.token").read_text().strip()
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def request(self, method, path, body=None, headers=None, connection=None):
+        """Returns status, headers and the answer (parsed, if it is JSON)."""
+        own = connection or self.connect()
+        sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        sent.update(headers or {})
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+        own.request(method, path, body=body, headers=sent)
+        answer = own.getresponse()
+        raw = answer.read()
+        if connection is None:
+            own.close()
+        kind = answer.headers.get("Content-Type", "")
+        return answer.status, answer.headers, json.loads(raw) if raw and "json" in kind else raw
+
+    def add_webhook(self, **members):
+        status, _, webhook = self.request("POST", "/v1/webhooks", members)
+        assert status == 201, (status, webhook)
+        return webhook
+
+    def cli(self, *arguments, check=True):
+        environment = dict(os.environ, RINGPOST_URL=f"http://127.0.0.1:{self.port}",
+                           RINGPOST_TOKEN=self.token)
+        done = subprocess.run([str(RINGPOST), *map(str, arguments)], capture_output=True, text=True,
+                              env=environment, timeout=60)
+        if check:
+            assert done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def wait_until_settled(self, seconds=60):
+        """Waits until nothing is pending any more; returns the last status."""
+        deadline = time.monotonic() + seconds
+        while True:
+            _, _, status = self.request("GET", "/v1/status")
+            if status["deliveries"]["pending"] == 0:
+                return status
+            assert time.monotonic() < deadline, status
+            time.sleep(0.05)
+
+
+class Sink(Process):
+    """`ringpost-sink`, a receiver over TLS (or plain http)."""
+
+    def __init__(self, directory, *arguments, plain=False):
+        self.directory = pathlib.Path(directory)
+        self.ca_file = self.directory / "sink-ca.pem"
+        self.ledger = self.directory / "sink-ledger.tsv"
+        scheme = ["--plain"] if plain else ["--ca-out", self.ca_file]
+        super().__init__([SINK, "--listen", "127.0.0.1:0", "--ledger", self.ledger, *scheme,
+                          *arguments], r"listening on (https?://127\.0\.0\.1:\d+)")
+        self.url = self.match.group(1)
+
+    def tls(self):
+        return {"ca": self.ca_file.read_text()} if self.ca_file.exists() else {}
+
+    def received(self):
+        """The ledger: one dict per request."""
+        if not self.ledger.exists():
+            return []
+        names = ("time_ns", "delivery", "attempt", "sha256", "signature", "status")
+        rows = []
+        for line in self.ledger.read_text().splitlines():
+            values = line.split("\t")
+            if len(values) == len(names):
+                rows.append(dict(zip(names, values)))
+        return rows
+
+    def wait_for_count(self, count, seconds=30):
+        deadline = time.monotonic() + seconds
+        while len(self.received()) < count:
+            assert time.monotonic() < deadline, f"{len(self.received())} of {count} arrived"
+            time.sleep(0.02)
+        return self.received()
+
+
+class Workplace:
+    """A temporary directory, removed at the end; what still runs in it is killed."""
+
+    def __init__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="ringpost-test-"))
+        self.processes = []
+
+    def relay(self, *arguments, **options):
+        relay = Relay(self.path / "data", *arguments, **options)
+        self.processes.append(relay)
+        return relay
+
+    def sink(self, *arguments, name="sink", **options):
+        directory = self.path / name
+        directory.mkdir(exist_ok=True)
+        sink = Sink(directory, *arguments, **options)
+        self.processes.append(sink)
+        return sink
+
+    def close(self):
+        for process in self.processes:
+            if process.child.poll() is None:
+                process.kill()
+            elif not process.child.stdout.closed:
+                process.child.stdout.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def raw_exchange(port, request, seconds=5):
+    """Sends bytes, returns everything that comes back until the relay closes or time is up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+        connection.sendall(request)
+        answer = b""
+        try:
+            while chunk := connection.recv(65536):
+                answer += chunk
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return answer

@@ -1,0 +1,130 @@
+#include "journal/reader.h"
+
+#include "harness.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+namespace ringpost::journal {
+namespace {
+
+using test::data_directory;
+using test::directory_id;
+using test::FakeDisk;
+using test::Journal;
+using test::make_event;
+using test::segment;
+
+TEST(Reader, ReadsWhatWasWritten) {
+  FakeDisk disk;
+  Journal journal(disk, {});
+  const Position small = journal.add("small");
+  const Position huge = journal.add("huge", 2'000'000);
+  const Position outcome = journal.add_outcome(small);
+  Reader reader(disk, data_directory, directory_id);
+  for (int round = 0; round < 2; ++round) {
+    const auto event = reader.read_event(small);
+    ASSERT_TRUE(event);
+    EXPECT_EQ((*event)->view().id, "small");
+    EXPECT_EQ((*event)->position(), small);
+    const auto big = reader.read_event(huge);
+    ASSERT_TRUE(big);
+    EXPECT_EQ(as_text((*big)->record()), as_text(make_event("huge", 2'000'000)->record()));
+    const auto told = reader.read_outcome(outcome);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->view.event, small);
+    EXPECT_EQ(told->view.http_status, 204);
+  }
+}
+
+TEST(Reader, WrongPositionsAreErrors) {
+  FakeDisk disk;
+  Journal journal(disk, {});
+  const Position event = journal.add("one");
+  Reader reader(disk, data_directory, directory_id);
+  EXPECT_EQ(reader.read_outcome(event).error().code, Errc::corrupt);
+  EXPECT_EQ(reader.read_event({}).error().code, Errc::not_found);
+  EXPECT_EQ(reader.read_event(Position::make(0, 99, 4128)).error().code, Errc::not_found);
+  EXPECT_EQ(reader.read_event(Position::make(9, 1, 4128)).error().code, Errc::not_found);
+  EXPECT_EQ(reader.read_event(Position::make(0, 1, 16)).error().code, Errc::not_found);
+  EXPECT_EQ(reader.read_event(Position::make(0, 1, event.offset() + 4)).error().code,
+            Errc::not_found);
+  EXPECT_EQ(reader.read_event(Position::make(0, 1, event.offset() + 8)).error().code,
+            Errc::corrupt);
+  EXPECT_EQ(reader.read_event(Position::make(0, 1, 4 * 1024 * 1024 - 8)).error().code,
+            Errc::corrupt);
+  EXPECT_EQ(reader.read_event(Position::make(0, 1, 200 * 1024 * 1024)).error().code,
+            Errc::corrupt);
+}
+
+// Goal: no flipped bit of a record is delivered. Method: flip each bit of it in turn.
+TEST(Reader, NoticesEveryFlippedBit) {
+  FakeDisk disk;
+  Journal journal(disk, {});
+  const Position position = journal.add("one", 40);
+  Reader reader(disk, data_directory, directory_id);
+  const size_t bits = record_span(make_event("one", 40)->record().size()) * 8;
+  auto& bytes = disk.contents(segment(1));
+  for (size_t bit = 0; bit < bits; ++bit) {
+    std::byte& byte = bytes[position.offset() + bit / 8];
+    byte ^= std::byte(1 << bit % 8);
+    const auto event = reader.read_event(position);
+    ASSERT_FALSE(event) << bit;
+    ASSERT_EQ(event.error().code, Errc::corrupt);
+    byte ^= std::byte(1 << bit % 8);
+  }
+  EXPECT_TRUE(reader.read_event(position));
+}
+
+TEST(Reader, ReusedFileIsGoneNotDamaged) {
+  FakeDisk disk;
+  Journal journal(disk, {.segment_bytes = 64 * 1024});
+  const Position old = journal.add("old");
+  Reader reader(disk, data_directory, directory_id);
+  ASSERT_TRUE(reader.read_event(old));  // Its file is now held open.
+  while (journal.sealed.size() < 2) journal.add("filler", 9000);
+  ASSERT_TRUE(journal.keeper.expire(0, 2));
+  journal.prepare();
+  EXPECT_FALSE(disk.exists(segment(1)));
+  ASSERT_TRUE(reader.read_event(old));  // Its bytes are still there, and still what they were.
+  const uint32_t reused = journal.segments.back().number;
+  while (journal.sealed.back() < reused) journal.add("filler", 9000);
+  EXPECT_EQ(reader.read_event(old).error().code, Errc::not_found);
+}
+
+TEST(Reader, KeepsFewFilesOpen) {
+  FakeDisk disk;
+  std::vector<Position> positions;
+  {
+    Journal journal(disk, {.segment_bytes = 64 * 1024});
+    for (int index = 0; journal.sealed.size() < 20; ++index) {
+      positions.push_back(journal.add(std::to_string(index), 9000));
+    }
+  }
+  {
+    const size_t before = disk.open_count();
+    Reader reader(disk, data_directory, directory_id);
+    for (const Position position : positions) ASSERT_TRUE(reader.read_event(position));
+    EXPECT_LE(disk.open_count(), before + Reader::files_max);
+  }
+  EXPECT_EQ(disk.open_count(), 0u);
+}
+
+TEST(Reader, FailedCallsAreErrors) {
+  FakeDisk disk;
+  Journal journal(disk, {});
+  const Position position = journal.add("one");
+  Reader reader(disk, data_directory, directory_id);
+  for (const std::string failing : {"open_journal", "size", "read_at"}) {
+    disk.fault = [&](const std::string& call, const std::string&) {
+      return call == failing ? EIO : 0;
+    };
+    EXPECT_EQ(reader.read_event(position).error().code, Errc::io_failed) << failing;
+  }
+  disk.fault = nullptr;
+  EXPECT_TRUE(reader.read_event(position));
+}
+
+}  // namespace
+}  // namespace ringpost::journal

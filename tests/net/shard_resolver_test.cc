@@ -1,0 +1,330 @@
+#include "net/shard_resolver.h"
+
+#include "io/linux_ring.h"
+
+#include <gtest/gtest.h>
+
+#include <arpa/inet.h>
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+// Goal: a shard gets each answer once, from its loop, in time, whatever the name servers do.
+// Method: the real thread and c-ares against a name server of our own on a loopback port.
+
+namespace ringpost::net {
+namespace {
+
+/// Answers A questions from a table; AAAA with nothing. A name that starts with "silent" gets no
+/// answer, an unknown one NXDOMAIN.
+class NameServer {
+ public:
+  NameServer() : socket_(::socket(AF_INET, SOCK_DGRAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sockaddr generic;
+    std::memcpy(&generic, &address, sizeof generic);
+    RINGPOST_ASSERT(::bind(socket_, &generic, sizeof generic) == 0);
+    socklen_t size = sizeof generic;
+    ::getsockname(socket_, &generic, &size);
+    std::memcpy(&address, &generic, sizeof address);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread{[this] { serve(); }};
+  }
+  ~NameServer() {
+    stopping_ = true;
+    thread_.join();
+    ::close(socket_);
+  }
+
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  void set(const std::string& name, std::vector<std::string> ips, uint32_t ttl) {
+    const std::lock_guard lock{mutex_};
+    table_[name] = {std::move(ips), ttl};
+  }
+  int questions() const { return questions_; }
+
+ private:
+  struct Record {
+    std::vector<std::string> ips;
+    uint32_t ttl = 0;
+  };
+
+  void serve() {
+    while (!stopping_) {
+      pollfd ready{.fd = socket_, .events = POLLIN};
+      if (::poll(&ready, 1, 20) <= 0) continue;
+      char question[512];
+      sockaddr from;
+      socklen_t from_size = sizeof from;
+      const ssize_t size = ::recvfrom(socket_, question, sizeof question, 0, &from, &from_size);
+      if (size < 17) continue;
+      const std::string reply = answer({question, static_cast<size_t>(size)});
+      if (!reply.empty()) ::sendto(socket_, reply.data(), reply.size(), 0, &from, from_size);
+    }
+  }
+
+  std::string answer(const std::string& question) {
+    std::string name;
+    size_t at = 12;
+    while (at < question.size() && question[at] != 0) {
+      const auto length = static_cast<size_t>(question[at]);
+      name += (name.empty() ? "" : ".") + question.substr(at + 1, length);
+      at += length + 1;
+    }
+    const size_t end = at + 5;
+    const bool asks_ipv4 = question[at + 2] == 1;
+    if (asks_ipv4) ++questions_;
+    if (name.starts_with("silent")) return {};
+    const std::lock_guard lock{mutex_};
+    const auto found = table_.find(name);
+    const std::vector<std::string> ips =
+        found != table_.end() && asks_ipv4 ? found->second.ips : std::vector<std::string>{};
+    std::string reply = question.substr(0, 2);
+    reply += '\x81';                                   // An answer, recursion desired.
+    reply += found == table_.end() ? '\x83' : '\x80';  // NXDOMAIN or none.
+    reply += {'\0', '\1', '\0', static_cast<char>(ips.size()), '\0', '\0', '\0', '\0'};
+    reply += question.substr(12, end - 12);
+    for (const std::string& ip : ips) {
+      const uint32_t ttl = htonl(found->second.ttl);
+      in_addr binary{};
+      inet_pton(AF_INET, ip.c_str(), &binary);
+      reply += {'\xc0', '\x0c', '\0', '\1', '\0', '\1'};
+      reply.append(reinterpret_cast<const char*>(&ttl), 4);
+      reply += {'\0', '\4'};
+      reply.append(reinterpret_cast<const char*>(&binary), 4);
+    }
+    return reply;
+  }
+
+  int socket_;
+  uint16_t port_ = 0;
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> questions_{0};
+  std::mutex mutex_;
+  std::map<std::string, Record> table_;  // Guarded by mutex_.
+  std::thread thread_;
+};
+
+struct Waiter {
+  Query query;
+  int calls = 0;
+  bool inside = false;
+  std::function<void()> then;
+
+  void on_resolved() {
+    EXPECT_FALSE(inside) << "told from within the question";
+    ++calls;
+    if (then) then();
+  }
+  void ask(Resolver& resolver, const std::string& host) {
+    inside = true;
+    resolver.resolve<&Waiter::on_resolved>(*this, query, host);
+    inside = false;
+  }
+  std::string text() const {
+    if (query.error) return std::string{name(query.error->code)};
+    std::string all;
+    for (const io::Address& address : query.addresses) all += address.to_text() + " ";
+    return all;
+  }
+};
+
+class Resolution : public ::testing::Test {
+ protected:
+  NameServer server;
+  NameService::Options options() const {
+    return {.servers = server.address(), .server_timeout = std::chrono::milliseconds{50}};
+  }
+  NameService service{options()};
+  std::unique_ptr<io::LinuxRing> ring =
+      std::move(io::LinuxRing::create({.sq_entries = 64,
+                                       .cq_entries = 256,
+                                       .ingress_buffers = 16,
+                                       .reply_buffers = 16,
+                                       .buffers_circulating_first = 16}))
+          .value();
+  std::unique_ptr<ShardResolver> resolver = std::make_unique<ShardResolver>(*ring, service);
+
+  bool run_until(const std::function<bool()>& done) {
+    const Instant limit = ring->now() + std::chrono::seconds{20};
+    while (!done()) {
+      ring->arm<&Resolution::on_tick>(*this, tick_, std::chrono::milliseconds{50});
+      ring->turn(!resolver->has_answers());
+      resolver->poll();
+      if (ring->now() > limit) return false;
+    }
+    return true;
+  }
+  std::string resolve(const std::string& host) {
+    Waiter waiter;
+    waiter.ask(*resolver, host);
+    EXPECT_TRUE(run_until([&] { return waiter.calls > 0; }));
+    EXPECT_EQ(waiter.calls, 1);
+    return waiter.text();
+  }
+
+ private:
+  void on_tick() {}
+  io::Timer tick_;
+};
+
+TEST_F(Resolution, AnswersAddressesWithoutAThread) {
+  EXPECT_EQ(resolve("192.0.2.7"), "192.0.2.7:0 ");
+  EXPECT_EQ(resolve("2001:db8::7"), "[2001:db8::7]:0 ");
+  EXPECT_EQ(server.questions(), 0);
+}
+
+TEST_F(Resolution, FindsAllAddressesOfAName) {
+  server.set("hook.test", {"192.0.2.1", "192.0.2.2"}, 60);
+  const std::string found = resolve("hook.test");
+  EXPECT_NE(found.find("192.0.2.1:0 "), std::string::npos) << found;
+  EXPECT_NE(found.find("192.0.2.2:0 "), std::string::npos) << found;
+}
+
+TEST_F(Resolution, BelievesAnAnswerForItsTimeToLive) {
+  server.set("hook.test", {"192.0.2.1"}, 3600);
+  EXPECT_EQ(resolve("hook.test"), "192.0.2.1:0 ");
+  server.set("hook.test", {"192.0.2.2"}, 3600);
+  EXPECT_EQ(resolve("hook.test"), "192.0.2.1:0 ");
+  EXPECT_EQ(resolve("HOOK.test."), "192.0.2.1:0 ");
+  EXPECT_EQ(server.questions(), 1);
+}
+
+TEST_F(Resolution, AsksAgainAfterTheTimeToLive) {
+  server.set("hook.test", {"192.0.2.1"}, 0);  // Believed for a second.
+  EXPECT_EQ(resolve("hook.test"), "192.0.2.1:0 ");
+  server.set("hook.test", {"192.0.2.2"}, 0);
+  EXPECT_TRUE(run_until([&] { return resolve("hook.test") == "192.0.2.2:0 "; }));
+}
+
+TEST_F(Resolution, SaysThatANameDoesNotExist) {
+  EXPECT_EQ(resolve("nowhere.test"), "name_unresolved");
+  const int questions = server.questions();
+  EXPECT_EQ(resolve("nowhere.test"), "name_unresolved");
+  EXPECT_EQ(server.questions(), questions);  // Believed for a while.
+  server.set("empty.test", {}, 60);
+  EXPECT_EQ(resolve("empty.test"), "name_unresolved");
+}
+
+TEST_F(Resolution, GivesUpOnASilentServer) {
+  EXPECT_EQ(resolve("silent.test"), "timed_out");
+}
+
+TEST_F(Resolution, RefusesWhatIsNoName) {
+  for (const std::string& host :
+       {std::string{}, std::string{"."}, std::string{"a b"}, std::string("a\0b", 3),
+        std::string{"h\xc3\xb6ok.test"}, std::string{"a/b"}, std::string(254, 'a')}) {
+    EXPECT_EQ(resolve(host), "name_unresolved") << host;
+  }
+  EXPECT_EQ(server.questions(), 0);
+}
+
+TEST_F(Resolution, AsksOnceForManyWhoWait) {
+  server.set("hook.test", {"192.0.2.1"}, 60);
+  std::vector<Waiter> waiters(50);
+  for (Waiter& waiter : waiters) waiter.ask(*resolver, "hook.test");
+  ASSERT_TRUE(run_until([&] { return waiters.back().calls == 1; }));
+  for (const Waiter& waiter : waiters) EXPECT_EQ(waiter.text(), "192.0.2.1:0 ");
+  EXPECT_EQ(server.questions(), 1);
+}
+
+TEST_F(Resolution, ForgetsAQuestionThatIsTakenBack) {
+  server.set("hook.test", {"192.0.2.1"}, 60);
+  Waiter kept;
+  kept.ask(*resolver, "hook.test");
+  {
+    Waiter taken_back;
+    taken_back.ask(*resolver, "hook.test");
+    resolver->cancel(taken_back.query);
+    resolver->cancel(taken_back.query);
+    Waiter literal;
+    literal.ask(*resolver, "192.0.2.1");
+    resolver->cancel(literal.query);
+    EXPECT_EQ(taken_back.calls + literal.calls, 0);
+  }
+  ASSERT_TRUE(run_until([&] { return kept.calls == 1; }));
+}
+
+TEST_F(Resolution, MayBeAskedAgainFromWithinAnAnswer) {
+  server.set("one.test", {"192.0.2.1"}, 60);
+  server.set("two.test", {"192.0.2.2"}, 60);
+  Waiter waiter;
+  waiter.then = [&] {
+    if (waiter.calls == 1) waiter.ask(*resolver, "two.test");
+    if (waiter.calls == 2) waiter.ask(*resolver, "192.0.2.3");
+  };
+  waiter.ask(*resolver, "one.test");
+  ASSERT_TRUE(run_until([&] { return waiter.calls == 3; }));
+  EXPECT_EQ(waiter.text(), "192.0.2.3:0 ");
+}
+
+TEST_F(Resolution, RefusesMoreQuestionsThanItsMailboxHolds) {
+  std::vector<Waiter> waiters(NameService::Channel::questions_max + 1);
+  for (size_t i = 0; i < waiters.size(); ++i) {
+    waiters[i].ask(*resolver, "silent" + std::to_string(i) + ".test");
+  }
+  ASSERT_TRUE(run_until([&] { return waiters.back().calls == 1; }));
+  EXPECT_EQ(waiters.back().text(), "overloaded");
+  ASSERT_TRUE(run_until([&] { return waiters.front().calls == 1; }));
+  for (Waiter& waiter : waiters) resolver->cancel(waiter.query);
+}
+
+TEST_F(Resolution, MayEndWhileQuestionsAreUnanswered) {
+  Waiter waiter;
+  waiter.ask(*resolver, "silent.test");
+  resolver.reset();
+  EXPECT_FALSE(waiter.query.pending());
+  EXPECT_EQ(waiter.calls, 0);
+}
+
+TEST_F(Resolution, KeepsNoMoreNamesThanItMay) {
+  NameService small{{.servers = server.address(), .cache_entries_max = 2}};
+  ShardResolver shard{*ring, small};
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 5; ++i) {
+      const std::string name = "n" + std::to_string(i) + ".test";
+      server.set(name, {"192.0.2.1"}, 60);
+      Waiter waiter;
+      waiter.ask(shard, name);
+      ASSERT_TRUE(run_until([&] {
+        shard.poll();
+        return waiter.calls == 1;
+      }));
+      EXPECT_EQ(waiter.text(), "192.0.2.1:0 ");
+    }
+  }
+  EXPECT_GE(server.questions(), 8);  // Two of five were remembered at most.
+}
+
+TEST(NameService, KnowsThisHostFromTheHostsFile) {
+  NameService service{{}};
+  auto ring = std::move(io::LinuxRing::create({.sq_entries = 64,
+                                               .cq_entries = 256,
+                                               .ingress_buffers = 16,
+                                               .reply_buffers = 16,
+                                               .buffers_circulating_first = 16}))
+                  .value();
+  ShardResolver resolver{*ring, service};
+  Waiter waiter;
+  waiter.ask(resolver, "localhost");
+  const Instant limit = ring->now() + std::chrono::seconds{20};
+  while (waiter.calls == 0 && ring->now() < limit) {
+    ring->turn(true);
+    resolver.poll();
+  }
+  EXPECT_NE(waiter.text().find("127.0.0.1:0 "), std::string::npos) << waiter.text();
+}
+
+}  // namespace
+}  // namespace ringpost::net
