@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace ringpost::ingest {
 namespace {
@@ -25,25 +26,27 @@ Refusal wrong(std::string_view member, std::string_view complaint) {
   return {422, quoted(member) + ' ' + std::string{complaint} + '.', 0, std::string{member}};
 }
 
-simdjson::error_code walk_object(json::value value, uint32_t levels_left) {
+// Values stay where the parser made them: copying one costs a failed store forwarding, and there is
+// one for each token.
+simdjson::error_code walk_object(json::value& value, uint32_t levels_left) {
   if (levels_left == 0) return simdjson::DEPTH_ERROR;
   json::object object;
   if (const auto error = value.get_object().get(object)) return error;
   for (auto field : object) {
-    json::value member;
-    if (const auto error = field.value().get(member)) return error;
-    if (const auto error = walk(member, levels_left - 1)) return error;
+    if (const auto error = field.error()) return error;
+    json::field&& member = std::move(field).value_unsafe();
+    if (const auto error = walk(member.value(), levels_left - 1)) return error;
   }
   return simdjson::SUCCESS;
 }
 
-simdjson::error_code walk_array(json::value value, uint32_t levels_left) {
+simdjson::error_code walk_array(json::value& value, uint32_t levels_left) {
   if (levels_left == 0) return simdjson::DEPTH_ERROR;
   json::array array;
   if (const auto error = value.get_array().get(array)) return error;
   for (auto element : array) {
-    json::value item;
-    if (const auto error = element.get(item)) return error;
+    if (const auto error = element.error()) return error;
+    json::value&& item = std::move(element).value_unsafe();
     if (const auto error = walk(item, levels_left - 1)) return error;
   }
   return simdjson::SUCCESS;
@@ -58,7 +61,7 @@ bool is_integer(std::string_view token) {
 
 }  // namespace
 
-simdjson::error_code walk(json::value value, uint32_t levels_left) {
+simdjson::error_code walk(json::value& value, uint32_t levels_left) {
   const std::string_view token = value.raw_json_token();
   switch (token.front()) {
     case '{': return walk_object(value, levels_left);

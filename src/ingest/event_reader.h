@@ -81,7 +81,7 @@ Refusal not_json(simdjson::error_code code);
 
 /// Walks all of `value`, checking what simdjson leaves unchecked in parts that nobody reads.
 /// @param levels_left  how many more objects and arrays may open.
-simdjson::error_code walk(simdjson::ondemand::value value, uint32_t levels_left);
+simdjson::error_code walk(simdjson::ondemand::value& value, uint32_t levels_left);
 
 /// Whether a `datacontenttype` declares JSON: absent, `…/json` or `…+json`.
 bool declares_json(std::string_view content_type);
