@@ -23,9 +23,13 @@ namespace ringpost::io {
 
 namespace {
 
-// user_data is the address of the completion, or one of these, which are no addresses.
+// user_data is the address of the completion, or something of these; no address ends in their bits.
 constexpr uint64_t user_data_wake = 1;
-constexpr uint64_t user_data_ignored = 2;  // The answer to a cancel: the operation itself reports.
+constexpr uint64_t user_data_ignored = 2;
+constexpr uint64_t user_data_cancel = 3;  // And above the tag the place in cancels_.
+constexpr uint64_t user_data_tag_mask = 7;
+constexpr uint32_t user_data_tag_bits = 3;
+static_assert(alignof(Completion) > user_data_tag_mask);
 
 /// Where a pending operation is, in Completion::progress.flags. None of them: its handler runs.
 enum Place : uint8_t {
@@ -33,7 +37,8 @@ enum Place : uint8_t {
   in_starved_queue = 2,
   in_paused_accepts = 4,
   in_local_ends = 8,
-  cancelled = 16,  ///< Not a place: its end was asked for.
+  cancelled = 16,   ///< Not a place: its end was asked for.
+  in_cancels = 32,  ///< Likewise: progress.offset is its place in cancels_.
 };
 
 constexpr Duration accept_pause = std::chrono::milliseconds{100};
@@ -214,6 +219,7 @@ void LinuxRing::admit(Completion& op, int32_t descriptor) {
 
 void LinuxRing::retire(Completion& op) {
   --pending_count_;
+  if (is(op, in_cancels)) cancels_[op.progress.offset] = nullptr;  // Free when the answer is here.
   if (op.operation() == Completion::Operation::write || op.progress.file < 0) return;
   Completion* const next = op.progress.next;
   Completion* const previous = op.progress.previous;
@@ -259,14 +265,47 @@ void LinuxRing::cancel(Completion& op) {
     std::erase(paused_accepts_, &op);
     finish_next_turn(op, -ECANCELED);
   } else if (is(op, in_kernel)) {
-    // By user_data, which the kernel finds in a hash table; by descriptor it would look at every
-    // armed operation of the ring. Submissions are taken in order, so a later operation with the
-    // same address cannot be hit.
-    io_uring_sqe& sqe = kernel_->stage();
-    io_uring_prep_cancel64(&sqe, user_data_of(op), 0);
-    io_uring_sqe_set_data64(&sqe, user_data_ignored);
+    cancel_in_kernel(op);
   }
   // Else its handler runs just now, or its end is queued: either sees the flag or needs nothing.
+}
+
+void LinuxRing::cancel_in_kernel(Completion& op) {
+  if (op.operation() == Completion::Operation::write) {  // Ends soon, found or not.
+    return stage_cancel(op, user_data_ignored);
+  }
+  uint32_t place = static_cast<uint32_t>(cancels_.size());
+  if (cancels_free_.empty()) {
+    cancels_.push_back(&op);
+  } else {
+    place = cancels_free_.back();
+    cancels_free_.pop_back();
+    cancels_[place] = &op;
+  }
+  op.progress.offset = place;
+  set(op, in_cancels);
+  stage_cancel(op, uint64_t{place} << user_data_tag_bits | user_data_cancel);
+}
+
+/// By user_data, which the kernel finds in a hash table; by descriptor it would look at every armed
+/// operation of the ring. Submissions are taken in order, so a later operation with the same
+/// address cannot be hit.
+void LinuxRing::stage_cancel(const Completion& op, uint64_t user_data) {
+  io_uring_sqe& sqe = kernel_->stage();
+  io_uring_prep_cancel64(&sqe, user_data_of(op), 0);
+  io_uring_sqe_set_data64(&sqe, user_data);
+}
+
+/// The kernel does not find an operation that it is about to try again (poll said ready, the work
+/// is queued). Such a one may then wait for ever, so the cancel is repeated until it is found or
+/// ends.
+void LinuxRing::on_cancel_answered(uint64_t user_data, int32_t result) {
+  const auto place = static_cast<uint32_t>(user_data >> user_data_tag_bits);
+  Completion* const op = cancels_[place];
+  if (op != nullptr && result == -ENOENT) return stage_cancel(*op, user_data);
+  if (op != nullptr) clear(*op, in_cancels);
+  cancels_[place] = nullptr;
+  cancels_free_.push_back(place);
 }
 
 // --- submissions ------------------------------------------------------------------------------
@@ -398,6 +437,9 @@ void LinuxRing::on_posted(uint64_t user_data, int32_t result, uint32_t flags) {
     return;
   }
   if (user_data == user_data_ignored) return;
+  if ((user_data & user_data_tag_mask) == user_data_cancel) {
+    return on_cancel_answered(user_data, result);
+  }
   Completion& op = *reinterpret_cast<Completion*>(user_data);
   RINGPOST_ASSERT(is(op, in_kernel));
   if (ended) clear(op, in_kernel);

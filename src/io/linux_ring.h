@@ -123,6 +123,11 @@ class LinuxRing final : public Ring {
   void close_if_idle(int32_t descriptor);
   SocketState& state_of(int32_t descriptor);
 
+  // Cancelling.
+  void cancel_in_kernel(Completion& op);
+  void stage_cancel(const Completion& op, uint64_t user_data);
+  void on_cancel_answered(uint64_t user_data, int32_t result);
+
   // Submissions.
   void stage_accept(Completion& op);
   void stage_receive(Completion& op);
@@ -162,6 +167,9 @@ class LinuxRing final : public Ring {
   std::vector<LocalEnd> local_ends_;
   std::vector<LocalEnd> local_ends_running_;  ///< The batch at hand; kept for its memory.
   std::vector<Completion*> paused_accepts_;
+  /// Operations whose cancel the kernel has not answered; null once they have ended by themselves.
+  std::vector<Completion*> cancels_;
+  std::vector<uint32_t> cancels_free_;  ///< Places in cancels_.
   Timer accept_pause_;
   uint32_t pending_count_ = 0;
   Statistics statistics_;

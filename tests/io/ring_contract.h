@@ -105,6 +105,7 @@ inline std::string patterned_text(size_t size) {
 struct ConnectedPair {
   Watched accepting, connecting;
   Socket listener, server, client;
+  std::vector<Socket> more_servers;  ///< Of connections that the test made besides.
   Address address;
 
   void open(Ring& ring, const Address& at) {
@@ -113,7 +114,8 @@ struct ConnectedPair {
     listener = *listening;
     address = ring.local_address(listener).value();
     accepting.then = [this](const Outcome& outcome) {
-      if (outcome.result >= 0) server = outcome.socket();
+      if (outcome.result < 0) return;
+      (server.valid() ? more_servers.emplace_back() : server) = outcome.socket();
     };
     connecting.then = [this](const Outcome& outcome) {
       if (outcome.result >= 0) client = outcome.socket();
@@ -123,17 +125,23 @@ struct ConnectedPair {
     ASSERT_TRUE(turn_until(ring, [&] { return server.valid() && client.valid(); }));
   }
 
+  /// Leaves nothing open or pending; once more does nothing.
   void close_all(Ring& ring) {
-    Watched closing[3];
-    int left = 0;
-    const Socket sockets[] = {listener, server, client};
-    for (int index = 0; index < 3; ++index) {
-      if (!sockets[index].valid()) continue;
-      ++left;
-      closing[index].then = [&left](const Outcome&) { --left; };
-      close(ring, closing[index], sockets[index]);
-    }
-    EXPECT_TRUE(turn_until(ring, [&] { return left == 0; }));
+    std::list<Watched> closing;
+    const auto close_one = [&](Socket socket) {
+      if (socket.valid()) close(ring, closing.emplace_back(), socket);
+    };
+    const auto all_closed = [&] {
+      return std::all_of(closing.begin(), closing.end(), [](auto& each) { return each.ended(); });
+    };
+    close_one(listener);
+    EXPECT_TRUE(turn_until(ring, all_closed));  // Then nothing more is accepted.
+    close_one(server);
+    close_one(client);
+    for (const Socket socket : more_servers) close_one(socket);
+    EXPECT_TRUE(turn_until(ring, all_closed));
+    listener = server = client = {};
+    more_servers.clear();
   }
 };
 
@@ -162,7 +170,6 @@ class RingContract : public testing::Test {
 
   void TearDown() override {
     for (Watched& each : watched_) each.then = nullptr;  // They refer to the test's locals.
-    pair_.accepting.then = nullptr;
     pair_.close_all(ring());
     EXPECT_EQ(ring().pending_count(), 0u);
   }
@@ -220,6 +227,7 @@ TYPED_TEST_P(RingContract, AcceptGoesOnForManyConnections) {
     close(ring, closing[2 * index + 1], servers[index]);
   }
   EXPECT_TRUE(turn_until(ring, [&] { return ring.pending_count() == 1; }));  // The accept.
+  this->pair_.accepting.then = nullptr;
 }
 
 TYPED_TEST_P(RingContract, ConnectFailsWhereNobodyListens) {

@@ -1,0 +1,481 @@
+#include "io/linux_ring.h"
+
+#include "base/mailbox.h"
+#include "linux_world.h"
+#include "ring_contract.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fcntl.h>
+#include <fstream>
+#include <list>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+namespace ringpost::io {
+namespace {
+
+size_t open_descriptors() {
+  size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    ++count;
+  }
+  return count;
+}
+
+int socket_option(Socket socket, int level, int option) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  EXPECT_EQ(getsockopt(socket.handle, level, option, &value, &size), 0);
+  return value;
+}
+
+mode_t mode_of(const std::string& path) {
+  struct stat status {};
+  EXPECT_EQ(lstat(path.c_str(), &status), 0);
+  return status.st_mode;
+}
+
+/// Few descriptors for this process, until it ends. The kernel notes the limit when an accept is
+/// submitted, so this comes before that.
+class DescriptorLimit {
+ public:
+  DescriptorLimit() {
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0);
+    rlimit limit = before_;
+    limit.rlim_cur = open_descriptors() + 30;
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+  ~DescriptorLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+/// Holds all descriptors that are left.
+class DescriptorShortage {
+ public:
+  DescriptorShortage() {
+    for (int held = dup(0); held >= 0; held = dup(0)) held_.push_back(held);
+    EXPECT_EQ(errno, EMFILE);
+  }
+  DescriptorShortage(const DescriptorShortage&) = delete;
+  DescriptorShortage& operator=(const DescriptorShortage&) = delete;
+  ~DescriptorShortage() {
+    for (const int held : held_) ::close(held);
+  }
+
+ private:
+  std::vector<int> held_;
+};
+
+bool all_ended(std::list<Watched>& watched) {
+  return std::all_of(watched.begin(), watched.end(), [](auto& each) { return each.ended(); });
+}
+
+class LinuxRingTest : public testing::Test {
+ protected:
+  void open_pair(const Address& at) { pair_.open(*ring_, at); }
+  void open_pair() { open_pair(Address::parse("127.0.0.1:0").value()); }
+  Address unix_address(const std::string& name = "x.sock") {
+    return Address::parse("unix:" + (directory_ / name)).value();
+  }
+  void close_now(Socket socket) {
+    Watched closing;
+    io::close(*ring_, closing, socket);
+    EXPECT_TRUE(turn_until(*ring_, [&] { return closing.ended(); }));
+  }
+  void expect_echo() {
+    Watched at_server, at_client, to_server, to_client;
+    receive(*ring_, at_server, pair_.server);
+    receive(*ring_, at_client, pair_.client, ReceiveGroup::reply);
+    send(*ring_, to_server, pair_.client, "ping");
+    send(*ring_, to_client, pair_.server, "pong");
+    EXPECT_TRUE(turn_until(*ring_, [&] {
+      return at_server.text == "ping" && at_client.text == "pong" && to_server.ended() &&
+             to_client.ended();
+    }));
+    pair_.close_all(*ring_);
+  }
+  void TearDown() override {
+    pair_.close_all(*ring_);
+    EXPECT_EQ(ring_->pending_count(), 0u);
+    EXPECT_EQ(ring_->statistics().overflows, 0u);
+  }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<LinuxRing> ring_ = make_ring();
+  ConnectedPair pair_;
+};
+
+// --- listeners and addresses ------------------------------------------------------------------
+
+TEST_F(LinuxRingTest, EchoesOverIpv6) {
+  open_pair(Address::parse("[::1]:0").value());
+  EXPECT_EQ(pair_.address.family, Address::Family::ipv6);
+  expect_echo();
+}
+
+TEST_F(LinuxRingTest, EchoesOverUnixSockets) {
+  open_pair(unix_address());
+  EXPECT_EQ(pair_.address, unix_address());
+  const Address peer = ring_->peer_address(pair_.server).value();
+  EXPECT_EQ(peer.family, Address::Family::unix_path);
+  EXPECT_EQ(peer.path, "");
+  EXPECT_EQ(ring_->peer_address(pair_.client)->path, "");
+  expect_echo();
+}
+
+TEST_F(LinuxRingTest, SendsSmallMessagesAtOnceOnBothSides) {
+  open_pair();
+  EXPECT_NE(socket_option(pair_.server, IPPROTO_TCP, TCP_NODELAY), 0);
+  EXPECT_NE(socket_option(pair_.client, IPPROTO_TCP, TCP_NODELAY), 0);
+}
+
+TEST_F(LinuxRingTest, LeavesNoDescriptorToPrograms) {
+  open_pair();
+  for (const Socket socket : {pair_.listener, pair_.server, pair_.client}) {
+    EXPECT_NE(fcntl(socket.handle, F_GETFD) & FD_CLOEXEC, 0);
+  }
+}
+
+TEST_F(LinuxRingTest, UnixSocketHasItsModeWhateverTheUmask) {
+  for (const mode_t mask : {mode_t{0}, mode_t{022}, mode_t{0777}}) {
+    const mode_t before = umask(mask);
+    const auto listener = ring_->listen(unix_address(), {.unix_mode = 0620});
+    umask(before);
+    ASSERT_TRUE(listener);
+    EXPECT_EQ(mode_of(directory_ / "x.sock"), mode_t{S_IFSOCK | 0620});
+    close_now(*listener);
+  }
+}
+
+TEST_F(LinuxRingTest, ReplacesTheSocketOfADeadProcess) {
+  const auto first = ring_->listen(unix_address(), {});
+  ASSERT_TRUE(first);
+  close_now(*first);  // The file stays, as after a crash.
+  ASSERT_TRUE(S_ISSOCK(mode_of(directory_ / "x.sock")));
+  open_pair(unix_address());
+  expect_echo();
+}
+
+TEST_F(LinuxRingTest, LeavesALiveSocketAlone) {
+  open_pair(unix_address());
+  EXPECT_EQ(ring_->listen(unix_address(), {}).error().code, Errc::conflict);
+  expect_echo();
+}
+
+TEST_F(LinuxRingTest, TakesAFullBacklogForAlive) {
+  const Socket listener = ring_->listen(unix_address(), {.backlog = 0}).value();
+  Watched connecting[3];
+  for (Watched& each : connecting) connect(*ring_, each, unix_address());
+  for (int turns = 0; turns < 5; ++turns) ring_->turn(false);
+  EXPECT_EQ(ring_->listen(unix_address(), {}).error().code, Errc::conflict);
+  for (Watched& each : connecting) ring_->cancel(each.op);
+  EXPECT_TRUE(turn_until(*ring_, [&] { return ring_->pending_count() == 0; }));
+  for (Watched& each : connecting) {
+    if (each.last() >= 0) close_now({each.last()});
+  }
+  close_now(listener);
+}
+
+TEST_F(LinuxRingTest, LeavesOtherFilesAlone) {
+  std::ofstream{directory_ / "file"} << "precious";
+  ASSERT_EQ(symlink("file", (directory_ / "link").c_str()), 0);
+  for (const char* name : {"file", "link"}) {
+    EXPECT_EQ(ring_->listen(unix_address(name), {}).error().code, Errc::conflict) << name;
+  }
+  std::string text;
+  std::ifstream{directory_ / "link"} >> text;
+  EXPECT_EQ(text, "precious");
+  EXPECT_FALSE(ring_->listen(unix_address("absent/x.sock"), {}));
+}
+
+TEST_F(LinuxRingTest, SharesAPortOnlyIfAsked) {
+  const Socket first = ring_->listen(Address::parse("127.0.0.1:0").value(), {}).value();
+  const Address address = ring_->local_address(first).value();
+  const Socket second = ring_->listen(address, {}).value();
+  const auto third = ring_->listen(address, {.reuse_port = false});
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, Errc::conflict);
+  close_now(first);
+  close_now(second);
+}
+
+TEST_F(LinuxRingTest, KeepsTheTwoAnyAddressesApart) {
+  const Socket ipv6 = ring_->listen(Address::parse("[::]:0").value(), {}).value();
+  Address address = Address::parse("0.0.0.0:0").value();
+  address.port = ring_->local_address(ipv6)->port;
+  const auto ipv4 = ring_->listen(address, {.reuse_port = false});
+  ASSERT_TRUE(ipv4);
+  close_now(ipv6);
+  close_now(*ipv4);
+}
+
+// --- shortages --------------------------------------------------------------------------------
+
+// Goal: with far fewer buffers than connections, everyone gets all bytes, in order, and the ring
+// comes to rest again.
+TEST_F(LinuxRingTest, StarvedReceivesGoOnWithAFewBuffers) {
+  ring_ = make_ring(
+      {.ingress_buffers = 4, .ingress_buffer_bytes = 256, .buffers_circulating_first = 2});
+  open_pair();
+  constexpr size_t count = 40;
+  std::list<Watched> clients, servers, sending;
+  pair_.accepting.then = [&](const Outcome& outcome) {
+    if (outcome.result < 0) return;
+    pair_.more_servers.push_back(outcome.socket());
+    receive(*ring_, servers.emplace_back(), outcome.socket());
+  };
+  for (size_t index = 0; index < count; ++index) {
+    connect(*ring_, clients.emplace_back(), pair_.address);
+  }
+  ASSERT_TRUE(turn_until(*ring_, [&] { return servers.size() == count && all_ended(clients); }));
+  const std::string text = patterned_text(20'000);
+  for (Watched& client : clients) {
+    ASSERT_GE(client.last(), 0);
+    send(*ring_, sending.emplace_back(), Socket{client.last()}, text);
+  }
+  ASSERT_TRUE(turn_until(*ring_, [&] {
+    return all_ended(sending) && std::all_of(servers.begin(), servers.end(), [&](auto& each) {
+             return each.text.size() >= text.size();
+           });
+  }));
+  for (Watched& server : servers) EXPECT_TRUE(server.text == text);
+  EXPECT_GT(ring_->statistics().starvations, 0u);
+  // At rest: the receives wait for data, not for buffers, and a turn sleeps until the timer.
+  const uint64_t sleeps = ring_->statistics().sleeps;
+  WatchedTimer rest;
+  arm(*ring_, rest, std::chrono::milliseconds{30});
+  int turns = 0;
+  while (rest.runs == 0) {
+    ring_->turn(true);
+    ASSERT_LT(++turns, 1000);
+  }
+  EXPECT_GT(ring_->statistics().sleeps, sleeps);
+  for (Watched& client : clients) close_now({client.last()});
+  pair_.close_all(*ring_);
+}
+
+TEST_F(LinuxRingTest, CancelAndCloseReachStarvedReceives) {
+  ring_ =
+      make_ring({.ingress_buffers = 1, .ingress_buffer_bytes = 64, .buffers_circulating_first = 1});
+  open_pair();
+  constexpr size_t count = 30;
+  std::list<Watched> clients, servers, sending, closing;
+  pair_.accepting.then = [&](const Outcome& outcome) {
+    if (outcome.result < 0) return;
+    const Socket socket = outcome.socket();
+    // Every other one closes as soon as it hears a byte, while the rest starves.
+    Watched& server = servers.emplace_back();
+    if (servers.size() % 2 == 0) {
+      pair_.more_servers.push_back(socket);
+    } else {
+      server.then = [this, &closing, &server, socket](const Outcome& heard) {
+        if (heard.more && !server.op.pending()) return;
+        if (heard.more) io::close(*ring_, closing.emplace_back(), socket);
+        server.then = nullptr;
+      };
+    }
+    receive(*ring_, server, socket);
+  };
+  for (size_t index = 0; index < count; ++index) {
+    connect(*ring_, clients.emplace_back(), pair_.address);
+  }
+  ASSERT_TRUE(turn_until(*ring_, [&] { return servers.size() == count && all_ended(clients); }));
+  const std::string text = patterned_text(500);
+  for (Watched& client : clients) send(*ring_, sending.emplace_back(), {client.last()}, text);
+  for (int turns = 0; turns < 3; ++turns) ring_->turn(false);
+  for (const Socket socket : pair_.more_servers) {
+    io::close(*ring_, closing.emplace_back(), socket);
+  }
+  pair_.more_servers.clear();
+  ASSERT_TRUE(turn_until(*ring_, [&] {
+    return closing.size() == count &&
+           std::all_of(closing.begin(), closing.end(), [](auto& each) { return each.ended(); });
+  }));
+  for (Watched& server : servers) EXPECT_EQ(server.ends, 1);
+  for (Watched& client : clients) close_now({client.last()});
+  pair_.close_all(*ring_);
+}
+
+// Goal: without descriptors, connections wait in the backlog and the loop does not spin.
+TEST_F(LinuxRingTest, AcceptWaitsOutAShortageOfDescriptors) {
+  const DescriptorLimit limit;
+  open_pair();
+  Watched client;
+  const size_t served_before = pair_.more_servers.size();
+  {
+    connect(*ring_, client, pair_.address);
+    const DescriptorShortage shortage;
+    ASSERT_TRUE(turn_until(*ring_, [&] { return ring_->statistics().accept_pauses >= 2; }));
+    EXPECT_EQ(pair_.more_servers.size(), served_before);
+    EXPECT_TRUE(pair_.accepting.op.pending());
+    EXPECT_LT(ring_->statistics().enters, 200u);
+  }
+  ASSERT_TRUE(turn_until(
+      *ring_, [&] { return pair_.more_servers.size() > served_before && client.ended(); }));
+  ASSERT_GE(client.last(), 0);
+  close_now({client.last()});
+}
+
+TEST_F(LinuxRingTest, CancelReachesAPausedAccept) {
+  const DescriptorLimit limit;
+  open_pair();
+  Watched client;
+  connect(*ring_, client, pair_.address);
+  const DescriptorShortage shortage;
+  ASSERT_TRUE(turn_until(*ring_, [&] { return ring_->statistics().accept_pauses >= 1; }));
+  ring_->cancel(pair_.accepting.op);
+  EXPECT_FALSE(pair_.accepting.ended());
+  ASSERT_TRUE(turn_until(*ring_, [&] { return pair_.accepting.ended() && client.ended(); }));
+  EXPECT_EQ(pair_.accepting.last(), -ECANCELED);
+  close_now({client.last()});
+}
+
+TEST_F(LinuxRingTest, ConnectReportsAShortageOfDescriptorsFromTheNextTurn) {
+  const DescriptorLimit limit;
+  open_pair();
+  const DescriptorShortage shortage;
+  Watched client;
+  connect(*ring_, client, pair_.address);
+  EXPECT_FALSE(client.ended());
+  ring_->turn(true);  // Does not sleep: there is an end to report.
+  EXPECT_EQ(client.results, std::vector<int32_t>{-EMFILE});
+}
+
+TEST_F(LinuxRingTest, LosesNoDescriptorWhateverEndsAConnection) {
+  open_pair();
+  const size_t before = open_descriptors();
+  std::list<Watched> watched;
+  for (int round = 0; round < 60; ++round) {
+    Watched& client = watched.emplace_back();
+    connect(*ring_, client, pair_.address);
+    if (round % 3 == 0) ring_->cancel(client.op);
+    if (round % 3 == 1) ring_->turn(false);
+    if (round % 3 == 1) ring_->cancel(client.op);
+  }
+  ASSERT_TRUE(turn_until(*ring_, [&] { return ring_->pending_count() == 1; }));
+  for (Watched& client : watched) {
+    if (client.last() >= 0) close_now({client.last()});
+  }
+  for (int turns = 0; turns < 20; ++turns) ring_->turn(false);
+  for (const Socket socket : pair_.more_servers) close_now(socket);
+  pair_.more_servers.clear();
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+// Goal: a burst of connections is accepted whole, each byte reaches its own connection.
+TEST_F(LinuxRingTest, TakesAFloodOfConnections) {
+  open_pair();
+  constexpr size_t count = 400;
+  std::list<Watched> clients, servers, sending;
+  pair_.accepting.then = [&](const Outcome& outcome) {
+    if (outcome.result < 0) return;
+    pair_.more_servers.push_back(outcome.socket());
+    receive(*ring_, servers.emplace_back(), outcome.socket());
+  };
+  for (size_t index = 0; index < count; ++index) {
+    Watched& client = clients.emplace_back();
+    client.then = [&](const Outcome& outcome) {
+      if (outcome.result >= 0) send(*ring_, sending.emplace_back(), outcome.socket(), "hello");
+    };
+    connect(*ring_, client, pair_.address);
+  }
+  ASSERT_TRUE(turn_until(*ring_, [&] {
+    return servers.size() == count && all_ended(clients) && all_ended(sending) &&
+           std::all_of(servers.begin(), servers.end(),
+                       [](auto& each) { return each.text == "hello"; });
+  }));
+  for (Watched& client : clients) {
+    client.then = nullptr;
+    close_now({client.last()});
+  }
+  pair_.close_all(*ring_);
+}
+
+// --- waking -----------------------------------------------------------------------------------
+
+// Goal: no message is lost between a mailbox and a sleeping ring.
+// Method: two senders, each with its own mailbox, push one message at a time at random moments; the
+// ring has no timer, so one lost wake-up would hang the test.
+TEST_F(LinuxRingTest, WakesForEveryMessageOfOtherThreads) {
+  constexpr int messages = 3000;
+  Mailbox<int> mailboxes[] = {Mailbox<int>{64}, Mailbox<int>{64}};
+  std::atomic<int> taken[2] = {0, 0};
+  std::vector<std::thread> senders;
+  for (int sender = 0; sender < 2; ++sender) {
+    senders.emplace_back([&, sender] {
+      Prng random{static_cast<uint64_t>(sender)};
+      for (int message = 0; message < messages; ++message) {
+        ASSERT_TRUE(mailboxes[sender].push(int{message}));
+        ring_->waker().wake();
+        // Until it was taken: then the ring is about to sleep.
+        while (taken[sender].load() <= message) {
+          if (random.chance(1, 4)) std::this_thread::yield();
+        }
+      }
+    });
+  }
+  int total = 0;
+  while (total < 2 * messages) {
+    ring_->turn(true);
+    for (int sender = 0; sender < 2; ++sender) {
+      int message = 0;
+      while (mailboxes[sender].pop(message)) {
+        EXPECT_EQ(message, taken[sender].load());
+        ++total;
+        taken[sender].fetch_add(1);
+      }
+    }
+  }
+  for (std::thread& sender : senders) sender.join();
+}
+
+// Goal: at rest nothing runs. Method: with only a far timer the ring sleeps once, until it is
+// woken.
+TEST_F(LinuxRingTest, SleepsInOnePieceWhenOnlyAFarTimerIsArmed) {
+  WatchedTimer far;
+  arm(*ring_, far, std::chrono::hours{3});
+  ring_->turn(false);
+  const LinuxRing::Statistics before = ring_->statistics();
+  std::thread other{[&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{300});
+    ring_->waker().wake();
+  }};
+  ring_->turn(true);
+  EXPECT_EQ(ring_->statistics().sleeps, before.sleeps + 1);
+  EXPECT_EQ(ring_->statistics().enters, before.enters + 1);
+  EXPECT_EQ(far.runs, 0);
+  other.join();
+}
+
+// --- memory and failures ----------------------------------------------------------------------
+
+TEST_F(LinuxRingTest, WriteReportsTheDisksError) {
+  std::ofstream{directory_ / "readonly"} << std::string(8192, 'x');
+  const int handle = ::open((directory_ / "readonly").c_str(), O_RDONLY | O_CLOEXEC);
+  AlignedBytes bytes{4096};
+  Watched writing;
+  write(*ring_, writing, File{handle}, 0, bytes.bytes);
+  EXPECT_TRUE(turn_until(*ring_, [&] { return writing.ended(); }));
+  EXPECT_EQ(writing.results, std::vector<int32_t>{-EBADF});
+  ::close(handle);
+}
+
+TEST_F(LinuxRingTest, TellsWhatItFound) {
+  const std::string text = ring_->features_text();
+  EXPECT_NE(text.find("io_uring with 2048 submissions"), std::string::npos) << text;
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ringpost::io
