@@ -19,7 +19,8 @@ namespace ringpost::sim {
 /// The contract's world, simulated.
 class ContractWorld {
  public:
-  ContractWorld() : ring_(world_.add_ring()) {
+  explicit ContractWorld(const Faults& faults = {})
+      : world_({.faults = faults}), ring_(world_.add_ring()) {
     EXPECT_TRUE(world_.disk().make_directory("/contract"));
   }
   io::Ring& ring() { return ring_; }
@@ -28,14 +29,28 @@ class ContractWorld {
   io::Address listen_address() { return address("127.0.0.1", 0); }
 
  private:
-  World world_{{}};
+  World world_;
   Ring& ring_;
+};
+
+/// With every fault that a correct caller never hears of.
+class RoughContractWorld : public ContractWorld {
+ public:
+  RoughContractWorld()
+      : ContractWorld({.segment = 5'000,
+                       .delay = 500,
+                       .short_send = 5'000,
+                       .short_receive = 5'000,
+                       .starved_receive = 1'000,
+                       .late_accept = 5'000,
+                       .slow_write = 2'000}) {}
 };
 
 }  // namespace ringpost::sim
 
 namespace ringpost::io {
-INSTANTIATE_TYPED_TEST_SUITE_P(Sim, RingContract, sim::ContractWorld);
+using Worlds = testing::Types<sim::ContractWorld, sim::RoughContractWorld>;
+INSTANTIATE_TYPED_TEST_SUITE_P(Sim, RingContract, Worlds);
 }  // namespace ringpost::io
 
 namespace ringpost::sim {
