@@ -55,7 +55,7 @@ class HeadReader {
   /// `consumed()` says how much of the piece belongs to the head.
   Progress next();
 
-  /// Without its CRLF. Valid until the next call.
+  /// Without its CRLF; field text (see syntax.h), not empty. Valid until the next call.
   std::string_view line() const { return line_; }
   /// Whether `line()` is the first line, the one that is no header.
   bool first_line() const { return lines_ == 1; }

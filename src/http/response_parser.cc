@@ -157,7 +157,7 @@ bool ResponseParser::read_status_line(std::string_view line) {
 }
 
 bool ResponseParser::read_header_line(std::string_view line) {
-  const auto field = parse_field_line(line);
+  const auto field = split_field_line(line);
   if (!field) return refuse("a header line is not a name, a colon and a value");
   const auto [name, value] = *field;
   if (equal_ignoring_case(name, "content-length")) {

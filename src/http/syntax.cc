@@ -1,22 +1,9 @@
 #include "http/syntax.h"
 
-#include <array>
 #include <cstring>
 
 namespace ringpost::http {
 namespace {
-
-constexpr std::array<bool, 256> make_token_table() {
-  std::array<bool, 256> table{};
-  for (int byte = '0'; byte <= '9'; ++byte) table[static_cast<size_t>(byte)] = true;
-  for (int byte = 'a'; byte <= 'z'; ++byte) table[static_cast<size_t>(byte)] = true;
-  for (int byte = 'A'; byte <= 'Z'; ++byte) table[static_cast<size_t>(byte)] = true;
-  for (const char byte : std::string_view{"!#$%&'*+-.^_`|~"})
-    table[static_cast<uint8_t>(byte)] = true;
-  return table;
-}
-
-constexpr std::array<bool, 256> token_table = make_token_table();
 
 bool is_field_byte(char byte) {
   const auto code = static_cast<uint8_t>(byte);
@@ -38,10 +25,6 @@ bool eight_plain_bytes(const char* from) {
 
 }  // namespace
 
-bool is_token_character(char byte) {
-  return token_table[static_cast<uint8_t>(byte)];
-}
-
 bool is_token(std::string_view text) {
   if (text.empty()) return false;
   for (const char byte : text) {
@@ -60,29 +43,6 @@ bool is_field_text(std::string_view text) {
   }
   for (; at < text.size(); ++at) {
     if (!is_field_byte(text[at])) return false;
-  }
-  return true;
-}
-
-char to_lower(char byte) {
-  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + ('a' - 'A')) : byte;
-}
-
-bool is_digit(char byte) {
-  return byte >= '0' && byte <= '9';
-}
-
-std::optional<uint8_t> hex_value(char byte) {
-  if (is_digit(byte)) return static_cast<uint8_t>(byte - '0');
-  const char lower = to_lower(byte);
-  if (lower >= 'a' && lower <= 'f') return static_cast<uint8_t>(lower - 'a' + 10);
-  return std::nullopt;
-}
-
-bool equal_ignoring_case(std::string_view left, std::string_view right) {
-  if (left.size() != right.size()) return false;
-  for (size_t index = 0; index < left.size(); ++index) {
-    if (to_lower(left[index]) != to_lower(right[index])) return false;
   }
   return true;
 }
@@ -107,12 +67,14 @@ std::optional<uint64_t> parse_decimal(std::string_view text) {
 }
 
 std::optional<FieldLine> parse_field_line(std::string_view line) {
+  return is_field_text(line) ? split_field_line(line) : std::nullopt;
+}
+
+std::optional<FieldLine> split_field_line(std::string_view line) {
   size_t colon = 0;
   while (colon < line.size() && is_token_character(line[colon])) ++colon;
   if (colon == 0 || colon == line.size() || line[colon] != ':') return std::nullopt;
-  const std::string_view value = line.substr(colon + 1);
-  if (!is_field_text(value)) return std::nullopt;
-  return FieldLine{line.substr(0, colon), trim(value)};
+  return FieldLine{line.substr(0, colon), trim(line.substr(colon + 1))};
 }
 
 }  // namespace ringpost::http

@@ -63,6 +63,10 @@ Plain& plain(llhttp_t* parser) {
 llhttp_settings_t plain_settings() {
   llhttp_settings_t settings;
   llhttp_settings_init(&settings);
+  settings.on_headers_complete = [](llhttp_t* parser) -> int {
+    // llhttp leaves it to its user that these have no body, whatever their headers say.
+    return parser->status_code == 204 || parser->status_code == 304 ? 1 : 0;
+  };
   settings.on_body = [](llhttp_t* parser, const char* at, size_t size) -> int {
     plain(parser).body.append(at, size);
     return 0;
@@ -96,7 +100,9 @@ void check(std::string_view bytes, uint64_t seed) {
   const Reading whole = read(bytes, 1 << 20, random);
   RINGPOST_ASSERT(read(bytes, 1, random) == whole);
   RINGPOST_ASSERT(read(bytes, 40, random) == whole);
-  if (whole.progress == Progress::complete) check_with_plain_llhttp(bytes, whole);
+  // llhttp does not know a HTAB after a length for the white space that it is.
+  const bool comparable = bytes.find('\t') == std::string_view::npos;
+  if (comparable && whole.progress == Progress::complete) check_with_plain_llhttp(bytes, whole);
 }
 
 }  // namespace
