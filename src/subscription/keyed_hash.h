@@ -14,10 +14,10 @@ namespace ringpost::subscription {
 /// The hash of the source table: NH (RFC 4418, 5.2.2) with 64-bit words, each position with a
 /// secret word of its own, then one keyed multiplication to spread the bits.
 ///
-/// Why not SipHash: an event costs three hashes, and three times SipHash-2-4 is more than the whole
-/// rest of a lookup (src/subscription/README.md has the figures). NH keeps what is needed of it:
-/// for any two keys that an outsider can name, the sums collide with a chance of at most 2^-64 over
-/// the choice of the secret, which is drawn at start. Keys are compared in full in any case.
+/// Why not SipHash: an event costs three hashes; they take 50 ns with SipHash-2-4 and 13 ns here,
+/// where the whole lookup takes about 60 (src/subscription/README.md). NH keeps what is needed of
+/// it: for any two keys that an outsider can name, the sums collide with a chance of at most 2^-64
+/// over the choice of the secret, which is drawn at start. Keys are compared in full in any case.
 class KeyedHash {
  public:
   /// What the hashes of one organization share.

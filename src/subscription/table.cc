@@ -79,7 +79,7 @@ SubscriptionTable::SubscriptionTable(uint32_t reader_count, const HashKey& secre
       current_(new Snapshot(hash_)),
       builder_(hash_),
       blocks_live_(1),
-      shared_{.current = current_} {
+      shared_{.apart_before = {}, .current = current_, .apart_after = {}} {
   for (uint32_t index = 0; index < reader_count; ++index) {
     readers_[index].current_ = &shared_.current;
   }

@@ -119,6 +119,7 @@ bool read_element(const Element& element, std::pair<std::string, std::string>& o
 
 template <typename Item>
 bool read_list(simdjson::dom::parser& parser, std::string_view json, std::vector<Item>& out) {
+  if (json.empty()) return false;  // Not JSON, and SQLite has no address for it.
   simdjson::dom::array array;
   if (parser.parse(json.data(), json.size()).get(array) != simdjson::SUCCESS) return false;
   out.clear();
