@@ -52,13 +52,10 @@ std::string query_of(const DeliveryOptions& options) {
 
 /// The last attempt's result in one word or number.
 std::string result_of(simdjson::dom::element delivery) {
-  simdjson::dom::array attempts;
-  if (delivery["attempts"].get(attempts) != simdjson::SUCCESS || attempts.size() == 0) return "-";
-  const simdjson::dom::element last = attempts.at(attempts.size() - 1).value();
-  const std::string status = text_of(last, "/response/status");
+  const std::string status = text_of(delivery, "/last_attempt/response_status");
   if (!status.empty()) return status;
-  const std::string code = text_of(last, "/error/code");
-  return code.empty() ? text_of(last, "/error") : code;
+  const std::string code = text_of(delivery, "/last_attempt/error/code");
+  return code.empty() ? "-" : code;
 }
 
 int list(Session& session, const DeliveryOptions& options) {
@@ -73,11 +70,9 @@ int list(Session& session, const DeliveryOptions& options) {
   if (page["items"].get(items) != simdjson::SUCCESS) return 0;
   Table table({"DELIVERY", "STATUS", "RESULT", "ATTEMPTS", "TYPE", "SOURCE", "NEXT ATTEMPT"});
   for (const simdjson::dom::element item : items) {
-    simdjson::dom::array attempts;
-    const size_t count = item["attempts"].get(attempts) == simdjson::SUCCESS ? attempts.size() : 0;
     table.add({text_of(item, "/id"), text_of(item, "/status"), result_of(item),
-               std::to_string(count), text_of(item, "/event/type"), text_of(item, "/event/source"),
-               short_time(text_of(item, "/next_attempt_at"))});
+               text_of(item, "/attempt_count"), text_of(item, "/event/type"),
+               text_of(item, "/event/source"), short_time(text_of(item, "/next_attempt_at"))});
   }
   if (table.empty()) {
     std::printf("No deliveries match.\n");
@@ -117,7 +112,7 @@ void print_attempt(simdjson::dom::element attempt) {
   std::printf("\n  attempt %s at %s, %s ms\n", text_of(attempt, "/number").c_str(),
               short_time(text_of(attempt, "/started_at")).c_str(),
               text_of(attempt, "/duration_ms").c_str());
-  const std::string error = text_of(attempt, "/error");
+  const std::string error = text_of(attempt, "/error/detail");
   if (!error.empty()) std::printf("    error     %s\n", error.c_str());
   simdjson::dom::element request;
   if (attempt["request"].get(request) == simdjson::SUCCESS && request.is_object()) {

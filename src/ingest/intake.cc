@@ -97,7 +97,7 @@ std::optional<http::Problem> Intake::accept(http::RequestHandle handle,
   if (auto problem = admit(1, request.body.size())) return problem;
   if (auto refusal = parser_.parse(request, views_)) return to_problem(std::move(*refusal));
 
-  PendingRequest pending{.handle = handle};
+  PendingRequest pending{.handle = handle, .received_at = parts_.ring.now()};
   for (journal::EventView& view : views_) {
     view.organization = token->organization;
     if (!take(view, snapshot, pending)) {
@@ -274,6 +274,7 @@ void Intake::look_again() {
 void Intake::reply(const PendingRequest& request) {
   parts_.counters.add(Counter::events_accepted, request.accepted);
   parts_.counters.add(Counter::events_duplicate, request.duplicates);
+  parts_.counters.accept_latency.record(parts_.ring.now() - request.received_at);
   accepted_.body = request.body;
   parts_.answers.answer(request.handle, accepted_);
 }

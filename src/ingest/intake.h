@@ -121,6 +121,7 @@ class Intake {
   /// A request whose answer waits.
   struct PendingRequest {
     http::RequestHandle handle;
+    Instant received_at;
     journal::Position last;  ///< Of its events; not valid if all are duplicates.
     uint32_t accepted = 0;
     uint32_t duplicates = 0;

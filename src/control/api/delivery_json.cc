@@ -1,6 +1,7 @@
 #include "control/api/delivery_json.h"
 
 #include "http/syntax.h"
+#include "net/tls.h"
 
 #include <algorithm>
 #include <utility>
@@ -66,7 +67,7 @@ void write_error(JsonWriter& json, const Error* error) {
   json.begin_object()
       .member("code", name(error->code))
       .member("side", name(error->side))
-      .member("detail", describe(*error))
+      .member("detail", net::describe_tls(*error))
       .end_object();
 }
 
@@ -106,12 +107,31 @@ void write_response(JsonWriter& json, const OutcomeView& outcome) {
       .end_object();
 }
 
-void write_timing(JsonWriter& json, const OutcomeView& outcome) {
+/// The attempt's start is all that is on record: the relay was killed before its end.
+void write_interrupted(JsonWriter& json) {
+  json.key("error")
+      .begin_object()
+      .member("code", "interrupted")
+      .member("side", name(Side::self))
+      .member("detail", "the relay stopped during this attempt; whether it arrived is not known")
+      .end_object();
+}
+
+/// @param under_way  the delivery's newest attempt has not ended.
+void write_timing(JsonWriter& json, const OutcomeView& outcome, bool under_way) {
   json.member("number", outcome.attempt)
       .member("started_at", to_rfc3339(outcome.started_at))
       .member("duration_ms",
               std::chrono::duration_cast<std::chrono::milliseconds>(outcome.duration).count());
+  if (outcome.status == journal::DeliveryStatus::in_flight && !under_way) {
+    return write_interrupted(json);
+  }
   write_error(json, outcome.failed ? &outcome.error : nullptr);
+}
+
+bool under_way(const DeliveryParts& parts, const OutcomeView& outcome) {
+  return parts.facts.status == journal::DeliveryStatus::in_flight &&
+         outcome.attempt == parts.facts.attempts;
 }
 
 /// The attempt was made, and its record cannot be read any more.
@@ -176,7 +196,7 @@ void write_attempts(JsonWriter& json, const DeliveryParts& parts,
       answer_bodies_bytes_max / std::max<size_t>(parts.event.data.size(), 1) + 1;
   for (size_t index = 0; index < order.size(); ++index) {
     json.begin_object();
-    write_timing(json, *order[index]);
+    write_timing(json, *order[index], under_way(parts, *order[index]));
     write_request(json, parts, *order[index], order.size() - index <= bodies_max);
     write_response(json, *order[index]);
     json.end_object();
@@ -184,14 +204,14 @@ void write_attempts(JsonWriter& json, const DeliveryParts& parts,
   json.end_array();
 }
 
-void write_last_attempt(JsonWriter& json, const OutcomeView* outcome) {
+void write_last_attempt(JsonWriter& json, const DeliveryParts& parts, const OutcomeView* outcome) {
   json.key("last_attempt");
   if (outcome == nullptr) {
     json.null();
     return;
   }
   json.begin_object();
-  write_timing(json, *outcome);
+  write_timing(json, *outcome, under_way(parts, *outcome));
   json.key("response_status");
   if (outcome->http_status == 0) {
     json.null();

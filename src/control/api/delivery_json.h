@@ -30,7 +30,8 @@ void begin_delivery(JsonWriter& json, const DeliveryParts& parts);
 void write_attempts(JsonWriter& json, const DeliveryParts& parts,
                     const std::vector<Result<JournalAccess::StoredOutcome>>& outcomes);
 /// `last_attempt`: what a list shows of the newest attempt; null without one.
-void write_last_attempt(JsonWriter& json, const journal::OutcomeView* outcome);
+void write_last_attempt(JsonWriter& json, const DeliveryParts& parts,
+                        const journal::OutcomeView* outcome);
 /// `event`: id, type and source.
 void write_event_reference(JsonWriter& json, const journal::EventView& event);
 

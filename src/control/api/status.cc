@@ -14,6 +14,18 @@ void write_counters(JsonWriter& json, const std::vector<const Counters*>& shards
   }
 }
 
+void write_latency(JsonWriter& json, std::string_view key,
+                   const std::vector<const Counters*>& shards, Histogram Counters::*histogram) {
+  Histogram::Buckets sums{};
+  for (const Counters* counters : shards) (counters->*histogram).add_to(sums);
+  const auto us = [&](uint32_t per_mille) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+               Histogram::quantile(sums, per_mille))
+        .count();
+  };
+  json.key(key).begin_object().member("p50_us", us(500)).member("p99_us", us(990)).end_object();
+}
+
 void write_storage(JsonWriter& json, const StatusFacts& facts) {
   json.key("storage").begin_object();
   json.member("state", facts.storage_failure ? "failed" : "ok").key("detail");
@@ -41,7 +53,10 @@ Answer show_status(const StatusFacts& facts, const History& history,
     json.null();
   }
   json.member("webhooks", registry.count()).member("deliveries_indexed", history.delivery_count());
-  json.key("totals").begin_object();
+  json.key("latency").begin_object();
+  write_latency(json, "accept", shards, &Counters::accept_latency);
+  write_latency(json, "delivery", shards, &Counters::delivery_latency);
+  json.end_object().key("totals").begin_object();
   write_counters(json, shards);
   json.end_object().key("shards").begin_array();
   for (const Counters* shard : shards) {
