@@ -138,9 +138,7 @@ RequestParser::Progress RequestParser::feed_head(Bytes bytes, size_t& consumed) 
         consumed = head_reader_.consumed();
         return Progress::need_more;
       case HeadReader::Progress::line:
-        if (head_reader_.first_line() && !read_request_line(head_reader_.line())) {
-          return Progress::failed;
-        }
+        if (!read_line(head_reader_.line())) return Progress::failed;
         break;
       case HeadReader::Progress::end:
         consumed = head_reader_.consumed();
@@ -211,6 +209,12 @@ Request RequestParser::take_request() {
 
 // --- the head
 // --------------------------------------------------------------------------------------
+
+bool RequestParser::read_line(std::string_view line) {
+  if (head_reader_.first_line()) return read_request_line(line);
+  return !is_framing_line_with_tab(line) ||
+         refuse(400, "a header that delimits the body holds a tab");
+}
 
 bool RequestParser::read_request_line(std::string_view line) {
   const size_t first = line.find(' ');

@@ -76,6 +76,7 @@ class RequestParser {
 
   Progress feed_head(Bytes bytes, size_t& consumed);
   Progress feed_body(Bytes bytes, size_t& consumed);
+  bool read_line(std::string_view line);
   bool read_request_line(std::string_view line);
   bool read_head(std::string_view head);
   bool read_connection();

@@ -160,6 +160,7 @@ bool ResponseParser::read_header_line(std::string_view line) {
   const auto field = split_field_line(line);
   if (!field) return refuse("a header line is not a name, a colon and a value");
   const auto [name, value] = *field;
+  if (is_framing_line_with_tab(line)) return refuse("a header that delimits the body holds a tab");
   if (equal_ignoring_case(name, "content-length")) {
     if (length_) return refuse("there is more than one Content-Length");
     length_ = parse_decimal(value);

@@ -77,4 +77,11 @@ std::optional<FieldLine> split_field_line(std::string_view line) {
   return FieldLine{line.substr(0, colon), trim(line.substr(colon + 1))};
 }
 
+bool is_framing_line_with_tab(std::string_view line) {
+  if (line.find('\t') == std::string_view::npos) return false;
+  const auto field = split_field_line(line);
+  return field && (equal_ignoring_case(field->name, "content-length") ||
+                   equal_ignoring_case(field->name, "transfer-encoding"));
+}
+
 }  // namespace ringpost::http

@@ -74,6 +74,10 @@ std::optional<FieldLine> parse_field_line(std::string_view line);
 /// The same for a line that is known to be field text, as HeadReader's lines are.
 std::optional<FieldLine> split_field_line(std::string_view line);
 
+/// Whether `line`, a whole header line of field text, is a Content-Length or Transfer-Encoding with
+/// a HTAB in it. RFC 9110 calls that white space; llhttp and others take it for part of the value.
+bool is_framing_line_with_tab(std::string_view line);
+
 /// Calls `visit(member)` for each element of a comma-separated list, trimmed; empty ones too.
 template <typename Visit>
 void for_each_list_member(std::string_view list, Visit visit) {

@@ -166,6 +166,8 @@ TEST(ResponseParser, RefusesWhatDelimitsTheBodyInTwoWays) {
                               "Transfer-Encoding: gzip, chunked",
                               "Transfer-Encoding: chunked, chunked",
                               "Transfer-Encoding:",
+                              "Transfer-Encoding: chunked\t",
+                              "Content-Length:\t2",
                               "Transfer-Encoding: \x0b"
                               "chunked",
                               "Transfer-Encoding : chunked",

@@ -182,6 +182,31 @@ TEST(Smuggling, RefusesEveryDisguiseOfTransferEncoding) {
   EXPECT_GT(refused, 4000);
 }
 
+// Without a length beside it a disguise must be refused too, unless it is no disguise at all.
+TEST(Smuggling, ReadsChunksOnlyWhenTheHeaderSaysSoPlainly) {
+  for (const std::string& line : disguises()) {
+    if (line == "X: y\r\nTransfer-Encoding: chunked") continue;  // Two headers, each plain.
+    const std::string bytes = post_with(line, "1\r\na\r\n0\r\n\r\n");
+    const Reading whole = read_whole(bytes);
+    EXPECT_EQ(read_byte_by_byte(bytes), whole) << shown(line);
+    const auto field = parse_field_line(line);
+    const bool plain = field && line.find('\t') == std::string::npos &&
+                       equal_ignoring_case(field->name, "transfer-encoding") &&
+                       equal_ignoring_case(field->value, "chunked");
+    if (plain) {
+      ASSERT_EQ(whole.requests.size(), 1) << shown(line);
+      EXPECT_EQ(whole.requests[0].body, "a") << shown(line);
+    } else if (is_simply_another_header(line)) {
+      ASSERT_EQ(whole.requests.size(), 1) << shown(line);
+      EXPECT_EQ(whole.requests[0].body, "") << shown(line);
+      EXPECT_EQ(whole.status, 400) << shown(line);
+    } else {
+      EXPECT_TRUE(whole.requests.empty()) << shown(line);
+      EXPECT_TRUE(whole.status == 400 || whole.status == 501) << shown(line);
+    }
+  }
+}
+
 TEST(Smuggling, ReadsNamesThatAreOnlyAlike) {
   expect_read(post_with("Content-Length: 5\r\nTransfer_Encoding: chunked", "0\r\n\r\n"),
               "0\r\n\r\n");
@@ -199,6 +224,8 @@ TEST(Smuggling, TellsUnknownCodingsFromMalformedOnes) {
   expect_refused(coding("chunked, chunked"), 400);
   expect_refused(coding(",chunked"), 400);
   expect_refused(coding(""), 400);
+  expect_refused(coding("chunked\t"), 400);
+  expect_refused(coding("\tchunked"), 400);
   expect_refused(post_with("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
                  400);
   expect_refused("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400);
