@@ -11,8 +11,7 @@
 namespace ringpost::cli {
 namespace {
 
-/// Batches stay well below the relay's usual limits (10,000 events, 16 MiB).
-constexpr size_t batch_events_max = 1000;
+/// A batch's size stays well below the relay's usual limit of 16 MiB.
 constexpr size_t batch_bytes_max = 8u << 20;
 
 struct SendOptions {
@@ -21,6 +20,7 @@ struct SendOptions {
   std::string source;
   std::string data;  ///< JSON, or @file, or @- for standard input.
   std::string id;
+  uint32_t batch = 1000;  ///< Lines in one request.
 };
 
 std::optional<std::string> read_input(const std::string& file) {
@@ -76,7 +76,7 @@ bool is_one_document(const std::string& text) {
 }
 
 /// Sends NDJSON in batches. Each batch is all or nothing; earlier ones stay accepted.
-int send_lines(Session& session, std::string_view text, Totals& totals) {
+int send_lines(Session& session, std::string_view text, size_t batch_events_max, Totals& totals) {
   int code = 0;
   uint64_t lines_done = 0;
   while (!text.empty()) {
@@ -137,7 +137,7 @@ int send(Session& session, const SendOptions& options) {
     if (!text) return exit_usage;
     if (is_one_document(*text)) {
       if (!post(session, "application/json", *text, totals, code)) return code;
-    } else if ((code = send_lines(session, *text, totals)) != 0) {
+    } else if ((code = send_lines(session, *text, options.batch, totals)) != 0) {
       return code;
     }
   }
@@ -159,6 +159,11 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
   command->add_option("--source", options->source, "Source, e.g. app/c0ffee1234abcd56");
   command->add_option("--data", options->data, "The event's data: JSON, or @FILE, or @-");
   command->add_option("--id", options->id, "Idempotency key; minted by the relay if absent");
+  command
+      ->add_option("--batch", options->batch,
+                   "Lines of NDJSON in one request; each is all or nothing")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
   add_session_options(*command, session);
   command->callback([&session, &action, options] {
     action = [&session, options] { return send(session, *options); };
