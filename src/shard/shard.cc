@@ -54,12 +54,16 @@ Shard::~Shard() {
 // ----------------------------------------------------------------------------------------
 
 void Shard::turn(bool may_sleep) {
-  ring_.turn(may_sleep && !dispatcher_.has_work() && !has_messages() && !behind());
+  ring_.turn(may_sleep && !busy());
   read_messages();
   dispatcher_.turn();
   writer_.commit();
   flush_messages();
   reader_.quiescent();
+}
+
+bool Shard::busy() const {
+  return dispatcher_.has_work() || has_messages() || behind();
 }
 
 void Shard::stop() {

@@ -60,6 +60,8 @@ class Shard final : private journal::WriterEvents,
 
   /// One turn of the loop. @param may_sleep  false if the caller has something to do at once.
   void turn(bool may_sleep);
+  /// Whether the next turn has something to do at once, and would not sleep.
+  bool busy() const;
 
   /// Takes nothing new, answers what was read, lets attempts under way end.
   void stop();
