@@ -142,12 +142,45 @@ class Relay(Process):
             assert done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
         return done
 
+    def send(self, body, kind="application/json", **headers):
+        """Posts events; returns the status and the parsed answer."""
+        status, _, answer = self.request("POST", "/v1/events", body,
+                                         {"Content-Type": kind, **headers})
+        return status, answer
+
+    def status(self):
+        return self.request("GET", "/v1/status")[2]
+
+    def deliveries(self, webhook, query=""):
+        """All deliveries of a webhook, newest first."""
+        found, cursor = [], ""
+        while True:
+            page = self.request(
+                "GET", f"/v1/webhooks/{webhook['id']}/deliveries?limit=200{query}{cursor}")[2]
+            found += page["items"]
+            if not page["next_cursor"]:
+                return found
+            cursor = "&cursor=" + page["next_cursor"]
+
+    def delivery(self, delivery_id):
+        return self.request("GET", f"/v1/deliveries/{delivery_id}")[2]
+
+    def wait_for_delivery(self, webhook, wanted, seconds=30):
+        """Waits until the webhook's newest delivery is as wanted; returns it with its attempts."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self.deliveries(webhook)
+            if found and wanted(found[0]):
+                return self.delivery(found[0]["id"])
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+
     def wait_until_settled(self, seconds=60):
         """Waits until nothing is pending any more; returns the last status."""
         deadline = time.monotonic() + seconds
         while True:
-            _, _, status = self.request("GET", "/v1/status")
-            if status["deliveries"]["pending"] == 0:
+            status = self.status()
+            if status["backlog"] == 0:
                 return status
             assert time.monotonic() < deadline, status
             time.sleep(0.05)

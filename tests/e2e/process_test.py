@@ -1,0 +1,270 @@
+"""The relay as a process: one per directory, clear ends for bad configurations, orderly stops."""
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import unittest
+
+import harness
+
+SYS_IO_URING_SETUP = 425
+
+
+def run(*arguments, **options):
+    """Runs the program to its end; returns its exit code and its output."""
+    done = subprocess.run([str(harness.RINGPOST), *map(str, arguments)], capture_output=True,
+                          text=True, timeout=20, stdin=subprocess.DEVNULL, **options)
+    return done.returncode, done.stdout + done.stderr
+
+
+def make_certificate(directory, name="localhost"):
+    """A key and a certificate signed by itself, for 127.0.0.1; returns the two files."""
+    key, certificate = directory / "own.key", directory / "own.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key),
+                    "-out", str(certificate)],
+                   check=True, capture_output=True, timeout=20)
+    return key, certificate
+
+
+def forbid_io_uring():
+    """In the child: io_uring_setup fails with EPERM, as under many container profiles."""
+    library = ctypes.CDLL(None, use_errno=True)
+    load, jump_if_equal, answer = 0x20, 0x15, 0x06
+    allow, refuse = 0x7FFF0000, 0x00050000 | 1  # SECCOMP_RET_ERRNO, EPERM.
+    steps = [(load, 0, 0, 0), (jump_if_equal, 0, 1, SYS_IO_URING_SETUP), (answer, 0, 0, refuse),
+             (answer, 0, 0, allow)]
+    code = b"".join(struct.pack("HBBI", *step) for step in steps)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(buffer))
+    no_new_privileges, set_seccomp, filter_mode = 38, 22, 2
+    if library.prctl(no_new_privileges, 1, 0, 0, 0) != 0:
+        raise OSError("PR_SET_NO_NEW_PRIVS")
+    if library.prctl(set_seccomp, filter_mode, program, 0, 0) != 0:
+        raise OSError("PR_SET_SECCOMP")
+
+
+class ProcessTest(unittest.TestCase):
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+
+
+class Lock(ProcessTest):
+
+    def test_keeps_a_second_relay_out_and_is_free_after_a_kill(self):
+        first = self.place.relay()
+        began = time.monotonic()
+        code, said = run("serve", "--data-dir", first.data_dir, "--listen", "127.0.0.1:0")
+        self.assertLess(time.monotonic() - began, 2)
+        self.assertEqual(code, 1)
+        self.assertIn(f"{first.data_dir}/lock is held by another relay", said)
+        self.assertEqual(len(said.splitlines()), 1, said)
+        self.assertEqual(first.request("GET", "/v1/status")[0], 200)
+        first.kill()
+        self.assertEqual(self.place.relay().stop(), 0)
+
+
+class Configuration(ProcessTest):
+
+    # What is wrong, and what the message must say. Each stands in line 2 of its file.
+    WRONG = {
+        "syntax": ("[server]\nshards = = 3\n", "c.toml:2:"),
+        "unknown key": ("[server]\nshard = 3\n",
+                        'c.toml:2:1: unknown key "server.shard"; did you mean "shards"?'),
+        "unknown section": ("[server]\n[jornal]\n", 'did you mean "journal"?'),
+        "wrong type": ("[server]\nshards = \"two\"\n",
+                       "c.toml:2:10: [server] shards must be an integer, not a string"),
+        "number with a fraction": ("[server]\nshards = 1.5\n", "c.toml:2:10:"),
+        "out of range": ("[server]\nshards = 4096\n",
+                         "c.toml:2:10: [server] shards = 4096 is outside 0 to 64"),
+        "size out of range": ("[journal]\nsegment_bytes = \"1KiB\"\n",
+                              "c.toml:2:17: [journal] segment_bytes = 1KiB is outside 4MiB"),
+        "no duration": ("[server]\ndrain_max = \"soon\"\n", "c.toml:2:13:"),
+        "no network": ("[delivery]\nallow_networks = [\"10.0.0.0/33\"]\n", "c.toml:2:19:"),
+        "no address": ("[[listener]]\naddress = \"nowhere\"\n", "c.toml:2:11:"),
+        "one bracket": ("[listener]\naddress = \"127.0.0.1:0\"\n",
+                        "must be written as [[listener]]"),
+        "unknown level": ("[log]\nlevel = \"loud\"\n", "known: debug, info, warning, error"),
+        "together": ("[ingest]\nbatch_bytes_max = \"64KiB\"\n",
+                     "ingest.batch_bytes_max must be at least ingest.event_bytes_max"),
+    }
+
+    def verdict_of(self, text):
+        """What check-config and serve say; they must agree."""
+        file = self.place.path / "c.toml"
+        file.write_text(text)
+        data = self.place.path / "never"
+        checked = run("check-config", file)
+        served = run("serve", "--config", file, "--data-dir", data)
+        self.assertEqual(checked, served)
+        self.assertFalse(data.exists(), "half open")
+        return checked
+
+    def test_is_refused_with_its_place_and_alike_by_check_and_start(self):
+        for name, (text, expected) in self.WRONG.items():
+            with self.subTest(name):
+                code, said = self.verdict_of(text)
+                self.assertEqual(code, 1, said)
+                self.assertIn(expected, said)
+                self.assertIn(f"{self.place.path}/c.toml", said)
+
+    def test_reports_every_problem_at_once(self):
+        _, said = self.verdict_of("[server]\nshards = 99\n[log]\njson = 1\ncolour = true\n")
+        for place in ("c.toml:2:", "c.toml:4:", "c.toml:5:"):
+            self.assertIn(place, said)
+
+    def test_names_a_file_that_is_missing(self):
+        for command in (["check-config"], ["serve", "--config"]):
+            code, said = run(*command, self.place.path / "none.toml")
+            self.assertEqual(code, 1)
+            self.assertIn("none.toml: cannot be read", said)
+
+    def test_wants_certificate_and_key_that_belong_together(self):
+        key, certificate = make_certificate(self.place.path)
+        listener = '[[listener]]\naddress = "127.0.0.1:0"\ntls = {%s}\n'
+        for tls, expected in (
+                (f'certificate = "{certificate}"', "needs both certificate and key"),
+                (f'certificate = "{certificate}", key = "{certificate}"', "the key that belongs"),
+                (f'certificate = "{certificate}", key = "/nowhere.key"', "cannot read /nowhere.key"),
+                (f'certificate = "{key}", key = "{key}"', "are not a PEM certificate")):
+            with self.subTest(tls):
+                code, said = self.verdict_of(listener % tls)
+                self.assertEqual(code, 1, said)
+                self.assertIn("c.toml:3:", said)
+                self.assertIn(expected, said)
+
+    def test_a_port_in_use_is_named_and_nothing_stays_open(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            code, said = run("serve", "--data-dir", self.place.path / "data", "--listen", address)
+        self.assertEqual(code, 1)
+        self.assertIn(f"cannot listen at {address}", said)
+        self.assertIn("another process listens there", said)
+        self.assertEqual(self.place.relay().stop(), 0)
+
+    def test_the_example_passes_the_check(self):
+        code, example = run("check-config", "--example")
+        self.assertEqual(code, 0)
+        file = self.place.path / "example.toml"
+        file.write_text(example)
+        self.assertEqual(run("check-config", file), (0, f"{file}: ok\n"))
+
+    def test_wrong_use_of_the_command_line_is_told_and_exits_with_2(self):
+        for arguments in ([], ["nonsense"], ["serve", "--nonsense"], ["check-config"],
+                          ["webhook"], ["webhook", "show"], ["delivery", "list"]):
+            with self.subTest(arguments):
+                code, said = run(*arguments)
+                self.assertEqual(code, 2)
+                self.assertNotEqual(said.strip(), "")
+        code, said = run("serve", "--set", "server.shards=many")
+        self.assertEqual(code, 1)
+        self.assertIn("--set server.shards=many", said)
+
+
+class Help(unittest.TestCase):
+
+    COMMANDS = ([], ["serve"], ["check-config"], ["send"], ["status"], ["webhook"],
+                *(["webhook", name] for name in ("add", "list", "show", "update", "remove",
+                                                 "enable", "disable", "rotate-secret")),
+                ["delivery"], *(["delivery", name] for name in ("list", "show", "redeliver")))
+
+    def test_is_there_for_every_command(self):
+        for command in self.COMMANDS:
+            with self.subTest(command):
+                code, said = run(*command, "--help")
+                self.assertEqual(code, 0)
+                self.assertIn("Usage:", said)
+                # The name, not the path that it was started by.
+                self.assertIn(" ".join(["Usage: ringpost", *command, "[OPTIONS]"]), said)
+                if command not in ([], ["webhook"], ["delivery"]):
+                    self.assertIn("Exit codes:", said)
+        self.assertRegex(run("--version")[1], r"^ringpost \d+\.\d+\.\d+\n$")
+
+
+class Kernel(ProcessTest):
+
+    def test_without_io_uring_the_end_is_one_clear_line(self):
+        if os.uname().machine != "x86_64":
+            self.skipTest("the filter knows the system call's number on x86_64 only")
+        code, said = run("serve", "--data-dir", self.place.path / "data", "--listen", "127.0.0.1:0",
+                         preexec_fn=forbid_io_uring)
+        self.assertEqual(code, 1)
+        self.assertEqual(len(said.splitlines()), 1, said)
+        self.assertIn("io_uring", said)
+
+
+class Stop(ProcessTest):
+
+    def start_with_load(self, drain):
+        """A relay under load, one of whose receivers hangs; returns it and the noted ids."""
+        self.sink = self.place.sink(plain=True)
+        hanging = self.place.sink("--fault", "hang", name="hanging", plain=True)
+        relay = self.place.relay("--set", f"server.drain_max={drain}")
+        relay.add_webhook(url=self.sink.url, sources=["good/*"])
+        self.stuck = relay.add_webhook(url=hanging.url, sources=["stuck/*"], timeout_ms=30000)
+        noted = []
+        self.assertEqual(relay.send({"type": "t", "source": "stuck/1", "data": {}})[0], 202)
+        hanging.wait_for_count(1)
+
+        def send(number):
+            connection, token = relay.connect(), relay.token
+            try:
+                for count in range(100000):
+                    status, _, answer = relay.request(
+                        "POST", "/v1/events", '{"type":"t","source":"good/%d","data":{"n":%d}}' %
+                        (number, count), {"Authorization": f"Bearer {token}"}, connection)
+                    if status != 202:
+                        break
+                    noted.append(answer["events"][0]["id"])
+            except (OSError, harness.http.client.HTTPException):
+                pass
+
+        self.threads = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+        for thread in self.threads:
+            thread.start()
+        time.sleep(0.5)
+        return relay, noted
+
+    def assert_nothing_lost(self, noted):
+        for thread in self.threads:
+            thread.join(10)
+        self.assertGreater(len(noted), 10)
+        relay = self.place.relay()
+        deadline = time.monotonic() + 30
+        while relay.status()["backlog"] > 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(relay.status()["backlog"], 1, "all but the one that hangs")
+        self.assertGreaterEqual(len({row["delivery"] for row in self.sink.received()}), len(noted))
+        found = relay.deliveries(self.stuck)
+        self.assertIn(found[0]["status"], ("pending", "in_flight"))
+        relay.kill()
+
+    def test_ends_with_0_within_the_drain_time_and_loses_nothing(self):
+        relay, noted = self.start_with_load(drain="2s")
+        began = time.monotonic()
+        self.assertEqual(relay.stop(seconds=10), 0)
+        took = time.monotonic() - began
+        self.assertGreater(took, 1.0, "the hanging delivery got no time")
+        self.assertLess(took, 6)
+        self.assert_nothing_lost(noted)
+
+    def test_a_second_signal_shortens_it(self):
+        relay, noted = self.start_with_load(drain="60s")
+        began = time.monotonic()
+        relay.child.send_signal(signal.SIGTERM)
+        relay.wait_for("stopping")
+        self.assertEqual(relay.stop(seconds=10), 0)
+        self.assertLess(time.monotonic() - began, 8)
+        self.assert_nothing_lost(noted)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
