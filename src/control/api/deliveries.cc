@@ -93,7 +93,7 @@ class Page {
     const auto outcome = facts.newest_record.valid()
                              ? journals_.read_outcome(facts.newest_record)
                              : Result<JournalAccess::StoredOutcome>{Error{Errc::not_found}};
-    write_last_attempt(json_, outcome ? &outcome->view : nullptr);
+    write_last_attempt(json_, facts, outcome ? &outcome->view : nullptr);
     json_.end_object();
     ++items_;
   }
