@@ -111,7 +111,7 @@ class Control {
   WallTime wall_now_{};
   Instant now_{};
   std::optional<Instant> started_at_;
-  std::optional<Instant> next_due_;
+  std::optional<Instant> next_due_ = Instant{};              // The first step is due at once.
   std::unordered_map<uint64_t, Redelivering> redelivering_;  // By ticket.
   uint64_t next_ticket_ = 1;
   std::optional<Error> storage_failure_;

@@ -95,6 +95,8 @@ void History::on_outcome(const OutcomeFact& fact) {
     const uint32_t event = unseen_event_at(fact.event);
     index = add_delivery(event, fact.webhook_number, fact.delivery);
   }
+  const bool is_start = fact.status == DeliveryStatus::in_flight;
+  if (is_start && fact.attempt <= deliveries_[index].attempts) return;  // Its end is known already.
   record_attempt(deliveries_[index], fact);
   apply_status(index, fact);
   evict();
@@ -134,11 +136,11 @@ uint32_t History::add_delivery(uint32_t event_index, uint32_t webhook_number, co
 
 void History::record_attempt(Delivery& delivery, const OutcomeFact& fact) {
   if (fact.attempt == 0) return;
-  if (fact.attempt == delivery.attempts && fact.record.valid()) {
-    delivery.newest_record = fact.record;  // The attempt's end takes the place of its start.
+  if (fact.attempt == delivery.attempts) {  // The attempt's end takes the place of its start.
+    if (fact.record.valid()) delivery.newest_record = fact.record;
     return;
   }
-  const bool newest = fact.attempt >= delivery.attempts;
+  const bool newest = fact.attempt > delivery.attempts;
   if (newest) delivery.attempts = fact.attempt & 0xFF'FFFF;
   if (!fact.record.valid()) return;
   PackedPosition earlier = fact.record;
@@ -325,6 +327,11 @@ void History::sort_by_time() {
   newest_.clear();
   settled_ = {};
   for (uint32_t index : order) {
+    Delivery& delivery = deliveries_[index];
+    if (static_cast<DeliveryStatus>(delivery.status) == DeliveryStatus::in_flight) {
+      delivery.status =
+          static_cast<uint32_t>(DeliveryStatus::pending);  // It died with its process.
+    }
     link_newest(index);
     if (settled(deliveries_[index])) enqueue_settled(index);
   }
@@ -393,11 +400,20 @@ std::vector<History::EventFacts> History::events(std::string_view id) const {
 
 bool History::Walk::type_may_be(std::string_view type) const {
   const Event& event = history_->events_[history_->deliveries_[index_].event];
-  return event.seen != 0 && event.type_hash == history_->hash_of(type);
+  return event.type_hash == history_->hash_of(type);
 }
 
 void History::Walk::advance() {
   index_ = history_->deliveries_[index_].older;
+  skip_unseen();
+}
+
+/// Past deliveries of which only an outcome was told so far: their ids are not known yet.
+void History::Walk::skip_unseen() {
+  const auto seen = [&] {
+    return history_->events_[history_->deliveries_[index_].event].seen != 0;
+  };
+  while (index_ != no_slot && !seen()) index_ = history_->deliveries_[index_].older;
 }
 
 History::Walk History::newest(uint32_t webhook_number) const {

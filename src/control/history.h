@@ -17,7 +17,8 @@
 
 namespace ringpost::control {
 
-/// What one OUTCOME record says about its delivery, as far as the index keeps it.
+/// What one OUTCOME record says about its delivery, as far as the index keeps it. An attempt has
+/// one for its start (status in_flight) and one for its end, which takes the other's place.
 struct OutcomeFact {
   Ulid delivery;
   journal::Position event;
@@ -92,7 +93,8 @@ class History {
   std::optional<DeliveryFacts> delivery(const Ulid& id) const;
   /// The deliveries of an event that the index still has, by rising webhook number.
   std::vector<DeliveryFacts> deliveries_of(uint32_t event_index) const;
-  /// Positions of the outcomes of a delivery's attempts, newest first.
+  /// Positions of the outcomes of a delivery's attempts, the newest one's first: of an attempt's
+  /// end, or of its start if no end is known.
   std::vector<journal::Position> outcomes(const DeliveryFacts& delivery) const;
 
   struct EventFacts {
@@ -114,7 +116,10 @@ class History {
 
    private:
     friend class History;
-    Walk(const History& history, uint32_t index) : history_(&history), index_(index) {}
+    Walk(const History& history, uint32_t index) : history_(&history), index_(index) {
+      skip_unseen();
+    }
+    void skip_unseen();
     const History* history_;
     uint32_t index_;
   };

@@ -489,6 +489,23 @@ TEST_F(ControlTest, ShowsADeliveryWithItsAttempts) {
   EXPECT_EQ(json.text("/attempts/1/response/body"), "<b>\xEF\xBF\xBD");
 }
 
+TEST_F(ControlTest, TellsAnAttemptUnderWayFromOneWhoseEndIsUnknown) {
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id));
+  const std::string path =
+      "/v1/deliveries/" + settle_delivery(event, DeliveryStatus::in_flight, 1, 0).to_text();
+  Json under_way(ask("GET", path).body);
+  EXPECT_EQ(under_way.text("/status"), "in_flight");
+  EXPECT_TRUE(under_way.is_null("/attempts/0/error"));
+  EXPECT_TRUE(under_way.is_null("/attempts/0/duration_ms"));
+  EXPECT_TRUE(under_way.is_null("/attempts/0/response"));
+  settle_delivery(event, DeliveryStatus::delivered, 2);
+  Json done(ask("GET", path).body);
+  EXPECT_EQ(done.size("/attempts"), 2u);
+  EXPECT_EQ(done.text("/attempts/0/error/code"), "cancelled");
+  EXPECT_TRUE(done.is_null("/attempts/1/error"));
+}
+
 TEST_F(ControlTest, ShowsADeliveryWhoseWebhookOrRecordsAreGone) {
   const std::string id = make_webhook();
   const auto event = accept(number_of(id));

@@ -164,7 +164,9 @@ TEST_F(HistoryTest, TakesAnOutcomeBeforeItsEventWhileRunning) {
   const SampleEvent event = make(1, {1, 2});
   history.on_outcome(outcome(event, 1, 1, DeliveryStatus::delivered, 1));
   EXPECT_FALSE(history.delivery(journal::delivery_id(event.uid, 1)));
+  EXPECT_TRUE(list(history, 1).empty());
   tell(history, event);
+  EXPECT_EQ(list(history, 1).size(), 1u);
   EXPECT_EQ(history.delivery(journal::delivery_id(event.uid, 1))->status,
             DeliveryStatus::delivered);
   EXPECT_EQ(history.pending_count(), 1u);
@@ -236,6 +238,42 @@ TEST_F(HistoryTest, ForgetsASegmentsEventsAndNothingElse) {
   EXPECT_TRUE(history.delivery(journal::delivery_id(young.uid, 1)));
   for (int count = 0; count < 3; ++count) tell(history, make(9, {1}));  // Slots are usable again.
   EXPECT_EQ(history.delivery_count(), 4u);
+}
+
+TEST_F(HistoryTest, LetsTheEndOfAnAttemptTakeThePlaceOfItsStart) {
+  History history(ledger_, {});
+  const SampleEvent event = make(1, {1});
+  const Ulid id = journal::delivery_id(event.uid, 1);
+  tell(history, event);
+  const OutcomeFact start = outcome(event, 1, 1, DeliveryStatus::in_flight);
+  const OutcomeFact end = outcome(event, 1, 1, DeliveryStatus::pending);
+  history.on_outcome(start);
+  EXPECT_EQ(history.delivery(id)->status, DeliveryStatus::in_flight);
+  EXPECT_EQ(history.outcomes(*history.delivery(id)), std::vector{start.record});
+  history.on_outcome(end);
+  history.on_outcome(start);  // Told late: it changes nothing.
+  EXPECT_EQ(history.delivery(id)->status, DeliveryStatus::pending);
+  EXPECT_EQ(history.delivery(id)->attempts, 1u);
+  EXPECT_EQ(history.outcomes(*history.delivery(id)), std::vector{end.record});
+}
+
+TEST_F(HistoryTest, TakesAnAttemptWithoutEndAsOverAfterARestart) {
+  History history(ledger_, {});
+  const SampleEvent event = make(1, {1});
+  const Ulid id = journal::delivery_id(event.uid, 1);
+  tell(history, event);
+  const OutcomeFact first = outcome(event, 1, 1, DeliveryStatus::in_flight);
+  history.on_outcome(first);
+  history.finish_recovery({});
+  EXPECT_EQ(history.delivery(id)->status, DeliveryStatus::pending);
+  history.for_each_pending([](Position, const Ulid&, const std::vector<PendingDelivery>& all) {
+    ASSERT_EQ(all.size(), 1u);
+    EXPECT_EQ(all[0].attempts, 1u);
+    EXPECT_EQ(all[0].next_attempt_at, WallTime{});
+  });
+  const OutcomeFact second = outcome(event, 1, 2, DeliveryStatus::in_flight);
+  history.on_outcome(second);
+  EXPECT_EQ(history.outcomes(*history.delivery(id)), (std::vector{second.record, first.record}));
 }
 
 // Any order of telling gives the same pending set, attempts, and lists.

@@ -1,3 +1,4 @@
+#include "fuzz.h"
 #include "journal/format.h"
 #include "journal/record.h"
 #include "journal/segment_scan.h"
@@ -69,4 +70,27 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       size / journal::page_bytes * journal::page_bytes, journal::segment_bytes_min, 1024 * 1024));
   scan(bytes, header ? *header : journal::SegmentHeader{.segment = 1, .size = file_size});
   return 0;
+}
+
+/// A payload of each type, and the first pages of a segment with its header in order.
+std::vector<std::string> fuzz_seeds() {
+  journal::EventView event;
+  event.organization = "default";
+  event.id = "1";
+  event.source = "app/demo";
+  event.type = "build/finished";
+  event.data = as_bytes(R"({"n":1})");
+  journal::OutcomeView outcome;
+  outcome.attempt = 1;
+  outcome.status = journal::DeliveryStatus::delivered;
+  outcome.http_status = 200;
+  outcome.response_head = "HTTP/1.1 200 OK\r\n\r\n";
+  std::vector<std::byte> encoded;
+  journal::encode_outcome(outcome, encoded);
+  std::string segment(journal::segment_bytes_min, '\0');
+  journal::write_segment_header(
+      {.segment = 1, .size = journal::segment_bytes_min, .directory_id = 7},
+      std::as_writable_bytes(std::span{segment.data(), journal::page_bytes}));
+  return {std::string(as_text(journal::EventCodec::encode(event)->record())),
+          std::string(as_text(encoded)), segment};
 }

@@ -89,12 +89,11 @@ class Page {
     const EventView unknown;  // Damaged or removed: the delivery is listed all the same.
     const EventView& view = event ? (*event)->view() : unknown;
     if (event && query_.type && view.type != *query_.type) return;
-    const DeliveryParts parts{facts, view, &webhook_};
-    begin_delivery(json_, parts);
+    begin_delivery(json_, {facts, view, &webhook_});
     const auto outcome = facts.newest_record.valid()
                              ? journals_.read_outcome(facts.newest_record)
                              : Result<JournalAccess::StoredOutcome>{Error{Errc::not_found}};
-    write_last_attempt(json_, parts, outcome ? &outcome->view : nullptr);
+    write_last_attempt(json_, facts, outcome ? &outcome->view : nullptr);
     json_.end_object();
     ++items_;
   }

@@ -14,6 +14,10 @@ namespace {
 
 using Lines = std::vector<http::FieldLine>;
 
+bool is_start(const OutcomeView& outcome) {
+  return outcome.status == journal::DeliveryStatus::in_flight;
+}
+
 /// A recorded head: its first line and its headers. What is not a header line is left out: a far
 /// end's bytes are shown, not believed.
 std::pair<std::string_view, Lines> parse_head(std::string_view head) {
@@ -107,7 +111,7 @@ void write_response(JsonWriter& json, const OutcomeView& outcome) {
       .end_object();
 }
 
-/// The attempt's start is all that is on record: the relay was killed before its end.
+/// A word that no Errc has: nothing failed that anybody saw.
 void write_interrupted(JsonWriter& json) {
   json.key("error")
       .begin_object()
@@ -117,21 +121,17 @@ void write_interrupted(JsonWriter& json) {
       .end_object();
 }
 
-/// @param under_way  the delivery's newest attempt has not ended.
+/// A record of a start has no end yet: it is under way, or a crash or a full disk swallowed the
+/// end.
 void write_timing(JsonWriter& json, const OutcomeView& outcome, bool under_way) {
-  json.member("number", outcome.attempt)
-      .member("started_at", to_rfc3339(outcome.started_at))
-      .member("duration_ms",
-              std::chrono::duration_cast<std::chrono::milliseconds>(outcome.duration).count());
-  if (outcome.status == journal::DeliveryStatus::in_flight && !under_way) {
-    return write_interrupted(json);
+  json.member("number", outcome.attempt).member("started_at", to_rfc3339(outcome.started_at));
+  json.key("duration_ms");
+  if (is_start(outcome)) {
+    json.null();
+    return under_way ? write_error(json, nullptr) : write_interrupted(json);
   }
+  json.value(std::chrono::duration_cast<std::chrono::milliseconds>(outcome.duration).count());
   write_error(json, outcome.failed ? &outcome.error : nullptr);
-}
-
-bool under_way(const DeliveryParts& parts, const OutcomeView& outcome) {
-  return parts.facts.status == journal::DeliveryStatus::in_flight &&
-         outcome.attempt == parts.facts.attempts;
 }
 
 /// The attempt was made, and its record cannot be read any more.
@@ -178,6 +178,23 @@ void begin_delivery(JsonWriter& json, const DeliveryParts& parts) {
       .member("attempt_count", facts.attempts);
 }
 
+namespace {
+
+/// By number; of an attempt with both, only the end.
+void sort_attempts(std::vector<const OutcomeView*>& attempts) {
+  const auto key = [](const OutcomeView* outcome) {
+    return std::pair(outcome->attempt, is_start(*outcome) ? 1 : 0);
+  };
+  std::stable_sort(attempts.begin(), attempts.end(),
+                   [&](const auto* a, const auto* b) { return key(a) < key(b); });
+  const auto repeats = [](const auto* first, const auto* second) {
+    return first->attempt == second->attempt && is_start(*second);
+  };
+  attempts.erase(std::unique(attempts.begin(), attempts.end(), repeats), attempts.end());
+}
+
+}  // namespace
+
 void write_attempts(JsonWriter& json, const DeliveryParts& parts,
                     const std::vector<Result<JournalAccess::StoredOutcome>>& outcomes) {
   std::vector<const OutcomeView*> order;
@@ -189,29 +206,29 @@ void write_attempts(JsonWriter& json, const DeliveryParts& parts,
       order.push_back(&outcome->view);
     }
   }
-  std::sort(order.begin(), order.end(), [](const OutcomeView* a, const OutcomeView* b) {
-    return std::pair(a->attempt, a->started_at) < std::pair(b->attempt, b->started_at);
-  });
+  sort_attempts(order);
+  const bool in_flight = parts.facts.status == journal::DeliveryStatus::in_flight;
   const size_t bodies_max =
       answer_bodies_bytes_max / std::max<size_t>(parts.event.data.size(), 1) + 1;
   for (size_t index = 0; index < order.size(); ++index) {
+    const size_t left = order.size() - index;
     json.begin_object();
-    write_timing(json, *order[index], under_way(parts, *order[index]));
-    write_request(json, parts, *order[index], order.size() - index <= bodies_max);
+    write_timing(json, *order[index], in_flight && left == 1);
+    write_request(json, parts, *order[index], left <= bodies_max);
     write_response(json, *order[index]);
     json.end_object();
   }
   json.end_array();
 }
 
-void write_last_attempt(JsonWriter& json, const DeliveryParts& parts, const OutcomeView* outcome) {
+void write_last_attempt(JsonWriter& json, const DeliveryFacts& facts, const OutcomeView* outcome) {
   json.key("last_attempt");
   if (outcome == nullptr) {
     json.null();
     return;
   }
   json.begin_object();
-  write_timing(json, *outcome, under_way(parts, *outcome));
+  write_timing(json, *outcome, facts.status == journal::DeliveryStatus::in_flight);
   json.key("response_status");
   if (outcome->http_status == 0) {
     json.null();

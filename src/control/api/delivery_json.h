@@ -26,11 +26,11 @@ struct DeliveryParts {
 /// Members of a delivery without its attempts; the object stays open.
 void begin_delivery(JsonWriter& json, const DeliveryParts& parts);
 /// `attempts`: one object each, oldest first. A record that is gone or damaged shows as an attempt
-/// with an error of ours instead.
+/// with an error of ours instead; an attempt whose end was never written down, as `cancelled`.
 void write_attempts(JsonWriter& json, const DeliveryParts& parts,
                     const std::vector<Result<JournalAccess::StoredOutcome>>& outcomes);
 /// `last_attempt`: what a list shows of the newest attempt; null without one.
-void write_last_attempt(JsonWriter& json, const DeliveryParts& parts,
+void write_last_attempt(JsonWriter& json, const DeliveryFacts& facts,
                         const journal::OutcomeView* outcome);
 /// `event`: id, type and source.
 void write_event_reference(JsonWriter& json, const journal::EventView& event);
