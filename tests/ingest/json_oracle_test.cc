@@ -64,8 +64,9 @@ TEST(EventParser, AgreesWithTheDomParserOnDamagedData) {
     const auto expected = is_json_object(judge, data);
     if (!expected) continue;
     const std::string before = R"({"type":"t","source":"s","data":)";
-    const auto refusal =
-        parser.parse(test::request_of("application/json", before + data + "}"), events);
+    // The views in `events` point into it.
+    const auto request = test::request_of("application/json", before + data + "}");
+    const auto refusal = parser.parse(request, events);
     if (*expected) {
       // The object may be followed by nothing but white space, which is not part of it.
       ASSERT_FALSE(refusal) << "seed " << seed << ": " << data << ": " << refusal->detail;
