@@ -1,8 +1,8 @@
 #include "base/log.h"
 
-#include <atomic>
-
 #include "base/assert.h"
+
+#include <atomic>
 
 namespace ringpost {
 namespace {
@@ -21,7 +21,9 @@ std::string_view name(LogLevel level) {
   RINGPOST_UNREACHABLE();
 }
 
-void set_log_sink(LogSink sink) { current_sink.store(sink, std::memory_order_release); }
+void set_log_sink(LogSink sink) {
+  current_sink.store(sink, std::memory_order_release);
+}
 
 void log(LogLevel level, std::string_view text) {
   const LogSink sink = current_sink.load(std::memory_order_acquire);  // Pairs with set_log_sink().

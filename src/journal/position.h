@@ -15,8 +15,8 @@ struct Position {
   uint64_t packed = 0;
 
   static constexpr Position make(uint32_t journal, uint32_t segment, uint32_t offset) {
-    return {(uint64_t{journal} << (offset_bits + segment_bits)) | (uint64_t{segment} << offset_bits) |
-            offset};
+    return {(uint64_t{journal} << (offset_bits + segment_bits)) |
+            (uint64_t{segment} << offset_bits) | offset};
   }
   constexpr uint32_t journal() const {
     return static_cast<uint32_t>(packed >> (offset_bits + segment_bits));

@@ -1,5 +1,11 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/ulid.h"
+#include "journal/position.h"
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -9,24 +15,18 @@
 #include <utility>
 #include <vector>
 
-#include "base/bytes.h"
-#include "base/clock.h"
-#include "base/result.h"
-#include "base/ulid.h"
-#include "journal/position.h"
-
 namespace ringpost::journal {
 
 /// An accepted event and whom it goes to. All members are views into somebody's bytes.
 struct EventView {
-  Ulid uid;                 ///< Ours, minted for each event; delivery ids derive from it.
+  Ulid uid;  ///< Ours, minted for each event; delivery ids derive from it.
   WallTime accepted_at{};
   std::string_view organization;
-  std::string_view id;      ///< The producer's, or `uid` as text where none was given.
-  bool id_given = false;    ///< The producer chose `id`: it takes part in idempotency.
+  std::string_view id;    ///< The producer's, or `uid` as text where none was given.
+  bool id_given = false;  ///< The producer chose `id`: it takes part in idempotency.
   std::string_view source;
   std::string_view type;
-  std::string_view time;    ///< CloudEvents attributes, as they came; empty where absent.
+  std::string_view time;  ///< CloudEvents attributes, as they came; empty where absent.
   std::string_view subject;
   std::string_view data_content_type;
   std::string_view branch;
@@ -58,12 +58,12 @@ struct OutcomeView {
   Ulid delivery;
   Position event;
   uint32_t webhook_number = 0;
-  uint32_t attempt = 0;             ///< 1 for the first.
-  DeliveryStatus status{};          ///< After this attempt: pending, delivered, dead or cancelled.
+  uint32_t attempt = 0;     ///< 1 for the first.
+  DeliveryStatus status{};  ///< After this attempt: pending, delivered, dead or cancelled.
   WallTime started_at{};
   Duration duration{};
-  WallTime next_attempt_at{};       ///< Only while `status` is pending.
-  bool failed = false;              ///< `error` says why.
+  WallTime next_attempt_at{};  ///< Only while `status` is pending.
+  bool failed = false;         ///< `error` says why.
   Error error{};
   uint16_t http_status = 0;         ///< 0: no answer.
   bool response_truncated = false;  ///< More of the body came than was kept.

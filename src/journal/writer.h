@@ -1,15 +1,15 @@
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <vector>
-
 #include "base/bytes.h"
 #include "base/counters.h"
 #include "base/result.h"
 #include "io/ring.h"
 #include "journal/position.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
 
 namespace ringpost::journal {
 
@@ -46,10 +46,10 @@ class WriterEvents {
 class Writer {
  public:
   struct Options {
-    uint16_t journal = 0;                      ///< The shard's number in positions.
-    uint64_t directory_id = 0;                 ///< Of the data directory; part of every checksum.
-    uint32_t block_bytes_max = 256 * 1024;     ///< A bigger record gets a block of its own.
-    uint32_t slots = 2;                        ///< Writes in flight.
+    uint16_t journal = 0;                        ///< The shard's number in positions.
+    uint64_t directory_id = 0;                   ///< Of the data directory; part of every checksum.
+    uint32_t block_bytes_max = 256 * 1024;       ///< A bigger record gets a block of its own.
+    uint32_t slots = 2;                          ///< Writes in flight.
     uint32_t queue_bytes_max = 8 * 1024 * 1024;  ///< Appended and not written; beyond: overloaded.
   };
 

@@ -1,0 +1,129 @@
+#include "server/config.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace ringpost::server {
+namespace {
+
+std::string first_problem(std::string_view toml, const std::vector<std::string>& assignments = {}) {
+  const ConfigResult result = parse_config(toml, "test.toml", assignments);
+  return result.problems.empty() ? "(none)" : result.problems.front().to_text();
+}
+
+/// The example with its listener uncommented, or as it is.
+TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
+  const ConfigResult example = parse_config(example_config(), "example", {});
+  for (const ConfigProblem& problem : example.problems) ADD_FAILURE() << problem.to_text();
+  const Config plain;
+  EXPECT_EQ(example.config.shards, plain.shards);
+  EXPECT_EQ(example.config.data_dir, plain.data_dir);
+  EXPECT_EQ(example.config.drain_max, plain.drain_max);
+  EXPECT_EQ(example.config.event_bytes_max, plain.event_bytes_max);
+  EXPECT_EQ(example.config.batch_bytes_max, plain.batch_bytes_max);
+  EXPECT_EQ(example.config.batch_events_max, plain.batch_events_max);
+  EXPECT_EQ(example.config.ingest_connections_max, plain.ingest_connections_max);
+  EXPECT_EQ(example.config.idempotency_window, plain.idempotency_window);
+  EXPECT_EQ(example.config.idempotency_entries_max, plain.idempotency_entries_max);
+  EXPECT_EQ(example.config.segment_bytes, plain.segment_bytes);
+  EXPECT_EQ(example.config.retention_age, plain.retention_age);
+  EXPECT_EQ(example.config.retention_bytes, plain.retention_bytes);
+  EXPECT_EQ(example.config.accept_loss, plain.accept_loss);
+  EXPECT_EQ(example.config.pending_max, plain.pending_max);
+  EXPECT_EQ(example.config.attempts_in_flight_max, plain.attempts_in_flight_max);
+  EXPECT_EQ(example.config.connections_per_endpoint_max, plain.connections_per_endpoint_max);
+  EXPECT_EQ(example.config.idle_max, plain.idle_max);
+  EXPECT_EQ(example.config.history_deliveries_max, plain.history_deliveries_max);
+  EXPECT_EQ(example.config.log_level, plain.log_level);
+  EXPECT_EQ(example.config.log_json, plain.log_json);
+}
+
+TEST(Config, ListensOnLoopbackWithoutAFile) {
+  const ConfigResult result = parse_config("", "none", {});
+  ASSERT_TRUE(result.problems.empty());
+  ASSERT_EQ(result.config.listeners.size(), 1u);
+  EXPECT_EQ(result.config.listeners[0].address.to_text(), "127.0.0.1:8420");
+}
+
+TEST(Config, ReadsSizesDurationsNetworksAndListeners) {
+  const ConfigResult result = parse_config(R"([server]
+shards = 2
+[ingest]
+event_bytes_max = "2MiB"
+idempotency_window = "90m"
+[delivery]
+allow_networks = ["10.0.0.0/8", "fd00::/8"]
+[[listener]]
+address = "[::1]:9000"
+serves = ["events"]
+[[listener]]
+address = "unix:/run/ringpost/r.sock"
+)",
+                                           "test.toml", {});
+  for (const ConfigProblem& problem : result.problems) ADD_FAILURE() << problem.to_text();
+  EXPECT_EQ(result.config.shards, 2u);
+  EXPECT_EQ(result.config.event_bytes_max, 2u << 20);
+  EXPECT_EQ(result.config.idempotency_window, std::chrono::minutes{90});
+  EXPECT_EQ(result.config.allow_networks.size(), 2u);
+  ASSERT_EQ(result.config.listeners.size(), 2u);
+  EXPECT_TRUE(result.config.listeners[0].serves.events);
+  EXPECT_FALSE(result.config.listeners[0].serves.api);
+  EXPECT_TRUE(result.config.listeners[1].serves.api);
+}
+
+TEST(Config, NamesThePlaceOfEachProblem) {
+  EXPECT_EQ(
+      first_problem("[ingest]\nevent_byte_max = 5\n"),
+      "test.toml:2:1: unknown key \"ingest.event_byte_max\"; did you mean \"event_bytes_max\"?");
+  EXPECT_TRUE(first_problem("[server]\nshards = \"two\"\n")
+                  .starts_with("test.toml:2:10: [server] shards must be an integer, not a string"));
+  EXPECT_TRUE(first_problem("[server]\nshards = 65\n").find("outside 0 to 64") !=
+              std::string::npos);
+  EXPECT_TRUE(first_problem("[server\n").starts_with("test.toml:1:"));
+  EXPECT_TRUE(first_problem("[server]\nshards = 1\nshards = 2\n").starts_with("test.toml:3:"));
+  EXPECT_TRUE(first_problem("[log]\nlevel = \"loud\"\n").find("known: debug") != std::string::npos);
+  EXPECT_TRUE(first_problem("[server]\ndrain_max = 30\n").find("\"30s\"") != std::string::npos);
+  EXPECT_TRUE(first_problem("[ingest]\nevent_bytes_max = \"1MB\"\n").find("\"64MiB\"") !=
+              std::string::npos);
+  EXPECT_TRUE(
+      first_problem("[delivery]\nallow_networks = [\"10.0.0.1/8\"]\n").starts_with("test.toml:2:"));
+  EXPECT_TRUE(first_problem("[[listener]]\nserves = [\"events\"]\n").find("needs an address") !=
+              std::string::npos);
+  EXPECT_TRUE(first_problem("[listener]\naddress = \"127.0.0.1:1\"\n").find("two brackets") !=
+              std::string::npos);
+  EXPECT_TRUE(first_problem("[[listener]]\naddress = \"localhost:80\"\n").find("must be") !=
+              std::string::npos);
+  EXPECT_TRUE(first_problem("[[listener]]\naddress = \"127.0.0.1:80\"\n[listener.tls]\n"
+                            "certificate = \"/nonexistent.crt\"\nkey = \"/nonexistent.key\"\n")
+                  .find("/nonexistent.crt") != std::string::npos);
+  EXPECT_TRUE(first_problem("[[listener]]\naddress = \"127.0.0.1:80\"\n[listener.tls]\n"
+                            "certificate = \"/x.crt\"\n")
+                  .find("both certificate and key") != std::string::npos);
+}
+
+TEST(Config, FindsAllProblemsAtOnce) {
+  const ConfigResult result =
+      parse_config("[server]\nshards = -1\nfoo = 1\n[log]\njson = 3\n", "test.toml", {});
+  EXPECT_EQ(result.problems.size(), 3u);
+}
+
+TEST(Config, TakesAssignmentsLastAndWithoutQuotes) {
+  const ConfigResult result = parse_config("[log]\nlevel = \"error\"\n", "test.toml",
+                                           {"log.level=debug", "ingest.event_bytes_max=2MiB",
+                                            "delivery.allow_networks=[\"127.0.0.0/8\"]"});
+  for (const ConfigProblem& problem : result.problems) ADD_FAILURE() << problem.to_text();
+  EXPECT_EQ(result.config.log_level, "debug");
+  EXPECT_EQ(result.config.event_bytes_max, 2u << 20);
+  EXPECT_EQ(result.config.allow_networks.size(), 1u);
+}
+
+TEST(Config, NamesTheAssignmentThatIsWrong) {
+  EXPECT_TRUE(first_problem("", {"shards=2"}).starts_with("--set shards=2"));
+  EXPECT_TRUE(first_problem("", {"server.shards=many"}).starts_with("--set server.shards=many"));
+  EXPECT_TRUE(first_problem("", {"server.shard=2"}).find("did you mean \"shards\"") !=
+              std::string::npos);
+}
+
+}  // namespace
+}  // namespace ringpost::server
