@@ -13,6 +13,7 @@ struct HttpReceiver::Session {
   Peer* peer = nullptr;
   HttpReader reader{HttpReader::Kind::request};
   bool answering = false;
+  bool over = false;  // Our direction has ended: nothing more is answered.
   std::string dripping;
   Answer answer;
 };
@@ -40,7 +41,7 @@ void HttpReceiver::on_change(Session& session) {
 }
 
 void HttpReceiver::answer_next(Session& session) {
-  if (session.answering || session.peer->closed()) return;
+  if (session.answering || session.over || session.peer->closed()) return;
   auto message = session.reader.next();
   if (session.reader.broken()) {
     ++broken_count_;
@@ -84,6 +85,7 @@ void HttpReceiver::send_answer(Session& session, const Answer& answer) {
 void HttpReceiver::finish_answer(Session& session, bool close) {
   session.answering = false;
   // An orderly end, so that a reset does not overtake the answer; the rest when the peer ends.
+  session.over = close;
   if (close) return session.peer->shutdown_send();
   answer_next(session);
 }
