@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -280,8 +281,8 @@ serves = ["events"]
         relay = self.place.relay("--config", config, listen=())
         relay.wait_for("journals read")
         ready = "\n".join(relay.lines)
-        tls = harness.re.search(r"https://\S+", ready)[0]
-        events_only = harness.re.search(r"http://\S+", ready)[0]
+        tls = re.search(r"https://\S+", ready)[0]
+        events_only = re.search(r"http://\S+", ready)[0]
         event = ("send", "--type", "t", "--source", "s", "--data", "{}")
         self.assertEqual(self.cli(*event, "--ca", certificate, url=tls, token=relay.token),
                          (0, "accepted 1\n"))

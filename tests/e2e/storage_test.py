@@ -1,0 +1,211 @@
+"""Durability seen from outside: syncs before answers, a full disk, torn and damaged journals."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+import harness
+
+EVENT = '{"type":"t","source":"s","data":{"n":%d,"padding":"%s"}}'
+
+
+class StorageTest(unittest.TestCase):
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+
+
+class Syncs(StorageTest):
+
+    def totals(self, relay):
+        return relay.status()["totals"]
+
+    def test_every_answer_follows_a_sync(self):
+        relay = self.place.relay()
+        connection, token = relay.connect(), relay.token
+        before = self.totals(relay)["syncs_completed"]
+        for count in range(1, 101):
+            status, _, _ = relay.request("POST", "/v1/events", EVENT % (count, ""),
+                                         {"Authorization": f"Bearer {token}"}, connection)
+            self.assertEqual(status, 202)
+            if count % 20 == 0:  # One client: each event has a sync of its own.
+                self.assertGreaterEqual(self.totals(relay)["syncs_completed"] - before, count)
+        connection.close()
+
+    def test_many_clients_share_them(self):
+        relay = self.place.relay("--set", "server.shards=1")
+        token, clients, each = relay.token, 64, 20
+        before = self.totals(relay)
+        start = threading.Barrier(clients)
+        answers = []
+
+        def client():
+            connection = relay.connect()
+            connection.connect()
+            start.wait(20)
+            for number in range(each):
+                answers.append(relay.request("POST", "/v1/events", EVENT % (number, ""), {
+                    "Authorization": f"Bearer {token}"}, connection)[0])
+            connection.close()
+
+        threads = [threading.Thread(target=client) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(answers, [202] * (clients * each))
+        after = self.totals(relay)
+        events = after["events_accepted"] - before["events_accepted"]
+        syncs = after["syncs_completed"] - before["syncs_completed"]
+        print(f"64 clients: {events} events, {syncs} syncs", file=sys.stderr)
+        self.assertEqual(events, clients * each)
+        self.assertLess(syncs, events * 2 / 3)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "FULL DISK IS NOT TESTED: mounting a tmpfs needs root")
+class FullDisk(StorageTest):
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.place.path / "disk"
+        self.disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs",
+                                  str(self.disk)], capture_output=True, text=True)
+        if mounted.returncode != 0:
+            self.skipTest("FULL DISK IS NOT TESTED: " + mounted.stderr)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.disk)], check=False)
+
+    def test_refuses_with_a_reason_keeps_delivering_and_accepts_again(self):
+        sink = self.place.sink(plain=True)
+        relay = harness.Relay(self.disk / "data", "--set", "server.shards=1")
+        self.place.processes.append(relay)
+        relay.add_webhook(url=sink.url, schedule=[1] * 20)
+        accepted, refused = 0, None
+        for number in range(200):
+            status, headers, answer = relay.request("POST", "/v1/events",
+                                                    EVENT % (number, "x" * 900_000))
+            if status != 202:
+                refused = (status, headers, answer)
+                break
+            accepted += 1
+        self.assertIsNotNone(refused, "200 events of 0.9 MB on a disk of 40 MB")
+        status, headers, answer = refused
+        self.assertIn(status, (503, 507), answer)
+        self.assertIn("Retry-After", headers)
+        self.assertGreater(accepted, 8)
+        relay.wait_until_settled(60)
+        self.assertEqual(len({row["delivery"] for row in sink.received()}), accepted)
+        self.assertEqual(relay.cli("webhook", "list").returncode, 0)
+
+        subprocess.run(["mount", "-o", "remount,size=160m", str(self.disk)], check=True)
+        deadline = time.monotonic() + 10
+        while relay.send(EVENT % (1000, ""))[0] != 202:
+            self.assertLess(time.monotonic(), deadline, "not accepting 10 s after space returned")
+            time.sleep(0.2)
+        relay.wait_until_settled(60)
+        relay.kill()
+        relay = harness.Relay(self.disk / "data", "--set", "server.shards=1")
+        self.place.processes.append(relay)
+        self.assertEqual(relay.status()["backlog"], 0)
+        self.assertIn("0 damaged places", relay.wait_for("journals read").string)
+        relay.kill()
+
+
+class Damage(StorageTest):
+
+    SHARD = ("--set", "server.shards=1")
+
+    def make_directory(self, count, padding=""):
+        """A killed relay's directory with `count` undelivered events; returns hashes of the data."""
+        relay = self.place.relay(*self.SHARD)
+        relay.add_webhook(url="https://127.0.0.1:9/", schedule=[3600], sources=["s"])
+        hashes = []
+        for number in range(count):
+            event = EVENT % (number, padding)
+            self.assertEqual(relay.send(event)[0], 202)
+            hashes.append(hashlib.sha256(event[event.index('"data":') + 7:-1].encode()).hexdigest())
+        relay.kill()
+        return hashes
+
+    def segments(self, directory):
+        return sorted(path for path in (directory / "data" / "journal").rglob("*")
+                      if path.is_file() and path.stat().st_size >= 1 << 20)
+
+    def copy(self, name):
+        copy = self.place.path / name
+        copy.mkdir()
+        shutil.copytree(self.place.path / "data", copy / "data")
+        return copy
+
+    def used_bytes(self, segment):
+        return len(segment.read_bytes().rstrip(b"\0"))
+
+    def start(self, directory):
+        relay = harness.Relay(directory / "data", *self.SHARD)
+        self.place.processes.append(relay)
+        found = relay.wait_for(r"journals read: (\d+) events.* (\d+) torn tails, (\d+) damaged")
+        return relay, tuple(int(figure) for figure in found.groups())
+
+    def newest_used(self, directory):
+        return max((segment for segment in self.segments(directory) if self.used_bytes(segment)
+                    > 8192), key=self.used_bytes)
+
+    def test_a_torn_tail_costs_what_was_torn_and_nothing_else(self):
+        self.make_directory(20)
+        used = self.used_bytes(self.newest_used(self.place.path))
+        whole = None
+        for number, cut in enumerate((0, 1, 7, 100, 4095, 4096, 8191)):
+            directory = self.copy(f"torn-{number}")
+            segment = self.newest_used(directory)
+            os.truncate(segment, used - cut)
+            relay, (events, torn, damaged) = self.start(directory)
+            whole = whole or events
+            self.assertLessEqual(events, whole)
+            self.assertGreaterEqual(events, whole - 3 if cut <= 8191 else 0)
+            self.assertEqual(damaged, 0, relay.lines)
+            self.assertEqual(relay.send(EVENT % (77, ""))[0], 202)
+            relay.kill()
+            relay, (again, torn, damaged) = self.start(directory)
+            self.assertEqual((again, damaged), (events + 1, 0), "later appends must be readable")
+            relay.kill()
+        self.assertEqual(whole, 20)
+
+    def test_a_flipped_bit_is_never_delivered_and_never_silent(self):
+        """In the middle of the journal: good records stand behind it, so it is no torn tail."""
+        self.make_directory(20)
+        used = self.used_bytes(self.newest_used(self.place.path))
+        for number, offset in enumerate(range(4096 + 40, used - 5000, max(used // 6, 1))):
+            directory = self.copy(f"flip-{number}")
+            segment = self.newest_used(directory)
+            content = bytearray(segment.read_bytes())
+            if content[offset] == 0:  # Padding between blocks: find a byte that says something.
+                offset = next(place for place in range(offset, used) if content[place] != 0)
+            content[offset] ^= 0x10
+            segment.write_bytes(content)
+            before = hashlib.sha256(bytes(content)).hexdigest()
+            with self.subTest(offset):
+                said = self.outcome_of(directory)
+                self.assertIn(segment.name, said, "the damaged file is not named")
+                self.assertEqual(hashlib.sha256(segment.read_bytes()).hexdigest(), before,
+                                 "the damaged file was changed")
+
+    def outcome_of(self, directory):
+        """Starts on a damaged directory; returns what the relay said about it."""
+        try:
+            relay, (events, _, damaged) = self.start(directory)
+        except AssertionError as refused:
+            return str(refused)
+        self.assertLess(events, 20)
+        self.assertGreaterEqual(damaged, 1)
+        relay.kill()
+        return "\n".join(relay.lines)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
