@@ -72,12 +72,14 @@ void Ring::queue(Completion& op) {
 /// then, and another one may be in its place, which a look does not harm.
 void Ring::queue_later(Completion& op, Duration delay) {
   op.progress.flags |= flag_waiting;
-  world_.schedule(world_.now() + delay, World::Kind::ring, [this, handle = op.socket().handle] {
+  const auto look = [this, handle = op.socket().handle, life = std::weak_ptr<Ring*>(life_)] {
+    if (life.expired()) return;  // The ring was removed in the meantime.
     SocketOps* ops = find_ops(handle);
     if (ops == nullptr || ops->input == nullptr) return;
     ops->input->progress.flags &= static_cast<uint8_t>(~flag_waiting);
     queue(*ops->input);
-  });
+  };
+  world_.schedule(world_.now() + delay, World::Kind::ring, look);
 }
 
 void Ring::end_with(Completion& op, int32_t result) {

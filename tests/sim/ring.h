@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 
@@ -112,6 +113,7 @@ class Ring final : public io::Ring, private SocketUser {
   World& world_;
   Prng prng_;
   RingWaker waker_{*this};
+  const std::shared_ptr<Ring*> life_ = std::make_shared<Ring*>(this);  // What delayed looks watch.
   uint64_t seat_ = 0;
   bool woken_ = false;
   bool dead_ = false;

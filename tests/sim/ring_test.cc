@@ -284,6 +284,21 @@ TEST(Ring, AbandonsWhatACrashLeftPendingWithoutRunningHandlers) {
   world.remove_ring(ring);
 }
 
+TEST(Ring, MayBeRemovedWhileADelayedReceiveIsStillToCome) {
+  World world({.faults = {.starved_receive = 10'000, .late_accept = 10'000}});
+  auto echo = std::make_unique<Echo>(world);
+  Ring& ring = echo->ring();
+  Peer peer(world, relay);
+  peer.send("never read in this life");
+  world.run_for(milliseconds{1});
+  world.crash();
+  ring.abandon_all();
+  echo.reset();
+  world.remove_ring(ring);
+  EXPECT_TRUE(world.run_until_idle(seconds{1}));
+  EXPECT_EQ(peer.ended(), -ECONNRESET);
+}
+
 TEST(Ring, ADeadRingLetsItsOwnersShutDownInOrder) {
   World world({});
   const auto owner = std::make_unique<Everything>(world);  // Aligned, under a sanitizer too.
