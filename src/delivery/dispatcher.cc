@@ -49,7 +49,11 @@ void Dispatcher::restore(const PendingDelivery& pending) {
   Target& target = target_for(pending.webhook_number);
   Delivery& delivery = add(target, pending.id, pending.event);
   delivery.attempts = pending.attempts;
-  const Duration delay = pending.next_attempt_at - ring_.wall_now();
+  // The wall clock may have been set back since: a delivery never waits longer than it was to.
+  const subscription::Webhook* webhook = host_.snapshot().webhook(pending.webhook_number);
+  const Duration longest =
+      webhook != nullptr ? longest_delay(webhook->schedule_s, pending.attempts) : Duration::zero();
+  const Duration delay = std::min(pending.next_attempt_at - ring_.wall_now(), longest);
   if (delay <= Duration::zero()) return make_ready(delivery);
   wait(delivery, delay);
 }

@@ -62,4 +62,10 @@ std::optional<Duration> next_delay(std::span<const uint32_t> schedule_s, uint32_
   return std::max(spread, retry_after.value_or(Duration::zero()));
 }
 
+Duration longest_delay(std::span<const uint32_t> schedule_s, uint32_t attempt) {
+  if (attempt == 0 || attempt > schedule_s.size()) return retry_after_max;
+  const Duration planned = std::chrono::seconds{schedule_s[attempt - 1]};
+  return std::max(planned + planned / 4, retry_after_max);
+}
+
 }  // namespace ringpost::delivery

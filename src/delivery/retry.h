@@ -24,4 +24,7 @@ std::optional<Duration> parse_retry_after(std::string_view value, WallTime now);
 std::optional<Duration> next_delay(std::span<const uint32_t> schedule_s, uint32_t attempt,
                                    std::optional<Duration> retry_after, Prng& random);
 
+/// The most that `next_delay` can have said after attempt number `attempt`, whatever was asked for.
+Duration longest_delay(std::span<const uint32_t> schedule_s, uint32_t attempt);
+
 }  // namespace ringpost::delivery

@@ -1,0 +1,75 @@
+// Goal: a disk that fails or is full refuses events in the open, and takes nothing from those it
+// has. Method: the disk is told to fail, or to be full, in the middle of a life.
+
+#include "sim/relay/small_world.h"
+
+namespace ringpost::sim {
+namespace {
+
+using std::chrono::seconds;
+using Answer = HttpReceiver::Answer;
+using Request = HttpReceiver::Request;
+
+// Reliability D-4.
+TEST(RelayStorage, RefusesEventsAfterAFailedWriteAndGoesOnDelivering) {
+  SmallWorld small;
+  size_t failures = 3;
+  small.answer = [&](const Request&) {
+    return failures > 0 ? (--failures, Answer{.status = 500}) : Answer{};
+  };
+  const std::string hook = small.hook(R"(,"schedule":[1,1,1,1])");
+  small.world.run_for(seconds{1});
+  ASSERT_EQ(small.post("before"), 202);
+  small.world.disk().fail_next(Disk::Call::write, 1);
+  const int failed = small.post("failing");
+  EXPECT_TRUE(failed == 0 || failed == 503) << failed;
+  EXPECT_EQ(small.post("after"), 503);
+  EXPECT_EQ(small.api.call("GET", "/readyz").status(), 503);
+  EXPECT_EQ(small.api.call("GET", "/healthz").status(), 200);
+  const HttpMessage status = small.api.call("GET", "/v1/status");
+  EXPECT_EQ(status.status(), 200);
+  EXPECT_NE(status.body.find("\"failed\""), std::string::npos) << status.body;
+  ASSERT_TRUE(small.settle());
+  EXPECT_EQ(small.received("before"), 4u);
+  EXPECT_EQ(small.received("after"), 0u);
+
+  small.restart();
+  ASSERT_TRUE(small.settle());
+  EXPECT_EQ(small.delivery(hook, "before").status, "delivered");
+  EXPECT_EQ(small.delivery(hook, "after").status, "");
+  EXPECT_EQ(small.post("again"), 202);
+}
+
+// Reliability D-5.
+TEST(RelayStorage, RefusesWhenTheDiskIsFullAndAcceptsAgainWithoutARestart) {
+  SmallWorld small;
+  small.answer = [](const Request&) { return Answer{.status = 500}; };
+  const std::string hook = small.hook(R"(,"schedule":[30,30,30])");
+  small.world.run_for(seconds{1});
+  small.world.disk().set_capacity(small.world.disk().used_bytes());
+  size_t accepted = 0;
+  int status = 202;
+  for (; status == 202 && accepted < 1000; ++accepted) {
+    status = small.post("full-" + std::to_string(accepted));
+  }
+  EXPECT_TRUE(status == 507 || status == 503) << status;
+  const HttpMessage refusal =
+      small.api.call("POST", "/v1/events", event_json("no", "app/one", "tick", "{}"));
+  EXPECT_TRUE(refusal.has_header("Retry-After"));
+  EXPECT_EQ(small.api.call("GET", "/v1/status").status(), 200);
+
+  small.answer = {};
+  EXPECT_TRUE(small.settle());
+  EXPECT_EQ(small.relay.count(Counter::deliveries_dead), 0u);
+
+  small.world.disk().set_capacity(uint64_t{1} << 40);
+  small.world.run_for(seconds{5});
+  EXPECT_EQ(small.post("room"), 202);
+  ASSERT_TRUE(small.settle());
+  small.restart();
+  ASSERT_TRUE(small.settle());
+  EXPECT_EQ(small.api.deliveries(hook).size(), accepted);  // The last was refused; `room` is new.
+}
+
+}  // namespace
+}  // namespace ringpost::sim

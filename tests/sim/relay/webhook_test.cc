@@ -1,0 +1,127 @@
+// Goal: what the management API says is so when it says it, on every shard.
+// Method: changes of webhooks between events, at moments that the seed chooses.
+
+#include "sim/relay/small_world.h"
+
+namespace ringpost::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Answer = HttpReceiver::Answer;
+using Request = HttpReceiver::Request;
+
+TEST(RelayWebhook, GetsNothingOnceItsDeletionIsAnswered) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SmallWorld small(seed, static_cast<uint32_t>(seed % 3 + 1));
+    small.answer = [](const Request&) { return Answer{.status = 500}; };
+    const std::string hook = small.hook(R"(,"schedule":[1,1,1,1,1,1,1,1])");
+    HttpProducer producer(small.world, {.to = RelayHarness::address});
+    for (int event = 0; event < 20; ++event) {
+      small.world.after(small.world.between({}, milliseconds{40}), [&producer, event] {
+        producer.post("/v1/events",
+                      event_json("e" + std::to_string(event), "app/one", "tick", "{}"),
+                      authorized("application/json"));
+      });
+    }
+    small.world.run_for(small.world.between({}, milliseconds{40}));
+    ASSERT_EQ(small.api.call("DELETE", "/v1/webhooks/" + hook).status(), 204);
+    const Instant deleted = small.world.now();
+    ASSERT_EQ(small.post("after"), 202);
+    EXPECT_TRUE(small.settle(seconds{1})) << "seed " << seed;
+    small.world.run_for(minutes{1});
+    EXPECT_EQ(small.received("after"), 0u) << "seed " << seed;
+    for (const Request& request : small.receiver.requests()) {
+      // What was in flight may arrive still; nothing new begins.
+      EXPECT_LT(request.at - deleted, milliseconds{5}) << "seed " << seed;
+    }
+    EXPECT_EQ(small.api.call("GET", "/v1/webhooks/" + hook).status(), 404);
+    small.restart();
+    EXPECT_TRUE(small.settle(seconds{1})) << "seed " << seed;
+  }
+}
+
+TEST(RelayWebhook, GetsEveryEventOnceItsCreationIsAnswered) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    SmallWorld small(seed, 3);
+    const std::string hook = small.hook();
+    HttpProducer producer(small.world, {.to = RelayHarness::address, .connections = 8});
+    for (int event = 0; event < 8; ++event) {
+      producer.post("/v1/events", event_json("", "app/one", "tick", "{}"),
+                    authorized("application/json"));
+    }
+    EXPECT_TRUE(small.run_until_requests(8)) << "seed " << seed;
+    EXPECT_EQ(producer.answered_count(202), 8u);
+  }
+}
+
+TEST(RelayWebhook, GetsNothingOfTheTimeInWhichItWasDisabled) {
+  SmallWorld small(3, 2);
+  const std::string hook = small.hook();
+  ASSERT_EQ(small.post("one"), 202);
+  ASSERT_TRUE(small.settle());
+  ASSERT_EQ(small.api.call("POST", "/v1/webhooks/" + hook + "/disable").status(), 200);
+  ASSERT_EQ(small.post("two"), 202);
+  small.world.run_for(seconds{10});
+  ASSERT_EQ(small.api.call("POST", "/v1/webhooks/" + hook + "/enable").status(), 200);
+  ASSERT_EQ(small.post("three"), 202);
+  ASSERT_TRUE(small.settle());
+  EXPECT_EQ(small.received("one"), 1u);
+  EXPECT_EQ(small.received("two"), 0u);
+  EXPECT_EQ(small.received("three"), 1u);
+}
+
+TEST(RelayWebhook, IsBrokenByTheAnswer410) {
+  SmallWorld small;
+  small.answer = [](const Request&) { return Answer{.status = 410}; };
+  const std::string hook = small.hook();
+  ASSERT_EQ(small.post("gone"), 202);
+  ASSERT_TRUE(small.settle());
+  small.world.run_for(seconds{1});
+  EXPECT_EQ(small.api.webhook_member(hook, "state"), "broken");
+  EXPECT_NE(small.api.webhook_member(hook, "state_reason").find("410"), std::string::npos);
+  EXPECT_EQ(small.delivery(hook, "gone").status, "dead");
+  ASSERT_EQ(small.post("later"), 202);
+  small.world.run_for(seconds{10});
+  EXPECT_EQ(small.receiver.requests().size(), 1u);
+  small.restart();
+  EXPECT_EQ(small.api.webhook_member(hook, "state"), "broken");
+}
+
+TEST(RelayDelivery, WaitsAsLongAsRetryAfterAsks) {
+  for (const int status : {429, 503}) {
+    SmallWorld small;
+    small.answer = [&](const Request& request) {
+      if (request.number > 0) return Answer{};
+      return Answer{.status = status, .headers = {{"Retry-After", "20"}}};
+    };
+    small.hook(R"(,"schedule":[1])");
+    ASSERT_EQ(small.post("later"), 202);
+    ASSERT_TRUE(small.settle());
+    ASSERT_EQ(small.receiver.requests().size(), 2u);
+    const Duration pause = small.receiver.requests()[1].at - small.receiver.requests()[0].at;
+    EXPECT_GE(pause, seconds{20});
+    EXPECT_LE(pause, seconds{30});
+  }
+}
+
+TEST(RelayDelivery, IsMadeAgainUnderANewIdWhenAPersonAsks) {
+  SmallWorld small(5, 3);
+  const std::string hook = small.hook();
+  ASSERT_EQ(small.post("again"), 202);
+  ASSERT_TRUE(small.settle());
+  const DeliveryItem first = small.delivery(hook, "again");
+  ASSERT_EQ(small.api.call("POST", "/v1/deliveries/" + first.id + "/redeliver").status(), 202);
+  ASSERT_TRUE(small.run_until_requests(2));
+  ASSERT_TRUE(small.settle());
+  EXPECT_EQ(small.received("again"), 2u);
+  const auto items = small.api.deliveries(hook);
+  ASSERT_EQ(items.size(), 2u);
+  EXPECT_EQ(items[0].redelivery_of, first.id);
+  EXPECT_NE(items[0].id, first.id);
+  EXPECT_EQ(items[0].status, "delivered");
+}
+
+}  // namespace
+}  // namespace ringpost::sim
