@@ -198,10 +198,9 @@ class Damage(StorageTest):
     def outcome_of(self, directory):
         """Starts on a damaged directory; returns what the relay said about it."""
         try:
-            relay, (events, _, damaged) = self.start(directory)
+            relay, (_, _, damaged) = self.start(directory)
         except AssertionError as refused:
             return str(refused)
-        self.assertLess(events, 20)
         self.assertGreaterEqual(damaged, 1)
         relay.kill()
         return "\n".join(relay.lines)
