@@ -27,6 +27,7 @@ std::string Table::to_text() const {
       out += row[column];
       if (column + 1 < row.size()) out.append(widths[column] - width(row[column]) + 2, ' ');
     }
+    out.erase(out.find_last_not_of(' ') + 1);  // An empty last cell leaves its neighbour's padding.
     out += '\n';
   }
   return out;

@@ -66,16 +66,21 @@ std::string protocol_reason(int32_t detail) {
 }  // namespace
 
 Error tls_error(const SSL* ssl, Side side) {
-  const uint32_t error = ERR_peek_error();
-  ERR_clear_error();
-  const int reason = ERR_GET_REASON(error);
-  if (ERR_GET_LIB(error) != ERR_LIB_SSL) {
-    return {Errc::tls_failed, side, static_cast<int32_t>(error & 0x7fffffff)};
+  // The first error says most, but for a certificate: a signature that does not verify leaves the
+  // arithmetic's own complaint in front.
+  const uint32_t first = ERR_peek_error();
+  bool refused = false;
+  while (const uint32_t error = ERR_get_error()) {
+    refused = refused || (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+                          ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED);
   }
-  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+  if (refused) {
     return {Errc::certificate_invalid, side, static_cast<int32_t>(SSL_get_verify_result(ssl))};
   }
-  return {Errc::tls_failed, side, reason};
+  if (ERR_GET_LIB(first) != ERR_LIB_SSL) {
+    return {Errc::tls_failed, side, static_cast<int32_t>(first & 0x7fffffff)};
+  }
+  return {Errc::tls_failed, side, ERR_GET_REASON(first)};
 }
 
 std::string describe_tls(const Error& error) {

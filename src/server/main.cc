@@ -102,7 +102,7 @@ void add_check_command(CLI::App& app, cli::Action& action) {
 
 int main(int argc, char** argv) {
   using namespace ringpost;
-  CLI::App app{"ringpost: a durable relay for CI/CD webhooks"};
+  CLI::App app{"ringpost: a durable relay for CI/CD webhooks", "ringpost"};
   app.set_version_flag("--version", std::string("ringpost ") + version);
   app.require_subcommand(1);
   app.get_formatter()->column_width(32);

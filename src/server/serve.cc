@@ -8,6 +8,7 @@
 #include "server/log.h"
 #include "server/shard_thread.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fcntl.h>
 #include <fstream>
@@ -91,9 +92,18 @@ bool write_token(const std::string& path, const std::string& token) {
   return close(file) == 0 && written;
 }
 
+void log_finding(const journal::Finding& finding) {
+  using Kind = journal::Finding::Kind;
+  const std::string text =
+      finding.path + ", offset " + std::to_string(finding.offset) + ": " + finding.text;
+  const bool harmless = finding.kind == Kind::torn_tail || finding.kind == Kind::note;
+  harmless ? log_info(text) : log_warning(text);
+}
+
 void log_start(const shard::StartReport& report, const shard::Relay& relay,
                const std::string& features) {
   log_info("ringpost " + std::string(version) + ", " + features);
+  for (const journal::Finding& finding : report.findings) log_finding(finding);
   log_info("journals read: " + std::to_string(report.recovery.events) + " events, " +
            std::to_string(report.recovery.outcomes) + " outcomes, " +
            std::to_string(report.pending_deliveries) + " deliveries pending, " +
@@ -116,6 +126,10 @@ void announce(const Config& config, const std::vector<SharedListener>& listeners
   std::fflush(stdout);
 }
 
+bool all_ended(const std::vector<std::unique_ptr<ShardThread>>& shards) {
+  return std::ranges::all_of(shards, [](const auto& shard) { return shard->ended(); });
+}
+
 /// Waits for the signal to stop, then for the stop: a second signal, or the end of the drain time,
 /// hastens it.
 void wait_and_stop(const Config& config, const sigset_t& signals,
@@ -132,13 +146,7 @@ void wait_and_stop(const Config& config, const sigset_t& signals,
   for (auto& shard : shards) shard->request_stop(1);
   const Instant deadline = monotonic_now() + config.drain_max;
   bool hastened = false;
-  const auto all_ended = [&] {
-    for (auto& shard : shards) {
-      if (!shard->ended()) return false;
-    }
-    return true;
-  };
-  while (!all_ended()) {
+  while (!all_ended(shards)) {
     timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
     const bool again = sigtimedwait(&signals, nullptr, &pause) > 0;
     if (!hastened && (again || monotonic_now() >= deadline)) {
@@ -146,6 +154,11 @@ void wait_and_stop(const Config& config, const sigset_t& signals,
       for (auto& shard : shards) shard->request_stop(2);
     }
   }
+}
+
+/// In this order: until the control thread is joined, it may wake any shard's ring.
+void join_all(ControlThread& control, std::vector<std::unique_ptr<ShardThread>>& shards) {
+  control.join();
   for (auto& shard : shards) shard->join();
 }
 
@@ -178,16 +191,15 @@ int run(const Config& config, const sigset_t& signals, shard::Relay& relay) {
     problem = shards.back()->start();
   }
   if (!problem.empty()) {
-    shards.pop_back();
     for (auto& shard : shards) shard->request_stop(2);
-    for (auto& shard : shards) shard->join();
-    control.join();
+    while (!all_ended(shards)) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    join_all(control, shards);
     return fail(problem);
   }
   log_start(report, relay, shards.front()->features());
   announce(config, listeners, report);
   wait_and_stop(config, signals, shards);
-  control.join();
+  join_all(control, shards);
   log_info("stopped");
   stop_logging();
   return 0;

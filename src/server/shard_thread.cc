@@ -1,6 +1,5 @@
 #include "server/shard_thread.h"
 
-#include "io/linux_ring.h"
 #include "net/shard_resolver.h"
 
 #include <pthread.h>
@@ -11,17 +10,17 @@ std::string ShardThread::start() {
   std::promise<std::string> started;
   auto result = started.get_future();
   thread_ = std::thread([this, &started] { run(started); });
-  std::string problem = result.get();
-  if (!problem.empty()) thread_.join();
-  return problem;
+  return result.get();
 }
 
 void ShardThread::request_stop(int stage) {
   shared_.stop_stage.store(stage);
-  if (!shared_.ended.load()) waker_->wake();
+  if (waker_ != nullptr) waker_->wake();
 }
 
 void ShardThread::join() {
+  shared_.released.store(true);
+  shared_.released.notify_one();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -34,30 +33,24 @@ void ShardThread::run(std::promise<std::string>& started) {
   }
   waker_ = &(*ring)->waker();
   features_ = (*ring)->features_text();
-  {
-    net::ShardResolver resolver(**ring, names_);
-    (*ring)->turn(false);  // Reads the clocks, which restored deliveries are measured by.
-    auto shard = relay_.make_shard(index_, **ring, resolver);
-    const std::string problem = listen(*shard);
-    const auto poll_names = [&resolver] {
-      resolver.poll();
-      return resolver.has_answers();
-    };
-    if (!problem.empty()) {
-      request_stop(2);
-      loop(**ring, *shard, poll_names);
-    } else {
-      started.set_value({});
-      loop(**ring, *shard, poll_names);
-    }
-    shard.reset();
-    while ((*ring)->pending_count() > 0) (*ring)->turn(true);
-    if (!problem.empty()) {
-      shared_.ended.store(true);
-      return started.set_value(problem);
-    }
-  }
+  run_shard(**ring, started);
   shared_.ended.store(true);
+  shared_.released.wait(false);
+}
+
+void ShardThread::run_shard(io::LinuxRing& ring, std::promise<std::string>& started) {
+  net::ShardResolver resolver(ring, names_);
+  ring.turn(false);  // Reads the clocks, which restored deliveries are measured by.
+  auto shard = relay_.make_shard(index_, ring, resolver);
+  const std::string problem = listen(*shard);
+  if (!problem.empty()) request_stop(2);
+  started.set_value(problem);
+  loop(ring, *shard, [&resolver] {
+    resolver.poll();
+    return resolver.has_answers();
+  });
+  shard.reset();
+  while (ring.pending_count() > 0) ring.turn(true);
 }
 
 /// @returns why an address cannot be listened at; empty if all can.

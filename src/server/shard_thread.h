@@ -1,6 +1,6 @@
 #pragma once
 
-#include "io/ring.h"
+#include "io/linux_ring.h"
 #include "net/name_service.h"
 #include "net/tls.h"
 #include "server/config.h"
@@ -25,6 +25,10 @@ struct SharedListener {
 };
 
 /// One shard with its ring, on a thread of its own.
+///
+/// Life: `start`, `request_stop`, wait for `ended`, `join`. Between its end and `join` the thread
+/// keeps its ring, because other shards and the control thread may still wake it: join no shard
+/// before all have ended and the control thread is joined.
 class ShardThread {
  public:
   ShardThread(shard::Relay& relay, net::NameService& names, uint32_t index,
@@ -36,12 +40,14 @@ class ShardThread {
   /// From any thread: 1 stops in order, 2 hastens.
   void request_stop(int stage);
   void join();
+  /// The shard is gone, or never came to be; its ring is left.
   bool ended() const { return shared_.ended.load(); }
   /// The ring's features; after start.
   const std::string& features() const { return features_; }
 
  private:
   void run(std::promise<std::string>& started);
+  void run_shard(io::LinuxRing& ring, std::promise<std::string>& started);
   std::string listen(shard::Shard& shard);
   void loop(io::Ring& ring, shard::Shard& shard, const std::function<bool()>& poll_names);
 
@@ -55,6 +61,7 @@ class ShardThread {
   struct {
     std::atomic<int> stop_stage{0};
     std::atomic<bool> ended{false};
+    std::atomic<bool> released{false};
   } shared_;
 };
 

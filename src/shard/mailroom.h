@@ -5,6 +5,7 @@
 #include "io/ring.h"
 #include "journal/record.h"
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -55,8 +56,9 @@ class Channel {
 
 /// All channels of one relay, and whom to wake. Built before the threads start.
 ///
-/// Thread safety: each channel has one sender and one receiver, as its name says. Wakers are set
-/// before the first message is sent to their owner.
+/// Thread safety: each channel has one sender and one receiver, as its name says. A shard sets its
+/// waker on its own thread, before its first turn, while others may send to it already; the waker
+/// lives until nobody sends any more. The control side's is set before the first thread starts.
 class Mailroom {
  public:
   /// Enough for what a shard sends in several turns; 64 KiB or so each.
@@ -79,10 +81,11 @@ class Mailroom {
     return *between_[from * shard_count_ + to];
   }
 
-  void set_shard_waker(uint32_t shard, io::Waker* waker) { wakers_[shard] = waker; }
+  void set_shard_waker(uint32_t shard, io::Waker* waker) { wakers_[shard].store(waker); }
   void set_control_waker(io::Waker* waker) { control_waker_ = waker; }
+  /// A shard without a waker needs none yet: it looks into its mailboxes before it first sleeps.
   void wake_shard(uint32_t shard) {
-    if (wakers_[shard] != nullptr) wakers_[shard]->wake();
+    if (io::Waker* waker = wakers_[shard].load()) waker->wake();
   }
   void wake_control() {
     if (control_waker_ != nullptr) control_waker_->wake();
@@ -93,7 +96,7 @@ class Mailroom {
   std::vector<std::unique_ptr<Channel<control::ToControl>>> to_control_;
   std::vector<std::unique_ptr<Channel<control::ToShard>>> to_shard_;
   std::vector<std::unique_ptr<Channel<Deliver>>> between_;
-  std::vector<io::Waker*> wakers_;
+  std::vector<std::atomic<io::Waker*>> wakers_;
   io::Waker* control_waker_ = nullptr;
 };
 

@@ -159,6 +159,10 @@ void Shard::answer_health(http::RequestHandle handle, bool ready_wanted) {
 
 void Shard::on_durable(journal::Position through) {
   intake_.on_durable(through);
+  while (!outcomes_.empty() && outcomes_.front().position < through) {
+    tell_control(outcomes_.front(), false);
+    outcomes_.pop_front();
+  }
 }
 
 void Shard::on_segment_wanted() {
@@ -176,6 +180,11 @@ void Shard::on_storage_failed(const Error& error) {
   log_error("journal " + std::to_string(index_) + ": a durable write failed: " + describe(error) +
             "; events are refused until a restart, deliveries go on");
   intake_.on_storage_failed(error);
+  for (control::OutcomeRecorded& outcome : outcomes_) {  // They happened, on record or not.
+    outcome.position = {};
+    tell_control(outcome, false);
+  }
+  outcomes_.clear();
   tell_control(control::StorageFailed{error}, true);
 }
 
@@ -224,16 +233,20 @@ void Shard::record(const journal::OutcomeView& outcome) {
   record_.clear();
   journal::encode_outcome(outcome, record_);
   const auto position = writer_.append(journal::RecordType::outcome, record_);
-  if (!position) counters_.add(Counter::outcomes_unrecorded);
-  tell_control(control::OutcomeRecorded{.delivery = outcome.delivery,
-                                        .event = outcome.event,
-                                        .position = position ? *position : journal::Position{},
-                                        .webhook_number = outcome.webhook_number,
-                                        .attempt = outcome.attempt,
-                                        .status = outcome.status,
-                                        .started_at = outcome.started_at,
-                                        .next_attempt_at = outcome.next_attempt_at},
-               false);
+  const control::OutcomeRecorded news{.delivery = outcome.delivery,
+                                      .event = outcome.event,
+                                      .position = position ? *position : journal::Position{},
+                                      .webhook_number = outcome.webhook_number,
+                                      .attempt = outcome.attempt,
+                                      .status = outcome.status,
+                                      .started_at = outcome.started_at,
+                                      .next_attempt_at = outcome.next_attempt_at};
+  if (position) {
+    outcomes_.push_back(news);  // Until it is durable: what people see survives a crash.
+  } else {
+    counters_.add(Counter::outcomes_unrecorded);
+    tell_control(news, false);
+  }
 }
 
 void Shard::want_payload(journal::Position event, uint64_t ticket) {

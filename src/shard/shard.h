@@ -11,6 +11,7 @@
 #include "subscription/table.h"
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -126,6 +127,7 @@ class Shard final : private journal::WriterEvents,
 
   std::vector<std::vector<uint32_t>> webhooks_by_shard_;  ///< Of the event in hand.
   std::vector<std::byte> record_;                         ///< The outcome in hand, encoded.
+  std::deque<control::OutcomeRecorded> outcomes_;         ///< Appended, not durable yet.
   io::Timer flush_timer_;
   bool control_wake_due_ = false;
   bool storage_failed_ = false;

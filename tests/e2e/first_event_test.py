@@ -296,8 +296,11 @@ serves = ["events"]
         self.assertEqual(code, 3, said)
         self.assertIn("certificate", said)
         self.assertEqual(oct(unix.stat().st_mode & 0o777), "0o660")
+        relay.kill()
+        relay = self.place.relay("--config", config, listen=())  # The socket's file is in no way.
+        self.assertEqual(self.cli(*event, url=f"unix:{unix}", token=relay.token),
+                         (0, "accepted 1\n"))
         self.assertEqual(relay.stop(), 0)
-        self.assertFalse(unix.exists())
 
 
 if __name__ == "__main__":

@@ -203,6 +203,13 @@ class Kernel(ProcessTest):
 
 class Stop(ProcessTest):
 
+    def test_right_after_the_start_is_in_order_too(self):
+        """The control side still prepares segments then, and wakes shards that may be gone."""
+        for delay in (0, 0, 0, 0.01, 0.02, 0.05, 0.1):
+            relay = self.place.relay()
+            time.sleep(delay)
+            self.assertEqual(relay.stop(), 0, relay.lines)
+
     def start_with_load(self, drain):
         """A relay under load, one of whose receivers hangs; returns it and the noted ids."""
         self.sink = self.place.sink(plain=True)

