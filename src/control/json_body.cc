@@ -64,7 +64,7 @@ std::string JsonBody::raw_object(std::string_view name) const {
       object.raw_json().get(raw)) {
     return {};
   }
-  return std::string{raw};
+  return std::string{raw.substr(0, raw.rfind('}') + 1)};  // Without the white space behind it.
 }
 
 std::optional<Problem> read(dom::element value, std::string_view member, size_t bytes_max,
