@@ -24,7 +24,7 @@ TEST(Mailbox, RefusesWhatDoesNotFitAndKeepsIt) {
 // Goal: no message is lost, doubled or reordered between two threads.
 // Method: a small mailbox, so that both ends meet full and empty often; run under TSan in check.
 TEST(Mailbox, KeepsOrderBetweenTwoThreads) {
-  constexpr uint64_t count = 200'000;
+  constexpr uint64_t count = 50'000;
   Mailbox<uint64_t> mailbox(8);
   std::thread sender([&] {
     for (uint64_t sent = 0; sent < count;) {

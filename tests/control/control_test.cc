@@ -503,7 +503,7 @@ TEST_F(ControlTest, TellsAnAttemptUnderWayFromOneWhoseEndIsUnknown) {
   settle_delivery(event, DeliveryStatus::delivered, 2);
   Json done(ask("GET", path).body);
   EXPECT_EQ(done.size("/attempts"), 2u);
-  EXPECT_EQ(done.text("/attempts/0/error/code"), "cancelled");
+  EXPECT_EQ(done.text("/attempts/0/error/code"), "interrupted");
   EXPECT_TRUE(done.is_null("/attempts/1/error"));
 }
 

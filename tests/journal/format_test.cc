@@ -192,11 +192,12 @@ std::map<size_t, std::byte> bytes_of_readme(size_t* lines) {
     words >> offset_text;
     const bool hex = offset_text.size() == 8 &&
                      offset_text.find_first_not_of("0123456789abcdef") == std::string::npos;
-    if (!hex || line.substr(8, 2) != "  ") continue;
+    if (!hex) continue;
     ++*lines;
-    size_t offset = std::stoul(offset_text, nullptr, 16);
-    for (std::string byte; words >> byte && byte.size() == 2;) {
-      bytes[offset++] = std::byte(std::stoul(byte, nullptr, 16));
+    const size_t offset = std::stoul(offset_text, nullptr, 16);
+    std::string byte;
+    for (size_t index = 0; index < 16 && words >> byte; ++index) {
+      bytes[offset + index] = std::byte(std::stoul(byte, nullptr, 16));
     }
   }
   return bytes;
@@ -210,14 +211,14 @@ TEST(Readme, WorkedExampleIsWhatWeWrite) {
   setup.writer.directory_id = 0x1122334455667788;
   setup.writer.journal = 3;
   test::FakeRing ring(disk);
-  Counters counters;
+  const auto counters = std::make_unique<Counters>();
   struct Deaf final : WriterEvents {
     void on_durable(Position) override {}
     void on_segment_wanted() override {}
     void on_segment_sealed(uint32_t) override {}
     void on_storage_failed(const Error&) override {}
   } deaf;
-  Writer writer(ring, counters, deaf, setup.writer);
+  Writer writer(ring, *counters, deaf, setup.writer);
   std::vector<PreparedSegment> segments;
   for (uint32_t number : {42u, 43u}) {
     std::vector<std::byte> file(16 * 1024);
