@@ -72,6 +72,19 @@ class Process:
         self.child.wait()
         self.child.stdout.close()
 
+    def freeze(self, seconds=10):
+        """Stops every thread of the child where it is; returns when all of them stand still."""
+        self.child.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + seconds
+        tasks = pathlib.Path(f"/proc/{self.child.pid}/task")
+        while time.monotonic() < deadline:
+            states = [(task / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                      for task in tasks.iterdir()]
+            if all(state == "T" for state in states):
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"threads still run: {states}")
+
     def stop(self, seconds=40):
         """Asks for an orderly stop and returns the exit code."""
         if self.child.poll() is None:
