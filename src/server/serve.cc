@@ -162,6 +162,16 @@ void join_all(ControlThread& control, std::vector<std::unique_ptr<ShardThread>>&
   for (auto& shard : shards) shard->join();
 }
 
+/// The files of our Unix sockets: we made them (io::Ring::listen replaces nothing that lives).
+void remove_socket_files(const std::vector<SharedListener>& listeners) {
+  for (const SharedListener& listener : listeners) {
+    if (listener.bound.family != io::Address::Family::unix_path) continue;
+    if (unlink(listener.bound.path.c_str()) != 0) {
+      log_warning(listener.bound.path + " cannot be removed; the next start replaces it");
+    }
+  }
+}
+
 std::vector<SharedListener> prepare_listeners(const Config& config) {
   std::vector<SharedListener> listeners;
   for (const ListenerConfig& listener : config.listeners) {
@@ -200,6 +210,7 @@ int run(const Config& config, const sigset_t& signals, shard::Relay& relay) {
   announce(config, listeners, report);
   wait_and_stop(config, signals, shards);
   join_all(control, shards);
+  remove_socket_files(listeners);
   log_info("stopped");
   stop_logging();
   return 0;

@@ -301,6 +301,7 @@ serves = ["events"]
         self.assertEqual(self.cli(*event, url=f"unix:{unix}", token=relay.token),
                          (0, "accepted 1\n"))
         self.assertEqual(relay.stop(), 0)
+        self.assertFalse(unix.exists())
 
 
 if __name__ == "__main__":
