@@ -197,11 +197,12 @@ bool RelayHarness::stopped() const {
 void RelayHarness::leave() {
   RINGPOST_ASSERT(stopped());
   for (const auto& shard : shards_) shard->leave();
-  shards_.clear();
   world_.remove_actor(*control_);
-  relay_->control_turn(world_.wall_now(), world_.now());  // The last, as ControlThread::join does.
+  // The last, as ControlThread::join does. It may wake shards: their rings outlive it.
+  relay_->control_turn(world_.wall_now(), world_.now());
   control_.reset();
   relay_.reset();
+  shards_.clear();
 }
 
 void RelayHarness::stop(Duration drain) {
