@@ -85,6 +85,9 @@ class Process:
             time.sleep(0.01)
         raise AssertionError(f"threads still run: {states}")
 
+    def thaw(self):
+        self.child.send_signal(signal.SIGCONT)
+
     def stop(self, seconds=40):
         """Asks for an orderly stop and returns the exit code."""
         if self.child.poll() is None:
