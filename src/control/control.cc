@@ -108,10 +108,6 @@ void Control::on(uint32_t, OutcomeRecorded&& message) {
                        .next_attempt_at = message.next_attempt_at});
 }
 
-void Control::on(uint32_t, AttemptStarted&& message) {
-  history_.on_attempt_started(message.delivery);
-}
-
 void Control::on(uint32_t, EndpointGone&& message) {
   const Webhook* webhook = registry_.find(message.webhook_number);
   if (webhook == nullptr || !webhook->active()) return;

@@ -76,7 +76,6 @@ class Control {
   void on(uint32_t shard, ApiRequest&& message);
   void on(uint32_t shard, EventAccepted&& message);
   void on(uint32_t shard, OutcomeRecorded&& message);
-  void on(uint32_t shard, AttemptStarted&& message);
   void on(uint32_t shard, EndpointGone&& message);
   void on(uint32_t shard, SegmentWanted&& message);
   void on(uint32_t shard, SegmentSealed&& message);

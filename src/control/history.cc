@@ -102,12 +102,6 @@ void History::on_outcome(const OutcomeFact& fact) {
   evict();
 }
 
-void History::on_attempt_started(const Ulid& delivery) {
-  const uint32_t index = find(delivery);
-  if (index == no_slot || settled(deliveries_[index])) return;
-  deliveries_[index].status = static_cast<uint32_t>(DeliveryStatus::in_flight);
-}
-
 uint32_t History::unseen_event_at(Position position) {
   const auto [place, is_new] = unseen_.try_emplace(position.packed, no_slot);
   if (is_new) {

@@ -75,7 +75,6 @@ class History {
 
   void on_event(const journal::EventView& event, journal::Position position);
   void on_outcome(const OutcomeFact& fact);
-  void on_attempt_started(const Ulid& delivery);
 
   /// Call once, when all journals have been read: drops what has no event any more, treats events
   /// at or below `marks` as settled, and sorts each webhook's deliveries by time.

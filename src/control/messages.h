@@ -33,8 +33,8 @@ struct EventAccepted {
   journal::EventRef event;
 };
 
-/// An attempt ended (or a delivery was cancelled); its record is in the sender's journal at
-/// `position`, or nowhere if that is not valid (no space).
+/// An attempt started (status in_flight) or ended, or a delivery was cancelled; its record is in
+/// the sender's journal at `position`, or nowhere if that is not valid (no space).
 struct OutcomeRecorded {
   Ulid delivery;
   journal::Position event;
@@ -44,12 +44,6 @@ struct OutcomeRecorded {
   journal::DeliveryStatus status{};
   WallTime started_at{};
   WallTime next_attempt_at{};
-};
-
-/// The first attempt, or the next one, was started. Lets the API say `in_flight`.
-struct AttemptStarted {
-  Ulid delivery;
-  uint32_t attempt = 0;
 };
 
 /// The endpoint answered 410 Gone: the webhook is to be disabled.
@@ -89,8 +83,8 @@ struct StorageFailed {
 };
 
 using ToControl = std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded,
-                               AttemptStarted, EndpointGone, SegmentWanted, SegmentSealed,
-                               PayloadWanted, SnapshotSeen, RedeliverDone, StorageFailed>;
+                               EndpointGone, SegmentWanted, SegmentSealed, PayloadWanted,
+                               SnapshotSeen, RedeliverDone, StorageFailed>;
 
 // --- from the control thread to a shard ---------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "http/serialiser.h"
+#include "http/syntax.h"
 #include "ringpost/version.h"
 
 #include <algorithm>
@@ -16,20 +17,14 @@ bool clean(std::string_view name, std::string_view value) {
   return http::valid_header_name(name) && http::valid_header_value(value);
 }
 
-bool same_name(std::string_view left, std::string_view right) {
-  return std::ranges::equal(left, right, [](char a, char b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(a) == lower(b);
-  });
-}
-
 /// Removes the header `name` from `head` (not from its request line), if it is there.
 void remove_header(std::string& head, std::string_view name) {
   size_t line = head.find("\r\n") + 2;
   while (line < head.size()) {
     const size_t end = head.find("\r\n", line) + 2;
     const size_t colon = head.find(':', line);
-    if (colon < end && same_name(std::string_view(head).substr(line, colon - line), name)) {
+    if (colon < end &&
+        http::equal_ignoring_case(std::string_view(head).substr(line, colon - line), name)) {
       head.erase(line, end - line);
       return;
     }

@@ -65,14 +65,7 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
   }
 
   void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {
-    history_.on_outcome({.delivery = outcome.delivery,
-                         .event = outcome.event,
-                         .record = position,
-                         .webhook_number = outcome.webhook_number,
-                         .attempt = outcome.attempt,
-                         .status = outcome.status,
-                         .started_at = outcome.started_at,
-                         .next_attempt_at = outcome.next_attempt_at});
+    history_.on_outcome(control::to_fact(outcome, position));
   }
 
   void on_finding(const journal::Finding& finding) override {

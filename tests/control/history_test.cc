@@ -94,7 +94,7 @@ TEST_F(HistoryTest, FollowsADeliveryFromPendingToDelivered) {
   const Ulid id = journal::delivery_id(event.uid, 9);
   EXPECT_EQ(history.delivery(id)->status, DeliveryStatus::pending);
   EXPECT_EQ(history.pending_count(), 2u);
-  history.on_attempt_started(id);
+  history.on_outcome(outcome(event, 9, 1, DeliveryStatus::in_flight));
   EXPECT_EQ(history.delivery(id)->status, DeliveryStatus::in_flight);
   const OutcomeFact first = outcome(event, 9, 1, DeliveryStatus::pending);
   history.on_outcome(first);
