@@ -12,8 +12,8 @@ import sys
 
 LAYERS = {
     "base": 0,
-    "io": 1, "http": 1, "subscription": 1, "crypto": 1,
-    "net": 2, "journal": 2,
+    "io": 1, "http": 1, "json": 1, "crypto": 1,
+    "net": 2, "journal": 2, "subscription": 2,
     "dialect": 3,
     "ingest": 4, "delivery": 4, "control": 4,
     "shard": 5,

@@ -2,7 +2,7 @@
 
 #include "ingest/binary_event.h"
 #include "ingest/event_reader.h"
-#include "ingest/json_text.h"
+#include "json/text.h"
 
 #include <algorithm>
 
@@ -10,6 +10,8 @@ namespace ringpost::ingest {
 namespace {
 
 namespace json = simdjson::ondemand;
+using ringpost::json::escapes_are_valid;
+using ringpost::json::trim_end;
 using Events = std::vector<journal::EventView>;
 
 /// simdjson's working memory is about seven bytes for each byte of a document. What a big document

@@ -2,7 +2,7 @@
 
 #include "base/json_writer.h"
 #include "crypto/base64.h"
-#include "ingest/json_text.h"
+#include "json/text.h"
 
 #include <algorithm>
 #include <charconv>
@@ -12,6 +12,9 @@ namespace ringpost::ingest {
 namespace {
 
 namespace json = simdjson::ondemand;
+using ringpost::json::is_json_literal;
+using ringpost::json::trim_end;
+using ringpost::json::unescape;
 
 // Bits of `seen_` above those of the attributes.
 constexpr uint32_t bit_spec_version = 1u << 16;

@@ -1,6 +1,6 @@
 #include "base/prng.h"
 #include "ingest/event_parser.h"
-#include "ingest/json_text.h"
+#include "json/text.h"
 #include "tests/ingest/requests.h"
 
 #include <gtest/gtest.h>
@@ -71,7 +71,7 @@ TEST(EventParser, AgreesWithTheDomParserOnDamagedData) {
       // The object may be followed by nothing but white space, which is not part of it.
       ASSERT_FALSE(refusal) << "seed " << seed << ": " << data << ": " << refusal->detail;
       const std::string_view kept = as_text(events.at(0).data);
-      ASSERT_EQ(kept, trim_end(std::string_view{data}.substr(data.find('{')))) << seed;
+      ASSERT_EQ(kept, json::trim_end(std::string_view{data}.substr(data.find('{')))) << seed;
       ++accepted;
     } else if (!refusal) {
       // The damage may have closed the event and begun another member: then data is a part.

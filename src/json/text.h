@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace ringpost::ingest {
+namespace ringpost::json {
 
 /// `token` without the white space of JSON behind it.
 std::string_view trim_end(std::string_view token);
@@ -20,4 +20,4 @@ bool escapes_are_valid(std::string_view json);
 /// @returns false if it holds an unpaired surrogate or a bad escape: there is no such text then.
 bool unescape(std::string_view inside, std::string& out);
 
-}  // namespace ringpost::ingest
+}  // namespace ringpost::json

@@ -1,10 +1,10 @@
-#include "ingest/json_text.h"
+#include "json/text.h"
 
 #include <cstdint>
 #include <cstring>
 #include <optional>
 
-namespace ringpost::ingest {
+namespace ringpost::json {
 namespace {
 
 bool is_digit(char byte) {
@@ -156,4 +156,4 @@ bool unescape(std::string_view inside, std::string& out) {
   return true;
 }
 
-}  // namespace ringpost::ingest
+}  // namespace ringpost::json

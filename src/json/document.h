@@ -1,0 +1,76 @@
+#pragma once
+
+#include "json/path.h"
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace ringpost::json {
+
+enum class Kind : uint8_t { missing, null, boolean, integer, number, string, array, object };
+
+/// What stands at a path.
+struct Found {
+  Kind kind = Kind::missing;
+  /// Missing and null: empty. Strings: what they stand for, without quotes and escapes; one with an
+  /// unpaired surrogate stands for no text and is given as it is spelled. Integers: in decimal, of
+  /// any length (`-0` is `0`). Other numbers: as spelled. Booleans: `true`, `false`. Arrays and
+  /// objects: JSON without the white space, everything else as spelled.
+  std::string_view text;
+};
+
+/// Reads single facts out of a JSON text, an event's `data` above all. The text is parsed at the
+/// first look-up, once, into an index of its values; a look-up then steps over what it does not
+/// want. What is accepted is what ingest accepts: RFC 8259 in UTF-8, numbers of any size. In
+/// anything else, and in what is nested deeper than depth_max, everything is missing.
+///
+/// A member that stands twice: the last one counts, at every level, as in most receivers' parsers.
+///
+/// Memory is kept from text to text: look-ups and texts no bigger than an earlier one allocate
+/// nothing. What a text or an index above kept_bytes_max took is given back, at the next assign()
+/// at the latest. An index takes 24 bytes for a value, so at most 12 (24 while it grows) for a byte
+/// of text; parsing takes 8 more.
+///
+/// One thread at a time.
+class Document {
+ public:
+  static constexpr uint32_t depth_max = 128;
+  static constexpr size_t kept_bytes_max = 1024 * 1024;
+
+  Document();
+  Document(Document&&) noexcept;
+  Document& operator=(Document&&) noexcept;
+  ~Document();
+
+  /// From now on look-ups are made in `text`: borrowed until the next assign(), needs no padding.
+  void assign(std::string_view text);
+
+  /// @returns `text` valid until the next call of any function of this object.
+  Found find(const Path& path);
+
+  /// Whether something stands at `path`, null included. Cheaper than find(): no text is made.
+  bool has_member(const Path& path);
+
+  /// Calls `visit(const Found&)` for each element of the array at `path`, in order, as long as it
+  /// returns true. Something that is no array has no elements. `visit` makes no call on this
+  /// object; what it gets is valid until it returns.
+  template <typename Visit>
+  void for_each_element(const Path& path, Visit visit) {
+    for (uint32_t node = first_element(path); node != no_node; node = next_element(node)) {
+      if (!visit(at(node))) return;
+    }
+  }
+
+ private:
+  struct State;
+  static constexpr uint32_t no_node = UINT32_MAX;
+
+  uint32_t first_element(const Path& path);
+  uint32_t next_element(uint32_t node) const;
+  Found at(uint32_t node);
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ringpost::json
