@@ -1,0 +1,136 @@
+#include "subscription/branch_patterns.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace ringpost::subscription {
+namespace {
+
+bool matches(std::string_view patterns, std::string_view branch) {
+  const auto compiled = BranchPatterns::compile(patterns);
+  EXPECT_TRUE(compiled) << patterns;
+  return compiled && compiled->matches(branch);
+}
+
+struct Case {
+  std::string_view patterns;
+  std::string_view branch;
+  bool match;
+};
+
+TEST(BranchPatterns, MatchAsBuildkiteDocuments) {
+  const std::vector<Case> cases{
+      {"", "anything", true},
+      {"*", "a/b/c", true},
+      {"main", "main", true},
+      {"main", "main2", false},
+      {"!production", "main", true},
+      {"!production", "production", false},
+      {"main features/*", "main", true},
+      {"main features/*", "features/login", true},
+      {"main features/*", "feature/login", false},
+      {"*-test", "rails-update-test", true},
+      {"*-test", "unit-test-2", false},
+      {"stages/* !stages/production", "stages/demo", true},
+      {"stages/* !stages/production", "stages/production", false},
+      {"stages/* !stages/production", "main", false},
+      {"v*.0", "v1.0", true},
+      {"v*.0", "v1.01", false},
+      {"v* !v1.*", "v2.3", true},
+      {"v* !v1.*", "v1.1", false},
+      {"main feature/* !feature/beta release/*", "feature/beta", false},
+      {"main feature/* !feature/beta release/*", "release/7", true},
+  };
+  for (const Case& one : cases) {
+    EXPECT_EQ(matches(one.patterns, one.branch), one.match) << one.patterns << ": " << one.branch;
+  }
+}
+
+TEST(BranchPatterns, MatchByteWiseWhereNothingIsDocumented) {
+  const std::vector<Case> cases{
+      {"main", "Main", false},
+      {"main features/*", "features/a/b", true},
+      {"main features/*", "features", false},
+      {"stages/* !stages/production", "stages/production/eu", true},
+      {"v*.0", "v.0", true},
+      {"v* !v1.*", "v1", true},
+      {"feature/*/ui", "feature/a/b/ui", true},
+      {"a*b*c", "aXbYc", true},
+      {"a*b*c", "acb", false},
+      {"**", "x", true},
+      {"rel?ase", "release", false},
+      {"[rm]ain", "main", false},
+      {"!a !b", "c", true},
+      {"!a !b", "b", false},
+      {"!*", "main", false},
+      {"* !dependabot/*", "dependabot/x", false},
+      {"!feature/beta main feature/*", "feature/beta", false},
+      {"  main   release/*  ", "main", true},
+      {"main", "someone:main", false},
+  };
+  for (const Case& one : cases) {
+    EXPECT_EQ(matches(one.patterns, one.branch), one.match) << one.patterns << ": " << one.branch;
+  }
+}
+
+TEST(BranchPatterns, LetNoTwoPiecesShareAByte) {
+  EXPECT_FALSE(matches("ab*ba", "aba"));
+  EXPECT_TRUE(matches("ab*ba", "abba"));
+  EXPECT_FALSE(matches("a*ab*b", "aab"));
+  EXPECT_TRUE(matches("a*ab*b", "aabb"));
+  EXPECT_FALSE(matches("*aa*aa*", "aaa"));
+  EXPECT_TRUE(matches("*aa*aa*", "xaaaax"));
+}
+
+TEST(BranchPatterns, AreSeparatedByAnyWhiteSpace) {
+  for (const std::string_view patterns : {"main\tdev", "main\ndev", "\n main \r\n dev\t"}) {
+    EXPECT_TRUE(matches(patterns, "main"));
+    EXPECT_TRUE(matches(patterns, "dev"));
+    EXPECT_FALSE(matches(patterns, "main dev"));
+  }
+  EXPECT_TRUE(matches(" \t\n", "anything"));
+}
+
+TEST(BranchPatterns, NegateOnceOnly) {
+  EXPECT_FALSE(matches("!!a", "!a"));
+  EXPECT_TRUE(matches("!!a", "a"));
+  EXPECT_TRUE(matches("a!", "a!"));
+}
+
+TEST(BranchPatterns, AreEveryBranchByDefault) {
+  EXPECT_TRUE(BranchPatterns{}.matches("main"));
+  EXPECT_TRUE(BranchPatterns{}.matches(""));
+  EXPECT_FALSE(matches("main", ""));
+  EXPECT_TRUE(matches("*", ""));
+}
+
+TEST(BranchPatterns, RefuseALoneNegationAndWhatIsTooLong) {
+  const auto words = [](size_t count) {
+    std::string text;
+    for (size_t word = 0; word < count; ++word) text += "w ";
+    return text;
+  };
+  EXPECT_EQ(BranchPatterns::object_to(words(64)), "");
+  EXPECT_NE(BranchPatterns::object_to(words(65)).find("64 words"), Objection::npos);
+  EXPECT_EQ(BranchPatterns::object_to(std::string(4096, 'a')), "");
+  EXPECT_NE(BranchPatterns::object_to(std::string(4097, ' ')).find("4096 bytes"), Objection::npos);
+  for (const std::string_view text : {"!", "main !", "! main", "a\t!\nb"}) {
+    EXPECT_NE(BranchPatterns::object_to(text).find("'!'"), Objection::npos) << text;
+    EXPECT_FALSE(BranchPatterns::compile(text)) << text;
+  }
+}
+
+// A matcher that tries every place of every star would not come back in our lifetime.
+TEST(BranchPatterns, DoNotBlowUp) {
+  std::string pattern;
+  while (pattern.size() + 5 < BranchPatterns::bytes_max) pattern += "*aa";
+  const std::string branch(pattern.size() / 3 * 2 + 500, 'a');
+  EXPECT_TRUE(matches(pattern + "*", branch));
+  EXPECT_FALSE(matches(pattern + "*b*", branch));
+  EXPECT_FALSE(matches(pattern + "*b", branch));
+}
+
+}  // namespace
+}  // namespace ringpost::subscription
