@@ -14,10 +14,11 @@ LAYERS = {
     "base": 0,
     "io": 1, "http": 1, "json": 1, "crypto": 1,
     "net": 2, "journal": 2, "subscription": 2,
-    "dialect": 3,
-    "ingest": 4, "delivery": 4, "control": 4,
-    "shard": 5,
-    "server": 6, "cli": 6,
+    "api": 3,
+    "dialect": 4,
+    "ingest": 5, "delivery": 5, "control": 5,
+    "shard": 6,
+    "server": 7, "cli": 7,
 }
 # server/main.cc puts the client commands into the one binary.
 EXCEPTIONS = {("server/main.cc", "cli")}

@@ -118,6 +118,7 @@ class Dump final : public Visitor {
       text(json, "request_head", outcome.request_head);
       text(json, "response_head", outcome.response_head);
       text(json, "response_body", as_text(outcome.response_body));
+      text(json, "request_body", as_text(outcome.request_body));
     }
     end(json);
   }

@@ -31,6 +31,16 @@ enum class Errc : uint8_t {
   certificate_invalid,  ///< The peer's certificate does not verify; `detail` is an X509_V_ERR_*.
   bad_status,           ///< The answer's status means failure; `detail` is the status.
   unsupported,          ///< The kernel, file system or peer lacks what we need.
+  not_renderable,       ///< The event gives no valid request; `detail` is an Unrenderable.
+};
+
+/// Why an event gives no request for a webhook: the `detail` of Errc::not_renderable.
+enum class Unrenderable : int32_t {
+  header_value = 1,  ///< A header's value would hold a line break or NUL.
+  target_path,       ///< The URL's path would hold a `.` or `..` segment.
+  target_bytes,      ///< The URL would be too long.
+  body_bytes,        ///< The body would be too large.
+  data_object,       ///< The event's data is no JSON object.
 };
 
 /// Who failed: whom a log line blames.

@@ -32,6 +32,7 @@ std::string_view name(Errc code) {
     case Errc::certificate_invalid: return "certificate_invalid";
     case Errc::bad_status: return "bad_status";
     case Errc::unsupported: return "unsupported";
+    case Errc::not_renderable: return "not_renderable";
   }
   RINGPOST_UNREACHABLE();
 }
@@ -74,8 +75,20 @@ std::string_view sentence(Errc code) {
     case Errc::certificate_invalid: return "the certificate does not verify";
     case Errc::bad_status: return "the answer's status means failure";
     case Errc::unsupported: return "not supported";
+    case Errc::not_renderable: return "the event gives no valid request";
   }
   RINGPOST_UNREACHABLE();
+}
+
+std::string_view describe(Unrenderable reason) {
+  switch (reason) {
+    case Unrenderable::header_value: return "a header would hold a line break or NUL";
+    case Unrenderable::target_path: return "the URL's path would hold a dot segment";
+    case Unrenderable::target_bytes: return "the URL would be too long";
+    case Unrenderable::body_bytes: return "the body would be too large";
+    case Unrenderable::data_object: return "its data is no JSON object";
+  }
+  return "for a reason that this version does not know";  // The number may come from a file.
 }
 
 }  // namespace
@@ -85,6 +98,8 @@ std::string describe(const Error& error) {
   if (error.detail == 0) return text;
   switch (error.code) {
     case Errc::bad_status: return text + " (" + std::to_string(error.detail) + ")";
+    case Errc::not_renderable:
+      return text + ": " + std::string{describe(static_cast<Unrenderable>(error.detail))};
     case Errc::tls_failed:
     case Errc::certificate_invalid: return text + " (reason " + std::to_string(error.detail) + ")";
     default: break;
@@ -117,7 +132,8 @@ bool retryable(Errc code) {
     case Errc::locked:
     case Errc::unauthenticated:
     case Errc::not_permitted:
-    case Errc::unsupported: return false;
+    case Errc::unsupported:
+    case Errc::not_renderable: return false;
   }
   RINGPOST_UNREACHABLE();
 }

@@ -15,6 +15,18 @@ int digit_value(char digit) {
   return found != nullptr ? static_cast<int>(found - alphabet) : -1;
 }
 
+/// A UUID's dashes stand behind 8, 4, 4 and 4 digits.
+bool is_dash_place(size_t index) {
+  return index == 8 || index == 13 || index == 18 || index == 23;
+}
+
+int hexadecimal_value(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
 }  // namespace
 
 Ulid Ulid::mint(WallTime now, Prng& random) {
@@ -27,6 +39,31 @@ Ulid Ulid::mint(WallTime now, Prng& random) {
   const uint64_t low = random.next();
   std::memcpy(&id.bytes[6], &high, 8);
   std::memcpy(&id.bytes[14], &low, 2);
+  return id;
+}
+
+Ulid Ulid::mint_uuid(WallTime now, Prng& random) {
+  Ulid id = mint(now, random);
+  id.bytes[6] = static_cast<uint8_t>((id.bytes[6] & 0x0F) | 0x70);  // Version 7.
+  id.bytes[8] = static_cast<uint8_t>((id.bytes[8] & 0x3F) | 0x80);  // The variant of RFC 9562.
+  return id;
+}
+
+std::optional<Ulid> Ulid::parse_uuid(std::string_view text) {
+  if (text.size() != uuid_text_size) return std::nullopt;
+  Ulid id;
+  size_t digit_count = 0;
+  for (size_t index = 0; index < text.size(); ++index) {
+    if (is_dash_place(index)) {
+      if (text[index] != '-') return std::nullopt;
+      continue;
+    }
+    const int value = hexadecimal_value(text[index]);
+    if (value < 0) return std::nullopt;
+    uint8_t& byte = id.bytes[digit_count / 2];
+    byte = static_cast<uint8_t>(byte << 4 | value);
+    ++digit_count;
+  }
   return id;
 }
 
@@ -58,6 +95,21 @@ void Ulid::write_text(char* to) const {
 std::string Ulid::to_text() const {
   std::string text(text_size, '\0');
   write_text(text.data());
+  return text;
+}
+
+void Ulid::write_uuid_text(char* to) const {
+  constexpr char digits[] = "0123456789abcdef";
+  for (size_t index = 0; index < bytes.size(); ++index) {
+    if (index == 4 || index == 6 || index == 8 || index == 10) *to++ = '-';
+    *to++ = digits[bytes[index] >> 4];
+    *to++ = digits[bytes[index] & 15];
+  }
+}
+
+std::string Ulid::to_uuid_text() const {
+  std::string text(uuid_text_size, '\0');
+  write_uuid_text(text.data());
   return text;
 }
 

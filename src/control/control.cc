@@ -6,6 +6,7 @@
 #include "control/store/store.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
+#include "dialect/dialect.h"
 #include "http/syntax.h"
 
 #include <algorithm>
@@ -51,7 +52,15 @@ Control::Control(const Parts& parts, const Options& options)
       retention_(ledger_, history_, parts.journals, parts.store, options.retention),
       webhook_api_(registry_, random_, options.checks),
       delivery_api_(registry_, history_, parts.journals, random_,
-                    static_cast<uint32_t>(parts.counters.size())) {
+                    static_cast<uint32_t>(parts.counters.size())),
+      desk_({.registry = registry_,
+             .table = parts.table,
+             .history = history_,
+             .journals = parts.journals,
+             .publisher = publisher_,
+             .random = random_,
+             .checks = options_.checks,
+             .shard_count = static_cast<uint32_t>(parts.counters.size())}) {
   RINGPOST_ASSERT(!counters_.empty());
 }
 
@@ -81,15 +90,13 @@ void Control::handle(uint32_t shard, ToControl&& message, WallTime wall_now, Ins
 }
 
 void Control::on(uint32_t shard, ApiRequest&& message) {
-  Redelivery redelivery;
-  Answer answered = answer(*message.request, redelivery);
+  Outgoing outgoing;
+  Answer answered = answer(message, outgoing);
   ApiReply reply{message.handle, std::make_unique<http::Response>(std::move(answered.response))};
   switch (answered.when) {
     case Answer::When::now: post_.send(shard, std::move(reply)); return;
-    case Answer::When::published: publisher_.reply_when_seen(shard, std::move(reply)); return;
-    case Answer::When::redelivered:
-      send_redelivery(shard, std::move(reply), std::move(redelivery));
-      return;
+    case Answer::When::published: publisher_.send_when_seen(shard, std::move(reply)); return;
+    case Answer::When::stored: send_outgoing(shard, std::move(reply), std::move(outgoing)); return;
   }
 }
 
@@ -173,28 +180,78 @@ void Control::on(uint32_t shard, StorageFailed&& message) {
 
 // --- requests -----------------------------------------------------------------------------------
 
-Answer Control::answer(const http::Request& request, Redelivery& redelivery) {
-  auto route = find_route(request.method, request.path);
-  if (std::holds_alternative<NoSuchPath>(route)) {
-    return refuse(refusal(404, "there is no such path"));
+// answer ─> the API that the path belongs to ─> route ─> token and scope ─> the operation
+
+Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
+  const http::Request& request = *message.request;
+  const dialect::Dialect* dialect = nullptr;
+  for (const dialect::Dialect* candidate : dialect::all()) {
+    if (candidate->owns_path(request.path)) dialect = candidate;
   }
-  if (const auto* wrong = std::get_if<WrongMethod>(&route)) {
-    Answer refused = refuse(refusal(405, "this path takes other methods: " + wrong->allow));
+  const auto routes = dialect != nullptr ? dialect->routes() : native_routes();
+  const auto refuse_here = [&](const Problem& problem) -> Answer {
+    return dialect != nullptr ? Answer{dialect->refuse(problem)} : refuse(problem);
+  };
+  auto found = api::find_route(routes, request.method, request.path);
+  if (std::holds_alternative<api::NoSuchPath>(found)) {
+    return refuse_here(refusal(404, "there is no such path"));
+  }
+  if (const auto* wrong = std::get_if<api::WrongMethod>(&found)) {
+    Answer refused = refuse_here(refusal(405, "this path takes other methods: " + wrong->allow));
     refused.response.headers.push_back({"Allow", wrong->allow});
     return refused;
   }
-  Match& match = std::get<Match>(route);
-  auto caller = authenticate(request, table_.current(), match.route->scope);
-  if (auto* refused = std::get_if<http::Response>(&caller)) return {std::move(*refused)};
   if (!request.body.empty() && !is_json_type(request.header("content-type"))) {
-    return refuse(refusal(415, "send the body as application/json", "Content-Type"));
+    return refuse_here(refusal(415, "send the body as application/json", "Content-Type"));
   }
-  const auto* token = std::get<const subscription::Token*>(caller);
-  return run(match.route->operation, {request, token->organization, std::move(match.id), wall_now_},
-             redelivery);
+  const auto& match = std::get<api::Match>(found);
+  if (dialect != nullptr) return answer_dialect(*dialect, message, match, outgoing);
+  return answer_native(message, match, outgoing);
 }
 
-Answer Control::run(Operation operation, const Call& call, Redelivery& redelivery) {
+Answer Control::answer_native(const ApiRequest& message, const api::Match& match,
+                              Outgoing& outgoing) {
+  auto caller = authenticate(*message.request, table_.current(), match.route->scope);
+  if (auto* refused = std::get_if<http::Response>(&caller)) return {std::move(*refused)};
+  const auto* token = std::get<const subscription::Token*>(caller);
+  return run(static_cast<Operation>(match.route->operation), call_of(message, match, token),
+             outgoing);
+}
+
+Answer Control::answer_dialect(const dialect::Dialect& dialect, const ApiRequest& message,
+                               const api::Match& match, Outgoing& outgoing) {
+  const subscription::Token* token = nullptr;
+  if (match.route->access == api::Access::token) {
+    auto caller = authenticate(*message.request, table_.current(), match.route->scope);
+    if (auto* refused = std::get_if<http::Response>(&caller)) {
+      return {dialect.refuse(refusal(refused->status, "the token is missing or unknown"))};
+    }
+    token = std::get<const subscription::Token*>(caller);
+  }
+  const Call call = call_of(message, match, token);
+  desk_.begin(call.organization, wall_now_);
+  Answer answer = dialect.handle(*match.route, call, desk_);
+  if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
+  RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
+  return answer;
+}
+
+Call Control::call_of(const ApiRequest& message, const api::Match& match,
+                      const subscription::Token* token) const {
+  const http::Request& request = *message.request;
+  std::string base = options_.public_url;
+  if (base.empty())
+    base = (message.tls ? "https://" : "http://") + std::string{request.header("host")};
+  return {.request = request,
+          .token = token,
+          .organization = token != nullptr ? token->organization : std::string{},
+          .parameters = match.parameters,
+          .base_url = std::move(base),
+          .peer = &message.peer,
+          .now = wall_now_};
+}
+
+Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
   switch (operation) {
     case Operation::webhook_create: return webhook_api_.create(call);
     case Operation::webhook_list: return webhook_api_.list(call);
@@ -206,7 +263,7 @@ Answer Control::run(Operation operation, const Call& call, Redelivery& redeliver
     case Operation::webhook_rotate_secret: return webhook_api_.rotate_secret(call);
     case Operation::webhook_deliveries: return delivery_api_.list(call);
     case Operation::delivery_show: return delivery_api_.show(call);
-    case Operation::delivery_redeliver: return delivery_api_.redeliver(call, redelivery);
+    case Operation::delivery_redeliver: return delivery_api_.redeliver(call, outgoing);
     case Operation::event_show: return delivery_api_.show_event(call);
     case Operation::status_show: return show_status(status_facts(), history_, registry_, counters_);
   }
@@ -219,7 +276,7 @@ StatusFacts Control::status_facts() const {
           .journal_bytes = journals_.bytes()};
 }
 
-void Control::send_redelivery(uint32_t shard, ApiReply reply, Redelivery redelivery) {
+void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
   if (redelivering_.size() >= redelivering_max) {
     Problem problem = refusal(503, "too many redeliveries wait for the disk");
     problem.retry_after_s = 1;
@@ -229,7 +286,7 @@ void Control::send_redelivery(uint32_t shard, ApiReply reply, Redelivery redeliv
   }
   const uint64_t ticket = next_ticket_++;
   redelivering_.emplace(ticket, Redelivering{shard, std::move(reply)});
-  post_.send(redelivery.shard, Redeliver{ticket, std::move(redelivery.event)});
+  post_.send(outgoing.shard, Redeliver{ticket, std::move(outgoing.event)});
 }
 
 // --- housekeeping -------------------------------------------------------------------------------

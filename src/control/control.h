@@ -5,6 +5,7 @@
 #include "control/api/api.h"
 #include "control/history.h"
 #include "control/journal_access.h"
+#include "control/management_desk.h"
 #include "control/messages.h"
 #include "control/publisher.h"
 #include "control/retention.h"
@@ -16,6 +17,10 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+namespace ringpost::dialect {
+class Dialect;
+}
 
 namespace ringpost::control {
 
@@ -33,6 +38,8 @@ class Control {
     History::Options history;
     Retention::Options retention;
     WebhookChecks checks;
+    /// Scheme and authority under which clients reach the relay; empty: as each request says.
+    std::string public_url;
     uint64_t prng_seed = 0;
   };
 
@@ -85,10 +92,15 @@ class Control {
   void on(uint32_t shard, StorageFailed&& message);
   void on(uint32_t, std::monostate&&) {}
 
-  Answer answer(const http::Request& request, Redelivery& redelivery);
-  Answer run(Operation operation, const Call& call, Redelivery& redelivery);
+  Answer answer(const ApiRequest& message, Outgoing& outgoing);
+  Answer answer_native(const ApiRequest& message, const api::Match& match, Outgoing& outgoing);
+  Answer answer_dialect(const dialect::Dialect& dialect, const ApiRequest& message,
+                        const api::Match& match, Outgoing& outgoing);
+  Call call_of(const ApiRequest& message, const api::Match& match,
+               const subscription::Token* token) const;
+  Answer run(Operation operation, const Call& call, Outgoing& outgoing);
   StatusFacts status_facts() const;
-  void send_redelivery(uint32_t shard, ApiReply reply, Redelivery redelivery);
+  void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
 
   Store& store_;
@@ -106,6 +118,7 @@ class Control {
   Retention retention_;
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
+  ManagementDesk desk_;
 
   WallTime wall_now_{};
   Instant now_{};

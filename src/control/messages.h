@@ -26,6 +26,7 @@ struct ApiRequest {
   http::RequestHandle handle;
   std::unique_ptr<http::Request> request;
   io::Address peer;
+  bool tls = false;  ///< It came over TLS.
 };
 
 /// An event is durable in the sender's journal and its deliveries are under way.

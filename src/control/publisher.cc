@@ -8,8 +8,8 @@ namespace ringpost::control {
 Publisher::Publisher(WebhookRegistry& registry, Post& post, uint32_t shard_count)
     : registry_(registry), post_(post), seen_(shard_count) {}
 
-void Publisher::reply_when_seen(uint32_t shard, ApiReply reply) {
-  waiting_.push_back({0, shard, std::move(reply)});
+void Publisher::send_when_seen(uint32_t shard, ToShard message) {
+  waiting_.push_back({0, shard, std::move(message)});
   dirty_ = true;
 }
 
@@ -44,7 +44,7 @@ void Publisher::answer() {
     Waiting& first = waiting_.front();
     const bool unpublished = first.version == 0 && dirty_;
     if (unpublished || first.version > everywhere) return;
-    post_.send(first.shard, std::move(first.reply));
+    post_.send(first.shard, std::move(first.message));
     waiting_.pop_front();
   }
 }

@@ -17,8 +17,8 @@ class Publisher {
   /// @param post  must outlive the publisher.
   Publisher(WebhookRegistry& registry, Post& post, uint32_t shard_count);
 
-  /// Sends `reply` to `shard` once everything changed so far is in force everywhere.
-  void reply_when_seen(uint32_t shard, ApiReply reply);
+  /// Sends `message` to `shard` once everything changed so far is in force everywhere.
+  void send_when_seen(uint32_t shard, ToShard message);
 
   /// Something changed, and nobody waits for it: it goes out with the next flush.
   void on_change() { dirty_ = true; }
@@ -36,7 +36,7 @@ class Publisher {
   struct Waiting {
     uint64_t version = 0;  // 0: with the next flush.
     uint32_t shard = 0;
-    ApiReply reply;
+    ToShard message;
   };
 
   void answer();

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "control/store/store.h"
+#include "dialect/dialect.h"
 
 #include <utility>
 
@@ -16,6 +17,8 @@ Result<void> WebhookRegistry::load() {
   const auto loaded = store_.load(
       [this](Webhook&& webhook) {
         ids_.emplace(Key{webhook.organization, webhook.id}, webhook.number);
+        add_to_group(webhook);
+        webhook.rule = dialect::make_rule(webhook);
         table_.put(std::move(webhook));
       },
       [this](subscription::Token&& token) { table_.put_token(std::move(token)); });
@@ -26,9 +29,11 @@ Result<void> WebhookRegistry::load() {
 
 Result<const Webhook*> WebhookRegistry::create(Webhook webhook) {
   if (auto stored = store_.insert_webhook(webhook); !stored) return stored.error();
-  ids_.emplace(Key{webhook.organization, webhook.id}, webhook.number);
-  put(webhook);
-  return find(webhook.number);
+  const uint32_t number = webhook.number;
+  ids_.emplace(Key{webhook.organization, webhook.id}, number);
+  add_to_group(webhook);
+  put(std::move(webhook));
+  return find(number);
 }
 
 Result<const Webhook*> WebhookRegistry::update(Webhook webhook) {
@@ -37,14 +42,18 @@ Result<const Webhook*> WebhookRegistry::update(Webhook webhook) {
   if (auto stored = store_.update_webhook(webhook); !stored) return stored.error();
   if (before->active() && !webhook.active()) ended_.push_back(webhook.number);
   if (webhook.active()) std::erase(ended_, webhook.number);
-  put(webhook);
-  return find(webhook.number);
+  groups_.erase(Key{group_key(*before), webhook.id});
+  add_to_group(webhook);
+  const uint32_t number = webhook.number;
+  put(std::move(webhook));
+  return find(number);
 }
 
 Result<void> WebhookRegistry::remove(const Webhook& webhook) {
   const uint32_t number = webhook.number;  // `webhook` may live in changed_.
   if (auto removed = store_.delete_webhook(number); !removed) return removed;
   ids_.erase(Key{webhook.organization, webhook.id});
+  groups_.erase(Key{group_key(webhook), webhook.id});
   std::erase(ended_, number);
   ended_.push_back(number);
   changed_[number] = std::nullopt;
@@ -52,9 +61,37 @@ Result<void> WebhookRegistry::remove(const Webhook& webhook) {
   return {};
 }
 
-void WebhookRegistry::put(const Webhook& webhook) {
+void WebhookRegistry::put(Webhook webhook) {
+  webhook.rule = dialect::make_rule(webhook);
   table_.put(webhook);
-  changed_[webhook.number] = webhook;
+  const uint32_t number = webhook.number;
+  changed_[number] = std::move(webhook);
+}
+
+/// Only where somebody lists groups: with a million webhooks each entry counts.
+void WebhookRegistry::add_to_group(const Webhook& webhook) {
+  if (dialect::of(webhook).routes().empty()) return;
+  groups_.emplace(Key{group_key(webhook), webhook.id}, webhook.number);
+}
+
+/// No name holds a NUL (patterns.h).
+std::string WebhookRegistry::group_key(const Webhook& webhook) {
+  std::string key = webhook.organization;
+  key.append(1, '\0').append(webhook.dialect).append(1, '\0');
+  return key.append(dialect::of(webhook).group(webhook));
+}
+
+std::vector<const Webhook*> WebhookRegistry::group(std::string_view organization,
+                                                   std::string_view dialect,
+                                                   std::string_view group) const {
+  std::string key{organization};
+  key.append(1, '\0').append(dialect).append(1, '\0').append(group);
+  std::vector<const Webhook*> found;
+  for (auto place = groups_.lower_bound(Key{key, Ulid{}});
+       place != groups_.end() && place->first.first == key; ++place) {
+    found.push_back(find(place->second));
+  }
+  return found;
 }
 
 const Webhook* WebhookRegistry::find(uint32_t number) const {

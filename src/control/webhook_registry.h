@@ -39,6 +39,10 @@ class WebhookRegistry {
   std::vector<const subscription::Webhook*> list(std::string_view organization,
                                                  const std::optional<Ulid>& before,
                                                  size_t count) const;
+  /// All webhooks of one group of a dialect (Dialect::group), oldest first.
+  std::vector<const subscription::Webhook*> group(std::string_view organization,
+                                                  std::string_view dialect,
+                                                  std::string_view group) const;
   size_t count() const { return ids_.size(); }
 
   struct Published {
@@ -51,11 +55,14 @@ class WebhookRegistry {
  private:
   using Key = std::pair<std::string, Ulid>;  // Organization and id: sorts by age within one.
 
-  void put(const subscription::Webhook& webhook);
+  void put(subscription::Webhook webhook);
+  void add_to_group(const subscription::Webhook& webhook);
+  static std::string group_key(const subscription::Webhook& webhook);
 
   Store& store_;
   subscription::SubscriptionTable& table_;
   std::map<Key, uint32_t, std::less<>> ids_;
+  std::map<Key, uint32_t, std::less<>> groups_;  // By group_key and id.
   // What the table's current snapshot does not show yet. Empty: removed.
   std::unordered_map<uint32_t, std::optional<subscription::Webhook>> changed_;
   std::vector<uint32_t> ended_;

@@ -2,12 +2,17 @@
 
 #include "delivery/dispatcher.h"
 #include "delivery/retry.h"
-#include "dialect/renderer.h"
 
 #include <algorithm>
 #include <charconv>
 
 namespace ringpost::delivery {
+namespace {
+
+/// Idle connections are many, and their next request may be much smaller.
+constexpr size_t request_bytes_kept_max = 4096;
+
+}  // namespace
 
 Connection::Connection(Dispatcher& dispatcher, Endpoint& endpoint)
     : dispatcher_(dispatcher),
@@ -85,11 +90,14 @@ void Connection::on_stream_open() {
 // --------------------------------------------------------------------------------------
 
 void Connection::exchange() {
-  step_ = Step::exchange;
   parser_.reset();
-  const Delivery& delivery = *attempt_.delivery;
-  dispatcher_.render(delivery, head_);
-  stream_.send(as_bytes(head_), delivery.event->view().data);
+  request_.clear();
+  if (const auto error = dispatcher_.render(*attempt_.delivery, request_)) {
+    settle(error);
+    return keep();  // Nothing was sent: the connection is as good as before.
+  }
+  step_ = Step::exchange;
+  stream_.send(as_bytes(request_.head), request_.body);
 }
 
 void Connection::on_stream_bytes(Bytes bytes) {
@@ -141,11 +149,12 @@ void Connection::on_answer() {
   } else {
     settle(Error{Errc::bad_status, Side::endpoint, parser_.status()});
   }
-  if (parser_.reusable() && stream_.open() && !dispatcher_.stopping()) return keep();
+  if (parser_.reusable()) return keep();
   close(parser_.complete());
 }
 
 void Connection::keep() {
+  if (!stream_.open() || dispatcher_.stopping()) return close(true);
   step_ = Step::idle;
   if (const auto seconds = parser_.keep_alive_timeout_s()) {
     // Ours ends first, so that a request is rarely sent into a closing connection.
@@ -153,7 +162,9 @@ void Connection::keep() {
     endpoint_.idle_max = std::min(endpoint_.idle_max, theirs);
   }
   parser_.reset();
-  if (head_.capacity() > 1024) std::string{}.swap(head_);
+  if (request_.head.capacity() + request_.made_body.capacity() > request_bytes_kept_max) {
+    request_ = {};
+  }
   dispatcher_.ring().arm<&Connection::on_idle_too_long>(*this, timer_, endpoint_.idle_max);
   endpoint_.idle.push_front(*this);
   dispatcher_.on_connection_idle(*this);
@@ -194,7 +205,7 @@ void Connection::settle(std::optional<Error> error) {
     result.retry_after =
         parse_retry_after(parser_.header("retry-after"), dispatcher_.ring().wall_now());
   }
-  if (step_ == Step::exchange) result.request_head = head_;
+  if (step_ == Step::exchange) result.request = &request_;
   dispatcher_.settle(attempt, result);
 }
 

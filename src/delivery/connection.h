@@ -2,6 +2,7 @@
 
 #include "base/intrusive_list.h"
 #include "delivery/target.h"
+#include "dialect/renderer.h"
 #include "http/response_parser.h"
 #include "io/ring.h"
 #include "net/resolver.h"
@@ -29,7 +30,7 @@ struct AttemptResult {
   std::optional<Error> error;  ///< Nothing: a 2xx came.
   uint16_t http_status = 0;
   bool response_truncated = false;
-  std::string_view request_head;
+  const dialect::Request* request = nullptr;  ///< As sent; null: it did not come to that.
   std::string_view response_head;
   Bytes response_body;
   std::optional<Duration> retry_after;
@@ -83,7 +84,7 @@ class Connection final : public net::StreamOwner {
   http::ResponseParser parser_;
   net::Query query_;
   std::vector<io::Address> addresses_;  ///< Allowed ones that were not tried yet, last first.
-  std::string head_;                    ///< The request's, as sent.
+  dialect::Request request_;
   Attempt attempt_;
   io::Timer timer_;  ///< The attempt's deadline, or the end of idleness.
   Step step_ = Step::fresh;

@@ -1,7 +1,7 @@
 #include "delivery/dispatcher.h"
 
 #include "delivery/retry.h"
-#include "dialect/renderer.h"
+#include "dialect/dialect.h"
 
 #include <algorithm>
 #include <vector>
@@ -82,7 +82,8 @@ bool Dispatcher::refresh(Target& target) {
   if (webhook == nullptr || !webhook->active()) return false;
   if (target.renderer != nullptr && target.webhook_updated_at == webhook->updated_at) return true;
   target.webhook_updated_at = webhook->updated_at;
-  target.renderer = dialect::make_renderer(*webhook);
+  target.dialect = &dialect::of(*webhook);
+  target.renderer = target.dialect->make_renderer(*webhook);
   target.schedule_s = webhook->schedule_s;
   target.timeout = std::chrono::milliseconds{webhook->timeout_ms};
   target.concurrency_max = webhook->concurrency_max;
@@ -188,12 +189,12 @@ void Dispatcher::open_connection(Endpoint& endpoint, const Attempt& attempt) {
   connection->begin(attempt);
 }
 
-void Dispatcher::render(const Delivery& delivery, std::string& head) const {
-  delivery.target->renderer->render({.event = delivery.event->view(),
-                                     .delivery = delivery.id,
-                                     .attempt = delivery.attempts,
-                                     .now = ring_.wall_now()},
-                                    head);
+std::optional<Error> Dispatcher::render(const Delivery& delivery, dialect::Request& request) const {
+  return delivery.target->renderer->render({.event = delivery.event->view(),
+                                            .delivery = delivery.id,
+                                            .attempt = delivery.attempts,
+                                            .now = ring_.wall_now()},
+                                           request);
 }
 
 void Dispatcher::repeat(const Attempt& attempt, Endpoint& endpoint) {
@@ -252,6 +253,21 @@ void Dispatcher::let_go(Delivery& delivery) {
   delivery.event = {};
 }
 
+/// What was sent goes on record if it was not the event's data as it stands there.
+void Dispatcher::put_request_body(const dialect::Request& request, OutcomeView& outcome) const {
+  if (!request.body_is_made()) return;
+  const bool masked = !request.logged_body.empty();
+  const Bytes body = as_bytes(masked ? request.logged_body : request.made_body);
+  outcome.request_truncated = body.size() > limits_.response_body_bytes_max;
+  outcome.request_body = body.first(std::min<size_t>(body.size(), limits_.response_body_bytes_max));
+}
+
+bool Dispatcher::retries(const Target& target, const AttemptResult& result) const {
+  if (!retryable(result.error->code)) return false;
+  if (result.error->code != Errc::bad_status) return true;
+  return target.dialect->retries_status(result.http_status);
+}
+
 // --- ends
 // ------------------------------------------------------------------------------------------
 
@@ -288,7 +304,7 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
     const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
     if (webhook == nullptr || !webhook->active()) {
       outcome.status = DeliveryStatus::cancelled;
-    } else if (!gone && retryable(result.error->code)) {
+    } else if (!gone && retries(target, result)) {
       delay = next_delay(target.schedule_s, delivery.attempts, result.retry_after, ring_.random());
       outcome.status = delay ? DeliveryStatus::pending : DeliveryStatus::dead;
     } else {
@@ -296,8 +312,12 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
     }
   }
   if (delay) outcome.next_attempt_at = ring_.wall_now() + *delay;
-  const std::string masked = dialect::mask_credentials(result.request_head);
-  outcome.request_head = masked;
+  std::string masked;
+  if (result.request != nullptr) {
+    masked = target.renderer->masked(result.request->head);
+    outcome.request_head = masked;
+    put_request_body(*result.request, outcome);
+  }
   host_.record(outcome);
   if (gone) host_.on_endpoint_gone(target.webhook_number);
 

@@ -98,7 +98,9 @@ class Dispatcher {
   void activate(Target& target);
   void pick(Target& target);
   void start(Delivery& delivery);
-  void render(const Delivery& delivery, std::string& head) const;
+  std::optional<Error> render(const Delivery& delivery, dialect::Request& request) const;
+  bool retries(const Target& target, const AttemptResult& result) const;
+  void put_request_body(const dialect::Request& request, journal::OutcomeView& outcome) const;
   void load(Delivery& delivery);
   void wait(Delivery& delivery, Duration delay);
   void finish(Delivery& delivery);

@@ -12,6 +12,10 @@
 #include <string>
 #include <vector>
 
+namespace ringpost::dialect {
+class Dialect;
+}
+
 namespace ringpost::delivery {
 
 class Dispatcher;
@@ -45,6 +49,7 @@ struct Target {
   const uint32_t webhook_number;
   WallTime webhook_updated_at{};  ///< Of the version that the rest was made from.
   Endpoint* endpoint = nullptr;
+  const dialect::Dialect* dialect = nullptr;
   std::unique_ptr<dialect::Renderer> renderer;
   std::vector<uint32_t> schedule_s;
   Duration timeout{};

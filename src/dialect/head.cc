@@ -62,29 +62,40 @@ std::string fixed_part(const subscription::Webhook& webhook) {
   return head;
 }
 
-void finish(std::string& head, const AttemptFacts& facts) {
-  char delivery[Ulid::text_size];
-  facts.delivery.write_text(delivery);
-  append_header(head, "ringpost-delivery", std::string_view{delivery, sizeof delivery});
-  append_header(head, "ringpost-attempt", uint64_t{facts.attempt});
+void finish_bare(Request& request, const AttemptFacts& facts, std::string_view content_type) {
+  std::string& head = request.head;
   const journal::EventView& event = facts.event;
   if (!event.trace_parent.empty() && http::valid_header_value(event.trace_parent)) {
     append_header(head, "traceparent", event.trace_parent);
   }
-  const bool typed =
-      !event.data_content_type.empty() && http::valid_header_value(event.data_content_type);
-  append_header(head, "Content-Type", typed ? event.data_content_type : "application/json");
+  if (!content_type.empty()) append_header(head, "Content-Type", content_type);
   if (!event.header_overrides.empty()) apply_overrides(head, event.header_overrides);
-  append_header(head, "Content-Length", uint64_t{event.data.size()});
+  append_header(head, "Content-Length", uint64_t{request.body.size()});
   head.append("\r\n");
 }
 
-std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook) {
-  switch (webhook.dialect) {
-    case subscription::Dialect::standard: return make_standard_renderer(webhook);
-    case subscription::Dialect::bitrise: return make_bitrise_renderer(webhook);
-  }
-  RINGPOST_UNREACHABLE();
+void finish(Request& request, const AttemptFacts& facts) {
+  char delivery[Ulid::text_size];
+  facts.delivery.write_text(delivery);
+  append_header(request.head, "ringpost-delivery", std::string_view{delivery, sizeof delivery});
+  append_header(request.head, "ringpost-attempt", uint64_t{facts.attempt});
+  const std::string_view type = facts.event.data_content_type;
+  const bool typed = !type.empty() && http::valid_header_value(type);
+  finish_bare(request, facts, typed ? type : "application/json");
+}
+
+Ulid attempt_id(const Ulid& delivery, uint32_t attempt) {
+  Ulid id = delivery;
+  id.bytes[15] = static_cast<uint8_t>(id.bytes[15] ^ ((attempt - 1) & 0xFF));
+  return id;
+}
+
+void Renderer::render_question(std::string&) const {
+  RINGPOST_UNREACHABLE();  // Only where the dialect asks first.
+}
+
+std::string Renderer::masked(std::string_view head) const {
+  return mask_credentials(head);
 }
 
 namespace {

@@ -25,11 +25,11 @@ inline void append_header(std::string& head, std::string_view name, uint64_t val
   append_header(head, name, {digits, static_cast<size_t>(end - digits)});
 }
 
-/// ringpost-delivery, ringpost-attempt, traceparent, Content-Type, a redelivery's own headers,
-/// Content-Length, and the blank line.
-void finish(std::string& head, const AttemptFacts& facts);
+/// traceparent if the event carries one, Content-Type, a redelivery's own headers, Content-Length
+/// of `request.body`, and the blank line.
+void finish_bare(Request& request, const AttemptFacts& facts, std::string_view content_type);
 
-std::unique_ptr<Renderer> make_standard_renderer(const subscription::Webhook& webhook);
-std::unique_ptr<Renderer> make_bitrise_renderer(const subscription::Webhook& webhook);
+/// ringpost-delivery and ringpost-attempt, then `finish_bare` with the event's content type.
+void finish(Request& request, const AttemptFacts& facts);
 
 }  // namespace ringpost::dialect

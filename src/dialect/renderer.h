@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/ulid.h"
 #include "journal/record.h"
@@ -7,10 +8,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace ringpost::dialect {
+
+/// The largest body that a dialect makes of an event, beyond what the event itself takes.
+inline constexpr size_t rendered_body_bytes_max = 256 * 1024;
 
 /// What one attempt adds to its webhook's fixed part.
 struct AttemptFacts {
@@ -20,11 +25,31 @@ struct AttemptFacts {
   WallTime now{};        ///< Goes into signatures: every attempt is signed afresh.
 };
 
+/// The id of one attempt: the delivery's id, with the attempt's number (from 0) mixed into its last
+/// byte. The first attempt's is the delivery's own; of the rest each can be led back to it.
+Ulid attempt_id(const Ulid& delivery, uint32_t attempt);
+
+/// One request as it goes out, and as it may be shown. Used again and again for its memory.
+struct Request {
+  std::string head;         ///< Request line and all headers, up to and with the blank line.
+  Bytes body;               ///< Into the event, or into `made_body`.
+  std::string made_body;    ///< If the dialect makes its body.
+  std::string logged_body;  ///< `made_body` without its secrets; empty: there are none in it.
+
+  bool body_is_made() const { return !made_body.empty(); }
+  void clear() {
+    head.clear();
+    body = {};
+    made_body.clear();
+    logged_body.clear();
+  }
+};
+
 /// Renders the requests of one webhook in its dialect. Built when the webhook is first used, with
 /// everything that does not depend on the event prepared: the fixed headers as bytes, the signing
-/// key's pad states. Rendering allocates only if `head` has to grow.
+/// key's pad states, compiled templates. Rendering allocates only if `request` has to grow.
 ///
-/// The body is always the event's `data`, byte for byte.
+/// Belongs to one shard.
 class Renderer {
  public:
   Renderer() = default;
@@ -32,8 +57,15 @@ class Renderer {
   Renderer& operator=(const Renderer&) = delete;
   virtual ~Renderer() = default;
 
-  /// Replaces `head` by the request line and all headers, up to and with the blank line.
-  virtual void render(const AttemptFacts& facts, std::string& head) const = 0;
+  /// Fills `request`, which is clear. @returns why there is no request for this event, as a small
+  /// value: the delivery fails then for good.
+  virtual std::optional<Error> render(const AttemptFacts& facts, Request& request) = 0;
+
+  /// The request that asks the receiver whether it takes deliveries at all (Dialect::asks_first).
+  virtual void render_question(std::string& head) const;
+
+  /// `head` as it may be stored and shown: see mask_credentials.
+  virtual std::string masked(std::string_view head) const;
 };
 
 /// The renderer of a webhook's dialect.

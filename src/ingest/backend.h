@@ -22,6 +22,7 @@ struct Serves {
 /// Where a request came from.
 struct Origin {
   const io::Address& peer;
+  bool tls = false;
   Serves serves;
 };
 

@@ -27,6 +27,7 @@ void Connection::open(io::Socket socket, net::ServerTls* tls, Serves serves) {
   RINGPOST_ASSERT(step_ == Step::unused);
   step_ = Step::opening;
   serves_ = serves;
+  tls_ = tls != nullptr;
   in_body_ = peer_ended_ = paused_ = false;
   head_begun_ = true;  // Its time runs from here: a new connection was made for a request.
   form_ = {};
@@ -87,7 +88,7 @@ Connection::HeadVerdict Connection::judge_head(bool body_is_here) {
   form_ = {.http_1_0 = parser_->http_1_0(), .head_only = head.method == "HEAD"};
   uint64_t body_bytes_max = body_bytes_max_at_first;
   if (parser_->has_body()) {
-    const Origin origin{stream_.peer(), serves_};
+    const Origin origin{stream_.peer(), tls_, serves_};
     if (const auto problem = server_.backend_.before_body(head, origin, body_bytes_max)) {
       refuse(*problem);  // And close: the body that was not read stands before the next request.
       return HeadVerdict::refused;
@@ -124,7 +125,7 @@ void Connection::hand_over(Bytes rest) {
   }
   step_ = Step::waiting;
   ++generation_;
-  const Origin origin{stream_.peer(), serves_};
+  const Origin origin{stream_.peer(), tls_, serves_};
   server_.backend_.on_request({index_, generation_}, std::move(request), origin);
 }
 

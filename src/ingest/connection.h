@@ -78,6 +78,7 @@ class Connection final : public net::StreamOwner {
   std::optional<http::RequestParser> parser_;  ///< While in use.
   io::Timer deadline_;
   Serves serves_;
+  bool tls_ = false;
 
   Step step_ = Step::unused;
   bool in_body_ = false;

@@ -153,7 +153,7 @@ journal::EventRef Intake::encode(journal::EventView& view, const subscription::S
     view.id = {minted, sizeof minted};
   }
   webhooks_.clear();
-  snapshot.match({view.organization, view.source, view.type}, webhooks_);
+  matcher_.match(snapshot, view, webhooks_);
   webhook_numbers_.resize(webhooks_.size() * sizeof(uint32_t));
   for (size_t index = 0; index < webhooks_.size(); ++index) {
     store_le(&webhook_numbers_[index * sizeof(uint32_t)], webhooks_[index]->number);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/counters.h"
+#include "dialect/matcher.h"
 #include "http/message.h"
 #include "http/problem.h"
 #include "ingest/answers.h"
@@ -159,6 +160,7 @@ class Intake {
   const Options options_;
   EventParser parser_;
   TokenCache tokens_;
+  dialect::Matcher matcher_;
 
   // Of the request in hand; kept for their memory.
   std::vector<journal::EventView> views_;

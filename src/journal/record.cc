@@ -22,6 +22,7 @@ constexpr uint8_t event_flag_id_given = 1;
 constexpr uint32_t outcome_head_bytes = 72;
 constexpr uint8_t outcome_flag_failed = 1;
 constexpr uint8_t outcome_flag_truncated = 2;
+constexpr uint8_t outcome_flag_request_truncated = 4;
 
 constexpr Error corrupt{Errc::corrupt, Side::disk};
 
@@ -43,7 +44,12 @@ enum class EventField : uint8_t {
   header_overrides = 15,
 };
 
-enum class OutcomeField : uint8_t { request_head = 1, response_head = 2, response_body = 3 };
+enum class OutcomeField : uint8_t {
+  request_head = 1,
+  response_head = 2,
+  response_body = 3,
+  request_body = 4,
+};
 
 // The numbers of these enumerations on disk are theirs here, so that the enumerations may change.
 // 0 stands for nothing; a new code goes to the end.
@@ -55,7 +61,7 @@ constexpr std::array stored_codes = {
     Errc::not_found,       Errc::conflict,      Errc::locked,
     Errc::unauthenticated, Errc::not_permitted, Errc::destination_denied,
     Errc::name_unresolved, Errc::tls_failed,    Errc::certificate_invalid,
-    Errc::bad_status,      Errc::unsupported,
+    Errc::bad_status,      Errc::unsupported,   Errc::not_renderable,
 };
 constexpr std::array stored_sides = {Side::producer, Side::endpoint, Side::disk, Side::operator_,
                                      Side::self};
@@ -210,7 +216,8 @@ void write_event(const EventView& event, std::byte* to, size_t size) {
 void write_outcome_head(const OutcomeView& outcome, std::byte* to) {
   std::memset(to, 0, outcome_head_bytes);
   const int flags = (outcome.failed ? outcome_flag_failed : 0) |
-                    (outcome.response_truncated ? outcome_flag_truncated : 0);
+                    (outcome.response_truncated ? outcome_flag_truncated : 0) |
+                    (outcome.request_truncated ? outcome_flag_request_truncated : 0);
   store_le<uint8_t>(to, payload_version);
   store_le<uint8_t>(to + 1, to_stored(stored_statuses, outcome.status));
   store_le<uint8_t>(to + 2, static_cast<uint8_t>(flags));
@@ -237,6 +244,7 @@ bool read_outcome_head(const std::byte* from, OutcomeView& outcome) {
   const auto flags = load_le<uint8_t>(from + 2);
   outcome.failed = (flags & outcome_flag_failed) != 0;
   outcome.response_truncated = (flags & outcome_flag_truncated) != 0;
+  outcome.request_truncated = (flags & outcome_flag_request_truncated) != 0;
   if (outcome.failed) {
     // A code that a later version added is still a failure of some kind.
     const auto code = from_stored(stored_codes, load_le<uint8_t>(from + 3));
@@ -336,13 +344,15 @@ void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out) {
   const size_t begin = out.size();
   const size_t size = outcome_head_bytes + field_size(outcome.request_head.size()) +
                       field_size(outcome.response_head.size()) +
-                      field_size(outcome.response_body.size());
+                      field_size(outcome.response_body.size()) +
+                      field_size(outcome.request_body.size());
   out.resize(begin + size);
   write_outcome_head(outcome, &out[begin]);
   FieldWriter fields(&out[begin] + outcome_head_bytes);
   fields.add(OutcomeField::request_head, outcome.request_head);
   fields.add(OutcomeField::response_head, outcome.response_head);
   fields.add(OutcomeField::response_body, outcome.response_body);
+  fields.add(OutcomeField::request_body, outcome.request_body);
 }
 
 Result<OutcomeView> decode_outcome(Bytes record) {
@@ -355,6 +365,7 @@ Result<OutcomeView> decode_outcome(Bytes record) {
           case OutcomeField::request_head: outcome.request_head = as_text(bytes); return true;
           case OutcomeField::response_head: outcome.response_head = as_text(bytes); return true;
           case OutcomeField::response_body: outcome.response_body = bytes; return true;
+          case OutcomeField::request_body: outcome.request_body = bytes; return true;
         }
         return false;
       });

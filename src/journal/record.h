@@ -70,6 +70,10 @@ struct OutcomeView {
   std::string_view request_head;    ///< Request line and headers as sent, credentials masked.
   std::string_view response_head;   ///< Status line and headers as received; at most 16 KiB.
   Bytes response_body;              ///< At most the capture limit (16 KiB).
+  bool request_truncated = false;   ///< The request's body was longer than was kept.
+  /// What was sent, if it was not the event's data as it is; at most the capture limit. Secrets
+  /// masked.
+  Bytes request_body;
 };
 
 /// An encoded EVENT record, shared by the journal's writer, the shards that deliver it and the

@@ -137,7 +137,7 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
                                                   .line = {},
                                                   .member = ""}));
   }
-  tell_control(control::ApiRequest{handle, std::move(request), origin.peer}, true);
+  tell_control(control::ApiRequest{handle, std::move(request), origin.peer, origin.tls}, true);
 }
 
 /// Healthy: the loop turns. Ready: events would be accepted.

@@ -5,7 +5,8 @@
 namespace ringpost::subscription {
 namespace {
 
-constexpr size_t probes_max = 3;  // The exact source, its kind, the whole organization.
+// The exact source, its other names, its kind, the whole organization.
+constexpr size_t probes_max = 3 + EventKey::aliases_max;
 
 /// The keys under which an event is looked up, and the rows found under them.
 class Lookup {
@@ -16,15 +17,16 @@ class Lookup {
     const size_t count = name_sources();
     const KeyedHash::Organization organization = hash_.organization(key_.organization);
     const SourceTable* asked[probes_max];
-    Place places[probes_max] = {Place{0}, Place{0}, Place{0}};
+    uint64_t hashes[probes_max];
     // All slots are under way to the cache before the first is read.
     for (size_t index = 0; index < count; ++index) {
-      places[index] = Place{hash_.hash(organization, sources_[index])};
-      asked[index] = &tables[places[index].sub_table];
-      asked[index]->prefetch(places[index]);
+      hashes[index] = hash_.hash(organization, sources_[index]);
+      asked[index] = &tables[Place{hashes[index]}.sub_table];
+      asked[index]->prefetch(Place{hashes[index]});
     }
     for (size_t index = 0; index < count; ++index) {
-      const SourceRow* rows = asked[index]->find(places[index], key_.organization, sources_[index]);
+      const SourceRow* rows =
+          asked[index]->find(Place{hashes[index]}, key_.organization, sources_[index]);
       if (rows != nullptr) cursors_[cursor_count_++] = rows;
     }
   }
@@ -44,6 +46,10 @@ class Lookup {
     size_t count = 0;
     const std::string_view source = key_.source;
     if (!source.empty() && source.size() <= source_bytes_max) sources_[count++] = source;
+    for (const std::string& alias : key_.aliases) {
+      if (count > EventKey::aliases_max) break;
+      if (alias != source && alias.size() <= source_bytes_max) sources_[count++] = alias;
+    }
     const size_t prefix = kind_prefix_size(source);
     if (prefix != 0 && prefix < source_bytes_max) {
       std::memcpy(kind_, source.data(), prefix);
@@ -83,6 +89,12 @@ class Lookup {
   }
 
   bool wants(const SourceRow& row) {
+    if (!wants_type(row)) return false;
+    if ((row.flags & SourceRow::asks_rule) == 0) return true;
+    return key_.facts != nullptr && row.webhook->rule->wants(*key_.facts);
+  }
+
+  bool wants_type(const SourceRow& row) {
     if ((row.flags & SourceRow::asks_event) == 0) return true;
     if (type_bit_ == 0) type_bit_ = event_filter_bit(hash_, key_.type);
     return row.may_want(type_bit_) && any_event_matches(row.webhook->events, key_.type);

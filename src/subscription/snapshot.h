@@ -1,6 +1,7 @@
 #pragma once
 
 #include "subscription/directory.h"
+#include "subscription/event_rule.h"
 #include "subscription/pointer_table.h"
 #include "subscription/source_table.h"
 #include "subscription/token.h"
@@ -8,6 +9,8 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,9 +18,16 @@ namespace ringpost::subscription {
 
 /// What is looked up for one event.
 struct EventKey {
+  /// Names of the source besides its own; more are not looked up.
+  static constexpr size_t aliases_max = 4;
+
   std::string_view organization;
   std::string_view source;
   std::string_view type;
+  /// Other names of the source, by which webhooks may know it (a pipeline's id beside its slug).
+  std::span<const std::string> aliases{};
+  /// For webhooks with a rule. Null: they are not matched.
+  const EventFacts* facts = nullptr;
 };
 
 /// One state of all subscriptions and tokens. Never changes once published.
@@ -49,6 +59,8 @@ class Snapshot final {
 
   size_t webhook_count() const { return webhook_count_; }
   size_t token_count() const { return token_count_; }
+  /// Webhooks with a rule.
+  size_t rule_count() const { return rule_count_; }
 
   /// Calls `visit(const Webhook&)` for every webhook, in no particular order.
   template <typename Visitor>
@@ -68,6 +80,7 @@ class Snapshot final {
   uint64_t version_ = 0;
   size_t webhook_count_ = 0;
   size_t token_count_ = 0;
+  size_t rule_count_ = 0;
   Directory<SourceTable> sources_;
   Directory<PointerTable<Webhook>> webhooks_;
   Directory<PointerTable<Token>> tokens_;

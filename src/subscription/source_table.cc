@@ -40,9 +40,11 @@ uint32_t event_filter_bit(const KeyedHash& hash, std::string_view type) {
 
 SourceRow SourceTableBuilder::row_of(const Webhook& webhook) const {
   SourceRow row{.webhook = &webhook, .number = webhook.number, .flags = SourceRow::asks_event};
+  const uint32_t rule = webhook.rule != nullptr ? SourceRow::asks_rule : 0;
+  row.flags |= rule;
   for (const std::string& pattern : webhook.events) {
     if (pattern == "*") {
-      row.flags = 0;
+      row.flags = rule;
       break;
     }
     row.flags |= pattern.ends_with('*') ? every_type : event_filter_bit(hash_, pattern);

@@ -41,6 +41,10 @@ void for_each_sub_table(std::vector<Change>& changes, const Visitor& visit) {
   }
 }
 
+bool has_rule(const Webhook* webhook) {
+  return webhook != nullptr && webhook->rule != nullptr;
+}
+
 }  // namespace
 
 /// Gives write access to a directory that is not published yet: a branch is copied, and the old one
@@ -159,6 +163,8 @@ uint64_t SubscriptionTable::publish() {
   for (const WebhookChange& change : webhook_changes_) {
     next->webhook_count_ += static_cast<size_t>(change.added != nullptr);
     next->webhook_count_ -= static_cast<size_t>(change.removed != nullptr);
+    next->rule_count_ += static_cast<size_t>(has_rule(change.added));
+    next->rule_count_ -= static_cast<size_t>(has_rule(change.removed));
   }
   next->token_count_ = tokens_by_number_.size();
   edit_pointers(next->version_, next->webhooks_, webhook_changes_);

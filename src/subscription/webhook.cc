@@ -22,21 +22,6 @@ std::string endpoint_name(const Destination& destination) {
 
 }  // namespace
 
-std::string_view name(Dialect dialect) {
-  switch (dialect) {
-    case Dialect::standard: return "standard";
-    case Dialect::bitrise: return "bitrise";
-  }
-  RINGPOST_UNREACHABLE();
-}
-
-std::optional<Dialect> parse_dialect(std::string_view text) {
-  for (const Dialect dialect : {Dialect::standard, Dialect::bitrise}) {
-    if (name(dialect) == text) return dialect;
-  }
-  return std::nullopt;
-}
-
 std::string_view name(WebhookState state) {
   switch (state) {
     case WebhookState::active: return "active";

@@ -4,6 +4,7 @@
 #include "base/ulid.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,11 +13,7 @@
 
 namespace ringpost::subscription {
 
-/// How a webhook is managed and what its requests look like.
-enum class Dialect : uint8_t { standard, bitrise };
-
-std::string_view name(Dialect dialect);
-std::optional<Dialect> parse_dialect(std::string_view text);
+class EventRule;
 
 enum class WebhookState : uint8_t { active, disabled, broken };
 
@@ -32,28 +29,49 @@ struct Destination {
   std::string target;  ///< Path and query, as sent in the request line; begins with `/`.
 };
 
+/// What an event must be besides of a wanted source and type. Empty members ask for nothing.
+struct Filter {
+  /// Branch patterns (branch_patterns.h). What knows no branch is not asked for one.
+  std::string branches;
+  std::vector<std::string> teams;     ///< One of the event's teams is one of these.
+  std::vector<std::string> clusters;  ///< The event's cluster is one of these.
+
+  bool empty() const { return branches.empty() && teams.empty() && clusters.empty(); }
+  friend bool operator==(const Filter&, const Filter&) = default;
+};
+
 /// A webhook as the store keeps it and the shards see it. Never changes once published: an update
 /// is a new Webhook with the same number and id.
 struct Webhook {
   uint32_t number = 0;  ///< Key of the store and of the journal's records; never used twice.
   Ulid id;
-  Dialect dialect = Dialect::standard;
+  std::string dialect = "standard";  ///< A name that src/dialect knows.
   std::string description;
   std::string organization = "default";
   Destination destination;
   std::vector<std::string> sources{"*"};  ///< Exact names, `app/*` for a kind, `*` for all.
   std::vector<std::string> events{"*"};   ///< Exact types, `build/*` or `build.*`, `*` for all.
+  Filter filter;
   std::vector<std::pair<std::string, std::string>> headers;  ///< The user's own, in their order.
-  std::string secret;  ///< `whsec_…` (standard) or any text (bitrise; empty: unsigned).
+  std::string secret;           ///< In the form of the dialect; empty: unsigned.
+  std::string previous_secret;  ///< Signs beside `secret` until the time below; empty: none.
+  WallTime previous_secret_until{};
+  std::string
+      settings;  ///< The dialect's own, in its own form; empty for dialects without. Secret.
   bool tls_verify = true;
   std::string tls_ca;                ///< PEM; empty: the system's roots.
   std::vector<uint32_t> schedule_s;  ///< Seconds before attempts 2, 3, …; empty: one attempt.
   uint32_t timeout_ms = 30'000;      ///< Total deadline of one attempt.
   uint32_t concurrency_max = 64;     ///< Attempts in flight at once.
+  uint32_t rate_per_second = 0;      ///< Attempts begun in a second; 0: no limit.
   WebhookState state = WebhookState::active;
   std::string state_reason;
   WallTime created_at{};
   WallTime updated_at{};
+
+  /// What the dialect and the filter ask of an event; null: nothing. Made when the webhook is
+  /// loaded or changed, read by every shard.
+  std::shared_ptr<const EventRule> rule;
 
   bool active() const { return state == WebhookState::active; }
 };

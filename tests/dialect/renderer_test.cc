@@ -1,7 +1,6 @@
-#include "dialect/renderer.h"
-
 #include "crypto/base64.h"
 #include "crypto/hmac.h"
+#include "rendered.h"
 
 #include <gtest/gtest.h>
 
@@ -10,76 +9,29 @@
 namespace ringpost::dialect {
 namespace {
 
-constexpr std::string_view build_finished =
-    R"({"build_slug":"7f3c9a10b2d44e6f","build_number":128,"app_slug":"c0ffee1234abcd56",)"
-    R"("build_status":1,"build_triggered_workflow":"release","git":{"provider":"github",)"
-    R"("src_branch":"feature/login","dst_branch":"main","pull_request_id":57,"tag":null}})";
-
-subscription::Webhook webhook(subscription::Dialect dialect, std::string secret) {
-  subscription::Webhook made;
-  made.dialect = dialect;
-  made.secret = std::move(secret);
-  made.destination = {.url = "https://ci.example.org/in?a=1",
-                      .tls = true,
-                      .host = "ci.example.org",
-                      .port = 443,
-                      .target = "/in?a=1"};
-  made.headers = {{"X-Team", "mobile"}};
-  return made;
-}
-
-struct Rendered {
-  journal::EventView event;
-  std::string head;
-  uint32_t attempt = 1;
-
-  Rendered() {
-    event.source = "app/c0ffee1234abcd56";
-    event.type = "build/finished";
-    event.data = as_bytes(build_finished);
-  }
-
-  void render(const subscription::Webhook& to) {
-    make_renderer(to)->render({.event = event,
-                               .delivery = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
-                               .attempt = attempt,
-                               .now = from_unix_ns(1'935'738'487'123'456'789)},
-                              head);
-  }
-
-  /// The value of a header that stands exactly once; a note otherwise.
-  std::string header(const std::string& name) const {
-    const size_t found = head.find("\r\n" + name + ": ");
-    if (found == std::string::npos) return "(absent)";
-    const size_t begin = found + name.size() + 4;
-    if (head.find("\r\n" + name + ": ", begin) != std::string::npos) return "(twice)";
-    return head.substr(begin, head.find("\r\n", begin) - begin);
-  }
-};
-
 // The vectors of the Bitrise specification, section 4.
 TEST(BitriseRenderer, SignsTheBodyAsTheVectorsSay) {
   Rendered request;
   ASSERT_EQ(build_finished.size(), 245u);
-  request.render(webhook(subscription::Dialect::bitrise, "relay-demo-secret"));
+  request.render(webhook("bitrise", "relay-demo-secret"));
   EXPECT_EQ(request.header("Bitrise-Hook-Signature"),
             "sha256=6ec7dae990eeafe2979a7512b55746da209220b24162dad1b30244403945a4ba");
 
   const std::string with_newline = std::string(build_finished) + "\n";
   request.event.data = as_bytes(with_newline);
-  request.render(webhook(subscription::Dialect::bitrise, "relay-demo-secret"));
+  request.render(webhook("bitrise", "relay-demo-secret"));
   EXPECT_EQ(request.header("Bitrise-Hook-Signature"),
             "sha256=c8579f361cce9940ac913fd6a086c652bcdd34247569b6028967e8a8b916fe37");
 
   request.event.data = as_bytes(R"({"app_slug":"test-app-slug"})");
-  request.render(webhook(subscription::Dialect::bitrise, "my-super-secret"));
+  request.render(webhook("bitrise", "my-super-secret"));
   EXPECT_EQ(request.header("Bitrise-Hook-Signature"),
             "sha256=0d86929661b1c7b216ca6a7ef4abe740ee6dc07d4afc2f21d78c888235d88713");
 }
 
 TEST(BitriseRenderer, NamesEventAndAppAndSignsOnlyWithASecret) {
   Rendered request;
-  request.render(webhook(subscription::Dialect::bitrise, ""));
+  request.render(webhook("bitrise", ""));
   EXPECT_TRUE(request.head.starts_with("POST /in?a=1 HTTP/1.1\r\nHost: ci.example.org\r\n"));
   EXPECT_TRUE(request.head.ends_with("\r\n\r\n"));
   EXPECT_EQ(request.header("Bitrise-Event-Type"), "build/finished");
@@ -95,8 +47,7 @@ TEST(StandardRenderer, SignsIdTimeAndBody) {
   const std::string key = "0123456789abcdef0123456789abcdef";
   Rendered request;
   request.attempt = 3;
-  request.render(
-      webhook(subscription::Dialect::standard, "whsec_" + crypto::base64_encode(as_bytes(key))));
+  request.render(webhook("standard", "whsec_" + crypto::base64_encode(as_bytes(key))));
   EXPECT_EQ(request.header("webhook-id"), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
   EXPECT_EQ(request.header("webhook-timestamp"), "1935738487");
   EXPECT_EQ(request.header("ringpost-delivery"), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
@@ -122,7 +73,7 @@ TEST(Renderer, KeepsTheEventsContentTypeAndTrace) {
   Rendered request;
   request.event.data_content_type = "application/vnd.acme+json; charset=utf-8";
   request.event.trace_parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  request.render(webhook(subscription::Dialect::standard, ""));
+  request.render(webhook("standard", ""));
   EXPECT_EQ(request.header("Content-Type"), "application/vnd.acme+json; charset=utf-8");
   EXPECT_EQ(request.header("traceparent"),
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
@@ -130,7 +81,7 @@ TEST(Renderer, KeepsTheEventsContentTypeAndTrace) {
 }
 
 TEST(Renderer, NamesThePortAndBracketsAnIpv6Host) {
-  auto to = webhook(subscription::Dialect::standard, "");
+  auto to = webhook("standard", "");
   to.destination.host = "2001:db8::1";
   to.destination.port = 8443;
   Rendered request;
@@ -144,7 +95,7 @@ TEST(Renderer, LetsNoLineEndThrough) {
   request.event.data_content_type = "text/plain\r\nX-Evil: 1";
   request.event.trace_parent = "00\r\nX-Evil: 2";
   request.event.header_overrides = "X-Fine: yes\nX-Bad: a\rX-Evil: 3\n";
-  auto to = webhook(subscription::Dialect::standard, "");
+  auto to = webhook("standard", "");
   to.headers.emplace_back("X-Stored", "a\r\nX-Evil: 4");
   request.render(to);
   EXPECT_EQ(request.head.find("X-Evil"), std::string::npos) << request.head;
@@ -154,7 +105,7 @@ TEST(Renderer, LetsNoLineEndThrough) {
 TEST(Renderer, LetsARedeliveryReplaceAHeader) {
   Rendered request;
   request.event.header_overrides = "x-team: desktop\nX-New: 1\n";
-  request.render(webhook(subscription::Dialect::standard, ""));
+  request.render(webhook("standard", ""));
   EXPECT_EQ(request.header("X-Team"), "(absent)");
   EXPECT_EQ(request.header("x-team"), "desktop");
   EXPECT_EQ(request.header("X-New"), "1");

@@ -195,6 +195,8 @@ OutcomeView full_outcome() {
   outcome.request_head = "POST / HTTP/1.1\r\n\r\n";
   outcome.response_head = "HTTP/1.1 503 no\r\n\r\n";
   outcome.response_body = as_bytes("later");
+  outcome.request_truncated = true;
+  outcome.request_body = as_bytes("made");
   return outcome;
 }
 
@@ -220,6 +222,8 @@ TEST(OutcomeCodec, BringsBackEveryMember) {
   EXPECT_EQ(read->request_head, outcome.request_head);
   EXPECT_EQ(read->response_head, outcome.response_head);
   EXPECT_EQ(as_text(read->response_body), as_text(outcome.response_body));
+  EXPECT_EQ(read->request_truncated, outcome.request_truncated);
+  EXPECT_EQ(as_text(read->request_body), as_text(outcome.request_body));
 }
 
 // Goal: a code added to one of the enumerations without a number on disk fails here, not in use.

@@ -16,15 +16,10 @@ Webhook webhook_to(std::string host, uint16_t port, bool tls) {
 }
 
 TEST(Webhook, NamesOfEnumerationsAreReadBack) {
-  for (const Dialect dialect : {Dialect::standard, Dialect::bitrise}) {
-    EXPECT_EQ(parse_dialect(name(dialect)), dialect);
-  }
   for (const WebhookState state :
        {WebhookState::active, WebhookState::disabled, WebhookState::broken}) {
     EXPECT_EQ(parse_webhook_state(name(state)), state);
   }
-  EXPECT_FALSE(parse_dialect("Standard"));
-  EXPECT_FALSE(parse_dialect(""));
   EXPECT_FALSE(parse_webhook_state("active "));
 }
 

@@ -1,11 +1,14 @@
 #pragma once
 
+#include "api/answer.h"
+#include "api/call.h"
 #include "base/counters.h"
 #include "base/prng.h"
 #include "control/api/list_query.h"
 #include "control/api/routes.h"
 #include "control/history.h"
 #include "control/journal_access.h"
+#include "control/outgoing.h"
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
 #include "http/message.h"
@@ -18,40 +21,17 @@
 
 namespace ringpost::control {
 
-/// What an operation comes to: a response, now or when its change is in force.
-struct Answer {
-  enum class When : uint8_t {
-    now,
-    published,    ///< When every shard has seen the change.
-    redelivered,  ///< Not yet: when the owner shard has answered `redelivery`.
-  };
-
-  http::Response response;
-  When when = When::now;
-};
+using api::Answer;
+using api::answer_json;
+using api::Call;
 
 Answer refuse(const Problem& problem);
-Answer answer_json(uint16_t status, std::string body);
-
-/// A new event that repeats a delivery, for the shard that owns the webhook's endpoint.
-struct Redelivery {
-  journal::EventRef event;
-  uint32_t shard = 0;
-};
 
 /// What `GET /v1/status` tells besides counters.
 struct StatusFacts {
   Duration uptime{};
   std::optional<Error> storage_failure;
   uint64_t journal_bytes = 0;
-};
-
-/// A request that has passed authentication and routing.
-struct Call {
-  const http::Request& request;
-  std::string organization;  ///< The token's.
-  std::string id;            ///< From the path.
-  WallTime now{};
 };
 
 /// The operations of the management API on webhooks. Blocks on the store.
@@ -92,8 +72,8 @@ class DeliveryApi {
 
   Answer list(const Call& call);
   Answer show(const Call& call);
-  /// With When::redelivered, `redelivery` is to be sent, and `response` once its event is durable.
-  Answer redeliver(const Call& call, Redelivery& redelivery);
+  /// With When::stored, `redelivery` is to be sent, and `response` once its event is durable.
+  Answer redeliver(const Call& call, Outgoing& outgoing);
   Answer show_event(const Call& call);
 
  private:
@@ -102,7 +82,9 @@ class DeliveryApi {
     journal::EventRef event;
   };
   std::variant<Found, Problem> find(const Call& call);
-  std::variant<journal::EventRef, Problem> repeat(const Found& found, const Call& call);
+  std::variant<journal::EventRef, Problem> repeat(const Found& found,
+                                                  const subscription::Webhook& webhook,
+                                                  const Call& call);
   std::vector<History::EventFacts> events_of(const Call& call, const std::string& source,
                                              std::vector<journal::EventRef>& events);
 

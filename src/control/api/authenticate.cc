@@ -1,7 +1,7 @@
 #include "control/api/authenticate.h"
 
+#include "api/problem.h"
 #include "base/bytes.h"
-#include "control/problem.h"
 #include "crypto/digest.h"
 #include "http/syntax.h"
 
@@ -9,6 +9,8 @@
 #include <string_view>
 
 namespace ringpost::control {
+
+using api::refusal;
 namespace {
 
 http::Response refuse(uint16_t status, std::string_view detail, std::string_view error) {

@@ -1,6 +1,7 @@
 #include "base/json_writer.h"
 #include "control/api/api.h"
 #include "control/api/delivery_json.h"
+#include "dialect/dialect.h"
 
 #include <algorithm>
 #include <cstring>
@@ -112,7 +113,7 @@ class Page {
 }  // namespace
 
 Answer DeliveryApi::list(const Call& call) {
-  const auto id = Ulid::parse(call.id);
+  const auto id = Ulid::parse(call.id());
   const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
   if (webhook == nullptr) return refuse(refusal(404, "there is no such webhook"));
   auto parsed = parse_list_query(call.request.query, ListKind::deliveries);
@@ -127,7 +128,7 @@ Answer DeliveryApi::list(const Call& call) {
 // --- one delivery -------------------------------------------------------------------------------
 
 std::variant<DeliveryApi::Found, Problem> DeliveryApi::find(const Call& call) {
-  const auto id = Ulid::parse(call.id);
+  const auto id = Ulid::parse(call.id());
   const auto facts = id ? history_.delivery(*id) : std::nullopt;
   if (!facts) return no_delivery();
   auto event = journals_.read_event(facts->event);
@@ -164,26 +165,31 @@ struct Overrides {
   std::string headers;  ///< `Name: value` lines.
 };
 
-std::optional<Problem> read_override_headers(simdjson::dom::element value, std::string& lines) {
+std::optional<Problem> read_override_headers(simdjson::dom::element value,
+                                             const dialect::Dialect& dialect, std::string& lines) {
   simdjson::dom::object headers;
   if (auto problem = read_object(value, "headers", headers)) return problem;
-  if (headers.size() > webhook_headers_max) return invalid("headers", "has too many headers");
+  if (headers.size() > api::webhook_headers_max) return invalid("headers", "has too many headers");
   for (const auto [name, content] : headers) {
     const std::string member =
-        "headers." + std::string{name.substr(0, webhook_header_name_bytes_max)};
+        "headers." + std::string{name.substr(0, api::webhook_header_name_bytes_max)};
     std::string text;
-    if (auto problem = read(content, member, webhook_header_value_bytes_max, text)) return problem;
-    if (auto problem = check_header(member, name, text)) return problem;
+    if (auto problem = read(content, member, api::webhook_header_value_bytes_max, text))
+      return problem;
+    if (auto problem = api::check_header(member, name, text)) return problem;
+    if (dialect.writes_header(name)) return invalid(member, "is written by the relay itself");
     lines.append(name).append(": ").append(text).append("\n");
   }
-  if (lines.size() > webhook_headers_bytes_max) return invalid("headers", "takes too many bytes");
+  if (lines.size() > api::webhook_headers_bytes_max)
+    return invalid("headers", "takes too many bytes");
   return std::nullopt;
 }
 
-std::optional<Problem> read_overrides(const JsonBody& body, Overrides& overrides) {
+std::optional<Problem> read_overrides(const JsonBody& body, const dialect::Dialect& dialect,
+                                      Overrides& overrides) {
   for (const auto [name, value] : body.root()) {
     if (name == "headers") {
-      if (auto problem = read_override_headers(value, overrides.headers)) return problem;
+      if (auto problem = read_override_headers(value, dialect, overrides.headers)) return problem;
     } else if (name == "data") {
       simdjson::dom::object object;
       if (auto problem = read_object(value, "data", object)) return problem;
@@ -198,47 +204,41 @@ std::optional<Problem> read_overrides(const JsonBody& body, Overrides& overrides
 
 }  // namespace
 
-Answer DeliveryApi::redeliver(const Call& call, Redelivery& redelivery) {
+Answer DeliveryApi::redeliver(const Call& call, Outgoing& outgoing) {
   auto search = find(call);
   if (auto* problem = std::get_if<Problem>(&search)) return refuse(*problem);
   const Found& found = std::get<Found>(search);
   const Webhook* webhook = registry_.find(found.facts.webhook_number);
   if (webhook == nullptr) return refuse(refusal(409, "the delivery's webhook was deleted"));
   if (!webhook->active()) return refuse(refusal(409, "the delivery's webhook is not active"));
-  auto repeated = repeat(found, call);
+  auto repeated = repeat(found, *webhook, call);
   if (auto* problem = std::get_if<Problem>(&repeated)) return refuse(*problem);
-  redelivery = {std::move(std::get<EventRef>(repeated)),
-                subscription::owner_shard(*webhook, shard_count_)};
+  outgoing = {std::move(std::get<EventRef>(repeated)),
+              subscription::owner_shard(*webhook, shard_count_)};
 
   DeliveryFacts facts;
   facts.webhook_number = webhook->number;
-  facts.id = journal::delivery_id(redelivery.event->view().uid, webhook->number);
+  facts.id = journal::delivery_id(outgoing.event->view().uid, webhook->number);
   std::string body;
   JsonWriter json(body);
-  begin_delivery(json, {facts, redelivery.event->view(), webhook});
+  begin_delivery(json, {facts, outgoing.event->view(), webhook});
   json.key("attempts").begin_array().end_array().end_object();
   Answer answer = answer_json(202, std::move(body));
   answer.response.headers.push_back({"Location", "/v1/deliveries/" + facts.id.to_text()});
-  answer.when = Answer::When::redelivered;
+  answer.when = Answer::When::stored;
   return answer;
 }
 
-std::variant<EventRef, Problem> DeliveryApi::repeat(const Found& found, const Call& call) {
+std::variant<EventRef, Problem> DeliveryApi::repeat(const Found& found, const Webhook& webhook,
+                                                    const Call& call) {
   JsonBody body;
   Overrides overrides;
   if (auto problem = body.parse_optional(call.request.body)) return *problem;
-  if (auto problem = read_overrides(body, overrides)) return *problem;
-  std::array<std::byte, 4> number;
-  store_le(number.data(), found.facts.webhook_number);
-  EventView event = found.event->view();
-  event.uid = Ulid::mint(call.now, random_);
-  event.accepted_at = call.now;
-  event.id_given = false;  // Or a later event with this id would count as its duplicate.
-  event.webhook_numbers = number;
-  event.redelivery_of = found.facts.id;
+  if (auto problem = read_overrides(body, dialect::of(webhook), overrides)) return *problem;
+  EventView event = repetition(found.event->view(), found.facts.id);
   if (!overrides.data.empty()) event.data = as_bytes(overrides.data);
   if (!overrides.headers.empty()) event.header_overrides = overrides.headers;
-  return journal::EventCodec::encode(event);
+  return encode_for(event, webhook.number, call.now, random_);
 }
 
 // --- events -------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ std::variant<EventRef, Problem> DeliveryApi::repeat(const Found& found, const Ca
 std::vector<History::EventFacts> DeliveryApi::events_of(const Call& call, const std::string& source,
                                                         std::vector<EventRef>& events) {
   std::vector<History::EventFacts> found;
-  const std::string id = decode_path_segment(call.id);
+  const std::string id = decode_path_segment(call.id());
   auto candidates = history_.events(id);
   if (candidates.size() > events_of_one_id_max) candidates.resize(events_of_one_id_max);
   for (const History::EventFacts& candidate : candidates) {

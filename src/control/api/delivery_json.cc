@@ -91,7 +91,8 @@ void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeVi
   json.begin_object().member("method", first.substr(0, space)).member("url", url);
   write_headers(json, lines);
   if (with_body) {
-    json.member("body", as_text(parts.event.data));
+    const Bytes sent = outcome.request_body.empty() ? parts.event.data : outcome.request_body;
+    json.member("body", as_text(sent)).member("truncated", outcome.request_truncated);
   } else {
     json.key("body").null();
   }

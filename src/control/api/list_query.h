@@ -1,8 +1,8 @@
 #pragma once
 
+#include "api/problem.h"
 #include "base/clock.h"
 #include "base/ulid.h"
-#include "control/problem.h"
 #include "http/query.h"
 #include "journal/record.h"
 
@@ -14,6 +14,10 @@
 #include <vector>
 
 namespace ringpost::control {
+
+using api::invalid;
+using api::Problem;
+using api::refusal;
 
 inline constexpr uint32_t list_limit_default = 50;
 inline constexpr uint32_t list_limit_max = 200;

@@ -1,16 +1,14 @@
 #pragma once
 
-#include "subscription/token.h"
+#include "api/route.h"
 
 #include <cstdint>
-#include <string>
-#include <string_view>
-#include <variant>
+#include <span>
 
 namespace ringpost::control {
 
 /// What a request to the management API asks for.
-enum class Operation : uint8_t {
+enum class Operation : uint16_t {
   webhook_create,
   webhook_list,
   webhook_show,
@@ -26,25 +24,7 @@ enum class Operation : uint8_t {
   status_show,
 };
 
-/// One line of the table that decides who may do what (reliability A-1).
-struct Route {
-  Operation operation;
-  std::string_view method;
-  std::string_view pattern;  ///< `{id}` stands for one segment, `{rest}` for everything left.
-  subscription::Scope scope;
-};
-
-struct Match {
-  const Route* route = nullptr;
-  std::string id;  ///< What stood for `{id}` or `{rest}`; empty if the pattern has neither.
-};
-struct NoSuchPath {};
-struct WrongMethod {
-  std::string allow;  ///< For the header: `GET, POST`.
-};
-
-/// @param path  as http::Request::path: decoded once.
-std::variant<Match, NoSuchPath, WrongMethod> find_route(std::string_view method,
-                                                        std::string_view path);
+/// The native API's table.
+std::span<const api::Route> native_routes();
 
 }  // namespace ringpost::control

@@ -1,11 +1,11 @@
 #include "base/json_writer.h"
 #include "control/api/api.h"
+#include "dialect/dialect.h"
 
 #include <utility>
 
 namespace ringpost::control {
 
-using subscription::Dialect;
 using subscription::Webhook;
 using subscription::WebhookState;
 
@@ -34,15 +34,8 @@ Answer refuse(const Problem& problem) {
   return {http::problem_response(problem)};
 }
 
-Answer answer_json(uint16_t status, std::string body) {
-  Answer answer;
-  answer.response.status = status;
-  answer.response.body = std::move(body);
-  return answer;
-}
-
 const Webhook* WebhookApi::find(const Call& call) const {
-  const auto id = Ulid::parse(call.id);
+  const auto id = Ulid::parse(call.id());
   return id ? registry_.find(call.organization, *id) : nullptr;
 }
 
@@ -52,7 +45,7 @@ Answer WebhookApi::create(const Call& call) {
   Webhook webhook;
   webhook.organization = call.organization;
   if (auto problem = create_webhook(body.root(), checks_, webhook)) return refuse(*problem);
-  webhook.id = Ulid::mint(call.now, random_);
+  webhook.id = Ulid::mint_uuid(call.now, random_);
   webhook.created_at = webhook.updated_at = call.now;
   const auto created = registry_.create(std::move(webhook));
   if (!created) return refuse(store_failed(created.error()));
@@ -127,10 +120,10 @@ Answer WebhookApi::rotate_secret(const Call& call) {
   JsonBody body;
   if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
-  changed.secret = mint_secret();
+  changed.secret = dialect::of(changed).mint_secret();
   for (const auto [name, value] : body.root()) {
     if (name != "secret") return refuse(invalid(name, "is not a member of this request"));
-    if (auto problem = read(value, "secret", webhook_secret_bytes_max, changed.secret)) {
+    if (auto problem = read(value, "secret", api::webhook_secret_bytes_max, changed.secret)) {
       return refuse(*problem);
     }
   }

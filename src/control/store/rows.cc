@@ -1,6 +1,8 @@
 #include "control/store/rows.h"
 
 #include "base/json_writer.h"
+#include "dialect/dialect.h"
+#include "subscription/branch_patterns.h"
 #include "subscription/patterns.h"
 
 #include <simdjson.h>
@@ -40,15 +42,42 @@ enum Column : int {
   state_reason,
   created_at,
   updated_at,
+  filter,
+  previous_secret,
+  previous_secret_until,
+  settings,
+  rate_per_second,
   number,  ///< Only read.
 };
 
-constexpr std::array<std::string_view, number> column_names{
-    "id",     "dialect",      "description", "organization", "url",        "tls",
-    "host",   "port",         "target",      "sources",      "events",     "headers",
-    "secret", "tls_verify",   "tls_ca",      "schedule",     "timeout_ms", "concurrency_max",
-    "state",  "state_reason", "created_at",  "updated_at"};
-static_assert(column_names.back() == "updated_at");
+constexpr std::array<std::string_view, number> column_names{"id",
+                                                            "dialect",
+                                                            "description",
+                                                            "organization",
+                                                            "url",
+                                                            "tls",
+                                                            "host",
+                                                            "port",
+                                                            "target",
+                                                            "sources",
+                                                            "events",
+                                                            "headers",
+                                                            "secret",
+                                                            "tls_verify",
+                                                            "tls_ca",
+                                                            "schedule",
+                                                            "timeout_ms",
+                                                            "concurrency_max",
+                                                            "state",
+                                                            "state_reason",
+                                                            "created_at",
+                                                            "updated_at",
+                                                            "filter",
+                                                            "previous_secret",
+                                                            "previous_secret_until",
+                                                            "settings",
+                                                            "rate_per_second"};
+static_assert(column_names.back() == "rate_per_second");
 
 // --- secrets: the one way in and the one way out, so that sealing them has one place -------------
 
@@ -92,6 +121,16 @@ std::string schedule_to_json(const Webhook& webhook) {
   return json;
 }
 
+std::string filter_to_json(const subscription::Filter& filter) {
+  std::string json;
+  JsonWriter writer(json);
+  writer.begin_object().member("branches", filter.branches);
+  writer.key("teams").raw(texts_to_json(filter.teams));
+  writer.key("clusters").raw(texts_to_json(filter.clusters));
+  writer.end_object();
+  return json;
+}
+
 using Element = simdjson::dom::element;
 
 bool read_element(const Element& element, std::string& out) {
@@ -127,6 +166,28 @@ bool read_list(simdjson::dom::parser& parser, std::string_view json, std::vector
     if (!read_element(element, out.emplace_back())) return false;
   }
   return true;
+}
+
+/// Absent members are empty: that is what rows of schema version 1 have.
+bool read_filter(simdjson::dom::parser& parser, std::string_view json,
+                 subscription::Filter& filter) {
+  simdjson::dom::object object;
+  if (json.empty() || parser.parse(json.data(), json.size()).get(object) != simdjson::SUCCESS) {
+    return false;
+  }
+  const auto read_names = [&](std::string_view name, std::vector<std::string>& names) {
+    simdjson::dom::array array;
+    if (object[name].get(array) != simdjson::SUCCESS) return true;
+    for (const Element element : array) {
+      if (!read_element(element, names.emplace_back())) return false;
+    }
+    return true;
+  };
+  filter = {};
+  std::string_view branches;
+  if (object["branches"].get(branches) == simdjson::SUCCESS) filter.branches = branches;
+  return read_names("teams", filter.teams) && read_names("clusters", filter.clusters) &&
+         subscription::BranchPatterns::object_to(filter.branches).empty();
 }
 
 // --- single values -----------------------------------------------------------------------------
@@ -195,6 +256,10 @@ std::string object_to_webhook(const Webhook& webhook) {
     const auto objection = patterns::object_to_event_pattern(event);
     if (!objection.empty()) return says("an event", objection);
   }
+  if (const auto objection = patterns::BranchPatterns::object_to(webhook.filter.branches);
+      !objection.empty()) {
+    return says("filter.branches", objection);
+  }
   // JSON texts hold UTF-8 only; anything else would come back as other bytes.
   for (const auto& [name, value] : webhook.headers) {
     if (!valid_utf8(name) || !valid_utf8(value)) return says("a header", "is not valid UTF-8");
@@ -207,7 +272,8 @@ WebhookTexts::WebhookTexts(const Webhook& webhook)
       sources(texts_to_json(webhook.sources)),
       events(texts_to_json(webhook.events)),
       headers(headers_to_json(webhook)),
-      schedule(schedule_to_json(webhook)) {}
+      schedule(schedule_to_json(webhook)),
+      filter(filter_to_json(webhook.filter)) {}
 
 void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTexts& texts) {
   const auto text = [&](Column column, std::string_view value) {
@@ -215,7 +281,7 @@ void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTex
   };
   const auto integer = [&](Column column, int64_t value) { statement.bind(column + 1, value); };
   text(id, texts.id);
-  text(dialect, name(webhook.dialect));
+  text(dialect, webhook.dialect);
   text(description, webhook.description);
   text(organization, webhook.organization);
   text(url, webhook.destination.url);
@@ -236,6 +302,11 @@ void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTex
   text(state_reason, webhook.state_reason);
   integer(created_at, to_unix_ns(webhook.created_at));
   integer(updated_at, to_unix_ns(webhook.updated_at));
+  text(filter, texts.filter);
+  bind_secret(statement, previous_secret + 1, webhook.previous_secret);
+  integer(previous_secret_until, to_unix_ns(webhook.previous_secret_until));
+  bind_secret(statement, settings + 1, webhook.settings);
+  integer(rate_per_second, webhook.rate_per_second);
 }
 
 struct WebhookReader::Parser {
@@ -253,7 +324,8 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   };
   const bool has_number = read_integer(row, number, webhook.number) && webhook.number != 0;
   need(id, take(Ulid::parse(row.text(id)), webhook.id));
-  need(dialect, take(subscription::parse_dialect(row.text(dialect)), webhook.dialect));
+  webhook.dialect = row.text(dialect);
+  need(dialect, dialect::find(webhook.dialect) != nullptr);
   webhook.description = row.text(description);
   webhook.organization = row.text(organization);
   webhook.destination.url = row.text(url);
@@ -274,6 +346,11 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   webhook.state_reason = row.text(state_reason);
   webhook.created_at = from_unix_ns(row.integer(created_at));
   webhook.updated_at = from_unix_ns(row.integer(updated_at));
+  need(filter, read_filter(json, row.text(filter), webhook.filter));
+  webhook.previous_secret = read_secret(row, previous_secret);
+  webhook.previous_secret_until = from_unix_ns(row.integer(previous_secret_until));
+  webhook.settings = read_secret(row, settings);
+  need(rate_per_second, read_integer(row, rate_per_second, webhook.rate_per_second));
 
   const std::string prefix = "webhook " + std::to_string(row.integer(number)) + ": ";
   if (!has_number) return prefix + "the number is out of range";

@@ -31,6 +31,7 @@ struct WebhookTexts {
   std::string events;
   std::string headers;
   std::string schedule;
+  std::string filter;
 };
 
 /// Binds every column; `webhook` and `texts` are borrowed until the statement's `reset`.

@@ -52,6 +52,13 @@ CREATE TABLE token (
   sha256 BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),
   created_at INTEGER NOT NULL
 ) STRICT;
+)sql",
+                                                             R"sql(
+ALTER TABLE webhook ADD COLUMN filter TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE webhook ADD COLUMN previous_secret BLOB NOT NULL DEFAULT x'';
+ALTER TABLE webhook ADD COLUMN previous_secret_until INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE webhook ADD COLUMN settings BLOB NOT NULL DEFAULT x'';
+ALTER TABLE webhook ADD COLUMN rate_per_second INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 }  // namespace

@@ -18,7 +18,6 @@
 namespace ringpost::control {
 namespace {
 
-using subscription::Dialect;
 using subscription::Token;
 using subscription::Webhook;
 using subscription::WebhookState;
@@ -68,7 +67,7 @@ Ulid ulid(uint8_t last) {
 Webhook full_webhook() {
   Webhook webhook;
   webhook.id = ulid(1);
-  webhook.dialect = Dialect::bitrise;
+  webhook.dialect = "bitrise";
   webhook.description = std::string("line\nwith \"quotes\", a NUL \0 and \xE6\x97\xA5", 35);
   webhook.organization = "acme";
   webhook.destination = {.url = "http://[::1]:8080/in?a=b",
@@ -89,6 +88,11 @@ Webhook full_webhook() {
   webhook.state_reason = "410";
   webhook.created_at = from_unix_ns(1'893'456'000'123'456'789);
   webhook.updated_at = from_unix_ns(-1);
+  webhook.filter = {.branches = "main !x*", .teams = {"t\"1", "t2"}, .clusters = {"c"}};
+  webhook.previous_secret = "old";
+  webhook.previous_secret_until = from_unix_ns(5);
+  webhook.settings = "{\"token_mode\":\"signature\"}";
+  webhook.rate_per_second = 7;
   return webhook;
 }
 
@@ -109,6 +113,11 @@ void expect_equal(const Webhook& left, const Webhook& right) {
   EXPECT_EQ(left.secret, right.secret);
   EXPECT_EQ(left.tls_verify, right.tls_verify);
   EXPECT_EQ(left.tls_ca, right.tls_ca);
+  EXPECT_EQ(left.filter, right.filter);
+  EXPECT_EQ(left.previous_secret, right.previous_secret);
+  EXPECT_EQ(left.previous_secret_until, right.previous_secret_until);
+  EXPECT_EQ(left.settings, right.settings);
+  EXPECT_EQ(left.rate_per_second, right.rate_per_second);
   EXPECT_EQ(left.schedule_s, right.schedule_s);
   EXPECT_EQ(left.timeout_ms, right.timeout_ms);
   EXPECT_EQ(left.concurrency_max, right.concurrency_max);

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace ringpost::control {
+namespace ringpost::api {
 
 using http::Problem;
 
@@ -20,4 +20,4 @@ inline Problem invalid(std::string_view member, std::string_view detail) {
   return refusal(422, detail, member);
 }
 
-}  // namespace ringpost::control
+}  // namespace ringpost::api

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "control/problem.h"
+#include "api/problem.h"
 
 #include <simdjson.h>
 
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ringpost::control {
+namespace ringpost::api {
 
 /// A request's body as one JSON object, read once and strictly: all of it is valid JSON of bounded
 /// depth, and no object at the two upper levels names a member twice (what can be read in two ways
@@ -50,4 +50,4 @@ std::optional<Problem> read_array(simdjson::dom::element value, std::string_view
 std::optional<Problem> read_object(simdjson::dom::element value, std::string_view member,
                                    simdjson::dom::object& out);
 
-}  // namespace ringpost::control
+}  // namespace ringpost::api

@@ -1,8 +1,8 @@
-#include "control/json_body.h"
+#include "api/json_body.h"
 
 #include <algorithm>
 
-namespace ringpost::control {
+namespace ringpost::api {
 
 namespace dom = simdjson::dom;
 
@@ -109,4 +109,4 @@ std::optional<Problem> read_object(dom::element value, std::string_view member, 
   return std::nullopt;
 }
 
-}  // namespace ringpost::control
+}  // namespace ringpost::api

@@ -1,0 +1,91 @@
+#pragma once
+
+#include "api/problem.h"
+#include "base/clock.h"
+#include "base/prng.h"
+#include "base/result.h"
+#include "base/ulid.h"
+#include "journal/reader.h"
+#include "journal/record.h"
+#include "subscription/webhook.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace ringpost::api {
+
+/// One delivery as a log shows it.
+struct LoggedDelivery {
+  Ulid id;
+  journal::DeliveryStatus status{};
+  journal::EventRef event;
+  /// Oldest first, one for each attempt: of its end, or of its start if no end is known. Attempts
+  /// whose record cannot be read any more are left out.
+  std::vector<journal::StoredOutcome> attempts;
+};
+
+/// What the control side does for the management APIs of the dialects. Everything is looked up
+/// within an organization: what belongs to another one is not there (reliability A-1).
+///
+/// Control thread only; calls block on the disk. A pointer to a webhook is good until the next
+/// change.
+class Management {
+ public:
+  using Webhook = subscription::Webhook;
+
+  virtual ~Management() = default;
+
+  // --- webhooks: a change is durable when the call returns, and in force when the answer goes out
+  // with Answer::When::published. Changes go into the audit log.
+
+  virtual const Webhook* webhook(std::string_view organization, const Ulid& id) const = 0;
+  virtual const Webhook* webhook(uint32_t number) const = 0;
+
+  struct Group {
+    std::string_view organization;
+    std::string_view dialect;
+    std::string_view name;  ///< As Dialect::group gave it.
+  };
+  /// All webhooks of a group, oldest first.
+  virtual std::vector<const Webhook*> webhooks(const Group& group) const = 0;
+
+  /// Gives number, id (a UUID of version 7) and times. @returns the stored one, or what is wrong.
+  virtual std::variant<const Webhook*, Problem> create(Webhook webhook) = 0;
+  virtual std::variant<const Webhook*, Problem> update(Webhook webhook) = 0;
+  virtual std::optional<Problem> remove(const Webhook& webhook) = 0;
+
+  /// Why nothing may be sent there, as a sentence part ("is a private address"); nothing: it may.
+  virtual std::optional<std::string> object_to_destination(
+      const subscription::Destination& destination) const = 0;
+
+  // --- the log
+
+  /// The newest deliveries of a webhook, newest first.
+  virtual std::vector<LoggedDelivery> log(const Webhook& webhook, size_t deliveries_max) = 0;
+  /// One delivery of a webhook; nothing if it is unknown, forgotten or another webhook's.
+  virtual std::optional<LoggedDelivery> delivery(const Webhook& webhook, const Ulid& id) = 0;
+  /// One delivery of the organization.
+  virtual std::optional<LoggedDelivery> delivery(std::string_view organization, const Ulid& id) = 0;
+
+  // --- sending
+
+  /// Sends a delivery's stored event once more, as a new delivery. The answer has to have
+  /// Answer::When::stored. At most one of `redeliver` and `accept` in a call.
+  virtual std::optional<Problem> redeliver(const LoggedDelivery& delivery) = 0;
+  /// Takes an event as if a producer had sent it: it goes to the webhooks that match. Members that
+  /// ingest sets (uid, times, webhooks) are set here. The answer as for `redeliver`.
+  virtual std::optional<Problem> accept(journal::EventView event) = 0;
+  /// Sends an event to one webhook alone, whatever it subscribed to, once the changes made so far
+  /// are in force. Nobody waits for it.
+  virtual void notify(const Webhook& webhook, journal::EventView event) = 0;
+
+  // --- the relay
+
+  virtual Prng& random() = 0;
+};
+
+}  // namespace ringpost::api

@@ -1,0 +1,80 @@
+#include "api/webhook_fields.h"
+
+#include "http/syntax.h"
+#include "http/url.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ringpost::api {
+namespace {
+
+bool frames_the_message(std::string_view name) {
+  constexpr std::array<std::string_view, 11> names = {"host",
+                                                      "content-length",
+                                                      "transfer-encoding",
+                                                      "connection",
+                                                      "keep-alive",
+                                                      "te",
+                                                      "trailer",
+                                                      "upgrade",
+                                                      "expect",
+                                                      "proxy-connection",
+                                                      "content-encoding"};
+  return std::ranges::any_of(
+      names, [&](auto reserved) { return http::equal_ignoring_case(name, reserved); });
+}
+
+std::string bytes(size_t count) {
+  return std::to_string(count) + " bytes";
+}
+
+}  // namespace
+
+std::optional<Problem> check_header(std::string_view member, std::string_view name,
+                                    std::string_view value) {
+  if (name.empty()) return invalid(member, "has no name");
+  if (name.size() > webhook_header_name_bytes_max) {
+    return invalid(member, "has a name longer than " + bytes(webhook_header_name_bytes_max));
+  }
+  if (!http::is_token(name)) return invalid(member, "has a name that is not an HTTP token");
+  if (frames_the_message(name)) return invalid(member, "is written by the relay itself");
+  if (value.empty()) return invalid(member, "has no value");
+  if (value.size() > webhook_header_value_bytes_max) {
+    return invalid(member, "has a value longer than " + bytes(webhook_header_value_bytes_max));
+  }
+  const auto allowed = [](char byte) { return byte == '\t' || (byte >= 0x20 && byte < 0x7F); };
+  if (!std::ranges::all_of(value, allowed)) {
+    return invalid(member, "has a value with bytes other than visible ASCII, spaces and tabs");
+  }
+  const auto blank = [](char byte) { return byte == ' ' || byte == '\t'; };
+  if (blank(value.front()) || blank(value.back())) {
+    return invalid(member, "has a value that begins or ends with a space");
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> check_headers(std::string_view member, const Headers& headers) {
+  if (headers.size() > webhook_headers_max) {
+    return invalid(member, "has more than " + std::to_string(webhook_headers_max) + " headers");
+  }
+  size_t total = 0;
+  for (const auto& [name, value] : headers) total += name.size() + value.size() + 4;
+  if (total > webhook_headers_bytes_max) {
+    return invalid(member, "takes more than " + bytes(webhook_headers_bytes_max));
+  }
+  return std::nullopt;
+}
+
+std::variant<subscription::Destination, Problem> read_destination(std::string_view member,
+                                                                  std::string_view text) {
+  const auto parsed = http::parse_url(text);
+  if (const auto* wrong = std::get_if<http::UrlProblem>(&parsed)) {
+    return invalid(member, wrong->reason);
+  }
+  const http::Url& url = std::get<http::Url>(parsed);
+  return subscription::Destination{
+      .url = url.text(), .tls = url.tls, .host = url.host, .port = url.port, .target = url.target};
+}
+
+}  // namespace ringpost::api

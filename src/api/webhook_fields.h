@@ -1,0 +1,50 @@
+#pragma once
+
+#include "api/problem.h"
+#include "subscription/webhook.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// What a webhook may say, whichever API says it.
+
+namespace ringpost::api {
+
+inline constexpr size_t webhook_text_bytes_max = 1024;  ///< Description, name.
+inline constexpr size_t webhook_url_bytes_max = 2048;   ///< Fits any request line limit.
+inline constexpr size_t webhook_patterns_max = 256;     ///< Sources; events likewise.
+inline constexpr size_t webhook_headers_max = 32;       ///< The whole head stays below 32 KiB.
+inline constexpr size_t webhook_header_name_bytes_max = 128;
+inline constexpr size_t webhook_header_value_bytes_max = 4096;
+inline constexpr size_t webhook_headers_bytes_max = 16 * 1024;
+inline constexpr size_t webhook_ca_bytes_max = 64 * 1024;
+inline constexpr size_t webhook_secret_bytes_max = 256;
+inline constexpr size_t webhook_settings_bytes_max = 64 * 1024;
+inline constexpr size_t webhook_filter_entries_max = 256;  ///< Teams; clusters likewise.
+inline constexpr size_t webhook_schedule_max = 32;
+inline constexpr uint32_t webhook_schedule_s_max = 7 * 24 * 3600;
+inline constexpr uint32_t webhook_timeout_ms_min = 100;
+inline constexpr uint32_t webhook_timeout_ms_max = 120'000;
+inline constexpr uint32_t webhook_concurrency_max = 256;
+inline constexpr uint32_t webhook_rate_per_second_max = 100'000;
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// Whether a request may carry this header because a user says so: a token and a value of visible
+/// bytes, and none of the names that frame the message. A dialect refuses more (writes_header).
+std::optional<Problem> check_header(std::string_view member, std::string_view name,
+                                    std::string_view value);
+/// Whether the headers are few and small enough together.
+std::optional<Problem> check_headers(std::string_view member, const Headers& headers);
+
+/// The destination that an absolute URL names, in the one reading that everything uses.
+std::variant<subscription::Destination, Problem> read_destination(std::string_view member,
+                                                                  std::string_view url);
+
+}  // namespace ringpost::api

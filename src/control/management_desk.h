@@ -1,0 +1,72 @@
+#pragma once
+
+#include "api/management.h"
+#include "base/prng.h"
+#include "control/history.h"
+#include "control/journal_access.h"
+#include "control/outgoing.h"
+#include "control/publisher.h"
+#include "control/webhook_json.h"
+#include "control/webhook_registry.h"
+#include "dialect/matcher.h"
+#include "subscription/table.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace ringpost::control {
+
+/// What the dialects' APIs ask of the control side. `begin` before each call of a dialect's.
+class ManagementDesk final : public api::Management {
+ public:
+  /// Everything is borrowed and outlives it.
+  struct Parts {
+    WebhookRegistry& registry;
+    const subscription::SubscriptionTable& table;
+    const History& history;
+    JournalAccess& journals;
+    Publisher& publisher;
+    Prng& random;
+    const WebhookChecks& checks;
+    uint32_t shard_count = 1;
+  };
+
+  explicit ManagementDesk(const Parts& parts) : parts_(parts) {}
+
+  /// A call begins. @param organization  the caller's.
+  void begin(std::string_view organization, WallTime now);
+  /// The event that the call made, if its answer is to wait for it.
+  std::optional<Outgoing> take_outgoing();
+
+  const Webhook* webhook(std::string_view organization, const Ulid& id) const override;
+  const Webhook* webhook(uint32_t number) const override;
+  std::vector<const Webhook*> webhooks(const Group& group) const override;
+  std::variant<const Webhook*, Problem> create(Webhook webhook) override;
+  std::variant<const Webhook*, Problem> update(Webhook webhook) override;
+  std::optional<Problem> remove(const Webhook& webhook) override;
+  std::optional<std::string> object_to_destination(
+      const subscription::Destination& destination) const override;
+
+  std::vector<api::LoggedDelivery> log(const Webhook& webhook, size_t deliveries_max) override;
+  std::optional<api::LoggedDelivery> delivery(const Webhook& webhook, const Ulid& id) override;
+  std::optional<api::LoggedDelivery> delivery(std::string_view organization,
+                                              const Ulid& id) override;
+
+  std::optional<Problem> redeliver(const api::LoggedDelivery& delivery) override;
+  std::optional<Problem> accept(journal::EventView event) override;
+  void notify(const Webhook& webhook, journal::EventView event) override;
+
+  Prng& random() override { return parts_.random; }
+
+ private:
+  std::optional<api::LoggedDelivery> read(const DeliveryFacts& facts);
+  uint32_t owner_of(const Webhook& webhook) const;
+
+  const Parts parts_;
+  dialect::Matcher matcher_;
+  std::string organization_;
+  WallTime now_{};
+  std::optional<Outgoing> outgoing_;
+};
+
+}  // namespace ringpost::control

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/prng.h"
+#include "journal/record.h"
+
+#include <cstdint>
+#include <span>
+
+namespace ringpost::control {
+
+/// An event that the control side made and a shard is to store and send: a redelivery, a ping, the
+/// call of an incoming hook.
+struct Outgoing {
+  journal::EventRef event;
+  uint32_t shard = 0;
+};
+
+/// `event` as the start of a new delivery that repeats `delivery`.
+journal::EventView repetition(journal::EventView event, const Ulid& delivery);
+
+/// Encodes an event for these webhooks, with a fresh uid. It takes no part in idempotency: a later
+/// event with its id is no duplicate of it.
+journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t> webhook_numbers,
+                             WallTime now, Prng& random);
+inline journal::EventRef encode_for(const journal::EventView& event, uint32_t webhook_number,
+                                    WallTime now, Prng& random) {
+  return encode_for(event, std::span{&webhook_number, 1}, now, random);
+}
+
+}  // namespace ringpost::control

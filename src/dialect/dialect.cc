@@ -1,0 +1,139 @@
+#include "dialect/dialect.h"
+
+#include "base/assert.h"
+#include "base/json_writer.h"
+#include "http/problem.h"
+#include "http/syntax.h"
+#include "subscription/filter_rule.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ringpost::dialect {
+
+using subscription::EventFacts;
+using subscription::EventRule;
+using subscription::Webhook;
+
+namespace {
+
+bool begins_ignoring_case(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() &&
+         http::equal_ignoring_case(text.substr(0, prefix.size()), prefix);
+}
+
+}  // namespace
+
+bool Dialect::writes_header(std::string_view name) const {
+  constexpr std::array<std::string_view, 4> names = {"content-type", "user-agent", "traceparent",
+                                                     "date"};
+  return begins_ignoring_case(name, "ringpost-") || std::ranges::any_of(names, [&](auto written) {
+           return http::equal_ignoring_case(name, written);
+         });
+}
+
+std::optional<api::Problem> Dialect::read_settings(std::string_view json, Webhook&) const {
+  if (json.find_first_not_of("{} \t\r\n") == std::string_view::npos) return std::nullopt;
+  return api::invalid("settings", "must be empty: this dialect has none");
+}
+
+void Dialect::write_settings(JsonWriter& json, const Webhook&) const {
+  json.begin_object().end_object();
+}
+
+std::unique_ptr<const EventRule> Dialect::make_rule(const Webhook&) const {
+  return nullptr;
+}
+
+std::optional<EventFacts::RoutingPaths> Dialect::routing(std::string_view) const {
+  return std::nullopt;
+}
+
+void Dialect::add_aliases(const EventFacts&, std::vector<std::string>&) const {}
+
+bool Dialect::retries_status(uint16_t) const {
+  return true;
+}
+
+bool Dialect::asks_first(const Webhook&) const {
+  return false;
+}
+
+bool Dialect::owns_path(std::string_view) const {
+  return false;
+}
+
+http::Response Dialect::refuse(const api::Problem& problem) const {
+  return http::problem_response(problem);
+}
+
+api::Answer Dialect::handle(const api::Route&, const api::Call&, api::Management&) const {
+  RINGPOST_UNREACHABLE();  // It has no routes.
+}
+
+std::string Dialect::group(const Webhook&) const {
+  return {};
+}
+
+// --- all of them --------------------------------------------------------------------------------
+
+const Dialect* find(std::string_view name) {
+  for (const Dialect* dialect : all()) {
+    if (dialect->name() == name) return dialect;
+  }
+  return nullptr;
+}
+
+const Dialect& of(const Webhook& webhook) {
+  const Dialect* dialect = find(webhook.dialect);
+  RINGPOST_ASSERT(dialect != nullptr);
+  return *dialect;
+}
+
+std::string names() {
+  std::string text;
+  for (const Dialect* dialect : all()) {
+    if (!text.empty()) text += ", ";
+    text += dialect->name();
+  }
+  return text;
+}
+
+std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) {
+  return of(webhook).make_renderer(webhook);
+}
+
+EventFacts::RoutingPaths routing(std::string_view type) {
+  for (const Dialect* dialect : all()) {
+    if (const auto paths = dialect->routing(type)) return *paths;
+  }
+  return {};
+}
+
+namespace {
+
+class BothRules final : public EventRule {
+ public:
+  BothRules(std::unique_ptr<const EventRule> first, std::unique_ptr<const EventRule> second)
+      : first_(std::move(first)), second_(std::move(second)) {}
+
+  bool wants(const EventFacts& event) const override {
+    return first_->wants(event) && second_->wants(event);
+  }
+
+ private:
+  const std::unique_ptr<const EventRule> first_;
+  const std::unique_ptr<const EventRule> second_;
+};
+
+}  // namespace
+
+std::shared_ptr<const EventRule> make_rule(const Webhook& webhook) {
+  std::unique_ptr<const EventRule> filter = subscription::make_filter_rule(webhook.filter);
+  std::unique_ptr<const EventRule> own = of(webhook).make_rule(webhook);
+  if (filter == nullptr) return own;
+  if (own == nullptr) return filter;
+  return std::make_shared<BothRules>(std::move(filter), std::move(own));
+}
+
+}  // namespace ringpost::dialect

@@ -1,0 +1,112 @@
+#pragma once
+
+#include "api/answer.h"
+#include "api/call.h"
+#include "api/management.h"
+#include "api/problem.h"
+#include "api/route.h"
+#include "base/clock.h"
+#include "dialect/renderer.h"
+#include "subscription/event_rule.h"
+#include "subscription/webhook.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringpost {
+class JsonWriter;
+}
+
+namespace ringpost::dialect {
+
+/// One way in which webhooks are managed and their requests look. A dialect is a folder with one of
+/// these, named once, in registry.cc; nothing else knows how many there are.
+///
+/// Stateless: one object for the whole process, asked by every thread at once.
+class Dialect {
+ public:
+  Dialect() = default;
+  Dialect(const Dialect&) = delete;
+  Dialect& operator=(const Dialect&) = delete;
+  virtual ~Dialect() = default;
+
+  virtual std::string_view name() const = 0;
+
+  // --- what a webhook of it is
+
+  /// Schedule, timeout and whatever else a webhook gets that does not say.
+  virtual subscription::Webhook defaults() const = 0;
+  /// The secret of a webhook that names none; empty: it stays unsigned.
+  virtual std::string mint_secret() const { return {}; }
+  /// Why the secret cannot be used, as a sentence part; empty if it can. `secret` is not empty.
+  virtual std::string_view object_to_secret(std::string_view secret) const = 0;
+  /// Whether requests carry this header already, so that a user cannot set it.
+  virtual bool writes_header(std::string_view name) const;
+
+  /// Reads the native API's `settings`, a JSON object, into `webhook.settings` and whatever else
+  /// they decide. Called last, and also without settings (`{}`) when a webhook is made.
+  virtual std::optional<api::Problem> read_settings(std::string_view json,
+                                                    subscription::Webhook& webhook) const;
+  /// Writes the value of the native API's `settings`: an object, without secrets.
+  virtual void write_settings(JsonWriter& json, const subscription::Webhook& webhook) const;
+
+  // --- matching
+
+  /// What the webhook asks of an event besides source, type and filter; null: nothing.
+  virtual std::unique_ptr<const subscription::EventRule> make_rule(
+      const subscription::Webhook& webhook) const;
+  /// Where events of this type keep their branch and cluster, if the type is this dialect's.
+  virtual std::optional<subscription::EventFacts::RoutingPaths> routing(
+      std::string_view type) const;
+  /// Adds other names of the event's source, if the event is this dialect's: at most
+  /// EventKey::aliases_max.
+  virtual void add_aliases(const subscription::EventFacts& event,
+                           std::vector<std::string>& aliases) const;
+
+  // --- sending
+
+  virtual std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook) const = 0;
+  /// Whether an answer with this status (not 2xx, not 410) is worth another attempt.
+  virtual bool retries_status(uint16_t http_status) const;
+  /// The part of an attempt's time that connecting may take, TLS included; zero: all of it.
+  virtual Duration connect_time() const { return {}; }
+  /// Whether a receiver has to agree first (CloudEvents' abuse protection).
+  virtual bool asks_first(const subscription::Webhook& webhook) const;
+  /// How long every delivery may fail before the webhook is broken; zero: for ever.
+  virtual Duration broken_after() const { return {}; }
+
+  // --- its own management API, if it has one
+
+  virtual std::span<const api::Route> routes() const { return {}; }
+  /// Whether the path is in this API's part of the tree, also where there is no route.
+  virtual bool owns_path(std::string_view path) const;
+  /// Whether `Authorization: <token>` is taken, without the word Bearer.
+  virtual bool takes_bare_token() const { return false; }
+  /// The refusal in this API's own shape.
+  virtual http::Response refuse(const api::Problem& problem) const;
+  virtual api::Answer handle(const api::Route& route, const api::Call& call,
+                             api::Management& management) const;
+  /// How webhooks are put together for lists: Management::webhooks gives one group.
+  virtual std::string group(const subscription::Webhook& webhook) const;
+};
+
+/// nullptr if there is no such dialect.
+const Dialect* find(std::string_view name);
+/// The dialect of a webhook that is in the store or the table: it is known.
+const Dialect& of(const subscription::Webhook& webhook);
+std::span<const Dialect* const> all();
+/// `standard, bitrise, …`, for people.
+std::string names();
+
+/// What filter and dialect ask of an event together; null: nothing. For Webhook::rule.
+std::shared_ptr<const subscription::EventRule> make_rule(const subscription::Webhook& webhook);
+
+/// Where events of a type keep their branch and cluster, by whichever dialect knows it.
+subscription::EventFacts::RoutingPaths routing(std::string_view type);
+
+}  // namespace ringpost::dialect

@@ -1,0 +1,16 @@
+#include "dialect/bitrise/bitrise.h"
+#include "dialect/dialect.h"
+#include "dialect/standard/standard.h"
+
+#include <array>
+
+// The one place that names the dialects. A new one is a folder, and a line here.
+
+namespace ringpost::dialect {
+
+std::span<const Dialect* const> all() {
+  static const std::array dialects{&standard::dialect(), &bitrise::dialect()};
+  return dialects;
+}
+
+}  // namespace ringpost::dialect

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "subscription/event_rule.h"
+#include "subscription/webhook.h"
+
+#include <memory>
+
+namespace ringpost::subscription {
+
+/// The rule of a webhook's filter; null for an empty filter. Its branch patterns have passed
+/// BranchPatterns' checks.
+std::unique_ptr<const EventRule> make_filter_rule(const Filter& filter);
+
+}  // namespace ringpost::subscription

@@ -1,0 +1,129 @@
+#include "subscription/filter_rule.h"
+
+#include "base/siphash.h"
+#include "subscription/table.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace ringpost::subscription {
+namespace {
+
+/// An event with everything that a rule may ask of it.
+struct Event {
+  std::string branch;
+  std::string extensions;
+  std::string data = R"({"build":{"branch":"from-data"},"pipeline":{"cluster_id":"c-data"}})";
+
+  bool passes(const Filter& filter) {
+    json::Document data_document;
+    json::Document extensions_document;
+    data_document.assign(data);
+    extensions_document.assign(extensions);
+    const json::Path branch_path = json::Path::constant("build.branch");
+    const json::Path cluster_path = json::Path::constant("pipeline.cluster_id");
+    const EventFacts facts({.organization = "o", .source = "s", .type = "t", .branch = branch},
+                           data_document, extensions_document, {&branch_path, &cluster_path});
+    const auto rule = make_filter_rule(filter);
+    return rule == nullptr || rule->wants(facts);
+  }
+};
+
+TEST(FilterRule, AsksForNothingWhenEmpty) {
+  EXPECT_EQ(make_filter_rule({}), nullptr);
+}
+
+TEST(FilterRule, AsksTheAttributeBeforeTheData) {
+  Event event;
+  EXPECT_TRUE(event.passes({.branches = "from-*"}));
+  EXPECT_FALSE(event.passes({.branches = "main"}));
+  event.branch = "main";
+  EXPECT_TRUE(event.passes({.branches = "main"}));
+  EXPECT_FALSE(event.passes({.branches = "from-*"}));
+}
+
+TEST(FilterRule, DoesNotFilterByBranchWhatHasNone) {
+  Event event;
+  event.data = R"({"agent":{"id":"1"}})";
+  EXPECT_TRUE(event.passes({.branches = "main"}));
+  EXPECT_TRUE(event.passes({.branches = "!main"}));
+}
+
+TEST(FilterRule, FindsClustersInExtensionsAndData) {
+  Event event;
+  EXPECT_TRUE(event.passes({.clusters = {"x", "c-data"}}));
+  event.extensions = R"({"cluster":"own"})";
+  EXPECT_TRUE(event.passes({.clusters = {"own"}}));
+  EXPECT_FALSE(event.passes({.clusters = {"c-data"}}));
+  event.data = "{}";
+  event.extensions = "";
+  EXPECT_FALSE(event.passes({.clusters = {"own"}}));
+}
+
+TEST(FilterRule, WantsOneOfTheEventsTeams) {
+  Event event;
+  EXPECT_FALSE(event.passes({.teams = {"a"}}));
+  event.extensions = R"({"teams":"a"})";
+  EXPECT_TRUE(event.passes({.teams = {"a"}}));
+  event.extensions = R"({"teams":["b","c"]})";
+  EXPECT_TRUE(event.passes({.teams = {"c", "x"}}));
+  EXPECT_FALSE(event.passes({.teams = {"a"}}));
+  EXPECT_FALSE(event.passes({.branches = "main", .teams = {"c"}}));
+}
+
+class AsksForSource final : public EventRule {
+ public:
+  explicit AsksForSource(std::string source) : source_(std::move(source)) {}
+  bool wants(const EventFacts& event) const override { return event.source() == source_; }
+
+ private:
+  const std::string source_;
+};
+
+// Goal: a rule decides where source and type already fit, and other names of the source count.
+TEST(Snapshot, AsksRulesAndLooksUpAliases) {
+  SubscriptionTable table(0, {1, 2});
+  Webhook ruled;
+  ruled.number = 1;
+  ruled.rule = std::make_shared<AsksForSource>("pipeline/app");
+  table.put(ruled);
+  Webhook by_id;
+  by_id.number = 2;
+  by_id.sources = {"pipeline/018f"};
+  table.put(by_id);
+  table.publish();
+  EXPECT_EQ(table.current().rule_count(), 1u);
+
+  json::Document data;
+  json::Document extensions;
+  const auto numbers = [&](std::string_view source, std::vector<std::string> aliases) {
+    const EventFacts facts({.organization = "default", .source = source, .type = "t"}, data,
+                           extensions, {});
+    std::vector<const Webhook*> found;
+    table.current().match({.organization = "default",
+                           .source = source,
+                           .type = "t",
+                           .aliases = aliases,
+                           .facts = &facts},
+                          found);
+    std::vector<uint32_t> result;
+    for (const Webhook* webhook : found) result.push_back(webhook->number);
+    return result;
+  };
+  EXPECT_EQ(numbers("pipeline/app", {}), (std::vector<uint32_t>{1}));
+  EXPECT_EQ(numbers("pipeline/app", {"pipeline/018f", "pipeline/018f"}),
+            (std::vector<uint32_t>{1, 2}));
+  EXPECT_EQ(numbers("pipeline/018f", {"pipeline/app"}), (std::vector<uint32_t>{2}));
+  EXPECT_TRUE(numbers("pipeline/x", {"a", "b", "c", "d", "pipeline/018f"}).empty())
+      << "more aliases than the limit are not looked up";
+
+  ruled.rule = nullptr;
+  table.put(ruled);
+  table.publish();
+  EXPECT_EQ(table.current().rule_count(), 0u);
+}
+
+}  // namespace
+}  // namespace ringpost::subscription
