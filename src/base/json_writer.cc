@@ -51,6 +51,11 @@ void append_escape(std::string& out, char byte) {
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
+  append_json_characters(out, text);
+  out += '"';
+}
+
+void append_json_characters(std::string& out, std::string_view text) {
   while (!text.empty()) {
     size_t plain = 0;
     while (plain < text.size() && !needs_escape(text[plain])) ++plain;
@@ -73,7 +78,6 @@ void append_json_string(std::string& out, std::string_view text) {
     }
     text.remove_prefix(size == 0 ? 1 : size);
   }
-  out += '"';
 }
 
 void JsonWriter::separate() {

@@ -53,5 +53,7 @@ class JsonWriter {
 
 /// Appends `text` as a JSON string with its quotes, by the rules above.
 void append_json_string(std::string& out, std::string_view text);
+/// The same without the quotes: a piece of a string.
+void append_json_characters(std::string& out, std::string_view text);
 
 }  // namespace ringpost

@@ -294,6 +294,10 @@ Found Document::find(const Path& path) {
   return node == no_node ? Found{} : at(node);
 }
 
+Found Document::root() {
+  return state_->index() ? at(0) : Found{};
+}
+
 bool Document::has_member(const Path& path) {
   return state_->look_up(path) != no_node;
 }
@@ -307,6 +311,21 @@ uint32_t Document::first_element(const Path& path) {
 uint32_t Document::next_element(uint32_t node) const {
   const Node& element = state_->nodes[node];
   return element.last ? no_node : element.after;
+}
+
+Document::Leaves Document::leaves_of(const Path& path) {
+  const uint32_t array = state_->look_up(path);
+  if (array == no_node || state_->nodes[array].kind != Kind::array) return {0, 0};
+  return {array + 1, state_->nodes[array].after};
+}
+
+bool Document::open_arrays(Leaves& leaves) const {
+  while (leaves.next < leaves.end && state_->nodes[leaves.next].kind == Kind::array) ++leaves.next;
+  return leaves.next < leaves.end;
+}
+
+void Document::step_over(Leaves& leaves) const {
+  leaves.next = state_->nodes[leaves.next].after;
 }
 
 Found Document::at(uint32_t node) {

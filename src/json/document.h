@@ -49,6 +49,9 @@ class Document {
   /// @returns `text` valid until the next call of any function of this object.
   Found find(const Path& path);
 
+  /// The whole text as one value: missing if it is no JSON. As find() otherwise.
+  Found root();
+
   /// Whether something stands at `path`, null included. Cheaper than find(): no text is made.
   bool has_member(const Path& path);
 
@@ -62,12 +65,30 @@ class Document {
     }
   }
 
+  /// The same, but arrays inside the array are opened, however deep, instead of visited.
+  template <typename Visit>
+  void for_each_leaf(const Path& path, Visit visit) {
+    for (Leaves leaves = leaves_of(path); open_arrays(leaves); step_over(leaves)) {
+      if (!visit(at(leaves.next))) return;
+    }
+  }
+
  private:
   struct State;
   static constexpr uint32_t no_node = UINT32_MAX;
 
+  /// What is left to visit of an array.
+  struct Leaves {
+    uint32_t next;
+    uint32_t end;
+  };
+
   uint32_t first_element(const Path& path);
   uint32_t next_element(uint32_t node) const;
+  Leaves leaves_of(const Path& path);
+  /// Goes to the next that is no array. @returns whether there is one.
+  bool open_arrays(Leaves& leaves) const;
+  void step_over(Leaves& leaves) const;
   Found at(uint32_t node);
 
   std::unique_ptr<State> state_;

@@ -11,6 +11,16 @@ std::string quoted(std::string_view text) {
   return out;
 }
 
+TEST(JsonWriter, WritesAPieceOfAStringWithoutQuotes) {
+  std::string out = "\"a";
+  append_json_characters(out, "\"\n\x01\xFF");
+  append_json_characters(out, "");
+  append_json_characters(out, "b\"");
+  EXPECT_EQ(out,
+            "\"a\\\"\\n\\u0001\xEF\xBF\xBD"
+            "b\\\"");
+}
+
 TEST(JsonWriter, PlacesCommasBetweenMembersAndElements) {
   std::string out;
   JsonWriter json{out};

@@ -1,8 +1,9 @@
 // Goal: json::Document finds in any text what simdjson's DOM holds there, the last of members that
 // stand twice, and nothing in what is no JSON. Method: the first line of the input is a path, the
-// rest the text; the judge steps through the DOM, which keeps members in order.
+// rest the text.
 
 #include "base/assert.h"
+#include "dom_judge.h"
 #include "fuzz.h"
 #include "json/document.h"
 
@@ -20,21 +21,6 @@ namespace dom = simdjson::dom;
 /// The DOM refuses a few numbers and strings that are JSON by the grammar, and is deeper.
 bool may_differ(simdjson::error_code error) {
   return error == simdjson::NUMBER_ERROR || error == simdjson::STRING_ERROR;
-}
-
-std::optional<dom::element> step(dom::element from, const Path& path, size_t index) {
-  std::optional<dom::element> found;
-  if (dom::object object; from.get(object) == simdjson::SUCCESS) {
-    for (const auto [name, value] : object) {
-      if (name == path.name(index)) found = value;
-    }
-  } else if (dom::array array; path.element(index) && from.get(array) == simdjson::SUCCESS) {
-    uint32_t at = 0;
-    for (const dom::element value : array) {
-      if (at++ == *path.element(index)) found = value;
-    }
-  }
-  return found;
 }
 
 Kind kind_of(dom::element value) {
@@ -87,12 +73,7 @@ void check(const Path& path, std::string_view text) {
   const auto error = judge.parse(std::string{text}).get(root);
   if (may_differ(error)) return;
   std::optional<dom::element> expected;
-  if (error == simdjson::SUCCESS) {
-    expected = root;
-    for (size_t name = 0; name < path.names_count() && expected; ++name) {
-      expected = step(*expected, path, name);
-    }
-  }
+  if (error == simdjson::SUCCESS) expected = look_up(root, path);
   if (!expected) return RINGPOST_ASSERT(found.kind == Kind::missing);
   RINGPOST_ASSERT(found.kind == kind_of(*expected));
   check_text(document.find(path), *expected);

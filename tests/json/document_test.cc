@@ -187,6 +187,39 @@ TEST(Document, VisitsTheElementsOfAnArrayUntilToldToStop) {
   for (const char* path : {"n", "o", "a.0", "nope"}) EXPECT_TRUE(elements(path, 99).empty());
 }
 
+TEST(Document, OpensArraysInsideAnArrayForLeaves) {
+  Document document;
+  document.assign(R"({"a":[1,[],[[2,{"b":[9]}],"x"],[[[3]]]],"n":[[],[[]]],"after":[4]})");
+  const auto leaves = [&](std::string_view path, size_t visits_max) {
+    std::string texts;
+    size_t visits = 0;
+    document.for_each_leaf(Path::constant(path), [&](const Found& found) {
+      texts.append(found.text).append(";");
+      return ++visits < visits_max;
+    });
+    return texts;
+  };
+  EXPECT_EQ(leaves("a", 99), R"(1;2;{"b":[9]};x;3;)");
+  EXPECT_EQ(leaves("a", 2), "1;2;");
+  EXPECT_EQ(leaves("n", 99), "");
+  EXPECT_EQ(leaves("a.0", 99), "");
+  EXPECT_EQ(leaves("nope", 99), "");
+}
+
+TEST(Document, GivesItsRoot) {
+  Document document;
+  const auto root = [&](std::string_view text) {
+    document.assign(text);
+    const Found found = document.root();
+    return Fact{found.kind, std::string{found.text}};
+  };
+  EXPECT_EQ(root(R"( { "a" : 1 } )"), (Fact{Kind::object, R"({"a":1})"}));
+  EXPECT_EQ(root(R"("a\n")"), (Fact{Kind::string, "a\n"}));
+  EXPECT_EQ(root(" 1 "), (Fact{Kind::integer, "1"}));
+  EXPECT_EQ(root("1 2"), nothing);
+  EXPECT_EQ(root(""), nothing);
+}
+
 TEST(Document, TellsNullFromMissing) {
   Document document;
   document.assign(R"({"a":null,"b":[null]})");

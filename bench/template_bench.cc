@@ -1,0 +1,144 @@
+// What it costs to fill a template of 1 KiB with five expansions, beside appending the same pieces
+// to a string without looking anything up (which nothing can go below), and what it costs to ask
+// the first question of an event's data, which indexes it, beside simdjson's DOM.
+//
+//   template_bench [--smoke]
+//
+// Limit: 3 us for the fill. Rounds alternate and medians of this thread's CPU time are shown: the
+// machine is not ours alone.
+
+#include "base/assert.h"
+#include "dialect/devopness/template.h"
+#include "dialect/devopness/template_compiler.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <time.h>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace ringpost::dialect::devopness {
+namespace {
+
+constexpr double fill_limit_ns = 3000;
+constexpr std::array<std::string_view, 3> roots{"action", "user", "application"};
+constexpr std::array<std::string_view, 5> paths{
+    "action.status", "action.triggered_from.hook_parsed_variables.pull_request_id",
+    "action.triggered_from.hook_parsed_variables.pull_request_title", "application.name",
+    "user.name"};
+
+double cpu_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
+/// An action as Devopness shows it, of about 2 KiB.
+std::string make_event() {
+  std::string text = R"({"action":{"id":8801,"pipeline_id":33,"status":"in-progress","targets":[)";
+  for (int target = 0; target < 15; ++target) {
+    text += target == 0 ? "" : ",";
+    text +=
+        R"({"id":)" + std::to_string(target) +
+        R"(,"resource_type":"server","status":"completed","total_steps":4,"current_step":null,"note":"a \"step\"\n"})";
+  }
+  return text +
+         R"(],"triggered_from":{"origin":null,"trigger_type":"hook","hook_parsed_variables":)"
+         R"({"pull_request_id":57,"pull_request_title":"Say \"hi\" & <b>"}}},)"
+         R"("application":{"id":44,"name":"shop"},"user":{"id":1,"name":"Ada"}})";
+}
+
+/// A JSON body of about 1 KiB.
+std::string make_body() {
+  std::string text = R"({"members":[)";
+  for (int member = 0; member < 20; ++member) {
+    text += R"({"title":"a member of some fixed text","n":)" + std::to_string(member) + "},";
+  }
+  text += "null]";
+  for (const std::string_view path : paths) {
+    text.append(R"(,"x":"it is {{ )").append(path).append(R"( }}")");
+  }
+  return text + '}';
+}
+
+class DocumentResolver final : public Resolver {
+ public:
+  explicit DocumentResolver(json::Document& document) : document_(document) {}
+  json::Found find(const json::Path& path) override { return document_.find(path); }
+
+ private:
+  json::Document& document_;
+};
+
+/// CPU per call of `work`, which answers whether it succeeded.
+template <typename Work>
+double measure(uint64_t calls, Work work) {
+  const double start = cpu_ns();
+  for (uint64_t call = 0; call < calls; ++call) RINGPOST_ASSERT(work());
+  return (cpu_ns() - start) / static_cast<double>(calls);
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+/// The parts that a filled body is made of, for the floor.
+std::vector<std::string> pieces_of(const std::string& filled) {
+  std::vector<std::string> pieces;
+  const size_t size = filled.size() / (2 * paths.size() + 1) + 1;
+  for (size_t at = 0; at < filled.size(); at += size) pieces.push_back(filled.substr(at, size));
+  return pieces;
+}
+
+void run(int rounds, uint64_t calls) {
+  const std::string event = make_event();
+  const std::string body = make_body();
+  auto compiled = TemplateCompiler{roots}.body(body);
+  RINGPOST_ASSERT(std::holds_alternative<Template>(compiled));
+  const Template made = std::get<Template>(std::move(compiled));
+  json::Document document;
+  DocumentResolver values{document};
+  const json::Path first = json::Path::constant(paths[0]);
+  simdjson::dom::parser dom;
+  const simdjson::padded_string padded{event};
+  std::string out;
+  std::string floor;
+  document.assign(event);
+  RINGPOST_ASSERT(made.fill(values, out).empty());
+  const std::vector<std::string> pieces = pieces_of(out);
+  std::array<std::vector<double>, 4> times;
+  for (int round = 0; round < rounds; ++round) {
+    times[0].push_back(measure(calls, [&] { return made.fill(values, out).empty(); }));
+    times[1].push_back(measure(calls, [&] {
+      floor.clear();
+      for (const std::string& piece : pieces) floor.append(piece);
+      return floor.size() == out.size();
+    }));
+    times[2].push_back(measure(calls, [&] {
+      document.assign(event);
+      return document.find(first).kind == json::Kind::string;
+    }));
+    times[3].push_back(measure(calls, [&] { return dom.parse(padded).error() == 0; }));
+  }
+  std::printf("fill %zu bytes, 5 expansions   %7.0f ns (limit %.0f)  bare appending %5.0f ns\n",
+              out.size(), median(times[0]), fill_limit_ns, median(times[1]));
+  std::printf("first look-up in %zu bytes     %7.0f ns               simdjson's DOM %5.0f ns\n",
+              event.size(), median(times[2]), median(times[3]));
+}
+
+}  // namespace
+}  // namespace ringpost::dialect::devopness
+
+int main(int argument_count, char** arguments) {
+  const bool smoke = argument_count > 1 && std::string_view{arguments[1]} == "--smoke";
+  ringpost::dialect::devopness::run(smoke ? 1 : 15, smoke ? 100 : 20'000);
+  return 0;
+}

@@ -1,0 +1,69 @@
+#pragma once
+
+#include "json/document.h"
+#include "json/path.h"
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace ringpost::dialect::devopness {
+
+/// Why conditions are refused on create and update.
+struct ConditionsProblem {
+  std::string member;  ///< Inside the conditions: `0.accepted_values.2`; empty if all of it.
+  std::string reason;  ///< A sentence part for people: "must be ...".
+};
+
+/// `trigger_when.conditions`, compiled: what an event must say so that a hook is triggered.
+///
+///   [{"path": "action.triggered_from.hook_parsed_variables.pipeline_id", "accepted_values":
+///   [123]}]
+///
+/// All must hold. One holds if an accepted value equals the value at its path: scalars by their
+/// text (json::Found::text: `123` equals `"123"`, `true` equals `"true"`, case counts), null equals
+/// null and what is missing; an array holds if something in it does, an object never.
+class Conditions {
+ public:
+  static constexpr size_t json_bytes_max = 64 * 1024;
+  static constexpr size_t conditions_max = 64;
+  static constexpr size_t accepted_values_max = 256;  ///< Of one condition.
+
+  /// @param json   an array of `{"path", "accepted_values"}`; accepted values are scalars and null.
+  /// A
+  ///               `type` may stand there and must be `request_body` then (incoming hooks); other
+  ///               members are ignored. `null` is no restriction.
+  /// @param roots  the first names that a path may have, those of an outgoing hook's variables:
+  /// then
+  ///               `action.pipeline.id` is understood as `action.pipeline_id`. Empty for an
+  ///               incoming hook, whose paths lead into the request's body: any.
+  static std::variant<Conditions, ConditionsProblem> compile(
+      std::string_view json, std::span<const std::string_view> roots);
+
+  /// No restriction.
+  Conditions() = default;
+
+  bool empty() const { return conditions_.empty(); }
+
+  /// Whether all hold for `document`. Allocates nothing once `document` is warm.
+  bool hold(json::Document& document) const;
+
+ private:
+  struct Condition {
+    json::Path path;
+    std::vector<std::string> accepted;  ///< Texts of scalars.
+    bool accepts_null = false;
+  };
+  class Reader;
+
+  static bool equals(const Condition& condition, const json::Found& found);
+  static bool holds(const Condition& condition, json::Document& document);
+
+  std::vector<Condition> conditions_;
+};
+
+}  // namespace ringpost::dialect::devopness

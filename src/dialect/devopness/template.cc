@@ -1,0 +1,150 @@
+#include "dialect/devopness/template.h"
+
+#include "base/assert.h"
+#include "base/json_writer.h"
+#include "http/syntax.h"
+#include "http/url.h"
+
+#include <algorithm>
+
+namespace ringpost::dialect::devopness {
+namespace {
+
+using subscription::Objection;
+
+/// Whether what stands at `path` is `secret` or holds it.
+bool covers(const json::Path& path, const json::Path& secret) {
+  const std::string_view inner = secret.text();
+  const std::string_view outer = path.text();
+  return inner.starts_with(outer) && (inner.size() == outer.size() || inner[outer.size()] == '.');
+}
+
+bool stays_plain_in_url(char byte) {
+  return json::is_name_character(byte) || byte == '.' || byte == '~' || byte == '/';
+}
+
+void append_percent_encoded(std::string& out, std::string_view text) {
+  constexpr char hex[] = "0123456789ABCDEF";
+  for (const char byte : text) {
+    if (stays_plain_in_url(byte)) {
+      out += byte;
+      continue;
+    }
+    const auto value = static_cast<uint8_t>(byte);
+    const char encoded[] = {'%', hex[value >> 4], hex[value & 15]};
+    out.append(encoded, sizeof encoded);
+  }
+}
+
+Objection finish_header(std::string& out) {
+  if (!http::is_field_text(out)) return "has a line end, NUL or another control byte in a header";
+  const std::string_view trimmed = http::trim(out);
+  const auto front = static_cast<size_t>(trimmed.data() - out.data());
+  out.resize(front + trimmed.size());
+  out.erase(0, front);
+  return {};
+}
+
+}  // namespace
+
+json::Found MaskingResolver::find(const json::Path& path) {
+  const bool secret =
+      std::ranges::any_of(secrets_, [&path](const json::Path& one) { return covers(path, one); });
+  return secret ? json::Found{json::Kind::string, "*****"} : values_.find(path);
+}
+
+bool has_dot_segment(std::string_view url, size_t path_begin) {
+  std::string_view path = url.substr(path_begin);
+  path = path.substr(0, path.find('?'));
+  while (!path.empty()) {
+    const size_t size = std::min(path.find('/'), path.size());
+    std::string_view segment = path.substr(0, size);
+    path.remove_prefix(std::min(size + 1, path.size()));
+    size_t dots = 0;
+    while (!segment.empty()) {
+      const bool encoded = segment.starts_with("%2e") || segment.starts_with("%2E");
+      if (!encoded && segment.front() != '.') break;
+      segment.remove_prefix(encoded ? 3 : 1);
+      ++dots;
+    }
+    if (segment.empty() && (dots == 1 || dots == 2)) return true;
+  }
+  return false;
+}
+
+void Template::append_fixed(std::string_view text) {
+  if (form_ == Form::json_body) {
+    append_json_characters(fixed_, text);
+  } else {
+    fixed_.append(text);
+  }
+}
+
+std::string Template::sample(std::string_view value) const {
+  std::string out;
+  size_t begin = 0;
+  for (const uint32_t end : ends_) {
+    out.append(fixed_, begin, end - begin).append(value);
+    begin = end;
+  }
+  return out.append(fixed_, begin);
+}
+
+bool Template::shows(const json::Path& secret) const {
+  return std::ranges::any_of(paths_,
+                             [&secret](const json::Path& path) { return covers(path, secret); });
+}
+
+size_t Template::bytes_max() const {
+  switch (form_) {
+    case Form::header: return header_bytes_max;
+    case Form::target_url: return http::url_bytes_max;
+    case Form::json_body:
+    case Form::text_body: return body_bytes_max;
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+void Template::append_value(std::string_view value, std::string& out) const {
+  switch (form_) {
+    case Form::header:
+    case Form::text_body: out.append(value); return;
+    case Form::target_url: append_percent_encoded(out, value); return;
+    case Form::json_body: append_json_characters(out, value); return;
+  }
+}
+
+/// @returns whether all of it fits; a value is never written that cannot.
+bool Template::append_pieces(Resolver& values, std::string& out) const {
+  const size_t most = bytes_max();
+  size_t begin = 0;
+  for (size_t index = 0; index < paths_.size(); ++index) {
+    out.append(fixed_, begin, ends_[index] - begin);
+    begin = ends_[index];
+    const json::Found found = values.find(paths_[index]);
+    if (out.size() > most || found.text.size() > most - out.size()) return false;
+    append_value(found.text, out);
+  }
+  out.append(fixed_, begin);
+  return out.size() <= most;
+}
+
+Objection Template::fill(Resolver& values, std::string& out) const {
+  out.clear();
+  Objection objection;
+  if (!append_pieces(values, out)) {
+    objection = form_ == Form::header       ? "is longer than 8 KiB once filled in"
+                : form_ == Form::target_url ? "is longer than 2048 bytes once filled in"
+                                            : "is longer than 256 KiB once filled in";
+    static_assert(header_bytes_max == 8192 && http::url_bytes_max == 2048);
+    static_assert(body_bytes_max == 256 * 1024, "the sentences say so");
+  } else if (form_ == Form::header) {
+    objection = finish_header(out);
+  } else if (form_ == Form::target_url && has_dot_segment(out, path_begin_)) {
+    objection = "has a segment '.' or '..' in its path once filled in";
+  }
+  if (!objection.empty()) out.clear();
+  return objection;
+}
+
+}  // namespace ringpost::dialect::devopness

@@ -1,0 +1,96 @@
+#pragma once
+
+#include "json/document.h"
+#include "json/path.h"
+#include "subscription/patterns.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringpost::dialect::devopness {
+
+/// Where the values of expansions come from: an event's data, the hook itself, a mask.
+class Resolver {
+ public:
+  /// @returns what stands at `path`; its text valid until the next call.
+  virtual json::Found find(const json::Path& path) = 0;
+
+ protected:
+  ~Resolver() = default;
+};
+
+/// Finds what another resolver finds, but `*****` for secrets and for what holds one.
+class MaskingResolver final : public Resolver {
+ public:
+  /// Both are borrowed for the life of this object.
+  MaskingResolver(Resolver& values, std::span<const json::Path> secrets)
+      : values_(values), secrets_(secrets) {}
+
+  json::Found find(const json::Path& path) override;
+
+ private:
+  Resolver& values_;
+  std::span<const json::Path> secrets_;
+};
+
+/// A text with expansions (`{{ action.id }}`), compiled by TemplateCompiler into pieces of fixed
+/// text and paths, so that filling it in is appending. Immutable: any thread may fill it in.
+class Template {
+ public:
+  /// What the text becomes, and so how values are written.
+  enum class Form : uint8_t {
+    header,      ///< A header's value: values as they are.
+    target_url,  ///< Values percent-encoded, except letters, digits and `-._~/`.
+    json_body,   ///< Expansions stand in JSON strings: values escaped.
+    text_body    ///< Values as they are.
+  };
+
+  static constexpr size_t body_bytes_max = 256 * 1024;
+  static constexpr size_t header_bytes_max = 8192;  ///< As http::valid_header_value has it.
+
+  Form form() const { return form_; }
+  size_t expansions_count() const { return paths_.size(); }
+
+  /// Whether an expansion shows what stands at `secret`: names it, or what it is a part of.
+  bool shows(const json::Path& secret) const;
+
+  /// Replaces `out` by the text filled in. Allocates only if `out` has to grow.
+  ///
+  /// - header: without white space at its ends, which no reader would see.
+  /// - target_url: scheme, host and port are those of the template; http::parse_url reads the rest.
+  ///
+  /// @returns why the delivery fails, as a sentence part for people ("is longer than ..."), and
+  ///          `out` is empty then: a body above body_bytes_max, a header above header_bytes_max or
+  ///          with CR, LF, NUL or another control byte, a URL above http::url_bytes_max or with a
+  ///          segment `.` or `..` in its path. Empty if all is well.
+  subscription::Objection fill(Resolver& values, std::string& out) const;
+
+ private:
+  friend class TemplateCompiler;
+
+  explicit Template(Form form) : form_(form) {}
+
+  size_t bytes_max() const;
+  bool append_pieces(Resolver& values, std::string& out) const;
+  void append_value(std::string_view value, std::string& out) const;
+  /// Fixed text of the template, written as its form asks.
+  void append_fixed(std::string_view text);
+  /// The text with `value` in place of each expansion.
+  std::string sample(std::string_view value) const;
+
+  Form form_;
+  uint32_t path_begin_ = 0;  ///< Of a target_url: where what may be filled in begins.
+  /// Fixed text, one piece after the other: one before each expansion, and one behind the last.
+  std::string fixed_;
+  std::vector<uint32_t> ends_;  ///< In fixed_: the end of the piece before each expansion.
+  std::vector<json::Path> paths_;
+};
+
+/// Whether the path of `url`, from `path_begin` to its query, has a segment that is `.` or `..`,
+/// plain or encoded.
+bool has_dot_segment(std::string_view url, size_t path_begin);
+
+}  // namespace ringpost::dialect::devopness

@@ -1,0 +1,197 @@
+#include "dialect/devopness/template_compiler.h"
+
+#include "base/json_writer.h"
+#include "http/syntax.h"
+#include "http/url.h"
+#include "json/text.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringpost::dialect::devopness {
+namespace {
+
+using json::Kind;
+
+constexpr std::string_view opening = "{{";
+constexpr std::string_view closing = "}}";
+
+TemplateProblem problem(std::string_view reason) {
+  return {std::string{reason}};
+}
+
+/// The start of `text`, for a message.
+std::string excerpt(std::string_view text) {
+  constexpr size_t shown_max = 48;
+  std::string shown{text.substr(0, shown_max)};
+  if (text.size() > shown_max) shown += "...";
+  return '`' + shown + '`';
+}
+
+TemplateProblem bad_expansion(std::string_view text, std::string_view why) {
+  return {excerpt(text) + " begins no expansion: " + std::string{why} +
+          "; write {{ and a path such as action.id and }}"};
+}
+
+void skip_blanks(std::string_view& text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+}
+
+bool is_blank(char byte) {
+  return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+/// The size of the JSON string at the front of `json`, which is valid, with its quotes.
+size_t string_size(std::string_view json) {
+  size_t size = 1;
+  while (json[size] != '"') size += json[size] == '\\' ? 2 : 1;
+  return size + 1;
+}
+
+/// Whether the next thing in `json` is the colon behind a member's name.
+bool colon_follows(std::string_view json) {
+  const auto next = std::ranges::find_if_not(json, is_blank);
+  return next != json.end() && *next == ':';
+}
+
+/// Where what may be filled in begins in `url`: behind its authority; its end if there is none.
+size_t authority_end(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return url.size();
+  return std::min(url.find_first_of("/?#", scheme + 3), url.size());
+}
+
+}  // namespace
+
+TemplateCompiler::Complaint TemplateCompiler::check_root(const json::Path& path) const {
+  if (std::ranges::find(roots_, path.root()) != roots_.end()) return std::nullopt;
+  std::string reason = excerpt(path.text()) + " begins with a name that is none of";
+  for (const std::string_view root : roots_) {
+    reason.append(root == roots_.front() ? " " : ", ").append(root);
+  }
+  return TemplateProblem{std::move(reason)};
+}
+
+/// Takes the expansion at the front of `text`.
+TemplateCompiler::Complaint TemplateCompiler::add_expansion(std::string_view& text, Template& out) {
+  std::string_view rest = text.substr(opening.size());
+  skip_blanks(rest);
+  const auto in_path = [](char byte) { return byte == '.' || json::is_name_character(byte); };
+  const auto path_end = std::ranges::find_if_not(rest, in_path);
+  const std::string_view path_text{rest.begin(), path_end};
+  if (const auto objection = json::Path::object_to(path_text); !objection.empty()) {
+    return bad_expansion(text, "its path " + std::string{objection});
+  }
+  rest.remove_prefix(path_text.size());
+  skip_blanks(rest);
+  if (!rest.starts_with(closing)) return bad_expansion(text, "no }} follows its path");
+  json::Path path = json::Path::constant(path_text);
+  if (auto complaint = check_root(path)) return complaint;
+  if (++expansions_count_ > expansions_max) {
+    return problem("the templates of the hook hold more than 64 expansions");
+  }
+  out.ends_.push_back(static_cast<uint32_t>(out.fixed_.size()));
+  out.paths_.push_back(std::move(path));
+  text = rest.substr(closing.size());
+  return std::nullopt;
+}
+
+TemplateCompiler::Complaint TemplateCompiler::add_text(std::string_view text, Template& out) {
+  while (!text.empty()) {
+    size_t plain = std::min(text.find(opening), text.size());
+    while (plain + 2 < text.size() && text[plain + 2] == '{') ++plain;  // The last two count.
+    out.append_fixed(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
+    if (auto complaint = add_expansion(text, out)) return complaint;
+  }
+  return std::nullopt;
+}
+
+TemplateResult TemplateCompiler::header(std::string_view text) {
+  if (text.size() > Template::header_bytes_max) return problem("the template is over 8 KiB");
+  if (!http::is_field_text(text)) {
+    return problem("the template has a line end, NUL or another control byte");
+  }
+  Template made{Template::Form::header};
+  if (auto complaint = add_text(text, made)) return *std::move(complaint);
+  return made;
+}
+
+TemplateResult TemplateCompiler::target_url(std::string_view text) {
+  if (text.size() > Template::body_bytes_max) return problem("the template is over 256 KiB");
+  Template made{Template::Form::target_url};
+  const size_t path_begin = authority_end(text);
+  if (text.substr(0, path_begin).find(opening) != std::string_view::npos) {
+    return problem(
+        "nothing can be expanded before the path: write scheme, host and port as they are");
+  }
+  if (auto complaint = add_text(text, made)) return *std::move(complaint);
+  made.path_begin_ = static_cast<uint32_t>(path_begin);
+  // What is wrong with the rest shows with a letter for each value, or with nothing.
+  for (const std::string_view value : {"x", ""}) {
+    const auto url = http::parse_url(made.sample(value));
+    if (const auto* refused = std::get_if<http::UrlProblem>(&url)) return problem(refused->reason);
+  }
+  if (has_dot_segment(made.sample("x"), path_begin)) {
+    return problem("the path has a segment '.' or '..': write the path that is meant");
+  }
+  return made;
+}
+
+/// The inside of a string value, as spelled.
+TemplateCompiler::Complaint TemplateCompiler::add_json_string(std::string_view inside,
+                                                              Template& out) {
+  std::string plain;
+  if (!json::unescape(inside, plain)) {
+    return TemplateProblem{"the string " + excerpt(inside) + " holds an unpaired surrogate"};
+  }
+  return add_text(plain, out);
+}
+
+/// `json` is an object or array, and valid.
+TemplateCompiler::Complaint TemplateCompiler::add_json(std::string_view json, Template& out) {
+  while (!json.empty()) {
+    const size_t size = json.front() == '"' ? string_size(json) : 1;
+    const std::string_view token = json.substr(0, size);
+    json.remove_prefix(size);
+    if (is_blank(token.front())) continue;
+    if (size == 1 || colon_follows(json)) {
+      out.fixed_.append(token);
+      continue;
+    }
+    out.fixed_ += '"';
+    if (auto complaint = add_json_string(token.substr(1, size - 2), out)) return complaint;
+    out.fixed_ += '"';
+  }
+  return std::nullopt;
+}
+
+TemplateResult TemplateCompiler::body(std::string_view json) {
+  if (json.size() > Template::body_bytes_max) return problem("the body is over 256 KiB");
+  json::Document document;
+  document.assign(json);
+  Kind kind = document.root().kind;
+  std::string text;
+  if (kind == Kind::string) {
+    text = document.root().text;
+    document.assign(text);
+    kind = document.root().kind;
+    if (kind != Kind::object && kind != Kind::array) {
+      Template made{Template::Form::text_body};
+      if (auto complaint = add_text(text, made)) return *std::move(complaint);
+      return made;
+    }
+    json = text;
+  }
+  if (kind != Kind::object && kind != Kind::array) {
+    return problem("the body must be a JSON string, object or array");
+  }
+  Template made{Template::Form::json_body};
+  if (auto complaint = add_json(json, made)) return *std::move(complaint);
+  // Escapes can make fixed text longer than it came.
+  if (made.fixed_.size() > Template::body_bytes_max) return problem("the body is over 256 KiB");
+  return made;
+}
+
+}  // namespace ringpost::dialect::devopness

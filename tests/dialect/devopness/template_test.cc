@@ -1,0 +1,342 @@
+#include "dialect/devopness/template.h"
+
+#include "dialect/devopness/template_compiler.h"
+#include "http/serialiser.h"
+#include "http/url.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace ringpost::dialect::devopness {
+namespace {
+
+constexpr std::array<std::string_view, 4> roots{"action", "hook", "user", "application"};
+
+/// The event of the specification's examples, and some more.
+constexpr std::string_view data = R"({
+  "action": {"id": 8801, "status": "in-progress", "retry_of": null, "pi": 3.10,
+    "triggered_from": {"hook_parsed_variables": {"pull_request_id": 57, "ready": true,
+      "pull_request_title": "Say \"hi\" & <b>"}},
+    "summary": {"targets": { "count" : 2 , "failed" : 0 }}, "targets": [{"id": 5}],
+    "again": "{{ action.id }}", "lines": "a\r\nX: y", "nul": "\u0000", "bell": "\u0007",
+    "up": "..", "dot": ".", "spaced": " a b\t", "accent": "caf\u00e9", "quote": "\",\"x\":\"\\"},
+  "user": {"name": "Ada"},
+  "application": {"name": "shop", "repository": "acme/shop",
+    "source_provider": {"access_token": "t0ken"}},
+  "hook": {"secret": "hush"}
+})";
+
+class DataResolver final : public Resolver {
+ public:
+  explicit DataResolver(std::string_view text = data) { document_.assign(text); }
+  json::Found find(const json::Path& path) override { return document_.find(path); }
+
+ private:
+  json::Document document_;
+};
+
+Template made(TemplateResult result) {
+  if (const auto* problem = std::get_if<TemplateProblem>(&result)) {
+    ADD_FAILURE() << problem->reason;
+  }
+  return std::get<Template>(std::move(result));
+}
+
+Template header(std::string_view text) {
+  return made(TemplateCompiler{roots}.header(text));
+}
+
+Template target_url(std::string_view text) {
+  return made(TemplateCompiler{roots}.target_url(text));
+}
+
+Template body(std::string_view json) {
+  return made(TemplateCompiler{roots}.body(json));
+}
+
+std::string filled(const Template& from) {
+  DataResolver values;
+  std::string out = "what stood there before";
+  EXPECT_EQ(from.fill(values, out), "");
+  return out;
+}
+
+/// Why it cannot be filled in.
+std::string failure(const Template& from) {
+  DataResolver values;
+  std::string out = "what stood there before";
+  const std::string reason{from.fill(values, out)};
+  EXPECT_EQ(out, "");
+  return reason;
+}
+
+std::string refusal(const TemplateResult& result) {
+  const auto* problem = std::get_if<TemplateProblem>(&result);
+  return problem == nullptr ? "" : problem->reason;
+}
+
+void expect_holds(const std::string& text, std::string_view part) {
+  EXPECT_NE(text.find(part), std::string::npos) << '"' << text << "\" lacks " << part;
+}
+
+TEST(Template, GivesWhatTheTableSays) {
+  const std::vector<std::pair<std::string_view, std::string_view>> cases{
+      {"{{ action.status }}", "in-progress"},
+      {"{{action.id}}", "8801"},
+      {"PR {{ action.triggered_from.hook_parsed_variables.pull_request_id }}", "PR 57"},
+      {"{{ action.retry_of }}", ""},
+      {"{{ action.nothing.here }}", ""},
+      {"{{ action.triggered_from.hook_parsed_variables.ready }}", "true"},
+      {"{{ action.summary.targets }}", R"({"count":2,"failed":0})"},
+      {"{{ action.targets.0.id }}", "5"},
+      {"{{{ action.id }}}", "{8801}"},
+      {"{ { action.id } }", "{ { action.id } }"},
+      // Besides.
+      {"", ""},
+      {"{{{{action.id}}}}", "{{8801}}"},
+      {"{{\t action.id \t}}", "8801"},
+      {"{{action.id}}{{action.id}}", "88018801"},
+      {"a}}b{c}", "a}}b{c}"},
+      {"{{ action.pi }}", "3.10"},
+      {"{{ action.targets.1.id }}", ""},
+  };
+  for (const auto& [text, expected] : cases) EXPECT_EQ(filled(header(text)), expected) << text;
+}
+
+TEST(Template, RefusesABadExpansionAndShowsIt) {
+  const std::vector<std::pair<std::string, std::string_view>> cases{
+      {"{{ Action.id }}", "none of action, hook, user, application"},
+      {"{{ action.id", "no }} follows"},
+      {"{{ action..id }}", "empty name"},
+      {"{{}}", "path is empty"},
+      {"{{ }}", "path is empty"},
+      {"{{", "path is empty"},
+      {"a {{ action.id } }", "no }} follows"},
+      {"{{ action.id | upper }}", "no }} follows"},
+      {"{{ action[0] }}", "no }} follows"},
+      {"{{ action.\xC3\xA9 }}", "empty name"},
+      {"{{\naction.id }}", "path is empty"},
+      {"{{ nothing }}", "none of"},
+      {"{{ action." + std::string(512, 'x') + " }}", "512 bytes"},
+      {"{{ action.{{ user.name }} }}", "empty name"},
+  };
+  for (const auto& [text, reason] : cases) {
+    std::string json = "\"" + text + "\"";
+    if (const size_t line = json.find('\n'); line != std::string::npos)
+      json.replace(line, 1, "\\n");
+    const std::string refused = refusal(TemplateCompiler{roots}.body(json));
+    expect_holds(refused, reason);
+    expect_holds(refused, "`");
+  }
+  body(R"("{{ action.)" + std::string(505, 'x') + R"( }}")");  // 512 bytes.
+}
+
+TEST(Template, NeverExpandsAValueAgain) {
+  EXPECT_EQ(filled(header("{{ action.again }}")), "{{ action.id }}");
+  EXPECT_EQ(filled(body(R"("x {{ action.again }}")")), "x {{ action.id }}");
+}
+
+TEST(Template, FillsStringValuesOfAJsonBodyAndKeepsTheRest) {
+  const Template one = body(
+      R"({"body":"{{ application.name }}: {{ action.triggered_from.hook_parsed_variables.pull_request_title }}","n":"{{ action.id }}","{{ action.id }}":1,"l":["{{ user.name }}",2,null]})");
+  EXPECT_EQ(
+      filled(one),
+      R"({"body":"shop: Say \"hi\" & <b>","n":"8801","{{ action.id }}":1,"l":["Ada",2,null]})");
+  EXPECT_EQ(one.form(), Template::Form::json_body);
+  EXPECT_EQ(one.expansions_count(), 4u);
+}
+
+TEST(Template, WritesAJsonBodyCompactWithItsMembersInOrder) {
+  EXPECT_EQ(
+      filled(body(
+          " { \"z\" : [ 1 , 2.50 , { \"a\" : \"x  y\" } ] ,\n \"a\\u0022\" : \"\\u00e9\\n\" } ")),
+      "{\"z\":[1,2.50,{\"a\":\"x  y\"}],\"a\\u0022\":\"\xC3\xA9\\n\"}");
+  EXPECT_EQ(filled(body(R"([{"a":"{{ user.name }}"},{"a":"\u007b{ user.name }}"}])")),
+            R"([{"a":"Ada"},{"a":"Ada"}])");
+  EXPECT_EQ(filled(body("{}")), "{}");
+  EXPECT_EQ(filled(body(R"({"a":{},"b":[],"c":""})")), R"({"a":{},"b":[],"c":""})");
+}
+
+TEST(Template, LetsNoValueBreakTheJsonAroundIt) {
+  const std::string text =
+      filled(body(R"({"a":"{{ action.quote }}{{ action.lines }}{{ action.nul }}","b":1})"));
+  EXPECT_EQ(text, R"({"a":"\",\"x\":\"\\a\r\nX: y\u0000","b":1})");
+  json::Document document;
+  document.assign(text);
+  EXPECT_EQ(document.find(json::Path::constant("x")).kind, json::Kind::missing);
+  EXPECT_EQ(document.find(json::Path::constant("a")).text,
+            std::string("\",\"x\":\"\\a\r\nX: y\0", 16));
+}
+
+TEST(Template, TakesAStringThatIsJsonForJson) {
+  const Template object = body(R"(" {\"n\" : \"{{ action.quote }}\", \"{{\": 1}")");
+  EXPECT_EQ(object.form(), Template::Form::json_body);
+  EXPECT_EQ(filled(object), R"({"n":"\",\"x\":\"\\","{{":1})");
+  EXPECT_EQ(filled(body(R"("[ \"{{ user.name }}\" ]")")), R"(["Ada"])");
+}
+
+TEST(Template, FillsAnyOtherStringAsText) {
+  const Template text = body(R"("{\"n\": {{ action.id }}, \"s\": \"{{ action.quote }}\"}")");
+  EXPECT_EQ(text.form(), Template::Form::text_body);
+  EXPECT_EQ(filled(text), R"({"n": 8801, "s": "","x":"\"})");
+  EXPECT_EQ(filled(body(R"("\"{{ user.name }}\"")")), "\"Ada\"");  // A JSON string is no object.
+  EXPECT_EQ(filled(body(R"("a={{ user.name }}\r\n&b")")), "a=Ada\r\n&b");
+  EXPECT_EQ(filled(body(R"("")")), "");
+}
+
+TEST(Template, RefusesABodyOfAnotherKind) {
+  for (const std::string_view json : {"1", "null", "true", "", "{", "{}{}", "[1,]", "\"a"}) {
+    expect_holds(refusal(TemplateCompiler{roots}.body(json)), "string, object or array");
+  }
+  expect_holds(refusal(TemplateCompiler{roots}.body(R"({"a":["\ud800"]})")), "surrogate");
+}
+
+TEST(Template, PercentEncodesValuesInAUrl) {
+  EXPECT_EQ(
+      filled(target_url("https://git.example.org/repos/{{ application.repository }}/issues/{{ "
+                        "action.triggered_from.hook_parsed_variables.pull_request_id }}?t={{ "
+                        "action.triggered_from.hook_parsed_variables.pull_request_title }}")),
+      "https://git.example.org/repos/acme/shop/issues/57?t=Say%20%22hi%22%20%26%20%3Cb%3E");
+  EXPECT_EQ(filled(target_url("https://a.example/{{ action.accent }}?{{ action.lines }}")),
+            "https://a.example/caf%C3%A9?a%0D%0AX%3A%20y");
+  EXPECT_EQ(filled(target_url("http://[2001:db8::1]:8080/~{{ user.name }}_-.")),
+            "http://[2001:db8::1]:8080/~Ada_-.");
+  EXPECT_EQ(filled(target_url("https://a.example?{{ user.name }}")), "https://a.example?Ada");
+  EXPECT_EQ(filled(target_url("https://a.example")), "https://a.example");
+}
+
+TEST(Template, LetsNoValueChangeWhereAUrlLeads) {
+  for (const std::string_view text :
+       {"{{ user.name }}", "https://{{ user.name }}/", "https://{{ user.name }}",
+        "https://a.example:{{ action.id }}/", "{{ action.status }}://a.example/",
+        "https://a.example{{ action.id }}", "https://a.{{ user.name }}.example/x",
+        "https://{{ user.name }}@a.example/"}) {
+    expect_holds(refusal(TemplateCompiler{roots}.target_url(text)), "before the path");
+  }
+  for (const std::string_view text :
+       {"", "ftp://a.example/", "a.example/{{ user.name }}", "https://a.example/#{{ user.name }}",
+        "https://a.example/%{{ user.name }}", "https://a.example/%4{{ action.id }}",
+        "https://u:p@a.example/", "https://a.example/?q= {{ user.name }}",
+        "https://a.example\\{{ user.name }}", "https:///x"}) {
+    EXPECT_NE(refusal(TemplateCompiler{roots}.target_url(text)), "") << text;
+  }
+}
+
+TEST(Template, FailsWhenAPathClimbsOnceFilledIn) {
+  for (const std::string_view text :
+       {"https://a.example/{{ action.up }}", "https://a.example/x/{{ action.up }}/y",
+        "https://a.example/x/{{ action.dot }}", "https://a.example/{{ action.dot }}.",
+        "https://a.example/{{ action.dot }}{{ action.dot }}/",
+        "https://a.example/%2e{{ action.dot }}", "https://a.example/{{ action.dot }}%2E/x",
+        "https://a.example/x/{{ action.up }}?q"}) {
+    expect_holds(failure(target_url(text)), "'..'");
+  }
+  for (const std::string_view text :
+       {"https://a.example/../{{ user.name }}", "https://a.example/a/./b",
+        "https://a.example/%2E%2e/", "https://a.example/{{ user.name }}/.%2e"}) {
+    expect_holds(refusal(TemplateCompiler{roots}.target_url(text)), "'..'");
+  }
+  EXPECT_EQ(filled(target_url("https://a.example/x{{ action.up }}?/{{ action.up }}/../")),
+            "https://a.example/x..?/../../");
+  EXPECT_EQ(filled(target_url("https://a.example/...")), "https://a.example/...");
+}
+
+TEST(Template, FailsWhenAHeaderWouldEndItsLine) {
+  for (const std::string_view text :
+       {"{{ action.lines }}", "a {{ action.nul }} b", "{{ action.bell }}"}) {
+    expect_holds(failure(header(text)), "line end");
+  }
+  for (const std::string_view text :
+       {std::string_view{"a\r\nb"}, std::string_view{"a\0b", 3}, std::string_view{"\n"}}) {
+    expect_holds(refusal(TemplateCompiler{roots}.header(text)), "line end");
+  }
+}
+
+TEST(Template, MakesHeadersThatCanBeSent) {
+  for (const std::string_view text : {"PR {{ action.retry_of }}", "{{ action.spaced }}",
+                                      "{{ action.accent }}", "{{ action.retry_of }}", " x "}) {
+    EXPECT_TRUE(http::valid_header_value(filled(header(text)))) << text;
+  }
+  EXPECT_EQ(filled(header(" {{ action.spaced }} ")), "a b");
+}
+
+TEST(Template, CountsTheExpansionsOfTheWholeHook) {
+  TemplateCompiler compiler{roots};
+  made(compiler.target_url("https://a.example/{{ action.id }}"));
+  made(compiler.header("{{ action.id }}"));
+  std::string text;
+  for (size_t index = 2; index < TemplateCompiler::expansions_max; ++index)
+    text += "{{ action.id }}";
+  made(compiler.body('"' + text + '"'));
+  expect_holds(refusal(compiler.header("{{ action.id }}")), "64");
+  made(compiler.header("no expansion"));
+}
+
+TEST(Template, StopsAtItsLimits) {
+  const auto with_name = [](size_t bytes) {
+    return R"({"user":{"name":")" + std::string(bytes, 'x') + R"("}})";
+  };
+  const auto fill = [](const Template& from, const std::string& text) {
+    DataResolver values{text};
+    std::string out;
+    const std::string reason{from.fill(values, out)};
+    EXPECT_EQ(reason.empty(), !out.empty());
+    return reason;
+  };
+  const Template text = body(R"("{{ user.name }}.")");
+  EXPECT_EQ(fill(text, with_name(256 * 1024 - 1)), "");
+  expect_holds(fill(text, with_name(256 * 1024)), "256 KiB");
+  const Template json = body(R"({"a":"{{ user.name }}"})");
+  EXPECT_EQ(fill(json, with_name(256 * 1024 - 8)), "");
+  expect_holds(fill(json, with_name(256 * 1024 - 7)), "256 KiB");
+  const Template value = header("{{ user.name }}");
+  EXPECT_EQ(fill(value, with_name(8192)), "");
+  expect_holds(fill(value, with_name(8193)), "8 KiB");
+  const Template url = target_url("https://a.example/{{ user.name }}");
+  EXPECT_EQ(fill(url, with_name(2048 - 18)), "");
+  expect_holds(fill(url, with_name(2048 - 17)), "2048");
+  expect_holds(refusal(TemplateCompiler{roots}.header(std::string(8193, 'a'))), "8 KiB");
+  expect_holds(refusal(TemplateCompiler{roots}.body('"' + std::string(256 * 1024, 'a') + '"')),
+               "256 KiB");
+  expect_holds(
+      refusal(TemplateCompiler{roots}.body("[\"" + std::string(100 * 1024, '\x7F') + "\"]")),
+      "256 KiB");
+  EXPECT_NE(
+      refusal(TemplateCompiler{roots}.target_url("https://a.example/" + std::string(2048, 'a'))),
+      "");
+}
+
+TEST(Template, KnowsWhichSecretsItShows) {
+  const json::Path token = json::Path::constant("application.source_provider.access_token");
+  const json::Path secret = json::Path::constant("hook.secret");
+  EXPECT_TRUE(header("Bearer {{ application.source_provider.access_token }}").shows(token));
+  EXPECT_FALSE(header("Bearer {{ application.source_provider.access_token }}").shows(secret));
+  EXPECT_TRUE(header("{{ application.source_provider }}").shows(token));
+  EXPECT_TRUE(header("{{ application }}").shows(token));
+  EXPECT_TRUE(header("{{ user.name }}{{ hook }}").shows(secret));
+  EXPECT_FALSE(header("{{ hook.secret_header_name }}").shows(secret));
+  EXPECT_FALSE(header("{{ application.name }}").shows(token));
+  EXPECT_FALSE(header("hook.secret").shows(secret));
+}
+
+TEST(Template, IsFilledWithStarsInPlaceOfSecrets) {
+  const std::array secrets{json::Path::constant("application.source_provider.access_token"),
+                           json::Path::constant("hook.secret")};
+  DataResolver values;
+  MaskingResolver masked{values, secrets};
+  std::string out;
+  const Template one = body(
+      R"({"a":"{{ hook.secret }} {{ user.name }}","b":"{{ hook }}","c":"{{ application.source_provider }}"})");
+  EXPECT_EQ(one.fill(masked, out), "");
+  EXPECT_EQ(out, R"({"a":"***** Ada","b":"*****","c":"*****"})");
+}
+
+}  // namespace
+}  // namespace ringpost::dialect::devopness
