@@ -102,6 +102,7 @@ struct EventParser::State {
   const EventLimits limits;
   std::unique_ptr<json::parser> parser = std::make_unique<json::parser>();
   TextStore texts;
+  std::vector<uint32_t> lines;  ///< Of each event of a batch.
 };
 
 simdjson::error_code EventParser::State::open(std::string_view text, json::document& document) {
@@ -147,6 +148,7 @@ std::optional<Refusal> EventParser::State::parse_lines(std::string_view body, Ev
       refusal->line = line_number;
       return refusal;
     }
+    lines.push_back(line_number);
   }
   if (events.empty()) return Refusal{400, "The batch holds no event."};
   return std::nullopt;
@@ -183,6 +185,7 @@ std::optional<Refusal> EventParser::State::parse_array(std::string_view body, Ev
       refusal->line = index;
       return refusal;
     }
+    lines.push_back(index);
   }
   if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
     return not_json(simdjson::TAPE_ERROR);
@@ -225,9 +228,14 @@ std::optional<Refusal> EventParser::State::parse_binary(const http::Request& req
 EventParser::EventParser(const EventLimits& limits) : state_(std::make_unique<State>(limits)) {}
 EventParser::~EventParser() = default;
 
+uint32_t EventParser::line_of(size_t index) const {
+  return index < state_->lines.size() ? state_->lines[index] : 0;
+}
+
 std::optional<Refusal> EventParser::parse(const http::Request& request, Events& events) {
   events.clear();
   state_->texts.clear();
+  state_->lines.clear();
   const std::string_view body = request.body;
   RINGPOST_ASSERT(request.body.capacity() >= body.size() + simdjson::SIMDJSON_PADDING);
   const auto packing = packing_of(request);

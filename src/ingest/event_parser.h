@@ -49,6 +49,10 @@ class EventParser {
   std::optional<Refusal> parse(const http::Request& request,
                                std::vector<journal::EventView>& events);
 
+  /// Where the event of the last call with this index stood: its line or its place in the array,
+  /// from 1; 0 if the request is no batch.
+  uint32_t line_of(size_t index) const;
+
  private:
   struct State;
   std::unique_ptr<State> state_;
