@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace ringpost::ingest {
 
@@ -14,5 +15,8 @@ struct Refusal {
   uint32_t line = 0;   ///< Of an NDJSON body, or the place in a batch array; from 1; 0: neither.
   std::string member;  ///< The member or header at fault; empty: the event as a whole.
 };
+
+/// 422 for a member (or header): its name, and the complaint as the rest of the sentence.
+Refusal wrong(std::string_view member, std::string_view complaint);
 
 }  // namespace ringpost::ingest

@@ -44,7 +44,7 @@ void check(const journal::EventView& event, bool native) {
   for (const std::string_view text :
        {event.type, event.source, event.id, event.subject, event.branch, event.ordering_key,
         event.trace_parent, event.time, event.data_content_type}) {
-    RINGPOST_ASSERT(!has_control_character(text));
+    RINGPOST_ASSERT(!has_forbidden_character(text));
     RINGPOST_ASSERT(simdjson::validate_utf8(text.data(), text.size()));
   }
   RINGPOST_ASSERT(!event.type.empty() && event.type.size() <= 256);

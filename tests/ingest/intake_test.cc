@@ -188,6 +188,35 @@ TEST_F(IntakeTest, MintsAnIdWhereNoneIsGiven) {
                                       shard_.sink.events[1]->view().uid.to_text() + R"("}]})");
 }
 
+TEST_F(IntakeTest, AnswersAnEmptyBatchOfCloudEventsAtOnce) {
+  const uint32_t request = shard_.post("application/cloudevents-batch+json", "[]");
+  EXPECT_EQ(shard_.status(request), 202);
+  EXPECT_EQ(shard_.body(request), R"({"accepted":0,"duplicates":0,"events":[]})");
+  EXPECT_TRUE(shard_.log.records.empty());
+}
+
+TEST_F(IntakeTest, StoresABareCdeventForWhoWantsItsTypeWithoutTheVersion) {
+  shard_.table.put({.number = 7,
+                    .organization = "acme",
+                    .sources = {"ci"},
+                    .events = {"dev.cdevents.pipelinerun.finished"}});
+  shard_.table.put(
+      {.number = 8, .organization = "acme", .events = {"dev.cdevents.pipelinerun.finished.0.3.0"}});
+  shard_.table.publish();
+  const std::string document =
+      R"({"context":{"id":"c1","source":"ci","type":"dev.cdevents.pipelinerun.finished.0.2.0",)"
+      R"("timestamp":"2031-01-01T00:00:00Z"},"subject":{"id":"run"}})";
+  const uint32_t request = shard_.post("application/json", document);
+  shard_.make_durable();
+  const uint32_t again = shard_.post("application/json", document);
+  EXPECT_EQ(shard_.body(request), R"({"accepted":1,"duplicates":0,"events":[{"id":"c1"}]})");
+  EXPECT_EQ(shard_.body(again), R"({"accepted":0,"duplicates":1,"events":[{"id":"c1"}]})");
+  const auto& view = shard_.sink.events.at(0)->view();
+  EXPECT_EQ(as_text(view.data), document);
+  ASSERT_EQ(view.webhook_count(), 1u);
+  EXPECT_EQ(view.webhook_number(0), 7u);
+}
+
 TEST_F(IntakeTest, AnswersABatchAfterItsLastEvent) {
   const uint32_t batch = shard_.post_lines({"a", "b", "c"});
   const uint32_t next = shard_.post_one("d");
