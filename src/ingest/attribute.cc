@@ -14,15 +14,15 @@ using Shape = Attribute::Shape;
 // Limits: type, source and id as design 6.1 says; a subject is a path or title; a branch is at most
 // what the branch patterns take; a trace parent has one size (W3C Trace Context, version 00).
 constexpr std::array<Attribute, 9> attributes{{
-    {"type", &EventView::type, 256, Shape::text},
-    {"source", &EventView::source, 256, Shape::text},
-    {"id", &EventView::id, 128, Shape::text},
-    {"time", &EventView::time, 64, Shape::time},
-    {"subject", &EventView::subject, 1024, Shape::text},
-    {"datacontenttype", &EventView::data_content_type, 256, Shape::media_type},
-    {"branch", &EventView::branch, 1024, Shape::text},
-    {"orderingkey", &EventView::ordering_key, 256, Shape::text},
-    {"traceparent", &EventView::trace_parent, 128, Shape::trace_parent},
+    {"type", &EventView::type, 256, Shape::text, true},
+    {"source", &EventView::source, 256, Shape::text, true},
+    {"id", &EventView::id, 128, Shape::text, true},
+    {"time", &EventView::time, 64, Shape::time, true},
+    {"subject", &EventView::subject, 1024, Shape::text, true},
+    {"datacontenttype", &EventView::data_content_type, 256, Shape::media_type, true},
+    {"branch", &EventView::branch, 1024, Shape::text, false},
+    {"orderingkey", &EventView::ordering_key, 256, Shape::text, false},
+    {"traceparent", &EventView::trace_parent, 128, Shape::trace_parent, false},
 }};
 
 bool is_lower_hex(std::string_view text) {
@@ -67,13 +67,26 @@ bool is_attribute_name(std::string_view name) {
   });
 }
 
-bool has_control_character(std::string_view value) {
+bool is_text_extension(std::string_view name) {
+  return name == "cluster" || name == "teams" || name == "dataschema";
+}
+
+bool has_forbidden_character(std::string_view value) {
+  const auto byte_at = [value](size_t index) {
+    return index < value.size() ? static_cast<uint8_t>(value[index]) : uint8_t{0};
+  };
   for (size_t index = 0; index < value.size(); ++index) {
-    const auto byte = static_cast<unsigned char>(value[index]);
+    const uint8_t byte = byte_at(index);
     if (byte < 0x20 || byte == 0x7f) return true;
+    if (byte < 0xc2) continue;
     // U+0080 to U+009F are C2 80 to C2 9F.
-    if (byte == 0xc2 && index + 1 < value.size() &&
-        static_cast<unsigned char>(value[index + 1]) < 0xa0) {
+    const uint8_t second = byte_at(index + 1);
+    if (byte == 0xc2 && second < 0xa0) return true;
+    // U+FDD0 to U+FDEF, and the last two of each plane: U+FFFE, U+FFFF, U+1FFFE, …
+    const uint8_t third = byte_at(index + 2);
+    if (byte == 0xef && second == 0xb7 && third >= 0x90 && third <= 0xaf) return true;
+    if (byte == 0xef && second == 0xbf && third >= 0xbe) return true;
+    if (byte >= 0xf0 && (second & 0x0f) == 0x0f && third == 0xbf && byte_at(index + 3) >= 0xbe) {
       return true;
     }
   }
@@ -82,7 +95,7 @@ bool has_control_character(std::string_view value) {
 
 std::optional<std::string_view> complaint(const Attribute& attribute, std::string_view value) {
   if (value.size() > attribute.bytes_max) return "is too long";
-  if (has_control_character(value)) return "holds a control character";
+  if (has_forbidden_character(value)) return "holds a control character or a noncharacter";
   switch (attribute.shape) {
     case Shape::text: return std::nullopt;
     case Shape::time:

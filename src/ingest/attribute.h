@@ -16,6 +16,7 @@ struct Attribute {
   std::string_view journal::EventView::*place;
   uint16_t bytes_max;
   Shape shape;
+  bool core;  ///< Defined by CloudEvents itself, where it is never empty; else an extension.
 };
 
 /// Everything that is not in EventView goes into its `extensions`. Their limits have one reason:
@@ -32,9 +33,13 @@ uint16_t attribute_bit(const Attribute& attribute);
 /// Whether `name` may name a CloudEvents attribute: lower-case letters and digits of ASCII.
 bool is_attribute_name(std::string_view name);
 
-/// Whether `value` (UTF-8) holds a control character (C0, DEL or C1): no attribute may, for they
-/// end up in headers, logs and pages.
-bool has_control_character(std::string_view value);
+/// Whether an attribute without a place of its own is text all the same, not a boolean or a number:
+/// the routing attributes `cluster` and `teams`, and `dataschema`.
+bool is_text_extension(std::string_view name);
+
+/// Whether `value` (UTF-8) holds a control character (C0, DEL or C1) or one of Unicode's
+/// noncharacters: CloudEvents' String has none, and attributes end up in headers, logs and pages.
+bool has_forbidden_character(std::string_view value);
 
 /// What is wrong with `value` (UTF-8) for the attribute, as the end of a sentence that begins with
 /// the attribute's name; nothing if it fits.

@@ -10,11 +10,6 @@
 namespace ringpost::ingest {
 namespace {
 
-Refusal wrong(std::string_view header, std::string_view complaint) {
-  return {422, '`' + std::string{header} + "` " + std::string{complaint} + '.', 0,
-          std::string{header}};
-}
-
 int hex_value(char digit) {
   if (digit >= '0' && digit <= '9') return digit - '0';
   if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
@@ -22,7 +17,25 @@ int hex_value(char digit) {
   return -1;
 }
 
-/// HTTP binding, 3.1.3.2: the value is UTF-8 with `%XX` for what a header cannot hold.
+/// HTTP binding, 3.1.3.2, the first step: quoted strings (RFC 9110, 5.6.4) without their quotes and
+/// backslashes, as senders of older versions wrote them. Nothing if one has no end.
+std::optional<std::string> unquote(std::string_view value) {
+  std::string text;
+  text.reserve(value.size());
+  bool quoted = false;
+  for (size_t index = 0; index < value.size(); ++index) {
+    if (value[index] == '"') {
+      quoted = !quoted;
+      continue;
+    }
+    if (quoted && value[index] == '\\' && ++index == value.size()) return std::nullopt;
+    text.push_back(value[index]);
+  }
+  if (quoted) return std::nullopt;
+  return text;
+}
+
+/// The second step: UTF-8 with `%XX` for what a header cannot hold, decoded once.
 std::optional<std::string> decode(std::string_view value) {
   std::string text;
   text.reserve(value.size());
@@ -60,9 +73,10 @@ class HeaderReader {
     if (!name.starts_with("ce-")) return std::nullopt;
     if (std::ranges::find(names_, name) != names_.end()) return wrong(name, "stands twice");
     names_.push_back(name);
-    auto text = decode(header.value);
+    const auto plain = unquote(header.value);
+    if (!plain) return wrong(name, "holds a double quote that nothing closes (%22 is one itself)");
+    auto text = decode(*plain);
     if (!text) return wrong(name, "is not UTF-8 with percent-encoding");
-    if (text->empty()) return wrong(name, "is empty");
     const std::string_view attribute = std::string_view{name}.substr(3);
     if (attribute == "specversion") {
       if (*text != "1.0") return wrong(name, "must be 1.0");
@@ -71,6 +85,10 @@ class HeaderReader {
     // Content-Type says it: there is no header of CloudEvents' own (3.1.1).
     if (attribute == "datacontenttype") return wrong(name, "does not exist: use Content-Type");
     if (const Attribute* known = find_attribute(attribute)) {
+      if (text->empty()) {
+        if (known->core) return wrong(name, "is empty");
+        return std::nullopt;
+      }
       if (const auto reason = complaint(*known, *text)) return wrong(name, *reason);
       event_.*known->place = texts_.emplace_back(std::move(*text));
       return std::nullopt;
@@ -92,11 +110,15 @@ class HeaderReader {
  private:
   std::optional<Refusal> add_extension(const std::string& header, std::string_view attribute,
                                        std::string_view text) {
-    if (!is_attribute_name(attribute) || attribute.size() > extension_name_bytes_max) {
+    if (!is_attribute_name(attribute) || attribute.size() > extension_name_bytes_max ||
+        attribute == "data") {
       return wrong(header, "is no name for an extension attribute");
     }
+    if (text.empty() && attribute == "dataschema") return wrong(header, "is empty");
     if (text.size() > extension_value_bytes_max) return wrong(header, "is too long");
-    if (has_control_character(text)) return wrong(header, "holds a control character");
+    if (has_forbidden_character(text)) {
+      return wrong(header, "holds a control character or a noncharacter");
+    }
     extensions_ += extensions_.empty() ? "{\"" : ",\"";
     extensions_.append(attribute).append("\":");
     append_json_string(extensions_, text);

@@ -1,6 +1,7 @@
 #include "ingest/event_parser.h"
 
 #include "ingest/binary_event.h"
+#include "ingest/cdevent.h"
 #include "ingest/event_reader.h"
 #include "json/text.h"
 
@@ -56,6 +57,30 @@ bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t\r") == std::string_view::npos;
 }
 
+/// `text` without the white space of JSON around it.
+std::string_view trim_json(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  return trim_end(text);
+}
+
+/// Only at the very end is there no place: whatever follows the root is an error.
+bool at_end(json::document& document) {
+  return document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+}
+
+/// A body that is not JSON is refused as such (400), wherever in it an event was found wrong (422):
+/// its members have no order, so the answer must not depend on theirs.
+Refusal what_is_worse(Refusal&& refusal, json::document& document, uint32_t levels) {
+  if (refusal.status != 422) return std::move(refusal);
+  if (!document.is_alive()) return not_json(simdjson::TAPE_ERROR);  // An error was met already.
+  document.rewind();
+  json::value root;
+  simdjson::error_code error = document.get_value().get(root);
+  if (error == simdjson::SUCCESS) error = walk(root, levels);
+  if (error == simdjson::SUCCESS && !at_end(document)) error = simdjson::TAPE_ERROR;
+  return error == simdjson::SUCCESS ? std::move(refusal) : not_json(error);
+}
+
 std::string plural(uint32_t count, std::string_view noun) {
   return std::to_string(count) + ' ' + std::string{noun};
 }
@@ -100,10 +125,13 @@ struct EventParser::State {
   /// Indexes `text` and checks its escapes. `document` borrows the parser: one at a time.
   simdjson::error_code open(std::string_view text, json::document& document);
   std::optional<Refusal> add(Events& events, EventReader& reader, json::object object);
+  std::optional<Refusal> read_one(std::string_view text, Form form, json::document& document,
+                                  Events& events);
 
   const EventLimits limits;
   std::unique_ptr<json::parser> parser = std::make_unique<json::parser>();
   TextStore texts;
+  std::vector<uint32_t> lines;  ///< Of each event of a batch.
 };
 
 simdjson::error_code EventParser::State::open(std::string_view text, json::document& document) {
@@ -119,6 +147,19 @@ std::optional<Refusal> EventParser::State::add(Events& events, EventReader& read
   return reader.read(object, events.emplace_back());
 }
 
+std::optional<Refusal> EventParser::State::read_one(std::string_view text, Form form,
+                                                    json::document& document, Events& events) {
+  json::object object;
+  if (const auto error = document.get_object().get(object)) return not_json(error);
+  EventReader reader{document, form, texts};
+  auto refusal = add(events, reader, object);
+  if (refusal && refusal->status == 422 && form == Form::native && is_cdevent(document)) {
+    events.back() = {};
+    return read_cdevent(document, trim_json(text), texts, events.back());
+  }
+  return refusal;
+}
+
 std::optional<Refusal> EventParser::State::parse_one(std::string_view text, Form form,
                                                      Events& events) {
   if (text.size() > limits.event_bytes_max) {
@@ -126,14 +167,10 @@ std::optional<Refusal> EventParser::State::parse_one(std::string_view text, Form
   }
   json::document document;
   if (const auto error = open(text, document)) return not_json(error);
-  json::object object;
-  if (const auto error = document.get_object().get(object)) return not_json(error);
-  EventReader reader{document, form, texts};
-  if (auto refusal = add(events, reader, object)) return refusal;
-  // Only at the very end is there no place: whatever follows the object is an error.
-  if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
-    return not_json(simdjson::TAPE_ERROR);
+  if (auto refusal = read_one(text, form, document, events)) {
+    return what_is_worse(std::move(*refusal), document, json_depth_max);
   }
+  if (!at_end(document)) return not_json(simdjson::TAPE_ERROR);
   return std::nullopt;
 }
 
@@ -149,6 +186,7 @@ std::optional<Refusal> EventParser::State::parse_lines(std::string_view body, Ev
       refusal->line = line_number;
       return refusal;
     }
+    lines.push_back(line_number);
   }
   if (events.empty()) return Refusal{400, "The batch holds no event."};
   return std::nullopt;
@@ -183,14 +221,12 @@ std::optional<Refusal> EventParser::State::parse_array(std::string_view body, Ev
     }
     if (refusal) {
       refusal->line = index;
-      return refusal;
+      return what_is_worse(std::move(*refusal), document, json_depth_max + 1);
     }
+    lines.push_back(index);
   }
-  if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
-    return not_json(simdjson::TAPE_ERROR);
-  }
-  if (events.empty()) return Refusal{400, "The batch holds no event."};
-  return std::nullopt;
+  if (!at_end(document)) return not_json(simdjson::TAPE_ERROR);
+  return std::nullopt;  // `[]` is a batch too, says the JSON format, 4.
 }
 
 std::optional<Refusal> EventParser::State::parse_binary(const http::Request& request,
@@ -218,18 +254,21 @@ std::optional<Refusal> EventParser::State::parse_binary(const http::Request& req
     if (const auto error = walk(value, json_depth_max - 1)) return not_json(error);
     ++count;
   }
-  if (count != 1 || document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
-    return not_json(simdjson::TAPE_ERROR);
-  }
+  if (count != 1 || !at_end(document)) return not_json(simdjson::TAPE_ERROR);
   return std::nullopt;
 }
 
 EventParser::EventParser(const EventLimits& limits) : state_(std::make_unique<State>(limits)) {}
 EventParser::~EventParser() = default;
 
+uint32_t EventParser::line_of(size_t index) const {
+  return index < state_->lines.size() ? state_->lines[index] : 0;
+}
+
 std::optional<Refusal> EventParser::parse(const http::Request& request, Events& events) {
   events.clear();
   state_->texts.clear();
+  state_->lines.clear();
   const std::string_view body = request.body;
   RINGPOST_ASSERT(request.body.capacity() >= body.size() + simdjson::SIMDJSON_PADDING);
   const auto packing = packing_of(request);
@@ -242,6 +281,11 @@ std::optional<Refusal> EventParser::parse(const http::Request& request, Events& 
   if (body.size() > body_bytes_max(packing, state_->limits)) {
     return Refusal{413, "A body of more than " +
                             std::to_string(body_bytes_max(packing, state_->limits)) + " bytes."};
+  }
+  if (std::ranges::count_if(request.headers, [](const http::Header& header) {
+        return equal_ignoring_case(header.name, "content-type");
+      }) > 1) {
+    return Refusal{400, "`Content-Type` stands twice.", 0, "Content-Type"};
   }
   std::optional<Refusal> refusal;
   switch (*packing) {

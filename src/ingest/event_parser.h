@@ -20,7 +20,7 @@ struct EventLimits {
 
 /// How events stand in the body of `POST /v1/events`, by its content type and headers.
 enum class Packing : uint8_t {
-  native_one,         ///< application/json
+  native_one,         ///< application/json; a bare document of CDEvents too (cdevent.h)
   native_lines,       ///< application/x-ndjson: one a line; blank lines are passed over
   cloudevents_one,    ///< application/cloudevents+json
   cloudevents_batch,  ///< application/cloudevents-batch+json: an array
@@ -40,7 +40,8 @@ class EventParser {
   explicit EventParser(const EventLimits& limits);
   ~EventParser();
 
-  /// Reads all events of `request` into `events` (emptied first), or refuses all of them.
+  /// Reads all events of `request` into `events` (emptied first), or refuses all of them. No event
+  /// and no refusal: a batch of CloudEvents that is the empty array.
   ///
   /// Of each event the attributes, `extensions`, `data` and `id_given` are set; `id` is empty where
   /// none was given. The rest is the caller's. Views point into the request and into this parser:
@@ -48,6 +49,10 @@ class EventParser {
   /// @param request  64 bytes behind its body are readable (http::Request).
   std::optional<Refusal> parse(const http::Request& request,
                                std::vector<journal::EventView>& events);
+
+  /// Where the event of the last call with this index stood: its line or its place in the array,
+  /// from 1; 0 if the request is no batch.
+  uint32_t line_of(size_t index) const;
 
  private:
   struct State;

@@ -21,14 +21,6 @@ constexpr uint32_t bit_spec_version = 1u << 16;
 constexpr uint32_t bit_data = 1u << 17;
 constexpr uint32_t bit_data_base64 = 1u << 18;
 
-std::string quoted(std::string_view name) {
-  return '`' + std::string{name} + '`';
-}
-
-Refusal wrong(std::string_view member, std::string_view complaint) {
-  return {422, quoted(member) + ' ' + std::string{complaint} + '.', 0, std::string{member}};
-}
-
 // Values stay where the parser made them: copying one costs a failed store forwarding, and there is
 // one for each token.
 simdjson::error_code walk_object(json::value& value, uint32_t levels_left) {
@@ -72,6 +64,20 @@ simdjson::error_code walk(json::value& value, uint32_t levels_left) {
     case '"': return value.get_raw_json_string().error();
     default: return is_json_literal(trim_end(token)) ? simdjson::SUCCESS : simdjson::TAPE_ERROR;
   }
+}
+
+std::optional<Refusal> read_text(std::string_view name, json::value value, TextStore& texts,
+                                 std::optional<std::string_view>& text) {
+  const std::string_view token = trim_end(value.raw_json_token());
+  if (token != "null" && !token.starts_with('"')) return wrong(name, "must be a string");
+  if (const auto error = walk(value, 0)) return not_json(error);
+  if (token == "null") return std::nullopt;
+  text = token.substr(1, token.size() - 2);
+  if (text->find('\\') == std::string_view::npos) return std::nullopt;
+  std::string& plain = texts.emplace_back();
+  if (!unescape(*text, plain)) return wrong(name, "holds an unpaired surrogate");
+  text = plain;
+  return std::nullopt;
 }
 
 Refusal not_json(simdjson::error_code code) {
@@ -134,28 +140,14 @@ bool EventReader::first_time(uint32_t bit) {
   return first;
 }
 
-std::optional<Refusal> EventReader::read_text(std::string_view name, Value value,
-                                              std::optional<std::string_view>& text) {
-  std::string_view span;
-  if (auto refusal = walk_span(value, span)) return refusal;
-  if (span == "null") return std::nullopt;
-  if (!span.starts_with('"')) return wrong(name, "must be a string");
-  text = span.substr(1, span.size() - 2);
-  if (text->find('\\') == std::string_view::npos) return std::nullopt;
-  std::string& plain = texts_.emplace_back();
-  if (!unescape(*text, plain)) return wrong(name, "holds an unpaired surrogate");
-  text = plain;
-  return std::nullopt;
-}
-
 std::optional<Refusal> EventReader::read_attribute(const Attribute& attribute, Value value) {
   if (!first_time(1u << attribute_bit(attribute))) return wrong(attribute.name, "stands twice");
   std::optional<std::string_view> text;
-  if (auto refusal = read_text(attribute.name, value, text)) return refusal;
+  if (auto refusal = read_text(attribute.name, value, texts_, text)) return refusal;
   if (!text) return std::nullopt;  // null is absent, says the JSON format of CloudEvents, 2.2.
   if (text->empty()) {
     // Natively a producer may fill in a form and leave fields empty, the required ones excepted.
-    if (form_ == Form::native) return std::nullopt;
+    if (form_ == Form::native || !attribute.core) return std::nullopt;
     return wrong(attribute.name, "is empty");
   }
   if (const auto reason = complaint(attribute, *text)) return wrong(attribute.name, *reason);
@@ -166,7 +158,7 @@ std::optional<Refusal> EventReader::read_attribute(const Attribute& attribute, V
 std::optional<Refusal> EventReader::read_spec_version(Value value) {
   if (!first_time(bit_spec_version)) return wrong("specversion", "stands twice");
   std::optional<std::string_view> text;
-  if (auto refusal = read_text("specversion", value, text)) return refusal;
+  if (auto refusal = read_text("specversion", value, texts_, text)) return refusal;
   if (text != "1.0") return wrong("specversion", "must be \"1.0\"");
   return std::nullopt;
 }
@@ -200,7 +192,7 @@ std::optional<Refusal> EventReader::read_data(Value value) {
 std::optional<Refusal> EventReader::read_data_base64(Value value) {
   if (!first_time(bit_data_base64)) return wrong("data_base64", "stands twice");
   std::optional<std::string_view> text;
-  if (auto refusal = read_text("data_base64", value, text)) return refusal;
+  if (auto refusal = read_text("data_base64", value, texts_, text)) return refusal;
   auto bytes = crypto::base64_decode(text.value_or(""));
   if (!text || !bytes) return wrong("data_base64", "is not base64");
   event_->data = as_bytes(texts_.emplace_back(std::move(*bytes)));
@@ -223,7 +215,15 @@ std::optional<Refusal> EventReader::read_extension(std::string_view name, Value 
       return wrong(name, "holds an unpaired surrogate");
     }
     if (plain.size() > extension_value_bytes_max) return wrong(name, "is too long");
-    if (has_control_character(plain)) return wrong(name, "holds a control character");
+    if (has_forbidden_character(plain)) {
+      return wrong(name, "holds a control character or a noncharacter");
+    }
+    if (plain.empty() && is_text_extension(name)) {
+      if (form_ == Form::native) return add_extension(name, "null");  // As for any attribute.
+      if (name == "dataschema") return wrong(name, "is empty");
+    }
+  } else if (is_text_extension(name) && span != "null") {
+    return wrong(name, "must be a string");
   } else if (span != "true" && span != "false" && span != "null" && !is_integer(span)) {
     return wrong(name, "must be a string, a boolean or an integer of 32 bits");
   }
@@ -240,8 +240,8 @@ std::optional<Refusal> EventReader::read_teams(Value value) {
     Value item;
     if (const auto error = element.get(item)) return not_json(error);
     std::optional<std::string_view> text;
-    if (auto refusal = read_text("teams", item, text)) return refusal;
-    if (!text || text->empty() || has_control_character(*text)) {
+    if (auto refusal = read_text("teams", item, texts_, text)) return refusal;
+    if (!text || text->empty() || has_forbidden_character(*text)) {
       return wrong("teams", "must be a string or an array of strings");
     }
     writer.value(*text);

@@ -37,6 +37,7 @@ class EventReader {
       : document_(document), form_(form), texts_(texts) {}
 
   /// Walks all of `object`: after success its JSON is known to be well-formed, `data` included.
+  /// After a refusal with 422 nothing is known of what stands behind the member at fault.
   /// The caller has checked the document's escapes (escapes_are_valid). Views in `event` point into
   /// the document's text or into the store.
   std::optional<Refusal> read(simdjson::ondemand::object object, journal::EventView& event);
@@ -56,9 +57,6 @@ class EventReader {
   std::optional<Refusal> finish();
   std::optional<Refusal> finish_data();
 
-  /// The text of a string; a null is an empty optional inside.
-  std::optional<Refusal> read_text(std::string_view name, Value value,
-                                   std::optional<std::string_view>& text);
   /// Marks a member as seen. @returns false if it was already.
   bool first_time(uint32_t bit);
   /// Walks `value` and gives its text, from its first byte to its last.
@@ -78,6 +76,11 @@ class EventReader {
 
 /// The refusal of text that is not JSON.
 Refusal not_json(simdjson::error_code code);
+
+/// The text of a string, unescaped; nothing if it is null. Views into the document or the store.
+/// @param name  of the member, for a refusal.
+std::optional<Refusal> read_text(std::string_view name, simdjson::ondemand::value value,
+                                 TextStore& texts, std::optional<std::string_view>& text);
 
 /// Walks all of `value`, checking what simdjson leaves unchecked in parts that nobody reads.
 /// @param levels_left  how many more objects and arrays may open.

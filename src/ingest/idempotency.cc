@@ -13,8 +13,8 @@ namespace ringpost::ingest {
 
 // entries (a ring, oldest at the head)      slots (open addressing, linear probing)
 //
-//   head ─> [key, time, status]               low half of key & mask ─> place in the ring + 1
-//           [key, time, status]
+//   head ─> [key, content, time, status]      low half of key & mask ─> place in the ring + 1
+//           [key, content, time, status]
 //   tail ─> …                                 0: empty slot
 //
 // Twice as many slots as entries: the load is at most one half. Entries leave at the head, by age
@@ -33,14 +33,18 @@ class alignas(64) IdempotencyWindow::Stripe {
     entries_max_ = entries_max;
   }
 
-  Reservation reserve(const IdempotencyKey& key, Instant now) {
+  Reservation reserve(const IdempotencyKey& key, ContentHash content, Instant now) {
     forget_old(now);
     if (Entry* known = find(key)) {
-      if (known->status() == Status::pending) return Reservation::duplicate_pending;
-      if (young(*known, now)) return Reservation::duplicate_durable;
+      const bool pending = known->status() == Status::pending;
+      if (pending || young(*known, now)) {
+        if (known->content != content) return Reservation::conflict;
+        return pending ? Reservation::duplicate_pending : Reservation::duplicate_durable;
+      }
       remove(*known);  // Not at the head: restored out of order.
     }
-    return insert(key, now, Status::pending) ? Reservation::fresh : Reservation::full;
+    const bool inserted = insert({key, content, now, Status::pending});
+    return inserted ? Reservation::fresh : Reservation::full;
   }
 
   void confirm(const IdempotencyKey& key) { pending_entry(key).set_status(Status::durable); }
@@ -53,8 +57,8 @@ class alignas(64) IdempotencyWindow::Stripe {
     return young(*known, now) ? State::durable : State::absent;
   }
 
-  void restore(const IdempotencyKey& key, Instant at, Instant now) {
-    if (now - at < length_ && find(key) == nullptr) insert(key, at, Status::durable);
+  void restore(const IdempotencyKey& key, ContentHash content, Instant at, Instant now) {
+    if (now - at < length_ && find(key) == nullptr) insert({key, content, at, Status::durable});
   }
 
   uint32_t size() const { return tail_ - head_ - gone_; }
@@ -62,12 +66,13 @@ class alignas(64) IdempotencyWindow::Stripe {
  private:
   enum class Status : uint8_t { gone, pending, durable };
 
-  /// 24 bytes: the status stands in the two lowest bits of the nanoseconds.
+  /// 32 bytes: the status stands in the two lowest bits of the nanoseconds.
   class Entry {
    public:
     Entry() = default;
-    Entry(const IdempotencyKey& key_of, Instant at, Status status)
+    Entry(const IdempotencyKey& key_of, ContentHash content_of, Instant at, Status status)
         : key(key_of),
+          content(content_of),
           at_and_status_((at.time_since_epoch().count() & ~int64_t{3}) |
                          static_cast<int64_t>(status)) {}
 
@@ -78,11 +83,12 @@ class alignas(64) IdempotencyWindow::Stripe {
     Instant at() const { return Instant{Duration{at_and_status_ & ~int64_t{3}}}; }
 
     IdempotencyKey key;
+    ContentHash content{};
 
    private:
     int64_t at_and_status_ = 0;
   };
-  static_assert(sizeof(Entry) == 24);
+  static_assert(sizeof(Entry) == 32);
 
   uint32_t capacity() const { return static_cast<uint32_t>(entries_.size()); }
   Entry& entry(uint32_t sequence) { return entries_[sequence & (capacity() - 1)]; }
@@ -110,9 +116,9 @@ class alignas(64) IdempotencyWindow::Stripe {
     return *found;
   }
 
-  bool insert(const IdempotencyKey& key, Instant at, Status status) {
+  bool insert(const Entry& added) {
     if (tail_ - head_ == capacity() && !make_room()) return false;
-    entry(tail_) = Entry{key, at, status};
+    entry(tail_) = added;
     occupy_slot(tail_ & (capacity() - 1));
     ++tail_;
     return true;
@@ -236,14 +242,32 @@ IdempotencyKey IdempotencyWindow::key(std::string_view organization, std::string
   return {siphash(secret_[0], as_bytes(text)), siphash(secret_[1], as_bytes(text))};
 }
 
+ContentHash IdempotencyWindow::content(const journal::EventView& event) const {
+  // Sizes before the texts, as above. Data is hashed where it lies: it may be large.
+  thread_local std::string text;
+  text.clear();
+  const auto add = [](const auto& number) {
+    text.append(reinterpret_cast<const char*>(&number), sizeof number);
+  };
+  for (const std::string_view attribute :
+       {event.type, event.time, event.subject, event.data_content_type, event.branch,
+        event.ordering_key, event.trace_parent, event.extensions}) {
+    add(static_cast<uint32_t>(attribute.size()));
+    text.append(attribute);
+  }
+  add(siphash(secret_[1], event.data));
+  return ContentHash{siphash(secret_[0], as_bytes(text))};
+}
+
 IdempotencyWindow::Stripe& IdempotencyWindow::stripe(const IdempotencyKey& key) const {
   return shared_stripes_[key.high % stripe_count];
 }
 
-IdempotencyWindow::Reservation IdempotencyWindow::reserve(const IdempotencyKey& key, Instant now) {
+IdempotencyWindow::Reservation IdempotencyWindow::reserve(const IdempotencyKey& key,
+                                                          ContentHash content, Instant now) {
   Stripe& owner = stripe(key);
   const std::lock_guard lock{owner.mutex};
-  return owner.reserve(key, now);
+  return owner.reserve(key, content, now);
 }
 
 void IdempotencyWindow::confirm(const IdempotencyKey& key) {
@@ -264,10 +288,11 @@ IdempotencyWindow::State IdempotencyWindow::state(const IdempotencyKey& key, Ins
   return owner.state(key, now);
 }
 
-void IdempotencyWindow::restore(const IdempotencyKey& key, Duration age, Instant now) {
+void IdempotencyWindow::restore(const IdempotencyKey& key, ContentHash content, Duration age,
+                                Instant now) {
   Stripe& owner = stripe(key);
   const std::lock_guard lock{owner.mutex};
-  owner.restore(key, now - std::max(age, Duration::zero()), now);
+  owner.restore(key, content, now - std::max(age, Duration::zero()), now);
 }
 
 uint64_t IdempotencyWindow::size() const {

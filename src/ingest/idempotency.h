@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/siphash.h"
+#include "journal/record.h"
 
 #include <array>
 #include <cstdint>
@@ -19,14 +20,20 @@ struct IdempotencyKey {
   friend bool operator==(const IdempotencyKey&, const IdempotencyKey&) = default;
 };
 
+/// What an event says, apart from its key: 64 bits of a keyed hash. Two contents are taken for one
+/// by accident once in 2^64 pairs.
+enum class ContentHash : uint64_t {};
+
 /// Which events were accepted lately, so that a producer that did not hear our answer may send them
 /// again. Shared by all shards.
 ///
 /// A key is reserved before its event is written, and confirmed when the event is durable. Only
-/// then may a second event with that key be answered as a duplicate.
+/// then may a second event with that key be answered as a duplicate. With each key stands the hash
+/// of its event's content: the same key with another content is a conflict, never a duplicate.
 ///
-/// Memory: nothing at first; 32 bytes for each key remembered, growing by doubling up to the bound
-/// in Options. Beyond the bound the oldest are forgotten first. A pending key is never forgotten.
+/// Memory: nothing at first; 40 bytes for each key remembered (32 of an entry, 8 of its index),
+/// growing by doubling up to the bound in Options. Beyond the bound the oldest are forgotten first.
+/// A pending key is never forgotten.
 ///
 /// Thread safety: every function, from any thread. 256 stripes, each with a lock held for one look
 /// into a hash table.
@@ -41,6 +48,7 @@ class IdempotencyWindow {
     fresh,              ///< Reserved for the caller, who confirms or abandons it.
     duplicate_durable,  ///< An event with this key is stored.
     duplicate_pending,  ///< Another one reserved it; `state` tells what becomes of it.
+    conflict,           ///< An event with this key and another content is stored or pending.
     full                ///< Nothing but pending keys in this stripe: overloaded.
   };
 
@@ -53,8 +61,13 @@ class IdempotencyWindow {
   IdempotencyKey key(std::string_view organization, std::string_view source,
                      std::string_view id) const;
 
+  /// Covers all attributes that a producer sets, but those of the key, and `data`; each as
+  /// EventView has it, so a number spelled otherwise is another content. An event read back from
+  /// the journal has the hash that it was accepted with.
+  ContentHash content(const journal::EventView& event) const;
+
   /// @param now  the monotonic clock of the caller's ring.
-  Reservation reserve(const IdempotencyKey& key, Instant now);
+  Reservation reserve(const IdempotencyKey& key, ContentHash content, Instant now);
   /// The event of a key that the caller reserved is durable.
   void confirm(const IdempotencyKey& key);
   /// The event of a key that the caller reserved will not be stored: as if never reserved.
@@ -63,7 +76,7 @@ class IdempotencyWindow {
 
   /// At recovery: an event with this key was stored `age` ago (by the wall clock; below 0 counts as
   /// 0). Ignored if it is beyond the window or known already.
-  void restore(const IdempotencyKey& key, Duration age, Instant now);
+  void restore(const IdempotencyKey& key, ContentHash content, Duration age, Instant now);
 
   /// Keys remembered now. For tests and metrics: looks at each stripe in turn.
   uint64_t size() const;

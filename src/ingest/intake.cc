@@ -13,6 +13,7 @@ constexpr Duration look_again_after = std::chrono::milliseconds{1};
 http::Problem to_problem(Refusal&& refusal) {
   http::Problem problem{.status = refusal.status, .detail = std::move(refusal.detail)};
   switch (refusal.status) {
+    case 409: problem.type = "urn:ringpost:id-conflict"; break;
     case 413: problem.type = "urn:ringpost:too-large"; break;
     case 415: problem.type = "urn:ringpost:unknown-content-type"; break;
     case 422: problem.type = "urn:ringpost:invalid-event"; break;
@@ -98,11 +99,11 @@ std::optional<http::Problem> Intake::accept(http::RequestHandle handle,
   if (auto refusal = parser_.parse(request, views_)) return to_problem(std::move(*refusal));
 
   PendingRequest pending{.handle = handle, .received_at = parts_.ring.now()};
-  for (journal::EventView& view : views_) {
-    view.organization = token->organization;
-    if (!take(view, snapshot, pending)) {
+  for (size_t index = 0; index < views_.size(); ++index) {
+    views_[index].organization = token->organization;
+    if (auto problem = take(index, snapshot, pending)) {
       abandon_fresh();
-      return overloaded();
+      return problem;
     }
   }
   uint64_t bytes = 0;
@@ -123,25 +124,38 @@ std::optional<http::Problem> Intake::admit(uint32_t count, uint64_t bytes) const
   return problem_of(admitted.error());
 }
 
-/// Sorts one event into fresh ones and duplicates. @returns false if the window has no room.
-bool Intake::take(journal::EventView& view, const subscription::Snapshot& snapshot,
-                  PendingRequest& pending) {
+/// Sorts one event of `views_` into fresh ones and duplicates, or says why the request is refused.
+std::optional<http::Problem> Intake::take(size_t index, const subscription::Snapshot& snapshot,
+                                          PendingRequest& pending) {
+  journal::EventView& view = views_[index];
   std::optional<IdempotencyKey> key;
   if (view.id_given) {
     key = parts_.window.key(view.organization, view.source, view.id);
-    switch (parts_.window.reserve(*key, parts_.ring.now())) {
+    switch (parts_.window.reserve(*key, parts_.window.content(view), parts_.ring.now())) {
       case IdempotencyWindow::Reservation::fresh: break;
-      case IdempotencyWindow::Reservation::full: return false;
+      case IdempotencyWindow::Reservation::full: return overloaded();
+      case IdempotencyWindow::Reservation::conflict: return to_problem(id_conflict(index));
       case IdempotencyWindow::Reservation::duplicate_pending:
         pending.unsettled.push_back(*key);
         ++pending.duplicates;
-        return true;
-      case IdempotencyWindow::Reservation::duplicate_durable: ++pending.duplicates; return true;
+        return std::nullopt;
+      case IdempotencyWindow::Reservation::duplicate_durable:
+        ++pending.duplicates;
+        return std::nullopt;
     }
   }
   fresh_.push_back({encode(view, snapshot), key});
   ++pending.accepted;
-  return true;
+  return std::nullopt;
+}
+
+Refusal Intake::id_conflict(size_t index) const {
+  const journal::EventView& view = views_[index];
+  return {409,
+          "An event of `" + std::string{view.source} + "` with the id `" + std::string{view.id} +
+              "` and another content was sent before. Repeat an event byte for byte, and give "
+              "another event another id.",
+          parser_.line_of(index), "id"};
 }
 
 journal::EventRef Intake::encode(journal::EventView& view, const subscription::Snapshot& snapshot) {

@@ -142,8 +142,9 @@ class Intake {
   std::optional<http::Problem> accept(http::RequestHandle handle, const http::Request& request,
                                       const subscription::Snapshot& snapshot);
   std::optional<http::Problem> admit(uint32_t count, uint64_t bytes) const;
-  bool take(journal::EventView& view, const subscription::Snapshot& snapshot,
-            PendingRequest& pending);
+  std::optional<http::Problem> take(size_t index, const subscription::Snapshot& snapshot,
+                                    PendingRequest& pending);
+  Refusal id_conflict(size_t index) const;
   journal::EventRef encode(journal::EventView& view, const subscription::Snapshot& snapshot);
   void append_all(PendingRequest&& pending);
   void abandon_fresh();

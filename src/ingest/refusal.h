@@ -2,16 +2,21 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace ringpost::ingest {
 
 /// Why a request for events is refused, before it is put into the words of RFC 9457.
 struct Refusal {
-  uint16_t status =
-      400;  ///< 400: not JSON; 422: JSON, but not an event; 413 and 415: too large, unknown type.
+  /// 400: not JSON; 422: JSON, but not an event; 413 and 415: too large, unknown type; 409: the id
+  /// of another event.
+  uint16_t status = 400;
   std::string detail;  ///< A sentence for a person.
   uint32_t line = 0;   ///< Of an NDJSON body, or the place in a batch array; from 1; 0: neither.
   std::string member;  ///< The member or header at fault; empty: the event as a whole.
 };
+
+/// 422 for a member (or header): its name, and the complaint as the rest of the sentence.
+Refusal wrong(std::string_view member, std::string_view complaint);
 
 }  // namespace ringpost::ingest

@@ -61,7 +61,7 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
     history_.on_event(event, position);
     if (!event.id_given) return;
     const auto key = relay_.window_.key(event.organization, event.source, event.id);
-    relay_.window_.restore(key, wall_now_ - event.accepted_at, now_);
+    relay_.window_.restore(key, relay_.window_.content(event), wall_now_ - event.accepted_at, now_);
   }
 
   void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {

@@ -51,6 +51,28 @@ std::string_view open_prefix(std::string_view pattern, std::string_view separato
   return pattern.substr(0, size - 1);
 }
 
+bool is_digit(char byte) {
+  return byte >= '0' && byte <= '9';
+}
+
+/// Whether `text` is `.MAJOR.MINOR.PATCH`, perhaps with `-` and a suffix.
+bool is_version(std::string_view text) {
+  for (int number = 0; number < 3; ++number) {
+    if (text.size() < 2 || text[0] != '.' || !is_digit(text[1])) return false;
+    text.remove_prefix(2);
+    while (!text.empty() && is_digit(text[0])) text.remove_prefix(1);
+  }
+  return text.empty() || (text[0] == '-' && text.size() > 1);
+}
+
+/// @param unversioned  of `type`.
+bool matches(std::string_view pattern, std::string_view type, std::string_view unversioned) {
+  if (pattern == "*" || pattern == type) return true;
+  if (!unversioned.empty() && pattern == unversioned) return true;
+  const std::string_view prefix = open_prefix(pattern, "/.");
+  return !prefix.empty() && type.size() > prefix.size() && type.starts_with(prefix);
+}
+
 }  // namespace
 
 Objection object_to_name(std::string_view text, size_t bytes_max) {
@@ -107,15 +129,25 @@ bool source_matches(std::string_view pattern, std::string_view source) {
   return kind != 0 && open_prefix(pattern, "/") == source.substr(0, kind);
 }
 
+std::string_view unversioned_type(std::string_view type) {
+  constexpr std::string_view prefix = "dev.cdevents.";
+  if (!type.starts_with(prefix)) return {};
+  size_t dot = type.find('.', prefix.size());
+  // The first place that fits: a suffix may hold dots itself.
+  while (dot != std::string_view::npos && !is_version(type.substr(dot))) {
+    dot = type.find('.', dot + 1);
+  }
+  return dot == std::string_view::npos ? std::string_view{} : type.substr(0, dot);
+}
+
 bool event_matches(std::string_view pattern, std::string_view type) {
-  if (pattern == "*" || pattern == type) return true;
-  const std::string_view prefix = open_prefix(pattern, "/.");
-  return !prefix.empty() && type.size() > prefix.size() && type.starts_with(prefix);
+  return matches(pattern, type, unversioned_type(type));
 }
 
 bool any_event_matches(const std::vector<std::string>& patterns, std::string_view type) {
+  const std::string_view unversioned = unversioned_type(type);
   for (const std::string& pattern : patterns) {
-    if (event_matches(pattern, type)) return true;
+    if (matches(pattern, type, unversioned)) return true;
   }
   return false;
 }

@@ -15,6 +15,9 @@
 //            `build/*`      every type that begins with `build/` and goes on; `build.*` likewise
 //            `*`            every type
 //
+// A type of CDEvents ends with a version, `dev.cdevents.pipelinerun.finished.0.2.0`; as an exact
+// pattern its name without the version is good for all of them.
+//
 // A source has one kind, what stands before its first slash: `resource/server/7` is of the kind
 // `resource`, not of `resource/server`. So a lookup is three probes, however deep the name.
 
@@ -39,6 +42,11 @@ Objection object_to_event_pattern(std::string_view pattern);
 
 /// The kind's pattern length: `app/` of `app/x`; 0 if the source has no kind.
 size_t kind_prefix_size(std::string_view source);
+
+/// A CDEvents type (specification 0.4: `dev.cdevents.<subject>.<predicate>.<version>`) without its
+/// version, which is `MAJOR.MINOR.PATCH` and may go on with `-` and a suffix. Empty if the type
+/// does not begin with `dev.cdevents.`, has no version, or is nothing but one. Points into `type`.
+std::string_view unversioned_type(std::string_view type);
 
 bool source_matches(std::string_view pattern, std::string_view source);
 bool event_matches(std::string_view pattern, std::string_view type);

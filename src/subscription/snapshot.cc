@@ -96,8 +96,8 @@ class Lookup {
 
   bool wants_type(const SourceRow& row) {
     if ((row.flags & SourceRow::asks_event) == 0) return true;
-    if (type_bit_ == 0) type_bit_ = event_filter_bit(hash_, key_.type);
-    return row.may_want(type_bit_) && any_event_matches(row.webhook->events, key_.type);
+    if (type_bits_ == 0) type_bits_ = event_filter_bits(hash_, key_.type);
+    return row.may_want(type_bits_) && any_event_matches(row.webhook->events, key_.type);
   }
 
   const KeyedHash& hash_;
@@ -105,7 +105,7 @@ class Lookup {
   std::string_view sources_[probes_max];
   const SourceRow* cursors_[probes_max];
   size_t cursor_count_ = 0;
-  uint32_t type_bit_ = 0;  ///< 0 until the first row asks for it.
+  uint32_t type_bits_ = 0;  ///< 0 until the first row asks for it.
   char kind_[source_bytes_max];
 };
 

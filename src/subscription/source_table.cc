@@ -30,12 +30,18 @@ uint32_t slots_for(size_t key_count) {
   return static_cast<uint32_t>(key_count * 2 + 1);
 }
 
-}  // namespace
-
-uint32_t event_filter_bit(const KeyedHash& hash, std::string_view type) {
-  if (type.size() > event_type_bytes_max) return every_type;  // Then the webhooks are asked.
+/// The bit of a row's filter that stands for a type.
+uint32_t filter_bit(const KeyedHash& hash, std::string_view type) {
   const uint64_t value = hash.hash({}, type) >> 32;
   return 1u << (value * SourceRow::filter_bits >> 32);
+}
+
+}  // namespace
+
+uint32_t event_filter_bits(const KeyedHash& hash, std::string_view type) {
+  if (type.size() > event_type_bytes_max) return every_type;  // Then the webhooks are asked.
+  const std::string_view unversioned = unversioned_type(type);
+  return filter_bit(hash, type) | (unversioned.empty() ? 0 : filter_bit(hash, unversioned));
 }
 
 SourceRow SourceTableBuilder::row_of(const Webhook& webhook) const {
@@ -47,7 +53,8 @@ SourceRow SourceTableBuilder::row_of(const Webhook& webhook) const {
       row.flags = rule;
       break;
     }
-    row.flags |= pattern.ends_with('*') ? every_type : event_filter_bit(hash_, pattern);
+    const bool open = pattern.ends_with('*') || pattern.size() > event_type_bytes_max;
+    row.flags |= open ? every_type : filter_bit(hash_, pattern);
   }
   return row;
 }

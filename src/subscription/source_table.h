@@ -27,15 +27,16 @@ struct SourceRow {
   static constexpr uint32_t filter_bits = 29;       ///< Below: a Bloom filter of wanted types.
 
   bool is_last() const { return (flags & last) != 0; }
-  /// @param type_bit  from `event_filter_bit`; false means that the webhook does not want the type.
-  bool may_want(uint32_t type_bit) const {
-    return (flags & asks_event) == 0 || (flags & type_bit) != 0;
+  /// @param type_bits  of `event_filter_bits`; false: the webhook does not want the type.
+  bool may_want(uint32_t type_bits) const {
+    return (flags & asks_event) == 0 || (flags & type_bits) != 0;
   }
 };
 static_assert(sizeof(SourceRow) == 16);
 
-/// The bit of the row's filter that stands for an event type.
-uint32_t event_filter_bit(const KeyedHash& hash, std::string_view type);
+/// The bits of a row's filter under which an event of this type is wanted: one for its type, and
+/// one for the type without its version if it has one (patterns.h).
+uint32_t event_filter_bits(const KeyedHash& hash, std::string_view type);
 
 /// One of the 4,096 parts of the source index: an immutable open-addressing table in one block.
 ///

@@ -1,6 +1,7 @@
 """The first event, end to end, as a person does it: with the command line and a receiver over TLS."""
 
 import base64
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import re
 import secrets
 import socket
 import subprocess
+import time
 import unittest
 
 import harness
@@ -193,6 +195,61 @@ class Producing(RelayTest):
         self.relay.kill()
         self.relay = self.place.relay()
         self.assertEqual(self.relay.send(event)[1]["duplicates"], 1, "forgotten by a restart")
+
+    def test_fifty_equal_events_at_once_are_one(self):
+        event = {"type": "t", "source": "s", "id": "same", "data": {"n": 1}}
+        with concurrent.futures.ThreadPoolExecutor(50) as senders:
+            answers = list(senders.map(lambda _: self.relay.send(event), range(50)))
+        self.assertEqual({status for status, _ in answers}, {202})
+        self.assertEqual(sum(answer["accepted"] for _, answer in answers), 1)
+        self.assertEqual({answer["events"][0]["id"] for _, answer in answers}, {"same"})
+        self.relay.wait_until_settled()
+        self.assertEqual(len(self.sink.received()), 1)
+
+    def test_an_id_with_another_content_is_refused_also_after_restart_and_kill(self):
+        event = {"type": "t", "source": "s", "id": "same", "data": {"n": 1}}
+        others = [dict(event, data={"n": 2}), dict(event, type="u"), dict(event, branch="main")]
+
+        def check():
+            for other in others:
+                status, problem = self.relay.send(other)
+                self.assertEqual((status, problem["type"], problem["member"]),
+                                 (409, "urn:ringpost:id-conflict", "id"))
+            lines = [dict(event, id="fresh"), event, others[0]]
+            status, problem = self.relay.send("\n\n".join(map(json.dumps, lines)),
+                                              "application/x-ndjson")
+            self.assertEqual((status, problem["line"]), (409, 5))
+            self.assertEqual(self.relay.send(event)[1]["duplicates"], 1)
+
+        self.assertEqual(self.relay.send(event)[1]["accepted"], 1)
+        check()
+        self.assertEqual(self.relay.stop(), 0)
+        self.relay = self.place.relay()
+        check()
+        self.relay.kill()
+        self.relay = self.place.relay()
+        check()
+        self.relay.wait_until_settled()
+        self.assertEqual(len(self.sink.received()), 1)
+
+    def test_a_lost_answer_and_a_retry_are_one_event(self):
+        body = json.dumps({"type": "t", "source": "s", "id": "lost", "data": {}}).encode()
+        request = (b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                   b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s" %
+                   (self.relay.token.encode(), len(body), body))
+        for cut in (1, len(body) // 2, len(body) - 1):  # Half a body is no event.
+            with socket.create_connection(("127.0.0.1", self.relay.port)) as connection:
+                connection.sendall(request[:-cut])
+        with socket.create_connection(("127.0.0.1", self.relay.port)) as connection:
+            connection.sendall(request)
+        deadline = time.monotonic() + 20
+        while self.accepted() == 0:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        answer = self.relay.send(body)[1]
+        self.assertEqual((answer["accepted"], answer["duplicates"]), (0, 1))
+        self.relay.wait_until_settled()
+        self.assertEqual(len(self.sink.received()), 1)
 
     def test_a_batch_with_a_bad_line_stores_nothing_and_names_the_line(self):
         good = '{"type":"t","source":"s","data":{"n":%d}}\n'

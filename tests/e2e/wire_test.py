@@ -22,6 +22,7 @@ class Wire(unittest.TestCase):
         cls.place = harness.Workplace()
         cls.addClassCleanup(cls.place.close)
         key, certificate = make_certificate(cls.place.path)
+        cls.certificate = certificate
         cls.unix = cls.place.path / "r.sock"
         config = cls.place.path / "c.toml"
         config.write_text(f'''[[listener]]
@@ -165,6 +166,35 @@ address = "unix:{cls.unix}"
                 self.assert_refused(self.request(length, EVENT, line=line), statuses)
         bare = self.request(length, EVENT).replace(b"\r\n", b"\n")
         self.assert_refused(bare)
+
+    def test_http2_is_not_offered(self):
+        # The preface of RFC 9113, 3.4, with the SETTINGS frame that follows it.
+        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
+        self.assert_refused(preface, (505,), ways=("tcp", "tls", "unix"))
+        self.assert_refused(preface[:16], (505,), ways=("tcp", "tls", "unix"), follow=False)
+        # Nor by an upgrade (RFC 7540, 3.2), which is ignored: the answer is one of HTTP/1.1.
+        upgrade = (b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
+                   b"HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: %d\r\n" % len(EVENT))
+        for way in ("tcp", "tls", "unix"):
+            before = self.events()
+            answer, closed = self.exchange(way, self.request(upgrade, EVENT) + preface)
+            self.assertTrue(closed, answer)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 202 "), answer)
+            self.assertEqual(len(STATUS_LINE.findall(answer)), 1, answer)
+            self.assertNotIn(b"upgrade", answer.lower())
+            self.assertEqual(self.events(), before + 1)
+
+    def test_tls_negotiates_http_1_1_only(self):
+        context = ssl.create_default_context(cafile=self.certificate)
+        for offered, chosen in ((["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1")):
+            context.set_alpn_protocols(offered)
+            with socket.create_connection(("127.0.0.1", self.tls_port), timeout=5) as plain:
+                with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+                    self.assertEqual(connection.selected_alpn_protocol(), chosen)
+        context.set_alpn_protocols(["h2"])
+        with socket.create_connection(("127.0.0.1", self.tls_port), timeout=5) as plain:
+            with self.assertRaises(ssl.SSLError):
+                context.wrap_socket(plain, server_hostname="127.0.0.1")
 
     def test_limits(self):
         length = b"Content-Length: %d\r\n" % len(EVENT)

@@ -418,6 +418,16 @@ const std::vector<BadEvent> bad_events{
     {"teams", with(R"("teams":{"a":1})")},
     {"teams", with(R"("teams":[],"teams":"a")")},
     {"cluster", with(R"("cluster":["eu"])")},
+    {"cluster", with(R"("cluster":5)")},
+    {"cluster", with(R"("cluster":true)")},
+    {"cluster", with(R"("cluster":"eu","cluster":"eu")")},
+    {"teams", with(R"("teams":5)")},
+    {"teams", with(R"("teams":false)")},
+    {"teams", with(R"("teams":[""])")},
+    {"dataschema", with(R"("dataschema":5)")},
+    {"type", R"({"type":"a\ufffeb","source":"s","data":{}})"},
+    {"type", R"({"type":"\ufdd0","source":"s","data":{}})"},
+    {"id", with(R"("id":"\udbff\udfff")")},
 };
 
 TEST_F(EventParserTest, NamesTheMemberOfWhatIsNoEvent) {
@@ -481,10 +491,56 @@ TEST_F(EventParserTest, BatchOfLinesNeedsNoLastLineEnd) {
   EXPECT_EQ(parsed.events.size(), 2u);
 }
 
-TEST_F(EventParserTest, RefusesABatchWithoutEvents) {
+TEST_F(EventParserTest, RefusesLinesWithoutEvents) {
   EXPECT_EQ(parse("application/x-ndjson", "").refusal->status, 400);
   EXPECT_EQ(parse("application/x-ndjson", "\n\r\n  \n").refusal->status, 400);
-  EXPECT_EQ(parse("application/cloudevents-batch+json", "[]").refusal->status, 400);
+}
+
+// The JSON format of CloudEvents, 4: a batch may be empty.
+TEST_F(EventParserTest, TakesTheEmptyBatchOfCloudEvents) {
+  for (const char* body : {"[]", " [\n] \r\n"}) {
+    const auto parsed = parse("application/cloudevents-batch+json", body);
+    EXPECT_FALSE(parsed.refusal) << body;
+    EXPECT_TRUE(parsed.events.empty());
+  }
+}
+
+TEST_F(EventParserTest, KnowsTheLineOfEachEventOfABatch) {
+  const std::string event = native("{}");
+  ASSERT_FALSE(parse("application/x-ndjson", "\n" + event + "\r\n\n \n" + event).refusal);
+  EXPECT_EQ(parser_.line_of(0), 2u);
+  EXPECT_EQ(parser_.line_of(1), 5u);
+  ASSERT_FALSE(parse("application/json", "\n" + event).refusal);
+  EXPECT_EQ(parser_.line_of(0), 0u);
+}
+
+// A tester of JSON parsers may put the damage anywhere.
+TEST_F(EventParserTest, AnswersThatItIsNoJsonWhereverElseItIsNoEvent) {
+  for (const char* body :
+       {R"({"type":1,"source":"s","data":{},})", R"({"type":"","x":[1,],"data":{}})",
+        R"({"extra":{},"data":{"a":01}})", R"({"source":5,"data":{}}})", R"({"a":[],"b":tru})",
+        R"({"a":[],"b":"\x"})", "{\"a\":[],\"b\":\"\xff\"}", R"({"context":{"type":1},"b":})",
+        R"({"context":{"type":"dev.cdevents.a.b.0.1.0"},"subject":{"id":1},"b":})"}) {
+    for (const char* type :
+         {"application/json", "application/x-ndjson", "application/cloudevents+json"}) {
+      const auto parsed = parse(type, body);
+      ASSERT_TRUE(parsed.refusal) << body;
+      EXPECT_EQ(parsed.refusal->status, 400) << type << body << parsed.refusal->detail;
+    }
+    const auto batch = parse("application/cloudevents-batch+json", "[" + std::string{body} + "]");
+    ASSERT_TRUE(batch.refusal) << body;
+    EXPECT_EQ(batch.refusal->status, 400) << body << batch.refusal->detail;
+  }
+  EXPECT_EQ(parse("application/cloudevents-batch+json", R"([{"id":5},{"id":}])").refusal->status,
+            400);
+}
+
+TEST_F(EventParserTest, RefusesTwoContentTypes) {
+  request_ = request_of("application/json", native("{}"), {{"content-TYPE", "application/json"}});
+  const auto parsed = parse_request();
+  ASSERT_TRUE(parsed.refusal);
+  EXPECT_EQ(parsed.refusal->status, 400);
+  EXPECT_EQ(parsed.refusal->member, "Content-Type");
 }
 
 TEST_F(EventParserTest, RefusesAnEventSpreadOverLines) {
@@ -631,7 +687,8 @@ TEST_F(EventParserTest, ReadsBinaryMode) {
                          {"ce-source", "/s%20%C3%A9"},
                          {"ce-id", "7"},
                          {"ce-branch", "main"},
-                         {"ce-comexample", "a\"b"},
+                         {"ce-comexample", "a%22b"},
+                         {"ce-empty", ""},
                          {"Other", "x"}});
   const auto parsed = parse_request();
   ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
@@ -641,8 +698,300 @@ TEST_F(EventParserTest, ReadsBinaryMode) {
   EXPECT_EQ(event.id, "7");
   EXPECT_EQ(event.branch, "main");
   EXPECT_EQ(event.data_content_type, "application/json");
-  EXPECT_EQ(event.extensions, R"({"comexample":"a\"b"})");
+  EXPECT_EQ(event.extensions, R"({"comexample":"a\"b","empty":""})");
   EXPECT_EQ(as_text(event.data), "{ \"a\" : 1.0 }");
+}
+
+// HTTP binding, 3.1.3.2.
+TEST_F(EventParserTest, BinaryModeDecodesHeaderValuesOnce) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro \u20ac \U0001f600"},
+      {"%e2%82%ac", "\u20ac"},  // Lower-case digits.
+      {"%61%62c", "abc"},       // More was encoded than is needed.
+      {"%2541", "%41"},         // One round, no second.
+      {"%22%5C%25", "\"\\%"},
+      {"a b\tc", ""},      // A tab is a control character.
+      {"\"a b\"", "a b"},  // What senders of version 1.0 wrote.
+      {"\"a \\\"b\\\" \\\\\"", "a \"b\" \\"},
+      {"x\"y\"z", "xyz"},
+      {"\"%C3%A9\"", "\u00e9"},
+      {"a\\b", "a\\b"},      // Outside quotes a backslash is one.
+      {"\u00e9", "\u00e9"},  // Not encoded at all: UTF-8 all the same.
+      {"\"", ""},
+      {"\"a", ""},
+      {"a\"b", ""},
+      {"\"a\\\"", ""},
+      {"\"a\\", ""},
+      {"%", ""},
+      {"%4", ""},
+      {"%4g", ""},
+      {"%C0%A0", ""},     // Overlong.
+      {"%ED%A0%80", ""},  // A surrogate.
+      {"%FF", ""},
+      {"\xff", ""},
+      {"%00", ""},
+      {"%7F", ""},
+      {"%C2%85", ""},
+      {"%EF%BF%BE", ""},     // U+FFFE.
+      {"%EF%B7%90", ""},     // U+FDD0.
+      {"%F0%9F%BF%BF", ""},  // U+1FFFF.
+      {"%F4%8F%BF%BE", ""},  // U+10FFFE.
+      {"%EF%BF%BD%EF%B7%8F%EF%B7%B0", "\ufffd\ufdcf\ufdf0"},
+      {"%F0%9F%BF%BD", "\U0001fffd"},
+  };
+  for (const auto& [value, text] : cases) {
+    request_ = request_of("", "",
+                          {{"ce-specversion", "1.0"},
+                           {"ce-type", "t"},
+                           {"ce-source", "s"},
+                           {"ce-id", "i"},
+                           {"ce-subject", value}});
+    const auto parsed = parse_request();
+    EXPECT_EQ(parsed.refusal.has_value(), text.empty()) << value;
+    if (parsed.refusal) {
+      EXPECT_EQ(parsed.refusal->status, 422);
+      EXPECT_EQ(parsed.refusal->member, "ce-subject") << parsed.refusal->detail;
+    } else {
+      EXPECT_EQ(parsed.events.at(0).subject, text) << value;
+    }
+  }
+}
+
+TEST_F(EventParserTest, BinaryModeTakesTheSpecificationsExample) {
+  request_ = request_of("application/json; charset=utf-8", "{ }",
+                        {{"ce-specversion", "1.0"},
+                         {"ce-type", "com.example.someevent"},
+                         {"ce-time", "2018-04-05T03:56:24Z"},
+                         {"ce-id", "1234-1234-1234"},
+                         {"ce-source", "/mycontext/subcontext"},
+                         {"ce-dataschema", "https://example.org/schema"}});
+  const auto parsed = parse_request();
+  ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
+  EXPECT_EQ(parsed.events[0].time, "2018-04-05T03:56:24Z");
+  EXPECT_EQ(parsed.events[0].data_content_type, "application/json; charset=utf-8");
+  EXPECT_EQ(parsed.events[0].extensions, R"({"dataschema":"https://example.org/schema"})");
+}
+
+TEST_F(EventParserTest, BinaryModeNeedsNeitherDataNorItsType) {
+  for (const char* body : {"", "any bytes"}) {
+    request_ = request_of(
+        "", body,
+        {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
+    const auto parsed = parse_request();
+    ASSERT_FALSE(parsed.refusal) << body;
+    EXPECT_EQ(as_text(parsed.events[0].data), body);
+    EXPECT_EQ(parsed.events[0].data_content_type, "");
+  }
+}
+
+// HTTP binding, 3: CloudEvents' own content types go before the headers, which may stand beside.
+TEST_F(EventParserTest, StructuredModeGoesBeforeHeaders) {
+  request_ = request_of("Application/CloudEvents+JSON; charset=UTF-8", cloud(""),
+                        {{"ce-specversion", "1.0"}, {"ce-type", "other"}, {"ce-id", "other"}});
+  const auto parsed = parse_request();
+  ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
+  EXPECT_EQ(parsed.events[0].type, "t");
+  EXPECT_EQ(parsed.events[0].id, "1");
+}
+
+TEST_F(EventParserTest, CloudEventsExtensionsHaveTheTypesOfTheSpecification) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {R"("x":true,"y":false)", R"({"x":true,"y":false})"},
+      {R"("x":-2147483648,"y":2147483647)", R"({"x":-2147483648,"y":2147483647})"},
+      {R"("x":0,"y":"")", R"({"x":0,"y":""})"},
+      {R"("x":null,"y":"a")", R"({"y":"a"})"},
+      {R"("x":"\u00e9\n")", "?"},
+      {R"("x":"\ufffe")", "?"},
+      {R"("x":"\ud83f\udfff")", "?"},  // U+1FFFF.
+      {"\"x\":\"\xef\xb7\x90\"", "?"},
+      {R"("x":"\u00e9")", R"({"x":"\u00e9"})"},
+      {R"("x":-2147483649)", "?"},
+      {R"("x":1.0)", "?"},
+      {R"("dataschema":"https://example.org")", R"({"dataschema":"https://example.org"})"},
+      {R"("dataschema":"")", "?"},
+      {R"("dataschema":1)", "?"},
+      {R"("branch":"","orderingkey":"")", ""},  // Extensions of ours: empty is none.
+      {R"("subject":null,"time":null,"datacontenttype":null)", ""},
+      {R"("teams":"a","cluster":"eu")", R"({"teams":"a","cluster":"eu"})"},
+      {R"("cluster":"")", R"({"cluster":""})"},
+      {R"("cluster":5)", "?"},
+      {R"("teams":true)", "?"},
+  };
+  for (const auto& [members, extensions] : cases) {
+    const auto parsed = parse("application/cloudevents+json", cloud(members));
+    if (extensions == "?") {
+      ASSERT_TRUE(parsed.refusal) << members;
+      EXPECT_EQ(parsed.refusal->status, 422) << members;
+    } else {
+      ASSERT_FALSE(parsed.refusal) << members << parsed.refusal->detail;
+      EXPECT_EQ(parsed.events[0].extensions, extensions) << members;
+    }
+  }
+}
+
+// Design, 6.1: what webhooks are filtered by is text, in one place and under one name.
+TEST_F(EventParserTest, RoutingAttributesAreText) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {R"("cluster":"eu","teams":"a")", R"({"cluster":"eu","teams":"a"})"},
+      {R"("teams":["a", "b"])", R"({"teams":["a","b"]})"},
+      {R"("teams":[])", R"({"teams":[]})"},
+      {R"("cluster":null,"teams":null)", ""},
+      {R"("cluster":"","teams":"")", ""},
+  };
+  for (const auto& [members, extensions] : cases) {
+    const auto parsed = parse("application/json", with(members));
+    ASSERT_FALSE(parsed.refusal) << members << parsed.refusal->detail;
+    EXPECT_EQ(parsed.events[0].extensions, extensions) << members;
+  }
+  request_ = request_of("", "",
+                        {{"ce-specversion", "1.0"},
+                         {"ce-type", "t"},
+                         {"ce-source", "s"},
+                         {"ce-id", "i"},
+                         {"ce-cluster", "eu"},
+                         {"ce-teams", "a"}});
+  const auto binary = parse_request();
+  ASSERT_FALSE(binary.refusal) << binary.refusal->detail;
+  EXPECT_EQ(binary.events[0].extensions, R"({"cluster":"eu","teams":"a"})");
+}
+
+// --- CDEvents -----------------------------------------------------------------------------------
+
+/// A document of CDEvents with members more (or other ones first) in its parts.
+std::string cdevent(std::string_view more_context = "", std::string_view more_subject = "",
+                    std::string_view more = "") {
+  return R"({ "context": {"version":"0.4.1","id":"271069a8","source":"/event/source/123",)"
+         R"("type":"dev.cdevents.pipelinerun.finished.0.2.0",)"
+         R"("timestamp":"2031-03-20T14:27:05.315384Z")" +
+         std::string{more_context} +
+         R"(}, "subject":{"id":"mySubject","source":"/s","type":"pipelineRun",)"
+         R"("content":{"outcome":"failure", "score":1.0})" +
+         std::string{more_subject} + "}" + std::string{more} + " }";
+}
+
+TEST_F(EventParserTest, ReadsABareDocumentOfCdevents) {
+  for (const std::string& document :
+       {cdevent(), cdevent(R"(,"chainId":"4c8c","links":[{"linkType":"END","tags":{"a":[]}}])"),
+        cdevent("", "",
+                R"(,"customData":{"a":1,"a":2},"customDataContentType":"application/json")"),
+        cdevent("", R"(,"extra":[{}])", R"(,"customData":"text\ud800")")}) {
+    for (const char* space : {"", " \t"}) {
+      const auto one = parse("application/json", space + document + space);
+      ASSERT_FALSE(one.refusal) << document << one.refusal->detail;
+      ASSERT_EQ(one.events.size(), 1u);
+      const EventView& event = one.events[0];
+      EXPECT_EQ(event.type, "dev.cdevents.pipelinerun.finished.0.2.0");
+      EXPECT_EQ(event.source, "/event/source/123");
+      EXPECT_EQ(event.id, "271069a8");
+      EXPECT_TRUE(event.id_given);
+      EXPECT_EQ(event.time, "2031-03-20T14:27:05.315384Z");
+      EXPECT_EQ(event.subject, "mySubject");
+      EXPECT_EQ(event.extensions, "");
+      EXPECT_EQ(as_text(event.data), document);
+    }
+    const auto lines =
+        parse("application/x-ndjson", native("{}") + "\n" + document + "\r\n" + document + "\n");
+    ASSERT_FALSE(lines.refusal) << document << lines.refusal->detail;
+    ASSERT_EQ(lines.events.size(), 3u);
+    EXPECT_EQ(as_text(lines.events[1].data), document);
+    EXPECT_EQ(as_text(lines.events[2].data), document);
+  }
+}
+
+TEST_F(EventParserTest, ReadsCdeventsWhateverTheOrderOfMembers) {
+  const std::string document =
+      R"({"customData":[1],"subject":{"content":{},"id":"\u0073\"1"},)"
+      R"("context":{"timestamp":"2031-01-01T00:00:00Z","type":"dev.cdevents.\u0061.b.0.1.0-draft",)"
+      R"("source":"s","id":"1"}})";
+  const auto parsed = parse("application/json", document);
+  ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
+  EXPECT_EQ(parsed.events[0].type, "dev.cdevents.a.b.0.1.0-draft");
+  EXPECT_EQ(parsed.events[0].subject, "s\"1");
+  EXPECT_EQ(as_text(parsed.events[0].data), document);
+}
+
+TEST_F(EventParserTest, NamesTheMemberOfACdeventThatIsWrong) {
+  const auto context = [](std::string_view members) {
+    return R"({"context":{)" + std::string{members} + R"(},"subject":{"id":"s"}})";
+  };
+  const std::string type = R"("type":"dev.cdevents.a.b.0.1.0")";
+  const std::string rest = R"(,"id":"1","source":"s","timestamp":"2031-01-01T00:00:00Z")";
+  const std::string whole = R"({"context":{)" + type + rest + "}";
+  const std::vector<BadEvent> cases{
+      {"context.id", context(type)},
+      {"context.id", context(type + R"(,"source":"s","timestamp":"2031-01-01T00:00:00Z")")},
+      {"context.source", context(type + R"(,"id":"1","timestamp":"2031-01-01T00:00:00Z")")},
+      {"context.timestamp", context(type + R"(,"id":"1","source":"s")")},
+      {"context.timestamp", context(type + R"(,"id":"1","source":"s","timestamp":"now")")},
+      {"context.id", context(type + R"(,"id":1)")},
+      {"context.id", context(type + R"(,"id":null)")},
+      {"context.id", context(type + R"(,"id":"")")},
+      {"context.id", context(type + R"(,"id":")" + std::string(129, 'x') + "\"")},
+      {"context.id", context(type + R"(,"id":"a\n")")},
+      {"context.id", context(type + R"(,"id":"\ud800")")},
+      {"context.id", context(type + R"(,"id":"1","id":"1")")},
+      {"context.source", context(type + R"(,"source":["s"])")},
+      {"context.type", context(type + rest + "," + type)},
+      {"context.type", context(R"("type":"dev.cdevents.)" + std::string(256, 'x') + "\"" + rest)},
+      {"subject.id", whole + "}"},
+      {"subject.id", whole + R"(,"subject":{}})"},
+      {"subject.id", whole + R"(,"subject":{"id":""}})"},
+      {"subject.id", whole + R"(,"subject":{"id":{}}})"},
+      {"subject", whole + R"(,"subject":"s"})"},
+      {"subject", whole + R"(,"subject":{"id":"s"},"subject":{}})"},
+      {"context", whole + R"(,"context":{)" + type + "}}"},
+  };
+  for (const BadEvent& bad : cases) {
+    const auto one = parse("application/json", bad.body);
+    ASSERT_TRUE(one.refusal) << bad.body;
+    EXPECT_EQ(one.refusal->status, 422) << bad.body << one.refusal->detail;
+    EXPECT_EQ(one.refusal->member, bad.member) << bad.body << one.refusal->detail;
+    const auto lines = parse("application/x-ndjson", cdevent() + "\n" + bad.body);
+    ASSERT_TRUE(lines.refusal) << bad.body;
+    EXPECT_EQ(lines.refusal->line, 2u);
+    EXPECT_EQ(lines.refusal->member, bad.member);
+  }
+}
+
+TEST_F(EventParserTest, TakesNothingElseForACdevent) {
+  const std::string type = R"("context":{"type":"dev.cdevents.a.b.0.1.0"})";
+  const std::vector<BadEvent> cases{
+      {"context", "{" + type + R"(,"type":"t"})"},
+      {"context", "{" + type + R"(,"source":"s"})"},
+      {"context", R"({"context":{"type":"dev.cdevent.a.b.0.1.0"}})"},
+      {"context", R"({"context":{"type":5}})"},
+      {"context", R"({"context":{}})"},
+      {"context", R"({"context":["dev.cdevents.a.b"]})"},
+      {"type", R"({"context":"dev.cdevents.a.b"})"},
+      {"subject", R"({"subject":{"id":"s"}})"},
+  };
+  for (const BadEvent& bad : cases) {
+    const auto parsed = parse("application/json", bad.body);
+    ASSERT_TRUE(parsed.refusal) << bad.body;
+    EXPECT_EQ(parsed.refusal->status, 422);
+    EXPECT_EQ(parsed.refusal->member, bad.member) << bad.body << parsed.refusal->detail;
+  }
+  // Nor is it one where CloudEvents are promised.
+  EXPECT_EQ(parse("application/cloudevents+json", cdevent()).refusal->status, 422);
+}
+
+TEST_F(EventParserTest, KeepsCdeventsInCloudEventsAsTheyAre) {
+  const auto parsed = parse("application/cloudevents+json",
+                            R"({"specversion":"1.0","id":"1","source":"s","subject":"x",)"
+                            R"("type":"dev.cdevents.pipelinerun.finished.0.2.0","data":)" +
+                                cdevent() + "}");
+  ASSERT_FALSE(parsed.refusal) << parsed.refusal->detail;
+  EXPECT_EQ(parsed.events[0].type, "dev.cdevents.pipelinerun.finished.0.2.0");
+  EXPECT_EQ(as_text(parsed.events[0].data), cdevent());
+}
+
+TEST_F(EventParserTest, LimitsTheDepthOfCdevents) {
+  const auto nested = [](size_t levels) {
+    return cdevent("", "",
+                   ",\"customData\":" + std::string(levels, '[') + std::string(levels, ']'));
+  };
+  EXPECT_FALSE(parse("application/json", nested(127)).refusal);
+  EXPECT_EQ(parse("application/json", nested(128)).refusal->status, 400);
 }
 
 TEST_F(EventParserTest, BinaryModeTakesAnyBytesThatAreNotSaidToBeJson) {
@@ -680,6 +1029,12 @@ TEST_F(EventParserTest, BinaryModeNamesTheHeader) {
       {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "%ff"}}},
       {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", ""}}},
       {"ce-a-b", {{"ce-specversion", "1.0"}, {"ce-a-b", "x"}}},
+      {"ce-data", {{"ce-specversion", "1.0"}, {"ce-data", "x"}}},
+      {"ce-", {{"ce-specversion", "1.0"}, {"ce-", "x"}}},
+      {"ce-dataschema", {{"ce-specversion", "1.0"}, {"ce-dataschema", ""}}},
+      {"ce-subject", {{"ce-specversion", "1.0"}, {"ce-subject", ""}}},
+      {"ce-time", {{"ce-specversion", "1.0"}, {"ce-time", "noon"}}},
+      {"ce-specversion", {{"ce-specversion", "1.1"}}},
       {"ce-datacontenttype", {{"ce-specversion", "1.0"}, {"ce-datacontenttype", "a/b"}}},
   };
   for (const auto& [header, headers] : cases) {

@@ -23,6 +23,8 @@ using std::chrono::seconds;
 
 constexpr std::array<HashKey, 2> secret{HashKey{1, 2}, HashKey{3, 4}};
 constexpr Instant start{hours{1000}};
+constexpr ContentHash body{7};
+constexpr ContentHash other_body{8};
 
 class IdempotencyWindowTest : public testing::Test {
  protected:
@@ -43,42 +45,119 @@ TEST_F(IdempotencyWindowTest, KeysDifferWhereverTheirPartsDo) {
   EXPECT_NE(key, other.key("ab", "c", "d"));
 }
 
+TEST_F(IdempotencyWindowTest, ContentsDifferWhereverAnAttributeOrAByteOfDataDoes) {
+  const std::string_view data = R"({"n":1.0})";
+  const journal::EventView event{.organization = "o",
+                                 .id = "1",
+                                 .id_given = true,
+                                 .source = "s",
+                                 .type = "t",
+                                 .time = "2031-05-04T09:08:07Z",
+                                 .subject = "x",
+                                 .data = as_bytes(data)};
+  const ContentHash content = window_.content(event);
+  std::vector<journal::EventView> others;
+  for (auto place : {&journal::EventView::type, &journal::EventView::time,
+                     &journal::EventView::subject, &journal::EventView::data_content_type,
+                     &journal::EventView::branch, &journal::EventView::ordering_key,
+                     &journal::EventView::trace_parent, &journal::EventView::extensions}) {
+    others.push_back(event);
+    others.back().*place = "y";
+  }
+  for (const std::string_view other : {R"({"n":1})", R"({"n":1.0} )", ""}) {
+    others.push_back(event);
+    others.back().data = as_bytes(other);
+  }
+  // What moves from one attribute to the next leaves their texts, one behind the other, the same.
+  others.push_back(event);
+  others.back().time = "2031-05-04T09:08:07Zx";
+  others.back().subject = "";
+  for (size_t index = 0; index < others.size(); ++index) {
+    EXPECT_NE(window_.content(others[index]), content) << index;
+  }
+  // What the key covers, and what is ours, is no content.
+  journal::EventView same = event;
+  same.organization = same.id = same.source = "other";
+  same.uid = Ulid{{1}};
+  same.accepted_at = from_unix_ns(5);
+  same.webhook_numbers = as_bytes(data);
+  EXPECT_EQ(window_.content(same), content);
+  const IdempotencyWindow other{{}, {HashKey{1, 2}, HashKey{3, 5}}};
+  EXPECT_NE(other.content(event), content) << "anyone could aim for a collision";
+}
+
+TEST_F(IdempotencyWindowTest, ContentOfAStoredEventIsThatOfTheEventAccepted) {
+  const std::string_view data = R"({"a":[1,2]})";
+  journal::EventView event{.organization = "o",
+                           .id = "1",
+                           .id_given = true,
+                           .source = "s",
+                           .type = "t",
+                           .branch = "main",
+                           .extensions = R"({"teams":["a"]})",
+                           .data = as_bytes(data)};
+  const ContentHash content = window_.content(event);
+  EXPECT_EQ(window_.content(journal::EventCodec::encode(event)->view()), content);
+  event.data = {};
+  EXPECT_EQ(window_.content(journal::EventCodec::encode(event)->view()), window_.content(event));
+}
+
+TEST_F(IdempotencyWindowTest, RefusesAKnownKeyWithAnotherContentWhilePendingAndAfter) {
+  const auto key = key_of(1);
+  EXPECT_EQ(window_.reserve(key, body, start), Reservation::fresh);
+  EXPECT_EQ(window_.reserve(key, other_body, start), Reservation::conflict);
+  window_.confirm(key);
+  EXPECT_EQ(window_.reserve(key, other_body, start), Reservation::conflict);
+  EXPECT_EQ(window_.reserve(key, body, start), Reservation::duplicate_durable);
+  // The window's end is the end of that.
+  EXPECT_EQ(window_.reserve(key, other_body, start + hours{24}), Reservation::fresh);
+  window_.abandon(key);
+  EXPECT_EQ(window_.reserve(key, body, start + hours{24}), Reservation::fresh);
+}
+
+TEST_F(IdempotencyWindowTest, RestoresContents) {
+  window_.restore(key_of(1), body, hours{1}, start);
+  EXPECT_EQ(window_.reserve(key_of(1), other_body, start), Reservation::conflict);
+  EXPECT_EQ(window_.reserve(key_of(1), body, start), Reservation::duplicate_durable);
+}
+
 TEST_F(IdempotencyWindowTest, ReservesOnceAndTellsPendingFromDurable) {
   const auto key = key_of(1);
   EXPECT_EQ(window_.state(key, start), State::absent);
-  EXPECT_EQ(window_.reserve(key, start), Reservation::fresh);
-  EXPECT_EQ(window_.reserve(key, start), Reservation::duplicate_pending);
+  EXPECT_EQ(window_.reserve(key, body, start), Reservation::fresh);
+  EXPECT_EQ(window_.reserve(key, body, start), Reservation::duplicate_pending);
   EXPECT_EQ(window_.state(key, start), State::pending);
   window_.confirm(key);
-  EXPECT_EQ(window_.reserve(key, start), Reservation::duplicate_durable);
+  EXPECT_EQ(window_.reserve(key, body, start), Reservation::duplicate_durable);
   EXPECT_EQ(window_.state(key, start), State::durable);
 }
 
 TEST_F(IdempotencyWindowTest, AbandonedKeyIsAsIfNeverReserved) {
   const auto key = key_of(1);
-  window_.reserve(key, start);
+  window_.reserve(key, body, start);
   window_.abandon(key);
   EXPECT_EQ(window_.state(key, start), State::absent);
   EXPECT_EQ(window_.size(), 0u);
-  EXPECT_EQ(window_.reserve(key, start), Reservation::fresh);
+  EXPECT_EQ(window_.reserve(key, body, start), Reservation::fresh);
 }
 
 TEST_F(IdempotencyWindowTest, ForgetsAtTheEndOfTheWindowAndNotBefore) {
   const auto key = key_of(1);
-  window_.reserve(key, start);
+  window_.reserve(key, body, start);
   window_.confirm(key);
-  EXPECT_EQ(window_.reserve(key, start + hours{24} - seconds{1}), Reservation::duplicate_durable);
+  EXPECT_EQ(window_.reserve(key, body, start + hours{24} - seconds{1}),
+            Reservation::duplicate_durable);
   EXPECT_EQ(window_.state(key, start + hours{24}), State::absent);
-  EXPECT_EQ(window_.reserve(key, start + hours{24}), Reservation::fresh);
+  EXPECT_EQ(window_.reserve(key, body, start + hours{24}), Reservation::fresh);
 }
 
 TEST_F(IdempotencyWindowTest, NeverForgetsAPendingKey) {
   const auto key = key_of(1);
-  window_.reserve(key, start);
-  EXPECT_EQ(window_.reserve(key, start + hours{100}), Reservation::duplicate_pending);
+  window_.reserve(key, body, start);
+  EXPECT_EQ(window_.reserve(key, body, start + hours{100}), Reservation::duplicate_pending);
   for (uint64_t number = 2; number < 100'000; ++number) {
     const auto other = key_of(number);
-    ASSERT_EQ(window_.reserve(other, start), Reservation::fresh);
+    ASSERT_EQ(window_.reserve(other, body, start), Reservation::fresh);
     window_.confirm(other);
   }
   EXPECT_EQ(window_.state(key, start), State::pending);
@@ -89,7 +168,7 @@ TEST_F(IdempotencyWindowTest, ForgetsTheOldestBeyondItsBound) {
   constexpr uint64_t count = 50'000;
   for (uint64_t number = 0; number < count; ++number) {
     const auto key = key_of(number);
-    ASSERT_EQ(window_.reserve(key, start + seconds{number / 100}), Reservation::fresh);
+    ASSERT_EQ(window_.reserve(key, body, start + seconds{number / 100}), Reservation::fresh);
     window_.confirm(key);
   }
   EXPECT_LE(window_.size(), 256u * 64u);
@@ -104,7 +183,7 @@ TEST_F(IdempotencyWindowTest, SaysFullWhenNothingButPendingKeysAreThere) {
   uint64_t fresh = 0;
   uint64_t full = 0;
   for (uint64_t number = 0; number < 256 * 64 * 2; ++number) {
-    const auto result = window_.reserve(key_of(number), start);
+    const auto result = window_.reserve(key_of(number), body, start);
     ASSERT_TRUE(result == Reservation::fresh || result == Reservation::full);
     ++(result == Reservation::fresh ? fresh : full);
   }
@@ -114,24 +193,24 @@ TEST_F(IdempotencyWindowTest, SaysFullWhenNothingButPendingKeysAreThere) {
 }
 
 TEST_F(IdempotencyWindowTest, RestoresWhatIsStillInTheWindow) {
-  window_.restore(key_of(1), hours{23}, start);
-  window_.restore(key_of(2), hours{24}, start);
-  window_.restore(key_of(3), -hours{5}, start);  // The wall clock went back meanwhile.
+  window_.restore(key_of(1), body, hours{23}, start);
+  window_.restore(key_of(2), body, hours{24}, start);
+  window_.restore(key_of(3), body, -hours{5}, start);  // The wall clock went back meanwhile.
   EXPECT_EQ(window_.state(key_of(1), start), State::durable);
   EXPECT_EQ(window_.state(key_of(2), start), State::absent);
   EXPECT_EQ(window_.state(key_of(3), start), State::durable);
   EXPECT_EQ(window_.state(key_of(1), start + hours{1}), State::absent);
   EXPECT_EQ(window_.state(key_of(3), start + hours{24}), State::absent);
-  window_.restore(key_of(3), hours{1}, start);  // Known already: not twice.
+  window_.restore(key_of(3), body, hours{1}, start);  // Known already: not twice.
   EXPECT_EQ(window_.size(), 2u);
 }
 
 TEST_F(IdempotencyWindowTest, ReservesARestoredKeyThatIsTooOldBehindAYoungerOne) {
-  window_.restore(key_of(1), hours{0}, start);
+  window_.restore(key_of(1), body, hours{0}, start);
   for (uint64_t number = 2; number < 2000; ++number)
-    window_.restore(key_of(number), hours{20}, start);
+    window_.restore(key_of(number), body, hours{20}, start);
   for (uint64_t number = 2; number < 2000; ++number) {
-    EXPECT_EQ(window_.reserve(key_of(number), start + hours{5}), Reservation::fresh);
+    EXPECT_EQ(window_.reserve(key_of(number), body, start + hours{5}), Reservation::fresh);
   }
 }
 
@@ -140,6 +219,7 @@ TEST(IdempotencyWindow, AgreesWithAModel) {
   struct Known {
     Instant at;
     bool pending;
+    ContentHash content;
   };
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     Prng random{seed};
@@ -163,11 +243,13 @@ TEST(IdempotencyWindow, AgreesWithAModel) {
         }
         continue;
       }
-      const auto expected = !alive                  ? Reservation::fresh
-                            : known->second.pending ? Reservation::duplicate_pending
-                                                    : Reservation::duplicate_durable;
-      ASSERT_EQ(window.reserve(key, now), expected) << "seed " << seed << " step " << step;
-      if (!alive) model[number] = {now, true};
+      const ContentHash content{random.below(2)};
+      const auto expected = !alive                             ? Reservation::fresh
+                            : known->second.content != content ? Reservation::conflict
+                            : known->second.pending            ? Reservation::duplicate_pending
+                                                               : Reservation::duplicate_durable;
+      ASSERT_EQ(window.reserve(key, content, now), expected) << "seed " << seed << " step " << step;
+      if (!alive) model[number] = {now, true, content};
     }
   }
 }
@@ -183,7 +265,7 @@ TEST(IdempotencyWindow, LetsOneThreadInWhenManyReserveTheSameKeys) {
     for (int step = 0; step < 40'000; ++step) {
       const uint64_t number = random.below(key_count);
       const auto key = window.key("o", "s", std::to_string(number));
-      switch (window.reserve(key, start)) {
+      switch (window.reserve(key, body, start)) {
         case Reservation::fresh:
           if (random.chance(1, 4)) {
             window.abandon(key);
@@ -196,6 +278,7 @@ TEST(IdempotencyWindow, LetsOneThreadInWhenManyReserveTheSameKeys) {
           // Whoever hears that it is stored must find it stored.
           if (stored[number].load() == 0) misordered.fetch_add(1);
           break;
+        case Reservation::conflict: misordered.fetch_add(1); break;
         case Reservation::duplicate_pending:
         case Reservation::full: break;
       }

@@ -188,6 +188,35 @@ TEST_F(IntakeTest, MintsAnIdWhereNoneIsGiven) {
                                       shard_.sink.events[1]->view().uid.to_text() + R"("}]})");
 }
 
+TEST_F(IntakeTest, AnswersAnEmptyBatchOfCloudEventsAtOnce) {
+  const uint32_t request = shard_.post("application/cloudevents-batch+json", "[]");
+  EXPECT_EQ(shard_.status(request), 202);
+  EXPECT_EQ(shard_.body(request), R"({"accepted":0,"duplicates":0,"events":[]})");
+  EXPECT_TRUE(shard_.log.records.empty());
+}
+
+TEST_F(IntakeTest, StoresABareCdeventForWhoWantsItsTypeWithoutTheVersion) {
+  shard_.table.put({.number = 7,
+                    .organization = "acme",
+                    .sources = {"ci"},
+                    .events = {"dev.cdevents.pipelinerun.finished"}});
+  shard_.table.put(
+      {.number = 8, .organization = "acme", .events = {"dev.cdevents.pipelinerun.finished.0.3.0"}});
+  shard_.table.publish();
+  const std::string document =
+      R"({"context":{"id":"c1","source":"ci","type":"dev.cdevents.pipelinerun.finished.0.2.0",)"
+      R"("timestamp":"2031-01-01T00:00:00Z"},"subject":{"id":"run"}})";
+  const uint32_t request = shard_.post("application/json", document);
+  shard_.make_durable();
+  const uint32_t again = shard_.post("application/json", document);
+  EXPECT_EQ(shard_.body(request), R"({"accepted":1,"duplicates":0,"events":[{"id":"c1"}]})");
+  EXPECT_EQ(shard_.body(again), R"({"accepted":0,"duplicates":1,"events":[{"id":"c1"}]})");
+  const auto& view = shard_.sink.events.at(0)->view();
+  EXPECT_EQ(as_text(view.data), document);
+  ASSERT_EQ(view.webhook_count(), 1u);
+  EXPECT_EQ(view.webhook_number(0), 7u);
+}
+
 TEST_F(IntakeTest, AnswersABatchAfterItsLastEvent) {
   const uint32_t batch = shard_.post_lines({"a", "b", "c"});
   const uint32_t next = shard_.post_one("d");
@@ -234,6 +263,80 @@ TEST_F(IntakeTest, CountsADuplicateWithinOneBatch) {
   EXPECT_EQ(shard_.body(request),
             R"({"accepted":2,"duplicates":1,"events":[{"id":"a"},{"id":"b"},{"id":"a"}]})");
   EXPECT_EQ(shard_.sink.events.size(), 2u);
+}
+
+/// An event with the id `id` that says something else than Shard::event_of.
+std::string other_event_of(std::string_view id) {
+  return R"({"type":"t","source":"s","data":{"n":1},"id":")" + std::string{id} + "\"}";
+}
+
+TEST_F(IntakeTest, RefusesAnIdThatNamesAnotherContentAndStoresNothingOfTheRequest) {
+  shard_.post_one("e1");
+  for (const bool durable : {false, true}) {
+    if (durable) shard_.make_durable();
+    for (Shard* shard : {&shard_, &other_}) {
+      const uint32_t alone = shard->post("application/json", other_event_of("e1"));
+      EXPECT_EQ(shard->status(alone), 409);
+      EXPECT_NE(shard->body(alone).find(R"("type":"urn:ringpost:id-conflict")"), std::string::npos);
+      EXPECT_NE(shard->body(alone).find("`e1`"), std::string::npos) << shard->body(alone);
+      EXPECT_NE(shard->body(alone).find(R"("member":"id")"), std::string::npos);
+      EXPECT_EQ(shard->body(alone).find("\"line\""), std::string::npos);
+      const uint32_t batch =
+          shard->post("application/x-ndjson",
+                      "\n" + Shard::event_of("fresh") + "\n\n" + other_event_of("e1") + "\n");
+      EXPECT_EQ(shard->status(batch), 409);
+      EXPECT_NE(shard->body(batch).find(R"("line":4)"), std::string::npos) << shard->body(batch);
+    }
+    EXPECT_EQ(window_.size(), 1u) << "the other keys of a refused request are forgotten";
+  }
+  EXPECT_EQ(shard_.log.records.size() + other_.log.records.size(), 1u);
+  EXPECT_EQ(shard_.sink.events.size(), 1u);
+  EXPECT_EQ(shard_.counters.value(Counter::events_refused), 4u);
+  // The same bytes are a duplicate all the while.
+  EXPECT_EQ(shard_.status(shard_.post_one("e1")), 202);
+}
+
+TEST_F(IntakeTest, RefusesTwoContentsUnderOneIdWithinABatch) {
+  const uint32_t lines =
+      shard_.post("application/x-ndjson", Shard::event_of("a") + "\n" + other_event_of("a") + "\n");
+  EXPECT_EQ(shard_.status(lines), 409);
+  EXPECT_NE(shard_.body(lines).find(R"("line":2)"), std::string::npos) << shard_.body(lines);
+  const std::string first = R"({"specversion":"1.0","id":"a","type":"t","source":"s"})";
+  const std::string second = R"({"specversion":"1.0","id":"a","type":"u","source":"s"})";
+  const uint32_t array =
+      shard_.post("application/cloudevents-batch+json", "[" + first + "," + second + "]");
+  EXPECT_EQ(shard_.status(array), 409);
+  EXPECT_NE(shard_.body(array).find(R"("line":2)"), std::string::npos) << shard_.body(array);
+  EXPECT_TRUE(shard_.log.records.empty());
+  EXPECT_EQ(window_.size(), 0u);
+}
+
+TEST_F(IntakeTest, TellsSourcesApartThatUseTheSameIds) {
+  shard_.post_one("1");
+  const uint32_t elsewhere =
+      shard_.post("application/json", R"({"type":"t","source":"s2","data":{},"id":"1"})");
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(elsewhere), 202);
+  EXPECT_EQ(shard_.sink.events.size(), 2u);
+}
+
+TEST_F(IntakeTest, StoresOneOfFiftyEqualEventsThatTwoShardsGetAtOnce) {
+  std::vector<std::pair<Shard*, uint32_t>> requests;
+  for (int index = 0; index < 50; ++index) {
+    Shard* shard = index % 2 == 0 ? &shard_ : &other_;
+    requests.emplace_back(shard, shard->post_one("e1"));
+  }
+  shard_.make_durable();
+  other_.make_durable();
+  ring_.pass(std::chrono::milliseconds{100});
+  uint32_t accepted = 0;
+  for (const auto& [shard, request] : requests) {
+    EXPECT_EQ(shard->status(request), 202);
+    if (shard->body(request).find(R"("accepted":1)") != std::string::npos) ++accepted;
+    EXPECT_TRUE(shard->body(request).ends_with(R"("events":[{"id":"e1"}]})"));
+  }
+  EXPECT_EQ(accepted, 1u);
+  EXPECT_EQ(shard_.log.records.size() + other_.log.records.size(), 1u);
 }
 
 TEST_F(IntakeTest, RefusesADuplicateWhoseFirstWasNotStored) {

@@ -98,6 +98,9 @@ TEST(EventParser, SurvivesAnyBytesInAnyPacking) {
       {"application/x-ndjson", one + "\n\r\n" + one + "\r\n"},
       {"application/cloudevents+json", in_base64},
       {"application/cloudevents-batch+json", "[" + one + ", " + in_base64 + "]"},
+      {"application/json",
+       R"({"context":{"id":"1","source":"s","type":"dev.cdevents.a.b.0.1.0","timestamp":)"
+       R"("2031-05-04T09:08:07Z"},"subject":{"id":"x"},"customData":[{"a":1.0}]})"},
   };
   for (uint64_t seed = 1; seed <= 40'000; ++seed) {
     Prng random{seed};

@@ -241,6 +241,42 @@ TEST_F(ServerTest, RefusesOnceAndClosesWhatCannotBeRead) {
   EXPECT_EQ(server_->connection_count(), 0u);
 }
 
+// Reliability I-10.
+TEST_F(ServerTest, AnswersThePrefaceOfHttp2OnceAndCloses) {
+  answer_at_once();
+  const std::string preface =
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\x04\0\0\0\0\0", 9);
+  for (size_t cut = 0; cut <= preface.size(); ++cut) {
+    const auto client = connect();
+    std::string answer = ask(client, preface.substr(0, cut));
+    answer += ask(client, preface.substr(cut));
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 505")) << cut << answer;
+    EXPECT_NE(answer.find("Connection: close"), std::string::npos) << answer;
+    EXPECT_EQ(count(answer, "\r\nDate: "), 1u) << answer;
+    EXPECT_TRUE(ring_.half_closed(client)) << cut;
+  }
+  EXPECT_TRUE(backend_.paths.empty());
+  ring_.pass(seconds{3});
+  EXPECT_EQ(server_->connection_count(), 0u);
+}
+
+TEST_F(ServerTest, IgnoresAnUpgradeToHttp2) {
+  answer_at_once();
+  constexpr std::string_view upgrade =
+      "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+  const auto client = connect();
+  for (int round = 0; round < 2; ++round) {
+    const std::string get =
+        ask(client, "GET /a HTTP/1.1\r\nHost: x\r\n" + std::string{upgrade} + "\r\n");
+    EXPECT_TRUE(get.starts_with("HTTP/1.1 200")) << get;
+    const std::string post = ask(client, "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n" +
+                                             std::string{upgrade} + "\r\nhello");
+    EXPECT_TRUE(post.starts_with("HTTP/1.1 200")) << post;
+    EXPECT_TRUE(post.ends_with("/b hello")) << post;
+  }
+  EXPECT_FALSE(ring_.half_closed(client));
+}
+
 TEST_F(ServerTest, RefusesBeforeTheBodyIsReadAndCloses) {
   backend_.refusal = http::Problem{.status = 401};
   const auto client = connect();

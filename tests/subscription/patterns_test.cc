@@ -121,6 +121,61 @@ TEST(Patterns, MatchesSourcesExactlyByKindOrAll) {
   EXPECT_FALSE(source_matches("app/x", "app/xy"));
 }
 
+TEST(Patterns, TakesTheVersionOffTypesOfCdevents) {
+  struct Row {
+    std::string_view type;
+    std::string_view unversioned;
+  };
+  const std::vector<Row> rows{
+      {"dev.cdevents.pipelinerun.finished.0.2.0", "dev.cdevents.pipelinerun.finished"},
+      {"dev.cdevents.pipelinerun.finished.0.3.0-draft", "dev.cdevents.pipelinerun.finished"},
+      {"dev.cdevents.taskrun.started.10.20.300", "dev.cdevents.taskrun.started"},
+      {"dev.cdevents.a.b.1.0.0-rc.1", "dev.cdevents.a.b"},
+      {"dev.cdevents.a.b.1.0.0-1.2.3", "dev.cdevents.a.b"},
+      {"dev.cdevents.a.b.1.0.0-x.1.2.3", "dev.cdevents.a.b"},
+      {"dev.cdevents.a.1.2.3", "dev.cdevents.a"},
+      {"dev.cdevents.a.1.2.3.4", "dev.cdevents.a.1"},
+      {"dev.cdevents.a.b", ""},
+      {"dev.cdevents.a.b.1", ""},
+      {"dev.cdevents.a.b.1.2", ""},
+      {"dev.cdevents.a.b.v1.2.3", ""},
+      {"dev.cdevents.a.b.1.2.3-", ""},
+      {"dev.cdevents.a.b.1.2.3x", ""},
+      {"dev.cdevents.a.b.1..3", ""},
+      {"dev.cdevents.a.b.1.2.", ""},
+      {"dev.cdevents.a.b.1.2.3.", ""},
+      {"dev.cdevents.a.b.-1.2.3", ""},
+      {"dev.cdevents.1.2.3", ""},
+      {"dev.cdevents.", ""},
+      {"dev.cdevents", ""},
+      {"dev.cdeventsx.tool-a.b.0.1.0", ""},
+      {"DEV.cdevents.a.b.0.1.0", ""},
+      {"com.example.a.b.0.1.0", ""},
+      {"build/finished", ""},
+      {"", ""},
+  };
+  for (const Row& row : rows) EXPECT_EQ(unversioned_type(row.type), row.unversioned) << row.type;
+}
+
+TEST(Patterns, MatchesCdeventsWithAndWithoutTheirVersion) {
+  constexpr std::string_view type = "dev.cdevents.pipelinerun.finished.0.2.0";
+  for (const std::string_view pattern :
+       {"*", "dev.*", "dev.cdevents.*", "dev.cdevents.pipelinerun.*",
+        "dev.cdevents.pipelinerun.finished.*", "dev.cdevents.pipelinerun.finished",
+        "dev.cdevents.pipelinerun.finished.0.2.0"}) {
+    EXPECT_TRUE(event_matches(pattern, type)) << pattern;
+    EXPECT_TRUE(any_event_matches({"x", std::string{pattern}}, type)) << pattern;
+  }
+  for (const std::string_view pattern :
+       {"", "dev.cdevents.pipelinerun", "dev.cdevents.pipelinerun.finished.0",
+        "dev.cdevents.pipelinerun.finished.0.1.0", "dev.cdevents.pipelinerun.finishe",
+        "dev.cdevents.pipelinerun.started", "dev.cdevents.taskrun.*"}) {
+    EXPECT_FALSE(event_matches(pattern, type)) << pattern;
+  }
+  // Nobody else's types lose their versions.
+  EXPECT_FALSE(event_matches("com.example.done", "com.example.done.0.2.0"));
+}
+
 TEST(Patterns, MatchesEventsExactlyByPrefixOrAll) {
   EXPECT_TRUE(event_matches("*", "build"));
   EXPECT_TRUE(event_matches("build/*", "build/finished"));

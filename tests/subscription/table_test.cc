@@ -112,6 +112,27 @@ TEST(SubscriptionTable, PassesOverTypesThatAWebhookDoesNotWant) {
   EXPECT_TRUE(matches(table, "s", "").empty());
 }
 
+TEST(SubscriptionTable, FindsWebhooksThatNameACdeventWithoutItsVersion) {
+  const std::string finished = "dev.cdevents.pipelinerun.finished";
+  // Each secret spreads the types over other bits of the rows' filters.
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    SubscriptionTable table(0, {seed, ~seed});
+    table.put(webhook(1, {"*"}, {finished}));
+    table.put(webhook(2, {"app/*"}, {finished + ".0.2.0"}));
+    table.put(webhook(3, {"app/x"}, {"dev.cdevents.pipelinerun.*"}));
+    table.put(webhook(4, {"*"}, {"dev.cdevents.*"}));
+    table.put(webhook(5, {"*"}, {"dev.cdevents.pipelinerun.started", finished + ".0.1.0"}));
+    table.put(webhook(6, {"*"}, {"build/finished"}));
+    table.publish();
+    EXPECT_EQ(matches(table, "app/x", finished + ".0.2.0"), (Numbers{1, 2, 3, 4}));
+    EXPECT_EQ(matches(table, "app/x", finished + ".0.1.0"), (Numbers{1, 3, 4, 5}));
+    EXPECT_EQ(matches(table, "app/x", finished + ".1.0.0-draft"), (Numbers{1, 3, 4}));
+    EXPECT_EQ(matches(table, "app/x", finished), (Numbers{1, 3, 4}));
+    EXPECT_EQ(matches(table, "app/x", "build/finished"), (Numbers{6}));
+    EXPECT_EQ(matches(table, "app/x", "build/finished.0.2.0"), Numbers{});
+  }
+}
+
 TEST(SubscriptionTable, MatchesOnlyActiveWebhooksButKnowsTheOthersByNumber) {
   SubscriptionTable table(0, secret);
   Webhook changing = webhook(1, {"*", "app/x"});
