@@ -6,7 +6,7 @@
 namespace ringpost::control {
 
 /// The schema that this build reads and writes; kept in the file's `user_version`.
-inline constexpr int64_t schema_version = 1;
+inline constexpr int64_t schema_version = 2;
 
 /// Marks the file as ours (`application_id`): "RPst".
 inline constexpr int64_t application_id = 0x52507374;
