@@ -1,11 +1,7 @@
 #include "control/control.h"
 
-#include "base/bytes.h"
 #include "base/log.h"
-#include "control/api/authenticate.h"
 #include "control/store/store.h"
-#include "crypto/digest.h"
-#include "crypto/random.h"
 #include "http/syntax.h"
 
 #include <algorithm>
@@ -22,7 +18,8 @@ namespace {
 /// told to come back.
 constexpr size_t redelivering_max = 4096;
 
-/// How often to look whether a segment has reached its age: rare, so that a relay at rest sleeps.
+/// How often to look whether a segment, a token or an audit entry has reached its age: rare, so
+/// that a relay at rest sleeps.
 constexpr Duration retention_interval = std::chrono::minutes(5);
 
 /// How soon to try again what the disk or a busy shard stopped (D-5: within 5 s of space
@@ -46,17 +43,21 @@ Control::Control(const Parts& parts, const Options& options)
       options_(options),
       random_(options.prng_seed),
       registry_(parts.store, parts.table),
+      tokens_(parts.store, parts.table),
+      audit_(parts.store, random_),
+      authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       history_(ledger_, options.history),
       retention_(ledger_, history_, parts.journals, parts.store, options.retention),
       webhook_api_(registry_, random_, options.checks),
       delivery_api_(registry_, history_, parts.journals, random_,
-                    static_cast<uint32_t>(parts.counters.size())) {
+                    static_cast<uint32_t>(parts.counters.size())),
+      token_api_(tokens_, random_) {
   RINGPOST_ASSERT(!counters_.empty());
 }
 
 Result<void> Control::load() {
-  return registry_.load();
+  return registry_.load(tokens_);
 }
 
 Result<void> Control::finish_recovery() {
@@ -82,7 +83,7 @@ void Control::handle(uint32_t shard, ToControl&& message, WallTime wall_now, Ins
 
 void Control::on(uint32_t shard, ApiRequest&& message) {
   Redelivery redelivery;
-  Answer answered = answer(*message.request, redelivery);
+  Answer answered = answer(message, redelivery);
   ApiReply reply{message.handle, std::make_unique<http::Response>(std::move(answered.response))};
   switch (answered.when) {
     case Answer::When::now: post_.send(shard, std::move(reply)); return;
@@ -173,7 +174,8 @@ void Control::on(uint32_t shard, StorageFailed&& message) {
 
 // --- requests -----------------------------------------------------------------------------------
 
-Answer Control::answer(const http::Request& request, Redelivery& redelivery) {
+Answer Control::answer(const ApiRequest& message, Redelivery& redelivery) {
+  const http::Request& request = *message.request;
   auto route = find_route(request.method, request.path);
   if (std::holds_alternative<NoSuchPath>(route)) {
     return refuse(refusal(404, "there is no such path"));
@@ -184,14 +186,35 @@ Answer Control::answer(const http::Request& request, Redelivery& redelivery) {
     return refused;
   }
   Match& match = std::get<Match>(route);
-  auto caller = authenticate(request, table_.current(), match.route->scope);
-  if (auto* refused = std::get_if<http::Response>(&caller)) return {std::move(*refused)};
+  const auto caller = authenticator_.authenticate({.request = request,
+                                                   .peer = message.peer,
+                                                   .scope = match.route->scope,
+                                                   .wall_now = wall_now_,
+                                                   .now = now_});
+  if (const auto* failure = std::get_if<AuthenticationFailure>(&caller)) {
+    return {authentication_response(*failure)};
+  }
   if (!request.body.empty() && !is_json_type(request.header("content-type"))) {
     return refuse(refusal(415, "send the body as application/json", "Content-Type"));
   }
-  const auto* token = std::get<const subscription::Token*>(caller);
-  return run(match.route->operation, {request, token->organization, std::move(match.id), wall_now_},
-             redelivery);
+  // A copy: the request may delete the token that it shows.
+  const subscription::Token token = *std::get<const subscription::Token*>(caller);
+  Answer answered = run(match.route->operation,
+                        {.request = request,
+                         .organization = token.organization,
+                         .id = std::move(match.id),
+                         .now = wall_now_,
+                         .token = token,
+                         .peer = message.peer},
+                        redelivery);
+  if (answered.change) {
+    audit_.record({.by = token,
+                   .peer = message.peer,
+                   .at = wall_now_,
+                   .status = answered.response.status,
+                   .change = std::move(*answered.change)});
+  }
+  return answered;
 }
 
 Answer Control::run(Operation operation, const Call& call, Redelivery& redelivery) {
@@ -208,7 +231,12 @@ Answer Control::run(Operation operation, const Call& call, Redelivery& redeliver
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call, redelivery);
     case Operation::event_show: return delivery_api_.show_event(call);
-    case Operation::status_show: return show_status(status_facts(), history_, registry_, counters_);
+    case Operation::status_show:
+      return show_status(status_facts(), history_, registry_, counters_, own_counters_);
+    case Operation::token_create: return token_api_.create(call);
+    case Operation::token_list: return token_api_.list(call);
+    case Operation::token_delete: return token_api_.remove(call);
+    case Operation::audit_list: return list_audit(call, audit_);
   }
   RINGPOST_UNREACHABLE();
 }
@@ -240,12 +268,29 @@ bool Control::step(WallTime wall_now, Instant now) {
   if (!started_at_) started_at_ = now;
   const auto preparing = journals_.step(wall_now);
   provide_segments();
-  const bool removing = retention_.step(wall_now, now);
+  const bool wall_trusted = wall_clock_.observe(wall_now, now);
+  bool removing = retention_.step(wall_now, now);
+  removing |= wall_trusted && tidy_tokens(wall_now);
+  removing |= audit_.step(wall_trusted ? std::optional{wall_now} : std::nullopt, now);
   const bool reclaimed = table_.reclaim();
   next_due_.reset();
-  if (retention_.pending()) next_due_ = now + retention_interval;
+  const bool ageing = retention_.pending() || tokens_.any_expires() || audit_.pending();
+  if (ageing) next_due_ = now + retention_interval;
   if (preparing == JournalAccess::Progress::stuck || !reclaimed) next_due_ = now + retry_interval;
   return preparing == JournalAccess::Progress::working || removing;
+}
+
+/// Removes tokens that have expired. @returns whether there may be more.
+bool Control::tidy_tokens(WallTime wall_now) {
+  const auto removed = tokens_.remove_expired(wall_now);
+  if (!removed) {
+    log_error("expired tokens stay, because the store failed: " + describe(removed.error()));
+    return false;
+  }
+  if (*removed == 0) return false;
+  publisher_.on_change();
+  publisher_.flush();
+  return true;
 }
 
 void Control::provide_segments() {
@@ -260,15 +305,11 @@ Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, 
   const auto loaded = store.load([](Webhook&&) {}, [&](subscription::Token&&) { any = true; });
   if (!loaded) return loaded.error();
   if (any) return std::optional<std::string>{};
-  std::string text = crypto::token("rp_", 32);
-  subscription::Token token;
-  token.id = Ulid::mint(now, random);
-  token.name = "admin";
-  token.scopes = static_cast<uint8_t>(subscription::Scope::admin);
-  token.sha256 = crypto::sha256(as_bytes(text));
-  token.created_at = now;
-  if (const auto stored = store.insert_token(token); !stored) return stored.error();
-  return std::optional{std::move(text)};
+  MintedToken minted = mint_token(now, random);
+  minted.token.name = "admin";
+  minted.token.scopes = static_cast<uint8_t>(subscription::Scope::admin);
+  if (const auto stored = store.insert_token(minted.token); !stored) return stored.error();
+  return std::optional{std::move(minted.text)};
 }
 
 }  // namespace ringpost::control

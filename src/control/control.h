@@ -3,12 +3,16 @@
 #include "base/counters.h"
 #include "base/prng.h"
 #include "control/api/api.h"
+#include "control/api/authenticate.h"
+#include "control/api/tokens.h"
+#include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
 #include "control/messages.h"
 #include "control/publisher.h"
 #include "control/retention.h"
 #include "control/segment_ledger.h"
+#include "control/token_registry.h"
 #include "control/webhook_registry.h"
 
 #include <cstdint>
@@ -85,11 +89,12 @@ class Control {
   void on(uint32_t shard, StorageFailed&& message);
   void on(uint32_t, std::monostate&&) {}
 
-  Answer answer(const http::Request& request, Redelivery& redelivery);
+  Answer answer(const ApiRequest& message, Redelivery& redelivery);
   Answer run(Operation operation, const Call& call, Redelivery& redelivery);
   StatusFacts status_facts() const;
   void send_redelivery(uint32_t shard, ApiReply reply, Redelivery redelivery);
   void provide_segments();
+  bool tidy_tokens(WallTime wall_now);
 
   Store& store_;
   subscription::SubscriptionTable& table_;
@@ -99,13 +104,19 @@ class Control {
   const Options options_;
 
   Prng random_;
+  Counters own_counters_;
   WebhookRegistry registry_;
+  TokenRegistry tokens_;
+  Audit audit_;
+  Authenticator authenticator_;
   Publisher publisher_;
   SegmentLedger ledger_;
   History history_;
   Retention retention_;
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
+  TokenApi token_api_;
+  WallClockTrust wall_clock_;
 
   WallTime wall_now_{};
   Instant now_{};

@@ -4,6 +4,7 @@
 #include "base/prng.h"
 #include "control/api/list_query.h"
 #include "control/api/routes.h"
+#include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
 #include "control/webhook_json.h"
@@ -28,10 +29,13 @@ struct Answer {
 
   http::Response response;
   When when = When::now;
+  std::optional<Change> change;  ///< For the audit log; set by whoever changed something.
 };
 
 Answer refuse(const Problem& problem);
 Answer answer_json(uint16_t status, std::string body);
+/// 503: a change was not stored, as far as is known.
+Problem store_failed(const Error& error);
 
 /// A new event that repeats a delivery, for the shard that owns the webhook's endpoint.
 struct Redelivery {
@@ -52,6 +56,8 @@ struct Call {
   std::string organization;  ///< The token's.
   std::string id;            ///< From the path.
   WallTime now{};
+  const subscription::Token& token;
+  const io::Address& peer;
 };
 
 /// The operations of the management API on webhooks. Blocks on the store.
@@ -72,7 +78,10 @@ class WebhookApi {
 
  private:
   const subscription::Webhook* find(const Call& call) const;
-  Answer store(subscription::Webhook webhook, WallTime now, bool with_secret);
+  std::vector<const subscription::Webhook*> visible(const Call& call, std::optional<Ulid> before,
+                                                    size_t count) const;
+  /// @param operation  for the audit log.
+  Answer store(const Call& call, subscription::Webhook webhook, std::string_view operation);
 
   WebhookRegistry& registry_;
   Prng& random_;
@@ -102,7 +111,8 @@ class DeliveryApi {
     journal::EventRef event;
   };
   std::variant<Found, Problem> find(const Call& call);
-  std::variant<journal::EventRef, Problem> repeat(const Found& found, const Call& call);
+  std::variant<journal::EventRef, Problem> repeat(const Found& found, const Call& call,
+                                                  std::vector<std::string>& replaced);
   std::vector<History::EventFacts> events_of(const Call& call, const std::string& source,
                                              std::vector<journal::EventRef>& events);
 
@@ -113,8 +123,9 @@ class DeliveryApi {
   const uint32_t shard_count_;
 };
 
-/// `GET /v1/status`.
+/// `GET /v1/status`. @param control  the control thread's own counters, for the totals.
 Answer show_status(const StatusFacts& facts, const History& history,
-                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards);
+                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards,
+                   const Counters& control);
 
 }  // namespace ringpost::control

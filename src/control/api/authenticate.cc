@@ -3,52 +3,55 @@
 #include "base/bytes.h"
 #include "control/problem.h"
 #include "crypto/digest.h"
-#include "http/syntax.h"
 
 #include <string>
 #include <string_view>
 
 namespace ringpost::control {
-namespace {
 
-http::Response refuse(uint16_t status, std::string_view detail, std::string_view error) {
-  http::Response response = http::problem_response(refusal(status, detail));
-  std::string challenge = "Bearer realm=\"ringpost\"";
-  if (!error.empty()) challenge.append(", error=\"").append(error).append("\"");
-  response.headers.push_back({"WWW-Authenticate", challenge});
-  return response;
+using Reason = AuthenticationFailure::Reason;
+using subscription::Token;
+
+std::variant<const Token*, AuthenticationFailure> Authenticator::authenticate(
+    const Question& question) {
+  const std::string_view text = http::presented_token(question.request, question.form);
+  const Token* token =
+      text.empty() ? nullptr : table_.current().token(crypto::sha256(as_bytes(text)));
+  if (token != nullptr && !token->expired(question.wall_now)) {
+    if (token->allows(question.scope)) return token;
+    return AuthenticationFailure{Reason::scope};
+  }
+  if (!question.request.has_header("authorization")) return AuthenticationFailure{};
+  counters_.add(Counter::tokens_refused);
+  const uint32_t wait_s = throttle_.on_failure(question.peer, question.now);
+  if (wait_s == 0) return AuthenticationFailure{Reason::refused};
+  counters_.add(Counter::tokens_throttled);
+  return AuthenticationFailure{Reason::throttled, wait_s};
 }
 
-/// The token's text; empty if the header is missing, there twice, or of another scheme.
-std::string_view bearer(const http::Request& request) {
-  std::string_view value;
-  size_t count = 0;
-  for (const http::Header& header : request.headers) {
-    if (!http::equal_ignoring_case(header.name, "authorization")) continue;
-    value = header.value;
-    ++count;
+http::Response authentication_response(const AuthenticationFailure& failure) {
+  constexpr std::string_view unauthenticated =
+      "send the header Authorization: Bearer <token> with a token that is in force";
+  const auto challenge = [](const Problem& problem, std::string_view error) {
+    http::Response response = http::problem_response(problem);
+    std::string value = "Bearer realm=\"ringpost\"";
+    if (!error.empty()) value.append(", error=\"").append(error).append("\"");
+    response.headers.push_back({"WWW-Authenticate", std::move(value)});
+    return response;
+  };
+  switch (failure.reason) {
+    case Reason::missing: return challenge(refusal(401, unauthenticated), "");
+    case Reason::refused: return challenge(refusal(401, unauthenticated), "invalid_token");
+    case Reason::scope:
+      return challenge(refusal(403, "the token does not have the scope that this needs"),
+                       "insufficient_scope");
+    case Reason::throttled: break;
   }
-  constexpr std::string_view scheme = "bearer ";
-  if (count != 1 || value.size() <= scheme.size()) return {};
-  if (!http::equal_ignoring_case(value.substr(0, scheme.size()), scheme)) return {};
-  return http::trim(value.substr(scheme.size()));
-}
-
-}  // namespace
-
-std::variant<const subscription::Token*, http::Response> authenticate(
-    const http::Request& request, const subscription::Snapshot& snapshot,
-    subscription::Scope scope) {
-  const std::string_view text = bearer(request);
-  if (text.empty()) {
-    return refuse(401, "send the header Authorization: Bearer <token>", "");
-  }
-  const subscription::Token* token = snapshot.token(crypto::sha256(as_bytes(text)));
-  if (token == nullptr) return refuse(401, "the token is not known here", "invalid_token");
-  if (!token->allows(scope)) {
-    return refuse(403, "the token does not have the scope that this needs", "insufficient_scope");
-  }
-  return token;
+  Problem problem =
+      refusal(429, "too many wrong tokens came from this address; a good one is taken at any time");
+  problem.type = "urn:ringpost:too-many-failures";
+  problem.retry_after_s = failure.retry_after_s;
+  return http::problem_response(problem);
 }
 
 }  // namespace ringpost::control

@@ -26,6 +26,10 @@ constexpr std::array routes = {
           Scope::deliveries_redeliver},
     Route{Operation::event_show, "GET", "/v1/events/{rest}", Scope::deliveries_read},
     Route{Operation::status_show, "GET", "/v1/status", Scope::admin},
+    Route{Operation::token_create, "POST", "/v1/tokens", Scope::admin},
+    Route{Operation::token_list, "GET", "/v1/tokens", Scope::admin},
+    Route{Operation::token_delete, "DELETE", "/v1/tokens/{id}", Scope::admin},
+    Route{Operation::audit_list, "GET", "/v1/audit", Scope::admin},
 };
 
 /// What stands for the pattern's placeholder ("" if it has none), or nothing if it does not match.

@@ -24,6 +24,10 @@ enum class Operation : uint8_t {
   delivery_redeliver,
   event_show,
   status_show,
+  token_create,
+  token_list,
+  token_delete,
+  audit_list,
 };
 
 /// One line of the table that decides who may do what (reliability A-1).
