@@ -186,7 +186,6 @@ Answer TokenApi::create(const Call& call) {
   JsonWriter json(text);
   write_token(json, token, minted.text);
   Answer answer = answer_json(201, std::move(text));
-  answer.response.headers.push_back({"Cache-Control", "no-store"});  // RFC 6750, 5.3.
   answer.when = Answer::When::published;
   answer.change = {.operation = "token.create",
                    .object = token.id.to_text(),
