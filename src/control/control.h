@@ -3,6 +3,9 @@
 #include "base/counters.h"
 #include "base/prng.h"
 #include "control/api/api.h"
+#include "control/api/authenticate.h"
+#include "control/api/tokens.h"
+#include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
 #include "control/management_desk.h"
@@ -10,6 +13,7 @@
 #include "control/publisher.h"
 #include "control/retention.h"
 #include "control/segment_ledger.h"
+#include "control/token_registry.h"
 #include "control/webhook_registry.h"
 
 #include <cstdint>
@@ -93,15 +97,18 @@ class Control {
   void on(uint32_t, std::monostate&&) {}
 
   Answer answer(const ApiRequest& message, Outgoing& outgoing);
-  Answer answer_native(const ApiRequest& message, const api::Match& match, Outgoing& outgoing);
-  Answer answer_dialect(const dialect::Dialect& dialect, const ApiRequest& message,
-                        const api::Match& match, Outgoing& outgoing);
+  std::variant<Answer, std::optional<subscription::Token>> let_in(const ApiRequest& message,
+                                                                  const dialect::Dialect* dialect,
+                                                                  const api::Route& route);
   Call call_of(const ApiRequest& message, const api::Match& match,
                const subscription::Token* token) const;
+  Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
+             Outgoing& outgoing);
   Answer run(Operation operation, const Call& call, Outgoing& outgoing);
   StatusFacts status_facts() const;
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
+  bool tidy_tokens(WallTime wall_now);
 
   Store& store_;
   subscription::SubscriptionTable& table_;
@@ -111,7 +118,11 @@ class Control {
   const Options options_;
 
   Prng random_;
+  Counters own_counters_;
   WebhookRegistry registry_;
+  TokenRegistry tokens_;
+  Audit audit_;
+  Authenticator authenticator_;
   Publisher publisher_;
   SegmentLedger ledger_;
   History history_;
@@ -119,6 +130,8 @@ class Control {
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
   ManagementDesk desk_;
+  TokenApi token_api_;
+  WallClockTrust wall_clock_;
 
   WallTime wall_now_{};
   Instant now_{};

@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
   cli::add_send_command(app, session, action);
   cli::add_webhook_commands(app, session, action);
   cli::add_delivery_commands(app, session, action);
+  cli::add_token_commands(app, session, action);
   cli::add_status_command(app, session, action);
   try {
     app.parse(argc, argv);

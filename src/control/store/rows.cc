@@ -92,15 +92,6 @@ std::string read_secret(const Statement& row, int column) {
 // --- lists
 // -----------------------------------------------------------------------------------------
 
-std::string texts_to_json(const std::vector<std::string>& texts) {
-  std::string json;
-  JsonWriter writer(json);
-  writer.begin_array();
-  for (const std::string& text : texts) writer.value(text);
-  writer.end_array();
-  return json;
-}
-
 std::string headers_to_json(const Webhook& webhook) {
   std::string json;
   JsonWriter writer(json);
@@ -216,6 +207,20 @@ bool valid_utf8(std::string_view text) {
 }
 
 }  // namespace
+
+std::string texts_to_json(const std::vector<std::string>& texts) {
+  std::string json;
+  JsonWriter writer(json);
+  writer.begin_array();
+  for (const std::string& text : texts) writer.value(text);
+  writer.end_array();
+  return json;
+}
+
+bool read_texts(std::string_view json, std::vector<std::string>& out) {
+  simdjson::dom::parser parser;
+  return read_list(parser, json, out);
+}
 
 std::string webhook_columns() {
   std::string columns;
@@ -362,30 +367,49 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   return objection.empty() ? objection : prefix + objection;
 }
 
-void bind_token(Statement& statement, const Token& token, std::string_view id_text) {
-  statement.bind(1, id_text);
+std::string object_to_token(const Token& token) {
+  const auto objection = subscription::object_to_organization(token.organization);
+  if (!objection.empty()) return "organization " + std::string{objection};
+  for (const std::string& source : token.sources) {
+    const auto wrong = subscription::object_to_source_pattern(source);
+    if (!wrong.empty()) return "a source " + std::string{wrong};
+  }
+  return {};
+}
+
+TokenTexts::TokenTexts(const Token& token)
+    : id(token.id.to_text()), sources(texts_to_json(token.sources)) {}
+
+void bind_token(Statement& statement, const Token& token, const TokenTexts& texts) {
+  statement.bind(1, texts.id);
   statement.bind(2, token.name);
   statement.bind(3, token.organization);
   statement.bind(4, static_cast<int64_t>(token.scopes));
   statement.bind(
       5, Bytes{reinterpret_cast<const std::byte*>(token.sha256.data()), token.sha256.size()});
   statement.bind(6, to_unix_ns(token.created_at));
+  statement.bind(7, texts.sources);
+  if (token.expires_at) statement.bind(8, to_unix_ns(*token.expires_at));
 }
 
 std::string read_token(const Statement& row, Token& token) {
-  const std::string prefix = "token " + std::to_string(row.integer(6)) + ": ";
+  constexpr int number = 8;  // Behind token_columns.
+  const std::string prefix = "token " + std::to_string(row.integer(number)) + ": ";
   const Bytes sha256 = row.blob(4);
-  if (!read_integer(row, 6, token.number) || token.number == 0) {
+  if (!read_integer(row, number, token.number) || token.number == 0) {
     return prefix + "the number is out of range";
   }
   if (!take(Ulid::parse(row.text(0)), token.id)) return prefix + "column 'id' is not a ULID";
   if (!read_integer(row, 3, token.scopes)) return prefix + "column 'scopes' is out of range";
   if (sha256.size() != token.sha256.size()) return prefix + "column 'sha256' is not 32 bytes long";
+  if (!read_texts(row.text(6), token.sources)) return prefix + "column 'sources' is not a list";
   token.name = row.text(1);
   token.organization = row.text(2);
   std::memcpy(token.sha256.data(), sha256.data(), sha256.size());
   token.created_at = from_unix_ns(row.integer(5));
-  return {};
+  if (!row.is_null(7)) token.expires_at = from_unix_ns(row.integer(7));
+  const std::string objection = object_to_token(token);
+  return objection.empty() ? objection : prefix + objection;
 }
 
 }  // namespace ringpost::control

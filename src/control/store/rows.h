@@ -54,12 +54,28 @@ class WebhookReader {
   const std::unique_ptr<Parser> parser_;
 };
 
-/// Columns of `token` but its number.
-inline constexpr std::string_view token_columns =
-    "id, name, organization, scopes, sha256, created_at";
+/// A list of texts as a JSON array, and back. @returns whether it was one.
+std::string texts_to_json(const std::vector<std::string>& texts);
+bool read_texts(std::string_view json, std::vector<std::string>& out);
 
-/// Binds them as parameters 1 to 6. `id` is the token's, as text; all is borrowed until `reset`.
-void bind_token(Statement& statement, const subscription::Token& token, std::string_view id);
+/// Columns of `token` but its number, and as many parameters.
+inline constexpr std::string_view token_columns =
+    "id, name, organization, scopes, sha256, created_at, sources, expires_at";
+inline constexpr std::string_view token_parameters = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8";
+
+/// Why a token cannot be stored, or a stored one cannot be used; empty if it can.
+std::string object_to_token(const subscription::Token& token);
+
+/// A token's id and list as texts. The statement borrows them: they live until its `reset`.
+struct TokenTexts {
+  explicit TokenTexts(const subscription::Token& token);
+
+  std::string id;
+  std::string sources;
+};
+
+/// Binds every column; `token` and `texts` are borrowed until the statement's `reset`.
+void bind_token(Statement& statement, const subscription::Token& token, const TokenTexts& texts);
 /// Reads a row of `SELECT <token_columns>, number`. @returns as WebhookReader::read.
 std::string read_token(const Statement& row, subscription::Token& token);
 

@@ -12,7 +12,7 @@ namespace {
 //
 // Numbers are 32 bits wide in memory and in the journal, and AUTOINCREMENT never gives one twice.
 // An id is a ULID as text; times are nanoseconds since 1970; lists are JSON. A secret is a blob
-// because it becomes a sealed one.
+// because it becomes a sealed one. A token without `expires_at` does not expire.
 constexpr std::array<const char*, schema_version> migrations{R"sql(
 CREATE TABLE meta (
   name TEXT NOT NULL PRIMARY KEY,
@@ -59,6 +59,23 @@ ALTER TABLE webhook ADD COLUMN previous_secret BLOB NOT NULL DEFAULT x'';
 ALTER TABLE webhook ADD COLUMN previous_secret_until INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE webhook ADD COLUMN settings BLOB NOT NULL DEFAULT x'';
 ALTER TABLE webhook ADD COLUMN rate_per_second INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE token ADD COLUMN sources TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE token ADD COLUMN expires_at INTEGER;
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  at INTEGER NOT NULL,
+  organization TEXT NOT NULL,
+  token TEXT NOT NULL,
+  token_name TEXT NOT NULL,
+  token_organization TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  object TEXT NOT NULL,
+  members TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  status INTEGER NOT NULL
+) STRICT;
+CREATE INDEX audit_by_time ON audit (organization, at);
 )sql"};
 
 }  // namespace

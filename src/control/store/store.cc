@@ -119,8 +119,8 @@ Result<void> Store::prepare_statements() {
       {&update_webhook_, "UPDATE webhook SET (" + webhook_columns() + ") = (" +
                              webhook_parameters() + ") WHERE number = " + number},
       {&delete_webhook_, "DELETE FROM webhook WHERE number = ?1"},
-      {&insert_token_,
-       "INSERT INTO token (" + std::string{token_columns} + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+      {&insert_token_, "INSERT INTO token (" + std::string{token_columns} + ") VALUES (" +
+                           std::string{token_parameters} + ")"},
       {&delete_token_, "DELETE FROM token WHERE number = ?1"},
       {&get_meta_, "SELECT value FROM meta WHERE name = ?1"},
       {&set_meta_,
@@ -132,7 +132,7 @@ Result<void> Store::prepare_statements() {
     if (!prepared) return prepared.error();
     *statement = std::move(*prepared);
   }
-  return {};
+  return audit_.prepare(database_);
 }
 
 Result<void> Store::load(const WebhookVisitor& on_webhook, const TokenVisitor& on_token) {
@@ -213,8 +213,11 @@ Result<void> Store::delete_webhook(uint32_t number) {
 }
 
 Result<void> Store::insert_token(subscription::Token& token) {
-  const std::string id = token.id.to_text();
-  bind_token(insert_token_, token, id);
+  if (std::string objection = object_to_token(token); !objection.empty()) {
+    return database_.fail(Errc::malformed, Side::operator_, std::move(objection));
+  }
+  const TokenTexts texts(token);
+  bind_token(insert_token_, token, texts);
   const auto number = insert(insert_token_);
   if (!number) return number.error();
   token.number = *number;

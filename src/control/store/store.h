@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "control/store/audit_log.h"
 #include "control/store/sqlite.h"
 #include "subscription/token.h"
 #include "subscription/webhook.h"
@@ -54,10 +55,14 @@ class Store {
   /// @returns Errc::not_found if there is none.
   Result<void> delete_webhook(uint32_t number);
 
-  /// Assigns `token.number`. @returns Errc::conflict if the id or the hash is taken.
+  /// Assigns `token.number`. @returns Errc::conflict if the id or the hash is taken;
+  /// Errc::malformed if organization or sources break the rules of patterns.h.
   Result<void> insert_token(subscription::Token& token);
   /// @returns Errc::not_found if there is none.
   Result<void> delete_token(uint32_t number);
+
+  /// Who changed what: beside the changes, for those who made them to write.
+  AuditLog& audit() { return audit_; }
 
   /// Facts about this data directory, by name.
   Result<std::optional<std::string>> meta(std::string_view name);
@@ -90,6 +95,7 @@ class Store {
   Statement delete_token_;
   Statement get_meta_;
   Statement set_meta_;
+  AuditLog audit_;
 };
 
 /// A store, or why there is none.

@@ -273,6 +273,50 @@ TEST(Store, KeepsTokens) {
   EXPECT_TRUE(Loaded(*store).tokens.empty());
 }
 
+TEST(Store, KeepsATokensSourcesAndExpiry) {
+  const Directory directory;
+  Token token;
+  token.id = ulid(1);
+  token.sources = {"app/*", "caf\xC3\xA9", "a\"b"};
+  token.expires_at = from_unix_ns(1'893'456'000'123'456'789);
+  {
+    const auto store = open_or_fail(directory.file());
+    ASSERT_TRUE(store->insert_token(token)) << store->last_problem();
+    Token bad;
+    bad.sources = {"*x"};
+    EXPECT_EQ(store->insert_token(bad).error().code, Errc::malformed);
+    bad.sources.clear();
+    bad.organization = " ";
+    EXPECT_EQ(store->insert_token(bad).error().code, Errc::malformed);
+  }
+  const Loaded loaded(*open_or_fail(directory.file()));
+  ASSERT_EQ(loaded.tokens.size(), 1u);
+  EXPECT_EQ(loaded.tokens[0].sources, token.sources);
+  EXPECT_EQ(loaded.tokens[0].expires_at, token.expires_at);
+}
+
+TEST(Store, BringsAFileOfTheFirstVersionForward) {
+  const Directory directory;
+  Token token;
+  token.id = ulid(1);
+  {
+    const auto store = open_or_fail(directory.file());
+    insert_plain(*store, 1);
+    ASSERT_TRUE(store->insert_token(token));
+  }
+  run_sql(directory.file(),
+          "ALTER TABLE token DROP COLUMN sources; ALTER TABLE token DROP COLUMN expires_at;"
+          "DROP TABLE audit; PRAGMA user_version = 1");
+  const auto store = open_or_fail(directory.file());
+  const Loaded loaded(*store);
+  ASSERT_EQ(loaded.tokens.size(), 1u);
+  EXPECT_EQ(loaded.tokens[0].id, token.id);
+  EXPECT_TRUE(loaded.tokens[0].sources.empty());
+  EXPECT_FALSE(loaded.tokens[0].expires_at);
+  EXPECT_EQ(loaded.webhooks.size(), 1u);
+  EXPECT_TRUE(store->audit().list({.organization = "default", .limit = 1}));
+}
+
 TEST(Store, KeepsFactsByName) {
   const Directory directory;
   {
@@ -417,7 +461,8 @@ TEST(Store, NamesTheRowThatCannotBeUsed) {
 }
 
 TEST(Store, NamesTheTokenThatCannotBeUsed) {
-  for (const char* damage : {"id = 'x'", "scopes = 256", "scopes = -1"}) {
+  for (const char* damage : {"id = 'x'", "scopes = 256", "scopes = -1", "sources = '{}'",
+                             "sources = '[\"*x\"]'", "organization = ''"}) {
     const Directory directory;
     {
       Token token;
