@@ -5,7 +5,9 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace ringpost::subscription {
 
@@ -18,6 +20,14 @@ enum class Scope : uint8_t {
   deliveries_redeliver = 16,
   admin = 32,  ///< Everything, tokens included.
 };
+
+inline constexpr std::array all_scopes{Scope::events_write,         Scope::webhooks_read,
+                                       Scope::webhooks_write,       Scope::deliveries_read,
+                                       Scope::deliveries_redeliver, Scope::admin};
+
+/// `events:write`, …: in requests, answers and configurations.
+std::string_view name(Scope scope);
+std::optional<Scope> parse_scope(std::string_view text);
 
 /// A credential as the store keeps it: the hash, never the token.
 struct Token {
