@@ -50,18 +50,42 @@ constexpr std::array<std::string_view, number> column_names{
     "state",  "state_reason", "created_at",  "updated_at"};
 static_assert(column_names.back() == "updated_at");
 
-// --- secrets: the one way in and the one way out, so that sealing them has one place -------------
-
-void bind_secret(Statement& statement, int parameter, std::string_view value) {
-  statement.bind(parameter, as_bytes(value));
+constexpr std::string_view name_of(Column column) {
+  return column_names[static_cast<size_t>(column)];
 }
 
-std::string read_secret(const Statement& row, int column) {
-  return std::string{row.text(column)};
+// --- secrets: the one way in and the one way out -------------------------------------------------
+
+/// A further column is sealed by standing here, and by the two functions below.
+constexpr std::array sealed_columns{name_of(headers), name_of(secret)};
+
+std::string seal_secret(const Sealer& sealer, Column column, std::string_view id,
+                        std::string_view value) {
+  return sealer.seal(webhook_place(name_of(column), id), value);
 }
 
-// --- lists
-// -----------------------------------------------------------------------------------------
+void bind_secret(Statement& statement, Column column, std::string_view sealed) {
+  statement.bind(column + 1, as_bytes(sealed));
+}
+
+/// @returns what is wrong with the value, for people; empty if `value` is whole.
+std::string read_secret(const Sealer& sealer, const Statement& row, Column column,
+                        std::string& value) {
+  const Bytes sealed = row.blob(column);
+  auto opened = sealer.open(webhook_place(name_of(column), row.text(id)), sealed);
+  if (opened) {
+    value = std::move(*opened);
+    return {};
+  }
+  const std::string place = "column '" + std::string{name_of(column)} + "' ";
+  if (opened.error().code == Errc::not_found) {
+    return place + "was sealed with key " + Sealer::key_of(sealed) +
+           ", which the key file does not have; restore the key file that has it";
+  }
+  return place + "cannot be opened: it was damaged, or it belongs to another row or column";
+}
+
+// --- lists ---------------------------------------------------------------------------------------
 
 std::string texts_to_json(const std::vector<std::string>& texts) {
   std::string json;
@@ -178,6 +202,10 @@ int webhook_number_index() {
   return Column::number + 1;
 }
 
+std::span<const std::string_view> sealed_webhook_columns() {
+  return sealed_columns;
+}
+
 std::string object_to_webhook(const Webhook& webhook) {
   namespace patterns = subscription;
   const auto says = [](std::string_view member, std::string_view objection) {
@@ -202,11 +230,12 @@ std::string object_to_webhook(const Webhook& webhook) {
   return {};
 }
 
-WebhookTexts::WebhookTexts(const Webhook& webhook)
+WebhookTexts::WebhookTexts(const Webhook& webhook, const Sealer& sealer)
     : id(webhook.id.to_text()),
       sources(texts_to_json(webhook.sources)),
       events(texts_to_json(webhook.events)),
-      headers(headers_to_json(webhook)),
+      headers(seal_secret(sealer, Column::headers, id, headers_to_json(webhook))),
+      secret(seal_secret(sealer, Column::secret, id, webhook.secret)),
       schedule(schedule_to_json(webhook)) {}
 
 void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTexts& texts) {
@@ -225,8 +254,8 @@ void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTex
   text(target, webhook.destination.target);
   text(sources, texts.sources);
   text(events, texts.events);
-  text(headers, texts.headers);
-  bind_secret(statement, secret + 1, webhook.secret);
+  bind_secret(statement, headers, texts.headers);
+  bind_secret(statement, secret, texts.secret);
   integer(tls_verify, webhook.tls_verify ? 1 : 0);
   text(tls_ca, webhook.tls_ca);
   text(schedule, texts.schedule);
@@ -242,7 +271,8 @@ struct WebhookReader::Parser {
   simdjson::dom::parser json;
 };
 
-WebhookReader::WebhookReader() : parser_(std::make_unique<Parser>()) {}
+WebhookReader::WebhookReader(const Sealer& sealer)
+    : parser_(std::make_unique<Parser>()), sealer_(sealer) {}
 WebhookReader::~WebhookReader() = default;
 
 std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
@@ -250,6 +280,11 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   Column failed = number;
   const auto need = [&](Column column, bool good) {
     if (!good && failed == number) failed = column;
+  };
+  std::string locked;
+  const auto unseal = [&](Column column, std::string& into) {
+    if (failed == id) return;  // It is part of the place: nothing opens, and it is to blame.
+    if (locked.empty()) locked = read_secret(sealer_, row, column, into);
   };
   const bool has_number = read_integer(row, number, webhook.number) && webhook.number != 0;
   need(id, take(Ulid::parse(row.text(id)), webhook.id));
@@ -263,8 +298,10 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   webhook.destination.target = row.text(target);
   need(sources, read_list(json, row.text(sources), webhook.sources));
   need(events, read_list(json, row.text(events), webhook.events));
-  need(headers, read_list(json, row.text(headers), webhook.headers));
-  webhook.secret = read_secret(row, secret);
+  std::string headers_json;
+  unseal(headers, headers_json);
+  need(headers, read_list(json, headers_json, webhook.headers));
+  unseal(secret, webhook.secret);
   need(tls_verify, read_flag(row, tls_verify, webhook.tls_verify));
   webhook.tls_ca = row.text(tls_ca);
   need(schedule, read_list(json, row.text(schedule), webhook.schedule_s));
@@ -277,8 +314,9 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
 
   const std::string prefix = "webhook " + std::to_string(row.integer(number)) + ": ";
   if (!has_number) return prefix + "the number is out of range";
+  if (!locked.empty()) return prefix + locked;
   if (failed != number) {
-    return prefix + "column '" + std::string{column_names[static_cast<size_t>(failed)]} +
+    return prefix + "column '" + std::string{name_of(failed)} +
            "' holds a value that cannot be used";
   }
   const std::string objection = object_to_webhook(webhook);
