@@ -3,6 +3,8 @@
 #include "base/assert.h"
 #include "crypto/random.h"
 
+#include <openssl/aead.h>
+
 namespace ringpost::crypto {
 namespace {
 
@@ -15,6 +17,10 @@ uint8_t* data_of(std::string& text) {
 }
 
 }  // namespace
+
+void AeadKey::Free::operator()(EVP_AEAD_CTX* context) const {
+  EVP_AEAD_CTX_free(context);
+}
 
 AeadKey::AeadKey(std::span<const std::byte, key_size> key)
     : context_(EVP_AEAD_CTX_new(EVP_aead_aes_256_gcm(), data_of(key), key.size(), tag_size)) {

@@ -3,12 +3,12 @@
 #include "base/bytes.h"
 #include "base/result.h"
 
-#include <openssl/aead.h>
-
-#include <array>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
+
+struct evp_aead_ctx_st;  // The library's, which only this folder sees.
 
 namespace ringpost::crypto {
 
@@ -38,7 +38,11 @@ class AeadKey {
   Result<std::string> open(Bytes sealed, Bytes associated) const;
 
  private:
-  bssl::UniquePtr<EVP_AEAD_CTX> context_;
+  struct Free {
+    void operator()(evp_aead_ctx_st* context) const;  ///< Wipes it.
+  };
+
+  std::unique_ptr<evp_aead_ctx_st, Free> context_;
 };
 
 }  // namespace ringpost::crypto
