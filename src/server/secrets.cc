@@ -36,12 +36,13 @@ std::string rotate(io::Disk& disk, const Config& config, DataDirectory& director
   const std::string path = key_file_path(config);
   if (directory.keyring.keys().size() == control::Keyring::keys_max) {
     return path +
-           " holds 64 keys already, from rotations that did not end: start the relay, which "
-           "names a key that it misses, and remove the others";
+           " holds 64 keys, from rotations that did not end: keep a copy of it, remove keys from "
+           "it, "
+           "and put back the one that a start then asks for";
   }
   const control::Keyring both = directory.keyring.with_new_key();
   if (std::string problem = write_key_file(disk, config, both); !problem.empty()) return problem;
-  const std::string mend = "; " + path + " keeps all keys and the relay can start: run this again";
+  const std::string mend = "; " + path + " keeps all keys, so nothing is lost: run this again";
   if (const auto resealed = directory.store->reseal(both); !resealed) {
     return std::string{directory.store->last_problem()} + mend;
   }
