@@ -67,7 +67,7 @@ class Json {
 class ControlTest : public ::testing::Test {
  protected:
   ControlTest()
-      : store_(Store::open(":memory:").store),
+      : store_(Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store),
         table_(shard_count, HashKey{}),
         post_(shard_count),
         counters_(shard_count) {
@@ -1063,7 +1063,7 @@ TEST_F(ControlTest, ShowsEachOrganizationItsOwnAuditLog) {
 
 TEST(MintAdminToken, MakesOneTokenOnTheFirstStartOnly) {
   Prng random(1);
-  auto store = Store::open(":memory:").store;
+  auto store = Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store;
   const auto minted = mint_admin_token(*store, at(0), random);
   ASSERT_TRUE(minted && *minted);
   EXPECT_TRUE((*minted)->starts_with("rp_"));

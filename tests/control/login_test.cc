@@ -47,7 +47,8 @@ class LoginTest : public ::testing::Test {
     return names;
   }
 
-  std::unique_ptr<Store> store_ = Store::open(":memory:").store;
+  std::unique_ptr<Store> store_ =
+      Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store;
   subscription::SubscriptionTable table_{0, HashKey{}};
   Prng random_{3};
   TokenRegistry registry_{*store_, table_};

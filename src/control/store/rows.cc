@@ -79,18 +79,43 @@ constexpr std::array<std::string_view, number> column_names{"id",
                                                             "rate_per_second"};
 static_assert(column_names.back() == "rate_per_second");
 
-// --- secrets: the one way in and the one way out, so that sealing them has one place -------------
-
-void bind_secret(Statement& statement, int parameter, std::string_view value) {
-  statement.bind(parameter, as_bytes(value));
+constexpr std::string_view name_of(Column column) {
+  return column_names[static_cast<size_t>(column)];
 }
 
-std::string read_secret(const Statement& row, int column) {
-  return std::string{row.text(column)};
+// --- secrets: the one way in and the one way out -------------------------------------------------
+
+/// A further column is sealed by standing here, and by the two functions below.
+constexpr std::array sealed_columns{name_of(headers), name_of(secret), name_of(previous_secret),
+                                    name_of(settings)};
+
+std::string seal_secret(const Sealer& sealer, Column column, std::string_view id,
+                        std::string_view value) {
+  return sealer.seal(webhook_place(name_of(column), id), value);
 }
 
-// --- lists
-// -----------------------------------------------------------------------------------------
+void bind_secret(Statement& statement, Column column, std::string_view sealed) {
+  statement.bind(column + 1, as_bytes(sealed));
+}
+
+/// @returns what is wrong with the value, for people; empty if `value` is whole.
+std::string read_secret(const Sealer& sealer, const Statement& row, Column column,
+                        std::string& value) {
+  const Bytes sealed = row.blob(column);
+  auto opened = sealer.open(webhook_place(name_of(column), row.text(id)), sealed);
+  if (opened) {
+    value = std::move(*opened);
+    return {};
+  }
+  const std::string place = "column '" + std::string{name_of(column)} + "' ";
+  if (opened.error().code == Errc::not_found) {
+    return place + "was sealed with key " + Sealer::key_of(sealed) +
+           ", which the key file does not have; restore the key file that has it";
+  }
+  return place + "cannot be opened: it was damaged, or it belongs to another row or column";
+}
+
+// --- lists ---------------------------------------------------------------------------------------
 
 std::string headers_to_json(const Webhook& webhook) {
   std::string json;
@@ -244,6 +269,10 @@ int webhook_number_index() {
   return Column::number + 1;
 }
 
+std::span<const std::string_view> sealed_webhook_columns() {
+  return sealed_columns;
+}
+
 std::string object_to_webhook(const Webhook& webhook) {
   namespace patterns = subscription;
   const auto says = [](std::string_view member, std::string_view objection) {
@@ -272,11 +301,14 @@ std::string object_to_webhook(const Webhook& webhook) {
   return {};
 }
 
-WebhookTexts::WebhookTexts(const Webhook& webhook)
+WebhookTexts::WebhookTexts(const Webhook& webhook, const Sealer& sealer)
     : id(webhook.id.to_text()),
       sources(texts_to_json(webhook.sources)),
       events(texts_to_json(webhook.events)),
-      headers(headers_to_json(webhook)),
+      headers(seal_secret(sealer, Column::headers, id, headers_to_json(webhook))),
+      secret(seal_secret(sealer, Column::secret, id, webhook.secret)),
+      previous_secret(seal_secret(sealer, Column::previous_secret, id, webhook.previous_secret)),
+      settings(seal_secret(sealer, Column::settings, id, webhook.settings)),
       schedule(schedule_to_json(webhook)),
       filter(filter_to_json(webhook.filter)) {}
 
@@ -296,8 +328,8 @@ void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTex
   text(target, webhook.destination.target);
   text(sources, texts.sources);
   text(events, texts.events);
-  text(headers, texts.headers);
-  bind_secret(statement, secret + 1, webhook.secret);
+  bind_secret(statement, headers, texts.headers);
+  bind_secret(statement, secret, texts.secret);
   integer(tls_verify, webhook.tls_verify ? 1 : 0);
   text(tls_ca, webhook.tls_ca);
   text(schedule, texts.schedule);
@@ -308,9 +340,9 @@ void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTex
   integer(created_at, to_unix_ns(webhook.created_at));
   integer(updated_at, to_unix_ns(webhook.updated_at));
   text(filter, texts.filter);
-  bind_secret(statement, previous_secret + 1, webhook.previous_secret);
+  bind_secret(statement, previous_secret, texts.previous_secret);
   integer(previous_secret_until, to_unix_ns(webhook.previous_secret_until));
-  bind_secret(statement, settings + 1, webhook.settings);
+  bind_secret(statement, settings, texts.settings);
   integer(rate_per_second, webhook.rate_per_second);
 }
 
@@ -318,7 +350,8 @@ struct WebhookReader::Parser {
   simdjson::dom::parser json;
 };
 
-WebhookReader::WebhookReader() : parser_(std::make_unique<Parser>()) {}
+WebhookReader::WebhookReader(const Sealer& sealer)
+    : parser_(std::make_unique<Parser>()), sealer_(sealer) {}
 WebhookReader::~WebhookReader() = default;
 
 std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
@@ -326,6 +359,11 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   Column failed = number;
   const auto need = [&](Column column, bool good) {
     if (!good && failed == number) failed = column;
+  };
+  std::string locked;
+  const auto unseal = [&](Column column, std::string& into) {
+    if (failed == id) return;  // It is part of the place: nothing opens, and it is to blame.
+    if (locked.empty()) locked = read_secret(sealer_, row, column, into);
   };
   const bool has_number = read_integer(row, number, webhook.number) && webhook.number != 0;
   need(id, take(Ulid::parse(row.text(id)), webhook.id));
@@ -340,8 +378,10 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   webhook.destination.target = row.text(target);
   need(sources, read_list(json, row.text(sources), webhook.sources));
   need(events, read_list(json, row.text(events), webhook.events));
-  need(headers, read_list(json, row.text(headers), webhook.headers));
-  webhook.secret = read_secret(row, secret);
+  std::string headers_json;
+  unseal(headers, headers_json);
+  need(headers, read_list(json, headers_json, webhook.headers));
+  unseal(secret, webhook.secret);
   need(tls_verify, read_flag(row, tls_verify, webhook.tls_verify));
   webhook.tls_ca = row.text(tls_ca);
   need(schedule, read_list(json, row.text(schedule), webhook.schedule_s));
@@ -352,15 +392,16 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   webhook.created_at = from_unix_ns(row.integer(created_at));
   webhook.updated_at = from_unix_ns(row.integer(updated_at));
   need(filter, read_filter(json, row.text(filter), webhook.filter));
-  webhook.previous_secret = read_secret(row, previous_secret);
+  unseal(previous_secret, webhook.previous_secret);
   webhook.previous_secret_until = from_unix_ns(row.integer(previous_secret_until));
-  webhook.settings = read_secret(row, settings);
+  unseal(settings, webhook.settings);
   need(rate_per_second, read_integer(row, rate_per_second, webhook.rate_per_second));
 
   const std::string prefix = "webhook " + std::to_string(row.integer(number)) + ": ";
   if (!has_number) return prefix + "the number is out of range";
+  if (!locked.empty()) return prefix + locked;
   if (failed != number) {
-    return prefix + "column '" + std::string{column_names[static_cast<size_t>(failed)]} +
+    return prefix + "column '" + std::string{name_of(failed)} +
            "' holds a value that cannot be used";
   }
   const std::string objection = object_to_webhook(webhook);

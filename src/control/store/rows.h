@@ -1,16 +1,19 @@
 #pragma once
 
+#include "control/store/sealer.h"
 #include "control/store/sqlite.h"
 #include "subscription/token.h"
 #include "subscription/webhook.h"
 
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace ringpost::control {
 
-// How webhooks and tokens lie in the store: one row each, lists as JSON texts. Written and read
-// here and nowhere else.
+// How webhooks and tokens lie in the store: one row each, lists as JSON texts, secrets sealed.
+// Written and read here and nowhere else.
 
 /// Columns of `webhook` but its number, in the order of bind_webhook's parameters; `a, b, …`.
 std::string webhook_columns();
@@ -19,17 +22,28 @@ std::string webhook_parameters();
 /// The parameter after those: the number, for updates; and the column after those, when reading.
 int webhook_number_index();
 
+/// Names of the columns of `webhook` that hold sealed values: what a rotation of keys seals anew.
+std::span<const std::string_view> sealed_webhook_columns();
+/// Where the sealed value of a webhook's column stands. Borrows both.
+inline Sealer::Place webhook_place(std::string_view column, std::string_view id) {
+  return {.table = "webhook", .column = column, .row = id};
+}
+
 /// Why a webhook cannot be stored, or a stored one cannot be used; empty if it can.
 std::string object_to_webhook(const subscription::Webhook& webhook);
 
-/// A webhook's lists as JSON. The statement borrows them: they live until its `reset`.
+/// A webhook's lists as JSON, and what is sealed of it. The statement borrows them: they live until
+/// its `reset`.
 struct WebhookTexts {
-  explicit WebhookTexts(const subscription::Webhook& webhook);
+  WebhookTexts(const subscription::Webhook& webhook, const Sealer& sealer);
 
   std::string id;
   std::string sources;
   std::string events;
-  std::string headers;
+  std::string headers;  ///< Sealed JSON: a value may be a credential.
+  std::string secret;   ///< Sealed; so are the next two.
+  std::string previous_secret;
+  std::string settings;
   std::string schedule;
   std::string filter;
 };
@@ -41,7 +55,8 @@ void bind_webhook(Statement& statement, const subscription::Webhook& webhook,
 /// Reads rows of `SELECT <webhook_columns>, number`. Keeps a parser between rows.
 class WebhookReader {
  public:
-  WebhookReader();
+  /// @param sealer  borrowed for the reader's life.
+  explicit WebhookReader(const Sealer& sealer);
   ~WebhookReader();
   WebhookReader(const WebhookReader&) = delete;
   WebhookReader& operator=(const WebhookReader&) = delete;
@@ -52,6 +67,7 @@ class WebhookReader {
  private:
   struct Parser;
   const std::unique_ptr<Parser> parser_;
+  const Sealer& sealer_;
 };
 
 /// A list of texts as a JSON array, and back. @returns whether it was one.

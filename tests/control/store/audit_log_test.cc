@@ -40,7 +40,8 @@ class AuditLogTest : public ::testing::Test {
   }
   AuditLog& log() { return store_->audit(); }
 
-  std::unique_ptr<Store> store_ = Store::open(":memory:").store;
+  std::unique_ptr<Store> store_ =
+      Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store;
 };
 
 TEST_F(AuditLogTest, GivesBackEveryField) {
