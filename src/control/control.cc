@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "control/store/store.h"
+#include "crypto/scrypt.h"
 #include "dialect/dialect.h"
 #include "http/syntax.h"
 
@@ -33,6 +34,13 @@ bool is_json_type(std::string_view content_type) {
          http::equal_ignoring_case(essence, "application/merge-patch+json");
 }
 
+/// @param text  a scrypt text, which the configuration checked.
+bool is_password(std::string_view password, std::string_view text) {
+  std::string why;
+  const auto hash = crypto::PasswordHash::parse(text, why);
+  return hash && hash->matches(password);
+}
+
 }  // namespace
 
 Control::Control(const Parts& parts, const Options& options)
@@ -53,12 +61,14 @@ Control::Control(const Parts& parts, const Options& options)
       webhook_api_(registry_, random_, options.checks),
       delivery_api_(registry_, history_, parts.journals, random_,
                     static_cast<uint32_t>(parts.counters.size())),
+      login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.users, is_password),
       desk_({.registry = registry_,
              .table = parts.table,
              .history = history_,
              .journals = parts.journals,
              .publisher = publisher_,
              .random = random_,
+             .login = login_,
              .checks = options_.checks,
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
       token_api_(tokens_, random_) {
@@ -246,7 +256,7 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
 
 Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
                     Outgoing& outgoing) {
-  desk_.begin(call);
+  desk_.begin(call, now_);
   Answer answer = dialect.handle(route, call, desk_);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
   RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));

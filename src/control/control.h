@@ -8,6 +8,7 @@
 #include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
+#include "control/login.h"
 #include "control/management_desk.h"
 #include "control/messages.h"
 #include "control/publisher.h"
@@ -44,6 +45,7 @@ class Control {
     WebhookChecks checks;
     /// Scheme and authority under which clients reach the relay; empty: as each request says.
     std::string public_url;
+    std::vector<LoginUser> users;  ///< Who may log in with a password.
     uint64_t prng_seed = 0;
   };
 
@@ -129,6 +131,7 @@ class Control {
   Retention retention_;
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
+  Login login_;
   ManagementDesk desk_;
   TokenApi token_api_;
   WallClockTrust wall_clock_;

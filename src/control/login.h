@@ -40,7 +40,7 @@ class Login {
   static constexpr uint32_t verifications_per_second = 2;
   static constexpr size_t password_bytes_max = 1024;
 
-  /// Whether `password` is the one whose hash `text` is; crypto::scrypt_verify.
+  /// Whether `password` is the one whose hash `text` is.
   using Verify = std::function<bool(std::string_view password, std::string_view text)>;
 
   struct Parts {

@@ -21,8 +21,9 @@ Problem beyond_token() {
 
 }  // namespace
 
-void ManagementDesk::begin(const api::Call& call) {
+void ManagementDesk::begin(const api::Call& call, Instant now) {
   call_ = &call;
+  now_ = now;
   outgoing_.reset();
   change_.reset();
 }
@@ -182,6 +183,28 @@ void ManagementDesk::notify(const Webhook& webhook, EventView event) {
       owner_of(webhook),
       Redeliver{.ticket = 0,
                 .event = encode_for(event, webhook.number, call_->now, parts_.random)});
+}
+
+// --- logins -------------------------------------------------------------------------------------
+
+std::variant<ManagementDesk::Granted, Problem> ManagementDesk::login(std::string_view email,
+                                                                     std::string_view password) {
+  const auto result = parts_.login.attempt({.email = email,
+                                            .password = password,
+                                            .peer = *call_->peer,
+                                            .wall_now = call_->now,
+                                            .now = now_});
+  if (const auto* granted = std::get_if<Login::Granted>(&result)) {
+    parts_.publisher.on_change();
+    return Granted{granted->token, granted->expires_at};
+  }
+  if (const auto* throttled = std::get_if<Login::Throttled>(&result)) {
+    Problem problem = refusal(429, "too many attempts to log in; try again later");
+    problem.retry_after_s = throttled->retry_after_s;
+    return problem;
+  }
+  if (const auto* error = std::get_if<Error>(&result)) return store_failed(*error);
+  return refusal(401, "the email or the password is wrong");
 }
 
 }  // namespace ringpost::control

@@ -6,6 +6,7 @@
 #include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
+#include "control/login.h"
 #include "control/outgoing.h"
 #include "control/publisher.h"
 #include "control/webhook_json.h"
@@ -29,6 +30,7 @@ class ManagementDesk final : public api::Management {
     JournalAccess& journals;
     Publisher& publisher;
     Prng& random;
+    Login& login;
     const WebhookChecks& checks;
     uint32_t shard_count = 1;
   };
@@ -36,7 +38,7 @@ class ManagementDesk final : public api::Management {
   explicit ManagementDesk(const Parts& parts) : parts_(parts) {}
 
   /// A call begins: what follows is asked for its caller. @param call  outlives the asking.
-  void begin(const api::Call& call);
+  void begin(const api::Call& call, Instant now);
   /// The event that the call made, if its answer is to wait for it.
   std::optional<Outgoing> take_outgoing();
   /// What the call changed, for the audit log.
@@ -61,6 +63,7 @@ class ManagementDesk final : public api::Management {
   void notify(const Webhook& webhook, journal::EventView event) override;
 
   Prng& random() override { return parts_.random; }
+  std::variant<Granted, Problem> login(std::string_view email, std::string_view password) override;
 
  private:
   std::optional<api::LoggedDelivery> read(const DeliveryFacts& facts);
@@ -74,6 +77,7 @@ class ManagementDesk final : public api::Management {
   const Parts parts_;
   dialect::Matcher matcher_;
   const api::Call* call_ = nullptr;  ///< The one in hand.
+  Instant now_{};
   std::optional<Outgoing> outgoing_;
   std::optional<Change> change_;
 };

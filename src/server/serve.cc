@@ -77,6 +77,12 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
   options.delivery.attempts_in_flight_max = config.attempts_in_flight_max;
   options.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;
   options.delivery.idle_max = config.idle_max;
+  for (const UserConfig& user : config.users) {
+    options.users.push_back({.email = user.email,
+                             .scrypt_text = user.password.to_text(),
+                             .organization = user.organization,
+                             .scopes = user.scopes});
+  }
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
   return options;
