@@ -1,6 +1,7 @@
 #include "base/json_writer.h"
 #include "control/api/api.h"
 #include "control/webhook_changes.h"
+#include "crypto/random.h"
 #include "dialect/dialect.h"
 
 #include <utility>
@@ -153,6 +154,7 @@ Answer WebhookApi::rotate_secret(const Call& call) {
   if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
   changed.secret = dialect::of(changed).mint_secret();
+  if (changed.secret.empty()) changed.secret = crypto::token("", 32);  // Any text will do for it.
   for (const auto [name, value] : body.root()) {
     if (name != "secret") return refuse(invalid(name, "is not a member of this request"));
     if (auto problem = read(value, "secret", api::webhook_secret_bytes_max, changed.secret)) {
