@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "io/posix_disk.h"
+#include "io/read_file.h"
 #include "ringpost/version.h"
 #include "server/control_thread.h"
 #include "server/log.h"
@@ -11,9 +12,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fcntl.h>
-#include <fstream>
 #include <signal.h>
-#include <sstream>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -27,13 +26,6 @@ int fail(const std::string& problem) {
   stop_logging();
   std::fprintf(stderr, "ringpost: %s\n", problem.c_str());
   return 1;
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
 }
 
 /// All descriptors that the hard limit gives, and no core files: they would hold secrets.
@@ -178,8 +170,8 @@ std::vector<SharedListener> prepare_listeners(const Config& config) {
     SharedListener& added =
         listeners.emplace_back(SharedListener{listener, nullptr, listener.address});
     if (listener.certificate_file.empty()) continue;
-    auto tls =
-        net::ServerTls::create(read_file(listener.certificate_file), read_file(listener.key_file));
+    auto tls = net::ServerTls::create(io::read_file(listener.certificate_file).value_or(""),
+                                      io::read_file(listener.key_file).value_or(""));
     if (tls) added.tls = std::move(*tls);  // load_config has checked the files.
   }
   return listeners;
