@@ -114,6 +114,7 @@ class StreamClient final : public Client, private net::StreamOwner {
   void on_deadline() { fail(Error{Errc::timed_out, Side::self}); }
   void on_stream_open() override { state_ = State::open; }
   void on_stream_bytes(Bytes bytes) override {
+    if (done_ || error_) return;
     const auto progress = parser_.feed(bytes);
     if (progress == http::ResponseParser::Progress::need_more) return;
     if (progress == http::ResponseParser::Progress::failed) return fail(parser_.error());
@@ -121,7 +122,8 @@ class StreamClient final : public Client, private net::StreamOwner {
   }
   void on_stream_sent() override {}
   void on_stream_end(std::optional<Error> error) override {
-    if (!error && parser_.begun() && parser_.on_eof()) done_ = true;
+    // An answer may end the connection while the request is still being sent.
+    if (!error && !done_ && !error_ && parser_.begun() && parser_.on_eof()) done_ = true;
     fail(error);
   }
   void on_stream_closed() override { state_ = State::closed; }

@@ -48,6 +48,17 @@ sigset_t block_signals() {
   return signals;
 }
 
+/// Writes the first token to its file: readable by the owner alone from the first instant.
+bool write_token(const std::string& path, const std::string& token) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return false;
+  const std::string line = token + "\n";
+  const bool written = fchmod(file, 0600) == 0 &&
+                       write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
+                       fsync(file) == 0;
+  return close(file) == 0 && written;
+}
+
 shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy) {
   shard::RelayOptions options;
   options.shard_count =
@@ -70,18 +81,10 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
   options.delivery.idle_max = config.idle_max;
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
+  options.keep_admin_token = [path = config.data_dir + "/admin.token"](const std::string& token) {
+    return write_token(path, token);
+  };
   return options;
-}
-
-/// Writes the first token to its file: readable by the owner alone from the first instant.
-bool write_token(const std::string& path, const std::string& token) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return false;
-  const std::string line = token + "\n";
-  const bool written = fchmod(file, 0600) == 0 &&
-                       write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
-                       fsync(file) == 0;
-  return close(file) == 0 && written;
 }
 
 void log_finding(const journal::Finding& finding) {
@@ -179,9 +182,6 @@ std::vector<SharedListener> prepare_listeners(const Config& config) {
 
 int run(const Config& config, const sigset_t& signals, shard::Relay& relay) {
   const shard::StartReport& report = relay.report();
-  if (report.admin_token && !write_token(config.data_dir + "/admin.token", *report.admin_token)) {
-    return fail(config.data_dir + "/admin.token cannot be written");
-  }
   net::NameService names{{}};
   std::vector<SharedListener> listeners = prepare_listeners(config);
   ControlThread control(relay);

@@ -1,6 +1,7 @@
 """The relay as a process: one per directory, clear ends for bad configurations, orderly stops."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -164,6 +165,32 @@ class Configuration(ProcessTest):
         self.assertEqual(code, 1)
         self.assertIn("another process listens there", said)
         self.assertEqual(first.stop(), 0)
+
+    def test_a_first_start_that_fails_leaves_the_token(self):
+        data = self.place.path / "data"
+        data.mkdir()
+        (data / "journal").write_text("not a directory")
+        code, said = run("serve", "--data-dir", data, "--listen", "127.0.0.1:0")
+        self.assertEqual(code, 1)
+        self.assertIn(f"{data}/journal cannot be created", said)
+        (data / "journal").unlink()
+        relay = self.place.relay()
+        self.assertEqual(run("status", "--url", f"http://127.0.0.1:{relay.port}", "--token",
+                             (data / "admin.token").read_text().strip())[0], 0)
+        self.assertEqual(relay.stop(), 0)
+
+    def test_a_refusal_in_the_middle_of_a_large_request_is_told(self):
+        relay = self.place.relay()
+        file = self.place.path / "events.ndjson"
+        event = json.dumps({"type": "t", "source": "s", "data": {"padding": "x" * 10000}})
+        file.write_text(f"{event}\n" * 500)
+        for _ in range(5):
+            code, said = run("send", "--url", f"http://127.0.0.1:{relay.port}", "--token", "wrong",
+                             file)
+            self.assertIn(code, (1, 3), said)  # 3: reset before the answer was read.
+            self.assertIn("ringpost: ", said)
+            self.assertNotIn("assertion", said)
+        self.assertEqual(relay.stop(), 0)
 
     def test_the_example_passes_the_check(self):
         code, example = run("check-config", "--example")
