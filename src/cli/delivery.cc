@@ -14,53 +14,35 @@ struct DeliveryOptions {
   std::string type;
   std::string since;
   std::string until;
+  std::string cursor;
   uint32_t limit = 20;
   std::string data;
 };
 
-/// Percent-encodes a query value (RFC 3986, 2.3: everything but unreserved characters).
-std::string encoded(std::string_view value) {
-  constexpr char hex[] = "0123456789ABCDEF";
-  std::string out;
-  for (char byte : value) {
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
-                       byte == '~';
-    if (plain) {
-      out += byte;
-      continue;
-    }
-    const auto code = static_cast<uint8_t>(byte);
-    out += '%';
-    out += hex[code >> 4];
-    out += hex[code & 15];
-  }
-  return out;
-}
-
 std::string query_of(const DeliveryOptions& options) {
   std::string query = "?limit=" + std::to_string(options.limit);
   const auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) query += std::string("&") + name + "=" + encoded(value);
+    if (!value.empty()) query += std::string("&") + name + "=" + percent_encoded(value);
   };
   add("status", options.status);
   add("type", options.type);
   add("since", options.since);
   add("until", options.until);
+  add("cursor", options.cursor);
   return query;
 }
 
 /// The last attempt's result in one word or number.
 std::string result_of(simdjson::dom::element delivery) {
-  const std::string status = text_of(delivery, "/last_attempt/response_status");
+  std::string status = text_of(delivery, "/last_attempt/response_status");
   if (!status.empty()) return status;
   const std::string code = text_of(delivery, "/last_attempt/error/code");
   return code.empty() ? "-" : code;
 }
 
 int list(Session& session, const DeliveryOptions& options) {
-  const auto answer =
-      session.call("GET", "/v1/webhooks/" + options.webhook + "/deliveries" + query_of(options));
+  const auto answer = session.call("GET", "/v1/webhooks/" + percent_encoded(options.webhook) +
+                                              "/deliveries" + query_of(options));
   if (!answer) return session.failure_code();
   if (session.json) return 0;
   simdjson::dom::parser parser;
@@ -79,7 +61,8 @@ int list(Session& session, const DeliveryOptions& options) {
   } else {
     std::printf("%s", table.to_text().c_str());
   }
-  if (!text_of(page, "/next_cursor").empty()) std::printf("… more: raise --limit (at most 200)\n");
+  const std::string next = text_of(page, "/next_cursor");
+  if (!next.empty()) std::printf("… more with --cursor %s\n", next.c_str());
   return 0;
 }
 
@@ -130,7 +113,7 @@ void print_attempt(simdjson::dom::element attempt) {
 }
 
 int show(Session& session, const DeliveryOptions& options) {
-  const auto answer = session.call("GET", "/v1/deliveries/" + options.id);
+  const auto answer = session.call("GET", "/v1/deliveries/" + percent_encoded(options.id));
   if (!answer) return session.failure_code();
   if (session.json) return 0;
   simdjson::dom::parser parser;
@@ -157,7 +140,8 @@ int redeliver(Session& session, const DeliveryOptions& options) {
     JsonWriter json{body};
     json.begin_object().key("data").raw(options.data).end_object();
   }
-  const auto answer = session.call("POST", "/v1/deliveries/" + options.id + "/redeliver", body);
+  const auto answer =
+      session.call("POST", "/v1/deliveries/" + percent_encoded(options.id) + "/redeliver", body);
   if (!answer) return session.failure_code();
   if (session.json) return 0;
   simdjson::dom::parser parser;
@@ -184,6 +168,7 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
   listing->add_option("--until", options->until, "Not after this time, RFC 3339");
   listing->add_option("--limit", options->limit, "At most so many, 1 to 200")
       ->capture_default_str();
+  listing->add_option("--cursor", options->cursor, "Go on where the page before ended");
   add_session_options(*listing, session);
   listing->callback(
       [&, options] { action = [&session, options] { return list(session, *options); }; });

@@ -1,10 +1,10 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "io/read_file.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 
@@ -27,12 +27,9 @@ std::optional<std::string> read_input(const std::string& file) {
   if (file == "-") {
     return std::string{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
   }
-  std::ifstream in(file, std::ios::binary);
-  if (!in) {
-    std::fprintf(stderr, "ringpost: %s cannot be read\n", file.c_str());
-    return std::nullopt;
-  }
-  return std::string{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  auto text = io::read_file(file);
+  if (!text) std::fprintf(stderr, "ringpost: %s cannot be read\n", file.c_str());
+  return text;
 }
 
 struct Totals {
@@ -45,7 +42,7 @@ bool post(Session& session, const char* content_type, std::string_view body, Tot
           int& code) {
   Client* client = session.connect();
   if (client == nullptr) {
-    code = exit_usage;
+    code = session.failure_code();
     return false;
   }
   std::string problem;

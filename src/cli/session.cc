@@ -46,10 +46,11 @@ void add_session_options(CLI::App& command, Session& session, const std::string&
 Client* Session::connect() {
   if (client_ != nullptr) return client_.get();
   std::string problem;
-  client_ = Client::create(client, problem);
+  bool wrong_usage = false;
+  client_ = Client::create(client, problem, wrong_usage);
   if (client_ == nullptr) {
     std::fprintf(stderr, "ringpost: %s\n", problem.c_str());
-    failure_code_ = exit_usage;
+    failure_code_ = wrong_usage ? exit_usage : exit_unreachable;
   }
   return client_.get();
 }

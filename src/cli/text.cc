@@ -33,6 +33,25 @@ std::string Table::to_text() const {
   return out;
 }
 
+std::string percent_encoded(std::string_view value) {
+  constexpr char hex[] = "0123456789ABCDEF";
+  std::string out;
+  for (char byte : value) {
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
+                       byte == '~';
+    if (plain) {
+      out += byte;
+      continue;
+    }
+    const auto code = static_cast<uint8_t>(byte);
+    out += '%';
+    out += hex[code >> 4];
+    out += hex[code & 15];
+  }
+  return out;
+}
+
 std::string text_of(simdjson::dom::element object, std::string_view path) {
   const auto found = object.at_pointer(path);
   if (found.error() != simdjson::SUCCESS) return "";

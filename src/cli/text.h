@@ -31,6 +31,9 @@ std::string list_of(simdjson::dom::element object, std::string_view path);
 /// A member of a request: the texts as an array; nothing if there are none.
 void write_texts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts);
 
+/// A value as part of a path or query (RFC 3986, 2.3: all but unreserved characters encoded).
+std::string percent_encoded(std::string_view value);
+
 /// `1234567` as `1,234,567`.
 std::string grouped(uint64_t number);
 /// `2031-05-04 09:08:07` in UTC, from RFC 3339.

@@ -1,10 +1,10 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "io/read_file.h"
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
+#include <optional>
 
 namespace ringpost::cli {
 namespace {
@@ -24,8 +24,8 @@ struct WebhookOptions {
   std::string ca_file;
   std::vector<uint32_t> schedule;
   bool no_retries = false;
-  uint32_t timeout_ms = 0;
-  uint32_t concurrency = 0;
+  std::optional<uint32_t> timeout_ms;
+  std::optional<uint32_t> concurrency;
 };
 
 void print_webhook(simdjson::dom::element webhook) {
@@ -83,12 +83,12 @@ bool write_tls(JsonWriter& json, const WebhookOptions& options) {
   json.key("tls").begin_object();
   if (options.insecure) json.member("verify", false);
   if (!options.ca_file.empty()) {
-    std::ifstream in(options.ca_file, std::ios::binary);
-    if (!in) {
+    const auto text = io::read_file(options.ca_file);
+    if (!text) {
       std::fprintf(stderr, "ringpost: --ca-file %s cannot be read\n", options.ca_file.c_str());
       return false;
     }
-    json.member("ca", std::string{std::istreambuf_iterator<char>(in), {}});
+    json.member("ca", *text);
   }
   json.end_object();
   return true;
@@ -115,8 +115,8 @@ std::optional<std::string> body_from(const WebhookOptions& options) {
     for (uint32_t seconds : options.schedule) json.value(seconds);
     json.end_array();
   }
-  if (options.timeout_ms != 0) json.member("timeout_ms", options.timeout_ms);
-  if (options.concurrency != 0) json.member("concurrency_max", options.concurrency);
+  if (options.timeout_ms) json.member("timeout_ms", *options.timeout_ms);
+  if (options.concurrency) json.member("concurrency_max", *options.concurrency);
   json.end_object();
   return body;
 }
@@ -130,7 +130,12 @@ int add(Session& session, const WebhookOptions& options) {
 int update(Session& session, const WebhookOptions& options) {
   const auto body = body_from(options);
   if (!body) return exit_usage;
-  return print_answer(session, session.call("PATCH", "/v1/webhooks/" + options.id, *body));
+  if (*body == "{}") {
+    std::fprintf(stderr, "ringpost: nothing to change: name at least one option (--help)\n");
+    return exit_usage;
+  }
+  return print_answer(session,
+                      session.call("PATCH", "/v1/webhooks/" + percent_encoded(options.id), *body));
 }
 
 int list(Session& session) {
@@ -161,7 +166,7 @@ int list(Session& session) {
 }
 
 int remove(Session& session, const std::string& id) {
-  if (!session.call("DELETE", "/v1/webhooks/" + id)) return session.failure_code();
+  if (!session.call("DELETE", "/v1/webhooks/" + percent_encoded(id))) return session.failure_code();
   if (!session.json) std::printf("removed %s\n", id.c_str());
   return 0;
 }
@@ -181,8 +186,9 @@ void add_webhook_options(CLI::App& command, WebhookOptions& options, bool creati
   command.add_option("--secret", options.secret, "Signing secret; minted if absent (standard)");
   command.add_flag("--insecure", options.insecure, "Do not verify the receiver's certificate");
   command.add_option("--ca-file", options.ca_file, "PEM file: verify against this CA instead");
-  command.add_option("--schedule", options.schedule, "Seconds before attempts 2, 3, …; repeatable");
-  command.add_flag("--no-retries", options.no_retries, "One attempt only");
+  CLI::Option* schedule = command.add_option("--schedule", options.schedule,
+                                             "Seconds before attempts 2, 3, …; repeatable");
+  command.add_flag("--no-retries", options.no_retries, "One attempt only")->excludes(schedule);
   command.add_option("--timeout-ms", options.timeout_ms, "Total time of one attempt");
   command.add_option("--concurrency", options.concurrency, "Attempts in flight at once");
 }
@@ -213,7 +219,8 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
 
   command("show", "Show one webhook", true)->callback([&, options] {
     action = [&session, options] {
-      return print_answer(session, session.call("GET", "/v1/webhooks/" + options->id));
+      return print_answer(session,
+                          session.call("GET", "/v1/webhooks/" + percent_encoded(options->id)));
     };
   });
 
@@ -229,8 +236,9 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
   const auto verb = [&](const char* name, const char* help) {
     command(name, help, true)->callback([&session, &action, options, name = std::string(name)] {
       action = [&session, options, name] {
-        return print_answer(session,
-                            session.call("POST", "/v1/webhooks/" + options->id + "/" + name));
+        return print_answer(
+            session,
+            session.call("POST", "/v1/webhooks/" + percent_encoded(options->id) + "/" + name));
       };
     });
   };

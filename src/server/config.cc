@@ -1,5 +1,6 @@
 #include "server/config.h"
 
+#include "io/read_file.h"
 #include "net/egress_policy.h"
 #include "net/tls.h"
 #include "subscription/patterns.h"
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -230,7 +230,8 @@ class Section {
     const auto nearest = std::ranges::min_element(
         known_, {}, [&](const std::string& key) { return edit_distance(key, unknown); });
     if (nearest == known_.end()) return "";
-    if (edit_distance(*nearest, unknown) <= 3) return "; did you mean \"" + *nearest + "\"?";
+    const size_t distance = edit_distance(*nearest, unknown);
+    if (distance <= 3 && distance < unknown.size()) return "; did you mean \"" + *nearest + "\"?";
     std::string all;
     for (const std::string& key : known_) all += (all.empty() ? "" : ", ") + key;
     return "; known here: " + all;
@@ -247,19 +248,11 @@ class Section {
   std::set<std::string> known_;
 };
 
-std::optional<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return in.bad() ? std::nullopt : std::optional{std::move(text).str()};
-}
-
 /// Certificate and key must be readable and belong together now, not when the first client comes.
 void check_tls_files(const ListenerConfig& listener, const toml::source_region& where,
                      Problems& problems) {
-  const auto certificate = read_file(listener.certificate_file);
-  const auto key = read_file(listener.key_file);
+  const auto certificate = io::read_file(listener.certificate_file);
+  const auto key = io::read_file(listener.key_file);
   if (!certificate || !key) {
     problems.add(where, "cannot read " +
                             (certificate ? listener.key_file : listener.certificate_file) +
@@ -578,7 +571,7 @@ ConfigResult parse_config(std::string_view toml_text, const std::string& file_na
 
 ConfigResult load_config(const std::string& file, const std::vector<std::string>& assignments) {
   if (file.empty()) return parse_config("", "configuration", assignments);
-  const auto text = read_file(file);
+  const auto text = io::read_file(file);
   if (!text) {
     ConfigResult result;
     result.problems.push_back({file, 0, 0, "cannot be read: check the path and its permissions"});

@@ -1,5 +1,6 @@
 // ringpost: the relay and its own client in one program.
 
+#include "base/log.h"
 #include "cli/commands.h"
 #include "io/posix_disk.h"
 #include "ringpost/version.h"
@@ -11,6 +12,8 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <exception>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +22,7 @@ namespace {
 
 struct ServeOptions {
   std::string config_file;
-  std::string data_dir;
+  std::optional<std::string> data_dir;
   std::vector<std::string> listen;
   std::vector<std::string> assignments;
 };
@@ -47,7 +50,12 @@ int run_serve(const ServeOptions& options) {
       result.config.listeners.push_back(std::move(listener));
     }
   }
-  if (!options.data_dir.empty()) result.config.data_dir = options.data_dir;
+  if (options.data_dir) {
+    result.config.data_dir = *options.data_dir;
+    if (options.data_dir->empty()) {
+      result.problems.push_back({"--data-dir", 0, 0, "must not be empty; is a variable unset?"});
+    }
+  }
   if (report(result.problems) != 0) return 1;
   return serve(result.config);
 }
@@ -136,8 +144,10 @@ void add_secrets_commands(CLI::App& app, cli::Action& action) {
 }  // namespace
 }  // namespace ringpost::server
 
-int main(int argc, char** argv) {
-  using namespace ringpost;
+namespace ringpost {
+namespace {
+
+int run(int argc, char** argv) {
   CLI::App app{"ringpost: a durable relay for CI/CD webhooks", "ringpost"};
   app.set_version_flag("--version", std::string("ringpost ") + version);
   app.require_subcommand(1);
@@ -155,8 +165,27 @@ int main(int argc, char** argv) {
   cli::add_status_command(app, session, action);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    const auto unknown = app.remaining(true);  // The library only says that a command is missing.
+    if (unknown.empty()) return app.exit(error) == 0 ? 0 : cli::exit_usage;
+    std::fprintf(stderr, "ringpost: there is no command \"%s\" (ringpost --help)\n",
+                 printable(unknown.front()).c_str());
+    return cli::exit_usage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : cli::exit_usage;
   }
   return action();
+}
+
+}  // namespace
+}  // namespace ringpost
+
+int main(int argc, char** argv) {
+  try {
+    return ringpost::run(argc, argv);
+  } catch (
+      const std::exception& error) {  // Start-up and client commands only: shards throw nothing.
+    std::fprintf(stderr, "ringpost: %s\n", error.what());
+    return 1;
+  }
 }

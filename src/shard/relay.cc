@@ -112,6 +112,11 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
     return nullptr;
   }
   relay->report_.admin_token = std::move(*token);
+  const auto& first = relay->report_.admin_token;
+  if (first && options.keep_admin_token && !options.keep_admin_token(*first)) {
+    problem = "the admin token cannot be written to " + options.data_dir;
+    return nullptr;
+  }
   if (!relay->recover(wall_now, now, problem)) return nullptr;
   relay->distribute_pending();
   return relay;

@@ -16,6 +16,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,9 @@ struct RelayOptions {
   /// Drawn from the system in production, from the run's seed in simulation.
   uint64_t seed = 0;
   std::array<HashKey, 6> hash_keys{};
+  /// Hands the first token to people, before anything else may fail: it is shown to nobody again.
+  /// @returns false if it could not. May be empty.
+  std::function<bool(const std::string& token)> keep_admin_token;
 };
 
 /// What a start found, for the log and for people.

@@ -276,7 +276,8 @@ void Shard::on_flush_due() {
 void Shard::read_messages() {
   control::ToShard message;
   while (mailroom_.to_shard(index_).receive(message)) {
-    std::visit([this](auto&& content) { on(std::move(content)); }, std::move(message));
+    std::visit([this](auto&& content) { on(std::forward<decltype(content)>(content)); },
+               std::move(message));
   }
   Deliver deliver;
   for (uint32_t from = 0; from < mailroom_.shard_count(); ++from) {

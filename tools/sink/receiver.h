@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -52,6 +53,9 @@ struct Totals {
   uint64_t malformed = 0;
   uint64_t connections = 0;
 };
+
+/// The key in a Standard Webhooks secret, `whsec_` and base64; nothing if it is none.
+std::optional<crypto::HmacSha256Key> standard_key(std::string_view secret);
 
 class Connection;
 
