@@ -94,7 +94,9 @@ std::string_view describe(Unrenderable reason) {
 }  // namespace
 
 std::string describe(const Error& error) {
-  std::string text{sentence(error.code)};
+  const bool denied =
+      error.code == Errc::io_failed && (error.detail == EACCES || error.detail == EPERM);
+  std::string text{denied ? "permission denied" : sentence(error.code)};
   if (error.detail == 0) return text;
   switch (error.code) {
     case Errc::bad_status: return text + " (" + std::to_string(error.detail) + ")";

@@ -294,6 +294,9 @@ Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call, outgoing);
     case Operation::event_show: return delivery_api_.show_event(call);
     case Operation::status_show:
+      if (!call.token->is_operator()) {
+        return refuse(refusal(403, "only a token of the relay's operator may see this"));
+      }
       return show_status(status_facts(), history_, registry_, counters_, own_counters_);
     case Operation::token_create: return token_api_.create(call);
     case Operation::token_list: return token_api_.list(call);
@@ -305,7 +308,8 @@ Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
 
 StatusFacts Control::status_facts() const {
   return {.uptime = now_ - started_at_.value_or(now_),
-          .storage_failure = storage_failure_ ? storage_failure_ : journals_.failure(),
+          .storage_failure = storage_failure_,
+          .storage_shortage = journals_.failure(),
           .journal_bytes = journals_.bytes()};
 }
 
@@ -362,7 +366,8 @@ void Control::provide_segments() {
   }
 }
 
-Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, Prng& random) {
+Result<std::optional<std::string>> mint_admin_token(
+    Store& store, WallTime now, Prng& random, const std::function<bool(const std::string&)>& keep) {
   bool any = false;
   const auto loaded = store.load([](Webhook&&) {}, [&](subscription::Token&&) { any = true; });
   if (!loaded) return loaded.error();
@@ -370,6 +375,7 @@ Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, 
   MintedToken minted = mint_token(now, random);
   minted.token.name = "admin";
   minted.token.scopes = static_cast<uint8_t>(subscription::Scope::admin);
+  if (!keep(minted.text)) return Error{Errc::io_failed, Side::disk};
   if (const auto stored = store.insert_token(minted.token); !stored) return stored.error();
   return std::optional{std::move(minted.text)};
 }

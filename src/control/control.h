@@ -18,6 +18,7 @@
 #include "control/webhook_registry.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -146,8 +147,10 @@ class Control {
 };
 
 /// Makes the first token if the store has none: scope admin, of the organization `default`.
-/// @returns its text, which is nowhere else (the store keeps the hash); nothing if there are
-/// tokens.
-Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, Prng& random);
+/// @param keep  writes down its text, which is nowhere else (the store keeps the hash); asked
+///              before the store takes the token, so that a crash in between locks nobody out.
+/// @returns the text; nothing if there are tokens; Errc::io_failed if `keep` answers false.
+Result<std::optional<std::string>> mint_admin_token(
+    Store& store, WallTime now, Prng& random, const std::function<bool(const std::string&)>& keep);
 
 }  // namespace ringpost::control

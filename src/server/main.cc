@@ -115,7 +115,7 @@ void add_check_command(CLI::App& app, cli::Action& action) {
 
 int run_rotate(const ServeOptions& options) {
   ConfigResult result = load_config(options.config_file, options.assignments);
-  if (!options.data_dir.empty()) result.config.data_dir = options.data_dir;
+  if (options.data_dir) result.config.data_dir = *options.data_dir;
   if (report(result.problems) != 0) return 1;
   return rotate_secrets(result.config);
 }

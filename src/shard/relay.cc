@@ -106,17 +106,19 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
   std::unique_ptr<Relay> relay(new Relay(disk, store, options));
   if (!relay->identify(problem)) return nullptr;
   // Before recovery reads the store: the token has to be in the table before a request carries it.
-  auto token = control::mint_admin_token(store, wall_now, relay->random_);
+  bool kept = true;
+  auto token =
+      control::mint_admin_token(store, wall_now, relay->random_, [&](const std::string& text) {
+        kept = !options.keep_admin_token || options.keep_admin_token(text);
+        return kept;
+      });
   if (!token) {
-    problem = "the control store refuses the first token: " + std::string(store.last_problem());
+    problem =
+        kept ? "the control store refuses the first token: " + std::string(store.last_problem())
+             : "the admin token cannot be written to " + options.data_dir;
     return nullptr;
   }
   relay->report_.admin_token = std::move(*token);
-  const auto& first = relay->report_.admin_token;
-  if (first && options.keep_admin_token && !options.keep_admin_token(*first)) {
-    problem = "the admin token cannot be written to " + options.data_dir;
-    return nullptr;
-  }
   if (!relay->recover(wall_now, now, problem)) return nullptr;
   relay->distribute_pending();
   return relay;

@@ -664,7 +664,7 @@ TEST_F(ControlTest, TriesAgainSoonWhenTheDiskIsFull) {
   EXPECT_FALSE(control_->step(at(1), monotonic(1)));
   ASSERT_TRUE(control_->next_due());
   EXPECT_LE(*control_->next_due() - monotonic(1), std::chrono::seconds(5));
-  EXPECT_EQ(Json(ask("GET", "/v1/status").body).text("/storage/state"), "failed");
+  EXPECT_EQ(Json(ask("GET", "/v1/status").body).text("/storage/state"), "short");
   journals_.prepared_max = 1;
   control_->step(at(2), monotonic(2));
   EXPECT_TRUE(post_.take<SegmentReady>(0));
@@ -1066,17 +1066,25 @@ TEST_F(ControlTest, ShowsEachOrganizationItsOwnAuditLog) {
 TEST(MintAdminToken, MakesOneTokenOnTheFirstStartOnly) {
   Prng random(1);
   auto store = Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store;
-  const auto minted = mint_admin_token(*store, at(0), random);
+  std::string kept;
+  const auto refuse = [](const std::string&) { return false; };
+  EXPECT_FALSE(mint_admin_token(*store, at(0), random, refuse));
+  const auto keep = [&](const std::string& text) {
+    kept = text;
+    return true;
+  };
+  const auto minted = mint_admin_token(*store, at(0), random, keep);
   ASSERT_TRUE(minted && *minted);
   EXPECT_TRUE((*minted)->starts_with("rp_"));
   EXPECT_EQ((*minted)->size(), 3u + 64u);
   std::vector<subscription::Token> tokens;
   ASSERT_TRUE(store->load([](subscription::Webhook&&) {},
                           [&](subscription::Token&& token) { tokens.push_back(token); }));
-  ASSERT_EQ(tokens.size(), 1u);
+  ASSERT_EQ(tokens.size(), 1u) << "what was not kept was not stored";
+  EXPECT_EQ(kept, **minted);
   EXPECT_TRUE(tokens[0].allows(Scope::events_write));
   EXPECT_EQ(tokens[0].sha256, crypto::sha256(as_bytes(**minted)));
-  const auto again = mint_admin_token(*store, at(1), random);
+  const auto again = mint_admin_token(*store, at(1), random, refuse);
   ASSERT_TRUE(again);
   EXPECT_FALSE(*again);
 }

@@ -33,7 +33,8 @@ Problem store_failed(const Error& error);
 /// What `GET /v1/status` tells besides counters.
 struct StatusFacts {
   Duration uptime{};
-  std::optional<Error> storage_failure;
+  std::optional<Error> storage_failure;   ///< Final: nothing is taken until a restart.
+  std::optional<Error> storage_shortage;  ///< Passes: no segment can be prepared just now.
   uint64_t journal_bytes = 0;
 };
 
