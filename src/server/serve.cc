@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
+#include "http/url.h"
 #include "io/posix_disk.h"
 #include "ringpost/version.h"
 #include "server/control_thread.h"
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <climits>
 #include <fcntl.h>
 #include <fstream>
 #include <signal.h>
@@ -19,6 +21,7 @@
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
+#include <variant>
 
 namespace ringpost::server {
 namespace {
@@ -56,6 +59,16 @@ sigset_t block_signals() {
   return signals;
 }
 
+/// By which name receivers know us: a DNS name, so nothing else of what a machine may be called.
+std::string origin_of(const Config& config) {
+  if (!config.public_host.empty()) return config.public_host;
+  char name[HOST_NAME_MAX + 1] = {};
+  const bool known = gethostname(name, HOST_NAME_MAX) == 0;
+  const auto parsed = http::parse_url("https://" + std::string{name} + "/");
+  const auto* url = std::get_if<http::Url>(&parsed);
+  return known && url != nullptr ? url->host : "localhost";
+}
+
 shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy) {
   shard::RelayOptions options;
   options.shard_count =
@@ -76,6 +89,8 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
   options.delivery.attempts_in_flight_max = config.attempts_in_flight_max;
   options.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;
   options.delivery.idle_max = config.idle_max;
+  options.public_url = config.public_url;
+  options.origin = origin_of(config);
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
   return options;
