@@ -130,7 +130,7 @@ void Control::on(uint32_t, EndpointGone&& message) {
   const Webhook* webhook = registry_.find(message.webhook_number);
   if (webhook == nullptr || !webhook->active()) return;
   Webhook changed = *webhook;
-  changed.state = WebhookState::broken;
+  changed.state = WebhookState::disabled;
   changed.state_reason = "the endpoint answered 410 Gone";
   changed.updated_at = wall_now_;
   const auto updated = registry_.update(std::move(changed));
@@ -139,7 +139,7 @@ void Control::on(uint32_t, EndpointGone&& message) {
               describe(updated.error()));
     return;
   }
-  log_warning("webhook " + (*updated)->id.to_text() + " is broken: its endpoint answered 410 Gone");
+  log_warning("webhook " + (*updated)->id.to_text() + " is disabled: its endpoint answered 410 Gone");
   publisher_.on_change();
 }
 

@@ -43,6 +43,10 @@ class Dialect {
   virtual subscription::Webhook defaults() const = 0;
   /// The secret of a webhook that names none; empty: it stays unsigned.
   virtual std::string mint_secret() const { return {}; }
+  /// The secret of a rotation that names none: as `mint_secret`, of the present secret's kind.
+  virtual std::string next_secret(const subscription::Webhook&) const { return mint_secret(); }
+  /// Whether a request can carry signatures by two secrets, so that a rotation may overlap.
+  virtual bool signs_twice() const { return false; }
   /// Why the secret cannot be used, as a sentence part; empty if it can. `secret` is not empty.
   virtual std::string_view object_to_secret(std::string_view secret) const = 0;
   /// Whether requests carry this header already, so that a user cannot set it.

@@ -48,9 +48,10 @@ void apply_overrides(std::string& head, std::string_view overrides) {
 
 }  // namespace
 
-std::string fixed_part(const subscription::Webhook& webhook) {
+std::string fixed_part(const subscription::Webhook& webhook, std::string_view method) {
   const subscription::Destination& to = webhook.destination;
-  std::string head = "POST " + to.target + " HTTP/1.1\r\n";
+  std::string head{method};
+  head.append(" ").append(to.target).append(" HTTP/1.1\r\n");
   const bool ipv6 = to.host.find(':') != std::string::npos;
   std::string host = ipv6 ? "[" + to.host + "]" : to.host;
   if (to.port != (to.tls ? 443 : 80)) host += ":" + std::to_string(to.port);
@@ -74,11 +75,15 @@ void finish_bare(Request& request, const AttemptFacts& facts, std::string_view c
   head.append("\r\n");
 }
 
-void finish(Request& request, const AttemptFacts& facts) {
+void append_delivery(std::string& head, const AttemptFacts& facts) {
   char delivery[Ulid::text_size];
   facts.delivery.write_text(delivery);
-  append_header(request.head, "ringpost-delivery", std::string_view{delivery, sizeof delivery});
-  append_header(request.head, "ringpost-attempt", uint64_t{facts.attempt});
+  append_header(head, "ringpost-delivery", std::string_view{delivery, sizeof delivery});
+  append_header(head, "ringpost-attempt", uint64_t{facts.attempt});
+}
+
+void finish(Request& request, const AttemptFacts& facts) {
+  append_delivery(request.head, facts);
   const std::string_view type = facts.event.data_content_type;
   const bool typed = !type.empty() && http::valid_header_value(type);
   finish_bare(request, facts, typed ? type : "application/json");
@@ -90,7 +95,7 @@ Ulid attempt_id(const Ulid& delivery, uint32_t attempt) {
   return id;
 }
 
-void Renderer::render_question(std::string&) const {
+void Renderer::render_question(std::string_view, std::string&) const {
   RINGPOST_UNREACHABLE();  // Only where the dialect asks first.
 }
 

@@ -1,5 +1,6 @@
 #include "server/config.h"
 
+#include "http/url.h"
 #include "io/read_file.h"
 #include "net/egress_policy.h"
 #include "net/tls.h"
@@ -15,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <variant>
 
 namespace ringpost::server {
 namespace {
@@ -421,6 +423,28 @@ void read_tables(Section& root, const std::string& key, size_t count_max,
   }
 }
 
+/// The relay's own address is a scheme and an authority: what the APIs append to it begins with a
+/// slash.
+void read_public_url(Section& section, Config& config) {
+  std::string text;
+  const toml::node* node = section.text("public_url", text);
+  if (node == nullptr || text.empty()) return;
+  const auto parsed = http::parse_url(text);
+  const auto* url = std::get_if<http::Url>(&parsed);
+  if (url == nullptr) {
+    return section.problem(
+        *node, "public_url = \"" + text + "\" " + std::get<http::UrlProblem>(parsed).reason);
+  }
+  if (url->target != "/") {
+    return section.problem(*node, "public_url = \"" + text +
+                                      "\" must end after the host, or its port: the relay's APIs "
+                                      "begin at the root");
+  }
+  config.public_url = url->text();
+  config.public_url.pop_back();
+  config.public_host = url->host;
+}
+
 void read_sections(Section& root, Config& config, Problems& problems) {
   using std::chrono::hours;
   using std::chrono::milliseconds;
@@ -430,6 +454,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   server.integer("shards", config.shards, 0, 64);
   server.text("data_dir", config.data_dir);
   server.duration("drain_max", config.drain_max, seconds{0}, hours{1});
+  read_public_url(server, config);
   server.finish();
 
   Section ingest = root.table("ingest");

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
+#include "http/url.h"
 #include "io/posix_disk.h"
 #include "io/read_file.h"
 #include "ringpost/version.h"
@@ -11,6 +12,8 @@
 #include "server/log.h"
 #include "server/shard_thread.h"
 
+#include <climits>
+
 #include <algorithm>
 #include <cstdio>
 #include <fcntl.h>
@@ -19,6 +22,7 @@
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
+#include <variant>
 
 namespace ringpost::server {
 namespace {
@@ -60,6 +64,16 @@ bool write_token(const std::string& path, const std::string& token) {
   return close(file) == 0 && written;
 }
 
+/// By which name receivers know us: a DNS name, so nothing else of what a machine may be called.
+std::string origin_of(const Config& config) {
+  if (!config.public_host.empty()) return config.public_host;
+  char name[HOST_NAME_MAX + 1] = {};
+  const bool known = gethostname(name, HOST_NAME_MAX) == 0;
+  const auto parsed = http::parse_url("https://" + std::string{name} + "/");
+  const auto* url = std::get_if<http::Url>(&parsed);
+  return known && url != nullptr ? url->host : "localhost";
+}
+
 shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy) {
   shard::RelayOptions options;
   options.shard_count =
@@ -86,6 +100,8 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
                              .organization = user.organization,
                              .scopes = user.scopes});
   }
+  options.public_url = config.public_url;
+  options.origin = origin_of(config);
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
   options.keep_admin_token = [path = config.data_dir + "/admin.token"](const std::string& token) {

@@ -187,6 +187,7 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                                             .hash_key = options_.hash_keys[3]},
                                 .retention = options_.retention,
                                 .checks = make_checks(options_.policy),
+                                .public_url = options_.public_url,
                                 .users = options_.users,
                                 .prng_seed = random_.next()});
   if (const auto loaded = control_->load(); !loaded) {
@@ -270,7 +271,8 @@ std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Re
       .intake = {.limits = options_.event_limits,
                  .token_hash_keys = {options_.hash_keys[4], options_.hash_keys[5]}},
       .server = options_.server,
-      .delivery = options_.delivery};
+      .delivery = options_.delivery,
+      .origin = options_.origin};
   mailroom_.set_shard_waker(index, &ring.waker());
   auto shard = std::make_unique<Shard>(Shard::Parts{.index = index,
                                                     .ring = ring,

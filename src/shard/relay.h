@@ -37,6 +37,8 @@ struct RelayOptions {
   ingest::ServerLimits server;
   delivery::Limits delivery;
   std::vector<control::LoginUser> users;
+  std::string public_url;           ///< As control::Control::Options::public_url.
+  std::string origin = "ringpost";  ///< The DNS name that receivers are asked to permit.
   /// Drawn from the system in production, from the run's seed in simulation.
   uint64_t seed = 0;
   std::array<HashKey, 6> hash_keys{};

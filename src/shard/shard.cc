@@ -40,7 +40,8 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
                    .resolver = parts.resolver,
                    .policy = parts.policy,
                    .counters = counters_,
-                   .host = *this},
+                   .host = *this,
+                   .origin = options.origin},
                   options.delivery),
       webhooks_by_shard_(parts.mailroom.shard_count()) {
   reader_.online();

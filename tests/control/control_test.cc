@@ -452,19 +452,103 @@ TEST_F(ControlTest, KeepsWebhooksAndTokensOverARestart) {
   EXPECT_EQ(table->current().token_count(), 1u);
 }
 
-TEST_F(ControlTest, BreaksAWebhookWhoseEndpointIsGone) {
+TEST_F(ControlTest, DisablesAWebhookWhoseEndpointIsGone) {
   const std::string id = make_webhook();
   tell(1, EndpointGone{number_of(id)});
   settle();
   EXPECT_EQ(ended_.size(), 2u);
   EXPECT_EQ(matches(), 0u);
   Json json(ask("GET", "/v1/webhooks/" + id).body);
-  EXPECT_EQ(json.text("/state"), "broken");
+  EXPECT_EQ(json.text("/state"), "disabled");
   EXPECT_EQ(json.text("/state_reason"), "the endpoint answered 410 Gone");
   tell(1, EndpointGone{number_of(id)});
   tell(1, EndpointGone{12345});
   settle();
   EXPECT_EQ(ended_.size(), 2u);
+}
+
+// --- rotation -----------------------------------------------------------------------------------
+
+TEST_F(ControlTest, KeepsTheOldSecretForTheOverlapOfARotation) {
+  const std::string id = make_webhook();
+  const std::string path = "/v1/webhooks/" + id + "/rotate-secret";
+  const auto webhook = [&] { return table_.current().webhook(number_of(id)); };
+  const std::string first = webhook()->secret;
+  const auto rotated = ask("POST", path);
+  ASSERT_EQ(rotated.status, 200) << rotated.body;
+  EXPECT_EQ(webhook()->previous_secret, first);
+  EXPECT_EQ(webhook()->previous_secret_until - webhook()->updated_at, std::chrono::hours{24});
+  EXPECT_EQ(Json(rotated.body).text("/previous_secret_until"),
+            to_rfc3339(webhook()->previous_secret_until));
+  EXPECT_EQ(rotated.body.find(first), std::string::npos);
+  const std::string shown = ask("GET", "/v1/webhooks/" + id).body;
+  EXPECT_EQ(shown.find("whsec_"), std::string::npos);
+  EXPECT_NE(shown.find("\"previous_secret_until\":\"2"), std::string::npos) << shown;
+
+  // A rotation during an overlap gives the oldest one up.
+  const std::string second = webhook()->secret;
+  ASSERT_EQ(ask("POST", path, R"({"overlap_s": 60})").status, 200);
+  EXPECT_EQ(webhook()->previous_secret, second);
+  EXPECT_EQ(webhook()->previous_secret_until - webhook()->updated_at, std::chrono::seconds{60});
+
+  // At once: the old one is void.
+  ASSERT_EQ(ask("POST", path, R"({"overlap_s": 0})").status, 200);
+  EXPECT_EQ(webhook()->previous_secret, "");
+  EXPECT_TRUE(Json(ask("GET", "/v1/webhooks/" + id).body).is_null("/previous_secret_until"));
+}
+
+TEST_F(ControlTest, ForgetsAnOldSecretWhoseTimeIsOver) {
+  const std::string id = make_webhook();
+  const std::string path = "/v1/webhooks/" + id;
+  ASSERT_EQ(ask("POST", path + "/rotate-secret", R"({"overlap_s": 5})").status, 200);
+  clock_ += 4;
+  ASSERT_EQ(ask("PATCH", path, R"({"description": "a"})").status, 200);
+  EXPECT_NE(table_.current().webhook(number_of(id))->previous_secret, "");
+  clock_ += 1;
+  ASSERT_EQ(ask("PATCH", path, R"({"description": "b"})").status, 200);
+  EXPECT_EQ(table_.current().webhook(number_of(id))->previous_secret, "");
+  // A secret that is set, not rotated, counts at once and alone.
+  ASSERT_EQ(ask("POST", path + "/rotate-secret").status, 200);
+  ASSERT_EQ(ask("PATCH", path, R"({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})").status,
+            200);
+  EXPECT_EQ(table_.current().webhook(number_of(id))->previous_secret, "");
+}
+
+TEST_F(ControlTest, RefusesRotationsThatMakeNoSense) {
+  const std::string standard = make_webhook();
+  const std::string bearer = make_webhook(R"(, "dialect": "cloudevents", "secret": "abc")");
+  const std::string secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+  const auto rotate = [&](const std::string& id, const std::string& body) {
+    const auto answer = ask("POST", "/v1/webhooks/" + id + "/rotate-secret", body);
+    return answer.status == 422 ? Json(answer.body).text("/member") : std::to_string(answer.status);
+  };
+  for (const char* overlap : {"-1", "1.5", "\"1\"", "2592001", "null"}) {
+    EXPECT_EQ(rotate(standard, std::string{R"({"overlap_s": )"} + overlap + "}"), "overlap_s");
+  }
+  EXPECT_EQ(rotate(standard, R"({"secret": ")" + secret + "\"}"), "200");
+  EXPECT_EQ(rotate(standard, R"({"secret": ")" + secret + "\"}"), "secret") << "it is that one";
+  EXPECT_EQ(rotate(standard, R"({"secret": "", "overlap_s": 0})"), "secret");
+  EXPECT_EQ(rotate(bearer, ""), "secret") << "nobody can mint it";
+  EXPECT_EQ(rotate(bearer, R"({"secret": "def", "overlap_s": 60})"), "overlap_s");
+  EXPECT_EQ(rotate(bearer, R"({"secret": "def"})"), "200");
+  EXPECT_EQ(table_.current().webhook(number_of(bearer))->previous_secret, "");
+}
+
+TEST_F(ControlTest, ShowsAPublicKeyAndRotatesWithinItsKind) {
+  const std::string id = make_webhook(R"(, "settings": {"signature": "v1a"})");
+  const std::string path = "/v1/webhooks/" + id;
+  Json before(ask("GET", path).body);
+  EXPECT_EQ(before.text("/settings/signature"), "v1a");
+  EXPECT_TRUE(before.text("/settings/public_key").starts_with("whpk_"));
+  Json rotated(ask("POST", path + "/rotate-secret").body);
+  EXPECT_TRUE(rotated.text("/secret").starts_with("whsk_"));
+  EXPECT_NE(rotated.text("/settings/public_key"), before.text("/settings/public_key"));
+  // To the other kind, by naming a secret of it.
+  Json other(ask("POST", path + "/rotate-secret",
+                 R"({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})")
+                 .body);
+  EXPECT_EQ(other.text("/settings/signature"), "v1");
+  EXPECT_TRUE(table_.current().webhook(number_of(id))->previous_secret.starts_with("whsk_"));
 }
 
 // --- deliveries and events ----------------------------------------------------------------------

@@ -22,6 +22,7 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.shards, plain.shards);
   EXPECT_EQ(example.config.data_dir, plain.data_dir);
   EXPECT_EQ(example.config.drain_max, plain.drain_max);
+  EXPECT_EQ(example.config.public_url, plain.public_url);
   EXPECT_EQ(example.config.event_bytes_max, plain.event_bytes_max);
   EXPECT_EQ(example.config.batch_bytes_max, plain.batch_bytes_max);
   EXPECT_EQ(example.config.batch_events_max, plain.batch_events_max);
@@ -48,6 +49,28 @@ TEST(Config, ListensOnLoopbackWithoutAFile) {
   ASSERT_TRUE(result.problems.empty());
   ASSERT_EQ(result.config.listeners.size(), 1u);
   EXPECT_EQ(result.config.listeners[0].address.to_text(), "127.0.0.1:8420");
+}
+
+TEST(Config, ReadsAPublicUrlAsSchemeAndAuthority) {
+  struct Row {
+    std::string url, read, host;
+  };
+  for (const Row& row : {Row{"https://Hooks.Example.com", "https://hooks.example.com",
+                             "hooks.example.com"},
+                         Row{"https://hooks.example.com:443/", "https://hooks.example.com",
+                             "hooks.example.com"},
+                         Row{"http://[::1]:8420", "http://[::1]:8420", "::1"}, Row{"", "", ""}}) {
+    const ConfigResult result = parse_config("", "none", {"server.public_url=" + row.url});
+    EXPECT_TRUE(result.problems.empty()) << row.url;
+    EXPECT_EQ(result.config.public_url, row.read);
+    EXPECT_EQ(result.config.public_host, row.host);
+  }
+  for (const char* wrong : {"hooks.example.com", "ftp://a.example", "https://a.example/relay",
+                            "https://a.example/?a", "https://user@a.example", "https://a b"}) {
+    EXPECT_NE(first_problem("", {std::string("server.public_url=") + wrong}).find("public_url"),
+              std::string::npos)
+        << wrong;
+  }
 }
 
 TEST(Config, ReadsSizesDurationsNetworksAndListeners) {

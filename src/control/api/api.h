@@ -51,7 +51,7 @@ class WebhookApi {
   Answer remove(const Call& call);
   /// @param active  enable or disable.
   Answer set_active(const Call& call, bool active);
-  /// The old secret is void at once; the body may name the new one.
+  /// The body may name the new secret, and for how long the old one signs beside it.
   Answer rotate_secret(const Call& call);
 
  private:

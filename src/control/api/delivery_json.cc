@@ -91,7 +91,10 @@ void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeVi
   json.begin_object().member("method", first.substr(0, space)).member("url", url);
   write_headers(json, lines);
   if (with_body) {
-    const Bytes sent = outcome.request_body.empty() ? parts.event.data : outcome.request_body;
+    // What is not recorded was the event's data; but a question, by OPTIONS, has no body.
+    const bool is_question = first.starts_with("OPTIONS ");
+    const Bytes sent =
+        is_question || !outcome.request_body.empty() ? outcome.request_body : parts.event.data;
     json.member("body", as_text(sent)).member("truncated", outcome.request_truncated);
   } else {
     json.key("body").null();
