@@ -237,16 +237,16 @@ TEST_F(ControlTest, AsksEachRouteForItsScope) {
   for (const RouteCase& route : route_cases) {
     const uint8_t own = static_cast<uint8_t>(route.scope);
     const std::string name = std::string(route.method) + route.path;
-    add_token("own " + name, "default", own);
-    add_token("others " + name, "default",
+    add_token("own-" + name, "default", own);
+    add_token("others-" + name, "default",
               static_cast<uint8_t>(~own & ~static_cast<uint8_t>(Scope::admin)));
     const auto none = ask(route.method, route.path, {}, "");
     EXPECT_EQ(none.status, 401) << name;
     ASSERT_FALSE(none.headers.empty()) << name;
     EXPECT_EQ(none.headers[0].name, "WWW-Authenticate") << name;
     EXPECT_EQ(ask(route.method, route.path, {}, "garbage").status, 401) << name;
-    EXPECT_EQ(ask(route.method, route.path, {}, "others " + name).status, 403) << name;
-    const auto allowed = ask(route.method, route.path, {}, "own " + name).status;
+    EXPECT_EQ(ask(route.method, route.path, {}, "others-" + name).status, 403) << name;
+    const auto allowed = ask(route.method, route.path, {}, "own-" + name).status;
     EXPECT_NE(allowed, 401) << name;
     EXPECT_NE(allowed, 403) << name;
     EXPECT_NE(ask(route.method, route.path).status, 403) << name;  // admin may do everything

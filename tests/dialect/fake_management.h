@@ -38,7 +38,7 @@ class FakeManagement final : public api::Management {
   };
 
   std::string organization = "default";  ///< The caller's.
-  WallTime now = from_unix_ns(1'935'738'487'123'456'000);
+  WallTime now = from_unix_ns(1'935'652'087'123'456'000);
   std::map<uint32_t, Webhook> stored;  ///< By number.
   std::deque<Logged> logged;           ///< Newest first.
   std::optional<std::string> denied_destination;
