@@ -1,12 +1,10 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
+#include "cli/input.h"
 #include "cli/text.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 
 namespace ringpost::cli {
 namespace {
@@ -22,18 +20,6 @@ struct SendOptions {
   std::string id;
   uint32_t batch = 1000;  ///< Lines in one request.
 };
-
-std::optional<std::string> read_input(const std::string& file) {
-  if (file == "-") {
-    return std::string{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-  }
-  std::ifstream in(file, std::ios::binary);
-  if (!in) {
-    std::fprintf(stderr, "ringpost: %s cannot be read\n", file.c_str());
-    return std::nullopt;
-  }
-  return std::string{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 struct Totals {
   uint64_t accepted = 0;

@@ -115,6 +115,7 @@ int main(int argc, char** argv) {
   cli::add_webhook_commands(app, session, action);
   cli::add_delivery_commands(app, session, action);
   cli::add_status_command(app, session, action);
+  cli::add_signature_commands(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
