@@ -47,6 +47,8 @@ using Action = std::function<int()>;
 void add_session_options(CLI::App& command, Session& session,
                          const std::string& url_option = "--url,--relay");
 
+/// `sign` and `verify`, which ask no relay.
+void add_signature_commands(CLI::App& app, Action& action);
 void add_send_command(CLI::App& app, Session& session, Action& action);
 void add_webhook_commands(CLI::App& app, Session& session, Action& action);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);

@@ -1,12 +1,11 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
+#include "cli/input.h"
 #include "cli/text.h"
 #include "io/read_file.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <iostream>
-#include <iterator>
 
 namespace ringpost::cli {
 namespace {
@@ -22,15 +21,6 @@ struct SendOptions {
   std::string id;
   uint32_t batch = 1000;  ///< Lines in one request.
 };
-
-std::optional<std::string> read_input(const std::string& file) {
-  if (file == "-") {
-    return std::string{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-  }
-  auto text = io::read_file(file);
-  if (!text) std::fprintf(stderr, "ringpost: %s cannot be read\n", file.c_str());
-  return text;
-}
 
 struct Totals {
   uint64_t accepted = 0;

@@ -28,6 +28,11 @@ constexpr Duration retention_interval = std::chrono::minutes(5);
 /// returning).
 constexpr Duration retry_interval = std::chrono::seconds(1);
 
+/// A refusal in the shape of the API that was asked: a dialect's, or the native one.
+http::Response refusal_of(const dialect::Dialect* api, const Problem& problem) {
+  return api != nullptr ? api->refuse(problem) : http::problem_response(problem);
+}
+
 bool is_json_type(std::string_view content_type) {
   const std::string_view essence = http::trim(content_type.substr(0, content_type.find(';')));
   return http::equal_ignoring_case(essence, "application/json") ||
@@ -139,7 +144,8 @@ void Control::on(uint32_t, EndpointGone&& message) {
               describe(updated.error()));
     return;
   }
-  log_warning("webhook " + (*updated)->id.to_text() + " is disabled: its endpoint answered 410 Gone");
+  log_warning("webhook " + (*updated)->id.to_text() +
+              " is disabled: its endpoint answered 410 Gone");
   publisher_.on_change();
 }
 
@@ -173,12 +179,12 @@ void Control::on(uint32_t shard, SnapshotSeen&& message) {
 void Control::on(uint32_t, RedeliverDone&& message) {
   auto waiting = redelivering_.extract(message.ticket);
   if (waiting.empty()) return;
-  auto& [shard, reply] = waiting.mapped();
+  auto& [shard, reply, api] = waiting.mapped();
   if (message.failed) {
     Problem problem = refusal(503, "the redelivery was not stored: " + describe(message.error));
     if (message.error.code == Errc::out_of_space) problem.status = 507;
     problem.retry_after_s = 5;
-    *reply.response = http::problem_response(problem);
+    *reply.response = refusal_of(api, problem);
   }
   post_.send(shard, std::move(reply));
 }
@@ -200,8 +206,8 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
     if (candidate->owns_path(request.path)) dialect = candidate;
   }
   const auto routes = dialect != nullptr ? dialect->routes() : native_routes();
-  const auto refuse_here = [&](const Problem& problem) -> Answer {
-    return dialect != nullptr ? Answer{dialect->refuse(problem)} : refuse(problem);
+  const auto refuse_here = [&](const Problem& problem) {
+    return Answer{refusal_of(dialect, problem)};
   };
   const auto found = api::find_route(routes, request.method, request.path);
   if (std::holds_alternative<api::NoSuchPath>(found)) {
@@ -245,6 +251,7 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
                                    .peer = message.peer,
                                    .scope = route.scope,
                                    .form = bare ? http::TokenForm::either : http::TokenForm::bearer,
+                                   .other_header = route.token_header,
                                    .wall_now = wall_now_,
                                    .now = now_});
   if (const auto* failure = std::get_if<AuthenticationFailure>(&caller)) {
@@ -259,6 +266,7 @@ Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, co
   desk_.begin(call, now_);
   Answer answer = dialect.handle(route, call, desk_);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
+  outgoing.api = &dialect;
   RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
   if (!answer.change) answer.change = desk_.take_change();
   return answer;
@@ -317,12 +325,12 @@ void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
   if (redelivering_.size() >= redelivering_max) {
     Problem problem = refusal(503, "too many redeliveries wait for the disk");
     problem.retry_after_s = 1;
-    *reply.response = http::problem_response(problem);
+    *reply.response = refusal_of(outgoing.api, problem);
     post_.send(shard, std::move(reply));
     return;
   }
   const uint64_t ticket = next_ticket_++;
-  redelivering_.emplace(ticket, Redelivering{shard, std::move(reply)});
+  redelivering_.emplace(ticket, Redelivering{shard, std::move(reply), outgoing.api});
   post_.send(outgoing.shard, Redeliver{ticket, std::move(outgoing.event)});
 }
 

@@ -317,8 +317,7 @@ constexpr std::array members = {
 };
 
 constexpr std::array<std::string_view, 7> members_read_only = {
-    "id",         "state",   "state_reason",         "created_at",
-    "updated_at", "dialect", "previous_secret_until"};
+    "id", "state", "state_reason", "created_at", "updated_at", "dialect", "previous_secret_until"};
 
 Outcome read_member(Reading& reading, std::string_view name, dom::element value) {
   for (const Member& member : members) {

@@ -163,6 +163,7 @@ int run(int argc, char** argv) {
   cli::add_delivery_commands(app, session, action);
   cli::add_token_commands(app, session, action);
   cli::add_status_command(app, session, action);
+  cli::add_signature_commands(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RequiredError& error) {

@@ -3,11 +3,16 @@
 #include "api/json_body.h"
 #include "api/webhook_fields.h"
 #include "base/json_writer.h"
+#include "crypto/base64.h"
+#include "crypto/ed25519.h"
+#include "crypto/hmac.h"
 #include "dialect/dialect.h"
 #include "dialect/head.h"
 #include "dialect/standard/secret.h"
 #include "http/syntax.h"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 
 namespace ringpost::dialect::standard {
@@ -17,6 +22,45 @@ using subscription::Webhook;
 
 /// A message that is larger is not kept for its memory.
 constexpr size_t message_bytes_kept_max = 64 * 1024;
+
+/// Calls `visit` with each of the signatures, which spaces separate: `v1,<base64>` and the like. A
+/// sender that changes its secret signs with both.
+template <typename Visit>
+void for_each_signature(std::string_view signatures, Visit visit) {
+  while (!signatures.empty()) {
+    const size_t size = std::min(signatures.find(' '), signatures.size());
+    visit(signatures.substr(0, size));
+    signatures.remove_prefix(std::min(size + 1, signatures.size()));
+  }
+}
+
+/// @param prefix  id and time, each with a full stop behind it.
+/// @returns nothing if `secret` is none.
+std::optional<bool> any_signature_fits(std::string_view signatures, std::string_view secret,
+                                       const std::string& prefix, Bytes body) {
+  bool fits = false;
+  if (secret.starts_with(public_prefix)) {
+    const auto key = crypto::base64_decode(secret.substr(public_prefix.size()));
+    if (!key || key->size() != sizeof(crypto::Ed25519PublicKey)) return std::nullopt;
+    const std::string message = prefix + std::string{as_text(body)};
+    const std::string version = std::string{signature_name(SignatureKind::v1a)} + ",";
+    for_each_signature(signatures, [&](std::string_view signature) {
+      if (!signature.starts_with(version)) return;
+      const auto bytes = crypto::base64_decode(signature.substr(version.size()));
+      fits |= bytes && crypto::ed25519_verify(as_bytes(*key), as_bytes(message), as_bytes(*bytes));
+    });
+    return fits;
+  }
+  const auto signer = Signer::from(secret);
+  if (!signer) return std::nullopt;
+  std::string wanted;
+  std::string buffer;
+  signer->append_signature(wanted, prefix, body, buffer);
+  for_each_signature(signatures, [&](std::string_view signature) {
+    fits |= crypto::constant_time_equal(as_bytes(signature), as_bytes(wanted));
+  });
+  return fits;
+}
 
 /// The `standard` dialect: Standard Webhooks' three headers. `webhook-id` is the delivery's id: it
 /// stays the same over all attempts and holds no full stop, which separates the signed parts.
@@ -91,7 +135,8 @@ struct Settings {
       }
       if (member == "public_key") {
         public_key = text;
-      } else if (text == signature_name(SignatureKind::v1) || text == signature_name(SignatureKind::v1a)) {
+      } else if (text == signature_name(SignatureKind::v1) ||
+                 text == signature_name(SignatureKind::v1a)) {
         kind = text == signature_name(SignatureKind::v1) ? SignatureKind::v1 : SignatureKind::v1a;
       } else {
         return api::invalid(place, "must be \"v1\" (HMAC-SHA256) or \"v1a\" (Ed25519)");
@@ -163,6 +208,63 @@ class Standard final : public Dialect {
 
   std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) const override {
     return std::make_unique<StandardRenderer>(webhook);
+  }
+
+  bool verifies() const override { return true; }
+
+  /// Standard Webhooks 1.0, "Verifying signatures": the signature first, since the time is worth
+  /// nothing without it.
+  Verdict verify(const Received& received, std::string_view secret,
+                 const Freshness& freshness) const override {
+    if (!received.has_header("webhook-signature")) {
+      return not_signed("there is no webhook-signature");
+    }
+    const auto key = signing_key(secret);
+    if (!key) return refuted("the secret is not \"whsec_\" and base64");
+    const std::string_view id = received.header("webhook-id");
+    const std::string_view timestamp = received.header("webhook-timestamp");
+    const std::string_view signatures = received.header("webhook-signature");
+    if (id.empty()) return refuted("webhook-id is missing, or stands more than once");
+    if (timestamp.empty()) return refuted("webhook-timestamp is missing, or stands more than once");
+    if (signatures.empty()) return refuted("webhook-signature is empty, or stands more than once");
+    const auto wanted =
+        crypto::base64_encode(crypto::bytes_of(sign(*key, id, timestamp, received.body)));
+    if (!any_signature_is(signatures, wanted)) {
+      return refuted("no signature of version v1 fits id, time, body and secret");
+    }
+    return check_freshness("webhook-timestamp", timestamp, freshness);
+  }
+
+  std::string_view delivery_of(const Received& received) const override {
+    const std::string_view id = received.header("webhook-id");
+    return id.empty() ? Dialect::delivery_of(received) : id;
+  }
+
+  bool verifies() const override { return true; }
+
+  /// Standard Webhooks 1.0, "Verifying signatures": the signature first, since the time is worth
+  /// nothing without it.
+  Verdict verify(const Received& received, std::string_view secret,
+                 const Freshness& freshness) const override {
+    if (!received.has_header("webhook-signature")) {
+      return not_signed("there is no webhook-signature");
+    }
+    const std::string_view id = received.header("webhook-id");
+    const std::string_view timestamp = received.header("webhook-timestamp");
+    const std::string_view signatures = received.header("webhook-signature");
+    if (id.empty()) return refuted("webhook-id is missing, or stands more than once");
+    if (timestamp.empty()) return refuted("webhook-timestamp is missing, or stands more than once");
+    if (signatures.empty()) return refuted("webhook-signature is empty, or stands more than once");
+    const std::string prefix = std::string{id} + "." + std::string{timestamp} + ".";
+    const auto fits = any_signature_fits(signatures, secret, prefix, received.body);
+    if (!fits) return refuted("the secret is none: " + std::string{object_to(secret)});
+    if (!*fits) return refuted("no signature fits id, time, body and secret");
+    return check_freshness("webhook-timestamp", timestamp, freshness);
+  }
+
+  std::string_view delivery_of(const Received& received) const override {
+    const std::string_view id = received.header("webhook-id");
+    return id.empty() ? Dialect::delivery_of(received) : id;
   }
 };
 
