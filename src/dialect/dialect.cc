@@ -59,6 +59,14 @@ bool Dialect::asks_first(const Webhook&) const {
   return false;
 }
 
+Verdict Dialect::verify(const Received&, std::string_view, const Freshness&) const {
+  RINGPOST_UNREACHABLE();  // Its requests prove nothing.
+}
+
+std::string_view Dialect::delivery_of(const Received& received) const {
+  return received.header("ringpost-delivery");
+}
+
 bool Dialect::owns_path(std::string_view) const {
   return false;
 }

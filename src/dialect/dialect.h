@@ -7,6 +7,7 @@
 #include "api/route.h"
 #include "base/clock.h"
 #include "dialect/renderer.h"
+#include "dialect/verifier.h"
 #include "subscription/event_rule.h"
 #include "subscription/webhook.h"
 
@@ -79,6 +80,17 @@ class Dialect {
   virtual bool asks_first(const subscription::Webhook& webhook) const;
   /// How long every delivery may fail before the webhook is broken; zero: for ever.
   virtual Duration broken_after() const { return {}; }
+
+  // --- receiving, for who takes its requests
+
+  /// Whether its requests carry anything that proves who sent them.
+  virtual bool verifies() const { return false; }
+  /// Whether a request was sent by who knows `secret`, and why not. Only where `verifies`.
+  /// @param secret  one that `object_to_secret` has no objection to.
+  virtual Verdict verify(const Received& received, std::string_view secret,
+                         const Freshness& freshness) const;
+  /// What is the same in all attempts of one delivery and in no other delivery; empty: unknown.
+  virtual std::string_view delivery_of(const Received& received) const;
 
   // --- its own management API, if it has one
 
