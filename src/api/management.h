@@ -66,6 +66,8 @@ class Management {
 
   /// The newest deliveries of a webhook, newest first.
   virtual std::vector<LoggedDelivery> log(const Webhook& webhook, size_t deliveries_max) = 0;
+  /// Their ids alone, which cost no reading: for paging.
+  virtual std::vector<Ulid> newest(const Webhook& webhook, size_t deliveries_max) const = 0;
   /// One delivery of a webhook; nothing if it is unknown, forgotten or another webhook's.
   virtual std::optional<LoggedDelivery> delivery(const Webhook& webhook, const Ulid& id) = 0;
   /// One delivery of the organization.
@@ -73,7 +75,8 @@ class Management {
 
   // --- sending
 
-  /// Sends a delivery's stored event once more, as a new delivery. The answer has to have
+  /// Sends a delivery's stored event once more, as a new delivery, to the webhook as it is now: its
+  /// URL, headers and secret. The answer has to have
   /// Answer::When::stored. At most one of `redeliver` and `accept` in a call.
   virtual std::optional<Problem> redeliver(const LoggedDelivery& delivery) = 0;
   /// Takes an event as if a producer had sent it: it goes to the webhooks that match. Members that

@@ -30,6 +30,11 @@ constexpr Duration retention_interval = std::chrono::minutes(5);
 /// returning).
 constexpr Duration retry_interval = std::chrono::seconds(1);
 
+/// A refusal in the shape of the API that was asked: a dialect's, or the native one.
+http::Response refusal_of(const dialect::Dialect* api, const Problem& problem) {
+  return api != nullptr ? api->refuse(problem) : http::problem_response(problem);
+}
+
 bool is_json_type(std::string_view content_type) {
   const std::string_view essence = http::trim(content_type.substr(0, content_type.find(';')));
   return http::equal_ignoring_case(essence, "application/json") ||
@@ -162,12 +167,12 @@ void Control::on(uint32_t shard, SnapshotSeen&& message) {
 void Control::on(uint32_t, RedeliverDone&& message) {
   auto waiting = redelivering_.extract(message.ticket);
   if (waiting.empty()) return;
-  auto& [shard, reply] = waiting.mapped();
+  auto& [shard, reply, api] = waiting.mapped();
   if (message.failed) {
     Problem problem = refusal(503, "the redelivery was not stored: " + describe(message.error));
     if (message.error.code == Errc::out_of_space) problem.status = 507;
     problem.retry_after_s = 5;
-    *reply.response = http::problem_response(problem);
+    *reply.response = refusal_of(api, problem);
   }
   post_.send(shard, std::move(reply));
 }
@@ -189,8 +194,8 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
     if (candidate->owns_path(request.path)) dialect = candidate;
   }
   const auto routes = dialect != nullptr ? dialect->routes() : native_routes();
-  const auto refuse_here = [&](const Problem& problem) -> Answer {
-    return dialect != nullptr ? Answer{dialect->refuse(problem)} : refuse(problem);
+  const auto refuse_here = [&](const Problem& problem) {
+    return Answer{refusal_of(dialect, problem)};
   };
   auto found = api::find_route(routes, request.method, request.path);
   if (std::holds_alternative<api::NoSuchPath>(found)) {
@@ -222,7 +227,10 @@ Answer Control::answer_dialect(const dialect::Dialect& dialect, const ApiRequest
                                const api::Match& match, Outgoing& outgoing) {
   const subscription::Token* token = nullptr;
   if (match.route->access == api::Access::token) {
-    auto caller = authenticate(*message.request, table_.current(), match.route->scope);
+    using enum http::TokenForm;
+    auto caller = authenticate(*message.request, table_.current(), match.route->scope,
+                               {.form = dialect.takes_bare_token() ? either : bearer,
+                                .other_header = match.route->token_header});
     if (auto* refused = std::get_if<http::Response>(&caller)) {
       return {dialect.refuse(refusal(refused->status, "the token is missing or unknown"))};
     }
@@ -232,6 +240,7 @@ Answer Control::answer_dialect(const dialect::Dialect& dialect, const ApiRequest
   desk_.begin(call.organization, wall_now_);
   Answer answer = dialect.handle(*match.route, call, desk_);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
+  outgoing.api = &dialect;
   RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
   return answer;
 }
@@ -280,12 +289,12 @@ void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
   if (redelivering_.size() >= redelivering_max) {
     Problem problem = refusal(503, "too many redeliveries wait for the disk");
     problem.retry_after_s = 1;
-    *reply.response = http::problem_response(problem);
+    *reply.response = refusal_of(outgoing.api, problem);
     post_.send(shard, std::move(reply));
     return;
   }
   const uint64_t ticket = next_ticket_++;
-  redelivering_.emplace(ticket, Redelivering{shard, std::move(reply)});
+  redelivering_.emplace(ticket, Redelivering{shard, std::move(reply), outgoing.api});
   post_.send(outgoing.shard, Redeliver{ticket, std::move(outgoing.event)});
 }
 

@@ -78,6 +78,7 @@ class Control {
   struct Redelivering {
     uint32_t shard = 0;
     ApiReply reply;
+    const dialect::Dialect* api = nullptr;  ///< Whose refusals it gets; null: the native API's.
   };
 
   void on(uint32_t shard, ApiRequest&& message);

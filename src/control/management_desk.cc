@@ -95,6 +95,15 @@ std::vector<LoggedDelivery> ManagementDesk::log(const Webhook& webhook, size_t d
   return log;
 }
 
+std::vector<Ulid> ManagementDesk::newest(const Webhook& webhook, size_t deliveries_max) const {
+  std::vector<Ulid> ids;
+  for (auto walk = parts_.history.newest(webhook.number);
+       !walk.ended() && ids.size() < deliveries_max; walk.advance()) {
+    ids.push_back(walk.facts().id);
+  }
+  return ids;
+}
+
 std::optional<LoggedDelivery> ManagementDesk::delivery(const Webhook& webhook, const Ulid& id) {
   const auto facts = parts_.history.delivery(id);
   if (!facts || facts->webhook_number != webhook.number) return std::nullopt;
@@ -122,7 +131,8 @@ std::optional<Problem> ManagementDesk::redeliver(const LoggedDelivery& delivery)
   const Webhook* webhook = facts ? parts_.registry.find(facts->webhook_number) : nullptr;
   if (webhook == nullptr) return refusal(409, "the delivery's webhook was deleted");
   if (!webhook->active()) return refusal(409, "the delivery's webhook is not active");
-  const EventView event = repetition(delivery.event->view(), delivery.id);
+  EventView event = repetition(delivery.event->view(), delivery.id);
+  event.header_overrides = {};  // Those of an earlier redelivery were for that one.
   outgoing_ = Outgoing{encode_for(event, webhook->number, now_, parts_.random), owner_of(*webhook)};
   return std::nullopt;
 }

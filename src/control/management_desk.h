@@ -48,6 +48,7 @@ class ManagementDesk final : public api::Management {
       const subscription::Destination& destination) const override;
 
   std::vector<api::LoggedDelivery> log(const Webhook& webhook, size_t deliveries_max) override;
+  std::vector<Ulid> newest(const Webhook& webhook, size_t deliveries_max) const override;
   std::optional<api::LoggedDelivery> delivery(const Webhook& webhook, const Ulid& id) override;
   std::optional<api::LoggedDelivery> delivery(std::string_view organization,
                                               const Ulid& id) override;

@@ -7,6 +7,10 @@
 #include <cstdint>
 #include <span>
 
+namespace ringpost::dialect {
+class Dialect;
+}
+
 namespace ringpost::control {
 
 /// An event that the control side made and a shard is to store and send: a redelivery, a ping, the
@@ -14,6 +18,7 @@ namespace ringpost::control {
 struct Outgoing {
   journal::EventRef event;
   uint32_t shard = 0;
+  const dialect::Dialect* api = nullptr;  ///< Whose call made it; null: the native API's.
 };
 
 /// `event` as the start of a new delivery that repeats `delivery`.

@@ -3,7 +3,6 @@
 #include "api/problem.h"
 #include "base/bytes.h"
 #include "crypto/digest.h"
-#include "http/syntax.h"
 
 #include <string>
 #include <string_view>
@@ -21,27 +20,12 @@ http::Response refuse(uint16_t status, std::string_view detail, std::string_view
   return response;
 }
 
-/// The token's text; empty if the header is missing, there twice, or of another scheme.
-std::string_view bearer(const http::Request& request) {
-  std::string_view value;
-  size_t count = 0;
-  for (const http::Header& header : request.headers) {
-    if (!http::equal_ignoring_case(header.name, "authorization")) continue;
-    value = header.value;
-    ++count;
-  }
-  constexpr std::string_view scheme = "bearer ";
-  if (count != 1 || value.size() <= scheme.size()) return {};
-  if (!http::equal_ignoring_case(value.substr(0, scheme.size()), scheme)) return {};
-  return http::trim(value.substr(scheme.size()));
-}
-
 }  // namespace
 
 std::variant<const subscription::Token*, http::Response> authenticate(
-    const http::Request& request, const subscription::Snapshot& snapshot,
-    subscription::Scope scope) {
-  const std::string_view text = bearer(request);
+    const http::Request& request, const subscription::Snapshot& snapshot, subscription::Scope scope,
+    const TokenPlaces& places) {
+  const std::string_view text = http::presented_token(request, places.form, places.other_header);
   if (text.empty()) {
     return refuse(401, "send the header Authorization: Bearer <token>", "");
   }
