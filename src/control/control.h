@@ -8,6 +8,7 @@
 #include "control/management_desk.h"
 #include "control/messages.h"
 #include "control/publisher.h"
+#include "control/rate_limiter.h"
 #include "control/retention.h"
 #include "control/segment_ledger.h"
 #include "control/webhook_registry.h"
@@ -40,6 +41,7 @@ class Control {
     WebhookChecks checks;
     /// Scheme and authority under which clients reach the relay; empty: as each request says.
     std::string public_url;
+    std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
     uint64_t prng_seed = 0;
   };
 
@@ -103,6 +105,9 @@ class Control {
   StatusFacts status_facts() const;
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
+  void judge(const OutcomeRecorded& outcome);
+  void stop_broken(const subscription::Webhook& webhook, std::string reason);
+  void begin(Instant now);
 
   Store& store_;
   subscription::SubscriptionTable& table_;
@@ -120,6 +125,7 @@ class Control {
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
   ManagementDesk desk_;
+  RateLimiter rate_limiter_;
 
   WallTime wall_now_{};
   Instant now_{};

@@ -11,7 +11,7 @@ namespace ringpost::control {
 using subscription::Webhook;
 
 WebhookRegistry::WebhookRegistry(Store& store, subscription::SubscriptionTable& table)
-    : store_(store), table_(table) {}
+    : store_(store), table_(table), failing_(store) {}
 
 Result<void> WebhookRegistry::load() {
   const auto loaded = store_.load(
@@ -24,7 +24,7 @@ Result<void> WebhookRegistry::load() {
       [this](subscription::Token&& token) { table_.put_token(std::move(token)); });
   if (!loaded) return loaded;
   table_.publish();
-  return {};
+  return failing_.load();
 }
 
 Result<const Webhook*> WebhookRegistry::create(Webhook webhook) {
@@ -42,6 +42,7 @@ Result<const Webhook*> WebhookRegistry::update(Webhook webhook) {
   if (auto stored = store_.update_webhook(webhook); !stored) return stored.error();
   if (before->active() && !webhook.active()) ended_.push_back(webhook.number);
   if (webhook.active()) std::erase(ended_, webhook.number);
+  if (webhook.active() && !before->active()) failing_.clear(webhook.number);
   groups_.erase(Key{group_key(*before), webhook.id});
   add_to_group(webhook);
   const uint32_t number = webhook.number;
@@ -56,6 +57,7 @@ Result<void> WebhookRegistry::remove(const Webhook& webhook) {
   groups_.erase(Key{group_key(webhook), webhook.id});
   std::erase(ended_, number);
   ended_.push_back(number);
+  failing_.forget(number);
   changed_[number] = std::nullopt;
   table_.remove(number);
   return {};

@@ -4,6 +4,7 @@
 #include "api/call.h"
 #include "api/management.h"
 #include "api/problem.h"
+#include "api/rate.h"
 #include "api/route.h"
 #include "base/clock.h"
 #include "dialect/renderer.h"
@@ -80,6 +81,9 @@ class Dialect {
   virtual bool asks_first(const subscription::Webhook& webhook) const;
   /// How long every delivery may fail before the webhook is broken; zero: for ever.
   virtual Duration broken_after() const { return {}; }
+  /// The data of an event of the type `ping`, which tries the webhook out: a JSON object.
+  /// @param base_url  as Call::base_url.
+  virtual std::string ping(const subscription::Webhook& webhook, std::string_view base_url) const;
 
   // --- receiving, for who takes its requests
 
@@ -101,6 +105,12 @@ class Dialect {
   virtual bool takes_bare_token() const { return false; }
   /// The refusal in this API's own shape.
   virtual http::Response refuse(const api::Problem& problem) const;
+  /// How many calls it takes from one organization and one token; nothing: any number.
+  virtual std::optional<api::RateLimits> rate_limits() const { return std::nullopt; }
+  /// Tells in an answer how much is left.
+  virtual void write_rate(const api::Rate&, http::Response&) const {}
+  /// The answer to a call beyond the limits.
+  virtual http::Response refuse_rate(const api::Rate& rate) const;
   virtual api::Answer handle(const api::Route& route, const api::Call& call,
                              api::Management& management) const;
   /// How webhooks are put together for lists: Management::webhooks gives one group.

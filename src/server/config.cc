@@ -331,6 +331,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   server.integer("shards", config.shards, 0, 64);
   server.text("data_dir", config.data_dir);
   server.duration("drain_max", config.drain_max, seconds{0}, hours{1});
+  read_networks(server, "webhook_ips", config.webhook_ips);
   server.finish();
 
   Section ingest = root.table("ingest");

@@ -28,6 +28,7 @@ struct Config {
   uint32_t shards = 0;  ///< 0: one per core.
   std::string data_dir = "/var/lib/ringpost";
   Duration drain_max = std::chrono::seconds{30};
+  std::vector<std::string> webhook_ips;  ///< Networks.
 
   std::vector<ListenerConfig> listeners;
 

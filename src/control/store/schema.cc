@@ -12,7 +12,7 @@ namespace {
 //
 // Numbers are 32 bits wide in memory and in the journal, and AUTOINCREMENT never gives one twice.
 // An id is a ULID as text; times are nanoseconds since 1970; lists are JSON. A secret is a blob
-// because it becomes a sealed one.
+// because it becomes a sealed one. `failing_ns` is not part of what was set up: see FailingTimes.
 constexpr std::array<const char*, schema_version> migrations{R"sql(
 CREATE TABLE meta (
   name TEXT NOT NULL PRIMARY KEY,
@@ -59,6 +59,7 @@ ALTER TABLE webhook ADD COLUMN previous_secret BLOB NOT NULL DEFAULT x'';
 ALTER TABLE webhook ADD COLUMN previous_secret_until INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE webhook ADD COLUMN settings BLOB NOT NULL DEFAULT x'';
 ALTER TABLE webhook ADD COLUMN rate_per_second INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE webhook ADD COLUMN failing_ns INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 }  // namespace
