@@ -1,6 +1,7 @@
 // ringpost-sink: a receiver that counts, verifies and misbehaves on request.
 
 #include "base/json_writer.h"
+#include "dialect/dialect.h"
 #include "io/linux_ring.h"
 #include "net/tls.h"
 #include "ringpost/version.h"
@@ -154,6 +155,24 @@ int run(const Setup& setup) {
 }
 
 }  // namespace
+
+/// `--standard-secret` and so on: one for each dialect whose requests can be verified.
+void add_secret_options(CLI::App& app, std::vector<Secret>& secrets) {
+  for (const dialect::Dialect* dialect : dialect::all()) {
+    if (!dialect->verifies()) continue;
+    const std::string name{dialect->name()};
+    app.add_option_function<std::string>(
+        "--" + name + "-secret",
+        [&secrets, dialect](const std::string& text) {
+          const std::string_view objection = dialect->object_to_secret(text);
+          if (!objection.empty())
+            throw CLI::ValidationError("the secret " + std::string{objection});
+          secrets.push_back({dialect, text});
+        },
+        "Verify requests of the " + name + " dialect with this");
+  }
+}
+
 }  // namespace ringpost::sink
 
 int main(int argc, char** argv) {
@@ -171,10 +190,7 @@ int main(int argc, char** argv) {
                  "PEM; without it one is made for loopback");
   app.add_option("--key", setup.key_file, "PEM key of --certificate");
   app.add_option("--ca-out", setup.ca_out, "Write the CA of the made certificate here");
-  app.add_option("--standard-secret", options.standard_secret,
-                 "Verify Standard Webhooks signatures with this secret (whsec_…)");
-  app.add_option("--bitrise-secret", options.bitrise_secret,
-                 "Verify Bitrise-Hook-Signature with this");
+  ringpost::sink::add_secret_options(app, options.secrets);
   app.add_option("--status", options.status, "Status of every answer")
       ->check(CLI::Range(200, 599))
       ->capture_default_str();
