@@ -53,6 +53,9 @@ std::vector<Case> make_cases() {
       {"standard v1", "standard", made_key("whsec_"), "", "HMAC", 1100},
       {"standard v1a", "standard", made_key("whsk_"), "", "Ed25519", 0},
       {"bitrise", "bitrise", "secret", "", "HMAC", 1100},
+      {"buildkite token", "buildkite", "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "{}", "", 1100},
+      {"buildkite signature", "buildkite", "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+       R"({"token_mode":"signature"})", "HMAC", 1100},
       {"cloudevents structured", "cloudevents", "", "", "", 0},
       {"cloudevents binary", "cloudevents", "", R"({"mode":"binary"})", "", 0},
   };

@@ -171,10 +171,22 @@ int remove(Session& session, const std::string& id) {
   return 0;
 }
 
+int ping(Session& session, const std::string& id) {
+  const auto answer = session.call("POST", "/v1/webhooks/" + id + "/ping");
+  if (!answer) return session.failure_code();
+  if (session.json) return 0;
+  simdjson::dom::parser parser;
+  simdjson::dom::element delivery;
+  if (parser.parse(answer->body).get(delivery) == simdjson::SUCCESS) {
+    std::printf("delivery %s\n", text_of(delivery, "/id").c_str());
+  }
+  return 0;
+}
+
 void add_webhook_options(CLI::App& command, WebhookOptions& options, bool creating) {
   command.add_option("--url", options.url, "Where to deliver, https://…")->required(creating);
   if (creating) {
-    command.add_option("--dialect", options.dialect, "standard (default) or bitrise");
+    command.add_option("--dialect", options.dialect, "standard (default), bitrise or buildkite");
     command.add_option("--organization", options.organization, "Owner; default: default");
   }
   command.add_option("--description", options.description, "A word for people");
@@ -242,6 +254,10 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
       };
     });
   };
+  command("ping", "Send it an event of type ping, whatever it subscribed to", true)
+      ->callback(
+          [&, options] { action = [&session, options] { return ping(session, options->id); }; });
+
   verb("enable", "Deliver to it again");
   verb("disable", "Stop delivering to it; what is pending is cancelled");
   verb("rotate-secret", "Mint a new signing secret and show it once");

@@ -7,10 +7,12 @@
 #include "http/syntax.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace ringpost::control {
 
+using journal::DeliveryStatus;
 using subscription::Webhook;
 using subscription::WebhookState;
 
@@ -100,9 +102,15 @@ Result<void> Control::finish_recovery() {
 void Control::handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now) {
   RINGPOST_ASSERT(shard < counters_.size());
   wall_now_ = wall_now;
-  now_ = now;
-  if (!started_at_) started_at_ = now;
+  begin(now);
   std::visit([&](auto&& content) { on(shard, std::move(content)); }, std::move(message));
+}
+
+void Control::begin(Instant now) {
+  now_ = now;
+  if (started_at_) return;
+  started_at_ = now;
+  registry_.failing().begin(now);
 }
 
 void Control::on(uint32_t shard, ApiRequest&& message) {
@@ -129,6 +137,39 @@ void Control::on(uint32_t, OutcomeRecorded&& message) {
                        .status = message.status,
                        .started_at = message.started_at,
                        .next_attempt_at = message.next_attempt_at});
+  judge(message);
+}
+
+/// A webhook all of whose deliveries have failed for as long as its dialect bears is broken.
+void Control::judge(const OutcomeRecorded& outcome) {
+  const bool failed =
+      outcome.status == DeliveryStatus::pending || outcome.status == DeliveryStatus::dead;
+  if (outcome.status == DeliveryStatus::delivered) {
+    registry_.failing().clear(outcome.webhook_number);
+  }
+  if (!failed || outcome.attempt == 0) return;
+  const Webhook* webhook = registry_.find(outcome.webhook_number);
+  if (webhook == nullptr || !webhook->active()) return;
+  const Duration bearable = dialect::of(*webhook).broken_after();
+  if (bearable == Duration::zero()) return;
+  if (registry_.failing().on_failure(webhook->number, now_) < bearable) return;
+  const auto hours = std::chrono::duration_cast<std::chrono::hours>(bearable).count();
+  stop_broken(*webhook, "every delivery failed for " + std::to_string(hours) + " hours");
+}
+
+void Control::stop_broken(const Webhook& webhook, std::string reason) {
+  Webhook changed = webhook;
+  changed.state = WebhookState::broken;
+  changed.state_reason = std::move(reason);
+  changed.updated_at = wall_now_;
+  const auto updated = registry_.update(std::move(changed));
+  if (!updated) {  // Its next failure tries again.
+    log_error("a webhook that is broken stays active, because the store failed: " +
+              describe(updated.error()));
+    return;
+  }
+  log_warning("webhook " + (*updated)->id.to_text() + " is broken: " + (*updated)->state_reason);
+  publisher_.on_change();
 }
 
 void Control::on(uint32_t, EndpointGone&& message) {
@@ -263,8 +304,22 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
 
 Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
                     Outgoing& outgoing) {
+  std::optional<api::Rate> rate;
+  const auto limits = dialect.rate_limits();
+  if (limits && call.token != nullptr) {
+    rate = rate_limiter_.count({.api = dialect.name(),
+                                .organization = call.token->organization,
+                                .token_number = call.token->number},
+                               *limits, now_);
+    if (rate->exceeded()) {
+      http::Response refused = dialect.refuse_rate(*rate);
+      dialect.write_rate(*rate, refused);
+      return {std::move(refused)};
+    }
+  }
   desk_.begin(call, now_);
   Answer answer = dialect.handle(route, call, desk_);
+  if (rate) dialect.write_rate(*rate, answer.response);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
   outgoing.api = &dialect;
   RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
@@ -284,6 +339,7 @@ Call Control::call_of(const ApiRequest& message, const api::Match& match,
           .parameters = match.parameters,
           .base_url = std::move(base),
           .peer = &message.peer,
+          .webhook_ips = options_.webhook_ips,
           .now = wall_now_};
 }
 
@@ -297,6 +353,7 @@ Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
     case Operation::webhook_enable: return webhook_api_.set_active(call, true);
     case Operation::webhook_disable: return webhook_api_.set_active(call, false);
     case Operation::webhook_rotate_secret: return webhook_api_.rotate_secret(call);
+    case Operation::webhook_ping: return delivery_api_.ping(call, outgoing);
     case Operation::webhook_deliveries: return delivery_api_.list(call);
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call, outgoing);
@@ -338,8 +395,7 @@ void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
 
 bool Control::step(WallTime wall_now, Instant now) {
   wall_now_ = wall_now;
-  now_ = now;
-  if (!started_at_) started_at_ = now;
+  begin(now);
   const auto preparing = journals_.step(wall_now);
   provide_segments();
   const bool wall_trusted = wall_clock_.observe(wall_now, now);
@@ -351,7 +407,10 @@ bool Control::step(WallTime wall_now, Instant now) {
   const bool ageing = retention_.pending() || tokens_.any_expires() || audit_.pending();
   if (ageing) next_due_ = now + retention_interval;
   if (preparing == JournalAccess::Progress::stuck || !reclaimed) next_due_ = now + retry_interval;
-  return preparing == JournalAccess::Progress::working || removing;
+  const bool writing = registry_.failing().step(now);
+  if (const auto due = registry_.failing().due())
+    next_due_ = std::min(next_due_.value_or(*due), *due);
+  return preparing == JournalAccess::Progress::working || removing || writing;
 }
 
 /// Removes tokens that have expired. @returns whether there may be more.

@@ -12,6 +12,7 @@
 #include "control/management_desk.h"
 #include "control/messages.h"
 #include "control/publisher.h"
+#include "control/rate_limiter.h"
 #include "control/retention.h"
 #include "control/segment_ledger.h"
 #include "control/token_registry.h"
@@ -46,7 +47,8 @@ class Control {
     WebhookChecks checks;
     /// Scheme and authority under which clients reach the relay; empty: as each request says.
     std::string public_url;
-    std::vector<LoginUser> users;  ///< Who may log in with a password.
+    std::vector<LoginUser> users;          ///< Who may log in with a password.
+    std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
     uint64_t prng_seed = 0;
   };
 
@@ -113,6 +115,9 @@ class Control {
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
   bool tidy_tokens(WallTime wall_now);
+  void judge(const OutcomeRecorded& outcome);
+  void stop_broken(const subscription::Webhook& webhook, std::string reason);
+  void begin(Instant now);
 
   Store& store_;
   subscription::SubscriptionTable& table_;
@@ -137,6 +142,7 @@ class Control {
   ManagementDesk desk_;
   TokenApi token_api_;
   WallClockTrust wall_clock_;
+  RateLimiter rate_limiter_;
 
   WallTime wall_now_{};
   Instant now_{};

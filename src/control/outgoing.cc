@@ -27,4 +27,15 @@ journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t>
   return journal::EventCodec::encode(event);
 }
 
+Outgoing ping_for(const subscription::Webhook& webhook, std::string_view data, WallTime now,
+                  Prng& random, uint32_t shard_count) {
+  const std::string source = "webhook/" + webhook.id.to_text();
+  const journal::EventView event{.organization = webhook.organization,
+                                 .source = source,
+                                 .type = "ping",
+                                 .data = as_bytes(data)};
+  return {encode_for(event, webhook.number, now, random),
+          subscription::owner_shard(webhook, shard_count)};
+}
+
 }  // namespace ringpost::control

@@ -3,9 +3,15 @@
 #include "base/clock.h"
 #include "base/prng.h"
 #include "journal/record.h"
+#include "subscription/webhook.h"
 
 #include <cstdint>
 #include <span>
+#include <string_view>
+
+namespace ringpost::dialect {
+class Dialect;
+}
 
 namespace ringpost::dialect {
 class Dialect;
@@ -32,5 +38,10 @@ inline journal::EventRef encode_for(const journal::EventView& event, uint32_t we
                                     WallTime now, Prng& random) {
   return encode_for(event, std::span{&webhook_number, 1}, now, random);
 }
+
+/// An event of type `ping` for one webhook alone.
+/// @param data  as Dialect::ping gave it.
+Outgoing ping_for(const subscription::Webhook& webhook, std::string_view data, WallTime now,
+                  Prng& random, uint32_t shard_count);
 
 }  // namespace ringpost::control

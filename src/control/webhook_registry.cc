@@ -12,7 +12,7 @@ namespace ringpost::control {
 using subscription::Webhook;
 
 WebhookRegistry::WebhookRegistry(Store& store, subscription::SubscriptionTable& table)
-    : store_(store), table_(table) {}
+    : store_(store), table_(table), failing_(store) {}
 
 Result<void> WebhookRegistry::load(TokenRegistry& tokens) {
   const auto loaded = store_.load(
@@ -25,7 +25,7 @@ Result<void> WebhookRegistry::load(TokenRegistry& tokens) {
       [&](subscription::Token&& token) { tokens.add_loaded(std::move(token)); });
   if (!loaded) return loaded;
   table_.publish();
-  return {};
+  return failing_.load();
 }
 
 Result<const Webhook*> WebhookRegistry::create(Webhook webhook) {
@@ -43,6 +43,7 @@ Result<const Webhook*> WebhookRegistry::update(Webhook webhook) {
   if (auto stored = store_.update_webhook(webhook); !stored) return stored.error();
   if (before->active() && !webhook.active()) ended_.push_back(webhook.number);
   if (webhook.active()) std::erase(ended_, webhook.number);
+  if (webhook.active() && !before->active()) failing_.clear(webhook.number);
   groups_.erase(Key{group_key(*before), webhook.id});
   add_to_group(webhook);
   const uint32_t number = webhook.number;
@@ -57,6 +58,7 @@ Result<void> WebhookRegistry::remove(const Webhook& webhook) {
   groups_.erase(Key{group_key(webhook), webhook.id});
   std::erase(ended_, number);
   ended_.push_back(number);
+  failing_.forget(number);
   changed_[number] = std::nullopt;
   table_.remove(number);
   return {};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "control/failing_times.h"
 #include "subscription/table.h"
 #include "subscription/webhook.h"
 
@@ -46,6 +47,8 @@ class WebhookRegistry {
                                                   std::string_view dialect,
                                                   std::string_view group) const;
   size_t count() const { return ids_.size(); }
+  /// In step with the webhooks: enabling one clears its time.
+  FailingTimes& failing() { return failing_; }
 
   struct Published {
     uint64_t version = 0;
@@ -69,6 +72,7 @@ class WebhookRegistry {
   // What the table's current snapshot does not show yet. Empty: removed.
   std::unordered_map<uint32_t, std::optional<subscription::Webhook>> changed_;
   std::vector<uint32_t> ended_;
+  FailingTimes failing_;
 };
 
 }  // namespace ringpost::control

@@ -55,6 +55,13 @@ bool Dialect::retries_status(uint16_t) const {
   return true;
 }
 
+std::string Dialect::ping(const Webhook& webhook, std::string_view) const {
+  std::string data;
+  JsonWriter json{data};
+  json.begin_object().member("webhook", webhook.id.to_text()).end_object();
+  return data;
+}
+
 bool Dialect::asks_first(const Webhook&) const {
   return false;
 }
@@ -73,6 +80,12 @@ bool Dialect::owns_path(std::string_view) const {
 
 http::Response Dialect::refuse(const api::Problem& problem) const {
   return http::problem_response(problem);
+}
+
+http::Response Dialect::refuse_rate(const api::Rate& rate) const {
+  api::Problem problem = api::refusal(429, "too many calls of this token or its organization");
+  problem.retry_after_s = rate.tightest().reset_s;
+  return refuse(problem);
 }
 
 api::Answer Dialect::handle(const api::Route&, const api::Call&, api::Management&) const {

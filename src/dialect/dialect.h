@@ -4,6 +4,7 @@
 #include "api/call.h"
 #include "api/management.h"
 #include "api/problem.h"
+#include "api/rate.h"
 #include "api/route.h"
 #include "base/clock.h"
 #include "dialect/renderer.h"
@@ -84,6 +85,20 @@ class Dialect {
   virtual bool asks_first(const subscription::Webhook& webhook) const;
   /// How long every delivery may fail before the webhook is broken; zero: for ever.
   virtual Duration broken_after() const { return {}; }
+  /// The data of an event of the type `ping`, which tries the webhook out: a JSON object.
+  /// @param base_url  as Call::base_url.
+  virtual std::string ping(const subscription::Webhook& webhook, std::string_view base_url) const;
+
+  // --- receiving, for who takes its requests
+
+  /// Whether its requests carry anything that proves who sent them.
+  virtual bool verifies() const { return false; }
+  /// Whether a request was sent by who knows `secret`, and why not. Only where `verifies`.
+  /// @param secret  one that `object_to_secret` has no objection to.
+  virtual Verdict verify(const Received& received, std::string_view secret,
+                         const Freshness& freshness) const;
+  /// What is the same in all attempts of one delivery and in no other delivery; empty: unknown.
+  virtual std::string_view delivery_of(const Received& received) const;
 
   // --- receiving, for who takes its requests
 
@@ -105,6 +120,12 @@ class Dialect {
   virtual bool takes_bare_token() const { return false; }
   /// The refusal in this API's own shape.
   virtual http::Response refuse(const api::Problem& problem) const;
+  /// How many calls it takes from one organization and one token; nothing: any number.
+  virtual std::optional<api::RateLimits> rate_limits() const { return std::nullopt; }
+  /// Tells in an answer how much is left.
+  virtual void write_rate(const api::Rate&, http::Response&) const {}
+  /// The answer to a call beyond the limits.
+  virtual http::Response refuse_rate(const api::Rate& rate) const;
   virtual api::Answer handle(const api::Route& route, const api::Call& call,
                              api::Management& management) const;
   /// How webhooks are put together for lists: Management::webhooks gives one group.

@@ -13,7 +13,9 @@ namespace ringpost::dialect {
 /// `fixed part` + dialect's headers + `append_common` + `finish`.
 
 /// Request line, Host, User-Agent and the user's own headers.
-std::string fixed_part(const subscription::Webhook& webhook, std::string_view method = "POST");
+/// @param user_agent  empty: `ringpost/<version>`.
+std::string fixed_part(const subscription::Webhook& webhook, std::string_view method = "POST",
+                       std::string_view user_agent = {});
 
 inline void append_header(std::string& head, std::string_view name, std::string_view value) {
   head.append(name).append(": ").append(value).append("\r\n");
@@ -24,6 +26,9 @@ inline void append_header(std::string& head, std::string_view name, uint64_t val
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
   append_header(head, name, {digits, static_cast<size_t>(end - digits)});
 }
+
+/// Content-Type, a redelivery's own headers, Content-Length of `request.body`, and the blank line.
+void finish_untraced(Request& request, const AttemptFacts& facts, std::string_view content_type);
 
 /// traceparent if the event carries one, Content-Type, a redelivery's own headers, Content-Length
 /// of `request.body`, and the blank line.

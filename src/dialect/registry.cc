@@ -1,4 +1,5 @@
 #include "dialect/bitrise/bitrise.h"
+#include "dialect/buildkite/buildkite.h"
 #include "dialect/cloudevents/cloudevents.h"
 #include "dialect/dialect.h"
 #include "dialect/standard/standard.h"
@@ -10,7 +11,7 @@
 namespace ringpost::dialect {
 
 std::span<const Dialect* const> all() {
-  static const std::array dialects{&standard::dialect(), &bitrise::dialect(),
+  static const std::array dialects{&standard::dialect(), &bitrise::dialect(), &buildkite::dialect(),
                                    &cloudevents::dialect()};
   return dialects;
 }

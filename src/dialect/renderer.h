@@ -21,8 +21,8 @@ inline constexpr size_t rendered_body_bytes_max = 256 * 1024;
 struct AttemptFacts {
   const journal::EventView& event;
   Ulid delivery;
-  uint32_t attempt = 1;  ///< 1 for the first.
-  WallTime now{};        ///< Goes into signatures: every attempt is signed afresh.
+  uint32_t attempt = 1;       ///< 1 for the first.
+  WallTime now{};             ///< Goes into signatures: every attempt is signed afresh.
   std::string_view origin{};  ///< The DNS name by which this relay introduces itself.
 };
 

@@ -455,6 +455,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   server.text("data_dir", config.data_dir);
   server.duration("drain_max", config.drain_max, seconds{0}, hours{1});
   read_public_url(server, config);
+  read_networks(server, "webhook_ips", config.webhook_ips);
   server.finish();
 
   Section ingest = root.table("ingest");

@@ -39,6 +39,7 @@ struct Config {
   Duration drain_max = std::chrono::seconds{30};
   std::string public_url;   ///< Scheme and authority, no slash at the end; empty: not given.
   std::string public_host;  ///< Its host; empty: not given.
+  std::vector<std::string> webhook_ips;  ///< Networks.
 
   std::vector<ListenerConfig> listeners;
 

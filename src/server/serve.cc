@@ -85,6 +85,7 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
                          .entries_max = static_cast<uint32_t>(config.idempotency_entries_max)};
   options.retention = {.age = config.retention_age, .bytes = config.retention_bytes};
   options.history_deliveries_max = config.history_deliveries_max;
+  options.webhook_ips = config.webhook_ips;
   options.policy = std::move(policy);
   options.event_limits = {.event_bytes_max = static_cast<uint32_t>(config.event_bytes_max),
                           .batch_bytes_max = static_cast<uint32_t>(config.batch_bytes_max),

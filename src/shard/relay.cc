@@ -189,6 +189,7 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                                 .checks = make_checks(options_.policy),
                                 .public_url = options_.public_url,
                                 .users = options_.users,
+                                .webhook_ips = options_.webhook_ips,
                                 .prng_seed = random_.next()});
   if (const auto loaded = control_->load(); !loaded) {
     problem = "the control store cannot be read: " + std::string(store_.last_problem());

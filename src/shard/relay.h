@@ -32,6 +32,7 @@ struct RelayOptions {
   ingest::IdempotencyWindow::Options idempotency;
   control::Retention::Options retention;
   uint64_t history_deliveries_max = 1'000'000;
+  std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
   net::EgressPolicy policy;
   ingest::EventLimits event_limits;
   ingest::ServerLimits server;

@@ -13,6 +13,7 @@
 #include <simdjson.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -226,6 +227,7 @@ constexpr RouteCase route_cases[] = {
     {"POST", "/v1/webhooks/ID/enable", Scope::webhooks_write},
     {"POST", "/v1/webhooks/ID/disable", Scope::webhooks_write},
     {"POST", "/v1/webhooks/ID/rotate-secret", Scope::webhooks_write},
+    {"POST", "/v1/webhooks/ID/ping", Scope::webhooks_write},
     {"GET", "/v1/webhooks/ID/deliveries", Scope::deliveries_read},
     {"GET", "/v1/deliveries/ID", Scope::deliveries_read},
     {"POST", "/v1/deliveries/ID/redeliver", Scope::deliveries_redeliver},
@@ -290,6 +292,7 @@ TEST_F(ControlTest, HidesOtherOrganizationsObjects) {
            {"DELETE", "/v1/webhooks/" + id},
            {"POST", "/v1/webhooks/" + id + "/disable"},
            {"POST", "/v1/webhooks/" + id + "/rotate-secret"},
+           {"POST", "/v1/webhooks/" + id + "/ping"},
            {"GET", "/v1/webhooks/" + id + "/deliveries"},
            {"GET", "/v1/deliveries/" + delivery},
            {"POST", "/v1/deliveries/" + delivery + "/redeliver"},
@@ -714,6 +717,186 @@ TEST_F(ControlTest, TellsWhyARedeliveryIsRefused) {
   EXPECT_EQ(ask("POST", path).status, 409);
   ASSERT_EQ(ask("DELETE", "/v1/webhooks/" + id).status, 204);
   EXPECT_EQ(ask("POST", path).status, 409);
+}
+
+// --- trying a webhook out -----------------------------------------------------------------------
+
+TEST_F(ControlTest, PingsAWebhookWhateverItSubscribedTo) {
+  const std::string id = make_webhook(R"(, "events": ["other/event"])");
+  const uint32_t number = number_of(id);
+  send("POST", "/v1/webhooks/" + id + "/ping");
+  EXPECT_FALSE(answered());
+  const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
+  const auto ping = post_.take<Redeliver>(owner);
+  ASSERT_TRUE(ping);
+  const journal::EventView& event = ping->event->view();
+  EXPECT_EQ(event.type, "ping");
+  EXPECT_EQ(event.source, "webhook/" + id);
+  EXPECT_EQ(event.organization, "default");
+  EXPECT_EQ(as_text(event.data), R"({"webhook":")" + id + R"("})");
+  EXPECT_FALSE(event.is_redelivery());
+  ASSERT_EQ(event.webhook_count(), 1u);
+  EXPECT_EQ(event.webhook_number(0), number);
+  tell(owner, RedeliverDone{ping->ticket, false, {}, event.uid});
+  const auto response = answered();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 202);
+  Json json(response->body);
+  const std::string delivery = journal::delivery_id(event.uid, number).to_text();
+  EXPECT_EQ(json.text("/id"), delivery);
+  EXPECT_EQ(json.text("/event/type"), "ping");
+  EXPECT_EQ(response->headers[0].value, "/v1/deliveries/" + delivery);
+}
+
+TEST_F(ControlTest, PingsAsTheDialectSays) {
+  const std::string id = make_webhook(R"(, "dialect": "buildkite")");
+  send("POST", "/v1/webhooks/" + id + "/ping");
+  const uint32_t owner =
+      subscription::owner_shard(*table_.current().webhook(number_of(id)), shard_count);
+  const auto ping = post_.take<Redeliver>(owner);
+  ASSERT_TRUE(ping);
+  const std::string data{as_text(ping->event->view().data)};
+  EXPECT_EQ(Json(data).text("/event"), "ping");
+  EXPECT_EQ(Json(data).text("/service/settings/url"), "https://ci.example.org/in");
+}
+
+TEST_F(ControlTest, DoesNotPingWhatIsNotActive) {
+  const std::string id = make_webhook();
+  ask("POST", "/v1/webhooks/" + id + "/disable");
+  EXPECT_EQ(ask("POST", "/v1/webhooks/" + id + "/ping").status, 409);
+}
+
+// --- webhooks all of whose deliveries fail ------------------------------------------------------
+
+class BrokenTest : public ControlTest {
+ protected:
+  static constexpr int64_t hour_s = 3600;
+  static constexpr int64_t bearable_s = 7 * 24 * hour_s;
+
+  BrokenTest() : id_(make_webhook(R"(, "dialect": "buildkite")")), number_(number_of(id_)) {}
+
+  std::string state() { return Json(ask("GET", "/v1/webhooks/" + id_).body).text("/state"); }
+  void fail() { settle_delivery(accept(number_), DeliveryStatus::pending, 1, 500); }
+
+  const std::string id_;
+  const uint32_t number_;
+};
+
+TEST_F(BrokenTest, BreaksAfterAWeekOfFailures) {
+  fail();
+  for (int64_t day = 1; day < 7; ++day) {
+    clock_ = day * 24 * hour_s;
+    fail();
+    EXPECT_EQ(state(), "active") << day;
+  }
+  clock_ = bearable_s + 60;
+  fail();
+  settle();
+  EXPECT_EQ(state(), "broken");
+  const std::set<uint32_t> ended(ended_.begin(), ended_.end());  // Each shard is told.
+  EXPECT_EQ(ended, std::set<uint32_t>{number_});
+  EXPECT_EQ(matches(), 0u);
+  EXPECT_EQ(Json(ask("GET", "/v1/webhooks/" + id_).body).text("/state_reason"),
+            "every delivery failed for 168 hours");
+}
+
+TEST_F(BrokenTest, BeginsAnewAfterASuccess) {
+  fail();
+  clock_ = bearable_s - hour_s;
+  settle_delivery(accept(number_), DeliveryStatus::delivered);
+  clock_ = bearable_s + hour_s;
+  fail();
+  EXPECT_EQ(state(), "active");
+  clock_ = 2 * bearable_s;
+  fail();
+  EXPECT_EQ(state(), "active");
+  clock_ = 2 * bearable_s + 2 * hour_s;
+  fail();
+  EXPECT_EQ(state(), "broken");
+}
+
+TEST_F(BrokenTest, BeginsAnewWhenItIsEnabled) {
+  fail();
+  clock_ = bearable_s + hour_s;
+  fail();
+  EXPECT_EQ(state(), "broken");
+  EXPECT_EQ(ask("POST", "/v1/webhooks/" + id_ + "/enable").status, 200);
+  fail();
+  EXPECT_EQ(state(), "active");
+  clock_ += bearable_s - hour_s;
+  fail();
+  EXPECT_EQ(state(), "active");
+}
+
+TEST_F(BrokenTest, RemembersAcrossARestartAndCountsOnlyTheTimeItRan) {
+  fail();
+  clock_ = bearable_s / 2;
+  fail();
+  control_->step(at(clock_), monotonic(clock_));  // Writes what is due.
+  clock_ += 100 * bearable_s;                     // Switched off.
+  restart();
+  fail();
+  EXPECT_EQ(state(), "active");
+  clock_ += bearable_s / 2 + hour_s;
+  fail();
+  EXPECT_EQ(state(), "broken");
+}
+
+TEST_F(BrokenTest, IgnoresWhatIsNoFailure) {
+  fail();
+  clock_ = bearable_s + hour_s;
+  settle_delivery(accept(number_), DeliveryStatus::in_flight, 1, 0);
+  settle_delivery(accept(number_), DeliveryStatus::cancelled, 0, 0);
+  EXPECT_EQ(state(), "active");
+}
+
+TEST_F(BrokenTest, LetsOtherDialectsFailForEver) {
+  const std::string id = make_webhook();
+  const uint32_t number = number_of(id);
+  settle_delivery(accept(number), DeliveryStatus::dead, 1, 500);
+  clock_ = 10 * bearable_s;
+  settle_delivery(accept(number), DeliveryStatus::dead, 1, 500);
+  EXPECT_EQ(Json(ask("GET", "/v1/webhooks/" + id).body).text("/state"), "active");
+}
+
+// --- limits of a dialect's API ------------------------------------------------------------------
+
+std::string header_of(const http::Response& response, std::string_view name) {
+  for (const http::Header& header : response.headers) {
+    if (header.name == name) return header.value;
+  }
+  return "(absent)";
+}
+
+TEST_F(ControlTest, CountsCallsOfADialectsApi) {
+  const std::string path = "/v2/organizations/default/services";
+  for (int call = 1; call <= 50; ++call) {
+    const auto response = ask("GET", path);
+    ASSERT_EQ(response.status, 200) << response.body;
+    EXPECT_EQ(header_of(response, "RateLimit-User-Remaining"), std::to_string(50 - call));
+    EXPECT_EQ(header_of(response, "RateLimit-Remaining"), std::to_string(200 - call));
+  }
+  const auto refused = ask("POST", path, "{}");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(header_of(refused, "RateLimit-User-Remaining"), "0");
+  EXPECT_EQ(header_of(refused, "Retry-After"), "60");
+  EXPECT_EQ(Json(refused.body).number("/limit"), 50);
+  EXPECT_EQ(ask("GET", "/v1/webhooks").status, 200);  // The native API is another one.
+  add_token("second", "default", static_cast<uint8_t>(Scope::admin));
+  const auto other = ask("GET", path, {}, "second");
+  EXPECT_EQ(other.status, 200);
+  EXPECT_EQ(header_of(other, "RateLimit-Remaining"), "149");
+  EXPECT_EQ(header_of(ask("GET", path + "/x", {}, "second"), "RateLimit-User-Remaining"), "48");
+  clock_ += 60;
+  EXPECT_EQ(ask("GET", path).status, 200);
+}
+
+TEST_F(ControlTest, AnswersAnOpenRouteWithoutATokenAndUncounted) {
+  for (int call = 0; call < 300; ++call) {
+    const auto response = ask("GET", "/v2/meta", {}, "");
+    ASSERT_EQ(response.status, 200);
+    EXPECT_EQ(header_of(response, "RateLimit-Limit"), "(absent)");
+  }
 }
 
 // --- the shards' needs --------------------------------------------------------------------------

@@ -23,6 +23,7 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.data_dir, plain.data_dir);
   EXPECT_EQ(example.config.drain_max, plain.drain_max);
   EXPECT_EQ(example.config.public_url, plain.public_url);
+  EXPECT_EQ(example.config.webhook_ips, plain.webhook_ips);
   EXPECT_EQ(example.config.event_bytes_max, plain.event_bytes_max);
   EXPECT_EQ(example.config.batch_bytes_max, plain.batch_bytes_max);
   EXPECT_EQ(example.config.batch_events_max, plain.batch_events_max);
@@ -76,6 +77,7 @@ TEST(Config, ReadsAPublicUrlAsSchemeAndAuthority) {
 TEST(Config, ReadsSizesDurationsNetworksAndListeners) {
   const ConfigResult result = parse_config(R"([server]
 shards = 2
+webhook_ips = ["192.0.2.0/24", "2001:db8::/48"]
 [ingest]
 event_bytes_max = "2MiB"
 idempotency_window = "90m"
@@ -93,6 +95,7 @@ address = "unix:/run/ringpost/r.sock"
   EXPECT_EQ(result.config.event_bytes_max, 2u << 20);
   EXPECT_EQ(result.config.idempotency_window, std::chrono::minutes{90});
   EXPECT_EQ(result.config.allow_networks.size(), 2u);
+  EXPECT_EQ(result.config.webhook_ips, (std::vector<std::string>{"192.0.2.0/24", "2001:db8::/48"}));
   ASSERT_EQ(result.config.listeners.size(), 2u);
   EXPECT_TRUE(result.config.listeners[0].serves.events);
   EXPECT_FALSE(result.config.listeners[0].serves.api);
@@ -115,6 +118,8 @@ TEST(Config, NamesThePlaceOfEachProblem) {
               std::string::npos);
   EXPECT_TRUE(
       first_problem("[delivery]\nallow_networks = [\"10.0.0.1/8\"]\n").starts_with("test.toml:2:"));
+  EXPECT_TRUE(
+      first_problem("[server]\nwebhook_ips = [\"everywhere\"]\n").starts_with("test.toml:2:"));
   EXPECT_TRUE(first_problem("[[listener]]\nserves = [\"events\"]\n").find("needs an address") !=
               std::string::npos);
   EXPECT_TRUE(first_problem("[listener]\naddress = \"127.0.0.1:1\"\n").find("two brackets") !=

@@ -81,6 +81,8 @@ class DeliveryApi {
   Answer show(const Call& call);
   /// With When::stored, `redelivery` is to be sent, and `response` once its event is durable.
   Answer redeliver(const Call& call, Outgoing& outgoing);
+  /// Sends a webhook an event of type `ping`; the answer as for `redeliver`.
+  Answer ping(const Call& call, Outgoing& outgoing);
   Answer show_event(const Call& call);
 
  private:
@@ -89,6 +91,7 @@ class DeliveryApi {
     journal::EventRef event;
   };
   std::variant<Found, Problem> find(const Call& call);
+  Answer answer_new(const Outgoing& outgoing, const subscription::Webhook& webhook);
   std::variant<journal::EventRef, Problem> repeat(const Found& found,
                                                   const subscription::Webhook& webhook,
                                                   const Call& call,
