@@ -41,6 +41,7 @@ enum class Unrenderable : int32_t {
   target_bytes,      ///< The URL would be too long.
   body_bytes,        ///< The body would be too large.
   data_object,       ///< The event's data is no JSON object.
+  sends_nothing,     ///< The webhook takes calls and has nowhere to send to.
 };
 
 /// Who failed: whom a log line blames.

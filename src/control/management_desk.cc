@@ -43,6 +43,10 @@ std::vector<const Webhook*> ManagementDesk::webhooks(const Group& group) const {
   return parts_.registry.group(group.organization, group.dialect, group.name);
 }
 
+const Webhook* ManagementDesk::called_webhook(const Ulid& id) const {
+  return parts_.registry.find_called(id);
+}
+
 std::variant<const Webhook*, Problem> ManagementDesk::create(Webhook webhook) {
   webhook.organization = organization_;
   webhook.id = Ulid::mint_uuid(now_, parts_.random);
@@ -127,13 +131,17 @@ std::optional<Problem> ManagementDesk::redeliver(const LoggedDelivery& delivery)
   return std::nullopt;
 }
 
-std::optional<Problem> ManagementDesk::accept(EventView event) {
+std::optional<Problem> ManagementDesk::accept(EventView event, const Webhook* logged_at) {
   RINGPOST_ASSERT(!outgoing_);
   if (event.organization.empty()) event.organization = organization_;
   std::vector<const Webhook*> webhooks;
   matcher_.match(parts_.table.current(), event, webhooks);
   std::vector<uint32_t> numbers;
   for (const Webhook* webhook : webhooks) numbers.push_back(webhook->number);
+  if (logged_at != nullptr) {
+    RINGPOST_ASSERT(!logged_at->active());
+    numbers.push_back(logged_at->number);
+  }
   outgoing_ = Outgoing{encode_for(event, numbers, now_, parts_.random), 0};
   return std::nullopt;
 }
@@ -144,6 +152,12 @@ void ManagementDesk::notify(const Webhook& webhook, EventView event) {
   parts_.publisher.send_when_seen(
       owner_of(webhook),
       Redeliver{.ticket = 0, .event = encode_for(event, webhook.number, now_, parts_.random)});
+}
+
+uint64_t ManagementDesk::mint_number() {
+  const auto now_us = static_cast<uint64_t>(to_unix_ns(now_) / 1000);
+  last_number_ = std::max(last_number_ + 1, now_us);
+  return last_number_;
 }
 
 }  // namespace ringpost::control

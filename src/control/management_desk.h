@@ -41,6 +41,7 @@ class ManagementDesk final : public api::Management {
   const Webhook* webhook(std::string_view organization, const Ulid& id) const override;
   const Webhook* webhook(uint32_t number) const override;
   std::vector<const Webhook*> webhooks(const Group& group) const override;
+  const Webhook* called_webhook(const Ulid& id) const override;
   std::variant<const Webhook*, Problem> create(Webhook webhook) override;
   std::variant<const Webhook*, Problem> update(Webhook webhook) override;
   std::optional<Problem> remove(const Webhook& webhook) override;
@@ -53,10 +54,11 @@ class ManagementDesk final : public api::Management {
                                               const Ulid& id) override;
 
   std::optional<Problem> redeliver(const api::LoggedDelivery& delivery) override;
-  std::optional<Problem> accept(journal::EventView event) override;
+  std::optional<Problem> accept(journal::EventView event, const Webhook* logged_at) override;
   void notify(const Webhook& webhook, journal::EventView event) override;
 
   Prng& random() override { return parts_.random; }
+  uint64_t mint_number() override;
 
  private:
   std::optional<api::LoggedDelivery> read(const DeliveryFacts& facts);
@@ -66,6 +68,7 @@ class ManagementDesk final : public api::Management {
   dialect::Matcher matcher_;
   std::string organization_;
   WallTime now_{};
+  uint64_t last_number_ = 0;
   std::optional<Outgoing> outgoing_;
 };
 

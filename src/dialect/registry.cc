@@ -1,4 +1,5 @@
 #include "dialect/bitrise/bitrise.h"
+#include "dialect/devopness/devopness.h"
 #include "dialect/dialect.h"
 #include "dialect/standard/standard.h"
 
@@ -9,7 +10,8 @@
 namespace ringpost::dialect {
 
 std::span<const Dialect* const> all() {
-  static const std::array dialects{&standard::dialect(), &bitrise::dialect()};
+  static const std::array dialects{&standard::dialect(), &bitrise::dialect(),
+                                   &devopness::dialect()};
   return dialects;
 }
 
