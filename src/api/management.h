@@ -97,6 +97,15 @@ class Management {
   /// A number that no other call gets: microseconds since 1970, or more if those are taken. Below
   /// 2^53, so that every JSON reader keeps it, until the year 2255.
   virtual uint64_t mint_number() = 0;
+
+  struct Granted {
+    std::string token;  ///< Its text, told once.
+    WallTime expires_at{};
+  };
+  /// A token for a configured user; in force when an answer goes out with Answer::When::published.
+  /// @returns 401 or 429 as a problem, whose text and time tell nothing about which part was wrong.
+  virtual std::variant<Granted, Problem> login(std::string_view email,
+                                               std::string_view password) = 0;
 };
 
 }  // namespace ringpost::api

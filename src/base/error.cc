@@ -87,6 +87,7 @@ std::string_view describe(Unrenderable reason) {
     case Unrenderable::target_bytes: return "the URL would be too long";
     case Unrenderable::body_bytes: return "the body would be too large";
     case Unrenderable::data_object: return "its data is no JSON object";
+    case Unrenderable::sends_nothing: return "the webhook takes calls and sends nothing";
   }
   return "for a reason that this version does not know";  // The number may come from a file.
 }

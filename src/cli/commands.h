@@ -50,6 +50,7 @@ void add_session_options(CLI::App& command, Session& session,
 void add_send_command(CLI::App& app, Session& session, Action& action);
 void add_webhook_commands(CLI::App& app, Session& session, Action& action);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);
+void add_token_commands(CLI::App& app, Session& session, Action& action);
 void add_status_command(CLI::App& app, Session& session, Action& action);
 
 }  // namespace ringpost::cli

@@ -44,7 +44,8 @@ enum class Operation : uint8_t {
   remove,
   requests,
   show_request,
-  trigger
+  trigger,
+  login
 };
 
 enum class Kind : uint8_t { outgoing, incoming };
@@ -59,8 +60,9 @@ constexpr Route row(Operation operation, Kind kind, std::string_view method,
   return {.operation = code(operation, kind), .method = method, .pattern = pattern, .scope = scope};
 }
 
-constexpr Route trigger_row(std::string_view pattern) {
-  return {.operation = code(Operation::trigger, Kind::incoming),
+/// A route for anybody: a hook's callers know its id, and somebody who logs in has no token yet.
+constexpr Route open_row(Operation operation, std::string_view pattern) {
+  return {.operation = code(operation, Kind::incoming),
           .method = "POST",
           .pattern = pattern,
           .access = api::Access::open};
@@ -89,9 +91,10 @@ constexpr std::array table{
     row(requests, incoming, "GET", "/hooks/incoming/{hook_id}/requests", deliveries_read),
     row(requests, outgoing, "GET", "/hooks/outgoing/{hook_id}/requests", deliveries_read),
     row(show_request, outgoing, "GET", "/hook-requests/{hook_request_id}", deliveries_read),
-    trigger_row("/hooks/{hook_id}/trigger"),
-    trigger_row("/hooks/incoming/{hook_id}"),
-    trigger_row("/hooks-incoming/{hook_id}"),
+    open_row(trigger, "/hooks/{hook_id}/trigger"),
+    open_row(trigger, "/hooks/incoming/{hook_id}"),
+    open_row(trigger, "/hooks-incoming/{hook_id}"),
+    open_row(login, "/users/login"),
 };
 
 Problem no_such_hook() {
@@ -120,6 +123,7 @@ class Desk {
   Answer remove();
   Answer requests();
   Answer show_request();
+  Answer login();
 
  private:
   const Webhook* find() const;
@@ -309,6 +313,31 @@ Answer Desk::show_request() {
   return api::answer_json(200, std::move(body));
 }
 
+Answer Desk::login() {
+  api::JsonBody body;
+  if (auto problem = body.parse(call_.request.body)) return refuse(*problem);
+  std::string_view email;
+  std::string_view password;
+  if (body.root().at_key("email").get(email) != simdjson::SUCCESS) {
+    return refuse(invalid("email", "is required and must be a string"));
+  }
+  if (body.root().at_key("password").get(password) != simdjson::SUCCESS) {
+    return refuse(invalid("password", "is required and must be a string"));
+  }
+  const auto result = management_.login(email, password);
+  if (const auto* problem = std::get_if<Problem>(&result)) return refuse(*problem);
+  const auto& granted = std::get<Management::Granted>(result);
+  const Duration left = granted.expires_at - call_.now;
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object()
+      .member("access_token", granted.token)
+      .member("token_type", "Bearer")
+      .member("expires_in", std::chrono::duration_cast<std::chrono::seconds>(left).count())
+      .end_object();
+  return api::answer_json(200, std::move(text), Answer::When::published);
+}
+
 }  // namespace
 
 std::span<const Route> routes() {
@@ -316,8 +345,8 @@ std::span<const Route> routes() {
 }
 
 bool owns_path(std::string_view path) {
-  constexpr std::array<std::string_view, 5> roots{"hooks", "hooks-incoming", "hook-requests",
-                                                  "pipelines", "applications"};
+  constexpr std::array<std::string_view, 6> roots{
+      "hooks", "hooks-incoming", "hook-requests", "pipelines", "applications", "users"};
   path.remove_prefix(std::min<size_t>(path.size(), 1));
   return std::ranges::find(roots, path.substr(0, path.find('/'))) != roots.end();
 }
@@ -351,6 +380,7 @@ Answer handle(const Route& route, const Call& call, Management& management) {
     case Operation::requests: return desk.requests();
     case Operation::show_request: return desk.show_request();
     case Operation::trigger: return devopness::trigger(call, management);
+    case Operation::login: return desk.login();
   }
   return refuse(refusal(404, "there is no such path"));
 }

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "http/message.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace ringpost::http {
+
+/// How an API takes a token in the header Authorization.
+enum class TokenForm : uint8_t {
+  bearer,  ///< `Bearer <token>` (RFC 6750, 2.1)
+  bare,    ///< `<token>`
+  either,
+};
+
+/// A token of ours is far shorter; what is longer is none, and is not hashed.
+inline constexpr size_t token_bytes_max = 256;
+
+/// The token that a request shows.
+/// @returns a view into the request; empty if there is no such header, more than one (they can be
+///          read in two ways), one of another form, or a token that is too long.
+std::string_view presented_token(const Request& request, TokenForm form);
+
+}  // namespace ringpost::http
