@@ -345,8 +345,8 @@ std::span<const Route> routes() {
 }
 
 bool owns_path(std::string_view path) {
-  constexpr std::array<std::string_view, 6> roots{
-      "hooks", "hooks-incoming", "hook-requests", "pipelines", "applications", "users"};
+  constexpr std::array<std::string_view, 6> roots{"hooks",     "hooks-incoming", "hook-requests",
+                                                  "pipelines", "applications",   "users"};
   path.remove_prefix(std::min<size_t>(path.size(), 1));
   return std::ranges::find(roots, path.substr(0, path.find('/'))) != roots.end();
 }

@@ -52,7 +52,8 @@ void write_retry_of(JsonWriter& json, const HookRequest& request) {
 
 void write_attempt(JsonWriter& json, const Webhook& webhook, const OutcomeView& attempt) {
   const api::LoggedHead head = api::parse_logged_head(attempt.request_head);
-  json.member("url", head.first_line.empty() ? webhook.destination.url : head.url(webhook.destination.tls));
+  json.member(
+      "url", head.first_line.empty() ? webhook.destination.url : head.url(webhook.destination.tls));
   json.key("request_headers");
   api::write_headers(json, head);
   json.key("request_body");
