@@ -1,6 +1,7 @@
 """Devopness' hooks on a real relay: made over their API, filled in, filtered, logged and called."""
 
 import json
+import subprocess
 import time
 import unittest
 
@@ -224,6 +225,22 @@ class Hooks(unittest.TestCase):
         self.assertEqual(self.call(relay, path, VECTOR)[0], 404)
         relay.wait_until_settled()
         self.assertEqual(sink.received(), [])
+
+    def test_a_password_gives_a_token(self):
+        printed = subprocess.run([harness.RINGPOST, "hash-password"], input="correct horse\n",
+                                 capture_output=True, text=True, check=True, timeout=60).stdout
+        config = self.place.path / "relay.toml"
+        config.write_text('[[user]]\nemail = "ada@example.org"\n'
+                          f'password = "{printed.strip().split()[-1]}"\n')
+        relay = self.place.relay("--config", config)
+        login = {"email": "ada@example.org", "password": "correct horse"}
+        status, _, answer = self.ask(relay, "POST", "/users/login", login, Authorization="")
+        self.assertEqual((status, answer["token_type"], answer["expires_in"]),
+                         (200, "Bearer", 86400))
+        self.assertEqual(self.ask(relay, "GET", "/pipelines/33/hooks",
+                                  Authorization="Bearer " + answer["access_token"])[0], 200)
+        self.assertEqual(self.ask(relay, "POST", "/users/login",
+                                  dict(login, password="wrong"), Authorization="")[0], 401)
 
     def call(self, relay, path, body, signature=""):
         """A call as a git host makes it: without a token."""

@@ -127,6 +127,7 @@ class Desk {
 
  private:
   const Webhook* find() const;
+  std::optional<Problem> parse(api::JsonBody& body) const;
   std::optional<Problem> read_body(api::JsonBody& body, Webhook& webhook, Hook& hook);
   std::optional<Problem> read_name(simdjson::dom::object body, Webhook& webhook) const;
   std::optional<Problem> read_flags(simdjson::dom::object body, Webhook& webhook, Hook& hook) const;
@@ -143,7 +144,7 @@ const Webhook* Desk::find() const {
   const auto id = Ulid::parse_uuid(call_.id());
   const Webhook* webhook = id ? management_.webhook(call_.organization, *id) : nullptr;
   if (webhook == nullptr || webhook->dialect != dialect().name()) return nullptr;
-  return hook_of(*webhook).incoming == incoming_ ? webhook : nullptr;
+  return is_incoming(*webhook) == incoming_ ? webhook : nullptr;
 }
 
 std::string Desk::body_of(const Webhook& webhook, Shape shape) const {
@@ -188,8 +189,15 @@ std::optional<Problem> Desk::read_flags(simdjson::dom::object body, Webhook& web
   return std::nullopt;
 }
 
+/// Whatever is wrong with a body is 422 in this API.
+std::optional<Problem> Desk::parse(api::JsonBody& body) const {
+  auto problem = body.parse(call_.request.body);
+  if (problem) problem->status = 422;
+  return problem;
+}
+
 std::optional<Problem> Desk::read_body(api::JsonBody& body, Webhook& webhook, Hook& hook) {
-  if (auto problem = body.parse(call_.request.body)) return problem;
+  if (auto problem = parse(body)) return problem;
   if (auto problem = read_name(body.root(), webhook)) return problem;
   if (auto problem = read_flags(body.root(), webhook, hook)) return problem;
   return read_hook(call_.request.body, Layout::api, hook);
@@ -315,7 +323,7 @@ Answer Desk::show_request() {
 
 Answer Desk::login() {
   api::JsonBody body;
-  if (auto problem = body.parse(call_.request.body)) return refuse(*problem);
+  if (auto problem = parse(body)) return refuse(*problem);
   std::string_view email;
   std::string_view password;
   if (body.root().at_key("email").get(email) != simdjson::SUCCESS) {

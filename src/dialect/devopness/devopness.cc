@@ -190,7 +190,7 @@ class Devopness final : public Dialect {
     return groups;
   }
 
-  bool takes_calls(const Webhook& webhook) const override { return hook_of(webhook).incoming; }
+  bool takes_calls(const Webhook& webhook) const override { return is_incoming(webhook); }
 };
 
 }  // namespace

@@ -334,11 +334,16 @@ bool leads_to(const std::string& target_url, const subscription::Destination& de
 
 }  // namespace
 
-Hook hook_of(const Webhook& webhook) {
-  Hook hook;
+bool is_incoming(const Webhook& webhook) {
+  static const Path type = Path::constant("type");
   json::Document document;
   document.assign(webhook.settings);
-  hook.incoming = document.find(Path::constant("type")).text == "in";
+  return document.find(type).text == "in";
+}
+
+Hook hook_of(const Webhook& webhook) {
+  Hook hook;
+  hook.incoming = is_incoming(webhook);
   // What is stored was written by write_settings.
   static_cast<void>(read_hook(webhook.settings, Layout::flat, hook));
   if (!hook.incoming && !leads_to(hook.target_url, webhook.destination)) {

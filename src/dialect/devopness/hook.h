@@ -65,6 +65,9 @@ std::optional<api::Problem> read_hook(std::string_view json, Layout layout, Hook
 /// native API, that URL is the target.
 Hook hook_of(const subscription::Webhook& webhook);
 
+/// Whether the stored webhook is an incoming hook's. Cheaper than hook_of.
+bool is_incoming(const subscription::Webhook& webhook);
+
 /// A hook's templates and conditions, compiled.
 struct CompiledHook {
   std::optional<Template> target_url;  ///< There for an outgoing hook.

@@ -105,7 +105,10 @@ TEST_F(ApiTest, RefusesWithTheFieldNamed) {
         << answer.response.body;
     EXPECT_NE(value(answer, "message"), "");
   }
-  EXPECT_EQ(request("POST", "/pipelines/33/hooks/outgoing", "{").response.status, 400);
+  EXPECT_EQ(request("POST", "/pipelines/33/hooks/outgoing", "{").response.status, 422);
+  EXPECT_EQ(
+      request("POST", "/pipelines/33/hooks/outgoing", R"({"name":"a","name":"b"})").response.status,
+      422);
   EXPECT_EQ(request("POST", "/hooks/outgoing", R"({"name":"n","target_url":"https://a.example/"})")
                 .response.status,
             422);
