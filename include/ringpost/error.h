@@ -43,6 +43,7 @@ enum class Unrenderable : int32_t {
   body_bytes,        ///< The body would be too large.
   data_object,       ///< The event's data is no JSON object.
   head_bytes,        ///< The headers would be too large.
+  sends_nothing,     ///< The webhook takes calls and has nowhere to send to.
 };
 
 /// Who failed: whom a log line blames.

@@ -69,6 +69,10 @@ std::vector<const Webhook*> ManagementDesk::webhooks(const Group& group) const {
   return found;
 }
 
+const Webhook* ManagementDesk::called_webhook(const Ulid& id) const {
+  return parts_.registry.find_called(id);
+}
+
 std::variant<const Webhook*, Problem> ManagementDesk::create(Webhook webhook) {
   if (!may_see(webhook)) return beyond_token();
   webhook.organization = call_->organization;
@@ -174,7 +178,7 @@ std::optional<Problem> ManagementDesk::redeliver(const LoggedDelivery& delivery)
   return std::nullopt;
 }
 
-std::optional<Problem> ManagementDesk::accept(EventView event) {
+std::optional<Problem> ManagementDesk::accept(EventView event, const Webhook* logged_at) {
   RINGPOST_ASSERT(!outgoing_);
   if (event.organization.empty()) event.organization = call_->organization;
   if (!may_touch(event.source)) return beyond_token();
@@ -182,6 +186,10 @@ std::optional<Problem> ManagementDesk::accept(EventView event) {
   matcher_.match(parts_.table.current(), event, webhooks);
   std::vector<uint32_t> numbers;
   for (const Webhook* webhook : webhooks) numbers.push_back(webhook->number);
+  if (logged_at != nullptr) {
+    RINGPOST_ASSERT(!logged_at->active());
+    numbers.push_back(logged_at->number);
+  }
   outgoing_ = Outgoing{encode_for(event, numbers, call_->now, parts_.random), 0};
   return std::nullopt;
 }
@@ -215,6 +223,12 @@ std::variant<ManagementDesk::Granted, Problem> ManagementDesk::login(std::string
   }
   if (const auto* error = std::get_if<Error>(&result)) return store_failed(*error);
   return refusal(401, "the email or the password is wrong");
+}
+
+uint64_t ManagementDesk::mint_number() {
+  const auto now_us = static_cast<uint64_t>(to_unix_ns(call_->now) / 1000);
+  last_number_ = std::max(last_number_ + 1, now_us);
+  return last_number_;
 }
 
 }  // namespace ringpost::control

@@ -9,12 +9,13 @@ namespace ringpost::control {
 
 journal::EventView repetition(journal::EventView event, const Ulid& delivery) {
   event.redelivery_of = delivery;
+  event.uid = {};
   return event;
 }
 
 journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t> webhook_numbers,
                              WallTime now, Prng& random) {
-  event.uid = Ulid::mint(now, random);
+  if (event.uid == Ulid{}) event.uid = Ulid::mint(now, random);
   event.accepted_at = now;
   event.id_given = false;
   const std::string minted = event.uid.to_text();

@@ -30,8 +30,8 @@ struct Outgoing {
 /// `event` as the start of a new delivery that repeats `delivery`.
 journal::EventView repetition(journal::EventView event, const Ulid& delivery);
 
-/// Encodes an event for these webhooks, with a fresh uid. It takes no part in idempotency: a later
-/// event with its id is no duplicate of it.
+/// Encodes an event for these webhooks, with a fresh uid if it has none. It takes no part in
+/// idempotency: a later event with its id is no duplicate of it.
 journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t> webhook_numbers,
                              WallTime now, Prng& random);
 inline journal::EventRef encode_for(const journal::EventView& event, uint32_t webhook_number,

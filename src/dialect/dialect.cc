@@ -96,6 +96,14 @@ std::string Dialect::group(const Webhook&) const {
   return {};
 }
 
+std::vector<std::string> Dialect::groups(const Webhook& webhook) const {
+  return {group(webhook)};
+}
+
+bool Dialect::takes_calls(const Webhook&) const {
+  return false;
+}
+
 // --- all of them --------------------------------------------------------------------------------
 
 const Dialect* find(std::string_view name) {

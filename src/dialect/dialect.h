@@ -130,6 +130,10 @@ class Dialect {
                              api::Management& management) const;
   /// How webhooks are put together for lists: Management::webhooks gives one group.
   virtual std::string group(const subscription::Webhook& webhook) const;
+  /// All its groups, for a dialect whose webhooks can be in several; they differ.
+  virtual std::vector<std::string> groups(const subscription::Webhook& webhook) const;
+  /// Whether outsiders call it and know it by its id alone: Management::called_webhook finds it.
+  virtual bool takes_calls(const subscription::Webhook& webhook) const;
 };
 
 /// nullptr if there is no such dialect.

@@ -1,6 +1,7 @@
 #include "dialect/bitrise/bitrise.h"
 #include "dialect/buildkite/buildkite.h"
 #include "dialect/cloudevents/cloudevents.h"
+#include "dialect/devopness/devopness.h"
 #include "dialect/dialect.h"
 #include "dialect/standard/standard.h"
 
@@ -12,7 +13,7 @@ namespace ringpost::dialect {
 
 std::span<const Dialect* const> all() {
   static const std::array dialects{&standard::dialect(), &bitrise::dialect(), &buildkite::dialect(),
-                                   &cloudevents::dialect()};
+                                   &devopness::dialect(), &cloudevents::dialect()};
   return dialects;
 }
 

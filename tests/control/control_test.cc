@@ -685,6 +685,56 @@ TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
   EXPECT_FALSE(answered());  // Answered once.
 }
 
+// A call names its own log entry before it is stored, and no two get the same number.
+TEST_F(ControlTest, TakesACallOfAnIncomingHookByItsIdAlone) {
+  add_token("other-token", "other", static_cast<uint8_t>(subscription::Scope::admin));
+  const std::string id =
+      Json(ask("POST", "/pipelines/33/hooks/incoming", R"({"name":"n"})", "other-token").body)
+          .text("/id");
+  const std::string path = "/hooks/incoming/" + id;
+  EXPECT_EQ(ask("GET", path).status, 404);
+  std::vector<std::string> numbers;
+  for (int call = 0; call < 2; ++call) {
+    send("POST", path, "{}", "");
+    EXPECT_FALSE(answered());
+    const auto made = post_.take<Redeliver>(0);
+    ASSERT_TRUE(made);
+    const journal::EventView& event = made->event->view();
+    EXPECT_EQ(event.organization, "other");
+    EXPECT_EQ(event.type, "hook.triggered");
+    ASSERT_EQ(event.webhook_count(), 1u);
+    const Ulid request = journal::delivery_id(event.uid, event.webhook_number(0));
+    Json data{std::string{as_text(event.data)}};
+    EXPECT_EQ(data.text("/action/triggered_from/hook_request_id"), request.to_uuid_text());
+    tell(0, RedeliverDone{made->ticket, false, {}, event.uid});
+    const auto response = answered();
+    ASSERT_TRUE(response);
+    EXPECT_EQ(response->status, 200);
+    numbers.push_back(response->headers.at(0).value);
+  }
+  EXPECT_EQ(numbers[0].size(), numbers[1].size());
+  EXPECT_LT(numbers[0], numbers[1]);
+  EXPECT_EQ(ask("DELETE", path, {}, "other-token").status, 204);
+  EXPECT_EQ(ask("POST", path, "{}", "").status, 404);
+}
+
+TEST_F(ControlTest, ListsAHookInAllItsGroups) {
+  const std::string body =
+      R"({"name":"n","target_url":"https://a.example/","resource_type":"application","resource_id":44})";
+  const std::string id = Json(ask("POST", "/pipelines/33/hooks/outgoing", body).body).text("/id");
+  EXPECT_NE(ask("GET", "/pipelines/33/hooks").body, "[]");
+  EXPECT_NE(ask("GET", "/applications/44/hooks").body, "[]");
+  EXPECT_EQ(
+      ask("PUT", "/hooks/outgoing/" + id, R"({"id":")" + id + R"(","name":"n","resource_id":45})")
+          .status,
+      204);
+  EXPECT_EQ(ask("GET", "/applications/44/hooks").body, "[]");
+  EXPECT_NE(ask("GET", "/applications/45/hooks").body, "[]");
+  EXPECT_EQ(ask("DELETE", "/hooks/outgoing/" + id).status, 204);
+  EXPECT_EQ(ask("GET", "/pipelines/33/hooks").body, "[]");
+  EXPECT_EQ(ask("GET", "/applications/45/hooks").body, "[]");
+}
+
 TEST_F(ControlTest, KeepsTheStoredBytesWhenARedeliveryReplacesNothing) {
   const std::string id = make_webhook();
   const Ulid delivery = settle_delivery(accept(number_of(id)), DeliveryStatus::dead);

@@ -2,12 +2,14 @@
 
 #include "api/management.h"
 #include "api/route.h"
+#include "base/bytes.h"
 #include "dialect/dialect.h"
 #include "subscription/token.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -53,6 +55,9 @@ class FakeManagement final : public api::Management {
     event.uid = Ulid::mint(now, random_);
     event.accepted_at = now;
     event.organization = webhook.organization;
+    std::array<std::byte, 4> number{};
+    store_le(number.data(), webhook.number);
+    event.webhook_numbers = number;
     logged.push_front({.id = journal::delivery_id(event.uid, webhook.number),
                        .webhook_number = webhook.number,
                        .status = status,
@@ -78,11 +83,17 @@ class FakeManagement final : public api::Management {
     const auto found = stored.find(number);
     return found == stored.end() ? nullptr : &found->second;
   }
+  const Webhook* called_webhook(const Ulid& id) const override {
+    for (const auto& [number, webhook] : stored) {
+      if (webhook.id == id && of(webhook).takes_calls(webhook)) return &webhook;
+    }
+    return nullptr;
+  }
   std::vector<const Webhook*> webhooks(const Group& group) const override {
     std::vector<const Webhook*> found;
     for (const auto& [number, webhook] : stored) {
       if (webhook.organization == group.organization && webhook.dialect == group.dialect &&
-          of(webhook).group(webhook) == group.name) {
+          is_in(of(webhook).groups(webhook), group.name)) {
         found.push_back(&webhook);
       }
     }
@@ -150,20 +161,46 @@ class FakeManagement final : public api::Management {
     redelivered.push_back(delivery.id);
     return std::nullopt;
   }
-  std::optional<api::Problem> accept(journal::EventView event) override {
+  std::optional<api::Problem> accept(journal::EventView event, const Webhook* logged_at) override {
     if (failure) return *failure;
     if (event.organization.empty()) event.organization = organization;
+    if (logged_at != nullptr) log_call(*logged_at, event);
     accepted.push_back(journal::EventCodec::encode(event));
     return std::nullopt;
   }
   void notify(const Webhook& webhook, journal::EventView event) override {
     event.organization = webhook.organization;
+    if (!webhook.active()) log_call(webhook, event);
     notified.push_back({webhook.number, journal::EventCodec::encode(event)});
   }
 
   Prng& random() override { return random_; }
+  uint64_t mint_number() override { return ++last_minted_; }
+
+  std::variant<Granted, api::Problem> login(std::string_view email,
+                                            std::string_view password) override {
+    if (email == "ada@example.org" && password == "correct") {
+      return Granted{"rp_granted", now + std::chrono::hours(24)};
+    }
+    return api::refusal(401, "the email or the password is wrong");
+  }
 
  private:
+  static bool is_in(const std::vector<std::string>& names, std::string_view name) {
+    return std::ranges::find(names, name) != names.end();
+  }
+  /// An inactive webhook's delivery is cancelled at once.
+  void log_call(const Webhook& webhook, journal::EventView event) {
+    event.accepted_at = now;
+    std::array<std::byte, 4> number{};
+    store_le(number.data(), webhook.number);
+    event.webhook_numbers = number;
+    logged.push_front({.id = journal::delivery_id(event.uid, webhook.number),
+                       .webhook_number = webhook.number,
+                       .status = journal::DeliveryStatus::cancelled,
+                       .event = journal::EventCodec::encode(event),
+                       .outcomes = {}});
+  }
   static api::LoggedDelivery read(const Logged& item) {
     api::LoggedDelivery found{
         .id = item.id, .status = item.status, .event = item.event, .attempts = {}};
@@ -177,6 +214,7 @@ class FakeManagement final : public api::Management {
 
   Prng random_{7};
   uint32_t last_number_ = 0;
+  uint64_t last_minted_ = 8800;
 };
 
 /// Asks a dialect's API as the relay does, past authentication.
@@ -200,11 +238,13 @@ inline api::Answer ask(const Dialect& dialect, FakeManagement& management, std::
   }
   const auto& match = std::get<api::Match>(found);
   const subscription::Token token;
+  const io::Address peer = *io::Address::parse("192.0.2.10:4711");
   const api::Call call{.request = request,
                        .token = match.route->access == api::Access::token ? &token : nullptr,
                        .organization = management.organization,
                        .parameters = match.parameters,
                        .base_url = "https://relay.example.org",
+                       .peer = &peer,
                        .now = management.now};
   return dialect.handle(*match.route, call, management);
 }
