@@ -254,14 +254,20 @@ class World:
         assert status == 201, made
         return made
 
-    def fitted(self, value):
-        """An example, with a receiver that exists."""
+    def fitted(self, operation, values, example):
+        """An example of a body, with a receiver that exists. Where it repeats the example of one of
+        the path's parameters, it means what the path names."""
+        names = {parameter["example"]: values.all[parameter["name"]]
+                 for parameter in operation.placed("path") if "example" in parameter}
+        return self.replaced(example, names)
+
+    def replaced(self, value, names):
         if isinstance(value, str):
-            return RECEIVER.sub(self.receiver, value)
+            return names.get(value) or RECEIVER.sub(self.receiver, value)
         if isinstance(value, list):
-            return [self.fitted(part) for part in value]
+            return [self.replaced(part, names) for part in value]
         if isinstance(value, dict):
-            return {name: self.fitted(part) for name, part in value.items()}
+            return {name: self.replaced(part, names) for name, part in value.items()}
         return value
 
     # --- calls
@@ -315,11 +321,15 @@ class World:
         for name in response.get("headers", {}):
             assert name in answer.headers, f"{place}: without the header {name}"
 
+    def try_example(self, operation, values=None, example=..., **options):
+        """@param example  of the body: media type and value; the first one if none is given."""
+        values = self.values(operation) if values is None else values
+        kind, body = operation.examples()[0] if example is ... else example
+        return self.call_checked(operation, values, kind=kind,
+                                 body=self.fitted(operation, values, body), **options)
+
     def succeed(self, operation, values=None, **options):
-        if "kind" not in options:
-            kind, body = operation.examples()[0]
-            options |= {"kind": kind, "body": self.fitted(body)}
-        answer = self.call_checked(operation, values, **options)
+        answer = self.try_example(operation, values, **options)
         assert answer.status in operation.successes(), (operation, answer.status, answer.text)
         return answer
 
@@ -357,7 +367,7 @@ class World:
         deadline = time.monotonic() + SECONDS
         kind, example = other.examples()[0]
         while True:
-            body = self.succeed(other, values, kind=kind, body=self.fitted(unused(example))).body
+            body = self.succeed(other, values, example=(kind, unused(example))).body
             found = {name: find(body) for name, find in finders.items()}
             if None not in found.values():
                 return found
@@ -372,7 +382,7 @@ class World:
         events += [operation.content["x-ringpost-event"] for operation in self.description.operations
                    if "x-ringpost-event" in operation.content]
         for event in events:
-            self.succeed(send, kind="application/json", body=unused(event))
+            self.succeed(send, example=("application/json", unused(event)))
 
     def query(self, operation, places=("query", "header")):
         """The optional parameters' examples, by place."""

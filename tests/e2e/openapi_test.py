@@ -61,13 +61,11 @@ class OpenApi(unittest.TestCase):
 
     def drive(self, operation):
         world = self.world()
-        for kind, body in operation.examples():
-            world.succeed(operation, kind=kind, body=world.fitted(body))
+        for example in operation.examples():
+            world.succeed(operation, example=example)
         query, headers = world.query(operation)
         if query or headers:
-            kind, body = operation.examples()[0]
-            world.succeed(operation, kind=kind, body=world.fitted(body), query=query,
-                          headers=headers)
+            world.succeed(operation, query=query, headers=headers)
 
     # --- bad input
 
@@ -80,7 +78,7 @@ class OpenApi(unittest.TestCase):
                 continue
             world = self.world()
             values = world.values(operation)
-            body = world.fitted(body)
+            body = world.fitted(operation, values, body)
             for path, changed in self.changes(body, operation.schema(kind)):
                 self.try_body(world, operation, values, kind, path, changed)
 
@@ -130,12 +128,10 @@ class OpenApi(unittest.TestCase):
     def try_parameters(self, operation):
         world = self.world()
         values = world.values(operation)
-        kind, body = operation.examples()[0]
         for parameter in operation.placed("query"):
             name, schema = parameter["name"], self.described.follow(parameter["schema"])
             for text in ("", "-1", "x" * 2000, "\u2603", "1e3", "\n"):
-                answer = world.call_checked(operation, values, kind=kind, body=world.fitted(body),
-                                            query={name: text})
+                answer = world.try_example(operation, values, query={name: text})
                 self.assertLess(answer.status, 500, (name, text, answer.text))
                 if {"enum", "pattern", "minimum"} & schema.keys():
                     self.assertGreaterEqual(answer.status, 400, (name, text))
