@@ -118,6 +118,9 @@ class OpenApi(unittest.TestCase):
             values = world.values(operation)
             for raw in bodies:
                 answer = world.call_checked(operation, values, kind="application/json", raw=raw)
+                if raw == b"[1]" and not self.described.errors(
+                        operation.schema("application/json"), [1]):
+                    continue  # An operation that takes arrays.
                 self.assertIn(answer.status, (400, 422), (operation, raw, answer.text))
             answer = world.call_checked(operation, values, kind="text/plain", raw=b"hello")
             self.assertIn(answer.status, (400, 415), (operation, answer.text))
