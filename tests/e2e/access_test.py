@@ -48,6 +48,8 @@ class Case:
                  Caller("foreign", self.other.admin, ("admin",), foreign=True),
                  Caller("narrow", world.token("admin", sources=ELSEWHERE)["token"], ("admin",),
                         narrow=True)]
+        if self.operation.scope is None:
+            return found[:2] + [Caller("admin", world.admin, ("admin",))]
         found += [Caller(scope, world.token(scope)["token"], (scope,)) for scope in SCOPES]
         return sorted(found, key=lambda caller: caller.may(self.operation.scope))
 

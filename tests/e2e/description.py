@@ -24,6 +24,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 ORGANIZATION = "default"  # In the document's examples: the caller's.
 RECEIVER = re.compile(r"https?://[a-z0-9.-]*example\.com(:\d+)?")
 SECONDS = 30
+PATIENCE = 4  # Calls of an operation that is limited, each as late as the answer before it says.
 
 
 class Operation:
@@ -278,7 +279,8 @@ class World:
 
     def call(self, operation, values=None, *, token=..., kind=None, body=None, raw=None, query=None,
              headers=None, connection=None):
-        """One request. @param token  None: without; else the administrator's of this world."""
+        """One request. @param token  None: without; if not given, the administrator's where one is
+        needed."""
         values = self.values(operation) if values is None else values
         path = re.sub(r"\{([^}]+)\}",
                       lambda name: urllib.parse.quote(str(values.all[name.group(1)]), safe=""),
@@ -286,14 +288,23 @@ class World:
         if query:
             path += "?" + urllib.parse.urlencode(query)
         sent = dict(headers or {})
-        if token is not None and operation.scope is not None:
-            sent["Authorization"] = operation.authorization(self.admin if token is ... else token)
+        if token is ...:
+            token = self.admin if operation.scope is not None else None
+        if token is not None:
+            sent["Authorization"] = operation.authorization(token)
         if kind is not None:
             sent["Content-Type"] = kind
             text = raw if raw is not None else body if isinstance(body, str) else json.dumps(body)
             raw = text.encode() if isinstance(text, str) else text
+        for attempt in range(PATIENCE):
+            answer = self.exchange(connection, operation.method, path, raw, sent)
+            if answer.status != 429 or attempt + 1 == PATIENCE:
+                return answer
+            time.sleep(int(answer.headers["Retry-After"]))
+
+    def exchange(self, connection, method, path, body, headers):
         own = connection or self.connect()
-        own.request(operation.method, path, body=raw, headers=sent)
+        own.request(method, path, body=body, headers=headers)
         response = own.getresponse()
         answer = Answer(response.status, response.headers, response.read())
         if connection is None:

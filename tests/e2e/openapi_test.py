@@ -109,18 +109,16 @@ class OpenApi(unittest.TestCase):
             self.assertTrue(any(step in answer.text for step in named), what)
 
     def test_a_body_that_is_no_object_is_refused(self):
-        bodies = (b"{", b"[1]", b'"x"', b"\xff", b'{"a":1}x', b'{"url":1,"url":2}',
-                  b"[" * 1000 + b"]" * 1000, b"\x00")
+        broken = [b"{", b'"x"', b"\xff", b'{"a":1}x', b"[" * 1000 + b"]" * 1000, b"\x00"]
+        unfit = [b"[1]", b'{"url":1,"url":2}']
         for operation in self.described.operations:
             if "application/json" not in (operation.body or {}).get("content", {}):
                 continue
             world = self.world()
             values = world.values(operation)
-            for raw in bodies:
+            free = not self.described.properties(operation.schema("application/json"))
+            for raw in broken + (unfit if not free else []):
                 answer = world.call_checked(operation, values, kind="application/json", raw=raw)
-                if raw == b"[1]" and not self.described.errors(
-                        operation.schema("application/json"), [1]):
-                    continue  # An operation that takes arrays.
                 self.assertIn(answer.status, (400, 422), (operation, raw, answer.text))
             answer = world.call_checked(operation, values, kind="text/plain", raw=b"hello")
             self.assertIn(answer.status, (400, 415), (operation, answer.text))
