@@ -1,6 +1,7 @@
 #include "control/control.h"
 
 #include "base/log.h"
+#include "control/api/openapi.h"
 #include "control/store/store.h"
 #include "crypto/scrypt.h"
 #include "dialect/dialect.h"
@@ -367,6 +368,7 @@ Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
     case Operation::token_list: return token_api_.list(call);
     case Operation::token_delete: return token_api_.remove(call);
     case Operation::audit_list: return list_audit(call, audit_);
+    case Operation::openapi_show: return show_openapi(call);
   }
   RINGPOST_UNREACHABLE();
 }
