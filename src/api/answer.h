@@ -4,10 +4,21 @@
 #include "http/message.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace ringpost::api {
+
+/// What an operation changed, for the audit log. Names only: values may be secrets.
+struct Change {
+  std::string_view operation;  ///< `webhook.update`; static text.
+  std::string object;          ///< The id of what was changed.
+  std::vector<std::string> members;
+  std::string organization;  ///< Whose object; empty: the caller's.
+};
 
 /// What an operation comes to: a response, now or when its change is in force.
 struct Answer {
@@ -19,6 +30,7 @@ struct Answer {
 
   http::Response response;
   When when = When::now;
+  std::optional<Change> change;  ///< For the audit log; set by whoever changed something.
 };
 
 inline Answer answer_json(uint16_t status, std::string body,

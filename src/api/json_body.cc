@@ -67,6 +67,12 @@ std::string JsonBody::raw_object(std::string_view name) const {
   return std::string{raw.substr(0, raw.rfind('}') + 1)};  // Without the white space behind it.
 }
 
+std::vector<std::string> member_names(dom::object object) {
+  std::vector<std::string> names;
+  for (const auto [name, value] : object) names.emplace_back(name);
+  return names;
+}
+
 std::optional<Problem> read(dom::element value, std::string_view member, size_t bytes_max,
                             std::string& out) {
   std::string_view text;

@@ -37,6 +37,9 @@ class JsonBody {
   simdjson::padded_string body_;
 };
 
+/// The names of an object's members, in their order.
+std::vector<std::string> member_names(simdjson::dom::object object);
+
 // Typed readings of one member's value. Each returns what is wrong, naming `member`.
 
 std::optional<Problem> read(simdjson::dom::element value, std::string_view member, size_t bytes_max,

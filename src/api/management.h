@@ -89,6 +89,15 @@ class Management {
   // --- the relay
 
   virtual Prng& random() = 0;
+
+  struct Granted {
+    std::string token;  ///< Its text, told once.
+    WallTime expires_at{};
+  };
+  /// A token for a configured user; in force when an answer goes out with Answer::When::published.
+  /// @returns 401 or 429 as a problem, whose text and time tell nothing about which part was wrong.
+  virtual std::variant<Granted, Problem> login(std::string_view email,
+                                               std::string_view password) = 0;
 };
 
 }  // namespace ringpost::api

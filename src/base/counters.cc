@@ -28,6 +28,8 @@ std::string_view name(Counter counter) {
     case Counter::deliveries_pending: return "deliveries_pending";
     case Counter::deliveries_in_flight: return "deliveries_in_flight";
     case Counter::storage_failed: return "storage_failed";
+    case Counter::tokens_refused: return "tokens_refused";
+    case Counter::tokens_throttled: return "tokens_throttled";
     case Counter::count_: break;
   }
   RINGPOST_UNREACHABLE();

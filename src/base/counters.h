@@ -34,6 +34,8 @@ enum class Counter : uint8_t {
   deliveries_pending,    ///< Gauge: due, waiting or in flight.
   deliveries_in_flight,  ///< Gauge.
   storage_failed,        ///< Gauge: 1 after a durable write failed.
+  tokens_refused,        ///< Requests with a token that is not good.
+  tokens_throttled,      ///< Of these, answered 429: too many from one source.
   count_,
 };
 

@@ -52,6 +52,7 @@ void add_signature_commands(CLI::App& app, Action& action);
 void add_send_command(CLI::App& app, Session& session, Action& action);
 void add_webhook_commands(CLI::App& app, Session& session, Action& action);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);
+void add_token_commands(CLI::App& app, Session& session, Action& action);
 void add_status_command(CLI::App& app, Session& session, Action& action);
 
 }  // namespace ringpost::cli

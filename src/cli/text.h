@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/json_writer.h"
 #include "base/log.h"
 
 #include <simdjson.h>
@@ -26,6 +27,9 @@ class Table {
 std::string text_of(simdjson::dom::element object, std::string_view path);
 /// Elements of an array member, joined by `, `.
 std::string list_of(simdjson::dom::element object, std::string_view path);
+
+/// A member of a request: the texts as an array; nothing if there are none.
+void write_texts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts);
 
 /// `1234567` as `1,234,567`.
 std::string grouped(uint64_t number);

@@ -60,13 +60,6 @@ int print_answer(Session& session, const std::optional<Answer>& answer) {
   return 0;
 }
 
-void write_texts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts) {
-  if (texts.empty()) return;
-  json.key(key).begin_array();
-  for (const std::string& text : texts) json.value(text);
-  json.end_array();
-}
-
 /// @returns false after a problem was printed.
 bool write_headers(JsonWriter& json, const std::vector<std::string>& headers) {
   if (headers.empty()) return true;

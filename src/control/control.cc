@@ -1,11 +1,8 @@
 #include "control/control.h"
 
-#include "base/bytes.h"
 #include "base/log.h"
-#include "control/api/authenticate.h"
 #include "control/store/store.h"
-#include "crypto/digest.h"
-#include "crypto/random.h"
+#include "crypto/scrypt.h"
 #include "dialect/dialect.h"
 #include "http/syntax.h"
 
@@ -23,7 +20,8 @@ namespace {
 /// told to come back.
 constexpr size_t redelivering_max = 4096;
 
-/// How often to look whether a segment has reached its age: rare, so that a relay at rest sleeps.
+/// How often to look whether a segment, a token or an audit entry has reached its age: rare, so
+/// that a relay at rest sleeps.
 constexpr Duration retention_interval = std::chrono::minutes(5);
 
 /// How soon to try again what the disk or a busy shard stopped (D-5: within 5 s of space
@@ -41,6 +39,13 @@ bool is_json_type(std::string_view content_type) {
          http::equal_ignoring_case(essence, "application/merge-patch+json");
 }
 
+/// @param text  a scrypt text, which the configuration checked.
+bool is_password(std::string_view password, std::string_view text) {
+  std::string why;
+  const auto hash = crypto::PasswordHash::parse(text, why);
+  return hash && hash->matches(password);
+}
+
 }  // namespace
 
 Control::Control(const Parts& parts, const Options& options)
@@ -52,25 +57,31 @@ Control::Control(const Parts& parts, const Options& options)
       options_(options),
       random_(options.prng_seed),
       registry_(parts.store, parts.table),
+      tokens_(parts.store, parts.table),
+      audit_(parts.store, random_),
+      authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       history_(ledger_, options.history),
       retention_(ledger_, history_, parts.journals, parts.store, options.retention),
       webhook_api_(registry_, random_, options.checks),
       delivery_api_(registry_, history_, parts.journals, random_,
                     static_cast<uint32_t>(parts.counters.size())),
+      login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.users, is_password),
       desk_({.registry = registry_,
              .table = parts.table,
              .history = history_,
              .journals = parts.journals,
              .publisher = publisher_,
              .random = random_,
+             .login = login_,
              .checks = options_.checks,
-             .shard_count = static_cast<uint32_t>(parts.counters.size())}) {
+             .shard_count = static_cast<uint32_t>(parts.counters.size())}),
+      token_api_(tokens_, random_) {
   RINGPOST_ASSERT(!counters_.empty());
 }
 
 Result<void> Control::load() {
-  return registry_.load();
+  return registry_.load(tokens_);
 }
 
 Result<void> Control::finish_recovery() {
@@ -185,7 +196,7 @@ void Control::on(uint32_t shard, StorageFailed&& message) {
 
 // --- requests -----------------------------------------------------------------------------------
 
-// answer ─> the API that the path belongs to ─> route ─> token and scope ─> the operation
+// answer ─> the API that the path belongs to ─> route ─> let_in ─> the operation ─> audit
 
 Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
   const http::Request& request = *message.request;
@@ -197,7 +208,7 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
   const auto refuse_here = [&](const Problem& problem) {
     return Answer{refusal_of(dialect, problem)};
   };
-  auto found = api::find_route(routes, request.method, request.path);
+  const auto found = api::find_route(routes, request.method, request.path);
   if (std::holds_alternative<api::NoSuchPath>(found)) {
     return refuse_here(refusal(404, "there is no such path"));
   }
@@ -206,42 +217,57 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
     refused.response.headers.push_back({"Allow", wrong->allow});
     return refused;
   }
+  const auto& match = std::get<api::Match>(found);
+  auto entry = let_in(message, dialect, *match.route);
+  if (auto* refused = std::get_if<Answer>(&entry)) return std::move(*refused);
+  // A copy: the request may delete the token that it shows.
+  const auto& token = std::get<std::optional<subscription::Token>>(entry);
   if (!request.body.empty() && !is_json_type(request.header("content-type"))) {
     return refuse_here(refusal(415, "send the body as application/json", "Content-Type"));
   }
-  const auto& match = std::get<api::Match>(found);
-  if (dialect != nullptr) return answer_dialect(*dialect, message, match, outgoing);
-  return answer_native(message, match, outgoing);
-}
-
-Answer Control::answer_native(const ApiRequest& message, const api::Match& match,
-                              Outgoing& outgoing) {
-  auto caller = authenticate(*message.request, table_.current(), match.route->scope);
-  if (auto* refused = std::get_if<http::Response>(&caller)) return {std::move(*refused)};
-  const auto* token = std::get<const subscription::Token*>(caller);
-  return run(static_cast<Operation>(match.route->operation), call_of(message, match, token),
-             outgoing);
-}
-
-Answer Control::answer_dialect(const dialect::Dialect& dialect, const ApiRequest& message,
-                               const api::Match& match, Outgoing& outgoing) {
-  const subscription::Token* token = nullptr;
-  if (match.route->access == api::Access::token) {
-    using enum http::TokenForm;
-    auto caller = authenticate(*message.request, table_.current(), match.route->scope,
-                               {.form = dialect.takes_bare_token() ? either : bearer,
-                                .other_header = match.route->token_header});
-    if (auto* refused = std::get_if<http::Response>(&caller)) {
-      return {dialect.refuse(refusal(refused->status, "the token is missing or unknown"))};
-    }
-    token = std::get<const subscription::Token*>(caller);
+  const Call call = call_of(message, match, token ? &*token : nullptr);
+  Answer answered = dialect != nullptr
+                        ? run(*dialect, *match.route, call, outgoing)
+                        : run(static_cast<Operation>(match.route->operation), call, outgoing);
+  if (answered.change && token) {
+    audit_.record({.by = *token,
+                   .peer = message.peer,
+                   .at = wall_now_,
+                   .status = answered.response.status,
+                   .change = std::move(*answered.change)});
   }
-  const Call call = call_of(message, match, token);
-  desk_.begin(call.organization, wall_now_);
-  Answer answer = dialect.handle(*match.route, call, desk_);
+  return answered;
+}
+
+/// The caller's token, none on a route that is open to anybody; or the refusal, in the words of the
+/// API.
+std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
+    const ApiRequest& message, const dialect::Dialect* dialect, const api::Route& route) {
+  if (route.access == api::Access::open) return std::optional<subscription::Token>{};
+  const bool bare = dialect != nullptr && dialect->takes_bare_token();
+  const auto caller =
+      authenticator_.authenticate({.request = *message.request,
+                                   .peer = message.peer,
+                                   .scope = route.scope,
+                                   .form = bare ? http::TokenForm::either : http::TokenForm::bearer,
+                                   .other_header = route.token_header,
+                                   .wall_now = wall_now_,
+                                   .now = now_});
+  if (const auto* failure = std::get_if<AuthenticationFailure>(&caller)) {
+    if (dialect == nullptr) return Answer{authentication_response(*failure)};
+    return Answer{dialect->refuse(authentication_problem(*failure))};
+  }
+  return std::optional{*std::get<const subscription::Token*>(caller)};
+}
+
+Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
+                    Outgoing& outgoing) {
+  desk_.begin(call, now_);
+  Answer answer = dialect.handle(route, call, desk_);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
   outgoing.api = &dialect;
   RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
+  if (!answer.change) answer.change = desk_.take_change();
   return answer;
 }
 
@@ -274,7 +300,12 @@ Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call, outgoing);
     case Operation::event_show: return delivery_api_.show_event(call);
-    case Operation::status_show: return show_status(status_facts(), history_, registry_, counters_);
+    case Operation::status_show:
+      return show_status(status_facts(), history_, registry_, counters_, own_counters_);
+    case Operation::token_create: return token_api_.create(call);
+    case Operation::token_list: return token_api_.list(call);
+    case Operation::token_delete: return token_api_.remove(call);
+    case Operation::audit_list: return list_audit(call, audit_);
   }
   RINGPOST_UNREACHABLE();
 }
@@ -306,12 +337,29 @@ bool Control::step(WallTime wall_now, Instant now) {
   if (!started_at_) started_at_ = now;
   const auto preparing = journals_.step(wall_now);
   provide_segments();
-  const bool removing = retention_.step(wall_now, now);
+  const bool wall_trusted = wall_clock_.observe(wall_now, now);
+  bool removing = retention_.step(wall_now, now);
+  removing |= wall_trusted && tidy_tokens(wall_now);
+  removing |= audit_.step(wall_trusted ? std::optional{wall_now} : std::nullopt, now);
   const bool reclaimed = table_.reclaim();
   next_due_.reset();
-  if (retention_.pending()) next_due_ = now + retention_interval;
+  const bool ageing = retention_.pending() || tokens_.any_expires() || audit_.pending();
+  if (ageing) next_due_ = now + retention_interval;
   if (preparing == JournalAccess::Progress::stuck || !reclaimed) next_due_ = now + retry_interval;
   return preparing == JournalAccess::Progress::working || removing;
+}
+
+/// Removes tokens that have expired. @returns whether there may be more.
+bool Control::tidy_tokens(WallTime wall_now) {
+  const auto removed = tokens_.remove_expired(wall_now);
+  if (!removed) {
+    log_error("expired tokens stay, because the store failed: " + describe(removed.error()));
+    return false;
+  }
+  if (*removed == 0) return false;
+  publisher_.on_change();
+  publisher_.flush();
+  return true;
 }
 
 void Control::provide_segments() {
@@ -326,15 +374,11 @@ Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, 
   const auto loaded = store.load([](Webhook&&) {}, [&](subscription::Token&&) { any = true; });
   if (!loaded) return loaded.error();
   if (any) return std::optional<std::string>{};
-  std::string text = crypto::token("rp_", 32);
-  subscription::Token token;
-  token.id = Ulid::mint(now, random);
-  token.name = "admin";
-  token.scopes = static_cast<uint8_t>(subscription::Scope::admin);
-  token.sha256 = crypto::sha256(as_bytes(text));
-  token.created_at = now;
-  if (const auto stored = store.insert_token(token); !stored) return stored.error();
-  return std::optional{std::move(text)};
+  MintedToken minted = mint_token(now, random);
+  minted.token.name = "admin";
+  minted.token.scopes = static_cast<uint8_t>(subscription::Scope::admin);
+  if (const auto stored = store.insert_token(minted.token); !stored) return stored.error();
+  return std::optional{std::move(minted.text)};
 }
 
 }  // namespace ringpost::control

@@ -3,13 +3,18 @@
 #include "base/counters.h"
 #include "base/prng.h"
 #include "control/api/api.h"
+#include "control/api/authenticate.h"
+#include "control/api/tokens.h"
+#include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
+#include "control/login.h"
 #include "control/management_desk.h"
 #include "control/messages.h"
 #include "control/publisher.h"
 #include "control/retention.h"
 #include "control/segment_ledger.h"
+#include "control/token_registry.h"
 #include "control/webhook_registry.h"
 
 #include <cstdint>
@@ -40,6 +45,7 @@ class Control {
     WebhookChecks checks;
     /// Scheme and authority under which clients reach the relay; empty: as each request says.
     std::string public_url;
+    std::vector<LoginUser> users;  ///< Who may log in with a password.
     uint64_t prng_seed = 0;
   };
 
@@ -94,15 +100,18 @@ class Control {
   void on(uint32_t, std::monostate&&) {}
 
   Answer answer(const ApiRequest& message, Outgoing& outgoing);
-  Answer answer_native(const ApiRequest& message, const api::Match& match, Outgoing& outgoing);
-  Answer answer_dialect(const dialect::Dialect& dialect, const ApiRequest& message,
-                        const api::Match& match, Outgoing& outgoing);
+  std::variant<Answer, std::optional<subscription::Token>> let_in(const ApiRequest& message,
+                                                                  const dialect::Dialect* dialect,
+                                                                  const api::Route& route);
   Call call_of(const ApiRequest& message, const api::Match& match,
                const subscription::Token* token) const;
+  Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
+             Outgoing& outgoing);
   Answer run(Operation operation, const Call& call, Outgoing& outgoing);
   StatusFacts status_facts() const;
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
+  bool tidy_tokens(WallTime wall_now);
 
   Store& store_;
   subscription::SubscriptionTable& table_;
@@ -112,14 +121,21 @@ class Control {
   const Options options_;
 
   Prng random_;
+  Counters own_counters_;
   WebhookRegistry registry_;
+  TokenRegistry tokens_;
+  Audit audit_;
+  Authenticator authenticator_;
   Publisher publisher_;
   SegmentLedger ledger_;
   History history_;
   Retention retention_;
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
+  Login login_;
   ManagementDesk desk_;
+  TokenApi token_api_;
+  WallClockTrust wall_clock_;
 
   WallTime wall_now_{};
   Instant now_{};

@@ -1,5 +1,8 @@
 #include "control/management_desk.h"
 
+#include "control/api/api.h"
+#include "control/webhook_changes.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -11,18 +14,38 @@ using subscription::Webhook;
 
 namespace {
 
-Problem store_failed(const Error& error) {
-  Problem problem = refusal(503, "the change could not be stored: " + describe(error));
-  problem.retry_after_s = 5;
-  return problem;
+/// What a token that is restricted to sources may not reach out for.
+Problem beyond_token() {
+  return refusal(403, "goes beyond the sources that the token is restricted to");
 }
 
 }  // namespace
 
-void ManagementDesk::begin(std::string_view organization, WallTime now) {
-  organization_ = organization;
+void ManagementDesk::begin(const api::Call& call, Instant now) {
+  call_ = &call;
   now_ = now;
   outgoing_.reset();
+  change_.reset();
+}
+
+std::optional<Change> ManagementDesk::take_change() {
+  return std::exchange(change_, std::nullopt);
+}
+
+bool ManagementDesk::may_see(const Webhook& webhook) const {
+  return call_->token == nullptr || call_->token->covers(webhook.sources);
+}
+
+bool ManagementDesk::may_touch(std::string_view source) const {
+  return call_->token == nullptr || call_->token->may_touch(source);
+}
+
+void ManagementDesk::note(std::string_view operation, const Ulid& object,
+                          std::vector<std::string> members) {
+  change_ = Change{.operation = operation,
+                   .object = object.to_text(),
+                   .members = std::move(members),
+                   .organization = {}};
 }
 
 std::optional<Outgoing> ManagementDesk::take_outgoing() {
@@ -32,7 +55,8 @@ std::optional<Outgoing> ManagementDesk::take_outgoing() {
 // --- webhooks -----------------------------------------------------------------------------------
 
 const Webhook* ManagementDesk::webhook(std::string_view organization, const Ulid& id) const {
-  return parts_.registry.find(organization, id);
+  const Webhook* webhook = parts_.registry.find(organization, id);
+  return webhook != nullptr && may_see(*webhook) ? webhook : nullptr;
 }
 
 const Webhook* ManagementDesk::webhook(uint32_t number) const {
@@ -40,28 +64,37 @@ const Webhook* ManagementDesk::webhook(uint32_t number) const {
 }
 
 std::vector<const Webhook*> ManagementDesk::webhooks(const Group& group) const {
-  return parts_.registry.group(group.organization, group.dialect, group.name);
+  auto found = parts_.registry.group(group.organization, group.dialect, group.name);
+  std::erase_if(found, [this](const Webhook* webhook) { return !may_see(*webhook); });
+  return found;
 }
 
 std::variant<const Webhook*, Problem> ManagementDesk::create(Webhook webhook) {
-  webhook.organization = organization_;
-  webhook.id = Ulid::mint_uuid(now_, parts_.random);
-  webhook.created_at = webhook.updated_at = now_;
+  if (!may_see(webhook)) return beyond_token();
+  webhook.organization = call_->organization;
+  webhook.id = Ulid::mint_uuid(call_->now, parts_.random);
+  webhook.created_at = webhook.updated_at = call_->now;
   const auto created = parts_.registry.create(std::move(webhook));
   if (!created) return store_failed(created.error());
+  note("webhook.create", (*created)->id, {});
   return *created;
 }
 
 std::variant<const Webhook*, Problem> ManagementDesk::update(Webhook webhook) {
-  webhook.updated_at = now_;
+  if (!may_see(webhook)) return beyond_token();
+  auto members = changed_members(*parts_.registry.find(webhook.number), webhook);
+  webhook.updated_at = call_->now;
   const auto updated = parts_.registry.update(std::move(webhook));
   if (!updated) return store_failed(updated.error());
+  note("webhook.update", (*updated)->id, std::move(members));
   return *updated;
 }
 
 std::optional<Problem> ManagementDesk::remove(const Webhook& webhook) {
+  const Ulid id = webhook.id;
   const auto removed = parts_.registry.remove(webhook);
   if (!removed) return store_failed(removed.error());
+  note("webhook.delete", id, {});
   return std::nullopt;
 }
 
@@ -115,7 +148,9 @@ std::optional<LoggedDelivery> ManagementDesk::delivery(std::string_view organiza
   const auto facts = parts_.history.delivery(id);
   if (!facts) return std::nullopt;
   auto logged = read(*facts);
-  if (!logged || logged->event->view().organization != organization) return std::nullopt;
+  if (!logged) return std::nullopt;
+  const EventView& event = logged->event->view();
+  if (event.organization != organization || !may_touch(event.source)) return std::nullopt;
   return logged;
 }
 
@@ -133,18 +168,21 @@ std::optional<Problem> ManagementDesk::redeliver(const LoggedDelivery& delivery)
   if (!webhook->active()) return refusal(409, "the delivery's webhook is not active");
   EventView event = repetition(delivery.event->view(), delivery.id);
   event.header_overrides = {};  // Those of an earlier redelivery were for that one.
-  outgoing_ = Outgoing{encode_for(event, webhook->number, now_, parts_.random), owner_of(*webhook)};
+  outgoing_ =
+      Outgoing{encode_for(event, webhook->number, call_->now, parts_.random), owner_of(*webhook)};
+  note("delivery.redeliver", delivery.id, {});
   return std::nullopt;
 }
 
 std::optional<Problem> ManagementDesk::accept(EventView event) {
   RINGPOST_ASSERT(!outgoing_);
-  if (event.organization.empty()) event.organization = organization_;
+  if (event.organization.empty()) event.organization = call_->organization;
+  if (!may_touch(event.source)) return beyond_token();
   std::vector<const Webhook*> webhooks;
   matcher_.match(parts_.table.current(), event, webhooks);
   std::vector<uint32_t> numbers;
   for (const Webhook* webhook : webhooks) numbers.push_back(webhook->number);
-  outgoing_ = Outgoing{encode_for(event, numbers, now_, parts_.random), 0};
+  outgoing_ = Outgoing{encode_for(event, numbers, call_->now, parts_.random), 0};
   return std::nullopt;
 }
 
@@ -153,7 +191,30 @@ void ManagementDesk::notify(const Webhook& webhook, EventView event) {
   // Ticket 0: nobody waits for it.
   parts_.publisher.send_when_seen(
       owner_of(webhook),
-      Redeliver{.ticket = 0, .event = encode_for(event, webhook.number, now_, parts_.random)});
+      Redeliver{.ticket = 0,
+                .event = encode_for(event, webhook.number, call_->now, parts_.random)});
+}
+
+// --- logins -------------------------------------------------------------------------------------
+
+std::variant<ManagementDesk::Granted, Problem> ManagementDesk::login(std::string_view email,
+                                                                     std::string_view password) {
+  const auto result = parts_.login.attempt({.email = email,
+                                            .password = password,
+                                            .peer = *call_->peer,
+                                            .wall_now = call_->now,
+                                            .now = now_});
+  if (const auto* granted = std::get_if<Login::Granted>(&result)) {
+    parts_.publisher.on_change();
+    return Granted{granted->token, granted->expires_at};
+  }
+  if (const auto* throttled = std::get_if<Login::Throttled>(&result)) {
+    Problem problem = refusal(429, "too many attempts to log in; try again later");
+    problem.retry_after_s = throttled->retry_after_s;
+    return problem;
+  }
+  if (const auto* error = std::get_if<Error>(&result)) return store_failed(*error);
+  return refusal(401, "the email or the password is wrong");
 }
 
 }  // namespace ringpost::control

@@ -1,9 +1,12 @@
 #pragma once
 
+#include "api/call.h"
 #include "api/management.h"
 #include "base/prng.h"
+#include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
+#include "control/login.h"
 #include "control/outgoing.h"
 #include "control/publisher.h"
 #include "control/webhook_json.h"
@@ -27,16 +30,19 @@ class ManagementDesk final : public api::Management {
     JournalAccess& journals;
     Publisher& publisher;
     Prng& random;
+    Login& login;
     const WebhookChecks& checks;
     uint32_t shard_count = 1;
   };
 
   explicit ManagementDesk(const Parts& parts) : parts_(parts) {}
 
-  /// A call begins. @param organization  the caller's.
-  void begin(std::string_view organization, WallTime now);
+  /// A call begins: what follows is asked for its caller. @param call  outlives the asking.
+  void begin(const api::Call& call, Instant now);
   /// The event that the call made, if its answer is to wait for it.
   std::optional<Outgoing> take_outgoing();
+  /// What the call changed, for the audit log.
+  std::optional<Change> take_change();
 
   const Webhook* webhook(std::string_view organization, const Ulid& id) const override;
   const Webhook* webhook(uint32_t number) const override;
@@ -58,16 +64,23 @@ class ManagementDesk final : public api::Management {
   void notify(const Webhook& webhook, journal::EventView event) override;
 
   Prng& random() override { return parts_.random; }
+  std::variant<Granted, Problem> login(std::string_view email, std::string_view password) override;
 
  private:
   std::optional<api::LoggedDelivery> read(const DeliveryFacts& facts);
+  void note(std::string_view operation, const Ulid& object, std::vector<std::string> members);
   uint32_t owner_of(const Webhook& webhook) const;
+  /// Whether the caller's token is not restricted to other sources. Without a token (an open route)
+  /// the dialect decides.
+  bool may_see(const Webhook& webhook) const;
+  bool may_touch(std::string_view source) const;
 
   const Parts parts_;
   dialect::Matcher matcher_;
-  std::string organization_;
-  WallTime now_{};
+  const api::Call* call_ = nullptr;  ///< The one in hand.
+  Instant now_{};
   std::optional<Outgoing> outgoing_;
+  std::optional<Change> change_;
 };
 
 }  // namespace ringpost::control

@@ -14,6 +14,7 @@ namespace ringpost::control {
 
 using api::invalid;
 using api::JsonBody;
+using api::member_names;
 using api::Problem;
 using api::read;
 using api::read_array;

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "control/store/store.h"
+#include "control/token_registry.h"
 #include "dialect/dialect.h"
 
 #include <utility>
@@ -13,7 +14,7 @@ using subscription::Webhook;
 WebhookRegistry::WebhookRegistry(Store& store, subscription::SubscriptionTable& table)
     : store_(store), table_(table) {}
 
-Result<void> WebhookRegistry::load() {
+Result<void> WebhookRegistry::load(TokenRegistry& tokens) {
   const auto loaded = store_.load(
       [this](Webhook&& webhook) {
         ids_.emplace(Key{webhook.organization, webhook.id}, webhook.number);
@@ -21,7 +22,7 @@ Result<void> WebhookRegistry::load() {
         webhook.rule = dialect::make_rule(webhook);
         table_.put(std::move(webhook));
       },
-      [this](subscription::Token&& token) { table_.put_token(std::move(token)); });
+      [&](subscription::Token&& token) { tokens.add_loaded(std::move(token)); });
   if (!loaded) return loaded;
   table_.publish();
   return {};
@@ -122,9 +123,10 @@ std::vector<const Webhook*> WebhookRegistry::list(std::string_view organization,
 }
 
 std::optional<WebhookRegistry::Published> WebhookRegistry::publish() {
-  if (changed_.empty()) return std::nullopt;
+  const uint64_t before = table_.current().version();
   Published published{table_.publish(), std::exchange(ended_, {})};
   changed_.clear();
+  if (published.version == before && published.ended.empty()) return std::nullopt;
   return published;
 }
 

@@ -15,6 +15,7 @@
 namespace ringpost::control {
 
 class Store;
+class TokenRegistry;
 
 /// All webhooks as the management API sees them: the store has them durably, the subscription table
 /// shows them to the shards, and this class keeps the two in step. A change is in the store when
@@ -23,8 +24,9 @@ class WebhookRegistry {
  public:
   WebhookRegistry(Store& store, subscription::SubscriptionTable& table);
 
-  /// Reads all webhooks and tokens of the store into the table and publishes them. Call once.
-  Result<void> load();
+  /// Reads all webhooks of the store into the table, its tokens into `tokens`, and publishes them.
+  /// Call once.
+  Result<void> load(TokenRegistry& tokens);
 
   /// The store gives the number; the id is the caller's. Errors of these three are the store's.
   Result<const subscription::Webhook*> create(subscription::Webhook webhook);
@@ -49,7 +51,8 @@ class WebhookRegistry {
     uint64_t version = 0;
     std::vector<uint32_t> ended;  ///< Deleted, disabled or broken by it: nothing is sent any more.
   };
-  /// Shows all changes since the last call to the shards; nothing if there was no change.
+  /// Shows all changes of the table since the last call, tokens' too, to the shards; nothing if
+  /// there was no change.
   std::optional<Published> publish();
 
  private:

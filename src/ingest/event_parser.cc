@@ -114,6 +114,19 @@ uint64_t body_bytes_max(std::optional<Packing> packing, const EventLimits& limit
   return batch ? limits.batch_bytes_max : limits.event_bytes_max;
 }
 
+uint32_t place_of(const http::Request& request, size_t index) {
+  const auto packing = packing_of(request);
+  if (packing == Packing::cloudevents_batch) return static_cast<uint32_t>(index) + 1;
+  if (packing != Packing::native_lines) return 0;
+  std::string_view body = request.body;
+  for (uint32_t line = 1; !body.empty(); ++line) {
+    const size_t size = std::min(body.find('\n'), body.size());
+    if (!is_blank(body.substr(0, size)) && index-- == 0) return line;
+    body.remove_prefix(std::min(size + 1, body.size()));
+  }
+  return 0;
+}
+
 struct EventParser::State {
   explicit State(const EventLimits& limits_of) : limits(limits_of) {}
 

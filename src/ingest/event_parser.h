@@ -34,6 +34,10 @@ std::optional<Packing> packing_of(const http::Request& request);
 /// The size that a body of this packing may have: known before its first byte is read.
 uint64_t body_bytes_max(std::optional<Packing> packing, const EventLimits& limits);
 
+/// Where the event that was read as number `index` (from 0) stands in a batch, from 1: the line of
+/// an NDJSON body, the place in an array. 0 if the request is no batch.
+uint32_t place_of(const http::Request& request, size_t index);
+
 /// Reads events from requests (design, section 6.1). One per shard: its buffers are used again.
 class EventParser {
  public:

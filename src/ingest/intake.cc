@@ -1,6 +1,7 @@
 #include "ingest/intake.h"
 
 #include "base/json_writer.h"
+#include "http/authorization.h"
 
 #include <algorithm>
 
@@ -42,7 +43,11 @@ void write_ids(const std::vector<journal::EventView>& views, std::string& ids) {
 }  // namespace
 
 Intake::Intake(const Parts& parts, const Options& options)
-    : parts_(parts), options_(options), parser_(options.limits), tokens_(options.token_hash_keys) {
+    : parts_(parts),
+      options_(options),
+      parser_(options.limits),
+      tokens_(options.token_hash_keys),
+      throttle_(options.token_hash_keys[0]) {
   accepted_.status = 202;
 }
 
@@ -53,8 +58,8 @@ Intake::~Intake() {
 // --- the request --------------------------------------------------------------------------------
 
 void Intake::on_request(http::RequestHandle handle, const http::Request& request,
-                        const subscription::Snapshot& snapshot) {
-  if (const auto problem = accept(handle, request, snapshot)) {
+                        const io::Address& peer, const subscription::Snapshot& snapshot) {
+  if (const auto problem = accept(handle, request, peer, snapshot)) {
     parts_.counters.add(Counter::events_refused);
     refuse(handle, *problem);
   }
@@ -63,15 +68,12 @@ void Intake::on_request(http::RequestHandle handle, const http::Request& request
 }
 
 std::optional<http::Problem> Intake::authenticate(const http::Request& request,
+                                                  const io::Address& peer,
                                                   const subscription::Snapshot& snapshot,
                                                   const subscription::Token*& token) {
-  token = tokens_.find(request.header("authorization"), snapshot);
-  if (token == nullptr) {
-    return http::Problem{
-        .status = 401,
-        .type = "urn:ringpost:unauthenticated",
-        .detail = "Send `Authorization: Bearer <token>` with a token of this relay."};
-  }
+  const std::string_view text = http::presented_token(request, http::TokenForm::bearer);
+  token = tokens_.find(text, snapshot, parts_.ring.wall_now());
+  if (token == nullptr) return unauthenticated(request, peer);
   if (!token->allows(subscription::Scope::events_write)) {
     return http::Problem{.status = 403,
                          .type = "urn:ringpost:not-permitted",
@@ -80,23 +82,43 @@ std::optional<http::Problem> Intake::authenticate(const http::Request& request,
   return std::nullopt;
 }
 
-std::optional<http::Problem> Intake::before_body(const http::Request& head,
+/// After the token, so that a good one is never kept waiting by others' wrong ones. What is wrong
+/// with it (unknown, expired, no token at all) is not told.
+http::Problem Intake::unauthenticated(const http::Request& request, const io::Address& peer) {
+  http::Problem problem{
+      .status = 401,
+      .type = "urn:ringpost:unauthenticated",
+      .detail =
+          "Send `Authorization: Bearer <token>` with a token of this relay that is in force."};
+  if (!request.has_header("authorization")) return problem;
+  parts_.counters.add(Counter::tokens_refused);
+  problem.retry_after_s = throttle_.on_failure(peer, parts_.ring.now());
+  if (problem.retry_after_s == 0) return problem;
+  parts_.counters.add(Counter::tokens_throttled);
+  problem.status = 429;
+  problem.type = "urn:ringpost:too-many-failures";
+  problem.detail = "Too many wrong tokens came from this address. A good one is taken at any time.";
+  return problem;
+}
+
+std::optional<http::Problem> Intake::before_body(const http::Request& head, const io::Address& peer,
                                                  const subscription::Snapshot& snapshot,
                                                  uint64_t& body_bytes_max) {
   const subscription::Token* token = nullptr;
-  if (auto problem = authenticate(head, snapshot, token)) return problem;
+  if (auto problem = authenticate(head, peer, snapshot, token)) return problem;
   body_bytes_max = ingest::body_bytes_max(packing_of(head), options_.limits);
   return admit(1, 0);
 }
 
 std::optional<http::Problem> Intake::accept(http::RequestHandle handle,
-                                            const http::Request& request,
+                                            const http::Request& request, const io::Address& peer,
                                             const subscription::Snapshot& snapshot) {
   const subscription::Token* token = nullptr;
-  if (auto problem = authenticate(request, snapshot, token)) return problem;
+  if (auto problem = authenticate(request, peer, snapshot, token)) return problem;
   // Before the work of reading, what would be refused after it.
   if (auto problem = admit(1, request.body.size())) return problem;
   if (auto refusal = parser_.parse(request, views_)) return to_problem(std::move(*refusal));
+  if (auto problem = refuse_sources(request, *token)) return problem;
 
   PendingRequest pending{.handle = handle, .received_at = parts_.ring.now()};
   for (size_t index = 0; index < views_.size(); ++index) {
@@ -116,6 +138,22 @@ std::optional<http::Problem> Intake::accept(http::RequestHandle handle,
   }
   append_all(std::move(pending));
   return std::nullopt;
+}
+
+/// A token may be restricted to some sources: one event of another refuses them all.
+std::optional<http::Problem> Intake::refuse_sources(const http::Request& request,
+                                                    const subscription::Token& token) const {
+  if (!token.restricted()) return std::nullopt;
+  const auto foreign = std::ranges::find_if(
+      views_, [&](const journal::EventView& view) { return !token.may_touch(view.source); });
+  if (foreign == views_.end()) return std::nullopt;
+  http::Problem problem{.status = 403,
+                        .type = "urn:ringpost:not-permitted",
+                        .detail = "The token may not send events of this source.",
+                        .member = "source"};
+  const uint32_t place = place_of(request, static_cast<size_t>(foreign - views_.begin()));
+  if (place > 0) problem.line = place;
+  return problem;
 }
 
 std::optional<http::Problem> Intake::admit(uint32_t count, uint64_t bytes) const {

@@ -11,6 +11,7 @@
 #include "io/ring.h"
 #include "journal/record.h"
 #include "journal/writer.h"
+#include "net/failure_throttle.h"
 #include "subscription/table.h"
 
 #include <array>
@@ -61,7 +62,7 @@ class IntakeSink {
 
 /// `POST /v1/events` on one shard: from a whole request to its answer.
 ///
-///     authenticate ─> parse ─> reserve keys ─> match, encode ─> admit ─> append …
+///     authenticate ─> parse ─> sources ─> reserve keys ─> match, encode ─> admit ─> append …
 ///     … on_durable ─> confirm keys ─> sink ─> answer 202
 ///
 /// Invariants: 202 is answered only when all events of the request are durable, and so is the event
@@ -89,13 +90,14 @@ class Intake {
   ~Intake();  // After on_storage_failed, or when idle.
 
   /// For Backend::before_body: what can be refused before the body is read, and the body's limit.
-  std::optional<http::Problem> before_body(const http::Request& head,
+  /// @param peer  whom to blame for a wrong token.
+  std::optional<http::Problem> before_body(const http::Request& head, const io::Address& peer,
                                            const subscription::Snapshot& snapshot,
                                            uint64_t& body_bytes_max);
 
   /// Answers sooner or later, at most once. @param request  borrowed for the call.
   /// @param snapshot  in force; the events go to the webhooks that it matches.
-  void on_request(http::RequestHandle handle, const http::Request& request,
+  void on_request(http::RequestHandle handle, const http::Request& request, const io::Address& peer,
                   const subscription::Snapshot& snapshot);
 
   /// Stores an event that is encoded already and has its webhook (a redelivery).
@@ -136,11 +138,15 @@ class Intake {
     std::optional<IdempotencyKey> key;
   };
 
-  std::optional<http::Problem> authenticate(const http::Request& request,
+  std::optional<http::Problem> authenticate(const http::Request& request, const io::Address& peer,
                                             const subscription::Snapshot& snapshot,
                                             const subscription::Token*& token);
+  http::Problem unauthenticated(const http::Request& request, const io::Address& peer);
   std::optional<http::Problem> accept(http::RequestHandle handle, const http::Request& request,
+                                      const io::Address& peer,
                                       const subscription::Snapshot& snapshot);
+  std::optional<http::Problem> refuse_sources(const http::Request& request,
+                                              const subscription::Token& token) const;
   std::optional<http::Problem> admit(uint32_t count, uint64_t bytes) const;
   std::optional<http::Problem> take(size_t index, const subscription::Snapshot& snapshot,
                                     PendingRequest& pending);
@@ -162,6 +168,7 @@ class Intake {
   EventParser parser_;
   TokenCache tokens_;
   dialect::Matcher matcher_;
+  net::FailureThrottle throttle_;
 
   // Of the request in hand; kept for their memory.
   std::vector<journal::EventView> views_;

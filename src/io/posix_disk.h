@@ -9,7 +9,7 @@ namespace ringpost::io {
 /// Only regular files are opened, and no symbolic link is followed to one (Errc::io_failed, ELOOP).
 /// The directories on the way, and directories themselves, may be links: operators move them to
 /// other volumes. Descriptors are close-on-exec.
-class PosixDisk final : public Disk {
+class PosixDisk : public Disk {
  public:
   Result<std::vector<std::string>> list(const std::string& directory) override;
   Result<void> make_directory(const std::string& path) override;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "crypto/scrypt.h"
 #include "io/address.h"
 
 #include <cstdint>
@@ -21,6 +22,14 @@ struct ListenerConfig {
   Serves serves;
   std::string certificate_file;  ///< PEM; empty: no TLS.
   std::string key_file;
+};
+
+/// Who may log in with a password (the Devopness API's `POST /users/login`).
+struct UserConfig {
+  std::string email;  ///< As written; no other user's, whatever the case of its letters.
+  crypto::PasswordHash password;
+  std::string organization = "default";
+  uint8_t scopes = 0;  ///< subscription::Scope bits of the tokens that a login gives.
 };
 
 /// The whole configuration, with its defaults. Every key is described in ringpost.example.toml.
@@ -51,6 +60,9 @@ struct Config {
   std::vector<std::string> allow_networks;
   std::vector<std::string> deny_networks;
   std::vector<std::string> plain_http_networks;
+
+  std::string key_file;  ///< Empty: the data directory's path and `.key` (key_file.h).
+  std::vector<UserConfig> users;
 
   std::string log_level = "info";
   bool log_json = false;

@@ -1,8 +1,11 @@
 // ringpost: the relay and its own client in one program.
 
 #include "cli/commands.h"
+#include "io/posix_disk.h"
 #include "ringpost/version.h"
 #include "server/config.h"
+#include "server/key_file.h"
+#include "server/secrets.h"
 #include "server/serve.h"
 
 #include <CLI/CLI.hpp>
@@ -52,6 +55,11 @@ int run_serve(const ServeOptions& options) {
 int run_check(const std::string& file, const std::vector<std::string>& assignments) {
   const ConfigResult result = load_config(file, assignments);
   if (report(result.problems) != 0) return 1;
+  io::PosixDisk disk;
+  if (const KeyFile keys = read_key_file(disk, result.config); !keys.keyring && !keys.absent) {
+    std::fprintf(stderr, "%s\n", keys.problem.c_str());
+    return 1;
+  }
   std::printf("%s: ok\n", file.c_str());
   return 0;
 }
@@ -97,6 +105,34 @@ void add_check_command(CLI::App& app, cli::Action& action) {
   });
 }
 
+int run_rotate(const ServeOptions& options) {
+  ConfigResult result = load_config(options.config_file, options.assignments);
+  if (!options.data_dir.empty()) result.config.data_dir = options.data_dir;
+  if (report(result.problems) != 0) return 1;
+  return rotate_secrets(result.config);
+}
+
+void add_secrets_commands(CLI::App& app, cli::Action& action) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App* group = app.add_subcommand("secrets", "Keys of the secrets in the data directory");
+  group->require_subcommand(1);
+  CLI::App* rotate = group->add_subcommand(
+      "rotate",
+      "Seal all secrets with a new key and remove the old one; the relay must be stopped");
+  rotate->add_option("--config", options->config_file, "Configuration file (TOML)");
+  rotate->add_option("--data-dir", options->data_dir, "Where journal and control store live");
+  rotate->add_option("--set", options->assignments, "section.key=value; repeatable");
+  rotate->footer(
+      "Killed in between, it may be run again; the relay can start at any time.\n"
+      "Exit codes: 0 done; 1 not done, and why; 2 wrong usage.");
+  rotate->callback([&action, options] { action = [options] { return run_rotate(*options); }; });
+
+  CLI::App* hash = app.add_subcommand(
+      "hash-password", "Read a password from standard input and print its hash for [[user]]");
+  hash->footer("Exit codes: 0 done; 1 not done, and why; 2 wrong usage.");
+  hash->callback([&action] { action = hash_password; });
+}
+
 }  // namespace
 }  // namespace ringpost::server
 
@@ -111,9 +147,11 @@ int main(int argc, char** argv) {
   cli::Action action;
   server::add_serve_command(app, action);
   server::add_check_command(app, action);
+  server::add_secrets_commands(app, action);
   cli::add_send_command(app, session, action);
   cli::add_webhook_commands(app, session, action);
   cli::add_delivery_commands(app, session, action);
+  cli::add_token_commands(app, session, action);
   cli::add_status_command(app, session, action);
   cli::add_signature_commands(app, action);
   try {

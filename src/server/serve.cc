@@ -5,6 +5,8 @@
 #include "io/posix_disk.h"
 #include "ringpost/version.h"
 #include "server/control_thread.h"
+#include "server/data_directory.h"
+#include "server/key_file.h"
 #include "server/log.h"
 #include "server/shard_thread.h"
 
@@ -14,7 +16,6 @@
 #include <fstream>
 #include <signal.h>
 #include <sstream>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
@@ -36,14 +37,14 @@ std::string read_file(const std::string& path) {
   return std::move(text).str();
 }
 
-/// All descriptors that the hard limit gives, and no core files: they would hold secrets.
+/// All descriptors that the hard limit gives, and no core files.
 void set_limits() {
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
-  prctl(PR_SET_DUMPABLE, 0);
+  forbid_core_files();
 }
 
 /// Signals are for the main thread alone, which waits for them.
@@ -76,6 +77,12 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
   options.delivery.attempts_in_flight_max = config.attempts_in_flight_max;
   options.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;
   options.delivery.idle_max = config.idle_max;
+  for (const UserConfig& user : config.users) {
+    options.users.push_back({.email = user.email,
+                             .scrypt_text = user.password.to_text(),
+                             .organization = user.organization,
+                             .scopes = user.scopes});
+  }
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
   return options;
@@ -114,7 +121,7 @@ void log_start(const shard::StartReport& report, const shard::Relay& relay,
 
 /// What a person, or a script, reads first: where the relay is and how to get in.
 void announce(const Config& config, const std::vector<SharedListener>& listeners,
-              const shard::StartReport& report) {
+              const shard::StartReport& report, bool key_is_new) {
   for (const SharedListener& listener : listeners) {
     const bool is_unix = listener.bound.family == io::Address::Family::unix_path;
     const char* scheme = is_unix ? "" : listener.tls != nullptr ? "https://" : "http://";
@@ -122,6 +129,10 @@ void announce(const Config& config, const std::vector<SharedListener>& listeners
   }
   if (report.admin_token) {
     std::printf("first start: the admin token is in %s/admin.token\n", config.data_dir.c_str());
+  }
+  if (key_is_new) {
+    std::printf("secrets are sealed with the new key in %s: keep a copy apart from %s\n",
+                key_file_path(config).c_str(), config.data_dir.c_str());
   }
   std::fflush(stdout);
 }
@@ -185,7 +196,7 @@ std::vector<SharedListener> prepare_listeners(const Config& config) {
   return listeners;
 }
 
-int run(const Config& config, const sigset_t& signals, shard::Relay& relay) {
+int run(const Config& config, const sigset_t& signals, shard::Relay& relay, bool key_is_new) {
   const shard::StartReport& report = relay.report();
   if (report.admin_token && !write_token(config.data_dir + "/admin.token", *report.admin_token)) {
     return fail(config.data_dir + "/admin.token cannot be written");
@@ -207,7 +218,7 @@ int run(const Config& config, const sigset_t& signals, shard::Relay& relay) {
     return fail(problem);
   }
   log_start(report, relay, shards.front()->features());
-  announce(config, listeners, report);
+  announce(config, listeners, report, key_is_new);
   wait_and_stop(config, signals, shards);
   join_all(control, shards);
   remove_socket_files(listeners);
@@ -232,28 +243,14 @@ int serve(const Config& config) {
   if (!policy) return fail(why);
 
   io::PosixDisk disk;
-  if (const auto made = disk.make_directory(config.data_dir); !made) {
-    return fail(config.data_dir + " cannot be created: " + describe(made.error()) +
-                "; choose another directory with --data-dir");
-  }
-  const auto lock = disk.lock(config.data_dir + "/lock");
-  if (!lock) {
-    return fail(lock.error().code == Errc::locked
-                    ? config.data_dir +
-                          "/lock is held by another relay: one data directory "
-                          "belongs to one process; stop that one or use another "
-                          "--data-dir"
-                    : config.data_dir + "/lock cannot be taken: " + describe(lock.error()));
-  }
-  auto store = control::Store::open(config.data_dir + "/control.db");
-  if (store.store == nullptr) return fail(store.problem);
-
   std::string problem;
+  const auto directory = open_data_directory(disk, config, IfAbsent::make, problem);
+  if (!directory) return fail(problem);
   const auto relay =
-      shard::Relay::open(disk, *store.store, relay_options(config, std::move(*policy)),
+      shard::Relay::open(disk, *directory->store, relay_options(config, std::move(*policy)),
                          wall_clock_now(), monotonic_now(), problem);
   if (relay == nullptr) return fail(problem);
-  return run(config, signals, *relay);
+  return run(config, signals, *relay, directory->key_is_new);
 }
 
 }  // namespace ringpost::server

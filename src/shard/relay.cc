@@ -180,6 +180,7 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                                             .hash_key = options_.hash_keys[3]},
                                 .retention = options_.retention,
                                 .checks = make_checks(options_.policy),
+                                .users = options_.users,
                                 .prng_seed = random_.next()});
   if (const auto loaded = control_->load(); !loaded) {
     problem = "the control store cannot be read: " + std::string(store_.last_problem());

@@ -35,6 +35,7 @@ struct RelayOptions {
   ingest::EventLimits event_limits;
   ingest::ServerLimits server;
   delivery::Limits delivery;
+  std::vector<control::LoginUser> users;
   /// Drawn from the system in production, from the run's seed in simulation.
   uint64_t seed = 0;
   std::array<HashKey, 6> hash_keys{};

@@ -93,7 +93,7 @@ std::optional<http::Problem> Shard::before_body(const http::Request& head,
       counters_.add(Counter::events_refused);
       return problem;
     }
-    return intake_.before_body(head, snapshot(), body_bytes_max);
+    return intake_.before_body(head, origin.peer, snapshot(), body_bytes_max);
   }
   body_bytes_max = api_body_bytes_max;
   return std::nullopt;
@@ -126,7 +126,7 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
   if (reading && request->path == "/healthz") return answer_health(handle, false);
   if (reading && request->path == "/readyz") return answer_health(handle, true);
   if (origin.serves.events && request->path == events_path && request->method == "POST") {
-    return intake_.on_request(handle, *request, snapshot());
+    return intake_.on_request(handle, *request, origin.peer, snapshot());
   }
   if (!origin.serves.api) {
     return server_.answer(handle,

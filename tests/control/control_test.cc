@@ -67,7 +67,7 @@ class Json {
 class ControlTest : public ::testing::Test {
  protected:
   ControlTest()
-      : store_(Store::open(":memory:").store),
+      : store_(Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store),
         table_(shard_count, HashKey{}),
         post_(shard_count),
         counters_(shard_count) {
@@ -231,6 +231,10 @@ constexpr RouteCase route_cases[] = {
     {"POST", "/v1/deliveries/ID/redeliver", Scope::deliveries_redeliver},
     {"GET", "/v1/events/ID", Scope::deliveries_read},
     {"GET", "/v1/status", Scope::admin},
+    {"POST", "/v1/tokens", Scope::admin},
+    {"GET", "/v1/tokens", Scope::admin},
+    {"DELETE", "/v1/tokens/ID", Scope::admin},
+    {"GET", "/v1/audit", Scope::admin},
 };
 
 TEST_F(ControlTest, AsksEachRouteForItsScope) {
@@ -686,9 +690,382 @@ TEST_F(ControlTest, ShowsStatus) {
   EXPECT_NE(failed.text("/storage/detail").find("EIO"), std::string::npos);
 }
 
+// --- tokens -------------------------------------------------------------------------------------
+
+/// What a create request answered.
+struct MadeToken {
+  std::string text;
+  std::string id;
+};
+MadeToken made(const http::Response& response) {
+  EXPECT_EQ(response.status, 201) << response.body;
+  Json json(response.body);
+  return {json.text("/token"), json.text("/id")};
+}
+
+TEST_F(ControlTest, MakesTokensAndShowsTheirTextOnce) {
+  clock_ = 1;  // Lists go by age: what is made here is newer than the fixture's tokens.
+  const auto response = ask("POST", "/v1/tokens",
+                            R"({"name": "ci", "scopes": ["webhooks:read", "events:write"],
+                                "sources": ["app/*"], "expires_in_s": 60})");
+  const MadeToken token = made(response);
+  EXPECT_TRUE(token.text.starts_with("rp_")) << response.body;
+  Json json(response.body);
+  EXPECT_EQ(json.text("/organization"), "default");
+  EXPECT_EQ(json.text("/scopes/0"), "events:write");
+  EXPECT_EQ(json.text("/scopes/1"), "webhooks:read");
+  EXPECT_EQ(json.text("/sources/0"), "app/*");
+  EXPECT_EQ(json.text("/expires_at"), to_rfc3339(at(61)));
+  EXPECT_EQ(json.text("/created_at"), to_rfc3339(at(1)));
+  EXPECT_EQ(ask("GET", "/v1/webhooks", {}, token.text).status, 200);
+  EXPECT_EQ(ask("GET", "/v1/status", {}, token.text).status, 403);
+
+  const auto list = ask("GET", "/v1/tokens");
+  EXPECT_EQ(list.body.find(token.text), std::string::npos);
+  EXPECT_EQ(Json(list.body).text("/items/0/name"), "ci");
+}
+
+TEST_F(ControlTest, RefusesTokensThatCannotBe) {
+  struct Row {
+    const char* body;
+    uint16_t status;
+    const char* member;
+  };
+  const Row rows[] = {
+      {R"({"scopes": ["admin"]})", 422, "name"},
+      {R"({"name": "", "scopes": ["admin"]})", 422, "name"},
+      {R"({"name": "a\nb", "scopes": ["admin"]})", 422, "name"},
+      {R"({"name": "login ann", "scopes": ["admin"]})", 422, "name"},
+      {R"({"name": "a"})", 422, "scopes"},
+      {R"({"name": "a", "scopes": []})", 422, "scopes"},
+      {R"({"name": "a", "scopes": ["all"]})", 422, "scopes"},
+      {R"({"name": "a", "scopes": "admin"})", 422, "scopes"},
+      {R"({"name": "a", "scopes": ["admin"], "sources": ["x/y/*"]})", 422, "sources[0]"},
+      {R"({"name": "a", "scopes": ["admin"], "sources": ["x", 1]})", 422, "sources[1]"},
+      {R"({"name": "a", "scopes": ["admin"], "organization": " a"})", 422, "organization"},
+      {R"({"name": "a", "scopes": ["admin"], "expires_in_s": 0})", 422, "expires_in_s"},
+      {R"({"name": "a", "scopes": ["admin"], "expires_at": "soon"})", 422, "expires_at"},
+      {R"({"name": "a", "scopes": ["admin"], "expires_at": "2001-01-01T00:00:00Z"})", 422,
+       "expires_at"},
+      {R"({"name": "a", "scopes": ["admin"], "expires_in_s": 5,
+           "expires_at": "2099-01-01T00:00:00Z"})",
+       422, "expires_at"},
+      {R"({"name": "a", "scopes": ["admin"], "token": "mine"})", 422, "token"},
+      {R"({"name": "a", "name": "b"})", 400, "name"},
+  };
+  for (const Row& row : rows) {
+    const auto response = ask("POST", "/v1/tokens", row.body);
+    EXPECT_EQ(response.status, row.status) << row.body;
+    EXPECT_EQ(Json(response.body).text("/member"), row.member) << row.body;
+  }
+  EXPECT_EQ(Json(ask("GET", "/v1/tokens").body).size("/items"), 1u);
+}
+
+TEST_F(ControlTest, RefusesATokenOnceItsDeletionIsAnswered) {
+  const MadeToken token = made(ask("POST", "/v1/tokens", R"({"name": "a", "scopes": ["admin"]})"));
+  send("DELETE", "/v1/tokens/" + token.id);
+  EXPECT_FALSE(answered());  // Some shard may still take it.
+  settle();
+  EXPECT_EQ(answered()->status, 204);
+  EXPECT_EQ(ask("GET", "/v1/webhooks", {}, token.text).status, 401);
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/" + token.id).status, 404);
+  restart();
+  EXPECT_EQ(ask("GET", "/v1/webhooks", {}, token.text).status, 401);
+}
+
+TEST_F(ControlTest, AnswersExpiredUnknownAndMalformedTokensAlike) {
+  const MadeToken token =
+      made(ask("POST", "/v1/tokens", R"({"name": "a", "scopes": ["admin"], "expires_in_s": 10})"));
+  clock_ = 9;
+  EXPECT_EQ(ask("GET", "/v1/webhooks", {}, token.text).status, 200);
+  clock_ = 10;
+  const auto expired = ask("GET", "/v1/webhooks", {}, token.text);
+  EXPECT_EQ(expired.status, 401);
+  for (const char* other : {"rp_unknown", "two words"}) {
+    const auto response = ask("GET", "/v1/webhooks", {}, other);
+    EXPECT_EQ(response.status, 401);
+    EXPECT_EQ(response.body, expired.body);
+    EXPECT_EQ(response.headers.at(0).value, expired.headers.at(0).value);
+  }
+}
+
+TEST_F(ControlTest, KeepsTheLastTokenThatCanOperateTheRelay) {
+  const std::string admin = Json(ask("GET", "/v1/tokens").body).text("/items/0/id");
+  for (const char* other :
+       {R"({"name": "expires", "scopes": ["admin"], "expires_in_s": 100})",
+        R"({"name": "narrow", "scopes": ["admin"], "sources": ["app/*"]})",
+        R"({"name": "reads", "scopes": ["webhooks:read"]})",
+        R"({"name": "elsewhere", "scopes": ["admin"], "organization": "acme"})"}) {
+    made(ask("POST", "/v1/tokens", other));
+    const auto kept = ask("DELETE", "/v1/tokens/" + admin);
+    EXPECT_EQ(kept.status, 409) << other;
+    EXPECT_NE(kept.body.find("Make the new one first"), std::string::npos) << kept.body;
+  }
+  const MadeToken second = made(ask("POST", "/v1/tokens", R"({"name": "b", "scopes": ["admin"]})"));
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/" + admin).status, 204);
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/" + second.id, {}, second.text).status, 409);
+}
+
+TEST_F(ControlTest, LetsTheOperatorManageEveryOrganizationsTokensAndOthersTheirOwn) {
+  const MadeToken acme = made(ask(
+      "POST", "/v1/tokens", R"({"name": "acme", "scopes": ["admin"], "organization": "acme"})"));
+  const MadeToken own =
+      made(ask("POST", "/v1/tokens", R"({"name": "own", "scopes": ["events:write"]})", acme.text));
+  const MadeToken foreign =
+      made(ask("POST", "/v1/tokens", R"({"name": "d", "scopes": ["events:write"]})"));
+
+  EXPECT_EQ(Json(ask("GET", "/v1/tokens", {}, acme.text).body).size("/items"), 2u);
+  EXPECT_EQ(Json(ask("GET", "/v1/tokens").body).size("/items"), 2u);
+  EXPECT_EQ(Json(ask("GET", "/v1/tokens?organization=acme").body).size("/items"), 2u);
+  EXPECT_EQ(Json(ask("GET", "/v1/tokens?organization=acme", {}, acme.text).body).size("/items"),
+            2u);
+  EXPECT_EQ(Json(ask("GET", "/v1/tokens?organization=none").body).size("/items"), 0u);
+
+  // Another organization's look like nobody's.
+  EXPECT_EQ(ask("GET", "/v1/tokens?organization=default", {}, acme.text).status, 404);
+  EXPECT_EQ(ask("GET", "/v1/audit?organization=default", {}, acme.text).status, 404);
+  EXPECT_EQ(ask("POST", "/v1/tokens",
+                R"({"name": "x", "scopes": ["admin"], "organization": "default"})", acme.text)
+                .status,
+            404);
+  const auto hidden = ask("DELETE", "/v1/tokens/" + foreign.id, {}, acme.text);
+  const auto unknown = ask("DELETE", "/v1/tokens/01J00000000000000000000000", {}, acme.text);
+  EXPECT_EQ(hidden.status, 404);
+  EXPECT_EQ(hidden.body, unknown.body);
+
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/" + own.id).status, 204);
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/" + acme.id, {}, acme.text).status, 204);
+}
+
+TEST_F(ControlTest, PagesThroughTokensNewestFirst) {
+  for (int count = 0; count < 5; ++count) {
+    clock_ = count;
+    made(ask("POST", "/v1/tokens",
+             R"({"scopes": ["admin"], "name": ")" + std::to_string(count) + "\"}"));
+  }
+  Json first(ask("GET", "/v1/tokens?limit=2").body);
+  EXPECT_EQ(first.text("/items/0/name"), "4");
+  EXPECT_EQ(first.text("/items/1/name"), "3");
+  Json rest(ask("GET", "/v1/tokens?cursor=" + first.text("/next_cursor")).body);
+  EXPECT_EQ(rest.size("/items"), 4u);  // With the fixture's own.
+  EXPECT_EQ(rest.text("/items/0/name"), "2");
+  EXPECT_TRUE(rest.is_null("/next_cursor"));
+  EXPECT_EQ(ask("GET", "/v1/tokens?cursor=w01J00000000000000000000000").status, 400);
+  EXPECT_EQ(ask("GET", "/v1/tokens?status=dead").status, 400);
+}
+
+TEST_F(ControlTest, KeepsARestrictedTokenToItsSources) {
+  const std::string inside = make_webhook(R"(, "sources": ["app/x"])");
+  const std::string outside = make_webhook(R"(, "sources": ["pipeline/1"])");
+  const std::string wider = make_webhook(R"(, "sources": ["app/x", "pipeline/1"])");
+  const std::string all = make_webhook();
+  const auto event = accept(number_of(inside), "event-1");  // Of app/x.
+  const std::string seen = settle_delivery(event, DeliveryStatus::delivered).to_text();
+  const auto other = accept(number_of(all), "event-2");
+  const std::string unseen = settle_delivery(other, DeliveryStatus::delivered).to_text();
+  const std::string narrow =
+      made(ask("POST", "/v1/tokens", R"({"name": "n", "scopes": ["admin"], "sources": ["app/*"]})"))
+          .text;
+  const std::string elsewhere =
+      made(ask("POST", "/v1/tokens",
+               R"({"name": "e", "scopes": ["admin"], "sources": ["pipeline/1"]})"))
+          .text;
+
+  Json list(ask("GET", "/v1/webhooks?limit=1", {}, narrow).body);
+  EXPECT_EQ(list.size("/items"), 1u);
+  EXPECT_EQ(list.text("/items/0/id"), inside);
+  EXPECT_TRUE(list.is_null("/next_cursor"));
+  EXPECT_EQ(ask("GET", "/v1/webhooks/" + inside, {}, narrow).status, 200);
+  for (const std::string& hidden : {outside, wider, all}) {
+    for (const auto& [method, path] :
+         std::vector<std::pair<std::string, std::string>>{{"GET", ""},
+                                                          {"PATCH", ""},
+                                                          {"DELETE", ""},
+                                                          {"GET", "/deliveries"},
+                                                          {"POST", "/disable"},
+                                                          {"POST", "/rotate-secret"}}) {
+      EXPECT_EQ(ask(method, "/v1/webhooks/" + hidden + path, {}, narrow).status, 404)
+          << method << path;
+    }
+  }
+  EXPECT_EQ(ask("GET", "/v1/deliveries/" + seen, {}, narrow).status, 200);
+  EXPECT_EQ(ask("GET", "/v1/deliveries/" + unseen, {}, narrow).status, 404);
+  EXPECT_EQ(ask("GET", "/v1/deliveries/" + seen, {}, elsewhere).status, 404);
+  EXPECT_EQ(ask("POST", "/v1/deliveries/" + seen + "/redeliver", {}, elsewhere).status, 404);
+  EXPECT_EQ(ask("GET", "/v1/events/event-1", {}, narrow).status, 200);
+  EXPECT_EQ(ask("GET", "/v1/events/event-1", {}, elsewhere).status, 404);
+  // The event may be seen, what another's webhook made of it may not.
+  EXPECT_EQ(Json(ask("GET", "/v1/events/event-2", {}, narrow).body).size("/deliveries"), 0u);
+
+  for (const char* sources : {R"(, "sources": ["pipeline/1"])", R"(, "sources": ["*"])", ""}) {
+    const auto refused =
+        ask("POST", "/v1/webhooks",
+            R"({"url": "https://ci.example.org/in")" + std::string(sources) + "}", narrow);
+    EXPECT_EQ(refused.status, 403) << sources;
+    EXPECT_EQ(Json(refused.body).text("/member"), "sources") << sources;
+  }
+  EXPECT_EQ(ask("PATCH", "/v1/webhooks/" + inside, R"({"sources": ["*"]})", narrow).status, 403);
+  EXPECT_EQ(ask("PATCH", "/v1/webhooks/" + inside, R"({"sources": ["app/y"]})", narrow).status,
+            200);
+}
+
+TEST_F(ControlTest, LetsARestrictedTokenGiveNoMoreThanItHas) {
+  clock_ = 1;  // Lists go by age: what is made here is newer than the fixture's tokens.
+  const std::string narrow =
+      made(ask("POST", "/v1/tokens", R"({"name": "n", "scopes": ["admin"], "sources": ["app/*"]})"))
+          .text;
+  const std::string admin = Json(ask("GET", "/v1/tokens").body).text("/items/1/id");
+  for (const char* sources :
+       {"", R"(, "sources": [])", R"(, "sources": ["*"])", R"(, "sources": ["app/x", "b"])"}) {
+    const auto refused =
+        ask("POST", "/v1/tokens",
+            R"({"name": "x", "scopes": ["admin"])" + std::string(sources) + "}", narrow);
+    EXPECT_EQ(refused.status, 403) << sources;
+    EXPECT_EQ(Json(refused.body).text("/member"), "sources") << sources;
+  }
+  EXPECT_EQ(ask("POST", "/v1/tokens",
+                R"({"name": "x", "scopes": ["admin"], "organization": "acme"})", narrow)
+                .status,
+            404);
+  made(ask("POST", "/v1/tokens", R"({"name": "x", "scopes": ["admin"], "sources": ["app/x"]})",
+           narrow));
+  Json list(ask("GET", "/v1/tokens", {}, narrow).body);
+  EXPECT_EQ(list.size("/items"), 2u);  // Not the administrator's.
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/" + admin, {}, narrow).status, 404);
+  EXPECT_EQ(ask("GET", "/v1/audit", {}, narrow).status, 403);
+}
+
+TEST_F(ControlTest, RemovesExpiredTokensWhenTheClockCanBeBelieved) {
+  const MadeToken token =
+      made(ask("POST", "/v1/tokens", R"({"name": "a", "scopes": ["admin"], "expires_in_s": 10})"));
+  EXPECT_EQ(table_.current().token_count(), 2u);
+  control_->step(at(20), monotonic(20));
+  EXPECT_EQ(table_.current().token_count(), 2u);
+  ASSERT_TRUE(control_->next_due());
+  control_->step(at(20 + 3599), monotonic(20 + 3599));
+  EXPECT_EQ(table_.current().token_count(), 2u);
+  control_->step(at(20 + 3600), monotonic(20 + 3600));
+  EXPECT_EQ(table_.current().token_count(), 1u);
+  settle();
+  EXPECT_EQ(Json(ask("GET", "/v1/tokens").body).size("/items"), 1u);
+}
+
+TEST_F(ControlTest, SlowsDownWhoeverGuessesAndNeverAGoodToken) {
+  uint32_t refused = 0;
+  http::Response last;
+  for (int count = 0; count < 1000; ++count) {
+    last = ask("GET", "/v1/webhooks", {}, "guess-" + std::to_string(count));
+    if (last.status == 401) ++refused;
+  }
+  EXPECT_EQ(refused, net::FailureThrottle::failures_at_once);
+  EXPECT_EQ(last.status, 429);
+  ASSERT_FALSE(last.headers.empty());
+  EXPECT_EQ(last.headers[0].name, "Retry-After");
+  EXPECT_EQ(last.headers[0].value, "3");
+  EXPECT_EQ(last.body.find("guess"), std::string::npos);
+  const auto status = ask("GET", "/v1/status");
+  EXPECT_EQ(status.status, 200);
+  EXPECT_EQ(Json(status.body).number("/totals/tokens_refused"), 1000);
+  EXPECT_EQ(Json(status.body).number("/totals/tokens_throttled"), 980);
+  EXPECT_EQ(ask("GET", "/v1/webhooks", {}, "").status, 401);  // No token is no guess.
+  clock_ += 3;
+  EXPECT_EQ(ask("GET", "/v1/webhooks", {}, "guess").status, 401);
+}
+
+// --- the audit log ------------------------------------------------------------------------------
+
+TEST_F(ControlTest, WritesDownWhoChangedWhat) {
+  const std::string webhook =
+      make_webhook(R"(, "secret": "whsec_eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4")");
+  const std::string path = "/v1/webhooks/" + webhook;
+  ask("PATCH", path,
+      R"({"url": "https://ci.example.org/other?token=hidden", "timeout_ms": 30000})");
+  ask("POST", path + "/disable");
+  ask("POST", path + "/enable");
+  ask("POST", path + "/rotate-secret");
+  const auto event = accept(number_of(webhook), "event-1");
+  const std::string delivery = settle_delivery(event, DeliveryStatus::delivered).to_text();
+  send("POST", "/v1/deliveries/" + delivery + "/redeliver", R"({"data": {"a": "hidden"}})");
+  tell(0, RedeliverDone{.ticket = 1});
+  EXPECT_EQ(answered()->status, 202);
+  const MadeToken token = made(ask("POST", "/v1/tokens", R"({"name": "a", "scopes": ["admin"]})"));
+  ask("DELETE", "/v1/tokens/" + token.id);
+  ask("DELETE", path);
+  // What changes nothing is not in it.
+  ask("GET", path);
+  ask("DELETE", path);
+  ask("PATCH", path, "{}", "garbage");
+  ask("POST", "/v1/webhooks", R"({"url": "ftp://x"})");
+
+  const auto response = ask("GET", "/v1/audit");
+  EXPECT_EQ(response.body.find("hidden"), std::string::npos);
+  EXPECT_EQ(response.body.find("whsec"), std::string::npos);
+  EXPECT_EQ(response.body.find(token.text), std::string::npos);
+  struct Row {
+    const char* operation;
+    std::string object;
+    std::vector<const char*> members;
+    int status;
+  };
+  const Row rows[] = {{"webhook.delete", webhook, {}, 204},
+                      {"token.delete", token.id, {}, 204},
+                      {"token.create", token.id, {"name", "scopes"}, 201},
+                      {"delivery.redeliver", delivery, {"data"}, 202},
+                      {"webhook.rotate_secret", webhook, {"secret"}, 200},
+                      {"webhook.enable", webhook, {"enabled", "state"}, 200},
+                      {"webhook.disable", webhook, {"enabled", "state"}, 200},
+                      {"webhook.update", webhook, {"url"}, 200},
+                      {"webhook.create", webhook, {"url", "secret"}, 201}};
+  Json json(response.body);
+  ASSERT_EQ(json.size("/items"), std::size(rows)) << response.body;
+  for (size_t index = 0; index < std::size(rows); ++index) {
+    const Row& row = rows[index];
+    const std::string item = "/items/" + std::to_string(index);
+    EXPECT_EQ(json.text(item + "/operation"), row.operation);
+    EXPECT_EQ(json.text(item + "/object"), row.object) << row.operation;
+    EXPECT_EQ(json.number(item + "/status"), row.status) << row.operation;
+    EXPECT_EQ(json.text(item + "/token/name"), "admin-token") << row.operation;
+    EXPECT_EQ(json.text(item + "/token/organization"), "default") << row.operation;
+    EXPECT_EQ(json.text(item + "/peer"), "0.0.0.0:0") << row.operation;
+    ASSERT_EQ(json.size(item + "/members"), row.members.size()) << row.operation << response.body;
+    for (size_t member = 0; member < row.members.size(); ++member) {
+      EXPECT_EQ(json.text(item + "/members/" + std::to_string(member)), row.members[member]);
+    }
+  }
+}
+
+TEST_F(ControlTest, ShowsEachOrganizationItsOwnAuditLog) {
+  const MadeToken acme = made(ask(
+      "POST", "/v1/tokens", R"({"name": "acme", "scopes": ["admin"], "organization": "acme"})"));
+  clock_ = 10;
+  ask("POST", "/v1/webhooks", R"({"url": "https://ci.example.org/in"})", acme.text);
+  clock_ = 20;
+  make_webhook();
+  Json own(ask("GET", "/v1/audit").body);
+  EXPECT_EQ(own.size("/items"), 1u);
+  for (const std::string& caller : {std::string{"admin-token"}, acme.text}) {
+    Json theirs(ask("GET", "/v1/audit?organization=acme", {}, caller).body);
+    ASSERT_EQ(theirs.size("/items"), 2u);
+    EXPECT_EQ(theirs.text("/items/0/token/organization"), "acme");
+    EXPECT_EQ(theirs.text("/items/1/token/organization"), "default");  // The operator's doing.
+    EXPECT_EQ(theirs.text("/items/1/organization"), "acme");
+  }
+  const std::string since = "/v1/audit?organization=acme&since=" + to_rfc3339(at(10));
+  EXPECT_EQ(Json(ask("GET", since).body).size("/items"), 1u);
+  const std::string until = "/v1/audit?organization=acme&until=" + to_rfc3339(at(10));
+  EXPECT_EQ(Json(ask("GET", until).body).size("/items"), 1u);
+
+  Json page(ask("GET", "/v1/audit?limit=1", {}, acme.text).body);
+  EXPECT_EQ(page.text("/items/0/operation"), "webhook.create");
+  Json next(ask("GET", "/v1/audit?cursor=" + page.text("/next_cursor"), {}, acme.text).body);
+  ASSERT_EQ(next.size("/items"), 1u);
+  EXPECT_EQ(next.text("/items/0/operation"), "token.create");
+  EXPECT_TRUE(next.is_null("/next_cursor"));
+}
+
 TEST(MintAdminToken, MakesOneTokenOnTheFirstStartOnly) {
   Prng random(1);
-  auto store = Store::open(":memory:").store;
+  auto store = Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store;
   const auto minted = mint_admin_token(*store, at(0), random);
   ASSERT_TRUE(minted && *minted);
   EXPECT_TRUE((*minted)->starts_with("rp_"));

@@ -31,7 +31,7 @@ class World {
  public:
   explicit World(uint64_t seed)
       : random_(seed),
-        store_(Store::open(":memory:").store),
+        store_(Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store),
         retention_(ledger_, history_, journals_, *store_, {.age = Duration{0}, .bytes = 0}) {
     for (uint32_t journal = 0; journal < journal_count; ++journal) open(journal);
   }

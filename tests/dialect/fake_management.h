@@ -42,7 +42,8 @@ class FakeManagement final : public api::Management {
   std::map<uint32_t, Webhook> stored;  ///< By number.
   std::deque<Logged> logged;           ///< Newest first.
   std::optional<std::string> denied_destination;
-  std::optional<api::Problem> failure;  ///< What changes come to.
+  std::optional<api::Problem> failure;       ///< What changes come to.
+  std::map<std::string, std::string> users;  ///< Their passwords, by email.
   std::vector<Ulid> redelivered;
   std::vector<journal::EventRef> accepted;
   std::vector<Notified> notified;
@@ -162,6 +163,15 @@ class FakeManagement final : public api::Management {
   }
 
   Prng& random() override { return random_; }
+  /// Everybody but `users` is refused.
+  std::variant<Granted, api::Problem> login(std::string_view email,
+                                            std::string_view password) override {
+    const auto found = users.find(std::string{email});
+    if (found == users.end() || found->second != password) {
+      return api::refusal(401, "the email or the password is wrong");
+    }
+    return Granted{"token of " + found->first, now + std::chrono::hours(1)};
+  }
 
  private:
   static api::LoggedDelivery read(const Logged& item) {

@@ -139,6 +139,7 @@ class Damage(StorageTest):
         copy = self.place.path / name
         copy.mkdir()
         shutil.copytree(self.place.path / "data", copy / "data")
+        shutil.copy2(self.place.path / "data.key", copy / "data.key")
         return copy
 
     def used_bytes(self, segment):

@@ -101,7 +101,7 @@ struct Shard {
   uint32_t post(std::string_view type, std::string_view body,
                 std::string_view authorization = "Bearer good") {
     intake.on_request({++requests, 1},
-                      test::request_of(type, body, {{"Authorization", authorization}}),
+                      test::request_of(type, body, {{"Authorization", authorization}}), peer,
                       table.current());
     return requests;
   }
@@ -128,6 +128,7 @@ struct Shard {
   TestAnswers answers;
   TestSink sink;
   Intake intake;
+  io::Address peer = *io::Address::parse("192.0.2.1:1000");
   uint32_t requests = 0;
 };
 
@@ -450,11 +451,105 @@ TEST_F(IntakeTest, StorageFailureLeavesNoAnswerToWhatWasUnderWay) {
   EXPECT_TRUE(shard_.intake.idle());
 }
 
+TEST_F(IntakeTest, RefusesATokenFromItsExpiryOnAlsoWhenItWasJustUsed) {
+  shard_.table.put_token({.number = 4,
+                          .organization = "acme",
+                          .scopes = writes,
+                          .sha256 = crypto::sha256(as_bytes("short")),
+                          .expires_at = ring_.wall_now() + std::chrono::seconds(10)});
+  shard_.table.publish();
+  const auto status = [&] {
+    const uint32_t request = shard_.post("application/json", Shard::event_of(""), "Bearer short");
+    shard_.make_durable();
+    return shard_.status(request);
+  };
+  EXPECT_EQ(status(), 202);
+  ring_.pass(std::chrono::seconds(9));
+  EXPECT_EQ(status(), 202);
+  ring_.pass(std::chrono::seconds(1));
+  EXPECT_EQ(status(), 401);
+  const uint32_t unknown = shard_.post("application/json", Shard::event_of(""), "Bearer unknown");
+  EXPECT_EQ(shard_.body(unknown), shard_.body(unknown - 1));  // The same text.
+}
+
+TEST_F(IntakeTest, RefusesEventsOfSourcesThatTheTokenMayNotTouch) {
+  shard_.table.put_token({.number = 4,
+                          .organization = "acme",
+                          .scopes = writes,
+                          .sha256 = crypto::sha256(as_bytes("narrow")),
+                          .sources = {"app/*", "s"}});
+  shard_.table.publish();
+  const auto post = [&](const char* type, const std::string& body) {
+    const uint32_t request = shard_.post(type, body, "Bearer narrow");
+    shard_.make_durable();
+    return request;
+  };
+  const std::string own = R"({"type":"t","source":"app/x","data":{}})";
+  const std::string foreign = R"({"type":"t","source":"apple/x","data":{}})";
+  EXPECT_EQ(shard_.status(post("application/json", own)), 202);
+  EXPECT_EQ(shard_.status(post("application/json", Shard::event_of(""))), 202);
+  const size_t stored = shard_.log.records.size();
+
+  const uint32_t one = post("application/json", foreign);
+  EXPECT_EQ(shard_.status(one), 403);
+  EXPECT_NE(shard_.body(one).find(R"("member":"source")"), std::string::npos) << shard_.body(one);
+  EXPECT_EQ(shard_.body(one).find("line"), std::string::npos) << shard_.body(one);
+
+  const uint32_t batch = post("application/x-ndjson", own + "\n\n \n" + foreign + "\n" + own);
+  EXPECT_EQ(shard_.status(batch), 403);
+  EXPECT_NE(shard_.body(batch).find(R"("line":4)"), std::string::npos) << shard_.body(batch);
+
+  const auto event = [](std::string source) {
+    return R"({"specversion":"1.0","id":"1","type":"t","source":")" + source + R"(","data":{}})";
+  };
+  const uint32_t array = post("application/cloudevents-batch+json",
+                              "[" + event("s") + "," + event("app/y") + "," + event("z") + "]");
+  EXPECT_EQ(shard_.status(array), 403);
+  EXPECT_NE(shard_.body(array).find(R"("line":3)"), std::string::npos) << shard_.body(array);
+  EXPECT_EQ(shard_.log.records.size(), stored);
+}
+
+TEST_F(IntakeTest, SlowsDownWhoeverGuessesAndNobodyElse) {
+  const auto guess = [&] {
+    return shard_.status(shard_.post("application/json", "{}", "Bearer guess"));
+  };
+  for (uint32_t count = 0; count < net::FailureThrottle::failures_at_once; ++count) {
+    EXPECT_EQ(guess(), 401) << count;
+  }
+  EXPECT_EQ(guess(), 429);
+  const auto& refused = shard_.answers.answered[shard_.requests];
+  ASSERT_FALSE(refused.headers.empty());
+  EXPECT_EQ(refused.headers.back().name, "Retry-After");
+  EXPECT_EQ(refused.headers.back().value, "3");
+  EXPECT_EQ(shard_.counters.value(Counter::tokens_refused), 21u);
+  EXPECT_EQ(shard_.counters.value(Counter::tokens_throttled), 1u);
+
+  const uint32_t good = shard_.post_one("");  // The same address, a good token.
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(good), 202);
+  shard_.peer = *io::Address::parse("192.0.2.2:1000");
+  EXPECT_EQ(guess(), 401);
+  shard_.peer = *io::Address::parse("192.0.2.1:1000");
+  EXPECT_EQ(guess(), 429);
+  ring_.pass(net::FailureThrottle::failure_interval);
+  EXPECT_EQ(guess(), 401);
+}
+
+TEST_F(IntakeTest, DoesNotCountRequestsWithoutAToken) {
+  for (int count = 0; count < 100; ++count) {
+    shard_.intake.on_request({++shard_.requests, 1}, test::request_of("application/json", "{}", {}),
+                             shard_.peer, shard_.table.current());
+    EXPECT_EQ(shard_.status(shard_.requests), 401) << count;
+  }
+  EXPECT_EQ(shard_.counters.value(Counter::tokens_refused), 0u);
+}
+
 TEST_F(IntakeTest, RefusesBeforeTheBodyWhatNeedsNoBody) {
   uint64_t limit = 0;
   const auto before = [&](const char* type, const char* token) {
-    const auto problem = shard_.intake.before_body(
-        test::request_of(type, "", {{"Authorization", token}}), shard_.table.current(), limit);
+    const auto problem =
+        shard_.intake.before_body(test::request_of(type, "", {{"Authorization", token}}),
+                                  shard_.peer, shard_.table.current(), limit);
     return problem ? problem->status : 0;
   };
   EXPECT_EQ(before("application/json", "Bearer good"), 0);

@@ -60,7 +60,9 @@ class MemoryRing final : public io::Ring {
   void pass(Duration duration) {
     const Instant end = now_ + duration;
     while (now_ < end) {
-      now_ += std::min<Duration>(end - now_, std::chrono::milliseconds{100});
+      const Duration step = std::min<Duration>(end - now_, std::chrono::milliseconds{100});
+      now_ += step;
+      wall_now_ += step;
       settle();
     }
   }

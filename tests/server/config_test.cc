@@ -1,5 +1,7 @@
 #include "server/config.h"
 
+#include "subscription/token.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
@@ -35,6 +37,8 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.connections_per_endpoint_max, plain.connections_per_endpoint_max);
   EXPECT_EQ(example.config.idle_max, plain.idle_max);
   EXPECT_EQ(example.config.history_deliveries_max, plain.history_deliveries_max);
+  EXPECT_EQ(example.config.key_file, plain.key_file);
+  EXPECT_TRUE(example.config.users.empty());
   EXPECT_EQ(example.config.log_level, plain.log_level);
   EXPECT_EQ(example.config.log_json, plain.log_json);
 }
@@ -100,6 +104,77 @@ TEST(Config, NamesThePlaceOfEachProblem) {
   EXPECT_TRUE(first_problem("[[listener]]\naddress = \"127.0.0.1:80\"\n[listener.tls]\n"
                             "certificate = \"/x.crt\"\n")
                   .find("both certificate and key") != std::string::npos);
+}
+
+/// RFC 7914's third vector: the password is `pleaseletmein`.
+const std::string password =
+    "scrypt$14$8$1$U29kaXVtQ2hsb3JpZGU=$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI=";
+
+std::string user(const std::string& rest = "", const std::string& email = "ada@example.org") {
+  return "[[user]]\nemail = \"" + email + "\"\npassword = \"" + password + "\"\n" + rest;
+}
+
+TEST(Config, ReadsUsersAndTheKeyFile) {
+  using enum subscription::Scope;
+  const ConfigResult result =
+      parse_config("[secrets]\nkey_file = \"/etc/ringpost/key\"\n" + user() +
+                       user("organization = \"acme\"\nscopes = [\"webhooks:read\", \"admin\"]\n",
+                            "Bob+ci@example.org"),
+                   "test.toml", {});
+  for (const ConfigProblem& problem : result.problems) ADD_FAILURE() << problem.to_text();
+  EXPECT_EQ(result.config.key_file, "/etc/ringpost/key");
+  ASSERT_EQ(result.config.users.size(), 2u);
+  const UserConfig& first = result.config.users[0];
+  EXPECT_EQ(first.email, "ada@example.org");
+  EXPECT_EQ(first.organization, "default");
+  EXPECT_EQ(first.scopes, 31) << "all but admin";
+  EXPECT_TRUE(first.password.matches("pleaseletmein"));
+  EXPECT_FALSE(first.password.matches("pleaseletmeout"));
+  const UserConfig& second = result.config.users[1];
+  EXPECT_EQ(second.organization, "acme");
+  EXPECT_EQ(second.scopes, static_cast<uint8_t>(webhooks_read) | static_cast<uint8_t>(admin));
+}
+
+TEST(Config, NamesThePlaceOfEachProblemWithAUser) {
+  const std::string good = user();
+  const std::pair<std::string, std::string> bad[] = {
+      {"[[user]]\npassword = \"" + password + "\"\n", "test.toml:1:1: [[user]] needs an email"},
+      {"[[user]]\nemail = \"a@b\"\n", "test.toml:1:1: [[user]] needs a password"},
+      {user("", "ada"), "test.toml:2:9: [user] email must have the form"},
+      {user("", "@b"), "test.toml:2:9: [user] email must"},
+      {user("", "a@"), "test.toml:2:9: [user] email must"},
+      {user("", "a@b@c"), "test.toml:2:9: [user] email must"},
+      {user("", "a b@c"), "test.toml:2:9: [user] email must"},
+      {user("", std::string(254, 'a') + "@b"), "test.toml:2:9: [user] email is longer"},
+      {good + user("", "ADA@example.org"), "test.toml:5:9: [user] email \"ADA@example.org\" is"},
+      {user("organization = \"\"\n"), "test.toml:4:16: [user] organization is empty"},
+      {user("scopes = [\"root\"]\n"),
+       "test.toml:4:11: [user] scopes: \"root\" is unknown; known: "},
+      {user("scopes = []\n"), "test.toml:4:10: [user] scopes must name one at least"},
+      {user("scopes = \"admin\"\n"), "test.toml:4:10: [user] scopes must be an array"},
+      {user("mail = 1\n"), "test.toml:4:1: unknown key \"user.mail\"; did you mean \"email\"?"},
+      {"[user]\nemail = \"a@b\"\n", "test.toml:1:1: user must be written as [[user]]"},
+      {"[secrets]\nkey_file = 3\n", "test.toml:2:12: [secrets] key_file must be a string"},
+      {"[secrets]\nkey = \"x\"\n", "test.toml:2:1: unknown key \"secrets.key\""},
+  };
+  for (const auto& [toml, told] : bad) {
+    EXPECT_TRUE(first_problem(toml).starts_with(told)) << first_problem(toml) << "\nnot " << told;
+  }
+}
+
+TEST(Config, DoesNotRepeatWhatStandsForAPassword) {
+  const std::string told =
+      first_problem("[[user]]\nemail = \"a@b\"\npassword = \"correct horse\"\n");
+  EXPECT_TRUE(
+      told.starts_with("test.toml:3:12: [user] password is not what `ringpost hash-password`"))
+      << told;
+  EXPECT_EQ(told.find("horse"), std::string::npos);
+}
+
+TEST(Config, HasALimitOfUsers) {
+  std::string toml;
+  for (int i = 0; i <= 1000; ++i) toml += user("", "u" + std::to_string(i) + "@example.org");
+  EXPECT_NE(first_problem(toml).find("more than 1000 [[user]] sections"), std::string::npos);
 }
 
 TEST(Config, FindsAllProblemsAtOnce) {

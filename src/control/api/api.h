@@ -6,6 +6,7 @@
 #include "base/prng.h"
 #include "control/api/list_query.h"
 #include "control/api/routes.h"
+#include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
 #include "control/outgoing.h"
@@ -26,6 +27,8 @@ using api::answer_json;
 using api::Call;
 
 Answer refuse(const Problem& problem);
+/// 503: a change was not stored, as far as is known.
+Problem store_failed(const Error& error);
 
 /// What `GET /v1/status` tells besides counters.
 struct StatusFacts {
@@ -52,7 +55,10 @@ class WebhookApi {
 
  private:
   const subscription::Webhook* find(const Call& call) const;
-  Answer store(subscription::Webhook webhook, WallTime now, bool with_secret);
+  std::vector<const subscription::Webhook*> visible(const Call& call, std::optional<Ulid> before,
+                                                    size_t count) const;
+  /// @param operation  for the audit log.
+  Answer store(const Call& call, subscription::Webhook webhook, std::string_view operation);
 
   WebhookRegistry& registry_;
   Prng& random_;
@@ -84,7 +90,8 @@ class DeliveryApi {
   std::variant<Found, Problem> find(const Call& call);
   std::variant<journal::EventRef, Problem> repeat(const Found& found,
                                                   const subscription::Webhook& webhook,
-                                                  const Call& call);
+                                                  const Call& call,
+                                                  std::vector<std::string>& replaced);
   std::vector<History::EventFacts> events_of(const Call& call, const std::string& source,
                                              std::vector<journal::EventRef>& events);
 
@@ -95,8 +102,9 @@ class DeliveryApi {
   const uint32_t shard_count_;
 };
 
-/// `GET /v1/status`.
+/// `GET /v1/status`. @param control  the control thread's own counters, for the totals.
 Answer show_status(const StatusFacts& facts, const History& history,
-                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards);
+                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards,
+                   const Counters& control);
 
 }  // namespace ringpost::control

@@ -10,31 +10,57 @@
 namespace ringpost::control {
 
 using api::refusal;
-namespace {
 
-http::Response refuse(uint16_t status, std::string_view detail, std::string_view error) {
-  http::Response response = http::problem_response(refusal(status, detail));
-  std::string challenge = "Bearer realm=\"ringpost\"";
-  if (!error.empty()) challenge.append(", error=\"").append(error).append("\"");
-  response.headers.push_back({"WWW-Authenticate", challenge});
-  return response;
+using Reason = AuthenticationFailure::Reason;
+using subscription::Token;
+
+std::variant<const Token*, AuthenticationFailure> Authenticator::authenticate(
+    const Question& question) {
+  const http::Request& request = question.request;
+  const std::string_view text =
+      http::presented_token(request, question.form, question.other_header);
+  const Token* token =
+      text.empty() ? nullptr : table_.current().token(crypto::sha256(as_bytes(text)));
+  if (token != nullptr && !token->expired(question.wall_now)) {
+    if (token->allows(question.scope)) return token;
+    return AuthenticationFailure{Reason::scope};
+  }
+  const bool other = !question.other_header.empty() && request.has_header(question.other_header);
+  if (!other && !request.has_header("authorization")) return AuthenticationFailure{};
+  counters_.add(Counter::tokens_refused);
+  const uint32_t wait_s = throttle_.on_failure(question.peer, question.now);
+  if (wait_s == 0) return AuthenticationFailure{Reason::refused};
+  counters_.add(Counter::tokens_throttled);
+  return AuthenticationFailure{Reason::throttled, wait_s};
 }
 
-}  // namespace
+api::Problem authentication_problem(const AuthenticationFailure& failure) {
+  switch (failure.reason) {
+    case Reason::missing:
+    case Reason::refused:
+      return refusal(401,
+                     "send the header Authorization: Bearer <token> with a token that is in force");
+    case Reason::scope: return refusal(403, "the token does not have the scope that this needs");
+    case Reason::throttled: break;
+  }
+  api::Problem problem =
+      refusal(429, "too many wrong tokens came from this address; a good one is taken at any time");
+  problem.type = "urn:ringpost:too-many-failures";
+  problem.retry_after_s = failure.retry_after_s;
+  return problem;
+}
 
-std::variant<const subscription::Token*, http::Response> authenticate(
-    const http::Request& request, const subscription::Snapshot& snapshot, subscription::Scope scope,
-    const TokenPlaces& places) {
-  const std::string_view text = http::presented_token(request, places.form, places.other_header);
-  if (text.empty()) {
-    return refuse(401, "send the header Authorization: Bearer <token>", "");
+http::Response authentication_response(const AuthenticationFailure& failure) {
+  http::Response response = http::problem_response(authentication_problem(failure));
+  std::string challenge = "Bearer realm=\"ringpost\"";
+  switch (failure.reason) {
+    case Reason::throttled: return response;
+    case Reason::missing: break;
+    case Reason::refused: challenge += ", error=\"invalid_token\""; break;
+    case Reason::scope: challenge += ", error=\"insufficient_scope\""; break;
   }
-  const subscription::Token* token = snapshot.token(crypto::sha256(as_bytes(text)));
-  if (token == nullptr) return refuse(401, "the token is not known here", "invalid_token");
-  if (!token->allows(scope)) {
-    return refuse(403, "the token does not have the scope that this needs", "insufficient_scope");
-  }
-  return token;
+  response.headers.push_back({"WWW-Authenticate", std::move(challenge)});
+  return response;
 }
 
 }  // namespace ringpost::control

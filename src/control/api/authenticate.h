@@ -1,27 +1,64 @@
 #pragma once
 
+#include "api/problem.h"
+#include "base/counters.h"
 #include "http/authorization.h"
 #include "http/message.h"
+#include "net/failure_throttle.h"
 #include "subscription/table.h"
 
+#include <cstdint>
 #include <string_view>
 #include <variant>
 
 namespace ringpost::control {
 
-/// Where an API takes tokens from.
-struct TokenPlaces {
-  http::TokenForm form = http::TokenForm::bearer;
-  std::string_view other_header;  ///< See http::presented_token.
+/// Why a request is not let in. Each API puts it into its own words; whether a token is unknown,
+/// malformed or expired is not told to them either.
+struct AuthenticationFailure {
+  enum class Reason : uint8_t {
+    missing,    ///< No header with a token: 401.
+    refused,    ///< A token that is not good: 401.
+    throttled,  ///< The same, and too many came from that address: 429.
+    scope,      ///< A good token that may not do this: 403.
+  };
+  Reason reason = Reason::missing;
+  uint32_t retry_after_s = 0;  ///< Of `throttled`.
 };
 
-/// Finds the token of `Authorization: Bearer <token>` (RFC 6750), or where else the API takes it
-/// from, and asks whether it allows `scope`.
-/// @returns the token, valid until the table's next publish, or the answer that refuses: 401 with
-///          WWW-Authenticate, the same for a missing, a malformed and an unknown token but for the
-///          error code, or 403.
-std::variant<const subscription::Token*, http::Response> authenticate(
-    const http::Request& request, const subscription::Snapshot& snapshot, subscription::Scope scope,
-    const TokenPlaces& places = {});
+/// Lets requests to the management APIs in, the native one's and the dialects'.
+class Authenticator {
+ public:
+  /// @param counters  the control thread's own. All are borrowed.
+  Authenticator(const subscription::SubscriptionTable& table, Counters& counters,
+                const HashKey& key)
+      : table_(table), counters_(counters), throttle_(key) {}
+
+  struct Question {
+    const http::Request& request;
+    const io::Address& peer;
+    subscription::Scope scope;
+    http::TokenForm form = http::TokenForm::bearer;
+    std::string_view other_header = {};  ///< See http::presented_token.
+    WallTime wall_now{};
+    Instant now{};
+  };
+  /// The token is looked at first and the throttle asked after it, so that a good one is never
+  /// locked out.
+  /// @returns the token, valid until the table's next publish.
+  std::variant<const subscription::Token*, AuthenticationFailure> authenticate(
+      const Question& question);
+
+ private:
+  const subscription::SubscriptionTable& table_;
+  Counters& counters_;
+  net::FailureThrottle throttle_;
+};
+
+/// What is wrong, for a dialect to put into its own shape.
+api::Problem authentication_problem(const AuthenticationFailure& failure);
+
+/// The native API's words: a problem, with WWW-Authenticate (RFC 6750, 3) or Retry-After.
+http::Response authentication_response(const AuthenticationFailure& failure);
 
 }  // namespace ringpost::control

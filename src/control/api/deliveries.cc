@@ -40,6 +40,15 @@ WallTime time_of(const Ulid& uid) {
   return from_unix_ns(static_cast<int64_t>(uid.time_ms()) * 1'000'000);
 }
 
+// What belongs to another organization, or to a source that the token may not touch, looks unknown.
+
+bool may_see(const Call& call, const Webhook& webhook) {
+  return webhook.organization == call.organization && call.token->covers(webhook.sources);
+}
+bool may_see(const Call& call, const EventView& event) {
+  return event.organization == call.organization && call.token->may_touch(event.source);
+}
+
 bool wanted(const ListQuery& query, const DeliveryFacts& facts) {
   if (query.status && facts.status != *query.status) return false;
   const WallTime accepted_at = time_of(facts.event_uid);
@@ -56,8 +65,9 @@ namespace {
 /// One page of a webhook's deliveries in the making.
 class Page {
  public:
-  Page(const ListQuery& query, const Webhook& webhook, JournalAccess& journals)
-      : query_(query), webhook_(webhook), journals_(journals), json_(body_) {
+  Page(const ListQuery& query, const Webhook& webhook, const subscription::Token& token,
+       JournalAccess& journals)
+      : query_(query), webhook_(webhook), token_(token), journals_(journals), json_(body_) {
     json_.begin_object().key("items").begin_array();
   }
 
@@ -90,6 +100,7 @@ class Page {
     const EventView unknown;  // Damaged or removed: the delivery is listed all the same.
     const EventView& view = event ? (*event)->view() : unknown;
     if (event && query_.type && view.type != *query_.type) return;
+    if (token_.restricted() && !token_.may_touch(view.source)) return;
     begin_delivery(json_, {facts, view, &webhook_});
     const auto outcome = facts.newest_record.valid()
                              ? journals_.read_outcome(facts.newest_record)
@@ -101,6 +112,7 @@ class Page {
 
   const ListQuery& query_;
   const Webhook& webhook_;
+  const subscription::Token& token_;
   JournalAccess& journals_;
   std::string body_;
   JsonWriter json_;
@@ -115,11 +127,13 @@ class Page {
 Answer DeliveryApi::list(const Call& call) {
   const auto id = Ulid::parse(call.id());
   const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
-  if (webhook == nullptr) return refuse(refusal(404, "there is no such webhook"));
+  if (webhook == nullptr || !call.token->covers(webhook->sources)) {
+    return refuse(refusal(404, "there is no such webhook"));
+  }
   auto parsed = parse_list_query(call.request.query, ListKind::deliveries);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
-  Page page(query, *webhook, journals_);
+  Page page(query, *webhook, *call.token, journals_);
   page.fill(query.cursor ? history_.after(webhook->number, *query.cursor)
                          : history_.newest(webhook->number));
   return answer_json(200, page.finish());
@@ -131,9 +145,13 @@ std::variant<DeliveryApi::Found, Problem> DeliveryApi::find(const Call& call) {
   const auto id = Ulid::parse(call.id());
   const auto facts = id ? history_.delivery(*id) : std::nullopt;
   if (!facts) return no_delivery();
+  const Webhook* webhook = registry_.find(facts->webhook_number);
+  if (webhook != nullptr && !may_see(call, *webhook)) return no_delivery();
   auto event = journals_.read_event(facts->event);
-  if (!event) return unreadable(event.error());
-  if ((*event)->view().organization != call.organization) return no_delivery();
+  if (!event) {  // Whose it is, only its webhook can tell now.
+    return webhook != nullptr ? unreadable(event.error()) : no_delivery();
+  }
+  if (!may_see(call, (*event)->view())) return no_delivery();
   return Found{*facts, std::move(*event)};
 }
 
@@ -211,7 +229,8 @@ Answer DeliveryApi::redeliver(const Call& call, Outgoing& outgoing) {
   const Webhook* webhook = registry_.find(found.facts.webhook_number);
   if (webhook == nullptr) return refuse(refusal(409, "the delivery's webhook was deleted"));
   if (!webhook->active()) return refuse(refusal(409, "the delivery's webhook is not active"));
-  auto repeated = repeat(found, *webhook, call);
+  std::vector<std::string> replaced;
+  auto repeated = repeat(found, *webhook, call, replaced);
   if (auto* problem = std::get_if<Problem>(&repeated)) return refuse(*problem);
   outgoing = {std::move(std::get<EventRef>(repeated)),
               subscription::owner_shard(*webhook, shard_count_)};
@@ -226,15 +245,22 @@ Answer DeliveryApi::redeliver(const Call& call, Outgoing& outgoing) {
   Answer answer = answer_json(202, std::move(body));
   answer.response.headers.push_back({"Location", "/v1/deliveries/" + facts.id.to_text()});
   answer.when = Answer::When::stored;
+  answer.change = {.operation = "delivery.redeliver",
+                   .object = found.facts.id.to_text(),
+                   .members = std::move(replaced),
+                   .organization = {}};
   return answer;
 }
 
+/// @param replaced  gets the names of what the request puts in the place of stored members.
 std::variant<EventRef, Problem> DeliveryApi::repeat(const Found& found, const Webhook& webhook,
-                                                    const Call& call) {
+                                                    const Call& call,
+                                                    std::vector<std::string>& replaced) {
   JsonBody body;
   Overrides overrides;
   if (auto problem = body.parse_optional(call.request.body)) return *problem;
   if (auto problem = read_overrides(body, dialect::of(webhook), overrides)) return *problem;
+  replaced = member_names(body.root());
   EventView event = repetition(found.event->view(), found.facts.id);
   if (!overrides.data.empty()) event.data = as_bytes(overrides.data);
   if (!overrides.headers.empty()) event.header_overrides = overrides.headers;
@@ -253,7 +279,7 @@ std::vector<History::EventFacts> DeliveryApi::events_of(const Call& call, const 
     auto event = journals_.read_event(candidate.position);
     if (!event) continue;
     const EventView& view = (*event)->view();
-    if (view.id != id || view.organization != call.organization) continue;
+    if (view.id != id || !may_see(call, view)) continue;
     if (!source.empty() && view.source != source) continue;
     found.push_back(candidate);
     events.push_back(std::move(*event));
@@ -307,7 +333,9 @@ Answer DeliveryApi::show_event(const Call& call) {
     const EventView& view = events[index]->view();
     if (view.source != event.source) continue;
     for (const DeliveryFacts& facts : history_.deliveries_of(found[index].index)) {
-      begin_delivery(json, {facts, view, registry_.find(facts.webhook_number)});
+      const Webhook* webhook = registry_.find(facts.webhook_number);
+      if (webhook != nullptr && !may_see(call, *webhook)) continue;
+      begin_delivery(json, {facts, view, webhook});
       json.end_object();
     }
   }

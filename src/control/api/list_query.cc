@@ -46,6 +46,8 @@ std::optional<Problem> apply(ListKind kind, const std::string& name, const std::
     }
   } else if (name == "type") {
     query.type = value;
+  } else if (name == "organization") {
+    query.organization = value;
   } else {
     auto& time = name == "since" ? query.since : query.until;
     time = parse_rfc3339(value);
@@ -73,8 +75,13 @@ std::variant<http::QueryParameters, Problem> parse_query(
 
 std::variant<ListQuery, Problem> parse_list_query(std::string_view text, ListKind kind) {
   std::vector<std::string_view> allowed{"limit", "cursor"};
-  if (kind == ListKind::deliveries) {
-    allowed.insert(allowed.end(), {"status", "type", "since", "until"});
+  switch (kind) {
+    case ListKind::webhooks: break;
+    case ListKind::deliveries:
+      allowed.insert(allowed.end(), {"status", "type", "since", "until"});
+      break;
+    case ListKind::tokens: allowed.push_back("organization"); break;
+    case ListKind::audit: allowed.insert(allowed.end(), {"since", "until", "organization"}); break;
   }
   const auto parsed = parse_query(text, allowed);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return *problem;

@@ -29,7 +29,7 @@ std::variant<http::QueryParameters, Problem> parse_query(
     std::string_view query, const std::vector<std::string_view>& allowed);
 
 /// What a list is asked for. `since` and `until` bound the time an event was accepted: from `since`
-/// on, and before `until`.
+/// on, and before `until`; in the audit log, the time of the change.
 struct ListQuery {
   uint32_t limit = list_limit_default;
   std::optional<Ulid> cursor;  ///< Of the last item of the page before.
@@ -37,9 +37,10 @@ struct ListQuery {
   std::optional<std::string> type;
   std::optional<WallTime> since;
   std::optional<WallTime> until;
+  std::optional<std::string> organization;  ///< For the operator; others may name their own.
 };
 
-enum class ListKind : char { webhooks = 'w', deliveries = 'd' };
+enum class ListKind : char { webhooks = 'w', deliveries = 'd', tokens = 't', audit = 'a' };
 
 std::variant<ListQuery, Problem> parse_list_query(std::string_view query, ListKind kind);
 

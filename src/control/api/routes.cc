@@ -30,6 +30,10 @@ constexpr std::array routes = {
           Scope::deliveries_redeliver),
     route(Operation::event_show, "GET", "/v1/events/{id...}", Scope::deliveries_read),
     route(Operation::status_show, "GET", "/v1/status", Scope::admin),
+    route(Operation::token_create, "POST", "/v1/tokens", Scope::admin),
+    route(Operation::token_list, "GET", "/v1/tokens", Scope::admin),
+    route(Operation::token_delete, "DELETE", "/v1/tokens/{id}", Scope::admin),
+    route(Operation::audit_list, "GET", "/v1/audit", Scope::admin),
 };
 
 }  // namespace

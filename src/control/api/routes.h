@@ -22,6 +22,10 @@ enum class Operation : uint16_t {
   delivery_redeliver,
   event_show,
   status_show,
+  token_create,
+  token_list,
+  token_delete,
+  audit_list,
 };
 
 /// The native API's table.

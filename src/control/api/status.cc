@@ -40,7 +40,8 @@ void write_storage(JsonWriter& json, const StatusFacts& facts) {
 }  // namespace
 
 Answer show_status(const StatusFacts& facts, const History& history,
-                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards) {
+                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards,
+                   const Counters& control) {
   std::string body;
   JsonWriter json(body);
   json.begin_object().member("version", ringpost::version);
@@ -57,7 +58,9 @@ Answer show_status(const StatusFacts& facts, const History& history,
   write_latency(json, "accept", shards, &Counters::accept_latency);
   write_latency(json, "delivery", shards, &Counters::delivery_latency);
   json.end_object().key("totals").begin_object();
-  write_counters(json, shards);
+  std::vector<const Counters*> all = shards;
+  all.push_back(&control);
+  write_counters(json, all);
   json.end_object().key("shards").begin_array();
   for (const Counters* shard : shards) {
     json.begin_object();

@@ -1,5 +1,7 @@
 #include "base/json_writer.h"
 #include "control/api/api.h"
+#include "control/webhook_changes.h"
+#include "crypto/random.h"
 #include "dialect/dialect.h"
 
 #include <utility>
@@ -11,14 +13,16 @@ using subscription::WebhookState;
 
 namespace {
 
+/// The operation whose answer shows the secret.
+constexpr std::string_view rotation = "webhook.rotate_secret";
+
 Problem no_webhook() {
   return refusal(404, "there is no such webhook");
 }
 
-Problem store_failed(const Error& error) {
-  Problem problem = refusal(503, "the change could not be stored: " + describe(error));
-  problem.retry_after_s = 5;
-  return problem;
+/// What a token that is restricted to sources may not reach out for.
+Problem beyond_token() {
+  return refusal(403, "goes beyond the sources that the token is restricted to", "sources");
 }
 
 std::string to_json(const Webhook& webhook, bool with_secret) {
@@ -34,9 +38,16 @@ Answer refuse(const Problem& problem) {
   return {http::problem_response(problem)};
 }
 
+Problem store_failed(const Error& error) {
+  Problem problem = refusal(503, "the change could not be stored: " + describe(error));
+  problem.retry_after_s = 5;
+  return problem;
+}
+
 const Webhook* WebhookApi::find(const Call& call) const {
   const auto id = Ulid::parse(call.id());
-  return id ? registry_.find(call.organization, *id) : nullptr;
+  const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
+  return webhook != nullptr && call.token->covers(webhook->sources) ? webhook : nullptr;
 }
 
 Answer WebhookApi::create(const Call& call) {
@@ -45,6 +56,7 @@ Answer WebhookApi::create(const Call& call) {
   Webhook webhook;
   webhook.organization = call.organization;
   if (auto problem = create_webhook(body.root(), checks_, webhook)) return refuse(*problem);
+  if (!call.token->covers(webhook.sources)) return refuse(beyond_token());
   webhook.id = Ulid::mint_uuid(call.now, random_);
   webhook.created_at = webhook.updated_at = call.now;
   const auto created = registry_.create(std::move(webhook));
@@ -54,14 +66,33 @@ Answer WebhookApi::create(const Call& call) {
   Answer answer = answer_json(201, to_json(stored, with_secret));
   answer.response.headers.push_back({"Location", "/v1/webhooks/" + stored.id.to_text()});
   answer.when = Answer::When::published;
+  answer.change = {.operation = "webhook.create",
+                   .object = stored.id.to_text(),
+                   .members = member_names(body.root()),
+                   .organization = {}};
   return answer;
+}
+
+/// Up to `count` webhooks that the caller may see, newest first.
+std::vector<const Webhook*> WebhookApi::visible(const Call& call, std::optional<Ulid> before,
+                                                size_t count) const {
+  std::vector<const Webhook*> found;
+  while (found.size() < count) {
+    const auto some = registry_.list(call.organization, before, count);
+    for (const Webhook* webhook : some) {
+      before = webhook->id;
+      if (found.size() < count && call.token->covers(webhook->sources)) found.push_back(webhook);
+    }
+    if (some.size() < count) break;
+  }
+  return found;
 }
 
 Answer WebhookApi::list(const Call& call) {
   auto parsed = parse_list_query(call.request.query, ListKind::webhooks);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
-  auto found = registry_.list(call.organization, query.cursor, query.limit + 1);
+  auto found = visible(call, query.cursor, query.limit + 1);
   const bool more = found.size() > query.limit;
   if (more) found.pop_back();
   std::string body;
@@ -91,17 +122,19 @@ Answer WebhookApi::update(const Call& call) {
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
   if (auto problem = patch_webhook(body.root(), checks_, changed)) return refuse(*problem);
-  return store(std::move(changed), call.now, false);
+  return store(call, std::move(changed), "webhook.update");
 }
 
 Answer WebhookApi::remove(const Call& call) {
   const Webhook* webhook = find(call);
   if (webhook == nullptr) return refuse(no_webhook());
+  const std::string id = webhook->id.to_text();
   if (auto removed = registry_.remove(Webhook{*webhook}); !removed) {
     return refuse(store_failed(removed.error()));
   }
   Answer answer = answer_json(204, {});
   answer.when = Answer::When::published;
+  answer.change = {.operation = "webhook.delete", .object = id, .members = {}, .organization = {}};
   return answer;
 }
 
@@ -111,7 +144,7 @@ Answer WebhookApi::set_active(const Call& call, bool active) {
   Webhook changed = *webhook;
   changed.state = active ? WebhookState::active : WebhookState::disabled;
   changed.state_reason = active ? "" : "disabled over the API";
-  return store(std::move(changed), call.now, false);
+  return store(call, std::move(changed), active ? "webhook.enable" : "webhook.disable");
 }
 
 Answer WebhookApi::rotate_secret(const Call& call) {
@@ -121,6 +154,7 @@ Answer WebhookApi::rotate_secret(const Call& call) {
   if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
   changed.secret = dialect::of(changed).mint_secret();
+  if (changed.secret.empty()) changed.secret = crypto::token("", 32);  // Any text will do for it.
   for (const auto [name, value] : body.root()) {
     if (name != "secret") return refuse(invalid(name, "is not a member of this request"));
     if (auto problem = read(value, "secret", api::webhook_secret_bytes_max, changed.secret)) {
@@ -128,15 +162,21 @@ Answer WebhookApi::rotate_secret(const Call& call) {
     }
   }
   if (auto problem = check_secret(changed.dialect, changed.secret)) return refuse(*problem);
-  return store(std::move(changed), call.now, true);
+  return store(call, std::move(changed), rotation);
 }
 
-Answer WebhookApi::store(Webhook webhook, WallTime now, bool with_secret) {
-  webhook.updated_at = now;
+Answer WebhookApi::store(const Call& call, Webhook webhook, std::string_view operation) {
+  if (!call.token->covers(webhook.sources)) return refuse(beyond_token());
+  auto members = changed_members(*registry_.find(webhook.number), webhook);
+  webhook.updated_at = call.now;
   const auto updated = registry_.update(std::move(webhook));
   if (!updated) return refuse(store_failed(updated.error()));
-  Answer answer = answer_json(200, to_json(**updated, with_secret));
+  Answer answer = answer_json(200, to_json(**updated, operation == rotation));
   answer.when = Answer::When::published;
+  answer.change = {.operation = operation,
+                   .object = (*updated)->id.to_text(),
+                   .members = std::move(members),
+                   .organization = {}};
   return answer;
 }
 

@@ -79,27 +79,43 @@ constexpr std::array<std::string_view, number> column_names{"id",
                                                             "rate_per_second"};
 static_assert(column_names.back() == "rate_per_second");
 
-// --- secrets: the one way in and the one way out, so that sealing them has one place -------------
-
-void bind_secret(Statement& statement, int parameter, std::string_view value) {
-  statement.bind(parameter, as_bytes(value));
+constexpr std::string_view name_of(Column column) {
+  return column_names[static_cast<size_t>(column)];
 }
 
-std::string read_secret(const Statement& row, int column) {
-  return std::string{row.text(column)};
+// --- secrets: the one way in and the one way out -------------------------------------------------
+
+/// A further column is sealed by standing here, and by the two functions below.
+constexpr std::array sealed_columns{name_of(headers), name_of(secret), name_of(previous_secret),
+                                    name_of(settings)};
+
+std::string seal_secret(const Sealer& sealer, Column column, std::string_view id,
+                        std::string_view value) {
+  return sealer.seal(webhook_place(name_of(column), id), value);
 }
 
-// --- lists
-// -----------------------------------------------------------------------------------------
-
-std::string texts_to_json(const std::vector<std::string>& texts) {
-  std::string json;
-  JsonWriter writer(json);
-  writer.begin_array();
-  for (const std::string& text : texts) writer.value(text);
-  writer.end_array();
-  return json;
+void bind_secret(Statement& statement, Column column, std::string_view sealed) {
+  statement.bind(column + 1, as_bytes(sealed));
 }
+
+/// @returns what is wrong with the value, for people; empty if `value` is whole.
+std::string read_secret(const Sealer& sealer, const Statement& row, Column column,
+                        std::string& value) {
+  const Bytes sealed = row.blob(column);
+  auto opened = sealer.open(webhook_place(name_of(column), row.text(id)), sealed);
+  if (opened) {
+    value = std::move(*opened);
+    return {};
+  }
+  const std::string place = "column '" + std::string{name_of(column)} + "' ";
+  if (opened.error().code == Errc::not_found) {
+    return place + "was sealed with key " + Sealer::key_of(sealed) +
+           ", which the key file does not have; restore the key file that has it";
+  }
+  return place + "cannot be opened: it was damaged, or it belongs to another row or column";
+}
+
+// --- lists ---------------------------------------------------------------------------------------
 
 std::string headers_to_json(const Webhook& webhook) {
   std::string json;
@@ -217,6 +233,20 @@ bool valid_utf8(std::string_view text) {
 
 }  // namespace
 
+std::string texts_to_json(const std::vector<std::string>& texts) {
+  std::string json;
+  JsonWriter writer(json);
+  writer.begin_array();
+  for (const std::string& text : texts) writer.value(text);
+  writer.end_array();
+  return json;
+}
+
+bool read_texts(std::string_view json, std::vector<std::string>& out) {
+  simdjson::dom::parser parser;
+  return read_list(parser, json, out);
+}
+
 std::string webhook_columns() {
   std::string columns;
   for (const std::string_view name : column_names) {
@@ -237,6 +267,10 @@ std::string webhook_parameters() {
 
 int webhook_number_index() {
   return Column::number + 1;
+}
+
+std::span<const std::string_view> sealed_webhook_columns() {
+  return sealed_columns;
 }
 
 std::string object_to_webhook(const Webhook& webhook) {
@@ -267,11 +301,14 @@ std::string object_to_webhook(const Webhook& webhook) {
   return {};
 }
 
-WebhookTexts::WebhookTexts(const Webhook& webhook)
+WebhookTexts::WebhookTexts(const Webhook& webhook, const Sealer& sealer)
     : id(webhook.id.to_text()),
       sources(texts_to_json(webhook.sources)),
       events(texts_to_json(webhook.events)),
-      headers(headers_to_json(webhook)),
+      headers(seal_secret(sealer, Column::headers, id, headers_to_json(webhook))),
+      secret(seal_secret(sealer, Column::secret, id, webhook.secret)),
+      previous_secret(seal_secret(sealer, Column::previous_secret, id, webhook.previous_secret)),
+      settings(seal_secret(sealer, Column::settings, id, webhook.settings)),
       schedule(schedule_to_json(webhook)),
       filter(filter_to_json(webhook.filter)) {}
 
@@ -291,8 +328,8 @@ void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTex
   text(target, webhook.destination.target);
   text(sources, texts.sources);
   text(events, texts.events);
-  text(headers, texts.headers);
-  bind_secret(statement, secret + 1, webhook.secret);
+  bind_secret(statement, headers, texts.headers);
+  bind_secret(statement, secret, texts.secret);
   integer(tls_verify, webhook.tls_verify ? 1 : 0);
   text(tls_ca, webhook.tls_ca);
   text(schedule, texts.schedule);
@@ -303,9 +340,9 @@ void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTex
   integer(created_at, to_unix_ns(webhook.created_at));
   integer(updated_at, to_unix_ns(webhook.updated_at));
   text(filter, texts.filter);
-  bind_secret(statement, previous_secret + 1, webhook.previous_secret);
+  bind_secret(statement, previous_secret, texts.previous_secret);
   integer(previous_secret_until, to_unix_ns(webhook.previous_secret_until));
-  bind_secret(statement, settings + 1, webhook.settings);
+  bind_secret(statement, settings, texts.settings);
   integer(rate_per_second, webhook.rate_per_second);
 }
 
@@ -313,7 +350,8 @@ struct WebhookReader::Parser {
   simdjson::dom::parser json;
 };
 
-WebhookReader::WebhookReader() : parser_(std::make_unique<Parser>()) {}
+WebhookReader::WebhookReader(const Sealer& sealer)
+    : parser_(std::make_unique<Parser>()), sealer_(sealer) {}
 WebhookReader::~WebhookReader() = default;
 
 std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
@@ -321,6 +359,11 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   Column failed = number;
   const auto need = [&](Column column, bool good) {
     if (!good && failed == number) failed = column;
+  };
+  std::string locked;
+  const auto unseal = [&](Column column, std::string& into) {
+    if (failed == id) return;  // It is part of the place: nothing opens, and it is to blame.
+    if (locked.empty()) locked = read_secret(sealer_, row, column, into);
   };
   const bool has_number = read_integer(row, number, webhook.number) && webhook.number != 0;
   need(id, take(Ulid::parse(row.text(id)), webhook.id));
@@ -335,8 +378,10 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   webhook.destination.target = row.text(target);
   need(sources, read_list(json, row.text(sources), webhook.sources));
   need(events, read_list(json, row.text(events), webhook.events));
-  need(headers, read_list(json, row.text(headers), webhook.headers));
-  webhook.secret = read_secret(row, secret);
+  std::string headers_json;
+  unseal(headers, headers_json);
+  need(headers, read_list(json, headers_json, webhook.headers));
+  unseal(secret, webhook.secret);
   need(tls_verify, read_flag(row, tls_verify, webhook.tls_verify));
   webhook.tls_ca = row.text(tls_ca);
   need(schedule, read_list(json, row.text(schedule), webhook.schedule_s));
@@ -347,45 +392,65 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   webhook.created_at = from_unix_ns(row.integer(created_at));
   webhook.updated_at = from_unix_ns(row.integer(updated_at));
   need(filter, read_filter(json, row.text(filter), webhook.filter));
-  webhook.previous_secret = read_secret(row, previous_secret);
+  unseal(previous_secret, webhook.previous_secret);
   webhook.previous_secret_until = from_unix_ns(row.integer(previous_secret_until));
-  webhook.settings = read_secret(row, settings);
+  unseal(settings, webhook.settings);
   need(rate_per_second, read_integer(row, rate_per_second, webhook.rate_per_second));
 
   const std::string prefix = "webhook " + std::to_string(row.integer(number)) + ": ";
   if (!has_number) return prefix + "the number is out of range";
+  if (!locked.empty()) return prefix + locked;
   if (failed != number) {
-    return prefix + "column '" + std::string{column_names[static_cast<size_t>(failed)]} +
+    return prefix + "column '" + std::string{name_of(failed)} +
            "' holds a value that cannot be used";
   }
   const std::string objection = object_to_webhook(webhook);
   return objection.empty() ? objection : prefix + objection;
 }
 
-void bind_token(Statement& statement, const Token& token, std::string_view id_text) {
-  statement.bind(1, id_text);
+std::string object_to_token(const Token& token) {
+  const auto objection = subscription::object_to_organization(token.organization);
+  if (!objection.empty()) return "organization " + std::string{objection};
+  for (const std::string& source : token.sources) {
+    const auto wrong = subscription::object_to_source_pattern(source);
+    if (!wrong.empty()) return "a source " + std::string{wrong};
+  }
+  return {};
+}
+
+TokenTexts::TokenTexts(const Token& token)
+    : id(token.id.to_text()), sources(texts_to_json(token.sources)) {}
+
+void bind_token(Statement& statement, const Token& token, const TokenTexts& texts) {
+  statement.bind(1, texts.id);
   statement.bind(2, token.name);
   statement.bind(3, token.organization);
   statement.bind(4, static_cast<int64_t>(token.scopes));
   statement.bind(
       5, Bytes{reinterpret_cast<const std::byte*>(token.sha256.data()), token.sha256.size()});
   statement.bind(6, to_unix_ns(token.created_at));
+  statement.bind(7, texts.sources);
+  if (token.expires_at) statement.bind(8, to_unix_ns(*token.expires_at));
 }
 
 std::string read_token(const Statement& row, Token& token) {
-  const std::string prefix = "token " + std::to_string(row.integer(6)) + ": ";
+  constexpr int number = 8;  // Behind token_columns.
+  const std::string prefix = "token " + std::to_string(row.integer(number)) + ": ";
   const Bytes sha256 = row.blob(4);
-  if (!read_integer(row, 6, token.number) || token.number == 0) {
+  if (!read_integer(row, number, token.number) || token.number == 0) {
     return prefix + "the number is out of range";
   }
   if (!take(Ulid::parse(row.text(0)), token.id)) return prefix + "column 'id' is not a ULID";
   if (!read_integer(row, 3, token.scopes)) return prefix + "column 'scopes' is out of range";
   if (sha256.size() != token.sha256.size()) return prefix + "column 'sha256' is not 32 bytes long";
+  if (!read_texts(row.text(6), token.sources)) return prefix + "column 'sources' is not a list";
   token.name = row.text(1);
   token.organization = row.text(2);
   std::memcpy(token.sha256.data(), sha256.data(), sha256.size());
   token.created_at = from_unix_ns(row.integer(5));
-  return {};
+  if (!row.is_null(7)) token.expires_at = from_unix_ns(row.integer(7));
+  const std::string objection = object_to_token(token);
+  return objection.empty() ? objection : prefix + objection;
 }
 
 }  // namespace ringpost::control

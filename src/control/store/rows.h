@@ -1,16 +1,19 @@
 #pragma once
 
+#include "control/store/sealer.h"
 #include "control/store/sqlite.h"
 #include "subscription/token.h"
 #include "subscription/webhook.h"
 
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace ringpost::control {
 
-// How webhooks and tokens lie in the store: one row each, lists as JSON texts. Written and read
-// here and nowhere else.
+// How webhooks and tokens lie in the store: one row each, lists as JSON texts, secrets sealed.
+// Written and read here and nowhere else.
 
 /// Columns of `webhook` but its number, in the order of bind_webhook's parameters; `a, b, …`.
 std::string webhook_columns();
@@ -19,17 +22,28 @@ std::string webhook_parameters();
 /// The parameter after those: the number, for updates; and the column after those, when reading.
 int webhook_number_index();
 
+/// Names of the columns of `webhook` that hold sealed values: what a rotation of keys seals anew.
+std::span<const std::string_view> sealed_webhook_columns();
+/// Where the sealed value of a webhook's column stands. Borrows both.
+inline Sealer::Place webhook_place(std::string_view column, std::string_view id) {
+  return {.table = "webhook", .column = column, .row = id};
+}
+
 /// Why a webhook cannot be stored, or a stored one cannot be used; empty if it can.
 std::string object_to_webhook(const subscription::Webhook& webhook);
 
-/// A webhook's lists as JSON. The statement borrows them: they live until its `reset`.
+/// A webhook's lists as JSON, and what is sealed of it. The statement borrows them: they live until
+/// its `reset`.
 struct WebhookTexts {
-  explicit WebhookTexts(const subscription::Webhook& webhook);
+  WebhookTexts(const subscription::Webhook& webhook, const Sealer& sealer);
 
   std::string id;
   std::string sources;
   std::string events;
-  std::string headers;
+  std::string headers;  ///< Sealed JSON: a value may be a credential.
+  std::string secret;   ///< Sealed; so are the next two.
+  std::string previous_secret;
+  std::string settings;
   std::string schedule;
   std::string filter;
 };
@@ -41,7 +55,8 @@ void bind_webhook(Statement& statement, const subscription::Webhook& webhook,
 /// Reads rows of `SELECT <webhook_columns>, number`. Keeps a parser between rows.
 class WebhookReader {
  public:
-  WebhookReader();
+  /// @param sealer  borrowed for the reader's life.
+  explicit WebhookReader(const Sealer& sealer);
   ~WebhookReader();
   WebhookReader(const WebhookReader&) = delete;
   WebhookReader& operator=(const WebhookReader&) = delete;
@@ -52,14 +67,31 @@ class WebhookReader {
  private:
   struct Parser;
   const std::unique_ptr<Parser> parser_;
+  const Sealer& sealer_;
 };
 
-/// Columns of `token` but its number.
-inline constexpr std::string_view token_columns =
-    "id, name, organization, scopes, sha256, created_at";
+/// A list of texts as a JSON array, and back. @returns whether it was one.
+std::string texts_to_json(const std::vector<std::string>& texts);
+bool read_texts(std::string_view json, std::vector<std::string>& out);
 
-/// Binds them as parameters 1 to 6. `id` is the token's, as text; all is borrowed until `reset`.
-void bind_token(Statement& statement, const subscription::Token& token, std::string_view id);
+/// Columns of `token` but its number, and as many parameters.
+inline constexpr std::string_view token_columns =
+    "id, name, organization, scopes, sha256, created_at, sources, expires_at";
+inline constexpr std::string_view token_parameters = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8";
+
+/// Why a token cannot be stored, or a stored one cannot be used; empty if it can.
+std::string object_to_token(const subscription::Token& token);
+
+/// A token's id and list as texts. The statement borrows them: they live until its `reset`.
+struct TokenTexts {
+  explicit TokenTexts(const subscription::Token& token);
+
+  std::string id;
+  std::string sources;
+};
+
+/// Binds every column; `token` and `texts` are borrowed until the statement's `reset`.
+void bind_token(Statement& statement, const subscription::Token& token, const TokenTexts& texts);
 /// Reads a row of `SELECT <token_columns>, number`. @returns as WebhookReader::read.
 std::string read_token(const Statement& row, subscription::Token& token);
 

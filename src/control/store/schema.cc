@@ -1,6 +1,7 @@
 #include "control/store/schema.h"
 
 #include "base/assert.h"
+#include "control/store/sealing.h"
 
 #include <array>
 #include <string>
@@ -8,12 +9,25 @@
 namespace ringpost::control {
 namespace {
 
-// migrations[v] leads from version v to v + 1. A migration that was released never changes.
+/// Leads from one version to the next. A migration that was released never changes.
+struct Migration {
+  const char* sql;
+  Result<void> (*then)(Database&, const Sealer&) = nullptr;  ///< What SQL cannot do.
+  const char* last_sql = "";
+};
+
+Result<void> seal_first_version(Database& database, const Sealer& sealer) {
+  if (auto sealed = seal_version_1(database, sealer); !sealed) return sealed;
+  if (auto written = write_key_check(database, sealer); !written) return written;
+  return demand_scrub(database);
+}
+
+// migrations[v] leads from version v to v + 1.
 //
 // Numbers are 32 bits wide in memory and in the journal, and AUTOINCREMENT never gives one twice.
-// An id is a ULID as text; times are nanoseconds since 1970; lists are JSON. A secret is a blob
-// because it becomes a sealed one.
-constexpr std::array<const char*, schema_version> migrations{R"sql(
+// An id is a ULID as text; times are nanoseconds since 1970; lists are JSON. What is sealed is a
+// blob. A token without `expires_at` does not expire.
+constexpr std::array<Migration, schema_version> migrations{{{R"sql(
 CREATE TABLE meta (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -52,14 +66,43 @@ CREATE TABLE token (
   sha256 BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),
   created_at INTEGER NOT NULL
 ) STRICT;
-)sql",
-                                                             R"sql(
+)sql"},
+                                                            {R"sql(
+ALTER TABLE webhook RENAME COLUMN headers TO plain_headers;
+ALTER TABLE webhook ADD COLUMN headers BLOB NOT NULL DEFAULT x'';
 ALTER TABLE webhook ADD COLUMN filter TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE webhook ADD COLUMN previous_secret BLOB NOT NULL DEFAULT x'';
 ALTER TABLE webhook ADD COLUMN previous_secret_until INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE webhook ADD COLUMN settings BLOB NOT NULL DEFAULT x'';
 ALTER TABLE webhook ADD COLUMN rate_per_second INTEGER NOT NULL DEFAULT 0;
-)sql"};
+ALTER TABLE token ADD COLUMN sources TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE token ADD COLUMN expires_at INTEGER;
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  at INTEGER NOT NULL,
+  organization TEXT NOT NULL,
+  token TEXT NOT NULL,
+  token_name TEXT NOT NULL,
+  token_organization TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  object TEXT NOT NULL,
+  members TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  status INTEGER NOT NULL
+) STRICT;
+CREATE INDEX audit_by_time ON audit (organization, at);
+)sql",
+                                                             seal_first_version, R"sql(
+ALTER TABLE webhook DROP COLUMN plain_headers;
+)sql"}}};
+
+Result<void> run(Database& database, const Sealer& sealer, const Migration& migration) {
+  if (auto first = database.execute(migration.sql); !first) return first;
+  if (migration.then == nullptr) return {};
+  if (auto then = migration.then(database, sealer); !then) return then;
+  return database.execute(migration.last_sql);
+}
 
 }  // namespace
 
@@ -86,16 +129,17 @@ Result<int64_t> check_schema(Database& database) {
   return *version;
 }
 
-Result<void> migrate_schema(Database& database, int64_t version) {
+Result<void> migrate_schema(Database& database, int64_t version, const Sealer& sealer) {
   RINGPOST_ASSERT(version >= 0 && version <= schema_version);
   if (version == schema_version) return {};
-  std::string sql = "BEGIN IMMEDIATE;";
+  // An error ends the transaction with the connection.
+  if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;
   for (int64_t from = version; from < schema_version; ++from) {
-    sql += migrations[static_cast<size_t>(from)];
+    const Migration& migration = migrations[static_cast<size_t>(from)];
+    if (auto migrated = run(database, sealer, migration); !migrated) return migrated;
   }
-  sql += "PRAGMA application_id = " + std::to_string(application_id) + ";";
-  sql += "PRAGMA user_version = " + std::to_string(schema_version) + ";COMMIT";
-  return database.execute(sql);  // An error ends the transaction with the connection.
+  return database.execute("PRAGMA application_id = " + std::to_string(application_id) +
+                          "; PRAGMA user_version = " + std::to_string(schema_version) + ";COMMIT");
 }
 
 }  // namespace ringpost::control

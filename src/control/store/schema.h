@@ -1,12 +1,16 @@
 #pragma once
 
 #include "base/result.h"
+#include "control/store/sealer.h"
 #include "control/store/sqlite.h"
 
 namespace ringpost::control {
 
 /// The schema that this build reads and writes; kept in the file's `user_version`.
 inline constexpr int64_t schema_version = 2;
+
+/// From this version on, secrets are sealed and the file knows its key (sealing.h).
+inline constexpr int64_t schema_version_sealed = 2;
 
 /// Marks the file as ours (`application_id`): "RPst".
 inline constexpr int64_t application_id = 0x52507374;
@@ -17,7 +21,8 @@ inline constexpr int64_t application_id = 0x52507374;
 ///          SQLite says. The database's `last_problem` says it for people.
 Result<int64_t> check_schema(Database& database);
 
-/// Brings the schema forward from `version`, all in one transaction.
-Result<void> migrate_schema(Database& database, int64_t version);
+/// Brings the schema forward from `version`, all in one transaction. What versions before
+/// `schema_version_sealed` kept readable is sealed, and a scrub is due then.
+Result<void> migrate_schema(Database& database, int64_t version, const Sealer& sealer);
 
 }  // namespace ringpost::control

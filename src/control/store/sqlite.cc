@@ -53,6 +53,10 @@ void Statement::reset() {
   bind_code_ = SQLITE_OK;
 }
 
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
+}
+
 int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(handle_.get(), column);
 }

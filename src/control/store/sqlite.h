@@ -24,7 +24,8 @@ class Statement {
 
   Statement() = default;
 
-  /// Parameters count from 1. Texts and blobs are borrowed until `reset`.
+  /// Parameters count from 1; one that is not bound is null. Texts and blobs are borrowed until
+  /// `reset`.
   void bind(int parameter, int64_t value);
   void bind(int parameter, std::string_view text);
   void bind(int parameter, Bytes blob);
@@ -34,6 +35,7 @@ class Statement {
   void reset();
 
   /// Columns count from 0. Views live until the next `step` or `reset`.
+  bool is_null(int column) const;
   int64_t integer(int column) const;
   std::string_view text(int column) const;
   Bytes blob(int column) const;

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "control/store/rows.h"
 #include "control/store/schema.h"
+#include "control/store/sealing.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -65,14 +66,18 @@ bool prepare_file(const std::string& path) {
 
 }  // namespace
 
-// open ─> prepare_file ─> check_schema (nothing changed so far) ─> pragmas ─> migrate ─> statements
+// open ─> prepare_file ─> check_schema, check_key (nothing changed so far) ─> pragmas ─> migrate
+//      ─> scrub ─> statements
 
 StoreOpenResult Store::open(const std::string& path, const StoreOptions& options) {
+  if (options.keyring.keys().empty()) {
+    return {.error = {Errc::malformed, Side::operator_}, .problem = path + ": there is no key"};
+  }
   if (path != memory_path && !prepare_file(path)) {
     const Error error = error_from_errno(errno, Side::disk);
     return {.error = error, .problem = path + ": " + describe(error)};
   }
-  std::unique_ptr<Store> store{new Store};
+  std::unique_ptr<Store> store{new Store(options.keyring)};
   if (const Result<void> opened = store->open_database(path, options); !opened) {
     return {.error = opened.error(), .problem = path + ": " + std::string{store->last_problem()}};
   }
@@ -83,13 +88,33 @@ Result<void> Store::open_database(const std::string& path, const StoreOptions& o
   if (auto opened = database_.open(path, options.busy_timeout_ms); !opened) return opened;
   const auto version = check_schema(database_);
   if (!version) return version.error();
+  if (*version >= schema_version_sealed) {
+    if (auto checked = check_key(database_, sealer_); !checked) return checked;
+  }
   if (auto set = set_pragmas(path == memory_path); !set) return set;
   if (options.quick_check) {
     if (auto checked = check_file(); !checked) return checked;
   }
-  if (auto migrated = migrate_schema(database_, *version); !migrated) return migrated;
+  if (auto migrated = migrate_schema(database_, *version, sealer_); !migrated) {
+    return migrated;
+  }
   if (auto allowed = database_.allow_checkpoints(); !allowed) return allowed;
+  if (auto scrubbed = scrub_if_due(database_); !scrubbed) return scrubbed;
   return prepare_statements();
+}
+
+Result<bool> Store::is_sealed(const std::string& path, std::string& problem) {
+  if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) return false;
+  Database database;
+  Result<int64_t> version = 0;
+  if (const auto opened = database.open(path, StoreOptions{}.busy_timeout_ms); !opened) {
+    version = opened.error();
+  } else {
+    version = check_schema(database);
+  }
+  if (version) return *version >= schema_version_sealed;
+  problem = path + ": " + database.last_problem();
+  return version.error();
 }
 
 Result<void> Store::set_pragmas(bool in_memory) {
@@ -101,7 +126,11 @@ Result<void> Store::set_pragmas(bool in_memory) {
                               *mode + "'); the data directory needs a local one");
   }
   // FULL: each commit is synced, so that what the API answered survives power loss.
-  return database_.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  // secure_delete: what is deleted or replaced is overwritten, so that no free page keeps it.
+  // temp_store: nor does a temporary file, in which SQLite would note what a migration changes.
+  return database_.execute(
+      "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+      "PRAGMA temp_store = MEMORY");
 }
 
 Result<void> Store::check_file() {
@@ -119,8 +148,8 @@ Result<void> Store::prepare_statements() {
       {&update_webhook_, "UPDATE webhook SET (" + webhook_columns() + ") = (" +
                              webhook_parameters() + ") WHERE number = " + number},
       {&delete_webhook_, "DELETE FROM webhook WHERE number = ?1"},
-      {&insert_token_,
-       "INSERT INTO token (" + std::string{token_columns} + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+      {&insert_token_, "INSERT INTO token (" + std::string{token_columns} + ") VALUES (" +
+                           std::string{token_parameters} + ")"},
       {&delete_token_, "DELETE FROM token WHERE number = ?1"},
       {&get_meta_, "SELECT value FROM meta WHERE name = ?1"},
       {&set_meta_,
@@ -132,7 +161,7 @@ Result<void> Store::prepare_statements() {
     if (!prepared) return prepared.error();
     *statement = std::move(*prepared);
   }
-  return {};
+  return audit_.prepare(database_);
 }
 
 Result<void> Store::load(const WebhookVisitor& on_webhook, const TokenVisitor& on_token) {
@@ -144,7 +173,7 @@ Result<void> Store::load_webhooks(const WebhookVisitor& on_webhook) {
   auto rows =
       database_.prepare("SELECT " + webhook_columns() + ", number FROM webhook ORDER BY number");
   if (!rows) return rows.error();
-  WebhookReader reader;
+  WebhookReader reader(sealer_);
   while (true) {
     const Statement::Step step = rows->step();
     if (step == Statement::Step::failed) return database_.fail(*rows);
@@ -189,7 +218,7 @@ Result<void> Store::insert_webhook(subscription::Webhook& webhook) {
   if (std::string objection = object_to_webhook(webhook); !objection.empty()) {
     return database_.fail(Errc::malformed, Side::operator_, std::move(objection));
   }
-  const WebhookTexts texts(webhook);
+  const WebhookTexts texts(webhook, sealer_);
   bind_webhook(insert_webhook_, webhook, texts);
   const auto number = insert(insert_webhook_);
   if (!number) return number.error();
@@ -201,7 +230,7 @@ Result<void> Store::update_webhook(const subscription::Webhook& webhook) {
   if (std::string objection = object_to_webhook(webhook); !objection.empty()) {
     return database_.fail(Errc::malformed, Side::operator_, std::move(objection));
   }
-  const WebhookTexts texts(webhook);
+  const WebhookTexts texts(webhook, sealer_);
   bind_webhook(update_webhook_, webhook, texts);
   update_webhook_.bind(webhook_number_index(), int64_t{webhook.number});
   return change_one(update_webhook_, "webhook", webhook.number);
@@ -213,8 +242,11 @@ Result<void> Store::delete_webhook(uint32_t number) {
 }
 
 Result<void> Store::insert_token(subscription::Token& token) {
-  const std::string id = token.id.to_text();
-  bind_token(insert_token_, token, id);
+  if (std::string objection = object_to_token(token); !objection.empty()) {
+    return database_.fail(Errc::malformed, Side::operator_, std::move(objection));
+  }
+  const TokenTexts texts(token);
+  bind_token(insert_token_, token, texts);
   const auto number = insert(insert_token_);
   if (!number) return number.error();
   token.number = *number;
@@ -240,6 +272,18 @@ Result<void> Store::set_meta(std::string_view name, std::string_view value) {
   set_meta_.bind(1, name);
   set_meta_.bind(2, value);
   return database_.run(set_meta_);
+}
+
+Result<void> Store::reseal(const Keyring& keyring) {
+  Sealer next(keyring);
+  const auto resealed = transaction([&]() -> Result<void> {
+    if (auto done = reseal_webhooks(database_, next); !done) return done;
+    if (auto written = write_key_check(database_, next); !written) return written;
+    return demand_scrub(database_);
+  });
+  if (!resealed) return resealed;
+  sealer_ = std::move(next);
+  return scrub_if_due(database_);
 }
 
 Result<void> Store::transaction(const std::function<Result<void>()>& work) {

@@ -1,6 +1,9 @@
 #pragma once
 
 #include "base/result.h"
+#include "control/store/audit_log.h"
+#include "control/store/keyring.h"
+#include "control/store/sealer.h"
 #include "control/store/sqlite.h"
 #include "subscription/token.h"
 #include "subscription/webhook.h"
@@ -15,6 +18,7 @@
 namespace ringpost::control {
 
 struct StoreOptions {
+  Keyring keyring;             ///< Seals and opens the secrets; never empty.
   int busy_timeout_ms = 5000;  ///< How long to wait for another process's lock (`sqlite3`, backup).
   bool quick_check = false;    ///< Check the whole file at open; a second or so per GiB.
 };
@@ -22,7 +26,7 @@ struct StoreOptions {
 struct StoreOpenResult;
 
 /// What the operator set up and must survive: webhooks, tokens and a few facts about the data
-/// directory, in one SQLite file (WAL, synchronous FULL).
+/// directory, in one SQLite file (WAL, synchronous FULL). Secrets are sealed (README.md).
 ///
 /// A call that returned success is durable, also after power loss. After an error it is not known
 /// whether the change is (an error of the disk may come after its write): what `load` gives at the
@@ -32,8 +36,13 @@ struct StoreOpenResult;
 class Store {
  public:
   /// @param path  the file, made with mode 0600 if there is none; `:memory:` for simulation.
-  /// A file of a newer ringpost, or one that is not ours, is refused and left as it is.
-  static StoreOpenResult open(const std::string& path, const StoreOptions& options = {});
+  /// A file of a newer ringpost, one that is not ours, or one that was sealed with keys that
+  /// `options.keyring` does not have (Errc::unauthenticated) is refused and left as it is.
+  static StoreOpenResult open(const std::string& path, const StoreOptions& options);
+
+  /// Whether there is a file at `path` that cannot be opened without the right keyring: then none
+  /// may be made. Changes nothing. @returns an error, with `problem` for people, as `open`.
+  static Result<bool> is_sealed(const std::string& path, std::string& problem);
 
   using WebhookVisitor = std::function<void(subscription::Webhook&&)>;
   using TokenVisitor = std::function<void(subscription::Token&&)>;
@@ -54,14 +63,25 @@ class Store {
   /// @returns Errc::not_found if there is none.
   Result<void> delete_webhook(uint32_t number);
 
-  /// Assigns `token.number`. @returns Errc::conflict if the id or the hash is taken.
+  /// Assigns `token.number`. @returns Errc::conflict if the id or the hash is taken;
+  /// Errc::malformed if organization or sources break the rules of patterns.h.
   Result<void> insert_token(subscription::Token& token);
   /// @returns Errc::not_found if there is none.
   Result<void> delete_token(uint32_t number);
 
+  /// Who changed what: beside the changes, for those who made them to write.
+  AuditLog& audit() { return audit_; }
+
   /// Facts about this data directory, by name.
   Result<std::optional<std::string>> meta(std::string_view name);
   Result<void> set_meta(std::string_view name, std::string_view value);
+
+  /// Seals every secret anew with the first key of `keyring`, as one change, and leaves nothing of
+  /// the old sealed values in the file. From then on `keyring` is the store's.
+  /// @param keyring  has the keys of the store's present ring, too.
+  /// @returns Errc::corrupt, with nothing changed, if a value cannot be opened. After an error of
+  ///          the disk the store is sealed with either key.
+  Result<void> reseal(const Keyring& keyring);
 
   /// Runs `work` as one change: all of it is durable on success, none of it if `work` or the commit
   /// fails. Not nested.
@@ -71,7 +91,7 @@ class Store {
   std::string_view last_problem() const { return database_.last_problem(); }
 
  private:
-  Store() = default;
+  explicit Store(const Keyring& keyring) : sealer_(keyring) {}
 
   Result<void> open_database(const std::string& path, const StoreOptions& options);
   Result<void> set_pragmas(bool in_memory);
@@ -82,6 +102,7 @@ class Store {
   Result<void> load_webhooks(const WebhookVisitor& on_webhook);
   Result<void> load_tokens(const TokenVisitor& on_token);
 
+  Sealer sealer_;
   Database database_;  // Before the statements: they go first.
   Statement insert_webhook_;
   Statement update_webhook_;
@@ -90,6 +111,7 @@ class Store {
   Statement delete_token_;
   Statement get_meta_;
   Statement set_meta_;
+  AuditLog audit_;
 };
 
 /// A store, or why there is none.

@@ -1,5 +1,7 @@
 #include "control/store/store.h"
 
+#include "crypto/hex.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -37,7 +39,18 @@ class Directory {
   std::filesystem::path path_;
 };
 
-std::unique_ptr<Store> open_or_fail(const std::string& path, const StoreOptions& options = {}) {
+/// The key of every store here that does not say otherwise.
+const Keyring& keyring() {
+  static const Keyring ring = Keyring{}.with_new_key();
+  return ring;
+}
+
+StoreOptions with_key() {
+  return {.keyring = keyring()};
+}
+
+std::unique_ptr<Store> open_or_fail(const std::string& path,
+                                    const StoreOptions& options = with_key()) {
   StoreOpenResult opened = Store::open(path, options);
   EXPECT_NE(opened.store, nullptr) << opened.problem;
   return std::move(opened.store);
@@ -159,7 +172,7 @@ TEST(Store, GivesBackEveryFieldAfterAReopen) {
   }
   EXPECT_EQ(full.number, 1u);
   EXPECT_EQ(plain.number, 2u);
-  const auto store = open_or_fail(directory.file(), {.quick_check = true});
+  const auto store = open_or_fail(directory.file(), {.keyring = keyring(), .quick_check = true});
   const Loaded loaded(*store);
   ASSERT_TRUE(loaded.result) << store->last_problem();
   ASSERT_EQ(loaded.webhooks.size(), 2u);
@@ -273,6 +286,28 @@ TEST(Store, KeepsTokens) {
   EXPECT_TRUE(Loaded(*store).tokens.empty());
 }
 
+TEST(Store, KeepsATokensSourcesAndExpiry) {
+  const Directory directory;
+  Token token;
+  token.id = ulid(1);
+  token.sources = {"app/*", "caf\xC3\xA9", "a\"b"};
+  token.expires_at = from_unix_ns(1'893'456'000'123'456'789);
+  {
+    const auto store = open_or_fail(directory.file());
+    ASSERT_TRUE(store->insert_token(token)) << store->last_problem();
+    Token bad;
+    bad.sources = {"*x"};
+    EXPECT_EQ(store->insert_token(bad).error().code, Errc::malformed);
+    bad.sources.clear();
+    bad.organization = " ";
+    EXPECT_EQ(store->insert_token(bad).error().code, Errc::malformed);
+  }
+  const Loaded loaded(*open_or_fail(directory.file()));
+  ASSERT_EQ(loaded.tokens.size(), 1u);
+  EXPECT_EQ(loaded.tokens[0].sources, token.sources);
+  EXPECT_EQ(loaded.tokens[0].expires_at, token.expires_at);
+}
+
 TEST(Store, KeepsFactsByName) {
   const Directory directory;
   {
@@ -334,7 +369,7 @@ TEST(Store, LeavesTheFileOfANewerRingpostAsItIs) {
   }
   run_sql(directory.file(), "PRAGMA user_version = 7");
   const std::string before = bytes_of(directory.file());
-  const StoreOpenResult opened = Store::open(directory.file());
+  const StoreOpenResult opened = Store::open(directory.file(), with_key());
   EXPECT_EQ(opened.store, nullptr);
   EXPECT_EQ(opened.error.code, Errc::unsupported);
   EXPECT_NE(opened.problem.find("schema version 7"), std::string::npos) << opened.problem;
@@ -350,7 +385,7 @@ TEST(Store, LeavesOtherFilesAsTheyAre) {
   std::ofstream(directory.file("text.db")) << std::string(5000, 'x');
   for (const char* name : {"foreign.db", "versioned.db", "owned.db", "text.db"}) {
     const std::string before = bytes_of(directory.file(name));
-    const StoreOpenResult opened = Store::open(directory.file(name));
+    const StoreOpenResult opened = Store::open(directory.file(name), with_key());
     EXPECT_EQ(opened.store, nullptr) << name;
     EXPECT_FALSE(opened.problem.empty()) << name;
     EXPECT_EQ(bytes_of(directory.file(name)), before) << name;
@@ -365,11 +400,11 @@ TEST(Store, TakesAnEmptyFileAsNew) {
 
 TEST(Store, SaysWhyItCannotOpen) {
   const Directory directory;
-  EXPECT_EQ(Store::open(directory.file("none/control.db")).error.code, Errc::not_found);
+  EXPECT_EQ(Store::open(directory.file("none/control.db"), with_key()).error.code, Errc::not_found);
   std::filesystem::create_directory(directory.file("folder"));
-  EXPECT_NE(Store::open(directory.file("folder")).problem, "");
+  EXPECT_NE(Store::open(directory.file("folder"), with_key()).problem, "");
   std::filesystem::create_symlink(directory.file("elsewhere"), directory.file("link"));
-  EXPECT_EQ(Store::open(directory.file("link")).store, nullptr);
+  EXPECT_EQ(Store::open(directory.file("link"), with_key()).store, nullptr);
   EXPECT_FALSE(std::filesystem::exists(directory.file("elsewhere")));
 }
 
@@ -388,9 +423,11 @@ TEST(Store, NamesTheRowThatCannotBeUsed) {
       {"sources = ''", "'sources'"},
       {"sources = '[\"a/b/*\"]'", "a source is not a kind"},
       {"events = 'null'", "'events'"},
-      {"headers = '[[\"one\"]]'", "'headers'"},
-      {"headers = '[[\"a\",\"b\",\"c\"]]'", "'headers'"},
-      {"headers = '[\"ab\"]'", "'headers'"},
+      {"headers = x''", "'headers' cannot be opened"},
+      {"headers = secret", "'headers' cannot be opened"},
+      {"secret = (SELECT secret FROM webhook WHERE number = 1)", "'secret' cannot be opened"},
+      {"secret = CAST(x'01' || zeroblob(8) || substr(secret, 10) AS BLOB)",
+       "which the key file does not have"},
       {"schedule = '[-1]'", "'schedule'"},
       {"schedule = '[4294967296]'", "'schedule'"},
       {"schedule = '[1.5]'", "'schedule'"},
@@ -416,8 +453,26 @@ TEST(Store, NamesTheRowThatCannotBeUsed) {
   }
 }
 
+// Goal: lists that are whole as sealed values and wrong inside are named, too.
+TEST(Store, NamesTheRowWhoseSealedListCannotBeUsed) {
+  for (const char* json : {R"([["one"]])", R"([["a","b","c"]])", R"(["ab"])", "", "null"}) {
+    const Directory directory;
+    insert_plain(*open_or_fail(directory.file()), 1);
+    const std::string id = ulid(1).to_text();
+    const std::string sealed =
+        Sealer(keyring()).seal({.table = "webhook", .column = "headers", .row = id}, json);
+    run_sql(directory.file(),
+            "UPDATE webhook SET headers = x'" + crypto::hex_encode(as_bytes(sealed)) + "'");
+    const auto store = open_or_fail(directory.file());
+    ASSERT_FALSE(Loaded(*store).result) << json;
+    EXPECT_EQ(store->last_problem(),
+              "webhook 1: column 'headers' holds a value that cannot be used");
+  }
+}
+
 TEST(Store, NamesTheTokenThatCannotBeUsed) {
-  for (const char* damage : {"id = 'x'", "scopes = 256", "scopes = -1"}) {
+  for (const char* damage : {"id = 'x'", "scopes = 256", "scopes = -1", "sources = '{}'",
+                             "sources = '[\"*x\"]'", "organization = ''"}) {
     const Directory directory;
     {
       Token token;
@@ -444,14 +499,15 @@ TEST(Store, NoticesOverwrittenPages) {
     file.seekp(8 * 4096);
     file << std::string(16 * 4096, '\x5A');
   }
-  const StoreOpenResult opened = Store::open(directory.file(), {.quick_check = true});
+  const StoreOpenResult opened =
+      Store::open(directory.file(), {.keyring = keyring(), .quick_check = true});
   EXPECT_EQ(opened.store, nullptr);
   EXPECT_EQ(opened.error.code, Errc::corrupt) << opened.problem;
 }
 
 TEST(Store, SaysLockedWhileAnotherProcessWrites) {
   const Directory directory;
-  const auto store = open_or_fail(directory.file(), {.busy_timeout_ms = 1});
+  const auto store = open_or_fail(directory.file(), {.keyring = keyring(), .busy_timeout_ms = 1});
   sqlite3* other = nullptr;
   ASSERT_EQ(sqlite3_open(directory.file().c_str(), &other), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
@@ -504,7 +560,7 @@ TEST(Store, KeepsEveryReportedChangeAfterAKill) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-      StoreOpenResult opened = Store::open(directory.file());
+      StoreOpenResult opened = Store::open(directory.file(), with_key());
       for (uint64_t count = 0; opened.store != nullptr; ++count) {
         Webhook webhook;
         webhook.id.bytes[0] = static_cast<uint8_t>(cycle);
@@ -526,7 +582,7 @@ TEST(Store, KeepsEveryReportedChangeAfterAKill) {
     int status = 0;
     ::waitpid(child, &status, 0);
     EXPECT_TRUE(WIFSIGNALED(status)) << "the child failed by itself";
-    const auto store = open_or_fail(directory.file(), {.quick_check = true});
+    const auto store = open_or_fail(directory.file(), {.keyring = keyring(), .quick_check = true});
     const Loaded loaded(*store);
     std::vector<uint32_t> found;
     for (const Webhook& webhook : loaded.webhooks) found.push_back(webhook.number);

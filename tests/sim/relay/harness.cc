@@ -9,6 +9,20 @@ namespace ringpost::sim {
 
 using std::chrono::seconds;
 
+namespace {
+
+/// A fixed key: nothing of a run depends on the system's randomness but the sealed bytes, which
+/// nobody looks at.
+control::StoreOptions store_options() {
+  std::string why;
+  const auto keyring = control::Keyring::parse(
+      "0123456789abcdef AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", why);
+  RINGPOST_ASSERT(keyring.has_value());
+  return {.keyring = *keyring};
+}
+
+}  // namespace
+
 const io::Address RelayHarness::address = sim::address("127.0.0.1", 8420);
 
 /// One shard and its ring; its turn is what server::ShardThread does in a loop.
@@ -116,7 +130,7 @@ class RelayHarness::ControlActor final : public Actor {
 RelayHarness::RelayHarness(World& world, uint32_t shard_count, Adjust adjust)
     : world_(world),
       adjust_(std::move(adjust)),
-      store_(control::Store::open(":memory:").store),
+      store_(control::Store::open(":memory:", store_options()).store),
       shard_count_(shard_count) {
   RINGPOST_ASSERT(store_ != nullptr);
   insert_token();

@@ -1,0 +1,39 @@
+#include "control/webhook_changes.h"
+
+#include "control/webhook_json.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace ringpost::control {
+
+using subscription::Webhook;
+
+std::vector<std::string> changed_members(const Webhook& before, const Webhook& after) {
+  // Compared as the API shows them, so that a new member is never forgotten here.
+  const auto text_of = [](const Webhook& webhook) {
+    std::string text;
+    JsonWriter json(text);
+    write_webhook(json, webhook, true);
+    return text;
+  };
+  constexpr std::array<std::string_view, 2> not_set_by_people{"updated_at", "state_reason"};
+  simdjson::dom::parser old_parser;
+  simdjson::dom::parser new_parser;
+  simdjson::dom::object old_members;
+  simdjson::dom::object new_members;
+  std::vector<std::string> changed;
+  if (old_parser.parse(text_of(before)).get(old_members) != simdjson::SUCCESS) return changed;
+  if (new_parser.parse(text_of(after)).get(new_members) != simdjson::SUCCESS) return changed;
+  for (const auto [name, value] : new_members) {
+    if (std::ranges::find(not_set_by_people, name) != not_set_by_people.end()) continue;
+    simdjson::dom::element old;
+    const bool same = old_members.at_key(name).get(old) == simdjson::SUCCESS &&
+                      simdjson::minify(old) == simdjson::minify(value);
+    if (!same) changed.emplace_back(name);
+  }
+  return changed;
+}
+
+}  // namespace ringpost::control

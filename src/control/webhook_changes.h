@@ -1,0 +1,14 @@
+#pragma once
+
+#include "subscription/webhook.h"
+
+#include <string>
+#include <vector>
+
+namespace ringpost::control {
+
+/// The members, as the API calls them, in which two states of a webhook differ; for the audit log.
+std::vector<std::string> changed_members(const subscription::Webhook& before,
+                                         const subscription::Webhook& after);
+
+}  // namespace ringpost::control

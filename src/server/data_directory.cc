@@ -1,0 +1,85 @@
+#include "server/data_directory.h"
+
+#include "server/key_file.h"
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+namespace ringpost::server {
+namespace {
+
+std::string store_path(const Config& config) {
+  return config.data_dir + "/control.db";
+}
+
+/// @returns a problem; empty if the lock is ours.
+std::string take_lock(io::Disk& disk, const Config& config, DataDirectory& into) {
+  const auto lock = disk.lock(config.data_dir + "/lock");
+  if (lock) {
+    into.lock = *lock;
+    return {};
+  }
+  if (lock.error().code != Errc::locked) {
+    return config.data_dir + "/lock cannot be taken: " + describe(lock.error());
+  }
+  return config.data_dir +
+         "/lock is held by another relay: one data directory belongs to one process; stop that one "
+         "or use another --data-dir";
+}
+
+/// @returns a problem; empty if there are keys.
+std::string take_keys(io::Disk& disk, const Config& config, DataDirectory& into) {
+  KeyFile file = read_key_file(disk, config);
+  if (file.keyring) {
+    into.keyring = std::move(*file.keyring);
+    return {};
+  }
+  if (!file.absent) return file.problem;
+  std::string problem;
+  const auto sealed = control::Store::is_sealed(store_path(config), problem);
+  if (!sealed) return problem;
+  if (*sealed) {
+    return key_file_path(config) + " is missing, and the secrets in " + store_path(config) +
+           " cannot be read without it: restore it from a copy, or name its place with "
+           "secrets.key_file; no new key was made";
+  }
+  into.keyring = control::Keyring{}.with_new_key();
+  into.key_is_new = true;
+  return write_key_file(disk, config, into.keyring);
+}
+
+std::string open_parts(io::Disk& disk, const Config& config, DataDirectory& into) {
+  if (std::string problem = take_lock(disk, config, into); !problem.empty()) return problem;
+  if (std::string problem = take_keys(disk, config, into); !problem.empty()) return problem;
+  auto opened = control::Store::open(store_path(config), {.keyring = into.keyring});
+  into.store = std::move(opened.store);
+  return opened.problem;
+}
+
+}  // namespace
+
+std::optional<DataDirectory> open_data_directory(io::Disk& disk, const Config& config,
+                                                 IfAbsent if_absent, std::string& problem) {
+  if (if_absent == IfAbsent::refuse && ::access(store_path(config).c_str(), F_OK) != 0) {
+    problem = store_path(config) +
+              " does not exist or may not be seen: name the relay's data directory with --data-dir "
+              "or --config";
+    return std::nullopt;
+  }
+  if (const auto made = disk.make_directory(config.data_dir); !made) {
+    problem = config.data_dir + " cannot be created: " + describe(made.error()) +
+              "; choose another directory with --data-dir";
+    return std::nullopt;
+  }
+  DataDirectory directory;
+  problem = open_parts(disk, config, directory);
+  if (problem.empty()) return directory;
+  if (directory.lock.valid()) disk.close(directory.lock);
+  return std::nullopt;
+}
+
+void forbid_core_files() {
+  prctl(PR_SET_DUMPABLE, 0);
+}
+
+}  // namespace ringpost::server

@@ -1,0 +1,181 @@
+// Goal: only the right password of a configured user gives a token; nobody learns who has an
+// account, and guessing is slow. Method: a login whose hashes are readable, with an in-memory
+// store.
+
+#include "control/login.h"
+
+#include "control/store/store.h"
+#include "control_fakes.h"
+#include "crypto/digest.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ringpost::control {
+namespace {
+
+using testing::at;
+
+class LoginTest : public ::testing::Test {
+ protected:
+  using Outcome = std::variant<Login::Granted, Login::Refused, Login::Throttled, Error>;
+
+  Outcome attempt(const std::string& email, const std::string& password,
+                  const std::string& peer = "192.0.2.1:7") {
+    return login_.attempt({.email = email,
+                           .password = password,
+                           .peer = *io::Address::parse(peer),
+                           .wall_now = at(clock_),
+                           .now = Instant{std::chrono::seconds(clock_)}});
+  }
+  /// Each from a source of its own, and slowly.
+  Outcome attempt_slowly(const std::string& email, const std::string& password) {
+    clock_ += 100;
+    return attempt(email, password);
+  }
+  std::vector<const subscription::Token*> tokens(const std::string& organization) {
+    return registry_.list(organization, {}, 1000, [](const auto&) { return true; });
+  }
+  std::vector<std::string> operations(const std::string& organization) {
+    std::vector<std::string> names;
+    const auto entries = store_->audit().list(
+        {.organization = organization, .since = {}, .until = {}, .before = {}, .limit = 1000});
+    for (const AuditEntry& entry : *entries) names.push_back(entry.operation);
+    return names;
+  }
+
+  std::unique_ptr<Store> store_ =
+      Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store;
+  subscription::SubscriptionTable table_{0, HashKey{}};
+  Prng random_{3};
+  TokenRegistry registry_{*store_, table_};
+  Audit audit_{*store_, random_};
+  int64_t clock_ = 1000;
+  std::vector<std::string> verified_;  // Which hashes were looked at.
+  Login login_{{registry_, audit_, random_},
+               {{.email = "ann@example.org", .scrypt_text = "hash of ann", .scopes = 32},
+                {.email = "Bob@Example.org",
+                 .scrypt_text = "hash of bob",
+                 .organization = "acme",
+                 .scopes = 2}},
+               [this](std::string_view password, std::string_view text) {
+                 verified_.emplace_back(text);
+                 return "hash of " + std::string{password} == text;
+               }};
+};
+
+TEST_F(LoginTest, ExchangesAPasswordForATokenOfADay) {
+  const auto outcome = attempt("bob@example.org", "bob");
+  const auto* granted = std::get_if<Login::Granted>(&outcome);
+  ASSERT_NE(granted, nullptr);
+  EXPECT_TRUE(granted->token.starts_with("rp_"));
+  EXPECT_EQ(granted->expires_at, at(clock_) + std::chrono::hours(24));
+  table_.publish();
+  const auto* token = table_.current().token(crypto::sha256(as_bytes(granted->token)));
+  ASSERT_NE(token, nullptr);
+  EXPECT_EQ(token->name, "login Bob@Example.org");
+  EXPECT_EQ(token->organization, "acme");
+  EXPECT_EQ(token->scopes, 2);
+  EXPECT_EQ(token->expires_at, granted->expires_at);
+  EXPECT_EQ(operations("acme"), std::vector<std::string>{"token.create"});
+}
+
+TEST_F(LoginTest, RefusesStrangersAndWrongPasswordsAlikeAndAfterAsMuchWork) {
+  for (const auto& [email, password] :
+       std::vector<std::pair<std::string, std::string>>{{"ann@example.org", "bob"},
+                                                        {"ann@example.org", ""},
+                                                        {"ann@example.org", std::string(2000, 'x')},
+                                                        {"nobody@example.org", "ann"},
+                                                        {"nobody@example.org", "bob"},
+                                                        {"", ""},
+                                                        {"ann@example.org ", "ann"}}) {
+    verified_.clear();
+    EXPECT_TRUE(std::holds_alternative<Login::Refused>(attempt_slowly(email, password))) << email;
+    EXPECT_EQ(verified_.size(), 1u) << email;
+  }
+  EXPECT_TRUE(tokens("default").empty());
+  EXPECT_TRUE(operations("default").empty());
+}
+
+TEST_F(LoginTest, TakesFiveFailuresAMinuteOfOneUserFromWherever) {
+  for (const char* email : {"ann@example.org", "nobody@example.org"}) {
+    clock_ += 1000;
+    for (int count = 0; count < 5; ++count) {
+      clock_ += 1;
+      const auto outcome = attempt(email, "x", "192.0.2." + std::to_string(count) + ":1");
+      EXPECT_TRUE(std::holds_alternative<Login::Refused>(outcome)) << count;
+    }
+    verified_.clear();
+    const auto throttled = attempt(email, "ann", "192.0.2.99:1");
+    ASSERT_TRUE(std::holds_alternative<Login::Throttled>(throttled));
+    EXPECT_EQ(std::get<Login::Throttled>(throttled).retry_after_s, 8u);
+    EXPECT_TRUE(verified_.empty()) << "a throttled attempt costs nothing";
+    EXPECT_TRUE(std::holds_alternative<Login::Throttled>(attempt("ANN@example.org", "x")) ||
+                std::string{email} != "ann@example.org");
+  }
+  clock_ += 60;
+  EXPECT_TRUE(std::holds_alternative<Login::Granted>(attempt("ann@example.org", "ann")));
+}
+
+TEST_F(LoginTest, TakesFiveFailuresAMinuteFromOneSourceForWhomever) {
+  for (int count = 0; count < 5; ++count) {
+    clock_ += 1;
+    attempt("user" + std::to_string(count), "x", "[2001:db8::" + std::to_string(count) + "]:1");
+  }
+  EXPECT_TRUE(std::holds_alternative<Login::Throttled>(
+      attempt("ann@example.org", "ann", "[2001:db8::99]:1")));
+  EXPECT_TRUE(
+      std::holds_alternative<Login::Granted>(attempt("ann@example.org", "ann", "192.0.2.1:1")));
+}
+
+TEST_F(LoginTest, VerifiesTwiceASecondAtMost) {
+  int verified = 0;
+  int throttled = 0;
+  for (int count = 0; count < 50; ++count) {
+    const auto outcome =
+        attempt("user" + std::to_string(count), "x", "192.0.2." + std::to_string(count) + ":1");
+    (std::holds_alternative<Login::Throttled>(outcome) ? throttled : verified) += 1;
+  }
+  EXPECT_EQ(verified, 2);
+  EXPECT_EQ(throttled, 48);
+  EXPECT_EQ(verified_.size(), 2u);
+  clock_ += 1;
+  EXPECT_TRUE(std::holds_alternative<Login::Granted>(attempt("ann@example.org", "ann")));
+}
+
+TEST_F(LoginTest, KeepsTwentyTokensOfAUserAndForgetsTheOldest) {
+  std::vector<std::string> texts;
+  for (size_t count = 0; count < Login::tokens_per_user_max + 2; ++count) {
+    const auto outcome = attempt_slowly("ann@example.org", "ann");
+    ASSERT_TRUE(std::holds_alternative<Login::Granted>(outcome));
+    texts.push_back(std::get<Login::Granted>(outcome).token);
+  }
+  attempt_slowly("bob@example.org", "bob");
+  table_.publish();
+  const auto known = [&](const std::string& text) {
+    return table_.current().token(crypto::sha256(as_bytes(text))) != nullptr;
+  };
+  EXPECT_FALSE(known(texts[0]));
+  EXPECT_FALSE(known(texts[1]));
+  EXPECT_TRUE(known(texts[2]));
+  EXPECT_TRUE(known(texts.back()));
+  EXPECT_EQ(tokens("default").size(), Login::tokens_per_user_max);
+  EXPECT_EQ(tokens("acme").size(), 1u);
+  EXPECT_EQ(operations("default").front(), "token.delete");
+}
+
+TEST_F(LoginTest, RefusesEverybodyWhereNobodyIsConfigured) {
+  Login empty({registry_, audit_, random_}, {}, [](std::string_view, std::string_view) -> bool {
+    ADD_FAILURE() << "nothing to verify";
+    return true;
+  });
+  const io::Address peer = *io::Address::parse("192.0.2.1:1");
+  EXPECT_TRUE(std::holds_alternative<Login::Refused>(
+      empty.attempt({.email = "ann@example.org", .password = "ann", .peer = peer})));
+}
+
+}  // namespace
+}  // namespace ringpost::control
