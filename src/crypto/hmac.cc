@@ -75,9 +75,9 @@ Digest HmacSha256Key::sign(std::span<const Bytes> parts) const {
 std::array<uint8_t, 20> hmac_sha1(Bytes secret, Bytes message) {
   std::array<uint8_t, 20> digest;
   unsigned size = 0;
-  const uint8_t* made = HMAC(EVP_sha1(), secret.data(), secret.size(),
-                             reinterpret_cast<const uint8_t*>(message.data()), message.size(),
-                             digest.data(), &size);
+  const uint8_t* made =
+      HMAC(EVP_sha1(), secret.data(), secret.size(),
+           reinterpret_cast<const uint8_t*>(message.data()), message.size(), digest.data(), &size);
   RINGPOST_ASSERT(made != nullptr && size == digest.size());
   return digest;
 }
