@@ -24,7 +24,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 ORGANIZATION = "default"  # In the document's examples: the caller's.
 RECEIVER = re.compile(r"https?://[a-z0-9.-]*example\.com(:\d+)?")
 SECONDS = 30
-PATIENCE = 4  # Calls of an operation that is limited, each as late as the answer before it says.
+PATIENCE = 4  # Calls of an operation that is limited, and the seconds to wait between two.
 
 
 class Operation:
@@ -298,9 +298,10 @@ class World:
             raw = text.encode() if isinstance(text, str) else text
         for attempt in range(PATIENCE):
             answer = self.exchange(connection, operation.method, path, raw, sent)
-            if answer.status != 429 or attempt + 1 == PATIENCE:
+            wait = int(answer.headers.get("Retry-After", 0))
+            if answer.status != 429 or attempt + 1 == PATIENCE or wait > PATIENCE:
                 return answer
-            time.sleep(int(answer.headers["Retry-After"]))
+            time.sleep(wait)
 
     def exchange(self, connection, method, path, body, headers):
         own = connection or self.connect()
