@@ -92,7 +92,7 @@ class Access(unittest.TestCase):
         cls.described = description.Description(description.DOCUMENT.read_text())
         cls.place = harness.Workplace()
         cls.addClassCleanup(cls.place.close)
-        cls.sink = cls.place.sink(plain=True)
+        cls.receivers = [cls.place.sink(name="plain", plain=True).url, cls.place.sink().url]
         config = cls.place.path / "ringpost.toml"
         config.write_text(description.configured_users(cls.described))
         cls.relay = cls.place.relay("--config", config, "--set", "server.shards=2")
@@ -101,7 +101,7 @@ class Access(unittest.TestCase):
 
     @classmethod
     def world(cls):
-        return description.World(cls.relay, cls.described, cls.sink.url)
+        return description.World(cls.relay, cls.described, cls.receivers)
 
     def test_every_operation_with_every_token_on_every_id(self):
         for case in self.cases:

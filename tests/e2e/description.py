@@ -239,10 +239,10 @@ class World:
 
     numbers = itertools.count(1)
 
-    def __init__(self, relay, description, receiver):
+    def __init__(self, relay, description, receivers):
         self.relay = relay
         self.description = description
-        self.receiver = receiver
+        self.receivers = receivers  # Plain first.
         number = next(World.numbers)
         self.organization = f"world-{number}"
         self.address = f"127.1.{number // 250}.{number % 250 + 1}"  # Wrong tokens are counted by it.
@@ -255,20 +255,28 @@ class World:
         assert status == 201, made
         return made
 
-    def fitted(self, operation, values, example):
-        """An example of a body, with a receiver that exists. Where it repeats the example of one of
-        the path's parameters, it means what the path names."""
+    def fitted(self, operation, values, kind, example):
+        """An example of a body, with a receiver that exists: over TLS where the schema wants it.
+        Where it repeats the example of one of the path's parameters, it means what the path names.
+        """
+        if kind is None:
+            return None
         names = {parameter["example"]: values.all[parameter["name"]]
                  for parameter in operation.placed("path") if "example" in parameter}
-        return self.replaced(example, names)
+        body = None
+        for receiver in self.receivers:
+            body = self.replaced(example, names, receiver)
+            if not self.description.errors(operation.schema(kind), body):
+                break
+        return body
 
-    def replaced(self, value, names):
+    def replaced(self, value, names, receiver):
         if isinstance(value, str):
-            return names.get(value) or RECEIVER.sub(self.receiver, value)
+            return names.get(value) or RECEIVER.sub(receiver, value)
         if isinstance(value, list):
-            return [self.replaced(part, names) for part in value]
+            return [self.replaced(part, names, receiver) for part in value]
         if isinstance(value, dict):
-            return {name: self.replaced(part, names) for name, part in value.items()}
+            return {name: self.replaced(part, names, receiver) for name, part in value.items()}
         return value
 
     # --- calls
@@ -338,7 +346,7 @@ class World:
         values = self.values(operation) if values is None else values
         kind, body = operation.examples()[0] if example is ... else example
         return self.call_checked(operation, values, kind=kind,
-                                 body=self.fitted(operation, values, body), **options)
+                                 body=self.fitted(operation, values, kind, body), **options)
 
     def succeed(self, operation, values=None, **options):
         answer = self.try_example(operation, values, **options)

@@ -33,13 +33,13 @@ class OpenApi(unittest.TestCase):
         cls.described = description.Description(description.DOCUMENT.read_text())
         cls.place = harness.Workplace()
         cls.addClassCleanup(cls.place.close)
-        cls.sink = cls.place.sink(plain=True)
+        cls.receivers = [cls.place.sink(name="plain", plain=True).url, cls.place.sink().url]
         config = cls.place.path / "ringpost.toml"
         config.write_text(description.configured_users(cls.described))
         cls.relay = cls.place.relay("--config", config, "--set", "server.shards=2")
 
     def world(self):
-        return description.World(self.relay, self.described, self.sink.url)
+        return description.World(self.relay, self.described, self.receivers)
 
     def for_each(self, test):
         for operation in self.described.operations:
@@ -85,14 +85,14 @@ class OpenApi(unittest.TestCase):
 
     def try_members(self, operation):
         for kind, body in operation.examples():
-            if not isinstance(body, dict) or description.is_login(body):  # Logins are throttled: a test of theirs.
+            if not isinstance(body, dict) or description.is_login(body):  # Logins are throttled.
                 continue
             world = None
             for count, (path, value) in enumerate(self.changes(body, operation.schema(kind))):
                 if count % CALLS_OF_ONE_TOKEN == 0:
                     world = self.world()
                     values = world.values(operation)
-                    good = world.fitted(operation, values, body)
+                    good = world.fitted(operation, values, kind, body)
                 self.try_body(world, operation, values, kind, path, changed(good, path, value))
 
     def changes(self, body, schema):
