@@ -25,8 +25,10 @@ class Caller:
         self.foreign = foreign  # Of another organization.
         self.narrow = narrow    # Restricted to sources elsewhere.
 
-    def may(self, scope):
-        return scope in self.scopes or "admin" in self.scopes
+    def may(self, operation):
+        if operation.operator:
+            return self.name == "operator"
+        return operation.scope in self.scopes or "admin" in self.scopes
 
 
 class Case:
@@ -51,7 +53,10 @@ class Case:
         if self.operation.scope is None:
             return found[:2] + [Caller("admin", world.admin, ("admin",))]
         found += [Caller(scope, world.token(scope)["token"], (scope,)) for scope in SCOPES]
-        return sorted(found, key=lambda caller: caller.may(self.operation.scope))
+        if self.operation.operator:
+            operator = world.token("admin", organization=description.ORGANIZATION)
+            found.append(Caller("operator", operator["token"], ("admin",), foreign=True))
+        return sorted(found, key=lambda caller: caller.may(self.operation))
 
     def targets(self):
         """Values for the path by whose they are; one kind where it names nothing that is made."""
@@ -70,7 +75,7 @@ class Case:
             return operation.refusal(404) if whose == "nothing" else operation.successes()
         if not caller.scopes:
             return operation.refusal(401)
-        if not caller.may(operation.scope):
+        if not caller.may(operation):
             return operation.refusal(403)
         if caller.foreign and operation.names_organization():
             return operation.refusal(404)
@@ -161,7 +166,8 @@ class Access(unittest.TestCase):
     def revoke(self, case):
         operation, world = case.operation, self.world()
         values = world.values(operation)
-        token = world.token(operation.scope)
+        token = world.token(operation.scope, **(
+            {"organization": description.ORGANIZATION} if operation.operator else {}))
         connection = world.connect()
         options = {"token": token["token"], "connection": connection}
         self.assertIn(world.try_example(operation, values, **options).status,

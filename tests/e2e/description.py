@@ -36,6 +36,7 @@ class Operation:
         self.content = item[method]
         self.id = self.content["operationId"]
         self.scope = self.content.get("x-ringpost-scope")
+        self.operator = self.content.get("x-ringpost-operator", False)
         declared = [document.follow(parameter) for parameter in
                     item.get("parameters", []) + self.content.get("parameters", [])]
         self.parameters = list({(one["in"], one["name"]): one for one in declared}.values())
@@ -297,7 +298,8 @@ class World:
             path += "?" + urllib.parse.urlencode(query)
         sent = dict(headers or {})
         if token is ...:
-            token = self.admin if operation.scope is not None else None
+            token = None if operation.scope is None else (
+                self.relay.token if operation.operator else self.admin)
         if token is not None:
             sent["Authorization"] = operation.authorization(token)
         if kind is not None:
