@@ -122,7 +122,9 @@ class StreamClient final : public Client, private net::StreamOwner {
   }
   void on_stream_sent() override {}
   void on_stream_end(std::optional<Error> error) override {
-    if (!error && parser_.begun() && parser_.on_eof()) done_ = true;
+    // Whoever closes after an answer that has its own end leaves nothing to be ended.
+    const bool awaited = state_ == State::open && !done_;
+    if (!error && awaited && parser_.begun() && parser_.on_eof()) done_ = true;
     fail(error);
   }
   void on_stream_closed() override { state_ = State::closed; }
