@@ -9,6 +9,7 @@ build_packages=(
 )
 test_packages=(
   libgtest-dev googletest libbenchmark-dev clang-format git openssl strace procps util-linux
+  groff-base mandoc zsh fish
 )
 
 # Installs what is missing of the packages named, and says what it does.
