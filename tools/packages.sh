@@ -9,7 +9,7 @@ build_packages=(
 )
 test_packages=(
   libgtest-dev googletest libbenchmark-dev clang-format git openssl strace procps util-linux
-  groff-base mandoc zsh fish
+  groff-base mandoc zsh fish python3-jsonschema
 )
 
 # Installs what is missing of the packages named, and says what it does.
@@ -56,4 +56,20 @@ configure() {
     return 1
   fi
   rm -f "$log"
+}
+
+# Puts the npm packages that tests/e2e/npm locks into a build directory, with node if it is missing. Nothing
+# of theirs runs on the way.
+ensure_npm_packages() {
+  local directory=$1/npm wanted=tests/e2e/npm
+  command -v node >/dev/null && command -v npm >/dev/null || ensure_packages nodejs npm
+  cmp -s "$wanted/package-lock.json" "$directory/installed-lock.json" && return 0
+  echo "installing npm packages into $directory"
+  mkdir -p "$directory"
+  cp "$wanted/package.json" "$wanted/package-lock.json" "$directory"
+  npm ci --prefix "$directory" --ignore-scripts --no-audit --no-fund --silent || {
+    echo "error: the npm packages could not be installed; try: npm ci --prefix $directory" >&2
+    return 1
+  }
+  cp "$wanted/package-lock.json" "$directory/installed-lock.json"
 }

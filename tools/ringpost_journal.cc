@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <exception>
 #include <map>
 #include <optional>
 #include <string>
@@ -272,9 +273,7 @@ int stats(const std::string& data_directory) {
   return visitor.bad() > 0 ? exit_damaged : exit_sound;
 }
 
-}  // namespace
-
-int main(int argument_count, char** arguments) {
+int run(int argument_count, char** arguments) {
   CLI::App app{
       "Reads the journals of a ringpost data directory; changes nothing.\n"
       "While a relay writes, its newest records may look unfinished.",
@@ -310,4 +309,15 @@ int main(int argument_count, char** arguments) {
   if (dump_command->parsed()) return dump(data_directory, with_data);
   if (verify_command->parsed()) return verify(data_directory);
   return stats(data_directory);
+}
+
+}  // namespace
+
+int main(int argument_count, char** arguments) {
+  try {
+    return run(argument_count, arguments);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "ringpost-journal: %s\n", error.what());
+    return exit_failed;
+  }
 }

@@ -32,6 +32,7 @@ enum class Errc : uint8_t {
   bad_status,           ///< The answer's status means failure; `detail` is the status.
   unsupported,          ///< The kernel, file system or peer lacks what we need.
   not_renderable,       ///< The event gives no valid request; `detail` is an Unrenderable.
+  origin_refused,       ///< The receiver does not let us send; `detail` is its answer's status.
 };
 
 /// Why an event gives no request for a webhook: the `detail` of Errc::not_renderable.
@@ -41,6 +42,8 @@ enum class Unrenderable : int32_t {
   target_bytes,      ///< The URL would be too long.
   body_bytes,        ///< The body would be too large.
   data_object,       ///< The event's data is no JSON object.
+  head_bytes,        ///< The headers would be too large.
+  sends_nothing,     ///< The webhook takes calls and has nowhere to send to.
 };
 
 /// Who failed: whom a log line blames.

@@ -5,6 +5,7 @@
 #include "io/address.h"
 #include "subscription/token.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,8 @@ struct Call {
   std::vector<std::string> parameters;  ///< What stood for the path's placeholders, in order.
   std::string base_url;  ///< How the caller reaches this relay: scheme and authority, no slash.
   const io::Address* peer = nullptr;  ///< Where the call came from.
+  /// The networks that the relay's own requests come from, as configured.
+  std::span<const std::string> webhook_ips{};
   WallTime now{};
 
   std::string_view id() const { return parameters.empty() ? std::string_view{} : parameters[0]; }

@@ -10,6 +10,7 @@
 #include "subscription/webhook.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +54,9 @@ class Management {
   /// All webhooks of a group, oldest first.
   virtual std::vector<const Webhook*> webhooks(const Group& group) const = 0;
 
+  /// A webhook that outsiders call and know by its id alone (Dialect::takes_calls), whosever it is.
+  virtual const Webhook* called_webhook(const Ulid& id) const = 0;
+
   /// Gives number, id (a UUID of version 7) and times. @returns the stored one, or what is wrong.
   virtual std::variant<const Webhook*, Problem> create(Webhook webhook) = 0;
   virtual std::variant<const Webhook*, Problem> update(Webhook webhook) = 0;
@@ -66,6 +70,8 @@ class Management {
 
   /// The newest deliveries of a webhook, newest first.
   virtual std::vector<LoggedDelivery> log(const Webhook& webhook, size_t deliveries_max) = 0;
+  /// Their ids alone, which cost no reading: for paging.
+  virtual std::vector<Ulid> newest(const Webhook& webhook, size_t deliveries_max) const = 0;
   /// One delivery of a webhook; nothing if it is unknown, forgotten or another webhook's.
   virtual std::optional<LoggedDelivery> delivery(const Webhook& webhook, const Ulid& id) = 0;
   /// One delivery of the organization.
@@ -73,19 +79,27 @@ class Management {
 
   // --- sending
 
-  /// Sends a delivery's stored event once more, as a new delivery. The answer has to have
+  /// Sends a delivery's stored event once more, as a new delivery, to the webhook as it is now: its
+  /// URL, headers and secret. The answer has to have
   /// Answer::When::stored. At most one of `redeliver` and `accept` in a call.
   virtual std::optional<Problem> redeliver(const LoggedDelivery& delivery) = 0;
   /// Takes an event as if a producer had sent it: it goes to the webhooks that match. Members that
-  /// ingest sets (uid, times, webhooks) are set here. The answer as for `redeliver`.
-  virtual std::optional<Problem> accept(journal::EventView event) = 0;
+  /// ingest sets (times, webhooks) are set here, and the uid if it is zero. The answer as for
+  /// `redeliver`.
+  /// @param logged_at  an inactive webhook whose log is to hold the event too, as a cancelled
+  ///                   delivery; null: none.
+  virtual std::optional<Problem> accept(journal::EventView event,
+                                        const Webhook* logged_at = nullptr) = 0;
   /// Sends an event to one webhook alone, whatever it subscribed to, once the changes made so far
-  /// are in force. Nobody waits for it.
+  /// are in force. Nobody waits for it. The uid as for `accept`.
   virtual void notify(const Webhook& webhook, journal::EventView event) = 0;
 
   // --- the relay
 
   virtual Prng& random() = 0;
+  /// A number that no other call gets: microseconds since 1970, or more if those are taken. Below
+  /// 2^53, so that every JSON reader keeps it, until the year 2255.
+  virtual uint64_t mint_number() = 0;
 
   struct Granted {
     std::string token;  ///< Its text, told once.

@@ -26,6 +26,8 @@ struct Route {
   std::string_view pattern;
   subscription::Scope scope{};
   Access access = Access::token;
+  /// A header that may hold the token instead of Authorization; empty: none.
+  std::string_view token_header = {};
 };
 
 /// What stood for the placeholders, in order, or nothing if the path is another one.

@@ -31,14 +31,20 @@ std::string bytes(size_t count) {
 
 }  // namespace
 
-std::optional<Problem> check_header(std::string_view member, std::string_view name,
-                                    std::string_view value) {
+std::optional<Problem> check_header_name(std::string_view member, std::string_view name,
+                                         size_t bytes_max) {
   if (name.empty()) return invalid(member, "has no name");
-  if (name.size() > webhook_header_name_bytes_max) {
-    return invalid(member, "has a name longer than " + bytes(webhook_header_name_bytes_max));
+  if (name.size() > bytes_max) {
+    return invalid(member, "has a name longer than " + bytes(bytes_max));
   }
   if (!http::is_token(name)) return invalid(member, "has a name that is not an HTTP token");
   if (frames_the_message(name)) return invalid(member, "is written by the relay itself");
+  return std::nullopt;
+}
+
+std::optional<Problem> check_header(std::string_view member, std::string_view name,
+                                    std::string_view value) {
+  if (auto problem = check_header_name(member, name, webhook_header_name_bytes_max)) return problem;
   if (value.empty()) return invalid(member, "has no value");
   if (value.size() > webhook_header_value_bytes_max) {
     return invalid(member, "has a value longer than " + bytes(webhook_header_value_bytes_max));

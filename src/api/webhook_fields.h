@@ -36,6 +36,10 @@ inline constexpr uint32_t webhook_rate_per_second_max = 100'000;
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+/// Whether a user may name a header so: a token of at most `bytes_max`, and none of the names that
+/// frame the message.
+std::optional<Problem> check_header_name(std::string_view member, std::string_view name,
+                                         size_t bytes_max);
 /// Whether a request may carry this header because a user says so: a token and a value of visible
 /// bytes, and none of the names that frame the message. A dialect refuses more (writes_header).
 std::optional<Problem> check_header(std::string_view member, std::string_view name,

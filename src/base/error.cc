@@ -33,6 +33,7 @@ std::string_view name(Errc code) {
     case Errc::bad_status: return "bad_status";
     case Errc::unsupported: return "unsupported";
     case Errc::not_renderable: return "not_renderable";
+    case Errc::origin_refused: return "origin_refused";
   }
   RINGPOST_UNREACHABLE();
 }
@@ -76,6 +77,9 @@ std::string_view sentence(Errc code) {
     case Errc::bad_status: return "the answer's status means failure";
     case Errc::unsupported: return "not supported";
     case Errc::not_renderable: return "the event gives no valid request";
+    case Errc::origin_refused:
+      return "the receiver does not permit deliveries: its answer to OPTIONS has no "
+             "WebHook-Allowed-Origin with * or the origin asked for";
   }
   RINGPOST_UNREACHABLE();
 }
@@ -87,6 +91,8 @@ std::string_view describe(Unrenderable reason) {
     case Unrenderable::target_bytes: return "the URL would be too long";
     case Unrenderable::body_bytes: return "the body would be too large";
     case Unrenderable::data_object: return "its data is no JSON object";
+    case Unrenderable::head_bytes: return "its headers would be too large";
+    case Unrenderable::sends_nothing: return "the webhook takes calls and sends nothing";
   }
   return "for a reason that this version does not know";  // The number may come from a file.
 }
@@ -94,10 +100,13 @@ std::string_view describe(Unrenderable reason) {
 }  // namespace
 
 std::string describe(const Error& error) {
-  std::string text{sentence(error.code)};
+  const bool denied =
+      error.code == Errc::io_failed && (error.detail == EACCES || error.detail == EPERM);
+  std::string text{denied ? "permission denied" : sentence(error.code)};
   if (error.detail == 0) return text;
   switch (error.code) {
-    case Errc::bad_status: return text + " (" + std::to_string(error.detail) + ")";
+    case Errc::bad_status:
+    case Errc::origin_refused: return text + " (" + std::to_string(error.detail) + ")";
     case Errc::not_renderable:
       return text + ": " + std::string{describe(static_cast<Unrenderable>(error.detail))};
     case Errc::tls_failed:
@@ -124,7 +133,8 @@ bool retryable(Errc code) {
     case Errc::name_unresolved:
     case Errc::tls_failed:
     case Errc::certificate_invalid:
-    case Errc::bad_status: return true;
+    case Errc::bad_status:
+    case Errc::origin_refused: return true;  // Permission may be granted in between.
     case Errc::cancelled:
     case Errc::corrupt:
     case Errc::not_found:

@@ -8,6 +8,7 @@ struct AuditOptions {
   std::string since;
   std::string until;
   std::string organization;
+  std::string cursor;
   uint32_t limit = 50;
 };
 
@@ -26,11 +27,12 @@ std::string target_of(const AuditOptions& options) {
 
 int list(Session& session, const AuditOptions& options) {
   Table table({"TIME", "TOKEN", "FROM", "OPERATION", "STATUS", "OBJECT", "MEMBERS"});
-  const bool done = session.for_each_item(target_of(options), options.limit, [&](auto entry) {
-    table.add({short_time(text_of(entry, "/at")), text_of(entry, "/token/name"),
-               text_of(entry, "/peer"), text_of(entry, "/operation"), text_of(entry, "/status"),
-               text_of(entry, "/object"), list_of(entry, "/members")});
-  });
+  const bool done =
+      session.for_each_item(target_of(options), {options.limit, options.cursor}, [&](auto entry) {
+        table.add({short_time(text_of(entry, "/at")), text_of(entry, "/token/name"),
+                   text_of(entry, "/peer"), text_of(entry, "/operation"), text_of(entry, "/status"),
+                   text_of(entry, "/object"), list_of(entry, "/members")});
+      });
   if (!done) return session.failure_code();
   session.print(table, "Nothing was changed over the API in that time.\n");
   return 0;
@@ -60,6 +62,8 @@ void add_audit_commands(CLI::App& app, Session& session, Action& action) {
       ->type_name("COUNT")
       ->check(CLI::Range(1u, 1'000'000u))
       ->capture_default_str();
+  listing->add_option("--cursor", options->cursor, "Go on where the list before ended")
+      ->type_name("CURSOR");
   add_session_options(*listing, session);
   add_notes(*listing, notes);
   listing->callback(

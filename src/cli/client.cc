@@ -3,12 +3,11 @@
 #include "http/response_parser.h"
 #include "http/url.h"
 #include "io/linux_ring.h"
+#include "io/read_file.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "ringpost/version.h"
 
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -101,7 +100,7 @@ class StreamClient final : public Client, private net::StreamOwner {
 
   std::string describe_failure() const {
     if (!error_) return "the connection ended without an answer";
-    const std::string text = describe(*error_);
+    std::string text = net::describe_tls(*error_);
     if (error_->code != Errc::refused && error_->code != Errc::not_found) return text;
     return text + ": is the relay running there? (ringpost serve)";
   }
@@ -116,6 +115,7 @@ class StreamClient final : public Client, private net::StreamOwner {
   void on_deadline() { fail(Error{Errc::timed_out, Side::self}); }
   void on_stream_open() override { state_ = State::open; }
   void on_stream_bytes(Bytes bytes) override {
+    if (done_ || error_) return;
     const auto progress = parser_.feed(bytes);
     if (progress == http::ResponseParser::Progress::need_more) return;
     if (progress == http::ResponseParser::Progress::failed) return fail(parser_.error());
@@ -123,9 +123,8 @@ class StreamClient final : public Client, private net::StreamOwner {
   }
   void on_stream_sent() override {}
   void on_stream_end(std::optional<Error> error) override {
-    // Whoever closes after an answer that has its own end leaves nothing to be ended.
-    const bool awaited = state_ == State::open && !done_;
-    if (!error && awaited && parser_.begun() && parser_.on_eof()) done_ = true;
+    // An answer may end the connection while the request is still being sent.
+    if (!error && !done_ && !error_ && parser_.begun() && parser_.on_eof()) done_ = true;
     fail(error);
   }
   void on_stream_closed() override { state_ = State::closed; }
@@ -149,12 +148,12 @@ class StreamClient final : public Client, private net::StreamOwner {
 std::unique_ptr<net::ClientTls> make_tls(const ClientOptions& options, std::string& problem) {
   net::ClientTls::Options tls;
   if (!options.ca_file.empty()) {
-    std::ifstream in(options.ca_file, std::ios::binary);
-    tls.ca_pem = std::string{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    if (tls.ca_pem.empty()) {
-      problem = "--ca " + options.ca_file + " cannot be read";
+    const auto text = io::read_file(options.ca_file);
+    if (!text || text->empty()) {
+      problem = "--ca " + options.ca_file + (text ? " is empty" : " cannot be read");
       return nullptr;
     }
+    tls.ca_pem = *text;
   }
   auto made = net::ClientTls::create(tls);
   if (!made) {
@@ -166,13 +165,16 @@ std::unique_ptr<net::ClientTls> make_tls(const ClientOptions& options, std::stri
 
 }  // namespace
 
-std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string& problem) {
+std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string& problem,
+                                       bool& wrong_usage) {
+  wrong_usage = true;
   if (options.token.find_first_of("\r\n") != std::string::npos) {
     problem = "the token must be one line";
     return nullptr;
   }
   auto ring = io::LinuxRing::create({});
   if (!ring) {
+    wrong_usage = false;
     problem = io::explain_setup_failure(ring.error());
     return nullptr;
   }
@@ -193,6 +195,7 @@ std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string
   const auto& url = std::get<http::Url>(parsed);
   const auto address = resolve(url.host, url.port);
   if (!address) {
+    wrong_usage = false;
     problem = "the name " + url.host + " does not resolve";
     return nullptr;
   }

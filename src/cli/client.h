@@ -28,8 +28,10 @@ struct Answer {
 /// A blocking HTTP client for the commands: one connection, kept between requests.
 class Client {
  public:
-  /// Fails with a text for people (a URL that cannot be read, a CA file that is none).
-  static std::unique_ptr<Client> create(const ClientOptions& options, std::string& problem);
+  /// Fails with a text for people. `wrong_usage`: the options are at fault (a URL that cannot be
+  /// read, a CA file that is none), not the world (a name that does not resolve, no io_uring).
+  static std::unique_ptr<Client> create(const ClientOptions& options, std::string& problem,
+                                        bool& wrong_usage);
   virtual ~Client() = default;
 
   /// Sends one request and waits for the whole answer, 60 s at most.

@@ -42,8 +42,13 @@ struct Session {
   std::optional<Answer> call(std::string_view method, const std::string& target,
                              std::string_view body = {},
                              std::string_view content_type = "application/json");
-  /// Walks a list, page by page, over at most `limit` items. @returns false after a failure.
-  bool for_each_item(const std::string& target, uint32_t limit,
+  /// Which part of a list: from the cursor of an earlier answer on, or from its beginning.
+  struct Range {
+    uint32_t limit = std::numeric_limits<uint32_t>::max();
+    std::string cursor = {};
+  };
+  /// Walks a list, page by page, over at most so many items. @returns false after a failure.
+  bool for_each_item(const std::string& target, const Range& range,
                      const std::function<void(simdjson::dom::element)>& take);
   /// Prints what for_each_item found, unless JSON is wanted: then it is printed already.
   void print(const Table& table, const char* if_empty) const;
@@ -56,10 +61,8 @@ struct Session {
 
   std::unique_ptr<Client> client_;
   int failure_code_ = 0;
-  bool more_ = false;  ///< The last list has items beyond its limit.
+  std::string next_cursor_;  ///< Of the last list, if it has items beyond its limit.
 };
-
-inline constexpr uint32_t all_items = std::numeric_limits<uint32_t>::max();
 
 /// Reads an answer that `call` returned. `out` borrows from `parser`.
 bool parse_answer(const Answer& answer, simdjson::dom::parser& parser, simdjson::dom::element& out);
@@ -85,6 +88,8 @@ void add_notes(CLI::App& command, const std::string& notes);
 /// Values that help, completion and manual offer. The relay has the last word on what is good.
 CLI::Option* suggest(CLI::Option* option, const std::vector<std::string>& values);
 
+/// `sign` and `verify`, which ask no relay.
+void add_signature_commands(CLI::App& app, Action& action);
 void add_send_command(CLI::App& app, Session& session, Action& action);
 void add_webhook_commands(CLI::App& app, Session& session, Action& action);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);

@@ -15,6 +15,7 @@ struct DeliveryOptions {
   std::string type;
   std::string since;
   std::string until;
+  std::string cursor;
   uint32_t limit = 20;
   std::string data;
 };
@@ -39,11 +40,12 @@ std::string list_target(const DeliveryOptions& options) {
 
 int list(Session& session, const DeliveryOptions& options) {
   Table table({"DELIVERY", "STATUS", "RESULT", "ATTEMPTS", "TYPE", "SOURCE", "NEXT ATTEMPT"});
-  const bool done = session.for_each_item(list_target(options), options.limit, [&](auto item) {
-    table.add({text_of(item, "/id"), text_of(item, "/status"), result_of(item),
-               text_of(item, "/attempt_count"), text_of(item, "/event/type"),
-               text_of(item, "/event/source"), short_time(text_of(item, "/next_attempt_at"))});
-  });
+  const bool done =
+      session.for_each_item(list_target(options), {options.limit, options.cursor}, [&](auto item) {
+        table.add({text_of(item, "/id"), text_of(item, "/status"), result_of(item),
+                   text_of(item, "/attempt_count"), text_of(item, "/event/type"),
+                   text_of(item, "/event/source"), short_time(text_of(item, "/next_attempt_at"))});
+      });
   if (!done) return session.failure_code();
   session.print(table, "No deliveries match.\n");
   return 0;
@@ -99,6 +101,8 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
       ->type_name("COUNT")
       ->check(CLI::Range(1u, 1'000'000u))
       ->capture_default_str();
+  listing->add_option("--cursor", options->cursor, "Go on where the list before ended")
+      ->type_name("CURSOR");
   add_session_options(*listing, session);
   listing->callback(
       [&, options] { action = [&session, options] { return list(session, *options); }; });

@@ -1,28 +1,22 @@
 #include "cli/input.h"
 
 #include "cli/text.h"
+#include "io/read_file.h"
 
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <iterator>
-#include <string_view>
+#include <utility>
 
 namespace ringpost::cli {
-namespace {
-
-std::string read_all(std::istream& in) {
-  return std::string{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
-}  // namespace
 
 Usable<std::string> read_file(const std::string& name) {
-  if (name == "-") return read_all(std::cin);
-  std::ifstream in(name, std::ios::binary);
-  std::string content = in ? read_all(in) : "";
-  if (!in || in.bad()) return UsageProblem{shown(name) + " cannot be read"};
-  return content;
+  if (name == "-") {
+    return std::string{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  }
+  auto content = io::read_file(name);
+  if (!content) return UsageProblem{shown(name) + " cannot be read"};
+  return std::move(*content);
 }
 
 Usable<std::string> read_text_or_file(const std::string& value) {

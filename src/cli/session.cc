@@ -66,8 +66,12 @@ Client* Session::connect() {
   }
   client.token = std::get<std::string>(std::move(token));
   std::string problem;
-  client_ = Client::create(client, problem);
-  if (client_ == nullptr) report_usage({shown(problem)});
+  bool wrong_usage = false;
+  client_ = Client::create(client, problem, wrong_usage);
+  if (client_ == nullptr) {
+    report_usage({shown(problem)});
+    failure_code_ = wrong_usage ? exit_usage : exit_unreachable;
+  }
   return client_.get();
 }
 
@@ -104,16 +108,17 @@ bool parse_answer(const Answer& answer, simdjson::dom::parser& parser,
   return parser.parse(answer.body).get(out) == simdjson::SUCCESS && out.is_object();
 }
 
-bool Session::for_each_item(const std::string& target, uint32_t limit,
+bool Session::for_each_item(const std::string& target, const Range& range,
                             const std::function<void(simdjson::dom::element)>& take) {
   constexpr uint32_t page_max = 200;
-  std::string cursor;
-  uint32_t left = limit;
+  std::string cursor = range.cursor;
+  uint32_t left = range.limit;
   while (left > 0) {
     const uint32_t wanted = std::min(left, page_max);
     const char* mark = target.find('?') == std::string::npos ? "?" : "&";
-    const auto answer = call("GET", target + mark + "limit=" + std::to_string(wanted) +
-                                        (cursor.empty() ? "" : "&cursor=" + cursor));
+    const auto answer =
+        call("GET", target + mark + "limit=" + std::to_string(wanted) +
+                        (cursor.empty() ? "" : "&cursor=" + percent_encoded(cursor)));
     if (!answer) return false;
     simdjson::dom::parser parser;
     simdjson::dom::element page;
@@ -121,8 +126,8 @@ bool Session::for_each_item(const std::string& target, uint32_t limit,
     if (!parse_answer(*answer, parser, page)) return true;
     if (page["items"].get(items) != simdjson::SUCCESS) return true;
     for (const simdjson::dom::element item : items) take(item);
-    cursor = percent_encoded(raw_text_of(page, "/next_cursor"));
-    more_ = !cursor.empty();
+    cursor = raw_text_of(page, "/next_cursor");
+    next_cursor_ = cursor;
     if (cursor.empty()) break;
     left -= wanted;
   }
@@ -132,7 +137,8 @@ bool Session::for_each_item(const std::string& target, uint32_t limit,
 void Session::print(const Table& table, const char* if_empty) const {
   if (json) return;
   std::printf("%s", table.empty() ? if_empty : table.to_text().c_str());
-  if (more_) std::printf("… there are more: raise --limit\n");
+  if (next_cursor_.empty()) return;
+  std::printf("… more: raise --limit, or go on with --cursor %s\n", shown(next_cursor_).c_str());
 }
 
 }  // namespace ringpost::cli

@@ -29,14 +29,19 @@ std::string percentiles(simdjson::dom::element status, const std::string& path) 
          latency(number_of(status, path + "/p99_us"));
 }
 
+std::string_view storage_note(std::string_view state) {
+  if (state == "failed") return "   STORAGE FAILED: events are refused until a restart";
+  if (state == "short") return "   STORAGE SHORT: events may be refused; stored ones go on";
+  return "";
+}
+
 void print(simdjson::dom::element status) {
   const auto total = [&](const char* name) {
     return grouped(number_of(status, std::string("/totals/") + name));
   };
   const std::string storage = text_of(status, "/storage/state");
   std::printf("ringpost %s, up %s%s\n\n", text_of(status, "/version").c_str(),
-              span_of(number_of(status, "/uptime_s")).c_str(),
-              storage == "ok" ? "" : "   STORAGE FAILED: events are refused until a restart");
+              span_of(number_of(status, "/uptime_s")).c_str(), storage_note(storage).data());
   if (storage != "ok") row("storage", text_of(status, "/storage/detail"));
   row("events accepted", total("events_accepted"));
   row("  duplicates, refused", total("events_duplicate") + ", " + total("events_refused"));

@@ -48,7 +48,7 @@ int rotate_secret(Session& session, const std::string& id, const RotationOptions
 
 int list(Session& session) {
   Table table({"ID", "STATE", "DIALECT", "URL", "SOURCES", "EVENTS", "FILTER"});
-  const bool done = session.for_each_item("/v1/webhooks", all_items, [&](auto item) {
+  const bool done = session.for_each_item("/v1/webhooks", {}, [&](auto item) {
     table.add({text_of(item, "/id"), text_of(item, "/state"), text_of(item, "/dialect"),
                text_of(item, "/url"), list_of(item, "/sources"), list_of(item, "/events"),
                filter_of(item)});
@@ -66,6 +66,17 @@ int remove(Session& session, const std::string& id) {
     std::printf("%s\n", shown_json(body).c_str());
   } else {
     std::printf("removed %s\n", shown(id).c_str());
+  }
+  return 0;
+}
+
+int ping(Session& session, const std::string& id) {
+  const auto answer = session.call("POST", path_of(id) + "/ping");
+  if (!answer) return session.failure_code();
+  simdjson::dom::parser parser;
+  simdjson::dom::element delivery;
+  if (!session.json && parse_answer(*answer, parser, delivery)) {
+    std::printf("delivery %s\n", text_of(delivery, "/id").c_str());
   }
   return 0;
 }
@@ -256,6 +267,10 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
   command("remove", "Delete a webhook; what is pending for it is cancelled", true)
       ->callback(
           [&, options] { action = [&session, options] { return remove(session, options->id); }; });
+
+  command("ping", "Send it an event of type ping, whatever it subscribed to", true)
+      ->callback(
+          [&, options] { action = [&session, options] { return ping(session, options->id); }; });
 
   const auto verb = [&](const char* name, const char* help) {
     command(name, help, true)->callback([&session, &action, options, name = std::string(name)] {

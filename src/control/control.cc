@@ -1,16 +1,19 @@
 #include "control/control.h"
 
 #include "base/log.h"
+#include "control/api/openapi.h"
 #include "control/store/store.h"
 #include "crypto/scrypt.h"
 #include "dialect/dialect.h"
 #include "http/syntax.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace ringpost::control {
 
+using journal::DeliveryStatus;
 using subscription::Webhook;
 using subscription::WebhookState;
 
@@ -27,6 +30,11 @@ constexpr Duration retention_interval = std::chrono::minutes(5);
 /// How soon to try again what the disk or a busy shard stopped (D-5: within 5 s of space
 /// returning).
 constexpr Duration retry_interval = std::chrono::seconds(1);
+
+/// A refusal in the shape of the API that was asked: a dialect's, or the native one.
+http::Response refusal_of(const dialect::Dialect* api, const Problem& problem) {
+  return api != nullptr ? api->refuse(problem) : http::problem_response(problem);
+}
 
 bool is_json_type(std::string_view content_type) {
   const std::string_view essence = http::trim(content_type.substr(0, content_type.find(';')));
@@ -95,9 +103,15 @@ Result<void> Control::finish_recovery() {
 void Control::handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now) {
   RINGPOST_ASSERT(shard < counters_.size());
   wall_now_ = wall_now;
-  now_ = now;
-  if (!started_at_) started_at_ = now;
+  begin(now);
   std::visit([&](auto&& content) { on(shard, std::move(content)); }, std::move(message));
+}
+
+void Control::begin(Instant now) {
+  now_ = now;
+  if (started_at_) return;
+  started_at_ = now;
+  registry_.failing().begin(now);
 }
 
 void Control::on(uint32_t shard, ApiRequest&& message) {
@@ -124,13 +138,46 @@ void Control::on(uint32_t, OutcomeRecorded&& message) {
                        .status = message.status,
                        .started_at = message.started_at,
                        .next_attempt_at = message.next_attempt_at});
+  judge(message);
+}
+
+/// A webhook all of whose deliveries have failed for as long as its dialect bears is broken.
+void Control::judge(const OutcomeRecorded& outcome) {
+  const bool failed =
+      outcome.status == DeliveryStatus::pending || outcome.status == DeliveryStatus::dead;
+  if (outcome.status == DeliveryStatus::delivered) {
+    registry_.failing().clear(outcome.webhook_number);
+  }
+  if (!failed || outcome.attempt == 0) return;
+  const Webhook* webhook = registry_.find(outcome.webhook_number);
+  if (webhook == nullptr || !webhook->active()) return;
+  const Duration bearable = dialect::of(*webhook).broken_after();
+  if (bearable == Duration::zero()) return;
+  if (registry_.failing().on_failure(webhook->number, now_) < bearable) return;
+  const auto hours = std::chrono::duration_cast<std::chrono::hours>(bearable).count();
+  stop_broken(*webhook, "every delivery failed for " + std::to_string(hours) + " hours");
+}
+
+void Control::stop_broken(const Webhook& webhook, std::string reason) {
+  Webhook changed = webhook;
+  changed.state = WebhookState::broken;
+  changed.state_reason = std::move(reason);
+  changed.updated_at = wall_now_;
+  const auto updated = registry_.update(std::move(changed));
+  if (!updated) {  // Its next failure tries again.
+    log_error("a webhook that is broken stays active, because the store failed: " +
+              describe(updated.error()));
+    return;
+  }
+  log_warning("webhook " + (*updated)->id.to_text() + " is broken: " + (*updated)->state_reason);
+  publisher_.on_change();
 }
 
 void Control::on(uint32_t, EndpointGone&& message) {
   const Webhook* webhook = registry_.find(message.webhook_number);
   if (webhook == nullptr || !webhook->active()) return;
   Webhook changed = *webhook;
-  changed.state = WebhookState::broken;
+  changed.state = WebhookState::disabled;
   changed.state_reason = "the endpoint answered 410 Gone";
   changed.updated_at = wall_now_;
   const auto updated = registry_.update(std::move(changed));
@@ -139,7 +186,8 @@ void Control::on(uint32_t, EndpointGone&& message) {
               describe(updated.error()));
     return;
   }
-  log_warning("webhook " + (*updated)->id.to_text() + " is broken: its endpoint answered 410 Gone");
+  log_warning("webhook " + (*updated)->id.to_text() +
+              " is disabled: its endpoint answered 410 Gone");
   publisher_.on_change();
 }
 
@@ -173,12 +221,12 @@ void Control::on(uint32_t shard, SnapshotSeen&& message) {
 void Control::on(uint32_t, RedeliverDone&& message) {
   auto waiting = redelivering_.extract(message.ticket);
   if (waiting.empty()) return;
-  auto& [shard, reply] = waiting.mapped();
+  auto& [shard, reply, api] = waiting.mapped();
   if (message.failed) {
     Problem problem = refusal(503, "the redelivery was not stored: " + describe(message.error));
     if (message.error.code == Errc::out_of_space) problem.status = 507;
     problem.retry_after_s = 5;
-    *reply.response = http::problem_response(problem);
+    *reply.response = refusal_of(api, problem);
   }
   post_.send(shard, std::move(reply));
 }
@@ -200,8 +248,8 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
     if (candidate->owns_path(request.path)) dialect = candidate;
   }
   const auto routes = dialect != nullptr ? dialect->routes() : native_routes();
-  const auto refuse_here = [&](const Problem& problem) -> Answer {
-    return dialect != nullptr ? Answer{dialect->refuse(problem)} : refuse(problem);
+  const auto refuse_here = [&](const Problem& problem) {
+    return Answer{refusal_of(dialect, problem)};
   };
   const auto found = api::find_route(routes, request.method, request.path);
   if (std::holds_alternative<api::NoSuchPath>(found)) {
@@ -245,6 +293,7 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
                                    .peer = message.peer,
                                    .scope = route.scope,
                                    .form = bare ? http::TokenForm::either : http::TokenForm::bearer,
+                                   .other_header = route.token_header,
                                    .wall_now = wall_now_,
                                    .now = now_});
   if (const auto* failure = std::get_if<AuthenticationFailure>(&caller)) {
@@ -256,9 +305,24 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
 
 Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
                     Outgoing& outgoing) {
+  std::optional<api::Rate> rate;
+  const auto limits = dialect.rate_limits();
+  if (limits && call.token != nullptr) {
+    rate = rate_limiter_.count({.api = dialect.name(),
+                                .organization = call.token->organization,
+                                .token_number = call.token->number},
+                               *limits, now_);
+    if (rate->exceeded()) {
+      http::Response refused = dialect.refuse_rate(*rate);
+      dialect.write_rate(*rate, refused);
+      return {std::move(refused)};
+    }
+  }
   desk_.begin(call, now_);
   Answer answer = dialect.handle(route, call, desk_);
+  if (rate) dialect.write_rate(*rate, answer.response);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
+  outgoing.api = &dialect;
   RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
   if (!answer.change) answer.change = desk_.take_change();
   return answer;
@@ -276,6 +340,7 @@ Call Control::call_of(const ApiRequest& message, const api::Match& match,
           .parameters = match.parameters,
           .base_url = std::move(base),
           .peer = &message.peer,
+          .webhook_ips = options_.webhook_ips,
           .now = wall_now_};
 }
 
@@ -289,23 +354,29 @@ Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
     case Operation::webhook_enable: return webhook_api_.set_active(call, true);
     case Operation::webhook_disable: return webhook_api_.set_active(call, false);
     case Operation::webhook_rotate_secret: return webhook_api_.rotate_secret(call);
+    case Operation::webhook_ping: return delivery_api_.ping(call, outgoing);
     case Operation::webhook_deliveries: return delivery_api_.list(call);
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call, outgoing);
     case Operation::event_show: return delivery_api_.show_event(call);
     case Operation::status_show:
+      if (!call.token->is_operator()) {
+        return refuse(refusal(403, "only a token of the relay's operator may see this"));
+      }
       return show_status(status_facts(), history_, registry_, counters_, own_counters_);
     case Operation::token_create: return token_api_.create(call);
     case Operation::token_list: return token_api_.list(call);
     case Operation::token_delete: return token_api_.remove(call);
     case Operation::audit_list: return list_audit(call, audit_);
+    case Operation::openapi_show: return show_openapi(call);
   }
   RINGPOST_UNREACHABLE();
 }
 
 StatusFacts Control::status_facts() const {
   return {.uptime = now_ - started_at_.value_or(now_),
-          .storage_failure = storage_failure_ ? storage_failure_ : journals_.failure(),
+          .storage_failure = storage_failure_,
+          .storage_shortage = journals_.failure(),
           .journal_bytes = journals_.bytes()};
 }
 
@@ -313,12 +384,12 @@ void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
   if (redelivering_.size() >= redelivering_max) {
     Problem problem = refusal(503, "too many redeliveries wait for the disk");
     problem.retry_after_s = 1;
-    *reply.response = http::problem_response(problem);
+    *reply.response = refusal_of(outgoing.api, problem);
     post_.send(shard, std::move(reply));
     return;
   }
   const uint64_t ticket = next_ticket_++;
-  redelivering_.emplace(ticket, Redelivering{shard, std::move(reply)});
+  redelivering_.emplace(ticket, Redelivering{shard, std::move(reply), outgoing.api});
   post_.send(outgoing.shard, Redeliver{ticket, std::move(outgoing.event)});
 }
 
@@ -326,8 +397,7 @@ void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
 
 bool Control::step(WallTime wall_now, Instant now) {
   wall_now_ = wall_now;
-  now_ = now;
-  if (!started_at_) started_at_ = now;
+  begin(now);
   const auto preparing = journals_.step(wall_now);
   provide_segments();
   const bool wall_trusted = wall_clock_.observe(wall_now, now);
@@ -339,7 +409,10 @@ bool Control::step(WallTime wall_now, Instant now) {
   const bool ageing = retention_.pending() || tokens_.any_expires() || audit_.pending();
   if (ageing) next_due_ = now + retention_interval;
   if (preparing == JournalAccess::Progress::stuck || !reclaimed) next_due_ = now + retry_interval;
-  return preparing == JournalAccess::Progress::working || removing;
+  const bool writing = registry_.failing().step(now);
+  if (const auto due = registry_.failing().due())
+    next_due_ = std::min(next_due_.value_or(*due), *due);
+  return preparing == JournalAccess::Progress::working || removing || writing;
 }
 
 /// Removes tokens that have expired. @returns whether there may be more.
@@ -362,7 +435,8 @@ void Control::provide_segments() {
   }
 }
 
-Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, Prng& random) {
+Result<std::optional<std::string>> mint_admin_token(
+    Store& store, WallTime now, Prng& random, const std::function<bool(const std::string&)>& keep) {
   bool any = false;
   const auto loaded = store.load([](Webhook&&) {}, [&](subscription::Token&&) { any = true; });
   if (!loaded) return loaded.error();
@@ -370,6 +444,7 @@ Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, 
   MintedToken minted = mint_token(now, random);
   minted.token.name = "admin";
   minted.token.scopes = static_cast<uint8_t>(subscription::Scope::admin);
+  if (!keep(minted.text)) return Error{Errc::io_failed, Side::disk};
   if (const auto stored = store.insert_token(minted.token); !stored) return stored.error();
   return std::optional{std::move(minted.text)};
 }

@@ -12,12 +12,14 @@
 #include "control/management_desk.h"
 #include "control/messages.h"
 #include "control/publisher.h"
+#include "control/rate_limiter.h"
 #include "control/retention.h"
 #include "control/segment_ledger.h"
 #include "control/token_registry.h"
 #include "control/webhook_registry.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -45,7 +47,8 @@ class Control {
     WebhookChecks checks;
     /// Scheme and authority under which clients reach the relay; empty: as each request says.
     std::string public_url;
-    std::vector<LoginUser> users;  ///< Who may log in with a password.
+    std::vector<LoginUser> users;          ///< Who may log in with a password.
+    std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
     uint64_t prng_seed = 0;
   };
 
@@ -84,6 +87,7 @@ class Control {
   struct Redelivering {
     uint32_t shard = 0;
     ApiReply reply;
+    const dialect::Dialect* api = nullptr;  ///< Whose refusals it gets; null: the native API's.
   };
 
   void on(uint32_t shard, ApiRequest&& message);
@@ -111,6 +115,9 @@ class Control {
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
   bool tidy_tokens(WallTime wall_now);
+  void judge(const OutcomeRecorded& outcome);
+  void stop_broken(const subscription::Webhook& webhook, std::string reason);
+  void begin(Instant now);
 
   Store& store_;
   subscription::SubscriptionTable& table_;
@@ -135,6 +142,7 @@ class Control {
   ManagementDesk desk_;
   TokenApi token_api_;
   WallClockTrust wall_clock_;
+  RateLimiter rate_limiter_;
 
   WallTime wall_now_{};
   Instant now_{};
@@ -146,8 +154,10 @@ class Control {
 };
 
 /// Makes the first token if the store has none: scope admin, of the organization `default`.
-/// @returns its text, which is nowhere else (the store keeps the hash); nothing if there are
-/// tokens.
-Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, Prng& random);
+/// @param keep  writes down its text, which is nowhere else (the store keeps the hash); asked
+///              before the store takes the token, so that a crash in between locks nobody out.
+/// @returns the text; nothing if there are tokens; Errc::io_failed if `keep` answers false.
+Result<std::optional<std::string>> mint_admin_token(
+    Store& store, WallTime now, Prng& random, const std::function<bool(const std::string&)>& keep);
 
 }  // namespace ringpost::control

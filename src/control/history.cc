@@ -17,7 +17,7 @@ namespace {
 /// wins over what was given up. Makes the order of telling irrelevant.
 int rank(DeliveryStatus status) {
   switch (status) {
-    case DeliveryStatus::pending: return 0;
+    case DeliveryStatus::pending:
     case DeliveryStatus::in_flight: return 0;
     case DeliveryStatus::cancelled: return 1;
     case DeliveryStatus::dead: return 2;

@@ -69,6 +69,10 @@ std::vector<const Webhook*> ManagementDesk::webhooks(const Group& group) const {
   return found;
 }
 
+const Webhook* ManagementDesk::called_webhook(const Ulid& id) const {
+  return parts_.registry.find_called(id);
+}
+
 std::variant<const Webhook*, Problem> ManagementDesk::create(Webhook webhook) {
   if (!may_see(webhook)) return beyond_token();
   webhook.organization = call_->organization;
@@ -128,6 +132,15 @@ std::vector<LoggedDelivery> ManagementDesk::log(const Webhook& webhook, size_t d
   return log;
 }
 
+std::vector<Ulid> ManagementDesk::newest(const Webhook& webhook, size_t deliveries_max) const {
+  std::vector<Ulid> ids;
+  for (auto walk = parts_.history.newest(webhook.number);
+       !walk.ended() && ids.size() < deliveries_max; walk.advance()) {
+    ids.push_back(walk.facts().id);
+  }
+  return ids;
+}
+
 std::optional<LoggedDelivery> ManagementDesk::delivery(const Webhook& webhook, const Ulid& id) {
   const auto facts = parts_.history.delivery(id);
   if (!facts || facts->webhook_number != webhook.number) return std::nullopt;
@@ -157,14 +170,15 @@ std::optional<Problem> ManagementDesk::redeliver(const LoggedDelivery& delivery)
   const Webhook* webhook = facts ? parts_.registry.find(facts->webhook_number) : nullptr;
   if (webhook == nullptr) return refusal(409, "the delivery's webhook was deleted");
   if (!webhook->active()) return refusal(409, "the delivery's webhook is not active");
-  const EventView event = repetition(delivery.event->view(), delivery.id);
+  EventView event = repetition(delivery.event->view(), delivery.id);
+  event.header_overrides = {};  // Those of an earlier redelivery were for that one.
   outgoing_ =
       Outgoing{encode_for(event, webhook->number, call_->now, parts_.random), owner_of(*webhook)};
   note("delivery.redeliver", delivery.id, {});
   return std::nullopt;
 }
 
-std::optional<Problem> ManagementDesk::accept(EventView event) {
+std::optional<Problem> ManagementDesk::accept(EventView event, const Webhook* logged_at) {
   RINGPOST_ASSERT(!outgoing_);
   if (event.organization.empty()) event.organization = call_->organization;
   if (!may_touch(event.source)) return beyond_token();
@@ -172,6 +186,10 @@ std::optional<Problem> ManagementDesk::accept(EventView event) {
   matcher_.match(parts_.table.current(), event, webhooks);
   std::vector<uint32_t> numbers;
   for (const Webhook* webhook : webhooks) numbers.push_back(webhook->number);
+  if (logged_at != nullptr) {
+    RINGPOST_ASSERT(!logged_at->active());
+    numbers.push_back(logged_at->number);
+  }
   outgoing_ = Outgoing{encode_for(event, numbers, call_->now, parts_.random), 0};
   return std::nullopt;
 }
@@ -205,6 +223,12 @@ std::variant<ManagementDesk::Granted, Problem> ManagementDesk::login(std::string
   }
   if (const auto* error = std::get_if<Error>(&result)) return store_failed(*error);
   return refusal(401, "the email or the password is wrong");
+}
+
+uint64_t ManagementDesk::mint_number() {
+  const auto now_us = static_cast<uint64_t>(to_unix_ns(call_->now) / 1000);
+  last_number_ = std::max(last_number_ + 1, now_us);
+  return last_number_;
 }
 
 }  // namespace ringpost::control

@@ -47,6 +47,7 @@ class ManagementDesk final : public api::Management {
   const Webhook* webhook(std::string_view organization, const Ulid& id) const override;
   const Webhook* webhook(uint32_t number) const override;
   std::vector<const Webhook*> webhooks(const Group& group) const override;
+  const Webhook* called_webhook(const Ulid& id) const override;
   std::variant<const Webhook*, Problem> create(Webhook webhook) override;
   std::variant<const Webhook*, Problem> update(Webhook webhook) override;
   std::optional<Problem> remove(const Webhook& webhook) override;
@@ -54,15 +55,17 @@ class ManagementDesk final : public api::Management {
       const subscription::Destination& destination) const override;
 
   std::vector<api::LoggedDelivery> log(const Webhook& webhook, size_t deliveries_max) override;
+  std::vector<Ulid> newest(const Webhook& webhook, size_t deliveries_max) const override;
   std::optional<api::LoggedDelivery> delivery(const Webhook& webhook, const Ulid& id) override;
   std::optional<api::LoggedDelivery> delivery(std::string_view organization,
                                               const Ulid& id) override;
 
   std::optional<Problem> redeliver(const api::LoggedDelivery& delivery) override;
-  std::optional<Problem> accept(journal::EventView event) override;
+  std::optional<Problem> accept(journal::EventView event, const Webhook* logged_at) override;
   void notify(const Webhook& webhook, journal::EventView event) override;
 
   Prng& random() override { return parts_.random; }
+  uint64_t mint_number() override;
   std::variant<Granted, Problem> login(std::string_view email, std::string_view password) override;
 
  private:
@@ -78,6 +81,7 @@ class ManagementDesk final : public api::Management {
   dialect::Matcher matcher_;
   const api::Call* call_ = nullptr;  ///< The one in hand.
   Instant now_{};
+  uint64_t last_number_ = 0;
   std::optional<Outgoing> outgoing_;
   std::optional<Change> change_;
 };

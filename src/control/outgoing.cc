@@ -9,12 +9,13 @@ namespace ringpost::control {
 
 journal::EventView repetition(journal::EventView event, const Ulid& delivery) {
   event.redelivery_of = delivery;
+  event.uid = {};
   return event;
 }
 
 journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t> webhook_numbers,
                              WallTime now, Prng& random) {
-  event.uid = Ulid::mint(now, random);
+  if (event.uid == Ulid{}) event.uid = Ulid::mint(now, random);
   event.accepted_at = now;
   event.id_given = false;
   const std::string minted = event.uid.to_text();
@@ -25,6 +26,17 @@ journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t>
   }
   event.webhook_numbers = numbers;
   return journal::EventCodec::encode(event);
+}
+
+Outgoing ping_for(const subscription::Webhook& webhook, std::string_view data, WallTime now,
+                  Prng& random, uint32_t shard_count) {
+  const std::string source = "webhook/" + webhook.id.to_text();
+  const journal::EventView event{.organization = webhook.organization,
+                                 .source = source,
+                                 .type = "ping",
+                                 .data = as_bytes(data)};
+  return {encode_for(event, webhook.number, now, random),
+          subscription::owner_shard(webhook, shard_count)};
 }
 
 }  // namespace ringpost::control

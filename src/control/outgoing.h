@@ -3,9 +3,19 @@
 #include "base/clock.h"
 #include "base/prng.h"
 #include "journal/record.h"
+#include "subscription/webhook.h"
 
 #include <cstdint>
 #include <span>
+#include <string_view>
+
+namespace ringpost::dialect {
+class Dialect;
+}
+
+namespace ringpost::dialect {
+class Dialect;
+}
 
 namespace ringpost::control {
 
@@ -14,18 +24,24 @@ namespace ringpost::control {
 struct Outgoing {
   journal::EventRef event;
   uint32_t shard = 0;
+  const dialect::Dialect* api = nullptr;  ///< Whose call made it; null: the native API's.
 };
 
 /// `event` as the start of a new delivery that repeats `delivery`.
 journal::EventView repetition(journal::EventView event, const Ulid& delivery);
 
-/// Encodes an event for these webhooks, with a fresh uid. It takes no part in idempotency: a later
-/// event with its id is no duplicate of it.
+/// Encodes an event for these webhooks, with a fresh uid if it has none. It takes no part in
+/// idempotency: a later event with its id is no duplicate of it.
 journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t> webhook_numbers,
                              WallTime now, Prng& random);
 inline journal::EventRef encode_for(const journal::EventView& event, uint32_t webhook_number,
                                     WallTime now, Prng& random) {
   return encode_for(event, std::span{&webhook_number, 1}, now, random);
 }
+
+/// An event of type `ping` for one webhook alone.
+/// @param data  as Dialect::ping gave it.
+Outgoing ping_for(const subscription::Webhook& webhook, std::string_view data, WallTime now,
+                  Prng& random, uint32_t shard_count);
 
 }  // namespace ringpost::control

@@ -189,6 +189,10 @@ Outcome read_secret(Reading& reading, dom::element value) {
   std::string secret;
   if (auto problem = read(value, "secret", api::webhook_secret_bytes_max, secret)) return problem;
   if (auto problem = check_secret(reading.webhook.dialect, secret)) return problem;
+  if (secret != reading.webhook.secret) {  // At once: for an overlap there is rotate-secret.
+    reading.webhook.previous_secret.clear();
+    reading.webhook.previous_secret_until = {};
+  }
   reading.webhook.secret = std::move(secret);
   return std::nullopt;
 }
@@ -312,8 +316,8 @@ constexpr std::array members = {
     Member{"enabled", read_enabled, nullptr},
 };
 
-constexpr std::array<std::string_view, 6> members_read_only = {
-    "id", "state", "state_reason", "created_at", "updated_at", "dialect"};
+constexpr std::array<std::string_view, 7> members_read_only = {
+    "id", "state", "state_reason", "created_at", "updated_at", "dialect", "previous_secret_until"};
 
 Outcome read_member(Reading& reading, std::string_view name, dom::element value) {
   for (const Member& member : members) {
@@ -386,8 +390,9 @@ std::optional<Problem> create_webhook(dom::object body, const WebhookChecks& che
   Reading reading{webhook, checks, chosen->defaults(), true};
   if (auto problem = read_members(reading, body)) return problem;
   if (webhook.destination.url.empty()) return invalid("url", "is required");
+  if (auto problem = read_settings(reading, body)) return problem;  // May mint another kind.
   if (webhook.secret.empty()) webhook.secret = chosen->mint_secret();
-  return read_settings(reading, body);
+  return std::nullopt;
 }
 
 std::optional<Problem> patch_webhook(dom::object body, const WebhookChecks& checks,
@@ -421,6 +426,12 @@ void write_request_settings(JsonWriter& json, const Webhook& webhook, bool with_
   for (const auto& [name, value] : webhook.headers) json.member(name, value);
   json.end_object();
   if (with_secret) json.member("secret", webhook.secret);
+  json.key("previous_secret_until");
+  if (webhook.previous_secret.empty()) {
+    json.null();
+  } else {
+    json.value(to_rfc3339(webhook.previous_secret_until));
+  }
   json.key("tls").begin_object();
   json.member("verify", webhook.tls_verify).member("ca", webhook.tls_ca);
   json.member("client_certificate", "").end_object();

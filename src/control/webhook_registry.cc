@@ -11,28 +11,39 @@ namespace ringpost::control {
 
 using subscription::Webhook;
 
+namespace {
+
+/// No name holds a NUL (patterns.h).
+std::string group_key(std::string_view organization, std::string_view dialect,
+                      std::string_view group) {
+  std::string key{organization};
+  return key.append(1, '\0').append(dialect).append(1, '\0').append(group);
+}
+
+}  // namespace
+
 WebhookRegistry::WebhookRegistry(Store& store, subscription::SubscriptionTable& table)
-    : store_(store), table_(table) {}
+    : store_(store), table_(table), failing_(store) {}
 
 Result<void> WebhookRegistry::load(TokenRegistry& tokens) {
   const auto loaded = store_.load(
       [this](Webhook&& webhook) {
         ids_.emplace(Key{webhook.organization, webhook.id}, webhook.number);
-        add_to_group(webhook);
+        add_to_groups(webhook);
         webhook.rule = dialect::make_rule(webhook);
         table_.put(std::move(webhook));
       },
       [&](subscription::Token&& token) { tokens.add_loaded(std::move(token)); });
   if (!loaded) return loaded;
   table_.publish();
-  return {};
+  return failing_.load();
 }
 
 Result<const Webhook*> WebhookRegistry::create(Webhook webhook) {
   if (auto stored = store_.insert_webhook(webhook); !stored) return stored.error();
   const uint32_t number = webhook.number;
   ids_.emplace(Key{webhook.organization, webhook.id}, number);
-  add_to_group(webhook);
+  add_to_groups(webhook);
   put(std::move(webhook));
   return find(number);
 }
@@ -43,8 +54,9 @@ Result<const Webhook*> WebhookRegistry::update(Webhook webhook) {
   if (auto stored = store_.update_webhook(webhook); !stored) return stored.error();
   if (before->active() && !webhook.active()) ended_.push_back(webhook.number);
   if (webhook.active()) std::erase(ended_, webhook.number);
-  groups_.erase(Key{group_key(*before), webhook.id});
-  add_to_group(webhook);
+  if (webhook.active() && !before->active()) failing_.clear(webhook.number);
+  remove_from_groups(*before);
+  add_to_groups(webhook);
   const uint32_t number = webhook.number;
   put(std::move(webhook));
   return find(number);
@@ -54,9 +66,10 @@ Result<void> WebhookRegistry::remove(const Webhook& webhook) {
   const uint32_t number = webhook.number;  // `webhook` may live in changed_.
   if (auto removed = store_.delete_webhook(number); !removed) return removed;
   ids_.erase(Key{webhook.organization, webhook.id});
-  groups_.erase(Key{group_key(webhook), webhook.id});
+  remove_from_groups(webhook);
   std::erase(ended_, number);
   ended_.push_back(number);
+  failing_.forget(number);
   changed_[number] = std::nullopt;
   table_.remove(number);
   return {};
@@ -70,23 +83,27 @@ void WebhookRegistry::put(Webhook webhook) {
 }
 
 /// Only where somebody lists groups: with a million webhooks each entry counts.
-void WebhookRegistry::add_to_group(const Webhook& webhook) {
-  if (dialect::of(webhook).routes().empty()) return;
-  groups_.emplace(Key{group_key(webhook), webhook.id}, webhook.number);
+void WebhookRegistry::add_to_groups(const Webhook& webhook) {
+  const dialect::Dialect& dialect = dialect::of(webhook);
+  if (dialect.routes().empty()) return;
+  for (const std::string& group : dialect.groups(webhook)) {
+    groups_.emplace(Key{group_key(webhook.organization, webhook.dialect, group), webhook.id},
+                    webhook.number);
+  }
+  if (dialect.takes_calls(webhook)) called_.emplace(webhook.id, webhook.number);
 }
 
-/// No name holds a NUL (patterns.h).
-std::string WebhookRegistry::group_key(const Webhook& webhook) {
-  std::string key = webhook.organization;
-  key.append(1, '\0').append(webhook.dialect).append(1, '\0');
-  return key.append(dialect::of(webhook).group(webhook));
+void WebhookRegistry::remove_from_groups(const Webhook& webhook) {
+  for (const std::string& group : dialect::of(webhook).groups(webhook)) {
+    groups_.erase(Key{group_key(webhook.organization, webhook.dialect, group), webhook.id});
+  }
+  called_.erase(webhook.id);
 }
 
 std::vector<const Webhook*> WebhookRegistry::group(std::string_view organization,
                                                    std::string_view dialect,
                                                    std::string_view group) const {
-  std::string key{organization};
-  key.append(1, '\0').append(dialect).append(1, '\0').append(group);
+  const std::string key = group_key(organization, dialect, group);
   std::vector<const Webhook*> found;
   for (auto place = groups_.lower_bound(Key{key, Ulid{}});
        place != groups_.end() && place->first.first == key; ++place) {
@@ -100,6 +117,11 @@ const Webhook* WebhookRegistry::find(uint32_t number) const {
     return changed->second ? &*changed->second : nullptr;
   }
   return table_.current().webhook(number);
+}
+
+const Webhook* WebhookRegistry::find_called(const Ulid& id) const {
+  const auto found = called_.find(id);
+  return found == called_.end() ? nullptr : find(found->second);
 }
 
 const Webhook* WebhookRegistry::find(std::string_view organization, const Ulid& id) const {

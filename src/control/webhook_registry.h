@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "control/failing_times.h"
 #include "subscription/table.h"
 #include "subscription/webhook.h"
 
@@ -36,6 +37,8 @@ class WebhookRegistry {
   /// nullptr if there is none, or it is another organization's. Valid until the next change.
   const subscription::Webhook* find(std::string_view organization, const Ulid& id) const;
   const subscription::Webhook* find(uint32_t number) const;
+  /// By its id alone, if it is one that outsiders call (Dialect::takes_calls).
+  const subscription::Webhook* find_called(const Ulid& id) const;
 
   /// Up to `count` webhooks older than `before` (nothing: the newest), newest first.
   std::vector<const subscription::Webhook*> list(std::string_view organization,
@@ -46,6 +49,8 @@ class WebhookRegistry {
                                                   std::string_view dialect,
                                                   std::string_view group) const;
   size_t count() const { return ids_.size(); }
+  /// In step with the webhooks: enabling one clears its time.
+  FailingTimes& failing() { return failing_; }
 
   struct Published {
     uint64_t version = 0;
@@ -59,16 +64,18 @@ class WebhookRegistry {
   using Key = std::pair<std::string, Ulid>;  // Organization and id: sorts by age within one.
 
   void put(subscription::Webhook webhook);
-  void add_to_group(const subscription::Webhook& webhook);
-  static std::string group_key(const subscription::Webhook& webhook);
+  void add_to_groups(const subscription::Webhook& webhook);
+  void remove_from_groups(const subscription::Webhook& webhook);
 
   Store& store_;
   subscription::SubscriptionTable& table_;
   std::map<Key, uint32_t, std::less<>> ids_;
-  std::map<Key, uint32_t, std::less<>> groups_;  // By group_key and id.
+  std::map<Key, uint32_t, std::less<>> groups_;          // By a group's key and id.
+  std::unordered_map<Ulid, uint32_t, UlidHash> called_;  // Those that outsiders call.
   // What the table's current snapshot does not show yet. Empty: removed.
   std::unordered_map<uint32_t, std::optional<subscription::Webhook>> changed_;
   std::vector<uint32_t> ended_;
+  FailingTimes failing_;
 };
 
 }  // namespace ringpost::control

@@ -73,7 +73,7 @@ Result<std::string> base64_decode(std::string_view text) {
     if (!read_group(digits, group)) return malformed;
     const size_t count = digits.size() - 1;
     if ((group & (0xffffffu >> (8 * count))) != 0) return malformed;  // Unused bits.
-    for (size_t k = 0; k < count; ++k) bytes += static_cast<char>(group >> (16 - 8 * k));
+    for (size_t k = 0; k < count; ++k, group <<= 8) bytes += static_cast<char>(group >> 16);
   }
   return bytes;
 }

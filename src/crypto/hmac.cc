@@ -2,6 +2,8 @@
 
 #include "base/assert.h"
 
+#include <openssl/digest.h>
+#include <openssl/hmac.h>
 #include <openssl/mem.h>
 #include <openssl/sha.h>
 
@@ -67,6 +69,16 @@ Digest HmacSha256Key::sign(std::span<const Bytes> parts) const {
   context = resume(outer_);
   SHA256_Update(&context, digest.data(), digest.size());
   SHA256_Final(digest.data(), &context);
+  return digest;
+}
+
+std::array<uint8_t, 20> hmac_sha1(Bytes secret, Bytes message) {
+  std::array<uint8_t, 20> digest;
+  unsigned size = 0;
+  const uint8_t* made =
+      HMAC(EVP_sha1(), secret.data(), secret.size(),
+           reinterpret_cast<const uint8_t*>(message.data()), message.size(), digest.data(), &size);
+  RINGPOST_ASSERT(made != nullptr && size == digest.size());
   return digest;
 }
 

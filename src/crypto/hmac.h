@@ -30,4 +30,7 @@ class HmacSha256Key {
   State outer_;
 };
 
+/// HMAC-SHA1 of one message, for verifying what old senders signed; nothing of ours is signed so.
+std::array<uint8_t, 20> hmac_sha1(Bytes secret, Bytes message);
+
 }  // namespace ringpost::crypto

@@ -2,6 +2,8 @@
 
 #include "delivery/dispatcher.h"
 #include "delivery/retry.h"
+#include "dialect/dialect.h"
+#include "http/syntax.h"
 
 #include <algorithm>
 #include <charconv>
@@ -24,13 +26,17 @@ Connection::Connection(Dispatcher& dispatcher, Endpoint& endpoint)
 void Connection::begin(const Attempt& attempt) {
   RINGPOST_ASSERT(step_ == Step::fresh || step_ == Step::idle);
   attempt_ = attempt;
-  const Duration left = attempt.deadline - dispatcher_.ring().now();
+  Duration left = attempt.deadline - dispatcher_.ring().now();
+  if (step_ == Step::fresh) {
+    const Duration connect = attempt.delivery->target->dialect->connect_time();
+    if (connect > Duration::zero()) left = std::min(left, connect);
+  }
   dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
   if (step_ == Step::fresh) return resolve();
   idle_link.unlink();
   reused_ = true;
   dispatcher_.counters().add(Counter::connections_reused);
-  exchange();
+  proceed();
 }
 
 // --- resolve
@@ -83,7 +89,65 @@ void Connection::on_stream_open() {
     dispatcher_.counters().add(Counter::tls_handshakes);
     if (stream_.tls_resumed()) dispatcher_.counters().add(Counter::tls_resumptions);
   }
-  exchange();
+  const Duration left = attempt_.deadline - dispatcher_.ring().now();
+  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
+  proceed();
+}
+
+// --- ask
+// -------------------------------------------------------------------------------------------
+
+/// The attempt's next request.
+void Connection::proceed() {
+  attempt_.question != 0 ? ask() : exchange();
+}
+
+/// Asks for permission (CloudEvents' HTTP webhook binding, 4): on this connection, within the same
+/// attempt and deadline.
+void Connection::ask() {
+  parser_.reset();
+  request_.clear();
+  attempt_.delivery->target->renderer->render_question(dispatcher_.origin(), request_.head);
+  step_ = Step::ask;
+  stream_.send(as_bytes(request_.head));
+}
+
+namespace {
+
+/// The pause between starts that `WebHook-Allowed-Rate` asks for: requests in a minute, or `*` or
+/// nothing for no limit. @returns nothing if it is none of these.
+std::optional<Duration> allowed_interval(std::string_view rate) {
+  if (rate.empty() || rate == "*") return Duration::zero();
+  const auto number = http::parse_decimal(rate);
+  if (!number || *number == 0) return std::nullopt;
+  const auto per_minute = static_cast<int64_t>(std::min<uint64_t>(*number, 1'000'000'000));
+  return Duration{std::chrono::minutes{1}} / per_minute;
+}
+
+}  // namespace
+
+void Connection::on_permission_answer() {
+  const std::string_view allowed = parser_.header("webhook-allowed-origin");
+  const bool success = parser_.status() >= 200 && parser_.status() < 300;
+  const auto interval = allowed_interval(parser_.header("webhook-allowed-rate"));
+  const bool granted = success && interval &&
+                       (allowed == "*" || http::equal_ignoring_case(allowed, dispatcher_.origin()));
+  if (!granted) {
+    settle(Error{Errc::origin_refused, Side::endpoint, parser_.status()});
+    if (parser_.reusable()) return keep();
+    return close(parser_.complete());
+  }
+  dispatcher_.on_permission(attempt_, *interval);
+  attempt_.question = 0;
+  if (parser_.reusable() && stream_.open()) return exchange();
+  move_to_fresh(attempt_);
+}
+
+/// This connection is at its end; the attempt is not.
+void Connection::move_to_fresh(Attempt attempt) {
+  attempt_ = {};
+  close(false);
+  dispatcher_.repeat(attempt, endpoint_);
 }
 
 // --- exchange
@@ -101,7 +165,7 @@ void Connection::exchange() {
 }
 
 void Connection::on_stream_bytes(Bytes bytes) {
-  if (step_ != Step::exchange) {
+  if (!exchanging()) {
     // An answer that nobody asked for: whatever comes next could not be told from it.
     if (step_ == Step::idle) close(false);
     return;
@@ -112,7 +176,7 @@ void Connection::on_stream_bytes(Bytes bytes) {
     settle(parser_.error());
     return close(false);
   }
-  on_answer();
+  step_ == Step::ask ? on_permission_answer() : on_answer();
 }
 
 void Connection::on_stream_end(std::optional<Error> error) {
@@ -122,16 +186,14 @@ void Connection::on_stream_end(std::optional<Error> error) {
       if (!addresses_.empty() && error && !stream_.open()) return stream_.close(false);
       settle(error.value_or(Error{Errc::closed, Side::endpoint}));
       return close(false);
+    case Step::ask:
     case Step::exchange: {
       if (reused_ && !attempt_.repeated && !parser_.begun()) {
-        Attempt attempt = attempt_;
-        attempt_ = {};
-        attempt.repeated = true;
-        close(false);
-        return dispatcher_.repeat(attempt, endpoint_);
+        attempt_.repeated = true;
+        return move_to_fresh(attempt_);
       }
       const bool whole = !error && parser_.on_eof();
-      if (whole) return on_answer();
+      if (whole) return step_ == Step::ask ? on_permission_answer() : on_answer();
       settle(error.value_or(Error{Errc::closed, Side::endpoint}));
       return close(false);
     }
@@ -197,7 +259,7 @@ void Connection::settle(std::optional<Error> error) {
   attempt_ = {};
   dispatcher_.ring().disarm(timer_);
   AttemptResult result{.error = error};
-  if (parser_.begun() && step_ == Step::exchange) {
+  if (parser_.begun() && exchanging()) {
     result.http_status = parser_.status();
     result.response_head = parser_.head();
     result.response_body = parser_.body();
@@ -205,7 +267,7 @@ void Connection::settle(std::optional<Error> error) {
     result.retry_after =
         parse_retry_after(parser_.header("retry-after"), dispatcher_.ring().wall_now());
   }
-  if (step_ == Step::exchange) result.request = &request_;
+  if (exchanging()) result.request = &request_;
   dispatcher_.settle(attempt, result);
 }
 

@@ -23,6 +23,7 @@ struct Attempt {
   Instant started{};
   Instant deadline{};
   bool repeated = false;  ///< A kept connection had died under it: it was moved to a fresh one.
+  uint64_t question = 0;  ///< Not 0: the receiver's permission comes first (Standing::question).
 };
 
 /// How an attempt ended. Views into the connection, valid during Dispatcher::settle.
@@ -38,12 +39,12 @@ struct AttemptResult {
 
 /// One connection to an endpoint and the attempt it carries.
 ///
-/// resolve ─> connect (and handshake) ─> idle ⟲ exchange ─> idle … ─> closing
+/// resolve ─> connect (and handshake) ─> idle ⟲ (ask ─>) exchange ─> idle … ─> closing
 /// Any step may fail: the attempt is settled, the connection closes. The attempt's deadline runs
-/// over all steps together.
+/// over all steps together; resolve and connect may have less (Dialect::connect_time).
 class Connection final : public net::StreamOwner {
  public:
-  enum class Step : uint8_t { fresh, resolve, connect, idle, exchange, closing };
+  enum class Step : uint8_t { fresh, resolve, connect, idle, ask, exchange, closing };
 
   Connection(Dispatcher& dispatcher, Endpoint& endpoint);
   ~Connection() override = default;
@@ -66,6 +67,9 @@ class Connection final : public net::StreamOwner {
   void on_resolved();
   void connect_next();
   void on_stream_open() override;
+  void proceed();
+  void ask();
+  void on_permission_answer();
   void exchange();
   void on_stream_bytes(Bytes bytes) override;
   void on_stream_sent() override {}
@@ -74,6 +78,8 @@ class Connection final : public net::StreamOwner {
   void keep();
   void on_deadline();
   void on_idle_too_long();
+  void move_to_fresh(Attempt attempt);
+  bool exchanging() const { return step_ == Step::ask || step_ == Step::exchange; }
   void settle(std::optional<Error> error);
   void close(bool graceful);
   void on_stream_closed() override;

@@ -15,13 +15,18 @@ void Delivery::on_due() {
   target->dispatcher.on_due(*this);
 }
 
+void Target::on_pace_due() {
+  dispatcher.on_pace_due(*this);
+}
+
 Dispatcher::Dispatcher(const Dependencies& dependencies, const Limits& limits)
     : ring_(dependencies.ring),
       resolver_(dependencies.resolver),
       policy_(dependencies.policy),
       counters_(dependencies.counters),
       host_(dependencies.host),
-      limits_(limits) {}
+      limits_(limits),
+      origin_(dependencies.origin) {}
 
 Dispatcher::~Dispatcher() {
   RINGPOST_ASSERT(connections_.empty());
@@ -87,6 +92,7 @@ bool Dispatcher::refresh(Target& target) {
   target.schedule_s = webhook->schedule_s;
   target.timeout = std::chrono::milliseconds{webhook->timeout_ms};
   target.concurrency_max = webhook->concurrency_max;
+  target.standing = standing_for(*webhook, target.dialect->asks_first(*webhook));
   Endpoint* before = target.endpoint;
   target.endpoint = &endpoint_for(*webhook);
   if (before != target.endpoint) {
@@ -95,6 +101,24 @@ bool Dispatcher::refresh(Target& target) {
     if (before != nullptr) tidy(*before);
   }
   return true;
+}
+
+/// A change of the webhook makes its permission void; when the next attempt may begin stays.
+Standing* Dispatcher::standing_for(const subscription::Webhook& webhook, bool asks_first) {
+  if (webhook.rate_per_second == 0 && !asks_first) {
+    standings_.erase(webhook.number);
+    return nullptr;
+  }
+  Standing& standing = standings_[webhook.number];
+  if (standing.webhook_updated_at == webhook.updated_at) return &standing;
+  standing.webhook_updated_at = webhook.updated_at;
+  standing.permitted = !asks_first;
+  standing.question = 0;  // An answer that is under way is about what was before.
+  standing.allowed_interval = {};
+  standing.own_interval = webhook.rate_per_second == 0
+                              ? Duration::zero()
+                              : Duration{std::chrono::seconds{1}} / webhook.rate_per_second;
+  return &standing;
 }
 
 Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
@@ -119,9 +143,10 @@ void Dispatcher::make_ready(Delivery& delivery) {
   activate(*delivery.target);
 }
 
-/// Puts the target into the round, unless it stands there or waits for its endpoint.
+/// Puts the target into the round, unless it stands there or waits for its endpoint or its pace.
 void Dispatcher::activate(Target& target) {
-  if (!target.active_link.linked() && !target.ready.empty()) active_.push_back(target);
+  if (target.active_link.linked() || target.ready.empty() || target.pace_timer.armed()) return;
+  active_.push_back(target);
 }
 
 // --- the round
@@ -142,6 +167,7 @@ void Dispatcher::pick(Target& target) {
   if (target.ready.empty()) return;
   if (!refresh(target)) return cancel(target.webhook_number);
   if (target.in_flight >= target.concurrency_max) return;  // Until one of them is settled.
+  if (!may_start(target)) return;
   Delivery& delivery = target.ready.front();
   if (!delivery.event) {
     load(delivery);
@@ -155,9 +181,30 @@ void Dispatcher::pick(Target& target) {
   activate(target);
 }
 
+/// @returns false if the target waits: for the time of its next start, or for the answer to the one
+/// question whether it may be sent anything.
+bool Dispatcher::may_start(Target& target) {
+  if (target.standing == nullptr) return true;
+  if (target.standing->question != 0) return false;
+  if (target.standing->in_time(ring_.now())) return true;
+  ring_.arm<&Target::on_pace_due>(target, target.pace_timer,
+                                  target.standing->next_start - ring_.now());
+  return false;
+}
+
+void Standing::on_start(Instant now, Duration credit_max) {
+  const Duration interval = std::max(own_interval, allowed_interval);
+  if (interval > Duration::zero()) next_start = std::max(next_start, now - credit_max) + interval;
+}
+
 void Dispatcher::start(Delivery& delivery) {
   Target& target = *delivery.target;
   Endpoint& endpoint = *target.endpoint;
+  uint64_t question = 0;
+  if (Standing* standing = target.standing) {
+    standing->on_start(ring_.now(), limits_.pace_credit_max);
+    if (!standing->permitted) question = standing->question = next_ticket_++;
+  }
   delivery.ready_link.unlink();
   delivery.state = Delivery::State::in_flight;
   ++delivery.attempts;
@@ -168,7 +215,8 @@ void Dispatcher::start(Delivery& delivery) {
   const Attempt attempt{.delivery = &delivery,
                         .started_at = ring_.wall_now(),
                         .started = ring_.now(),
-                        .deadline = ring_.now() + target.timeout};
+                        .deadline = ring_.now() + target.timeout,
+                        .question = question};
   // Written down before the first byte goes out: after a crash the log knows of this attempt.
   host_.record(OutcomeView{.delivery = delivery.id,
                            .event = delivery.event_position,
@@ -193,8 +241,20 @@ std::optional<Error> Dispatcher::render(const Delivery& delivery, dialect::Reque
   return delivery.target->renderer->render({.event = delivery.event->view(),
                                             .delivery = delivery.id,
                                             .attempt = delivery.attempts,
-                                            .now = ring_.wall_now()},
+                                            .now = ring_.wall_now(),
+                                            .origin = origin_},
                                            request);
+}
+
+void Dispatcher::on_permission(const Attempt& attempt, Duration interval) {
+  Target& target = *attempt.delivery->target;
+  Standing* standing = target.standing;
+  if (standing == nullptr || standing->question != attempt.question) return;  // Changed meanwhile.
+  standing->question = 0;
+  standing->permitted = true;
+  standing->allowed_interval = interval;
+  standing->next_start = std::max(standing->next_start, attempt.started + interval);
+  activate(target);
 }
 
 void Dispatcher::repeat(const Attempt& attempt, Endpoint& endpoint) {
@@ -285,6 +345,11 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
     counters_.delivery_latency.record(ring_.wall_now() - delivery.event->view().accepted_at);
   }
 
+  if (attempt.question != 0 && target.standing != nullptr &&
+      target.standing->question == attempt.question) {
+    target.standing->question = 0;  // No permission: the next attempt asks again.
+  }
+
   const bool gone = result.error && result.http_status == 410;
   std::optional<Duration> delay;
   OutcomeView outcome{.delivery = delivery.id,
@@ -360,8 +425,11 @@ void Dispatcher::finish(Delivery& delivery) {
 }
 
 void Dispatcher::cancel(uint32_t webhook_number) {
+  standings_.erase(webhook_number);
   const auto found = targets_.find(webhook_number);
   if (found == targets_.end()) return;
+  found->second->standing = nullptr;
+  found->second->webhook_updated_at = {};  // Should it come back, it is looked at anew.
   std::vector<Delivery*> open;
   found->second->members.for_each([&](Delivery& delivery) {
     if (delivery.state != Delivery::State::in_flight) open.push_back(&delivery);

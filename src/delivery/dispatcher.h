@@ -41,6 +41,8 @@ class Dispatcher {
     const net::EgressPolicy& policy;
     Counters& counters;
     Host& host;
+    /// The DNS name by which the relay introduces itself to receivers that are asked first.
+    std::string origin;
   };
 
   Dispatcher(const Dependencies& dependencies, const Limits& limits);
@@ -51,7 +53,8 @@ class Dispatcher {
   void restore(const PendingDelivery& pending);
   /// The event of a delivery that asked for it; empty if its record is damaged or gone.
   void on_payload(uint64_t ticket, const journal::EventRef& event, const Error& error);
-  /// The webhook was deleted or disabled: what is not in flight is cancelled.
+  /// The webhook was deleted or disabled: what is not in flight is cancelled, and what was known
+  /// of its receiver forgotten.
   void cancel(uint32_t webhook_number);
 
   /// Starts what is ready. Once per turn of the loop.
@@ -73,6 +76,9 @@ class Dispatcher {
   // ----------------------------------------------------------------
 
   void on_due(Delivery& delivery);
+  void on_pace_due(Target& target) { activate(target); }
+  /// The receiver was asked and lets us send. @param interval  between starts, as it says; 0: none.
+  void on_permission(const Attempt& attempt, Duration interval);
   /// The attempt's end. The connection calls it before it goes idle or closes.
   void settle(const Attempt& attempt, const AttemptResult& result);
   /// The kept connection died before any byte of an answer: the attempt goes on a fresh one.
@@ -85,6 +91,7 @@ class Dispatcher {
   const net::EgressPolicy& policy() const { return policy_; }
   Counters& counters() { return counters_; }
   const Limits& limits() const { return limits_; }
+  const std::string& origin() const { return origin_; }
   bool stopping() const { return stopping_; }
 
  private:
@@ -93,6 +100,8 @@ class Dispatcher {
   Target& target_for(uint32_t webhook_number);
   bool refresh(Target& target);
   Endpoint& endpoint_for(const subscription::Webhook& webhook);
+  Standing* standing_for(const subscription::Webhook& webhook, bool asks_first);
+  bool may_start(Target& target);
   Delivery& add(Target& target, Ulid id, journal::Position event);
   void make_ready(Delivery& delivery);
   void activate(Target& target);
@@ -119,7 +128,10 @@ class Dispatcher {
   Counters& counters_;
   Host& host_;
   const Limits limits_;
+  const std::string origin_;
 
+  /// By webhook number; of those with a pace or a permission to ask for, in use or not.
+  std::unordered_map<uint32_t, Standing> standings_;
   std::unordered_map<uint32_t, std::unique_ptr<Target>> targets_;
   std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints_;
   IntrusiveList<Target, &Target::active_link> active_;

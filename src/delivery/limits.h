@@ -27,6 +27,9 @@ struct Limits {
   /// How long a connection is kept without use. Receivers may ask for less (Keep-Alive: timeout).
   Duration idle_max = std::chrono::seconds{55};
   uint32_t response_body_bytes_max = 16 * 1024;
+  /// By how much attempts of a paced webhook may catch up when they began late: timers have ticks.
+  /// In any second begin at most as many as it allows, and what this time is worth.
+  Duration pace_credit_max = std::chrono::milliseconds{50};
 };
 
 }  // namespace ringpost::delivery

@@ -43,6 +43,23 @@ struct Delivery {
   void on_due();
 };
 
+/// What a webhook's receiver may be sent, as far as it outlives the webhook's targets: those come
+/// and go with deliveries, and neither a permission nor a pace is to begin anew with each.
+struct Standing {
+  WallTime webhook_updated_at{};  ///< Of the version that the rest is about.
+  bool permitted = true;          ///< The receiver agreed, or need not be asked.
+  uint64_t question = 0;          ///< The one under way: Attempt::question; 0: none.
+  Duration own_interval{};      ///< Between starts of attempts, as the webhook says; 0: none.
+  Duration allowed_interval{};  ///< As the receiver said with its permission.
+  Instant next_start{};         ///< No attempt begins before.
+
+  /// Whether an attempt may begin now, as far as the pace goes.
+  bool in_time(Instant now) const { return now >= next_start; }
+  /// An attempt begins: when may the next?
+  /// @param credit_max  how much of a delay is made up for.
+  void on_start(Instant now, Duration credit_max);
+};
+
 /// One webhook as its owner shard uses it: its settings of now, its renderer, its deliveries.
 struct Target {
   Dispatcher& dispatcher;
@@ -55,12 +72,16 @@ struct Target {
   Duration timeout{};
   uint32_t concurrency_max = 1;
   uint32_t in_flight = 0;
+  Standing* standing = nullptr;  ///< The dispatcher's; null: neither pace nor permission.
+  io::Timer pace_timer;          ///< While the next start is awaited.
   IntrusiveList<Delivery, &Delivery::ready_link> ready;
   IntrusiveList<Delivery, &Delivery::member_link> members;
   ListLink active_link;    ///< In the dispatcher's round while something is ready and allowed.
   ListLink endpoint_link;  ///< In its endpoint's list of targets.
 
   Target(Dispatcher& owner, uint32_t number) : dispatcher(owner), webhook_number(number) {}
+
+  void on_pace_due();
 };
 
 }  // namespace ringpost::delivery

@@ -55,8 +55,23 @@ bool Dialect::retries_status(uint16_t) const {
   return true;
 }
 
+std::string Dialect::ping(const Webhook& webhook, std::string_view) const {
+  std::string data;
+  JsonWriter json{data};
+  json.begin_object().member("webhook", webhook.id.to_text()).end_object();
+  return data;
+}
+
 bool Dialect::asks_first(const Webhook&) const {
   return false;
+}
+
+Verdict Dialect::verify(const Received&, std::string_view, const Freshness&) const {
+  RINGPOST_UNREACHABLE();  // Its requests prove nothing.
+}
+
+std::string_view Dialect::delivery_of(const Received& received) const {
+  return received.header("ringpost-delivery");
 }
 
 bool Dialect::owns_path(std::string_view) const {
@@ -67,12 +82,26 @@ http::Response Dialect::refuse(const api::Problem& problem) const {
   return http::problem_response(problem);
 }
 
+http::Response Dialect::refuse_rate(const api::Rate& rate) const {
+  api::Problem problem = api::refusal(429, "too many calls of this token or its organization");
+  problem.retry_after_s = rate.tightest().reset_s;
+  return refuse(problem);
+}
+
 api::Answer Dialect::handle(const api::Route&, const api::Call&, api::Management&) const {
   RINGPOST_UNREACHABLE();  // It has no routes.
 }
 
 std::string Dialect::group(const Webhook&) const {
   return {};
+}
+
+std::vector<std::string> Dialect::groups(const Webhook& webhook) const {
+  return {group(webhook)};
+}
+
+bool Dialect::takes_calls(const Webhook&) const {
+  return false;
 }
 
 // --- all of them --------------------------------------------------------------------------------

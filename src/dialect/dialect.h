@@ -4,9 +4,11 @@
 #include "api/call.h"
 #include "api/management.h"
 #include "api/problem.h"
+#include "api/rate.h"
 #include "api/route.h"
 #include "base/clock.h"
 #include "dialect/renderer.h"
+#include "dialect/verifier.h"
 #include "subscription/event_rule.h"
 #include "subscription/webhook.h"
 
@@ -43,6 +45,10 @@ class Dialect {
   virtual subscription::Webhook defaults() const = 0;
   /// The secret of a webhook that names none; empty: it stays unsigned.
   virtual std::string mint_secret() const { return {}; }
+  /// The secret of a rotation that names none: as `mint_secret`, of the present secret's kind.
+  virtual std::string next_secret(const subscription::Webhook&) const { return mint_secret(); }
+  /// Whether a request can carry signatures by two secrets, so that a rotation may overlap.
+  virtual bool signs_twice() const { return false; }
   /// Why the secret cannot be used, as a sentence part; empty if it can. `secret` is not empty.
   virtual std::string_view object_to_secret(std::string_view secret) const = 0;
   /// Whether requests carry this header already, so that a user cannot set it.
@@ -79,6 +85,31 @@ class Dialect {
   virtual bool asks_first(const subscription::Webhook& webhook) const;
   /// How long every delivery may fail before the webhook is broken; zero: for ever.
   virtual Duration broken_after() const { return {}; }
+  /// The data of an event of the type `ping`, which tries the webhook out: a JSON object.
+  /// @param base_url  as Call::base_url.
+  virtual std::string ping(const subscription::Webhook& webhook, std::string_view base_url) const;
+
+  // --- receiving, for who takes its requests
+
+  /// Whether its requests carry anything that proves who sent them.
+  virtual bool verifies() const { return false; }
+  /// Whether a request was sent by who knows `secret`, and why not. Only where `verifies`.
+  /// @param secret  one that `object_to_secret` has no objection to.
+  virtual Verdict verify(const Received& received, std::string_view secret,
+                         const Freshness& freshness) const;
+  /// What is the same in all attempts of one delivery and in no other delivery; empty: unknown.
+  virtual std::string_view delivery_of(const Received& received) const;
+
+  // --- receiving, for who takes its requests
+
+  /// Whether its requests carry anything that proves who sent them.
+  virtual bool verifies() const { return false; }
+  /// Whether a request was sent by who knows `secret`, and why not. Only where `verifies`.
+  /// @param secret  one that `object_to_secret` has no objection to.
+  virtual Verdict verify(const Received& received, std::string_view secret,
+                         const Freshness& freshness) const;
+  /// What is the same in all attempts of one delivery and in no other delivery; empty: unknown.
+  virtual std::string_view delivery_of(const Received& received) const;
 
   // --- its own management API, if it has one
 
@@ -89,10 +120,20 @@ class Dialect {
   virtual bool takes_bare_token() const { return false; }
   /// The refusal in this API's own shape.
   virtual http::Response refuse(const api::Problem& problem) const;
+  /// How many calls it takes from one organization and one token; nothing: any number.
+  virtual std::optional<api::RateLimits> rate_limits() const { return std::nullopt; }
+  /// Tells in an answer how much is left.
+  virtual void write_rate(const api::Rate&, http::Response&) const {}
+  /// The answer to a call beyond the limits.
+  virtual http::Response refuse_rate(const api::Rate& rate) const;
   virtual api::Answer handle(const api::Route& route, const api::Call& call,
                              api::Management& management) const;
   /// How webhooks are put together for lists: Management::webhooks gives one group.
   virtual std::string group(const subscription::Webhook& webhook) const;
+  /// All its groups, for a dialect whose webhooks can be in several; they differ.
+  virtual std::vector<std::string> groups(const subscription::Webhook& webhook) const;
+  /// Whether outsiders call it and know it by its id alone: Management::called_webhook finds it.
+  virtual bool takes_calls(const subscription::Webhook& webhook) const;
 };
 
 /// nullptr if there is no such dialect.

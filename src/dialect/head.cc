@@ -48,14 +48,17 @@ void apply_overrides(std::string& head, std::string_view overrides) {
 
 }  // namespace
 
-std::string fixed_part(const subscription::Webhook& webhook) {
+std::string fixed_part(const subscription::Webhook& webhook, std::string_view method,
+                       std::string_view user_agent) {
   const subscription::Destination& to = webhook.destination;
-  std::string head = "POST " + to.target + " HTTP/1.1\r\n";
+  std::string head{method};
+  head.append(" ").append(to.target).append(" HTTP/1.1\r\n");
   const bool ipv6 = to.host.find(':') != std::string::npos;
   std::string host = ipv6 ? "[" + to.host + "]" : to.host;
   if (to.port != (to.tls ? 443 : 80)) host += ":" + std::to_string(to.port);
   append_header(head, "Host", host);
-  append_header(head, "User-Agent", std::string("ringpost/") + version);
+  append_header(head, "User-Agent",
+                user_agent.empty() ? std::string("ringpost/") + version : std::string{user_agent});
   for (const auto& [name, value] : webhook.headers) {
     if (clean(name, value)) append_header(head, name, value);
   }
@@ -63,22 +66,31 @@ std::string fixed_part(const subscription::Webhook& webhook) {
 }
 
 void finish_bare(Request& request, const AttemptFacts& facts, std::string_view content_type) {
-  std::string& head = request.head;
-  const journal::EventView& event = facts.event;
-  if (!event.trace_parent.empty() && http::valid_header_value(event.trace_parent)) {
-    append_header(head, "traceparent", event.trace_parent);
+  const std::string_view trace_parent = facts.event.trace_parent;
+  if (!trace_parent.empty() && http::valid_header_value(trace_parent)) {
+    append_header(request.head, "traceparent", trace_parent);
   }
+  finish_untraced(request, facts, content_type);
+}
+
+void finish_untraced(Request& request, const AttemptFacts& facts, std::string_view content_type) {
+  std::string& head = request.head;
   if (!content_type.empty()) append_header(head, "Content-Type", content_type);
-  if (!event.header_overrides.empty()) apply_overrides(head, event.header_overrides);
+  const std::string_view overrides = facts.event.header_overrides;
+  if (!overrides.empty()) apply_overrides(head, overrides);
   append_header(head, "Content-Length", uint64_t{request.body.size()});
   head.append("\r\n");
 }
 
-void finish(Request& request, const AttemptFacts& facts) {
+void append_delivery(std::string& head, const AttemptFacts& facts) {
   char delivery[Ulid::text_size];
   facts.delivery.write_text(delivery);
-  append_header(request.head, "ringpost-delivery", std::string_view{delivery, sizeof delivery});
-  append_header(request.head, "ringpost-attempt", uint64_t{facts.attempt});
+  append_header(head, "ringpost-delivery", std::string_view{delivery, sizeof delivery});
+  append_header(head, "ringpost-attempt", uint64_t{facts.attempt});
+}
+
+void finish(Request& request, const AttemptFacts& facts) {
+  append_delivery(request.head, facts);
   const std::string_view type = facts.event.data_content_type;
   const bool typed = !type.empty() && http::valid_header_value(type);
   finish_bare(request, facts, typed ? type : "application/json");
@@ -90,7 +102,7 @@ Ulid attempt_id(const Ulid& delivery, uint32_t attempt) {
   return id;
 }
 
-void Renderer::render_question(std::string&) const {
+void Renderer::render_question(std::string_view, std::string&) const {
   RINGPOST_UNREACHABLE();  // Only where the dialect asks first.
 }
 

@@ -13,7 +13,9 @@ namespace ringpost::dialect {
 /// `fixed part` + dialect's headers + `append_common` + `finish`.
 
 /// Request line, Host, User-Agent and the user's own headers.
-std::string fixed_part(const subscription::Webhook& webhook);
+/// @param user_agent  empty: `ringpost/<version>`.
+std::string fixed_part(const subscription::Webhook& webhook, std::string_view method = "POST",
+                       std::string_view user_agent = {});
 
 inline void append_header(std::string& head, std::string_view name, std::string_view value) {
   head.append(name).append(": ").append(value).append("\r\n");
@@ -25,11 +27,17 @@ inline void append_header(std::string& head, std::string_view name, uint64_t val
   append_header(head, name, {digits, static_cast<size_t>(end - digits)});
 }
 
+/// Content-Type, a redelivery's own headers, Content-Length of `request.body`, and the blank line.
+void finish_untraced(Request& request, const AttemptFacts& facts, std::string_view content_type);
+
 /// traceparent if the event carries one, Content-Type, a redelivery's own headers, Content-Length
 /// of `request.body`, and the blank line.
 void finish_bare(Request& request, const AttemptFacts& facts, std::string_view content_type);
 
-/// ringpost-delivery and ringpost-attempt, then `finish_bare` with the event's content type.
+/// ringpost-delivery and ringpost-attempt.
+void append_delivery(std::string& head, const AttemptFacts& facts);
+
+/// `append_delivery`, then `finish_bare` with the event's content type.
 void finish(Request& request, const AttemptFacts& facts);
 
 }  // namespace ringpost::dialect

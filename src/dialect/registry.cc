@@ -1,4 +1,7 @@
 #include "dialect/bitrise/bitrise.h"
+#include "dialect/buildkite/buildkite.h"
+#include "dialect/cloudevents/cloudevents.h"
+#include "dialect/devopness/devopness.h"
 #include "dialect/dialect.h"
 #include "dialect/standard/standard.h"
 
@@ -9,7 +12,8 @@
 namespace ringpost::dialect {
 
 std::span<const Dialect* const> all() {
-  static const std::array dialects{&standard::dialect(), &bitrise::dialect()};
+  static const std::array dialects{&standard::dialect(), &bitrise::dialect(), &buildkite::dialect(),
+                                   &devopness::dialect(), &cloudevents::dialect()};
   return dialects;
 }
 

@@ -21,8 +21,9 @@ inline constexpr size_t rendered_body_bytes_max = 256 * 1024;
 struct AttemptFacts {
   const journal::EventView& event;
   Ulid delivery;
-  uint32_t attempt = 1;  ///< 1 for the first.
-  WallTime now{};        ///< Goes into signatures: every attempt is signed afresh.
+  uint32_t attempt = 1;       ///< 1 for the first.
+  WallTime now{};             ///< Goes into signatures: every attempt is signed afresh.
+  std::string_view origin{};  ///< The DNS name by which this relay introduces itself.
 };
 
 /// The id of one attempt: the delivery's id, with the attempt's number (from 0) mixed into its last
@@ -62,7 +63,8 @@ class Renderer {
   virtual std::optional<Error> render(const AttemptFacts& facts, Request& request) = 0;
 
   /// The request that asks the receiver whether it takes deliveries at all (Dialect::asks_first).
-  virtual void render_question(std::string& head) const;
+  /// @param origin  as AttemptFacts::origin.
+  virtual void render_question(std::string_view origin, std::string& head) const;
 
   /// `head` as it may be stored and shown: see mask_credentials.
   virtual std::string masked(std::string_view head) const;

@@ -19,8 +19,11 @@ enum class TokenForm : uint8_t {
 inline constexpr size_t token_bytes_max = 256;
 
 /// The token that a request shows.
+/// @param other_header  the name of a header that may hold the bare token where there is no
+///                      Authorization; empty: none may.
 /// @returns a view into the request; empty if there is no such header, more than one (they can be
 ///          read in two ways), one of another form, or a token that is too long.
-std::string_view presented_token(const Request& request, TokenForm form);
+std::string_view presented_token(const Request& request, TokenForm form,
+                                 std::string_view other_header = {});
 
 }  // namespace ringpost::http

@@ -11,6 +11,7 @@ namespace ringpost::ingest {
 namespace {
 
 namespace json = simdjson::ondemand;
+using ringpost::json::declares_json;
 using ringpost::json::escapes_are_valid;
 using ringpost::json::trim_end;
 using Events = std::vector<journal::EventView>;

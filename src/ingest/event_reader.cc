@@ -12,6 +12,7 @@ namespace ringpost::ingest {
 namespace {
 
 namespace json = simdjson::ondemand;
+using ringpost::json::declares_json;
 using ringpost::json::is_json_literal;
 using ringpost::json::trim_end;
 using ringpost::json::unescape;
@@ -94,17 +95,6 @@ Refusal not_json(simdjson::error_code code) {
     case simdjson::INCORRECT_TYPE: return {400, "An event is a JSON object."};
     default: return {400, "Not JSON: its structure is broken."};
   }
-}
-
-bool declares_json(std::string_view content_type) {
-  const std::string_view type = trim_end(content_type.substr(0, content_type.find(';')));
-  const auto ends_with = [type](std::string_view ending) {
-    return type.size() >= ending.size() &&
-           std::ranges::equal(
-               type.substr(type.size() - ending.size()), ending,
-               [](char left, char right) { return (left | 0x20) == (right | 0x20); });
-  };
-  return type.empty() || ends_with("/json") || ends_with("+json");
 }
 
 std::optional<Refusal> EventReader::read(json::object object, journal::EventView& event) {

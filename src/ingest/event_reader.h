@@ -86,7 +86,4 @@ std::optional<Refusal> read_text(std::string_view name, simdjson::ondemand::valu
 /// @param levels_left  how many more objects and arrays may open.
 simdjson::error_code walk(simdjson::ondemand::value& value, uint32_t levels_left);
 
-/// Whether a `datacontenttype` declares JSON: absent, `…/json` or `…+json`.
-bool declares_json(std::string_view content_type);
-
 }  // namespace ringpost::ingest

@@ -440,7 +440,7 @@ void LinuxRing::on_posted(uint64_t user_data, int32_t result, uint32_t flags) {
   if ((user_data & user_data_tag_mask) == user_data_cancel) {
     return on_cancel_answered(user_data, result);
   }
-  Completion& op = *reinterpret_cast<Completion*>(user_data);
+  Completion& op = *reinterpret_cast<Completion*>(user_data);  // NOLINT(performance-no-int-to-ptr)
   RINGPOST_ASSERT(is(op, in_kernel));
   if (ended) clear(op, in_kernel);
   switch (op.operation()) {

@@ -44,8 +44,24 @@ Result<void> set_option(int socket, int level, int option) {
   return {};
 }
 
+/// Fails if a socket of any process listens at `address`, even one that would share the port.
+Result<void> probe_ip(const SocketAddress& to) {
+  Descriptor probe{::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  if (probe.get() < 0) return listen_error(errno);
+  // Connections of a process that is gone do not hold the address.
+  if (auto set = set_option(probe.get(), SOL_SOCKET, SO_REUSEADDR); !set) return set.error();
+  if (to.family() == AF_INET6) {
+    if (auto set = set_option(probe.get(), IPPROTO_IPV6, IPV6_V6ONLY); !set) return set.error();
+  }
+  if (bind(probe.get(), to.data(), to.size) != 0) return listen_error(errno);
+  return {};
+}
+
 Result<Socket> listen_at_ip(const Address& address, const ListenOptions& options) {
   const SocketAddress to{address};
+  if (options.must_be_free && address.port != 0) {
+    if (auto free = probe_ip(to); !free) return free.error();
+  }
   Descriptor socket{::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
   if (socket.get() < 0) return listen_error(errno);
   if (auto set = set_option(socket.get(), SOL_SOCKET, SO_REUSEADDR); !set) return set.error();

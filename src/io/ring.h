@@ -35,6 +35,7 @@ class Waker {
 struct ListenOptions {
   uint32_t backlog = 4096;
   bool reuse_port = true;     ///< Several shards listen at one IP address.
+  bool must_be_free = false;  ///< Fails if anybody listens there already, reuse_port or not.
   uint32_t unix_mode = 0660;  ///< Mode of a Unix socket, from the first instant.
 };
 

@@ -62,6 +62,7 @@ constexpr std::array stored_codes = {
     Errc::unauthenticated, Errc::not_permitted, Errc::destination_denied,
     Errc::name_unresolved, Errc::tls_failed,    Errc::certificate_invalid,
     Errc::bad_status,      Errc::unsupported,   Errc::not_renderable,
+    Errc::origin_refused,
 };
 constexpr std::array stored_sides = {Side::producer, Side::endpoint, Side::disk, Side::operator_,
                                      Side::self};

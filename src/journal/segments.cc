@@ -104,7 +104,7 @@ SegmentKeeper::Progress SegmentKeeper::step(WallTime now) {
 
 Result<void> SegmentKeeper::start_job() {
   Journal& journal = journals_.at(wants_.front());
-  job_.emplace();
+  job_ = Job{};
   job_->journal = wants_.front();
   job_->number = journal.end.next_segment;
   const std::string unfinished = unfinished_file(job_->journal, job_->number);

@@ -298,6 +298,10 @@ Found Document::root() {
   return state_->index() ? at(0) : Found{};
 }
 
+bool Document::valid() {
+  return state_->index();
+}
+
 bool Document::has_member(const Path& path) {
   return state_->look_up(path) != no_node;
 }

@@ -49,6 +49,9 @@ class Document {
   /// @returns `text` valid until the next call of any function of this object.
   Found find(const Path& path);
 
+  /// Whether the text is JSON.
+  bool valid();
+
   /// The whole text as one value: missing if it is no JSON. As find() otherwise.
   Found root();
 

@@ -1,5 +1,6 @@
 #include "json/text.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -154,6 +155,17 @@ bool unescape(std::string_view inside, std::string& out) {
     }
   }
   return true;
+}
+
+bool declares_json(std::string_view content_type) {
+  const std::string_view type = trim_end(content_type.substr(0, content_type.find(';')));
+  const auto ends_with = [type](std::string_view ending) {
+    return type.size() >= ending.size() &&
+           std::ranges::equal(
+               type.substr(type.size() - ending.size()), ending,
+               [](char left, char right) { return (left | 0x20) == (right | 0x20); });
+  };
+  return type.empty() || ends_with("/json") || ends_with("+json");
 }
 
 }  // namespace ringpost::json

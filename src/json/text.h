@@ -5,6 +5,9 @@
 
 namespace ringpost::json {
 
+/// Whether a media type (`datacontenttype`) declares JSON: absent, `…/json` or `…+json`.
+bool declares_json(std::string_view content_type);
+
 /// `token` without the white space of JSON behind it.
 std::string_view trim_end(std::string_view token);
 

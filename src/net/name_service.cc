@@ -105,7 +105,7 @@ class NameService::Worker {
   void wait();
   void take_questions();
   void look_up(const std::string& host, Asker asker);
-  void settle(const std::string& host, Entry entry);
+  void settle(const std::string& host, const Entry& entry);
   void remember(const std::string& host, const Entry& entry);
   Entry entry_of(int status, const ares_addrinfo* result) const;
   static void tell(NameService& service, const Asker& asker, const Entry& entry);
@@ -264,7 +264,7 @@ NameService::Worker::Entry NameService::Worker::entry_of(int status,
   return entry;
 }
 
-void NameService::Worker::settle(const std::string& host, Entry entry) {
+void NameService::Worker::settle(const std::string& host, const Entry& entry) {
   remember(host, entry);
   const auto askers = pending_.extract(host);
   if (askers.empty()) return;

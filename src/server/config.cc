@@ -1,5 +1,7 @@
 #include "server/config.h"
 
+#include "http/url.h"
+#include "io/read_file.h"
 #include "net/egress_policy.h"
 #include "net/tls.h"
 #include "subscription/patterns.h"
@@ -9,12 +11,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <functional>
 #include <limits>
 #include <optional>
 #include <set>
 #include <sstream>
+#include <variant>
 
 namespace ringpost::server {
 namespace {
@@ -230,7 +232,8 @@ class Section {
     const auto nearest = std::ranges::min_element(
         known_, {}, [&](const std::string& key) { return edit_distance(key, unknown); });
     if (nearest == known_.end()) return "";
-    if (edit_distance(*nearest, unknown) <= 3) return "; did you mean \"" + *nearest + "\"?";
+    const size_t distance = edit_distance(*nearest, unknown);
+    if (distance <= 3 && distance < unknown.size()) return "; did you mean \"" + *nearest + "\"?";
     std::string all;
     for (const std::string& key : known_) all += (all.empty() ? "" : ", ") + key;
     return "; known here: " + all;
@@ -247,19 +250,11 @@ class Section {
   std::set<std::string> known_;
 };
 
-std::optional<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return in.bad() ? std::nullopt : std::optional{std::move(text).str()};
-}
-
 /// Certificate and key must be readable and belong together now, not when the first client comes.
 void check_tls_files(const ListenerConfig& listener, const toml::source_region& where,
                      Problems& problems) {
-  const auto certificate = read_file(listener.certificate_file);
-  const auto key = read_file(listener.key_file);
+  const auto certificate = io::read_file(listener.certificate_file);
+  const auto key = io::read_file(listener.key_file);
   if (!certificate || !key) {
     problems.add(where, "cannot read " +
                             (certificate ? listener.key_file : listener.certificate_file) +
@@ -428,6 +423,28 @@ void read_tables(Section& root, const std::string& key, size_t count_max,
   }
 }
 
+/// The relay's own address is a scheme and an authority: what the APIs append to it begins with a
+/// slash.
+void read_public_url(Section& section, Config& config) {
+  std::string text;
+  const toml::node* node = section.text("public_url", text);
+  if (node == nullptr || text.empty()) return;
+  const auto parsed = http::parse_url(text);
+  const auto* url = std::get_if<http::Url>(&parsed);
+  if (url == nullptr) {
+    return section.problem(
+        *node, "public_url = \"" + text + "\" " + std::get<http::UrlProblem>(parsed).reason);
+  }
+  if (url->target != "/") {
+    return section.problem(*node, "public_url = \"" + text +
+                                      "\" must end after the host, or its port: the relay's APIs "
+                                      "begin at the root");
+  }
+  config.public_url = url->text();
+  config.public_url.pop_back();
+  config.public_host = url->host;
+}
+
 void read_sections(Section& root, Config& config, Problems& problems) {
   using std::chrono::hours;
   using std::chrono::milliseconds;
@@ -437,6 +454,8 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   server.integer("shards", config.shards, 0, 64);
   server.text("data_dir", config.data_dir);
   server.duration("drain_max", config.drain_max, seconds{0}, hours{1});
+  read_public_url(server, config);
+  read_networks(server, "webhook_ips", config.webhook_ips);
   server.finish();
 
   Section ingest = root.table("ingest");
@@ -578,7 +597,7 @@ ConfigResult parse_config(std::string_view toml_text, const std::string& file_na
 
 ConfigResult load_config(const std::string& file, const std::vector<std::string>& assignments) {
   if (file.empty()) return parse_config("", "configuration", assignments);
-  const auto text = read_file(file);
+  const auto text = io::read_file(file);
   if (!text) {
     ConfigResult result;
     result.problems.push_back({file, 0, 0, "cannot be read: check the path and its permissions"});

@@ -1,6 +1,7 @@
 // ringpost: the relay and its own client in one program.
 
 #include "base/json_writer.h"
+#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/manual.h"
 #include "cli/text.h"
@@ -14,6 +15,8 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <exception>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +25,7 @@ namespace {
 
 struct ServeOptions {
   std::string config_file;
-  std::string data_dir;
+  std::optional<std::string> data_dir;
   std::vector<std::string> listen;
   std::vector<std::string> assignments;
 };
@@ -50,7 +53,12 @@ int run_serve(const ServeOptions& options) {
       result.config.listeners.push_back(std::move(listener));
     }
   }
-  if (!options.data_dir.empty()) result.config.data_dir = options.data_dir;
+  if (options.data_dir) {
+    result.config.data_dir = *options.data_dir;
+    if (options.data_dir->empty()) {
+      result.problems.push_back({"--data-dir", 0, 0, "must not be empty; is a variable unset?"});
+    }
+  }
   if (report(result.problems) != 0) return 1;
   return serve(result.config);
 }
@@ -145,7 +153,7 @@ void add_check_command(CLI::App& app, cli::Action& action) {
 
 int run_rotate(const ServeOptions& options) {
   ConfigResult result = load_config(options.config_file, options.assignments);
-  if (!options.data_dir.empty()) result.config.data_dir = options.data_dir;
+  if (options.data_dir) result.config.data_dir = *options.data_dir;
   if (report(result.problems) != 0) return 1;
   return rotate_secrets(result.config);
 }
@@ -203,8 +211,10 @@ cli::ManualNotes manual_notes() {
 }  // namespace
 }  // namespace ringpost::server
 
-int main(int argc, char** argv) {
-  using namespace ringpost;
+namespace ringpost {
+namespace {
+
+int run(int argc, char** argv) {
   CLI::App app{"ringpost: a durable relay for CI/CD webhooks", "ringpost"};
   app.set_version_flag("--version", std::string("ringpost ") + version);
   app.require_subcommand(1);
@@ -227,12 +237,32 @@ int main(int argc, char** argv) {
   cli::add_token_commands(app, session, action);
   cli::add_audit_commands(app, session, action);
   cli::add_status_command(app, session, action);
+  cli::add_signature_commands(app, action);
   cli::add_completion_command(app, action);
   if (const auto done = cli::write_manual(app, argc, argv, server::manual_notes())) return *done;
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    const auto unknown = app.remaining(true);  // The library only says that a command is missing.
+    if (unknown.empty()) return app.exit(error) == 0 ? 0 : cli::exit_usage;
+    std::fprintf(stderr, "ringpost: there is no command \"%s\" (ringpost --help)\n",
+                 printable(unknown.front()).c_str());
+    return cli::exit_usage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : cli::exit_usage;
   }
   return action();
+}
+
+}  // namespace
+}  // namespace ringpost
+
+int main(int argc, char** argv) {
+  try {
+    return ringpost::run(argc, argv);
+  } catch (
+      const std::exception& error) {  // Start-up and client commands only: shards throw nothing.
+    std::fprintf(stderr, "ringpost: %s\n", error.what());
+    return 1;
+  }
 }

@@ -2,7 +2,9 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
+#include "http/url.h"
 #include "io/posix_disk.h"
+#include "io/read_file.h"
 #include "ringpost/version.h"
 #include "server/control_thread.h"
 #include "server/data_directory.h"
@@ -10,16 +12,17 @@
 #include "server/log.h"
 #include "server/shard_thread.h"
 
+#include <climits>
+
 #include <algorithm>
 #include <cstdio>
 #include <fcntl.h>
-#include <fstream>
 #include <signal.h>
-#include <sstream>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
+#include <variant>
 
 namespace ringpost::server {
 namespace {
@@ -28,13 +31,6 @@ int fail(const std::string& problem) {
   stop_logging();
   std::fprintf(stderr, "ringpost: %s\n", problem.c_str());
   return 1;
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
 }
 
 /// All descriptors that the hard limit gives, and no core files.
@@ -57,6 +53,27 @@ sigset_t block_signals() {
   return signals;
 }
 
+/// Writes the first token to its file: readable by the owner alone from the first instant.
+bool write_token(const std::string& path, const std::string& token) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return false;
+  const std::string line = token + "\n";
+  const bool written = fchmod(file, 0600) == 0 &&
+                       write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
+                       fsync(file) == 0;
+  return close(file) == 0 && written;
+}
+
+/// By which name receivers know us: a DNS name, so nothing else of what a machine may be called.
+std::string origin_of(const Config& config) {
+  if (!config.public_host.empty()) return config.public_host;
+  char name[HOST_NAME_MAX + 1] = {};
+  const bool known = gethostname(name, HOST_NAME_MAX) == 0;
+  const auto parsed = http::parse_url("https://" + std::string{name} + "/");
+  const auto* url = std::get_if<http::Url>(&parsed);
+  return known && url != nullptr ? url->host : "localhost";
+}
+
 shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy) {
   shard::RelayOptions options;
   options.shard_count =
@@ -68,6 +85,7 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
                          .entries_max = static_cast<uint32_t>(config.idempotency_entries_max)};
   options.retention = {.age = config.retention_age, .bytes = config.retention_bytes};
   options.history_deliveries_max = config.history_deliveries_max;
+  options.webhook_ips = config.webhook_ips;
   options.policy = std::move(policy);
   options.event_limits = {.event_bytes_max = static_cast<uint32_t>(config.event_bytes_max),
                           .batch_bytes_max = static_cast<uint32_t>(config.batch_bytes_max),
@@ -83,20 +101,14 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
                              .organization = user.organization,
                              .scopes = user.scopes});
   }
+  options.public_url = config.public_url;
+  options.origin = origin_of(config);
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
+  options.keep_admin_token = [path = config.data_dir + "/admin.token"](const std::string& token) {
+    return write_token(path, token);
+  };
   return options;
-}
-
-/// Writes the first token to its file: readable by the owner alone from the first instant.
-bool write_token(const std::string& path, const std::string& token) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return false;
-  const std::string line = token + "\n";
-  const bool written = fchmod(file, 0600) == 0 &&
-                       write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
-                       fsync(file) == 0;
-  return close(file) == 0 && written;
 }
 
 void log_finding(const journal::Finding& finding) {
@@ -189,8 +201,8 @@ std::vector<SharedListener> prepare_listeners(const Config& config) {
     SharedListener& added =
         listeners.emplace_back(SharedListener{listener, nullptr, listener.address});
     if (listener.certificate_file.empty()) continue;
-    auto tls =
-        net::ServerTls::create(read_file(listener.certificate_file), read_file(listener.key_file));
+    auto tls = net::ServerTls::create(io::read_file(listener.certificate_file).value_or(""),
+                                      io::read_file(listener.key_file).value_or(""));
     if (tls) added.tls = std::move(*tls);  // load_config has checked the files.
   }
   return listeners;
@@ -198,9 +210,6 @@ std::vector<SharedListener> prepare_listeners(const Config& config) {
 
 int run(const Config& config, const sigset_t& signals, shard::Relay& relay, bool key_is_new) {
   const shard::StartReport& report = relay.report();
-  if (report.admin_token && !write_token(config.data_dir + "/admin.token", *report.admin_token)) {
-    return fail(config.data_dir + "/admin.token cannot be written");
-  }
   net::NameService names{{}};
   std::vector<SharedListener> listeners = prepare_listeners(config);
   ControlThread control(relay);

@@ -60,13 +60,15 @@ std::string ShardThread::listen(shard::Shard& shard) {
     if (is_unix && index_ > 0) continue;
     const auto bound = shard.listen(
         {.address = listener.bound,
-         .socket = {.reuse_port = true},
+         // Shards share a port among themselves, not with another relay.
+         .socket = {.reuse_port = true, .must_be_free = index_ == 0},
          .tls = listener.tls.get(),
          .serves = {.events = listener.config.serves.events, .api = listener.config.serves.api}});
     if (!bound) {
       const std::string advice =
           bound.error().detail == EADDRINUSE || bound.error().code == Errc::conflict
               ? ": another process listens there; stop it, or choose another address with --listen"
+          : bound.error().detail == ENOENT ? ": its directory does not exist"
           : bound.error().detail == EACCES
               ? ": not permitted; ports below 1024 and some paths need more rights"
               : "";

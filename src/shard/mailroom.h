@@ -29,7 +29,9 @@ class Channel {
 
   // Sender.
   void send(Message&& message) {
-    if (!kept_.empty() || !mailbox_.push(std::move(message))) kept_.push_back(std::move(message));
+    // A full mailbox leaves the message as it was.
+    const bool sent = kept_.empty() && mailbox_.push(std::move(message));
+    if (!sent) kept_.push_back(std::move(message));  // NOLINT(bugprone-use-after-move)
     sent_ = true;
   }
   /// Moves kept messages on. @returns whether the receiver has something new since the last flush.

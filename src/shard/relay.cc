@@ -106,9 +106,16 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
   std::unique_ptr<Relay> relay(new Relay(disk, store, options));
   if (!relay->identify(problem)) return nullptr;
   // Before recovery reads the store: the token has to be in the table before a request carries it.
-  auto token = control::mint_admin_token(store, wall_now, relay->random_);
+  bool kept = true;
+  auto token =
+      control::mint_admin_token(store, wall_now, relay->random_, [&](const std::string& text) {
+        kept = !options.keep_admin_token || options.keep_admin_token(text);
+        return kept;
+      });
   if (!token) {
-    problem = "the control store refuses the first token: " + std::string(store.last_problem());
+    problem =
+        kept ? "the control store refuses the first token: " + std::string(store.last_problem())
+             : "the admin token cannot be written to " + options.data_dir;
     return nullptr;
   }
   relay->report_.admin_token = std::move(*token);
@@ -180,7 +187,9 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                                             .hash_key = options_.hash_keys[3]},
                                 .retention = options_.retention,
                                 .checks = make_checks(options_.policy),
+                                .public_url = options_.public_url,
                                 .users = options_.users,
+                                .webhook_ips = options_.webhook_ips,
                                 .prng_seed = random_.next()});
   if (const auto loaded = control_->load(); !loaded) {
     problem = "the control store cannot be read: " + std::string(store_.last_problem());
@@ -263,7 +272,8 @@ std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Re
       .intake = {.limits = options_.event_limits,
                  .token_hash_keys = {options_.hash_keys[4], options_.hash_keys[5]}},
       .server = options_.server,
-      .delivery = options_.delivery};
+      .delivery = options_.delivery,
+      .origin = options_.origin};
   mailroom_.set_shard_waker(index, &ring.waker());
   auto shard = std::make_unique<Shard>(Shard::Parts{.index = index,
                                                     .ring = ring,

@@ -16,6 +16,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,14 +32,20 @@ struct RelayOptions {
   ingest::IdempotencyWindow::Options idempotency;
   control::Retention::Options retention;
   uint64_t history_deliveries_max = 1'000'000;
+  std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
   net::EgressPolicy policy;
   ingest::EventLimits event_limits;
   ingest::ServerLimits server;
   delivery::Limits delivery;
   std::vector<control::LoginUser> users;
+  std::string public_url;           ///< As control::Control::Options::public_url.
+  std::string origin = "ringpost";  ///< The DNS name that receivers are asked to permit.
   /// Drawn from the system in production, from the run's seed in simulation.
   uint64_t seed = 0;
   std::array<HashKey, 6> hash_keys{};
+  /// Hands the first token to people, before anything else may fail: it is shown to nobody again.
+  /// @returns false if it could not. May be empty.
+  std::function<bool(const std::string& token)> keep_admin_token;
 };
 
 /// What a start found, for the log and for people.

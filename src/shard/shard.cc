@@ -2,13 +2,13 @@
 
 #include "base/log.h"
 #include "http/problem.h"
+#include "shard/routes.h"
 
 #include <utility>
 
 namespace ringpost::shard {
 namespace {
 
-constexpr std::string_view events_path = "/v1/events";
 constexpr uint64_t api_body_bytes_max = 1u << 20;
 
 /// News for the history may lie this long before the control thread is woken for it: at load one
@@ -40,7 +40,8 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
                    .resolver = parts.resolver,
                    .policy = parts.policy,
                    .counters = counters_,
-                   .host = *this},
+                   .host = *this,
+                   .origin = options.origin},
                   options.delivery),
       webhooks_by_shard_(parts.mailroom.shard_count()) {
   reader_.online();
@@ -88,7 +89,7 @@ bool Shard::stopped() const {
 std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
                                                 uint64_t& body_bytes_max) {
-  if (origin.serves.events && head.path == events_path && head.method == "POST") {
+  if (own_operation(head.method, head.path, origin.serves) == OwnOperation::events_accept) {
     if (auto problem = overloaded()) {
       counters_.add(Counter::events_refused);
       return problem;
@@ -122,11 +123,12 @@ std::optional<http::Problem> Shard::overloaded() const {
 void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                        const ingest::Origin& origin) {
   counters_.add(Counter::http_requests);
-  const bool reading = request->method == "GET" || request->method == "HEAD";
-  if (reading && request->path == "/healthz") return answer_health(handle, false);
-  if (reading && request->path == "/readyz") return answer_health(handle, true);
-  if (origin.serves.events && request->path == events_path && request->method == "POST") {
-    return intake_.on_request(handle, *request, origin.peer, snapshot());
+  switch (own_operation(request->method, request->path, origin.serves)) {
+    case OwnOperation::events_accept:
+      return intake_.on_request(handle, *request, origin.peer, snapshot());
+    case OwnOperation::health_show: return answer_health(handle, false);
+    case OwnOperation::readiness_show: return answer_health(handle, true);
+    case OwnOperation::none: break;
   }
   if (!origin.serves.api) {
     return server_.answer(handle,
@@ -276,7 +278,8 @@ void Shard::on_flush_due() {
 void Shard::read_messages() {
   control::ToShard message;
   while (mailroom_.to_shard(index_).receive(message)) {
-    std::visit([this](auto&& content) { on(std::move(content)); }, std::move(message));
+    std::visit([this](auto&& content) { on(std::forward<decltype(content)>(content)); },
+               std::move(message));
   }
   Deliver deliver;
   for (uint32_t from = 0; from < mailroom_.shard_count(); ++from) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace ringpost::shard {
@@ -24,6 +25,7 @@ struct ShardOptions {
   ingest::Intake::Options intake;
   ingest::ServerLimits server;
   delivery::Limits delivery;
+  std::string origin;  ///< As delivery::Dispatcher::Dependencies::origin.
 };
 
 /// One core's engine: one of everything, and the loop that drives it. Introduces ingest to the

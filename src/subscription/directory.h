@@ -49,14 +49,14 @@ class Directory {
   void set_branch(uint32_t index, const BranchType* branch) { branches_[index] = branch; }
 
   /// Shared by all places where nothing is: an empty index costs no memory and needs no branch.
-  static bool is_empty(const BranchType* branch) { return branch == &empty_branch_; }
+  static bool is_empty(const BranchType* branch) { return branch == &empty_branch; }
 
  private:
-  static constexpr BranchType empty_branch_{};
+  static constexpr BranchType empty_branch{};
 
   static constexpr std::array<const BranchType*, branch_count> all_empty() {
     std::array<const BranchType*, branch_count> branches{};
-    branches.fill(&empty_branch_);
+    branches.fill(&empty_branch);
     return branches;
   }
 

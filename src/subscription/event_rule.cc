@@ -22,6 +22,7 @@ std::string_view EventFacts::find(const json::Path* path) const {
 }
 
 std::string_view EventFacts::branch() const {
+  if (!routing_.has_branch) return {};
   return attributes_.branch.empty() ? find(routing_.branch) : attributes_.branch;
 }
 

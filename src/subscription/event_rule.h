@@ -17,6 +17,8 @@ class EventFacts {
   struct RoutingPaths {
     const json::Path* branch = nullptr;
     const json::Path* cluster = nullptr;
+    /// False: events of the type know no branch, whatever an attribute says.
+    bool has_branch = true;
   };
 
   struct Attributes {

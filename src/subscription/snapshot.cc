@@ -1,5 +1,6 @@
 #include "subscription/snapshot.h"
 
+#include "base/assert.h"
 #include "subscription/patterns.h"
 
 namespace ringpost::subscription {
@@ -85,6 +86,7 @@ class Lookup {
         cursor = cursors_[--cursor_count_];
       }
     }
+    RINGPOST_ASSERT(taken != nullptr);  // `number` is one of the cursors'.
     if (wants(*taken)) out.push_back(taken->webhook);
   }
 

@@ -37,7 +37,7 @@ std::optional<std::string> parse_command(const std::string& line) {
   const size_t begin = line.find("ringpost ");
   if (!line.starts_with("  ") || begin == std::string::npos) return std::nullopt;
   if (begin != 2 && line.find("| ringpost ") == std::string::npos) return std::nullopt;
-  const size_t end = std::min({line.size(), line.find(" | jq"), line.find(" > ")});
+  const size_t end = std::min({line.size(), line.find(" |"), line.find(" > "), line.find(" \\")});
   std::vector<std::string> words = shell_words(line.substr(begin + 9, end - begin - 9));
   Program program;
   std::reverse(words.begin(), words.end());

@@ -13,6 +13,7 @@
 #include <simdjson.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -226,6 +227,7 @@ constexpr RouteCase route_cases[] = {
     {"POST", "/v1/webhooks/ID/enable", Scope::webhooks_write},
     {"POST", "/v1/webhooks/ID/disable", Scope::webhooks_write},
     {"POST", "/v1/webhooks/ID/rotate-secret", Scope::webhooks_write},
+    {"POST", "/v1/webhooks/ID/ping", Scope::webhooks_write},
     {"GET", "/v1/webhooks/ID/deliveries", Scope::deliveries_read},
     {"GET", "/v1/deliveries/ID", Scope::deliveries_read},
     {"POST", "/v1/deliveries/ID/redeliver", Scope::deliveries_redeliver},
@@ -290,6 +292,7 @@ TEST_F(ControlTest, HidesOtherOrganizationsObjects) {
            {"DELETE", "/v1/webhooks/" + id},
            {"POST", "/v1/webhooks/" + id + "/disable"},
            {"POST", "/v1/webhooks/" + id + "/rotate-secret"},
+           {"POST", "/v1/webhooks/" + id + "/ping"},
            {"GET", "/v1/webhooks/" + id + "/deliveries"},
            {"GET", "/v1/deliveries/" + delivery},
            {"POST", "/v1/deliveries/" + delivery + "/redeliver"},
@@ -452,19 +455,103 @@ TEST_F(ControlTest, KeepsWebhooksAndTokensOverARestart) {
   EXPECT_EQ(table->current().token_count(), 1u);
 }
 
-TEST_F(ControlTest, BreaksAWebhookWhoseEndpointIsGone) {
+TEST_F(ControlTest, DisablesAWebhookWhoseEndpointIsGone) {
   const std::string id = make_webhook();
   tell(1, EndpointGone{number_of(id)});
   settle();
   EXPECT_EQ(ended_.size(), 2u);
   EXPECT_EQ(matches(), 0u);
   Json json(ask("GET", "/v1/webhooks/" + id).body);
-  EXPECT_EQ(json.text("/state"), "broken");
+  EXPECT_EQ(json.text("/state"), "disabled");
   EXPECT_EQ(json.text("/state_reason"), "the endpoint answered 410 Gone");
   tell(1, EndpointGone{number_of(id)});
   tell(1, EndpointGone{12345});
   settle();
   EXPECT_EQ(ended_.size(), 2u);
+}
+
+// --- rotation -----------------------------------------------------------------------------------
+
+TEST_F(ControlTest, KeepsTheOldSecretForTheOverlapOfARotation) {
+  const std::string id = make_webhook();
+  const std::string path = "/v1/webhooks/" + id + "/rotate-secret";
+  const auto webhook = [&] { return table_.current().webhook(number_of(id)); };
+  const std::string first = webhook()->secret;
+  const auto rotated = ask("POST", path);
+  ASSERT_EQ(rotated.status, 200) << rotated.body;
+  EXPECT_EQ(webhook()->previous_secret, first);
+  EXPECT_EQ(webhook()->previous_secret_until - webhook()->updated_at, std::chrono::hours{24});
+  EXPECT_EQ(Json(rotated.body).text("/previous_secret_until"),
+            to_rfc3339(webhook()->previous_secret_until));
+  EXPECT_EQ(rotated.body.find(first), std::string::npos);
+  const std::string shown = ask("GET", "/v1/webhooks/" + id).body;
+  EXPECT_EQ(shown.find("whsec_"), std::string::npos);
+  EXPECT_NE(shown.find("\"previous_secret_until\":\"2"), std::string::npos) << shown;
+
+  // A rotation during an overlap gives the oldest one up.
+  const std::string second = webhook()->secret;
+  ASSERT_EQ(ask("POST", path, R"({"overlap_s": 60})").status, 200);
+  EXPECT_EQ(webhook()->previous_secret, second);
+  EXPECT_EQ(webhook()->previous_secret_until - webhook()->updated_at, std::chrono::seconds{60});
+
+  // At once: the old one is void.
+  ASSERT_EQ(ask("POST", path, R"({"overlap_s": 0})").status, 200);
+  EXPECT_EQ(webhook()->previous_secret, "");
+  EXPECT_TRUE(Json(ask("GET", "/v1/webhooks/" + id).body).is_null("/previous_secret_until"));
+}
+
+TEST_F(ControlTest, ForgetsAnOldSecretWhoseTimeIsOver) {
+  const std::string id = make_webhook();
+  const std::string path = "/v1/webhooks/" + id;
+  ASSERT_EQ(ask("POST", path + "/rotate-secret", R"({"overlap_s": 5})").status, 200);
+  clock_ += 4;
+  ASSERT_EQ(ask("PATCH", path, R"({"description": "a"})").status, 200);
+  EXPECT_NE(table_.current().webhook(number_of(id))->previous_secret, "");
+  clock_ += 1;
+  ASSERT_EQ(ask("PATCH", path, R"({"description": "b"})").status, 200);
+  EXPECT_EQ(table_.current().webhook(number_of(id))->previous_secret, "");
+  // A secret that is set, not rotated, counts at once and alone.
+  ASSERT_EQ(ask("POST", path + "/rotate-secret").status, 200);
+  ASSERT_EQ(ask("PATCH", path, R"({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})").status,
+            200);
+  EXPECT_EQ(table_.current().webhook(number_of(id))->previous_secret, "");
+}
+
+TEST_F(ControlTest, RefusesRotationsThatMakeNoSense) {
+  const std::string standard = make_webhook();
+  const std::string bearer = make_webhook(R"(, "dialect": "cloudevents", "secret": "abc")");
+  const std::string secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+  const auto rotate = [&](const std::string& id, const std::string& body) {
+    const auto answer = ask("POST", "/v1/webhooks/" + id + "/rotate-secret", body);
+    return answer.status == 422 ? Json(answer.body).text("/member") : std::to_string(answer.status);
+  };
+  for (const char* overlap : {"-1", "1.5", "\"1\"", "2592001", "null"}) {
+    EXPECT_EQ(rotate(standard, std::string{R"({"overlap_s": )"} + overlap + "}"), "overlap_s");
+  }
+  EXPECT_EQ(rotate(standard, R"({"secret": ")" + secret + "\"}"), "200");
+  EXPECT_EQ(rotate(standard, R"({"secret": ")" + secret + "\"}"), "secret") << "it is that one";
+  EXPECT_EQ(rotate(standard, R"({"secret": "", "overlap_s": 0})"), "secret");
+  EXPECT_EQ(rotate(bearer, ""), "secret") << "nobody can mint it";
+  EXPECT_EQ(rotate(bearer, R"({"secret": "def", "overlap_s": 60})"), "overlap_s");
+  EXPECT_EQ(rotate(bearer, R"({"secret": "def"})"), "200");
+  EXPECT_EQ(table_.current().webhook(number_of(bearer))->previous_secret, "");
+}
+
+TEST_F(ControlTest, ShowsAPublicKeyAndRotatesWithinItsKind) {
+  const std::string id = make_webhook(R"(, "settings": {"signature": "v1a"})");
+  const std::string path = "/v1/webhooks/" + id;
+  Json before(ask("GET", path).body);
+  EXPECT_EQ(before.text("/settings/signature"), "v1a");
+  EXPECT_TRUE(before.text("/settings/public_key").starts_with("whpk_"));
+  Json rotated(ask("POST", path + "/rotate-secret").body);
+  EXPECT_TRUE(rotated.text("/secret").starts_with("whsk_"));
+  EXPECT_NE(rotated.text("/settings/public_key"), before.text("/settings/public_key"));
+  // To the other kind, by naming a secret of it.
+  Json other(ask("POST", path + "/rotate-secret",
+                 R"({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})")
+                 .body);
+  EXPECT_EQ(other.text("/settings/signature"), "v1");
+  EXPECT_TRUE(table_.current().webhook(number_of(id))->previous_secret.starts_with("whsk_"));
 }
 
 // --- deliveries and events ----------------------------------------------------------------------
@@ -598,6 +685,56 @@ TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
   EXPECT_FALSE(answered());  // Answered once.
 }
 
+// A call names its own log entry before it is stored, and no two get the same number.
+TEST_F(ControlTest, TakesACallOfAnIncomingHookByItsIdAlone) {
+  add_token("other-token", "other", static_cast<uint8_t>(subscription::Scope::admin));
+  const std::string id =
+      Json(ask("POST", "/pipelines/33/hooks/incoming", R"({"name":"n"})", "other-token").body)
+          .text("/id");
+  const std::string path = "/hooks/incoming/" + id;
+  EXPECT_EQ(ask("GET", path).status, 404);
+  std::vector<std::string> numbers;
+  for (int call = 0; call < 2; ++call) {
+    send("POST", path, "{}", "");
+    EXPECT_FALSE(answered());
+    const auto made = post_.take<Redeliver>(0);
+    ASSERT_TRUE(made);
+    const journal::EventView& event = made->event->view();
+    EXPECT_EQ(event.organization, "other");
+    EXPECT_EQ(event.type, "hook.triggered");
+    ASSERT_EQ(event.webhook_count(), 1u);
+    const Ulid request = journal::delivery_id(event.uid, event.webhook_number(0));
+    Json data{std::string{as_text(event.data)}};
+    EXPECT_EQ(data.text("/action/triggered_from/hook_request_id"), request.to_uuid_text());
+    tell(0, RedeliverDone{made->ticket, false, {}, event.uid});
+    const auto response = answered();
+    ASSERT_TRUE(response);
+    EXPECT_EQ(response->status, 200);
+    numbers.push_back(response->headers.at(0).value);
+  }
+  EXPECT_EQ(numbers[0].size(), numbers[1].size());
+  EXPECT_LT(numbers[0], numbers[1]);
+  EXPECT_EQ(ask("DELETE", path, {}, "other-token").status, 204);
+  EXPECT_EQ(ask("POST", path, "{}", "").status, 404);
+}
+
+TEST_F(ControlTest, ListsAHookInAllItsGroups) {
+  const std::string body =
+      R"({"name":"n","target_url":"https://a.example/","resource_type":"application","resource_id":44})";
+  const std::string id = Json(ask("POST", "/pipelines/33/hooks/outgoing", body).body).text("/id");
+  EXPECT_NE(ask("GET", "/pipelines/33/hooks").body, "[]");
+  EXPECT_NE(ask("GET", "/applications/44/hooks").body, "[]");
+  EXPECT_EQ(
+      ask("PUT", "/hooks/outgoing/" + id, R"({"id":")" + id + R"(","name":"n","resource_id":45})")
+          .status,
+      204);
+  EXPECT_EQ(ask("GET", "/applications/44/hooks").body, "[]");
+  EXPECT_NE(ask("GET", "/applications/45/hooks").body, "[]");
+  EXPECT_EQ(ask("DELETE", "/hooks/outgoing/" + id).status, 204);
+  EXPECT_EQ(ask("GET", "/pipelines/33/hooks").body, "[]");
+  EXPECT_EQ(ask("GET", "/applications/45/hooks").body, "[]");
+}
+
 TEST_F(ControlTest, KeepsTheStoredBytesWhenARedeliveryReplacesNothing) {
   const std::string id = make_webhook();
   const Ulid delivery = settle_delivery(accept(number_of(id)), DeliveryStatus::dead);
@@ -632,6 +769,186 @@ TEST_F(ControlTest, TellsWhyARedeliveryIsRefused) {
   EXPECT_EQ(ask("POST", path).status, 409);
 }
 
+// --- trying a webhook out -----------------------------------------------------------------------
+
+TEST_F(ControlTest, PingsAWebhookWhateverItSubscribedTo) {
+  const std::string id = make_webhook(R"(, "events": ["other/event"])");
+  const uint32_t number = number_of(id);
+  send("POST", "/v1/webhooks/" + id + "/ping");
+  EXPECT_FALSE(answered());
+  const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
+  const auto ping = post_.take<Redeliver>(owner);
+  ASSERT_TRUE(ping);
+  const journal::EventView& event = ping->event->view();
+  EXPECT_EQ(event.type, "ping");
+  EXPECT_EQ(event.source, "webhook/" + id);
+  EXPECT_EQ(event.organization, "default");
+  EXPECT_EQ(as_text(event.data), R"({"webhook":")" + id + R"("})");
+  EXPECT_FALSE(event.is_redelivery());
+  ASSERT_EQ(event.webhook_count(), 1u);
+  EXPECT_EQ(event.webhook_number(0), number);
+  tell(owner, RedeliverDone{ping->ticket, false, {}, event.uid});
+  const auto response = answered();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 202);
+  Json json(response->body);
+  const std::string delivery = journal::delivery_id(event.uid, number).to_text();
+  EXPECT_EQ(json.text("/id"), delivery);
+  EXPECT_EQ(json.text("/event/type"), "ping");
+  EXPECT_EQ(response->headers[0].value, "/v1/deliveries/" + delivery);
+}
+
+TEST_F(ControlTest, PingsAsTheDialectSays) {
+  const std::string id = make_webhook(R"(, "dialect": "buildkite")");
+  send("POST", "/v1/webhooks/" + id + "/ping");
+  const uint32_t owner =
+      subscription::owner_shard(*table_.current().webhook(number_of(id)), shard_count);
+  const auto ping = post_.take<Redeliver>(owner);
+  ASSERT_TRUE(ping);
+  const std::string data{as_text(ping->event->view().data)};
+  EXPECT_EQ(Json(data).text("/event"), "ping");
+  EXPECT_EQ(Json(data).text("/service/settings/url"), "https://ci.example.org/in");
+}
+
+TEST_F(ControlTest, DoesNotPingWhatIsNotActive) {
+  const std::string id = make_webhook();
+  ask("POST", "/v1/webhooks/" + id + "/disable");
+  EXPECT_EQ(ask("POST", "/v1/webhooks/" + id + "/ping").status, 409);
+}
+
+// --- webhooks all of whose deliveries fail ------------------------------------------------------
+
+class BrokenTest : public ControlTest {
+ protected:
+  static constexpr int64_t hour_s = 3600;
+  static constexpr int64_t bearable_s = 7 * 24 * hour_s;
+
+  BrokenTest() : id_(make_webhook(R"(, "dialect": "buildkite")")), number_(number_of(id_)) {}
+
+  std::string state() { return Json(ask("GET", "/v1/webhooks/" + id_).body).text("/state"); }
+  void fail() { settle_delivery(accept(number_), DeliveryStatus::pending, 1, 500); }
+
+  const std::string id_;
+  const uint32_t number_;
+};
+
+TEST_F(BrokenTest, BreaksAfterAWeekOfFailures) {
+  fail();
+  for (int64_t day = 1; day < 7; ++day) {
+    clock_ = day * 24 * hour_s;
+    fail();
+    EXPECT_EQ(state(), "active") << day;
+  }
+  clock_ = bearable_s + 60;
+  fail();
+  settle();
+  EXPECT_EQ(state(), "broken");
+  const std::set<uint32_t> ended(ended_.begin(), ended_.end());  // Each shard is told.
+  EXPECT_EQ(ended, std::set<uint32_t>{number_});
+  EXPECT_EQ(matches(), 0u);
+  EXPECT_EQ(Json(ask("GET", "/v1/webhooks/" + id_).body).text("/state_reason"),
+            "every delivery failed for 168 hours");
+}
+
+TEST_F(BrokenTest, BeginsAnewAfterASuccess) {
+  fail();
+  clock_ = bearable_s - hour_s;
+  settle_delivery(accept(number_), DeliveryStatus::delivered);
+  clock_ = bearable_s + hour_s;
+  fail();
+  EXPECT_EQ(state(), "active");
+  clock_ = 2 * bearable_s;
+  fail();
+  EXPECT_EQ(state(), "active");
+  clock_ = 2 * bearable_s + 2 * hour_s;
+  fail();
+  EXPECT_EQ(state(), "broken");
+}
+
+TEST_F(BrokenTest, BeginsAnewWhenItIsEnabled) {
+  fail();
+  clock_ = bearable_s + hour_s;
+  fail();
+  EXPECT_EQ(state(), "broken");
+  EXPECT_EQ(ask("POST", "/v1/webhooks/" + id_ + "/enable").status, 200);
+  fail();
+  EXPECT_EQ(state(), "active");
+  clock_ += bearable_s - hour_s;
+  fail();
+  EXPECT_EQ(state(), "active");
+}
+
+TEST_F(BrokenTest, RemembersAcrossARestartAndCountsOnlyTheTimeItRan) {
+  fail();
+  clock_ = bearable_s / 2;
+  fail();
+  control_->step(at(clock_), monotonic(clock_));  // Writes what is due.
+  clock_ += 100 * bearable_s;                     // Switched off.
+  restart();
+  fail();
+  EXPECT_EQ(state(), "active");
+  clock_ += bearable_s / 2 + hour_s;
+  fail();
+  EXPECT_EQ(state(), "broken");
+}
+
+TEST_F(BrokenTest, IgnoresWhatIsNoFailure) {
+  fail();
+  clock_ = bearable_s + hour_s;
+  settle_delivery(accept(number_), DeliveryStatus::in_flight, 1, 0);
+  settle_delivery(accept(number_), DeliveryStatus::cancelled, 0, 0);
+  EXPECT_EQ(state(), "active");
+}
+
+TEST_F(BrokenTest, LetsOtherDialectsFailForEver) {
+  const std::string id = make_webhook();
+  const uint32_t number = number_of(id);
+  settle_delivery(accept(number), DeliveryStatus::dead, 1, 500);
+  clock_ = 10 * bearable_s;
+  settle_delivery(accept(number), DeliveryStatus::dead, 1, 500);
+  EXPECT_EQ(Json(ask("GET", "/v1/webhooks/" + id).body).text("/state"), "active");
+}
+
+// --- limits of a dialect's API ------------------------------------------------------------------
+
+std::string header_of(const http::Response& response, std::string_view name) {
+  for (const http::Header& header : response.headers) {
+    if (header.name == name) return header.value;
+  }
+  return "(absent)";
+}
+
+TEST_F(ControlTest, CountsCallsOfADialectsApi) {
+  const std::string path = "/v2/organizations/default/services";
+  for (int call = 1; call <= 50; ++call) {
+    const auto response = ask("GET", path);
+    ASSERT_EQ(response.status, 200) << response.body;
+    EXPECT_EQ(header_of(response, "RateLimit-User-Remaining"), std::to_string(50 - call));
+    EXPECT_EQ(header_of(response, "RateLimit-Remaining"), std::to_string(200 - call));
+  }
+  const auto refused = ask("POST", path, "{}");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(header_of(refused, "RateLimit-User-Remaining"), "0");
+  EXPECT_EQ(header_of(refused, "Retry-After"), "60");
+  EXPECT_EQ(Json(refused.body).number("/limit"), 50);
+  EXPECT_EQ(ask("GET", "/v1/webhooks").status, 200);  // The native API is another one.
+  add_token("second", "default", static_cast<uint8_t>(Scope::admin));
+  const auto other = ask("GET", path, {}, "second");
+  EXPECT_EQ(other.status, 200);
+  EXPECT_EQ(header_of(other, "RateLimit-Remaining"), "149");
+  EXPECT_EQ(header_of(ask("GET", path + "/x", {}, "second"), "RateLimit-User-Remaining"), "48");
+  clock_ += 60;
+  EXPECT_EQ(ask("GET", path).status, 200);
+}
+
+TEST_F(ControlTest, AnswersAnOpenRouteWithoutATokenAndUncounted) {
+  for (int call = 0; call < 300; ++call) {
+    const auto response = ask("GET", "/v2/meta", {}, "");
+    ASSERT_EQ(response.status, 200);
+    EXPECT_EQ(header_of(response, "RateLimit-Limit"), "(absent)");
+  }
+}
+
 // --- the shards' needs --------------------------------------------------------------------------
 
 TEST_F(ControlTest, ReadsPayloadsForShards) {
@@ -664,7 +981,7 @@ TEST_F(ControlTest, TriesAgainSoonWhenTheDiskIsFull) {
   EXPECT_FALSE(control_->step(at(1), monotonic(1)));
   ASSERT_TRUE(control_->next_due());
   EXPECT_LE(*control_->next_due() - monotonic(1), std::chrono::seconds(5));
-  EXPECT_EQ(Json(ask("GET", "/v1/status").body).text("/storage/state"), "failed");
+  EXPECT_EQ(Json(ask("GET", "/v1/status").body).text("/storage/state"), "short");
   journals_.prepared_max = 1;
   control_->step(at(2), monotonic(2));
   EXPECT_TRUE(post_.take<SegmentReady>(0));
@@ -1066,17 +1383,25 @@ TEST_F(ControlTest, ShowsEachOrganizationItsOwnAuditLog) {
 TEST(MintAdminToken, MakesOneTokenOnTheFirstStartOnly) {
   Prng random(1);
   auto store = Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store;
-  const auto minted = mint_admin_token(*store, at(0), random);
+  std::string kept;
+  const auto refuse = [](const std::string&) { return false; };
+  EXPECT_FALSE(mint_admin_token(*store, at(0), random, refuse));
+  const auto keep = [&](const std::string& text) {
+    kept = text;
+    return true;
+  };
+  const auto minted = mint_admin_token(*store, at(0), random, keep);
   ASSERT_TRUE(minted && *minted);
   EXPECT_TRUE((*minted)->starts_with("rp_"));
   EXPECT_EQ((*minted)->size(), 3u + 64u);
   std::vector<subscription::Token> tokens;
   ASSERT_TRUE(store->load([](subscription::Webhook&&) {},
                           [&](subscription::Token&& token) { tokens.push_back(token); }));
-  ASSERT_EQ(tokens.size(), 1u);
+  ASSERT_EQ(tokens.size(), 1u) << "what was not kept was not stored";
+  EXPECT_EQ(kept, **minted);
   EXPECT_TRUE(tokens[0].allows(Scope::events_write));
   EXPECT_EQ(tokens[0].sha256, crypto::sha256(as_bytes(**minted)));
-  const auto again = mint_admin_token(*store, at(1), random);
+  const auto again = mint_admin_token(*store, at(1), random, refuse);
   ASSERT_TRUE(again);
   EXPECT_FALSE(*again);
 }

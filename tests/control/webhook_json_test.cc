@@ -115,7 +115,7 @@ std::vector<Refused> refused_members() {
       {R"("concurrency_max": 257)", "concurrency_max"},
       {R"("rate_per_second": 0)", "rate_per_second"},
       {R"("rate_per_second": 1.5)", "rate_per_second"},
-      {R"("settings": {"a": 1})", "settings"},
+      {R"("settings": {"a": 1})", "settings.a"},
       {R"("settings": [])", "settings"},
       {R"("ordering": "key")", "ordering"},
       {R"("ordering": "fifo")", "ordering"},
@@ -293,8 +293,8 @@ TEST(WebhookJson, TakesEveryMemberAndWritesItBack) {
       R"("organization":"default","url":"https://ci.example.org/in",)"
       R"("sources":["app/c0ffee","pipeline/*"],"events":["build/*"],)"
       R"("filter":{"branches":"main !x","teams":["t"],"clusters":["c"]},"headers":{"X-Team":"mobile"},)"
-      R"("tls":{"verify":false,"ca":"","client_certificate":""},"schedule":[1,604800],)"
-      R"("timeout_ms":100,"concurrency_max":256,"rate_per_second":20,"ordering":"none","settings":{},)"
+      R"("previous_secret_until":null,"tls":{"verify":false,"ca":"","client_certificate":""},"schedule":[1,604800],)"
+      R"("timeout_ms":100,"concurrency_max":256,"rate_per_second":20,"ordering":"none","settings":{"signature":"v1"},)"
       R"("enabled":false,"state":"disabled","state_reason":"disabled over the API",)"
       R"("created_at":"1970-01-01T00:00:00.000000Z",)"
       R"("updated_at":"1970-01-01T00:00:00.000000Z"})");

@@ -94,5 +94,20 @@ TEST(HmacSha256Key, SignsTheSameAfterACopyAndAfterOtherMessages) {
   static_assert(sizeof(HmacSha256Key) == 64, "two hash states and nothing else");
 }
 
+// RFC 2202, section 3.
+TEST(HmacSha1, SignsAsRfc2202Says) {
+  const auto sign_sha1 = [](const std::string& secret, const std::string& message) {
+    const auto digest = hmac_sha1(as_bytes(secret), as_bytes(message));
+    return hex_encode(std::as_bytes(std::span{digest}));
+  };
+  EXPECT_EQ(sign_sha1(std::string(20, '\x0b'), "Hi There"),
+            "b617318655057264e28bc0b6fb378c8ef146be00");
+  EXPECT_EQ(sign_sha1("Jefe", "what do ya want for nothing?"),
+            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+  EXPECT_EQ(
+      sign_sha1(std::string(80, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First"),
+      "aa4ae5e15272d00e95705637ce8a3b55ed402112");
+}
+
 }  // namespace
 }  // namespace ringpost::crypto

@@ -36,6 +36,7 @@ struct Rendered {
   journal::EventView event;
   Request request;
   std::string& head = request.head;
+  std::string_view origin = "relay.example.org";
   uint32_t attempt = 1;
   WallTime now = from_unix_ns(1'935'738'487'123'456'789);
 
@@ -52,7 +53,8 @@ struct Rendered {
     return make_renderer(to)->render({.event = event,
                                       .delivery = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
                                       .attempt = attempt,
-                                      .now = now},
+                                      .now = now,
+                                      .origin = origin},
                                      request);
   }
 

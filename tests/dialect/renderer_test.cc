@@ -1,5 +1,3 @@
-#include "crypto/base64.h"
-#include "crypto/hmac.h"
 #include "rendered.h"
 
 #include <gtest/gtest.h>
@@ -41,32 +39,6 @@ TEST(BitriseRenderer, NamesEventAndAppAndSignsOnlyWithASecret) {
   EXPECT_EQ(request.header("Content-Length"), "245");
   EXPECT_EQ(request.header("User-Agent"), "ringpost/0.1.0");
   EXPECT_EQ(request.header("X-Team"), "mobile");
-}
-
-TEST(StandardRenderer, SignsIdTimeAndBody) {
-  const std::string key = "0123456789abcdef0123456789abcdef";
-  Rendered request;
-  request.attempt = 3;
-  request.render(webhook("standard", "whsec_" + crypto::base64_encode(as_bytes(key))));
-  EXPECT_EQ(request.header("webhook-id"), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
-  EXPECT_EQ(request.header("webhook-timestamp"), "1935738487");
-  EXPECT_EQ(request.header("ringpost-delivery"), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
-  EXPECT_EQ(request.header("ringpost-attempt"), "3");
-  const std::string message =
-      "01ARZ3NDEKTSV4RRFFQ69G5FAV.1935738487." + std::string(build_finished);
-  const auto expected = crypto::HmacSha256Key{as_bytes(key)}.sign(as_bytes(message));
-  EXPECT_EQ(request.header("webhook-signature"),
-            "v1," + crypto::base64_encode(crypto::bytes_of(expected)));
-}
-
-// The example of the Standard Webhooks specification's reference libraries.
-TEST(StandardRenderer, AgreesWithTheReferenceLibraries) {
-  const auto key = crypto::base64_decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-  ASSERT_TRUE(key);
-  const auto signature = crypto::HmacSha256Key{as_bytes(*key)}.sign(
-      as_bytes(R"(msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314})"));
-  EXPECT_EQ(crypto::base64_encode(crypto::bytes_of(signature)),
-            "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
 }
 
 TEST(Renderer, KeepsTheEventsContentTypeAndTrace) {

@@ -244,8 +244,8 @@ class Workplace:
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="ringpost-test-"))
         self.processes = []
 
-    def relay(self, *arguments, **options):
-        relay = Relay(self.path / "data", *arguments, **options)
+    def relay(self, *arguments, name="data", **options):
+        relay = Relay(self.path / name, *arguments, **options)
         self.processes.append(relay)
         return relay
 

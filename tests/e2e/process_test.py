@@ -1,6 +1,7 @@
 """The relay as a process: one per directory, clear ends for bad configurations, orderly stops."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -126,6 +127,13 @@ class Configuration(ProcessTest):
             code, said = run(*command, self.place.path / "none.toml")
             self.assertEqual(code, 1)
             self.assertIn("none.toml: cannot be read", said)
+            code, said = run(*command, self.place.path)
+            self.assertEqual((code, "cannot be read" in said), (1, True), said)
+
+    def test_an_empty_data_directory_is_refused(self):
+        code, said = run("serve", "--data-dir", "")
+        self.assertEqual(code, 1)
+        self.assertIn("--data-dir: must not be empty", said)
 
     def test_wants_certificate_and_key_that_belong_together(self):
         key, certificate = make_certificate(self.place.path)
@@ -150,6 +158,42 @@ class Configuration(ProcessTest):
         self.assertIn("another process listens there", said)
         self.assertEqual(self.place.relay().stop(), 0)
 
+    def test_another_relays_port_is_in_use_too(self):
+        first = self.place.relay()
+        code, said = run("serve", "--data-dir", self.place.path / "other", "--listen",
+                         f"127.0.0.1:{first.port}")
+        self.assertEqual(code, 1)
+        self.assertIn("another process listens there", said)
+        self.assertEqual(first.stop(), 0)
+
+    def test_a_first_start_that_fails_leaves_the_token(self):
+        data = self.place.path / "data"
+        data.mkdir()
+        (data / "journal").write_text("not a directory")
+        code, said = run("serve", "--data-dir", data, "--listen", "127.0.0.1:0")
+        self.assertEqual(code, 1)
+        self.assertIn(f"{data}/journal cannot be created", said)
+        (data / "journal").unlink()
+        relay = self.place.relay()
+        self.assertEqual(run("status", "--url", f"http://127.0.0.1:{relay.port}", "--token",
+                             f"@{data / 'admin.token'}")[0], 0)
+        self.assertEqual(relay.stop(), 0)
+
+    def test_a_refusal_in_the_middle_of_a_large_request_is_told(self):
+        relay = self.place.relay()
+        file = self.place.path / "events.ndjson"
+        event = json.dumps({"type": "t", "source": "s", "data": {"padding": "x" * 10000}})
+        file.write_text(f"{event}\n" * 500)
+        wrong = self.place.path / "wrong"
+        wrong.write_text("wrong")
+        for _ in range(5):
+            code, said = run("send", "--url", f"http://127.0.0.1:{relay.port}", "--token",
+                             f"@{wrong}", file)
+            self.assertIn(code, (1, 3), said)  # 3: reset before the answer was read.
+            self.assertIn("ringpost: ", said)
+            self.assertNotIn("assertion", said)
+        self.assertEqual(relay.stop(), 0)
+
     def test_the_example_passes_the_check(self):
         code, example = run("check-config", "--example")
         self.assertEqual(code, 0)
@@ -159,11 +203,14 @@ class Configuration(ProcessTest):
 
     def test_wrong_use_of_the_command_line_is_told_and_exits_with_2(self):
         for arguments in ([], ["nonsense"], ["serve", "--nonsense"], ["check-config"],
-                          ["webhook"], ["webhook", "show"], ["delivery", "list"]):
+                          ["webhook"], ["webhook", "show"], ["delivery", "list"], ["send", "/"],
+                          ["webhook", "update", "X"], ["webhook", "add", "--url", "https://a.test",
+                                                       "--schedule", "1", "--no-retries"]):
             with self.subTest(arguments):
                 code, said = run(*arguments)
                 self.assertEqual(code, 2)
                 self.assertNotEqual(said.strip(), "")
+        self.assertIn('"frobnicate"', run("webhook", "frobnicate")[1])
         code, said = run("serve", "--set", "server.shards=many")
         self.assertEqual(code, 1)
         self.assertIn("--set server.shards=many", said)

@@ -51,5 +51,23 @@ TEST(Authorization, ReadsNothingFromTwoHeadersOrATokenThatIsTooLong) {
   EXPECT_EQ(token_of({"Bearer " + longest + "x"}, TokenForm::bearer), "");
 }
 
+TEST(Authorization, ReadsAnotherHeaderOnlyWhereItMayAndThereIsNoAuthorization) {
+  Request request;
+  request.headers.push_back({"x-addon-token", "abc"});
+  EXPECT_EQ(presented_token(request, TokenForm::either), "");
+  EXPECT_EQ(presented_token(request, TokenForm::bearer, "X-Addon-Token"), "abc");
+  EXPECT_EQ(presented_token(request, TokenForm::bearer, "X-Other"), "");
+  request.headers[0].value = "Bearer abc";
+  EXPECT_EQ(presented_token(request, TokenForm::either, "X-Addon-Token"), "");
+  request.headers[0].value = std::string(token_bytes_max + 1, 'x');
+  EXPECT_EQ(presented_token(request, TokenForm::either, "X-Addon-Token"), "");
+  request.headers[0].value = "abc";
+  request.headers.push_back({"Authorization", "Bearer def"});
+  EXPECT_EQ(presented_token(request, TokenForm::bearer, "X-Addon-Token"), "def");
+  request.headers[1].value = "Basic def";
+  EXPECT_EQ(presented_token(request, TokenForm::bearer, "X-Addon-Token"), "")
+      << "a wrong Authorization is not passed over";
+}
+
 }  // namespace
 }  // namespace ringpost::http

@@ -210,6 +210,21 @@ TEST_F(LinuxRingTest, SharesAPortOnlyIfAsked) {
   close_now(second);
 }
 
+TEST_F(LinuxRingTest, SharesNoPortThatMustBeFree) {
+  const ListenOptions alone{.must_be_free = true};
+  const Socket first = ring_->listen(Address::parse("127.0.0.1:0").value(), alone).value();
+  const Address address = ring_->local_address(first).value();
+  const Socket second = ring_->listen(address, {}).value();
+  const auto third = ring_->listen(address, alone);
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, Errc::conflict);
+  close_now(first);
+  close_now(second);
+  const auto fourth = ring_->listen(address, alone);
+  ASSERT_TRUE(fourth);
+  close_now(*fourth);
+}
+
 TEST_F(LinuxRingTest, KeepsTheTwoAnyAddressesApart) {
   const Socket ipv6 = ring_->listen(Address::parse("[::]:0").value(), {}).value();
   Address address = Address::parse("0.0.0.0:0").value();

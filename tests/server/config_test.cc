@@ -22,6 +22,8 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.shards, plain.shards);
   EXPECT_EQ(example.config.data_dir, plain.data_dir);
   EXPECT_EQ(example.config.drain_max, plain.drain_max);
+  EXPECT_EQ(example.config.public_url, plain.public_url);
+  EXPECT_EQ(example.config.webhook_ips, plain.webhook_ips);
   EXPECT_EQ(example.config.event_bytes_max, plain.event_bytes_max);
   EXPECT_EQ(example.config.batch_bytes_max, plain.batch_bytes_max);
   EXPECT_EQ(example.config.batch_events_max, plain.batch_events_max);
@@ -50,9 +52,32 @@ TEST(Config, ListensOnLoopbackWithoutAFile) {
   EXPECT_EQ(result.config.listeners[0].address.to_text(), "127.0.0.1:8420");
 }
 
+TEST(Config, ReadsAPublicUrlAsSchemeAndAuthority) {
+  struct Row {
+    std::string url, read, host;
+  };
+  for (const Row& row : {Row{"https://Hooks.Example.com", "https://hooks.example.com",
+                             "hooks.example.com"},
+                         Row{"https://hooks.example.com:443/", "https://hooks.example.com",
+                             "hooks.example.com"},
+                         Row{"http://[::1]:8420", "http://[::1]:8420", "::1"}, Row{"", "", ""}}) {
+    const ConfigResult result = parse_config("", "none", {"server.public_url=" + row.url});
+    EXPECT_TRUE(result.problems.empty()) << row.url;
+    EXPECT_EQ(result.config.public_url, row.read);
+    EXPECT_EQ(result.config.public_host, row.host);
+  }
+  for (const char* wrong : {"hooks.example.com", "ftp://a.example", "https://a.example/relay",
+                            "https://a.example/?a", "https://user@a.example", "https://a b"}) {
+    EXPECT_NE(first_problem("", {std::string("server.public_url=") + wrong}).find("public_url"),
+              std::string::npos)
+        << wrong;
+  }
+}
+
 TEST(Config, ReadsSizesDurationsNetworksAndListeners) {
   const ConfigResult result = parse_config(R"([server]
 shards = 2
+webhook_ips = ["192.0.2.0/24", "2001:db8::/48"]
 [ingest]
 event_bytes_max = "2MiB"
 idempotency_window = "90m"
@@ -70,6 +95,7 @@ address = "unix:/run/ringpost/r.sock"
   EXPECT_EQ(result.config.event_bytes_max, 2u << 20);
   EXPECT_EQ(result.config.idempotency_window, std::chrono::minutes{90});
   EXPECT_EQ(result.config.allow_networks.size(), 2u);
+  EXPECT_EQ(result.config.webhook_ips, (std::vector<std::string>{"192.0.2.0/24", "2001:db8::/48"}));
   ASSERT_EQ(result.config.listeners.size(), 2u);
   EXPECT_TRUE(result.config.listeners[0].serves.events);
   EXPECT_FALSE(result.config.listeners[0].serves.api);
@@ -92,6 +118,8 @@ TEST(Config, NamesThePlaceOfEachProblem) {
               std::string::npos);
   EXPECT_TRUE(
       first_problem("[delivery]\nallow_networks = [\"10.0.0.1/8\"]\n").starts_with("test.toml:2:"));
+  EXPECT_TRUE(
+      first_problem("[server]\nwebhook_ips = [\"everywhere\"]\n").starts_with("test.toml:2:"));
   EXPECT_TRUE(first_problem("[[listener]]\nserves = [\"events\"]\n").find("needs an address") !=
               std::string::npos);
   EXPECT_TRUE(first_problem("[listener]\naddress = \"127.0.0.1:1\"\n").find("two brackets") !=

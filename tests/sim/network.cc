@@ -162,7 +162,7 @@ Result<int32_t> Network::listen(const io::Address& at, const io::ListenOptions& 
   if (!is_unix && at.port == 0) listener->at.port = ++last_port_;
   for (const auto& [handle, other] : listeners_) {
     if (!(other->at == listener->at)) continue;
-    if (is_unix || !other->reuse_port || !options.reuse_port) {
+    if (is_unix || options.must_be_free || !other->reuse_port || !options.reuse_port) {
       return Error{Errc::conflict, Side::operator_, EADDRINUSE};
     }
   }

@@ -2,7 +2,9 @@
 
 #include "base/json_writer.h"
 #include "cli/manual.h"
+#include "dialect/dialect.h"
 #include "io/linux_ring.h"
+#include "io/read_file.h"
 #include "net/tls.h"
 #include "ringpost/version.h"
 #include "sink/certificate.h"
@@ -12,8 +14,8 @@
 
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <fstream>
-#include <iterator>
 #include <map>
 
 namespace ringpost::sink {
@@ -39,15 +41,10 @@ struct Setup {
   bool json = false;
 };
 
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 /// The TLS side, or nullptr with `problem` set.
 std::unique_ptr<net::ServerTls> make_tls(const Setup& setup, std::string& problem) {
-  std::string certificate = read_file(setup.certificate_file);
-  std::string key = read_file(setup.key_file);
+  std::string certificate = io::read_file(setup.certificate_file).value_or("");
+  std::string key = io::read_file(setup.key_file).value_or("");
   if (setup.certificate_file.empty()) {
     Certificates made = make_certificates();
     certificate = std::move(made.leaf_pem);
@@ -105,7 +102,31 @@ void print_totals(const Setup& setup, const Receiver& receiver) {
   }
 }
 
+/// What is wrong with the options; empty if nothing is.
+std::string problem_of(const Options& options) {
+  if (!options.standard_secret.empty() && !standard_key(options.standard_secret)) {
+    return "--standard-secret must be whsec_ and base64";
+  }
+  if (options.expect > 0 && options.id_member.empty()) return "--expect needs --id-member";
+  for (const std::string& header : options.answer_headers) {
+    const size_t colon = header.find(':');
+    if (colon == std::string::npos || colon == 0 ||
+        header.find_first_of("\r\n") != std::string::npos) {
+      return "--answer-header must have the form 'Name: value'";
+    }
+  }
+  if (options.ledger_file.empty()) return "";
+  std::FILE* ledger = std::fopen(options.ledger_file.c_str(), "ae");
+  if (ledger == nullptr) return "--ledger " + options.ledger_file + " cannot be written";
+  std::fclose(ledger);
+  return "";
+}
+
 int run(const Setup& setup) {
+  if (const std::string problem = problem_of(setup.options); !problem.empty()) {
+    std::fprintf(stderr, "ringpost-sink: %s\n", problem.c_str());
+    return 2;
+  }
   const auto address = io::Address::parse(setup.listen);
   if (!address) {
     std::fprintf(stderr,
@@ -154,18 +175,31 @@ int run(const Setup& setup) {
   return receiver.totals().signatures_bad > 0 || lost ? 1 : 0;
 }
 
-}  // namespace
-}  // namespace ringpost::sink
+/// `--standard-secret` and so on: one for each dialect whose requests can be verified.
+void add_secret_options(CLI::App& app, std::vector<Secret>& secrets) {
+  for (const dialect::Dialect* dialect : dialect::all()) {
+    if (!dialect->verifies()) continue;
+    const std::string name{dialect->name()};
+    app.add_option_function<std::string>(
+        "--" + name + "-secret",
+        [&secrets, dialect](const std::string& text) {
+          const std::string_view objection = dialect->object_to_secret(text);
+          if (!objection.empty())
+            throw CLI::ValidationError("the secret " + std::string{objection});
+          secrets.push_back({dialect, text});
+        },
+        "Verify requests of the " + name + " dialect with this");
+  }
+}
 
-int main(int argc, char** argv) {
-  using ringpost::sink::Fault;
-  ringpost::sink::Setup setup;
-  ringpost::sink::Options& options = setup.options;
+int run(int argc, char** argv) {
+  Setup setup;
+  Options& options = setup.options;
   CLI::App app{
       "A webhook receiver that counts, verifies and misbehaves on request.\n"
       "Ends on SIGINT or SIGTERM with a summary.",
       "ringpost-sink"};
-  app.set_version_flag("--version", std::string("ringpost-sink ") + ringpost::version);
+  app.set_version_flag("--version", std::string("ringpost-sink ") + version);
   app.add_option("--listen", setup.listen, "Where: IP:port or unix:/path; port 0 picks one")
       ->capture_default_str();
   app.add_flag("--plain", setup.plain, "Plain http instead of TLS");
@@ -173,10 +207,7 @@ int main(int argc, char** argv) {
                  "PEM; without it one is made for loopback");
   app.add_option("--key", setup.key_file, "PEM key of --certificate");
   app.add_option("--ca-out", setup.ca_out, "Write the CA of the made certificate here");
-  app.add_option("--standard-secret", options.standard_secret,
-                 "Verify Standard Webhooks signatures with this secret (whsec_…)");
-  app.add_option("--bitrise-secret", options.bitrise_secret,
-                 "Verify Bitrise-Hook-Signature with this");
+  add_secret_options(app, options.secrets);
   app.add_option("--status", options.status, "Status of every answer")
       ->check(CLI::Range(200, 599))
       ->capture_default_str();
@@ -185,14 +216,14 @@ int main(int argc, char** argv) {
                  "'Name: value' for every answer; repeatable");
   app.add_option("--delay-ms", setup.delay_ms, "Wait so long before each answer");
   app.add_option("--fail-first", options.fail_first, "Answer the first N requests with 503");
-  app.add_option("--fault", options.fault, "none, reset, hang, drip, endless, huge or cut")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Fault>{{"none", Fault::none},
-                                                                       {"reset", Fault::reset},
-                                                                       {"hang", Fault::hang},
-                                                                       {"drip", Fault::drip},
-                                                                       {"endless", Fault::endless},
-                                                                       {"huge", Fault::huge},
-                                                                       {"cut", Fault::cut}}));
+  const std::map<std::string, Fault> faults{{"none", Fault::none},       {"reset", Fault::reset},
+                                            {"hang", Fault::hang},       {"drip", Fault::drip},
+                                            {"endless", Fault::endless}, {"huge", Fault::huge},
+                                            {"cut", Fault::cut}};
+  app.add_option_function<std::string>(
+         "--fault", [&](const std::string& name) { options.fault = faults.at(name); },
+         "What happens after a request")
+      ->check(CLI::IsMember(faults));
   app.add_flag("--print", options.print, "Show every request");
   app.add_option(
       "--ledger", options.ledger_file,
@@ -216,5 +247,17 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   options.delay = std::chrono::milliseconds{setup.delay_ms};
-  return ringpost::sink::run(setup);
+  return run(setup);
+}
+
+}  // namespace
+}  // namespace ringpost::sink
+
+int main(int argc, char** argv) {
+  try {
+    return ringpost::sink::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "ringpost-sink: %s\n", error.what());
+    return 1;
+  }
 }

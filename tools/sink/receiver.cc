@@ -1,20 +1,37 @@
 #include "sink/receiver.h"
 
 #include "base/log.h"
-#include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "crypto/hex.h"
+#include "dialect/dialect.h"
 #include "http/serialiser.h"
 
 #include <simdjson.h>
 
-#include <array>
-#include <cstring>
-
 namespace ringpost::sink {
 namespace {
 
+using Kind = dialect::Verdict::Kind;
+
 constexpr uint64_t body_bytes_max = 64u << 20;
+
+const char* word_for(Kind kind) {
+  switch (kind) {
+    case Kind::authentic: return "good";
+    case Kind::refuted: return "bad";
+    case Kind::not_signed: break;
+  }
+  return "none";
+}
+
+/// What names the delivery in whichever dialect the request is; empty: nothing does.
+std::string delivery_of(const http::Request& request) {
+  const dialect::Received received{request.headers, as_bytes(request.body)};
+  for (const dialect::Dialect* dialect : dialect::all()) {
+    if (const auto id = dialect->delivery_of(received); !id.empty()) return std::string{id};
+  }
+  return {};
+}
 
 std::string answer_text(const Options& options, uint16_t status) {
   std::string text = "HTTP/1.1 " + std::to_string(status) + " " +
@@ -145,14 +162,15 @@ class Connection final : public net::StreamOwner {
   bool closing_ = false;
 };
 
+std::optional<crypto::HmacSha256Key> standard_key(std::string_view secret) {
+  if (secret.starts_with("whsec_")) secret.remove_prefix(6);
+  const auto key = crypto::base64_decode(secret);
+  if (!key || key->empty()) return std::nullopt;
+  return crypto::HmacSha256Key{as_bytes(*key)};
+}
+
 Receiver::Receiver(io::Ring& ring, io::Socket listener, net::ServerTls* tls, const Options& options)
     : ring_(ring), listener_(listener), tls_(tls), options_(options) {
-  if (!options.standard_secret.empty()) {
-    std::string_view secret = options.standard_secret;
-    if (secret.starts_with("whsec_")) secret.remove_prefix(6);
-    if (const auto key = crypto::base64_decode(secret)) standard_key_.emplace(as_bytes(*key));
-  }
-  if (!options.bitrise_secret.empty()) bitrise_key_.emplace(as_bytes(options.bitrise_secret));
   if (!options.ledger_file.empty()) ledger_ = std::fopen(options.ledger_file.c_str(), "ae");
   ring_.accept<&Receiver::on_accept>(*this, accepting_, listener_);
 }
@@ -167,38 +185,29 @@ void Receiver::on_accept(const io::Outcome& outcome) {
   connections_.insert(new Connection(*this, outcome.socket()));
 }
 
-/// "good", "bad", or "none" when there is nothing to verify or to verify with.
-const char* Receiver::verify(const http::Request& request) {
-  const std::string_view standard = request.header("webhook-signature");
-  if (standard_key_ && !standard.empty()) {
-    const std::array parts{as_bytes(request.header("webhook-id")), as_bytes("."),
-                           as_bytes(request.header("webhook-timestamp")), as_bytes("."),
-                           as_bytes(request.body)};
-    const std::string expected =
-        "v1," + crypto::base64_encode(crypto::bytes_of(standard_key_->sign(parts)));
-    return crypto::constant_time_equal(as_bytes(standard), as_bytes(expected)) ? "good" : "bad";
+/// By the first of the secrets whose dialect finds something to verify.
+dialect::Verdict Receiver::verify(const http::Request& request) const {
+  dialect::Verdict verdict = dialect::not_signed("there is no secret to verify it with");
+  for (const Secret& secret : options_.secrets) {
+    verdict = secret.dialect->verify({request.headers, as_bytes(request.body)}, secret.text,
+                                     {.now = ring_.wall_now()});
+    if (verdict.kind != Kind::not_signed) break;
   }
-  const std::string_view bitrise = request.header("bitrise-hook-signature");
-  if (bitrise_key_ && !bitrise.empty()) {
-    const std::string expected =
-        "sha256=" +
-        crypto::hex_encode(crypto::bytes_of(bitrise_key_->sign(as_bytes(request.body))));
-    return crypto::constant_time_equal(as_bytes(bitrise), as_bytes(expected)) ? "good" : "bad";
-  }
-  return "none";
+  return verdict;
 }
 
 uint16_t Receiver::take(const http::Request& request) {
   ++totals_.requests;
-  const char* signature = verify(request);
-  if (std::strcmp(signature, "good") == 0) {
-    ++totals_.signatures_good;
-  } else if (std::strcmp(signature, "bad") == 0) {
-    ++totals_.signatures_bad;
-  } else {
-    ++totals_.unsigned_requests;
+  const Judgement judgement{
+      .signature = verify(request),
+      .delivery = delivery_of(request),
+      .status = totals_.requests <= options_.fail_first ? uint16_t{503} : options_.status};
+  switch (judgement.signature.kind) {
+    case Kind::authentic: ++totals_.signatures_good; break;
+    case Kind::refuted: ++totals_.signatures_bad; break;
+    case Kind::not_signed: ++totals_.unsigned_requests; break;
   }
-  const std::string delivery{request.header("ringpost-delivery")};
+  const std::string& delivery = judgement.delivery;
   if (!delivery.empty() && !deliveries_.insert(delivery).second) ++totals_.duplicates;
   if (!options_.id_member.empty()) {
     simdjson::dom::parser parser;
@@ -208,25 +217,29 @@ uint16_t Receiver::take(const http::Request& request) {
       numbers_.insert(number);
     }
   }
-  const uint16_t status = totals_.requests <= options_.fail_first ? 503 : options_.status;
-  if (status >= 200 && status < 300) ++totals_.answered_2xx;
-  note(request, signature, status);
-  return status;
+  if (judgement.status >= 200 && judgement.status < 300) ++totals_.answered_2xx;
+  note(request, judgement);
+  return judgement.status;
 }
 
-void Receiver::note(const http::Request& request, const char* signature, uint16_t status) {
+void Receiver::note(const http::Request& request, const Judgement& judgement) {
+  const char* signature = word_for(judgement.signature.kind);
   if (ledger_ != nullptr) {
     const std::string hash =
         crypto::hex_encode(crypto::bytes_of(crypto::sha256(as_bytes(request.body))));
-    std::fprintf(
-        ledger_, "%lld\t%s\t%s\t%s\t%s\t%u\n", static_cast<long long>(to_unix_ns(ring_.wall_now())),
-        printable(request.header("ringpost-delivery")).c_str(),
-        printable(request.header("ringpost-attempt")).c_str(), hash.c_str(), signature, status);
+    std::fprintf(ledger_, "%lld\t%s\t%s\t%s\t%s\t%u\n",
+                 static_cast<long long>(to_unix_ns(ring_.wall_now())),
+                 printable(judgement.delivery).c_str(),
+                 printable(request.header("ringpost-attempt")).c_str(), hash.c_str(), signature,
+                 judgement.status);
     std::fflush(ledger_);  // A killed sink has noted what it answered.
   }
   if (!options_.print) return;
   std::printf("%s %s  signature %s  answered %u\n", request.method.c_str(),
-              printable(request.target).c_str(), signature, status);
+              printable(request.target).c_str(), signature, judgement.status);
+  if (judgement.signature.kind == Kind::refuted) {
+    std::printf("  because %s\n", printable(judgement.signature.reason).c_str());
+  }
   for (const http::Header& header : request.headers) {
     std::printf("  %s: %s\n", printable(header.name).c_str(), printable(header.value).c_str());
   }

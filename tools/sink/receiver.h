@@ -1,6 +1,6 @@
 #pragma once
 
-#include "crypto/hmac.h"
+#include "dialect/verifier.h"
 #include "http/message.h"
 #include "http/request_parser.h"
 #include "io/ring.h"
@@ -9,12 +9,22 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
+namespace ringpost::dialect {
+class Dialect;
+}
+
 namespace ringpost::sink {
+
+/// What requests of one dialect are verified with.
+struct Secret {
+  const dialect::Dialect* dialect = nullptr;
+  std::string text;  ///< The dialect has no objection to it.
+};
 
 /// How the receiver misbehaves after reading a request.
 enum class Fault : uint8_t {
@@ -34,8 +44,7 @@ struct Options {
   Duration delay{};
   Fault fault = Fault::none;
   uint64_t fail_first = 0;      ///< The first so many requests get 503, whatever `status` says.
-  std::string standard_secret;  ///< Verify requests of the standard dialect with this secret.
-  std::string bitrise_secret;   ///< Likewise, Bitrise.
+  std::vector<Secret> secrets;  ///< At most one for each dialect.
   bool print = false;           ///< Show every request.
   std::string ledger_file;      ///< Append one line per request.
   std::string id_member;        ///< Member of the body that numbers the events from 1, for loss.
@@ -45,13 +54,16 @@ struct Options {
 struct Totals {
   uint64_t requests = 0;
   uint64_t answered_2xx = 0;
-  uint64_t duplicates = 0;  ///< Delivery ids seen before.
+  uint64_t duplicates = 0;  ///< Deliveries seen before, by the id that their dialect gives them.
   uint64_t signatures_good = 0;
   uint64_t signatures_bad = 0;
   uint64_t unsigned_requests = 0;  ///< No signature to verify, or no secret to verify it with.
   uint64_t malformed = 0;
   uint64_t connections = 0;
 };
+
+/// The key in a Standard Webhooks secret, `whsec_` and base64; nothing if it is none.
+std::optional<crypto::HmacSha256Key> standard_key(std::string_view secret);
 
 class Connection;
 
@@ -75,15 +87,18 @@ class Receiver {
   void on_accept(const io::Outcome& outcome);
   /// Counts, verifies and notes a request. @returns the status to answer with.
   uint16_t take(const http::Request& request);
-  void note(const http::Request& request, const char* signature, uint16_t status);
-  const char* verify(const http::Request& request);
+  struct Judgement {
+    dialect::Verdict signature;
+    std::string delivery;  ///< Empty: unknown.
+    uint16_t status = 0;   ///< Of the answer.
+  };
+  dialect::Verdict verify(const http::Request& request) const;
+  void note(const http::Request& request, const Judgement& judgement);
 
   io::Ring& ring_;
   const io::Socket listener_;
   net::ServerTls* const tls_;
   const Options options_;
-  std::optional<crypto::HmacSha256Key> standard_key_;
-  std::optional<crypto::HmacSha256Key> bitrise_key_;
   std::FILE* ledger_ = nullptr;
   io::Completion accepting_;
   io::Completion closing_;

@@ -33,7 +33,8 @@ Problem store_failed(const Error& error);
 /// What `GET /v1/status` tells besides counters.
 struct StatusFacts {
   Duration uptime{};
-  std::optional<Error> storage_failure;
+  std::optional<Error> storage_failure;   ///< Final: nothing is taken until a restart.
+  std::optional<Error> storage_shortage;  ///< Passes: no segment can be prepared just now.
   uint64_t journal_bytes = 0;
 };
 
@@ -50,7 +51,7 @@ class WebhookApi {
   Answer remove(const Call& call);
   /// @param active  enable or disable.
   Answer set_active(const Call& call, bool active);
-  /// The old secret is void at once; the body may name the new one.
+  /// The body may name the new secret, and for how long the old one signs beside it.
   Answer rotate_secret(const Call& call);
 
  private:
@@ -80,6 +81,8 @@ class DeliveryApi {
   Answer show(const Call& call);
   /// With When::stored, `redelivery` is to be sent, and `response` once its event is durable.
   Answer redeliver(const Call& call, Outgoing& outgoing);
+  /// Sends a webhook an event of type `ping`; the answer as for `redeliver`.
+  Answer ping(const Call& call, Outgoing& outgoing);
   Answer show_event(const Call& call);
 
  private:
@@ -88,6 +91,7 @@ class DeliveryApi {
     journal::EventRef event;
   };
   std::variant<Found, Problem> find(const Call& call);
+  Answer answer_new(const Outgoing& outgoing, const subscription::Webhook& webhook);
   std::variant<journal::EventRef, Problem> repeat(const Found& found,
                                                   const subscription::Webhook& webhook,
                                                   const Call& call,

@@ -16,14 +16,15 @@ using subscription::Token;
 
 std::variant<const Token*, AuthenticationFailure> Authenticator::authenticate(
     const Question& question) {
-  const std::string_view text = http::presented_token(question.request, question.form);
+  const std::string_view text =
+      http::presented_token(question.request, question.form, question.other_header);
   const Token* token =
       text.empty() ? nullptr : table_.current().token(crypto::sha256(as_bytes(text)));
   if (token != nullptr && !token->expired(question.wall_now)) {
     if (token->allows(question.scope)) return token;
     return AuthenticationFailure{Reason::scope};
   }
-  if (!question.request.has_header("authorization")) return AuthenticationFailure{};
+  if (text.empty() && !question.request.has_header("authorization")) return AuthenticationFailure{};
   counters_.add(Counter::tokens_refused);
   const uint32_t wait_s = throttle_.on_failure(question.peer, question.now);
   if (wait_s == 0) return AuthenticationFailure{Reason::refused};

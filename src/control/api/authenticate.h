@@ -8,6 +8,7 @@
 #include "subscription/table.h"
 
 #include <cstdint>
+#include <string_view>
 #include <variant>
 
 namespace ringpost::control {
@@ -38,6 +39,7 @@ class Authenticator {
     const io::Address& peer;
     subscription::Scope scope;
     http::TokenForm form = http::TokenForm::bearer;
+    std::string_view other_header{};  ///< See http::presented_token.
     WallTime wall_now{};
     Instant now{};
   };

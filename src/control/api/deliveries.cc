@@ -234,13 +234,29 @@ Answer DeliveryApi::redeliver(const Call& call, Outgoing& outgoing) {
   if (auto* problem = std::get_if<Problem>(&repeated)) return refuse(*problem);
   outgoing = {std::move(std::get<EventRef>(repeated)),
               subscription::owner_shard(*webhook, shard_count_)};
+  return answer_new(outgoing, *webhook);
+}
 
+Answer DeliveryApi::ping(const Call& call, Outgoing& outgoing) {
+  const auto id = Ulid::parse(call.id());
+  const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
+  if (webhook == nullptr) return refuse(refusal(404, "there is no such webhook"));
+  if (!webhook->active()) {
+    return refuse(refusal(409, "the webhook is not active: enable it before you try it out"));
+  }
+  const std::string data = dialect::of(*webhook).ping(*webhook, call.base_url);
+  outgoing = ping_for(*webhook, data, call.now, random_, shard_count_);
+  return answer_new(outgoing, *webhook);
+}
+
+/// A delivery that waits for its event to be durable.
+Answer DeliveryApi::answer_new(const Outgoing& outgoing, const Webhook& webhook) {
   DeliveryFacts facts;
-  facts.webhook_number = webhook->number;
-  facts.id = journal::delivery_id(outgoing.event->view().uid, webhook->number);
+  facts.webhook_number = webhook.number;
+  facts.id = journal::delivery_id(outgoing.event->view().uid, webhook.number);
   std::string body;
   JsonWriter json(body);
-  begin_delivery(json, {facts, outgoing.event->view(), webhook});
+  begin_delivery(json, {facts, outgoing.event->view(), &webhook});
   json.key("attempts").begin_array().end_array().end_object();
   Answer answer = answer_json(202, std::move(body));
   answer.response.headers.push_back({"Location", "/v1/deliveries/" + facts.id.to_text()});

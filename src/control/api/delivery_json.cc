@@ -1,6 +1,6 @@
 #include "control/api/delivery_json.h"
 
-#include "http/syntax.h"
+#include "api/logged_head.h"
 #include "net/tls.h"
 
 #include <algorithm>
@@ -12,54 +12,8 @@ using journal::OutcomeView;
 
 namespace {
 
-using Lines = std::vector<http::FieldLine>;
-
 bool is_start(const OutcomeView& outcome) {
   return outcome.status == journal::DeliveryStatus::in_flight;
-}
-
-/// A recorded head: its first line and its headers. What is not a header line is left out: a far
-/// end's bytes are shown, not believed.
-std::pair<std::string_view, Lines> parse_head(std::string_view head) {
-  Lines lines;
-  std::string_view first;
-  bool at_first = true;
-  while (!head.empty()) {
-    const size_t end = std::min(head.find('\n'), head.size());
-    std::string_view line = head.substr(0, end);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    head.remove_prefix(std::min(end + 1, head.size()));
-    if (std::exchange(at_first, false)) {
-      first = line;
-    } else if (const auto field = http::parse_field_line(line)) {
-      lines.push_back(*field);
-    }
-  }
-  return {first, lines};
-}
-
-/// RFC 9110, 5.3: fields of one name are one list.
-void write_headers(JsonWriter& json, const Lines& lines) {
-  json.key("headers").begin_object();
-  for (auto line = lines.begin(); line != lines.end(); ++line) {
-    const auto same_name = [&](const http::FieldLine& other) {
-      return http::equal_ignoring_case(other.name, line->name);
-    };
-    if (std::any_of(lines.begin(), line, same_name)) continue;
-    std::string value{line->value};
-    for (auto other = line + 1; other != lines.end(); ++other) {
-      if (same_name(*other)) value.append(", ").append(other->value);
-    }
-    json.member(line->name, value);
-  }
-  json.end_object();
-}
-
-std::string_view value_of(const Lines& lines, std::string_view name) {
-  for (const http::FieldLine& line : lines) {
-    if (http::equal_ignoring_case(line.name, name)) return line.value;
-  }
-  return {};
 }
 
 void write_error(JsonWriter& json, const Error* error) {
@@ -78,20 +32,19 @@ void write_error(JsonWriter& json, const Error* error) {
 void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeView& outcome,
                    bool with_body) {
   json.key("request");
-  const auto [first, lines] = parse_head(outcome.request_head);
-  if (first.empty()) {  // The attempt ended before there was a request.
+  const api::LoggedHead head = api::parse_logged_head(outcome.request_head);
+  if (head.first_line.empty()) {  // The attempt ended before there was a request.
     json.null();
     return;
   }
-  const size_t space = std::min(first.find(' '), first.size());
-  const std::string_view rest = first.substr(std::min(space + 1, first.size()));
   const bool tls = parts.webhook == nullptr || parts.webhook->destination.tls;
-  std::string url = tls ? "https://" : "http://";
-  url.append(value_of(lines, "host")).append(rest.substr(0, rest.find(' ')));
-  json.begin_object().member("method", first.substr(0, space)).member("url", url);
-  write_headers(json, lines);
+  json.begin_object().member("method", head.method()).member("url", head.url(tls)).key("headers");
+  api::write_headers(json, head);
   if (with_body) {
-    const Bytes sent = outcome.request_body.empty() ? parts.event.data : outcome.request_body;
+    // What is not recorded was the event's data; but a question, by OPTIONS, has no body.
+    const bool is_question = first.starts_with("OPTIONS ");
+    const Bytes sent =
+        is_question || !outcome.request_body.empty() ? outcome.request_body : parts.event.data;
     json.member("body", as_text(sent)).member("truncated", outcome.request_truncated);
   } else {
     json.key("body").null();
@@ -105,8 +58,8 @@ void write_response(JsonWriter& json, const OutcomeView& outcome) {
     json.null();
     return;
   }
-  json.begin_object().member("status", outcome.http_status);
-  write_headers(json, parse_head(outcome.response_head).second);
+  json.begin_object().member("status", outcome.http_status).key("headers");
+  api::write_headers(json, api::parse_logged_head(outcome.response_head));
   json.member("body", as_text(outcome.response_body))
       .member("truncated", outcome.response_truncated)
       .end_object();

@@ -23,6 +23,7 @@ constexpr std::array routes = {
     route(Operation::webhook_disable, "POST", "/v1/webhooks/{id}/disable", Scope::webhooks_write),
     route(Operation::webhook_rotate_secret, "POST", "/v1/webhooks/{id}/rotate-secret",
           Scope::webhooks_write),
+    route(Operation::webhook_ping, "POST", "/v1/webhooks/{id}/ping", Scope::webhooks_write),
     route(Operation::webhook_deliveries, "GET", "/v1/webhooks/{id}/deliveries",
           Scope::deliveries_read),
     route(Operation::delivery_show, "GET", "/v1/deliveries/{id}", Scope::deliveries_read),
@@ -34,6 +35,8 @@ constexpr std::array routes = {
     route(Operation::token_list, "GET", "/v1/tokens", Scope::admin),
     route(Operation::token_delete, "DELETE", "/v1/tokens/{id}", Scope::admin),
     route(Operation::audit_list, "GET", "/v1/audit", Scope::admin),
+    api::Route{static_cast<uint16_t>(Operation::openapi_show), "GET", "/v1/openapi.json", Scope{},
+               api::Access::open},
 };
 
 }  // namespace

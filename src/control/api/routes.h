@@ -17,6 +17,7 @@ enum class Operation : uint16_t {
   webhook_enable,
   webhook_disable,
   webhook_rotate_secret,
+  webhook_ping,
   webhook_deliveries,
   delivery_show,
   delivery_redeliver,
@@ -26,6 +27,7 @@ enum class Operation : uint16_t {
   token_list,
   token_delete,
   audit_list,
+  openapi_show,
 };
 
 /// The native API's table.

@@ -28,9 +28,10 @@ void write_latency(JsonWriter& json, std::string_view key,
 
 void write_storage(JsonWriter& json, const StatusFacts& facts) {
   json.key("storage").begin_object();
-  json.member("state", facts.storage_failure ? "failed" : "ok").key("detail");
-  if (facts.storage_failure) {
-    json.value(describe(*facts.storage_failure));
+  const auto& problem = facts.storage_failure ? facts.storage_failure : facts.storage_shortage;
+  json.member("state", facts.storage_failure ? "failed" : problem ? "short" : "ok").key("detail");
+  if (problem) {
+    json.value(describe(*problem));
   } else {
     json.null();
   }

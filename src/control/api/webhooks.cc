@@ -1,6 +1,7 @@
 #include "base/json_writer.h"
 #include "control/api/api.h"
 #include "control/webhook_changes.h"
+#include "crypto/random.h"
 #include "dialect/dialect.h"
 
 #include <utility>
@@ -14,6 +15,8 @@ namespace {
 
 /// The operation whose answer shows the secret.
 constexpr std::string_view rotation = "webhook.rotate_secret";
+constexpr uint32_t overlap_s_default = 24 * 3600;
+constexpr uint32_t overlap_s_max = 30 * 24 * 3600;
 
 Problem no_webhook() {
   return refusal(404, "there is no such webhook");
@@ -29,6 +32,36 @@ std::string to_json(const Webhook& webhook, bool with_secret) {
   JsonWriter json(body);
   write_webhook(json, webhook, with_secret);
   return body;
+}
+
+/// Puts a new secret in the place of the present one, which signs beside it for a while if the
+/// dialect can do that. One that a former rotation kept is given up.
+std::optional<Problem> rotate(simdjson::dom::object body, WallTime now, Webhook& webhook) {
+  const dialect::Dialect& dialect = dialect::of(webhook);
+  std::string secret = dialect.next_secret(webhook);
+  if (secret.empty()) secret = crypto::token("", 32);  // It makes none, and takes any text.
+  uint32_t overlap_s = dialect.signs_twice() ? overlap_s_default : 0;
+  for (const auto [name, value] : body) {
+    std::optional<Problem> problem;
+    if (name == "secret") {
+      problem = read(value, "secret", api::webhook_secret_bytes_max, secret);
+    } else if (name == "overlap_s") {
+      problem = read(value, "overlap_s", 0, overlap_s_max, overlap_s);
+    } else {
+      problem = invalid(name, "is not a member of this request");
+    }
+    if (problem) return problem;
+  }
+  if (auto problem = check_secret(webhook.dialect, secret)) return problem;
+  if (overlap_s > 0 && !dialect.signs_twice()) {
+    return invalid("overlap_s", "must be 0: requests of this dialect carry one signature");
+  }
+  if (secret == webhook.secret) return invalid("secret", "is the present one");
+  const bool overlaps = overlap_s > 0 && !webhook.secret.empty();
+  webhook.previous_secret = overlaps ? webhook.secret : std::string{};
+  webhook.previous_secret_until = overlaps ? now + std::chrono::seconds{overlap_s} : WallTime{};
+  webhook.secret = std::move(secret);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -152,19 +185,13 @@ Answer WebhookApi::rotate_secret(const Call& call) {
   JsonBody body;
   if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
-  changed.secret = dialect::of(changed).mint_secret();
-  for (const auto [name, value] : body.root()) {
-    if (name != "secret") return refuse(invalid(name, "is not a member of this request"));
-    if (auto problem = read(value, "secret", api::webhook_secret_bytes_max, changed.secret)) {
-      return refuse(*problem);
-    }
-  }
-  if (auto problem = check_secret(changed.dialect, changed.secret)) return refuse(*problem);
+  if (auto problem = rotate(body.root(), call.now, changed)) return refuse(*problem);
   return store(call, std::move(changed), rotation);
 }
 
 Answer WebhookApi::store(const Call& call, Webhook webhook, std::string_view operation) {
   if (!call.token->covers(webhook.sources)) return refuse(beyond_token());
+  if (webhook.previous_secret_until <= call.now) webhook.previous_secret.clear();  // It is over.
   auto members = changed_members(*registry_.find(webhook.number), webhook);
   webhook.updated_at = call.now;
   const auto updated = registry_.update(std::move(webhook));

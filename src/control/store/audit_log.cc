@@ -125,15 +125,15 @@ Result<AuditLog::Pruned> AuditLog::prune(std::optional<WallTime> oldest) {
   prune_.bind(2, entries_max);
   prune_.bind(3, oldest ? to_unix_ns(*oldest) : std::numeric_limits<int64_t>::min());
   if (auto done = database_->run(prune_); !done) return done.error();
-  const int64_t removed = database_->changed_rows();
-  Result<Pruned> result{Pruned{.removed = removed}};
-  if (any_.step() == Statement::Step::row) {
-    result->any_left = any_.integer(0) != 0;
-  } else {
-    result = database_->fail(any_);
+  Pruned pruned{.removed = database_->changed_rows()};
+  if (any_.step() != Statement::Step::row) {
+    const Error error = database_->fail(any_);
+    any_.reset();
+    return error;
   }
+  pruned.any_left = any_.integer(0) != 0;
   any_.reset();
-  return result;
+  return pruned;
 }
 
 }  // namespace ringpost::control

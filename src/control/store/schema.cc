@@ -26,7 +26,8 @@ Result<void> seal_first_version(Database& database, const Sealer& sealer) {
 //
 // Numbers are 32 bits wide in memory and in the journal, and AUTOINCREMENT never gives one twice.
 // An id is a ULID as text; times are nanoseconds since 1970; lists are JSON. What is sealed is a
-// blob. A token without `expires_at` does not expire.
+// blob. A token without `expires_at` does not expire. `failing_ns` is not part of what was set up:
+// see FailingTimes.
 constexpr std::array<Migration, schema_version> migrations{{{R"sql(
 CREATE TABLE meta (
   name TEXT NOT NULL PRIMARY KEY,
@@ -75,6 +76,7 @@ ALTER TABLE webhook ADD COLUMN previous_secret BLOB NOT NULL DEFAULT x'';
 ALTER TABLE webhook ADD COLUMN previous_secret_until INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE webhook ADD COLUMN settings BLOB NOT NULL DEFAULT x'';
 ALTER TABLE webhook ADD COLUMN rate_per_second INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE webhook ADD COLUMN failing_ns INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE token ADD COLUMN sources TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE token ADD COLUMN expires_at INTEGER;
 CREATE TABLE audit (

@@ -152,6 +152,7 @@ Error Database::fail(int code) {
   const int system_errno = is_its_own && is_system ? sqlite3_system_errno(handle) : 0;
   const Error error = error_from_sqlite(code, system_errno);
   if (system_errno != 0) problem_ += ": " + describe(error);
+  if (error.code == Errc::corrupt) problem_ += "; restore it from a backup";
   return error;
 }
 

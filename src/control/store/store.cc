@@ -148,6 +148,7 @@ Result<void> Store::prepare_statements() {
       {&update_webhook_, "UPDATE webhook SET (" + webhook_columns() + ") = (" +
                              webhook_parameters() + ") WHERE number = " + number},
       {&delete_webhook_, "DELETE FROM webhook WHERE number = ?1"},
+      {&set_failing_, "UPDATE webhook SET failing_ns = ?1 WHERE number = ?2"},
       {&insert_token_, "INSERT INTO token (" + std::string{token_columns} + ") VALUES (" +
                            std::string{token_parameters} + ")"},
       {&delete_token_, "DELETE FROM token WHERE number = ?1"},
@@ -239,6 +240,24 @@ Result<void> Store::update_webhook(const subscription::Webhook& webhook) {
 Result<void> Store::delete_webhook(uint32_t number) {
   delete_webhook_.bind(1, int64_t{number});
   return change_one(delete_webhook_, "webhook", number);
+}
+
+Result<void> Store::set_failing(uint32_t number, Duration time) {
+  set_failing_.bind(1, int64_t{time.count()});
+  set_failing_.bind(2, int64_t{number});
+  return change_one(set_failing_, "webhook", number);
+}
+
+Result<void> Store::load_failing(const std::function<void(uint32_t, Duration)>& visit) {
+  auto rows = database_.prepare(
+      "SELECT number, failing_ns FROM webhook WHERE failing_ns > 0 ORDER BY number");
+  if (!rows) return rows.error();
+  while (true) {
+    const Statement::Step step = rows->step();
+    if (step == Statement::Step::failed) return database_.fail(*rows);
+    if (step == Statement::Step::done) return {};
+    visit(static_cast<uint32_t>(rows->integer(0)), Duration{rows->integer(1)});
+  }
 }
 
 Result<void> Store::insert_token(subscription::Token& token) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "control/store/audit_log.h"
 #include "control/store/keyring.h"
@@ -63,6 +64,12 @@ class Store {
   /// @returns Errc::not_found if there is none.
   Result<void> delete_webhook(uint32_t number);
 
+  /// How long every delivery to a webhook has failed; zero: it does not.
+  /// @returns Errc::not_found if there is no such webhook.
+  Result<void> set_failing(uint32_t number, Duration time);
+  /// Those that are not zero, by rising number.
+  Result<void> load_failing(const std::function<void(uint32_t number, Duration)>& visit);
+
   /// Assigns `token.number`. @returns Errc::conflict if the id or the hash is taken;
   /// Errc::malformed if organization or sources break the rules of patterns.h.
   Result<void> insert_token(subscription::Token& token);
@@ -107,6 +114,7 @@ class Store {
   Statement insert_webhook_;
   Statement update_webhook_;
   Statement delete_webhook_;
+  Statement set_failing_;
   Statement insert_token_;
   Statement delete_token_;
   Statement get_meta_;

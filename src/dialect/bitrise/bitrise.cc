@@ -1,13 +1,18 @@
 #include "dialect/bitrise/bitrise.h"
 
+#include "api/json_body.h"
+#include "base/json_writer.h"
 #include "crypto/hex.h"
 #include "crypto/hmac.h"
+#include "dialect/bitrise/api.h"
+#include "dialect/bitrise/groups.h"
 #include "dialect/dialect.h"
 #include "dialect/head.h"
 #include "http/syntax.h"
 
-#include <array>
 #include <optional>
+#include <span>
+#include <string>
 
 namespace ringpost::dialect::bitrise {
 namespace {
@@ -19,6 +24,8 @@ std::string_view app_slug(std::string_view source) {
   constexpr std::string_view kind = "app/";
   return source.starts_with(kind) ? source.substr(kind.size()) : source;
 }
+
+constexpr std::string_view signature_header = "Bitrise-Hook-Signature";
 
 /// The `bitrise` dialect: event type and app in headers; with a secret, an HMAC-SHA256 of the body
 /// alone, keyed with the secret's bytes as they are, in lower-case hexadecimal digits.
@@ -35,7 +42,7 @@ class BitriseRenderer final : public Renderer {
     append_header(head, "Bitrise-App-Id", app_slug(facts.event.source));
     if (key_) {
       const auto signature = key_->sign(facts.event.data);
-      head.append("Bitrise-Hook-Signature: sha256=");
+      head.append(signature_header).append(": sha256=");
       crypto::append_hex(head, crypto::bytes_of(signature));
       head.append("\r\n");
     }
@@ -66,12 +73,85 @@ class Bitrise final : public Dialect {
   bool writes_header(std::string_view name) const override {
     return Dialect::writes_header(name) || http::equal_ignoring_case(name, "bitrise-event-type") ||
            http::equal_ignoring_case(name, "bitrise-app-id") ||
-           http::equal_ignoring_case(name, "bitrise-hook-signature");
+           http::equal_ignoring_case(name, signature_header);
+  }
+
+  /// `{"events": ["build"]}`: groups instead of the types that `events` of the native API names.
+  std::optional<api::Problem> read_settings(std::string_view json,
+                                            Webhook& webhook) const override {
+    api::JsonBody body;
+    if (auto problem = body.parse(json)) return problem;
+    Settings settings = bitrise::read_settings(webhook);
+    for (const auto [name, value] : body.root()) {
+      const std::string member = "settings." + std::string{name};
+      std::optional<api::Problem> problem;
+      if (name == "events") {
+        problem = read_groups(value, member, settings.groups);
+        if (!problem) webhook.events = types_of(settings.groups);
+      } else if (name == "registered_by_addon") {
+        problem = api::read(value, member, settings.registered_by_addon);
+      } else {
+        problem = api::invalid(member, "is not a setting of this dialect");
+      }
+      if (problem) return problem;
+    }
+    bitrise::write_settings(settings, webhook);
+    return std::nullopt;
+  }
+
+  void write_settings(JsonWriter& json, const Webhook& webhook) const override {
+    json.begin_object();
+    const auto groups = groups_of(webhook);
+    if (!groups.empty() && types_of(groups) == webhook.events) {
+      json.key("events").begin_array();
+      for (const std::string& group : groups) json.value(group);
+      json.end_array();
+    }
+    json.member("registered_by_addon", bitrise::read_settings(webhook).registered_by_addon)
+        .end_object();
   }
 
   std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) const override {
     return std::make_unique<BitriseRenderer>(webhook);
   }
+
+  bool verifies() const override { return true; }
+
+  /// Signs no time: a request that was recorded verifies for ever.
+  Verdict verify(const Received& received, std::string_view secret,
+                 const Freshness&) const override {
+    if (!received.has_header(signature_header)) {
+      return not_signed("there is no Bitrise-Hook-Signature");
+    }
+    const std::string_view signature = received.header(signature_header);
+    if (signature.empty()) {
+      return refuted("Bitrise-Hook-Signature is empty, or stands more than once");
+    }
+    std::string wanted{signature.substr(0, signature.find('=') + 1)};
+    if (wanted == "sha256=") {
+      const crypto::HmacSha256Key key{as_bytes(secret)};
+      crypto::append_hex(wanted, crypto::bytes_of(key.sign(received.body)));
+    } else if (wanted == "sha1=") {  // Sent or planned once; never by us.
+      const auto digest = crypto::hmac_sha1(as_bytes(secret), received.body);
+      crypto::append_hex(wanted, std::as_bytes(std::span{digest}));
+    } else {
+      return refuted("Bitrise-Hook-Signature begins with neither \"sha256=\" nor \"sha1=\"");
+    }
+    if (crypto::constant_time_equal(as_bytes(signature), as_bytes(wanted))) return {};
+    return refuted("the signature does not fit body and secret");
+  }
+
+  std::span<const api::Route> routes() const override { return bitrise::routes(); }
+  bool owns_path(std::string_view path) const override { return path.starts_with("/v0.1/"); }
+  bool takes_bare_token() const override { return true; }
+  http::Response refuse(const api::Problem& problem) const override {
+    return bitrise::refuse(problem);
+  }
+  api::Answer handle(const api::Route& route, const api::Call& call,
+                     api::Management& management) const override {
+    return bitrise::handle(route, call, management);
+  }
+  std::string group(const Webhook& webhook) const override { return std::string{app_of(webhook)}; }
 };
 
 }  // namespace

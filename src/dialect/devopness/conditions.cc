@@ -1,5 +1,7 @@
 #include "dialect/devopness/conditions.h"
 
+#include "dialect/devopness/names.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -61,7 +63,11 @@ std::optional<ConditionsProblem> Conditions::Reader::check_path(std::string_view
     return refuse("path", "is no path: it " + std::string{objection});
   }
   const Path path = Path::constant(text);
-  if (roots_.empty() || std::ranges::find(roots_, path.root()) != roots_.end()) return std::nullopt;
+  if (roots_.empty()) return std::nullopt;
+  if (std::ranges::find(roots_, path.root()) != roots_.end()) {
+    if (!leads_to_relation(path)) return std::nullopt;
+    return refuse("path", "leads to a relation of the resource, which a hook cannot see");
+  }
   std::string reason = "begins with a name that is none of";
   for (const std::string_view root : roots_) {
     reason.append(root == roots_.front() ? " " : ", ").append(root);
@@ -148,9 +154,18 @@ bool Conditions::holds(const Condition& condition, json::Document& document) {
   return holds;
 }
 
+void Conditions::decide(std::string_view root, json::Document& document) {
+  std::erase_if(conditions_, [&](const Condition& one) {
+    if (one.path.root() != root) return false;
+    never_ = never_ || !holds(one, document);
+    return true;
+  });
+}
+
 bool Conditions::hold(json::Document& document) const {
-  return std::ranges::all_of(conditions_,
-                             [&document](const Condition& one) { return holds(one, document); });
+  return !never_ && std::ranges::all_of(conditions_, [&document](const Condition& one) {
+    return holds(one, document);
+  });
 }
 
 }  // namespace ringpost::dialect::devopness

@@ -47,7 +47,11 @@ class Conditions {
   /// No restriction.
   Conditions() = default;
 
-  bool empty() const { return conditions_.empty(); }
+  bool empty() const { return conditions_.empty() && !never_; }
+
+  /// Judges the conditions whose paths begin with `root` once and for all: what they look at is in
+  /// `document`, and does not come with the events.
+  void decide(std::string_view root, json::Document& document);
 
   /// Whether all hold for `document`. Allocates nothing once `document` is warm.
   bool hold(json::Document& document) const;
@@ -64,6 +68,7 @@ class Conditions {
   static bool holds(const Condition& condition, json::Document& document);
 
   std::vector<Condition> conditions_;
+  bool never_ = false;  ///< A condition that was decided does not hold.
 };
 
 }  // namespace ringpost::dialect::devopness

@@ -53,6 +53,10 @@ class Template {
 
   Form form() const { return form_; }
   size_t expansions_count() const { return paths_.size(); }
+  /// The text before the first expansion; of a target_url at least scheme, host and port.
+  std::string_view beginning() const {
+    return std::string_view{fixed_}.substr(0, ends_.empty() ? fixed_.size() : ends_.front());
+  }
 
   /// Whether an expansion shows what stands at `secret`: names it, or what it is a part of.
   bool shows(const json::Path& secret) const;

@@ -1,6 +1,7 @@
 #include "dialect/devopness/template_compiler.h"
 
 #include "base/json_writer.h"
+#include "dialect/devopness/names.h"
 #include "http/syntax.h"
 #include "http/url.h"
 #include "json/text.h"
@@ -64,7 +65,12 @@ size_t authority_end(std::string_view url) {
 }  // namespace
 
 TemplateCompiler::Complaint TemplateCompiler::check_root(const json::Path& path) const {
-  if (std::ranges::find(roots_, path.root()) != roots_.end()) return std::nullopt;
+  if (std::ranges::find(roots_, path.root()) != roots_.end()) {
+    if (!leads_to_relation(path)) return std::nullopt;
+    return TemplateProblem{excerpt(path.text()) +
+                           " leads to a relation of the resource: only its "
+                           "own members and application.source_provider.access_token can be named"};
+  }
   std::string reason = excerpt(path.text()) + " begins with a name that is none of";
   for (const std::string_view root : roots_) {
     reason.append(root == roots_.front() ? " " : ", ").append(root);

@@ -72,21 +72,21 @@ TEST(RelayWebhook, GetsNothingOfTheTimeInWhichItWasDisabled) {
   EXPECT_EQ(small.received("three"), 1u);
 }
 
-TEST(RelayWebhook, IsBrokenByTheAnswer410) {
+TEST(RelayWebhook, IsDisabledByTheAnswer410) {
   SmallWorld small;
   small.answer = [](const Request&) { return Answer{.status = 410}; };
   const std::string hook = small.hook();
   ASSERT_EQ(small.post("gone"), 202);
   ASSERT_TRUE(small.settle());
   small.world.run_for(seconds{1});
-  EXPECT_EQ(small.api.webhook_member(hook, "state"), "broken");
+  EXPECT_EQ(small.api.webhook_member(hook, "state"), "disabled");
   EXPECT_NE(small.api.webhook_member(hook, "state_reason").find("410"), std::string::npos);
   EXPECT_EQ(small.delivery(hook, "gone").status, "dead");
   ASSERT_EQ(small.post("later"), 202);
   small.world.run_for(seconds{10});
   EXPECT_EQ(small.receiver.requests().size(), 1u);
   small.restart();
-  EXPECT_EQ(small.api.webhook_member(hook, "state"), "broken");
+  EXPECT_EQ(small.api.webhook_member(hook, "state"), "disabled");
 }
 
 TEST(RelayDelivery, WaitsAsLongAsRetryAfterAsks) {

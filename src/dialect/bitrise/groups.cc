@@ -1,0 +1,89 @@
+#include "dialect/bitrise/groups.h"
+
+#include "api/json_body.h"
+#include "base/json_writer.h"
+
+#include <algorithm>
+
+namespace ringpost::dialect::bitrise {
+
+namespace dom = simdjson::dom;
+using subscription::Webhook;
+
+namespace {
+
+constexpr std::string_view all = "all";
+constexpr std::string_view build = "build";
+constexpr std::string_view pipeline = "pipeline";
+
+bool contains(const std::vector<std::string>& groups, std::string_view group) {
+  return std::ranges::find(groups, group) != groups.end();
+}
+
+}  // namespace
+
+Settings read_settings(const Webhook& webhook) {
+  Settings settings;
+  if (webhook.settings.empty()) return settings;
+  dom::parser parser;
+  dom::element root;
+  if (parser.parse(webhook.settings).get(root) != simdjson::SUCCESS) return settings;
+  dom::array groups;
+  if (root["events"].get(groups) == simdjson::SUCCESS) {
+    for (const dom::element group : groups) {
+      std::string_view text;
+      if (group.get(text) == simdjson::SUCCESS) settings.groups.emplace_back(text);
+    }
+  }
+  if (root["registered_by_addon"].get(settings.registered_by_addon) != simdjson::SUCCESS) {
+    settings.registered_by_addon = false;
+  }
+  return settings;
+}
+
+void write_settings(const Settings& settings, Webhook& webhook) {
+  webhook.settings.clear();
+  JsonWriter json{webhook.settings};
+  json.begin_object().key("events").begin_array();
+  for (const std::string& group : settings.groups) json.value(group);
+  json.end_array().member("registered_by_addon", settings.registered_by_addon).end_object();
+}
+
+std::optional<api::Problem> read_groups(dom::element value, std::string_view member,
+                                        std::vector<std::string>& groups) {
+  dom::array entries;
+  if (auto problem = api::read_array(value, member, groups_max, entries)) return problem;
+  if (entries.size() == 0) return api::invalid(member, "must have at least one entry");
+  std::vector<std::string> read;
+  for (const dom::element entry : entries) {
+    std::string_view group;
+    if (entry.get(group) != simdjson::SUCCESS ||
+        (group != all && group != build && group != pipeline)) {
+      return api::invalid(std::string{member} + "[" + std::to_string(read.size()) + "]",
+                          "must be \"all\", \"build\" or \"pipeline\"");
+    }
+    read.emplace_back(group);
+  }
+  groups = std::move(read);
+  return std::nullopt;
+}
+
+std::vector<std::string> types_of(const std::vector<std::string>& groups) {
+  if (contains(groups, all)) return {"*"};
+  if (contains(groups, build)) return {"build/triggered", "build/finished"};
+  return {};
+}
+
+std::vector<std::string> groups_of(const Webhook& webhook) {
+  Settings settings = read_settings(webhook);
+  if (!settings.groups.empty() && types_of(settings.groups) == webhook.events) {
+    return std::move(settings.groups);
+  }
+  if (contains(webhook.events, "*")) return {std::string{all}};
+  const bool builds = std::ranges::any_of(
+      webhook.events, [](const std::string& type) { return type.starts_with("build/"); });
+  if (builds) return {std::string{build}};
+  return {};
+}
+
+}  // namespace ringpost::dialect::bitrise

@@ -1,0 +1,114 @@
+#include "dialect/bitrise/webhook_body.h"
+
+#include "api/json_body.h"
+#include "api/webhook_fields.h"
+#include "dialect/bitrise/groups.h"
+#include "dialect/dialect.h"
+#include "http/syntax.h"
+
+#include <algorithm>
+#include <string>
+#include <variant>
+
+namespace ringpost::dialect::bitrise {
+
+namespace dom = simdjson::dom;
+using api::invalid;
+using api::Problem;
+using subscription::Webhook;
+
+namespace {
+
+/// The member's value; nothing if it is absent or null, as clients write what they do not have.
+std::optional<dom::element> find(dom::object body, std::string_view name) {
+  dom::element value;
+  if (body.at_key(name).get(value) != simdjson::SUCCESS || value.is_null()) return std::nullopt;
+  return value;
+}
+
+/// `host.tld/path` stands for `https://host.tld/path`.
+std::optional<Problem> read_url(dom::element value, const api::Management& management,
+                                Webhook& webhook) {
+  std::string text;
+  if (auto problem = api::read(value, "url", api::webhook_url_bytes_max, text)) return problem;
+  if (text.empty()) return invalid("url", "must not be empty");
+  if (text.find("://") == std::string::npos) text.insert(0, "https://");
+  auto read = api::read_destination("url", text);
+  if (auto* problem = std::get_if<Problem>(&read)) return std::move(*problem);
+  auto& destination = std::get<subscription::Destination>(read);
+  if (!destination.tls) return invalid("url", "must begin with https://, or have no scheme");
+  if (const auto denied = management.object_to_destination(destination)) {
+    return invalid("url", *denied);
+  }
+  webhook.destination = std::move(destination);
+  return std::nullopt;
+}
+
+std::optional<Problem> add_header(std::string_view name, dom::element value, const Dialect& dialect,
+                                  api::Headers& headers) {
+  const std::string member =
+      "headers." + std::string{name.substr(0, api::webhook_header_name_bytes_max)};
+  std::string text;
+  if (auto problem = api::read(value, member, api::webhook_header_value_bytes_max, text)) {
+    return problem;
+  }
+  if (auto problem = api::check_header(member, name, text)) return problem;
+  if (dialect.writes_header(name)) return invalid(member, "is written by the relay itself");
+  const bool twice = std::ranges::any_of(
+      headers, [&](const auto& header) { return http::equal_ignoring_case(header.first, name); });
+  if (twice) return invalid(member, "is there twice (names of headers do not differ by case)");
+  headers.emplace_back(name, std::move(text));
+  return std::nullopt;
+}
+
+std::optional<Problem> read_headers(dom::element value, Webhook& webhook) {
+  dom::object object;
+  if (auto problem = api::read_object(value, "headers", object)) return problem;
+  api::Headers headers;
+  for (const auto [name, content] : object) {
+    if (auto problem = add_header(name, content, of(webhook), headers)) return problem;
+  }
+  if (auto problem = api::check_headers("headers", headers)) return problem;
+  webhook.headers = std::move(headers);
+  return std::nullopt;
+}
+
+std::optional<Problem> read_secret(dom::element value, Webhook& webhook) {
+  std::string secret;
+  if (auto problem = api::read(value, "secret", api::webhook_secret_bytes_max, secret)) {
+    return problem;
+  }
+  webhook.secret = std::move(secret);
+  webhook.previous_secret.clear();
+  return std::nullopt;
+}
+
+std::optional<Problem> read_events(dom::element value, Webhook& webhook) {
+  Settings settings = read_settings(webhook);
+  if (auto problem = read_groups(value, "events", settings.groups)) return problem;
+  webhook.events = types_of(settings.groups);
+  write_settings(settings, webhook);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Problem> read_webhook(std::string_view text, Change change,
+                                    const api::Management& management, Webhook& webhook) {
+  api::JsonBody body;
+  if (auto problem = body.parse(text)) return problem;
+  const auto events = find(body.root(), "events");
+  if (!events) return invalid("events", "is required");
+  if (auto problem = read_events(*events, webhook)) return problem;
+  const auto url = find(body.root(), "url");
+  if (!url) return invalid("url", "is required");
+  if (auto problem = read_url(*url, management, webhook)) return problem;
+  if (change == Change::replace) webhook.headers.clear();
+  if (const auto headers = find(body.root(), "headers")) {
+    if (auto problem = read_headers(*headers, webhook)) return problem;
+  }
+  const auto secret = find(body.root(), "secret");
+  return secret ? read_secret(*secret, webhook) : std::nullopt;
+}
+
+}  // namespace ringpost::dialect::bitrise

@@ -1,0 +1,112 @@
+#include "dialect/buildkite/buildkite.h"
+
+#include "api/json_body.h"
+#include "base/json_writer.h"
+#include "crypto/random.h"
+#include "dialect/buildkite/ping.h"
+#include "dialect/buildkite/renderer.h"
+#include "dialect/buildkite/rule.h"
+#include "dialect/buildkite/service_fields.h"
+#include "dialect/buildkite/services.h"
+#include "dialect/buildkite/settings.h"
+#include "dialect/dialect.h"
+
+#include <chrono>
+#include <utility>
+
+namespace ringpost::dialect::buildkite {
+namespace {
+
+using api::Problem;
+using subscription::EventFacts;
+using subscription::EventRule;
+using subscription::Webhook;
+
+class Buildkite final : public Dialect {
+ public:
+  std::string_view name() const override { return "buildkite"; }
+
+  Webhook defaults() const override { return default_webhook(); }
+
+  std::string mint_secret() const override { return crypto::token("", 16); }
+  std::string_view object_to_secret(std::string_view secret) const override {
+    return object_to_token(secret);
+  }
+  bool writes_header(std::string_view name) const override {
+    return Dialect::writes_header(name) || writes_request_header(name);
+  }
+
+  std::optional<Problem> read_settings(std::string_view json, Webhook& webhook) const override {
+    api::JsonBody body;
+    if (auto problem = body.parse(json)) return problem;
+    Settings settings = settings_of(webhook).value_or(Settings{});
+    const Scope scope_before = settings.scope;
+    if (auto problem = buildkite::read_settings(body.root(), settings)) return problem;
+    // Where the scope is not of projects, the sources stay what the user says.
+    if (settings.scope == Scope::some_projects || scope_before == Scope::some_projects) {
+      webhook.sources = sources_of(settings, webhook.events);
+    }
+    webhook.settings = to_text(settings);
+    return std::nullopt;
+  }
+  void write_settings(JsonWriter& json, const Webhook& webhook) const override {
+    buildkite::write_settings(json, settings_of(webhook).value_or(Settings{}));
+  }
+
+  std::unique_ptr<const EventRule> make_rule(const Webhook& webhook) const override {
+    return make_scope_rule(webhook);
+  }
+  std::optional<EventFacts::RoutingPaths> routing(std::string_view type) const override {
+    return routing_of(type);
+  }
+  void add_aliases(const EventFacts& event, std::vector<std::string>& aliases) const override {
+    add_pipeline_names(event, aliases);
+  }
+
+  std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) const override {
+    return make_request_renderer(webhook);
+  }
+  bool retries_status(uint16_t status) const override {
+    return status == 408 || status == 429 || status >= 500;
+  }
+  Duration connect_time() const override { return std::chrono::seconds(5); }
+  Duration broken_after() const override { return std::chrono::hours(7 * 24); }
+  std::string ping(const Webhook& webhook, std::string_view base_url) const override {
+    return ping_body(webhook, base_url);
+  }
+
+  bool verifies() const override { return true; }
+  Verdict verify(const Received& received, std::string_view secret,
+                 const Freshness& freshness) const override {
+    return verify_request(received, secret, freshness);
+  }
+  std::string_view delivery_of(const Received& received) const override {
+    return delivery_of_request(received);
+  }
+
+  std::span<const api::Route> routes() const override { return service_routes(); }
+  bool owns_path(std::string_view path) const override { return owns_service_path(path); }
+  http::Response refuse(const Problem& problem) const override { return refuse_call(problem); }
+  std::optional<api::RateLimits> rate_limits() const override {
+    return api::RateLimits{.organization_max = 200, .token_max = 50};
+  }
+  void write_rate(const api::Rate& rate, http::Response& response) const override {
+    write_rate_headers(rate, response);
+  }
+  http::Response refuse_rate(const api::Rate& rate) const override {
+    return refuse_over_rate(rate);
+  }
+  api::Answer handle(const api::Route& route, const api::Call& call,
+                     api::Management& management) const override {
+    return handle_service(route, call, management);
+  }
+};
+
+}  // namespace
+
+const Dialect& dialect() {
+  static const Buildkite dialect;
+  return dialect;
+}
+
+}  // namespace ringpost::dialect::buildkite

@@ -1,0 +1,206 @@
+#include "dialect/cloudevents/renderer.h"
+
+#include "api/json_body.h"
+#include "crypto/base64.h"
+#include "dialect/cloudevents/attributes.h"
+#include "dialect/head.h"
+#include "http/syntax.h"
+#include "json/document.h"
+#include "json/text.h"
+
+#include <simdjson.h>
+
+namespace ringpost::dialect::cloudevents {
+namespace {
+
+using journal::EventView;
+using subscription::Webhook;
+
+constexpr std::string_view media_type = "application/cloudevents+json; charset=utf-8";
+
+/// What an event's data is, in the eyes of the JSON format (3.1): it decides on member and type.
+enum class Content : uint8_t { none, json, text, bytes };
+
+bool is_text_type(std::string_view content_type) {
+  constexpr std::string_view prefix = "text/";
+  return content_type.size() > prefix.size() &&
+         http::equal_ignoring_case(content_type.substr(0, prefix.size()), prefix);
+}
+
+/// Of each thread that renders, for its memory.
+struct Scratch {
+  AttributeWalk walk;
+  json::Document document;
+};
+
+Scratch& scratch() {
+  thread_local Scratch of_this_thread;
+  return of_this_thread;
+}
+
+/// Ingest has checked what is declared to be JSON. What declares nothing may be anything, when it
+/// came in binary mode.
+Content content_of(const EventView& event) {
+  if (event.data.empty()) return Content::none;
+  const std::string_view data = as_text(event.data);
+  if (event.data_content_type.empty()) {
+    json::Document& document = scratch().document;
+    document.assign(data);
+    return document.valid() ? Content::json : Content::bytes;
+  }
+  if (json::declares_json(event.data_content_type)) return Content::json;
+  const bool text = is_text_type(event.data_content_type) && simdjson::validate_utf8(data);
+  return text ? Content::text : Content::bytes;
+}
+
+/// The event's own content type, or what the content is where it names none.
+std::string_view type_of(const EventView& event, Content content) {
+  if (!event.data_content_type.empty()) return event.data_content_type;
+  switch (content) {
+    case Content::json: return "application/json";
+    case Content::bytes: return "application/octet-stream";
+    default: return {};
+  }
+}
+
+class CloudEventsRenderer final : public Renderer {
+ public:
+  CloudEventsRenderer(const Webhook& webhook, const Settings& settings)
+      : settings_(settings), rate_per_minute_(uint64_t{webhook.rate_per_second} * 60) {
+    Webhook sender = webhook;
+    if (!webhook.secret.empty()) {
+      std::erase_if(sender.headers, [](const auto& header) {
+        return http::equal_ignoring_case(header.first, "authorization");
+      });
+      sender.headers.emplace_back("Authorization", "Bearer " + webhook.secret);
+    }
+    fixed_ = fixed_part(sender);
+    if (settings_.handshake) question_ = fixed_part(sender, "OPTIONS");
+  }
+
+  std::optional<Error> render(const AttemptFacts& facts, Request& request) override {
+    request.head.assign(fixed_);
+    if (settings_.handshake && !facts.origin.empty()) {
+      append_header(request.head, "WebHook-Request-Origin", facts.origin);
+    }
+    append_delivery(request.head, facts);
+    const Content content = content_of(facts.event);
+    // The webhook binding (2.1) forbids requests without a body.
+    if (settings_.mode == Settings::Mode::binary && content != Content::none) {
+      render_binary(facts, content, request);
+    } else {
+      render_structured(facts, content, request);
+    }
+    if (request.head.size() <= head_bytes_max) return std::nullopt;
+    request.clear();
+    return Error{Errc::not_renderable, Side::producer,
+                 static_cast<int32_t>(Unrenderable::head_bytes)};
+  }
+
+  void render_question(std::string_view origin, std::string& head) const override {
+    head.assign(question_);
+    append_header(head, "WebHook-Request-Origin", origin);
+    if (rate_per_minute_ > 0) append_header(head, "WebHook-Request-Rate", rate_per_minute_);
+    head.append("\r\n");
+  }
+
+ private:
+  static void render_structured(const AttemptFacts& facts, Content content, Request& request) {
+    std::string& body = request.made_body;
+    const EventView& event = facts.event;
+    JsonWriter json{body};
+    json.begin_object();
+    scratch().walk(event, [&](std::string_view name, std::string_view text, bool is_string) {
+      json.key(name);
+      if (is_string) {
+        json.value(text);
+      } else {
+        json.raw(text);
+      }
+    });
+    // Absent it means JSON.
+    const bool tells = !event.data_content_type.empty() || content == Content::bytes;
+    if (tells) json.member("datacontenttype", type_of(event, content));
+    write_data(json, event, content, body);
+    json.end_object();
+    request.body = as_bytes(body);
+    finish_bare(request, facts, media_type);
+  }
+
+  static void write_data(JsonWriter& json, const EventView& event, Content content,
+                         std::string& body) {
+    switch (content) {
+      case Content::none: return;
+      case Content::json: json.key("data").raw(as_text(event.data)); return;
+      case Content::text: json.member("data", as_text(event.data)); return;
+      case Content::bytes:
+        json.key("data_base64").raw("\"");
+        crypto::append_base64(body, event.data);
+        body.push_back('"');
+        return;
+    }
+  }
+
+  static void render_binary(const AttemptFacts& facts, Content content, Request& request) {
+    std::string& head = request.head;
+    scratch().walk(facts.event, [&](std::string_view name, std::string_view text, bool) {
+      head.append("ce-").append(name).append(": ");
+      append_header_value(head, text);
+      head.append("\r\n");
+    });
+    request.body = facts.event.data;
+    finish_bare(request, facts, type_of(facts.event, content));
+  }
+
+  const Settings settings_;
+  const uint64_t rate_per_minute_;
+  std::string fixed_;
+  std::string question_;
+};
+
+}  // namespace
+
+Settings Settings::of(const Webhook& webhook) {
+  Settings settings;
+  if (!webhook.settings.empty()) settings.merge(webhook.settings);
+  return settings;
+}
+
+std::optional<api::Problem> Settings::merge(std::string_view json) {
+  api::JsonBody body;
+  if (auto problem = body.parse(json)) return problem;
+  for (const auto [name, value] : body.root()) {
+    const std::string place = "settings." + std::string{name};
+    if (name == "mode") {
+      std::string text = "structured";
+      if (!value.is_null()) {
+        if (auto problem = api::read(value, place, 16, text)) return problem;
+      }
+      if (text != "structured" && text != "binary") {
+        return api::invalid(place, "must be \"structured\" or \"binary\"");
+      }
+      mode = text == "binary" ? Mode::binary : Mode::structured;
+    } else if (name == "handshake") {
+      handshake = true;
+      if (value.is_null()) continue;
+      if (auto problem = api::read(value, place, handshake)) return problem;
+    } else {
+      return api::invalid(
+          place, "is not a setting of this dialect; it has \"mode\" and \"handshake\"");
+    }
+  }
+  return std::nullopt;
+}
+
+void Settings::write(JsonWriter& json) const {
+  json.begin_object()
+      .member("mode", mode == Mode::binary ? "binary" : "structured")
+      .member("handshake", handshake)
+      .end_object();
+}
+
+std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) {
+  return std::make_unique<CloudEventsRenderer>(webhook, Settings::of(webhook));
+}
+
+}  // namespace ringpost::dialect::cloudevents

@@ -1,0 +1,34 @@
+#include "dialect/devopness/answers.h"
+
+#include "base/json_writer.h"
+
+#include <string>
+
+namespace ringpost::dialect::devopness {
+
+http::Response refusal_response(const api::Problem& problem) {
+  http::Response response;
+  response.status = problem.status;
+  std::string sentence = problem.member.empty() ? "" : problem.member + ' ';
+  sentence += problem.detail;
+  JsonWriter json(response.body);
+  json.begin_object().member("message", sentence);
+  if (!problem.member.empty()) {
+    json.key("errors").begin_object().key(problem.member).begin_array();
+    json.value(problem.detail).end_array().end_object();
+  }
+  json.end_object();
+  if (problem.retry_after_s != 0) {
+    response.headers.push_back({"Retry-After", std::to_string(problem.retry_after_s)});
+  }
+  return response;
+}
+
+std::string message_body(std::string_view message) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().member("message", message).key("errors").null().end_object();
+  return body;
+}
+
+}  // namespace ringpost::dialect::devopness

@@ -1,0 +1,79 @@
+#include "dialect/devopness/hook_rule.h"
+
+#include "dialect/devopness/hook.h"
+#include "dialect/devopness/hook_writer.h"
+
+#include <string>
+#include <utility>
+
+namespace ringpost::dialect::devopness {
+namespace {
+
+using subscription::EventFacts;
+using subscription::EventRule;
+using subscription::Webhook;
+
+const json::Path& status_path() {
+  static const json::Path path = json::Path::constant("action.status");
+  return path;
+}
+
+const json::Path& type_path() {
+  static const json::Path path = json::Path::constant("action.type");
+  return path;
+}
+
+class HookRule final : public EventRule {
+ public:
+  HookRule(const Hook& hook, Conditions conditions)
+      : events_(hook.events),
+        action_type_(hook.pipeline_id ? "" : hook.action_type),
+        conditions_(std::move(conditions)) {}
+
+  bool wants(const EventFacts& event) const override {
+    // That an action was made is no change of its status.
+    if (!event.type().starts_with("action.") || event.type() == "action.created") return false;
+    json::Document& data = event.data();
+    const json::Found status = data.find(status_path());
+    if (status.kind != json::Kind::string) return false;
+    if ((events_of_status(status.text) & events_) == 0) return false;
+    if (!action_type_.empty() && data.find(type_path()).text != action_type_) return false;
+    return conditions_.hold(data);
+  }
+
+ private:
+  const EventSet events_;
+  const std::string action_type_;  ///< Empty: a pipeline has one operation.
+  const Conditions conditions_;
+};
+
+class NeverRule final : public EventRule {
+ public:
+  bool wants(const EventFacts&) const override { return false; }
+};
+
+/// Conditions may also look at the hook itself, which no event changes.
+void decide_on_hook(const Webhook& webhook, const Hook& hook, Conditions& conditions) {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().key("hook");
+  write_hook(json, webhook, hook, Shape::created, {});
+  json.end_object();
+  json::Document document;
+  document.assign(text);
+  conditions.decide("hook", document);
+}
+
+}  // namespace
+
+std::unique_ptr<const EventRule> make_hook_rule(const Webhook& webhook) {
+  const Hook hook = hook_of(webhook);
+  if (hook.incoming || hook.events == 0) return std::make_unique<NeverRule>();
+  auto compiled = compile(hook, Layout::flat);
+  auto* made = std::get_if<CompiledHook>(&compiled);
+  if (made == nullptr) return std::make_unique<NeverRule>();
+  if (!made->conditions.empty()) decide_on_hook(webhook, hook, made->conditions);
+  return std::make_unique<HookRule>(hook, std::move(made->conditions));
+}
+
+}  // namespace ringpost::dialect::devopness

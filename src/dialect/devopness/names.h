@@ -1,0 +1,55 @@
+#pragma once
+
+#include "json/path.h"
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+// The words of the Devopness API: what its enumerations hold, and what a hook can name.
+
+namespace ringpost::dialect::devopness {
+
+inline constexpr std::array<std::string_view, 12> action_types{
+    "check_provisioned", "configure",  "delete", "deploy",
+    "get_status",        "provision",  "reload", "remove",
+    "restart",           "rotate_key", "start",  "stop"};
+
+inline constexpr std::array<std::string_view, 13> resource_types{
+    "application",     "credential",   "cronjob",     "daemon",  "deployment",
+    "network",         "network-rule", "server",      "service", "ssh-key",
+    "ssl-certificate", "subnet",       "virtual-host"};
+
+/// The events of an outgoing hook; bit n of a set of events is the n-th of them.
+inline constexpr std::array<std::string_view, 5> event_names{"action.status_changed",
+                                                             "action.queued", "action.started",
+                                                             "action.completed", "action.failed"};
+
+using EventSet = uint8_t;
+
+/// The event's bit; 0 for a name that is none.
+EventSet event_bit(std::string_view name);
+
+/// What a change to `status` is. A status that nobody documents is still a change; no status is
+/// none.
+EventSet events_of_status(std::string_view status);
+
+/// The first names that a template or a condition may use: the action, the hook, the user, and
+/// the resource by its type, with `deployment` beside an application. Without a known resource
+/// type, all types.
+std::vector<std::string_view> roots_for(std::string_view resource_type);
+
+/// Whether the name is a resource's, whose relations cannot be reached. (`deployment` is not one:
+/// what is documented of it lies deeper.)
+bool is_resource(std::string_view root);
+
+/// Whether the path leads through a resource to one of its relations: `daemon.project.name`. The
+/// one relation that can be named is `application.source_provider.access_token`.
+bool leads_to_relation(const json::Path& path);
+
+/// What is never shown: the token above, and `hook.secret`.
+std::span<const json::Path> secret_paths();
+
+}  // namespace ringpost::dialect::devopness

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "api/route.h"
+#include "ingest/backend.h"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace ringpost::shard {
+
+/// What a shard answers itself, without the control thread.
+enum class OwnOperation : uint16_t {
+  none,  ///< In no route: the control thread's, or nobody's.
+  events_accept,
+  health_show,
+  readiness_show,
+};
+
+/// The table of these: paths without placeholders. ingest::Intake asks for the scope.
+std::span<const api::Route> own_routes();
+
+/// What a listener that serves `serves` takes the request for. Health is asked for on any.
+OwnOperation own_operation(std::string_view method, std::string_view path,
+                           const ingest::Serves& serves);
+
+}  // namespace ringpost::shard

@@ -1,0 +1,44 @@
+#include "api/logged_head.h"
+
+#include "base/json_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace ringpost::api {
+namespace {
+
+std::string headers_of(std::string_view head) {
+  std::string text;
+  JsonWriter json{text};
+  write_headers(json, parse_logged_head(head));
+  return text;
+}
+
+TEST(LoggedHead, NamesMethodAndUrlOfARequest) {
+  const LoggedHead head =
+      parse_logged_head("POST /in?a=1 HTTP/1.1\r\nhost: ci.example.org:8443\r\nX-Team: a\r\n\r\n");
+  EXPECT_EQ(head.method(), "POST");
+  EXPECT_EQ(head.url(true), "https://ci.example.org:8443/in?a=1");
+  EXPECT_EQ(head.url(false), "http://ci.example.org:8443/in?a=1");
+  EXPECT_EQ(head.header("x-team"), "a");
+  EXPECT_EQ(head.header("x-none"), "");
+}
+
+TEST(LoggedHead, JoinsFieldsOfOneNameAndKeepsTheFirstsSpelling) {
+  EXPECT_EQ(headers_of("HTTP/1.1 200 OK\r\nVia: a\r\nX: 1\r\nVIA: b\r\n\r\n"),
+            R"({"Via":"a, b","X":"1"})");
+}
+
+TEST(LoggedHead, LeavesOutWhatIsNoHeaderLineAndTakesACutHead) {
+  EXPECT_EQ(headers_of("HTTP/1.1 200 OK\nA: 1\nno colon\nB : 2\nC: \"\x01\"\nD: 4"),
+            R"({"A":"1","D":"4"})");
+  EXPECT_EQ(headers_of(""), "{}");
+  EXPECT_EQ(parse_logged_head("").first_line, "");
+  EXPECT_EQ(parse_logged_head("").method(), "");
+  EXPECT_EQ(parse_logged_head("POST").url(true), "https://");
+}
+
+}  // namespace
+}  // namespace ringpost::api

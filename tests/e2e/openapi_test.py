@@ -1,0 +1,163 @@
+"""GET /v1/openapi.json is what the server does: each operation, each answer, each refusal of input.
+
+Everything here is taken from the document; a new operation is covered when it is in it.
+"""
+
+import copy
+import json
+import unittest
+
+import description
+import harness
+
+MEGABYTE = 1 << 20
+UNKNOWN = "Surprise-"  # No member of anything, and no name for an extension attribute.
+WRONG_VALUES = (None, True, -1, 0.5, 1 << 40, "", "\u0000", "x" * 900_000, [], [[]], {}, {"a": {}})
+
+
+class OpenApi(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.described = description.Description(description.DOCUMENT.read_text())
+        cls.place = harness.Workplace()
+        cls.addClassCleanup(cls.place.close)
+        cls.sink = cls.place.sink(plain=True)
+        config = cls.place.path / "ringpost.toml"
+        config.write_text(description.configured_users(cls.described))
+        cls.relay = cls.place.relay("--config", config, "--set", "server.shards=2")
+
+    def world(self):
+        return description.World(self.relay, self.described, self.sink.url)
+
+    def for_each(self, test):
+        for operation in self.described.operations:
+            with self.subTest(operation=str(operation)):
+                test(operation)
+
+    def test_is_served_to_anybody_as_it_was_built(self):
+        show = self.described.by_id["showOpenapi"]
+        world = self.world()
+        answer = world.call_checked(show, token=None)
+        self.assertEqual(answer.body, self.described.content)
+        again = world.call_checked(show, headers={"If-None-Match": answer.headers["ETag"]})
+        self.assertEqual(again.status, 304)
+        self.assertEqual(again.headers["ETag"], answer.headers["ETag"])
+
+    def test_every_example_is_valid(self):
+        self.for_each(self.check_examples)
+
+    def check_examples(self, operation):
+        for kind, body in operation.examples():
+            if kind is not None:
+                self.assertEqual(self.described.errors(operation.schema(kind), body), [])
+        for parameter in operation.parameters:
+            if "example" in parameter:
+                self.assertEqual(
+                    self.described.errors(parameter["schema"], parameter["example"]), [])
+
+    def test_every_operation_does_what_it_says(self):
+        self.for_each(self.drive)
+
+    def drive(self, operation):
+        world = self.world()
+        for example in operation.examples():
+            world.succeed(operation, example=example)
+        query, headers = world.query(operation)
+        if query or headers:
+            world.succeed(operation, query=query, headers=headers)
+
+    # --- bad input
+
+    def test_a_member_of_the_wrong_kind_is_refused_by_name(self):
+        self.for_each(self.try_members)
+
+    def try_members(self, operation):
+        for kind, body in operation.examples():
+            if not isinstance(body, dict) or description.is_login(body):  # Logins are throttled: a test of theirs.
+                continue
+            world = self.world()
+            values = world.values(operation)
+            body = world.fitted(operation, values, body)
+            for path, changed in self.changes(body, operation.schema(kind)):
+                self.try_body(world, operation, values, kind, path, changed)
+
+    def changes(self, body, schema):
+        """The body with one member, of it or of an object in it, made wrong: path and body."""
+        paths = {(name,) for name in (*body, *self.described.properties(schema))}
+        paths |= {(name, inner) for name, part in body.items() if isinstance(part, dict)
+                  for inner in (*part, UNKNOWN)}
+        pairs = [(path, value) for path in sorted(paths) for value in WRONG_VALUES]
+        for path, value in [*pairs, ((UNKNOWN,), 1)]:
+            changed = copy.deepcopy(body)
+            place = changed
+            for step in path[:-1]:
+                place = place[step]
+            place[path[-1]] = value
+            yield path, changed
+
+    def try_body(self, world, operation, values, kind, path, body):
+        schema = operation.schema(kind)
+        wrong = self.described.errors(schema, body)
+        answer = world.call_checked(operation, values, kind=kind, body=body)
+        what = (operation, path, json.dumps(body)[:300], answer.status, answer.text[:300], wrong)
+        self.assertLess(answer.status, 500, what)
+        if wrong:
+            # Where there are several kinds of bodies, one of another kind's members may be named.
+            named = body if "anyOf" in self.described.follow(schema) else path
+            self.assertGreaterEqual(answer.status, 400, what)
+            self.assertTrue(any(step in answer.text for step in named), what)
+
+    def test_a_body_that_is_no_object_is_refused(self):
+        broken = [b"{", b'"x"', b"\xff", b'{"a":1}x', b"[" * 1000 + b"]" * 1000, b"\x00"]
+        unfit = [b"[1]", b'{"url":1,"url":2}']
+        for operation in self.described.operations:
+            if "application/json" not in (operation.body or {}).get("content", {}):
+                continue
+            world = self.world()
+            values = world.values(operation)
+            free = not self.described.properties(operation.schema("application/json"))
+            for raw in broken + (unfit if not free else []):
+                answer = world.call_checked(operation, values, kind="application/json", raw=raw)
+                self.assertIn(answer.status, (400, 422), (operation, raw, answer.text))
+            answer = world.call_checked(operation, values, kind="text/plain", raw=b"hello")
+            self.assertIn(answer.status, (400, 415), (operation, answer.text))
+
+    def test_a_parameter_out_of_its_range_is_refused_by_name(self):
+        self.for_each(self.try_parameters)
+
+    def try_parameters(self, operation):
+        world = self.world()
+        values = world.values(operation)
+        for parameter in operation.placed("query"):
+            name, schema = parameter["name"], self.described.follow(parameter["schema"])
+            for text in ("", "-1", "x" * 2000, "\u2603", "1e3", "\n"):
+                answer = world.try_example(operation, values, query={name: text})
+                self.assertLess(answer.status, 500, (name, text, answer.text))
+                if {"enum", "pattern", "minimum"} & schema.keys():
+                    self.assertGreaterEqual(answer.status, 400, (name, text))
+                    # A control byte makes the whole query unreadable.
+                    self.assertIn(name if text != "\n" else "query", answer.text)
+
+    def test_a_body_beyond_a_megabyte_is_refused_by_its_head(self):
+        for operation in self.described.operations:
+            if operation.body is None:
+                continue
+            world = self.world()
+            head = self.head(world, operation, world.values(operation), MEGABYTE + 1)
+            answer = harness.raw_exchange(self.relay.port, head)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), (operation, answer))
+            self.assertIn("413", operation.responses, operation)
+
+    def head(self, world, operation, values, size):
+        path = operation.path
+        for name, value in values.all.items():
+            path = path.replace("{%s}" % name, str(value))
+        authorization = operation.authorization(world.admin)
+        return (f"{operation.method} {path} HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n"
+                f"Authorization: {authorization}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {size}\r\n\r\n").encode()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

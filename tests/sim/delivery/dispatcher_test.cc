@@ -1,0 +1,659 @@
+// Goal: every rule about what may be sent when, and about what follows an attempt's end: the status
+// table, paces, permissions, deadlines, events that give no request.
+// Method: one dispatcher on a simulated ring, webhooks of a dialect made for this test, scripted
+// receivers, and the outcomes as the shard would write them down.
+
+#include "delivery/dispatcher.h"
+
+#include "dialect/dialect.h"
+#include "dialect/head.h"
+#include "sim/http_receiver.h"
+#include "sim/relay/resolver.h"
+#include "sim/ring.h"
+#include "sim/world.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace ringpost::dialect {
+namespace {
+
+/// What a webhook of it does is in its settings, as words.
+class Tried final : public Dialect {
+ public:
+  static bool says(const subscription::Webhook& webhook, std::string_view word) {
+    return webhook.settings.find(word) != std::string::npos;
+  }
+
+  std::string_view name() const override { return "standard"; }
+  subscription::Webhook defaults() const override { return {}; }
+  std::string_view object_to_secret(std::string_view) const override { return {}; }
+  std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook) const override {
+    return std::make_unique<TriedRenderer>(webhook);
+  }
+  bool retries_status(uint16_t http_status) const override { return http_status != 418; }
+  Duration connect_time() const override { return std::chrono::seconds{3}; }
+  bool asks_first(const subscription::Webhook& webhook) const override {
+    return says(webhook, "ask");
+  }
+
+ private:
+  class TriedRenderer final : public Renderer {
+   public:
+    explicit TriedRenderer(const subscription::Webhook& webhook)
+        : webhook_(webhook), renders_(!says(webhook, "unrenderable")) {}
+
+    std::optional<Error> render(const AttemptFacts& facts, Request& request) override {
+      if (!renders_) {
+        return Error{Errc::not_renderable, Side::producer,
+                     static_cast<int32_t>(Unrenderable::target_bytes)};
+      }
+      request.head = fixed_part(webhook_);
+      request.body = facts.event.data;
+      finish(request, facts);
+      return std::nullopt;
+    }
+    void render_question(std::string_view origin, std::string& head) const override {
+      head = fixed_part(webhook_, "OPTIONS");
+      append_header(head, "WebHook-Request-Origin", origin);
+      head += "\r\n";
+    }
+
+   private:
+    const subscription::Webhook webhook_;
+    const bool renders_;
+  };
+};
+
+}  // namespace
+
+/// In place of registry.cc.
+std::span<const Dialect* const> all() {
+  static const Tried tried;
+  static const std::array<const Dialect*, 1> dialects{&tried};
+  return dialects;
+}
+
+}  // namespace ringpost::dialect
+
+namespace ringpost::delivery {
+namespace {
+
+using journal::DeliveryStatus;
+using sim::HttpReceiver;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using subscription::Webhook;
+using Answer = HttpReceiver::Answer;
+using Request = HttpReceiver::Request;
+
+net::EgressPolicy open_policy() {
+  std::string why;
+  auto policy = net::EgressPolicy::create(
+      {.allow_networks = {"10.0.0.0/8"}, .allow_plain_http_networks = {"10.0.0.0/8"}}, why);
+  RINGPOST_ASSERT(policy.has_value());
+  return std::move(*policy);
+}
+
+/// A shard that has nothing but deliveries.
+class DispatcherTest : public testing::Test, public sim::Actor, public Host {
+ protected:
+  struct Noted {
+    uint32_t webhook = 0;
+    uint32_t attempt = 0;
+    DeliveryStatus status{};
+    std::optional<Error> error;
+    uint16_t http_status = 0;
+    std::string request_line;
+    WallTime next_attempt_at{};
+    Instant at{};
+  };
+
+  DispatcherTest() {
+    table_.reader(0).online();
+    world_.add_actor(*this, ring_);
+  }
+  ~DispatcherTest() override {
+    dispatcher_.stop();
+    dispatcher_.abort();
+    ring_.waker().wake();
+    world_.run_until([&] { return dispatcher_.stopped() && ring_.pending_count() == 0; },
+                     minutes{1});
+    world_.remove_actor(*this);
+    table_.reader(0).offline();
+  }
+
+  // Actor
+  void turn() override {
+    ring_.turn(true);
+    dispatcher_.turn();
+    table_.reader(0).quiescent();
+    ++turns_;
+    if (dispatcher_.has_work()) ring_.waker().wake();
+  }
+
+  // Host
+  const subscription::Snapshot& snapshot() override { return table_.reader(0).snapshot(); }
+  void record(const journal::OutcomeView& outcome) override {
+    if (outcome.status == DeliveryStatus::in_flight) return;
+    const std::string_view head = outcome.request_head;
+    noted_.push_back({.webhook = outcome.webhook_number,
+                      .attempt = outcome.attempt,
+                      .status = outcome.status,
+                      .error = outcome.failed ? std::optional{outcome.error} : std::nullopt,
+                      .http_status = outcome.http_status,
+                      .request_line = std::string{head.substr(0, head.find("\r\n"))},
+                      .next_attempt_at = outcome.next_attempt_at,
+                      .at = world_.now()});
+  }
+  void want_payload(journal::Position event, uint64_t ticket) override {
+    world_.after(milliseconds{1}, [this, event, ticket] {
+      dispatcher_.on_payload(ticket, events_.at(event.packed), {});
+      ring_.waker().wake();
+    });
+  }
+  void on_endpoint_gone(uint32_t webhook_number) override { gone_.push_back(webhook_number); }
+
+  /// @param at  the last part of the receiver's address.
+  Webhook make(uint32_t number, int at = 2) {
+    Webhook webhook;
+    webhook.number = number;
+    const std::string host = "10.0.0." + std::to_string(at);
+    webhook.destination = {
+        .url = "http://" + host + "/", .tls = false, .host = host, .port = 80, .target = "/"};
+    return webhook;
+  }
+  /// Makes or changes a webhook.
+  void put(Webhook webhook) {
+    webhook.updated_at = world_.wall_now() + Duration{++changes_};
+    table_.put(std::move(webhook));
+    table_.publish();
+  }
+  void submit(uint32_t webhook, uint32_t count = 1) {
+    for (uint32_t index = 0; index < count; ++index) {
+      journal::EventView event;
+      event.uid = Ulid::mint(world_.wall_now(), world_.random());
+      event.accepted_at = world_.wall_now();
+      event.organization = "default";
+      event.source = "app/x";
+      event.type = "t";
+      event.data = as_bytes("{}");
+      journal::EventRef stored = journal::EventCodec::encode(event);
+      stored->set_position(journal::Position::make(0, 0, ++offset_));
+      events_[stored->position().packed] = stored;
+      dispatcher_.submit(stored, webhook);
+    }
+    ring_.waker().wake();
+  }
+  bool settle(Duration within = std::chrono::hours{2}) {
+    return world_.run_until([&] { return dispatcher_.pending_count() == 0; }, within);
+  }
+  Noted deliver(uint32_t webhook) {
+    submit(webhook);
+    EXPECT_TRUE(settle());
+    return noted_.back();
+  }
+  size_t posts(const HttpReceiver& receiver) const {
+    return static_cast<size_t>(std::ranges::count_if(
+        receiver.requests(), [](const Request& request) { return request.method() == "POST"; }));
+  }
+  size_t questions(const HttpReceiver& receiver) const {
+    return receiver.requests().size() - posts(receiver);
+  }
+
+  sim::World world_{{.seed = 7}};
+  sim::Ring& ring_{world_.add_ring()};
+  sim::Names names_;
+  sim::Resolver resolver_{ring_, names_};
+  const net::EgressPolicy policy_ = open_policy();
+  Counters counters_;
+  subscription::SubscriptionTable table_{1, HashKey{}};
+  Dispatcher dispatcher_{{.ring = ring_,
+                          .resolver = resolver_,
+                          .policy = policy_,
+                          .counters = counters_,
+                          .host = *this,
+                          .origin = "relay.example.org"},
+                         {}};
+  std::function<Answer(const Request&)> answer_;
+  HttpReceiver receiver_{world_, sim::address("10.0.0.2", 80), [this](const Request& request) {
+                           return answer_ ? answer_(request) : Answer{};
+                         }};
+  std::vector<Noted> noted_;
+  std::vector<uint32_t> gone_;
+  std::map<uint64_t, journal::EventRef> events_;
+  uint32_t offset_ = 0;
+  int64_t changes_ = 0;
+  uint64_t turns_ = 0;
+};
+
+// Reliability N-5, the whole table.
+TEST_F(DispatcherTest, JudgesStatusesByTheTable) {
+  enum class End { delivered, repeated, dead, gone };
+  const std::map<int, End> table = {
+      {200, End::delivered}, {201, End::delivered}, {204, End::delivered}, {299, End::delivered},
+      {301, End::repeated},  {302, End::repeated},  {307, End::repeated},  {308, End::repeated},
+      {400, End::repeated},  {401, End::repeated},  {404, End::repeated},  {408, End::repeated},
+      {410, End::gone},      {425, End::repeated},  {429, End::repeated},  {500, End::repeated},
+      {502, End::repeated},  {503, End::repeated},  {504, End::repeated},  {599, End::repeated},
+      {600, End::repeated},  {99, End::repeated},   {418, End::dead},  // The dialect's own rule.
+  };
+  Webhook webhook = make(1);
+  webhook.schedule_s = {10};
+  put(webhook);
+  for (const auto& [status, end] : table) {
+    const size_t before = receiver_.requests().size();
+    answer_ = [&, status = status](const Request&) {
+      return Answer{.status = status, .headers = {{"Location", "http://10.0.0.2/elsewhere"}}};
+    };
+    noted_.clear();
+    gone_.clear();
+    const Noted last = deliver(1);
+    const size_t attempts = end == End::repeated ? 2 : 1;
+    EXPECT_EQ(receiver_.requests().size() - before, attempts) << status;
+    ASSERT_EQ(noted_.size(), attempts) << status;
+    EXPECT_EQ(last.status, end == End::delivered ? DeliveryStatus::delivered : DeliveryStatus::dead)
+        << status;
+    EXPECT_EQ(gone_.size(), end == End::gone ? 1u : 0u) << status;
+    if (status >= 200 && status <= 599) {
+      EXPECT_EQ(last.http_status, status);
+    } else {
+      EXPECT_EQ(last.error->code, Errc::malformed) << status;
+    }
+    if (end == End::repeated) {
+      const Duration pause = noted_[1].at - noted_[0].at;
+      EXPECT_GE(pause, milliseconds{7500}) << status;
+      EXPECT_LE(pause, milliseconds{12'600}) << status;
+    }
+  }
+  for (const Request& request : receiver_.requests()) EXPECT_EQ(request.target(), "/");
+}
+
+/// RFC 9110, 5.6.7: IMF-fixdate.
+std::string http_date(WallTime time) {
+  const std::time_t when = to_unix_seconds(time);
+  std::tm parts{};
+  char text[32];
+  gmtime_r(&when, &parts);
+  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
+TEST_F(DispatcherTest, HonoursRetryAfterInBothFormsUpToAnHour) {
+  Webhook webhook = make(1);
+  webhook.schedule_s = {1};
+  put(webhook);
+  using Value = std::function<std::string()>;  // When the answer is given.
+  for (const auto& [value, least, most] :
+       {std::tuple{Value{[] { return "120"; }}, seconds{120}, seconds{122}},
+        {[this] { return http_date(world_.wall_now() + seconds{120}); }, seconds{118},
+         seconds{122}},
+        {[] { return "86400"; }, seconds{3600}, seconds{3602}},
+        {[this] { return http_date(world_.wall_now() + std::chrono::hours{24}); }, seconds{3600},
+         seconds{3602}},
+        {[this] { return http_date(world_.wall_now() - seconds{5}); }, seconds{0}, seconds{2}},
+        {[] { return "0"; }, seconds{0}, seconds{2}},
+        {[] { return "soon"; }, seconds{0}, seconds{2}}}) {
+    for (const int status : {429, 503}) {
+      bool first = true;
+      answer_ = [&, value = value](const Request&) {
+        if (!std::exchange(first, false)) return Answer{};
+        return Answer{.status = status, .headers = {{"Retry-After", value()}}};
+      };
+      noted_.clear();
+      EXPECT_EQ(deliver(1).status, DeliveryStatus::delivered);
+      ASSERT_EQ(noted_.size(), 2u);
+      EXPECT_GE(noted_[1].at - noted_[0].at, least) << value();
+      EXPECT_LE(noted_[1].at - noted_[0].at, most) << value();
+    }
+  }
+}
+
+TEST_F(DispatcherTest, EndsWhatGivesNoRequestForGoodAndSaysWhy) {
+  Webhook webhook = make(1);
+  webhook.schedule_s = {1, 1, 1};
+  webhook.settings = "unrenderable";
+  put(webhook);
+  const Noted end = deliver(1);
+  EXPECT_EQ(noted_.size(), 1u);
+  EXPECT_EQ(end.status, DeliveryStatus::dead);
+  ASSERT_TRUE(end.error);
+  EXPECT_EQ(describe(*end.error), "the event gives no valid request: the URL would be too long");
+  EXPECT_EQ(end.request_line, "");
+  EXPECT_TRUE(receiver_.requests().empty());
+  // Its connection is as good as before.
+  webhook.settings.clear();
+  put(webhook);
+  EXPECT_EQ(deliver(1).status, DeliveryStatus::delivered);
+  EXPECT_EQ(receiver_.connection_count(), 1u);
+}
+
+// --- time ---------------------------------------------------------------------------------------
+
+TEST_F(DispatcherTest, GivesConnectingNoMoreThanTheDialectSays) {
+  Webhook webhook = make(1);
+  webhook.timeout_ms = 20'000;
+  put(webhook);
+  world_.set_faults({.connect_black_hole = 10'000});
+  const Instant begun = world_.now();
+  const Noted end = deliver(1);
+  EXPECT_EQ(end.error->code, Errc::timed_out);
+  EXPECT_GE(end.at - begun, seconds{3});
+  EXPECT_LE(end.at - begun, milliseconds{3100});
+}
+
+TEST_F(DispatcherTest, GivesAnAnswerWhatConnectingLeft) {
+  Webhook webhook = make(1);
+  webhook.timeout_ms = 20'000;
+  put(webhook);
+  answer_ = [](const Request&) { return Answer{.delay = seconds{10}}; };
+  EXPECT_EQ(deliver(1).status, DeliveryStatus::delivered);
+  answer_ = [](const Request&) { return Answer{.way = Answer::Way::never}; };
+  const Instant begun = world_.now();
+  const Noted end = deliver(1);
+  EXPECT_EQ(end.error->code, Errc::timed_out);
+  EXPECT_GE(end.at - begun, seconds{20});
+  EXPECT_LE(end.at - begun, milliseconds{20'100});
+}
+
+TEST_F(DispatcherTest, KeepsTheWholeDeadlineBelowTheConnectTime) {
+  Webhook webhook = make(1);
+  webhook.timeout_ms = 1000;
+  put(webhook);
+  world_.set_faults({.connect_black_hole = 10'000});
+  const Instant begun = world_.now();
+  EXPECT_LE(deliver(1).at - begun, milliseconds{1100});
+}
+
+// --- pace ---------------------------------------------------------------------------------------
+
+/// The most requests that arrived within any second.
+size_t busiest_second(const HttpReceiver& receiver) {
+  size_t most = 0;
+  const auto& requests = receiver.requests();
+  for (size_t first = 0; first < requests.size(); ++first) {
+    size_t last = first;
+    while (last < requests.size() && requests[last].at - requests[first].at < seconds{1}) ++last;
+    most = std::max(most, last - first);
+  }
+  return most;
+}
+
+TEST_F(DispatcherTest, BeginsNoMoreAttemptsInASecondThanTheWebhookAllows) {
+  for (const uint32_t rate : {1u, 7u, 100u, 1000u}) {
+    Webhook webhook = make(rate);
+    webhook.rate_per_second = rate;
+    put(webhook);
+    const size_t before = receiver_.requests().size();
+    const uint32_t count = rate * 5;
+    const Instant begun = world_.now();
+    submit(rate, count);
+    ASSERT_TRUE(settle()) << rate;
+    const Duration taken = world_.now() - begun;
+    // 5 s worth of them: the first at once, none of them lost to the timers' ticks.
+    EXPECT_GE(taken, seconds{5} - Duration{seconds{1}} / rate - milliseconds{60}) << rate;
+    EXPECT_LE(taken, milliseconds{5200}) << rate;
+    EXPECT_EQ(receiver_.requests().size() - before, count);
+  }
+  EXPECT_LE(busiest_second(receiver_), 1000u + 60u);
+}
+
+TEST_F(DispatcherTest, AllowsNoBurstAfterASilence) {
+  Webhook webhook = make(1);
+  webhook.rate_per_second = 10;
+  put(webhook);
+  deliver(1);
+  world_.run_for(minutes{5});  // Long enough for the connection and the target to be forgotten.
+  submit(1, 30);
+  ASSERT_TRUE(settle());
+  EXPECT_LE(busiest_second(receiver_), 11u);
+}
+
+TEST_F(DispatcherTest, RemembersThePaceOfAReceiverThatClosesItsConnections) {
+  answer_ = [](const Request&) { return Answer{.close = true}; };
+  Webhook webhook = make(1);
+  webhook.rate_per_second = 1;
+  put(webhook);
+  for (int index = 0; index < 5; ++index) deliver(1);
+  EXPECT_LE(busiest_second(receiver_), 2u);
+  EXPECT_GE(receiver_.requests().back().at - receiver_.requests().front().at, milliseconds{3900});
+}
+
+TEST_F(DispatcherTest, HoldsUpNobodyElseAndDoesNotTurnWhileItPaces) {
+  HttpReceiver other(world_, sim::address("10.0.0.3", 80));
+  Webhook slow = make(1);
+  slow.rate_per_second = 1;
+  put(slow);
+  Webhook same_endpoint = make(2);
+  put(same_endpoint);
+  put(make(3, 3));
+  submit(1, 100);
+  submit(2, 100);
+  submit(3, 100);
+  const Instant begun = world_.now();
+  ASSERT_TRUE(world_.run_until([&] { return other.requests().size() == 100; }, seconds{1}));
+  ASSERT_TRUE(world_.run_until([&] { return receiver_.requests().size() >= 101; }, seconds{1}));
+  EXPECT_LT(world_.now() - begun, seconds{1});
+  const uint64_t before = turns_;
+  world_.run_for(seconds{20});
+  EXPECT_LT(turns_ - before, 20u * 12u);  // A handful for each attempt.
+  ASSERT_TRUE(settle());
+}
+
+// --- permission ---------------------------------------------------------------------------------
+
+Answer permission(std::string origin, std::string rate = {}) {
+  Answer answer{.status = 204, .headers = {{"WebHook-Allowed-Origin", std::move(origin)}}};
+  if (!rate.empty()) answer.headers.emplace_back("WebHook-Allowed-Rate", std::move(rate));
+  return answer;
+}
+
+class PermissionTest : public DispatcherTest {
+ protected:
+  PermissionTest() {
+    Webhook webhook = asking();
+    put(webhook);
+    answer_ = [this](const Request& request) {
+      return request.method() == "OPTIONS" ? on_question_ : Answer{};
+    };
+  }
+  Webhook asking() {
+    Webhook webhook = make(1);
+    webhook.settings = "ask";
+    webhook.schedule_s = {60};
+    return webhook;
+  }
+
+  Answer on_question_ = permission("*");
+};
+
+TEST_F(PermissionTest, IsAskedForOnceThenTheSameAttemptDelivers) {
+  submit(1, 20);
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(questions(receiver_), 1u);
+  EXPECT_EQ(posts(receiver_), 20u);
+  const Request& question = receiver_.requests()[0];
+  EXPECT_EQ(question.method(), "OPTIONS");
+  EXPECT_EQ(question.header("webhook-request-origin"), "relay.example.org");
+  EXPECT_EQ(receiver_.requests()[1].connection, question.connection);
+  for (const Noted& noted : noted_) EXPECT_EQ(noted.attempt, 1u);
+  world_.run_for(minutes{10});
+  EXPECT_EQ(deliver(1).status, DeliveryStatus::delivered);
+  EXPECT_EQ(questions(receiver_), 1u) << "once in the life of the process";
+}
+
+TEST_F(PermissionTest, IsGivenByOurOriginOrAnAsteriskAndASuccessAlone) {
+  struct Row {
+    Answer answer;
+    bool granted;
+  };
+  const auto status = [](int code) {
+    Answer answer = permission("*");
+    answer.status = code;
+    return answer;
+  };
+  const std::vector<Row> rows = {
+      {permission("*"), true},
+      {permission("relay.example.org"), true},
+      {permission("Relay.Example.ORG", "*"), true},
+      {permission("*", "6000"), true},
+      {status(200), true},
+      {permission("other.example.org"), false},
+      {permission("*.example.org"), false},
+      {permission("relay.example.org, other.example.org"), false},
+      {permission("*", "0"), false},
+      {permission("*", "many"), false},
+      {permission("*", "-1"), false},
+      {Answer{.status = 200}, false},
+      {Answer{.status = 405}, false},
+      {status(405), false},
+      {status(302), false},
+      {status(500), false},
+  };
+  for (size_t index = 0; index < rows.size(); ++index) {
+    Webhook webhook = asking();
+    webhook.schedule_s.clear();
+    put(webhook);  // Changed: it is asked again.
+    on_question_ = rows[index].answer;
+    const Noted end = deliver(1);
+    if (rows[index].granted) {
+      EXPECT_EQ(end.status, DeliveryStatus::delivered) << index;
+      continue;
+    }
+    EXPECT_EQ(end.status, DeliveryStatus::dead) << index;
+    EXPECT_EQ(end.error, (Error{Errc::origin_refused, Side::endpoint, rows[index].answer.status}));
+    EXPECT_EQ(end.request_line, "OPTIONS / HTTP/1.1");
+    EXPECT_EQ(end.http_status, rows[index].answer.status);
+  }
+  EXPECT_EQ(questions(receiver_), rows.size());
+}
+
+TEST_F(PermissionTest, IsAskedForAgainByTheSchedule) {
+  on_question_ = Answer{.status = 405};
+  submit(1);
+  world_.run_for(seconds{1});
+  ASSERT_EQ(noted_.size(), 1u);
+  EXPECT_EQ(noted_[0].status, DeliveryStatus::pending);
+  on_question_ = permission("*");
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(noted_.back().status, DeliveryStatus::delivered);
+  EXPECT_EQ(noted_.back().attempt, 2u);
+  EXPECT_EQ(questions(receiver_), 2u);
+  EXPECT_EQ(posts(receiver_), 1u);
+}
+
+TEST_F(PermissionTest, IsOneQuestionAtATime) {
+  on_question_.delay = seconds{5};
+  submit(1, 10);
+  world_.run_for(seconds{4});
+  EXPECT_EQ(receiver_.requests().size(), 1u);
+  EXPECT_EQ(dispatcher_.in_flight_count(), 1u);
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(questions(receiver_), 1u);
+  EXPECT_EQ(posts(receiver_), 10u);
+}
+
+TEST_F(PermissionTest, IsAskedForWithinTheAttemptsDeadline) {
+  Webhook webhook = asking();
+  webhook.timeout_ms = 4000;
+  webhook.schedule_s.clear();
+  put(webhook);
+  on_question_.delay = seconds{3};
+  answer_ = [this](const Request& request) {
+    return request.method() == "OPTIONS" ? on_question_ : Answer{.delay = seconds{3}};
+  };
+  const Instant begun = world_.now();
+  const Noted end = deliver(1);
+  EXPECT_EQ(end.error->code, Errc::timed_out);
+  EXPECT_EQ(end.request_line, "POST / HTTP/1.1");
+  EXPECT_LE(end.at - begun, milliseconds{4100});
+}
+
+TEST_F(PermissionTest, MovesToAFreshConnectionWhereTheReceiverClosesItsOwn) {
+  on_question_.close = true;
+  EXPECT_EQ(deliver(1).status, DeliveryStatus::delivered);
+  EXPECT_EQ(noted_.size(), 1u);
+  EXPECT_EQ(receiver_.connection_count(), 2u);
+}
+
+TEST_F(PermissionTest, SurvivesAReceiverThatBreaksOnTheQuestion) {
+  for (const Answer::Way way : {Answer::Way::drop, Answer::Way::reset}) {
+    put(asking());
+    on_question_ = permission("*");
+    on_question_.way = way;
+    noted_.clear();
+    submit(1);
+    world_.run_for(seconds{1});
+    ASSERT_EQ(noted_.size(), 1u);
+    EXPECT_EQ(noted_[0].status, DeliveryStatus::pending);
+    EXPECT_EQ(noted_[0].request_line, "OPTIONS / HTTP/1.1");
+    on_question_ = permission("*");
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(noted_.back().status, DeliveryStatus::delivered);
+  }
+}
+
+TEST_F(PermissionTest, IsAskedForAgainOnceTheWebhookChangedOrWasAway) {
+  deliver(1);
+  put(asking());
+  deliver(1);
+  EXPECT_EQ(questions(receiver_), 2u);
+  Webhook away = asking();
+  away.state = subscription::WebhookState::disabled;
+  put(away);
+  dispatcher_.cancel(1);
+  put(asking());
+  deliver(1);
+  EXPECT_EQ(questions(receiver_), 3u);
+}
+
+TEST_F(PermissionTest, DoesNotTakeAnAnswerToAnOlderQuestion) {
+  on_question_.delay = seconds{2};
+  submit(1);
+  world_.run_for(seconds{1});
+  put(asking());
+  submit(1);
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(questions(receiver_), 2u);
+  EXPECT_EQ(posts(receiver_), 2u);
+}
+
+TEST_F(PermissionTest, SetsThePaceThatTheReceiverAllows) {
+  on_question_ = permission("*", "30");
+  submit(1, 10);
+  ASSERT_TRUE(settle());
+  const auto& requests = receiver_.requests();
+  for (size_t index = 2; index < requests.size(); ++index) {
+    EXPECT_GE(requests[index].at - requests[index - 1].at, milliseconds{1900});
+    EXPECT_LE(requests[index].at - requests[index - 1].at, milliseconds{2100});
+  }
+}
+
+TEST_F(PermissionTest, KeepsToTheSlowerOfBothPaces) {
+  Webhook webhook = asking();
+  webhook.rate_per_second = 1;
+  put(webhook);
+  on_question_ = permission("*", "6000");
+  submit(1, 5);
+  ASSERT_TRUE(settle());
+  EXPECT_GE(receiver_.requests().back().at - receiver_.requests()[1].at, milliseconds{3900});
+}
+
+TEST_F(PermissionTest, EndsWithAReceiverThatIsGone) {
+  on_question_ = Answer{.status = 410};
+  EXPECT_EQ(deliver(1).status, DeliveryStatus::dead);
+  EXPECT_EQ(gone_, std::vector<uint32_t>{1});
+}
+
+}  // namespace
+}  // namespace ringpost::delivery
