@@ -49,9 +49,9 @@ struct Standing {
   WallTime webhook_updated_at{};  ///< Of the version that the rest is about.
   bool permitted = true;          ///< The receiver agreed, or need not be asked.
   uint64_t question = 0;          ///< The one under way: Attempt::question; 0: none.
-  Duration own_interval{};      ///< Between starts of attempts, as the webhook says; 0: none.
-  Duration allowed_interval{};  ///< As the receiver said with its permission.
-  Instant next_start{};         ///< No attempt begins before.
+  Duration own_interval{};        ///< Between starts of attempts, as the webhook says; 0: none.
+  Duration allowed_interval{};    ///< As the receiver said with its permission.
+  Instant next_start{};           ///< No attempt begins before.
 
   /// Whether an attempt may begin now, as far as the pace goes.
   bool in_time(Instant now) const { return now >= next_start; }

@@ -100,17 +100,6 @@ class Dialect {
   /// What is the same in all attempts of one delivery and in no other delivery; empty: unknown.
   virtual std::string_view delivery_of(const Received& received) const;
 
-  // --- receiving, for who takes its requests
-
-  /// Whether its requests carry anything that proves who sent them.
-  virtual bool verifies() const { return false; }
-  /// Whether a request was sent by who knows `secret`, and why not. Only where `verifies`.
-  /// @param secret  one that `object_to_secret` has no objection to.
-  virtual Verdict verify(const Received& received, std::string_view secret,
-                         const Freshness& freshness) const;
-  /// What is the same in all attempts of one delivery and in no other delivery; empty: unknown.
-  virtual std::string_view delivery_of(const Received& received) const;
-
   // --- its own management API, if it has one
 
   virtual std::span<const api::Route> routes() const { return {}; }

@@ -531,7 +531,8 @@ TEST_F(ControlTest, RefusesRotationsThatMakeNoSense) {
   EXPECT_EQ(rotate(standard, R"({"secret": ")" + secret + "\"}"), "200");
   EXPECT_EQ(rotate(standard, R"({"secret": ")" + secret + "\"}"), "secret") << "it is that one";
   EXPECT_EQ(rotate(standard, R"({"secret": "", "overlap_s": 0})"), "secret");
-  EXPECT_EQ(rotate(bearer, ""), "secret") << "nobody can mint it";
+  EXPECT_EQ(rotate(bearer, ""), "200");
+  EXPECT_EQ(table_.current().webhook(number_of(bearer))->secret.size(), 64u) << "minted";
   EXPECT_EQ(rotate(bearer, R"({"secret": "def", "overlap_s": 60})"), "overlap_s");
   EXPECT_EQ(rotate(bearer, R"({"secret": "def"})"), "200");
   EXPECT_EQ(table_.current().webhook(number_of(bearer))->previous_secret, "");

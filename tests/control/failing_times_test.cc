@@ -20,7 +20,8 @@ using std::chrono::seconds;
 
 class FailingTimesTest : public ::testing::Test {
  protected:
-  FailingTimesTest() : store_(Store::open(":memory:").store) {}
+  FailingTimesTest()
+      : store_(Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store) {}
 
   uint32_t add_webhook() {
     subscription::Webhook webhook;

@@ -56,11 +56,10 @@ TEST(Config, ReadsAPublicUrlAsSchemeAndAuthority) {
   struct Row {
     std::string url, read, host;
   };
-  for (const Row& row : {Row{"https://Hooks.Example.com", "https://hooks.example.com",
-                             "hooks.example.com"},
-                         Row{"https://hooks.example.com:443/", "https://hooks.example.com",
-                             "hooks.example.com"},
-                         Row{"http://[::1]:8420", "http://[::1]:8420", "::1"}, Row{"", "", ""}}) {
+  for (const Row& row :
+       {Row{"https://Hooks.Example.com", "https://hooks.example.com", "hooks.example.com"},
+        Row{"https://hooks.example.com:443/", "https://hooks.example.com", "hooks.example.com"},
+        Row{"http://[::1]:8420", "http://[::1]:8420", "::1"}, Row{"", "", ""}}) {
     const ConfigResult result = parse_config("", "none", {"server.public_url=" + row.url});
     EXPECT_TRUE(result.problems.empty()) << row.url;
     EXPECT_EQ(result.config.public_url, row.read);

@@ -104,9 +104,6 @@ void print_totals(const Setup& setup, const Receiver& receiver) {
 
 /// What is wrong with the options; empty if nothing is.
 std::string problem_of(const Options& options) {
-  if (!options.standard_secret.empty() && !standard_key(options.standard_secret)) {
-    return "--standard-secret must be whsec_ and base64";
-  }
   if (options.expect > 0 && options.id_member.empty()) return "--expect needs --id-member";
   for (const std::string& header : options.answer_headers) {
     const size_t colon = header.find(':');

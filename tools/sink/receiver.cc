@@ -162,13 +162,6 @@ class Connection final : public net::StreamOwner {
   bool closing_ = false;
 };
 
-std::optional<crypto::HmacSha256Key> standard_key(std::string_view secret) {
-  if (secret.starts_with("whsec_")) secret.remove_prefix(6);
-  const auto key = crypto::base64_decode(secret);
-  if (!key || key->empty()) return std::nullopt;
-  return crypto::HmacSha256Key{as_bytes(*key)};
-}
-
 Receiver::Receiver(io::Ring& ring, io::Socket listener, net::ServerTls* tls, const Options& options)
     : ring_(ring), listener_(listener), tls_(tls), options_(options) {
   if (!options.ledger_file.empty()) ledger_ = std::fopen(options.ledger_file.c_str(), "ae");

@@ -62,9 +62,6 @@ struct Totals {
   uint64_t connections = 0;
 };
 
-/// The key in a Standard Webhooks secret, `whsec_` and base64; nothing if it is none.
-std::optional<crypto::HmacSha256Key> standard_key(std::string_view secret);
-
 class Connection;
 
 /// Accepts connections and answers what comes, on one ring.

@@ -234,19 +234,31 @@ Answer DeliveryApi::redeliver(const Call& call, Outgoing& outgoing) {
   if (auto* problem = std::get_if<Problem>(&repeated)) return refuse(*problem);
   outgoing = {std::move(std::get<EventRef>(repeated)),
               subscription::owner_shard(*webhook, shard_count_)};
-  return answer_new(outgoing, *webhook);
+  Answer answer = answer_new(outgoing, *webhook);
+  answer.change = {.operation = "delivery.redeliver",
+                   .object = found.facts.id.to_text(),
+                   .members = std::move(replaced),
+                   .organization = {}};
+  return answer;
 }
 
 Answer DeliveryApi::ping(const Call& call, Outgoing& outgoing) {
   const auto id = Ulid::parse(call.id());
   const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
-  if (webhook == nullptr) return refuse(refusal(404, "there is no such webhook"));
+  if (webhook == nullptr || !call.token->covers(webhook->sources)) {
+    return refuse(refusal(404, "there is no such webhook"));
+  }
   if (!webhook->active()) {
     return refuse(refusal(409, "the webhook is not active: enable it before you try it out"));
   }
   const std::string data = dialect::of(*webhook).ping(*webhook, call.base_url);
   outgoing = ping_for(*webhook, data, call.now, random_, shard_count_);
-  return answer_new(outgoing, *webhook);
+  Answer answer = answer_new(outgoing, *webhook);
+  answer.change = {.operation = "webhook.ping",
+                   .object = webhook->id.to_text(),
+                   .members = {},
+                   .organization = {}};
+  return answer;
 }
 
 /// A delivery that waits for its event to be durable.
@@ -261,10 +273,6 @@ Answer DeliveryApi::answer_new(const Outgoing& outgoing, const Webhook& webhook)
   Answer answer = answer_json(202, std::move(body));
   answer.response.headers.push_back({"Location", "/v1/deliveries/" + facts.id.to_text()});
   answer.when = Answer::When::stored;
-  answer.change = {.operation = "delivery.redeliver",
-                   .object = found.facts.id.to_text(),
-                   .members = std::move(replaced),
-                   .organization = {}};
   return answer;
 }
 

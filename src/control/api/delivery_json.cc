@@ -42,7 +42,7 @@ void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeVi
   api::write_headers(json, head);
   if (with_body) {
     // What is not recorded was the event's data; but a question, by OPTIONS, has no body.
-    const bool is_question = first.starts_with("OPTIONS ");
+    const bool is_question = head.method() == "OPTIONS";
     const Bytes sent =
         is_question || !outcome.request_body.empty() ? outcome.request_body : parts.event.data;
     json.member("body", as_text(sent)).member("truncated", outcome.request_truncated);

@@ -16,9 +16,10 @@ using subscription::Webhook;
 bool is_bearer_token(std::string_view text) {
   const size_t end = std::min(text.find_last_not_of('=') + 1, text.size());
   return end > 0 && std::ranges::all_of(text.substr(0, end), [](char byte) {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || http::is_digit(byte) ||
-           std::string_view{"-._~+/"}.find(byte) != std::string_view::npos;
-  });
+           return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                  http::is_digit(byte) ||
+                  std::string_view{"-._~+/"}.find(byte) != std::string_view::npos;
+         });
 }
 
 class CloudEvents final : public Dialect {

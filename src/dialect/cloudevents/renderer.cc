@@ -185,8 +185,8 @@ std::optional<api::Problem> Settings::merge(std::string_view json) {
       if (value.is_null()) continue;
       if (auto problem = api::read(value, place, handshake)) return problem;
     } else {
-      return api::invalid(
-          place, "is not a setting of this dialect; it has \"mode\" and \"handshake\"");
+      return api::invalid(place,
+                          "is not a setting of this dialect; it has \"mode\" and \"handshake\"");
     }
   }
   return std::nullopt;

@@ -219,36 +219,6 @@ class Standard final : public Dialect {
     if (!received.has_header("webhook-signature")) {
       return not_signed("there is no webhook-signature");
     }
-    const auto key = signing_key(secret);
-    if (!key) return refuted("the secret is not \"whsec_\" and base64");
-    const std::string_view id = received.header("webhook-id");
-    const std::string_view timestamp = received.header("webhook-timestamp");
-    const std::string_view signatures = received.header("webhook-signature");
-    if (id.empty()) return refuted("webhook-id is missing, or stands more than once");
-    if (timestamp.empty()) return refuted("webhook-timestamp is missing, or stands more than once");
-    if (signatures.empty()) return refuted("webhook-signature is empty, or stands more than once");
-    const auto wanted =
-        crypto::base64_encode(crypto::bytes_of(sign(*key, id, timestamp, received.body)));
-    if (!any_signature_is(signatures, wanted)) {
-      return refuted("no signature of version v1 fits id, time, body and secret");
-    }
-    return check_freshness("webhook-timestamp", timestamp, freshness);
-  }
-
-  std::string_view delivery_of(const Received& received) const override {
-    const std::string_view id = received.header("webhook-id");
-    return id.empty() ? Dialect::delivery_of(received) : id;
-  }
-
-  bool verifies() const override { return true; }
-
-  /// Standard Webhooks 1.0, "Verifying signatures": the signature first, since the time is worth
-  /// nothing without it.
-  Verdict verify(const Received& received, std::string_view secret,
-                 const Freshness& freshness) const override {
-    if (!received.has_header("webhook-signature")) {
-      return not_signed("there is no webhook-signature");
-    }
     const std::string_view id = received.header("webhook-id");
     const std::string_view timestamp = received.header("webhook-timestamp");
     const std::string_view signatures = received.header("webhook-signature");
