@@ -9,7 +9,7 @@ build_packages=(
 )
 test_packages=(
   libgtest-dev googletest libbenchmark-dev clang-format git openssl strace procps util-linux
-  python3-jsonschema
+  groff-base mandoc zsh fish python3-jsonschema
 )
 
 # Installs what is missing of the packages named, and says what it does.

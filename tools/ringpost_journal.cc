@@ -1,6 +1,7 @@
 // ringpost-journal: reads the journals of a data directory without a relay, and changes nothing.
 
 #include "base/json_writer.h"
+#include "cli/manual.h"
 #include "io/posix_disk.h"
 #include "journal/format.h"
 #include "journal/recovery.h"
@@ -275,7 +276,6 @@ int stats(const std::string& data_directory) {
 int run(int argument_count, char** arguments) {
   CLI::App app{
       "Reads the journals of a ringpost data directory; changes nothing.\n"
-      "Exit status: 0 all is sound, 1 damage was found, 2 the journals could not be read.\n"
       "While a relay writes, its newest records may look unfinished.",
       "ringpost-journal"};
   app.set_version_flag("--version", std::string("ringpost-journal ") + version);
@@ -293,6 +293,14 @@ int run(int argument_count, char** arguments) {
   CLI::App* verify_command =
       add("verify", "Check every checksum; name segment and offset of damage");
   add("stats", "Count records by journal");
+  app.footer(
+      "Exit codes: 0 all is sound; 1 damage was found; 2 the journals could not be read, or wrong "
+      "usage.");
+  if (const auto done = ringpost::cli::write_manual(
+          app, argument_count, arguments,
+          {.version = std::string("ringpost ") + version, .see_also = {"ringpost"}})) {
+    return *done;
+  }
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& error) {

@@ -34,19 +34,24 @@ std::string printable(std::string_view text) {
   constexpr char hex[] = "0123456789abcdef";
   std::string out;
   out.reserve(text.size());
-  for (size_t index = 0; index < text.size(); ++index) {
-    const auto code = static_cast<uint8_t>(text[index]);
-    // C1 controls come as C2 80 … C2 9F in UTF-8.
-    const bool c1 = code == 0xC2 && index + 1 < text.size() &&
-                    static_cast<uint8_t>(text[index + 1]) >= 0x80 &&
-                    static_cast<uint8_t>(text[index + 1]) < 0xA0;
-    if (code >= 0x20 && code != 0x7F && !c1) {
-      out += text[index];
-      continue;
-    }
+  const auto byte = [&](size_t index) { return static_cast<uint8_t>(text[index]); };
+  const auto escape = [&](uint8_t code) {
     out += "\\x";
     out += hex[code >> 4];
     out += hex[code & 15];
+  };
+  for (size_t index = 0; index < text.size(); ++index) {
+    // C1 controls come as C2 80 … C2 9F in UTF-8.
+    const bool c1 = byte(index) == 0xC2 && index + 1 < text.size() && byte(index + 1) >= 0x80 &&
+                    byte(index + 1) < 0xA0;
+    if (c1) {
+      escape(byte(index));
+      escape(byte(++index));
+    } else if (byte(index) < 0x20 || byte(index) == 0x7F) {
+      escape(byte(index));
+    } else {
+      out += text[index];
+    }
   }
   return out;
 }

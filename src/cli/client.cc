@@ -80,7 +80,8 @@ class StreamClient final : public Client, private net::StreamOwner {
       return std::nullopt;
     }
     const Bytes content = parser_.body();
-    Answer answer{parser_.status(), std::string(as_text(content))};
+    Answer answer{parser_.status(), std::string(as_text(content)),
+                  std::string(parser_.header("retry-after"))};
     if (!parser_.reusable() && state_ == State::open) {
       stream_.close(true);
       while (state_ != State::closed) ring_->turn(true);

@@ -10,7 +10,7 @@
 
 namespace ringpost::cli {
 
-/// Where the relay is and who asks: from `--url` and `--token`, or RINGPOST_URL and RINGPOST_TOKEN.
+/// Where the relay is and who asks: from the options, or RINGPOST_URL and RINGPOST_TOKEN.
 struct ClientOptions {
   std::string url = "http://127.0.0.1:8420";  ///< http://, https:// or unix:/path
   std::string token;
@@ -20,6 +20,7 @@ struct ClientOptions {
 struct Answer {
   uint16_t status = 0;
   std::string body;
+  std::string retry_after;  ///< The header's value, as it came.
 
   bool ok() const { return status >= 200 && status < 300; }
 };

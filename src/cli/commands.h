@@ -1,51 +1,92 @@
 #pragma once
 
 #include "cli/client.h"
+#include "cli/input.h"
+#include "cli/text.h"
 
 #include <CLI/CLI.hpp>
+#include <simdjson.h>
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace ringpost::cli {
 
 /// What every client command says about its exit codes in `--help`.
 inline constexpr const char* exit_codes =
     "Exit codes: 0 done; 1 the relay refused; 2 wrong usage; 3 the relay cannot be reached.";
+/// The same for a command that asks no relay.
+inline constexpr const char* exit_codes_alone =
+    "Exit codes: 0 done; 1 not done, and why; 2 wrong usage.";
 
 inline constexpr int exit_refused = 1;
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_unreachable = 3;
 
+/// Prints the problem. @returns exit_usage.
+int report_usage(const UsageProblem& problem);
+
 /// What the options on the command line were; shared by all client commands.
 struct Session {
-  ClientOptions client;
-  bool json = false;  ///< Machine-readable output: the relay's answer as it came.
+  ClientOptions client;    ///< Its token is filled in by `connect`.
+  std::string token_from;  ///< Where the token is read from (read_secret).
+  bool json = false;       ///< Machine-readable output: the relay's answers as they came.
 
-  /// The client, made at first use; nullptr after the problem was printed.
-  Client* connect();
-
-  /// Sends a request and prints what stands in its way. @returns the answer of a success.
+  /// Sends a request and prints what stands in its way: one line that says how to mend it, and the
+  /// problem as JSON where JSON is wanted. @returns the answer of a success: JSON, or nothing.
   std::optional<Answer> call(std::string_view method, const std::string& target,
-                             std::string_view body = {});
-  /// Whether an answer is a success; prints a refusal, or the answer where JSON is wanted.
-  bool accept(const Answer& answer);
+                             std::string_view body = {},
+                             std::string_view content_type = "application/json");
+  /// Which part of a list: from the cursor of an earlier answer on, or from its beginning.
+  struct Range {
+    uint32_t limit = std::numeric_limits<uint32_t>::max();
+    std::string cursor = {};
+  };
+  /// Walks a list, page by page, over at most so many items. @returns false after a failure.
+  bool for_each_item(const std::string& target, const Range& range,
+                     const std::function<void(simdjson::dom::element)>& take);
+  /// Prints what for_each_item found, unless JSON is wanted: then it is printed already.
+  void print(const Table& table, const char* if_empty) const;
   /// The exit code after `call` returned nothing.
   int failure_code() const { return failure_code_; }
 
  private:
+  Client* connect();
+  bool accept(const Answer& answer, std::string_view target);
+
   std::unique_ptr<Client> client_;
   int failure_code_ = 0;
+  std::string next_cursor_;  ///< Of the last list, if it has items beyond its limit.
 };
+
+/// Reads an answer that `call` returned. `out` borrows from `parser`.
+bool parse_answer(const Answer& answer, simdjson::dom::parser& parser, simdjson::dom::element& out);
 
 /// A command that was chosen sets this; main runs it after parsing.
 using Action = std::function<int()>;
 
-/// Adds `--url`, `--token`, `--ca` and `--json` to a command.
-/// `url_option` is `--relay` where the command has a `--url` of its own.
+/// Headings in `--help`, for options that several commands have.
+inline constexpr const char* relay_group = "The relay";
+
+/// `long_names`: `--relay` and `--relay-ca`, for a command whose own `--url` and `--ca` are those
+/// of a webhook.
+enum class RelayOptions : uint8_t { short_names, long_names };
+
+/// Adds `--url`, `--token`, `--ca` and `--json` to a command, and its exit codes.
 void add_session_options(CLI::App& command, Session& session,
-                         const std::string& url_option = "--url,--relay");
+                         RelayOptions names = RelayOptions::short_names);
+
+/// Text under the options in `--help` and in the manual, and the exit codes after it. Paragraphs
+/// are parted by empty lines; lines that begin with two spaces stay as they are.
+void add_notes(CLI::App& command, const std::string& notes);
+
+/// Values that help, completion and manual offer. The relay has the last word on what is good.
+CLI::Option* suggest(CLI::Option* option, const std::vector<std::string>& values);
 
 /// `sign` and `verify`, which ask no relay.
 void add_signature_commands(CLI::App& app, Action& action);
@@ -53,6 +94,9 @@ void add_send_command(CLI::App& app, Session& session, Action& action);
 void add_webhook_commands(CLI::App& app, Session& session, Action& action);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);
 void add_token_commands(CLI::App& app, Session& session, Action& action);
+void add_audit_commands(CLI::App& app, Session& session, Action& action);
 void add_status_command(CLI::App& app, Session& session, Action& action);
+/// Writes scripts from the whole of `app`, as it is when the command runs.
+void add_completion_command(CLI::App& app, Action& action);
 
 }  // namespace ringpost::cli

@@ -1,25 +1,51 @@
 #include "cli/input.h"
 
-#include "base/log.h"
+#include "cli/text.h"
+#include "io/read_file.h"
 
-#include <cstdio>
-#include <fstream>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
+#include <utility>
 
 namespace ringpost::cli {
 
-std::optional<std::string> read_input(const std::string& file) {
-  if (file == "-") {
+Usable<std::string> read_file(const std::string& name) {
+  if (name == "-") {
     return std::string{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
   }
-  std::ifstream in(file, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in.bad() || (text.empty() && !in.eof())) {  // A directory opens, and cannot be read.
-    std::fprintf(stderr, "ringpost: %s cannot be read\n", printable(file).c_str());
-    return std::nullopt;
+  auto content = io::read_file(name);
+  if (!content) return UsageProblem{shown(name) + " cannot be read"};
+  return std::move(*content);
+}
+
+Usable<std::string> read_text_or_file(const std::string& value) {
+  if (!value.starts_with('@')) return value;
+  return read_file(value.substr(1));
+}
+
+Usable<std::string> read_secret(const std::string& option, const std::string& from,
+                                const char* environment) {
+  if (from.empty()) {
+    const char* text = environment == nullptr ? nullptr : std::getenv(environment);
+    return std::string{text == nullptr ? "" : text};
   }
-  return text;
+  if (from != "-" && !from.starts_with('@')) {
+    std::string text = option + " takes @FILE, or - for standard input: arguments can be read by ";
+    text += "every user of this machine";
+    if (environment != nullptr) text += std::string{"; "} + environment + " is private, too";
+    return UsageProblem{std::move(text)};
+  }
+  auto read = read_file(from == "-" ? from : from.substr(1));
+  if (std::holds_alternative<UsageProblem>(read)) return read;
+  std::string secret = std::get<std::string>(std::move(read));
+  if (secret.ends_with('\n')) secret.pop_back();
+  if (secret.ends_with('\r')) secret.pop_back();
+  if (secret.empty()) return UsageProblem{option + " " + shown(from) + " is empty"};
+  if (secret.size() > secret_file_bytes_max) {
+    return UsageProblem{option + " " + shown(from) + " is too long for a secret"};
+  }
+  return secret;
 }
 
 }  // namespace ringpost::cli

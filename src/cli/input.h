@@ -1,11 +1,36 @@
 #pragma once
 
-#include <optional>
+#include <cstddef>
 #include <string>
+#include <variant>
+
+// What a command reads besides its options. Secrets come from here only: the arguments of a process
+// can be read by every user of its machine.
 
 namespace ringpost::cli {
 
-/// A file's bytes; `-` is standard input. Nothing after a problem was printed.
-std::optional<std::string> read_input(const std::string& file);
+/// Why the command line cannot be followed, for people: what, and how to mend it. Exit code 2.
+struct UsageProblem {
+  std::string text;
+};
+
+template <typename T>
+using Usable = std::variant<T, UsageProblem>;
+
+inline constexpr size_t secret_file_bytes_max = 64 * 1024;
+
+/// The whole file; `-` is standard input.
+Usable<std::string> read_file(const std::string& name);
+
+/// The value of an option that takes text, or `@FILE` for a file's content (`@-`: standard input).
+Usable<std::string> read_text_or_file(const std::string& value);
+
+/// A secret: `from` is `@FILE`, or `-` for standard input; one line end after it does not count.
+/// @param option       its name, for the problem: a secret in the arguments is refused.
+/// @param environment  the variable that may hold it instead; used where `from` is empty. May be
+///                     null.
+/// @returns empty if neither says anything.
+Usable<std::string> read_secret(const std::string& option, const std::string& from,
+                                const char* environment);
 
 }  // namespace ringpost::cli

@@ -1,83 +1,144 @@
 #include "cli/commands.h"
+#include "cli/input.h"
+#include "cli/refusal.h"
 #include "cli/text.h"
 
+#include <algorithm>
 #include <cstdio>
-#include <fstream>
 
 namespace ringpost::cli {
 namespace {
 
-/// Prints a refusal: the problem's title and detail, its place, and what to do about the token.
-void print_refusal(const Answer& answer) {
+bool is_json(const std::string& body) {
   simdjson::dom::parser parser;
-  simdjson::dom::element problem;
-  std::string text;
-  if (parser.parse(answer.body).get(problem) == simdjson::SUCCESS) {
-    text = text_of(problem, "/detail");
-    if (text.empty()) text = text_of(problem, "/title");
-    const std::string line = text_of(problem, "/line");
-    const std::string member = text_of(problem, "/member");
-    if (!member.empty()) text = "\"" + member + "\": " + text;
-    if (!line.empty()) text = "line " + line + ": " + text;
-  }
-  if (text.empty()) text = printable(std::string_view(answer.body).substr(0, 500));
-  std::fprintf(stderr, "ringpost: the relay answered %u: %s\n", answer.status, text.c_str());
-  if (answer.status == 401) {
-    std::fprintf(stderr,
-                 "Give a token with --token or RINGPOST_TOKEN; the first start wrote one to "
-                 "admin.token in its data directory.\n");
-  }
+  simdjson::dom::element document;
+  return parser.parse(body).get(document) == simdjson::SUCCESS;
 }
 
 }  // namespace
 
-void add_session_options(CLI::App& command, Session& session, const std::string& url_option) {
-  command.add_option(url_option, session.client.url, "The relay: http://, https:// or unix:/path")
-      ->envname("RINGPOST_URL")
-      ->capture_default_str();
+int report_usage(const UsageProblem& problem) {
+  std::fprintf(stderr, "ringpost: %s\n", problem.text.c_str());
+  return exit_usage;
+}
+
+CLI::Option* suggest(CLI::Option* option, const std::vector<std::string>& values) {
+  std::string list = "{";
+  for (const std::string& value : values) list += (list.size() > 1 ? "," : "") + value;
+  return option->check(CLI::Validator{[](std::string&) { return std::string{}; }, list + "}", ""});
+}
+
+void add_session_options(CLI::App& command, Session& session, RelayOptions names) {
+  const bool own = names == RelayOptions::long_names;
   command
-      .add_option("--token", session.client.token, "Token with the scopes that the command needs")
-      ->envname("RINGPOST_TOKEN");
-  command.add_option("--ca", session.client.ca_file, "PEM file of a private CA, for https");
-  command.add_flag("--json", session.json, "Print the relay's answer as JSON");
-  command.footer(exit_codes);
+      .add_option(own ? "--relay" : "--url,--relay", session.client.url,
+                  "The relay: http://, https:// or unix:/path")
+      ->type_name("URL")
+      ->envname("RINGPOST_URL")
+      ->capture_default_str()
+      ->group(relay_group);
+  command
+      .add_option("--token", session.token_from,
+                  "A token with the scopes that the command needs: @FILE, or - for standard input; "
+                  "default: RINGPOST_TOKEN")
+      ->type_name("@FILE")
+      ->group(relay_group);
+  command
+      .add_option(own ? "--relay-ca" : "--ca,--relay-ca", session.client.ca_file,
+                  "PEM file of the relay's private CA, for https")
+      ->type_name("FILE")
+      ->group(relay_group);
+  command.add_flag("--json", session.json, "Print the relay's answers as JSON, one a line");
+  add_notes(command, "");
+}
+
+void add_notes(CLI::App& command, const std::string& notes) {
+  command.footer((notes.empty() ? "" : notes + "\n\n") + exit_codes);
 }
 
 Client* Session::connect() {
   if (client_ != nullptr) return client_.get();
+  failure_code_ = exit_usage;
+  auto token = read_secret("--token", token_from, "RINGPOST_TOKEN");
+  if (const auto* problem = std::get_if<UsageProblem>(&token)) {
+    report_usage(*problem);
+    return nullptr;
+  }
+  client.token = std::get<std::string>(std::move(token));
   std::string problem;
   bool wrong_usage = false;
   client_ = Client::create(client, problem, wrong_usage);
   if (client_ == nullptr) {
-    std::fprintf(stderr, "ringpost: %s\n", problem.c_str());
+    report_usage({shown(problem)});
     failure_code_ = wrong_usage ? exit_usage : exit_unreachable;
   }
   return client_.get();
 }
 
 std::optional<Answer> Session::call(std::string_view method, const std::string& target,
-                                    std::string_view body) {
+                                    std::string_view body, std::string_view content_type) {
   Client* connected = connect();
   if (connected == nullptr) return std::nullopt;
   std::string problem;
-  auto answer = connected->request(method, target, "application/json", body, problem);
+  auto answer = connected->request(method, target, content_type, body, problem);
   if (!answer) {
-    std::fprintf(stderr, "ringpost: %s: %s\n", client.url.c_str(), problem.c_str());
+    std::fprintf(stderr, "ringpost: %s: %s\n", shown(client.url).c_str(), shown(problem).c_str());
     failure_code_ = exit_unreachable;
     return std::nullopt;
   }
-  if (!accept(*answer)) return std::nullopt;
-  return answer;
+  return accept(*answer, target) ? std::move(answer) : std::nullopt;
 }
 
-bool Session::accept(const Answer& answer) {
+bool Session::accept(const Answer& answer, std::string_view target) {
+  failure_code_ = exit_refused;
+  const bool has_json = is_json(answer.body);
+  if (json && has_json) std::printf("%s\n", shown_json(answer.body).c_str());
   if (!answer.ok()) {
-    print_refusal(answer);
-    failure_code_ = exit_refused;
+    std::fprintf(stderr, "ringpost: %s\n", explain_refusal(answer, target).c_str());
     return false;
   }
-  if (json && !answer.body.empty()) std::printf("%s\n", answer.body.c_str());
+  if (has_json || answer.body.empty()) return true;
+  std::fprintf(stderr, "ringpost: the answer of %s is no JSON; is that a relay? (RINGPOST_URL)\n",
+               shown(client.url).c_str());
+  return false;
+}
+
+bool parse_answer(const Answer& answer, simdjson::dom::parser& parser,
+                  simdjson::dom::element& out) {
+  return parser.parse(answer.body).get(out) == simdjson::SUCCESS && out.is_object();
+}
+
+bool Session::for_each_item(const std::string& target, const Range& range,
+                            const std::function<void(simdjson::dom::element)>& take) {
+  constexpr uint32_t page_max = 200;
+  std::string cursor = range.cursor;
+  uint32_t left = range.limit;
+  while (left > 0) {
+    const uint32_t wanted = std::min(left, page_max);
+    const char* mark = target.find('?') == std::string::npos ? "?" : "&";
+    const auto answer =
+        call("GET", target + mark + "limit=" + std::to_string(wanted) +
+                        (cursor.empty() ? "" : "&cursor=" + percent_encoded(cursor)));
+    if (!answer) return false;
+    simdjson::dom::parser parser;
+    simdjson::dom::element page;
+    simdjson::dom::array items;
+    if (!parse_answer(*answer, parser, page)) return true;
+    if (page["items"].get(items) != simdjson::SUCCESS) return true;
+    for (const simdjson::dom::element item : items) take(item);
+    cursor = raw_text_of(page, "/next_cursor");
+    next_cursor_ = cursor;
+    if (cursor.empty()) break;
+    left -= wanted;
+  }
   return true;
+}
+
+void Session::print(const Table& table, const char* if_empty) const {
+  if (json) return;
+  std::printf("%s", table.empty() ? if_empty : table.to_text().c_str());
+  if (next_cursor_.empty()) return;
+  std::printf("… more: raise --limit, or go on with --cursor %s\n", shown(next_cursor_).c_str());
 }
 
 }  // namespace ringpost::cli

@@ -21,7 +21,8 @@ namespace {
 
 struct SignatureOptions {
   std::string dialect;
-  std::string secret;
+  std::string secret_from;  ///< Where it is read from (read_secret).
+  std::string secret;       ///< Filled in by dialect_of.
   std::string body_file = "-";
   // sign
   std::string id;
@@ -35,8 +36,15 @@ struct SignatureOptions {
 };
 
 int fail(const std::string& problem) {
-  std::fprintf(stderr, "ringpost: %s\n", problem.c_str());
-  return exit_usage;
+  return report_usage({problem});
+}
+
+/// The body's bytes. Nothing after a problem was printed.
+std::optional<std::string> body_of(const SignatureOptions& options) {
+  auto body = read_file(options.body_file);
+  if (auto* text = std::get_if<std::string>(&body)) return std::move(*text);
+  report_usage(std::get<UsageProblem>(body));
+  return std::nullopt;
 }
 
 /// Commands run outside a ring, which reads the clock everywhere else.
@@ -46,8 +54,14 @@ WallTime wall_now() {
   return from_unix_ns(int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec);
 }
 
-/// The chosen dialect; nullptr after a problem was printed.
-const dialect::Dialect* dialect_of(const SignatureOptions& options) {
+/// The chosen dialect, and its secret read; nullptr after a problem was printed.
+const dialect::Dialect* dialect_of(SignatureOptions& options) {
+  auto secret = read_secret("--secret", options.secret_from, "RINGPOST_SECRET");
+  if (const auto* wrong = std::get_if<UsageProblem>(&secret)) {
+    report_usage(*wrong);
+    return nullptr;
+  }
+  options.secret = std::get<std::string>(std::move(secret));
   const dialect::Dialect* chosen = dialect::find(options.dialect);
   std::string problem;
   if (chosen == nullptr || !chosen->verifies()) {
@@ -58,7 +72,7 @@ const dialect::Dialect* dialect_of(const SignatureOptions& options) {
       problem.append(std::exchange(separator, ", ")).append(known->name());
     }
   } else if (options.secret.empty()) {
-    problem = "give the secret with --secret or, unseen by other users, in RINGPOST_SECRET";
+    problem = "give the secret with --secret @FILE or in RINGPOST_SECRET";
   } else if (const auto objection = chosen->object_to_secret(options.secret); !objection.empty()) {
     problem = "the secret " + std::string{objection};
   }
@@ -116,7 +130,7 @@ void print_headers(std::string_view head) {
   }
 }
 
-int sign(const SignatureOptions& options) {
+int sign(SignatureOptions& options) {
   const dialect::Dialect* dialect = dialect_of(options);
   if (dialect == nullptr) return exit_usage;
   const auto time = time_of(options);
@@ -128,7 +142,7 @@ int sign(const SignatureOptions& options) {
   if (!id) return fail("--id must be a ULID, as delivery ids are: 26 letters and digits");
   const auto webhook = webhook_of(*dialect, options);
   if (!webhook) return exit_usage;
-  const auto body = read_input(options.body_file);
+  const auto body = body_of(options);
   if (!body) return exit_usage;
   journal::EventView event;
   event.type = options.type;
@@ -173,7 +187,7 @@ std::optional<std::vector<http::Header>> headers_of(const std::vector<std::strin
   return headers;
 }
 
-int verify(const SignatureOptions& options) {
+int verify(SignatureOptions& options) {
   const dialect::Dialect* dialect = dialect_of(options);
   if (dialect == nullptr) return exit_usage;
   const auto tolerance = parse_tolerance(options.tolerance);
@@ -182,7 +196,7 @@ int verify(const SignatureOptions& options) {
   if (!now) return fail("--at must be seconds since 1970, or a time like 2031-05-04T09:08:07Z");
   const auto headers = headers_of(options.headers);
   if (!headers) return exit_usage;
-  const auto body = read_input(options.body_file);
+  const auto body = body_of(options);
   if (!body) return exit_usage;
   const dialect::Verdict verdict = dialect->verify({*headers, as_bytes(*body)}, options.secret,
                                                    {.now = *now, .tolerance = *tolerance});
@@ -197,16 +211,18 @@ int verify(const SignatureOptions& options) {
 // --- options ------------------------------------------------------------------------------------
 
 void add_common_options(CLI::App& command, SignatureOptions& options) {
-  std::string known;
+  std::vector<std::string> known;
   for (const dialect::Dialect* dialect : dialect::all()) {
-    if (dialect->verifies()) known.append(known.empty() ? "" : ", ").append(dialect->name());
+    if (dialect->verifies()) known.emplace_back(dialect->name());
   }
-  command.add_option("--dialect", options.dialect, known)->required();
+  suggest(command.add_option("--dialect", options.dialect, "How requests are signed")->required(),
+          known);
   command
-      .add_option("--secret", options.secret,
-                  "The webhook's secret; as an argument, other users of the machine can see it")
-      ->envname("RINGPOST_SECRET");
+      .add_option("--secret", options.secret_from,
+                  "The webhook's secret: @FILE, or - for standard input; default: RINGPOST_SECRET")
+      ->type_name("@FILE");
   command.add_option("--body", options.body_file, "File with the body's exact bytes; - reads them")
+      ->type_name("FILE")
       ->capture_default_str();
 }
 
@@ -229,7 +245,7 @@ void add_sign_command(CLI::App& app, Action& action) {
       "  ringpost sign --dialect bitrise --body build.json\n"
       "  ringpost sign --dialect bitrise --body build.json |\n"
       "    curl -H @- --data-binary @build.json https://ci.example.org/in\n"
-      "Exit codes: 0 done; 2 wrong usage.");
+      "\nExit codes: 0 done; 2 wrong usage.");
   signing->callback([&action, options] { action = [options] { return sign(*options); }; });
 }
 
@@ -251,7 +267,7 @@ void add_verify_command(CLI::App& app, Action& action) {
       "  export RINGPOST_SECRET=relay-demo-secret\n"
       "  ringpost verify --dialect bitrise --body body.json \\\n"
       "    --header 'Bitrise-Hook-Signature: sha256=6ec7…'\n"
-      "Exit codes: 0 valid; 1 not valid; 2 wrong usage.");
+      "\nExit codes: 0 valid; 1 not valid; 2 wrong usage.");
   verifying->callback([&action, options] { action = [options] { return verify(*options); }; });
 }
 

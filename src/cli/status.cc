@@ -84,8 +84,7 @@ void add_status_command(CLI::App& app, Session& session, Action& action) {
       if (!answer) return session.failure_code();
       simdjson::dom::parser parser;
       simdjson::dom::element status;
-      if (!session.json && parser.parse(answer->body).get(status) == simdjson::SUCCESS)
-        print(status);
+      if (!session.json && parse_answer(*answer, parser, status)) print(status);
       return 0;
     };
   });

@@ -1,10 +1,20 @@
 #include "cli/text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 
 namespace ringpost::cli {
 
 namespace {
+
+constexpr char hex_digits[] = "0123456789ABCDEF";
+
+void append_escaped(std::string& out, std::string_view prefix, uint8_t code) {
+  out.append(prefix);
+  out += hex_digits[code >> 4];
+  out += hex_digits[code & 15];
+}
 
 /// Columns that a terminal uses, near enough: bytes that do not continue a UTF-8 sequence.
 size_t width(std::string_view text) {
@@ -33,23 +43,11 @@ std::string Table::to_text() const {
   return out;
 }
 
-std::string percent_encoded(std::string_view value) {
-  constexpr char hex[] = "0123456789ABCDEF";
-  std::string out;
-  for (char byte : value) {
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
-                       byte == '~';
-    if (plain) {
-      out += byte;
-      continue;
-    }
-    const auto code = static_cast<uint8_t>(byte);
-    out += '%';
-    out += hex[code >> 4];
-    out += hex[code & 15];
-  }
-  return out;
+Rows& Rows::add(std::string_view label, std::string_view value) {
+  if (value.empty()) return *this;
+  text_.append(label).append(label_width_ - std::min(label_width_, width(label)) + 1, ' ');
+  text_.append(value).append("\n");
+  return *this;
 }
 
 std::string text_of(simdjson::dom::element object, std::string_view path) {
@@ -59,7 +57,84 @@ std::string text_of(simdjson::dom::element object, std::string_view path) {
   if (value.is_null()) return "";
   std::string_view text;
   if (value.get(text) == simdjson::SUCCESS) return printable(text);
-  return simdjson::minify(value);
+  return printable(simdjson::minify(value));
+}
+
+std::string_view raw_text_of(simdjson::dom::element object, std::string_view path) {
+  std::string_view text;
+  return object.at_pointer(path).get(text) == simdjson::SUCCESS ? text : std::string_view{};
+}
+
+std::string shown(std::string_view text) {
+  if (simdjson::validate_utf8(text.data(), text.size())) return printable(text);
+  std::string out;
+  for (const char byte : text) {
+    const auto code = static_cast<uint8_t>(byte);
+    if (code < 0x80) {
+      out += printable({&byte, 1});
+    } else {
+      append_escaped(out, "\\x", code);
+    }
+  }
+  return out;
+}
+
+std::string shown_json(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  for (size_t index = 0; index < json.size(); ++index) {
+    const auto code = static_cast<uint8_t>(json[index]);
+    const auto next = index + 1 < json.size() ? static_cast<uint8_t>(json[index + 1]) : uint8_t{0};
+    if (code == 0x7F) {
+      out += "\\u007F";
+    } else if (code == 0xC2 && next >= 0x80 && next < 0xA0) {
+      append_escaped(out, "\\u00", next);
+      ++index;
+    } else {
+      out += json[index];
+    }
+  }
+  return out;
+}
+
+std::string shown_lines(std::string_view text, std::string_view indent, size_t bytes_max) {
+  std::string_view rest = text;
+  if (rest.size() > bytes_max) {
+    size_t end = bytes_max;
+    while (end > 0 && (static_cast<uint8_t>(rest[end]) & 0xC0) == 0x80) --end;
+    rest = rest.substr(0, end);
+  }
+  const size_t hidden = text.size() - rest.size();
+  std::string out;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    out.append(indent).append(shown(line)).append("\n");
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (hidden > 0) {
+    out.append(indent)
+        .append("… ")
+        .append(grouped(hidden))
+        .append(" bytes more (--json has all)\n");
+  }
+  return out;
+}
+
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (const char byte : text) {
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                       (byte >= '0' && byte <= '9') ||
+                       std::string_view{"-._~"}.find(byte) != std::string_view::npos;
+    if (plain) {
+      out += byte;
+    } else {
+      append_escaped(out, "%", static_cast<uint8_t>(byte));
+    }
+  }
+  return out;
 }
 
 std::string list_of(simdjson::dom::element object, std::string_view path) {
@@ -102,6 +177,25 @@ std::string span_of(uint64_t seconds) {
   if (seconds < 3600) return join(seconds / 60, "min", seconds % 60, "s");
   if (seconds < 86'400) return join(seconds / 3600, "h", seconds % 3600 / 60, "min");
   return join(seconds / 86'400, "d", seconds % 86'400 / 3600, "h");
+}
+
+std::optional<std::chrono::milliseconds> parse_span(std::string_view text) {
+  using std::chrono::milliseconds;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || number < 0) return std::nullopt;
+  const std::string_view unit{end, static_cast<size_t>(text.data() + text.size() - end)};
+  const auto in = [&](int64_t unit_ms) -> std::optional<milliseconds> {
+    constexpr int64_t most_ms = int64_t{std::numeric_limits<uint32_t>::max()} * 1000;
+    if (number > most_ms / unit_ms) return std::nullopt;
+    return milliseconds{number * unit_ms};
+  };
+  if (unit == "ms") return in(1);
+  if (unit.empty() || unit == "s") return in(1000);
+  if (unit == "m") return in(60'000);
+  if (unit == "h") return in(3'600'000);
+  if (unit == "d") return in(86'400'000);
+  return std::nullopt;
 }
 
 }  // namespace ringpost::cli

@@ -5,9 +5,15 @@
 
 #include <simdjson.h>
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+// Everything that is shown came from elsewhere: no function here lets a control byte through.
 
 namespace ringpost::cli {
 
@@ -23,16 +29,38 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+/// Labels and their values, one a line, the values under each other. Empty values have no line.
+class Rows {
+ public:
+  explicit Rows(size_t label_width) : label_width_(label_width) {}
+  Rows& add(std::string_view label, std::string_view value);
+  std::string take() { return std::move(text_); }
+
+ private:
+  const size_t label_width_;
+  std::string text_;
+};
+
 /// Members of the relay's answers, as text for people; empty for absent and null.
 std::string text_of(simdjson::dom::element object, std::string_view path);
 /// Elements of an array member, joined by `, `.
 std::string list_of(simdjson::dom::element object, std::string_view path);
+/// A member that is text, as it is: for whoever escapes it himself. Empty for what is no text.
+std::string_view raw_text_of(simdjson::dom::element object, std::string_view path);
+
+/// `text` as printable() shows it; bytes above 0x7F too where `text` is not UTF-8.
+std::string shown(std::string_view text);
+/// Valid JSON with DEL and C1 controls as escapes too: the same document, and no terminal obeys it.
+std::string shown_json(std::string_view json);
+/// The lines of `text`, each printable and behind `indent`: at most about `bytes_max` bytes of it,
+/// then how much more there is. Characters stay whole.
+std::string shown_lines(std::string_view text, std::string_view indent, size_t bytes_max);
 
 /// A member of a request: the texts as an array; nothing if there are none.
 void write_texts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts);
 
-/// A value as part of a path or query (RFC 3986, 2.3: all but unreserved characters encoded).
-std::string percent_encoded(std::string_view value);
+/// For a path segment or a query value (RFC 3986, 2.3: everything but unreserved characters).
+std::string percent_encoded(std::string_view text);
 
 /// `1234567` as `1,234,567`.
 std::string grouped(uint64_t number);
@@ -40,5 +68,10 @@ std::string grouped(uint64_t number);
 std::string short_time(std::string_view rfc3339);
 /// 90061 as `1 d 1 h`, 75 as `1 min 15 s`.
 std::string span_of(uint64_t seconds);
+/// What parse_span reads, for help and problems.
+inline constexpr const char* span_forms = "a number with ms, s, m, h or d, as in 90s or 12h";
+/// `250ms`, `90`, `90s`, `15m`, `12h` or `30d`; nothing for anything else, or for more than about
+/// 136 years.
+std::optional<std::chrono::milliseconds> parse_span(std::string_view text);
 
 }  // namespace ringpost::cli

@@ -1,54 +1,17 @@
-#include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/text.h"
-#include "io/read_file.h"
+#include "cli/view.h"
+#include "cli/webhook_body.h"
+#include "dialect/dialect.h"
+#include "dialect/guide.h"
 
 #include <cstdio>
-#include <optional>
 
 namespace ringpost::cli {
 namespace {
 
-/// What `add` and `update` may set; what was not given is not sent.
-struct WebhookOptions {
-  std::string id;
-  std::string url;
-  std::string dialect;
-  std::string description;
-  std::string organization;
-  std::vector<std::string> sources;
-  std::vector<std::string> events;
-  std::vector<std::string> headers;
-  std::string secret;
-  bool insecure = false;
-  std::string ca_file;
-  std::vector<uint32_t> schedule;
-  bool no_retries = false;
-  std::optional<uint32_t> timeout_ms;
-  std::optional<uint32_t> concurrency;
-};
-
-void print_webhook(simdjson::dom::element webhook) {
-  const auto row = [&](const char* label, const std::string& value) {
-    if (!value.empty()) std::printf("%-13s %s\n", label, value.c_str());
-  };
-  row("id", text_of(webhook, "/id"));
-  row("url", text_of(webhook, "/url"));
-  row("dialect", text_of(webhook, "/dialect"));
-  row("state", text_of(webhook, "/state"));
-  row("reason", text_of(webhook, "/state_reason"));
-  row("description", text_of(webhook, "/description"));
-  row("organization", text_of(webhook, "/organization"));
-  row("sources", list_of(webhook, "/sources"));
-  row("events", list_of(webhook, "/events"));
-  row("schedule", list_of(webhook, "/schedule"));
-  row("timeout", text_of(webhook, "/timeout_ms") + " ms");
-  row("TLS verify", text_of(webhook, "/tls/verify"));
-  row("created", short_time(text_of(webhook, "/created_at")));
-  row("secret", text_of(webhook, "/secret"));
-  if (!text_of(webhook, "/secret").empty()) {
-    std::printf("\nThe secret is shown this once: give it to the receiver now.\n");
-  }
+std::string path_of(const std::string& id) {
+  return "/v1/webhooks/" + percent_encoded(id);
 }
 
 int print_answer(Session& session, const std::optional<Answer>& answer) {
@@ -56,172 +19,222 @@ int print_answer(Session& session, const std::optional<Answer>& answer) {
   if (session.json) return 0;
   simdjson::dom::parser parser;
   simdjson::dom::element webhook;
-  if (parser.parse(answer->body).get(webhook) == simdjson::SUCCESS) print_webhook(webhook);
+  if (parse_answer(*answer, parser, webhook)) std::printf("%s", show_webhook(webhook).c_str());
   return 0;
 }
 
-/// @returns false after a problem was printed.
-bool write_headers(JsonWriter& json, const std::vector<std::string>& headers) {
-  if (headers.empty()) return true;
-  json.key("headers").begin_object();
-  for (const std::string& header : headers) {
-    const size_t colon = header.find(':');
-    if (colon == std::string::npos || colon == 0) {
-      std::fprintf(stderr, "ringpost: --header \"%s\" must have the form 'Name: value'\n",
-                   printable(header).c_str());
-      return false;
-    }
-    const size_t value = header.find_first_not_of(' ', colon + 1);
-    json.member(header.substr(0, colon), value == std::string::npos ? "" : header.substr(value));
-  }
-  json.end_object();
-  return true;
-}
-
-bool write_tls(JsonWriter& json, const WebhookOptions& options) {
-  if (!options.insecure && options.ca_file.empty()) return true;
-  json.key("tls").begin_object();
-  if (options.insecure) json.member("verify", false);
-  if (!options.ca_file.empty()) {
-    const auto text = io::read_file(options.ca_file);
-    if (!text) {
-      std::fprintf(stderr, "ringpost: --ca-file %s cannot be read\n", options.ca_file.c_str());
-      return false;
-    }
-    json.member("ca", *text);
-  }
-  json.end_object();
-  return true;
-}
-
-/// The request's body. Nothing after a problem was printed.
-std::optional<std::string> body_from(const WebhookOptions& options) {
-  std::string body;
-  JsonWriter json{body};
-  json.begin_object();
-  const auto text = [&](std::string_view key, const std::string& value) {
-    if (!value.empty()) json.member(key, value);
-  };
-  text("url", options.url);
-  text("dialect", options.dialect);
-  text("description", options.description);
-  text("organization", options.organization);
-  text("secret", options.secret);
-  write_texts(json, "sources", options.sources);
-  write_texts(json, "events", options.events);
-  if (!write_headers(json, options.headers) || !write_tls(json, options)) return std::nullopt;
-  if (options.no_retries || !options.schedule.empty()) {
-    json.key("schedule").begin_array();
-    for (uint32_t seconds : options.schedule) json.value(seconds);
-    json.end_array();
-  }
-  if (options.timeout_ms) json.member("timeout_ms", *options.timeout_ms);
-  if (options.concurrency) json.member("concurrency_max", *options.concurrency);
-  json.end_object();
-  return body;
-}
-
 int add(Session& session, const WebhookOptions& options) {
-  const auto body = body_from(options);
-  if (!body) return exit_usage;
-  return print_answer(session, session.call("POST", "/v1/webhooks", *body));
+  const auto body = webhook_body(options, true);
+  if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
+  return print_answer(session, session.call("POST", "/v1/webhooks", std::get<std::string>(body)));
 }
 
 int update(Session& session, const WebhookOptions& options) {
-  const auto body = body_from(options);
-  if (!body) return exit_usage;
-  if (*body == "{}") {
-    std::fprintf(stderr, "ringpost: nothing to change: name at least one option (--help)\n");
-    return exit_usage;
+  const auto body = webhook_body(options, false);
+  if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
+  if (std::get<std::string>(body) == "{}") {
+    return report_usage({"nothing to change: ringpost webhook update --help lists what can be"});
   }
   return print_answer(session,
-                      session.call("PATCH", "/v1/webhooks/" + percent_encoded(options.id), *body));
+                      session.call("PATCH", path_of(options.id), std::get<std::string>(body)));
+}
+
+int rotate_secret(Session& session, const std::string& id, const RotationOptions& options) {
+  const auto body = rotation_body(options);
+  if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
+  return print_answer(
+      session, session.call("POST", path_of(id) + "/rotate-secret", std::get<std::string>(body)));
 }
 
 int list(Session& session) {
-  Table table({"ID", "STATE", "DIALECT", "URL", "SOURCES", "EVENTS"});
-  std::string cursor;
-  do {
-    const auto answer =
-        session.call("GET", "/v1/webhooks?limit=200" + (cursor.empty() ? "" : "&cursor=" + cursor));
-    if (!answer) return session.failure_code();
-    simdjson::dom::parser parser;
-    simdjson::dom::element page;
-    simdjson::dom::array items;
-    if (parser.parse(answer->body).get(page) != simdjson::SUCCESS) break;
-    if (page["items"].get(items) != simdjson::SUCCESS) break;
-    for (const simdjson::dom::element item : items) {
-      table.add({text_of(item, "/id"), text_of(item, "/state"), text_of(item, "/dialect"),
-                 text_of(item, "/url"), list_of(item, "/sources"), list_of(item, "/events")});
-    }
-    cursor = text_of(page, "/next_cursor");
-  } while (!cursor.empty());
-  if (session.json) return 0;
-  if (table.empty()) {
-    std::printf("No webhooks yet. Add one: ringpost webhook add --url https://…\n");
-  } else {
-    std::printf("%s", table.to_text().c_str());
-  }
+  Table table({"ID", "STATE", "DIALECT", "URL", "SOURCES", "EVENTS", "FILTER"});
+  const bool done = session.for_each_item("/v1/webhooks", {}, [&](auto item) {
+    table.add({text_of(item, "/id"), text_of(item, "/state"), text_of(item, "/dialect"),
+               text_of(item, "/url"), list_of(item, "/sources"), list_of(item, "/events"),
+               filter_of(item)});
+  });
+  if (!done) return session.failure_code();
+  session.print(table, "No webhooks yet. Add one: ringpost webhook add --url https://…\n");
   return 0;
 }
 
 int remove(Session& session, const std::string& id) {
-  if (!session.call("DELETE", "/v1/webhooks/" + percent_encoded(id))) return session.failure_code();
-  if (!session.json) std::printf("removed %s\n", id.c_str());
+  if (!session.call("DELETE", path_of(id))) return session.failure_code();
+  if (session.json) {
+    std::string body;
+    JsonWriter{body}.begin_object().member("removed", id).end_object();
+    std::printf("%s\n", shown_json(body).c_str());
+  } else {
+    std::printf("removed %s\n", shown(id).c_str());
+  }
   return 0;
 }
 
 int ping(Session& session, const std::string& id) {
-  const auto answer = session.call("POST", "/v1/webhooks/" + id + "/ping");
+  const auto answer = session.call("POST", path_of(id) + "/ping");
   if (!answer) return session.failure_code();
-  if (session.json) return 0;
   simdjson::dom::parser parser;
   simdjson::dom::element delivery;
-  if (parser.parse(answer->body).get(delivery) == simdjson::SUCCESS) {
+  if (!session.json && parse_answer(*answer, parser, delivery)) {
     std::printf("delivery %s\n", text_of(delivery, "/id").c_str());
   }
   return 0;
 }
 
-void add_webhook_options(CLI::App& command, WebhookOptions& options, bool creating) {
-  command.add_option("--url", options.url, "Where to deliver, https://…")->required(creating);
-  if (creating) {
-    command.add_option("--dialect", options.dialect, "standard (default), bitrise or buildkite");
-    command.add_option("--organization", options.organization, "Owner; default: default");
-  }
-  command.add_option("--description", options.description, "A word for people");
-  command.add_option("--source", options.sources,
-                     "Source, e.g. app/c0ffee, 'app/*' or '*'; repeatable");
-  command.add_option("--event", options.events,
-                     "Event type, e.g. build/finished or 'build/*'; repeatable");
-  command.add_option("--header", options.headers, "'Name: value' to send along; repeatable");
-  command.add_option("--secret", options.secret, "Signing secret; minted if absent (standard)");
-  command.add_flag("--insecure", options.insecure, "Do not verify the receiver's certificate");
-  command.add_option("--ca-file", options.ca_file, "PEM file: verify against this CA instead");
-  CLI::Option* schedule = command.add_option("--schedule", options.schedule,
-                                             "Seconds before attempts 2, 3, …; repeatable");
-  command.add_flag("--no-retries", options.no_retries, "One attempt only")->excludes(schedule);
-  command.add_option("--timeout-ms", options.timeout_ms, "Total time of one attempt");
-  command.add_option("--concurrency", options.concurrency, "Attempts in flight at once");
+// --- options ------------------------------------------------------------------------------------
+
+/// An option whose empty value counts: `--branches ''` asks for every branch.
+CLI::Option* add_text(CLI::App& command, const char* name, std::optional<std::string>& out,
+                      const char* help) {
+  return command.add_option_function<std::string>(
+      name, [&out](const std::string& text) { out = text; }, help);
 }
+
+CLI::Option* add_secret(CLI::App& command, std::string& from, const char* help) {
+  return command.add_option("--secret", from, help)->type_name("@FILE");
+}
+
+void add_target_options(CLI::App& command, WebhookOptions& options, bool creates) {
+  constexpr const char* group = "The webhook";
+  add_text(command, "--url", options.url, "Where to deliver, https://…")
+      ->type_name("URL")
+      ->required(creates)
+      ->group(group);
+  if (creates) {
+    std::vector<std::string> dialects;
+    for (const dialect::Dialect* one : dialect::all()) dialects.emplace_back(one->name());
+    suggest(add_text(command, "--dialect", options.dialect, "How requests look; default: standard")
+                ->group(group),
+            dialects);
+    add_text(command, "--organization", options.organization, "Owner; default: the token's own")
+        ->group(group);
+  }
+  add_text(command, "--description", options.description, "A word for people")->group(group);
+  add_secret(command, options.secret,
+             creates ? "Signing secret or token, as the dialect wants it: @FILE, or - for standard "
+                       "input; default: RINGPOST_SECRET, or what the dialect mints"
+                     : "Another signing secret or token, at once: @FILE, or - for standard input")
+      ->group(group);
+  command
+      .add_option("--setting", options.settings,
+                  "key=value of the dialect's own: a word, JSON, or @FILE; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false)
+      ->group(group);
+}
+
+void add_match_options(CLI::App& command, WebhookOptions& options) {
+  constexpr const char* group = "Which events";
+  const auto texts = [&](const char* name, std::vector<std::string>& out, const char* label,
+                         const char* help) {
+    command.add_option(name, out, help)->type_name(label)->allow_extra_args(false)->group(group);
+  };
+  texts("--source", options.sources, "SOURCE",
+        "Source, e.g. app/c0ffee, 'app/*' or '*'; repeatable; default: all");
+  texts("--app", options.apps, "SLUG", "The source app/SLUG; repeatable");
+  texts("--pipeline", options.pipelines, "ID|SLUG", "The source pipeline/…; repeatable");
+  texts("--resource", options.resources, "TYPE/ID", "The source resource/TYPE/ID; repeatable");
+  texts("--event", options.events, "TYPE",
+        "Event type, e.g. build/finished, 'build/*' or 'build.*'; repeatable; default: all");
+  add_text(command, "--branches", options.branches,
+           "Branch patterns, e.g. 'main release/* !release/old'; '' is every branch")
+      ->type_name("PATTERNS")
+      ->group(group);
+  texts("--team", options.teams, "TEAM", "Only events of this team; repeatable");
+  texts("--cluster", options.clusters, "CLUSTER", "Only events of this cluster; repeatable");
+}
+
+void add_request_options(CLI::App& command, WebhookOptions& options, bool creates) {
+  constexpr const char* group = "Each request";
+  command
+      .add_option("--header", options.headers,
+                  creates ? "'Name: value' to send along, or @FILE of such lines; repeatable"
+                          : "'Name: value' to send along, 'Name:' to leave it out, or @FILE of "
+                            "such lines; repeatable")
+      ->type_name("HEADER")
+      ->allow_extra_args(false)
+      ->group(group);
+  command
+      .add_option("--schedule", options.schedule,
+                  "Time before attempts 2, 3, …, e.g. 5s,5m,30m; repeatable")
+      ->type_name("TIME")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+  command.add_flag("--no-retries", options.no_retries, "One attempt only")
+      ->excludes("--schedule")
+      ->group(group);
+  command.add_option("--timeout", options.timeout, "Of one attempt in all, 100ms to 120s")
+      ->type_name("TIME")
+      ->group(group);
+  command.add_option("--concurrency", options.concurrency, "Attempts in flight at once, 1 to 256")
+      ->type_name("COUNT")
+      ->group(group);
+  command.add_option("--rate", options.rate, "Attempts begun in a second, 1 to 100000")
+      ->type_name("COUNT")
+      ->group(group);
+  command.add_option("--ca", options.ca_file, "PEM file: verify the receiver against this CA")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_flag("--no-verify", options.no_verify, "Do not verify the receiver's certificate")
+      ->group(group);
+}
+
+// --- notes --------------------------------------------------------------------------------------
+
+std::string guides() {
+  std::string text =
+      "What each dialect takes (the options are the same for all; --setting is the dialect's own):";
+  for (const dialect::Dialect* one : dialect::all()) {
+    std::string_view guide = dialect::guide(one->name());
+    while (guide.ends_with('\n')) guide.remove_suffix(1);
+    text.append("\n\n").append(guide);
+  }
+  return text;
+}
+
+constexpr const char* update_notes =
+    "Lists replace what was there; --setting and --header change what they name and keep the "
+    "rest.\n"
+    "RINGPOST_SECRET is not looked at here: a variable left over must not change a secret.\n"
+    "\n"
+    "  ringpost webhook update 01JARQ5Z --branches 'main release/*' --rate 20\n"
+    "  printenv RINGPOST_SECRET | ringpost webhook update 01JARQ5Z --secret -\n"
+    "  ringpost webhook update 01JARQ5Z --reset schedule";
+
+constexpr const char* rotate_notes =
+    "With an overlap, requests carry both signatures until it ends, so that the receiver can "
+    "change\n"
+    "over in its own time. Dialects with one signature a request take --overlap 0 only.\n"
+    "\n"
+    "  ringpost webhook rotate-secret 01JARQ5Z --overlap 24h";
 
 }  // namespace
 
 void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
   CLI::App* group = app.add_subcommand("webhook", "Manage webhooks");
   group->require_subcommand(1);
+  add_notes(*group, "");
   auto options = std::make_shared<WebhookOptions>();
+  auto rotation = std::make_shared<RotationOptions>();
 
-  // `--url` is the webhook's here; the relay is named by --relay or RINGPOST_URL.
-  const auto command = [&](const char* name, const char* help, bool takes_id) {
+  const auto begin = [&](const char* name, const char* help, bool takes_id) {
     CLI::App* added = group->add_subcommand(name, help);
     if (takes_id) added->add_option("ID", options->id, "The webhook's id")->required();
-    add_session_options(*added, session, "--relay");
+    return added;
+  };
+  const auto command = [&](const char* name, const char* help, bool takes_id) {
+    CLI::App* added = begin(name, help, takes_id);
+    add_session_options(*added, session);
     return added;
   };
 
-  CLI::App* adding = command("add", "Create a webhook", false);
-  add_webhook_options(*adding, *options, true);
+  CLI::App* adding = begin("add", "Create a webhook", false);
+  add_target_options(*adding, *options, true);
+  add_match_options(*adding, *options);
+  add_request_options(*adding, *options, true);
+  add_session_options(*adding, session, RelayOptions::long_names);
+  add_notes(*adding, guides());
   adding->callback(
       [&, options] { action = [&session, options] { return add(session, *options); }; });
 
@@ -231,13 +244,23 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
 
   command("show", "Show one webhook", true)->callback([&, options] {
     action = [&session, options] {
-      return print_answer(session,
-                          session.call("GET", "/v1/webhooks/" + percent_encoded(options->id)));
+      return print_answer(session, session.call("GET", path_of(options->id)));
     };
   });
 
-  CLI::App* updating = command("update", "Change what is given, keep the rest", true);
-  add_webhook_options(*updating, *options, false);
+  CLI::App* updating = begin("update", "Change what is given, keep the rest", true);
+  add_target_options(*updating, *options, false);
+  add_match_options(*updating, *options);
+  add_request_options(*updating, *options, false);
+  suggest(
+      updating
+          ->add_option("--reset", options->reset, "Bring this member's default back; repeatable")
+          ->type_name("MEMBER")
+          ->allow_extra_args(false),
+      {"description", "sources", "events", "filter", "headers", "tls", "schedule", "timeout_ms",
+       "concurrency_max", "rate_per_second"});
+  add_session_options(*updating, session, RelayOptions::long_names);
+  add_notes(*updating, update_notes);
   updating->callback(
       [&, options] { action = [&session, options] { return update(session, *options); }; });
 
@@ -245,22 +268,32 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
       ->callback(
           [&, options] { action = [&session, options] { return remove(session, options->id); }; });
 
-  const auto verb = [&](const char* name, const char* help) {
-    command(name, help, true)->callback([&session, &action, options, name = std::string(name)] {
-      action = [&session, options, name] {
-        return print_answer(
-            session,
-            session.call("POST", "/v1/webhooks/" + percent_encoded(options->id) + "/" + name));
-      };
-    });
-  };
   command("ping", "Send it an event of type ping, whatever it subscribed to", true)
       ->callback(
           [&, options] { action = [&session, options] { return ping(session, options->id); }; });
 
+  const auto verb = [&](const char* name, const char* help) {
+    command(name, help, true)->callback([&session, &action, options, name = std::string(name)] {
+      action = [&session, options, name] {
+        return print_answer(session, session.call("POST", path_of(options->id) + "/" + name));
+      };
+    });
+  };
   verb("enable", "Deliver to it again");
   verb("disable", "Stop delivering to it; what is pending is cancelled");
-  verb("rotate-secret", "Mint a new signing secret and show it once");
+
+  CLI::App* rotating =
+      command("rotate-secret", "Give it another signing secret and show it once", true);
+  add_secret(*rotating, rotation->secret,
+             "The new secret: @FILE, or - for standard input; default: one is minted");
+  rotating->add_option("--overlap", rotation->overlap, "How long the old one signs too, e.g. 24h")
+      ->type_name("TIME");
+  add_notes(*rotating, rotate_notes);
+  rotating->callback([&, options, rotation] {
+    action = [&session, options, rotation] {
+      return rotate_secret(session, options->id, *rotation);
+    };
+  });
 }
 
 }  // namespace ringpost::cli

@@ -1,7 +1,10 @@
 // ringpost: the relay and its own client in one program.
 
+#include "base/json_writer.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/manual.h"
+#include "cli/text.h"
 #include "io/posix_disk.h"
 #include "ringpost/version.h"
 #include "server/config.h"
@@ -60,28 +63,60 @@ int run_serve(const ServeOptions& options) {
   return serve(result.config);
 }
 
-int run_check(const std::string& file, const std::vector<std::string>& assignments) {
-  const ConfigResult result = load_config(file, assignments);
-  if (report(result.problems) != 0) return 1;
-  io::PosixDisk disk;
-  if (const KeyFile keys = read_key_file(disk, result.config); !keys.keyring && !keys.absent) {
-    std::fprintf(stderr, "%s\n", keys.problem.c_str());
-    return 1;
+void print_verdict(const std::vector<ConfigProblem>& problems) {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().member("ok", problems.empty()).key("problems").begin_array();
+  for (const ConfigProblem& problem : problems) {
+    json.begin_object().member("file", problem.file).member("line", problem.line);
+    json.member("column", problem.column).member("text", problem.text).end_object();
   }
+  json.end_array().end_object();
+  std::printf("%s\n", cli::shown_json(text).c_str());
+}
+
+int run_check(const std::string& file, const std::vector<std::string>& assignments, bool as_json) {
+  ConfigResult result = load_config(file, assignments);
+  if (result.problems.empty()) {
+    io::PosixDisk disk;
+    const KeyFile keys = read_key_file(disk, result.config);
+    if (!keys.keyring && !keys.absent) result.problems.push_back({file, 0, 0, keys.problem});
+  }
+  if (as_json) {
+    print_verdict(result.problems);
+    return result.problems.empty() ? 0 : 1;
+  }
+  if (report(result.problems) != 0) return 1;
   std::printf("%s: ok\n", file.c_str());
   return 0;
+}
+
+/// Of the configuration, for every command that reads one.
+void add_config_options(CLI::App& command, ServeOptions& options) {
+  command.add_option("--config", options.config_file, "Configuration file (TOML)")
+      ->type_name("FILE");
+  command.add_option("--data-dir", options.data_dir, "Where journal and control store live")
+      ->type_name("DIR");
+  command.add_option("--set", options.assignments, "section.key=value; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
 }
 
 void add_serve_command(CLI::App& app, cli::Action& action) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* command = app.add_subcommand(
       "serve", "Run the relay. Everything has a default: no configuration file is needed.");
-  command->add_option("--config", options->config_file, "Configuration file (TOML)");
-  command->add_option("--data-dir", options->data_dir, "Where journal and control store live");
-  command->add_option("--listen", options->listen,
-                      "IP:port or unix:/path; repeatable; replaces the configured listeners");
-  command->add_option("--set", options->assignments, "section.key=value; repeatable");
-  command->footer("Exit codes: 0 stopped in order; 1 could not start; 2 wrong usage.");
+  add_config_options(*command, *options);
+  command
+      ->add_option("--listen", options->listen,
+                   "IP:port or unix:/path; repeatable; replaces the configured listeners")
+      ->type_name("ADDRESS")
+      ->allow_extra_args(false);
+  command->footer(
+      "  ringpost serve --data-dir ~/ringpost\n"
+      "  ringpost serve --config /etc/ringpost.toml --set log.level=debug\n"
+      "\n"
+      "Exit codes: 0 stopped in order; 1 could not start; 2 wrong usage.");
   command->callback([&action, options] { action = [options] { return run_serve(*options); }; });
 }
 
@@ -90,13 +125,17 @@ void add_check_command(CLI::App& app, cli::Action& action) {
     std::string file;
     std::vector<std::string> assignments;
     bool example = false;
+    bool json = false;
   };
   auto options = std::make_shared<CheckOptions>();
   CLI::App* command =
       app.add_subcommand("check-config", "Say what is wrong with a configuration, with its place");
-  command->add_option("FILE", options->file, "Configuration file (TOML)");
-  command->add_option("--set", options->assignments, "section.key=value; repeatable");
+  command->add_option("FILE", options->file, "Configuration file (TOML)")->type_name("FILE");
+  command->add_option("--set", options->assignments, "section.key=value; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   command->add_flag("--example", options->example, "Print a commented example with every key");
+  command->add_flag("--json", options->json, "Print the verdict as JSON");
   command->footer("Exit codes: 0 it may be used; 1 it may not; 2 wrong usage.");
   command->callback([&action, options] {
     action = [options] {
@@ -105,10 +144,9 @@ void add_check_command(CLI::App& app, cli::Action& action) {
         return 0;
       }
       if (options->file.empty()) {
-        std::fprintf(stderr, "ringpost: check-config needs a FILE, or --example\n");
-        return cli::exit_usage;
+        return cli::report_usage({"check-config needs a FILE, or --example"});
       }
-      return run_check(options->file, options->assignments);
+      return run_check(options->file, options->assignments, options->json);
     };
   });
 }
@@ -124,21 +162,50 @@ void add_secrets_commands(CLI::App& app, cli::Action& action) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* group = app.add_subcommand("secrets", "Keys of the secrets in the data directory");
   group->require_subcommand(1);
+  group->footer(cli::exit_codes_alone);
   CLI::App* rotate = group->add_subcommand(
       "rotate",
       "Seal all secrets with a new key and remove the old one; the relay must be stopped");
-  rotate->add_option("--config", options->config_file, "Configuration file (TOML)");
-  rotate->add_option("--data-dir", options->data_dir, "Where journal and control store live");
-  rotate->add_option("--set", options->assignments, "section.key=value; repeatable");
+  add_config_options(*rotate, *options);
   rotate->footer(
-      "Killed in between, it may be run again; the relay can start at any time.\n"
-      "Exit codes: 0 done; 1 not done, and why; 2 wrong usage.");
+      std::string{"Killed in between, it may be run again; the relay can start at any time.\n\n"} +
+      cli::exit_codes_alone);
   rotate->callback([&action, options] { action = [options] { return run_rotate(*options); }; });
 
   CLI::App* hash = app.add_subcommand(
       "hash-password", "Read a password from standard input and print its hash for [[user]]");
-  hash->footer("Exit codes: 0 done; 1 not done, and why; 2 wrong usage.");
+  hash->footer(cli::exit_codes_alone);
   hash->callback([&action] { action = hash_password; });
+}
+
+/// What the manual says beyond the commands.
+cli::ManualNotes manual_notes() {
+  cli::ManualNotes notes;
+  notes.version = std::string("ringpost ") + version;
+  notes.page_for_each_command = true;
+  notes.sections = {
+      {"environment",
+       "RINGPOST_URL - The relay that the client commands ask; default: http://127.0.0.1:8420.\n\n"
+       "RINGPOST_TOKEN - The token that they show.\n\n"
+       "RINGPOST_SECRET - The secret that ringpost webhook add gives to the new webhook."},
+      {"files",
+       "DIR/admin.token - The first token, with every scope; written by the first start into the "
+       "data "
+       "directory DIR. Make others and remove it: ringpost token add.\n\n"
+       "DIR.key - The key of the secrets in DIR, unless the configuration names another file. Keep "
+       "a copy elsewhere.\n\n"
+       "FILE.toml - The configuration, for --config: ringpost check-config --example prints one "
+       "with "
+       "every key. None is needed."}};
+  notes.examples =
+      "  ringpost serve --data-dir ~/ringpost\n"
+      "  export RINGPOST_TOKEN=$(cat ~/ringpost/admin.token)\n"
+      "  ringpost webhook add --url https://ci.example.org/in --source 'app/*' --event 'build/*'\n"
+      "  ringpost send --type build/finished --source app/c0ffee1234abcd56 --data "
+      "'{\"build_number\":128}'\n"
+      "  ringpost status";
+  notes.see_also = {"ringpost-journal", "ringpost-sink"};
+  return notes;
 }
 
 }  // namespace
@@ -152,6 +219,12 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string("ringpost ") + version);
   app.require_subcommand(1);
   app.get_formatter()->column_width(32);
+  app.footer(
+      "ringpost COMMAND --help tells more of each. Secrets and tokens come from files, standard "
+      "input\n"
+      "or the environment, never from arguments.\n\n"
+      "Exit codes: 0 done; 1 refused or not done, and why; 2 wrong usage; 3 the relay cannot be "
+      "reached.");
 
   cli::Session session;
   cli::Action action;
@@ -162,8 +235,11 @@ int run(int argc, char** argv) {
   cli::add_webhook_commands(app, session, action);
   cli::add_delivery_commands(app, session, action);
   cli::add_token_commands(app, session, action);
+  cli::add_audit_commands(app, session, action);
   cli::add_status_command(app, session, action);
   cli::add_signature_commands(app, action);
+  cli::add_completion_command(app, action);
+  if (const auto done = cli::write_manual(app, argc, argv, server::manual_notes())) return *done;
   try {
     app.parse(argc, argv);
   } catch (const CLI::RequiredError& error) {

@@ -13,8 +13,7 @@ TEST(Log, ShowsControlBytesInsteadOfSendingThem) {
   EXPECT_EQ(printable("a\r\nb\x1b[31m\x7f"), "a\\x0d\\x0ab\\x1b[31m\\x7f");
   EXPECT_EQ(printable("\xC2\x9B"
                       "31m"),
-            "\\xc2\x9B"
-            "31m");  // CSI as C1: no longer one character.
+            "\\xc2\\x9b31m");  // CSI as C1.
   EXPECT_EQ(printable("gr\xC3\xBC\xC3\x9F"), "gr\xC3\xBC\xC3\x9F");
 }
 

@@ -40,9 +40,10 @@ class Journey(RelayTest):
     def test_from_an_empty_directory_to_a_delivery_and_its_repetition(self):
         sink = self.place.sink("--standard-secret", STANDARD_SECRET)
         relay = self.place.relay()
+        secret = self.file("secret", STANDARD_SECRET + "\n")
         self.assertIn("No webhooks yet", relay.cli("webhook", "list").stdout)
         added = relay.cli("webhook", "add", "--url", sink.url + "/hook", "--secret",
-                          STANDARD_SECRET, "--ca-file", sink.ca_file, "--source", "app/*",
+                          f"@{secret}", "--ca", sink.ca_file, "--source", "app/*",
                           "--event", "build/*", "--description", "the first one").stdout
         webhook = added.split()[1]
         self.assertIn(STANDARD_SECRET, added)
@@ -85,8 +86,9 @@ class Journey(RelayTest):
     def test_a_webhook_can_be_changed_paused_rotated_and_removed(self):
         sink = self.place.sink("--bitrise-secret", BITRISE_SECRET)
         relay = self.place.relay()
+        secret = self.file("secret", BITRISE_SECRET)
         webhook = json.loads(relay.cli("webhook", "add", "--url", sink.url, "--dialect", "bitrise",
-                                       "--secret", BITRISE_SECRET, "--ca-file", sink.ca_file,
+                                       "--secret", f"@{secret}", "--ca", sink.ca_file,
                                        "--source", "*", "--event", "*", "--json").stdout)["id"]
         event = ("send", "--type", "build/triggered", "--source", "app/1", "--data", "{}")
         relay.cli(*event)
@@ -297,8 +299,9 @@ class Producing(RelayTest):
                 ([*webhook, "--header", "nocolon"], {}, 2, ["'Name: value'"]),
                 ([*webhook, "--header", "Host: x"], {}, 1, ["Host", "written by the relay itself"]),
                 ([*webhook, "--dialect", "carrier-pigeon"], {}, 1, ['"dialect": must be']),
-                ([*webhook, "--secret", "short"], {}, 1, ['"secret": must be "whsec_"']),
-                ([*webhook, "--timeout-ms", "1"], {}, 1, ["timeout_ms"]),
+                (webhook, {"RINGPOST_SECRET": "short"}, 1, ['"secret": must be "whsec_"']),
+                ([*webhook, "--secret", "short"], {}, 2, ["--secret takes @FILE"]),
+                ([*webhook, "--timeout", "1ms"], {}, 1, ["timeout_ms"]),
                 (["delivery", "show", "nothing"], {}, 1, ["404: there is no such delivery"])):
             with self.subTest(arguments=arguments, changes=changes):
                 got, said = cli(*arguments, **changes)
@@ -320,7 +323,8 @@ class Listeners(RelayTest):
 
     def cli(self, *arguments, url, token):
         done = subprocess.run([str(harness.RINGPOST), *map(str, arguments), "--relay", url,
-                               "--token", token], capture_output=True, text=True, timeout=20)
+                               "--token", "-"], input=token, capture_output=True, text=True,
+                              timeout=20)
         return done.returncode, done.stdout + done.stderr
 
     def test_tls_unix_sockets_and_plain_tcp_serve_alike(self):

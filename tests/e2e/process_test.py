@@ -176,7 +176,7 @@ class Configuration(ProcessTest):
         (data / "journal").unlink()
         relay = self.place.relay()
         self.assertEqual(run("status", "--url", f"http://127.0.0.1:{relay.port}", "--token",
-                             (data / "admin.token").read_text().strip())[0], 0)
+                             f"@{data / 'admin.token'}")[0], 0)
         self.assertEqual(relay.stop(), 0)
 
     def test_a_refusal_in_the_middle_of_a_large_request_is_told(self):
@@ -184,9 +184,11 @@ class Configuration(ProcessTest):
         file = self.place.path / "events.ndjson"
         event = json.dumps({"type": "t", "source": "s", "data": {"padding": "x" * 10000}})
         file.write_text(f"{event}\n" * 500)
+        wrong = self.place.path / "wrong"
+        wrong.write_text("wrong")
         for _ in range(5):
-            code, said = run("send", "--url", f"http://127.0.0.1:{relay.port}", "--token", "wrong",
-                             file)
+            code, said = run("send", "--url", f"http://127.0.0.1:{relay.port}", "--token",
+                             f"@{wrong}", file)
             self.assertIn(code, (1, 3), said)  # 3: reset before the answer was read.
             self.assertIn("ringpost: ", said)
             self.assertNotIn("assertion", said)

@@ -76,20 +76,19 @@ class Verify(unittest.TestCase):
                          (1, b"not valid: there is no Bitrise-Hook-Signature\n"))
 
     def test_wrong_usage_is_told_and_ends_with_2(self):
-        for arguments, part in (
-                (("--dialect", "svix", "--secret", "s"), b"must be one of standard, bitrise"),
-                (("--dialect", "bitrise"), b"RINGPOST_SECRET"),
-                (("--dialect", "standard", "--secret", "short"), b"whsec_"),
-                (("--dialect", "bitrise", "--secret", "s", "--header", "no colon"), b"Name: value"),
-                (("--dialect", "bitrise", "--secret", "s", "--tolerance", "soon"), b"--tolerance"),
-                (("--dialect", "bitrise", "--secret", "s", "--tolerance", "9999999h"),
-                 b"--tolerance"),
-                (("--dialect", "bitrise", "--secret", "s", "--at", "yesterday"), b"--at"),
-                (("--dialect", "bitrise", "--secret", "s", "--body", "/nonexistent"),
-                 b"cannot be read"),
-                (("--secret", "s"), b"--dialect")):
+        for secret, arguments, part in (
+                ("s", ("--dialect", "svix"), b"must be one of standard, bitrise"),
+                (None, ("--dialect", "bitrise"), b"RINGPOST_SECRET"),
+                (None, ("--dialect", "bitrise", "--secret", "s"), b"--secret takes @FILE"),
+                ("short", ("--dialect", "standard"), b"whsec_"),
+                ("s", ("--dialect", "bitrise", "--header", "no colon"), b"Name: value"),
+                ("s", ("--dialect", "bitrise", "--tolerance", "soon"), b"--tolerance"),
+                ("s", ("--dialect", "bitrise", "--tolerance", "9999999h"), b"--tolerance"),
+                ("s", ("--dialect", "bitrise", "--at", "yesterday"), b"--at"),
+                ("s", ("--dialect", "bitrise", "--body", "/nonexistent"), b"cannot be read"),
+                ("s", (), b"--dialect")):
             with self.subTest(arguments):
-                done = run("verify", *arguments)
+                done = run("verify", *arguments, secret=secret)
                 self.assertEqual(done.returncode, 2, done.stdout)
                 self.assertIn(part, done.stderr)
 
@@ -139,8 +138,9 @@ class Sign(unittest.TestCase):
         for arguments, part in ((("--id", "msg_1"), b"ULID"), (("--timestamp", "x"), b"--timestamp"),
                                 (("--settings", "{"), b"settings"),
                                 (("--settings", '{"x":1}'), b"settings"),
-                                (("--secret", "whsec_AAAA"), b"24 to 64")):
-            done = run("sign", "--dialect", "standard", *arguments, secret=STANDARD)
+                                (("--secret", "-"), b"24 to 64")):
+            done = run("sign", "--dialect", "standard", *arguments, secret=STANDARD,
+                       body=b"whsec_AAAA")
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn(part, done.stderr)
 

@@ -1,6 +1,7 @@
 // ringpost-sink: a receiver that counts, verifies and misbehaves on request.
 
 #include "base/json_writer.h"
+#include "cli/manual.h"
 #include "dialect/dialect.h"
 #include "io/linux_ring.h"
 #include "io/read_file.h"
@@ -193,7 +194,8 @@ int run(int argc, char** argv) {
   Options& options = setup.options;
   CLI::App app{
       "A webhook receiver that counts, verifies and misbehaves on request.\n"
-      "Ends on SIGINT or SIGTERM with a summary."};
+      "Ends on SIGINT or SIGTERM with a summary.",
+      "ringpost-sink"};
   app.set_version_flag("--version", std::string("ringpost-sink ") + version);
   app.add_option("--listen", setup.listen, "Where: IP:port or unix:/path; port 0 picks one")
       ->capture_default_str();
@@ -231,6 +233,11 @@ int run(int argc, char** argv) {
   app.footer(
       "Exit codes: 0 all well; 1 a signature was bad, an event is missing, or it cannot run; 2 "
       "wrong usage.");
+  if (const auto done = ringpost::cli::write_manual(
+          app, argc, argv,
+          {.version = std::string("ringpost ") + ringpost::version, .see_also = {"ringpost"}})) {
+    return *done;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,0 +1,73 @@
+#include "cli/commands.h"
+#include "cli/text.h"
+
+namespace ringpost::cli {
+namespace {
+
+struct AuditOptions {
+  std::string since;
+  std::string until;
+  std::string organization;
+  std::string cursor;
+  uint32_t limit = 50;
+};
+
+std::string target_of(const AuditOptions& options) {
+  std::string target = "/v1/audit";
+  const auto add = [&](const char* name, const std::string& value) {
+    if (value.empty()) return;
+    target += target.find('?') == std::string::npos ? "?" : "&";
+    target.append(name).append("=").append(percent_encoded(value));
+  };
+  add("since", options.since);
+  add("until", options.until);
+  add("organization", options.organization);
+  return target;
+}
+
+int list(Session& session, const AuditOptions& options) {
+  Table table({"TIME", "TOKEN", "FROM", "OPERATION", "STATUS", "OBJECT", "MEMBERS"});
+  const bool done =
+      session.for_each_item(target_of(options), {options.limit, options.cursor}, [&](auto entry) {
+        table.add({short_time(text_of(entry, "/at")), text_of(entry, "/token/name"),
+                   text_of(entry, "/peer"), text_of(entry, "/operation"), text_of(entry, "/status"),
+                   text_of(entry, "/object"), list_of(entry, "/members")});
+      });
+  if (!done) return session.failure_code();
+  session.print(table, "Nothing was changed over the API in that time.\n");
+  return 0;
+}
+
+constexpr const char* notes =
+    "Names of members only: values may be secrets. A token of the scope admin is needed.\n"
+    "\n"
+    "  ringpost audit list --since 2031-05-04T00:00:00Z --limit 500\n"
+    "  ringpost audit list --json | jq -r '.items[] | [.at, .token.name, .operation] | @tsv'";
+
+}  // namespace
+
+void add_audit_commands(CLI::App& app, Session& session, Action& action) {
+  CLI::App* group = app.add_subcommand("audit", "Read who changed what, when and from where");
+  group->require_subcommand(1);
+  add_notes(*group, "");
+  auto options = std::make_shared<AuditOptions>();
+  CLI::App* listing = group->add_subcommand("list", "Changes over the API, newest first");
+  listing->add_option("--since", options->since, "From this time on, RFC 3339")->type_name("TIME");
+  listing->add_option("--until", options->until, "Before this time, RFC 3339")->type_name("TIME");
+  listing
+      ->add_option("--organization", options->organization,
+                   "Whose; another than your own only for the operator")
+      ->type_name("NAME");
+  listing->add_option("--limit", options->limit, "At most so many")
+      ->type_name("COUNT")
+      ->check(CLI::Range(1u, 1'000'000u))
+      ->capture_default_str();
+  listing->add_option("--cursor", options->cursor, "Go on where the list before ended")
+      ->type_name("CURSOR");
+  add_session_options(*listing, session);
+  add_notes(*listing, notes);
+  listing->callback(
+      [&, options] { action = [&session, options] { return list(session, *options); }; });
+}
+
+}  // namespace ringpost::cli

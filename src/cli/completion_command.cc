@@ -1,0 +1,34 @@
+#include "cli/commands.h"
+#include "cli/completion.h"
+
+#include <cstdio>
+
+namespace ringpost::cli {
+namespace {
+
+constexpr const char* notes =
+    "  source <(ringpost completion bash)                                     # this bash\n"
+    "  ringpost completion zsh > ~/.zfunc/_ringpost                           # a folder of fpath\n"
+    "  ringpost completion fish > ~/.config/fish/completions/ringpost.fish\n"
+    "\n";
+
+}  // namespace
+
+void add_completion_command(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("completion", "Print a script that completes in a shell");
+  auto shell = std::make_shared<std::string>();
+  command->add_option("SHELL", *shell, "Which shell's")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  command->footer(std::string{notes} + exit_codes_alone);
+  command->callback([&app, &action, shell] {
+    action = [&app, shell] {
+      const auto chosen = parse_shell(*shell);
+      if (!chosen) return exit_usage;
+      const std::string script = completion_script(facts_of(app), *chosen);
+      return std::fwrite(script.data(), 1, script.size(), stdout) == script.size() ? 0 : 1;
+    };
+  });
+}
+
+}  // namespace ringpost::cli

@@ -1,0 +1,75 @@
+#include "cli/refusal.h"
+
+#include "cli/text.h"
+#include "cli/webhook_body.h"
+
+namespace ringpost::cli {
+namespace {
+
+constexpr size_t foreign_bytes_shown_max = 200;
+
+/// Where the id can be looked up that the request named.
+std::string_view list_of_ids(std::string_view target) {
+  if (target.starts_with("/v1/webhooks/")) return "ringpost webhook list";
+  if (target.starts_with("/v1/deliveries/")) return "ringpost delivery list WEBHOOK";
+  if (target.starts_with("/v1/tokens/")) return "ringpost token list";
+  return {};
+}
+
+std::string hint_for(const Answer& answer, std::string_view target, bool from_relay) {
+  switch (answer.status) {
+    case 401:
+      return "give a token with --token @FILE or RINGPOST_TOKEN; the first start wrote one to "
+             "admin.token in its data directory";
+    case 403: return "ringpost token list says what each token may do";
+    case 404: {
+      if (!from_relay) break;
+      const std::string_view list = list_of_ids(target);
+      if (list.empty()) return {};
+      return std::string{list} + " shows those that this token may see";
+    }
+    case 429:
+      return answer.retry_after.empty()
+                 ? "wait a little and try again"
+                 : "try again in " + shown(answer.retry_after.substr(0, 20)) + " s";
+    default: break;
+  }
+  if (!from_relay) return "is that the URL of a relay that serves its API? (RINGPOST_URL)";
+  return {};
+}
+
+/// The problem's own words, with its place; empty if the body is no problem (RFC 9457).
+std::string detail_of(const Answer& answer, std::string_view target) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element problem;
+  if (parser.parse(answer.body).get(problem) != simdjson::SUCCESS || !problem.is_object()) {
+    return {};
+  }
+  std::string text = text_of(problem, "/detail");
+  if (text.empty()) text = text_of(problem, "/title");
+  if (text.empty()) return {};
+  const std::string line = text_of(problem, "/line");
+  const std::string member = text_of(problem, "/member");
+  // An event's members stand in the event, not in options.
+  const std::string_view option =
+      target.starts_with("/v1/events") ? std::string_view{} : option_of_member(member);
+  if (!member.empty()) text = "\"" + member + "\": " + text;
+  if (!line.empty()) text = "line " + line + ": " + text;
+  if (!option.empty()) text.append(" (").append(option).append(")");
+  return text;
+}
+
+}  // namespace
+
+std::string explain_refusal(const Answer& answer, std::string_view target) {
+  std::string text = detail_of(answer, target);
+  const bool from_relay = !text.empty();
+  if (!from_relay) text = shown(std::string_view{answer.body}.substr(0, foreign_bytes_shown_max));
+  std::string line = "the relay answered " + std::to_string(answer.status);
+  if (!text.empty()) line += ": " + text;
+  const std::string hint = hint_for(answer, target, from_relay);
+  if (!hint.empty()) line += "; " + hint;
+  return line;
+}
+
+}  // namespace ringpost::cli

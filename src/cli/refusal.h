@@ -1,0 +1,16 @@
+#pragma once
+
+#include "cli/client.h"
+
+#include <string>
+#include <string_view>
+
+namespace ringpost::cli {
+
+/// Why the relay refused, in one printable line without its end: what, where, and how to mend it.
+///
+/// @param answer  of a status that is no success, whoever it came from: it need not be a relay.
+/// @param target  what was asked for, as in the request line.
+std::string explain_refusal(const Answer& answer, std::string_view target);
+
+}  // namespace ringpost::cli

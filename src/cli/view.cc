@@ -1,0 +1,172 @@
+#include "cli/view.h"
+
+#include "cli/text.h"
+
+#include <string_view>
+
+namespace ringpost::cli {
+namespace {
+
+using simdjson::dom::element;
+
+/// Of one body; `--json` has all that the relay keeps.
+constexpr size_t body_bytes_shown_max = 4000;
+
+/// Name and value of every member: `name: value`, each behind `indent`.
+std::string members_of(element object, std::string_view path, std::string_view indent) {
+  simdjson::dom::object members;
+  if (object.at_pointer(path).get(members) != simdjson::SUCCESS) return "";
+  std::string out;
+  for (const auto& [name, value] : members) {
+    out.append(indent).append(printable(name)).append(": ").append(text_of(value, "")).append("\n");
+  }
+  return out;
+}
+
+std::string schedule_of(element webhook) {
+  simdjson::dom::array steps;
+  if (webhook["schedule"].get(steps) != simdjson::SUCCESS) return "";
+  std::string out;
+  for (const element step : steps) {
+    uint64_t seconds = 0;
+    if (step.get(seconds) != simdjson::SUCCESS) continue;
+    out.append(out.empty() ? "after " : ", ").append(span_of(seconds));
+  }
+  return out.empty() ? "none: one attempt" : out;
+}
+
+std::string tls_of(element webhook) {
+  bool verify = true;
+  if (webhook.at_pointer("/tls/verify").get(verify) == simdjson::SUCCESS && !verify) {
+    return "NOT VERIFIED: whoever sits in between reads and changes what is sent";
+  }
+  return text_of(webhook, "/tls/ca").empty() ? "verified" : "verified against a CA of its own";
+}
+
+void append_section(std::string& out, std::string_view title, const std::string& lines) {
+  if (!lines.empty()) out.append(title).append("\n").append(lines);
+}
+
+}  // namespace
+
+std::string filter_of(element webhook) {
+  std::string out;
+  const auto add = [&](std::string_view label, const std::string& value) {
+    if (!value.empty()) out.append(out.empty() ? "" : "; ").append(label).append(value);
+  };
+  add("branches ", text_of(webhook, "/filter/branches"));
+  add("teams ", list_of(webhook, "/filter/teams"));
+  add("clusters ", list_of(webhook, "/filter/clusters"));
+  return out;
+}
+
+std::string show_webhook(element webhook) {
+  const std::string timeout = text_of(webhook, "/timeout_ms");
+  const std::string rate = text_of(webhook, "/rate_per_second");
+  const std::string secret = text_of(webhook, "/secret");
+  Rows rows(13);
+  rows.add("id", text_of(webhook, "/id"))
+      .add("url", text_of(webhook, "/url"))
+      .add("dialect", text_of(webhook, "/dialect"))
+      .add("state", text_of(webhook, "/state"))
+      .add("reason", text_of(webhook, "/state_reason"))
+      .add("description", text_of(webhook, "/description"))
+      .add("organization", text_of(webhook, "/organization"))
+      .add("sources", list_of(webhook, "/sources"))
+      .add("events", list_of(webhook, "/events"))
+      .add("filter", filter_of(webhook))
+      .add("schedule", schedule_of(webhook))
+      .add("timeout", timeout.empty() ? "" : timeout + " ms")
+      .add("concurrency", text_of(webhook, "/concurrency_max"))
+      .add("rate", rate.empty() ? "" : rate + " a second")
+      .add("TLS", tls_of(webhook))
+      .add("created", short_time(text_of(webhook, "/created_at")))
+      .add("changed", short_time(text_of(webhook, "/updated_at")))
+      .add("secret", secret)
+      .add("old secret", [&] {
+        const std::string until = short_time(text_of(webhook, "/previous_secret_until"));
+        return until.empty() ? "" : "signs too until " + until;
+      }());
+  std::string out = rows.take();
+  append_section(out, "headers", members_of(webhook, "/headers", "  "));
+  append_section(out, "settings", members_of(webhook, "/settings", "  "));
+  if (!secret.empty()) {
+    out += "\nThe secret is shown this once: give it to the receiver now.\n";
+  }
+  return out;
+}
+
+std::string result_of(element delivery) {
+  const std::string status = text_of(delivery, "/last_attempt/response_status");
+  if (!status.empty()) return status;
+  const std::string code = text_of(delivery, "/last_attempt/error/code");
+  return code.empty() ? "-" : code;
+}
+
+namespace {
+
+std::string body_of(element message) {
+  simdjson::dom::element body;
+  if (message["body"].get(body) == simdjson::SUCCESS && body.is_null()) {
+    return "      (the body is left out, the attempts are too large together)\n";
+  }
+  std::string out = shown_lines(raw_text_of(message, "/body"), "      ", body_bytes_shown_max);
+  bool truncated = false;
+  if (message["truncated"].get(truncated) == simdjson::SUCCESS && truncated) {
+    out += "      (truncated: the relay kept no more of it)\n";
+  }
+  return out;
+}
+
+std::string show_error(element attempt) {
+  const std::string code = text_of(attempt, "/error/code");
+  if (code.empty()) return "";
+  const std::string side = text_of(attempt, "/error/side");
+  const std::string detail = text_of(attempt, "/error/detail");
+  std::string out = "    error     " + code;
+  if (!side.empty()) out += " (" + side + ")";
+  if (!detail.empty()) out += ": " + detail;
+  return out + "\n";
+}
+
+std::string show_attempt(element attempt) {
+  const std::string number = text_of(attempt, "/number");
+  const std::string duration = text_of(attempt, "/duration_ms");
+  std::string out = "\n  attempt";
+  if (!number.empty()) out += " " + number + " at " + short_time(text_of(attempt, "/started_at"));
+  if (!duration.empty()) out += ", " + duration + " ms";
+  out += "\n" + show_error(attempt);
+  element request;
+  if (attempt["request"].get(request) == simdjson::SUCCESS && request.is_object()) {
+    out += "    request   " + text_of(request, "/method") + " " + text_of(request, "/url") + "\n";
+    out += members_of(request, "/headers", "      ") + body_of(request);
+  }
+  element response;
+  if (attempt["response"].get(response) == simdjson::SUCCESS && response.is_object()) {
+    out += "    response  " + text_of(response, "/status") + "\n";
+    out += members_of(response, "/headers", "      ") + body_of(response);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string show_delivery(element delivery) {
+  const std::string webhook = text_of(delivery, "/webhook");
+  Rows rows(10);
+  rows.add("delivery", text_of(delivery, "/id"))
+      .add("status", text_of(delivery, "/status"))
+      .add("webhook", webhook.empty() ? "removed" : webhook)
+      .add("event", text_of(delivery, "/event/id") + "  " + text_of(delivery, "/event/type") +
+                        "  " + text_of(delivery, "/event/source"))
+      .add("repeats", text_of(delivery, "/redelivery_of"))
+      .add("next", short_time(text_of(delivery, "/next_attempt_at")));
+  std::string out = rows.take();
+  simdjson::dom::array attempts;
+  if (delivery["attempts"].get(attempts) == simdjson::SUCCESS) {
+    for (const element attempt : attempts) out += show_attempt(attempt);
+  }
+  return out;
+}
+
+}  // namespace ringpost::cli

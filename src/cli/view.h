@@ -1,0 +1,23 @@
+#pragma once
+
+#include <simdjson.h>
+
+#include <string>
+
+// The relay's answers, laid out for people. JSON in, text out; no control byte gets through.
+
+namespace ringpost::cli {
+
+/// A webhook, with its filter, its pace and its dialect's settings; with its secret if it is there.
+std::string show_webhook(simdjson::dom::element webhook);
+
+/// What a webhook's filter asks for, in one cell: `branches "main", teams a, b`; empty: nothing.
+std::string filter_of(simdjson::dom::element webhook);
+
+/// A delivery with every attempt: request and response with their bodies, errors with their text.
+std::string show_delivery(simdjson::dom::element delivery);
+
+/// The last attempt's result in one word or number; `-` if there is none.
+std::string result_of(simdjson::dom::element delivery);
+
+}  // namespace ringpost::cli

@@ -1,0 +1,262 @@
+#include "cli/webhook_body.h"
+
+#include "base/json_writer.h"
+#include "cli/text.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace ringpost::cli {
+namespace {
+
+using Outcome = std::optional<UsageProblem>;
+
+/// The request in the making.
+struct Writing {
+  const WebhookOptions& options;
+  JsonWriter& json;
+  bool creates = false;
+};
+
+void write_text(JsonWriter& json, std::string_view key, const std::optional<std::string>& text) {
+  if (text) json.member(key, *text);
+}
+
+Outcome write_secret(Writing& writing) {
+  // A variable that was left in the environment must not change a secret by the way.
+  const char* environment = writing.creates ? "RINGPOST_SECRET" : nullptr;
+  auto secret = read_secret("--secret", writing.options.secret, environment);
+  if (auto* problem = std::get_if<UsageProblem>(&secret)) return std::move(*problem);
+  const auto& text = std::get<std::string>(secret);
+  if (!text.empty()) writing.json.member("secret", text);
+  return std::nullopt;
+}
+
+Outcome write_sources(Writing& writing) {
+  const WebhookOptions& options = writing.options;
+  std::vector<std::string> sources = options.sources;
+  for (const std::string& app : options.apps) sources.push_back("app/" + app);
+  for (const std::string& pipeline : options.pipelines) sources.push_back("pipeline/" + pipeline);
+  for (const std::string& resource : options.resources) {
+    if (resource.find('/') == std::string::npos) {
+      return UsageProblem{"--resource \"" + shown(resource) +
+                          "\" must have the form TYPE/ID, as in application/44"};
+    }
+    sources.push_back("resource/" + resource);
+  }
+  write_texts(writing.json, "sources", sources);
+  return std::nullopt;
+}
+
+void write_filter(Writing& writing) {
+  const WebhookOptions& options = writing.options;
+  if (!options.branches && options.teams.empty() && options.clusters.empty()) return;
+  writing.json.key("filter").begin_object();
+  write_text(writing.json, "branches", options.branches);
+  write_texts(writing.json, "teams", options.teams);
+  write_texts(writing.json, "clusters", options.clusters);
+  writing.json.end_object();
+}
+
+/// One `Name: value`. In an update a name without a value takes the header away.
+Outcome write_header(Writing& writing, std::string_view header, std::string_view place) {
+  const size_t colon = std::min(header.find(':'), header.size());
+  if (colon == header.size() || colon == 0) {
+    return UsageProblem{std::string{place} + " \"" + shown(header) +
+                        "\" must have the form 'Name: value'"};
+  }
+  std::string_view value = header.substr(colon + 1);
+  value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
+  value = value.substr(0, value.find_last_not_of(" \t\r") + 1);
+  writing.json.key(header.substr(0, colon));
+  if (value.empty() && !writing.creates) {
+    writing.json.null();
+  } else {
+    writing.json.value(value);
+  }
+  return std::nullopt;
+}
+
+Outcome write_headers_of_file(Writing& writing, const std::string& file) {
+  const auto read = read_file(file);
+  if (const auto* problem = std::get_if<UsageProblem>(&read)) return *problem;
+  std::string_view rest = std::get<std::string>(read);
+  for (size_t number = 1; !rest.empty(); ++number) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const std::string place = shown(file) + ", line " + std::to_string(number) + ":";
+    if (auto problem = write_header(writing, line, place)) return problem;
+  }
+  return std::nullopt;
+}
+
+Outcome write_headers(Writing& writing) {
+  if (writing.options.headers.empty()) return std::nullopt;
+  writing.json.key("headers").begin_object();
+  for (const std::string& header : writing.options.headers) {
+    auto problem = header.starts_with('@') ? write_headers_of_file(writing, header.substr(1))
+                                           : write_header(writing, header, "--header");
+    if (problem) return problem;
+  }
+  writing.json.end_object();
+  return std::nullopt;
+}
+
+Outcome write_tls(Writing& writing) {
+  const WebhookOptions& options = writing.options;
+  if (!options.no_verify && options.ca_file.empty()) return std::nullopt;
+  writing.json.key("tls").begin_object();
+  if (options.no_verify) writing.json.member("verify", false);
+  if (!options.ca_file.empty()) {
+    auto ca = read_file(options.ca_file);
+    if (auto* problem = std::get_if<UsageProblem>(&ca)) return std::move(*problem);
+    writing.json.member("ca", std::get<std::string>(ca));
+  }
+  writing.json.end_object();
+  return std::nullopt;
+}
+
+/// JSON as it is; everything else is a word.
+void write_setting_value(JsonWriter& json, const std::string& text) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element value;
+  if (parser.parse(text).get(value) == simdjson::SUCCESS) {
+    json.raw(simdjson::minify(value));
+  } else {
+    json.value(text);
+  }
+}
+
+Outcome write_settings(Writing& writing) {
+  if (writing.options.settings.empty()) return std::nullopt;
+  writing.json.key("settings").begin_object();
+  for (const std::string& setting : writing.options.settings) {
+    const size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return UsageProblem{"--setting \"" + shown(setting) + "\" must have the form key=value"};
+    }
+    auto value = read_text_or_file(setting.substr(equals + 1));
+    if (auto* problem = std::get_if<UsageProblem>(&value)) return std::move(*problem);
+    writing.json.key(setting.substr(0, equals));
+    write_setting_value(writing.json, std::get<std::string>(value));
+  }
+  writing.json.end_object();
+  return std::nullopt;
+}
+
+UsageProblem no_span(const std::string& option, const std::string& text, const char* forms) {
+  return UsageProblem{option + " \"" + shown(text) + "\" must be " + forms};
+}
+
+constexpr const char* whole_seconds = "whole seconds: a number with s, m, h or d, as in 90s or 12h";
+
+/// Nothing unless the text says whole seconds.
+std::optional<int64_t> seconds_of(const std::string& text) {
+  const auto span = parse_span(text);
+  if (!span || span->count() % 1000 != 0) return std::nullopt;
+  return span->count() / 1000;
+}
+
+Outcome write_pace(Writing& writing) {
+  const WebhookOptions& options = writing.options;
+  if (options.no_retries || !options.schedule.empty()) {
+    writing.json.key("schedule").begin_array();
+    for (const std::string& text : options.schedule) {
+      const auto seconds = seconds_of(text);
+      if (!seconds) return no_span("--schedule", text, whole_seconds);
+      writing.json.value(*seconds);
+    }
+    writing.json.end_array();
+  }
+  if (!options.timeout.empty()) {
+    const auto span = parse_span(options.timeout);
+    if (!span) return no_span("--timeout", options.timeout, span_forms);
+    writing.json.member("timeout_ms", span->count());
+  }
+  if (options.concurrency) writing.json.member("concurrency_max", *options.concurrency);
+  if (options.rate) writing.json.member("rate_per_second", *options.rate);
+  return std::nullopt;
+}
+
+}  // namespace
+
+Usable<std::string> webhook_body(const WebhookOptions& options, bool creates) {
+  std::string body;
+  JsonWriter json{body};
+  Writing writing{options, json, creates};
+  json.begin_object();
+  write_text(json, "dialect", options.dialect);
+  write_text(json, "url", options.url);
+  write_text(json, "description", options.description);
+  write_text(json, "organization", options.organization);
+  if (auto problem = write_sources(writing)) return std::move(*problem);
+  write_texts(json, "events", options.events);
+  write_filter(writing);
+  for (const auto part : {write_headers, write_secret, write_tls, write_pace, write_settings}) {
+    if (auto problem = part(writing)) return std::move(*problem);
+  }
+  for (const std::string& member : options.reset) json.key(member).null();
+  json.end_object();
+  return body;
+}
+
+Usable<std::string> rotation_body(const RotationOptions& options) {
+  auto secret = read_secret("--secret", options.secret, nullptr);
+  if (std::holds_alternative<UsageProblem>(secret)) return secret;
+  const auto& text = std::get<std::string>(secret);
+  if (text.empty() && options.overlap.empty()) return std::string{};
+  std::string body;
+  JsonWriter json{body};
+  json.begin_object();
+  if (!text.empty()) json.member("secret", text);
+  if (!options.overlap.empty()) {
+    const auto seconds = seconds_of(options.overlap);
+    if (!seconds) return no_span("--overlap", options.overlap, whole_seconds);
+    json.member("overlap_s", *seconds);
+  }
+  json.end_object();
+  return body;
+}
+
+std::string_view option_of_member(std::string_view member) {
+  using Pair = std::pair<std::string_view, std::string_view>;
+  constexpr std::array pairs = {
+      Pair{"url", "--url"},
+      Pair{"dialect", "--dialect"},
+      Pair{"description", "--description"},
+      Pair{"organization", "--organization"},
+      Pair{"sources", "--source"},
+      Pair{"events", "--event"},
+      Pair{"filter.branches", "--branches"},
+      Pair{"filter.teams", "--team"},
+      Pair{"filter.clusters", "--cluster"},
+      Pair{"headers", "--header"},
+      Pair{"secret", "--secret"},
+      Pair{"tls.ca", "--ca"},
+      Pair{"schedule", "--schedule"},
+      Pair{"timeout_ms", "--timeout"},
+      Pair{"concurrency_max", "--concurrency"},
+      Pair{"rate_per_second", "--rate"},
+      Pair{"settings", "--setting"},
+      Pair{"overlap_s", "--overlap"},
+      Pair{"name", "--name"},
+      Pair{"scopes", "--scope"},
+      Pair{"expires_in_s", "--expires-in"},
+      Pair{"status", "--status"},
+      Pair{"type", "--type"},
+      Pair{"since", "--since"},
+      Pair{"until", "--until"},
+      Pair{"limit", "--limit"},
+  };
+  for (const auto& [name, option] : pairs) {
+    if (!member.starts_with(name)) continue;
+    const std::string_view rest = member.substr(name.size());
+    if (rest.empty() || rest.front() == '.' || rest.front() == '[') return option;
+  }
+  return {};
+}
+
+}  // namespace ringpost::cli

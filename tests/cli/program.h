@@ -1,0 +1,27 @@
+#pragma once
+
+#include "cli/commands.h"
+
+#include <memory>
+
+namespace ringpost::cli {
+
+/// The client's whole command line, for tests.
+struct Program {
+  Program() {
+    add_send_command(app, session, action);
+    add_webhook_commands(app, session, action);
+    add_delivery_commands(app, session, action);
+    add_token_commands(app, session, action);
+    add_audit_commands(app, session, action);
+    add_status_command(app, session, action);
+    add_signature_commands(app, action);
+    add_completion_command(app, action);
+  }
+
+  CLI::App app{"The program: all of it", "ringpost"};
+  Session session;
+  Action action;
+};
+
+}  // namespace ringpost::cli

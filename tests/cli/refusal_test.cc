@@ -1,0 +1,45 @@
+#include "cli/refusal.h"
+
+#include <gtest/gtest.h>
+
+namespace ringpost::cli {
+namespace {
+
+TEST(Refusal, SaysHowToMendIt) {
+  const char* webhook = "/v1/webhooks/01J";
+  EXPECT_EQ(explain_refusal({401, R"({"status":401,"detail":"a token is needed"})", ""}, webhook),
+            "the relay answered 401: a token is needed; give a token with --token @FILE or "
+            "RINGPOST_TOKEN; the first start wrote one to admin.token in its data directory");
+  EXPECT_EQ(explain_refusal({404, R"({"detail":"there is no such webhook"})", ""}, webhook),
+            "the relay answered 404: there is no such webhook; ringpost webhook list shows those "
+            "that this token may see");
+  EXPECT_EQ(explain_refusal({422, R"({"detail":"has no end","member":"filter.branches"})", ""},
+                            "/v1/webhooks"),
+            "the relay answered 422: \"filter.branches\": has no end (--branches)");
+  EXPECT_EQ(explain_refusal({429, R"({"detail":"too many wrong tokens"})", "3"}, webhook),
+            "the relay answered 429: too many wrong tokens; try again in 3 s");
+  EXPECT_EQ(explain_refusal({429, R"({"title":"Too Many"})", ""}, webhook),
+            "the relay answered 429: Too Many; wait a little and try again");
+}
+
+TEST(Refusal, NamesALineAndNoOptionForAnEvent) {
+  EXPECT_EQ(explain_refusal({422, R"({"detail":"is required","member":"type","line":3})", ""},
+                            "/v1/events"),
+            "the relay answered 422: line 3: \"type\": is required");
+}
+
+TEST(Refusal, IsOneLineAndHarmlessWhoeverAnswered) {
+  const std::string said =
+      explain_refusal({502, "<html>\r\n\x1b[2J\x9b" + std::string(5000, 'x'), ""}, "/v1/status");
+  EXPECT_TRUE(said.starts_with("the relay answered 502: <html>\\x0d\\x0a\\x1b[2J\\x9Bxx")) << said;
+  EXPECT_TRUE(said.ends_with("that serves its API? (RINGPOST_URL)")) << said;
+  EXPECT_LT(said.size(), 500u);
+  for (const std::string body : {"", "[]", "{}", "null", R"({"detail":7})"}) {
+    EXPECT_EQ(explain_refusal({500, body, ""}, "/").find('\n'), std::string::npos);
+  }
+  EXPECT_EQ(explain_refusal({429, "{}", "9\x1b\n"}, "/"),
+            "the relay answered 429: {}; try again in 9\\x1b\\x0a s");
+}
+
+}  // namespace
+}  // namespace ringpost::cli

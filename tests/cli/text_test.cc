@@ -1,0 +1,65 @@
+#include "cli/text.h"
+
+#include <gtest/gtest.h>
+
+namespace ringpost::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(Text, ReadsSpansOfTime) {
+  EXPECT_EQ(parse_span("250ms"), milliseconds{250});
+  EXPECT_EQ(parse_span("90"), milliseconds{90'000});
+  EXPECT_EQ(parse_span("90s"), milliseconds{90'000});
+  EXPECT_EQ(parse_span("15m"), milliseconds{900'000});
+  EXPECT_EQ(parse_span("12h"), milliseconds{43'200'000});
+  EXPECT_EQ(parse_span("30d"), milliseconds{2'592'000'000});
+  for (const char* wrong : {"", "s", "-1s", "1.5h", "1 h", "1w", "soon", "99999999999d",
+                            "9223372036854775807ms", "99999999999999999999"}) {
+    EXPECT_FALSE(parse_span(wrong)) << wrong;
+  }
+}
+
+TEST(Text, EncodesEverythingThatMeansSomethingInATarget) {
+  EXPECT_EQ(percent_encoded("aZ09-._~"), "aZ09-._~");
+  EXPECT_EQ(percent_encoded("a/b?c&d=e f\r\n%\xC3\xBC"), "a%2Fb%3Fc%26d%3De%20f%0D%0A%25%C3%BC");
+}
+
+TEST(Text, ShowsBytesThatAreNoUtf8AsNumbers) {
+  EXPECT_EQ(shown("gr\xC3\xBC\x1b[2J"), "gr\xC3\xBC\\x1b[2J");
+  EXPECT_EQ(shown("a\x9b"
+                  "31m\xff"),
+            "a\\x9B31m\\xFF");
+}
+
+TEST(Text, JsonKeepsItsMeaningWithoutControlBytes) {
+  EXPECT_EQ(shown_json("{\"a\":\"\x7f\xC2\x9B\xC3\xBC\\u001b\"}"),
+            "{\"a\":\"\\u007F\\u009B\xC3\xBC\\u001b\"}");
+}
+
+TEST(Text, LinesAreCutBetweenCharacters) {
+  EXPECT_EQ(shown_lines("one\r\ntwo\n\nfour", "> ", 100), "> one\n> two\n> \n> four\n");
+  EXPECT_EQ(shown_lines("\x1b]0;x\x07", "", 100), "\\x1b]0;x\\x07\n");
+  // The cut falls into the second of two characters of two bytes.
+  EXPECT_EQ(shown_lines("\xC3\xBC\xC3\xBC", "", 3), "\xC3\xBC\n… 2 bytes more (--json has all)\n");
+  EXPECT_EQ(shown_lines("", "> ", 100), "");
+}
+
+TEST(Text, TextOfNestedValuesHasNoControlBytes) {
+  simdjson::dom::parser parser;
+  const std::string json = "{\"a\":{\"b\":\"\x7f\xC2\x9B\"},\"c\":\"\\u001b[31m\",\"d\":null}";
+  const simdjson::dom::element document = parser.parse(json);
+  EXPECT_EQ(text_of(document, "/a"), "{\"b\":\"\\x7f\\xc2\\x9b\"}");
+  EXPECT_EQ(text_of(document, "/c"), "\\x1b[31m");
+  EXPECT_EQ(text_of(document, "/d"), "");
+  EXPECT_EQ(raw_text_of(document, "/c"), "\x1b[31m");
+}
+
+TEST(Text, RowsLeaveOutWhatIsEmpty) {
+  Rows rows(6);
+  rows.add("id", "1").add("none", "").add("längeres", "2");
+  EXPECT_EQ(rows.take(), "id     1\nlängeres 2\n");
+}
+
+}  // namespace
+}  // namespace ringpost::cli

@@ -1,0 +1,136 @@
+#include "cli/view.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace ringpost::cli {
+namespace {
+
+template <typename View>
+std::string seen(View view, const std::string& json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element document;
+  EXPECT_EQ(parser.parse(json).get(document), simdjson::SUCCESS) << json;
+  return view(document);
+}
+
+TEST(View, ShowsAWebhookWithItsFilterPaceAndSettings) {
+  EXPECT_EQ(
+      seen(show_webhook, R"({"id":"01J","dialect":"standard","description":"","url":"https://h/",
+      "organization":"default","sources":["app/a","app/b"],"events":["*"],
+      "filter":{"branches":"main release/*","teams":["x","y"],"clusters":[]},
+      "headers":{"X-A":"1"},"tls":{"verify":true,"ca":""},"schedule":[5,300],"timeout_ms":30000,
+      "concurrency_max":64,"rate_per_second":20,"settings":{"mode":"binary","n":{"a":1}},
+      "state":"broken","state_reason":"refused too often","created_at":"2031-05-04T09:08:07.123Z",
+      "updated_at":"2031-05-05T09:08:07Z","previous_secret_until":"2031-05-06T00:00:00Z"})"),
+      "id            01J\n"
+      "url           https://h/\n"
+      "dialect       standard\n"
+      "state         broken\n"
+      "reason        refused too often\n"
+      "organization  default\n"
+      "sources       app/a, app/b\n"
+      "events        *\n"
+      "filter        branches main release/*; teams x, y\n"
+      "schedule      after 5 s, 5 min\n"
+      "timeout       30000 ms\n"
+      "concurrency   64\n"
+      "rate          20 a second\n"
+      "TLS           verified\n"
+      "created       2031-05-04 09:08:07\n"
+      "changed       2031-05-05 09:08:07\n"
+      "old secret    signs too until 2031-05-06 00:00:00\n"
+      "headers\n"
+      "  X-A: 1\n"
+      "settings\n"
+      "  mode: binary\n"
+      "  n: {\"a\":1}\n");
+}
+
+TEST(View, WarnsOfAnUnverifiedReceiverAndShowsASecretOnce) {
+  const std::string said =
+      seen(show_webhook, R"({"tls":{"verify":false,"ca":""},"schedule":[],"secret":"s3"})");
+  EXPECT_NE(said.find("TLS           NOT VERIFIED"), std::string::npos) << said;
+  EXPECT_NE(said.find("schedule      none: one attempt"), std::string::npos) << said;
+  EXPECT_NE(said.find("secret        s3\n"), std::string::npos) << said;
+  EXPECT_NE(said.find("shown this once"), std::string::npos) << said;
+}
+
+constexpr const char* delivery =
+    R"({"id":"D","webhook":null,"event":{"id":"E","type":"t","source":"s"},
+  "status":"dead","redelivery_of":null,"next_attempt_at":null,"attempts":[
+   {"number":1,"started_at":"2031-05-04T09:08:07Z","duration_ms":12,
+    "error":{"code":"refused","side":"endpoint","detail":"connection refused"},
+    "request":null,"response":null},
+   {"number":2,"started_at":"2031-05-04T09:08:09Z","duration_ms":null,"error":null,
+    "request":{"method":"POST","url":"https://h/in","headers":{"Host":"h"},"body":null},
+    "response":{"status":500,"headers":{"X-E":"\u001b[31m"},"body":"a\r\n\u001b]0;x\u0007\u009bz",
+                "truncated":true}},
+   {"number":null,"started_at":null,"duration_ms":null,
+    "error":{"code":"corrupt","side":"disk","detail":"bad checksum"},"request":null,"response":null}
+  ]})";
+
+TEST(View, ShowsEveryAttemptWithBodiesErrorsAndWhatIsMissing) {
+  EXPECT_EQ(seen(show_delivery, delivery),
+            "delivery   D\n"
+            "status     dead\n"
+            "webhook    removed\n"
+            "event      E  t  s\n"
+            "\n"
+            "  attempt 1 at 2031-05-04 09:08:07, 12 ms\n"
+            "    error     refused (endpoint): connection refused\n"
+            "\n"
+            "  attempt 2 at 2031-05-04 09:08:09\n"
+            "    request   POST https://h/in\n"
+            "      Host: h\n"
+            "      (the body is left out, the attempts are too large together)\n"
+            "    response  500\n"
+            "      X-E: \\x1b[31m\n"
+            "      a\n"
+            "      \\x1b]0;x\\x07\\xc2\\x9bz\n"
+            "      (truncated: the relay kept no more of it)\n"
+            "\n"
+            "  attempt\n"
+            "    error     corrupt (disk): bad checksum\n");
+}
+
+TEST(View, NoControlByteGetsThrough) {
+  // Every control character, as member names and values, at every place.
+  std::string controls;
+  for (int code = 0; code < 0xA0; ++code) {
+    if (code >= 0x20 && code < 0x7F) continue;
+    char text[8];
+    std::snprintf(text, sizeof text, "\\u%04x", static_cast<unsigned>(code));
+    controls += text;
+  }
+  std::string json =
+      R"({"id":"@","webhook":"@","event":{"id":"@","type":"@","source":"@"},"status":"@",
+    "redelivery_of":"@","next_attempt_at":"@","url":"@","dialect":"@","description":"@","sources":["@"],
+    "filter":{"branches":"@","teams":["@"]},"headers":{"@":"@"},"settings":{"@":{"@":"@"}},"secret":"@",
+    "schedule":["@"],"attempts":[{"number":"@","started_at":"@","duration_ms":"@",
+      "error":{"code":"@","side":"@","detail":"@"},
+      "request":{"method":"@","url":"@","headers":{"@":["@"]},"body":"@"},
+      "response":{"status":"@","headers":{"@":"@"},"body":"@"}}]})";
+  for (size_t at = json.find('@'); at != std::string::npos; at = json.find('@', at)) {
+    json.replace(at, 1, controls);
+  }
+  for (const std::string& said : {seen(show_delivery, json), seen(show_webhook, json),
+                                  seen(filter_of, json), seen(result_of, json)}) {
+    for (size_t index = 0; index < said.size(); ++index) {
+      const auto byte = static_cast<uint8_t>(said[index]);
+      EXPECT_TRUE(byte == '\n' || (byte >= 0x20 && byte < 0x7F)) << index << ": " << int{byte};
+    }
+  }
+}
+
+TEST(View, TheResultIsAStatusOrTheErrorsName) {
+  EXPECT_EQ(seen(result_of, R"({"last_attempt":{"response_status":204,"error":null}})"), "204");
+  EXPECT_EQ(
+      seen(result_of, R"({"last_attempt":{"response_status":null,"error":{"code":"reset"}}})"),
+      "reset");
+  EXPECT_EQ(seen(result_of, R"({"last_attempt":null})"), "-");
+}
+
+}  // namespace
+}  // namespace ringpost::cli

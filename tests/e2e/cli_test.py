@@ -1,0 +1,589 @@
+"""The command line, driven as people and scripts do: webhooks of every kind, secrets out of sight, readable and
+machine-readable answers, refusals that say how to mend them, shell completion, and the manual."""
+
+import concurrent.futures
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import harness
+
+DIALECTS = ["bitrise", "buildkite", "cloudevents", "devopness", "standard"]
+BITRISE_SECRET = "a secret of words"
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202e"
+
+
+def run(*arguments, text=True, **changes):
+    """Runs the client with nothing of this environment's relay; a change to None removes a variable."""
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith("RINGPOST_")}
+    environment.update({name: value for name, value in changes.items() if name.isupper()})
+    return subprocess.run([str(harness.RINGPOST), *map(str, arguments)], capture_output=True,
+                          text=text, env=environment, timeout=60,
+                          **{name: value for name, value in changes.items() if name.islower()})
+
+
+def control_bytes(output):
+    """What a terminal would obey: C0 but line ends, DEL, and C1 in UTF-8 or alone."""
+    text = output.decode("utf-8", errors="surrogateescape")
+    return [character for character in text
+            if (ord(character) < 0x20 and character != "\n") or 0x7F <= ord(character) < 0xA0
+            or 0xDC80 <= ord(character) < 0xDD00]
+
+
+class ClientTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.place = harness.Workplace()
+        cls.addClassCleanup(cls.place.close)
+        cls.relay = cls.place.relay()
+
+    def file(self, name, content):
+        path = self.place.path / name
+        path.write_text(content)
+        return path
+
+    def client(self, *arguments, **changes):
+        changes.setdefault("RINGPOST_URL", f"http://127.0.0.1:{self.relay.port}")
+        changes.setdefault("RINGPOST_TOKEN", self.relay.token)
+        return run(*arguments, **changes)
+
+    def read(self, *arguments, **changes):
+        """@returns what --json printed, of a command that succeeds."""
+        done = self.client(*arguments, "--json", **changes)
+        self.assertEqual(done.returncode, 0, (arguments, done.stderr))
+        return json.loads(done.stdout)
+
+
+class Webhooks(ClientTest):
+
+    def test_says_everything_that_a_webhook_has(self):
+        added = self.read(
+            "webhook", "add", "--url", "https://127.0.0.1:1/in", "--dialect", "standard",
+            "--description", "all of it", "--source", "x/1", "--app", "c0ffee", "--pipeline", "7",
+            "--pipeline", "slug", "--resource", "application/44", "--event", "build/*", "--event",
+            "job.finished", "--branches", "main release/*", "--team", "a", "--team", "b",
+            "--cluster", "c", "--header", "X-A: 1", "--header",
+            "@%s" % self.file("headers", "Authorization: Bearer hidden\n"), "--schedule", "5s,2m",
+            "--schedule", "1h", "--timeout", "1500ms", "--concurrency", "3", "--rate", "20",
+            "--no-verify")
+        self.assertEqual(added["sources"], ["x/1", "app/c0ffee", "pipeline/7", "pipeline/slug",
+                                            "resource/application/44"])
+        self.assertEqual(added["events"], ["build/*", "job.finished"])
+        self.assertEqual(added["filter"], {"branches": "main release/*", "teams": ["a", "b"],
+                                           "clusters": ["c"]})
+        self.assertEqual(added["headers"], {"X-A": "1", "Authorization": "Bearer hidden"})
+        self.assertEqual((added["schedule"], added["timeout_ms"], added["concurrency_max"],
+                          added["rate_per_second"], added["tls"]["verify"]),
+                         ([5, 120, 3600], 1500, 3, 20, False))
+        shown = self.client("webhook", "show", added["id"]).stdout
+        for part in ("filter        branches main release/*; teams a, b; clusters c",
+                     "after 5 s, 2 min, 1 h", "rate          20 a second", "NOT VERIFIED",
+                     "pipeline/slug", "X-A: 1", "state         active"):
+            self.assertIn(part, shown)
+        self.assertNotIn("secret", shown)
+        listed = self.client("webhook", "list").stdout
+        row = next(line for line in listed.splitlines() if line.startswith(added["id"]))
+        for part in ("active", "standard", "https://127.0.0.1:1/in", "job.finished", "teams a, b"):
+            self.assertIn(part, row)
+
+    def test_changes_what_is_given_and_resets_what_is_named(self):
+        made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--header", "X-A: 1",
+                         "--header", "X-B: 2", "--branches", "main", "--rate", "5", "--no-retries")
+        self.assertEqual(made["schedule"], [])
+        path = ("webhook", "update", made["id"])
+        changed = self.read(*path, "--header", "X-A:", "--header", "X-C: 3", "--team", "t",
+                            "--schedule", "9", "--app", "one")
+        self.assertEqual(changed["headers"], {"X-B": "2", "X-C": "3"})
+        self.assertEqual(changed["filter"], {"branches": "main", "teams": ["t"], "clusters": []})
+        self.assertEqual((changed["schedule"], changed["sources"], changed["rate_per_second"]),
+                         ([9], ["app/one"], 5))
+        self.assertEqual(self.read(*path, "--branches", "")["filter"]["branches"], "")
+        reset = self.read(*path, "--reset", "rate_per_second", "--reset", "schedule", "--reset",
+                          "headers", "--reset", "sources", "--reset", "filter")
+        self.assertEqual((reset["rate_per_second"], reset["headers"], reset["sources"],
+                          reset["filter"]["teams"], len(reset["schedule"]) > 1),
+                         (None, {}, ["*"], [], True))
+        nothing = self.client(*path)
+        self.assertEqual(nothing.returncode, 2)
+        self.assertIn("nothing to change", nothing.stderr)
+
+    def test_settings_reach_the_dialect(self):
+        refused = self.client("webhook", "add", "--url", "https://127.0.0.1:1/", "--dialect",
+                              "bitrise", "--setting", "anything=1")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("settings", refused.stderr)
+        self.assertIn("(--setting)", refused.stderr)
+
+    def test_removes_with_an_answer_for_people_and_one_for_programs(self):
+        for arguments, said in (([], "removed %s\n"), (["--json"], '{"removed":"%s"}\n')):
+            made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/")["id"]
+            self.assertEqual(self.client("webhook", "remove", made, *arguments).stdout,
+                             said % made)
+
+    def test_an_id_cannot_lead_anywhere_else(self):
+        made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/")["id"]
+        for crooked in (f"{made}/deliveries", f"{made}?x=1", f"../webhooks/{made}",
+                        f"{made} HTTP/1.1\r\nX: y"):
+            done = self.client("webhook", "show", crooked)
+            self.assertEqual(done.returncode, 1, crooked)
+            self.assertEqual(len(done.stderr.splitlines()), 1)
+
+
+class Secrets(ClientTest):
+
+    def signed(self, sink, webhook, source):
+        before = len(sink.received())
+        self.relay.cli("send", "--type", "build/finished", "--source", source, "--data", "{}")
+        return sink.wait_for_count(before + 1)[-1]["signature"]
+
+    def test_come_from_a_file_standard_input_or_the_environment(self):
+        sink = self.place.sink("--bitrise-secret", BITRISE_SECRET)
+        common = ("webhook", "add", "--url", sink.url, "--dialect", "bitrise", "--ca",
+                  sink.ca_file)
+        file = self.file("secret", BITRISE_SECRET + "\n")
+        self.read(*common, "--source", "app/file", "--secret", f"@{file}")
+        self.read(*common, "--source", "app/stdin", "--secret", "-", input=BITRISE_SECRET)
+        self.read(*common, "--source", "app/env", RINGPOST_SECRET=BITRISE_SECRET)
+        for source in ("app/file", "app/stdin", "app/env"):
+            self.assertEqual(self.signed(sink, None, source), "good", source)
+
+    def test_are_refused_as_arguments_and_not_repeated(self):
+        for arguments in (("webhook", "add", "--url", "https://h/", "--secret", "hidden words"),
+                          ("webhook", "update", "01J", "--secret", "hidden words"),
+                          ("webhook", "rotate-secret", "01J", "--secret", "hidden words"),
+                          ("status", "--token", "hidden words")):
+            done = self.client(*arguments)
+            self.assertEqual(done.returncode, 2, arguments)
+            self.assertIn("takes @FILE", done.stderr)
+            self.assertNotIn("hidden", done.stderr + done.stdout)
+
+    def test_a_variable_left_over_changes_no_secret(self):
+        sink = self.place.sink("--bitrise-secret", BITRISE_SECRET, name="sink-left-over")
+        webhook = self.read("webhook", "add", "--url", sink.url, "--dialect", "bitrise", "--ca",
+                            sink.ca_file, "--source", "app/left", "--secret", "-",
+                            input=BITRISE_SECRET)
+        self.read("webhook", "update", webhook["id"], "--description", "x",
+                  RINGPOST_SECRET="another")
+        self.assertEqual(self.signed(sink, webhook, "app/left"), "good")
+        rotated = self.read("webhook", "rotate-secret", webhook["id"], "--secret", "-",
+                            input="a third secret")
+        self.assertEqual(rotated["secret"], "a third secret")
+        self.assertEqual(self.signed(sink, webhook, "app/left"), "bad")
+
+    def test_a_token_comes_from_a_file_too(self):
+        file = self.relay.data_dir / "admin.token"
+        for arguments, changes in ((["--token", f"@{file}"], {}),
+                                   (["--token", "-"], {"input": self.relay.token})):
+            done = self.client("status", "--json", *arguments, RINGPOST_TOKEN="wrong", **changes)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class Terminal(ClientTest):
+
+    def answering(self, body, status=200, kind="application/json"):
+        """A server that is no relay; answers everything so. @returns its URL."""
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    def test_control_bytes_of_payloads_and_answers_stay_on_paper(self):
+        sink = self.place.sink("--body", HOSTILE, "--status", "500", plain=True)
+        webhook = self.relay.add_webhook(url=sink.url, sources=["app/hostile"], schedule=[],
+                                         description="\u009b31m")
+        status, answer = self.relay.send(
+            '{"type":"t","source":"app/hostile","data":{"x":"\x7f\u009b31m\u202e"}}'.encode())
+        self.assertEqual(status, 202, answer)
+        delivery = self.relay.wait_for_delivery(webhook, lambda d: d["status"] == "dead")
+        for arguments in (["delivery", "show", delivery["id"]],
+                          ["delivery", "list", webhook["id"]],
+                          ["webhook", "show", webhook["id"]], ["webhook", "list"]):
+            for more in ([], ["--json"]):
+                done = self.client(*arguments, *more, text=False)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(control_bytes(done.stdout), [], done.stdout)
+        shown = self.client("delivery", "show", delivery["id"]).stdout
+        self.assertIn("\\x1b]0;owned\\x07\\x1b[2J", shown)
+        as_json = self.read("delivery", "show", delivery["id"])
+        self.assertEqual(as_json["attempts"][0]["response"]["body"],
+                         self.relay.delivery(delivery["id"])["attempts"][0]["response"]["body"])
+
+    def test_answers_of_what_is_no_relay_are_harmless(self):
+        hostile = (HOSTILE + "\n<html>").encode("latin-1", errors="ignore")
+        for status, kind in ((200, "text/html"), (404, "text/html"), (502, "text/html")):
+            url = self.answering(hostile, status, kind)
+            done = self.client("status", RINGPOST_URL=url, text=False)
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertEqual(control_bytes(done.stderr), [], done.stderr)
+            self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+            self.assertIn(b"RINGPOST_URL", done.stderr)
+        url = self.answering(b'{"items":7,"next_cursor":[]}')
+        self.assertEqual(self.client("webhook", "list", RINGPOST_URL=url).returncode, 0)
+
+    def test_says_that_a_body_is_cut_and_how_much_is_left_out(self):
+        sink = self.place.sink("--body", "z" * 100_000, plain=True, name="sink-long")
+        webhook = self.relay.add_webhook(url=sink.url, sources=["app/long"])
+        self.relay.send({"type": "t", "source": "app/long", "data": {"x": "y" * 9000}})
+        delivery = self.relay.wait_for_delivery(webhook, lambda d: d["status"] == "delivered")
+        shown = self.client("delivery", "show", delivery["id"]).stdout
+        self.assertRegex(shown, r"… 5,0\d\d bytes more \(--json has all\)")
+        self.assertIn("(truncated: the relay kept no more of it)", shown)
+
+    def test_an_errors_text_is_shown(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        webhook = self.relay.add_webhook(url=f"http://127.0.0.1:{port}/", sources=["app/nobody"],
+                                         schedule=[])
+        self.relay.send({"type": "t", "source": "app/nobody", "data": {}})
+        delivery = self.relay.wait_for_delivery(webhook, lambda d: d["status"] == "dead")
+        error = delivery["attempts"][0]["error"]
+        shown = self.client("delivery", "show", delivery["id"]).stdout
+        self.assertIn(f"    error     {error['code']} ({error['side']}): {error['detail']}", shown)
+
+
+class Refusals(ClientTest):
+
+    def test_are_one_line_that_says_how_to_mend_it(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            nobody = "http://127.0.0.1:%d" % closed.getsockname()[1]
+        add = ("webhook", "add", "--url", "https://127.0.0.1:1/")
+        for arguments, changes, code, parts in (
+                (["status"], {"RINGPOST_URL": nobody}, 3,
+                 [nobody, "is the relay running there? (ringpost serve)"]),
+                (["status"], {"RINGPOST_TOKEN": "wrong"}, 1,
+                 ["401", "--token @FILE", "RINGPOST_TOKEN", "admin.token"]),
+                (["webhook", "show", "nothing"], {}, 1, ["404", "ringpost webhook list"]),
+                (["delivery", "show", "nothing"], {}, 1, ["404", "ringpost delivery list WEBHOOK"]),
+                (["token", "remove", "nothing"], {}, 1, ["404", "ringpost token list"]),
+                ([*add, "--branches", "!" * 5000], {}, 1, ["422", "filter.branches", "(--branches)"]),
+                ([*add, "--rate", "1000000"], {}, 1, ["422", "rate_per_second", "(--rate)"]),
+                ([*add, "--timeout", "1ms"], {}, 1, ["422", "(--timeout)"]),
+                (["audit", "list", "--since", "yesterday"], {}, 1, ["since", "(--since)"]),
+                ([*add, "--ca", "/nowhere"], {}, 2, ["/nowhere cannot be read"]),
+                ([*add, "--schedule", "soon"], {}, 2, ["--schedule", "as in 90s"]),
+                ([*add, "--secret", "@/nowhere"], {}, 2, ["/nowhere cannot be read"])):
+            with self.subTest(arguments=arguments, changes=changes):
+                done = self.client(*arguments, **changes)
+                self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
+                self.assertTrue(done.stderr.startswith("ringpost: "), done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                for part in parts:
+                    self.assertIn(part, done.stderr)
+
+    def test_too_many_wrong_tokens_say_when_to_try_again(self):
+        said = ""
+        for _ in range(60):
+            said = self.client("status", RINGPOST_TOKEN="rp_wrong").stderr
+            if "429" in said:
+                break
+        self.assertRegex(said, r"^ringpost: the relay answered 429: .*; try again in \d+ s\n$")
+
+    def test_wrong_usage_is_exit_code_2(self):
+        for arguments in ([], ["nothing"], ["webhook"], ["webhook", "add"], ["webhook", "show"],
+                          ["webhook", "add", "--url", "https://h/", "--rate", "many"],
+                          ["webhook", "add", "--url", "https://h/", "--no-retries", "--schedule",
+                           "1"],
+                          ["delivery", "list", "x", "--limit", "0"], ["completion", "csh"],
+                          ["audit"], ["status", "extra"], ["send", "--type", "t"],
+                          ["check-config"]):
+            done = self.client(*arguments, stdin=subprocess.DEVNULL)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
+            self.assertTrue(done.stderr, arguments)
+
+    def test_with_json_the_problem_comes_as_json_too(self):
+        done = self.client("webhook", "show", "nothing", "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(json.loads(done.stdout)["status"], 404)
+        self.assertIn("404", done.stderr)
+
+    def test_check_config_gives_its_verdict_as_json(self):
+        wrong = self.file("wrong.toml", "[server]\nshards = \"many\"\n")
+        done = run("check-config", wrong, "--json")
+        verdict = json.loads(done.stdout)
+        self.assertEqual((done.returncode, verdict["ok"], done.stderr), (1, False, ""))
+        self.assertEqual((verdict["problems"][0]["file"], verdict["problems"][0]["line"]),
+                         (str(wrong), 2))
+        right = self.file("right.toml", "")
+        done = run("check-config", right, "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)),
+                         (0, {"ok": True, "problems": []}))
+
+
+class Lists(ClientTest):
+
+    def test_the_audit_log_is_readable(self):
+        self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--app", "other")
+        made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/?key=hidden", "--app", "x")
+        self.read("webhook", "update", made["id"], "--description", "x")
+        listed = self.client("audit", "list", "--limit", "2").stdout
+        lines = listed.splitlines()
+        self.assertRegex(lines[0], r"TIME +TOKEN +FROM +OPERATION +STATUS +OBJECT +MEMBERS")
+        self.assertRegex(lines[1], r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +admin +127\.0\.0\.1:\d+ +"
+                                   rf"webhook\.update +200 +{made['id']} +description$")
+        self.assertRegex(lines[2], r"webhook\.create +201 +%s +url, sources$" % made["id"])
+        self.assertRegex("\n".join(lines[3:]), r"^… more: raise --limit, or .* --cursor (\S+)$")
+        rest = self.client("audit", "list", "--limit", "1", "--cursor", lines[3].split()[-1])
+        self.assertIn("webhook.create", rest.stdout.splitlines()[1])
+        self.assertNotIn("hidden", listed)
+        newest = self.read("audit", "list", "--limit", "1")["items"]
+        self.assertEqual([entry["operation"] for entry in newest], ["webhook.update"])
+        self.assertEqual(self.client("audit", "list", "--until", "2001-01-01T00:00:00Z").stdout,
+                         "Nothing was changed over the API in that time.\n")
+        narrow = self.read("token", "add", "--name", "narrow", "--scope", "events:write")["token"]
+        self.assertEqual(self.client("audit", "list", RINGPOST_TOKEN=narrow).returncode, 1)
+
+    def test_walk_all_pages_up_to_the_limit(self):
+        made = self.relay.add_webhook(url="https://127.0.0.1:1/", sources=["app/many"], schedule=[])
+        with concurrent.futures.ThreadPoolExecutor(8) as senders:
+            list(senders.map(lambda _: self.relay.send(
+                {"type": "t", "source": "app/many", "data": {}}), range(230)))
+        self.relay.wait_until_settled()
+        listed = self.client("delivery", "list", made["id"], "--limit", "1000").stdout
+        self.assertEqual(len(listed.splitlines()), 231)
+        listed = self.client("delivery", "list", made["id"], "--limit", "210").stdout.splitlines()
+        self.assertEqual((len(listed), listed[-1].startswith("… more: ")), (212, True))
+        rest = self.client("delivery", "list", made["id"], "--limit", "1000", "--cursor",
+                           listed[-1].split()[-1]).stdout.splitlines()
+        self.assertEqual(len(rest), 21)
+        self.assertEqual({row.split()[0] for row in rest[1:]} & {row.split()[0] for row in listed},
+                         set())
+        pages = self.client("delivery", "list", made["id"], "--limit", "210", "--json").stdout
+        self.assertEqual([len(json.loads(line)["items"]) for line in pages.splitlines()], [200, 10])
+        self.assertEqual(
+            self.client("delivery", "list", made["id"], "--status", "pending").stdout,
+            "No deliveries match.\n")
+
+
+def commands(path=()):
+    """Every command below `path`, from the help's own list."""
+    help_text = run(*path, "--help").stdout
+    found = re.search(r"^Subcommands:\n((?:  .*\n)+)", help_text, re.MULTILINE)
+    for line in (found.group(1).splitlines() if found else ()):
+        if name := re.match(r"  ([a-z-]+)", line):
+            yield (*path, name.group(1))
+            yield from commands((*path, name.group(1)))
+
+
+class Help(unittest.TestCase):
+
+    def test_every_command_states_its_exit_codes(self):
+        found = [(), *commands()]
+        self.assertGreater(len(found), 25)
+        for path in found:
+            done = run(*path, "--help")
+            self.assertEqual(done.returncode, 0, path)
+            self.assertIn("Exit codes: 0 ", done.stdout, path)
+
+    def test_webhook_add_tells_of_every_dialect_and_groups_its_options(self):
+        said = run("webhook", "add", "--help").stdout
+        for heading in ("The webhook:", "Which events:", "Each request:", "The relay:"):
+            self.assertIn(heading + "\n", said)
+        for dialect in DIALECTS:
+            self.assertRegex(said, rf"(?m)^{dialect}: ")
+        self.assertGreaterEqual(said.count("  ringpost webhook add --"), len(DIALECTS))
+
+
+class Completion(unittest.TestCase):
+    """Each script is loaded into its shell, and asked as the shell asks at a press of Tab."""
+
+    def script(self, shell):
+        done = run("completion", shell)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def bash(self, *words):
+        """What bash offers for the last word. Words are given as bash splits them."""
+        program = self.script("bash") + """
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_ringpost ringpost "${COMP_WORDS[COMP_CWORD]}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+        done = subprocess.run(["bash", "--norc", "-euo", "pipefail", "-c",
+                               "set +e;" + program, "bash", "ringpost", *words],
+                              capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.stderr, "", words)
+        return sorted(done.stdout.split())
+
+    def test_bash_offers_commands_options_and_values(self):
+        top = [path[0] for path in commands() if len(path) == 1]
+        self.assertEqual(self.bash(""), sorted(top))
+        self.assertEqual(self.bash("web"), ["webhook"])
+        self.assertEqual(self.bash("webhook", "r"), ["remove", "rotate-secret"])
+        self.assertIn("--branches", self.bash("webhook", "add", "--"))
+        self.assertEqual(self.bash("webhook", "add", "--bra"), ["--branches"])
+        self.assertNotIn("--branches", self.bash("webhook", "list", "--"))
+        self.assertEqual(self.bash("webhook", "add", "--dialect", "bi"), ["bitrise"])
+        self.assertEqual(self.bash("webhook", "add", "--dialect", "=", "bi"), ["bitrise"])
+        self.assertEqual(self.bash("webhook", "add", "--dialect", "="), DIALECTS)
+        self.assertEqual(self.bash("completion", "z"), ["zsh"])
+        self.assertEqual(self.bash("delivery", "list", "01J", "--status", "de"),
+                         ["dead", "delivered"])
+
+    def test_bash_is_not_misled_by_values(self):
+        # A value that is the name of a command, and a URL that bash splits at its colon.
+        self.assertEqual(self.bash("send", "--type", "webhook", "--so"), ["--source"])
+        self.assertEqual(self.bash("webhook", "add", "--url", "https", ":", "//h/", "--dialect",
+                                   "sta"), ["standard"])
+        self.assertEqual(self.bash("token", "add", "--scope", "deliveries", ":", "re"),
+                         ["read", "redeliver"])
+        self.assertEqual(self.bash("webhook", "add", "--description", ""), [])
+
+    def test_bash_offers_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "ca.pem").touch()
+            self.assertEqual(self.bash("webhook", "add", "--ca", folder + "/c"),
+                             [folder + "/ca.pem"])
+            self.assertEqual(self.bash("webhook", "add", "--secret", f"@{folder}/c"),
+                             [f"@{folder}/ca.pem"])
+            self.assertEqual(self.bash("send", folder + "/c"), [folder + "/ca.pem"])
+
+    def test_zsh_offers_the_same(self):
+        if not shutil.which("zsh"):
+            self.skipTest("zsh is not installed")
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder)
+            (path / "_ringpost").write_text(self.script("zsh"))
+            self.assertEqual(subprocess.run(["zsh", "-f", "-n", path / "_ringpost"]).returncode, 0)
+            # A zsh in a terminal of its own; its completion widget prints what would be listed.
+            (path / "inner").write_text("""
+PS1='%' ; fpath=($1 $fpath) ; autoload -Uz compinit ; compinit -u -D
+zstyle ':completion:*' list-grouped false ; zstyle ':completion:*' insert-tab false
+zstyle ':completion:*' verbose no
+compadd() {
+  [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]] && { builtin compadd "$@"; return $? }
+  typeset -a __hits
+  builtin compadd -A __hits "$@"
+  for hit in $__hits; do print -rn -- "<hit>$hit</hit>"; done
+}
+bindkey '^M' undefined ; bindkey '^J' undefined ; bindkey '^I' complete-word
+null-line() { print -n '<end>' }
+zle -N null-line ; bindkey '^O' null-line
+""")
+            (path / "outer").write_text("""
+zmodload zsh/zpty
+zpty inner zsh -f -i
+zpty -w inner "source $1/inner $1; print -n '<be''gin>'"
+zpty -r -m inner line '*<begin>*'
+for text in ${@[2,-1]}; do
+  zpty -w -n inner "$text"$'\\t'$'\\x0f'
+  zpty -r -m inner line '*<end>*'
+  print -r -- "=$text" ; print -r -- "$line"
+  zpty -w -n inner $'\\x15'
+done
+zpty -d inner
+""")
+            asked = ["ringpost webhook r", "ringpost webhook add --bra",
+                     "ringpost webhook add --dialect ", "ringpost completion "]
+            done = subprocess.run(["zsh", "-f", path / "outer", folder, *asked],
+                                  capture_output=True, text=True, timeout=60,
+                                  env=dict(os.environ, TERM="dumb", HOME=folder))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            hits = [sorted(set(re.findall(r"<hit>(.*?)</hit>", part)))
+                    for part in re.split(r"(?m)^=ringpost.*$", done.stdout)[1:]]
+            self.assertEqual(len(hits), 4, done.stdout)
+            self.assertEqual(hits[0], ["remove", "rotate-secret"], done.stdout)
+            self.assertTrue(hits[1] and hits[1][0].startswith("--branches"), done.stdout)
+            self.assertEqual(hits[2], DIALECTS, done.stdout)
+            self.assertEqual(hits[3], ["bash", "fish", "zsh"], done.stdout)
+
+    def test_fish_offers_the_same(self):
+        if not shutil.which("fish"):
+            self.skipTest("fish is not installed")
+        with tempfile.TemporaryDirectory() as folder:
+            script = pathlib.Path(folder) / "ringpost.fish"
+            script.write_text(self.script("fish"))
+            (pathlib.Path(folder) / "ca.pem").touch()
+
+            def fish(line):
+                done = subprocess.run(
+                    ["fish", "--no-config", "-c", f"source {script}; complete -C \"$argv\"", line],
+                    capture_output=True, text=True, timeout=30, cwd=folder,
+                    env=dict(os.environ, HOME=folder))
+                self.assertEqual(done.stderr, "", line)
+                return sorted(row.split("\t")[0] for row in done.stdout.splitlines())
+
+            self.assertEqual(fish("ringpost webhook r"), ["remove", "rotate-secret"])
+            self.assertEqual(fish("ringpost webhook add --bra"), ["--branches"])
+            self.assertEqual(fish("ringpost webhook add --dialect "), DIALECTS)
+            self.assertEqual(fish("ringpost webhook list --bra"), [])
+            self.assertEqual(fish("ringpost send --type webhook --so"), ["--source"])
+            self.assertEqual(fish("ringpost completion z"), ["zsh"])
+            self.assertEqual(fish("ringpost webhook add --ca ca"), ["ca.pem"])
+            self.assertEqual(fish("ringpost webhook add --secret @ca"), ["@ca.pem"])
+
+
+class Manual(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pages = sorted([*(harness.BUILD / "src" / "server").glob("ringpost*.1"),
+                            *(harness.BUILD / "tools").glob("ringpost*.1")])
+
+    def test_has_a_page_for_every_command_and_program(self):
+        wanted = {"ringpost.1", "ringpost-journal.1", "ringpost-sink.1"}
+        wanted |= {f"ringpost-{path[0]}.1" for path in commands() if len(path) == 1}
+        self.assertEqual({page.name for page in self.pages}, wanted)
+        main = next(page for page in self.pages if page.name == "ringpost.1").read_text()
+        for part in (".SH EXIT STATUS", ".SH ENVIRONMENT", ".SH FILES", ".SH EXAMPLES",
+                     "RINGPOST_URL", "RINGPOST_TOKEN", "RINGPOST_SECRET", "admin.token"):
+            self.assertIn(part, main)
+
+    def test_groff_has_no_complaint(self):
+        if not shutil.which("groff"):
+            self.skipTest("groff is not installed")
+        for page in self.pages:
+            done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", page],
+                                  capture_output=True, text=True, timeout=30)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), page)
+
+    def test_mandoc_has_no_complaint(self):
+        if not shutil.which("mandoc"):
+            self.skipTest("mandoc is not installed")
+        for page in self.pages:
+            done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", page], capture_output=True,
+                                  text=True, timeout=30)
+            self.assertEqual((done.returncode, done.stdout), (0, ""), page)
+
+    def test_shows_examples_that_can_be_copied(self):
+        if not shutil.which("groff"):
+            self.skipTest("groff is not installed")
+        page = next(page for page in self.pages if page.name == "ringpost-webhook.1")
+        text = subprocess.run(["groff", "-man", "-Tutf8", "-P-cbou", page], capture_output=True,
+                              text=True, timeout=30).stdout
+        self.assertIn("--source 'app/*' --event 'build.*'", text)
+
+    def test_a_page_that_meson_forgets_is_an_error(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("--write-manual", pathlib.Path(folder) / "ringpost.1")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("ringpost-webhook.1 is not asked for", done.stderr)
+            done = run("--write-manual", pathlib.Path(folder) / "other.1")
+            self.assertEqual(done.returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
