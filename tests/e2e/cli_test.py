@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -117,12 +118,34 @@ class Webhooks(ClientTest):
         self.assertEqual(nothing.returncode, 2)
         self.assertIn("nothing to change", nothing.stderr)
 
+    def test_the_examples_of_the_help_make_webhooks(self):
+        for name in ("bitrise.secret", "buildkite.token"):
+            self.file(name, "0123456789abcdef0123456789abcdef")
+        made = set()
+        for line in run("webhook", "add", "--help").stdout.splitlines():
+            if line.startswith("  ringpost webhook add "):
+                done = self.client(*shlex.split(line)[1:], "--json", cwd=self.place.path)
+                self.assertEqual(done.returncode, 0, (line, done.stderr))
+                made.add(json.loads(done.stdout)["dialect"])
+        self.assertEqual(sorted(made), DIALECTS)
+
     def test_settings_reach_the_dialect(self):
+        made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--dialect",
+                         "cloudevents", "--setting", "mode=binary", "--setting", "handshake=true")
+        self.assertEqual((made["settings"]["mode"], made["settings"]["handshake"]),
+                         ("binary", True))
+        self.assertIn("  mode: binary\n", self.client("webhook", "show", made["id"]).stdout)
         refused = self.client("webhook", "add", "--url", "https://127.0.0.1:1/", "--dialect",
                               "bitrise", "--setting", "anything=1")
         self.assertEqual(refused.returncode, 1)
         self.assertIn("settings", refused.stderr)
         self.assertIn("(--setting)", refused.stderr)
+
+    def test_an_old_secret_signs_until_its_overlap_ends(self):
+        made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/")
+        rotated = self.client("webhook", "rotate-secret", made["id"], "--overlap", "12h").stdout
+        self.assertRegex(rotated, r"(?m)^old secret +signs too until \d{4}-")
+        self.assertNotIn(made["secret"], rotated)
 
     def test_removes_with_an_answer_for_people_and_one_for_programs(self):
         for arguments, said in (([], "removed %s\n"), (["--json"], '{"removed":"%s"}\n')):
