@@ -1329,7 +1329,7 @@ TEST_F(ControlTest, WritesDownWhoChangedWhat) {
                       {"token.delete", token.id, {}, 204},
                       {"token.create", token.id, {"name", "scopes"}, 201},
                       {"delivery.redeliver", delivery, {"data"}, 202},
-                      {"webhook.rotate_secret", webhook, {"secret"}, 200},
+                      {"webhook.rotate_secret", webhook, {"secret", "previous_secret_until"}, 200},
                       {"webhook.enable", webhook, {"enabled", "state"}, 200},
                       {"webhook.disable", webhook, {"enabled", "state"}, 200},
                       {"webhook.update", webhook, {"url"}, 200},

@@ -101,7 +101,7 @@ TEST(StandardVerifier, RefutesWhateverWasChanged) {
     const Verdict verdict = example.verdict();
     return verdict.kind == Kind::refuted ? verdict.reason : "(not refuted)";
   };
-  const std::string mismatch = "no signature of version v1 fits id, time, body and secret";
+  const std::string mismatch = "no signature fits id, time, body and secret";
   EXPECT_EQ(refuted_with([](Example& e) { e.body += "\n"; }), mismatch);
   EXPECT_EQ(refuted_with([](Example& e) { e.headers[0].value += "x"; }), mismatch);
   EXPECT_EQ(refuted_with([](Example& e) { e.headers[1].value = "1614265331"; }), mismatch);
@@ -114,8 +114,10 @@ TEST(StandardVerifier, RefutesWhateverWasChanged) {
             "webhook-timestamp is missing, or stands more than once");
   EXPECT_EQ(refuted_with([](Example& e) { e.headers.push_back(e.headers[2]); }),
             "webhook-signature is empty, or stands more than once");
-  EXPECT_EQ(refuted_with([](Example& e) { e.secret = "whsec_?"; }),
-            "the secret is not \"whsec_\" and base64");
+  EXPECT_EQ(
+      refuted_with([](Example& e) { e.secret = "whsec_?"; }),
+      "the secret is none: it must be \"whsec_\" and the base64 of 24 to 64 bytes, or \"whsk_\" "
+      "and an Ed25519 key");
 }
 
 TEST(StandardVerifier, TellsWhatIsNotSignedFromWhatIsWrong) {
