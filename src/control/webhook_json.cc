@@ -148,6 +148,10 @@ Headers::iterator find_header(Headers& headers, std::string_view name) {
   });
 }
 
+bool is_masked(std::string_view name, std::string_view value) {
+  return value == dialect::credential_mask && dialect::names_a_credential(name);
+}
+
 Outcome merge_header(Reading& reading, std::string_view name, dom::element value,
                      Headers& headers) {
   const std::string member =
@@ -162,6 +166,10 @@ Outcome merge_header(Reading& reading, std::string_view name, dom::element value
   if (auto problem = api::check_header(member, name, text)) return problem;
   if (dialect::of(reading.webhook).writes_header(name)) {
     return invalid(member, "is written by the relay itself");
+  }
+  if (is_masked(name, text)) {  // As it was shown: it stays what it is.
+    if (found != headers.end()) return std::nullopt;
+    return invalid(member, "is what answers show in the place of a credential; give its value");
   }
   if (found == headers.end()) {
     headers.emplace_back(name, std::move(text));
@@ -423,7 +431,9 @@ void write_subscription(JsonWriter& json, const Webhook& webhook) {
 
 void write_request_settings(JsonWriter& json, const Webhook& webhook, bool with_secret) {
   json.key("headers").begin_object();
-  for (const auto& [name, value] : webhook.headers) json.member(name, value);
+  for (const auto& [name, value] : webhook.headers) {
+    json.member(name, dialect::names_a_credential(name) ? dialect::credential_mask : value);
+  }
   json.end_object();
   if (with_secret) json.member("secret", webhook.secret);
   json.key("previous_secret_until");

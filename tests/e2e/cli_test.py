@@ -82,7 +82,7 @@ class Webhooks(ClientTest):
         self.assertEqual(added["events"], ["build/*", "job.finished"])
         self.assertEqual(added["filter"], {"branches": "main release/*", "teams": ["a", "b"],
                                            "clusters": ["c"]})
-        self.assertEqual(added["headers"], {"X-A": "1", "Authorization": "Bearer hidden"})
+        self.assertEqual(added["headers"], {"X-A": "1", "Authorization": "***"})
         self.assertEqual((added["schedule"], added["timeout_ms"], added["concurrency_max"],
                           added["rate_per_second"], added["tls"]["verify"]),
                          ([5, 120, 3600], 1500, 3, 20, False))

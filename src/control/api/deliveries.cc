@@ -196,6 +196,12 @@ std::optional<Problem> read_override_headers(simdjson::dom::element value,
       return problem;
     if (auto problem = api::check_header(member, name, text)) return problem;
     if (dialect.writes_header(name)) return invalid(member, "is written by the relay itself");
+    if (dialect::names_a_credential(name)) {
+      return invalid(
+          member,
+          "speaks of a credential, and this would be stored where it can be read; change "
+          "the header of the webhook, which is sealed");
+    }
     lines.append(name).append(": ").append(text).append("\n");
   }
   if (lines.size() > api::webhook_headers_bytes_max)
