@@ -608,5 +608,28 @@ class Manual(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
 
 
+class Installed(unittest.TestCase):
+
+    def test_programs_pages_completions_and_licence_go_where_others_look(self):
+        if not shutil.which("meson"):
+            self.skipTest("meson is not installed")
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                ["meson", "install", "-C", harness.BUILD, "--no-rebuild", "--destdir", folder],
+                capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            files = {path.as_posix().split("/share/", 1)[-1].split("/bin/", 1)[-1]: path
+                     for path in pathlib.Path(folder).rglob("*") if path.is_file()}
+            pages = {f"man/man1/ringpost-{path[0]}.1" for path in commands() if len(path) == 1}
+            shells = {"bash": "bash-completion/completions/ringpost.bash",
+                      "zsh": "zsh/site-functions/_ringpost",
+                      "fish": "fish/vendor_completions.d/ringpost.fish"}
+            self.assertEqual(set(files), pages | set(shells.values()) | {
+                "ringpost", "ringpost-sink", "ringpost-journal", "man/man1/ringpost.1",
+                "man/man1/ringpost-sink.1", "man/man1/ringpost-journal.1", "doc/ringpost/LICENSE"})
+            for shell, place in shells.items():
+                self.assertEqual(files[place].read_text(), run("completion", shell).stdout)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
