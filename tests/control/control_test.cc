@@ -686,6 +686,15 @@ TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
   EXPECT_FALSE(answered());  // Answered once.
 }
 
+TEST_F(ControlTest, FindsAnEventHoweverManyOthersHaveItsId) {
+  const uint32_t number = number_of(make_webhook());
+  accept(number, "same");
+  for (int index = 0; index < 1100; ++index) accept(number, "same", "build/finished", "acme");
+  const auto shown = ask("GET", "/v1/events/same");
+  EXPECT_EQ(shown.status, 200) << shown.body;
+  EXPECT_EQ(Json(shown.body).size("/deliveries"), 1u);
+}
+
 // The journal is not sealed: what a redelivery replaces stands there as it came.
 TEST_F(ControlTest, TakesNoCredentialWithARedelivery) {
   const uint32_t number = number_of(make_webhook());
