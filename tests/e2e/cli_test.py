@@ -337,6 +337,19 @@ class Refusals(ClientTest):
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
             self.assertTrue(done.stderr, arguments)
 
+    def test_a_missing_command_is_named_with_its_place(self):
+        for arguments, said in (
+                (["token"], 'ringpost token needs a command: add, list, remove (ringpost token --help)'),
+                (["secrets"], 'ringpost secrets needs a command: rotate (ringpost secrets --help)'),
+                (["token", "sing"], 'there is no command "sing" (ringpost token --help)'),
+                (["sing\x1b[31m"], 'there is no command "sing\\x1B[31m" (ringpost --help)')):
+            done = self.client(*arguments, stdin=subprocess.DEVNULL)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (2, "", f"ringpost: {said}\n"))
+        self.assertIn("ringpost needs a command: serve, check-config, secrets, ",
+                      self.client(stdin=subprocess.DEVNULL).stderr)
+        self.assertIn("--name is required", self.client("token", "add").stderr)
+
     def test_with_json_the_problem_comes_as_json_too(self):
         done = self.client("webhook", "show", "nothing", "--json")
         self.assertEqual(done.returncode, 1)
