@@ -142,12 +142,6 @@ Outcome read_filter(Reading& reading, dom::element value) {
 
 using api::Headers;
 
-Headers::iterator find_header(Headers& headers, std::string_view name) {
-  return std::find_if(headers.begin(), headers.end(), [&](const auto& header) {
-    return http::equal_ignoring_case(header.first, name);
-  });
-}
-
 bool is_masked(std::string_view name, std::string_view value) {
   return value == dialect::credential_mask && dialect::names_a_credential(name);
 }
@@ -156,7 +150,7 @@ Outcome merge_header(Reading& reading, std::string_view name, dom::element value
                      Headers& headers) {
   const std::string member =
       "headers." + std::string{name.substr(0, api::webhook_header_name_bytes_max)};
-  const auto found = find_header(headers, name);
+  const auto found = api::find_header(headers, name);
   if (value.is_null() && !reading.creates) {
     if (found != headers.end()) headers.erase(found);
     return std::nullopt;

@@ -86,12 +86,8 @@ class Page {
   }
 
   std::string finish() {
-    json_.end_array().key("next_cursor");
-    if (more_) {
-      json_.value(to_cursor(ListKind::deliveries, last_));
-    } else {
-      json_.null();
-    }
+    json_.end_array();
+    write_next_cursor(json_, ListKind::deliveries, more_ ? &last_ : nullptr);
     json_.end_object();
     return std::move(body_);
   }
