@@ -1,7 +1,6 @@
 #include "control/webhook_json.h"
 
 #include "dialect/dialect.h"
-#include "http/syntax.h"
 #include "subscription/branch_patterns.h"
 #include "subscription/patterns.h"
 

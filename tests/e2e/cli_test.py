@@ -342,7 +342,7 @@ class Refusals(ClientTest):
                 (["token"], 'ringpost token needs a command: add, list, remove (ringpost token --help)'),
                 (["secrets"], 'ringpost secrets needs a command: rotate (ringpost secrets --help)'),
                 (["token", "sing"], 'there is no command "sing" (ringpost token --help)'),
-                (["sing\x1b[31m"], 'there is no command "sing\\x1B[31m" (ringpost --help)')):
+                (["sing\x1b[31m"], 'there is no command "sing\\x1b[31m" (ringpost --help)')):
             done = self.client(*arguments, stdin=subprocess.DEVNULL)
             self.assertEqual((done.returncode, done.stdout, done.stderr),
                              (2, "", f"ringpost: {said}\n"))

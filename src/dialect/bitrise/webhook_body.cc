@@ -4,9 +4,7 @@
 #include "api/webhook_fields.h"
 #include "dialect/bitrise/groups.h"
 #include "dialect/dialect.h"
-#include "http/syntax.h"
 
-#include <algorithm>
 #include <string>
 #include <variant>
 
