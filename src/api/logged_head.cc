@@ -60,4 +60,17 @@ void write_headers(JsonWriter& json, const LoggedHead& head) {
   json.end_object();
 }
 
+void write_response(JsonWriter& json, const journal::OutcomeView& outcome) {
+  json.key("response");
+  if (outcome.http_status == 0) {
+    json.null();
+    return;
+  }
+  json.begin_object().member("status", outcome.http_status).key("headers");
+  write_headers(json, parse_logged_head(outcome.response_head));
+  json.member("body", as_text(outcome.response_body))
+      .member("truncated", outcome.response_truncated)
+      .end_object();
+}
+
 }  // namespace ringpost::api

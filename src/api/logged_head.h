@@ -1,6 +1,7 @@
 #pragma once
 
 #include "http/syntax.h"
+#include "journal/record.h"
 
 #include <string>
 #include <string_view>
@@ -33,5 +34,8 @@ LoggedHead parse_logged_head(std::string_view head);
 /// Writes the headers as an object, names as they stand in the head. RFC 9110, 5.3: fields of one
 /// name are one list, `a, b`.
 void write_headers(JsonWriter& json, const LoggedHead& head);
+
+/// Writes the member `response` of an attempt: what the receiver answered; null if nothing came.
+void write_response(JsonWriter& json, const journal::OutcomeView& outcome);
 
 }  // namespace ringpost::api

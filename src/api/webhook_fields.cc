@@ -31,6 +31,11 @@ std::string bytes(size_t count) {
 
 }  // namespace
 
+Headers::iterator find_header(Headers& headers, std::string_view name) {
+  return std::ranges::find_if(
+      headers, [&](const auto& header) { return http::equal_ignoring_case(header.first, name); });
+}
+
 std::optional<Problem> check_header_name(std::string_view member, std::string_view name,
                                          size_t bytes_max) {
   if (name.empty()) return invalid(member, "has no name");

@@ -36,6 +36,9 @@ inline constexpr uint32_t webhook_rate_per_second_max = 100'000;
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+/// The header of this name, whatever its case; `headers.end()` if there is none.
+Headers::iterator find_header(Headers& headers, std::string_view name);
+
 /// Whether a user may name a header so: a token of at most `bytes_max`, and none of the names that
 /// frame the message.
 std::optional<Problem> check_header_name(std::string_view member, std::string_view name,

@@ -13,16 +13,9 @@ struct AuditOptions {
 };
 
 std::string target_of(const AuditOptions& options) {
-  std::string target = "/v1/audit";
-  const auto add = [&](const char* name, const std::string& value) {
-    if (value.empty()) return;
-    target += target.find('?') == std::string::npos ? "?" : "&";
-    target.append(name).append("=").append(percent_encoded(value));
-  };
-  add("since", options.since);
-  add("until", options.until);
-  add("organization", options.organization);
-  return target;
+  return with_query(
+      "/v1/audit",
+      {{"since", options.since}, {"until", options.until}, {"organization", options.organization}});
 }
 
 int list(Session& session, const AuditOptions& options) {
@@ -58,12 +51,7 @@ void add_audit_commands(CLI::App& app, Session& session, Action& action) {
       ->add_option("--organization", options->organization,
                    "Whose; another than your own only for the operator")
       ->type_name("NAME");
-  listing->add_option("--limit", options->limit, "At most so many")
-      ->type_name("COUNT")
-      ->check(CLI::Range(1u, 1'000'000u))
-      ->capture_default_str();
-  listing->add_option("--cursor", options->cursor, "Go on where the list before ended")
-      ->type_name("CURSOR");
+  add_range_options(*listing, options->limit, options->cursor);
   add_session_options(*listing, session);
   add_notes(*listing, notes);
   listing->callback(

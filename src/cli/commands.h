@@ -81,6 +81,9 @@ enum class RelayOptions : uint8_t { short_names, long_names };
 void add_session_options(CLI::App& command, Session& session,
                          RelayOptions names = RelayOptions::short_names);
 
+/// Adds `--limit` and `--cursor` to a command that lists.
+void add_range_options(CLI::App& command, uint32_t& limit, std::string& cursor);
+
 /// Text under the options in `--help` and in the manual, and the exit codes after it. Paragraphs
 /// are parted by empty lines; lines that begin with two spaces stay as they are.
 void add_notes(CLI::App& command, const std::string& notes);

@@ -25,17 +25,11 @@ std::string path_of(const std::string& id) {
 }
 
 std::string list_target(const DeliveryOptions& options) {
-  std::string target = "/v1/webhooks/" + percent_encoded(options.webhook) + "/deliveries";
-  const auto add = [&](const char* name, const std::string& value) {
-    if (value.empty()) return;
-    target += target.find('?') == std::string::npos ? "?" : "&";
-    target.append(name).append("=").append(percent_encoded(value));
-  };
-  add("status", options.status);
-  add("type", options.type);
-  add("since", options.since);
-  add("until", options.until);
-  return target;
+  return with_query("/v1/webhooks/" + percent_encoded(options.webhook) + "/deliveries",
+                    {{"status", options.status},
+                     {"type", options.type},
+                     {"since", options.since},
+                     {"until", options.until}});
 }
 
 int list(Session& session, const DeliveryOptions& options) {
@@ -97,12 +91,7 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
   listing->add_option("--since", options->since, "Not before this time, RFC 3339")
       ->type_name("TIME");
   listing->add_option("--until", options->until, "Before this time, RFC 3339")->type_name("TIME");
-  listing->add_option("--limit", options->limit, "At most so many")
-      ->type_name("COUNT")
-      ->check(CLI::Range(1u, 1'000'000u))
-      ->capture_default_str();
-  listing->add_option("--cursor", options->cursor, "Go on where the list before ended")
-      ->type_name("CURSOR");
+  add_range_options(*listing, options->limit, options->cursor);
   add_session_options(*listing, session);
   listing->callback(
       [&, options] { action = [&session, options] { return list(session, *options); }; });

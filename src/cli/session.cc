@@ -28,6 +28,14 @@ CLI::Option* suggest(CLI::Option* option, const std::vector<std::string>& values
   return option->check(CLI::Validator{[](std::string&) { return std::string{}; }, list + "}", ""});
 }
 
+void add_range_options(CLI::App& command, uint32_t& limit, std::string& cursor) {
+  command.add_option("--limit", limit, "At most so many")
+      ->type_name("COUNT")
+      ->check(CLI::Range(1u, 1'000'000u))
+      ->capture_default_str();
+  command.add_option("--cursor", cursor, "Go on where the list before ended")->type_name("CURSOR");
+}
+
 void add_session_options(CLI::App& command, Session& session, RelayOptions names) {
   const bool own = names == RelayOptions::long_names;
   command
@@ -115,10 +123,8 @@ bool Session::for_each_item(const std::string& target, const Range& range,
   uint32_t left = range.limit;
   while (left > 0) {
     const uint32_t wanted = std::min(left, page_max);
-    const char* mark = target.find('?') == std::string::npos ? "?" : "&";
     const auto answer =
-        call("GET", target + mark + "limit=" + std::to_string(wanted) +
-                        (cursor.empty() ? "" : "&cursor=" + percent_encoded(cursor)));
+        call("GET", with_query(target, {{"limit", std::to_string(wanted)}, {"cursor", cursor}}));
     if (!answer) return false;
     simdjson::dom::parser parser;
     simdjson::dom::element page;

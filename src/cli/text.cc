@@ -1,5 +1,7 @@
 #include "cli/text.h"
 
+#include "http/query.h"
+
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -124,17 +126,19 @@ std::string shown_lines(std::string_view text, std::string_view indent, size_t b
 
 std::string percent_encoded(std::string_view text) {
   std::string out;
-  for (const char byte : text) {
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= '0' && byte <= '9') ||
-                       std::string_view{"-._~"}.find(byte) != std::string_view::npos;
-    if (plain) {
-      out += byte;
-    } else {
-      append_escaped(out, "%", static_cast<uint8_t>(byte));
-    }
-  }
+  http::append_percent_encoded(out, text);
   return out;
+}
+
+std::string with_query(std::string target,
+                       std::initializer_list<std::pair<const char*, std::string_view>> parameters) {
+  for (const auto& [name, value] : parameters) {
+    if (value.empty()) continue;
+    target += target.find('?') == std::string::npos ? '?' : '&';
+    target.append(name).append("=");
+    http::append_percent_encoded(target, value);
+  }
+  return target;
 }
 
 std::string list_of(simdjson::dom::element object, std::string_view path) {

@@ -8,9 +8,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // Everything that is shown came from elsewhere: no function here lets a control byte through.
@@ -61,6 +63,9 @@ void write_texts(JsonWriter& json, std::string_view key, const std::vector<std::
 
 /// For a path segment or a query value (RFC 3986, 2.3: everything but unreserved characters).
 std::string percent_encoded(std::string_view text);
+/// `target` with these parameters behind those that it has; empty ones are left out.
+std::string with_query(std::string target,
+                       std::initializer_list<std::pair<const char*, std::string_view>> parameters);
 
 /// `1234567` as `1,234,567`.
 std::string grouped(uint64_t number);

@@ -59,9 +59,8 @@ int add(Session& session, const TokenOptions& options) {
 
 int list(Session& session, const TokenOptions& options) {
   Table table({"ID", "NAME", "ORGANIZATION", "SCOPES", "SOURCES", "EXPIRES"});
-  const std::string query =
-      options.organization.empty() ? "" : "?organization=" + percent_encoded(options.organization);
-  const bool done = session.for_each_item("/v1/tokens" + query, {}, [&](auto item) {
+  const std::string target = with_query("/v1/tokens", {{"organization", options.organization}});
+  const bool done = session.for_each_item(target, {}, [&](auto item) {
     const std::string expires = short_time(text_of(item, "/expires_at"));
     table.add({text_of(item, "/id"), text_of(item, "/name"), text_of(item, "/organization"),
                list_of(item, "/scopes"), list_of(item, "/sources"),

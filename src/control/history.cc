@@ -64,7 +64,7 @@ void History::on_event(const journal::EventView& view, Position position) {
     Event& event = events_[index];
     event.uid = view.uid;
     event.position = position;
-    event.id_hash = hash_of(view.id);
+    event.id_hash = hash_of(view.organization, view.id);
     event.type_hash = hash_of(view.type);
     event.seen = 1;
   }
@@ -381,9 +381,10 @@ std::vector<Position> History::outcomes(const DeliveryFacts& facts) const {
   return positions;
 }
 
-std::vector<History::EventFacts> History::events(std::string_view id) const {
+std::vector<History::EventFacts> History::events(std::string_view organization,
+                                                 std::string_view id) const {
   std::vector<EventFacts> found;
-  events_by_id_.find(events_, hash_of(id), [&](uint32_t index) {
+  events_by_id_.find(events_, hash_of(organization, id), [&](uint32_t index) {
     found.push_back({index, events_[index].uid, events_[index].position.unpack()});
     return false;
   });
@@ -453,6 +454,10 @@ size_t History::memory_bytes() const {
 
 uint32_t History::hash_of(std::string_view text) const {
   return static_cast<uint32_t>(siphash(options_.hash_key, as_bytes(text)));
+}
+
+uint32_t History::hash_of(std::string_view organization, std::string_view event_id) const {
+  return hash_of(organization) * 31 + hash_of(event_id);
 }
 
 /// A delivery's id ends in the bits of a hash already.

@@ -101,9 +101,10 @@ class History {
     Ulid uid;
     journal::Position position;
   };
-  /// Events that may have this id: hashes can collide, and ids are unique per source only. Newest
-  /// first.
-  std::vector<EventFacts> events(std::string_view id) const;
+  /// Events of an organization that may have this id: hashes can collide, and ids are unique per
+  /// source only. Newest first. Other organizations' events of the same id are not among them, so
+  /// none can crowd out another's.
+  std::vector<EventFacts> events(std::string_view organization, std::string_view id) const;
 
   /// Walks a webhook's deliveries, newest first.
   class Walk {
@@ -188,6 +189,7 @@ class History {
   using Deliveries = SlotTable<Delivery, &Delivery::id_next>;
 
   uint32_t hash_of(std::string_view text) const;
+  uint32_t hash_of(std::string_view organization, std::string_view event_id) const;
   static uint32_t hash_of(const Ulid& delivery);
   static bool settled(const Delivery& delivery);
   DeliveryFacts facts(uint32_t index) const;

@@ -1,7 +1,6 @@
 #include "control/webhook_json.h"
 
 #include "dialect/dialect.h"
-#include "http/syntax.h"
 #include "subscription/branch_patterns.h"
 #include "subscription/patterns.h"
 
@@ -142,17 +141,15 @@ Outcome read_filter(Reading& reading, dom::element value) {
 
 using api::Headers;
 
-Headers::iterator find_header(Headers& headers, std::string_view name) {
-  return std::find_if(headers.begin(), headers.end(), [&](const auto& header) {
-    return http::equal_ignoring_case(header.first, name);
-  });
+bool is_masked(std::string_view name, std::string_view value) {
+  return value == dialect::credential_mask && dialect::names_a_credential(name);
 }
 
 Outcome merge_header(Reading& reading, std::string_view name, dom::element value,
                      Headers& headers) {
   const std::string member =
       "headers." + std::string{name.substr(0, api::webhook_header_name_bytes_max)};
-  const auto found = find_header(headers, name);
+  const auto found = api::find_header(headers, name);
   if (value.is_null() && !reading.creates) {
     if (found != headers.end()) headers.erase(found);
     return std::nullopt;
@@ -162,6 +159,10 @@ Outcome merge_header(Reading& reading, std::string_view name, dom::element value
   if (auto problem = api::check_header(member, name, text)) return problem;
   if (dialect::of(reading.webhook).writes_header(name)) {
     return invalid(member, "is written by the relay itself");
+  }
+  if (is_masked(name, text)) {  // As it was shown: it stays what it is.
+    if (found != headers.end()) return std::nullopt;
+    return invalid(member, "is what answers show in the place of a credential; give its value");
   }
   if (found == headers.end()) {
     headers.emplace_back(name, std::move(text));
@@ -423,7 +424,9 @@ void write_subscription(JsonWriter& json, const Webhook& webhook) {
 
 void write_request_settings(JsonWriter& json, const Webhook& webhook, bool with_secret) {
   json.key("headers").begin_object();
-  for (const auto& [name, value] : webhook.headers) json.member(name, value);
+  for (const auto& [name, value] : webhook.headers) {
+    json.member(name, dialect::names_a_credential(name) ? dialect::credential_mask : value);
+  }
   json.end_object();
   if (with_secret) json.member("secret", webhook.secret);
   json.key("previous_secret_until");

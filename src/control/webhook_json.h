@@ -43,6 +43,8 @@ std::optional<Problem> patch_webhook(simdjson::dom::object body, const WebhookCh
 std::optional<Problem> check_secret(std::string_view dialect, std::string_view secret);
 
 /// Writes the webhook as an object. The secret only if `with_secret`: in the answer that made it.
+/// Headers that carry credentials never show their values; a change that sends the mask back leaves
+/// them as they are.
 void write_webhook(JsonWriter& json, const subscription::Webhook& webhook, bool with_secret);
 
 }  // namespace ringpost::control

@@ -15,21 +15,12 @@ using subscription::EventFacts;
 using subscription::EventRule;
 using subscription::Webhook;
 
-namespace {
-
-bool begins_ignoring_case(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() &&
-         http::equal_ignoring_case(text.substr(0, prefix.size()), prefix);
-}
-
-}  // namespace
-
 bool Dialect::writes_header(std::string_view name) const {
   constexpr std::array<std::string_view, 4> names = {"content-type", "user-agent", "traceparent",
                                                      "date"};
-  return begins_ignoring_case(name, "ringpost-") || std::ranges::any_of(names, [&](auto written) {
-           return http::equal_ignoring_case(name, written);
-         });
+  return http::begins_ignoring_case(name, "ringpost-") ||
+         std::ranges::any_of(
+             names, [&](auto written) { return http::equal_ignoring_case(name, written); });
 }
 
 std::optional<api::Problem> Dialect::read_settings(std::string_view json, Webhook&) const {

@@ -110,20 +110,14 @@ std::string Renderer::masked(std::string_view head) const {
   return mask_credentials(head);
 }
 
-namespace {
-
-bool names_a_credential(std::string_view name) {
-  std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
+bool names_a_credential(std::string_view header) {
+  std::string lower(header);
+  std::ranges::transform(lower, lower.begin(), http::to_lower);
   constexpr std::array words{"authorization", "cookie", "token",    "secret",
                              "api-key",       "apikey", "password", "credential"};
   return std::ranges::any_of(
       words, [&](const char* word) { return lower.find(word) != std::string::npos; });
 }
-
-}  // namespace
 
 std::string mask_credentials(std::string_view head) {
   std::string masked;
@@ -134,7 +128,7 @@ std::string mask_credentials(std::string_view head) {
     const std::string_view line = head.substr(0, end);
     const size_t colon = request_line ? std::string_view::npos : line.find(':');
     if (colon != std::string_view::npos && names_a_credential(line.substr(0, colon))) {
-      masked.append(line.substr(0, colon)).append(": ***");
+      masked.append(line.substr(0, colon)).append(": ").append(credential_mask);
     } else {
       masked.append(line);
     }

@@ -73,9 +73,15 @@ class Renderer {
 /// The renderer of a webhook's dialect.
 std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook);
 
-/// The request head as it may be stored and shown: values of headers that carry credentials
-/// (Authorization, Cookie, and names that speak of tokens, secrets, keys or passwords) become
-/// `***`. Signatures stay: they help a receiver's author and reveal no key.
+/// Whether a header of this name carries a credential: Authorization, Cookie, and names that speak
+/// of tokens, secrets, keys or passwords.
+bool names_a_credential(std::string_view header);
+
+/// What stands for a credential where it is not shown.
+inline constexpr std::string_view credential_mask = "***";
+
+/// The request head as it may be stored and shown: values of headers that carry credentials become
+/// `credential_mask`. Signatures stay: they help a receiver's author and reveal no key.
 std::string mask_credentials(std::string_view head);
 
 }  // namespace ringpost::dialect

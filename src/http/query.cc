@@ -15,6 +15,12 @@ bool has_control_byte(std::string_view text) {
   });
 }
 
+bool is_unreserved(char byte) {
+  const char lower = to_lower(byte);
+  return (lower >= 'a' && lower <= 'z') || is_digit(byte) || byte == '-' || byte == '.' ||
+         byte == '_' || byte == '~';
+}
+
 }  // namespace
 
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
@@ -33,6 +39,19 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
     at += 2;
   }
   return decoded;
+}
+
+void append_percent_encoded(std::string& out, std::string_view text, std::string_view also_plain) {
+  constexpr char hex[] = "0123456789ABCDEF";
+  for (const char byte : text) {
+    if (is_unreserved(byte) || also_plain.find(byte) != std::string_view::npos) {
+      out += byte;
+      continue;
+    }
+    const auto value = static_cast<uint8_t>(byte);
+    const char encoded[] = {'%', hex[value >> 4], hex[value & 15]};
+    out.append(encoded, sizeof encoded);
+  }
 }
 
 std::variant<QueryParameters, UrlProblem> QueryParameters::parse(std::string_view query) {

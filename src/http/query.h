@@ -15,6 +15,11 @@ namespace ringpost::http {
 /// followed by two hexadecimal digits.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
 
+/// Appends `text` with `%XX` for everything but the unreserved characters (RFC 3986, 2.3) and
+/// `also_plain`: good for a path segment or a query value.
+void append_percent_encoded(std::string& out, std::string_view text,
+                            std::string_view also_plain = {});
+
 /// The parameters of a request's query, as in `?limit=10&cursor=abc`.
 ///
 /// A name that stands twice is refused: which one counts would be a matter of taste. `+` is a space

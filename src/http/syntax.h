@@ -55,6 +55,10 @@ inline bool equal_ignoring_case(std::string_view left, std::string_view right) {
   return true;
 }
 
+inline bool begins_ignoring_case(std::string_view text, std::string_view prefix) {
+  return equal_ignoring_case(text.substr(0, prefix.size()), prefix);
+}
+
 /// Without SP and HTAB at both ends.
 std::string_view trim(std::string_view text);
 

@@ -1,5 +1,6 @@
 #include "ingest/event_parser.h"
 
+#include "http/syntax.h"
 #include "ingest/binary_event.h"
 #include "ingest/cdevent.h"
 #include "ingest/event_reader.h"
@@ -20,35 +21,22 @@ using Events = std::vector<journal::EventView>;
 /// made it grow to is given back.
 constexpr size_t parser_bytes_kept_max = 1024 * 1024;
 
-char lower(char byte) {
-  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte;
-}
-
-bool equal_ignoring_case(std::string_view left, std::string_view right) {
-  return std::ranges::equal(left, right, {}, lower, lower);
-}
-
-std::string_view trim(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  return trim_end(text);
-}
-
 /// A body of JSON is UTF-8 (RFC 8259, 8.1): `charset`, if it is there at all, may say only that.
 bool charset_is_utf8(std::string_view parameters) {
   while (!parameters.empty()) {
     const size_t size = std::min(parameters.find(';'), parameters.size());
-    const std::string_view parameter = trim(parameters.substr(0, size));
+    const std::string_view parameter = http::trim(parameters.substr(0, size));
     parameters.remove_prefix(std::min(size + 1, parameters.size()));
     const size_t equals = parameter.find('=');
     if (equals == std::string_view::npos ||
-        !equal_ignoring_case(parameter.substr(0, equals), "charset")) {
+        !http::equal_ignoring_case(parameter.substr(0, equals), "charset")) {
       continue;
     }
     std::string_view value = parameter.substr(equals + 1);
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
       value = value.substr(1, value.size() - 2);
     }
-    if (!equal_ignoring_case(value, "utf-8") && !equal_ignoring_case(value, "us-ascii"))
+    if (!http::equal_ignoring_case(value, "utf-8") && !http::equal_ignoring_case(value, "us-ascii"))
       return false;
   }
   return true;
@@ -91,20 +79,20 @@ std::string plural(uint32_t count, std::string_view noun) {
 std::optional<Packing> packing_of(const http::Request& request) {
   const std::string_view content_type = request.header("content-type");
   const size_t size = std::min(content_type.find(';'), content_type.size());
-  const std::string_view type = trim(content_type.substr(0, size));
+  const std::string_view type = http::trim(content_type.substr(0, size));
   const bool utf8 = charset_is_utf8(content_type.substr(std::min(size + 1, content_type.size())));
   // CloudEvents HTTP binding, 3: a content type of CloudEvents' own goes before the headers.
-  if (equal_ignoring_case(type, "application/cloudevents+json")) {
+  if (http::equal_ignoring_case(type, "application/cloudevents+json")) {
     return utf8 ? std::optional{Packing::cloudevents_one} : std::nullopt;
   }
-  if (equal_ignoring_case(type, "application/cloudevents-batch+json")) {
+  if (http::equal_ignoring_case(type, "application/cloudevents-batch+json")) {
     return utf8 ? std::optional{Packing::cloudevents_batch} : std::nullopt;
   }
   if (request.has_header("ce-specversion")) return Packing::cloudevents_binary;
-  if (equal_ignoring_case(type, "application/json")) {
+  if (http::equal_ignoring_case(type, "application/json")) {
     return utf8 ? std::optional{Packing::native_one} : std::nullopt;
   }
-  if (equal_ignoring_case(type, "application/x-ndjson")) {
+  if (http::equal_ignoring_case(type, "application/x-ndjson")) {
     return utf8 ? std::optional{Packing::native_lines} : std::nullopt;
   }
   return std::nullopt;
@@ -297,7 +285,7 @@ std::optional<Refusal> EventParser::parse(const http::Request& request, Events& 
                             std::to_string(body_bytes_max(packing, state_->limits)) + " bytes."};
   }
   if (std::ranges::count_if(request.headers, [](const http::Header& header) {
-        return equal_ignoring_case(header.name, "content-type");
+        return http::equal_ignoring_case(header.name, "content-type");
       }) > 1) {
     return Refusal{400, "`Content-Type` stands twice.", 0, "Content-Type"};
   }

@@ -1,7 +1,8 @@
 #include "net/egress_policy.h"
 
+#include "http/syntax.h"
+
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstring>
 #include <optional>
@@ -88,18 +89,12 @@ bool globally_reachable(const io::Address& address) {
   return global_ipv6.contains(address) && !any_contains(special_ipv6, address);
 }
 
-bool equal_ignoring_case(std::string_view left, std::string_view right) {
-  return std::ranges::equal(left, right, [](unsigned char a, unsigned char b) {
-    return std::tolower(a) == std::tolower(b);
-  });
-}
-
 /// Names of this host (RFC 6761, 6.3), whatever a name server says about them.
 bool names_this_host(std::string_view host) {
   constexpr std::string_view local = "localhost";
-  if (equal_ignoring_case(host, local)) return true;
+  if (http::equal_ignoring_case(host, local)) return true;
   return host.size() > local.size() && host[host.size() - local.size() - 1] == '.' &&
-         equal_ignoring_case(host.substr(host.size() - local.size()), local);
+         http::equal_ignoring_case(host.substr(host.size() - local.size()), local);
 }
 
 /// `127.1`, `2130706433`, `0x7f.1`: no names, yet some resolvers read them as addresses. The URL

@@ -37,6 +37,15 @@ int report(const std::vector<ConfigProblem>& problems) {
   return problems.empty() ? 0 : 1;
 }
 
+/// `--data-dir` goes before what the configuration says.
+void use_data_dir(const ServeOptions& options, ConfigResult& result) {
+  if (!options.data_dir) return;
+  result.config.data_dir = *options.data_dir;
+  if (options.data_dir->empty()) {
+    result.problems.push_back({"--data-dir", 0, 0, "must not be empty; is a variable unset?"});
+  }
+}
+
 int run_serve(const ServeOptions& options) {
   ConfigResult result = load_config(options.config_file, options.assignments);
   if (!options.listen.empty()) {
@@ -53,12 +62,7 @@ int run_serve(const ServeOptions& options) {
       result.config.listeners.push_back(std::move(listener));
     }
   }
-  if (options.data_dir) {
-    result.config.data_dir = *options.data_dir;
-    if (options.data_dir->empty()) {
-      result.problems.push_back({"--data-dir", 0, 0, "must not be empty; is a variable unset?"});
-    }
-  }
+  use_data_dir(options, result);
   if (report(result.problems) != 0) return 1;
   return serve(result.config);
 }
@@ -153,7 +157,7 @@ void add_check_command(CLI::App& app, cli::Action& action) {
 
 int run_rotate(const ServeOptions& options) {
   ConfigResult result = load_config(options.config_file, options.assignments);
-  if (options.data_dir) result.config.data_dir = *options.data_dir;
+  use_data_dir(options, result);
   if (report(result.problems) != 0) return 1;
   return rotate_secrets(result.config);
 }
@@ -214,6 +218,27 @@ cli::ManualNotes manual_notes() {
 namespace ringpost {
 namespace {
 
+/// What is wrong with the commands, where the library only says that one is missing; empty if it is
+/// something else that is missing.
+std::string command_problem(const CLI::App& app) {
+  const CLI::App* command = &app;
+  std::string path = "ringpost";
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    path += " " + command->get_name();
+  }
+  if (command->get_require_subcommand_min() == 0) return {};
+  const auto unknown = app.remaining(true);
+  if (!unknown.empty()) {
+    return "there is no command \"" + printable(unknown.front()) + "\" (" + path + " --help)";
+  }
+  std::string names;
+  for (const CLI::App* next : command->get_subcommands([](const CLI::App*) { return true; })) {
+    names += (names.empty() ? "" : ", ") + next->get_name();
+  }
+  return path + " needs a command: " + names + " (" + path + " --help)";
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"ringpost: a durable relay for CI/CD webhooks", "ringpost"};
   app.set_version_flag("--version", std::string("ringpost ") + version);
@@ -243,11 +268,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::RequiredError& error) {
-    const auto unknown = app.remaining(true);  // The library only says that a command is missing.
-    if (unknown.empty()) return app.exit(error) == 0 ? 0 : cli::exit_usage;
-    std::fprintf(stderr, "ringpost: there is no command \"%s\" (ringpost --help)\n",
-                 printable(unknown.front()).c_str());
-    return cli::exit_usage;
+    const std::string problem = command_problem(app);
+    if (problem.empty()) return app.exit(error) == 0 ? 0 : cli::exit_usage;
+    return cli::report_usage({problem});
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : cli::exit_usage;
   }

@@ -16,6 +16,25 @@ std::string headers_of(std::string_view head) {
   return text;
 }
 
+TEST(LoggedHead, ShowsAResponseOrThatThereWasNone) {
+  const auto shown = [](const journal::OutcomeView& outcome) {
+    std::string text;
+    JsonWriter json{text};
+    json.begin_object();
+    write_response(json, outcome);
+    json.end_object();
+    return text;
+  };
+  journal::OutcomeView outcome;
+  EXPECT_EQ(shown(outcome), R"({"response":null})");
+  outcome.http_status = 200;
+  outcome.response_head = "HTTP/1.1 200 OK\r\nA: 1\r\n\r\n";
+  outcome.response_body = as_bytes("ok");
+  outcome.response_truncated = true;
+  EXPECT_EQ(shown(outcome),
+            R"({"response":{"status":200,"headers":{"A":"1"},"body":"ok","truncated":true}})");
+}
+
 TEST(LoggedHead, NamesMethodAndUrlOfARequest) {
   const LoggedHead head =
       parse_logged_head("POST /in?a=1 HTTP/1.1\r\nhost: ci.example.org:8443\r\nX-Team: a\r\n\r\n");

@@ -25,6 +25,13 @@ TEST(Text, EncodesEverythingThatMeansSomethingInATarget) {
   EXPECT_EQ(percent_encoded("a/b?c&d=e f\r\n%\xC3\xBC"), "a%2Fb%3Fc%26d%3De%20f%0D%0A%25%C3%BC");
 }
 
+TEST(Text, PutsParametersBehindATarget) {
+  EXPECT_EQ(with_query("/v1/audit", {}), "/v1/audit");
+  EXPECT_EQ(with_query("/v1/audit", {{"since", ""}, {"until", "a:b"}, {"limit", "2"}}),
+            "/v1/audit?until=a%3Ab&limit=2");
+  EXPECT_EQ(with_query("/v1/audit?until=1", {{"cursor", "x&y"}}), "/v1/audit?until=1&cursor=x%26y");
+}
+
 TEST(Text, ShowsBytesThatAreNoUtf8AsNumbers) {
   EXPECT_EQ(shown("gr\xC3\xBC\x1b[2J"), "gr\xC3\xBC\\x1b[2J");
   EXPECT_EQ(shown("a\x9b"

@@ -686,6 +686,26 @@ TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
   EXPECT_FALSE(answered());  // Answered once.
 }
 
+TEST_F(ControlTest, FindsAnEventHoweverManyOthersHaveItsId) {
+  const uint32_t number = number_of(make_webhook());
+  accept(number, "same");
+  for (int index = 0; index < 1100; ++index) accept(number, "same", "build/finished", "acme");
+  const auto shown = ask("GET", "/v1/events/same");
+  EXPECT_EQ(shown.status, 200) << shown.body;
+  EXPECT_EQ(Json(shown.body).size("/deliveries"), 1u);
+}
+
+// The journal is not sealed: what a redelivery replaces stands there as it came.
+TEST_F(ControlTest, TakesNoCredentialWithARedelivery) {
+  const uint32_t number = number_of(make_webhook());
+  const Ulid delivery = settle_delivery(accept(number, "event-1"), DeliveryStatus::dead);
+  const auto refused = ask("POST", "/v1/deliveries/" + delivery.to_text() + "/redeliver",
+                           R"({"headers": {"X-Again": "yes", "X-Auth-Token": "t0p"}})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(Json(refused.body).text("/member"), "headers.X-Auth-Token");
+  EXPECT_EQ(refused.body.find("t0p"), std::string::npos);
+}
+
 // A call names its own log entry before it is stored, and no two get the same number.
 TEST_F(ControlTest, TakesACallOfAnIncomingHookByItsIdAlone) {
   add_token("other-token", "other", static_cast<uint8_t>(subscription::Scope::admin));

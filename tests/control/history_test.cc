@@ -22,6 +22,7 @@ using testing::at;
 struct SampleEvent {
   Ulid uid;
   std::string id;
+  std::string organization = "default";
   std::vector<std::byte> numbers;
   WallTime accepted_at{};
   Position position;
@@ -30,6 +31,7 @@ struct SampleEvent {
     journal::EventView view;
     view.uid = uid;
     view.id = id;
+    view.organization = organization;
     view.type = "build/finished";
     view.accepted_at = accepted_at;
     view.webhook_numbers = numbers;
@@ -78,6 +80,21 @@ class HistoryTest : public ::testing::Test {
   uint32_t offset_ = 4096;
   SegmentLedger ledger_;
 };
+
+TEST_F(HistoryTest, KeepsTheEventsOfOneIdApartByOrganization) {
+  History history(ledger_, {});
+  SampleEvent ours = make(1, {1});
+  SampleEvent theirs = make(2, {2});
+  theirs.organization = "acme";
+  theirs.id = ours.id;
+  tell(history, ours);
+  tell(history, theirs);
+  ASSERT_EQ(history.events("default", ours.id).size(), 1u);
+  EXPECT_EQ(history.events("default", ours.id)[0].uid, ours.uid);
+  ASSERT_EQ(history.events("acme", ours.id).size(), 1u);
+  EXPECT_EQ(history.events("acme", ours.id)[0].uid, theirs.uid);
+  EXPECT_TRUE(history.events("other", ours.id).empty());
+}
 
 TEST_F(HistoryTest, CostsNothingWhileEmpty) {
   History history(ledger_, {});
@@ -131,7 +148,7 @@ TEST_F(HistoryTest, ForgetsTheOneSettledLongestAgo) {
   EXPECT_TRUE(history.delivery(journal::delivery_id(events[1].uid, 1)));
   EXPECT_TRUE(history.delivery(journal::delivery_id(events[3].uid, 1)));
   EXPECT_EQ(list(history, 1).size(), 3u);
-  EXPECT_TRUE(history.events(events[0].id).empty());
+  EXPECT_TRUE(history.events(events[0].organization, events[0].id).empty());
 }
 
 TEST_F(HistoryTest, KeepsAnEventWhileSomeOfItsDeliveriesFallOut) {
@@ -140,8 +157,8 @@ TEST_F(HistoryTest, KeepsAnEventWhileSomeOfItsDeliveriesFallOut) {
   tell(history, event);
   history.on_outcome(outcome(event, 2, 1, DeliveryStatus::delivered));
   EXPECT_EQ(history.delivery_count(), 2u);
-  ASSERT_EQ(history.events(event.id).size(), 1u);
-  const auto left = history.deliveries_of(history.events(event.id)[0].index);
+  ASSERT_EQ(history.events(event.organization, event.id).size(), 1u);
+  const auto left = history.deliveries_of(history.events(event.organization, event.id)[0].index);
   ASSERT_EQ(left.size(), 2u);
   EXPECT_EQ(left[0].webhook_number, 1u);
   EXPECT_EQ(left[1].webhook_number, 3u);
@@ -154,8 +171,8 @@ TEST_F(HistoryTest, BoundsEventsThatNobodyWanted) {
     events.push_back(make(second, {}));
     tell(history, events.back());
   }
-  EXPECT_TRUE(history.events(events[14].id).empty());
-  EXPECT_EQ(history.events(events[15].id).size(), 1u);
+  EXPECT_TRUE(history.events(events[14].organization, events[14].id).empty());
+  EXPECT_EQ(history.events(events[15].organization, events[15].id).size(), 1u);
   EXPECT_EQ(ledger_.unsettled_events(), 0u);
 }
 
@@ -233,7 +250,7 @@ TEST_F(HistoryTest, ForgetsASegmentsEventsAndNothingElse) {
   history.on_outcome(outcome(young, 1, 1, DeliveryStatus::delivered, 0, 2));
   history.forget_segment(0, 1);
   EXPECT_EQ(history.delivery_count(), 1u);
-  EXPECT_TRUE(history.events(bare.id).empty());
+  EXPECT_TRUE(history.events(bare.organization, bare.id).empty());
   EXPECT_EQ(list(history, 1).size(), 1u);
   EXPECT_TRUE(history.delivery(journal::delivery_id(young.uid, 1)));
   for (int count = 0; count < 3; ++count) tell(history, make(9, {1}));  // Slots are usable again.

@@ -300,6 +300,31 @@ TEST(WebhookJson, TakesEveryMemberAndWritesItBack) {
       R"("updated_at":"1970-01-01T00:00:00.000000Z"})");
 }
 
+// Goal: a token that may read webhooks reads no credential, and may send back what it read.
+TEST(WebhookJson, ShowsNoCredentialOfAHeaderAndKeepsItWhereItsMaskComesBack) {
+  Webhook webhook;
+  ASSERT_FALSE(create(
+      with(R"("headers": {"Authorization": "Bearer abc", "X-Api-Key": "k-1", "X-Team": "mobile"})"),
+      webhook));
+  for (const bool with_secret : {false, true}) {
+    std::string text;
+    JsonWriter json(text);
+    write_webhook(json, webhook, with_secret);
+    EXPECT_NE(text.find(R"("headers":{"Authorization":"***","X-Api-Key":"***","X-Team":"mobile"})"),
+              std::string::npos)
+        << text;
+  }
+  const Webhook before = webhook;
+  ASSERT_FALSE(patch(R"({"headers": {"authorization": "***", "X-Api-Key": "k-2"}})", webhook));
+  EXPECT_EQ(webhook.headers[0], before.headers[0]);
+  EXPECT_EQ(webhook.headers[1].second, "k-2");
+  const auto unknown = patch(R"({"headers": {"X-Token": "***"}})", webhook);
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ(unknown->member, "headers.X-Token");
+  EXPECT_TRUE(create(with(R"("headers": {"Cookie": "***"})"), webhook));
+  EXPECT_FALSE(create(with(R"("headers": {"X-Rating": "***"})"), webhook));
+}
+
 // RFC 7396: what is absent stays, null is the default, objects merge.
 TEST(WebhookJson, PatchesByTheRulesOfMergePatch) {
   Webhook webhook;

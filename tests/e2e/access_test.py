@@ -9,7 +9,6 @@ import time
 import unittest
 
 import description
-import harness
 
 SCOPES = ("events:write", "webhooks:read", "webhooks:write", "deliveries:read",
           "deliveries:redeliver", "admin")
@@ -94,13 +93,7 @@ class Access(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.described = description.Description(description.DOCUMENT.read_text())
-        cls.place = harness.Workplace()
-        cls.addClassCleanup(cls.place.close)
-        cls.receivers = [cls.place.sink(name="plain", plain=True).url, cls.place.sink().url]
-        config = cls.place.path / "ringpost.toml"
-        config.write_text(description.configured_users(cls.described))
-        cls.relay = cls.place.relay("--config", config, "--set", "server.shards=2")
+        description.serve(cls)
         cls.cases = [Case(cls, operation) for operation in cls.described.operations]
         time.sleep(1.1)  # The tokens that expire have.
 

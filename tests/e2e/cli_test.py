@@ -82,7 +82,7 @@ class Webhooks(ClientTest):
         self.assertEqual(added["events"], ["build/*", "job.finished"])
         self.assertEqual(added["filter"], {"branches": "main release/*", "teams": ["a", "b"],
                                            "clusters": ["c"]})
-        self.assertEqual(added["headers"], {"X-A": "1", "Authorization": "Bearer hidden"})
+        self.assertEqual(added["headers"], {"X-A": "1", "Authorization": "***"})
         self.assertEqual((added["schedule"], added["timeout_ms"], added["concurrency_max"],
                           added["rate_per_second"], added["tls"]["verify"]),
                          ([5, 120, 3600], 1500, 3, 20, False))
@@ -336,6 +336,19 @@ class Refusals(ClientTest):
             done = self.client(*arguments, stdin=subprocess.DEVNULL)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
             self.assertTrue(done.stderr, arguments)
+
+    def test_a_missing_command_is_named_with_its_place(self):
+        for arguments, said in (
+                (["token"], 'ringpost token needs a command: add, list, remove (ringpost token --help)'),
+                (["secrets"], 'ringpost secrets needs a command: rotate (ringpost secrets --help)'),
+                (["token", "sing"], 'there is no command "sing" (ringpost token --help)'),
+                (["sing\x1b[31m"], 'there is no command "sing\\x1b[31m" (ringpost --help)')):
+            done = self.client(*arguments, stdin=subprocess.DEVNULL)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (2, "", f"ringpost: {said}\n"))
+        self.assertIn("ringpost needs a command: serve, check-config, secrets, ",
+                      self.client(stdin=subprocess.DEVNULL).stderr)
+        self.assertIn("--name is required", self.client("token", "add").stderr)
 
     def test_with_json_the_problem_comes_as_json_too(self):
         done = self.client("webhook", "show", "nothing", "--json")
@@ -606,6 +619,29 @@ class Manual(unittest.TestCase):
             self.assertIn("ringpost-webhook.1 is not asked for", done.stderr)
             done = run("--write-manual", pathlib.Path(folder) / "other.1")
             self.assertEqual(done.returncode, 1)
+
+
+class Installed(unittest.TestCase):
+
+    def test_programs_pages_completions_and_licence_go_where_others_look(self):
+        if not shutil.which("meson"):
+            self.skipTest("meson is not installed")
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                ["meson", "install", "-C", harness.BUILD, "--no-rebuild", "--destdir", folder],
+                capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            files = {path.as_posix().split("/share/", 1)[-1].split("/bin/", 1)[-1]: path
+                     for path in pathlib.Path(folder).rglob("*") if path.is_file()}
+            pages = {f"man/man1/ringpost-{path[0]}.1" for path in commands() if len(path) == 1}
+            shells = {"bash": "bash-completion/completions/ringpost.bash",
+                      "zsh": "zsh/site-functions/_ringpost",
+                      "fish": "fish/vendor_completions.d/ringpost.fish"}
+            self.assertEqual(set(files), pages | set(shells.values()) | {
+                "ringpost", "ringpost-sink", "ringpost-journal", "man/man1/ringpost.1",
+                "man/man1/ringpost-sink.1", "man/man1/ringpost-journal.1", "doc/ringpost/LICENSE"})
+            for shell, place in shells.items():
+                self.assertEqual(files[place].read_text(), run("completion", shell).stdout)
 
 
 if __name__ == "__main__":

@@ -198,6 +198,17 @@ def configured_users(described):
     return users
 
 
+def serve(case):
+    """Gives a test class the description, and a relay and receivers to hold it against."""
+    case.described = Description(DOCUMENT.read_text())
+    case.place = harness.Workplace()
+    case.addClassCleanup(case.place.close)
+    case.receivers = [case.place.sink(name="plain", plain=True).url, case.place.sink().url]
+    config = case.place.path / "ringpost.toml"
+    config.write_text(configured_users(case.described))
+    case.relay = case.place.relay("--config", config, "--set", "server.shards=2")
+
+
 @dataclasses.dataclass
 class Values:
     """For the parameters of a path."""

@@ -30,13 +30,7 @@ class OpenApi(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.described = description.Description(description.DOCUMENT.read_text())
-        cls.place = harness.Workplace()
-        cls.addClassCleanup(cls.place.close)
-        cls.receivers = [cls.place.sink(name="plain", plain=True).url, cls.place.sink().url]
-        config = cls.place.path / "ringpost.toml"
-        config.write_text(description.configured_users(cls.described))
-        cls.relay = cls.place.relay("--config", config, "--set", "server.shards=2")
+        description.serve(cls)
 
     def world(self):
         return description.World(self.relay, self.described, self.receivers)

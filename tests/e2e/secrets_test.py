@@ -93,6 +93,10 @@ class AtRest(SecretsTest):
         self.assertEqual((status, shown["secret"]), (200, rotated))
         self.assertEqual(relay.request("PATCH", f"/v1/webhooks/{webhook['id']}",
                                        {"headers": {"X-Token": self.fresh()}})[0], 200)
+        for path in ("/v1/webhooks", f"/v1/webhooks/{webhook['id']}"):
+            shown = json.dumps(relay.request("GET", path)[2])
+            self.assertIn('"X-Token": "***"', shown)
+            self.assertEqual([secret for secret in self.secrets if secret in shown], [])
         self.assertEqual(relay.send({"type": "t", "source": "s", "data": {}})[0], 202)
         sink.wait_for_count(1)
         relay.wait_until_settled()
@@ -131,6 +135,23 @@ class AtRest(SecretsTest):
         self.assertEqual([row["signature"] for row in sink.wait_for_count(1)], ["good"])
         relay.wait_until_settled()
         self.assertEqual(relay.stop(), 0)
+
+    def test_a_receiver_reads_its_secret_from_a_file(self):
+        secret = self.fresh()
+        file = self.place.path / "receiver.secret"
+        file.write_text(secret + "\n")
+        sink = self.place.sink("--bitrise-secret", f"@{file}", plain=True)
+        self.assertNotIn(secret.encode(),
+                         pathlib.Path(f"/proc/{sink.child.pid}/cmdline").read_bytes())
+        relay = self.place.relay()
+        relay.add_webhook(url=sink.url, dialect="bitrise", secret=secret)
+        self.assertEqual(relay.send({"type": "t", "source": "s", "data": {}})[0], 202)
+        self.assertEqual([row["signature"] for row in sink.wait_for_count(1)], ["good"])
+        file.unlink()
+        refused = subprocess.run([harness.SINK, "--bitrise-secret", f"@{file}"], text=True,
+                                 capture_output=True, timeout=60)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn(f"{file} cannot be read", refused.stderr)
 
     def test_an_abort_leaves_no_core_file(self):
         limits = resource.getrlimit(resource.RLIMIT_CORE)

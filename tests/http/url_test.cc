@@ -272,6 +272,15 @@ TEST(Punycode, AcceptsOnlyLettersThatNeedNoTables) {
   }
 }
 
+TEST(PercentEncoding, KeepsWhatIsUnreservedAndWhatIsNamed) {
+  std::string out = "x";
+  append_percent_encoded(out, "aZ09-._~/ %\r\xC3\xBC");
+  EXPECT_EQ(out, "xaZ09-._~%2F%20%25%0D%C3%BC");
+  out.clear();
+  append_percent_encoded(out, "a/b?", "/");
+  EXPECT_EQ(out, "a/b%3F");
+}
+
 TEST(PercentDecode, DecodesOnce) {
   EXPECT_EQ(percent_decode("a%20b%2525"), "a b%25");
   EXPECT_EQ(percent_decode("a+b"), "a+b");

@@ -1,6 +1,7 @@
 // ringpost-sink: a receiver that counts, verifies and misbehaves on request.
 
 #include "base/json_writer.h"
+#include "cli/input.h"
 #include "cli/manual.h"
 #include "dialect/dialect.h"
 #include "io/linux_ring.h"
@@ -172,20 +173,35 @@ int run(const Setup& setup) {
   return receiver.totals().signatures_bad > 0 || lost ? 1 : 0;
 }
 
+/// The secret that an option names: `@FILE`, `-`, or the text itself, which is for secrets that
+/// protect nothing.
+std::string secret_of(const std::string& option, const std::string& value) {
+  if (value != "-" && !value.starts_with('@')) return value;
+  auto secret = cli::read_secret(option, value, nullptr);
+  if (const auto* problem = std::get_if<cli::UsageProblem>(&secret)) {
+    throw CLI::ValidationError(problem->text);
+  }
+  return std::get<std::string>(std::move(secret));
+}
+
 /// `--standard-secret` and so on: one for each dialect whose requests can be verified.
 void add_secret_options(CLI::App& app, std::vector<Secret>& secrets) {
   for (const dialect::Dialect* dialect : dialect::all()) {
     if (!dialect->verifies()) continue;
     const std::string name{dialect->name()};
+    const std::string option = "--" + name + "-secret";
     app.add_option_function<std::string>(
-        "--" + name + "-secret",
-        [&secrets, dialect](const std::string& text) {
-          const std::string_view objection = dialect->object_to_secret(text);
-          if (!objection.empty())
-            throw CLI::ValidationError("the secret " + std::string{objection});
-          secrets.push_back({dialect, text});
-        },
-        "Verify requests of the " + name + " dialect with this");
+           option,
+           [&secrets, dialect, option](const std::string& value) {
+             std::string text = secret_of(option, value);
+             const std::string_view objection = dialect->object_to_secret(text);
+             if (!objection.empty()) {
+               throw CLI::ValidationError(option + ": the secret " + std::string{objection});
+             }
+             secrets.push_back({dialect, std::move(text)});
+           },
+           "Verify requests of the " + name + " dialect with this: @FILE, or - for standard input")
+        ->type_name("@FILE");
   }
 }
 
@@ -231,6 +247,10 @@ int run(int argc, char** argv) {
   app.add_option("--quit-after", setup.quit_after, "End after so many requests");
   app.add_flag("--json", setup.json, "Print the summary as JSON");
   app.footer(
+      "A secret may also stand there as text. Every user of the machine can read that: for "
+      "secrets\n"
+      "that protect nothing.\n"
+      "\n"
       "Exit codes: 0 all well; 1 a signature was bad, an event is missing, or it cannot run; 2 "
       "wrong usage.");
   if (const auto done = ringpost::cli::write_manual(

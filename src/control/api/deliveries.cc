@@ -24,8 +24,10 @@ constexpr uint32_t entries_per_page_max = 20'000;
 /// `since` before it ends.
 constexpr Duration disorder_max = std::chrono::minutes(1);
 
-/// Events of one id that are looked at; more need a `source`.
+/// Events of one id, each a read of the journal: how many are shown with it, and how many of other
+/// sources are passed over to find them.
 constexpr size_t events_of_one_id_max = 100;
+constexpr size_t events_looked_at_max = 1000;
 
 Problem no_delivery() {
   return refusal(404, "there is no such delivery");
@@ -84,12 +86,8 @@ class Page {
   }
 
   std::string finish() {
-    json_.end_array().key("next_cursor");
-    if (more_) {
-      json_.value(to_cursor(ListKind::deliveries, last_));
-    } else {
-      json_.null();
-    }
+    json_.end_array();
+    write_next_cursor(json_, ListKind::deliveries, more_ ? &last_ : nullptr);
     json_.end_object();
     return std::move(body_);
   }
@@ -196,6 +194,12 @@ std::optional<Problem> read_override_headers(simdjson::dom::element value,
       return problem;
     if (auto problem = api::check_header(member, name, text)) return problem;
     if (dialect.writes_header(name)) return invalid(member, "is written by the relay itself");
+    if (dialect::names_a_credential(name)) {
+      return invalid(
+          member,
+          "speaks of a credential, and this would be stored where it can be read; change "
+          "the header of the webhook, which is sealed");
+    }
     lines.append(name).append(": ").append(text).append("\n");
   }
   if (lines.size() > api::webhook_headers_bytes_max)
@@ -297,9 +301,10 @@ std::vector<History::EventFacts> DeliveryApi::events_of(const Call& call, const 
                                                         std::vector<EventRef>& events) {
   std::vector<History::EventFacts> found;
   const std::string id = decode_path_segment(call.id());
-  auto candidates = history_.events(id);
-  if (candidates.size() > events_of_one_id_max) candidates.resize(events_of_one_id_max);
+  auto candidates = history_.events(call.organization, id);
+  if (candidates.size() > events_looked_at_max) candidates.resize(events_looked_at_max);
   for (const History::EventFacts& candidate : candidates) {
+    if (found.size() == events_of_one_id_max) break;
     auto event = journals_.read_event(candidate.position);
     if (!event) continue;
     const EventView& view = (*event)->view();

@@ -52,19 +52,6 @@ void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeVi
   json.end_object();
 }
 
-void write_response(JsonWriter& json, const OutcomeView& outcome) {
-  json.key("response");
-  if (outcome.http_status == 0) {
-    json.null();
-    return;
-  }
-  json.begin_object().member("status", outcome.http_status).key("headers");
-  api::write_headers(json, api::parse_logged_head(outcome.response_head));
-  json.member("body", as_text(outcome.response_body))
-      .member("truncated", outcome.response_truncated)
-      .end_object();
-}
-
 /// A word that no Errc has: nothing failed that anybody saw.
 void write_interrupted(JsonWriter& json) {
   json.key("error")
@@ -169,7 +156,7 @@ void write_attempts(JsonWriter& json, const DeliveryParts& parts,
     json.begin_object();
     write_timing(json, *order[index], in_flight && left == 1);
     write_request(json, parts, *order[index], left <= bodies_max);
-    write_response(json, *order[index]);
+    api::write_response(json, *order[index]);
     json.end_object();
   }
   json.end_array();

@@ -92,8 +92,13 @@ std::variant<ListQuery, Problem> parse_list_query(std::string_view text, ListKin
   return query;
 }
 
-std::string to_cursor(ListKind kind, const Ulid& last) {
-  return static_cast<char>(kind) + last.to_text();
+void write_next_cursor(JsonWriter& json, ListKind kind, const Ulid* last) {
+  json.key("next_cursor");
+  if (last == nullptr) {
+    json.null();
+  } else {
+    json.value(static_cast<char>(kind) + last->to_text());
+  }
 }
 
 std::string decode_path_segment(std::string_view text) {

@@ -2,6 +2,7 @@
 
 #include "api/problem.h"
 #include "base/clock.h"
+#include "base/json_writer.h"
 #include "base/ulid.h"
 #include "http/query.h"
 #include "journal/record.h"
@@ -44,8 +45,9 @@ enum class ListKind : char { webhooks = 'w', deliveries = 'd', tokens = 't', aud
 
 std::variant<ListQuery, Problem> parse_list_query(std::string_view query, ListKind kind);
 
-/// A cursor's text: opaque to clients, good for lists of its kind only.
-std::string to_cursor(ListKind kind, const Ulid& last);
+/// Ends a page: writes the member `next_cursor`, which goes on behind the item `last`; null if
+/// nothing is left (nullptr). Its text is opaque to clients, good for lists of its kind only.
+void write_next_cursor(JsonWriter& json, ListKind kind, const Ulid* last);
 
 /// Decodes `%2F`, `%5C` and `%25`, which a request's path still holds.
 std::string decode_path_segment(std::string_view text);

@@ -211,12 +211,8 @@ Answer TokenApi::list(const Call& call) {
   JsonWriter json(body);
   json.begin_object().key("items").begin_array();
   for (const Token* token : found) write_token(json, *token, {});
-  json.end_array().key("next_cursor");
-  if (more) {
-    json.value(to_cursor(ListKind::tokens, found.back()->id));
-  } else {
-    json.null();
-  }
+  json.end_array();
+  write_next_cursor(json, ListKind::tokens, more ? &found.back()->id : nullptr);
   json.end_object();
   return answer_json(200, std::move(body));
 }
@@ -284,12 +280,8 @@ Answer list_audit(const Call& call, Audit& audit) {
   JsonWriter json(body);
   json.begin_object().key("items").begin_array();
   for (const AuditEntry& entry : *entries) write_entry(json, entry);
-  json.end_array().key("next_cursor");
-  if (more) {
-    json.value(to_cursor(ListKind::audit, entries->back().id));
-  } else {
-    json.null();
-  }
+  json.end_array();
+  write_next_cursor(json, ListKind::audit, more ? &entries->back().id : nullptr);
   json.end_object();
   return answer_json(200, std::move(body));
 }

@@ -131,12 +131,8 @@ Answer WebhookApi::list(const Call& call) {
   JsonWriter json(body);
   json.begin_object().key("items").begin_array();
   for (const Webhook* webhook : found) write_webhook(json, *webhook, false);
-  json.end_array().key("next_cursor");
-  if (more) {
-    json.value(to_cursor(ListKind::webhooks, found.back()->id));
-  } else {
-    json.null();
-  }
+  json.end_array();
+  write_next_cursor(json, ListKind::webhooks, more ? &found.back()->id : nullptr);
   json.end_object();
   return answer_json(200, std::move(body));
 }

@@ -2,6 +2,7 @@
 
 #include "control/store/rows.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -41,11 +42,14 @@ Result<void> AuditLog::prepare(Database& database) {
       {&list_, "SELECT " + std::string{columns} +
                    " FROM audit WHERE organization = ?1 AND at >= ?2 AND at < ?3"
                    " AND (at, number) < (?4, ?5) ORDER BY at DESC, number DESC LIMIT ?6"},
-      {&prune_,
+      {&prune_old_,
        "DELETE FROM audit WHERE number IN (SELECT number FROM"
-       " (SELECT number, at FROM audit ORDER BY number LIMIT ?1)"
-       " WHERE number <= (SELECT max(number) FROM audit) - ?2 OR at < ?3)"},
-      {&any_, "SELECT EXISTS (SELECT 1 FROM audit)"},
+       " (SELECT number, at FROM audit ORDER BY number LIMIT ?1) WHERE at < ?2)"},
+      {&count_, "SELECT count(*) FROM audit"},
+      {&prune_many_,
+       "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE organization ="
+       " (SELECT organization FROM audit GROUP BY organization ORDER BY count(*) DESC LIMIT 1)"
+       " ORDER BY at, number LIMIT ?1)"},
   };
   for (const auto& [statement, sql] : all) {
     auto prepared = database.prepare(sql);
@@ -120,19 +124,26 @@ Result<std::vector<AuditEntry>> AuditLog::list(const AuditQuery& query) {
   return result;
 }
 
+Result<int64_t> AuditLog::count() {
+  Result<int64_t> result = count_.step() == Statement::Step::row
+                               ? Result<int64_t>{count_.integer(0)}
+                               : Result<int64_t>{database_->fail(count_)};
+  count_.reset();
+  return result;
+}
+
 Result<AuditLog::Pruned> AuditLog::prune(std::optional<WallTime> oldest) {
-  prune_.bind(1, prune_step);
-  prune_.bind(2, entries_max);
-  prune_.bind(3, oldest ? to_unix_ns(*oldest) : std::numeric_limits<int64_t>::min());
-  if (auto done = database_->run(prune_); !done) return done.error();
+  prune_old_.bind(1, prune_step);
+  prune_old_.bind(2, oldest ? to_unix_ns(*oldest) : std::numeric_limits<int64_t>::min());
+  if (auto done = database_->run(prune_old_); !done) return done.error();
   Pruned pruned{.removed = database_->changed_rows()};
-  if (any_.step() != Statement::Step::row) {
-    const Error error = database_->fail(any_);
-    any_.reset();
-    return error;
-  }
-  pruned.any_left = any_.integer(0) != 0;
-  any_.reset();
+  const auto left = count();
+  if (!left) return left.error();
+  pruned.any_left = *left > 0;
+  if (*left <= entries_max) return pruned;
+  prune_many_.bind(1, std::min(prune_step, *left - entries_max));
+  if (auto done = database_->run(prune_many_); !done) return done.error();
+  pruned.removed += database_->changed_rows();
   return pruned;
 }
 

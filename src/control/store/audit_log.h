@@ -60,8 +60,9 @@ class AuditLog {
     int64_t removed = 0;
     bool any_left = false;
   };
-  /// Removes up to `prune_step` of the oldest entries: those beyond `entries_max`, and those from
-  /// before `oldest`, if that is given.
+  /// Removes up to `prune_step` of the oldest entries, if they are from before `oldest`. Then,
+  /// beyond `entries_max`, up to as many of the oldest of the organization that has most: nobody
+  /// can wash out what others did by changing things over and over.
   Result<Pruned> prune(std::optional<WallTime> oldest);
 
  private:
@@ -69,14 +70,16 @@ class AuditLog {
     int64_t at;
     int64_t number;
   };
+  Result<int64_t> count();
   Result<std::optional<Place>> place_of(const AuditQuery& query);
 
   Database* database_ = nullptr;  // The store's; outlives this.
   Statement insert_;
   Statement place_;
   Statement list_;
-  Statement prune_;
-  Statement any_;
+  Statement prune_old_;
+  Statement count_;
+  Statement prune_many_;
 };
 
 }  // namespace ringpost::control

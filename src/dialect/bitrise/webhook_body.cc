@@ -4,9 +4,7 @@
 #include "api/webhook_fields.h"
 #include "dialect/bitrise/groups.h"
 #include "dialect/dialect.h"
-#include "http/syntax.h"
 
-#include <algorithm>
 #include <string>
 #include <variant>
 
@@ -54,9 +52,8 @@ std::optional<Problem> add_header(std::string_view name, dom::element value, con
   }
   if (auto problem = api::check_header(member, name, text)) return problem;
   if (dialect.writes_header(name)) return invalid(member, "is written by the relay itself");
-  const bool twice = std::ranges::any_of(
-      headers, [&](const auto& header) { return http::equal_ignoring_case(header.first, name); });
-  if (twice) return invalid(member, "is there twice (names of headers do not differ by case)");
+  if (api::find_header(headers, name) != headers.end())
+    return invalid(member, "is there twice (names of headers do not differ by case)");
   headers.emplace_back(name, std::move(text));
   return std::nullopt;
 }

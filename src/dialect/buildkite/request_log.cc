@@ -64,19 +64,6 @@ void write_request(JsonWriter& json, const Webhook& webhook, const LoggedRequest
   json.member("body", as_text(body)).member("truncated", outcome.request_truncated).end_object();
 }
 
-void write_response(JsonWriter& json, const OutcomeView& outcome) {
-  json.key("response");
-  if (outcome.http_status == 0) {
-    json.null();
-    return;
-  }
-  json.begin_object().member("status", outcome.http_status).key("headers");
-  api::write_headers(json, api::parse_logged_head(outcome.response_head));
-  json.member("body", as_text(outcome.response_body))
-      .member("truncated", outcome.response_truncated)
-      .end_object();
-}
-
 void write_entry(JsonWriter& json, const Webhook& webhook, const LoggedRequest& request) {
   const OutcomeView& outcome = *request.outcome;
   json.begin_object()
@@ -97,7 +84,7 @@ void write_entry(JsonWriter& json, const Webhook& webhook, const LoggedRequest& 
     json.null();
   }
   write_request(json, webhook, request);
-  write_response(json, outcome);
+  api::write_response(json, outcome);
   json.end_object();
 }
 

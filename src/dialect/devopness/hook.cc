@@ -187,9 +187,7 @@ void Reader::read_headers() {
       return refuse(problem->member, problem->detail);
     }
     read_text(place + ".value", header_value_characters_max, value);
-    const bool twice = std::ranges::any_of(hook_.request_headers, [&](const auto& other) {
-      return http::equal_ignoring_case(other.first, name);
-    });
+    const bool twice = api::find_header(hook_.request_headers, name) != hook_.request_headers.end();
     if (twice) return refuse(place + ".name", "stands twice (case does not count)");
     hook_.request_headers.emplace_back(std::move(name), std::move(value));
   }

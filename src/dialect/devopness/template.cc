@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/json_writer.h"
+#include "http/query.h"
 #include "http/syntax.h"
 #include "http/url.h"
 
@@ -17,23 +18,6 @@ bool covers(const json::Path& path, const json::Path& secret) {
   const std::string_view inner = secret.text();
   const std::string_view outer = path.text();
   return inner.starts_with(outer) && (inner.size() == outer.size() || inner[outer.size()] == '.');
-}
-
-bool stays_plain_in_url(char byte) {
-  return json::is_name_character(byte) || byte == '.' || byte == '~' || byte == '/';
-}
-
-void append_percent_encoded(std::string& out, std::string_view text) {
-  constexpr char hex[] = "0123456789ABCDEF";
-  for (const char byte : text) {
-    if (stays_plain_in_url(byte)) {
-      out += byte;
-      continue;
-    }
-    const auto value = static_cast<uint8_t>(byte);
-    const char encoded[] = {'%', hex[value >> 4], hex[value & 15]};
-    out.append(encoded, sizeof encoded);
-  }
 }
 
 Objection finish_header(std::string& out) {
@@ -109,7 +93,7 @@ void Template::append_value(std::string_view value, std::string& out) const {
   switch (form_) {
     case Form::header:
     case Form::text_body: out.append(value); return;
-    case Form::target_url: append_percent_encoded(out, value); return;
+    case Form::target_url: http::append_percent_encoded(out, value, "/"); return;
     case Form::json_body: append_json_characters(out, value); return;
   }
 }

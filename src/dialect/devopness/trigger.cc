@@ -212,10 +212,7 @@ Answer Trigger::decline() {
 
 bool signed_by(const Webhook& webhook, std::string_view header, Bytes body, WallTime now) {
   constexpr std::string_view scheme = "sha256=";
-  if (header.size() >= scheme.size() &&
-      http::equal_ignoring_case(header.substr(0, scheme.size()), scheme)) {
-    header.remove_prefix(scheme.size());
-  }
+  if (http::begins_ignoring_case(header, scheme)) header.remove_prefix(scheme.size());
   const auto given = crypto::hex_decode(header);
   if (!given) return false;
   const auto matches = [&](std::string_view secret) {

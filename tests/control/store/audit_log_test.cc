@@ -134,5 +134,20 @@ TEST_F(AuditLogTest, KeepsItsBoundOfEntries) {
             std::vector<int64_t>{extra + 1});
 }
 
+// Goal: who makes very many changes loses their own old entries, not those of others.
+TEST_F(AuditLogTest, BeyondItsBoundTakesFromTheOrganizationWithMost) {
+  ASSERT_TRUE(store_->transaction([&]() -> Result<void> {
+    insert(1, 1, "quiet");
+    for (int64_t number = 2; number <= AuditLog::entries_max + 3; ++number) {
+      insert(static_cast<uint64_t>(number), number, "busy");
+    }
+    return {};
+  }));
+  EXPECT_EQ(log().prune({})->removed, 3);
+  EXPECT_EQ(times({.organization = "quiet", .limit = 10}), std::vector<int64_t>{1});
+  EXPECT_EQ(times({.organization = "busy", .until = from_unix_ns(6), .limit = 10}),
+            std::vector<int64_t>{5});
+}
+
 }  // namespace
 }  // namespace ringpost::control
