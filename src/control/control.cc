@@ -243,10 +243,7 @@ void Control::on(uint32_t shard, StorageFailed&& message) {
 
 Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
   const http::Request& request = *message.request;
-  const dialect::Dialect* dialect = nullptr;
-  for (const dialect::Dialect* candidate : dialect::all()) {
-    if (candidate->owns_path(request.path)) dialect = candidate;
-  }
+  const dialect::Dialect* dialect = dialect::owner_of_path(request.path);
   const auto routes = dialect != nullptr ? dialect->routes() : native_routes();
   const auto refuse_here = [&](const Problem& problem) {
     return Answer{refusal_of(dialect, problem)};

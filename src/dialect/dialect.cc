@@ -119,6 +119,13 @@ const Dialect& of(const Webhook& webhook) {
   return *dialect;
 }
 
+const Dialect* owner_of_path(std::string_view path) {
+  for (const Dialect* dialect : all()) {
+    if (dialect->owns_path(path)) return dialect;
+  }
+  return nullptr;
+}
+
 std::string names() {
   std::string text;
   for (const Dialect* dialect : all()) {

@@ -130,7 +130,9 @@ const Dialect* find(std::string_view name);
 /// The dialect of a webhook that is in the store or the table: it is known.
 const Dialect& of(const subscription::Webhook& webhook);
 std::span<const Dialect* const> all();
-/// `standard, bitrise, …`, for people.
+/// The dialect whose API the path is in; nullptr: the native API's, or nobody's.
+const Dialect* owner_of_path(std::string_view path);
+/// A list, for people.
 std::string names();
 
 /// What filter and dialect ask of an event together; null: nothing. For Webhook::rule.
