@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "control/api/openapi.h"
 #include "control/store/store.h"
+#include "control/webhook_changes.h"
 #include "crypto/scrypt.h"
 #include "dialect/dialect.h"
 #include "http/syntax.h"
@@ -269,6 +270,7 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
   Answer answered = dialect != nullptr
                         ? run(*dialect, *match.route, call, outgoing)
                         : run(static_cast<Operation>(match.route->operation), call, outgoing);
+  if (answered.change) ping_changed(call, *answered.change);
   if (answered.change && token) {
     audit_.record({.by = *token,
                    .peer = message.peer,
@@ -323,6 +325,20 @@ Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, co
   RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
   if (!answer.change) answer.change = desk_.take_change();
   return answer;
+}
+
+/// Tries out a webhook that was made or changed, once every shard has seen the change.
+void Control::ping_changed(const Call& call, const Change& change) {
+  if (change.operation != webhook_create && change.members.empty()) return;
+  const auto id = Ulid::parse(change.object);
+  const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
+  if (webhook == nullptr || !webhook->active()) return;
+  const dialect::Dialect& dialect = dialect::of(*webhook);
+  if (!dialect.pings_changes()) return;
+  Outgoing ping = ping_for(*webhook, dialect.ping(*webhook, call.base_url), wall_now_, random_,
+                           static_cast<uint32_t>(counters_.size()));
+  // Ticket 0: nobody waits for it.
+  publisher_.send_when_seen(ping.shard, Redeliver{.ticket = 0, .event = std::move(ping.event)});
 }
 
 Call Control::call_of(const ApiRequest& message, const api::Match& match,

@@ -111,6 +111,7 @@ class Control {
   Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
              Outgoing& outgoing);
   Answer run(Operation operation, const Call& call, Outgoing& outgoing);
+  void ping_changed(const Call& call, const Change& change);
   StatusFacts status_facts() const;
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();

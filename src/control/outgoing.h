@@ -13,10 +13,6 @@ namespace ringpost::dialect {
 class Dialect;
 }
 
-namespace ringpost::dialect {
-class Dialect;
-}
-
 namespace ringpost::control {
 
 /// An event that the control side made and a shard is to store and send: a redelivery, a ping, the

@@ -85,6 +85,9 @@ class Dialect {
   virtual bool asks_first(const subscription::Webhook& webhook) const;
   /// How long every delivery may fail before the webhook is broken; zero: for ever.
   virtual Duration broken_after() const { return {}; }
+  /// Whether a webhook gets a `ping` when it was made and whenever it was changed, over whatever
+  /// API, unless it is not active then.
+  virtual bool pings_changes() const { return false; }
   /// The data of an event of the type `ping`, which tries the webhook out: a JSON object.
   /// @param base_url  as Call::base_url.
   virtual std::string ping(const subscription::Webhook& webhook, std::string_view base_url) const;
