@@ -156,39 +156,29 @@ void Control::judge(const OutcomeRecorded& outcome) {
   if (bearable == Duration::zero()) return;
   if (registry_.failing().on_failure(webhook->number, now_) < bearable) return;
   const auto hours = std::chrono::duration_cast<std::chrono::hours>(bearable).count();
-  stop_broken(*webhook, "every delivery failed for " + std::to_string(hours) + " hours");
-}
-
-void Control::stop_broken(const Webhook& webhook, std::string reason) {
-  Webhook changed = webhook;
-  changed.state = WebhookState::broken;
-  changed.state_reason = std::move(reason);
-  changed.updated_at = wall_now_;
-  const auto updated = registry_.update(std::move(changed));
-  if (!updated) {  // Its next failure tries again.
-    log_error("a webhook that is broken stays active, because the store failed: " +
-              describe(updated.error()));
-    return;
-  }
-  log_warning("webhook " + (*updated)->id.to_text() + " is broken: " + (*updated)->state_reason);
-  publisher_.on_change();
+  stop_webhook(*webhook, WebhookState::broken,
+               "every delivery failed for " + std::to_string(hours) + " hours");
 }
 
 void Control::on(uint32_t, EndpointGone&& message) {
   const Webhook* webhook = registry_.find(message.webhook_number);
   if (webhook == nullptr || !webhook->active()) return;
-  Webhook changed = *webhook;
-  changed.state = WebhookState::disabled;
-  changed.state_reason = "the endpoint answered 410 Gone";
+  stop_webhook(*webhook, WebhookState::disabled, "the endpoint answered 410 Gone");
+}
+
+/// Ends a webhook's deliveries for what its endpoint did.
+void Control::stop_webhook(const Webhook& webhook, WebhookState state, std::string reason) {
+  Webhook changed = webhook;
+  changed.state = state;
+  changed.state_reason = std::move(reason);
   changed.updated_at = wall_now_;
+  const std::string what = "webhook " + changed.id.to_text() + ": " + changed.state_reason;
   const auto updated = registry_.update(std::move(changed));
-  if (!updated) {  // The next 410 of this endpoint tries again.
-    log_error("a webhook whose endpoint is gone stays active, because the store failed: " +
-              describe(updated.error()));
+  if (!updated) {  // What its endpoint does next tries again.
+    log_error(what + "; it stays active, because the store failed: " + describe(updated.error()));
     return;
   }
-  log_warning("webhook " + (*updated)->id.to_text() +
-              " is disabled: its endpoint answered 410 Gone");
+  log_warning(what + "; it is " + std::string{subscription::name(state)} + " now");
   publisher_.on_change();
 }
 

@@ -117,7 +117,8 @@ class Control {
   void provide_segments();
   bool tidy_tokens(WallTime wall_now);
   void judge(const OutcomeRecorded& outcome);
-  void stop_broken(const subscription::Webhook& webhook, std::string reason);
+  void stop_webhook(const subscription::Webhook& webhook, subscription::WebhookState state,
+                    std::string reason);
   void begin(Instant now);
 
   Store& store_;
