@@ -73,6 +73,8 @@ class Dialect {
   /// EventKey::aliases_max.
   virtual void add_aliases(const subscription::EventFacts& event,
                            std::vector<std::string>& aliases) const;
+  /// Whether `add_aliases` may ever add this name. Webhooks of any dialect may name it.
+  virtual bool is_alias(std::string_view) const { return false; }
 
   // --- sending
 
@@ -138,7 +140,9 @@ const Dialect* owner_of_path(std::string_view path);
 /// A list, for people.
 std::string names();
 
-/// What filter and dialect ask of an event together; null: nothing. For Webhook::rule.
+/// What filter and dialect ask of an event together; null: nothing. For Webhook::rule. A webhook
+/// that names a source by what may be its other name has a rule, too: without rules nobody looks at
+/// an event's data, and the other names are there.
 std::shared_ptr<const subscription::EventRule> make_rule(const subscription::Webhook& webhook);
 
 /// Where events of a type keep their branch and cluster, by whichever dialect knows it.

@@ -62,6 +62,7 @@ class Buildkite final : public Dialect {
   void add_aliases(const EventFacts& event, std::vector<std::string>& aliases) const override {
     add_pipeline_names(event, aliases);
   }
+  bool is_alias(std::string_view source) const override { return is_pipeline_name(source); }
 
   std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) const override {
     return make_request_renderer(webhook);
