@@ -12,7 +12,7 @@ namespace ringpost::cli {
 
 /// Where the relay is and who asks: from the options, or RINGPOST_URL and RINGPOST_TOKEN.
 struct ClientOptions {
-  std::string url = "http://127.0.0.1:8420";  ///< http://, https:// or unix:/path
+  std::string url;  ///< http://, https:// or unix:/path
   std::string token;
   std::string ca_file;  ///< PEM, for https with a private CA; empty: the system's roots.
 };

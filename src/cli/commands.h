@@ -33,7 +33,8 @@ int report_usage(const UsageProblem& problem);
 
 /// What the options on the command line were; shared by all client commands.
 struct Session {
-  ClientOptions client;    ///< Its token is filled in by `connect`.
+  ClientOptions client;    ///< Its URL and token are filled in by `connect`.
+  std::string url;         ///< Of the relay; empty: RINGPOST_URL says, or it is the default.
   std::string token_from;  ///< Where the token is read from (read_secret).
   bool json = false;       ///< Machine-readable output: the relay's answers as they came.
 

@@ -197,10 +197,7 @@ std::string option_entry(const OptionFacts& option) {
     }
     add(words);
   }
-  if (!option.environment.empty()) add("default: " + option.environment);
-  if (!option.default_text.empty()) {
-    add((option.environment.empty() ? "default: " : "or ") + option.default_text);
-  }
+  if (!option.default_text.empty()) add("default: " + option.default_text);
   return out + "\n" + line(text);
 }
 

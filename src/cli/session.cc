@@ -5,9 +5,22 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 namespace ringpost::cli {
 namespace {
+
+constexpr std::string_view default_url = "http://127.0.0.1:8420";
+
+/// The relay's URL. All commands share one, so the variable is read here, once it is known that no
+/// option says more: CLI11 would read it for each of the commands, also for those that were not
+/// chosen, and over the option of the one that was.
+std::string relay_url(const std::string& option) {
+  if (!option.empty()) return option;
+  const char* variable = std::getenv("RINGPOST_URL");
+  if (variable != nullptr && *variable != '\0') return variable;
+  return std::string{default_url};
+}
 
 bool is_json(const std::string& body) {
   simdjson::dom::parser parser;
@@ -39,11 +52,10 @@ void add_range_options(CLI::App& command, uint32_t& limit, std::string& cursor) 
 void add_session_options(CLI::App& command, Session& session, RelayOptions names) {
   const bool own = names == RelayOptions::long_names;
   command
-      .add_option(own ? "--relay" : "--url,--relay", session.client.url,
-                  "The relay: http://, https:// or unix:/path")
+      .add_option(own ? "--relay" : "--url,--relay", session.url,
+                  "The relay: http://, https:// or unix:/path; default: RINGPOST_URL, or " +
+                      std::string{default_url})
       ->type_name("URL")
-      ->envname("RINGPOST_URL")
-      ->capture_default_str()
       ->group(relay_group);
   command
       .add_option("--token", session.token_from,
@@ -67,6 +79,7 @@ void add_notes(CLI::App& command, const std::string& notes) {
 Client* Session::connect() {
   if (client_ != nullptr) return client_.get();
   failure_code_ = exit_usage;
+  client.url = relay_url(url);
   auto token = read_secret("--token", token_from, "RINGPOST_TOKEN");
   if (const auto* problem = std::get_if<UsageProblem>(&token)) {
     report_usage(*problem);

@@ -38,7 +38,6 @@ OptionFacts facts_of(const CLI::Option& option) {
   facts.description = option.get_description();
   facts.group = option.get_group();
   facts.default_text = option.get_default_str();
-  facts.environment = option.get_envname();
   facts.required = option.get_required();
   facts.repeatable = option.get_expected_max() > 1;
   return facts;

@@ -24,7 +24,6 @@ struct OptionFacts {
   std::string description;
   std::string group;  ///< The heading it stands under.
   std::string default_text;
-  std::string environment;  ///< The variable that stands in for it.
   bool required = false;
   bool repeatable = false;
 };

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "control/api/openapi.h"
 #include "control/store/store.h"
+#include "control/webhook_changes.h"
 #include "crypto/scrypt.h"
 #include "dialect/dialect.h"
 #include "http/syntax.h"
@@ -155,39 +156,29 @@ void Control::judge(const OutcomeRecorded& outcome) {
   if (bearable == Duration::zero()) return;
   if (registry_.failing().on_failure(webhook->number, now_) < bearable) return;
   const auto hours = std::chrono::duration_cast<std::chrono::hours>(bearable).count();
-  stop_broken(*webhook, "every delivery failed for " + std::to_string(hours) + " hours");
-}
-
-void Control::stop_broken(const Webhook& webhook, std::string reason) {
-  Webhook changed = webhook;
-  changed.state = WebhookState::broken;
-  changed.state_reason = std::move(reason);
-  changed.updated_at = wall_now_;
-  const auto updated = registry_.update(std::move(changed));
-  if (!updated) {  // Its next failure tries again.
-    log_error("a webhook that is broken stays active, because the store failed: " +
-              describe(updated.error()));
-    return;
-  }
-  log_warning("webhook " + (*updated)->id.to_text() + " is broken: " + (*updated)->state_reason);
-  publisher_.on_change();
+  stop_webhook(*webhook, WebhookState::broken,
+               "every delivery failed for " + std::to_string(hours) + " hours");
 }
 
 void Control::on(uint32_t, EndpointGone&& message) {
   const Webhook* webhook = registry_.find(message.webhook_number);
   if (webhook == nullptr || !webhook->active()) return;
-  Webhook changed = *webhook;
-  changed.state = WebhookState::disabled;
-  changed.state_reason = "the endpoint answered 410 Gone";
+  stop_webhook(*webhook, WebhookState::disabled, "the endpoint answered 410 Gone");
+}
+
+/// Ends a webhook's deliveries for what its endpoint did.
+void Control::stop_webhook(const Webhook& webhook, WebhookState state, std::string reason) {
+  Webhook changed = webhook;
+  changed.state = state;
+  changed.state_reason = std::move(reason);
   changed.updated_at = wall_now_;
+  const std::string what = "webhook " + changed.id.to_text() + ": " + changed.state_reason;
   const auto updated = registry_.update(std::move(changed));
-  if (!updated) {  // The next 410 of this endpoint tries again.
-    log_error("a webhook whose endpoint is gone stays active, because the store failed: " +
-              describe(updated.error()));
+  if (!updated) {  // What its endpoint does next tries again.
+    log_error(what + "; it stays active, because the store failed: " + describe(updated.error()));
     return;
   }
-  log_warning("webhook " + (*updated)->id.to_text() +
-              " is disabled: its endpoint answered 410 Gone");
+  log_warning(what + "; it is " + std::string{subscription::name(state)} + " now");
   publisher_.on_change();
 }
 
@@ -243,10 +234,7 @@ void Control::on(uint32_t shard, StorageFailed&& message) {
 
 Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
   const http::Request& request = *message.request;
-  const dialect::Dialect* dialect = nullptr;
-  for (const dialect::Dialect* candidate : dialect::all()) {
-    if (candidate->owns_path(request.path)) dialect = candidate;
-  }
+  const dialect::Dialect* dialect = dialect::owner_of_path(request.path);
   const auto routes = dialect != nullptr ? dialect->routes() : native_routes();
   const auto refuse_here = [&](const Problem& problem) {
     return Answer{refusal_of(dialect, problem)};
@@ -272,6 +260,7 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
   Answer answered = dialect != nullptr
                         ? run(*dialect, *match.route, call, outgoing)
                         : run(static_cast<Operation>(match.route->operation), call, outgoing);
+  if (answered.change) ping_changed(call, *answered.change);
   if (answered.change && token) {
     audit_.record({.by = *token,
                    .peer = message.peer,
@@ -326,6 +315,20 @@ Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, co
   RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
   if (!answer.change) answer.change = desk_.take_change();
   return answer;
+}
+
+/// Tries out a webhook that was made or changed, once every shard has seen the change.
+void Control::ping_changed(const Call& call, const Change& change) {
+  if (change.operation != webhook_create && change.members.empty()) return;
+  const auto id = Ulid::parse(change.object);
+  const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
+  if (webhook == nullptr || !webhook->active()) return;
+  const dialect::Dialect& dialect = dialect::of(*webhook);
+  if (!dialect.pings_changes()) return;
+  Outgoing ping = ping_for(*webhook, dialect.ping(*webhook, call.base_url), wall_now_, random_,
+                           static_cast<uint32_t>(counters_.size()));
+  // Ticket 0: nobody waits for it.
+  publisher_.send_when_seen(ping.shard, Redeliver{.ticket = 0, .event = std::move(ping.event)});
 }
 
 Call Control::call_of(const ApiRequest& message, const api::Match& match,

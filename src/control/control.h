@@ -111,12 +111,14 @@ class Control {
   Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
              Outgoing& outgoing);
   Answer run(Operation operation, const Call& call, Outgoing& outgoing);
+  void ping_changed(const Call& call, const Change& change);
   StatusFacts status_facts() const;
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
   bool tidy_tokens(WallTime wall_now);
   void judge(const OutcomeRecorded& outcome);
-  void stop_broken(const subscription::Webhook& webhook, std::string reason);
+  void stop_webhook(const subscription::Webhook& webhook, subscription::WebhookState state,
+                    std::string reason);
   void begin(Instant now);
 
   Store& store_;

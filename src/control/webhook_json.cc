@@ -336,7 +336,7 @@ Outcome read_member(Reading& reading, std::string_view name, dom::element value)
 }
 
 Outcome read_dialect(dom::object body, const dialect::Dialect*& chosen) {
-  chosen = dialect::find("standard");
+  chosen = dialect::find(Webhook{}.dialect);
   dom::element value;
   if (body.at_key("dialect").get(value) != simdjson::SUCCESS) return std::nullopt;
   std::string text;

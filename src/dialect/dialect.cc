@@ -110,6 +110,13 @@ const Dialect& of(const Webhook& webhook) {
   return *dialect;
 }
 
+const Dialect* owner_of_path(std::string_view path) {
+  for (const Dialect* dialect : all()) {
+    if (dialect->owns_path(path)) return dialect;
+  }
+  return nullptr;
+}
+
 std::string names() {
   std::string text;
   for (const Dialect* dialect : all()) {
@@ -146,11 +153,28 @@ class BothRules final : public EventRule {
   const std::unique_ptr<const EventRule> second_;
 };
 
+/// Its webhook asks for nothing but that an event's other names are looked at.
+class NamesRule final : public EventRule {
+ public:
+  bool wants(const EventFacts&) const override { return true; }
+};
+
+bool names_alias(const Webhook& webhook) {
+  return std::ranges::any_of(webhook.sources, [](const std::string& source) {
+    if (source.ends_with('*')) return false;  // A pattern.
+    return std::ranges::any_of(all(), [&](const Dialect* any) { return any->is_alias(source); });
+  });
+}
+
 }  // namespace
 
 std::shared_ptr<const EventRule> make_rule(const Webhook& webhook) {
   std::unique_ptr<const EventRule> filter = subscription::make_filter_rule(webhook.filter);
   std::unique_ptr<const EventRule> own = of(webhook).make_rule(webhook);
+  if (filter == nullptr && own == nullptr && names_alias(webhook)) {
+    static const auto rule = std::make_shared<const NamesRule>();  // One for all of them.
+    return rule;
+  }
   if (filter == nullptr) return own;
   if (own == nullptr) return filter;
   return std::make_shared<BothRules>(std::move(filter), std::move(own));

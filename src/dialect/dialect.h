@@ -73,6 +73,8 @@ class Dialect {
   /// EventKey::aliases_max.
   virtual void add_aliases(const subscription::EventFacts& event,
                            std::vector<std::string>& aliases) const;
+  /// Whether `add_aliases` may ever add this name. Webhooks of any dialect may name it.
+  virtual bool is_alias(std::string_view) const { return false; }
 
   // --- sending
 
@@ -85,6 +87,9 @@ class Dialect {
   virtual bool asks_first(const subscription::Webhook& webhook) const;
   /// How long every delivery may fail before the webhook is broken; zero: for ever.
   virtual Duration broken_after() const { return {}; }
+  /// Whether a webhook gets a `ping` when it was made and whenever it was changed, over whatever
+  /// API, unless it is not active then.
+  virtual bool pings_changes() const { return false; }
   /// The data of an event of the type `ping`, which tries the webhook out: a JSON object.
   /// @param base_url  as Call::base_url.
   virtual std::string ping(const subscription::Webhook& webhook, std::string_view base_url) const;
@@ -130,10 +135,14 @@ const Dialect* find(std::string_view name);
 /// The dialect of a webhook that is in the store or the table: it is known.
 const Dialect& of(const subscription::Webhook& webhook);
 std::span<const Dialect* const> all();
-/// `standard, bitrise, …`, for people.
+/// The dialect whose API the path is in; nullptr: the native API's, or nobody's.
+const Dialect* owner_of_path(std::string_view path);
+/// A list, for people.
 std::string names();
 
-/// What filter and dialect ask of an event together; null: nothing. For Webhook::rule.
+/// What filter and dialect ask of an event together; null: nothing. For Webhook::rule. A webhook
+/// that names a source by what may be its other name has a rule, too: without rules nobody looks at
+/// an event's data, and the other names are there.
 std::shared_ptr<const subscription::EventRule> make_rule(const subscription::Webhook& webhook);
 
 /// Where events of a type keep their branch and cluster, by whichever dialect knows it.

@@ -52,7 +52,8 @@ class RequestParser {
   /// `need_more`.
   Progress accept_body(uint64_t body_bytes_max);
 
-  /// From `head_complete`: the request, without its body before `complete`.
+  /// From `head_complete`: the request, without its body before `complete`. Before, and after a
+  /// failure: what could be read of it; without a request line its path is empty.
   const Request& request() const { return request_; }
   /// After `complete`: the request; the parser is then ready for the next one.
   Request take_request();

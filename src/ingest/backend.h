@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 namespace ringpost::ingest {
 
@@ -35,6 +36,11 @@ class Backend {
   /// route takes; 1 MiB when called. @returns a refusal that spares us the body, or nothing.
   virtual std::optional<http::Problem> before_body(const http::Request& head, const Origin& origin,
                                                    uint64_t& body_bytes_max) = 0;
+
+  /// The answer to a request that is refused before it is whole: too large, too slow, malformed.
+  /// @param path  decoded; empty if the request line itself could not be read.
+  virtual http::Response refusal_of(std::string_view path, const Origin& origin,
+                                    const http::Problem& problem) const = 0;
 
   /// A whole request. To be answered, or dropped, once: now or in a later turn.
   virtual void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,

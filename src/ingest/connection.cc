@@ -147,7 +147,8 @@ void Connection::drop() {
 }
 
 void Connection::refuse(const http::Problem& problem) {
-  send(refusal_response(problem), false);
+  const Origin origin{stream_.peer(), tls_, serves_};
+  send(server_.backend_.refusal_of(parser_->request().path, origin, problem), false);
 }
 
 void Connection::send(const http::Response& response, bool keep_alive) {

@@ -1,6 +1,7 @@
 #include "shard/shard.h"
 
 #include "base/log.h"
+#include "dialect/dialect.h"
 #include "http/problem.h"
 #include "shard/routes.h"
 
@@ -120,9 +121,15 @@ std::optional<http::Problem> Shard::overloaded() const {
   return std::nullopt;
 }
 
+/// In the words of the API that the path belongs to, also where it is not asked any more.
+http::Response Shard::refusal_of(std::string_view path, const ingest::Origin& origin,
+                                 const http::Problem& problem) const {
+  const dialect::Dialect* api = origin.serves.api ? dialect::owner_of_path(path) : nullptr;
+  return api != nullptr ? api->refuse(problem) : ingest::refusal_response(problem);
+}
+
 void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                        const ingest::Origin& origin) {
-  counters_.add(Counter::http_requests);
   switch (own_operation(request->method, request->path, origin.serves)) {
     case OwnOperation::events_accept:
       return intake_.on_request(handle, *request, origin.peer, snapshot());

@@ -45,7 +45,7 @@ struct Filter {
 struct Webhook {
   uint32_t number = 0;  ///< Key of the store and of the journal's records; never used twice.
   Ulid id;
-  std::string dialect = "standard";  ///< A name that src/dialect knows.
+  std::string dialect = "standard";  ///< A name that src/dialect knows; this one if none is said.
   std::string description;
   std::string organization = "default";
   Destination destination;

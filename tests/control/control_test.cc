@@ -831,6 +831,53 @@ TEST_F(ControlTest, PingsAsTheDialectSays) {
   EXPECT_EQ(Json(data).text("/service/settings/url"), "https://ci.example.org/in");
 }
 
+TEST_F(ControlTest, PingsAChangedWebhookOnceItsChangeIsInForceIfTheDialectSaysSo) {
+  // What each shard was told to store, after all that the request changed was seen.
+  const auto pings = [this](const char* method, const std::string& path, const char* body = "") {
+    send(method, path, body);
+    EXPECT_FALSE(post_.take<Redeliver>(0) || post_.take<Redeliver>(1)) << "before it is in force";
+    settle();
+    const auto response = answered();
+    EXPECT_TRUE(response && response->status < 300) << path;
+    size_t count = 0;
+    for (uint32_t shard = 0; shard < shard_count; ++shard) {
+      while (const auto ping = post_.take<Redeliver>(shard)) {
+        EXPECT_EQ(ping->ticket, 0u);
+        EXPECT_EQ(ping->event->view().type, "ping");
+        ++count;
+      }
+    }
+    return count;
+  };
+  const auto pings_in_life = [&](const char* dialect) {
+    const std::string id = make_webhook(std::string{R"(, "dialect": ")"} + dialect + '"');
+    const std::string path = "/v1/webhooks/" + id;
+    std::vector<size_t> counts;
+    while (post_.take<Redeliver>(0) || post_.take<Redeliver>(1)) counts.push_back(1);
+    counts.push_back(pings("PATCH", path, R"({"description": "other"})"));
+    counts.push_back(pings("PATCH", path, R"({"description": "other"})"));
+    counts.push_back(pings("POST", path + "/rotate-secret"));
+    counts.push_back(pings("POST", path + "/disable"));
+    counts.push_back(pings("PATCH", path, R"({"description": "third"})"));
+    counts.push_back(pings("POST", path + "/enable"));
+    counts.push_back(pings("POST", path + "/enable"));
+    counts.push_back(pings("DELETE", path));
+    return counts;
+  };
+  EXPECT_EQ(pings_in_life("buildkite"), (std::vector<size_t>{1, 1, 0, 1, 0, 0, 1, 0, 0}));
+  EXPECT_EQ(pings_in_life("standard"), std::vector<size_t>(8, 0));
+  const std::string services = "/v2/organizations/default/services";
+  EXPECT_EQ(pings("POST", services,
+                  R"({"provider": "webhook", "settings": {"url": "https://ci.example.org/"}})"),
+            1u);
+  const std::string list = ask("GET", services).body;
+  const std::string path = services + "/" + Json(list).text("/items/0/id");
+  EXPECT_EQ(pings("PATCH", path, R"({"description": "other"})"), 1u);
+  EXPECT_EQ(pings("PATCH", path, R"({"description": "other"})"), 0u);
+  EXPECT_EQ(pings("PUT", path + "/disable"), 0u);
+  EXPECT_EQ(pings("PUT", path + "/enable"), 1u);
+}
+
 TEST_F(ControlTest, DoesNotPingWhatIsNotActive) {
   const std::string id = make_webhook();
   ask("POST", "/v1/webhooks/" + id + "/disable");

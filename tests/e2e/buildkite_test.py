@@ -244,9 +244,16 @@ class Api(BuildkiteTest):
             settings={"token_mode": "signature", "scope": "some_projects",
                       "scope_uuids": [PIPELINE]})
         self.assertEqual(webhook["settings"]["token_mode"], "signature")
+        path = f"/v1/webhooks/{webhook['id']}"
+        recorder.wait_for_count(1)
+        self.relay.request("PATCH", path, {"description": "changed"})
+        recorder.wait_for_count(2)
+        self.relay.request("PATCH", path, {"description": "changed"})
         self.send(pipeline=OTHER_PIPELINE)
         self.send()
-        headers, body = recorder.wait_for_count(1)[0]
+        *pings, (headers, body) = recorder.wait_for_count(3)
+        self.assertEqual([sent["X-Buildkite-Event"] for sent, _ in pings], ["ping", "ping"])
+        self.assertEqual(headers["X-Buildkite-Event"], "build.finished")
         self.assertRegex(headers["X-Buildkite-Signature"],
                          r"^timestamp=\d+,signature=[0-9a-f]{64}$")
         self.assertEqual(json.loads(body)["sender"]["name"], "default")

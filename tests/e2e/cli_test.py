@@ -317,6 +317,17 @@ class Refusals(ClientTest):
                 for part in parts:
                     self.assertIn(part, done.stderr)
 
+    def test_an_option_wins_over_a_variable(self):
+        url = f"http://127.0.0.1:{self.relay.port}"
+        for arguments in (["status", "--url", url], ["webhook", "list", "--url", url],
+                          ["delivery", "show", "nothing", "--url", url],
+                          ["send", "--type", "a", "--source", "b", "--url", url],
+                          ["webhook", "add", "--url", "https://127.0.0.1:1/", "--relay", url]):
+            with self.subTest(arguments=arguments):
+                done = self.client(*arguments, RINGPOST_URL="http://127.0.0.1:1")
+                self.assertNotIn("127.0.0.1:1:", done.stderr)
+                self.assertEqual(done.returncode, int("nothing" in arguments), done.stderr)
+
     def test_too_many_wrong_tokens_say_when_to_try_again(self):
         said = ""
         for _ in range(60):

@@ -5,6 +5,7 @@ Everything here is taken from the document; a new operation is covered when it i
 
 import copy
 import json
+import re
 import unittest
 
 import description
@@ -149,6 +150,9 @@ class OpenApi(unittest.TestCase):
             answer = harness.raw_exchange(self.relay.port, head)
             self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), (operation, answer))
             self.assertIn("413", operation.responses, operation)
+            kind = re.search(rb"\r\nContent-Type: ([^\r]+)", answer).group(1).decode()
+            described = self.described.follow(operation.responses["413"])["content"]
+            self.assertEqual([kind], list(described), (operation, answer))
 
     def head(self, world, operation, values, size):
         path = operation.path

@@ -36,6 +36,13 @@ class TestBackend final : public Backend {
     body_bytes_max = body_limit;
     return refusal;
   }
+  http::Response refusal_of(std::string_view path, const Origin& origin,
+                            const http::Problem& problem) const override {
+    EXPECT_TRUE(origin.serves.events);
+    http::Response response = refusal_response(problem);
+    response.headers.push_back({"Refused-Path", std::string{path}});
+    return response;
+  }
   void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                   const Origin& origin) override {
     serves = origin.serves;
@@ -239,6 +246,26 @@ TEST_F(ServerTest, RefusesOnceAndClosesWhatCannotBeRead) {
   EXPECT_TRUE(backend_.paths.empty());
   ring_.pass(seconds{3});
   EXPECT_EQ(server_->connection_count(), 0u);
+}
+
+TEST_F(ServerTest, AsksTheBackendForTheWordsOfARefusalByItsPath) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"garbage\r\n\r\n", ""},
+      {"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", ""},
+      {"GET /e/%66 HTTP/1.1\r\nHost: x\r\nA: " + std::string(9000, 'a') + "\r\n\r\n", "/e/f"},
+      {"POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", "/e"},
+      {"POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "/e"},
+  };
+  for (const auto& [bytes, path] : cases) {
+    const std::string answer = ask(connect(), bytes);
+    EXPECT_NE(answer.find("\r\nRefused-Path: " + path + "\r\n"), std::string::npos) << answer;
+  }
+  const auto slow = connect();
+  EXPECT_EQ(ask(slow, "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe"), "");
+  ring_.pass(seconds{31});
+  const std::string answer = ring_.take_output(slow);
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 408")) << answer;
+  EXPECT_NE(answer.find("\r\nRefused-Path: /slow\r\n"), std::string::npos) << answer;
 }
 
 // Reliability I-10.

@@ -98,7 +98,7 @@ Answer WebhookApi::create(const Call& call) {
   Answer answer = answer_json(201, to_json(stored, with_secret));
   answer.response.headers.push_back({"Location", "/v1/webhooks/" + stored.id.to_text()});
   answer.when = Answer::When::published;
-  answer.change = {.operation = "webhook.create",
+  answer.change = {.operation = webhook_create,
                    .object = stored.id.to_text(),
                    .members = member_names(body.root()),
                    .organization = {}};

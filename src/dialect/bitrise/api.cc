@@ -294,9 +294,15 @@ http::Response refuse(const Problem& problem) {
     case 401:
     case 404:
     case 405:
-    case 429: response.status = problem.status; break;
+    case 408:
+    case 413:
+    case 417:
+    case 429:
+    case 431: response.status = problem.status; break;
     default: response.status = problem.status >= 500 ? 500 : 400;
   }
+  if (problem.status == 401)
+    message = "send the header Authorization with a token that is in force";
   if (!problem.member.empty()) message = problem.member + ": " + message;
   JsonWriter json{response.body};
   json.begin_object().member("message", message).end_object();

@@ -19,7 +19,8 @@ std::span<const api::Route> routes();
 
 /// Bitrise's shape, `{"message": …}`, with one of the statuses that its documentation names: what
 /// is wrong with a request is 400, a token that may not do it hides what it asked for (404), and
-/// what fails on our side is 500.
+/// what fails on our side is 500. Only what concerns any HTTP request keeps its own status: the
+/// wrong method, too large, too slow, too many.
 http::Response refuse(const api::Problem& problem);
 
 api::Answer handle(const api::Route& route, const api::Call& call, api::Management& management);

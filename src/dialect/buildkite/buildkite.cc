@@ -62,6 +62,7 @@ class Buildkite final : public Dialect {
   void add_aliases(const EventFacts& event, std::vector<std::string>& aliases) const override {
     add_pipeline_names(event, aliases);
   }
+  bool is_alias(std::string_view source) const override { return is_pipeline_name(source); }
 
   std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) const override {
     return make_request_renderer(webhook);
@@ -71,6 +72,7 @@ class Buildkite final : public Dialect {
   }
   Duration connect_time() const override { return std::chrono::seconds(5); }
   Duration broken_after() const override { return std::chrono::hours(7 * 24); }
+  bool pings_changes() const override { return true; }
   std::string ping(const Webhook& webhook, std::string_view base_url) const override {
     return ping_body(webhook, base_url);
   }

@@ -106,11 +106,7 @@ void add_name(const EventFacts& event, std::string_view pipeline, std::vector<st
 
 std::unique_ptr<const EventRule> make_scope_rule(const Webhook& webhook) {
   auto settings = settings_of(webhook);
-  const bool by_name = std::ranges::any_of(webhook.sources, [](const std::string& source) {
-    return source.starts_with(pipeline_kind) && source != "pipeline/*";
-  });
-  // Other names of a source are looked at where there are rules: who asks for them needs one.
-  const bool asks = !settings || settings->scope != Scope::all || by_name ||
+  const bool asks = !settings || settings->scope != Scope::all ||
                     subscription::any_event_matches(webhook.events, "ping");
   if (!asks) return nullptr;
   return std::make_unique<ScopeRule>(std::move(settings));
@@ -125,6 +121,10 @@ std::optional<EventFacts::RoutingPaths> routing_of(std::string_view type) {
       return EventFacts::RoutingPaths{.cluster = &paths().agent_cluster, .has_branch = false};
     default: return std::nullopt;
   }
+}
+
+bool is_pipeline_name(std::string_view source) {
+  return source.starts_with(pipeline_kind);
 }
 
 void add_pipeline_names(const EventFacts& event, std::vector<std::string>& names) {

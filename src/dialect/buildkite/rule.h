@@ -24,5 +24,7 @@ std::optional<subscription::EventFacts::RoutingPaths> routing_of(std::string_vie
 
 /// `pipeline/<id>` and `pipeline/<slug>` of a build's or job's event.
 void add_pipeline_names(const subscription::EventFacts& event, std::vector<std::string>& names);
+/// Whether a source may be one of these.
+bool is_pipeline_name(std::string_view source);
 
 }  // namespace ringpost::dialect::buildkite

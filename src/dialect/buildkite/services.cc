@@ -117,7 +117,6 @@ class Services {
  private:
   const Webhook* find() const;
   Answer answer(uint16_t status, const Webhook& webhook, Answer::When when) const;
-  void ping(const Webhook& webhook);
 
   const Call& call_;
   Management& management_;
@@ -139,15 +138,6 @@ Answer Services::answer(uint16_t status, const Webhook& webhook, Answer::When wh
   return answer_json(status, std::move(body), when);
 }
 
-/// Tries the webhook out, whether or not it asked for that event.
-void Services::ping(const Webhook& webhook) {
-  if (!webhook.active()) return;
-  const std::string data = ping_body(webhook, call_.base_url);
-  const std::string source = "webhook/" + webhook.id.to_text();
-  management_.notify(webhook,
-                     {.source = source, .type = "ping", .data = as_bytes(std::string_view{data})});
-}
-
 Answer Services::create() {
   api::JsonBody body;
   if (auto problem = body.parse(call_.request.body)) return refuse(*problem);
@@ -161,9 +151,7 @@ Answer Services::create() {
   if (!errors.empty()) return refuse(errors);
   const auto created = management_.create(std::move(webhook));
   if (const auto* problem = std::get_if<Problem>(&created)) return refuse(*problem);
-  const Webhook& stored = *std::get<const Webhook*>(created);
-  ping(stored);
-  return answer(201, stored, Answer::When::published);
+  return answer(201, *std::get<const Webhook*>(created), Answer::When::published);
 }
 
 Answer Services::show() {
@@ -180,13 +168,9 @@ Answer Services::update() {
   Webhook changed = *webhook;
   const auto errors = update_service(body.root(), management_, call_.base_url, changed);
   if (!errors.empty()) return refuse(errors);
-  const std::string before = answer(200, *webhook, Answer::When::now).response.body;
   const auto updated = management_.update(std::move(changed));
   if (const auto* problem = std::get_if<Problem>(&updated)) return refuse(*problem);
-  const Webhook& stored = *std::get<const Webhook*>(updated);
-  Answer answered = answer(200, stored, Answer::When::published);
-  if (answered.response.body != before) ping(stored);
-  return answered;
+  return answer(200, *std::get<const Webhook*>(updated), Answer::When::published);
 }
 
 Answer Services::remove() {

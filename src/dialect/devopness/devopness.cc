@@ -162,6 +162,9 @@ class Devopness final : public Dialect {
     if (resource.empty() || resource_id.kind != Kind::integer) return;
     aliases.push_back("resource/" + resource + "/" + std::string{resource_id.text});
   }
+  bool is_alias(std::string_view source) const override {
+    return source.starts_with("pipeline/") || source.starts_with("resource/");
+  }
 
   std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) const override {
     return make_hook_renderer(webhook);

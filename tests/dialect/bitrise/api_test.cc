@@ -329,14 +329,18 @@ TEST_F(BitriseApi, TurnsEveryRefusalIntoADocumentedStatus) {
     uint16_t shown;
   };
   for (const Row row :
-       {Row{400, 400}, Row{401, 401}, Row{403, 404}, Row{404, 404}, Row{409, 400}, Row{415, 400},
-        Row{422, 400}, Row{500, 500}, Row{503, 500}, Row{507, 500}}) {
+       {Row{400, 400}, Row{403, 404}, Row{404, 404}, Row{405, 405}, Row{408, 408}, Row{409, 400},
+        Row{413, 413}, Row{415, 400}, Row{417, 417}, Row{422, 400}, Row{429, 429}, Row{431, 431},
+        Row{500, 500}, Row{503, 500}, Row{507, 500}}) {
     const auto response = bitrise_dialect().refuse(api::refusal(row.status, "why", "member"));
     EXPECT_EQ(response.status, row.shown) << row.status;
     if (row.status != 403) {
       EXPECT_EQ(response.body, R"({"message":"member: why"})");
     }
   }
+  const auto stranger = bitrise_dialect().refuse(api::refusal(401, "send Bearer <token>"));
+  EXPECT_EQ(stranger.status, 401);
+  EXPECT_EQ(stranger.body.find("Bearer"), std::string::npos) << stranger.body;
   api::Problem busy = api::refusal(503, "the disk is full");
   busy.retry_after_s = 5;
   ASSERT_EQ(bitrise_dialect().refuse(busy).headers.size(), 1u);

@@ -1,0 +1,70 @@
+// Goal: which names of an event's source a webhook can use does not depend on other webhooks.
+// Method: the table that the relay matches with, with one webhook in it.
+
+#include "dialect/matcher.h"
+
+#include "base/bytes.h"
+#include "dialect/dialect.h"
+#include "subscription/table.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringpost::dialect {
+namespace {
+
+using subscription::Webhook;
+
+const std::string build =
+    R"({"pipeline":{"id":"018f6b1e-aaaa-4abc-8def-00000000000a","slug":"app"}})";
+const std::string action =
+    R"({"action":{"pipeline_id":12,"resource":{"type":"server","id":7},"status":"failed"}})";
+
+Webhook of_source(const std::string& source) {
+  Webhook webhook;
+  webhook.number = 1;
+  webhook.sources = {source};
+  webhook.rule = make_rule(webhook);
+  return webhook;
+}
+
+bool gets(const Webhook& webhook, std::string_view type, std::string_view data) {
+  subscription::SubscriptionTable table(1, HashKey{});
+  table.put(webhook);
+  table.publish();
+  journal::EventView event;
+  event.organization = "default";
+  event.source = "ci/main";
+  event.type = type;
+  event.data = as_bytes(data);
+  Matcher matcher;
+  std::vector<const Webhook*> found;
+  matcher.match(table.current(), event, found);
+  return !found.empty();
+}
+
+TEST(Matcher, FindsTheOnlyWebhookByAnotherNameOfTheSource) {
+  for (const char* name :
+       {"ci/main", "pipeline/app", "pipeline/018f6b1e-aaaa-4abc-8def-00000000000a"}) {
+    EXPECT_TRUE(gets(of_source(name), "build.finished", build)) << name;
+  }
+  for (const char* name : {"ci/main", "pipeline/12", "resource/server/7"}) {
+    EXPECT_TRUE(gets(of_source(name), "action.failed", action)) << name;
+  }
+  for (const char* name : {"pipeline/other", "pipeline/12", "app/app"}) {
+    EXPECT_FALSE(gets(of_source(name), "build.finished", build)) << name;
+  }
+  EXPECT_FALSE(gets(of_source("pipeline/app"), "build/finished", build)) << "a type of others";
+}
+
+TEST(Matcher, LooksAtNoDataForNamesThatNoDialectAdds) {
+  for (const char* name : {"*", "app/c0ffee", "pipeline/*", "resource/*", "pipelines"}) {
+    EXPECT_EQ(of_source(name).rule, nullptr) << name;
+  }
+}
+
+}  // namespace
+}  // namespace ringpost::dialect
