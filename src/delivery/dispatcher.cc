@@ -315,7 +315,8 @@ void Dispatcher::let_go(Delivery& delivery) {
 
 /// What was sent goes on record if it was not the event's data as it stands there.
 void Dispatcher::put_request_body(const dialect::Request& request, OutcomeView& outcome) const {
-  if (!request.body_is_made()) return;
+  if (!request.body_is_made) return;
+  outcome.request_made = true;
   const bool masked = !request.logged_body.empty();
   const Bytes body = as_bytes(masked ? request.logged_body : request.made_body);
   outcome.request_truncated = body.size() > limits_.response_body_bytes_max;
