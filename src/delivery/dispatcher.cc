@@ -213,6 +213,7 @@ void Dispatcher::start(Delivery& delivery) {
   counters_.add(Counter::attempts_started);
   counters_.add(Counter::deliveries_in_flight);
   const Attempt attempt{.delivery = &delivery,
+                        .renderer = target.renderer,
                         .started_at = ring_.wall_now(),
                         .started = ring_.now(),
                         .deadline = ring_.now() + target.timeout,
@@ -237,13 +238,14 @@ void Dispatcher::open_connection(Endpoint& endpoint, const Attempt& attempt) {
   connection->begin(attempt);
 }
 
-std::optional<Error> Dispatcher::render(const Delivery& delivery, dialect::Request& request) const {
-  return delivery.target->renderer->render({.event = delivery.event->view(),
-                                            .delivery = delivery.id,
-                                            .attempt = delivery.attempts,
-                                            .now = ring_.wall_now(),
-                                            .origin = origin_},
-                                           request);
+std::optional<Error> Dispatcher::render(const Attempt& attempt, dialect::Request& request) const {
+  const Delivery& delivery = *attempt.delivery;
+  return attempt.renderer->render({.event = delivery.event->view(),
+                                   .delivery = delivery.id,
+                                   .attempt = delivery.attempts,
+                                   .now = ring_.wall_now(),
+                                   .origin = origin_},
+                                  request);
 }
 
 void Dispatcher::on_permission(const Attempt& attempt, Duration interval) {
@@ -380,7 +382,7 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   if (delay) outcome.next_attempt_at = ring_.wall_now() + *delay;
   std::string masked;
   if (result.request != nullptr) {
-    masked = target.renderer->masked(result.request->head);
+    masked = attempt.renderer->masked(result.request->head);
     outcome.request_head = masked;
     put_request_body(*result.request, outcome);
   }
