@@ -98,6 +98,14 @@ TEST(Signature, AgreesWithTheVector) {
   }
 }
 
+// Goal: whatever sources the native API gave the webhook, an event is of one source.
+TEST_F(TriggerTest, IsOfTheHooksOwnSource) {
+  make_hook();
+  management.stored.begin()->second.sources = {"app/*", "*"};
+  ASSERT_EQ(call().response.status, 200);
+  EXPECT_EQ(management.accepted.back()->view().source, "pipeline/33");
+}
+
 TEST(Signature, HoldsWithTheSecretBeforeWhileThatIsGood) {
   subscription::Webhook webhook;
   webhook.secret = "another";
