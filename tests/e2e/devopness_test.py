@@ -98,6 +98,7 @@ class Hooks(unittest.TestCase):
         self.assertEqual(request["request_body"], {"body": "shop is in-progress"})
         self.assertEqual((request["response_status_code"], request["response_body"]),
                          (200, {"id": 1}))
+        self.assertEqual(request["response_headers"]["Content-Type"], "application/json")
         self.assertEqual(request["url"], sink.url + "/issues/57/comments?t=Say%20%22hi%22%20%26"
                                                     "%20%3Cb%3E")
         self.assertNotIn(TOKEN, json.dumps(request))
