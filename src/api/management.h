@@ -74,7 +74,8 @@ class Management {
   virtual std::vector<Ulid> newest(const Webhook& webhook, size_t deliveries_max) const = 0;
   /// One delivery of a webhook; nothing if it is unknown, forgotten or another webhook's.
   virtual std::optional<LoggedDelivery> delivery(const Webhook& webhook, const Ulid& id) = 0;
-  /// One delivery of the organization.
+  /// One delivery of the organization, if its webhook may be seen: whoever sees the webhook's log
+  /// sees each of its deliveries.
   virtual std::optional<LoggedDelivery> delivery(std::string_view organization, const Ulid& id) = 0;
 
   // --- sending

@@ -107,7 +107,7 @@ void Connection::proceed() {
 void Connection::ask() {
   parser_.reset();
   request_.clear();
-  attempt_.delivery->target->renderer->render_question(dispatcher_.origin(), request_.head);
+  attempt_.renderer->render_question(dispatcher_.origin(), request_.head);
   step_ = Step::ask;
   stream_.send(as_bytes(request_.head));
 }
@@ -156,7 +156,7 @@ void Connection::move_to_fresh(Attempt attempt) {
 void Connection::exchange() {
   parser_.reset();
   request_.clear();
-  if (const auto error = dispatcher_.render(*attempt_.delivery, request_)) {
+  if (const auto error = dispatcher_.render(attempt_, request_)) {
     settle(error);
     return keep();  // Nothing was sent: the connection is as good as before.
   }

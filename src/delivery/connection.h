@@ -19,6 +19,10 @@ namespace ringpost::delivery {
 /// One attempt while it is under way.
 struct Attempt {
   Delivery* delivery = nullptr;
+  /// Of the webhook as it was when the attempt began. A change while it is under way waits for the
+  /// next attempt: this one's connection leads to the endpoint of before, which must see nothing
+  /// of what is new, and what it was sent is to be masked as it was made.
+  std::shared_ptr<dialect::Renderer> renderer;
   WallTime started_at{};
   Instant started{};
   Instant deadline{};

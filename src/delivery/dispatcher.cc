@@ -213,6 +213,7 @@ void Dispatcher::start(Delivery& delivery) {
   counters_.add(Counter::attempts_started);
   counters_.add(Counter::deliveries_in_flight);
   const Attempt attempt{.delivery = &delivery,
+                        .renderer = target.renderer,
                         .started_at = ring_.wall_now(),
                         .started = ring_.now(),
                         .deadline = ring_.now() + target.timeout,
@@ -237,13 +238,14 @@ void Dispatcher::open_connection(Endpoint& endpoint, const Attempt& attempt) {
   connection->begin(attempt);
 }
 
-std::optional<Error> Dispatcher::render(const Delivery& delivery, dialect::Request& request) const {
-  return delivery.target->renderer->render({.event = delivery.event->view(),
-                                            .delivery = delivery.id,
-                                            .attempt = delivery.attempts,
-                                            .now = ring_.wall_now(),
-                                            .origin = origin_},
-                                           request);
+std::optional<Error> Dispatcher::render(const Attempt& attempt, dialect::Request& request) const {
+  const Delivery& delivery = *attempt.delivery;
+  return attempt.renderer->render({.event = delivery.event->view(),
+                                   .delivery = delivery.id,
+                                   .attempt = delivery.attempts,
+                                   .now = ring_.wall_now(),
+                                   .origin = origin_},
+                                  request);
 }
 
 void Dispatcher::on_permission(const Attempt& attempt, Duration interval) {
@@ -315,7 +317,8 @@ void Dispatcher::let_go(Delivery& delivery) {
 
 /// What was sent goes on record if it was not the event's data as it stands there.
 void Dispatcher::put_request_body(const dialect::Request& request, OutcomeView& outcome) const {
-  if (!request.body_is_made()) return;
+  if (!request.body_is_made) return;
+  outcome.request_made = true;
   const bool masked = !request.logged_body.empty();
   const Bytes body = as_bytes(masked ? request.logged_body : request.made_body);
   outcome.request_truncated = body.size() > limits_.response_body_bytes_max;
@@ -379,7 +382,7 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   if (delay) outcome.next_attempt_at = ring_.wall_now() + *delay;
   std::string masked;
   if (result.request != nullptr) {
-    masked = target.renderer->masked(result.request->head);
+    masked = attempt.renderer->masked(result.request->head);
     outcome.request_head = masked;
     put_request_body(*result.request, outcome);
   }

@@ -107,7 +107,7 @@ class Dispatcher {
   void activate(Target& target);
   void pick(Target& target);
   void start(Delivery& delivery);
-  std::optional<Error> render(const Delivery& delivery, dialect::Request& request) const;
+  std::optional<Error> render(const Attempt& attempt, dialect::Request& request) const;
   bool retries(const Target& target, const AttemptResult& result) const;
   void put_request_body(const dialect::Request& request, journal::OutcomeView& outcome) const;
   void load(Delivery& delivery);

@@ -67,7 +67,7 @@ struct Target {
   WallTime webhook_updated_at{};  ///< Of the version that the rest was made from.
   Endpoint* endpoint = nullptr;
   const dialect::Dialect* dialect = nullptr;
-  std::unique_ptr<dialect::Renderer> renderer;
+  std::shared_ptr<dialect::Renderer> renderer;  ///< Shared with attempts that are under way.
   std::vector<uint32_t> schedule_s;
   Duration timeout{};
   uint32_t concurrency_max = 1;

@@ -37,10 +37,17 @@ struct Request {
   std::string made_body;    ///< If the dialect makes its body.
   std::string logged_body;  ///< `made_body` without its secrets; empty: there are none in it.
 
-  bool body_is_made() const { return !made_body.empty(); }
+  bool body_is_made = false;  ///< `body` is `made_body`, which may be empty.
+
+  /// The dialect has written `made_body`, and sends that.
+  void send_made_body() {
+    body_is_made = true;
+    body = as_bytes(made_body);
+  }
   void clear() {
     head.clear();
     body = {};
+    body_is_made = false;
     made_body.clear();
     logged_body.clear();
   }

@@ -23,6 +23,7 @@ constexpr uint32_t outcome_head_bytes = 72;
 constexpr uint8_t outcome_flag_failed = 1;
 constexpr uint8_t outcome_flag_truncated = 2;
 constexpr uint8_t outcome_flag_request_truncated = 4;
+constexpr uint8_t outcome_flag_request_made = 8;
 
 constexpr Error corrupt{Errc::corrupt, Side::disk};
 
@@ -218,7 +219,8 @@ void write_outcome_head(const OutcomeView& outcome, std::byte* to) {
   std::memset(to, 0, outcome_head_bytes);
   const int flags = (outcome.failed ? outcome_flag_failed : 0) |
                     (outcome.response_truncated ? outcome_flag_truncated : 0) |
-                    (outcome.request_truncated ? outcome_flag_request_truncated : 0);
+                    (outcome.request_truncated ? outcome_flag_request_truncated : 0) |
+                    (outcome.request_made ? outcome_flag_request_made : 0);
   store_le<uint8_t>(to, payload_version);
   store_le<uint8_t>(to + 1, to_stored(stored_statuses, outcome.status));
   store_le<uint8_t>(to + 2, static_cast<uint8_t>(flags));
@@ -246,6 +248,7 @@ bool read_outcome_head(const std::byte* from, OutcomeView& outcome) {
   outcome.failed = (flags & outcome_flag_failed) != 0;
   outcome.response_truncated = (flags & outcome_flag_truncated) != 0;
   outcome.request_truncated = (flags & outcome_flag_request_truncated) != 0;
+  outcome.request_made = (flags & outcome_flag_request_made) != 0;
   if (outcome.failed) {
     // A code that a later version added is still a failure of some kind.
     const auto code = from_stored(stored_codes, load_le<uint8_t>(from + 3));
@@ -366,7 +369,10 @@ Result<OutcomeView> decode_outcome(Bytes record) {
           case OutcomeField::request_head: outcome.request_head = as_text(bytes); return true;
           case OutcomeField::response_head: outcome.response_head = as_text(bytes); return true;
           case OutcomeField::response_body: outcome.response_body = bytes; return true;
-          case OutcomeField::request_body: outcome.request_body = bytes; return true;
+          case OutcomeField::request_body:
+            outcome.request_made = true;  // Older records have no flag for it.
+            outcome.request_body = bytes;
+            return true;
         }
         return false;
       });

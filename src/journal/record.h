@@ -71,8 +71,9 @@ struct OutcomeView {
   std::string_view response_head;   ///< Status line and headers as received; at most 16 KiB.
   Bytes response_body;              ///< At most the capture limit (16 KiB).
   bool request_truncated = false;   ///< The request's body was longer than was kept.
-  /// What was sent, if it was not the event's data as it is; at most the capture limit. Secrets
-  /// masked.
+  /// What was sent is `request_body`, and not the event's data as it is.
+  bool request_made = false;
+  /// Only if `request_made`: at most the capture limit, secrets masked; may be empty.
   Bytes request_body;
 };
 

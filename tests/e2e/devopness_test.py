@@ -98,11 +98,41 @@ class Hooks(unittest.TestCase):
         self.assertEqual(request["request_body"], {"body": "shop is in-progress"})
         self.assertEqual((request["response_status_code"], request["response_body"]),
                          (200, {"id": 1}))
+        self.assertEqual(request["response_headers"]["Content-Type"], "application/json")
         self.assertEqual(request["url"], sink.url + "/issues/57/comments?t=Say%20%22hi%22%20%26"
                                                     "%20%3Cb%3E")
         self.assertNotIn(TOKEN, json.dumps(request))
         self.assertEqual(request["hook"]["id"], hook["id"])
         self.assertEqual(relay.stop(), 0)
+
+    def test_a_body_that_fills_to_nothing_is_shown_as_nothing(self):
+        sink = self.place.sink()
+        relay = self.place.relay()
+        hook = self.make(relay, sink, settings={"request_body": "{{ action.nothing }}"})
+        self.assertEqual(relay.send(action("failed"))[0], 202)
+        relation, = self.wait_for_requests(relay, hook, 1)
+        request = self.ask(relay, "GET", "/hook-requests/" + relation["id"])[2]
+        self.assertEqual(request["request_body"], {"raw": ""})
+        webhook, = relay.request("GET", "/v1/webhooks")[2]["items"]
+        delivery = relay.wait_for_delivery(webhook, lambda found: found["status"] == "delivered")
+        sent = delivery["attempts"][0]["request"]
+        self.assertEqual((sent["headers"]["Content-Length"], sent["body"]), ("0", ""))
+        self.assertNotIn(TOKEN, json.dumps(delivery))
+
+    def test_who_sees_a_log_sees_each_of_its_requests(self):
+        """Also of events that came by another name of the pipeline."""
+        sink = self.place.sink()
+        relay = self.place.relay()
+        hook = self.make(relay, sink)
+        self.assertEqual(relay.send(action("failed"))[0], 202)  # Of scheduler/33.
+        relation, = self.wait_for_requests(relay, hook, 1)
+        for source, status in (("pipeline/33", 200), ("pipeline/34", 404)):
+            token = relay.request("POST", "/v1/tokens", {
+                "name": source, "scopes": ["deliveries:read"], "sources": [source]})[2]["token"]
+            bearer = {"Authorization": "Bearer " + token}
+            for path in (f"/hooks/outgoing/{hook['id']}/requests",
+                         "/hook-requests/" + relation["id"]):
+                self.assertEqual(self.ask(relay, "GET", path, **bearer)[0], status, path)
 
     def test_only_what_the_hook_wants_is_sent(self):
         sink = self.place.sink()

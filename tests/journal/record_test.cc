@@ -196,6 +196,7 @@ OutcomeView full_outcome() {
   outcome.response_head = "HTTP/1.1 503 no\r\n\r\n";
   outcome.response_body = as_bytes("later");
   outcome.request_truncated = true;
+  outcome.request_made = true;
   outcome.request_body = as_bytes("made");
   return outcome;
 }
@@ -223,7 +224,34 @@ TEST(OutcomeCodec, BringsBackEveryMember) {
   EXPECT_EQ(read->response_head, outcome.response_head);
   EXPECT_EQ(as_text(read->response_body), as_text(outcome.response_body));
   EXPECT_EQ(read->request_truncated, outcome.request_truncated);
+  EXPECT_EQ(read->request_made, outcome.request_made);
   EXPECT_EQ(as_text(read->request_body), as_text(outcome.request_body));
+}
+
+TEST(OutcomeCodec, TellsAnEmptyBodyThatWasMadeFromTheEventsData) {
+  OutcomeView outcome = full_outcome();
+  outcome.request_body = {};
+  for (const bool made : {true, false}) {
+    outcome.request_made = made;
+    std::vector<std::byte> record;
+    encode_outcome(outcome, record);
+    const auto read = decode_outcome(record);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->request_made, made);
+    EXPECT_TRUE(read->request_body.empty());
+  }
+}
+
+// Goal: the bodies in journals from before the flag are still shown.
+TEST(OutcomeCodec, TakesARecordedBodyForMadeAlsoWithoutTheFlag) {
+  OutcomeView outcome = full_outcome();
+  outcome.request_made = false;
+  std::vector<std::byte> record;
+  encode_outcome(outcome, record);
+  const auto read = decode_outcome(record);
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(read->request_made);
+  EXPECT_EQ(as_text(read->request_body), "made");
 }
 
 // Goal: a code added to one of the enumerations without a number on disk fails here, not in use.

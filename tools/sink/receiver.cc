@@ -5,8 +5,11 @@
 #include "crypto/hex.h"
 #include "dialect/dialect.h"
 #include "http/serialiser.h"
+#include "http/syntax.h"
 
 #include <simdjson.h>
+
+#include <algorithm>
 
 namespace ringpost::sink {
 namespace {
@@ -33,15 +36,21 @@ std::string delivery_of(const http::Request& request) {
   return {};
 }
 
+bool is_content_type(const std::string& header) {
+  return http::equal_ignoring_case(std::string_view{header}.substr(0, header.find(':')),
+                                   "content-type");
+}
+
 std::string answer_text(const Options& options, uint16_t status) {
   std::string text = "HTTP/1.1 " + std::to_string(status) + " " +
                      std::string(http::reason_phrase(status)) + "\r\n";
   for (const std::string& header : options.answer_headers) text += header + "\r\n";
   if (status == 204 || status == 304) return text + "\r\n";
-  text +=
-      "Content-Type: text/plain\r\nContent-Length: " + std::to_string(options.answer_body.size()) +
-      "\r\n\r\n" + options.answer_body;
-  return text;
+  if (std::ranges::none_of(options.answer_headers, is_content_type)) {
+    text += "Content-Type: text/plain\r\n";
+  }
+  return text + "Content-Length: " + std::to_string(options.answer_body.size()) + "\r\n\r\n" +
+         options.answer_body;
 }
 
 }  // namespace

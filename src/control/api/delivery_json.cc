@@ -44,7 +44,7 @@ void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeVi
     // What is not recorded was the event's data; but a question, by OPTIONS, has no body.
     const bool is_question = head.method() == "OPTIONS";
     const Bytes sent =
-        is_question || !outcome.request_body.empty() ? outcome.request_body : parts.event.data;
+        is_question || outcome.request_made ? outcome.request_body : parts.event.data;
     json.member("body", as_text(sent)).member("truncated", outcome.request_truncated);
   } else {
     json.key("body").null();

@@ -82,7 +82,7 @@ class BuildkiteRenderer final : public Renderer {
     event_.assign(R"("event":)");
     append_json_string(event_, event.type);
     append_body(request.made_body, data, members, event_, sender_);
-    request.body = as_bytes(request.made_body);
+    request.send_made_body();
     return true;
   }
 

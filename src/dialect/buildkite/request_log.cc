@@ -57,7 +57,7 @@ void write_request(JsonWriter& json, const Webhook& webhook, const LoggedRequest
     return;
   }
   const Bytes body =
-      outcome.request_body.empty() ? request.delivery->event->view().data : outcome.request_body;
+      outcome.request_made ? outcome.request_body : request.delivery->event->view().data;
   json.begin_object().member("method", head.method());
   json.member("url", head.url(webhook.destination.tls)).key("headers");
   api::write_headers(json, head);

@@ -123,7 +123,7 @@ class CloudEventsRenderer final : public Renderer {
     if (tells) json.member("datacontenttype", type_of(event, content));
     write_data(json, event, content, body);
     json.end_object();
-    request.body = as_bytes(body);
+    request.send_made_body();
     finish_bare(request, facts, media_type);
   }
 

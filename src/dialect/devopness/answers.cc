@@ -9,7 +9,7 @@ namespace ringpost::dialect::devopness {
 http::Response refusal_response(const api::Problem& problem) {
   http::Response response;
   response.status = problem.status;
-  std::string sentence = problem.member.empty() ? "" : problem.member + ' ';
+  std::string sentence = problem.member.empty() ? "" : problem.member + ": ";
   sentence += problem.detail;
   JsonWriter json(response.body);
   json.begin_object().member("message", sentence);

@@ -422,6 +422,10 @@ Outcome set_destination(std::string_view url, Webhook& webhook) {
 std::optional<api::Problem> apply(const Hook& hook, Layout layout, Webhook& webhook) {
   if (auto problem = check_secret_members(hook)) return problem;
   if (!hook.incoming && hook.target_url.empty()) return invalid("target_url", "is required");
+  std::string source = source_of(hook);
+  if (hook.incoming && source.empty()) {
+    return invalid("pipeline_id", "is required, or resource_type and resource_id: what it starts");
+  }
   const auto compiled = compile(hook, layout);
   if (const auto* problem = std::get_if<api::Problem>(&compiled)) return *problem;
   const auto& url = std::get<CompiledHook>(compiled).target_url;
@@ -433,7 +437,7 @@ std::optional<api::Problem> apply(const Hook& hook, Layout layout, Webhook& webh
     return invalid("settings", "is longer than 65536 bytes");
   }
   static_assert(api::webhook_settings_bytes_max == 65536, "the sentence says so");
-  if (std::string source = source_of(hook); !source.empty()) webhook.sources = {std::move(source)};
+  if (!source.empty()) webhook.sources = {std::move(source)};
   if (hook.incoming) {
     webhook.state = subscription::WebhookState::disabled;
     webhook.state_reason = "an incoming hook sends nothing";

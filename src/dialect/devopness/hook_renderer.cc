@@ -152,7 +152,7 @@ class HookRenderer final : public Renderer {
       const auto objection = compiled_.body->fill(masked, request.logged_body);
       if (!objection.empty() || request.logged_body.empty()) request.logged_body = stars;
     }
-    request.body = as_bytes(request.made_body);
+    request.send_made_body();
     return std::nullopt;
   }
 

@@ -38,6 +38,7 @@ class Trigger {
         management_(management),
         webhook_(webhook),
         hook_(std::move(hook)),
+        source_(source_of(hook_)),
         // Both ids are known before the event is stored: the event names its own log entry.
         uid_(Ulid::mint(call.now, management.random())),
         request_id_(journal::delivery_id(uid_, webhook.number)) {}
@@ -60,6 +61,7 @@ class Trigger {
   Management& management_;
   const Webhook& webhook_;
   const Hook hook_;
+  const std::string source_;  ///< Not the webhook's, which the native API may make a pattern.
   const Ulid uid_;
   const Ulid request_id_;
   json::Document body_;
@@ -173,7 +175,7 @@ journal::EventView Trigger::event(std::string_view type, const std::string& data
   journal::EventView event;
   event.uid = uid_;
   event.organization = webhook_.organization;
-  event.source = webhook_.sources.front();
+  event.source = source_;
   event.type = type;
   event.data_content_type = "application/json";
   event.data = as_bytes(data);

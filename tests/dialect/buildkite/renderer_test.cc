@@ -100,7 +100,7 @@ TEST(BuildkiteRenderer, RelaysAWholeBodyByteForByte) {
   Rendered made;
   render(made, data, hook(TokenMode::token));
   EXPECT_EQ(made.body(), data);
-  EXPECT_FALSE(made.request.body_is_made());
+  EXPECT_FALSE(made.request.body_is_made);
 }
 
 TEST(BuildkiteRenderer, PutsEventInFrontAndSenderAtTheEnd) {

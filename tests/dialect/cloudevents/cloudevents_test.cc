@@ -71,7 +71,7 @@ TEST(CloudEventsRenderer, PutsAttributesAndDataIntoOneObject) {
   EXPECT_EQ(request.header("traceparent"), trace);
   EXPECT_EQ(request.header("X-Team"), "mobile");
   EXPECT_EQ(request.header("WebHook-Request-Origin"), "relay.example.org");
-  EXPECT_TRUE(request.request.body_is_made());
+  EXPECT_TRUE(request.request.body_is_made);
 }
 
 TEST(CloudEventsRenderer, PutsAttributesIntoHeadersAndSendsTheDataAsItIs) {
@@ -79,7 +79,7 @@ TEST(CloudEventsRenderer, PutsAttributesIntoHeadersAndSendsTheDataAsItIs) {
   request.event.subject = "caf\xc3\xa9 \"one\"";
   request.render(hook(binary));
   EXPECT_EQ(request.body(), build_finished);
-  EXPECT_FALSE(request.request.body_is_made());
+  EXPECT_FALSE(request.request.body_is_made);
   EXPECT_EQ(request.header("ce-specversion"), "1.0");
   EXPECT_EQ(request.header("ce-id"), "b-128");
   EXPECT_EQ(request.header("ce-source"), "app/c0ffee1234abcd56");

@@ -64,6 +64,14 @@ TEST(HookRenderer, SendsAnEmptyObjectWithoutABody) {
   EXPECT_EQ(sent.body(), "{}");
 }
 
+TEST(HookRenderer, SendsNothingWhereATextFillsToNothing) {
+  Sent sent;
+  sent.render(webhook_of(body_hook(R"("{{ action.nothing }}")")));
+  EXPECT_TRUE(sent.body().empty());
+  EXPECT_TRUE(sent.request.body_is_made);
+  EXPECT_NE(sent.head.find("Content-Length: 0\r\n"), std::string::npos) << sent.head;
+}
+
 TEST(HookRenderer, LetsTheHookReplaceWhatWeWouldWrite) {
   Sent sent;
   auto to = webhook_of(

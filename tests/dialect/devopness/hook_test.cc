@@ -304,6 +304,9 @@ TEST(HookSettings, AreRefusedWithTheirMember) {
       {R"({"target_url":"http://a.example/"})", "settings.target_url"},
       {R"({"target_url":"https://a.example:444/"})", "settings.target_url"},
       {R"({"trigger_when":{"events":["x"]}})", "settings.trigger_when.events.0"},
+      {R"({"type":"in"})", "settings.pipeline_id"},
+      {R"({"type":"in","resource_type":"server"})", "settings.pipeline_id"},
+      {R"({"type":"in","resource_type":"server","resource_id":7})", "(taken)"},
   };
   for (const auto& [settings, member] : cases) {
     auto webhook = native_webhook();

@@ -98,6 +98,14 @@ TEST(Signature, AgreesWithTheVector) {
   }
 }
 
+// Goal: whatever sources the native API gave the webhook, an event is of one source.
+TEST_F(TriggerTest, IsOfTheHooksOwnSource) {
+  make_hook();
+  management.stored.begin()->second.sources = {"app/*", "*"};
+  ASSERT_EQ(call().response.status, 200);
+  EXPECT_EQ(management.accepted.back()->view().source, "pipeline/33");
+}
+
 TEST(Signature, HoldsWithTheSecretBeforeWhileThatIsGood) {
   subscription::Webhook webhook;
   webhook.secret = "another";
@@ -205,7 +213,7 @@ TEST_F(TriggerTest, RefusesWhatItCannotRead) {
   }
   EXPECT_EQ(
       call("{}", "").response.body,
-      R"({"message":"v is required: the body has nothing at v","errors":{"v":["is required: the body has nothing at v"]}})");
+      R"({"message":"v: is required: the body has nothing at v","errors":{"v":["is required: the body has nothing at v"]}})");
   EXPECT_EQ(call(R"({"v":"7"})", "").response.status, 200);
 }
 

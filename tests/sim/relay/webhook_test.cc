@@ -123,5 +123,87 @@ TEST(RelayDelivery, IsMadeAgainUnderANewIdWhenAPersonAsks) {
   EXPECT_EQ(items[0].status, "delivered");
 }
 
+// Goal: a connection is used for what it was opened for. What is new in a webhook (its URL, the
+// headers with their keys) never goes to the endpoint of before, also if the change comes while an
+// attempt connects and another delivery has already brought it into use.
+TEST(RelayDelivery, ShowsTheEndpointOfBeforeNothingOfAChange) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SmallWorld small(seed);
+    HttpReceiver moved(small.world, address("10.0.0.3", 80));
+    const std::string hook = small.hook(R"(,"headers":{"X-Key":"old"},"concurrency_max":8)");
+    HttpProducer producer(small.world, {.to = RelayHarness::address});
+    for (int event = 0; event < 20; ++event) {
+      small.world.after(small.world.between({}, milliseconds{20}), [&producer, event] {
+        producer.post("/v1/events",
+                      event_json("e" + std::to_string(event), "app/one", "tick", "{}"),
+                      authorized("application/json"));
+      });
+    }
+    small.world.run_for(small.world.between({}, milliseconds{10}));
+    ASSERT_EQ(small.api
+                  .call("PATCH", "/v1/webhooks/" + hook,
+                        R"({"url":"http://10.0.0.3/moved","headers":{"X-Key":"new"}})")
+                  .status(),
+              200);
+    small.world.run_for(milliseconds{30});
+    ASSERT_TRUE(small.settle()) << "seed " << seed;
+    for (const Request& request : small.receiver.requests()) {
+      EXPECT_EQ(request.header("Host"), "10.0.0.2") << "seed " << seed;
+      EXPECT_EQ(request.header("X-Key"), "old") << "seed " << seed;
+    }
+    for (const Request& request : moved.requests()) {
+      EXPECT_EQ(request.header("Host"), "10.0.0.3") << "seed " << seed;
+      EXPECT_EQ(request.header("X-Key"), "new") << "seed " << seed;
+    }
+    EXPECT_EQ(small.receiver.requests().size() + moved.requests().size(), 20u);
+  }
+}
+
+/// A member of the object that a dialect's API answered with; for texts without escapes.
+std::string text_member(const std::string& json, const std::string& name) {
+  const std::string before = "\"" + name + "\":\"";
+  const size_t begin = json.find(before);
+  if (begin == std::string::npos) return {};
+  return json.substr(begin + before.size(),
+                     json.find('"', begin + before.size()) - begin - before.size());
+}
+
+// Goal: what was sent is masked as it was made. A hook that was changed while its receiver took its
+// time no longer knows which of the headers that went out showed its secret.
+TEST(RelayDelivery, IsMaskedAsItWasMadeWhenTheWebhookChangesMeanwhile) {
+  SmallWorld small;
+  small.answer = [](const Request& request) {
+    return Answer{.delay = request.number == 0 ? seconds{5} : seconds{0}};
+  };
+  const std::string body =
+      R"({"name":"slow","target_url":"http://10.0.0.2/hook","trigger_when":{"events":)"
+      R"(["action.status_changed"]},"settings":{"request_headers":[{"name":"X-Own","value":)";
+  const auto created =
+      small.api.call("POST", "/pipelines/33/hooks/outgoing", body + R"("{{ hook.secret }}"}]}})");
+  ASSERT_EQ(created.status(), 201) << created.body;
+  const std::string id = text_member(created.body, "id");
+  const std::string secret = text_member(created.body, "secret");
+  const auto post = [&](const char* event) {
+    return small.api.post_event(event, "pipeline/33", "action.completed",
+                                R"({"action":{"id":1,"pipeline_id":33,"status":"completed"}})");
+  };
+  ASSERT_EQ(post("first"), 202);
+  ASSERT_TRUE(small.run_until_requests(1));
+  EXPECT_EQ(small.receiver.requests()[0].header("X-Own"), secret);
+  const auto changed =
+      small.api.call("PUT", "/hooks/outgoing/" + id,
+                     R"({"id":")" + id + "\"," + body.substr(1) + R"("plain"}]}})");
+  ASSERT_EQ(changed.status(), 204) << changed.body;
+  ASSERT_EQ(post("second"), 202);
+  ASSERT_TRUE(small.settle());
+  const std::string log = small.api.call("GET", "/hooks/outgoing/" + id + "/requests").body;
+  const auto first = log.rfind("\"id\":\"");
+  ASSERT_NE(first, std::string::npos);
+  const std::string request = log.substr(first + 6, 36);
+  const std::string shown = small.api.call("GET", "/hook-requests/" + request).body;
+  EXPECT_NE(shown.find(R"("X-Own":"*****")"), std::string::npos) << shown;
+  EXPECT_EQ(shown.find(secret), std::string::npos) << shown;
+}
+
 }  // namespace
 }  // namespace ringpost::sim
