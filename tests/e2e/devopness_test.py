@@ -89,6 +89,7 @@ class Hooks(unittest.TestCase):
         sink.wait_for(r'^ +\{"body":"shop is in-progress"\}$')
         self.assertFalse([line for line in sink.lines if line.startswith("  ringpost-")], sink.lines)
 
+        relay.wait_until_settled()
         relation, = self.wait_for_requests(relay, hook, 1)
         self.assertEqual((relation["hook_id"], relation["action_id"], relation["retry_of"]),
                          (hook["id"], 8801, None))
@@ -110,11 +111,11 @@ class Hooks(unittest.TestCase):
         relay = self.place.relay()
         hook = self.make(relay, sink, settings={"request_body": "{{ action.nothing }}"})
         self.assertEqual(relay.send(action("failed"))[0], 202)
+        webhook, = relay.request("GET", "/v1/webhooks")[2]["items"]
+        delivery = relay.wait_for_delivery(webhook, lambda found: found["status"] == "delivered")
         relation, = self.wait_for_requests(relay, hook, 1)
         request = self.ask(relay, "GET", "/hook-requests/" + relation["id"])[2]
         self.assertEqual(request["request_body"], {"raw": ""})
-        webhook, = relay.request("GET", "/v1/webhooks")[2]["items"]
-        delivery = relay.wait_for_delivery(webhook, lambda found: found["status"] == "delivered")
         sent = delivery["attempts"][0]["request"]
         self.assertEqual((sent["headers"]["Content-Length"], sent["body"]), ("0", ""))
         self.assertNotIn(TOKEN, json.dumps(delivery))
