@@ -19,7 +19,7 @@ namespace {
 struct Reading {
   Webhook& webhook;
   const WebhookChecks& checks;
-  const Webhook defaults;
+  const Webhook& defaults;
   bool creates = false;
 };
 
@@ -336,7 +336,8 @@ Outcome read_member(Reading& reading, std::string_view name, dom::element value)
 }
 
 Outcome read_dialect(dom::object body, const dialect::Dialect*& chosen) {
-  chosen = dialect::find(Webhook{}.dialect);
+  const Webhook unsaid;
+  chosen = dialect::find(unsaid.dialect);
   dom::element value;
   if (body.at_key("dialect").get(value) != simdjson::SUCCESS) return std::nullopt;
   std::string text;
@@ -386,9 +387,10 @@ std::optional<Problem> create_webhook(dom::object body, const WebhookChecks& che
   const dialect::Dialect* chosen = nullptr;
   if (auto problem = read_dialect(body, chosen)) return problem;
   std::string organization = std::move(webhook.organization);
-  webhook = chosen->defaults();
+  const Webhook defaults = chosen->defaults();
+  webhook = defaults;
   webhook.organization = std::move(organization);
-  Reading reading{webhook, checks, chosen->defaults(), true};
+  Reading reading{webhook, checks, defaults, true};
   if (auto problem = read_members(reading, body)) return problem;
   if (webhook.destination.url.empty()) return invalid("url", "is required");
   if (auto problem = read_settings(reading, body)) return problem;  // May mint another kind.
@@ -398,7 +400,8 @@ std::optional<Problem> create_webhook(dom::object body, const WebhookChecks& che
 
 std::optional<Problem> patch_webhook(dom::object body, const WebhookChecks& checks,
                                      Webhook& webhook) {
-  Reading reading{webhook, checks, dialect::of(webhook).defaults(), false};
+  const Webhook defaults = dialect::of(webhook).defaults();
+  Reading reading{webhook, checks, defaults, false};
   if (auto problem = read_members(reading, body)) return problem;
   return read_settings(reading, body);
 }
