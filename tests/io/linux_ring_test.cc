@@ -225,14 +225,19 @@ TEST_F(LinuxRingTest, SharesNoPortThatMustBeFree) {
   close_now(*fourth);
 }
 
+// Method: several ports, since another program may have one of them over IPv4 alone.
 TEST_F(LinuxRingTest, KeepsTheTwoAnyAddressesApart) {
-  const Socket ipv6 = ring_->listen(Address::parse("[::]:0").value(), {}).value();
-  Address address = Address::parse("0.0.0.0:0").value();
-  address.port = ring_->local_address(ipv6)->port;
-  const auto ipv4 = ring_->listen(address, {.reuse_port = false});
-  ASSERT_TRUE(ipv4);
-  close_now(ipv6);
-  close_now(*ipv4);
+  bool apart = false;
+  for (int tries = 0; tries < 20 && !apart; ++tries) {
+    const Socket ipv6 = ring_->listen(Address::parse("[::]:0").value(), {}).value();
+    Address address = Address::parse("0.0.0.0:0").value();
+    address.port = ring_->local_address(ipv6)->port;
+    const auto ipv4 = ring_->listen(address, {.reuse_port = false});
+    apart = ipv4.has_value();
+    close_now(ipv6);
+    if (ipv4) close_now(*ipv4);
+  }
+  EXPECT_TRUE(apart);
 }
 
 // --- shortages --------------------------------------------------------------------------------
