@@ -26,17 +26,33 @@ Connection::Connection(Dispatcher& dispatcher, Endpoint& endpoint)
 void Connection::begin(const Attempt& attempt) {
   RINGPOST_ASSERT(step_ == Step::fresh || step_ == Step::idle);
   attempt_ = attempt;
-  Duration left = attempt.deadline - dispatcher_.ring().now();
   if (step_ == Step::fresh) {
-    const Duration connect = attempt.delivery->target->dialect->connect_time();
-    if (connect > Duration::zero()) left = std::min(left, connect);
+    allow(connect_time());
+    return resolve();
   }
-  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
-  if (step_ == Step::fresh) return resolve();
+  allow(answer_time());
   idle_link.unlink();
   reused_ = true;
   dispatcher_.counters().add(Counter::connections_reused);
   proceed();
+}
+
+/// Ends the attempt after `time`, and at its deadline in any case.
+void Connection::allow(Duration time) {
+  const Duration left = attempt_.deadline - dispatcher_.ring().now();
+  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, std::min(left, time));
+}
+
+Duration Connection::connect_time() const {
+  const Duration whole = attempt_.deadline - attempt_.started;
+  const Duration connect = attempt_.delivery->target->dialect->connect_time();
+  return connect > Duration::zero() ? std::min(connect, whole) : whole;
+}
+
+Duration Connection::answer_time() const {
+  const Duration whole = attempt_.deadline - attempt_.started;
+  const Duration connect = connect_time();
+  return connect < whole ? whole - connect : whole;
 }
 
 // --- resolve
@@ -89,8 +105,7 @@ void Connection::on_stream_open() {
     dispatcher_.counters().add(Counter::tls_handshakes);
     if (stream_.tls_resumed()) dispatcher_.counters().add(Counter::tls_resumptions);
   }
-  const Duration left = attempt_.deadline - dispatcher_.ring().now();
-  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
+  allow(answer_time());
   proceed();
 }
 

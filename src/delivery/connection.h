@@ -45,7 +45,8 @@ struct AttemptResult {
 ///
 /// resolve ─> connect (and handshake) ─> idle ⟲ (ask ─>) exchange ─> idle … ─> closing
 /// Any step may fail: the attempt is settled, the connection closes. The attempt's deadline runs
-/// over all steps together; resolve and connect may have less (Dialect::connect_time).
+/// over all steps together; where the dialect has a `connect_time`, connecting may take that and
+/// what follows the rest of the attempt's time, however soon the connection stood.
 class Connection final : public net::StreamOwner {
  public:
   enum class Step : uint8_t { fresh, resolve, connect, idle, ask, exchange, closing };
@@ -67,6 +68,9 @@ class Connection final : public net::StreamOwner {
   ListLink member_link;  ///< In the dispatcher's list of all connections.
 
  private:
+  void allow(Duration time);
+  Duration connect_time() const;
+  Duration answer_time() const;
   void resolve();
   void on_resolved();
   void connect_next();

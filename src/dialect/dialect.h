@@ -81,7 +81,8 @@ class Dialect {
   virtual std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook) const = 0;
   /// Whether an answer with this status (not 2xx, not 410) is worth another attempt.
   virtual bool retries_status(uint16_t http_status) const;
-  /// The part of an attempt's time that connecting may take, TLS included; zero: all of it.
+  /// The part of an attempt's time that is for connecting, TLS included, and not for the answer;
+  /// zero: the two share all of it.
   virtual Duration connect_time() const { return {}; }
   /// Whether a receiver has to agree first (CloudEvents' abuse protection).
   virtual bool asks_first(const subscription::Webhook& webhook) const;

@@ -352,18 +352,28 @@ TEST_F(DispatcherTest, GivesConnectingNoMoreThanTheDialectSays) {
   EXPECT_LE(end.at - begun, milliseconds{3100});
 }
 
-TEST_F(DispatcherTest, GivesAnAnswerWhatConnectingLeft) {
+// Goal: connecting's part is not added to the answer's. Method: a receiver that answers just before
+// the answer's 17 of 20 seconds end, then one that never does, over a new connection and a kept
+// one.
+TEST_F(DispatcherTest, GivesAnAnswerItsOwnPartOfTheTime) {
   Webhook webhook = make(1);
   webhook.timeout_ms = 20'000;
   put(webhook);
-  answer_ = [](const Request&) { return Answer{.delay = seconds{10}}; };
+  const auto expect_late = [&] {
+    const Instant begun = world_.now();
+    const Noted end = deliver(1);
+    ASSERT_TRUE(end.error);
+    EXPECT_EQ(end.error->code, Errc::timed_out);
+    EXPECT_GE(end.at - begun, seconds{17});
+    EXPECT_LE(end.at - begun, milliseconds{17'100});
+  };
+  answer_ = [](const Request&) { return Answer{.way = Answer::Way::never}; };
+  expect_late();
+  answer_ = [](const Request&) { return Answer{.delay = milliseconds{16'500}}; };
   EXPECT_EQ(deliver(1).status, DeliveryStatus::delivered);
   answer_ = [](const Request&) { return Answer{.way = Answer::Way::never}; };
-  const Instant begun = world_.now();
-  const Noted end = deliver(1);
-  EXPECT_EQ(end.error->code, Errc::timed_out);
-  EXPECT_GE(end.at - begun, seconds{20});
-  EXPECT_LE(end.at - begun, milliseconds{20'100});
+  expect_late();
+  EXPECT_EQ(receiver_.connection_count(), 2u);
 }
 
 TEST_F(DispatcherTest, KeepsTheWholeDeadlineBelowTheConnectTime) {
