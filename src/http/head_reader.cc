@@ -11,6 +11,7 @@ namespace ringpost::http {
 std::string_view describe(HeadFault fault) {
   switch (fault) {
     case HeadFault::none: return "no fault";
+    case HeadFault::binary: return "what came is not HTTP (TLS, where there is none?)";
     case HeadFault::first_line_too_long: return "the first line is too long";
     case HeadFault::line_too_long: return "a header line is too long";
     case HeadFault::headers_too_many: return "there are too many header lines";
@@ -22,6 +23,14 @@ std::string_view describe(HeadFault fault) {
   }
   RINGPOST_UNREACHABLE();
 }
+
+namespace {
+
+bool begins_no_line(char byte) {
+  return static_cast<uint8_t>(byte) < 0x20 && byte != '\r' && byte != '\n' && byte != '\t';
+}
+
+}  // namespace
 
 void HeadReader::begin_piece(Bytes bytes) {
   RINGPOST_ASSERT(fault_ == HeadFault::none);
@@ -39,6 +48,10 @@ void HeadReader::begin_piece(Bytes bytes) {
 }
 
 HeadReader::Progress HeadReader::next() {
+  // Whoever begins so (a TLS hello, at a port without TLS) may never send a line feed.
+  if (lines_ == 0 && cursor_ < view_.size() && begins_no_line(view_[cursor_])) {
+    return fail(HeadFault::binary);
+  }
   if (scanned_ < view_.size()) {
     const char* from = view_.data() + scanned_;
     const void* found = std::memchr(from, '\n', view_.size() - scanned_);

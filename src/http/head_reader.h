@@ -23,6 +23,7 @@ struct HeadLimits {
 
 enum class HeadFault : uint8_t {
   none,
+  binary,  ///< The first byte is a control byte: TLS, for example.
   first_line_too_long,
   line_too_long,
   headers_too_many,
@@ -59,6 +60,10 @@ class HeadReader {
   std::string_view line() const { return line_; }
   /// Whether `line()` is the first line, the one that is no header.
   bool first_line() const { return lines_ == 1; }
+  /// After `first_line_too_long`: the line's first `first_line_bytes_max` bytes.
+  std::string_view cut_first_line() const {
+    return view_.substr(cursor_, limits_.first_line_bytes_max);
+  }
   /// The whole head, with the empty line at its end. Valid until the next call, as long as the
   /// piece is.
   std::string_view head() const { return view_.substr(head_start_, cursor_ - head_start_); }

@@ -149,6 +149,7 @@ RequestParser::Progress RequestParser::feed_head(Bytes bytes, size_t& consumed) 
       case HeadReader::Progress::failed: {
         const HeadFault fault = head_reader_.fault();
         const bool line = fault == HeadFault::first_line_too_long;
+        if (line) read_path_of_cut_line(head_reader_.cut_first_line());
         const bool size = fault == HeadFault::line_too_long ||
                           fault == HeadFault::headers_too_many ||
                           fault == HeadFault::headers_too_large;
@@ -229,21 +230,30 @@ bool RequestParser::read_request_line(std::string_view line) {
     return refuse(400, "the request line does not end with an HTTP version");
   }
   http_1_0_ = version == "HTTP/1.0";
+  auto target = parse_target(line.substr(first + 1, second - first - 1));
+  if (const auto* problem = std::get_if<TargetProblem>(&target)) {
+    return refuse(400, problem->reason);
+  }
+  request_.target = line.substr(first + 1, second - first - 1);
+  request_.path = std::move(std::get<Target>(target).path);
+  request_.query = std::move(std::get<Target>(target).query);
   if (std::ranges::find(methods, method) == methods.end()) {
     const bool upper = is_token(method) && std::ranges::none_of(method, [](char byte) {
                          return byte >= 'a' && byte <= 'z';
                        });
     return refuse(upper ? 501 : 400, "the request method is not known");
   }
-  auto target = parse_target(line.substr(first + 1, second - first - 1));
-  if (const auto* problem = std::get_if<TargetProblem>(&target)) {
-    return refuse(400, problem->reason);
-  }
   request_.method = method;
-  request_.target = line.substr(first + 1, second - first - 1);
-  request_.path = std::move(std::get<Target>(target).path);
-  request_.query = std::move(std::get<Target>(target).query);
   return true;
+}
+
+/// Whose API the request was meant for shows in the first segments of its path.
+void RequestParser::read_path_of_cut_line(std::string_view line) {
+  const size_t first = line.find(' ');
+  if (first == std::string_view::npos) return;
+  const std::string_view rest = line.substr(first + 1);
+  auto target = parse_target(rest.substr(0, rest.find_first_of("? ")));
+  if (auto* found = std::get_if<Target>(&target)) request_.path = std::move(found->path);
 }
 
 bool RequestParser::read_head(std::string_view head) {

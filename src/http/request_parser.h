@@ -53,7 +53,8 @@ class RequestParser {
   Progress accept_body(uint64_t body_bytes_max);
 
   /// From `head_complete`: the request, without its body before `complete`. Before, and after a
-  /// failure: what could be read of it; without a request line its path is empty.
+  /// failure: what could be read of it; without a readable target its path is empty. Of a line that
+  /// was too long it is what stands within the limit.
   const Request& request() const { return request_; }
   /// After `complete`: the request; the parser is then ready for the next one.
   Request take_request();
@@ -79,6 +80,7 @@ class RequestParser {
   Progress feed_body(Bytes bytes, size_t& consumed);
   bool read_line(std::string_view line);
   bool read_request_line(std::string_view line);
+  void read_path_of_cut_line(std::string_view line);
   bool read_head(std::string_view head);
   bool read_connection();
   bool read_host();

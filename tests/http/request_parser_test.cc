@@ -183,6 +183,12 @@ std::string request_line_of(size_t bytes) {
   return "GET /" + std::string(bytes - frame.size(), 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n";
 }
 
+TEST(RequestParser, RefusesATlsHelloAtItsFirstByte) {
+  EXPECT_EQ(refusal_of("\x16"), 400);
+  EXPECT_EQ(refusal_of(std::string("\x16\x03\x01\x02\x00\x01", 6)), 400);
+  EXPECT_EQ(refusal_of("\r\n\x16"), 400);
+}
+
 TEST(RequestParser, LimitsTheRequestLine) {
   EXPECT_EQ(refusal_of(request_line_of(8192)), 0);
   EXPECT_EQ(refusal_of(request_line_of(8193)), 414);

@@ -255,6 +255,10 @@ TEST_F(ServerTest, AsksTheBackendForTheWordsOfARefusalByItsPath) {
       {"GET /e/%66 HTTP/1.1\r\nHost: x\r\nA: " + std::string(9000, 'a') + "\r\n\r\n", "/e/f"},
       {"POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", "/e"},
       {"POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "/e"},
+      {"BREW /e HTTP/1.1\r\nHost: x\r\n\r\n", "/e"},
+      {"GET /e%2Df?" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n", "/e-f"},
+      {"GET /e/" + std::string(9000, 'a'), "/e/" + std::string(8192 - 7, 'a')},
+      {std::string(9000, 'a'), ""},
   };
   for (const auto& [bytes, path] : cases) {
     const std::string answer = ask(connect(), bytes);
