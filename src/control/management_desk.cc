@@ -187,7 +187,7 @@ std::optional<Problem> ManagementDesk::accept(EventView event, const Webhook* lo
   if (event.organization.empty()) event.organization = call_->organization;
   if (!may_touch(event.source)) return beyond_token();
   std::vector<const Webhook*> webhooks;
-  matcher_.match(parts_.table.current(), event, webhooks);
+  matcher_.match(parts_.table.current(), event, nullptr, webhooks);
   std::vector<uint32_t> numbers;
   for (const Webhook* webhook : webhooks) numbers.push_back(webhook->number);
   if (logged_at != nullptr) {
@@ -204,7 +204,7 @@ void ManagementDesk::notify(const Webhook& webhook, EventView event) {
   parts_.publisher.send_when_seen(
       owner_of(webhook),
       Redeliver{.ticket = 0,
-                .event = encode_for(event, webhook.number, call_->now, parts_.random)});
+                 .event = encode_for(event, webhook.number, call_->now, parts_.random)});
 }
 
 // --- logins -------------------------------------------------------------------------------------

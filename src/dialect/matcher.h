@@ -15,8 +15,11 @@ class Matcher {
  public:
   /// Appends the active webhooks that want the event, each once, by rising number. `event` needs
   /// its organization, source, type, branch, extensions and data.
+  /// @param sender  whose event it is; null: the relay's own. What the data calls the event's
+  /// source
+  ///                counts only where the sender may send events of a source of that name.
   void match(const subscription::Snapshot& snapshot, const journal::EventView& event,
-             std::vector<const subscription::Webhook*>& out);
+             const subscription::Token* sender, std::vector<const subscription::Webhook*>& out);
 
  private:
   json::Document data_;

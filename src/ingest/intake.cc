@@ -123,7 +123,7 @@ std::optional<http::Problem> Intake::accept(http::RequestHandle handle,
   PendingRequest pending{.handle = handle, .received_at = parts_.ring.now()};
   for (size_t index = 0; index < views_.size(); ++index) {
     views_[index].organization = token->organization;
-    if (auto problem = take(index, snapshot, pending)) {
+    if (auto problem = take(index, *token, snapshot, pending)) {
       abandon_fresh();
       return problem;
     }
@@ -163,7 +163,8 @@ std::optional<http::Problem> Intake::admit(uint32_t count, uint64_t bytes) const
 }
 
 /// Sorts one event of `views_` into fresh ones and duplicates, or says why the request is refused.
-std::optional<http::Problem> Intake::take(size_t index, const subscription::Snapshot& snapshot,
+std::optional<http::Problem> Intake::take(size_t index, const subscription::Token& token,
+                                          const subscription::Snapshot& snapshot,
                                           PendingRequest& pending) {
   journal::EventView& view = views_[index];
   std::optional<IdempotencyKey> key;
@@ -182,7 +183,7 @@ std::optional<http::Problem> Intake::take(size_t index, const subscription::Snap
         return std::nullopt;
     }
   }
-  fresh_.push_back({encode(view, snapshot), key});
+  fresh_.push_back({encode(view, token, snapshot), key});
   ++pending.accepted;
   return std::nullopt;
 }
@@ -196,7 +197,8 @@ Refusal Intake::id_conflict(size_t index) const {
           parser_.line_of(index), "id"};
 }
 
-journal::EventRef Intake::encode(journal::EventView& view, const subscription::Snapshot& snapshot) {
+journal::EventRef Intake::encode(journal::EventView& view, const subscription::Token& token,
+                                 const subscription::Snapshot& snapshot) {
   view.uid = Ulid::mint(parts_.ring.wall_now(), parts_.ring.random());
   view.accepted_at = parts_.ring.wall_now();
   char minted[Ulid::text_size];
@@ -205,7 +207,7 @@ journal::EventRef Intake::encode(journal::EventView& view, const subscription::S
     view.id = {minted, sizeof minted};
   }
   webhooks_.clear();
-  matcher_.match(snapshot, view, webhooks_);
+  matcher_.match(snapshot, view, &token, webhooks_);
   webhook_numbers_.resize(webhooks_.size() * sizeof(uint32_t));
   for (size_t index = 0; index < webhooks_.size(); ++index) {
     store_le(&webhook_numbers_[index * sizeof(uint32_t)], webhooks_[index]->number);
@@ -282,7 +284,8 @@ void Intake::on_storage_failed(const Error& error) {
   for (PendingRequest& request : std::exchange(requests_, {})) parts_.answers.drop(request.handle);
   for (PendingEvent& event : std::exchange(events_, {})) {
     if (event.key) parts_.window.abandon(*event.key);
-    if (event.ticket) parts_.sink.on_redelivery_done(*event.ticket, event.event->view().uid, error);
+    if (event.ticket)
+      parts_.sink.on_redelivery_done(*event.ticket, event.event->view().uid, error);
   }
 }
 

@@ -57,7 +57,7 @@ class IntakeSink {
   /// The end of `append_redelivery`: nothing, after its on_event_durable; or why it was not stored
   /// (after a storage failure: why nobody knows).
   virtual void on_redelivery_done(uint64_t ticket, const Ulid& event_uid,
-                                  std::optional<Error> error) = 0;
+                                    std::optional<Error> error) = 0;
 };
 
 /// `POST /v1/events` on one shard: from a whole request to its answer.
@@ -148,10 +148,12 @@ class Intake {
   std::optional<http::Problem> refuse_sources(const http::Request& request,
                                               const subscription::Token& token) const;
   std::optional<http::Problem> admit(uint32_t count, uint64_t bytes) const;
-  std::optional<http::Problem> take(size_t index, const subscription::Snapshot& snapshot,
+  std::optional<http::Problem> take(size_t index, const subscription::Token& token,
+                                    const subscription::Snapshot& snapshot,
                                     PendingRequest& pending);
   Refusal id_conflict(size_t index) const;
-  journal::EventRef encode(journal::EventView& view, const subscription::Snapshot& snapshot);
+  journal::EventRef encode(journal::EventView& view, const subscription::Token& token,
+                           const subscription::Snapshot& snapshot);
   void append_all(PendingRequest&& pending);
   void abandon_fresh();
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace ringpost::subscription {
@@ -37,6 +38,9 @@ class EventFacts {
 
   std::string_view source() const { return attributes_.source; }
   std::string_view type() const { return attributes_.type; }
+  /// Other names of the source, out of the data, as far as who sent the event may use them.
+  std::span<const std::string> other_names() const { return other_names_; }
+  void set_other_names(std::span<const std::string> names) { other_names_ = names; }
   json::Document& data() const { return data_; }
 
   /// Valid until the next question; empty if the event has none.
@@ -52,6 +56,7 @@ class EventFacts {
   json::Document& data_;
   json::Document& extensions_;
   const RoutingPaths routing_;
+  std::span<const std::string> other_names_;
 };
 
 /// What a webhook asks of an event beyond source and type, prepared when the webhook was made or

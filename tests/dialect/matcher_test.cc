@@ -31,7 +31,8 @@ Webhook of_source(const std::string& source) {
   return webhook;
 }
 
-bool gets(const Webhook& webhook, std::string_view type, std::string_view data) {
+bool gets(const Webhook& webhook, std::string_view type, std::string_view data,
+          const subscription::Token* sender = nullptr) {
   subscription::SubscriptionTable table(1, HashKey{});
   table.put(webhook);
   table.publish();
@@ -42,7 +43,7 @@ bool gets(const Webhook& webhook, std::string_view type, std::string_view data) 
   event.data = as_bytes(data);
   Matcher matcher;
   std::vector<const Webhook*> found;
-  matcher.match(table.current(), event, found);
+  matcher.match(table.current(), event, sender, found);
   return !found.empty();
 }
 
@@ -58,6 +59,20 @@ TEST(Matcher, FindsTheOnlyWebhookByAnotherNameOfTheSource) {
     EXPECT_FALSE(gets(of_source(name), "build.finished", build)) << name;
   }
   EXPECT_FALSE(gets(of_source("pipeline/app"), "build/finished", build)) << "a type of others";
+}
+
+TEST(Matcher, UsesOnlyThoseOtherNamesThatTheSenderMayUse) {
+  const char* const uuid = "pipeline/018f6b1e-aaaa-4abc-8def-00000000000a";
+  subscription::Token sender;
+  EXPECT_TRUE(gets(of_source("pipeline/app"), "build.finished", build, &sender)) << "unrestricted";
+  sender.sources = {"ci/main"};
+  EXPECT_TRUE(gets(of_source("ci/main"), "build.finished", build, &sender));
+  EXPECT_TRUE(gets(of_source("*"), "build.finished", build, &sender));
+  EXPECT_FALSE(gets(of_source("pipeline/app"), "build.finished", build, &sender));
+  EXPECT_FALSE(gets(of_source("resource/server/7"), "action.failed", action, &sender));
+  sender.sources = {"ci/main", uuid};
+  EXPECT_TRUE(gets(of_source(uuid), "build.finished", build, &sender));
+  EXPECT_FALSE(gets(of_source("pipeline/app"), "build.finished", build, &sender));
 }
 
 TEST(Matcher, LooksAtNoDataForNamesThatNoDialectAdds) {

@@ -64,10 +64,14 @@ class ScopeRule final : public EventRule {
     return id && std::ranges::binary_search(ids_, *id);
   }
 
-  bool wants_pipeline(const EventFacts& event) const {
-    if (holds(text_at(event, paths().pipeline_id))) return true;
-    const std::string_view source = event.source();
+  bool is_of_pipeline(std::string_view source) const {
     return source.starts_with(pipeline_kind) && holds(source.substr(pipeline_kind.size()));
+  }
+
+  bool wants_pipeline(const EventFacts& event) const {
+    return is_of_pipeline(event.source()) ||
+           std::ranges::any_of(event.other_names(),
+                               [this](const std::string& name) { return is_of_pipeline(name); });
   }
 
   bool wants_team(const EventFacts& event) const {
