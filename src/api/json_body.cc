@@ -22,16 +22,25 @@ std::optional<std::string_view> twice(dom::object object) {
   return *found;
 }
 
-std::optional<Problem> refuse_duplicates(dom::object root) {
-  const auto refuse = [](std::string_view name) {
-    return refusal(400, "the body names a member twice", name);
+/// Where in `value` an object names a member twice, as `a.b[2].c`. Goes at most `depth_max` deep.
+std::optional<std::string> find_twice(dom::element value) {
+  const auto at = [](std::string outer, const std::string& inner) {
+    return outer.append(inner.front() == '[' ? "" : ".").append(inner);
   };
-  if (const auto name = twice(root)) return refuse(*name);
-  for (const auto [outer, value] : root) {
-    dom::object inner;
-    if (value.get(inner) != simdjson::SUCCESS) continue;
-    if (const auto name = twice(inner))
-      return refuse(std::string{outer} + "." + std::string{*name});
+  dom::array array;
+  if (value.get(array) == simdjson::SUCCESS) {
+    size_t index = 0;
+    for (const dom::element item : array) {
+      if (const auto inner = find_twice(item)) return at("[" + std::to_string(index) + "]", *inner);
+      ++index;
+    }
+    return std::nullopt;
+  }
+  dom::object object;
+  if (value.get(object) != simdjson::SUCCESS) return std::nullopt;
+  if (const auto name = twice(object)) return std::string{*name};
+  for (const auto [name, member] : object) {
+    if (const auto inner = find_twice(member)) return at(std::string{name}, *inner);
   }
   return std::nullopt;
 }
@@ -48,7 +57,10 @@ std::optional<Problem> JsonBody::parse(std::string_view body) {
     return malformed(simdjson::error_message(error));
   }
   if (element.get(root_) != simdjson::SUCCESS) return malformed("it holds another kind of value");
-  return refuse_duplicates(root_);
+  if (const auto place = find_twice(element)) {
+    return refusal(400, "the body names a member twice", *place);
+  }
+  return std::nullopt;
 }
 
 std::optional<Problem> JsonBody::parse_optional(std::string_view body) {

@@ -13,8 +13,8 @@
 namespace ringpost::api {
 
 /// A request's body as one JSON object, read once and strictly: all of it is valid JSON of bounded
-/// depth, and no object at the two upper levels names a member twice (what can be read in two ways
-/// is refused, reliability rule 6).
+/// depth, and no object in it names a member twice (what can be read in two ways is refused,
+/// reliability rule 6).
 class JsonBody {
  public:
   static constexpr size_t depth_max = 64;

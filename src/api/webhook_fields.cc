@@ -1,5 +1,6 @@
 #include "api/webhook_fields.h"
 
+#include "api/json_body.h"
 #include "http/syntax.h"
 #include "http/url.h"
 
@@ -63,6 +64,16 @@ std::optional<Problem> check_header(std::string_view member, std::string_view na
     return invalid(member, "has a value that begins or ends with a space");
   }
   return std::nullopt;
+}
+
+std::optional<Problem> check_names_differ(std::string_view member, simdjson::dom::object headers) {
+  std::vector<std::string> names = member_names(headers);
+  for (std::string& name : names) std::ranges::transform(name, name.begin(), http::to_lower);
+  std::ranges::sort(names);
+  const auto found = std::ranges::adjacent_find(names);
+  if (found == names.end()) return std::nullopt;
+  return invalid(std::string{member} + "." + found->substr(0, webhook_header_name_bytes_max),
+                 "is there twice (names of headers do not differ by case)");
 }
 
 std::optional<Problem> check_headers(std::string_view member, const Headers& headers) {

@@ -3,6 +3,8 @@
 #include "api/problem.h"
 #include "subscription/webhook.h"
 
+#include <simdjson.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -47,6 +49,9 @@ std::optional<Problem> check_header_name(std::string_view member, std::string_vi
 /// bytes, and none of the names that frame the message. A dialect refuses more (writes_header).
 std::optional<Problem> check_header(std::string_view member, std::string_view name,
                                     std::string_view value);
+/// What is wrong if two members are the same header: names of headers do not differ by case.
+std::optional<Problem> check_names_differ(std::string_view member, simdjson::dom::object headers);
+
 /// Whether the headers are few and small enough together.
 std::optional<Problem> check_headers(std::string_view member, const Headers& headers);
 

@@ -166,8 +166,6 @@ Outcome merge_header(Reading& reading, std::string_view name, dom::element value
   }
   if (found == headers.end()) {
     headers.emplace_back(name, std::move(text));
-  } else if (reading.creates) {
-    return invalid(member, "is there twice (names of headers do not differ by case)");
   } else {
     *found = {std::string{name}, std::move(text)};
   }
@@ -177,6 +175,7 @@ Outcome merge_header(Reading& reading, std::string_view name, dom::element value
 Outcome read_headers(Reading& reading, dom::element value) {
   dom::object object;
   if (auto problem = read_object(value, "headers", object)) return problem;
+  if (auto problem = api::check_names_differ("headers", object)) return problem;
   Headers headers = reading.webhook.headers;
   for (const auto [name, content] : object) {
     if (auto problem = merge_header(reading, name, content, headers)) return problem;

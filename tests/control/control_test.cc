@@ -772,7 +772,8 @@ TEST_F(ControlTest, TellsWhyARedeliveryIsRefused) {
   const std::string path = "/v1/deliveries/" + delivery.to_text() + "/redeliver";
   for (const char* body :
        {R"({"data": 1})", R"({"data": null})", R"({"headers": {"Host": "x"}})",
-        R"({"headers": {"X": "a\nb"}})", R"({"other": 1})", R"({"d\u0061ta": {}})"}) {
+        R"({"headers": {"X": "a\nb"}})", R"({"headers": {"X-A": "1", "x-a": "2"}})",
+        R"({"other": 1})", R"({"d\u0061ta": {}})"}) {
     EXPECT_EQ(ask("POST", path, body).status, 422) << body;
   }
   EXPECT_EQ(ask("POST", path, "[]").status, 400);

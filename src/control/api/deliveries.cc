@@ -186,6 +186,7 @@ std::optional<Problem> read_override_headers(simdjson::dom::element value,
   simdjson::dom::object headers;
   if (auto problem = read_object(value, "headers", headers)) return problem;
   if (headers.size() > api::webhook_headers_max) return invalid("headers", "has too many headers");
+  if (auto problem = api::check_names_differ("headers", headers)) return problem;
   for (const auto [name, content] : headers) {
     const std::string member =
         "headers." + std::string{name.substr(0, api::webhook_header_name_bytes_max)};

@@ -52,8 +52,6 @@ std::optional<Problem> add_header(std::string_view name, dom::element value, con
   }
   if (auto problem = api::check_header(member, name, text)) return problem;
   if (dialect.writes_header(name)) return invalid(member, "is written by the relay itself");
-  if (api::find_header(headers, name) != headers.end())
-    return invalid(member, "is there twice (names of headers do not differ by case)");
   headers.emplace_back(name, std::move(text));
   return std::nullopt;
 }
@@ -61,6 +59,7 @@ std::optional<Problem> add_header(std::string_view name, dom::element value, con
 std::optional<Problem> read_headers(dom::element value, Webhook& webhook) {
   dom::object object;
   if (auto problem = api::read_object(value, "headers", object)) return problem;
+  if (auto problem = api::check_names_differ("headers", object)) return problem;
   api::Headers headers;
   for (const auto [name, content] : object) {
     if (auto problem = add_header(name, content, of(webhook), headers)) return problem;
