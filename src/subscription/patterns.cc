@@ -1,5 +1,6 @@
 #include "subscription/patterns.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ringpost::subscription {
@@ -89,7 +90,17 @@ Objection object_to_name(std::string_view text, size_t bytes_max) {
 }
 
 Objection object_to_organization(std::string_view text) {
-  return object_to_name(text, organization_bytes_max);
+  if (text.empty()) return "is empty";
+  if (text.size() > organization_bytes_max) return "is too long";
+  const auto letter_or_digit = [](char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
+  };
+  const bool allowed = std::ranges::all_of(text, [&](char byte) {
+    return letter_or_digit(byte) || byte == '-' || byte == '_' || byte == '.';
+  });
+  if (allowed && letter_or_digit(text.front())) return {};
+  return "must be of lower-case letters, digits, '-', '_' and '.', and begin with one of the first "
+         "two";
 }
 
 Objection object_to_source_pattern(std::string_view pattern) {

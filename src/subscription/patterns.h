@@ -31,9 +31,11 @@ inline constexpr size_t organization_bytes_max = 128;
 /// Points to static text.
 using Objection = std::string_view;
 
-/// The name of a source, an event type or an organization: not empty, not too long, printable UTF-8
+/// The name of a source or an event type: not empty, not too long, printable UTF-8
 /// (spaces inside are fine, at the ends they are not: `ci` and `ci ` must not be two names).
 Objection object_to_name(std::string_view text, size_t bytes_max);
+/// An organization's name is part of paths (`/v2/organizations/{org}`) and decides who sees what,
+/// so no two of them look alike: `[a-z0-9][a-z0-9._-]*` (reliability A-5).
 Objection object_to_organization(std::string_view text);
 /// For Webhook::sources.
 Objection object_to_source_pattern(std::string_view pattern);

@@ -186,8 +186,8 @@ class Tokens(unittest.TestCase):
         self.assertIn("app/*", listed)
         self.assertNotIn(text, listed)
         as_json = json.loads(self.relay.cli("token", "add", "--name", "other", "--scope", "admin",
-                                            "--organization", "other one", "--json").stdout)
-        listed = self.relay.cli("token", "list", "--organization", "other one").stdout
+                                            "--organization", "other-one", "--json").stdout)
+        listed = self.relay.cli("token", "list", "--organization", "other-one").stdout
         self.assertIn(as_json["id"], listed)
         self.assertIn("removed", self.relay.cli("token", "remove", as_json["id"]).stdout)
         self.assertEqual(self.ask("GET", "/v1/webhooks", as_json["token"])[0], 401)

@@ -92,12 +92,17 @@ TEST(Patterns, RefusesEventPatternsThatCannotMatch) {
   }
 }
 
-TEST(Patterns, RefusesOrganizationsThatAreTooLongOrUnprintable) {
-  EXPECT_EQ(object_to_organization("default"), "");
+TEST(Patterns, RefusesOrganizationsThatCouldBeTakenForAnother) {
+  for (const char* good : {"default", "relay-demo", "ci", "a.b_c", "7"}) {
+    EXPECT_EQ(object_to_organization(good), "") << good;
+  }
+  for (const char* bad :
+       {"Ci", "ci ", " ci", "c i", "\xd1\x81i", "-ci", ".", "..", "a/b", "ci\n"}) {
+    EXPECT_NE(object_to_organization(bad), "") << bad;
+  }
   EXPECT_EQ(object_to_organization(std::string(organization_bytes_max, 'o')), "");
   EXPECT_NE(object_to_organization(std::string(organization_bytes_max + 1, 'o')), "");
   EXPECT_NE(object_to_organization(""), "");
-  EXPECT_NE(object_to_organization("a\tb"), "");
 }
 
 TEST(Patterns, GivesASourceTheKindBeforeItsFirstSlash) {
