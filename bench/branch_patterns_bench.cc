@@ -8,6 +8,7 @@
 // not ours alone.
 
 #include "base/assert.h"
+#include "measure.h"
 #include "subscription/branch_patterns.h"
 
 #include <algorithm>
@@ -17,23 +18,19 @@
 #include <fnmatch.h>
 #include <string>
 #include <string_view>
-#include <time.h>
 #include <vector>
 
 namespace ringpost::subscription {
 namespace {
+
+using bench::cpu_ns;
+using bench::median;
 
 constexpr double limit_ns = 150;
 constexpr std::array<const char*, 8> words{"main",         "develop",     "release/*", "hotfix/*",
                                            "feature/*/ui", "*-candidate", "v*.*.0",    "!*/wip*"};
 constexpr std::array<const char*, 4> branches{"feature/checkout-redesign/ui", "v12.4.0",
                                               "users/ada/some-experiment-of-hers", "main"};
-
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
 
 bool compare_all(std::string_view branch) {
   bool equal = false;
@@ -61,11 +58,6 @@ double measure(uint64_t calls, const char* branch, bool expected, Work work) {
     RINGPOST_ASSERT(work(branch) == expected);
   }
   return (cpu_ns() - start) / static_cast<double>(calls);
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
 }
 
 void run(const char* branch, int rounds, uint64_t calls) {

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "ingest/event_parser.h"
 #include "ingest/idempotency.h"
+#include "measure.h"
 
 #include <simdjson.h>
 
@@ -20,17 +21,14 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
-#include <time.h>
 #include <vector>
 
 namespace ringpost::ingest {
 namespace {
 
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
+using bench::cpu_ns;
+using bench::measure;
+using bench::median;
 
 /// An event as a CI server sends it, of about `bytes`.
 std::string make_event(size_t bytes) {
@@ -51,19 +49,6 @@ http::Request make_request(const std::string& body,
   request.body.reserve(body.size() + 64);
   request.body = body;
   return request;
-}
-
-/// CPU per call of `work`, which answers whether it succeeded.
-template <typename Work>
-double measure(uint64_t calls, Work work) {
-  const double start = cpu_ns();
-  for (uint64_t call = 0; call < calls; ++call) RINGPOST_ASSERT(work());
-  return (cpu_ns() - start) / static_cast<double>(calls);
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
 }
 
 void run(size_t bytes, uint64_t calls, int rounds) {

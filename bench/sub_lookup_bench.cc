@@ -9,6 +9,7 @@
 // is measured, and rests while the bare one is.
 
 #include "base/prng.h"
+#include "measure.h"
 #include "subscription/patterns.h"
 #include "subscription/table.h"
 
@@ -22,11 +23,13 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <time.h>
 #include <vector>
 
 namespace ringpost::subscription {
 namespace {
+
+using bench::cpu_ns;
+using bench::median;
 
 using Clock = std::chrono::steady_clock;
 
@@ -34,13 +37,6 @@ constexpr HashKey secret{0x5eed, 0xbe9c4};
 constexpr size_t turn_size = 16;  // Events in one turn of a shard's loop.
 constexpr std::string_view acme = "default";
 constexpr std::string_view event_type = "build/finished";
-
-/// This thread's CPU time: on a shared machine the wall clock tells of other people's work.
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
 
 double ns_between(Clock::time_point start, Clock::time_point end) {
   return std::chrono::duration<double, std::nano>(end - start).count();
@@ -218,11 +214,6 @@ class Writer {
 
 double best(const std::vector<double>& values) {
   return *std::min_element(values.begin(), values.end());
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 void run(uint32_t keys, size_t lookups, int rounds) {

@@ -12,6 +12,7 @@
 #include "dialect/devopness/template.h"
 #include "dialect/devopness/template_compiler.h"
 #include "dialect/dialect.h"
+#include "measure.h"
 
 #include <simdjson.h>
 
@@ -21,7 +22,6 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
-#include <time.h>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -29,18 +29,16 @@
 namespace ringpost::dialect::devopness {
 namespace {
 
+using bench::cpu_ns;
+using bench::measure;
+using bench::median;
+
 constexpr double fill_limit_ns = 3000;
 constexpr std::array<std::string_view, 3> roots{"action", "user", "application"};
 constexpr std::array<std::string_view, 5> paths{
     "action.status", "action.triggered_from.hook_parsed_variables.pull_request_id",
     "action.triggered_from.hook_parsed_variables.pull_request_title", "application.name",
     "user.name"};
-
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
 
 /// An action as Devopness shows it, of about 2 KiB.
 std::string make_event() {
@@ -78,19 +76,6 @@ class DocumentResolver final : public Resolver {
  private:
   json::Document& document_;
 };
-
-/// CPU per call of `work`, which answers whether it succeeded.
-template <typename Work>
-double measure(uint64_t calls, Work work) {
-  const double start = cpu_ns();
-  for (uint64_t call = 0; call < calls; ++call) RINGPOST_ASSERT(work());
-  return (cpu_ns() - start) / static_cast<double>(calls);
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
 
 /// The parts that a filled body is made of, for the floor.
 std::vector<std::string> pieces_of(const std::string& filled) {

@@ -6,6 +6,7 @@
 // Limits: 1 million webhooks in at most 10 s; create to visible at most 5 ms (median, the file on
 // the disk of the temporary directory). The shards' part is a fake that looks at once.
 
+#include "../measure.h"
 #include "control/control.h"
 #include "control/store/store.h"
 #include "crypto/digest.h"
@@ -117,8 +118,7 @@ double median_ms(int rounds, Work work) {
     work();
     times.push_back((now_s() - start) * 1e3);
   }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+  return bench::median(std::move(times));
 }
 
 void run(const std::string& path, uint64_t count, int rounds) {

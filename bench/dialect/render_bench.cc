@@ -5,6 +5,7 @@
 //
 // Rounds alternate and medians of this thread's CPU time are shown: the machine is not ours alone.
 
+#include "../measure.h"
 #include "base/assert.h"
 #include "crypto/base64.h"
 #include "crypto/ed25519.h"
@@ -20,19 +21,16 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <time.h>
 #include <vector>
 
 namespace ringpost::dialect {
 namespace {
 
-constexpr size_t body_bytes = 1024;
+using bench::cpu_ns;
+using bench::measure;
+using bench::median;
 
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
+constexpr size_t body_bytes = 1024;
 
 /// One line of the table.
 struct Case {
@@ -106,18 +104,6 @@ class Subject {
   journal::EventView event_;
   Request request_;
 };
-
-template <typename Run>
-double measure(uint64_t calls, Run run) {
-  const double begin = cpu_ns();
-  for (uint64_t call = 0; call < calls; ++call) RINGPOST_ASSERT(run());
-  return (cpu_ns() - begin) / static_cast<double>(calls);
-}
-
-double median(std::vector<double>& times) {
-  std::ranges::sort(times);
-  return times[times.size() / 2];
-}
 
 void run(int rounds, uint64_t calls) {
   const std::string body = make_body();
