@@ -22,7 +22,7 @@ namespace {
 
 /// Redeliveries whose events are not durable yet. Each waits for one commit; beyond, the caller is
 /// told to come back.
-constexpr size_t redelivering_max = 4096;
+constexpr size_t storing_max = 4096;
 
 /// How often to look whether a segment, a token or an audit entry has reached its age: rare, so
 /// that a relay at rest sleeps.
@@ -209,12 +209,12 @@ void Control::on(uint32_t shard, SnapshotSeen&& message) {
   if (publisher_.settled() && !table_.reclaim()) next_due_ = now_ + retry_interval;
 }
 
-void Control::on(uint32_t, RedeliverDone&& message) {
-  auto waiting = redelivering_.extract(message.ticket);
+void Control::on(uint32_t, StoreEventDone&& message) {
+  auto waiting = storing_.extract(message.ticket);
   if (waiting.empty()) return;
   auto& [shard, reply, api] = waiting.mapped();
   if (message.failed) {
-    Problem problem = refusal(503, "the redelivery was not stored: " + describe(message.error));
+    Problem problem = refusal(503, "the event was not stored: " + describe(message.error));
     if (message.error.code == Errc::out_of_space) problem.status = 507;
     problem.retry_after_s = 5;
     *reply.response = refusal_of(api, problem);
@@ -328,7 +328,7 @@ void Control::ping_changed(const Call& call, const Change& change) {
   Outgoing ping = ping_for(*webhook, dialect.ping(*webhook, call.base_url), wall_now_, random_,
                            static_cast<uint32_t>(counters_.size()));
   // Ticket 0: nobody waits for it.
-  publisher_.send_when_seen(ping.shard, Redeliver{.ticket = 0, .event = std::move(ping.event)});
+  publisher_.send_when_seen(ping.shard, StoreEvent{.ticket = 0, .event = std::move(ping.event)});
 }
 
 Call Control::call_of(const ApiRequest& message, const api::Match& match,
@@ -384,16 +384,16 @@ StatusFacts Control::status_facts() const {
 }
 
 void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
-  if (redelivering_.size() >= redelivering_max) {
-    Problem problem = refusal(503, "too many redeliveries wait for the disk");
+  if (storing_.size() >= storing_max) {
+    Problem problem = refusal(503, "too many events of the relay's own wait for the disk");
     problem.retry_after_s = 1;
     *reply.response = refusal_of(outgoing.api, problem);
     post_.send(shard, std::move(reply));
     return;
   }
   const uint64_t ticket = next_ticket_++;
-  redelivering_.emplace(ticket, Redelivering{shard, std::move(reply), outgoing.api});
-  post_.send(outgoing.shard, Redeliver{ticket, std::move(outgoing.event)});
+  storing_.emplace(ticket, Storing{shard, std::move(reply), outgoing.api});
+  post_.send(outgoing.shard, StoreEvent{ticket, std::move(outgoing.event)});
 }
 
 // --- housekeeping -------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ class Control {
   std::optional<Instant> next_due() const { return next_due_; }
 
  private:
-  struct Redelivering {
+  struct Storing {
     uint32_t shard = 0;
     ApiReply reply;
     const dialect::Dialect* api = nullptr;  ///< Whose refusals it gets; null: the native API's.
@@ -98,7 +98,7 @@ class Control {
   void on(uint32_t shard, SegmentSealed&& message);
   void on(uint32_t shard, PayloadWanted&& message);
   void on(uint32_t shard, SnapshotSeen&& message);
-  void on(uint32_t shard, RedeliverDone&& message);
+  void on(uint32_t shard, StoreEventDone&& message);
   void on(uint32_t shard, StorageFailed&& message);
   void on(uint32_t, std::monostate&&) {}
 
@@ -149,8 +149,8 @@ class Control {
   WallTime wall_now_{};
   Instant now_{};
   std::optional<Instant> started_at_;
-  std::optional<Instant> next_due_ = Instant{};              // The first step is due at once.
-  std::unordered_map<uint64_t, Redelivering> redelivering_;  // By ticket.
+  std::optional<Instant> next_due_ = Instant{};    // The first step is due at once.
+  std::unordered_map<uint64_t, Storing> storing_;  // By ticket.
   uint64_t next_ticket_ = 1;
   std::optional<Error> storage_failure_;
 };

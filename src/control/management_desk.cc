@@ -203,7 +203,7 @@ void ManagementDesk::notify(const Webhook& webhook, EventView event) {
   // Ticket 0: nobody waits for it.
   parts_.publisher.send_when_seen(
       owner_of(webhook),
-      Redeliver{.ticket = 0,
+      StoreEvent{.ticket = 0,
                  .event = encode_for(event, webhook.number, call_->now, parts_.random)});
 }
 

@@ -70,8 +70,8 @@ struct SnapshotSeen {
   uint64_t version = 0;
 };
 
-/// The answer to Redeliver: the event is durable, or was refused.
-struct RedeliverDone {
+/// The answer to StoreEvent: the event is durable, or was refused.
+struct StoreEventDone {
   uint64_t ticket = 0;
   bool failed = false;
   Error error{};
@@ -85,7 +85,7 @@ struct StorageFailed {
 
 using ToControl = std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded,
                                EndpointGone, SegmentWanted, SegmentSealed, PayloadWanted,
-                               SnapshotSeen, RedeliverDone, StorageFailed>;
+                               SnapshotSeen, StoreEventDone, StorageFailed>;
 
 // --- from the control thread to a shard ---------------------------------------------------------
 
@@ -111,15 +111,15 @@ struct PayloadRead {
   Error error{};
 };
 
-/// Deliver `event` (encoded by the control thread: one webhook, `redelivery_of` set) as an event of
-/// its own: append, deliver, then answer RedeliverDone.
-struct Redeliver {
+/// Append and deliver `event`, which the control thread made (a redelivery, a ping, a call of an
+/// incoming hook): encoded already, its webhooks in it. Then answer StoreEventDone.
+struct StoreEvent {
   uint64_t ticket = 0;
   journal::EventRef event;
 };
 
-using ToShard =
-    std::variant<std::monostate, ApiReply, SnapshotPublished, SegmentReady, PayloadRead, Redeliver>;
+using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SegmentReady, PayloadRead,
+                             StoreEvent>;
 
 /// How the control thread reaches the shards.
 class Post {

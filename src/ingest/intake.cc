@@ -253,10 +253,10 @@ void Intake::abandon_fresh() {
   }
 }
 
-void Intake::append_redelivery(journal::EventRef event, uint64_t ticket) {
+void Intake::append_own(journal::EventRef event, uint64_t ticket) {
   const auto position = parts_.log.append(event->record());
   if (!position) {
-    return parts_.sink.on_redelivery_done(ticket, event->view().uid, position.error());
+    return parts_.sink.on_own_event_settled(ticket, event->view().uid, position.error());
   }
   event->set_position(*position);
   events_.push_back({*position, std::move(event), std::nullopt, ticket});
@@ -271,7 +271,7 @@ void Intake::on_durable(journal::Position through) {
     if (durable.key) parts_.window.confirm(*durable.key);
     const Ulid uid = durable.event->view().uid;
     parts_.sink.on_event_durable(std::move(durable.event));
-    if (durable.ticket) parts_.sink.on_redelivery_done(*durable.ticket, uid, std::nullopt);
+    if (durable.ticket) parts_.sink.on_own_event_settled(*durable.ticket, uid, std::nullopt);
   }
   while (!requests_.empty() && requests_.front().last < through) {
     PendingRequest request = std::move(requests_.front());
@@ -285,7 +285,7 @@ void Intake::on_storage_failed(const Error& error) {
   for (PendingEvent& event : std::exchange(events_, {})) {
     if (event.key) parts_.window.abandon(*event.key);
     if (event.ticket)
-      parts_.sink.on_redelivery_done(*event.ticket, event.event->view().uid, error);
+      parts_.sink.on_own_event_settled(*event.ticket, event.event->view().uid, error);
   }
 }
 

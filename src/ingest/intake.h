@@ -54,9 +54,9 @@ class IntakeSink {
   virtual ~IntakeSink() = default;
   /// The event is on stable storage: its deliveries may begin. Called once for each.
   virtual void on_event_durable(journal::EventRef event) = 0;
-  /// The end of `append_redelivery`: nothing, after its on_event_durable; or why it was not stored
+  /// The end of `append_own`: nothing, after its on_event_durable; or why it was not stored
   /// (after a storage failure: why nobody knows).
-  virtual void on_redelivery_done(uint64_t ticket, const Ulid& event_uid,
+  virtual void on_own_event_settled(uint64_t ticket, const Ulid& event_uid,
                                     std::optional<Error> error) = 0;
 };
 
@@ -100,8 +100,8 @@ class Intake {
   void on_request(http::RequestHandle handle, const http::Request& request, const io::Address& peer,
                   const subscription::Snapshot& snapshot);
 
-  /// Stores an event that is encoded already and has its webhook (a redelivery).
-  void append_redelivery(journal::EventRef event, uint64_t ticket);
+  /// Stores an event that the relay made itself: encoded already, its webhooks in it.
+  void append_own(journal::EventRef event, uint64_t ticket);
 
   /// From WriterEvents: everything that begins below `through` is durable.
   void on_durable(journal::Position through);

@@ -227,11 +227,12 @@ void Shard::take(const Deliver& message) {
   for (uint32_t number : message.webhook_numbers) dispatcher_.submit(message.event, number);
 }
 
-void Shard::on_redelivery_done(uint64_t ticket, const Ulid& event_uid, std::optional<Error> error) {
-  tell_control(control::RedeliverDone{.ticket = ticket,
-                                      .failed = error.has_value(),
-                                      .error = error.value_or(Error{}),
-                                      .event_uid = event_uid},
+void Shard::on_own_event_settled(uint64_t ticket, const Ulid& event_uid,
+                                 std::optional<Error> error) {
+  tell_control(control::StoreEventDone{.ticket = ticket,
+                                       .failed = error.has_value(),
+                                       .error = error.value_or(Error{}),
+                                       .event_uid = event_uid},
                true);
 }
 
@@ -314,8 +315,8 @@ void Shard::on(control::PayloadRead&& message) {
   dispatcher_.on_payload(message.ticket, message.event, message.error);
 }
 
-void Shard::on(control::Redeliver&& message) {
-  intake_.append_redelivery(std::move(message.event), message.ticket);
+void Shard::on(control::StoreEvent&& message) {
+  intake_.append_own(std::move(message.event), message.ticket);
 }
 
 void Shard::flush_messages() {

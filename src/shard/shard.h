@@ -92,8 +92,8 @@ class Shard final : private journal::WriterEvents,
 
   // Events that are durable.
   void on_event_durable(journal::EventRef event) override;
-  void on_redelivery_done(uint64_t ticket, const Ulid& event_uid,
-                          std::optional<Error> error) override;
+  void on_own_event_settled(uint64_t ticket, const Ulid& event_uid,
+                            std::optional<Error> error) override;
   void take(const Deliver& message);
 
   // Deliveries.
@@ -109,7 +109,7 @@ class Shard final : private journal::WriterEvents,
   void on(control::SnapshotPublished&& message);
   void on(control::SegmentReady&& message);
   void on(control::PayloadRead&& message);
-  void on(control::Redeliver&& message);
+  void on(control::StoreEvent&& message);
   void on(std::monostate&&) {}
   void flush_messages();
   void on_flush_due();

@@ -664,7 +664,7 @@ TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
        R"({"data": {"build":  2.0}, "headers": {"X-Again": "yes"}})");
   EXPECT_FALSE(answered());
   const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
-  const auto redeliver = post_.take<Redeliver>(owner);
+  const auto redeliver = post_.take<StoreEvent>(owner);
   ASSERT_TRUE(redeliver);
   const journal::EventView& repeated = redeliver->event->view();
   EXPECT_EQ(repeated.redelivery_of, delivery);
@@ -674,7 +674,7 @@ TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
   EXPECT_EQ(repeated.header_overrides, "X-Again: yes\n");
   ASSERT_EQ(repeated.webhook_count(), 1u);
   EXPECT_EQ(repeated.webhook_number(0), number);
-  tell(owner, RedeliverDone{redeliver->ticket, false, {}, repeated.uid});
+  tell(owner, StoreEventDone{redeliver->ticket, false, {}, repeated.uid});
   const auto response = answered();
   ASSERT_TRUE(response);
   EXPECT_EQ(response->status, 202);
@@ -682,7 +682,7 @@ TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
   EXPECT_EQ(json.text("/id"), journal::delivery_id(repeated.uid, number).to_text());
   EXPECT_EQ(json.text("/redelivery_of"), delivery.to_text());
   EXPECT_EQ(json.text("/status"), "pending");
-  tell(owner, RedeliverDone{redeliver->ticket, false, {}, repeated.uid});
+  tell(owner, StoreEventDone{redeliver->ticket, false, {}, repeated.uid});
   EXPECT_FALSE(answered());  // Answered once.
 }
 
@@ -718,7 +718,7 @@ TEST_F(ControlTest, TakesACallOfAnIncomingHookByItsIdAlone) {
   for (int call = 0; call < 2; ++call) {
     send("POST", path, "{}", "");
     EXPECT_FALSE(answered());
-    const auto made = post_.take<Redeliver>(0);
+    const auto made = post_.take<StoreEvent>(0);
     ASSERT_TRUE(made);
     const journal::EventView& event = made->event->view();
     EXPECT_EQ(event.organization, "other");
@@ -727,7 +727,7 @@ TEST_F(ControlTest, TakesACallOfAnIncomingHookByItsIdAlone) {
     const Ulid request = journal::delivery_id(event.uid, event.webhook_number(0));
     Json data{std::string{as_text(event.data)}};
     EXPECT_EQ(data.text("/action/triggered_from/hook_request_id"), request.to_uuid_text());
-    tell(0, RedeliverDone{made->ticket, false, {}, event.uid});
+    tell(0, StoreEventDone{made->ticket, false, {}, event.uid});
     const auto response = answered();
     ASSERT_TRUE(response);
     EXPECT_EQ(response->status, 200);
@@ -762,7 +762,7 @@ TEST_F(ControlTest, KeepsTheStoredBytesWhenARedeliveryReplacesNothing) {
   send("POST", "/v1/deliveries/" + delivery.to_text() + "/redeliver");
   const uint32_t owner =
       subscription::owner_shard(*table_.current().webhook(number_of(id)), shard_count);
-  EXPECT_EQ(as_text(post_.take<Redeliver>(owner)->event->view().data), R"({"build": 1.0})");
+  EXPECT_EQ(as_text(post_.take<StoreEvent>(owner)->event->view().data), R"({"build": 1.0})");
 }
 
 TEST_F(ControlTest, TellsWhyARedeliveryIsRefused) {
@@ -779,9 +779,9 @@ TEST_F(ControlTest, TellsWhyARedeliveryIsRefused) {
   EXPECT_EQ(ask("POST", path, "[]").status, 400);
   send("POST", path);
   const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
-  const auto redeliver = post_.take<Redeliver>(owner);
+  const auto redeliver = post_.take<StoreEvent>(owner);
   ASSERT_TRUE(redeliver);
-  tell(owner, RedeliverDone{redeliver->ticket, true, {Errc::out_of_space, Side::disk}, {}});
+  tell(owner, StoreEventDone{redeliver->ticket, true, {Errc::out_of_space, Side::disk}, {}});
   const auto full = answered();
   EXPECT_EQ(full->status, 507);
   EXPECT_EQ(full->headers[0].name, "Retry-After");
@@ -799,7 +799,7 @@ TEST_F(ControlTest, PingsAWebhookWhateverItSubscribedTo) {
   send("POST", "/v1/webhooks/" + id + "/ping");
   EXPECT_FALSE(answered());
   const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
-  const auto ping = post_.take<Redeliver>(owner);
+  const auto ping = post_.take<StoreEvent>(owner);
   ASSERT_TRUE(ping);
   const journal::EventView& event = ping->event->view();
   EXPECT_EQ(event.type, "ping");
@@ -809,7 +809,7 @@ TEST_F(ControlTest, PingsAWebhookWhateverItSubscribedTo) {
   EXPECT_FALSE(event.is_redelivery());
   ASSERT_EQ(event.webhook_count(), 1u);
   EXPECT_EQ(event.webhook_number(0), number);
-  tell(owner, RedeliverDone{ping->ticket, false, {}, event.uid});
+  tell(owner, StoreEventDone{ping->ticket, false, {}, event.uid});
   const auto response = answered();
   ASSERT_TRUE(response);
   EXPECT_EQ(response->status, 202);
@@ -825,7 +825,7 @@ TEST_F(ControlTest, PingsAsTheDialectSays) {
   send("POST", "/v1/webhooks/" + id + "/ping");
   const uint32_t owner =
       subscription::owner_shard(*table_.current().webhook(number_of(id)), shard_count);
-  const auto ping = post_.take<Redeliver>(owner);
+  const auto ping = post_.take<StoreEvent>(owner);
   ASSERT_TRUE(ping);
   const std::string data{as_text(ping->event->view().data)};
   EXPECT_EQ(Json(data).text("/event"), "ping");
@@ -836,13 +836,13 @@ TEST_F(ControlTest, PingsAChangedWebhookOnceItsChangeIsInForceIfTheDialectSaysSo
   // What each shard was told to store, after all that the request changed was seen.
   const auto pings = [this](const char* method, const std::string& path, const char* body = "") {
     send(method, path, body);
-    EXPECT_FALSE(post_.take<Redeliver>(0) || post_.take<Redeliver>(1)) << "before it is in force";
+    EXPECT_FALSE(post_.take<StoreEvent>(0) || post_.take<StoreEvent>(1)) << "before it is in force";
     settle();
     const auto response = answered();
     EXPECT_TRUE(response && response->status < 300) << path;
     size_t count = 0;
     for (uint32_t shard = 0; shard < shard_count; ++shard) {
-      while (const auto ping = post_.take<Redeliver>(shard)) {
+      while (const auto ping = post_.take<StoreEvent>(shard)) {
         EXPECT_EQ(ping->ticket, 0u);
         EXPECT_EQ(ping->event->view().type, "ping");
         ++count;
@@ -854,7 +854,7 @@ TEST_F(ControlTest, PingsAChangedWebhookOnceItsChangeIsInForceIfTheDialectSaysSo
     const std::string id = make_webhook(std::string{R"(, "dialect": ")"} + dialect + '"');
     const std::string path = "/v1/webhooks/" + id;
     std::vector<size_t> counts;
-    while (post_.take<Redeliver>(0) || post_.take<Redeliver>(1)) counts.push_back(1);
+    while (post_.take<StoreEvent>(0) || post_.take<StoreEvent>(1)) counts.push_back(1);
     counts.push_back(pings("PATCH", path, R"({"description": "other"})"));
     counts.push_back(pings("PATCH", path, R"({"description": "other"})"));
     counts.push_back(pings("POST", path + "/rotate-secret"));
@@ -1372,7 +1372,7 @@ TEST_F(ControlTest, WritesDownWhoChangedWhat) {
   const auto event = accept(number_of(webhook), "event-1");
   const std::string delivery = settle_delivery(event, DeliveryStatus::delivered).to_text();
   send("POST", "/v1/deliveries/" + delivery + "/redeliver", R"({"data": {"a": "hidden"}})");
-  tell(0, RedeliverDone{.ticket = 1});
+  tell(0, StoreEventDone{.ticket = 1});
   EXPECT_EQ(answered()->status, 202);
   const MadeToken token = made(ask("POST", "/v1/tokens", R"({"name": "a", "scopes": ["admin"]})"));
   ask("DELETE", "/v1/tokens/" + token.id);

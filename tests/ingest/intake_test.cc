@@ -66,7 +66,7 @@ class TestAnswers final : public Answers {
 class TestSink final : public IntakeSink {
  public:
   void on_event_durable(EventRef event) override { events.push_back(std::move(event)); }
-  void on_redelivery_done(uint64_t ticket, const Ulid& uid, std::optional<Error> error) override {
+  void on_own_event_settled(uint64_t ticket, const Ulid& uid, std::optional<Error> error) override {
     redeliveries.push_back({ticket, uid, error});
   }
   struct Redelivery {
@@ -568,7 +568,7 @@ TEST_F(IntakeTest, StoresARedeliveryAndSaysSo) {
   shard_.post_one("a");
   shard_.make_durable();
   const EventRef event = journal::EventCodec::encode(shard_.sink.events[0]->view());
-  shard_.intake.append_redelivery(event, 7);
+  shard_.intake.append_own(event, 7);
   EXPECT_TRUE(shard_.sink.redeliveries.empty());
   shard_.make_durable();
   ASSERT_EQ(shard_.sink.events.size(), 2u);
@@ -582,10 +582,10 @@ TEST_F(IntakeTest, SaysWhyARedeliveryIsNotStored) {
   shard_.post_one("a");
   shard_.make_durable();
   const EventRef event = journal::EventCodec::encode(shard_.sink.events[0]->view());
-  shard_.intake.append_redelivery(event, 1);
+  shard_.intake.append_own(event, 1);
   shard_.intake.on_storage_failed(Error{Errc::io_failed, Side::disk});
   shard_.log.failure = Error{Errc::overloaded};
-  shard_.intake.append_redelivery(event, 2);
+  shard_.intake.append_own(event, 2);
   ASSERT_EQ(shard_.sink.redeliveries.size(), 2u);
   EXPECT_EQ(shard_.sink.redeliveries[0].error->code, Errc::io_failed);
   EXPECT_EQ(shard_.sink.redeliveries[1].error->code, Errc::overloaded);
