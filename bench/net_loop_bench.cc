@@ -128,7 +128,7 @@ void run_peer(uint16_t port, uint32_t connections) {
   close(poller);
 }
 
-// --- the ring ---------------------------------------------------------------------------------
+// --- the ring ------------------------------------------------------------------------------------
 
 class RingServer {
  public:
@@ -205,7 +205,7 @@ Figures measure_ring(const Plan& plan) {
   return figures;
 }
 
-// --- the reference ----------------------------------------------------------------------------
+// --- the reference -------------------------------------------------------------------------------
 
 /// A loop as one writes it on epoll: level triggered, a recv and a send per request, no second recv
 /// to see that nothing is left.
@@ -265,7 +265,7 @@ Figures measure_epoll(const Plan& plan) {
   return figures;
 }
 
-// --- the table --------------------------------------------------------------------------------
+// --- the table -----------------------------------------------------------------------------------
 
 Figures median(std::vector<Figures> rounds) {
   std::sort(rounds.begin(), rounds.end(), [](const Figures& left, const Figures& right) {

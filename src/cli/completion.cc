@@ -46,7 +46,7 @@ std::string identifier(std::string text) {
   return text;
 }
 
-// --- bash ---------------------------------------------------------------------------------------
+// --- bash ----------------------------------------------------------------------------------------
 
 /// What is offered for a value: words, or a sort of file.
 std::string bash_values(const OptionFacts& option) {
@@ -160,7 +160,7 @@ std::string bash_script(const CommandFacts& program) {
   return out + named(bash_tail, program.name());
 }
 
-// --- zsh ----------------------------------------------------------------------------------------
+// --- zsh -----------------------------------------------------------------------------------------
 
 /// In the brackets of an _arguments specification.
 std::string zsh_text(std::string text) {
@@ -229,7 +229,7 @@ std::string zsh_script(const CommandFacts& program) {
          " \"$@\"\nelse\n  compdef " + function + " " + name + "\nfi\n";
 }
 
-// --- fish ---------------------------------------------------------------------------------------
+// --- fish ----------------------------------------------------------------------------------------
 
 std::string fish_quoted(std::string text) {
   replace_all(text, "\\", "\\\\");

@@ -87,7 +87,7 @@ std::vector<std::string_view> split(std::string_view text, std::string_view by) 
   return parts;
 }
 
-// --- notes --------------------------------------------------------------------------------------
+// --- notes ---------------------------------------------------------------------------------------
 
 constexpr std::string_view exit_prefix = "Exit codes: ";
 
@@ -157,7 +157,7 @@ std::string exit_list(std::string_view text) {
   return out;
 }
 
-// --- commands -----------------------------------------------------------------------------------
+// --- commands ------------------------------------------------------------------------------------
 
 std::string spaced(const std::vector<std::string>& words) {
   std::string out;
@@ -228,7 +228,7 @@ std::string subcommand(const CommandFacts& command) {
   return out;
 }
 
-// --- pages --------------------------------------------------------------------------------------
+// --- pages ---------------------------------------------------------------------------------------
 
 std::string page_name(const CommandFacts& command) {
   std::string name;

@@ -91,7 +91,7 @@ std::optional<WallTime> time_of(const SignatureOptions& options) {
   return from_unix_ns(static_cast<int64_t>(*seconds) * 1'000'000'000);
 }
 
-// --- sign ---------------------------------------------------------------------------------------
+// --- sign ----------------------------------------------------------------------------------------
 
 /// A webhook of the dialect with the options' secret and settings. Nothing after a problem was
 /// printed.
@@ -158,7 +158,7 @@ int sign(SignatureOptions& options) {
   return 0;
 }
 
-// --- verify -------------------------------------------------------------------------------------
+// --- verify --------------------------------------------------------------------------------------
 
 /// `300`, `300s`, `5m` or `1h`. Nothing if it is something else, or more than a year.
 std::optional<Duration> parse_tolerance(std::string_view text) {
@@ -208,7 +208,7 @@ int verify(SignatureOptions& options) {
   return exit_refused;
 }
 
-// --- options ------------------------------------------------------------------------------------
+// --- options -------------------------------------------------------------------------------------
 
 void add_common_options(CLI::App& command, SignatureOptions& options) {
   std::vector<std::string> known;

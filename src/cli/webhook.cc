@@ -81,7 +81,7 @@ int ping(Session& session, const std::string& id) {
   return 0;
 }
 
-// --- options ------------------------------------------------------------------------------------
+// --- options -------------------------------------------------------------------------------------
 
 /// An option whose empty value counts: `--branches ''` asks for every branch.
 CLI::Option* add_text(CLI::App& command, const char* name, std::optional<std::string>& out,
@@ -180,7 +180,7 @@ void add_request_options(CLI::App& command, WebhookOptions& options, bool create
       ->group(group);
 }
 
-// --- notes --------------------------------------------------------------------------------------
+// --- notes ---------------------------------------------------------------------------------------
 
 std::string guides() {
   std::string text =

@@ -99,7 +99,7 @@ Result<void> Control::finish_recovery() {
   return {};
 }
 
-// --- messages -----------------------------------------------------------------------------------
+// --- messages ------------------------------------------------------------------------------------
 
 void Control::handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now) {
   RINGPOST_ASSERT(shard < counters_.size());
@@ -228,7 +228,7 @@ void Control::on(uint32_t shard, StorageFailed&& message) {
             " failed; nothing more is accepted until a restart: " + describe(message.error));
 }
 
-// --- requests -----------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 
 // answer ─> the API that the path belongs to ─> route ─> let_in ─> the operation ─> audit
 
@@ -396,7 +396,7 @@ void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
   post_.send(outgoing.shard, StoreEvent{ticket, std::move(outgoing.event)});
 }
 
-// --- housekeeping -------------------------------------------------------------------------------
+// --- housekeeping --------------------------------------------------------------------------------
 
 bool Control::step(WallTime wall_now, Instant now) {
   wall_now_ = wall_now;

@@ -53,7 +53,7 @@ OutcomeFact to_fact(const journal::OutcomeView& outcome, Position record) {
 History::History(SegmentLedger& ledger, const Options& options)
     : ledger_(ledger), options_(options) {}
 
-// --- writing ------------------------------------------------------------------------------------
+// --- writing -------------------------------------------------------------------------------------
 
 void History::on_event(const journal::EventView& view, Position position) {
   const auto known = unseen_.empty() ? unseen_.end() : unseen_.find(position.packed);
@@ -170,7 +170,7 @@ void History::close_one(Delivery& delivery) {
   if (event.open == 0 && event.seen != 0) ledger_.on_settled(event.position.unpack());
 }
 
-// --- chains -------------------------------------------------------------------------------------
+// --- chains --------------------------------------------------------------------------------------
 
 void History::link_newest(uint32_t index) {
   const auto [place, is_first] = newest_.try_emplace(deliveries_[index].webhook_number, no_slot);
@@ -210,7 +210,7 @@ void History::enqueue_settled(uint32_t index) {
   settled_.last = index;
 }
 
-// --- forgetting ---------------------------------------------------------------------------------
+// --- forgetting ----------------------------------------------------------------------------------
 
 void History::evict() {
   while (deliveries_.taken() > options_.deliveries_max && settled_.first != no_slot) {
@@ -270,7 +270,7 @@ void History::forget_queued(uint32_t journal, uint32_t segment) {
   }
 }
 
-// --- recovery -----------------------------------------------------------------------------------
+// --- recovery ------------------------------------------------------------------------------------
 
 void History::finish_recovery(const SettledMarks& marks) {
   drop_unseen();
@@ -350,7 +350,7 @@ void History::for_each_pending(
   }
 }
 
-// --- reading ------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 
 std::optional<DeliveryFacts> History::delivery(const Ulid& id) const {
   const uint32_t index = find(id);

@@ -52,7 +52,7 @@ std::optional<Outgoing> ManagementDesk::take_outgoing() {
   return std::exchange(outgoing_, std::nullopt);
 }
 
-// --- webhooks -----------------------------------------------------------------------------------
+// --- webhooks ------------------------------------------------------------------------------------
 
 const Webhook* ManagementDesk::webhook(std::string_view organization, const Ulid& id) const {
   const Webhook* webhook = parts_.registry.find(organization, id);
@@ -108,7 +108,7 @@ std::optional<std::string> ManagementDesk::object_to_destination(
   return parts_.checks.allow_destination(destination);
 }
 
-// --- the log ------------------------------------------------------------------------------------
+// --- the log -------------------------------------------------------------------------------------
 
 std::optional<LoggedDelivery> ManagementDesk::read(const DeliveryFacts& facts) {
   auto event = parts_.journals.read_event(facts.event);
@@ -162,7 +162,7 @@ std::optional<LoggedDelivery> ManagementDesk::delivery(std::string_view organiza
   return logged;
 }
 
-// --- sending ------------------------------------------------------------------------------------
+// --- sending -------------------------------------------------------------------------------------
 
 uint32_t ManagementDesk::owner_of(const Webhook& webhook) const {
   return subscription::owner_shard(webhook, parts_.shard_count);
@@ -207,7 +207,7 @@ void ManagementDesk::notify(const Webhook& webhook, EventView event) {
                  .event = encode_for(event, webhook.number, call_->now, parts_.random)});
 }
 
-// --- logins -------------------------------------------------------------------------------------
+// --- logins --------------------------------------------------------------------------------------
 
 std::variant<ManagementDesk::Granted, Problem> ManagementDesk::login(std::string_view email,
                                                                      std::string_view password) {

@@ -19,7 +19,7 @@
 
 namespace ringpost::control {
 
-// --- from a shard to the control thread ---------------------------------------------------------
+// --- from a shard to the control thread ----------------------------------------------------------
 
 /// A request for the management API. Authentication is the control thread's business.
 struct ApiRequest {
@@ -87,7 +87,7 @@ using ToControl = std::variant<std::monostate, ApiRequest, EventAccepted, Outcom
                                EndpointGone, SegmentWanted, SegmentSealed, PayloadWanted,
                                SnapshotSeen, StoreEventDone, StorageFailed>;
 
-// --- from the control thread to a shard ---------------------------------------------------------
+// --- from the control thread to a shard ----------------------------------------------------------
 
 struct ApiReply {
   http::RequestHandle handle;

@@ -29,7 +29,7 @@ std::string entry_name(std::string_view member, size_t index) {
   return std::string{member} + "[" + std::to_string(index) + "]";
 }
 
-// --- members of a webhook, in the order of the documentation ------------------------------------
+// --- members of a webhook, in the order of the documentation -------------------------------------
 
 Outcome read_description(Reading& reading, dom::element value) {
   return read(value, "description", api::webhook_text_bytes_max, reading.webhook.description);
@@ -405,7 +405,7 @@ std::optional<Problem> patch_webhook(dom::object body, const WebhookChecks& chec
   return read_settings(reading, body);
 }
 
-// --- writing ------------------------------------------------------------------------------------
+// --- writing -------------------------------------------------------------------------------------
 
 namespace {
 

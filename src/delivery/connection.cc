@@ -55,8 +55,7 @@ Duration Connection::answer_time() const {
   return connect < whole ? whole - connect : whole;
 }
 
-// --- resolve
-// ---------------------------------------------------------------------------------------
+// --- resolve -------------------------------------------------------------------------------------
 
 void Connection::resolve() {
   step_ = Step::resolve;
@@ -82,8 +81,7 @@ void Connection::on_resolved() {
   connect_next();
 }
 
-// --- connect
-// ---------------------------------------------------------------------------------------
+// --- connect -------------------------------------------------------------------------------------
 
 void Connection::connect_next() {
   step_ = Step::connect;
@@ -109,8 +107,7 @@ void Connection::on_stream_open() {
   proceed();
 }
 
-// --- ask
-// -------------------------------------------------------------------------------------------
+// --- ask -----------------------------------------------------------------------------------------
 
 /// The attempt's next request.
 void Connection::proceed() {
@@ -165,8 +162,7 @@ void Connection::move_to_fresh(Attempt attempt) {
   dispatcher_.repeat(attempt, endpoint_);
 }
 
-// --- exchange
-// --------------------------------------------------------------------------------------
+// --- exchange ------------------------------------------------------------------------------------
 
 void Connection::exchange() {
   parser_.reset();
@@ -247,8 +243,7 @@ void Connection::keep() {
   dispatcher_.on_connection_idle(*this);
 }
 
-// --- ends
-// ------------------------------------------------------------------------------------------
+// --- ends ----------------------------------------------------------------------------------------
 
 void Connection::on_deadline() {
   settle(Error{Errc::timed_out, Side::endpoint});

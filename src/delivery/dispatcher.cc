@@ -35,8 +35,7 @@ Dispatcher::~Dispatcher() {
   }
 }
 
-// --- arrival
-// ---------------------------------------------------------------------------------------
+// --- arrival -------------------------------------------------------------------------------------
 
 void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number) {
   Target& target = target_for(webhook_number);
@@ -149,8 +148,7 @@ void Dispatcher::activate(Target& target) {
   active_.push_back(target);
 }
 
-// --- the round
-// -------------------------------------------------------------------------------------
+// --- the round -----------------------------------------------------------------------------------
 
 void Dispatcher::turn() {
   if (stopping_) return;
@@ -263,8 +261,7 @@ void Dispatcher::repeat(const Attempt& attempt, Endpoint& endpoint) {
   open_connection(endpoint, attempt);
 }
 
-// --- events read back from the journal
-// ---------------------------------------------------------------
+// --- events read back from the journal -----------------------------------------------------------
 
 /// Asks for the event. It takes up a place of its webhook meanwhile, so that a long backlog is not
 /// read into memory at once.
@@ -331,8 +328,7 @@ bool Dispatcher::retries(const Target& target, const AttemptResult& result) cons
   return target.dialect->retries_status(result.http_status);
 }
 
-// --- ends
-// ------------------------------------------------------------------------------------------
+// --- ends ----------------------------------------------------------------------------------------
 
 void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   RINGPOST_ASSERT(attempt.delivery != nullptr);
@@ -457,8 +453,7 @@ void Dispatcher::cancel(Delivery& delivery) {
   finish(delivery);
 }
 
-// --- connections
-// -----------------------------------------------------------------------------------
+// --- connections ---------------------------------------------------------------------------------
 
 void Dispatcher::on_connection_idle(Connection& connection) {
   Endpoint& endpoint = connection.endpoint();

@@ -72,8 +72,7 @@ class Dispatcher {
   /// After `stop`: no connection is left, the dispatcher may be destroyed.
   bool stopped() const { return stopping_ && connections_.empty(); }
 
-  // --- for Connection and Delivery
-  // ----------------------------------------------------------------
+  // --- for Connection and Delivery ---------------------------------------------------------------
 
   void on_due(Delivery& delivery);
   void on_pace_due(Target& target) { activate(target); }

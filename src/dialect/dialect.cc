@@ -95,7 +95,7 @@ bool Dialect::takes_calls(const Webhook&) const {
   return false;
 }
 
-// --- all of them --------------------------------------------------------------------------------
+// --- all of them ---------------------------------------------------------------------------------
 
 const Dialect* find(std::string_view name) {
   for (const Dialect* dialect : all()) {

@@ -15,8 +15,7 @@
 namespace ringpost::http {
 namespace {
 
-// --- llhttp over one whole head
-// --------------------------------------------------------------------
+// --- llhttp over one whole head ------------------------------------------------------------------
 
 /// What llhttp tells about a head. It sees only whole heads, so it has no state between packets.
 struct HeadSink {
@@ -75,8 +74,7 @@ bool looks_like_version(std::string_view text) {
   return true;
 }
 
-// --- Host
-// ------------------------------------------------------------------------------------------
+// --- Host ----------------------------------------------------------------------------------------
 
 bool valid_port(std::string_view text) {
   if (text.empty()) return true;
@@ -116,8 +114,7 @@ RequestParser::RequestParser(const RequestLimits& limits)
                     .header_bytes_max = limits.header_bytes_max},
                    true) {}
 
-// --- flow: head ─> head_complete ─> body ─> complete ─> head
-// ------------------------------------------
+// --- flow: head ─> head_complete ─> body ─> complete ─> head -------------------------------------
 
 RequestParser::Progress RequestParser::feed(Bytes bytes, size_t& consumed) {
   switch (state_) {
@@ -208,8 +205,7 @@ Request RequestParser::take_request() {
   return std::exchange(request_, Request{});
 }
 
-// --- the head
-// --------------------------------------------------------------------------------------
+// --- the head ------------------------------------------------------------------------------------
 
 bool RequestParser::read_line(std::string_view line) {
   if (head_reader_.first_line()) return read_request_line(line);
@@ -356,8 +352,7 @@ bool RequestParser::read_expectation() {
   return true;
 }
 
-// --- refusals
-// --------------------------------------------------------------------------------------
+// --- refusals ------------------------------------------------------------------------------------
 
 RequestParser::Progress RequestParser::too_large() {
   refuse(413, "the body is larger than this resource accepts");

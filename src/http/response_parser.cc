@@ -16,8 +16,7 @@ ResponseParser::ResponseParser(const ResponseLimits& limits)
                     .header_bytes_max = limits.head_bytes_max},
                    false) {}
 
-// --- flow: head ⟲ (interim) ─> body ─> complete | captured
-// ---------------------------------------------
+// --- flow: head ⟲ (interim) ─> body ─> complete | captured ---------------------------------------
 
 ResponseParser::Progress ResponseParser::feed(Bytes bytes) {
   begun_ = begun_ || !bytes.empty();
@@ -137,8 +136,7 @@ void ResponseParser::begin_head() {
   length_.reset();
 }
 
-// --- the head
-// --------------------------------------------------------------------------------------
+// --- the head ------------------------------------------------------------------------------------
 
 /// RFC 9112, 4: `HTTP/1.1 SP 3DIGIT SP [reason]`; the second SP is often left out with the reason.
 bool ResponseParser::read_status_line(std::string_view line) {
@@ -229,8 +227,7 @@ std::optional<uint32_t> ResponseParser::keep_alive_timeout_s() const {
   return seconds;
 }
 
-// --- refusals
-// --------------------------------------------------------------------------------------
+// --- refusals ------------------------------------------------------------------------------------
 
 ResponseParser::Progress ResponseParser::fail(Errc code, std::string_view reason) {
   state_ = State::failed;

@@ -41,7 +41,7 @@ void Connection::on_stream_open() {
   step_ = Step::reading;
 }
 
-// --- reading ------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 
 void Connection::on_stream_bytes(Bytes bytes) {
   switch (step_) {
@@ -129,7 +129,7 @@ void Connection::hand_over(Bytes rest) {
   server_.backend_.on_request({index_, generation_}, std::move(request), origin);
 }
 
-// --- answering ----------------------------------------------------------------------------------
+// --- answering -----------------------------------------------------------------------------------
 
 bool Connection::awaits(http::RequestHandle handle) const {
   return step_ == Step::waiting && generation_ == handle.generation;
@@ -189,7 +189,7 @@ void Connection::read_ahead() {
   }
 }
 
-// --- the end ------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 void Connection::on_stream_end(std::optional<Error> error) {
   if (error) return close(false);
@@ -232,7 +232,7 @@ void Connection::on_stream_closed() {
   server_.release(*this);
 }
 
-// --- time ---------------------------------------------------------------------------------------
+// --- time ----------------------------------------------------------------------------------------
 
 Duration Connection::transfer_time(uint64_t bytes) const {
   return server_.limits_.transfer_time +

@@ -55,7 +55,7 @@ Intake::~Intake() {
   RINGPOST_ASSERT(idle());
 }
 
-// --- the request --------------------------------------------------------------------------------
+// --- the request ---------------------------------------------------------------------------------
 
 void Intake::on_request(http::RequestHandle handle, const http::Request& request,
                         const io::Address& peer, const subscription::Snapshot& snapshot) {
@@ -262,7 +262,7 @@ void Intake::append_own(journal::EventRef event, uint64_t ticket) {
   events_.push_back({*position, std::move(event), std::nullopt, ticket});
 }
 
-// --- the disk -----------------------------------------------------------------------------------
+// --- the disk ------------------------------------------------------------------------------------
 
 void Intake::on_durable(journal::Position through) {
   while (!events_.empty() && events_.front().position < through) {
@@ -289,7 +289,7 @@ void Intake::on_storage_failed(const Error& error) {
   }
 }
 
-// --- the answer ---------------------------------------------------------------------------------
+// --- the answer ----------------------------------------------------------------------------------
 
 /// The request's own events are durable: answers it, or waits for those that its duplicates repeat.
 void Intake::settle(PendingRequest&& request) {

@@ -41,7 +41,7 @@ Server::~Server() {
   RINGPOST_ASSERT(stopped() || listeners_.empty());
 }
 
-// --- listeners ----------------------------------------------------------------------------------
+// --- listeners -----------------------------------------------------------------------------------
 
 Result<io::Address> Server::listen(const ListenerOptions& options) {
   RINGPOST_ASSERT(!stopping_);
@@ -77,7 +77,7 @@ void Server::turn_away(io::Socket socket) {
   ring_.close<&Closer::on_closed>(*closer, closer->close_op, socket);
 }
 
-// --- connections --------------------------------------------------------------------------------
+// --- connections ---------------------------------------------------------------------------------
 
 Connection& Server::take_connection() {
   ++connections_open_;
@@ -109,7 +109,7 @@ void Server::drop(http::RequestHandle handle) {
   if (Connection* connection = find(handle)) connection->drop();
 }
 
-// --- the end ------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 void Server::stop() {
   const bool again = std::exchange(stopping_, true);

@@ -107,7 +107,7 @@ bool is_shortage(int errno_value) {
 
 }  // namespace
 
-// --- creation ---------------------------------------------------------------------------------
+// --- creation ------------------------------------------------------------------------------------
 
 LinuxRing::LinuxRing(const Options& options)
     : options_(options), random_(system_seed()), waker_(std::make_unique<EventWaker>()) {
@@ -164,7 +164,7 @@ Waker& LinuxRing::waker() {
   return *waker_;
 }
 
-// --- sockets, blocking ------------------------------------------------------------------------
+// --- sockets, blocking ---------------------------------------------------------------------------
 
 Result<Socket> LinuxRing::listen(const Address& address, const ListenOptions& options) {
   return open_listener(address, options);
@@ -195,7 +195,7 @@ void LinuxRing::shutdown_send(Socket socket) {
   ::shutdown(socket.handle, SHUT_WR);
 }
 
-// --- the registry of what is pending ----------------------------------------------------------
+// --- the registry of what is pending -------------------------------------------------------------
 
 LinuxRing::SocketState& LinuxRing::state_of(int32_t descriptor) {
   RINGPOST_ASSERT(descriptor >= 0);
@@ -308,7 +308,7 @@ void LinuxRing::on_cancel_answered(uint64_t user_data, int32_t result) {
   cancels_free_.push_back(place);
 }
 
-// --- submissions ------------------------------------------------------------------------------
+// --- submissions ---------------------------------------------------------------------------------
 
 void LinuxRing::stage_wake_poll() {
   io_uring_sqe& sqe = kernel_->stage();
@@ -413,7 +413,7 @@ void LinuxRing::submit_close(Completion& op) {
   close_if_idle(op.progress.file);
 }
 
-// --- completions ------------------------------------------------------------------------------
+// --- completions ---------------------------------------------------------------------------------
 
 void LinuxRing::run_completions() {
   // No further than what is there now: what handlers cause meanwhile belongs to the next turn.
@@ -530,7 +530,7 @@ void LinuxRing::end_close(Completion& op) {
   op.complete({.result = 0});
 }
 
-// --- shortages --------------------------------------------------------------------------------
+// --- shortages -----------------------------------------------------------------------------------
 
 uint64_t LinuxRing::StarvedQueue::push(Completion& op) {
   entries.push_back(&op);
@@ -595,7 +595,7 @@ void LinuxRing::resume_accepts() {
   paused_accepts_.clear();
 }
 
-// --- the loop ---------------------------------------------------------------------------------
+// --- the loop ------------------------------------------------------------------------------------
 
 void LinuxRing::turn(bool may_sleep) {
   if (may_sleep && !has_local_work()) {

@@ -48,7 +48,7 @@ class Generation {
   uint32_t seed_;
 };
 
-// --- segment header: the first page -------------------------------------------------------------
+// --- segment header: the first page --------------------------------------------------------------
 
 /// How the segment before this one ended, as far as whoever prepared this one knew.
 enum class PreviousEnd : uint8_t {
@@ -76,7 +76,7 @@ void write_segment_header(const SegmentHeader& header, MutableBytes page);
 ///          the version as detail, if a newer ringpost wrote it.
 Result<SegmentHeader> read_segment_header(Bytes page);
 
-// --- footer: the last page of a full segment ----------------------------------------------------
+// --- footer: the last page of a full segment -----------------------------------------------------
 
 struct SegmentFooter {
   uint32_t blocks = 0;
@@ -94,7 +94,7 @@ void write_segment_footer(const SegmentFooter& footer, const Generation& generat
 std::optional<SegmentFooter> read_segment_footer(const Generation& generation, uint32_t offset,
                                                  Bytes page);
 
-// --- blocks -------------------------------------------------------------------------------------
+// --- blocks --------------------------------------------------------------------------------------
 
 struct BlockHeader {
   uint32_t sequence = 0;       ///< 0 for the first of its segment.
@@ -122,7 +122,7 @@ std::optional<BlockHeader> peek_block_header(Bytes bytes, uint32_t segment);
 bool verify_block(const BlockHeader& header, const Generation& generation, uint32_t offset,
                   Bytes bytes);
 
-// --- records ------------------------------------------------------------------------------------
+// --- records -------------------------------------------------------------------------------------
 
 inline constexpr uint8_t record_flag_optional = 1;  ///< Readers that do not know the type skip it.
 
@@ -146,7 +146,7 @@ std::optional<RecordHeader> peek_record_header(Bytes bytes, uint64_t room);
 bool verify_record(const RecordHeader& header, const Generation& generation, uint32_t offset,
                    Bytes bytes);
 
-// --- names --------------------------------------------------------------------------------------
+// --- names ---------------------------------------------------------------------------------------
 
 /// `007` and `00000042.seg`.
 std::string journal_name(uint16_t journal);

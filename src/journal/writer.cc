@@ -120,8 +120,7 @@ struct Writer::State {
   std::optional<Error> failure;
 };
 
-// --- appending
-// ------------------------------------------------------------------------------------
+// --- appending -----------------------------------------------------------------------------------
 
 std::optional<Error> Writer::State::refuses(RecordType type, uint64_t span) const {
   if (failure) return failure;
@@ -219,8 +218,7 @@ void Writer::State::reserve_in_open_block(uint32_t span) {
   buffers.give_back(std::move(larger), options.block_bytes_max);
 }
 
-// --- writing
-// --------------------------------------------------------------------------------------
+// --- writing -------------------------------------------------------------------------------------
 
 void Writer::State::close_block() {
   open->header.payload_bytes = open->used - block_header_bytes;
@@ -331,8 +329,7 @@ void Writer::State::want_segment() {
   events.on_segment_wanted();
 }
 
-// --- the public face
-// ------------------------------------------------------------------------------
+// --- the public face -----------------------------------------------------------------------------
 
 Writer::Writer(io::Ring& ring, Counters& counters, WriterEvents& events, const Options& options)
     : state_(std::make_unique<State>(ring, counters, events, options)) {

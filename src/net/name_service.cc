@@ -286,7 +286,7 @@ void NameService::Worker::tell(NameService& service, const Asker& asker, const E
                  {.id = asker.id, .addresses = entry.addresses, .error = entry.error});
 }
 
-// --- the shards' side ---------------------------------------------------------------------------
+// --- the shards' side ----------------------------------------------------------------------------
 
 NameService::NameService(Options options) : options_(std::move(options)) {
   RINGPOST_ASSERT(options_.cache_entries_max > 0);

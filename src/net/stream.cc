@@ -162,7 +162,7 @@ struct Stream::State {
   Side side() const { return outbound ? Side::endpoint : Side::producer; }
 };
 
-// --- opening ------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 void Stream::State::connect(const io::Address& address, ClientTls* tls,
                             const std::string& server_name) {
@@ -215,7 +215,7 @@ void Stream::State::announce() {
   owner.on_stream_open();
 }
 
-// --- receiving ----------------------------------------------------------------------------------
+// --- receiving -----------------------------------------------------------------------------------
 
 void Stream::State::on_receive(const io::Outcome& outcome) {
   const Handling handling{*this};
@@ -315,7 +315,7 @@ void Stream::State::on_receive_over(int32_t result) {
   end(std::nullopt);
 }
 
-// --- sending ------------------------------------------------------------------------------------
+// --- sending -------------------------------------------------------------------------------------
 
 std::string& Stream::State::queue() {
   if (outbox == nullptr) outbox = std::make_unique<Outbox>();
@@ -389,7 +389,7 @@ void Stream::State::on_send(const io::Outcome& outcome) {
   if (std::exchange(sent_owed, false)) owner.on_stream_sent();
 }
 
-// --- back pressure ------------------------------------------------------------------------------
+// --- back pressure -------------------------------------------------------------------------------
 
 void Stream::State::pause() {
   paused = true;
@@ -401,7 +401,7 @@ void Stream::State::resume() {
   advance();
 }
 
-// --- the end ------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 void Stream::State::end(std::optional<Error> error) {
   if (over() || phase == Phase::flushing || phase == Phase::draining) return;
@@ -467,7 +467,7 @@ void Stream::State::closed() {
   owner.on_stream_closed();
 }
 
-// --- what holds it together ---------------------------------------------------------------------
+// --- what holds it together ----------------------------------------------------------------------
 
 void Stream::State::on_timer() {
   const Handling handling{*this};
@@ -514,7 +514,7 @@ void Stream::State::advance() {
   ring.receive<&State::on_receive>(*this, receive_op, socket, group);
 }
 
-// --- the public face ----------------------------------------------------------------------------
+// --- the public face -----------------------------------------------------------------------------
 
 Stream::Stream(io::Ring& ring, StreamOwner& owner, io::ReceiveGroup group)
     : state_(std::make_unique<State>(ring, owner, group)) {}

@@ -44,7 +44,7 @@ TlsEngine& engine_of(BIO* bio) {
 
 }  // namespace
 
-// --- making one ---------------------------------------------------------------------------------
+// --- making one ----------------------------------------------------------------------------------
 
 TlsEngine::TlsEngine(SSL_CTX* context, ClientTls::State* client, WallTime now)
     : ssl_(SSL_new(context)), client_(client), now_(now) {
@@ -107,7 +107,7 @@ Result<void> TlsEngine::expect_name(const std::string& server_name) {
   return {};
 }
 
-// --- moving bytes -------------------------------------------------------------------------------
+// --- moving bytes --------------------------------------------------------------------------------
 
 void TlsEngine::lend(Bytes input, WallTime now) {
   RINGPOST_ASSERT(input_.empty());
@@ -210,7 +210,7 @@ int TlsEngine::write_output(BIO* bio, const char* from, int size) {
   return size;
 }
 
-// --- callbacks ----------------------------------------------------------------------------------
+// --- callbacks -----------------------------------------------------------------------------------
 
 void TlsEngine::tell_time(const SSL* ssl, timeval* out) {
   BIO* const bio = ssl != nullptr ? SSL_get_rbio(ssl) : nullptr;

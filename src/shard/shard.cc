@@ -52,8 +52,7 @@ Shard::~Shard() {
   reader_.offline();
 }
 
-// --- the loop
-// ----------------------------------------------------------------------------------------
+// --- the loop ------------------------------------------------------------------------------------
 
 void Shard::turn(bool may_sleep) {
   ring_.turn(may_sleep && !busy());
@@ -84,8 +83,7 @@ bool Shard::stopped() const {
          dispatcher_.stopped() && writer_.idle() && !behind();
 }
 
-// --- routes
-// ------------------------------------------------------------------------------------------
+// --- routes --------------------------------------------------------------------------------------
 
 std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
@@ -163,8 +161,7 @@ void Shard::answer_health(http::RequestHandle handle, bool ready_wanted) {
   server_.answer(handle, response);
 }
 
-// --- the journal
-// -------------------------------------------------------------------------------------
+// --- the journal ---------------------------------------------------------------------------------
 
 void Shard::on_durable(journal::Position through) {
   intake_.on_durable(through);
@@ -197,8 +194,7 @@ void Shard::on_storage_failed(const Error& error) {
   tell_control(control::StorageFailed{error}, true);
 }
 
-// --- from durable event to delivery
-// ------------------------------------------------------------------
+// --- from durable event to delivery --------------------------------------------------------------
 
 void Shard::on_event_durable(journal::EventRef event) {
   const journal::EventView& view = event->view();
@@ -236,8 +232,7 @@ void Shard::on_own_event_settled(uint64_t ticket, const Ulid& event_uid,
                true);
 }
 
-// --- deliveries
-// --------------------------------------------------------------------------------------
+// --- deliveries ----------------------------------------------------------------------------------
 
 void Shard::record(const journal::OutcomeView& outcome) {
   record_.clear();
@@ -267,8 +262,7 @@ void Shard::on_endpoint_gone(uint32_t webhook_number) {
   tell_control(control::EndpointGone{webhook_number}, true);
 }
 
-// --- messages
-// ----------------------------------------------------------------------------------------
+// --- messages ------------------------------------------------------------------------------------
 
 void Shard::tell_control(control::ToControl&& message, bool urgent) {
   mailroom_.to_control(index_).send(std::move(message));

@@ -211,7 +211,7 @@ class ControlTest : public ::testing::Test {
   std::unique_ptr<Control> control_;
 };
 
-// --- who may do what ----------------------------------------------------------------------------
+// --- who may do what -----------------------------------------------------------------------------
 
 struct RouteCase {
   const char* method;
@@ -326,7 +326,7 @@ TEST_F(ControlTest, RefusesBodiesOfOtherTypes) {
   EXPECT_EQ(matches(), 0u);
 }
 
-// --- webhooks -----------------------------------------------------------------------------------
+// --- webhooks ------------------------------------------------------------------------------------
 
 TEST_F(ControlTest, AnswersACreateWhenEveryShardHasSeenIt) {
   send("POST", "/v1/webhooks", R"({"url": "https://ci.example.org/in"})");
@@ -470,7 +470,7 @@ TEST_F(ControlTest, DisablesAWebhookWhoseEndpointIsGone) {
   EXPECT_EQ(ended_.size(), 2u);
 }
 
-// --- rotation -----------------------------------------------------------------------------------
+// --- rotation ------------------------------------------------------------------------------------
 
 TEST_F(ControlTest, KeepsTheOldSecretForTheOverlapOfARotation) {
   const std::string id = make_webhook();
@@ -555,7 +555,7 @@ TEST_F(ControlTest, ShowsAPublicKeyAndRotatesWithinItsKind) {
   EXPECT_TRUE(table_.current().webhook(number_of(id))->previous_secret.starts_with("whsk_"));
 }
 
-// --- deliveries and events ----------------------------------------------------------------------
+// --- deliveries and events -----------------------------------------------------------------------
 
 TEST_F(ControlTest, ShowsADeliveryWithItsAttempts) {
   const std::string id = make_webhook();
@@ -791,7 +791,7 @@ TEST_F(ControlTest, TellsWhyARedeliveryIsRefused) {
   EXPECT_EQ(ask("POST", path).status, 409);
 }
 
-// --- trying a webhook out -----------------------------------------------------------------------
+// --- trying a webhook out ------------------------------------------------------------------------
 
 TEST_F(ControlTest, PingsAWebhookWhateverItSubscribedTo) {
   const std::string id = make_webhook(R"(, "events": ["other/event"])");
@@ -885,7 +885,7 @@ TEST_F(ControlTest, DoesNotPingWhatIsNotActive) {
   EXPECT_EQ(ask("POST", "/v1/webhooks/" + id + "/ping").status, 409);
 }
 
-// --- webhooks all of whose deliveries fail ------------------------------------------------------
+// --- webhooks all of whose deliveries fail -------------------------------------------------------
 
 class BrokenTest : public ControlTest {
  protected:
@@ -978,7 +978,7 @@ TEST_F(BrokenTest, LetsOtherDialectsFailForEver) {
   EXPECT_EQ(Json(ask("GET", "/v1/webhooks/" + id).body).text("/state"), "active");
 }
 
-// --- limits of a dialect's API ------------------------------------------------------------------
+// --- limits of a dialect's API -------------------------------------------------------------------
 
 std::string header_of(const http::Response& response, std::string_view name) {
   for (const http::Header& header : response.headers) {
@@ -1018,7 +1018,7 @@ TEST_F(ControlTest, AnswersAnOpenRouteWithoutATokenAndUncounted) {
   }
 }
 
-// --- the shards' needs --------------------------------------------------------------------------
+// --- the shards' needs ---------------------------------------------------------------------------
 
 TEST_F(ControlTest, ReadsPayloadsForShards) {
   const auto event = accept(1, "event-1");
@@ -1076,7 +1076,7 @@ TEST_F(ControlTest, ShowsStatus) {
   EXPECT_NE(failed.text("/storage/detail").find("EIO"), std::string::npos);
 }
 
-// --- tokens -------------------------------------------------------------------------------------
+// --- tokens --------------------------------------------------------------------------------------
 
 /// What a create request answered.
 struct MadeToken {
@@ -1358,7 +1358,7 @@ TEST_F(ControlTest, SlowsDownWhoeverGuessesAndNeverAGoodToken) {
   EXPECT_EQ(ask("GET", "/v1/webhooks", {}, "guess").status, 401);
 }
 
-// --- the audit log ------------------------------------------------------------------------------
+// --- the audit log -------------------------------------------------------------------------------
 
 TEST_F(ControlTest, WritesDownWhoChangedWhat) {
   const std::string webhook =

@@ -27,7 +27,7 @@ Verdict verify(std::string_view dialect, const Headers& headers, std::string_vie
   return find(dialect)->verify({headers, as_bytes(body)}, secret, freshness);
 }
 
-// --- freshness ----------------------------------------------------------------------------------
+// --- freshness -----------------------------------------------------------------------------------
 
 TEST(CheckFreshness, TakesTimesWithinTheTolerance) {
   const Freshness freshness{.now = at(1'000'000)};
@@ -56,7 +56,7 @@ TEST(Received, ReadsAHeaderThatStandsOnce) {
   EXPECT_FALSE(received.has_header("c"));
 }
 
-// --- standard -----------------------------------------------------------------------------------
+// --- standard ------------------------------------------------------------------------------------
 
 // The example of the Standard Webhooks specification's reference libraries.
 struct Example {
@@ -126,7 +126,7 @@ TEST(StandardVerifier, TellsWhatIsNotSignedFromWhatIsWrong) {
   EXPECT_EQ(example.verdict().kind, Kind::not_signed);
 }
 
-// --- bitrise ------------------------------------------------------------------------------------
+// --- bitrise -------------------------------------------------------------------------------------
 
 struct Vector {
   const char* secret;
@@ -178,7 +178,7 @@ TEST(BitriseVerifier, TellsWhatIsNotSignedAndRefusesTwoSignatures) {
             Kind::refuted);
 }
 
-// --- all of them --------------------------------------------------------------------------------
+// --- all of them ---------------------------------------------------------------------------------
 
 Headers headers_of(const std::string& head) {
   Headers headers;

@@ -148,8 +148,7 @@ TEST(RequestParser, ReadsHttp10WithoutHost) {
   EXPECT_EQ(refusal_of("POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\nx"), 0);
 }
 
-// --- Expect
-// ----------------------------------------------------------------------------------------
+// --- Expect --------------------------------------------------------------------------------------
 
 bool expects_continue(std::string_view head) {
   RequestParser parser;
@@ -175,8 +174,7 @@ TEST(RequestParser, RefusesUnknownExpectations) {
   EXPECT_EQ(refusal_of(with_line("Expect: 100-continue\r\nExpect: 100-continue")), 417);
 }
 
-// --- limits (I-6)
-// ----------------------------------------------------------------------------------
+// --- limits (I-6) --------------------------------------------------------------------------------
 
 std::string request_line_of(size_t bytes) {
   const std::string frame = "GET / HTTP/1.1";
@@ -256,8 +254,7 @@ TEST(RequestParser, DoesNotBelieveALengthWithItsMemory) {
   EXPECT_LT(parser.request().body.capacity(), 128 * 1024);
 }
 
-// --- refusals for people
-// -----------------------------------------------------------------------------
+// --- refusals for people -------------------------------------------------------------------------
 
 TEST(RequestParser, ExplainsARefusal) {
   RequestParser parser;

@@ -203,8 +203,7 @@ TEST(ResponseParser, LimitsTheHead) {
   EXPECT_EQ(read_answer(many).code, Errc::too_large);
 }
 
-// --- interim answers
-// ---------------------------------------------------------------------------------
+// --- interim answers -----------------------------------------------------------------------------
 
 std::string interim_times(int count) {
   std::string bytes;
@@ -228,8 +227,7 @@ TEST(ResponseParser, RefusesInterimAnswersThatChangeTheFraming) {
   EXPECT_EQ(read_answer("HTTP/1.1 100 C\r\n\r\nHTTP/1.1 204 N\r\n\r\n").status, 204);
 }
 
-// --- what may be used again
-// --------------------------------------------------------------------------
+// --- what may be used again ----------------------------------------------------------------------
 
 TEST(ResponseParser, KeepsAConnectionOnlyIfTheBoundaryIsCertain) {
   const struct {
@@ -287,8 +285,7 @@ TEST(ResponseParser, IsIncompleteWhenTheStreamEndsEarly) {
   }
 }
 
-// --- capture (N-4)
-// -----------------------------------------------------------------------------------
+// --- capture (N-4) -------------------------------------------------------------------------------
 
 TEST(ResponseParser, StopsAtTheCaptureLimit) {
   for (const size_t piece_bytes : {size_t{1}, size_t{1000}, size_t{100'000}}) {
@@ -315,8 +312,7 @@ TEST(ResponseParser, StopsAtTheCaptureLimitOfEndlessChunks) {
   EXPECT_FALSE(parser.complete());
 }
 
-// --- headers
-// -----------------------------------------------------------------------------------------
+// --- headers -------------------------------------------------------------------------------------
 
 TEST(ResponseParser, FindsHeaders) {
   ResponseParser parser;

@@ -102,8 +102,7 @@ TEST(SerialiserDeathTest, NeverWritesALineThatNobodyMeant) {
                "visible");
 }
 
-// --- what users may configure (S-7)
-// --------------------------------------------------------------------
+// --- what users may configure (S-7) --------------------------------------------------------------
 
 TEST(HeaderRules, RefuseNamesThatAreNoTokens) {
   for (const char* name :

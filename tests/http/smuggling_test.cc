@@ -41,8 +41,7 @@ std::string text(std::string_view from) {
   return std::string{from};
 }
 
-// --- I-1
-// -------------------------------------------------------------------------------------------
+// --- I-1 -----------------------------------------------------------------------------------------
 
 TEST(Smuggling, RefusesLengthAndChunkedTogether) {
   const std::string both = "Content-Length: 6\r\nTransfer-Encoding: chunked";
@@ -54,8 +53,7 @@ TEST(Smuggling, RefusesLengthAndChunkedTogether) {
   expect_refused(post_with("Content-Length: 0\r\nTransfer-Encoding: chunked", "0\r\n\r\n"), 400);
 }
 
-// --- I-2
-// -------------------------------------------------------------------------------------------
+// --- I-2 -----------------------------------------------------------------------------------------
 
 TEST(Smuggling, RefusesEveryContentLengthThatIsNotOneDecimalNumber) {
   const std::vector<std::string> values{"5, 5",
@@ -111,8 +109,7 @@ TEST(Smuggling, ReadsGoodContentLengths) {
   expect_read(post_with("X: neither length nor chunked", ""), "");
 }
 
-// --- I-3
-// -------------------------------------------------------------------------------------------
+// --- I-3 -----------------------------------------------------------------------------------------
 
 /// Header lines that try to say `Transfer-Encoding: chunked` to one parser and not to another.
 std::set<std::string> disguises() {
@@ -231,8 +228,7 @@ TEST(Smuggling, TellsUnknownCodingsFromMalformedOnes) {
   expect_refused("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400);
 }
 
-// --- I-4
-// -------------------------------------------------------------------------------------------
+// --- I-4 -----------------------------------------------------------------------------------------
 
 std::string chunks(std::string_view body) {
   return post_with("Transfer-Encoding: chunked", body);
@@ -325,8 +321,7 @@ TEST(Smuggling, NeverCompletesABodyThatWasCutShort) {
   }
 }
 
-// --- I-5
-// -------------------------------------------------------------------------------------------
+// --- I-5 -----------------------------------------------------------------------------------------
 
 TEST(Smuggling, RefusesBadHeaderBytes) {
   const std::vector<std::string> lines{"X: a\rB: c",

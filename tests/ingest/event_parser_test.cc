@@ -85,7 +85,7 @@ TEST_F(EventParserTest, UnescapesAttributes) {
   EXPECT_EQ(parsed.events[0].source, "\u2028é");
 }
 
-// --- data, byte for byte ------------------------------------------------------------------------
+// --- data, byte for byte -------------------------------------------------------------------------
 
 const std::vector<std::string> good_data{
     "{}",
@@ -178,7 +178,7 @@ TEST_F(EventParserTest, AcceptsAHundredThousandKeysAndAMillionDigits) {
       parse("application/json", native("{\"n\":" + std::string(1'000'000, '7') + "}")).refusal);
 }
 
-// --- what is not JSON ---------------------------------------------------------------------------
+// --- what is not JSON ----------------------------------------------------------------------------
 
 const std::vector<std::string> bad_values{
     "",
@@ -332,7 +332,7 @@ TEST_F(EventParserTest, RefusesWhatIsNoObject) {
   }
 }
 
-// --- JSON, but no event -------------------------------------------------------------------------
+// --- JSON, but no event --------------------------------------------------------------------------
 
 struct BadEvent {
   const char* member;
@@ -483,7 +483,7 @@ TEST_F(EventParserTest, EmptyOptionalAttributesAreAbsentNatively) {
   EXPECT_EQ(parsed.events[0].extensions, "");
 }
 
-// --- batches ------------------------------------------------------------------------------------
+// --- batches -------------------------------------------------------------------------------------
 
 TEST_F(EventParserTest, BatchOfLinesNeedsNoLastLineEnd) {
   const auto parsed = parse("application/x-ndjson", native("{}") + "\n" + native("{ }"));
@@ -584,7 +584,7 @@ TEST_F(EventParserTest, LimitsTheSizeOfEachEventAndOfTheBatch) {
             413);
 }
 
-// --- CloudEvents --------------------------------------------------------------------------------
+// --- CloudEvents ---------------------------------------------------------------------------------
 
 std::string cloud(std::string_view members) {
   return R"({"specversion":"1.0","id":"1","type":"t","source":"/s")" +
@@ -855,7 +855,7 @@ TEST_F(EventParserTest, RoutingAttributesAreText) {
   EXPECT_EQ(binary.events[0].extensions, R"({"cluster":"eu","teams":"a"})");
 }
 
-// --- CDEvents -----------------------------------------------------------------------------------
+// --- CDEvents ------------------------------------------------------------------------------------
 
 /// A document of CDEvents with members more (or other ones first) in its parts.
 std::string cdevent(std::string_view more_context = "", std::string_view more_subject = "",
@@ -1046,7 +1046,7 @@ TEST_F(EventParserTest, BinaryModeNamesTheHeader) {
   }
 }
 
-// --- content types ------------------------------------------------------------------------------
+// --- content types -------------------------------------------------------------------------------
 
 TEST_F(EventParserTest, RefusesOtherContentTypes) {
   for (const char* type :

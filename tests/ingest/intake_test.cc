@@ -231,7 +231,7 @@ TEST_F(IntakeTest, AnswersABatchAfterItsLastEvent) {
   EXPECT_EQ(shard_.answers.order, (std::vector<uint32_t>{batch, next}));
 }
 
-// --- duplicates ---------------------------------------------------------------------------------
+// --- duplicates ----------------------------------------------------------------------------------
 
 TEST_F(IntakeTest, AcknowledgesADurableDuplicateAtOnceAndStoresItOnce) {
   shard_.post_one("e1");
@@ -354,7 +354,7 @@ TEST_F(IntakeTest, RefusesADuplicateWhoseFirstWasNotStored) {
   EXPECT_EQ(other_.sink.events.size(), 1u);
 }
 
-// --- refusals -----------------------------------------------------------------------------------
+// --- refusals ------------------------------------------------------------------------------------
 
 TEST_F(IntakeTest, AsksForATokenWithTheScope) {
   for (const char* bad :
@@ -562,7 +562,7 @@ TEST_F(IntakeTest, RefusesBeforeTheBodyWhatNeedsNoBody) {
   EXPECT_EQ(before("application/json", "Bearer good"), 507);
 }
 
-// --- redeliveries -------------------------------------------------------------------------------
+// --- redeliveries --------------------------------------------------------------------------------
 
 TEST_F(IntakeTest, StoresARedeliveryAndSaysSo) {
   shard_.post_one("a");

@@ -214,7 +214,7 @@ TEST_F(ServerTest, AnswersHeadWithoutBody) {
   EXPECT_NE(answer.find("Content-Length: 3"), std::string::npos) << answer;
 }
 
-// --- refusals -----------------------------------------------------------------------------------
+// --- refusals ------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, RefusesOnceAndClosesWhatCannotBeRead) {
   answer_at_once();
@@ -342,7 +342,7 @@ TEST_F(ServerTest, SendsContinueWhenTheBodyIsWanted) {
   EXPECT_FALSE(ring_.closed(client));
 }
 
-// --- time ---------------------------------------------------------------------------------------
+// --- time ----------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, CutsSlowHeads) {
   answer_at_once();
@@ -425,7 +425,7 @@ TEST_F(ServerTest, WaitsForTheBackendWithoutADeadline) {
   EXPECT_TRUE(ring_.output(client).ends_with("late"));
 }
 
-// --- ends ---------------------------------------------------------------------------------------
+// --- ends ----------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, IgnoresHalfARequest) {
   const std::string request{post_b};

@@ -116,7 +116,7 @@ class LinuxRingTest : public testing::Test {
   ConnectedPair pair_;
 };
 
-// --- listeners and addresses ------------------------------------------------------------------
+// --- listeners and addresses ---------------------------------------------------------------------
 
 TEST_F(LinuxRingTest, EchoesOverIpv6) {
   open_pair(Address::parse("[::1]:0").value());
@@ -240,7 +240,7 @@ TEST_F(LinuxRingTest, KeepsTheTwoAnyAddressesApart) {
   EXPECT_TRUE(apart);
 }
 
-// --- shortages --------------------------------------------------------------------------------
+// --- shortages -----------------------------------------------------------------------------------
 
 // Goal: with far fewer buffers than connections, everyone gets all bytes, in order, and the ring
 // comes to rest again.
@@ -422,7 +422,7 @@ TEST_F(LinuxRingTest, TakesAFloodOfConnections) {
   pair_.close_all(*ring_);
 }
 
-// --- waking -----------------------------------------------------------------------------------
+// --- waking --------------------------------------------------------------------------------------
 
 // Goal: no message is lost between a mailbox and a sleeping ring.
 // Method: two senders, each with its own mailbox, push one message at a time at random moments; the
@@ -478,7 +478,7 @@ TEST_F(LinuxRingTest, SleepsInOnePieceWhenOnlyAFarTimerIsArmed) {
   other.join();
 }
 
-// --- memory and failures ----------------------------------------------------------------------
+// --- memory and failures -------------------------------------------------------------------------
 
 TEST_F(LinuxRingTest, WriteReportsTheDisksError) {
   std::ofstream{directory_ / "readonly"} << std::string(8192, 'x');

@@ -192,7 +192,7 @@ struct AlignedBytes {
 
 TYPED_TEST_SUITE_P(RingContract);
 
-// --- connections ------------------------------------------------------------------------------
+// --- connections ---------------------------------------------------------------------------------
 
 TYPED_TEST_P(RingContract, ConnectsAndTellsBothAddresses) {
   this->open_pair();
@@ -255,7 +255,7 @@ TYPED_TEST_P(RingContract, CancelledConnectEndsWithoutASocket) {
   EXPECT_EQ(connecting.results, std::vector<int32_t>{-ECANCELED});
 }
 
-// --- bytes ------------------------------------------------------------------------------------
+// --- bytes ---------------------------------------------------------------------------------------
 
 TYPED_TEST_P(RingContract, NoHandlerRunsInsideASubmission) {
   this->open_pair();
@@ -376,7 +376,7 @@ TYPED_TEST_P(RingContract, HandlerMaySubmitTheSameCompletionAgain) {
   EXPECT_TRUE(turn_until(ring, [&] { return receiving.text.size() == 20 && left == 0; }));
 }
 
-// --- cancel and close -------------------------------------------------------------------------
+// --- cancel and close ----------------------------------------------------------------------------
 
 TYPED_TEST_P(RingContract, CancelEndsReceiveAndAcceptOnce) {
   this->open_pair();
@@ -559,7 +559,7 @@ TYPED_TEST_P(RingContract, PendingCountCountsWhatTheCallerSubmitted) {
   EXPECT_EQ(ring.pending_count(), 1u);
 }
 
-// --- time -------------------------------------------------------------------------------------
+// --- time ----------------------------------------------------------------------------------------
 
 TYPED_TEST_P(RingContract, TimersRunInOrderAndNotBeforeTheirTime) {
   Ring& ring = this->ring();
@@ -621,7 +621,7 @@ TYPED_TEST_P(RingContract, TimeNeverGoesBack) {
   }
 }
 
-// --- the loop ---------------------------------------------------------------------------------
+// --- the loop ------------------------------------------------------------------------------------
 
 TYPED_TEST_P(RingContract, TurnDoesNotSleepWhenToldNotTo) {
   // Nothing is pending and no timer armed: a sleep would not end.
@@ -645,7 +645,7 @@ TYPED_TEST_P(RingContract, WakeFromAHandlerKeepsTheNextTurnFromSleeping) {
   ring.turn(true);  // Would not return.
 }
 
-// --- files ------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
 
 // Goal: what a write's handler was told is stored, is stored; also with several in flight.
 TYPED_TEST_P(RingContract, WritesAreStoredWhereTheyBelong) {

@@ -178,8 +178,7 @@ TEST(Names, OneFileHasOneName) {
   }
 }
 
-// --- the worked example of src/journal/README.md
-// ----------------------------------------------------
+// --- the worked example of src/journal/README.md -------------------------------------------------
 
 /// The lines `00001000  52 50 …` of the page.
 std::map<size_t, std::byte> bytes_of_readme(size_t* lines) {

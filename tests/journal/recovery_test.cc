@@ -165,8 +165,7 @@ TEST(Recovery, AnyCallMayFail) {
   }
 }
 
-// --- an unfinished end (D-6)
-// ------------------------------------------------------------------------
+// --- an unfinished end (D-6) ---------------------------------------------------------------------
 
 // Goal: a cut takes the record it goes through and what stands behind it, and nothing else; it is
 // reported once; later records are readable after another restart.
@@ -316,8 +315,7 @@ TEST(Recovery, CrashBetweenFooterAndNextSegment) {
   EXPECT_EQ(again.ids().back(), "later");
 }
 
-// --- files (D-8)
-// -----------------------------------------------------------------------------------
+// --- files (D-8) ---------------------------------------------------------------------------------
 
 TEST(Recovery, MissingMiddleSegmentStopsUnlessAccepted) {
   FakeDisk disk;
@@ -465,8 +463,7 @@ TEST(Recovery, FullSegmentThatWasCutIsDamage) {
   for (const Finding& finding : told.findings) EXPECT_EQ(finding.path, segment(2));
 }
 
-// --- versions (O-3)
-// ---------------------------------------------------------------------------------
+// --- versions (O-3) ------------------------------------------------------------------------------
 
 TEST(Recovery, NewerFormatIsRefusedUntouched) {
   FakeDisk disk;

@@ -303,8 +303,7 @@ TEST_P(AnyStream, ReportsARefusedConnection) {
   ASSERT_TRUE(world.run_until([&] { return client.closes == 1; }));
 }
 
-// --- what only plain streams do
-// -------------------------------------------------------------------
+// --- what only plain streams do ------------------------------------------------------------------
 
 /// A socket without a ring, for what well-behaved ends do not do.
 class RawSocket {
@@ -409,8 +408,7 @@ TEST(PlainStream, SaysItIsOpenAlthoughThePeerSaysNothing) {
   world.close_all({&server});
 }
 
-// --- what only TLS does
-// ---------------------------------------------------------------------------
+// --- what only TLS does --------------------------------------------------------------------------
 
 TEST(TlsStream, ResumesOnTheSecondConnection) {
   World world;

@@ -360,8 +360,7 @@ TEST(Verification, RefusesNamesThatNoCertificateCanCarry) {
   }
 }
 
-// --- a server of the library's own, to be as bad as we like
-// ---------------------------------------
+// --- a server of the library's own, to be as bad as we like --------------------------------------
 
 struct BareServer {
   bssl::UniquePtr<SSL_CTX> context{SSL_CTX_new(TLS_method())};
@@ -465,8 +464,7 @@ TEST(ServerName, IsSentForNamesAndNotForAddresses) {
   }
 }
 
-// --- resumption
-// -----------------------------------------------------------------------------------
+// --- resumption ----------------------------------------------------------------------------------
 
 TEST(Resumption, HappensOnTheSecondConnection) {
   const auto client = client_trusting(authority().certificate_pem());
@@ -521,8 +519,7 @@ TEST(Resumption, FallsBackToAFullHandshakeWhenTheServerForgot) {
   EXPECT_FALSE(second.client.engine->resumed());
 }
 
-// --- contexts
-// ---------------------------------------------------------------------------------------
+// --- contexts ------------------------------------------------------------------------------------
 
 TEST(ClientTls, RefusesATextWithoutWholeCertificates) {
   const std::string good = authority().certificate_pem();

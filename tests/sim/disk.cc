@@ -75,7 +75,7 @@ bool Disk::has_directory_of(const std::string& path) const {
   return directories_.contains(directory_of(path));
 }
 
-// --- names --------------------------------------------------------------------------------------
+// --- names ---------------------------------------------------------------------------------------
 
 Result<std::vector<std::string>> Disk::list(const std::string& directory) {
   if (detached_) return disk_error(EIO);
@@ -188,7 +188,7 @@ Result<void> Disk::sync_directory(const std::string& path) {
   return {};
 }
 
-// --- bytes --------------------------------------------------------------------------------------
+// --- bytes ---------------------------------------------------------------------------------------
 
 Result<uint64_t> Disk::size(io::File file) {
   if (detached_) return disk_error(EIO);
@@ -271,7 +271,7 @@ Result<void> Disk::sync(io::File file) {
   return {};
 }
 
-// --- durable writes -----------------------------------------------------------------------------
+// --- durable writes ------------------------------------------------------------------------------
 
 void Disk::submit_write(Ring& ring, io::Completion& op, io::File file, uint64_t offset,
                         Bytes bytes) {
@@ -340,7 +340,7 @@ void Disk::tear(Flight& flight) {
   write_stable(inode, flight.offset, torn);
 }
 
-// --- crash --------------------------------------------------------------------------------------
+// --- crash ---------------------------------------------------------------------------------------
 
 void Disk::crash(Crash kind) {
   for (auto& [number, flight] : flights_) settle_flight(flight, kind);

@@ -104,7 +104,7 @@ TEST(Disk, LocksOnceUntilClosedOrCrashed) {
   EXPECT_TRUE(disk.lock("/lock"));
 }
 
-// --- what a crash leaves ------------------------------------------------------------------------
+// --- what a crash leaves -------------------------------------------------------------------------
 
 TEST(Disk, KeepsWhatWasSyncedWithItsNameThroughAPowerLoss) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
@@ -190,7 +190,7 @@ TEST(Disk, AKilledProcessLosesNothingItWrote) {
   EXPECT_TRUE(!disk.exists("/f") || disk.read_file("/f").size() <= 8);
 }
 
-// --- durable writes -----------------------------------------------------------------------------
+// --- durable writes ------------------------------------------------------------------------------
 
 /// A journal of 'o's on the disk of a world, and a ring to write it with.
 struct Journal {
@@ -362,7 +362,7 @@ TEST(DiskDeathTest, InsistsOnAlignmentAndOnLentBuffers) {
       "lent");
 }
 
-// --- the stranger's hand ------------------------------------------------------------------------
+// --- the stranger's hand -------------------------------------------------------------------------
 
 TEST(Disk, DamageIsExactAndDurable) {
   World world({});

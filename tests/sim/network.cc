@@ -120,7 +120,7 @@ bool Network::exists(int32_t handle) const {
   return (end != nullptr && !end->closed) || listeners_.contains(handle);
 }
 
-// --- listening ----------------------------------------------------------------------------------
+// --- listening -----------------------------------------------------------------------------------
 
 namespace {
 
@@ -190,7 +190,7 @@ std::optional<int32_t> Network::accept(int32_t listener, SocketUser& user) {
   return handle;
 }
 
-// --- connecting ---------------------------------------------------------------------------------
+// --- connecting ----------------------------------------------------------------------------------
 
 void Network::set_reach(const io::Address& to, Reach reach) {
   std::erase_if(reaches_, [&to](const auto& entry) { return entry.first == to; });
@@ -321,7 +321,7 @@ io::Address Network::peer_address(int32_t handle) const {
   return end_at(handle).peer->local;
 }
 
-// --- bytes --------------------------------------------------------------------------------------
+// --- bytes ---------------------------------------------------------------------------------------
 
 size_t Network::room_towards(const End& end) const {
   const size_t held = end.flight_bytes + end.unread();
@@ -460,7 +460,7 @@ std::optional<int32_t> Network::end_of_stream(int32_t handle) const {
   return {};
 }
 
-// --- ends ---------------------------------------------------------------------------------------
+// --- ends ----------------------------------------------------------------------------------------
 
 void Network::shutdown_send(int32_t handle) {
   End& end = end_at(handle);

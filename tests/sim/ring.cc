@@ -40,7 +40,7 @@ void Ring::RingWaker::wake() {
   ring_.world_.notify(ring_);
 }
 
-// --- pending operations -------------------------------------------------------------------------
+// --- pending operations --------------------------------------------------------------------------
 
 void Ring::enlist(Completion& op) {
   op.progress = {};
@@ -137,7 +137,7 @@ void Ring::cancel_and_queue(Completion* op) {
   queue(*op);
 }
 
-// --- the loop -----------------------------------------------------------------------------------
+// --- the loop ------------------------------------------------------------------------------------
 
 void Ring::turn(bool may_sleep) {
   RINGPOST_ASSERT(!in_turn_);
@@ -234,7 +234,7 @@ void Ring::deliver_dead(Completion& op) {
   finish(op, 0);
 }
 
-// --- sockets ------------------------------------------------------------------------------------
+// --- sockets -------------------------------------------------------------------------------------
 
 Result<io::Socket> Ring::listen(const io::Address& at, const io::ListenOptions& options) {
   if (dead_) return Error{Errc::io_failed, Side::self, EIO};
@@ -343,7 +343,7 @@ void Ring::submit_close(Completion& op) {
   queue(op);
 }
 
-// --- files --------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
 
 void Ring::submit_write(Completion& op, io::File file, uint64_t offset, Bytes bytes) {
   enlist(op);
@@ -354,7 +354,7 @@ void Ring::on_written(Completion& op, int32_t result) {
   end_with(op, result);
 }
 
-// --- crash --------------------------------------------------------------------------------------
+// --- crash ---------------------------------------------------------------------------------------
 
 void Ring::die() {
   RINGPOST_ASSERT(!in_turn_);

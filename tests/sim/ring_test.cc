@@ -235,7 +235,7 @@ TEST(Ring, UnixPathsAreTakenOnlyFromTheDead) {
   EXPECT_EQ(world.disk().read_file("/run/file"), "not ours");
 }
 
-// --- crash --------------------------------------------------------------------------------------
+// --- crash ---------------------------------------------------------------------------------------
 
 /// One of each operation, all pending.
 struct Everything {

@@ -52,7 +52,7 @@ void World::remove_ring(Ring& ring) {
   rings_.erase(found);
 }
 
-// --- actors -------------------------------------------------------------------------------------
+// --- actors --------------------------------------------------------------------------------------
 
 void World::add_actor(Actor& actor, Ring& ring) {
   RINGPOST_ASSERT(ring.seat() == 0);
@@ -147,7 +147,7 @@ Duration World::turn_time() {
   return between(microseconds{1}, microseconds{20});
 }
 
-// --- time ---------------------------------------------------------------------------------------
+// --- time ----------------------------------------------------------------------------------------
 
 void World::after(Duration delay, std::function<void()> run) {
   schedule(now_ + delay, Kind::test, std::move(run));
@@ -247,7 +247,7 @@ void World::note(uint64_t fact) {
   mix(fact);
 }
 
-// --- crash --------------------------------------------------------------------------------------
+// --- crash ---------------------------------------------------------------------------------------
 
 void World::crash(Crash kind) {
   RINGPOST_ASSERT(running_seat_ == 0);

@@ -103,8 +103,7 @@ class World {
   /// Steps for exactly that virtual time.
   void run_for(Duration time);
 
-  // --- the end of the process and its second life
-  // -------------------------------------------------
+  // --- the end of the process and its second life ------------------------------------------------
 
   /// The relay process is gone: its sockets break, its locks are released, its disk is as the kind
   /// of crash leaves it, its actors run no more. Its rings turn into dead ones: they end what is

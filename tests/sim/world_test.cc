@@ -161,7 +161,7 @@ TEST(World, DeadRingsEndEverythingAndTheirActorsRunNoMore) {
   EXPECT_EQ(world.now(), Instant{seconds{11}});
 }
 
-// --- replay -------------------------------------------------------------------------------------
+// --- replay --------------------------------------------------------------------------------------
 
 struct Conversation {
   uint64_t trace = 0;

@@ -60,7 +60,7 @@ bool wanted(const ListQuery& query, const DeliveryFacts& facts) {
 
 }  // namespace
 
-// --- lists --------------------------------------------------------------------------------------
+// --- lists ---------------------------------------------------------------------------------------
 
 namespace {
 
@@ -137,7 +137,7 @@ Answer DeliveryApi::list(const Call& call) {
   return answer_json(200, page.finish());
 }
 
-// --- one delivery -------------------------------------------------------------------------------
+// --- one delivery --------------------------------------------------------------------------------
 
 std::variant<DeliveryApi::Found, Problem> DeliveryApi::find(const Call& call) {
   const auto id = Ulid::parse(call.id());
@@ -171,7 +171,7 @@ Answer DeliveryApi::show(const Call& call) {
   return answer_json(200, std::move(body));
 }
 
-// --- redelivery ---------------------------------------------------------------------------------
+// --- redelivery ----------------------------------------------------------------------------------
 
 namespace {
 
@@ -296,7 +296,7 @@ std::variant<EventRef, Problem> DeliveryApi::repeat(const Found& found, const We
   return encode_for(event, webhook.number, call.now, random_);
 }
 
-// --- events -------------------------------------------------------------------------------------
+// --- events --------------------------------------------------------------------------------------
 
 std::vector<History::EventFacts> DeliveryApi::events_of(const Call& call, const std::string& source,
                                                         std::vector<EventRef>& events) {

@@ -43,7 +43,7 @@ void write_token(JsonWriter& json, const Token& token, std::string_view text) {
   json.end_object();
 }
 
-// --- create -------------------------------------------------------------------------------------
+// --- create --------------------------------------------------------------------------------------
 
 /// A create request in the making.
 struct Reading {
@@ -194,7 +194,7 @@ Answer TokenApi::create(const Call& call) {
   return answer;
 }
 
-// --- list and delete ----------------------------------------------------------------------------
+// --- list and delete -----------------------------------------------------------------------------
 
 Answer TokenApi::list(const Call& call) {
   auto parsed = parse_list_query(call.request.query, ListKind::tokens);
@@ -240,7 +240,7 @@ Answer TokenApi::remove(const Call& call) {
   return answer;
 }
 
-// --- the audit log ------------------------------------------------------------------------------
+// --- the audit log -------------------------------------------------------------------------------
 
 namespace {
 

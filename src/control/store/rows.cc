@@ -206,7 +206,7 @@ bool read_filter(simdjson::dom::parser& parser, std::string_view json,
          subscription::BranchPatterns::object_to(filter.branches).empty();
 }
 
-// --- single values -----------------------------------------------------------------------------
+// --- single values -------------------------------------------------------------------------------
 
 bool read_flag(const Statement& row, int column, bool& out) {
   const int64_t value = row.integer(column);

@@ -69,7 +69,7 @@ Answer refuse_with(const Problem& problem) {
   return {refuse(problem)};
 }
 
-// --- slugs and pages ----------------------------------------------------------------------------
+// --- slugs and pages -----------------------------------------------------------------------------
 
 /// The id that a slug names. One id has one slug: a ULID is also read in other spellings.
 std::optional<Ulid> id_of(std::string_view slug) {
@@ -152,7 +152,7 @@ Answer list_page(const Call& call, const std::vector<std::string>& slugs, Write 
   return api::answer_json(200, std::move(body));
 }
 
-// --- webhooks -----------------------------------------------------------------------------------
+// --- webhooks ------------------------------------------------------------------------------------
 
 Answer answer_webhook(uint16_t status, const Webhook& webhook) {
   std::string body;
@@ -208,7 +208,7 @@ Answer remove(const Webhook& webhook, Management& management) {
   return answer;
 }
 
-// --- deliveries ---------------------------------------------------------------------------------
+// --- deliveries ----------------------------------------------------------------------------------
 
 /// The deliveries that the log shows, newest first.
 std::vector<Ulid> shown(const Call& call, const Management& management, const Webhook& webhook) {
@@ -262,7 +262,7 @@ Answer handle_delivery(Operation operation, const Call& call, Management& manage
 
 }  // namespace
 
-// --- the API ------------------------------------------------------------------------------------
+// --- the API -------------------------------------------------------------------------------------
 
 bool is_slug(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char byte) {

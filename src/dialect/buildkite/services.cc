@@ -122,7 +122,7 @@ class Services {
   Management& management_;
 };
 
-// --- one service --------------------------------------------------------------------------------
+// --- one service ---------------------------------------------------------------------------------
 
 /// The path's service. Webhooks of other dialects are none.
 const Webhook* Services::find() const {
@@ -191,7 +191,7 @@ Answer Services::set_enabled(bool enabled) {
   return answer(200, *std::get<const Webhook*>(updated), Answer::When::published);
 }
 
-// --- lists --------------------------------------------------------------------------------------
+// --- lists ---------------------------------------------------------------------------------------
 
 /// Which part of the list is asked for. A cursor is the id of a service; ids sort by age.
 struct Page {
@@ -273,7 +273,7 @@ Answer Services::list() {
   return answer_json(200, std::move(body));
 }
 
-// --- the request log ----------------------------------------------------------------------------
+// --- the request log -----------------------------------------------------------------------------
 
 Answer Services::requests() {
   const Webhook* webhook = find();
@@ -354,7 +354,7 @@ http::Response refuse_call(const Problem& problem) {
   return response;
 }
 
-// --- rate ---------------------------------------------------------------------------------------
+// --- rate ----------------------------------------------------------------------------------------
 
 namespace {
 

@@ -97,7 +97,7 @@ std::string_view name(TokenMode mode) {
   return token_mode_names[static_cast<size_t>(mode)];
 }
 
-// --- reading ------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 
 std::optional<Problem> read_scope(dom::element value, std::string_view member, Settings& settings) {
   return read_word(value, member, scope_names, settings.scope);
@@ -177,7 +177,7 @@ std::optional<Settings> settings_of(const subscription::Webhook& webhook) {
   return settings;
 }
 
-// --- writing ------------------------------------------------------------------------------------
+// --- writing -------------------------------------------------------------------------------------
 
 void write_settings(JsonWriter& json, const Settings& settings) {
   json.begin_object().member("scope", name(settings.scope)).key("scope_uuids").begin_array();

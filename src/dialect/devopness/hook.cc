@@ -36,7 +36,7 @@ std::string list_of(auto names) {
   return text;
 }
 
-// --- reading ------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 
 /// Reads the members of one object. Stops at the first that is wrong.
 class Reader {
@@ -350,7 +350,7 @@ Hook hook_of(const Webhook& webhook) {
   return hook;
 }
 
-// --- the whole ----------------------------------------------------------------------------------
+// --- the whole -----------------------------------------------------------------------------------
 
 std::variant<CompiledHook, api::Problem> compile(const Hook& hook, Layout layout) {
   const auto roots = roots_for(hook.resource_type);

@@ -85,7 +85,7 @@ class BitriseApi : public ::testing::Test {
   FakeManagement management_;
 };
 
-// --- create: 2.3 --------------------------------------------------------------------------------
+// --- create: 2.3 ---------------------------------------------------------------------------------
 
 TEST_F(BitriseApi, CreatesAsTheExampleShows) {
   const Answer answer = call("POST", app_path,
@@ -220,7 +220,7 @@ TEST_F(BitriseApi, NamesTheAddonsHeaderOnListAndCreateOnly) {
   }
 }
 
-// --- update and delete: 2.5 ---------------------------------------------------------------------
+// --- update and delete: 2.5 ----------------------------------------------------------------------
 
 TEST_F(BitriseApi, ReplacesByPutAndPatch) {
   for (const char* method : {"PUT", "PATCH"}) {
@@ -276,7 +276,7 @@ TEST_F(BitriseApi, AnswersADeleteWithTheItem) {
   expect_refusal(call("DELETE", app_path + "/" + slug), 404, "no such outgoing webhook");
 }
 
-// --- what belongs to whom -----------------------------------------------------------------------
+// --- what belongs to whom ------------------------------------------------------------------------
 
 TEST_F(BitriseApi, KnowsAWebhookByItsOwnAppAndSlugOnly) {
   const std::string slug = make();
@@ -349,7 +349,7 @@ TEST_F(BitriseApi, TurnsEveryRefusalIntoADocumentedStatus) {
   expect_refusal(call("POST", app_path, R"({"events":["all"],"url":"a.b"})"), 500, "disk is full");
 }
 
-// --- paging: 2.2 --------------------------------------------------------------------------------
+// --- paging: 2.2 ---------------------------------------------------------------------------------
 
 TEST_F(BitriseApi, PagesWebhooksOldestFirst) {
   std::vector<std::string> slugs;
@@ -390,7 +390,7 @@ TEST_F(BitriseApi, ListsAnAppWithoutWebhooks) {
             R"({"data":[],"paging":{"page_item_limit":50,"total_item_count":0}})");
 }
 
-// --- deliveries: 2.6, 6 -------------------------------------------------------------------------
+// --- deliveries: 2.6, 6 --------------------------------------------------------------------------
 
 class BitriseDeliveries : public BitriseApi {
  protected:
@@ -541,7 +541,7 @@ TEST_F(BitriseDeliveries, KeepsToItsOwnWebhook) {
   expect_refusal(call("GET", app_path + "/unknown/delivery-items"), 404, "outgoing webhook");
 }
 
-// --- the native API's settings ------------------------------------------------------------------
+// --- the native API's settings -------------------------------------------------------------------
 
 TEST(BitriseSettings, ReadGroupsAndWriteThemBack) {
   const Dialect& bitrise = bitrise_dialect();

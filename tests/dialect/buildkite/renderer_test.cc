@@ -159,7 +159,7 @@ TEST(BuildkiteRenderer, LeavesItsHeadersToNobodyElse) {
   EXPECT_FALSE(find("buildkite")->writes_header("X-Buildkit"));
 }
 
-// --- the receiver's side ------------------------------------------------------------------------
+// --- the receiver's side -------------------------------------------------------------------------
 
 struct Reception {
   std::vector<http::Header> headers;

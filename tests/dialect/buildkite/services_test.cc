@@ -131,7 +131,7 @@ class ServicesTest : public ::testing::Test {
 
 using Errors = std::vector<std::pair<std::string, std::string>>;
 
-// --- the object ---------------------------------------------------------------------------------
+// --- the object ----------------------------------------------------------------------------------
 
 TEST_F(ServicesTest, CreatesWithTheDocumentedDefaults) {
   const auto response = ask(
@@ -349,7 +349,7 @@ TEST_F(ServicesTest, AnswersMalformedBodiesAndFailuresWithAMessage) {
   EXPECT_EQ(response.headers[0].value, "5");
 }
 
-// --- changes ------------------------------------------------------------------------------------
+// --- changes -------------------------------------------------------------------------------------
 
 TEST_F(ServicesTest, ChangesOnlyWhatIsSent) {
   const std::string id = make(R"(,"events":["ping"],"token":"secret")",
@@ -483,7 +483,7 @@ TEST_F(ServicesTest, AsksForScopesAsDocumented) {
   }
 }
 
-// --- lists --------------------------------------------------------------------------------------
+// --- lists ---------------------------------------------------------------------------------------
 
 TEST_F(ServicesTest, ListsOldestFirstInPages) {
   std::vector<std::string> ids;
@@ -543,7 +543,7 @@ TEST_F(ServicesTest, RefusesBadCursorsAndSizes) {
   }
 }
 
-// --- ping ---------------------------------------------------------------------------------------
+// --- ping ----------------------------------------------------------------------------------------
 
 TEST_F(ServicesTest, PingsWithServiceAndOrganization) {
   EXPECT_TRUE(buildkite_dialect().pings_changes());
@@ -583,7 +583,7 @@ TEST_F(ServicesTest, RendersThePingWithItsSender) {
             R"({"id":"018f6b1e-0000-4000-8000-000000000001","name":"Ada Relay"})");
 }
 
-// --- the request log ----------------------------------------------------------------------------
+// --- the request log -----------------------------------------------------------------------------
 
 class RequestLogTest : public ServicesTest {
  protected:
@@ -671,7 +671,7 @@ TEST_F(RequestLogTest, SendsARequestsEventAgain) {
   EXPECT_EQ(ask("POST", other + delivery.id.to_uuid_text() + "/redeliver").status, 404);
 }
 
-// --- meta and the rest --------------------------------------------------------------------------
+// --- meta and the rest ---------------------------------------------------------------------------
 
 TEST_F(ServicesTest, TellsWhereRequestsComeFrom) {
   EXPECT_EQ(ask("GET", "/v2/meta").body, R"({"webhook_ips":[]})");
@@ -724,7 +724,7 @@ TEST_F(ServicesTest, TellsTheRate) {
             "RateLimit-User-Remaining: 0\nRateLimit-User-Reset: 27\n");
 }
 
-// --- over the native API ------------------------------------------------------------------------
+// --- over the native API -------------------------------------------------------------------------
 
 TEST(NativeSettings, GoThroughReadAndWrite) {
   const Dialect& dialect = buildkite_dialect();

@@ -206,8 +206,7 @@ TEST(CloudEventsRenderer, RefusesAHeadThatNoServerWouldTake) {
   EXPECT_FALSE(request.try_render(hook()));
 }
 
-// --- the question
-// ---------------------------------------------------------------------------------
+// --- the question --------------------------------------------------------------------------------
 
 TEST(CloudEventsQuestion, NamesTheOriginAndTheRateThatTheWebhookWants) {
   Webhook to = hook("", "token");
@@ -233,8 +232,7 @@ TEST(CloudEventsQuestion, IsNotAskedWhereSettingsSaySo) {
   EXPECT_EQ(request.header("WebHook-Request-Origin"), "(absent)");
 }
 
-// --- what a webhook may say
-// -----------------------------------------------------------------------
+// --- what a webhook may say ----------------------------------------------------------------------
 
 std::string settings_after(std::string_view before, std::string_view json) {
   Webhook webhook = hook(std::string{before});

@@ -180,8 +180,7 @@ TEST(StandardRenderer, DecidesOnTheOverlapAnewForEachAttempt) {
   EXPECT_TRUE(asymmetric_verifies(public_bytes, request, signatures[0]));
 }
 
-// --- settings
-// -------------------------------------------------------------------------------------
+// --- settings ------------------------------------------------------------------------------------
 
 struct Outcome {
   Webhook webhook;

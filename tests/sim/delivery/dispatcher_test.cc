@@ -338,7 +338,7 @@ TEST_F(DispatcherTest, EndsWhatGivesNoRequestForGoodAndSaysWhy) {
   EXPECT_EQ(receiver_.connection_count(), 1u);
 }
 
-// --- time ---------------------------------------------------------------------------------------
+// --- time ----------------------------------------------------------------------------------------
 
 TEST_F(DispatcherTest, GivesConnectingNoMoreThanTheDialectSays) {
   Webhook webhook = make(1);
@@ -385,7 +385,7 @@ TEST_F(DispatcherTest, KeepsTheWholeDeadlineBelowTheConnectTime) {
   EXPECT_LE(deliver(1).at - begun, milliseconds{1100});
 }
 
-// --- pace ---------------------------------------------------------------------------------------
+// --- pace ----------------------------------------------------------------------------------------
 
 /// The most requests that arrived within any second.
 size_t busiest_second(const HttpReceiver& receiver) {
@@ -460,7 +460,7 @@ TEST_F(DispatcherTest, HoldsUpNobodyElseAndDoesNotTurnWhileItPaces) {
   ASSERT_TRUE(settle());
 }
 
-// --- permission ---------------------------------------------------------------------------------
+// --- permission ----------------------------------------------------------------------------------
 
 Answer permission(std::string origin, std::string rate = {}) {
   Answer answer{.status = 204, .headers = {{"WebHook-Allowed-Origin", std::move(origin)}}};

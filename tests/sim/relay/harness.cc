@@ -171,7 +171,7 @@ shard::RelayOptions RelayHarness::options() {
   return options;
 }
 
-// --- life ---------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------
 
 std::string RelayHarness::start() {
   RINGPOST_ASSERT(!running());

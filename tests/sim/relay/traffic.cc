@@ -118,7 +118,7 @@ std::string Traffic::key(size_t event, size_t hook) {
   return "event " + std::to_string(event) + " to hook " + std::to_string(hook);
 }
 
-// --- webhooks -----------------------------------------------------------------------------------
+// --- webhooks ------------------------------------------------------------------------------------
 
 void Traffic::create_webhooks(ApiClient& api, size_t count) {
   Prng& random = world_.random();
@@ -168,7 +168,7 @@ bool Traffic::matches(const Hook& hook, const Event& event) {
   return any_matches(hook.sources, event.source) && any_matches(hook.events, event.type);
 }
 
-// --- producers ----------------------------------------------------------------------------------
+// --- producers -----------------------------------------------------------------------------------
 
 size_t Traffic::draw_event() {
   Prng& random = world_.random();
@@ -284,7 +284,7 @@ void Traffic::repost(const Post& post) {
   });
 }
 
-// --- receivers ----------------------------------------------------------------------------------
+// --- receivers -----------------------------------------------------------------------------------
 
 HttpReceiver::Answer Traffic::on_request(size_t receiver, const HttpReceiver::Request& request) {
   ++totals_.requests;
@@ -374,7 +374,7 @@ void Traffic::check_signature(const Hook& hook, const HttpReceiver::Request& req
   }
 }
 
-// --- judgement ----------------------------------------------------------------------------------
+// --- judgement -----------------------------------------------------------------------------------
 
 std::vector<std::string> Traffic::judge(ApiClient& api) {
   for (size_t hook = 0; hook < hooks_.size(); ++hook) judge_hook(api, hook);
