@@ -226,19 +226,20 @@ bool RequestParser::read_request_line(std::string_view line) {
     return refuse(400, "the request line does not end with an HTTP version");
   }
   http_1_0_ = version == "HTTP/1.0";
-  auto target = parse_target(line.substr(first + 1, second - first - 1));
-  if (const auto* problem = std::get_if<TargetProblem>(&target)) {
-    return refuse(400, problem->reason);
-  }
   request_.target = line.substr(first + 1, second - first - 1);
-  request_.path = std::move(std::get<Target>(target).path);
-  request_.query = std::move(std::get<Target>(target).query);
+  auto target = parse_target(request_.target);
+  const auto* problem = std::get_if<TargetProblem>(&target);
+  if (problem == nullptr) {
+    request_.path = std::move(std::get<Target>(target).path);
+    request_.query = std::move(std::get<Target>(target).query);
+  }
   if (std::ranges::find(methods, method) == methods.end()) {
     const bool upper = is_token(method) && std::ranges::none_of(method, [](char byte) {
                          return byte >= 'a' && byte <= 'z';
                        });
     return refuse(upper ? 501 : 400, "the request method is not known");
   }
+  if (problem != nullptr) return refuse(400, problem->reason);
   request_.method = method;
   return true;
 }
