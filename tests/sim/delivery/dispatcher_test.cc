@@ -573,9 +573,10 @@ TEST_F(PermissionTest, IsOneQuestionAtATime) {
   EXPECT_EQ(posts(receiver_), 10u);
 }
 
-TEST_F(PermissionTest, IsAskedForWithinTheAttemptsDeadline) {
+// Question and request share the four seconds that the three for connecting leave.
+TEST_F(PermissionTest, IsAskedForWithinTheTimeForTheAnswer) {
   Webhook webhook = asking();
-  webhook.timeout_ms = 4000;
+  webhook.timeout_ms = 7000;
   webhook.schedule_s.clear();
   put(webhook);
   on_question_.delay = seconds{3};
