@@ -4,6 +4,8 @@ The libraries come from npm into the build directory, pinned by npm/package-lock
 only where node is missing.
 """
 
+import collections
+import hashlib
 import json
 import pathlib
 import re
@@ -82,6 +84,28 @@ class StandardWebhooks(unittest.TestCase):
             for library in ("standardwebhooks", "svix"):
                 self.assertTrue(self.accepted(request, library, FIRST))
                 self.assertFalse(self.accepted(request, library, SECOND))
+
+    def test_real_payloads_arrive_byte_for_byte_and_verify(self):
+        receiver = NodeReceiver(self.place, FIRST)
+        self.add(receiver, secret=FIRST)
+        file = MODULES / "node_modules/@octokit/webhooks-examples/api.github.com/index.json"
+        payloads = [payload for kind in json.loads(file.read_text("utf-8"))
+                    for payload in kind["examples"]]
+        self.assertGreaterEqual(len(payloads), 329)
+        sent = collections.Counter()
+        for number, payload in enumerate(payloads):
+            # In the spellings of JSON that producers have.
+            data = json.dumps(payload, ensure_ascii=number % 2 == 0, indent=(None, 2, "\t")[number % 3],
+                              separators=((",", ":"), (", ", " : "))[number // 2 % 2]).encode()
+            status, answer = self.relay.send(b'{"type":"t","source":"s","data":%s}' % data)
+            self.assertEqual(status, 202, answer)
+            sent[hashlib.sha256(data).hexdigest()] += 1
+        requests = receiver.requests(len(payloads), seconds=60)
+        self.assertEqual(collections.Counter(request["sha256"] for request in requests), sent)
+        for request in requests:
+            self.assertEqual(request["type"], "application/json")
+            for library in ("standardwebhooks", "svix"):
+                self.assertTrue(self.accepted(request, library, FIRST))
 
     def test_minted_secrets_are_what_the_libraries_take(self):
         probe = NodeReceiver(self.place, FIRST)

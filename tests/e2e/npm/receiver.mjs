@@ -1,13 +1,14 @@
 // A receiver as a user would write it: an https server that gives what it got to the published
 // libraries, for standard_webhooks_test.py. One line of JSON for each request:
 //
-//   {"id", "timestamp", "signature", "verdicts": {"<library>": {"<secret>": {"<change>": true}}}}
+//   {"id", "timestamp", "signature", "type", "sha256", "verdicts": {"<library>": {"<secret>": {"<change>": true}}}}
 //
-// where a change is "none" (the request as it came) or what was flipped before verifying.
+// where a change is "none" (the request as it came) or what was flipped before verifying; `type` is the content's and
+// `sha256` the body's.
 //
 //   receiver.mjs MODULES CERTIFICATE KEY FAIL_FIRST SECRET...
 
-import {createPublicKey, verify} from "node:crypto";
+import {createHash, createPublicKey, verify} from "node:crypto";
 import {readFileSync} from "node:fs";
 import {createServer} from "node:https";
 import {createRequire} from "node:module";
@@ -85,11 +86,14 @@ const server = createServer({cert: readFileSync(certificate), key: readFileSync(
   request.on("end", () => {
     const headers = {};
     for (const name of ["webhook-id", "webhook-timestamp", "webhook-signature"]) headers[name] = request.headers[name];
+    const body = Buffer.concat(chunks);
     console.log(JSON.stringify({
       id: headers["webhook-id"],
       timestamp: headers["webhook-timestamp"],
       signature: headers["webhook-signature"],
-      verdicts: verdicts(Buffer.concat(chunks).toString("utf8"), headers),
+      type: request.headers["content-type"],
+      sha256: createHash("sha256").update(body).digest("hex"),
+      verdicts: verdicts(body.toString("utf8"), headers),
     }));
     response.statusCode = ++count <= Number(failFirst) ? 503 : 204;
     response.end();
