@@ -7,10 +7,10 @@
 //
 // Rounds alternate and medians of this thread's CPU time are shown: the machine is not ours alone.
 
+#include "../measure.h"
 #include "base/assert.h"
 #include "ingest/event_parser.h"
 #include "ingest/idempotency.h"
-#include "measure.h"
 
 #include <simdjson.h>
 

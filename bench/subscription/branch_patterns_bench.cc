@@ -7,8 +7,8 @@
 // Limit: 150 ns. Rounds alternate and medians of this thread's CPU time are shown: the machine is
 // not ours alone.
 
+#include "../measure.h"
 #include "base/assert.h"
-#include "measure.h"
 #include "subscription/branch_patterns.h"
 
 #include <algorithm>

@@ -8,8 +8,8 @@
 // is not ours alone. The writer replaces 1,000 webhooks a second, one publish each, while the table
 // is measured, and rests while the bare one is.
 
+#include "../measure.h"
 #include "base/prng.h"
-#include "measure.h"
 #include "subscription/patterns.h"
 #include "subscription/table.h"
 

@@ -8,11 +8,11 @@
 // Limit: 3 us for the fill, and for the whole request. Rounds alternate and medians of this
 // thread's CPU time are shown: the machine is not ours alone.
 
+#include "../measure.h"
 #include "base/assert.h"
 #include "dialect/devopness/template.h"
 #include "dialect/devopness/template_compiler.h"
 #include "dialect/dialect.h"
-#include "measure.h"
 
 #include <simdjson.h>
 
