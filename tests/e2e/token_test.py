@@ -1,5 +1,6 @@
 """Tokens on a real relay: revoked and expired at once, bound to sources, not guessed, written down."""
 
+import http.client
 import json
 import time
 import unittest
@@ -150,6 +151,28 @@ class Tokens(unittest.TestCase):
         self.assertTrue(lines)
         self.assertLess(len(lines), 100)
         self.assertFalse([line for line in self.relay.lines if "rp_" in line])
+
+    def test_guesses_from_500_addresses_hold_up_no_good_token(self):
+        good = self.make("webhooks:read")["token"]
+        before = self.relay.status()["totals"]["tokens_refused"]
+        for number in range(500):
+            source = f"127.0.{1 + number // 250}.{1 + number % 250}"
+            connection = http.client.HTTPConnection("127.0.0.1", self.relay.port, timeout=10,
+                                                    source_address=(source, 0))
+            for guess in range(20):
+                connection.request("GET", "/v1/webhooks",
+                                   headers={"Authorization": f"Bearer rp_{number:032x}{guess:032x}"})
+                answer = connection.getresponse()
+                answer.read()
+                self.assertIn(answer.status, (401, 429))
+            if number % 50 == 0:  # Also from where the guesses come.
+                connection.request("GET", "/v1/webhooks", headers={"Authorization": f"Bearer {good}"})
+                answer = connection.getresponse()
+                answer.read()
+                self.assertEqual(answer.status, 200)
+                self.assertEqual(self.ask("GET", "/v1/webhooks", good)[0], 200)
+            connection.close()
+        self.assertGreaterEqual(self.relay.status()["totals"]["tokens_refused"] - before, GUESSES)
 
     def test_writes_down_changes(self):
         admin = self.make("admin", organization="audited")
