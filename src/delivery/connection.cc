@@ -6,7 +6,7 @@
 #include "http/syntax.h"
 
 #include <algorithm>
-#include <charconv>
+#include <utility>
 
 namespace ringpost::delivery {
 namespace {
@@ -152,12 +152,12 @@ void Connection::on_permission_answer() {
   dispatcher_.on_permission(attempt_, *interval);
   attempt_.question = 0;
   if (parser_.reusable() && stream_.open()) return exchange();
-  move_to_fresh(attempt_);
+  move_to_fresh();
 }
 
 /// This connection is at its end; the attempt is not.
-void Connection::move_to_fresh(Attempt attempt) {
-  attempt_ = {};
+void Connection::move_to_fresh() {
+  const Attempt attempt = std::exchange(attempt_, {});
   close(false);
   dispatcher_.repeat(attempt, endpoint_);
 }
@@ -201,7 +201,7 @@ void Connection::on_stream_end(std::optional<Error> error) {
     case Step::exchange: {
       if (reused_ && !attempt_.repeated && !parser_.begun()) {
         attempt_.repeated = true;
-        return move_to_fresh(attempt_);
+        return move_to_fresh();
       }
       const bool whole = !error && parser_.on_eof();
       if (whole) return step_ == Step::ask ? on_permission_answer() : on_answer();
@@ -265,8 +265,7 @@ void Connection::abort() {
 }
 
 void Connection::settle(std::optional<Error> error) {
-  const Attempt attempt = attempt_;
-  attempt_ = {};
+  const Attempt attempt = std::exchange(attempt_, {});
   dispatcher_.ring().disarm(timer_);
   AttemptResult result{.error = error};
   if (parser_.begun() && exchanging()) {

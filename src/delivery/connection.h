@@ -86,7 +86,7 @@ class Connection final : public net::StreamOwner {
   void keep();
   void on_deadline();
   void on_idle_too_long();
-  void move_to_fresh(Attempt attempt);
+  void move_to_fresh();
   bool exchanging() const { return step_ == Step::ask || step_ == Step::exchange; }
   void settle(std::optional<Error> error);
   void close(bool graceful);
