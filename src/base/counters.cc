@@ -22,11 +22,13 @@ std::string_view name(Counter counter) {
     case Counter::journal_bytes: return "journal_bytes";
     case Counter::journal_records: return "journal_records";
     case Counter::syncs_completed: return "syncs_completed";
+    case Counter::outcomes_bare: return "outcomes_bare";
     case Counter::outcomes_unrecorded: return "outcomes_unrecorded";
     case Counter::http_requests: return "http_requests";
     case Counter::connections_accepted: return "connections_accepted";
     case Counter::deliveries_pending: return "deliveries_pending";
     case Counter::deliveries_in_flight: return "deliveries_in_flight";
+    case Counter::journal_full: return "journal_full";
     case Counter::storage_failed: return "storage_failed";
     case Counter::tokens_refused: return "tokens_refused";
     case Counter::tokens_throttled: return "tokens_throttled";

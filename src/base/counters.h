@@ -28,12 +28,14 @@ enum class Counter : uint8_t {
   journal_bytes,         ///< Written, padding included.
   journal_records,       ///< Appended.
   syncs_completed,       ///< Durable journal writes that succeeded.
-  outcomes_unrecorded,   ///< Outcomes that no space was left for; repeated after a restart.
+  outcomes_bare,         ///< Ends on record without request and answer: no room was left for these.
+  outcomes_unrecorded,   ///< Attempts without a record, for want of room; a restart repeats them.
   http_requests,         ///< Inbound.
   connections_accepted,  ///< Inbound.
   deliveries_pending,    ///< Gauge: due, waiting or in flight.
   deliveries_in_flight,  ///< Gauge.
   storage_failed,        ///< Gauge: 1 after a durable write failed.
+  journal_full,          ///< Gauge: 1 while there is no space for another segment.
   tokens_refused,        ///< Requests with a token that is not good.
   tokens_throttled,      ///< Of these, answered 429: too many from one source.
   count_,

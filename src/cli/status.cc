@@ -35,6 +35,13 @@ std::string_view storage_note(std::string_view state) {
   return "";
 }
 
+/// Nothing, as long as there was room for everything.
+std::string without_record(simdjson::dom::element status) {
+  const uint64_t bare = number_of(status, "/totals/outcomes_bare");
+  const uint64_t lost = number_of(status, "/totals/outcomes_unrecorded");
+  return bare + lost == 0 ? std::string{} : grouped(bare) + ", " + grouped(lost);
+}
+
 void print(simdjson::dom::element status) {
   const auto total = [&](const char* name) {
     return grouped(number_of(status, std::string("/totals/") + name));
@@ -51,6 +58,9 @@ void print(simdjson::dom::element status) {
   const std::string oldest = text_of(status, "/oldest_undelivered_at");
   row("oldest undelivered", oldest.empty() ? "-" : short_time(oldest));
   row("attempts, failed", total("attempts_started") + ", " + total("attempts_failed"));
+  if (const std::string left_out = without_record(status); !left_out.empty()) {
+    row("  bare, unrecorded", left_out);
+  }
   row("accept to 202", percentiles(status, "/latency/accept"));
   row("accept to delivered", percentiles(status, "/latency/delivery"));
   row("webhooks", text_of(status, "/webhooks"));

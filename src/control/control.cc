@@ -222,10 +222,8 @@ void Control::on(uint32_t, StoreEventDone&& message) {
   post_.send(shard, std::move(reply));
 }
 
-void Control::on(uint32_t shard, StorageFailed&& message) {
+void Control::on(uint32_t, StorageFailed&& message) {
   if (!storage_failure_) storage_failure_ = message.error;
-  log_error("the journal of shard " + std::to_string(shard) +
-            " failed; nothing more is accepted until a restart: " + describe(message.error));
 }
 
 // --- requests ------------------------------------------------------------------------------------
@@ -403,6 +401,7 @@ bool Control::step(WallTime wall_now, Instant now) {
   begin(now);
   const auto preparing = journals_.step(wall_now);
   provide_segments();
+  tell_of_delay();
   const bool wall_trusted = wall_clock_.observe(wall_now, now);
   bool removing = retention_.step(wall_now, now);
   removing |= wall_trusted && tidy_tokens(wall_now);
@@ -416,6 +415,14 @@ bool Control::step(WallTime wall_now, Instant now) {
   if (const auto due = registry_.failing().due())
     next_due_ = std::min(next_due_.value_or(*due), *due);
   return preparing == JournalAccess::Progress::working || removing || writing;
+}
+
+void Control::tell_of_delay() {
+  const bool delayed = journals_.failure().has_value();
+  if (delayed == std::exchange(segments_delayed_, delayed)) return;
+  for (uint32_t shard = 0; shard < counters_.size(); ++shard) {
+    post_.send(shard, SegmentsDelayed{delayed});
+  }
 }
 
 /// Removes tokens that have expired. @returns whether there may be more.

@@ -115,6 +115,7 @@ class Control {
   StatusFacts status_facts() const;
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
+  void tell_of_delay();
   bool tidy_tokens(WallTime wall_now);
   void judge(const OutcomeRecorded& outcome);
   void stop_webhook(const subscription::Webhook& webhook, subscription::WebhookState state,
@@ -153,6 +154,7 @@ class Control {
   std::unordered_map<uint64_t, Storing> storing_;  // By ticket.
   uint64_t next_ticket_ = 1;
   std::optional<Error> storage_failure_;
+  bool segments_delayed_ = false;
 };
 
 /// Makes the first token if the store has none: scope admin, of the organization `default`.

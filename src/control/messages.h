@@ -105,6 +105,12 @@ struct SegmentReady {
   journal::PreparedSegment segment;
 };
 
+/// Whether segments cannot be prepared for now, for want of space or because the disk fails. It is
+/// tried again each second.
+struct SegmentsDelayed {
+  bool delayed = false;
+};
+
 struct PayloadRead {
   uint64_t ticket = 0;
   journal::EventRef event;  ///< Empty if the record is damaged or gone: `error` says which.
@@ -118,8 +124,8 @@ struct StoreEvent {
   journal::EventRef event;
 };
 
-using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SegmentReady, PayloadRead,
-                             StoreEvent>;
+using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SegmentReady,
+                             SegmentsDelayed, PayloadRead, StoreEvent>;
 
 /// How the control thread reaches the shards.
 class Post {

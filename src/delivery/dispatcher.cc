@@ -154,7 +154,7 @@ void Dispatcher::turn() {
   if (stopping_) return;
   connects_left_ = limits_.connects_per_turn_max;
   for (uint32_t picks = 0; picks < limits_.attempts_per_turn_max; ++picks) {
-    if (active_.empty() || in_flight_ >= in_flight_limit()) return;
+    if (!has_work()) return;
     pick(active_.pop_front());
   }
 }

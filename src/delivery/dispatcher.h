@@ -60,7 +60,10 @@ class Dispatcher {
   /// Starts what is ready. Once per turn of the loop.
   void turn();
   /// Whether `turn` would start something now: the loop must not sleep.
-  bool has_work() const { return !stopping_ && !active_.empty() && in_flight_ < in_flight_limit(); }
+  bool has_work() const {
+    return !stopping_ && !active_.empty() && in_flight_ < in_flight_limit() &&
+           host_.has_room_for_attempt(in_flight_);
+  }
   bool has_room() const { return pending_ < limits_.pending_max; }
   uint64_t pending_count() const { return pending_; }
   uint32_t in_flight_count() const { return in_flight_; }

@@ -16,6 +16,8 @@ class Host {
 
   /// The subscriptions in force this turn.
   virtual const subscription::Snapshot& snapshot() = 0;
+  /// Whether an attempt may begin beside those in flight: its end can be written down.
+  virtual bool has_room_for_attempt(uint32_t in_flight) const = 0;
   /// Writes down the start (status in_flight) or the end of an attempt and tells the control
   /// thread.
   virtual void record(const journal::OutcomeView& outcome) = 0;

@@ -19,7 +19,7 @@ constexpr uint8_t field_flag_required = 1;  ///< A reader that does not know the
 constexpr uint32_t event_head_bytes = 32;
 constexpr uint8_t event_flag_id_given = 1;
 
-constexpr uint32_t outcome_head_bytes = 72;
+constexpr uint32_t outcome_head_bytes = bare_outcome_bytes;
 constexpr uint8_t outcome_flag_failed = 1;
 constexpr uint8_t outcome_flag_truncated = 2;
 constexpr uint8_t outcome_flag_request_truncated = 4;

@@ -142,6 +142,14 @@ class EventCodec {
   static Result<EventView> decode_view(Bytes record);
 };
 
+/// An OUTCOME record with neither a request nor an answer in it.
+inline constexpr uint32_t bare_outcome_bytes = 72;
+/// Whether nothing more is tried after an attempt that left the delivery so.
+constexpr bool is_end(DeliveryStatus status) {
+  return status == DeliveryStatus::delivered || status == DeliveryStatus::dead ||
+         status == DeliveryStatus::cancelled;
+}
+
 /// Appends the encoded record to `out`.
 void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out);
 /// The view points into `record`. Errc::corrupt if the bytes break the format.

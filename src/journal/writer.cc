@@ -38,6 +38,7 @@ struct Block {
   uint32_t used = block_header_bytes;
   uint32_t records_crc = 0;
   bool footer = false;
+  bool only_ends = true;
 
   uint32_t end() const { return offset + round_up(used, page_bytes); }
 };
@@ -69,9 +70,14 @@ struct Writer::State {
 
   // --- appending ---
 
-  Result<Position> append(RecordType type, Bytes payload);
-  std::optional<Error> refuses(RecordType type, uint64_t span) const;
+  Result<Position> append(RecordType type, Bytes payload, Claim claim);
+  std::optional<Error> refuses(RecordType type, uint64_t span, Claim claim) const;
+  Error no_room() const { return {delayed ? Errc::out_of_space : Errc::overloaded, Side::disk}; }
+  bool queue_takes(RecordType type, uint64_t span, Claim claim) const;
+  uint64_t kept(RecordType type, Claim claim, const PreparedSegment& last) const;
+  uint64_t prepared_room(size_t from) const;
   bool fits_open_block(uint64_t span) const;
+  void end_segment();
   void roll();
   void open_block(uint32_t span);
   void reserve_in_open_block(uint32_t span);
@@ -86,7 +92,7 @@ struct Writer::State {
   Bytes seal_footer(Block& block);
   void on_written(Slot& slot, const io::Outcome& outcome);
   void on_block_durable(const Block& block);
-  void fail(const Error& error);
+  void fail(const Error& error, uint32_t segment);
   void want_segment();
 
   io::Ring& ring;
@@ -98,10 +104,13 @@ struct Writer::State {
   std::optional<PreparedSegment> current;
   std::optional<Generation> generation;
   std::deque<PreparedSegment> prepared;
-  uint32_t fill = 0;      // Where the next block begins if none is open.
-  uint32_t sequence = 0;  // Of the next block.
-  uint32_t ordinal = 0;   // Of the next record.
+  uint64_t ends_kept = 0;  // Bytes; see keep_for_ends.
+  uint32_t fill = 0;       // Where the next block begins if none is open.
+  uint32_t sequence = 0;   // Of the next block.
+  uint32_t ordinal = 0;    // Of the next record.
   bool segment_wanted = false;
+  bool delayed = false;  // It cannot be prepared for now.
+  bool sealed = false;
 
   // Blocks that wait, oldest first; the last one may still be open.
   std::deque<std::unique_ptr<Block>> queue;
@@ -118,33 +127,55 @@ struct Writer::State {
   SegmentFooter written;  // Of the segment that is being written.
   Position durable;
   std::optional<Error> failure;
+  uint32_t failed_segment = 0;
 };
 
 // --- appending -----------------------------------------------------------------------------------
 
-std::optional<Error> Writer::State::refuses(RecordType type, uint64_t span) const {
+bool Writer::State::queue_takes(RecordType type, uint64_t span, Claim claim) const {
+  if (claim == Claim::end) return true;
+  const uint64_t limit = uint64_t{options.queue_bytes_max} * (type == RecordType::event ? 1 : 2);
+  return queued_bytes + span <= limit || (type == RecordType::event && span <= batch_credit);
+}
+
+/// What a record has to leave behind it.
+uint64_t Writer::State::kept(RecordType type, Claim claim, const PreparedSegment& last) const {
+  if (claim == Claim::end) return 0;
+  // An end that comes alone takes a page: half of the reserve is for that.
+  const uint64_t reserve = reserve_bytes(last.size);
+  return ends_kept + (type == RecordType::event ? reserve : reserve / 2);
+}
+
+/// Of the prepared segments behind the first `from`.
+uint64_t Writer::State::prepared_room(size_t from) const {
+  uint64_t room = 0;
+  for (size_t index = from; index < prepared.size(); ++index) {
+    room += blocks_end(prepared[index]) - page_bytes;
+  }
+  return room;
+}
+
+std::optional<Error> Writer::State::refuses(RecordType type, uint64_t span, Claim claim) const {
   if (failure) return failure;
-  if (!current) return Error{Errc::out_of_space, Side::disk};
+  if (!current) return no_room();
   const uint64_t needed = block_header_bytes + span;
   if (needed > blocks_end(*current) - page_bytes) return Error{Errc::too_large, Side::producer};
-  if (queued_bytes + span > options.queue_bytes_max && span > batch_credit) {
-    return Error{Errc::overloaded, Side::self};
-  }
+  if (!queue_takes(type, span, claim)) return Error{Errc::overloaded, Side::self};
   // Where the record would end, here or in the next segment.
-  const bool in_open = fits_open_block(span);
   const PreparedSegment* segment = &*current;
-  uint64_t end = in_open ? open->used + open->offset + span : next_offset() + needed;
-  size_t further = prepared.size();
+  uint64_t end = fits_open_block(span) ? open->used + open->offset + span : next_offset() + needed;
+  size_t further = 0;
   if (end > blocks_end(*segment)) {
-    if (further == 0) return Error{Errc::out_of_space, Side::disk};
+    if (prepared.empty()) return no_room();
     segment = &prepared.front();
     end = page_bytes + needed;
     if (end > blocks_end(*segment)) return Error{Errc::too_large, Side::producer};
-    --further;
+    further = 1;
   }
-  const uint64_t kept =
-      type == RecordType::event && further == 0 ? reserve_bytes(segment->size) : 0;
-  if (end + kept > blocks_end(*segment)) return Error{Errc::out_of_space, Side::disk};
+  // Its block may be written as it is then.
+  const auto page_end = round_up(static_cast<uint32_t>(end), page_bytes);
+  const uint64_t left = blocks_end(*segment) - page_end + prepared_room(further);
+  if (left < kept(type, claim, *segment)) return no_room();
   return std::nullopt;
 }
 
@@ -153,9 +184,9 @@ bool Writer::State::fits_open_block(uint64_t span) const {
          open->offset + open->used + span <= blocks_end(*current);
 }
 
-Result<Position> Writer::State::append(RecordType type, Bytes payload) {
+Result<Position> Writer::State::append(RecordType type, Bytes payload, Claim claim) {
   const uint64_t wide_span = record_span(payload.size());
-  if (auto error = refuses(type, wide_span)) return *error;
+  if (auto error = refuses(type, wide_span, claim)) return *error;
   const auto span = static_cast<uint32_t>(wide_span);
   if (!fits_open_block(span)) {
     if (next_offset() + block_header_bytes + wide_span > blocks_end(*current)) roll();
@@ -172,20 +203,25 @@ Result<Position> Writer::State::append(RecordType type, Bytes payload) {
   open->records_crc = crc32c(open->records_crc, {to, record_header_bytes});
   open->used += span;
   ++open->header.record_count;
+  open->only_ends &= claim == Claim::end;
   queued_bytes += span;
-  batch_credit -= std::min<uint64_t>(batch_credit, span);
+  if (type == RecordType::event) batch_credit -= std::min<uint64_t>(batch_credit, span);
   counters.add(Counter::journal_records);
   return Position::make(options.journal, current->number, offset);
 }
 
-void Writer::State::roll() {
+void Writer::State::end_segment() {
   if (open != nullptr) close_block();
   auto footer = std::make_unique<Block>();
   footer->footer = true;
   footer->segment = *current;
   footer->offset = blocks_end(*current);
   queue.push_back(std::move(footer));
+  current.reset();
+}
 
+void Writer::State::roll() {
+  end_segment();
   current = prepared.front();
   prepared.pop_front();
   generation.emplace(options.directory_id, options.journal, current->number);
@@ -287,9 +323,10 @@ void Writer::State::on_written(Slot& slot, const io::Outcome& outcome) {
   slot.done = true;
   const uint32_t size = round_up(slot.block->used, page_bytes);
   if (!outcome) {
-    fail(outcome.error(Side::disk));
+    fail(outcome.error(Side::disk), slot.block->segment.number);
   } else if (static_cast<uint32_t>(outcome.result) != size) {
-    fail(error_from_errno(EIO, Side::disk));  // The ring continues short writes itself.
+    // The ring continues short writes itself.
+    fail(error_from_errno(EIO, Side::disk), slot.block->segment.number);
   }
   const Position durable_before = durable;
   while (!in_flight.empty() && in_flight.front()->done) {
@@ -312,9 +349,10 @@ void Writer::State::on_block_durable(const Block& block) {
   durable = Position::make(options.journal, block.segment.number, block.end());
 }
 
-void Writer::State::fail(const Error& error) {
+void Writer::State::fail(const Error& error, uint32_t segment) {
   if (failure) return;
   failure = error;
+  failed_segment = segment;
   failure->code = Errc::io_failed;  // Also for a full disk: written extents cannot run out.
   queue.clear();
   open = nullptr;
@@ -324,7 +362,10 @@ void Writer::State::fail(const Error& error) {
 }
 
 void Writer::State::want_segment() {
-  if (segment_wanted || !prepared.empty() || failure) return;
+  if (segment_wanted || failure || !current) return;
+  const bool enough =
+      !prepared.empty() && prepared_room(0) >= ends_kept + reserve_bytes(prepared.back().size);
+  if (enough) return;
   segment_wanted = true;
   events.on_segment_wanted();
 }
@@ -349,6 +390,7 @@ void Writer::provide(const PreparedSegment& segment) {
   RINGPOST_ASSERT(segment.size <= segment_bytes_max);
   RINGPOST_ASSERT(segment.size % page_bytes == 0);
   state_->segment_wanted = false;
+  if (state_->sealed) return;  // It came too late; the next start finds it unused.
   if (state_->current) {
     const auto& prepared = state_->prepared;
     const uint32_t last = prepared.empty() ? state_->current->number : prepared.back().number;
@@ -363,14 +405,57 @@ void Writer::provide(const PreparedSegment& segment) {
   state_->durable = Position::make(options.journal, segment.number, page_bytes);
 }
 
-Result<Position> Writer::append(RecordType type, Bytes payload) {
-  return state_->append(type, payload);
+Result<Position> Writer::append(RecordType type, Bytes payload, Claim claim) {
+  return state_->append(type, payload, claim);
+}
+
+void Writer::segments_delayed(bool delayed) {
+  state_->delayed = delayed;
+}
+
+void Writer::keep_for_ends(uint64_t bytes) {
+  state_->ends_kept = bytes;
+}
+
+uint64_t Writer::room_bytes() const {
+  if (!state_->current) return 0;
+  const Block* open = state_->open;
+  const uint32_t from = open != nullptr ? open->offset + open->used : state_->fill;
+  return blocks_end(*state_->current) - from + state_->prepared_room(0);
+}
+
+uint64_t Writer::outcome_room_bytes() const {
+  if (!state_->current) return 0;
+  const uint64_t room = room_bytes();
+  return room -
+         std::min(room, state_->kept(RecordType::outcome, Claim::ordinary, *state_->current));
+}
+
+uint64_t Writer::queued_bytes() const {
+  return state_->queued_bytes;
+}
+
+bool Writer::only_ends_wait() const {
+  const Block* open = state_->open;
+  return open != nullptr && open->only_ends && state_->queue.size() == 1 && open->used < page_bytes;
+}
+
+bool Writer::queue_full() const {
+  return state_->queued_bytes >= state_->options.queue_bytes_max;
+}
+
+void Writer::seal() {
+  if (state_->failure || !state_->current) return;
+  const bool used = state_->open != nullptr || state_->fill > page_bytes;
+  if (used) state_->end_segment();
+  state_->current.reset();
+  state_->sealed = true;
 }
 
 Result<void> Writer::admit(uint32_t count, uint64_t bytes) const {
   State& state = *state_;
   if (state.failure) return *state.failure;
-  if (!state.current) return Error{Errc::out_of_space, Side::disk};
+  if (!state.current) return state.no_room();
   const uint64_t records = bytes + uint64_t{count} * (record_header_bytes + 7);
   // A batch larger than the limit is taken by an empty queue, or it could never be.
   const bool room = state.queued_bytes + records <= state.options.queue_bytes_max;
@@ -379,16 +464,16 @@ Result<void> Writer::admit(uint32_t count, uint64_t bytes) const {
   // Two blocks that follow each other hold more than one block's limit, and waste a page each.
   const uint64_t blocks = 2 * records / state.options.block_bytes_max + 2;
   const uint64_t space = records + blocks * (page_bytes + block_header_bytes);
-  const auto room_in = [&](const PreparedSegment& segment, uint32_t from, bool last) {
-    const uint64_t end = blocks_end(segment) - (last ? reserve_bytes(segment.size) : 0);
-    return end > from ? end - from : 0;
-  };
-  const bool fits_here =
-      space <= room_in(*state.current, state.next_offset(), state.prepared.empty());
+  const uint32_t here_end = blocks_end(*state.current);
+  const uint64_t here = here_end - std::min(state.next_offset(), here_end);
   const bool fits_next =
-      !state.prepared.empty() &&
-      space <= room_in(state.prepared.front(), page_bytes, state.prepared.size() == 1);
-  if (!fits_here && !fits_next) return Error{Errc::out_of_space, Side::disk};
+      !state.prepared.empty() && space <= blocks_end(state.prepared.front()) - page_bytes;
+  if (space > here && !fits_next) return state.no_room();
+  // In the next segment, what is left of this one is lost.
+  const uint64_t left = (space <= here ? here : 0) + state.prepared_room(0) - space;
+  if (left < state.kept(RecordType::event, Claim::ordinary, *state.current)) {
+    return state.no_room();
+  }
   state.batch_credit = room ? state.batch_credit : records;
   return {};
 }
@@ -401,6 +486,10 @@ void Writer::commit() {
 
 Position Writer::durable_through() const {
   return state_->durable;
+}
+
+uint32_t Writer::failed_segment() const {
+  return state_->failed_segment;
 }
 
 bool Writer::idle() const {

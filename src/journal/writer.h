@@ -15,6 +15,12 @@ namespace ringpost::journal {
 
 enum class RecordType : uint8_t { event = 1, outcome = 2 };
 
+/// What a record may take of a queue and of segments that run full.
+enum class Claim : uint8_t {
+  ordinary,  ///< Leaves the room that is kept for ends; an event also leaves some for outcomes.
+  end,       ///< How a delivery ended, and nothing beside it: takes whatever there is.
+};
+
 /// A file that is ready to be written: created, zero-filled and durable in its directory. Prepared
 /// by SegmentKeeper on the control thread and handed to the shard.
 struct PreparedSegment {
@@ -46,11 +52,13 @@ class WriterEvents {
 class Writer {
  public:
   struct Options {
-    uint16_t journal = 0;                        ///< The shard's number in positions.
-    uint64_t directory_id = 0;                   ///< Of the data directory; part of every checksum.
-    uint32_t block_bytes_max = 256 * 1024;       ///< A bigger record gets a block of its own.
-    uint32_t slots = 2;                          ///< Writes in flight.
-    uint32_t queue_bytes_max = 8 * 1024 * 1024;  ///< Appended and not written; beyond: overloaded.
+    uint16_t journal = 0;                   ///< The shard's number in positions.
+    uint64_t directory_id = 0;              ///< Of the data directory; part of every checksum.
+    uint32_t block_bytes_max = 256 * 1024;  ///< A bigger record gets a block of its own.
+    uint32_t slots = 2;                     ///< Writes in flight.
+    /// Appended and not written; beyond it an event is refused. Outcomes may take as much again:
+    /// attempts are not begun meanwhile, so they come from what is in flight.
+    uint32_t queue_bytes_max = 8 * 1024 * 1024;
   };
 
   Writer(io::Ring& ring, Counters& counters, WriterEvents& events, const Options& options);
@@ -62,18 +70,41 @@ class Writer {
   /// Queues a record; it is durable when `on_durable` passes the returned position.
   /// @param payload  copied.
   /// @returns its position; Errc::overloaded when the queue is full (try again after on_durable);
-  ///          Errc::out_of_space when it is an event and no segment beyond the reserve is ready
-  ///          (outcomes may use the reserve); Errc::io_failed after a storage failure.
-  Result<Position> append(RecordType type, Bytes payload);
+  ///          or until the next segment is there; Errc::out_of_space when that is delayed and the
+  ///          rest would not leave what the claim has to leave; Errc::io_failed after a storage
+  ///          failure.
+  Result<Position> append(RecordType type, Bytes payload, Claim claim = Claim::ordinary);
 
   /// Whether `append` would take `count` events of `bytes` together now: a batch is all or nothing.
   Result<void> admit(uint32_t count, uint64_t bytes) const;
+
+  /// Whether the next segment cannot be prepared for now.
+  void segments_delayed(bool delayed);
+  /// Room to be left for records with Claim::end. More segments are wanted where one does not do.
+  void keep_for_ends(uint64_t bytes);
+  /// Bytes left in the segments that are ready.
+  uint64_t room_bytes() const;
+  /// What outcomes may take of it.
+  uint64_t outcome_room_bytes() const;
+  /// Appended and not being written yet.
+  uint64_t queued_bytes() const;
+  /// Whether nothing waits but records with Claim::end, and these for less than a page: their
+  /// commit may be put off to spare room.
+  bool only_ends_wait() const;
+  /// Whether the queue is as full as an event may find it.
+  bool queue_full() const;
+
+  /// Ends the segment in use, if anything is in it: its footer proves that nothing is missing at
+  /// its end. For an orderly stop: nothing can be appended afterwards.
+  void seal();
 
   /// Call once per turn, after everything was appended: starts a write if a slot is free.
   void commit();
 
   /// Everything below is durable.
   Position durable_through() const;
+  /// After a storage failure: where it was; else 0.
+  uint32_t failed_segment() const;
   /// Nothing queued, nothing in flight.
   bool idle() const;
 

@@ -1,10 +1,12 @@
 #include "shard/shard.h"
 
+#include "base/json_writer.h"
 #include "base/log.h"
 #include "dialect/dialect.h"
 #include "http/problem.h"
 #include "shard/routes.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ringpost::shard {
@@ -16,6 +18,16 @@ constexpr uint64_t api_body_bytes_max = 1u << 20;
 /// wake-up then serves thousands of messages. Requests of people wake it at once, and it reads all
 /// news before it answers.
 constexpr Duration news_delay_max = std::chrono::milliseconds{20};
+
+/// What an end takes of a segment at most, beside others in its block.
+constexpr uint64_t end_bytes = 2 * journal::record_span(journal::bare_outcome_bytes);
+/// On a full disk, how long ends wait for others to share their page with: a page each would soon
+/// use up what is kept for them. A crash repeats as many deliveries.
+constexpr Duration ends_delay = std::chrono::seconds{1};
+
+/// What the end of an attempt takes with request and answer, ordinarily. A larger one that finds
+/// no room goes on record without them.
+constexpr uint64_t outcome_bytes_usual = 20 * 1024;
 
 }  // namespace
 
@@ -58,9 +70,22 @@ void Shard::turn(bool may_sleep) {
   ring_.turn(may_sleep && !busy());
   read_messages();
   dispatcher_.turn();
-  writer_.commit();
+  writer_.keep_for_ends(dispatcher_.pending_count() * end_bytes);
+  counters_.set(Counter::journal_full, segments_delayed_ && !writer_.admit(0, 0));
+  if (drained() && !std::exchange(sealed_, true)) writer_.seal();
+  commit();
   flush_messages();
   reader_.quiescent();
+}
+
+void Shard::commit() {
+  if (segments_delayed_ && !stopping_ && !ends_due_ && writer_.only_ends_wait()) {
+    if (!ends_timer_.armed()) ring_.arm<&Shard::on_ends_due>(*this, ends_timer_, ends_delay);
+    return;
+  }
+  ends_due_ = false;
+  ring_.disarm(ends_timer_);
+  writer_.commit();
 }
 
 bool Shard::busy() const {
@@ -78,9 +103,14 @@ void Shard::hasten() {
   dispatcher_.abort();
 }
 
-bool Shard::stopped() const {
+/// Whether nothing can come any more that would have to be written down.
+bool Shard::drained() const {
   return stopping_ && server_.stopped() && (intake_.idle() || storage_failed_) &&
-         dispatcher_.stopped() && writer_.idle() && !behind();
+         dispatcher_.stopped();
+}
+
+bool Shard::stopped() const {
+  return drained() && sealed_ && writer_.idle() && !behind();
 }
 
 // --- routes --------------------------------------------------------------------------------------
@@ -112,6 +142,16 @@ std::optional<http::Problem> Shard::overloaded() const {
   };
   if (behind()) return refusal("the relay is catching up; try again in a moment");
   for (const Counters& shard : all_counters_) {
+    if (shard.value(Counter::storage_failed) != 0) {
+      return refusal("a journal failed; nothing is accepted until the relay was started again");
+    }
+    if (shard.value(Counter::journal_full) != 0) {
+      http::Problem full =
+          refusal("The journal's disk is full. Stored events are still delivered.");
+      full.status = 507;
+      full.type = "urn:ringpost:out-of-space";
+      return full;
+    }
     if (shard.value(Counter::deliveries_pending) >= pending_max_) {
       return refusal("too many deliveries are pending (delivery.pending_max); try again later");
     }
@@ -149,15 +189,18 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
 
 /// Healthy: the loop turns. Ready: events would be accepted.
 void Shard::answer_health(http::RequestHandle handle, bool ready_wanted) {
-  bool failed = false;
-  for (const Counters& shard : all_counters_) failed |= shard.value(Counter::storage_failed) != 0;
-  const bool ready = !failed && !stopping_;
+  const auto any = [this](Counter gauge) {
+    return std::ranges::any_of(all_counters_,
+                               [gauge](const Counters& shard) { return shard.value(gauge) != 0; });
+  };
+  const std::string_view hindrance = any(Counter::storage_failed) ? "storage failed"
+                                     : any(Counter::journal_full) ? "disk full"
+                                     : stopping_                  ? "stopping"
+                                                                  : "";
   http::Response response;
-  response.status = ready_wanted && !ready ? 503 : 200;
-  response.body = !ready_wanted ? R"({"status":"ok"})"
-                  : ready       ? R"({"status":"ready"})"
-                  : failed      ? R"({"status":"storage failed"})"
-                                : R"({"status":"stopping"})";
+  response.status = ready_wanted && !hindrance.empty() ? 503 : 200;
+  const std::string_view status = !ready_wanted ? "ok" : hindrance.empty() ? "ready" : hindrance;
+  JsonWriter{response.body}.begin_object().member("status", status).end_object();
   server_.answer(handle, response);
 }
 
@@ -183,8 +226,9 @@ void Shard::on_storage_failed(const Error& error) {
   if (storage_failed_) return;
   storage_failed_ = true;
   counters_.set(Counter::storage_failed, 1);
-  log_error("journal " + std::to_string(index_) + ": a durable write failed: " + describe(error) +
-            "; events are refused until a restart, deliveries go on");
+  log_error("journal/" + journal::journal_name(static_cast<uint16_t>(index_)) + "/" +
+            journal::segment_name(writer_.failed_segment()) + ": a durable write failed: " +
+            describe(error) + "; events are refused until a restart, deliveries go on");
   intake_.on_storage_failed(error);
   for (control::OutcomeRecorded& outcome : outcomes_) {  // They happened, on record or not.
     outcome.position = {};
@@ -234,10 +278,35 @@ void Shard::on_own_event_settled(uint64_t ticket, const Ulid& event_uid,
 
 // --- deliveries ----------------------------------------------------------------------------------
 
-void Shard::record(const journal::OutcomeView& outcome) {
+/// While a segment is on its way it is waited for, so that whole ends find room. When none is, less
+/// has to do: the ends themselves.
+bool Shard::has_room_for_attempt(uint32_t in_flight) const {
+  if (storage_failed_) return true;  // Nothing can be written down any more; deliveries go on.
+  const uint64_t room = writer_.room_bytes();
+  const uint64_t attempts = uint64_t{in_flight} + 1;
+  if (room < attempts * end_bytes) return false;
+  if (segments_delayed_) return true;
+  if (writer_.queue_full()) return false;
+  return writer_.outcome_room_bytes() >= attempts * outcome_bytes_usual;
+}
+
+Result<journal::Position> Shard::append(const journal::OutcomeView& outcome, journal::Claim claim) {
   record_.clear();
   journal::encode_outcome(outcome, record_);
-  const auto position = writer_.append(journal::RecordType::outcome, record_);
+  return writer_.append(journal::RecordType::outcome, record_, claim);
+}
+
+void Shard::record(const journal::OutcomeView& outcome) {
+  auto position = append(outcome, journal::Claim::ordinary);
+  if (!position && journal::is_end(outcome.status)) {
+    journal::OutcomeView bare = outcome;
+    bare.request_head = bare.response_head = {};
+    bare.response_truncated = !outcome.response_body.empty() || outcome.response_truncated;
+    bare.response_body = bare.request_body = {};
+    position = append(bare, journal::Claim::end);
+    if (position) counters_.add(Counter::outcomes_bare);
+    note_shortage();
+  }
   const control::OutcomeRecorded news{.delivery = outcome.delivery,
                                       .event = outcome.event,
                                       .position = position ? *position : journal::Position{},
@@ -246,12 +315,21 @@ void Shard::record(const journal::OutcomeView& outcome) {
                                       .status = outcome.status,
                                       .started_at = outcome.started_at,
                                       .next_attempt_at = outcome.next_attempt_at};
-  if (position) {
-    outcomes_.push_back(news);  // Until it is durable: what people see survives a crash.
-  } else {
+  if (!position) {
     counters_.add(Counter::outcomes_unrecorded);
-    tell_control(news, false);
+    note_shortage();
+    if (outcomes_.empty()) return tell_control(news, false);
   }
+  outcomes_.push_back(news);  // Until it is durable: what people see survives a crash.
+}
+
+/// Once for each time that room runs out.
+void Shard::note_shortage() {
+  if (storage_failed_ || std::exchange(shortage_noted_, true)) return;
+  log_warning("journal " + std::to_string(index_) +
+              ": there is no room for all that attempts leave behind; until there is, ends of "
+              "deliveries go on record without request and answer, and what is tried again later "
+              "does not (outcomes_bare, outcomes_unrecorded)");
 }
 
 void Shard::want_payload(journal::Position event, uint64_t ticket) {
@@ -303,6 +381,12 @@ void Shard::on(control::SnapshotPublished&& message) {
 
 void Shard::on(control::SegmentReady&& message) {
   writer_.provide(message.segment);
+  shortage_noted_ = false;
+}
+
+void Shard::on(control::SegmentsDelayed&& message) {
+  segments_delayed_ = message.delayed;
+  writer_.segments_delayed(message.delayed);
 }
 
 void Shard::on(control::PayloadRead&& message) {

@@ -98,7 +98,10 @@ class Shard final : private journal::WriterEvents,
 
   // Deliveries.
   const subscription::Snapshot& snapshot() override { return reader_.snapshot(); }
+  bool has_room_for_attempt(uint32_t in_flight) const override;
   void record(const journal::OutcomeView& outcome) override;
+  void note_shortage();
+  Result<journal::Position> append(const journal::OutcomeView& outcome, journal::Claim claim);
   void want_payload(journal::Position event, uint64_t ticket) override;
   void on_endpoint_gone(uint32_t webhook_number) override;
 
@@ -108,12 +111,16 @@ class Shard final : private journal::WriterEvents,
   void on(control::ApiReply&& message);
   void on(control::SnapshotPublished&& message);
   void on(control::SegmentReady&& message);
+  void on(control::SegmentsDelayed&& message);
   void on(control::PayloadRead&& message);
   void on(control::StoreEvent&& message);
   void on(std::monostate&&) {}
   void flush_messages();
   void on_flush_due();
+  void commit();
+  void on_ends_due() { ends_due_ = true; }
   bool behind() const;
+  bool drained() const;
   bool has_messages() const;
 
   const uint32_t index_;
@@ -134,8 +141,13 @@ class Shard final : private journal::WriterEvents,
   std::vector<std::byte> record_;                         ///< The outcome in hand, encoded.
   std::deque<control::OutcomeRecorded> outcomes_;         ///< Appended, not durable yet.
   io::Timer flush_timer_;
+  io::Timer ends_timer_;  ///< While ends wait for others to share their page.
+  bool ends_due_ = false;
   bool control_wake_due_ = false;
   bool storage_failed_ = false;
+  bool segments_delayed_ = false;  ///< Records make do with the room there is.
+  bool shortage_noted_ = false;
+  bool sealed_ = false;
   bool stopping_ = false;
 };
 

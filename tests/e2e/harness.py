@@ -205,12 +205,12 @@ class Relay(Process):
 class Sink(Process):
     """`ringpost-sink`, a receiver over TLS (or plain http)."""
 
-    def __init__(self, directory, *arguments, plain=False):
+    def __init__(self, directory, *arguments, plain=False, listen="127.0.0.1:0"):
         self.directory = pathlib.Path(directory)
         self.ca_file = self.directory / "sink-ca.pem"
         self.ledger = self.directory / "sink-ledger.tsv"
         scheme = ["--plain"] if plain else ["--ca-out", self.ca_file]
-        super().__init__([SINK, "--listen", "127.0.0.1:0", "--ledger", self.ledger, *scheme,
+        super().__init__([SINK, "--listen", listen, "--ledger", self.ledger, *scheme,
                           *arguments], r"listening on (https?://127\.0\.0\.1:\d+)")
         self.url = self.match.group(1)
 

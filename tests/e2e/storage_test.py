@@ -67,6 +67,27 @@ class Syncs(StorageTest):
 
 
 @unittest.skipUnless(os.geteuid() == 0, "FULL DISK IS NOT TESTED: mounting a tmpfs needs root")
+class Outcomes(StorageTest):
+
+    def test_no_end_goes_unrecorded_however_large_the_answers(self):
+        sink = self.place.sink("--body", "z" * 16_000, plain=True)
+        relay = self.place.relay("--set", "server.shards=1")
+        for _ in range(4):
+            relay.add_webhook(url=sink.url)
+        for _ in range(2):
+            lines = "\n".join(EVENT % (number, "") for number in range(1000))
+            status, answer = relay.send(lines, "application/x-ndjson")
+            self.assertEqual(status, 202, answer)
+        totals = relay.wait_until_settled(120)["totals"]
+        self.assertEqual(totals["deliveries_delivered"], 8000)
+        self.assertEqual((totals["outcomes_unrecorded"], totals["outcomes_bare"]), (0, 0))
+        self.assertEqual(relay.stop(), 0)
+        relay = self.place.relay("--set", "server.shards=1")
+        self.assertIn("0 deliveries pending", relay.wait_for("journals read").string)
+        relay.stop()
+        self.assertEqual(len(sink.received()), 8000)
+
+
 class FullDisk(StorageTest):
 
     def setUp(self):
@@ -113,6 +134,43 @@ class FullDisk(StorageTest):
         self.assertEqual(relay.status()["backlog"], 0)
         self.assertIn("0 damaged places", relay.wait_for("journals read").string)
         relay.kill()
+
+    def test_ends_find_room_although_attempts_have_filled_the_disk(self):
+        sink = self.place.sink(plain=True)
+        address = sink.url.removeprefix("http://")
+        sink.stop()
+        relay = harness.Relay(self.disk / "data", "--set", "server.shards=1")
+        self.place.processes.append(relay)
+        relay.add_webhook(url=sink.url, schedule=[1] * 16 + [5] * 16)
+        accepted, count = 0, 512
+        while count > 0:
+            lines = "\n".join(EVENT % (accepted + number, "x" * 300) for number in range(count))
+            status, answer = relay.send(lines, "application/x-ndjson")
+            if status == 202:
+                accepted += count
+            elif status == 507:
+                count //= 2
+            else:  # It is catching up.
+                self.assertEqual(status, 503, answer)
+                time.sleep(0.1)
+            self.assertLess(accepted, 200_000)
+        self.assertEqual(relay.request("GET", "/readyz")[0], 503)
+        self.assertGreater(accepted, 5000)
+        time.sleep(3)  # Attempts to nobody take what they may.
+        sink = harness.Sink(self.place.path, listen=address, plain=True)
+        self.place.processes.append(sink)
+        totals = relay.wait_until_settled(120)["totals"]
+        self.assertEqual(totals["deliveries_delivered"], accepted)
+        time.sleep(1.5)  # An end may wait a second for others to share its page with.
+        relay.kill()
+        subprocess.run(["mount", "-o", "remount,size=160m", str(self.disk)], check=True)
+        relay = harness.Relay(self.disk / "data", "--set", "server.shards=1")
+        self.place.processes.append(relay)
+        self.assertIn("0 deliveries pending", relay.wait_for("journals read").string)
+        relay.kill()
+        received = [row["delivery"] for row in sink.received()]
+        self.assertEqual(len(set(received)), accepted)
+        self.assertEqual(len(received), accepted)
 
 
 class Damage(StorageTest):

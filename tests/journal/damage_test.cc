@@ -106,6 +106,47 @@ TEST(Damage, OverwrittenRangeCostsWhatItCovers) {
   }
 }
 
+// Goal: after an orderly stop the newest segment is as sure as any: a flipped bit in its last
+// records is damage, not a write that was cut short.
+TEST(Damage, SealedEndIsNotTakenForATornTail) {
+  FakeDisk disk;
+  std::vector<Position> positions;
+  {
+    test::Journal journal(disk, {.segment_bytes = 256 * 1024});
+    for (int index = 0; index < 5; ++index) {
+      positions.push_back(journal.add("e" + std::to_string(index)));
+    }
+    journal.writer->seal();
+    journal.flush();
+    EXPECT_EQ(journal.sealed, std::vector<uint32_t>{1});
+    EXPECT_FALSE(journal.writer->append(RecordType::outcome, as_bytes("late"), Claim::end));
+  }
+  Told whole;
+  ASSERT_TRUE(recover_all(disk, whole));
+  EXPECT_EQ(whole.events.size(), 5u);
+  EXPECT_TRUE(whole.findings.empty());
+  disk.contents(segment(1))[positions.back().offset() + 40] ^= std::byte{4};
+  Told told;
+  ASSERT_TRUE(recover_all(disk, told));
+  EXPECT_EQ(told.events.size(), 4u);
+  EXPECT_EQ(told.of_kind(Finding::Kind::damage).size(), 1u);
+  EXPECT_TRUE(told.of_kind(Finding::Kind::torn_tail).empty());
+}
+
+TEST(Damage, AnUnusedSegmentIsNotSealed) {
+  FakeDisk disk;
+  {
+    test::Journal journal(disk, {.segment_bytes = 256 * 1024});
+    journal.writer->seal();
+    journal.flush();
+    EXPECT_TRUE(journal.sealed.empty());
+  }
+  Told told;
+  const auto report = recover_all(disk, told);
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(told.findings.empty());
+}
+
 // Goal: bits flipped in the newest, unfinished segment deliver nothing altered either.
 TEST(Damage, UnfinishedSegmentDeliversNothingAltered) {
   Written written;

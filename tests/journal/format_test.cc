@@ -247,8 +247,8 @@ TEST(Readme, WorkedExampleIsWhatWeWrite) {
   ASSERT_TRUE(writer.append(RecordType::event, EventCodec::encode(event)->record()));
   writer.commit();
   ring.finish_all();
-  ASSERT_TRUE(
-      writer.append(RecordType::outcome, std::vector<std::byte>(6000)));  // The next segment.
+  ASSERT_TRUE(writer.append(RecordType::outcome, std::vector<std::byte>(6000),
+                            Claim::end));  // The next segment.
   while (!writer.idle()) {
     writer.commit();
     ring.finish_all();

@@ -105,6 +105,7 @@ class Journal final : public WriterEvents {
     begin.journal = setup.writer.journal;
     EXPECT_TRUE(keeper.open(begin));
     for (uint32_t index = 0; index < setup.prepared; ++index) prepare();
+    writer->segments_delayed(!setup.more_segments);
   }
   ~Journal() override {
     if (!failed) flush();

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ringpost::journal {
@@ -233,9 +234,11 @@ TEST(Writer, LastSegmentKeepsAReserveForOutcomes) {
   EXPECT_LT(bytes, 3'200'000u);
   EXPECT_FALSE(journal.writer->admit(1, 10'000));
   const auto outcome = test::make_outcome(Position::make(0, 1, 4128));
-  for (int index = 0; index < 200; ++index) {
-    ASSERT_TRUE(journal.writer->append(RecordType::outcome, outcome));
-    journal.flush();
+  for (const Claim claim : {Claim::ordinary, Claim::end}) {
+    for (int index = 0; index < 100; ++index) {  // Each in a page of its own.
+      ASSERT_TRUE(journal.writer->append(RecordType::outcome, outcome, claim));
+      journal.flush();
+    }
   }
   EXPECT_TRUE(journal.wanted);
   journal.prepare();  // Space is back.
@@ -247,12 +250,78 @@ TEST(Writer, OutcomesEndWhenNothingIsLeft) {
   FakeDisk disk;
   Journal journal(disk, {.segment_bytes = 64 * 1024, .prepared = 1, .more_segments = false});
   Result<Position> last = Position{};
-  while ((last = journal.writer->append(RecordType::outcome, payload(3000)))) journal.flush();
+  while ((last = journal.writer->append(RecordType::outcome, payload(3000), Claim::end))) {
+    journal.flush();
+  }
   EXPECT_EQ(last.error().code, Errc::out_of_space);
   journal.prepare();
-  EXPECT_TRUE(journal.writer->append(RecordType::outcome, payload(3000)));
+  EXPECT_TRUE(journal.writer->append(RecordType::outcome, payload(3000), Claim::end));
   journal.flush();
   EXPECT_EQ(journal.sealed, std::vector<uint32_t>{1});
+}
+
+TEST(Writer, SaysWhetherASegmentIsOnItsWay) {
+  FakeDisk disk;
+  Journal journal(disk, {.segment_bytes = 64 * 1024, .prepared = 1, .more_segments = false});
+  while (journal.writer->append(RecordType::event, payload(3000))) journal.flush();
+  for (const bool delayed : {true, false}) {
+    journal.writer->segments_delayed(delayed);
+    const Errc expected = delayed ? Errc::out_of_space : Errc::overloaded;
+    EXPECT_EQ(journal.writer->append(RecordType::event, payload(3000)).error().code, expected);
+    EXPECT_EQ(journal.writer->admit(1, 3000).error().code, expected);
+  }
+}
+
+// Goal: what is kept for ends is there for each of them, whatever else came before.
+TEST(Writer, LeavesTheRoomThatIsKeptForEnds) {
+  FakeDisk disk;
+  Journal journal(disk, {.segment_bytes = 512 * 1024, .prepared = 2, .more_segments = false});
+  const uint64_t kept = 300'000;
+  journal.writer->keep_for_ends(kept);
+  Prng random(1);
+  while (journal.writer->append(RecordType::outcome, payload(random.below(9000)))) journal.flush();
+  EXPECT_FALSE(journal.writer->append(RecordType::event, payload(8)));
+  EXPECT_GE(journal.writer->room_bytes(), kept);
+  uint64_t ends = 0;
+  const auto end = [&] {
+    return journal.writer->append(RecordType::outcome, payload(bare_outcome_bytes), Claim::end);
+  };
+  while (end()) ++ends;  // Together: alone in its block, each takes a page.
+  EXPECT_GE(ends, kept / (2 * record_span(bare_outcome_bytes)));
+  EXPECT_LT(journal.writer->room_bytes(), 4096u);
+  journal.flush();
+}
+
+TEST(Writer, WantsAsManySegmentsAsTheEndsTake) {
+  FakeDisk disk;
+  Journal journal(disk, {.segment_bytes = 256 * 1024, .prepared = 2});
+  journal.flush();
+  journal.writer->commit();
+  EXPECT_FALSE(journal.wanted);
+  journal.writer->keep_for_ends(1'000'000);
+  for (int turn = 0; turn < 20; ++turn) {
+    journal.writer->commit();
+    if (std::exchange(journal.wanted, false)) journal.prepare();
+  }
+  EXPECT_GE(journal.writer->room_bytes(), 1'000'000u);
+  EXPECT_LE(journal.segments.size(), 7u);
+}
+
+TEST(Writer, EndsPassAFullQueueAndOutcomesHaveAsMuchAgain) {
+  FakeDisk disk;
+  Journal::Setup setup;
+  setup.writer.queue_bytes_max = 100'000;
+  Journal journal(disk, setup);
+  while (journal.writer->append(RecordType::event, payload(9000))) continue;
+  EXPECT_FALSE(journal.writer->queue_full());
+  while (journal.writer->append(RecordType::outcome, payload(9000))) continue;
+  EXPECT_TRUE(journal.writer->queue_full());
+  EXPECT_GT(journal.writer->queued_bytes(), 190'000u);
+  for (int count = 0; count < 5000; ++count) {
+    ASSERT_TRUE(journal.writer->append(RecordType::outcome, payload(72), Claim::end));
+  }
+  journal.flush();
+  EXPECT_FALSE(journal.writer->queue_full());
 }
 
 TEST(Writer, AsksOnceForEachSegment) {
@@ -275,7 +344,7 @@ TEST(Writer, FooterIsWrittenAlone) {
   FakeDisk disk;
   Journal journal(disk, {.segment_bytes = 64 * 1024, .prepared = 2, .more_segments = false});
   for (int index = 0; index < 6; ++index) {
-    ASSERT_TRUE(journal.writer->append(RecordType::outcome, payload(15'000)));
+    ASSERT_TRUE(journal.writer->append(RecordType::outcome, payload(15'000), Claim::end));
     journal.writer->commit();
   }
   int footers = 0;

@@ -157,6 +157,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                       .next_attempt_at = outcome.next_attempt_at,
                       .at = world_.now()});
   }
+  bool has_room_for_attempt(uint32_t) const override { return has_room_; }
   void want_payload(journal::Position event, uint64_t ticket) override {
     world_.after(milliseconds{1}, [this, event, ticket] {
       dispatcher_.on_payload(ticket, events_.at(event.packed), {});
@@ -232,6 +233,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                          }};
   std::vector<Noted> noted_;
   std::vector<uint32_t> gone_;
+  bool has_room_ = true;
   std::map<uint64_t, journal::EventRef> events_;
   uint32_t offset_ = 0;
   int64_t changes_ = 0;
@@ -336,6 +338,21 @@ TEST_F(DispatcherTest, EndsWhatGivesNoRequestForGoodAndSaysWhy) {
   put(webhook);
   EXPECT_EQ(deliver(1).status, DeliveryStatus::delivered);
   EXPECT_EQ(receiver_.connection_count(), 1u);
+}
+
+TEST_F(DispatcherTest, BeginsNoAttemptWhoseEndCouldNotBeWrittenDown) {
+  put(make(1));
+  has_room_ = false;
+  submit(1, 3);
+  world_.run_for(seconds{60});
+  EXPECT_FALSE(dispatcher_.has_work());
+  EXPECT_TRUE(receiver_.requests().empty());
+  EXPECT_EQ(dispatcher_.pending_count(), 3u);
+  has_room_ = true;
+  EXPECT_TRUE(dispatcher_.has_work());
+  ring_.waker().wake();
+  world_.run_for(seconds{1});
+  EXPECT_EQ(receiver_.requests().size(), 3u);
 }
 
 // --- time ----------------------------------------------------------------------------------------

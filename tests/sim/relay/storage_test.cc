@@ -40,6 +40,20 @@ TEST(RelayStorage, RefusesEventsAfterAFailedWriteAndGoesOnDelivering) {
   EXPECT_EQ(small.post("again"), 202);
 }
 
+// Reliability D-4: the shards share one disk, and whoever was told 503 by one is not to be told 202
+// by another.
+TEST(RelayStorage, RefusesOnEveryShardAfterAFailedWriteOfOne) {
+  SmallWorld small(1, 2);
+  small.hook();
+  small.world.run_for(seconds{1});
+  small.world.disk().fail_next(Disk::Call::write, 1);
+  while (small.post("failing") == 202) continue;
+  small.world.run_for(seconds{1});
+  for (int number = 0; number < 40; ++number) {
+    EXPECT_EQ(small.post("after-" + std::to_string(number)), 503);
+  }
+}
+
 // Reliability D-5.
 TEST(RelayStorage, RefusesWhenTheDiskIsFullAndAcceptsAgainWithoutARestart) {
   SmallWorld small;
