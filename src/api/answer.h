@@ -25,6 +25,7 @@ struct Answer {
   enum class When : uint8_t {
     now,
     published,  ///< When every shard has seen the change.
+    reloaded,   ///< When every shard goes by the configuration that was read.
     stored,     ///< When the event that Management took for it is durable.
   };
 

@@ -7,6 +7,7 @@ namespace ringpost::cli {
 namespace {
 
 constexpr size_t foreign_bytes_shown_max = 200;
+constexpr size_t errors_shown_max = 100;
 
 /// Where the id can be looked up that the request named.
 std::string_view list_of_ids(std::string_view target) {
@@ -59,6 +60,27 @@ std::string detail_of(const Answer& answer, std::string_view target) {
   return text;
 }
 
+/// All that is wrong with a configuration, each on a line of its own.
+std::string list_errors(const Answer& answer) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element problem;
+  simdjson::dom::array errors;
+  if (parser.parse(answer.body).get(problem) != simdjson::SUCCESS ||
+      problem.at_pointer("/errors").get(errors) != simdjson::SUCCESS) {
+    return {};
+  }
+  std::string lines;
+  size_t count = 0;
+  for (const simdjson::dom::element error : errors) {
+    if (count++ == errors_shown_max) break;
+    std::string place = text_of(error, "/file");
+    const std::string line = text_of(error, "/line");
+    if (!line.empty() && line != "0") place += ":" + line + ":" + text_of(error, "/column");
+    lines += "\n  " + (place.empty() ? "" : place + ": ") + text_of(error, "/text");
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string explain_refusal(const Answer& answer, std::string_view target) {
@@ -69,7 +91,7 @@ std::string explain_refusal(const Answer& answer, std::string_view target) {
   if (!text.empty()) line += ": " + text;
   const std::string hint = hint_for(answer, target, from_relay);
   if (!hint.empty()) line += "; " + hint;
-  return line;
+  return line + list_errors(answer);
 }
 
 }  // namespace ringpost::cli

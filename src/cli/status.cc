@@ -42,6 +42,19 @@ std::string without_record(simdjson::dom::element status) {
   return bare + lost == 0 ? std::string{} : grouped(bare) + ", " + grouped(lost);
 }
 
+/// What became of the configuration when it was last read again; empty: it never was.
+std::string last_reload(simdjson::dom::element status) {
+  const std::string at = text_of(status, "/last_reload/at");
+  if (at.empty()) return {};
+  const std::string problem = text_of(status, "/last_reload/problem");
+  const std::string waiting = list_of(status, "/last_reload/needs_restart");
+  std::string text = problem.empty() ? "ok" : "REFUSED";
+  text += ", " + short_time(at);
+  if (!problem.empty()) text += ": " + problem;
+  if (!waiting.empty()) text += "; waits for a restart: " + waiting;
+  return text;
+}
+
 void print(simdjson::dom::element status) {
   const auto total = [&](const char* name) {
     return grouped(number_of(status, std::string("/totals/") + name));
@@ -50,6 +63,8 @@ void print(simdjson::dom::element status) {
   std::printf("ringpost %s, up %s%s\n\n", text_of(status, "/version").c_str(),
               span_of(number_of(status, "/uptime_s")).c_str(), storage_note(storage).data());
   if (storage != "ok") row("storage", text_of(status, "/storage/detail"));
+  const std::string reload = last_reload(status);
+  if (!reload.empty()) row("last reload", reload);
   row("events accepted", total("events_accepted"));
   row("  duplicates, refused", total("events_duplicate") + ", " + total("events_refused"));
   row("delivered", total("deliveries_delivered"));

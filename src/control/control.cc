@@ -37,6 +37,10 @@ http::Response refusal_of(const dialect::Dialect* api, const Problem& problem) {
   return api != nullptr ? api->refuse(problem) : http::problem_response(problem);
 }
 
+Answer refuse_all_but_operator() {
+  return refuse(refusal(403, "this is for a token of the relay's operator alone"));
+}
+
 bool is_json_type(std::string_view content_type) {
   const std::string_view essence = http::trim(content_type.substr(0, content_type.find(';')));
   return http::equal_ignoring_case(essence, "application/json") ||
@@ -58,7 +62,8 @@ Control::Control(const Parts& parts, const Options& options)
       journals_(parts.journals),
       post_(parts.post),
       counters_(parts.counters),
-      options_(options),
+      checks_(options.checks),
+      settings_(options.settings),
       random_(options.prng_seed),
       registry_(parts.store, parts.table),
       tokens_(parts.store, parts.table),
@@ -66,11 +71,12 @@ Control::Control(const Parts& parts, const Options& options)
       authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       history_(ledger_, options.history),
-      retention_(ledger_, history_, parts.journals, parts.store, options.retention),
-      webhook_api_(registry_, random_, options.checks),
+      retention_(ledger_, history_, parts.journals, parts.store, options.settings.retention),
+      webhook_api_(registry_, random_, checks_),
       delivery_api_(registry_, history_, parts.journals, random_,
                     static_cast<uint32_t>(parts.counters.size())),
-      login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.users, is_password),
+      login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.settings.users,
+             is_password),
       desk_({.registry = registry_,
              .table = parts.table,
              .history = history_,
@@ -78,14 +84,22 @@ Control::Control(const Parts& parts, const Options& options)
              .publisher = publisher_,
              .random = random_,
              .login = login_,
-             .checks = options_.checks,
+             .checks = checks_,
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
-      token_api_(tokens_, random_) {
+      token_api_(tokens_, random_),
+      reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload) {
   RINGPOST_ASSERT(!counters_.empty());
 }
 
 Result<void> Control::load() {
   return registry_.load(tokens_);
+}
+
+void Control::reconfigure(Settings settings) {
+  settings_ = std::move(settings);
+  login_.set_users(settings_.users);
+  retention_.set_options(settings_.retention);
+  next_due_ = now_;
 }
 
 Result<void> Control::finish_recovery() {
@@ -122,6 +136,7 @@ void Control::on(uint32_t shard, ApiRequest&& message) {
   switch (answered.when) {
     case Answer::When::now: post_.send(shard, std::move(reply)); return;
     case Answer::When::published: publisher_.send_when_seen(shard, std::move(reply)); return;
+    case Answer::When::reloaded: reloads_.send_when_seen(shard, std::move(reply)); return;
     case Answer::When::stored: send_outgoing(shard, std::move(reply), std::move(outgoing)); return;
   }
 }
@@ -207,6 +222,10 @@ void Control::on(uint32_t shard, PayloadWanted&& message) {
 void Control::on(uint32_t shard, SnapshotSeen&& message) {
   publisher_.on_seen(shard, message.version);
   if (publisher_.settled() && !table_.reclaim()) next_due_ = now_ + retry_interval;
+}
+
+void Control::on(uint32_t shard, SettingsSeen&& message) {
+  reloads_.on_seen(shard, message.version);
 }
 
 void Control::on(uint32_t, StoreEventDone&& message) {
@@ -332,7 +351,7 @@ void Control::ping_changed(const Call& call, const Change& change) {
 Call Control::call_of(const ApiRequest& message, const api::Match& match,
                       const subscription::Token* token) const {
   const http::Request& request = *message.request;
-  std::string base = options_.public_url;
+  std::string base = settings_.public_url;
   if (base.empty())
     base = (message.tls ? "https://" : "http://") + std::string{request.header("host")};
   return {.request = request,
@@ -341,7 +360,7 @@ Call Control::call_of(const ApiRequest& message, const api::Match& match,
           .parameters = match.parameters,
           .base_url = std::move(base),
           .peer = &message.peer,
-          .webhook_ips = options_.webhook_ips,
+          .webhook_ips = settings_.webhook_ips,
           .now = wall_now_};
 }
 
@@ -361,14 +380,15 @@ Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call, outgoing);
     case Operation::event_show: return delivery_api_.show_event(call);
     case Operation::status_show:
-      if (!call.token->is_operator()) {
-        return refuse(refusal(403, "only a token of the relay's operator may see this"));
-      }
+      if (!call.token->is_operator()) return refuse_all_but_operator();
       return show_status(status_facts(), history_, registry_, counters_, own_counters_);
     case Operation::token_create: return token_api_.create(call);
     case Operation::token_list: return token_api_.list(call);
     case Operation::token_delete: return token_api_.remove(call);
     case Operation::audit_list: return list_audit(call, audit_);
+    case Operation::configuration_reload:
+      if (!call.token->is_operator()) return refuse_all_but_operator();
+      return reload_configuration(call, reloads_);
     case Operation::openapi_show: return show_openapi(call);
   }
   RINGPOST_UNREACHABLE();
@@ -378,7 +398,8 @@ StatusFacts Control::status_facts() const {
   return {.uptime = now_ - started_at_.value_or(now_),
           .storage_failure = storage_failure_,
           .storage_shortage = journals_.failure(),
-          .journal_bytes = journals_.bytes()};
+          .journal_bytes = journals_.bytes(),
+          .last_reload = reloads_.last()};
 }
 
 void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {

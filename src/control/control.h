@@ -13,6 +13,7 @@
 #include "control/messages.h"
 #include "control/publisher.h"
 #include "control/rate_limiter.h"
+#include "control/reload.h"
 #include "control/retention.h"
 #include "control/segment_ledger.h"
 #include "control/token_registry.h"
@@ -41,14 +42,20 @@ class Store;
 /// then `handle`, `flush` and `step` from one thread, for as long as the shards run.
 class Control {
  public:
-  struct Options {
-    History::Options history;
+  /// What may change while it runs.
+  struct Settings {
     Retention::Options retention;
-    WebhookChecks checks;
     /// Scheme and authority under which clients reach the relay; empty: as each request says.
     std::string public_url;
     std::vector<LoginUser> users;          ///< Who may log in with a password.
     std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
+  };
+
+  struct Options {
+    History::Options history;
+    WebhookChecks checks;
+    Settings settings;
+    Reload reload;  ///< It calls `reconfigure`. Empty: there is nothing to read again.
     uint64_t prng_seed = 0;
   };
 
@@ -74,6 +81,11 @@ class Control {
   /// @param shard     whose message it is.
   /// @param wall_now  for records and answers; @param now  for uptime.
   void handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now);
+  /// Goes by these settings from now on.
+  void reconfigure(Settings settings);
+  /// Reads the configuration again, as `POST /v1/admin/reload` does; the log tells what became of
+  /// it.
+  void reload(WallTime wall_now) { reloads_.run(wall_now); }
   /// Call when no more messages wait: publishes what they changed, all of it at once.
   void flush() { publisher_.flush(); }
 
@@ -98,6 +110,7 @@ class Control {
   void on(uint32_t shard, SegmentSealed&& message);
   void on(uint32_t shard, PayloadWanted&& message);
   void on(uint32_t shard, SnapshotSeen&& message);
+  void on(uint32_t shard, SettingsSeen&& message);
   void on(uint32_t shard, StoreEventDone&& message);
   void on(uint32_t shard, StorageFailed&& message);
   void on(uint32_t, std::monostate&&) {}
@@ -127,7 +140,8 @@ class Control {
   JournalAccess& journals_;
   Post& post_;
   const std::vector<const Counters*> counters_;
-  const Options options_;
+  const WebhookChecks checks_;
+  Settings settings_;
 
   Prng random_;
   Counters own_counters_;
@@ -144,6 +158,7 @@ class Control {
   Login login_;
   ManagementDesk desk_;
   TokenApi token_api_;
+  Reloads reloads_;
   WallClockTrust wall_clock_;
   RateLimiter rate_limiter_;
 

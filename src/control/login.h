@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -50,6 +51,9 @@ class Login {
   };
   Login(const Parts& parts, std::vector<LoginUser> users, Verify verify);
 
+  /// From now on. Tokens that were granted before stay.
+  void set_users(std::vector<LoginUser> users) { users_ = std::move(users); }
+
   struct Attempt {
     std::string_view email;
     std::string_view password;
@@ -80,7 +84,7 @@ class Login {
               const subscription::Token& object, const Attempt& attempt);
 
   Parts parts_;
-  const std::vector<LoginUser> users_;
+  std::vector<LoginUser> users_;
   const Verify verify_;
   const HashKey key_;
   KeyedLimiter failures_by_user_;

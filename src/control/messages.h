@@ -70,6 +70,11 @@ struct SnapshotSeen {
   uint64_t version = 0;
 };
 
+/// The sender goes by the settings of `version`, or by newer ones.
+struct SettingsSeen {
+  uint64_t version = 0;
+};
+
 /// The answer to StoreEvent: the event is durable, or was refused.
 struct StoreEventDone {
   uint64_t ticket = 0;
@@ -85,7 +90,7 @@ struct StorageFailed {
 
 using ToControl = std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded,
                                EndpointGone, SegmentWanted, SegmentSealed, PayloadWanted,
-                               SnapshotSeen, StoreEventDone, StorageFailed>;
+                               SnapshotSeen, SettingsSeen, StoreEventDone, StorageFailed>;
 
 // --- from the control thread to a shard ----------------------------------------------------------
 
@@ -99,6 +104,12 @@ struct ApiReply {
 struct SnapshotPublished {
   uint64_t version = 0;
   std::vector<uint32_t> ended;
+};
+
+/// The configuration was read anew. The shard fetches its part (shard::SettingsInForce), goes by it
+/// from now on, then answers SettingsSeen.
+struct SettingsPublished {
+  uint64_t version = 0;
 };
 
 struct SegmentReady {
@@ -124,8 +135,8 @@ struct StoreEvent {
   journal::EventRef event;
 };
 
-using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SegmentReady,
-                             SegmentsDelayed, PayloadRead, StoreEvent>;
+using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SettingsPublished,
+                             SegmentReady, SegmentsDelayed, PayloadRead, StoreEvent>;
 
 /// How the control thread reaches the shards.
 class Post {

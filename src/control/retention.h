@@ -43,6 +43,9 @@ class Retention {
   Retention(SegmentLedger& ledger, History& history, JournalAccess& journals, Store& store,
             const Options& options);
 
+  /// From the next step on.
+  void set_options(const Options& options) { options_ = options; }
+
   /// The marks as of the last run, for History::finish_recovery. Call once, before `step`.
   Result<SettledMarks> load_marks();
 
@@ -61,7 +64,7 @@ class Retention {
   History& history_;
   JournalAccess& journals_;
   Store& store_;
-  const Options options_;
+  Options options_;
 
   WallClockTrust wall_clock_;
   SettledMarks durable_marks_;

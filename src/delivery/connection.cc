@@ -62,6 +62,10 @@ void Connection::resolve() {
   dispatcher_.resolver().resolve<&Connection::on_resolved>(*this, query_, endpoint_.host);
 }
 
+bool Connection::allowed(const io::Address& address) const {
+  return dispatcher_.policy().allows(address, endpoint_.tls_wanted);
+}
+
 void Connection::on_resolved() {
   RINGPOST_ASSERT(step_ == Step::resolve);
   if (query_.error) {
@@ -71,7 +75,7 @@ void Connection::on_resolved() {
   // Rule 8: the address that was checked is the address that is connected, under today's policy.
   for (io::Address& address : query_.addresses) {
     address.port = endpoint_.port;
-    if (dispatcher_.policy().allows(address, endpoint_.tls_wanted)) addresses_.push_back(address);
+    if (allowed(address)) addresses_.push_back(address);
   }
   std::ranges::reverse(addresses_);
   if (addresses_.empty()) {
@@ -85,8 +89,15 @@ void Connection::on_resolved() {
 
 void Connection::connect_next() {
   step_ = Step::connect;
+  denied_ = false;
   if (endpoint_.tls_wanted && endpoint_.tls == nullptr) {
     settle(Error{Errc::certificate_invalid, Side::operator_});  // The webhook's CA is unreadable.
+    return close(false);
+  }
+  // Judged once more: the address before took its time, and the policy may be another one now.
+  while (!addresses_.empty() && !allowed(addresses_.back())) addresses_.pop_back();
+  if (addresses_.empty()) {
+    settle(Error{Errc::destination_denied, Side::operator_});
     return close(false);
   }
   const io::Address address = addresses_.back();
@@ -227,7 +238,7 @@ void Connection::on_answer() {
 }
 
 void Connection::keep() {
-  if (!stream_.open() || dispatcher_.stopping()) return close(true);
+  if (!stream_.open() || dispatcher_.stopping() || denied_) return close(true);
   step_ = Step::idle;
   if (const auto seconds = parser_.keep_alive_timeout_s()) {
     // Ours ends first, so that a request is rarely sent into a closing connection.
@@ -257,6 +268,12 @@ void Connection::on_idle_too_long() {
 void Connection::retire() {
   RINGPOST_ASSERT(step_ == Step::idle);
   close(true);
+}
+
+void Connection::judge_again() {
+  if (!stream_begun_ || step_ == Step::closing || allowed(stream_.peer())) return;
+  if (step_ == Step::idle) return retire();
+  denied_ = true;
 }
 
 void Connection::abort() {

@@ -58,6 +58,8 @@ class Connection final : public net::StreamOwner {
   void begin(const Attempt& attempt);
   /// Closes an idle connection (it may be in use nowhere else).
   void retire();
+  /// The egress policy is another one: what it denies now carries no further attempt.
+  void judge_again();
   /// Ends whatever goes on without settling: the relay stops.
   void abort();
 
@@ -73,6 +75,7 @@ class Connection final : public net::StreamOwner {
   Duration answer_time() const;
   void resolve();
   void on_resolved();
+  bool allowed(const io::Address& address) const;
   void connect_next();
   void on_stream_open() override;
   void proceed();
@@ -102,6 +105,7 @@ class Connection final : public net::StreamOwner {
   Attempt attempt_;
   io::Timer timer_;  ///< The attempt's deadline, or the end of idleness.
   Step step_ = Step::fresh;
+  bool denied_ = false;        ///< The policy changed against its address: not to be kept.
   bool reused_ = false;        ///< This exchange is not the connection's first.
   bool stream_begun_ = false;  ///< Then the stream's close has to be waited for.
 };

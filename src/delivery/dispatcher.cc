@@ -4,6 +4,7 @@
 #include "dialect/dialect.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace ringpost::delivery {
@@ -22,11 +23,38 @@ void Target::on_pace_due() {
 Dispatcher::Dispatcher(const Dependencies& dependencies, const Limits& limits)
     : ring_(dependencies.ring),
       resolver_(dependencies.resolver),
-      policy_(dependencies.policy),
       counters_(dependencies.counters),
       host_(dependencies.host),
+      policy_(&dependencies.policy),
       limits_(limits),
       origin_(dependencies.origin) {}
+
+void Dispatcher::reconfigure(const Settings& settings) {
+  set_limits(settings.limits);
+  set_origin(settings.origin);
+  policy_ = &settings.policy;
+  std::vector<Connection*> all;  // Judging may end some.
+  connections_.for_each([&](Connection& connection) { all.push_back(&connection); });
+  for (Connection* connection : all) connection->judge_again();
+}
+
+void Dispatcher::set_limits(const Limits& limits) {
+  const Duration idle_max = std::exchange(limits_, limits).idle_max;
+  for (auto& [key, endpoint] : endpoints_) {
+    // What a receiver asked for stays, if it is less.
+    const bool lowered = endpoint->idle_max < idle_max;
+    endpoint->idle_max = lowered ? std::min(endpoint->idle_max, limits.idle_max) : limits.idle_max;
+    // There may be room now; who finds none waits again.
+    while (!endpoint->blocked.empty()) activate(endpoint->blocked.pop_front());
+  }
+}
+
+void Dispatcher::set_origin(const std::string& origin) {
+  if (origin_ == origin) return;
+  origin_ = origin;
+  for (auto& [number, standing] : standings_) standing.webhook_updated_at = {};
+  for (auto& [number, target] : targets_) target->webhook_updated_at = {};
+}
 
 Dispatcher::~Dispatcher() {
   RINGPOST_ASSERT(connections_.empty());

@@ -48,6 +48,16 @@ class Dispatcher {
   Dispatcher(const Dependencies& dependencies, const Limits& limits);
   ~Dispatcher();  // Only when `stopped()`.
 
+  /// What an operator may change while the relay runs.
+  struct Settings {
+    const net::EgressPolicy& policy;  ///< Borrowed until the next call, or the dispatcher's end.
+    const Limits& limits;
+    const std::string& origin;
+  };
+  /// From now on. Attempts under way go on; connections to what is denied now carry no other one.
+  /// Receivers that were asked under another origin are asked anew. Not while a handler runs.
+  void reconfigure(const Settings& settings);
+
   /// Queues the delivery of `event` to the webhook. The caller checked `has_room()`.
   void submit(const journal::EventRef& event, uint32_t webhook_number);
   void restore(const PendingDelivery& pending);
@@ -90,7 +100,7 @@ class Dispatcher {
 
   io::Ring& ring() { return ring_; }
   net::Resolver& resolver() { return resolver_; }
-  const net::EgressPolicy& policy() const { return policy_; }
+  const net::EgressPolicy& policy() const { return *policy_; }
   Counters& counters() { return counters_; }
   const Limits& limits() const { return limits_; }
   const std::string& origin() const { return origin_; }
@@ -120,17 +130,20 @@ class Dispatcher {
   void let_go(Delivery& delivery);
   void open_connection(Endpoint& endpoint, const Attempt& attempt);
   void tidy(Endpoint& endpoint);
+  void set_limits(const Limits& limits);
+  void set_origin(const std::string& origin);
   uint32_t in_flight_limit() const { return limits_.attempts_in_flight_max; }
 
   friend class Connection;
 
   io::Ring& ring_;
   net::Resolver& resolver_;
-  const net::EgressPolicy& policy_;
   Counters& counters_;
   Host& host_;
-  const Limits limits_;
-  const std::string origin_;
+
+  const net::EgressPolicy* policy_;  ///< Never null.
+  Limits limits_;
+  std::string origin_;
 
   /// By webhook number; of those with a pace or a permission to ask for, in use or not.
   std::unordered_map<uint32_t, Standing> standings_;

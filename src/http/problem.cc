@@ -1,11 +1,10 @@
 #include "http/problem.h"
 
-#include "base/json_writer.h"
 #include "http/serialiser.h"
 
 namespace ringpost::http {
 
-Response problem_response(const Problem& problem) {
+Response problem_response(const Problem& problem, const std::function<void(JsonWriter&)>& more) {
   Response response{.status = problem.status, .content_type = "application/problem+json"};
   JsonWriter json(response.body);
   json.begin_object().member("type", problem.type);
@@ -18,6 +17,7 @@ Response problem_response(const Problem& problem) {
   if (!problem.detail.empty()) json.member("detail", problem.detail);
   if (problem.line) json.member("line", *problem.line);
   if (!problem.member.empty()) json.member("member", problem.member);
+  if (more) more(json);
   json.end_object();
   if (problem.retry_after_s > 0) {
     response.headers.push_back({"Retry-After", std::to_string(problem.retry_after_s)});

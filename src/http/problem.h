@@ -1,9 +1,11 @@
 #pragma once
 
+#include "base/json_writer.h"
 #include "http/message.h"
 #include "http/request_parser.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -21,7 +23,9 @@ struct Problem {
 };
 
 /// The answer: `application/problem+json`, with Retry-After if the problem says when to come back.
-Response problem_response(const Problem& problem);
+/// @param more  writes members of the problem's own type behind the others; may be empty.
+Response problem_response(const Problem& problem,
+                          const std::function<void(JsonWriter&)>& more = {});
 
 /// What the parser refused, as a problem.
 Problem to_problem(const HttpError& error);

@@ -130,7 +130,7 @@ struct EventParser::State {
   std::optional<Refusal> read_one(std::string_view text, Form form, json::document& document,
                                   Events& events);
 
-  const EventLimits limits;
+  EventLimits limits;
   std::unique_ptr<json::parser> parser = std::make_unique<json::parser>();
   TextStore texts;
   std::vector<uint32_t> lines;  ///< Of each event of a batch.
@@ -262,6 +262,10 @@ std::optional<Refusal> EventParser::State::parse_binary(const http::Request& req
 
 EventParser::EventParser(const EventLimits& limits) : state_(std::make_unique<State>(limits)) {}
 EventParser::~EventParser() = default;
+
+void EventParser::set_limits(const EventLimits& limits) {
+  state_->limits = limits;
+}
 
 uint32_t EventParser::line_of(size_t index) const {
   return index < state_->lines.size() ? state_->lines[index] : 0;

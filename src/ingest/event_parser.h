@@ -44,6 +44,9 @@ class EventParser {
   explicit EventParser(const EventLimits& limits);
   ~EventParser();
 
+  /// For what is parsed from now on.
+  void set_limits(const EventLimits& limits);
+
   /// Reads all events of `request` into `events` (emptied first), or refuses all of them. No event
   /// and no refusal: a batch of CloudEvents that is the empty array.
   ///

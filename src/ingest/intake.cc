@@ -51,6 +51,11 @@ Intake::Intake(const Parts& parts, const Options& options)
   accepted_.status = 202;
 }
 
+void Intake::set_limits(const EventLimits& limits) {
+  options_.limits = limits;
+  parser_.set_limits(limits);
+}
+
 Intake::~Intake() {
   RINGPOST_ASSERT(idle());
 }

@@ -89,6 +89,9 @@ class Intake {
   Intake(const Parts& parts, const Options& options);
   ~Intake();  // After on_storage_failed, or when idle.
 
+  /// For what is read from now on; a request whose head was read already is held to both.
+  void set_limits(const EventLimits& limits);
+
   /// For Backend::before_body: what can be refused before the body is read, and the body's limit.
   /// @param peer  whom to blame for a wrong token.
   std::optional<http::Problem> before_body(const http::Request& head, const io::Address& peer,
@@ -166,7 +169,7 @@ class Intake {
   http::Problem overloaded() const;
 
   Parts parts_;
-  const Options options_;
+  Options options_;
   EventParser parser_;
   TokenCache tokens_;
   dialect::Matcher matcher_;

@@ -15,7 +15,7 @@ struct Server::Listener {
 
   Server& server;
   const io::Socket socket;
-  net::ServerTls* const tls;
+  std::shared_ptr<net::ServerTls> tls;  // Null: plain. Of connections to come.
   const Serves serves;
   io::Completion accept_op;
   io::Completion close_op;
@@ -32,9 +32,20 @@ struct Server::Closer {
 };
 
 Server::Server(io::Ring& ring, Counters& counters, Backend& backend, const ServerLimits& limits)
-    : ring_(ring), counters_(counters), backend_(backend), limits_(limits) {
-  RINGPOST_ASSERT(limits_.connections_reserved < limits_.connections_max);
-  RINGPOST_ASSERT(limits_.bytes_per_second_min > 0);
+    : ring_(ring), counters_(counters), backend_(backend) {
+  set_limits(limits);
+}
+
+void Server::set_limits(const ServerLimits& limits) {
+  RINGPOST_ASSERT(limits.connections_reserved < limits.connections_max);
+  RINGPOST_ASSERT(limits.bytes_per_second_min > 0);
+  limits_ = limits;
+}
+
+void Server::set_tls(size_t listener, std::shared_ptr<net::ServerTls> tls) {
+  RINGPOST_ASSERT(listener < listeners_.size());
+  RINGPOST_ASSERT((tls == nullptr) == (listeners_[listener]->tls == nullptr));
+  listeners_[listener]->tls = std::move(tls);
 }
 
 Server::~Server() {
@@ -60,7 +71,7 @@ void Server::on_accepted(Listener& listener, const io::Outcome& outcome) {
   if (stopping_ || connections_open_ >= limits_.connections_max - reserved) {
     return turn_away(outcome.socket());
   }
-  take_connection().open(outcome.socket(), listener.tls, listener.serves);
+  take_connection().open(outcome.socket(), listener.tls.get(), listener.serves);
 }
 
 /// A 503 would cost a handshake with TLS, and time for the peer to read it: at the limit there is

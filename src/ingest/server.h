@@ -42,13 +42,20 @@ class Server final : public Answers {
   struct ListenerOptions {
     io::Address address;
     io::ListenOptions socket;
-    net::ServerTls* tls = nullptr;  ///< Borrowed for the server's life; nullptr: plain.
+    std::shared_ptr<net::ServerTls> tls;  ///< Shared with other shards' servers; null: plain.
     Serves serves;
   };
 
   /// Opens a listener and begins to accept. Blocking; at start-up only.
   /// @returns its address, with the port that the kernel chose.
   Result<io::Address> listen(const ListenerOptions& options);
+
+  /// From now on. Connections that are there stay, also beyond the new limit; a time that runs for
+  /// one of them already ends as it was set.
+  void set_limits(const ServerLimits& limits);
+  /// Connections to come get this certificate. @param listener  counts `listen`, from 0; TLS is
+  /// neither switched on nor off.
+  void set_tls(size_t listener, std::shared_ptr<net::ServerTls> tls);
 
   void answer(http::RequestHandle handle, const http::Response& response) override;
   void drop(http::RequestHandle handle) override;
@@ -75,7 +82,8 @@ class Server final : public Answers {
   io::Ring& ring_;
   Counters& counters_;
   Backend& backend_;
-  const ServerLimits limits_;
+
+  ServerLimits limits_;
 
   std::vector<std::unique_ptr<Listener>> listeners_;
   /// By RequestHandle::index. Made as needed, used again, never given back.

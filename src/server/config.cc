@@ -1,9 +1,10 @@
 #include "server/config.h"
 
+#include "base/bytes.h"
 #include "http/url.h"
 #include "io/read_file.h"
 #include "net/egress_policy.h"
-#include "net/tls.h"
+#include "server/key_file.h"
 #include "subscription/patterns.h"
 #include "subscription/token.h"
 
@@ -251,8 +252,8 @@ class Section {
 };
 
 /// Certificate and key must be readable and belong together now, not when the first client comes.
-void check_tls_files(const ListenerConfig& listener, const toml::source_region& where,
-                     Problems& problems) {
+void read_tls_files(ListenerConfig& listener, const toml::source_region& where,
+                    Problems& problems) {
   const auto certificate = io::read_file(listener.certificate_file);
   const auto key = io::read_file(listener.key_file);
   if (!certificate || !key) {
@@ -261,10 +262,14 @@ void check_tls_files(const ListenerConfig& listener, const toml::source_region& 
                             ": check the path and its permissions");
     return;
   }
-  if (!net::ServerTls::create(*certificate, *key)) {
-    problems.add(where, listener.certificate_file + " and " + listener.key_file +
+  auto tls = net::ServerTls::create(*certificate, *key);
+  if (!tls) {
+    return problems.add(where,
+                        listener.certificate_file + " and " + listener.key_file +
                             " are not a PEM certificate in force and the key that belongs to it");
   }
+  listener.tls = std::move(*tls);
+  listener.tls_digest = crypto::sha256(as_bytes(*certificate + *key));
 }
 
 void read_listener(const toml::table& table, Config& config, Problems& problems) {
@@ -301,7 +306,7 @@ void read_listener(const toml::table& table, Config& config, Problems& problems)
     if (listener.certificate_file.empty() || listener.key_file.empty()) {
       problems.add(tls.where(), "[listener.tls] needs both certificate and key");
     } else {
-      check_tls_files(listener, tls.where(), problems);
+      read_tls_files(listener, tls.where(), problems);
     }
   }
   section.finish();
@@ -512,8 +517,7 @@ void check_together(Config& config, Problems& problems) {
   if (config.batch_bytes_max < config.event_bytes_max) {
     problems.add("ingest.batch_bytes_max must be at least ingest.event_bytes_max");
   }
-  // An event, its attributes and its block have to fit into a segment, beside the reserve.
-  if (config.segment_bytes < config.event_bytes_max * 3) {
+  if (!segments_hold_events(config)) {
     problems.add("journal.segment_bytes must be at least three times ingest.event_bytes_max");
   }
   if (config.data_dir.empty()) problems.add("server.data_dir must not be empty");
@@ -569,12 +573,23 @@ void assign(toml::table& root, const std::string& assignment, std::vector<Config
   table->insert_or_assign(key.substr(dot + 1), std::move(*parsed->get("value")));
 }
 
+/// `--listen`
+void read_listen_option(const std::string& text, ConfigResult& result) {
+  const auto address = io::Address::parse(text);
+  if (!address) {
+    result.problems.push_back(
+        {"--listen " + text, 0, 0, "must be 127.0.0.1:8420, [::1]:8420 or unix:/path"});
+    return;
+  }
+  ListenerConfig listener;
+  listener.address = *address;
+  result.config.listeners.push_back(std::move(listener));
+}
+
 }  // namespace
 
-std::string ConfigProblem::to_text() const {
-  std::string place = file;
-  if (line != 0) place += ":" + std::to_string(line) + ":" + std::to_string(column);
-  return place.empty() ? text : place + ": " + text;
+bool segments_hold_events(const Config& config) {
+  return config.segment_bytes >= config.event_bytes_max * 3;
 }
 
 ConfigResult parse_config(std::string_view toml_text, const std::string& file_name,
@@ -604,6 +619,31 @@ ConfigResult load_config(const std::string& file, const std::vector<std::string>
     return result;
   }
   return parse_config(*text, file, assignments);
+}
+
+ConfigResult load_config(const ServeCall& call) {
+  ConfigResult result = load_config(call.config_file, call.assignments);
+  if (!call.listen.empty()) {
+    result.config.listeners.clear();
+    for (const std::string& text : call.listen) read_listen_option(text, result);
+  }
+  if (call.data_dir) {
+    result.config.data_dir = *call.data_dir;
+    if (call.data_dir->empty()) {
+      result.problems.push_back({"--data-dir", 0, 0, "must not be empty; is a variable unset?"});
+    }
+  }
+  return result;
+}
+
+ConfigResult check_config(io::Disk& disk, const ServeCall& call) {
+  ConfigResult result = load_config(call);
+  if (!result.problems.empty()) return result;
+  const KeyFile keys = read_key_file(disk, result.config);
+  if (!keys.keyring && !keys.absent) {
+    result.problems.push_back({call.config_file, 0, 0, keys.problem});
+  }
+  return result;
 }
 
 }  // namespace ringpost::server

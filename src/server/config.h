@@ -1,13 +1,22 @@
 #pragma once
 
 #include "base/clock.h"
+#include "control/reload.h"
+#include "crypto/digest.h"
 #include "crypto/scrypt.h"
 #include "io/address.h"
+#include "net/tls.h"
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace ringpost::io {
+class Disk;
+}
 
 namespace ringpost::server {
 
@@ -15,6 +24,8 @@ namespace ringpost::server {
 struct Serves {
   bool events = true;  ///< POST /v1/events
   bool api = true;     ///< The management API.
+
+  bool operator==(const Serves&) const = default;
 };
 
 struct ListenerConfig {
@@ -22,6 +33,9 @@ struct ListenerConfig {
   Serves serves;
   std::string certificate_file;  ///< PEM; empty: no TLS.
   std::string key_file;
+  /// Made of the two files as they were when the configuration was read; null: no TLS.
+  std::shared_ptr<net::ServerTls> tls;
+  crypto::Digest tls_digest{};  ///< Of both files' contents: the same files may have been renewed.
 };
 
 /// Who may log in with a password (the Devopness API's `POST /users/login`).
@@ -71,16 +85,7 @@ struct Config {
   bool log_json = false;
 };
 
-/// What is wrong, where, and how to mend it. `line` and `column` count from 1; 0 without a place.
-struct ConfigProblem {
-  std::string file;
-  uint32_t line = 0;
-  uint32_t column = 0;
-  std::string text;
-
-  /// `ringpost.toml:12:5: …`
-  std::string to_text() const;
-};
+using control::ConfigProblem;
 
 struct ConfigResult {
   Config config;
@@ -95,6 +100,24 @@ ConfigResult load_config(const std::string& file, const std::vector<std::string>
 /// The same from text, for tests.
 ConfigResult parse_config(std::string_view toml, const std::string& file_name,
                           const std::vector<std::string>& assignments);
+
+/// What a command line says of the configuration.
+struct ServeCall {
+  std::string config_file;  ///< Empty: none.
+  std::vector<std::string> assignments;
+  std::optional<std::string> data_dir;  ///< Goes before what the configuration says.
+  std::vector<std::string> listen;      ///< Any: they replace the configured listeners.
+};
+
+/// The configuration of a call: of a start, and of each reload of what it started.
+ConfigResult load_config(const ServeCall& call);
+
+/// The same, and if it finds nothing, whether the start will find its key file in order.
+ConfigResult check_config(io::Disk& disk, const ServeCall& call);
+
+/// Whether journal.segment_bytes is enough for ingest.event_bytes_max: an event, its attributes and
+/// its block have to fit, beside the reserve.
+bool segments_hold_events(const Config& config);
 
 /// The commented example with every key at its default: `ringpost check-config --example`.
 std::string_view example_config();

@@ -44,6 +44,11 @@ void ControlThread::join() {
   if (thread_.joinable()) thread_.join();
 }
 
+void ControlThread::request_reload() {
+  shared_.reload_wanted.store(true);
+  wake();
+}
+
 void ControlThread::wake() {
   // Sequentially consistent with sleep(): either the sleeper sees the signal before it sleeps, or
   // we see that it sleeps.
@@ -57,6 +62,7 @@ void ControlThread::run() {
   while (true) {
     shared_.signalled.store(false);
     const bool stopping = shared_.stopping.load();
+    if (shared_.reload_wanted.exchange(false)) relay_.reload(wall_clock_now());
     const bool more = relay_.control_turn(wall_clock_now(), monotonic_now());
     if (stopping) return;
     if (!more && !relay_.control_has_messages()) sleep(relay_.control_due());

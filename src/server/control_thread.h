@@ -19,6 +19,9 @@ class ControlThread final : public io::Waker {
   /// When all shards have stopped: answers nothing more. Blocking.
   void join();
 
+  /// Reads the configuration again, soon. From any thread.
+  void request_reload();
+
   void wake() override;
 
  private:
@@ -32,6 +35,7 @@ class ControlThread final : public io::Waker {
     std::atomic<bool> signalled{false};  ///< Set by wake(), cleared by run().
     std::atomic<bool> asleep{false};     ///< Set by run(), read by wake().
     std::atomic<bool> stopping{false};
+    std::atomic<bool> reload_wanted{false};  ///< Set by request_reload(), cleared by run().
   } shared_;
 };
 

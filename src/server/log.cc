@@ -49,6 +49,10 @@ void start_logging(const std::string& level, bool json) {
   set_log_sink(json ? write_json : write_text);
 }
 
+void set_log_level(const std::string& level) {
+  spdlog::default_logger_raw()->set_level(spdlog::level::from_str(level));
+}
+
 void stop_logging() {
   set_log_sink(nullptr);
   spdlog::shutdown();

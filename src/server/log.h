@@ -7,6 +7,8 @@ namespace ringpost::server {
 /// Sends log lines to standard error through a queue with a thread of its own: a slow or closed
 /// sink blocks nobody; when the queue is full the oldest lines are dropped.
 void start_logging(const std::string& level, bool json);
+/// From now on; from any thread while the log runs.
+void set_log_level(const std::string& level);
 /// Writes what is queued. The last thing before the process ends.
 void stop_logging();
 

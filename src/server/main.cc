@@ -8,7 +8,6 @@
 #include "io/posix_disk.h"
 #include "ringpost/version.h"
 #include "server/config.h"
-#include "server/key_file.h"
 #include "server/secrets.h"
 #include "server/serve.h"
 
@@ -23,13 +22,6 @@
 namespace ringpost::server {
 namespace {
 
-struct ServeOptions {
-  std::string config_file;
-  std::optional<std::string> data_dir;
-  std::vector<std::string> listen;
-  std::vector<std::string> assignments;
-};
-
 int report(const std::vector<ConfigProblem>& problems) {
   for (const ConfigProblem& problem : problems) {
     std::fprintf(stderr, "%s\n", problem.to_text().c_str());
@@ -37,66 +29,35 @@ int report(const std::vector<ConfigProblem>& problems) {
   return problems.empty() ? 0 : 1;
 }
 
-/// `--data-dir` goes before what the configuration says.
-void use_data_dir(const ServeOptions& options, ConfigResult& result) {
-  if (!options.data_dir) return;
-  result.config.data_dir = *options.data_dir;
-  if (options.data_dir->empty()) {
-    result.problems.push_back({"--data-dir", 0, 0, "must not be empty; is a variable unset?"});
-  }
-}
-
-int run_serve(const ServeOptions& options) {
-  ConfigResult result = load_config(options.config_file, options.assignments);
-  if (!options.listen.empty()) {
-    result.config.listeners.clear();
-    for (const std::string& text : options.listen) {
-      const auto address = io::Address::parse(text);
-      if (!address) {
-        result.problems.push_back(
-            {"--listen " + text, 0, 0, "must be 127.0.0.1:8420, [::1]:8420 or unix:/path"});
-        continue;
-      }
-      ListenerConfig listener;
-      listener.address = *address;
-      result.config.listeners.push_back(std::move(listener));
-    }
-  }
-  use_data_dir(options, result);
+int run_serve(const ServeCall& call) {
+  const ConfigResult result = load_config(call);
   if (report(result.problems) != 0) return 1;
-  return serve(result.config);
+  return serve(call, result.config);
 }
 
 void print_verdict(const std::vector<ConfigProblem>& problems) {
   std::string text;
   JsonWriter json(text);
   json.begin_object().member("ok", problems.empty()).key("problems").begin_array();
-  for (const ConfigProblem& problem : problems) {
-    json.begin_object().member("file", problem.file).member("line", problem.line);
-    json.member("column", problem.column).member("text", problem.text).end_object();
-  }
+  for (const ConfigProblem& problem : problems) problem.write(json);
   json.end_array().end_object();
   std::printf("%s\n", cli::shown_json(text).c_str());
 }
 
-int run_check(const std::string& file, const std::vector<std::string>& assignments, bool as_json) {
-  ConfigResult result = load_config(file, assignments);
-  if (result.problems.empty()) {
-    io::PosixDisk disk;
-    const KeyFile keys = read_key_file(disk, result.config);
-    if (!keys.keyring && !keys.absent) result.problems.push_back({file, 0, 0, keys.problem});
-  }
+int run_check(const ServeCall& call, bool as_json) {
+  io::PosixDisk disk;
+  const ConfigResult result = check_config(disk, call);
   if (as_json) {
     print_verdict(result.problems);
     return result.problems.empty() ? 0 : 1;
   }
   if (report(result.problems) != 0) return 1;
-  std::printf("%s: ok\n", file.c_str());
+  std::printf("%s: ok\n", call.config_file.c_str());
   return 0;
 }
 
 /// Of the configuration, for every command that reads one.
-void add_config_options(CLI::App& command, ServeOptions& options) {
+void add_config_options(CLI::App& command, ServeCall& options) {
   command.add_option("--config", options.config_file, "Configuration file (TOML)")
       ->type_name("FILE");
   command.add_option("--data-dir", options.data_dir, "Where journal and control store live")
@@ -107,7 +68,7 @@ void add_config_options(CLI::App& command, ServeOptions& options) {
 }
 
 void add_serve_command(CLI::App& app, cli::Action& action) {
-  auto options = std::make_shared<ServeOptions>();
+  auto options = std::make_shared<ServeCall>();
   CLI::App* command = app.add_subcommand(
       "serve", "Run the relay. Everything has a default: no configuration file is needed.");
   add_config_options(*command, *options);
@@ -126,16 +87,16 @@ void add_serve_command(CLI::App& app, cli::Action& action) {
 
 void add_check_command(CLI::App& app, cli::Action& action) {
   struct CheckOptions {
-    std::string file;
-    std::vector<std::string> assignments;
+    ServeCall call;
     bool example = false;
     bool json = false;
   };
   auto options = std::make_shared<CheckOptions>();
   CLI::App* command =
       app.add_subcommand("check-config", "Say what is wrong with a configuration, with its place");
-  command->add_option("FILE", options->file, "Configuration file (TOML)")->type_name("FILE");
-  command->add_option("--set", options->assignments, "section.key=value; repeatable")
+  command->add_option("FILE", options->call.config_file, "Configuration file (TOML)")
+      ->type_name("FILE");
+  command->add_option("--set", options->call.assignments, "section.key=value; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_flag("--example", options->example, "Print a commented example with every key");
@@ -147,23 +108,22 @@ void add_check_command(CLI::App& app, cli::Action& action) {
         std::fwrite(example_config().data(), 1, example_config().size(), stdout);
         return 0;
       }
-      if (options->file.empty()) {
+      if (options->call.config_file.empty()) {
         return cli::report_usage({"check-config needs a FILE, or --example"});
       }
-      return run_check(options->file, options->assignments, options->json);
+      return run_check(options->call, options->json);
     };
   });
 }
 
-int run_rotate(const ServeOptions& options) {
-  ConfigResult result = load_config(options.config_file, options.assignments);
-  use_data_dir(options, result);
+int run_rotate(const ServeCall& call) {
+  const ConfigResult result = load_config(call);
   if (report(result.problems) != 0) return 1;
   return rotate_secrets(result.config);
 }
 
 void add_secrets_commands(CLI::App& app, cli::Action& action) {
-  auto options = std::make_shared<ServeOptions>();
+  auto options = std::make_shared<ServeCall>();
   CLI::App* group = app.add_subcommand("secrets", "Keys of the secrets in the data directory");
   group->require_subcommand(1);
   group->footer(cli::exit_codes_alone);
@@ -262,6 +222,7 @@ int run(int argc, char** argv) {
   cli::add_token_commands(app, session, action);
   cli::add_audit_commands(app, session, action);
   cli::add_status_command(app, session, action);
+  cli::add_reload_command(app, session, action);
   cli::add_signature_commands(app, action);
   cli::add_completion_command(app, action);
   if (const auto done = cli::write_manual(app, argc, argv, server::manual_notes())) return *done;

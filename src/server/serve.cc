@@ -2,17 +2,15 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
-#include "http/url.h"
 #include "io/posix_disk.h"
-#include "io/read_file.h"
 #include "ringpost/version.h"
 #include "server/control_thread.h"
 #include "server/data_directory.h"
 #include "server/key_file.h"
 #include "server/log.h"
+#include "server/reload.h"
+#include "server/settings.h"
 #include "server/shard_thread.h"
-
-#include <climits>
 
 #include <algorithm>
 #include <cstdio>
@@ -22,7 +20,6 @@
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
-#include <variant>
 
 namespace ringpost::server {
 namespace {
@@ -64,17 +61,8 @@ bool write_token(const std::string& path, const std::string& token) {
   return close(file) == 0 && written;
 }
 
-/// By which name receivers know us: a DNS name, so nothing else of what a machine may be called.
-std::string origin_of(const Config& config) {
-  if (!config.public_host.empty()) return config.public_host;
-  char name[HOST_NAME_MAX + 1] = {};
-  const bool known = gethostname(name, HOST_NAME_MAX) == 0;
-  const auto parsed = http::parse_url("https://" + std::string{name} + "/");
-  const auto* url = std::get_if<http::Url>(&parsed);
-  return known && url != nullptr ? url->host : "localhost";
-}
-
-shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy) {
+shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live,
+                                  Reloader& reloader) {
   shard::RelayOptions options;
   options.shard_count =
       config.shards != 0 ? config.shards : std::max(1u, std::thread::hardware_concurrency());
@@ -83,26 +71,10 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
   options.accept_loss = config.accept_loss;
   options.idempotency = {.length = config.idempotency_window,
                          .entries_max = static_cast<uint32_t>(config.idempotency_entries_max)};
-  options.retention = {.age = config.retention_age, .bytes = config.retention_bytes};
   options.history_deliveries_max = config.history_deliveries_max;
-  options.webhook_ips = config.webhook_ips;
-  options.policy = std::move(policy);
-  options.event_limits = {.event_bytes_max = static_cast<uint32_t>(config.event_bytes_max),
-                          .batch_bytes_max = static_cast<uint32_t>(config.batch_bytes_max),
-                          .batch_events_max = config.batch_events_max};
-  options.server.connections_max = config.ingest_connections_max;
-  options.delivery.pending_max = config.pending_max;
-  options.delivery.attempts_in_flight_max = config.attempts_in_flight_max;
-  options.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;
-  options.delivery.idle_max = config.idle_max;
-  for (const UserConfig& user : config.users) {
-    options.users.push_back({.email = user.email,
-                             .scrypt_text = user.password.to_text(),
-                             .organization = user.organization,
-                             .scopes = user.scopes});
-  }
-  options.public_url = config.public_url;
-  options.origin = origin_of(config);
+  options.live = std::move(live);
+  options.control = control_settings(config);
+  options.reload = [&reloader] { return reloader.reload(); };
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
   options.keep_admin_token = [path = config.data_dir + "/admin.token"](const std::string& token) {
@@ -136,7 +108,7 @@ void announce(const Config& config, const std::vector<SharedListener>& listeners
               const shard::StartReport& report, bool key_is_new) {
   for (const SharedListener& listener : listeners) {
     const bool is_unix = listener.bound.family == io::Address::Family::unix_path;
-    const char* scheme = is_unix ? "" : listener.tls != nullptr ? "https://" : "http://";
+    const char* scheme = is_unix ? "" : listener.config.tls != nullptr ? "https://" : "http://";
     std::printf("ringpost %s ready: %s%s\n", version, scheme, listener.bound.to_text().c_str());
   }
   if (report.admin_token) {
@@ -153,25 +125,27 @@ bool all_ended(const std::vector<std::unique_ptr<ShardThread>>& shards) {
   return std::ranges::all_of(shards, [](const auto& shard) { return shard->ended(); });
 }
 
-/// Waits for the signal to stop, then for the stop: a second signal, or the end of the drain time,
-/// hastens it.
-void wait_and_stop(const Config& config, const sigset_t& signals,
-                   std::vector<std::unique_ptr<ShardThread>>& shards) {
+/// Until the signal to stop.
+void serve_signals(const sigset_t& signals, ControlThread& control) {
   int number = 0;
-  do {
-    sigwait(&signals, &number);
-    if (number == SIGHUP) log_warning("SIGHUP: this version reads its configuration at start only");
-  } while (number == SIGHUP);
-  log_info(
-      "stopping: deliveries under way get " +
-      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(config.drain_max).count()) +
-      " s; a second signal shortens that");
+  while (sigwait(&signals, &number) != 0 || number == SIGHUP) {
+    if (number == SIGHUP) control.request_reload();
+  }
+}
+
+/// A second signal, or the end of the drain time, hastens it.
+void stop_shards(Duration drain_max, const sigset_t& signals,
+                 std::vector<std::unique_ptr<ShardThread>>& shards) {
+  log_info("stopping: deliveries under way get " +
+           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(drain_max).count()) +
+           " s; a second signal shortens that");
   for (auto& shard : shards) shard->request_stop(1);
-  const Instant deadline = monotonic_now() + config.drain_max;
+  const Instant deadline = monotonic_now() + drain_max;
   bool hastened = false;
   while (!all_ended(shards)) {
     timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
-    const bool again = sigtimedwait(&signals, nullptr, &pause) > 0;
+    const int number = sigtimedwait(&signals, nullptr, &pause);
+    const bool again = number > 0 && number != SIGHUP;  // Nothing is reloaded any more.
     if (!hastened && (again || monotonic_now() >= deadline)) {
       hastened = true;
       for (auto& shard : shards) shard->request_stop(2);
@@ -198,17 +172,13 @@ void remove_socket_files(const std::vector<SharedListener>& listeners) {
 std::vector<SharedListener> prepare_listeners(const Config& config) {
   std::vector<SharedListener> listeners;
   for (const ListenerConfig& listener : config.listeners) {
-    SharedListener& added =
-        listeners.emplace_back(SharedListener{listener, nullptr, listener.address});
-    if (listener.certificate_file.empty()) continue;
-    auto tls = net::ServerTls::create(io::read_file(listener.certificate_file).value_or(""),
-                                      io::read_file(listener.key_file).value_or(""));
-    if (tls) added.tls = std::move(*tls);  // load_config has checked the files.
+    listeners.push_back({listener, listener.address});
   }
   return listeners;
 }
 
-int run(const Config& config, const sigset_t& signals, shard::Relay& relay, bool key_is_new) {
+int run(const Config& config, const Reloader& reloader, const sigset_t& signals,
+        shard::Relay& relay, bool key_is_new) {
   const shard::StartReport& report = relay.report();
   net::NameService names{{}};
   std::vector<SharedListener> listeners = prepare_listeners(config);
@@ -228,7 +198,8 @@ int run(const Config& config, const sigset_t& signals, shard::Relay& relay, bool
   }
   log_start(report, relay, shards.front()->features());
   announce(config, listeners, report, key_is_new);
-  wait_and_stop(config, signals, shards);
+  serve_signals(signals, control);
+  stop_shards(reloader.drain_max(), signals, shards);
   join_all(control, shards);
   remove_socket_files(listeners);
   log_info("stopped");
@@ -238,28 +209,25 @@ int run(const Config& config, const sigset_t& signals, shard::Relay& relay, bool
 
 }  // namespace
 
-int serve(const Config& config) {
+int serve(const ServeCall& call, const Config& config) {
   const sigset_t signals = block_signals();
   set_limits();
   start_logging(config.log_level, config.log_json);
 
   std::string why;
-  auto policy = net::EgressPolicy::create({.allow_networks = config.allow_networks,
-                                           .deny_networks = config.deny_networks,
-                                           .allow_plain_http_networks = config.plain_http_networks,
-                                           .allow_ports = {}},
-                                          why);
-  if (!policy) return fail(why);
+  auto live = live_settings(config, why);
+  if (!live) return fail(why);
 
   io::PosixDisk disk;
   std::string problem;
   const auto directory = open_data_directory(disk, config, IfAbsent::make, problem);
   if (!directory) return fail(problem);
+  Reloader reloader(disk, call, config);
   const auto relay =
-      shard::Relay::open(disk, *directory->store, relay_options(config, std::move(*policy)),
+      shard::Relay::open(disk, *directory->store, relay_options(config, std::move(*live), reloader),
                          wall_clock_now(), monotonic_now(), problem);
   if (relay == nullptr) return fail(problem);
-  return run(config, signals, *relay, directory->key_is_new);
+  return run(config, reloader, signals, *relay, directory->key_is_new);
 }
 
 }  // namespace ringpost::server

@@ -55,14 +55,15 @@ void ShardThread::run_shard(io::LinuxRing& ring, std::promise<std::string>& star
 
 /// @returns why an address cannot be listened at; empty if all can.
 std::string ShardThread::listen(shard::Shard& shard) {
-  for (SharedListener& listener : listeners_) {
+  for (size_t number = 0; number < listeners_.size(); ++number) {
+    SharedListener& listener = listeners_[number];
     const bool is_unix = listener.bound.family == io::Address::Family::unix_path;
     if (is_unix && index_ > 0) continue;
     const auto bound = shard.listen(
+        number,
         {.address = listener.bound,
          // Shards share a port among themselves, not with another relay.
          .socket = {.reuse_port = true, .must_be_free = index_ == 0},
-         .tls = listener.tls.get(),
          .serves = {.events = listener.config.serves.events, .api = listener.config.serves.api}});
     if (!bound) {
       const std::string advice =

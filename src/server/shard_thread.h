@@ -2,7 +2,6 @@
 
 #include "io/linux_ring.h"
 #include "net/name_service.h"
-#include "net/tls.h"
 #include "server/config.h"
 #include "shard/relay.h"
 
@@ -20,7 +19,6 @@ namespace ringpost::server {
 /// for Unix sockets, which belong to the first shard.
 struct SharedListener {
   ListenerConfig config;
-  std::unique_ptr<net::ServerTls> tls;
   io::Address bound;  ///< With the port that the first shard got.
 };
 

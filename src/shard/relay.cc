@@ -15,16 +15,13 @@ std::optional<std::string> check_ca(std::string_view pem) {
   return "holds no certificate in PEM form";
 }
 
-control::WebhookChecks make_checks(const net::EgressPolicy& policy) {
-  return {.allow_destination =
-              [&policy](const subscription::Destination& to) -> std::optional<std::string> {
-            if (policy.allows_host(to.host, to.port, to.tls)) return std::nullopt;
-            return to.tls ? "the egress policy does not allow this destination "
-                            "(delivery.allow_networks opens private networks)"
-                          : "plain http is not allowed to this destination; use https "
-                            "(delivery.plain_http_networks makes exceptions)";
-          },
-          .check_ca = check_ca};
+std::optional<std::string> check_destination(const net::EgressPolicy& policy,
+                                             const subscription::Destination& to) {
+  if (policy.allows_host(to.host, to.port, to.tls)) return std::nullopt;
+  return to.tls ? "the egress policy does not allow this destination "
+                  "(delivery.allow_networks opens private networks)"
+                : "plain http is not allowed to this destination; use https "
+                  "(delivery.plain_http_networks makes exceptions)";
 }
 
 }  // namespace
@@ -90,6 +87,7 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       options_(options),
       journal_directory_(options.data_dir + "/journal"),
       random_(options.seed),
+      settings_(options.live),
       mailroom_(options.shard_count),
       counters_(std::make_unique<Counters[]>(options.shard_count)),
       table_(options.shard_count, options.hash_keys[0]),
@@ -185,11 +183,9 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                               .counters = counters},
       control::Control::Options{.history = {.deliveries_max = options_.history_deliveries_max,
                                             .hash_key = options_.hash_keys[3]},
-                                .retention = options_.retention,
-                                .checks = make_checks(options_.policy),
-                                .public_url = options_.public_url,
-                                .users = options_.users,
-                                .webhook_ips = options_.webhook_ips,
+                                .checks = webhook_checks(),
+                                .settings = options_.control,
+                                .reload = [this] { return apply_reload(); },
                                 .prng_seed = random_.next()});
   if (const auto loaded = control_->load(); !loaded) {
     problem = "the control store cannot be read: " + std::string(store_.last_problem());
@@ -209,6 +205,26 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
   report_.recovery = std::move(*report);
   if (const auto opened = open_journals(wall_now, problem); !opened) return opened;
   return control_->finish_recovery();
+}
+
+/// A person's webhook is judged by the policy that is in force when they make it.
+control::WebhookChecks Relay::webhook_checks() const {
+  return {.allow_destination =
+              [this](const subscription::Destination& to) {
+                return check_destination(settings_.get()->policy, to);
+              },
+          .check_ca = check_ca};
+}
+
+/// The shards' part is in place before they are told (control::Reloads does that).
+control::ReloadOutcome Relay::apply_reload() {
+  if (!options_.reload) return {};
+  Reloaded next = options_.reload();
+  if (next.outcome.problems.empty()) {
+    settings_.replace(std::move(next.live));
+    control_->reconfigure(std::move(next.control));
+  }
+  return std::move(next.outcome);
 }
 
 /// Every journal goes on with a new segment; those of shards that are no more only age.
@@ -269,16 +285,12 @@ void Relay::distribute_pending() {
 std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Resolver& resolver) {
   ShardOptions options{
       .journal = {.journal = static_cast<uint16_t>(index), .directory_id = directory_id_},
-      .intake = {.limits = options_.event_limits,
-                 .token_hash_keys = {options_.hash_keys[4], options_.hash_keys[5]}},
-      .server = options_.server,
-      .delivery = options_.delivery,
-      .origin = options_.origin};
+      .token_hash_keys = {options_.hash_keys[4], options_.hash_keys[5]}};
   mailroom_.set_shard_waker(index, &ring.waker());
   auto shard = std::make_unique<Shard>(Shard::Parts{.index = index,
                                                     .ring = ring,
                                                     .resolver = resolver,
-                                                    .policy = options_.policy,
+                                                    .settings = settings_,
                                                     .reader = table_.reader(index),
                                                     .window = window_,
                                                     .mailroom = mailroom_,

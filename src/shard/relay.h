@@ -9,7 +9,7 @@
 #include "journal/reader.h"
 #include "journal/recovery.h"
 #include "journal/segments.h"
-#include "net/egress_policy.h"
+#include "shard/live_settings.h"
 #include "shard/mailroom.h"
 #include "shard/shard.h"
 #include "subscription/table.h"
@@ -24,28 +24,30 @@
 
 namespace ringpost::shard {
 
+/// What a reload of the configuration brings.
+struct Reloaded {
+  control::ReloadOutcome outcome;
+  LiveSettings live;                   ///< Without problems in `outcome`: what is to be in force.
+  control::Control::Settings control;  ///< Likewise.
+};
+
 struct RelayOptions {
   uint32_t shard_count = 1;
   std::string data_dir;
   uint32_t segment_bytes = 64u << 20;
   bool accept_loss = false;  ///< Start although segments are missing.
   ingest::IdempotencyWindow::Options idempotency;
-  control::Retention::Options retention;
   uint64_t history_deliveries_max = 1'000'000;
-  std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
-  net::EgressPolicy policy;
-  ingest::EventLimits event_limits;
-  ingest::ServerLimits server;
-  delivery::Limits delivery;
-  std::vector<control::LoginUser> users;
-  std::string public_url;           ///< As control::Control::Options::public_url.
-  std::string origin = "ringpost";  ///< The DNS name that receivers are asked to permit.
+  LiveSettings live;
+  control::Control::Settings control;
   /// Drawn from the system in production, from the run's seed in simulation.
   uint64_t seed = 0;
   std::array<HashKey, 6> hash_keys{};
   /// Hands the first token to people, before anything else may fail: it is shown to nobody again.
   /// @returns false if it could not. May be empty.
   std::function<bool(const std::string& token)> keep_admin_token;
+  /// Reads the configuration again, on the control thread. Empty: there is nothing to read.
+  std::function<Reloaded()> reload;
 };
 
 /// What a start found, for the log and for people.
@@ -84,6 +86,9 @@ class Relay {
   /// When `control_turn` is wanted next without a message before.
   std::optional<Instant> control_due() const { return control_->next_due(); }
   bool control_has_messages();
+  /// Reads the configuration again, as SIGHUP wants it: all of what can change takes effect, or
+  /// nothing. On the control thread; a `control_turn` has to follow.
+  void reload(WallTime wall_now) { control_->reload(wall_now); }
 
  private:
   class Visitor;
@@ -95,6 +100,8 @@ class Relay {
   Result<void> recover(WallTime wall_now, Instant now, std::string& problem);
   Result<void> open_journals(WallTime wall_now, std::string& problem);
   void distribute_pending();
+  control::WebhookChecks webhook_checks() const;
+  control::ReloadOutcome apply_reload();
 
   io::Disk& disk_;
   control::Store& store_;
@@ -103,6 +110,7 @@ class Relay {
   uint64_t directory_id_ = 0;
   Prng random_;
 
+  SettingsInForce settings_;  ///< Replaced on the control thread, fetched on the shards'.
   Mailroom mailroom_;
   const std::unique_ptr<Counters[]> counters_;
   subscription::SubscriptionTable table_;

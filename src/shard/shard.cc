@@ -38,26 +38,34 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
       mailroom_(parts.mailroom),
       all_counters_(parts.counters),
       counters_(parts.counters[parts.index]),
-      pending_max_(options.delivery.pending_max),
+      settings_in_force_(parts.settings),
+      settings_(parts.settings.get()),
       writer_(parts.ring, counters_, *this, options.journal),
       log_(writer_),
-      server_(parts.ring, counters_, *this, options.server),
+      server_(parts.ring, counters_, *this, settings_->server),
       intake_({.ring = parts.ring,
                .counters = counters_,
                .log = log_,
                .window = parts.window,
                .answers = server_,
                .sink = *this},
-              options.intake),
+              {.limits = settings_->event_limits, .token_hash_keys = options.token_hash_keys}),
       dispatcher_({.ring = parts.ring,
                    .resolver = parts.resolver,
-                   .policy = parts.policy,
+                   .policy = settings_->policy,
                    .counters = counters_,
                    .host = *this,
-                   .origin = options.origin},
-                  options.delivery),
+                   .origin = settings_->origin},
+                  settings_->delivery),
       webhooks_by_shard_(parts.mailroom.shard_count()) {
   reader_.online();
+}
+
+Result<io::Address> Shard::listen(size_t listener, ingest::Server::ListenerOptions options) {
+  options.tls = settings_->certificate(listener);
+  const auto bound = server_.listen(options);
+  if (bound) listeners_.push_back(listener);
+  return bound;
 }
 
 Shard::~Shard() {
@@ -152,7 +160,7 @@ std::optional<http::Problem> Shard::overloaded() const {
       full.type = "urn:ringpost:out-of-space";
       return full;
     }
-    if (shard.value(Counter::deliveries_pending) >= pending_max_) {
+    if (shard.value(Counter::deliveries_pending) >= settings_->delivery.pending_max) {
       return refusal("too many deliveries are pending (delivery.pending_max); try again later");
     }
   }
@@ -377,6 +385,19 @@ void Shard::on(control::SnapshotPublished&& message) {
   const uint64_t seen = reader_.quiescent();
   RINGPOST_ASSERT(seen >= message.version);
   tell_control(control::SnapshotSeen{message.version}, true);
+}
+
+void Shard::on(control::SettingsPublished&& message) {
+  // The dispatcher borrows the policy of before until it has the next.
+  const auto before = std::exchange(settings_, settings_in_force_.get());
+  server_.set_limits(settings_->server);
+  for (size_t index = 0; index < listeners_.size(); ++index) {
+    server_.set_tls(index, settings_->certificate(listeners_[index]));
+  }
+  intake_.set_limits(settings_->event_limits);
+  dispatcher_.reconfigure(
+      {.policy = settings_->policy, .limits = settings_->delivery, .origin = settings_->origin});
+  tell_control(control::SettingsSeen{message.version}, true);
 }
 
 void Shard::on(control::SegmentReady&& message) {

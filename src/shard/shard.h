@@ -7,15 +7,17 @@
 #include "ingest/server.h"
 #include "io/ring.h"
 #include "journal/writer.h"
+#include "shard/live_settings.h"
 #include "shard/mailroom.h"
 #include "subscription/table.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,10 +25,7 @@ namespace ringpost::shard {
 
 struct ShardOptions {
   journal::Writer::Options journal;
-  ingest::Intake::Options intake;
-  ingest::ServerLimits server;
-  delivery::Limits delivery;
-  std::string origin;  ///< As delivery::Dispatcher::Dependencies::origin.
+  std::array<HashKey, 2> token_hash_keys{};  ///< As ingest::Intake::Options::token_hash_keys.
 };
 
 /// One core's engine: one of everything, and the loop that drives it. Introduces ingest to the
@@ -46,7 +45,7 @@ class Shard final : private journal::WriterEvents,
     uint32_t index = 0;
     io::Ring& ring;
     net::Resolver& resolver;
-    const net::EgressPolicy& policy;
+    const SettingsInForce& settings;
     subscription::SubscriptionTable::Reader& reader;
     ingest::IdempotencyWindow& window;
     Mailroom& mailroom;
@@ -58,9 +57,9 @@ class Shard final : private journal::WriterEvents,
 
   void provide(const journal::PreparedSegment& segment) { writer_.provide(segment); }
   void restore(const delivery::PendingDelivery& pending) { dispatcher_.restore(pending); }
-  Result<io::Address> listen(const ingest::Server::ListenerOptions& options) {
-    return server_.listen(options);
-  }
+  /// @param listener  its number in LiveSettings::certificates, which say whether it is TLS's.
+  /// @param options   without `tls`.
+  Result<io::Address> listen(size_t listener, ingest::Server::ListenerOptions options);
 
   /// One turn of the loop. @param may_sleep  false if the caller has something to do at once.
   void turn(bool may_sleep);
@@ -110,6 +109,7 @@ class Shard final : private journal::WriterEvents,
   void read_messages();
   void on(control::ApiReply&& message);
   void on(control::SnapshotPublished&& message);
+  void on(control::SettingsPublished&& message);
   void on(control::SegmentReady&& message);
   void on(control::SegmentsDelayed&& message);
   void on(control::PayloadRead&& message);
@@ -129,7 +129,10 @@ class Shard final : private journal::WriterEvents,
   Mailroom& mailroom_;
   const std::span<Counters> all_counters_;
   Counters& counters_;
-  const uint64_t pending_max_;
+  const SettingsInForce& settings_in_force_;
+
+  /// What this shard goes by; the dispatcher borrows the policy.
+  std::shared_ptr<const LiveSettings> settings_;
 
   journal::Writer writer_;
   ingest::WriterLog log_;
@@ -137,6 +140,7 @@ class Shard final : private journal::WriterEvents,
   ingest::Intake intake_;
   delivery::Dispatcher dispatcher_;
 
+  std::vector<size_t> listeners_;  ///< Their numbers, as the server has them.
   std::vector<std::vector<uint32_t>> webhooks_by_shard_;  ///< Of the event in hand.
   std::vector<std::byte> record_;                         ///< The outcome in hand, encoded.
   std::deque<control::OutcomeRecorded> outcomes_;         ///< Appended, not durable yet.

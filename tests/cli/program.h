@@ -15,6 +15,7 @@ struct Program {
     add_token_commands(app, session, action);
     add_audit_commands(app, session, action);
     add_status_command(app, session, action);
+    add_reload_command(app, session, action);
     add_signature_commands(app, action);
     add_completion_command(app, action);
   }

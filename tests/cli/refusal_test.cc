@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace ringpost::cli {
 namespace {
 
@@ -26,6 +28,21 @@ TEST(Refusal, NamesALineAndNoOptionForAnEvent) {
   EXPECT_EQ(explain_refusal({422, R"({"detail":"is required","member":"type","line":3})", ""},
                             "/v1/events"),
             "the relay answered 422: line 3: \"type\": is required");
+}
+
+TEST(Refusal, ListsTheProblemsOfAConfiguration) {
+  EXPECT_EQ(explain_refusal({422,
+                             R"({"detail":"2 problems","errors":[)"
+                             R"({"file":"r.toml","line":3,"column":7,"text":"is \u001b[2J wrong"},)"
+                             R"({"file":"--set a","line":0,"column":0,"text":"is no key"}]})",
+                             ""},
+                            "/v1/admin/reload"),
+            "the relay answered 422: 2 problems\n  r.toml:3:7: is \\x1b[2J wrong\n"
+            "  --set a: is no key");
+  std::string many = R"({"detail":"many","errors":[{})";
+  for (int index = 0; index < 5000; ++index) many += ",{}";
+  const std::string said = explain_refusal({422, many + "]}", ""}, "/v1/admin/reload");
+  EXPECT_LE(std::ranges::count(said, '\n'), 100);
 }
 
 TEST(Refusal, IsOneLineAndHarmlessWhoeverAnswered) {

@@ -218,7 +218,7 @@ class Configuration(ProcessTest):
 
 class Help(unittest.TestCase):
 
-    COMMANDS = ([], ["serve"], ["check-config"], ["send"], ["status"], ["webhook"],
+    COMMANDS = ([], ["serve"], ["check-config"], ["send"], ["status"], ["reload"], ["webhook"],
                 *(["webhook", name] for name in ("add", "list", "show", "update", "remove",
                                                  "enable", "disable", "rotate-secret")),
                 ["delivery"], *(["delivery", name] for name in ("list", "show", "redeliver")))

@@ -564,5 +564,19 @@ TEST_F(FewConnections, TurnsAwayWhatIsBeyondTheLimitAndKeepsAReserve) {
   EXPECT_TRUE(ask(connect(), get_a).starts_with("HTTP/1.1 200"));
 }
 
+TEST_F(FewConnections, GoByTheLimitsOfNowAndStayBeyondThem) {
+  answer_at_once();
+  const auto first = connect();
+  const auto second = connect();
+  server_->set_limits({.connections_max = 2, .connections_reserved = 1});
+  EXPECT_TRUE(ask(first, get_a).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(ask(second, get_a).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(ring_.closed(connect()));
+  server_->set_limits({.connections_max = 9, .connections_reserved = 1});
+  for (int index = 0; index < 6; ++index) EXPECT_FALSE(ring_.closed(connect()));
+  EXPECT_EQ(server_->connection_count(), 8u);
+  EXPECT_TRUE(ring_.closed(connect()));
+}
+
 }  // namespace
 }  // namespace ringpost::ingest

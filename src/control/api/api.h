@@ -10,6 +10,7 @@
 #include "control/history.h"
 #include "control/journal_access.h"
 #include "control/outgoing.h"
+#include "control/reload.h"
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
 #include "http/message.h"
@@ -36,6 +37,7 @@ struct StatusFacts {
   std::optional<Error> storage_failure;   ///< Final: nothing is taken until a restart.
   std::optional<Error> storage_shortage;  ///< Passes: no segment can be prepared just now.
   uint64_t journal_bytes = 0;
+  std::optional<LastReload> last_reload;
 };
 
 /// The operations of the management API on webhooks. Blocks on the store.
@@ -110,5 +112,8 @@ class DeliveryApi {
 Answer show_status(const StatusFacts& facts, const History& history,
                    const WebhookRegistry& registry, const std::vector<const Counters*>& shards,
                    const Counters& control);
+
+/// `POST /v1/admin/reload`. Blocks on the configuration's files.
+Answer reload_configuration(const Call& call, Reloads& reloads);
 
 }  // namespace ringpost::control

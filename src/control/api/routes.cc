@@ -35,6 +35,7 @@ constexpr std::array routes = {
     route(Operation::token_list, "GET", "/v1/tokens", Scope::admin),
     route(Operation::token_delete, "DELETE", "/v1/tokens/{id}", Scope::admin),
     route(Operation::audit_list, "GET", "/v1/audit", Scope::admin),
+    route(Operation::configuration_reload, "POST", "/v1/admin/reload", Scope::admin),
     api::Route{static_cast<uint16_t>(Operation::openapi_show), "GET", "/v1/openapi.json", Scope{},
                api::Access::open},
 };

@@ -27,6 +27,7 @@ enum class Operation : uint16_t {
   token_list,
   token_delete,
   audit_list,
+  configuration_reload,
   openapi_show,
 };
 

@@ -38,6 +38,24 @@ void write_storage(JsonWriter& json, const StatusFacts& facts) {
   json.member("journal_bytes", facts.journal_bytes).end_object();
 }
 
+void write_last_reload(JsonWriter& json, const std::optional<LastReload>& last) {
+  json.key("last_reload");
+  if (!last) {
+    json.null();
+    return;
+  }
+  json.begin_object().member("ok", last->problem.empty()).member("at", to_rfc3339(last->at));
+  json.key("problem");
+  if (last->problem.empty()) {
+    json.null();
+  } else {
+    json.value(last->problem);
+  }
+  json.key("needs_restart").begin_array();
+  for (const std::string& key : last->needs_restart) json.value(key);
+  json.end_array().end_object();
+}
+
 }  // namespace
 
 Answer show_status(const StatusFacts& facts, const History& history,
@@ -48,6 +66,7 @@ Answer show_status(const StatusFacts& facts, const History& history,
   json.begin_object().member("version", ringpost::version);
   json.member("uptime_s", std::chrono::duration_cast<std::chrono::seconds>(facts.uptime).count());
   write_storage(json, facts);
+  write_last_reload(json, facts.last_reload);
   json.member("backlog", history.pending_count()).key("oldest_undelivered_at");
   if (const auto oldest = history.oldest_pending_at()) {
     json.value(to_rfc3339(*oldest));

@@ -683,5 +683,107 @@ TEST_F(PermissionTest, EndsWithAReceiverThatIsGone) {
   EXPECT_EQ(gone_, std::vector<uint32_t>{1});
 }
 
+// --- settings that change
+
+class SettingsTest : public PermissionTest {
+ protected:
+  void reconfigure() {
+    dispatcher_.reconfigure({.policy = next_policy_, .limits = limits_, .origin = origin_});
+    ring_.waker().wake();
+  }
+
+  net::EgressPolicy next_policy_ = open_policy();
+  Limits limits_;
+  std::string origin_ = "relay.example.org";
+};
+
+TEST_F(SettingsTest, APolicyThatDeniesEndsConnectionsThatAreKept) {
+  put(make(2));
+  ASSERT_EQ(deliver(2).status, DeliveryStatus::delivered);
+  ASSERT_EQ(counters_.value(Counter::connections_opened), 1u);
+  next_policy_ = {};
+  reconfigure();
+  EXPECT_EQ(deliver(2).error, (Error{Errc::destination_denied, Side::operator_}));
+  EXPECT_EQ(receiver_.requests().size(), 1u);
+  next_policy_ = open_policy();
+  reconfigure();
+  EXPECT_EQ(deliver(2).status, DeliveryStatus::delivered);
+  EXPECT_EQ(counters_.value(Counter::connections_opened), 2u);
+}
+
+TEST_F(SettingsTest, APolicyThatDeniesLetsAnAttemptEndAndNoOtherFollow) {
+  Webhook webhook = make(2);
+  webhook.concurrency_max = 1;
+  webhook.schedule_s.clear();
+  put(webhook);
+  answer_ = [](const Request&) { return Answer{.delay = seconds{5}}; };
+  submit(2, 2);
+  world_.run_for(seconds{1});
+  ASSERT_EQ(receiver_.requests().size(), 1u);
+  next_policy_ = {};
+  reconfigure();
+  ASSERT_TRUE(settle());
+  ASSERT_EQ(noted_.size(), 2u);
+  EXPECT_EQ(noted_[0].status, DeliveryStatus::delivered);
+  EXPECT_EQ(noted_[1].error, (Error{Errc::destination_denied, Side::operator_}));
+  EXPECT_EQ(receiver_.requests().size(), 1u);
+}
+
+TEST_F(SettingsTest, APolicyThatAllowsKeepsWhatItFinds) {
+  put(make(2));
+  ASSERT_EQ(deliver(2).status, DeliveryStatus::delivered);
+  reconfigure();
+  ASSERT_EQ(deliver(2).status, DeliveryStatus::delivered);
+  EXPECT_EQ(counters_.value(Counter::connections_opened), 1u);
+}
+
+TEST_F(SettingsTest, MoreRoomIsUsedByThoseWhoWaitForIt) {
+  Webhook webhook = make(2);
+  webhook.concurrency_max = 16;
+  put(webhook);
+  limits_.connections_per_endpoint_max = 2;
+  reconfigure();
+  answer_ = [](const Request&) { return Answer{.delay = seconds{20}}; };
+  submit(2, 8);
+  world_.run_for(seconds{2});
+  EXPECT_EQ(receiver_.requests().size(), 2u);
+  limits_.connections_per_endpoint_max = 5;
+  reconfigure();
+  world_.run_for(seconds{2});
+  EXPECT_EQ(receiver_.requests().size(), 5u);
+  limits_.connections_per_endpoint_max = 64;
+  limits_.attempts_in_flight_max = 6;
+  reconfigure();
+  world_.run_for(seconds{2});
+  EXPECT_EQ(receiver_.requests().size(), 6u);
+  ASSERT_TRUE(settle());
+}
+
+TEST_F(SettingsTest, ConnectionsAreKeptForAsLongAsItIsSaidNow) {
+  put(make(2));
+  ASSERT_EQ(deliver(2).status, DeliveryStatus::delivered);
+  limits_.idle_max = seconds{2};
+  reconfigure();
+  ASSERT_EQ(deliver(2).status, DeliveryStatus::delivered);
+  world_.run_for(seconds{10});
+  ASSERT_EQ(deliver(2).status, DeliveryStatus::delivered);
+  EXPECT_EQ(counters_.value(Counter::connections_opened), 2u);
+}
+
+TEST_F(SettingsTest, AnotherOriginIsAskedForAnew) {
+  on_question_ = permission("relay.example.org");
+  ASSERT_EQ(deliver(1).status, DeliveryStatus::delivered);
+  reconfigure();
+  ASSERT_EQ(deliver(1).status, DeliveryStatus::delivered);
+  EXPECT_EQ(questions(receiver_), 1u) << "nothing has changed";
+  origin_ = "hooks.example.org";
+  reconfigure();
+  submit(1);
+  world_.run_for(seconds{1});
+  EXPECT_EQ(questions(receiver_), 2u);
+  EXPECT_EQ(receiver_.requests().back().header("webhook-request-origin"), "hooks.example.org");
+  EXPECT_EQ(noted_.back().error->code, Errc::origin_refused);
+}
+
 }  // namespace
 }  // namespace ringpost::delivery

@@ -36,7 +36,7 @@ class RelayHarness::ShardActor final : public Actor {
     ring_.refresh_clock();  // Restored deliveries are measured by it.
     shard_ = harness.relay_->make_shard(index, ring_, *resolver_);
     const auto bound =
-        shard_->listen({.address = address, .serves = {.events = true, .api = true}});
+        shard_->listen(0, {.address = address, .serves = {.events = true, .api = true}});
     RINGPOST_ASSERT(bound.has_value());
     world_.add_actor(*this, ring_);
   }
@@ -158,15 +158,15 @@ shard::RelayOptions RelayHarness::options() {
   options.shard_count = shard_count_;
   options.data_dir = "/data";
   options.segment_bytes = 256 * 1024;  // A run fills several.
-  options.event_limits.event_bytes_max = 16 * 1024;
-  options.event_limits.batch_bytes_max = 64 * 1024;
+  options.live.event_limits.event_bytes_max = 16 * 1024;
+  options.live.event_limits.batch_bytes_max = 64 * 1024;
   options.seed = world_.random().next();
   for (HashKey& key : options.hash_keys) key = {world_.random().next(), world_.random().next()};
   std::string why;
   auto policy = net::EgressPolicy::create(
       {.allow_networks = {"10.0.0.0/8"}, .allow_plain_http_networks = {"10.0.0.0/8"}}, why);
   RINGPOST_ASSERT(policy.has_value());
-  options.policy = std::move(*policy);
+  options.live.policy = std::move(*policy);
   if (adjust_) adjust_(options);
   return options;
 }

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 namespace ringpost::sim {
 
@@ -16,8 +17,8 @@ struct SmallWorld {
   using Answer = HttpReceiver::Answer;
   using Request = HttpReceiver::Request;
 
-  explicit SmallWorld(uint64_t seed = 1, uint32_t shard_count = 1)
-      : world({.seed = seed}), relay(world, shard_count) {
+  explicit SmallWorld(uint64_t seed = 1, uint32_t shard_count = 1, RelayHarness::Adjust adjust = {})
+      : world({.seed = seed}), relay(world, shard_count, std::move(adjust)) {
     start();
   }
 

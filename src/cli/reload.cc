@@ -1,0 +1,38 @@
+#include "cli/commands.h"
+#include "cli/text.h"
+
+#include <cstdio>
+
+namespace ringpost::cli {
+namespace {
+
+int reload(Session& session) {
+  const auto answer = session.call("POST", "/v1/admin/reload");
+  if (!answer) return session.failure_code();
+  if (session.json) return 0;
+  simdjson::dom::parser parser;
+  simdjson::dom::element reloaded;
+  if (!parse_answer(*answer, parser, reloaded)) return 0;
+  std::printf("the configuration is in force since %s\n",
+              short_time(text_of(reloaded, "/applied_at")).c_str());
+  const std::string waiting = list_of(reloaded, "/needs_restart");
+  if (!waiting.empty()) std::printf("waits for a restart: %s\n", waiting.c_str());
+  return 0;
+}
+
+}  // namespace
+
+void add_reload_command(CLI::App& app, Session& session, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("reload", "Make the relay read its configuration again, as SIGHUP does");
+  add_session_options(*command, session);
+  add_notes(*command,
+            "The relay reads the file that it was started with, and the files that it names: a "
+            "renewed certificate is taken over. All of it comes into force, or, if anything in it "
+            "is wrong, nothing; ringpost check-config tells before. No connection is closed. What "
+            "a running relay cannot change is named and waits for a restart. An operator's token "
+            "is needed.");
+  command->callback([&] { action = [&session] { return reload(session); }; });
+}
+
+}  // namespace ringpost::cli

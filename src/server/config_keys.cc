@@ -1,0 +1,121 @@
+#include "server/config_keys.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace ringpost::server {
+namespace {
+
+using Takes = ConfigKey::Takes;
+
+template <auto member>
+constexpr ConfigKey key(std::string_view name, Takes takes) {
+  return {name, takes,
+          [](const Config& one, const Config& other) { return one.*member == other.*member; },
+          takes == Takes::restart
+              ? +[](const Config& running, Config& read) { read.*member = running.*member; }
+              : nullptr};
+}
+
+bool same_users(const Config& one, const Config& other) {
+  return std::ranges::equal(
+      one.users, other.users, [](const UserConfig& left, const UserConfig& right) {
+        return left.email == right.email && left.password.to_text() == right.password.to_text() &&
+               left.organization == right.organization && left.scopes == right.scopes;
+      });
+}
+
+/// All of the listeners but which certificates they have.
+bool same_listeners(const Config& one, const Config& other) {
+  return std::ranges::equal(one.listeners, other.listeners,
+                            [](const ListenerConfig& left, const ListenerConfig& right) {
+                              return left.address == right.address && left.serves == right.serves &&
+                                     (left.tls == nullptr) == (right.tls == nullptr);
+                            });
+}
+
+/// The listeners stay; their certificates come from where the same address has one now.
+void keep_listeners(const Config& running, Config& read) {
+  std::vector<ListenerConfig> kept = running.listeners;
+  for (ListenerConfig& listener : kept) {
+    if (listener.tls == nullptr) continue;
+    const auto found = std::ranges::find_if(read.listeners, [&](const ListenerConfig& other) {
+      return other.tls != nullptr && other.address == listener.address;
+    });
+    if (found == read.listeners.end()) continue;
+    listener.certificate_file = std::move(found->certificate_file);
+    listener.key_file = std::move(found->key_file);
+    listener.tls_digest = found->tls_digest;
+    listener.tls = std::move(found->tls);  // Port 0 may stand there twice: each has its own.
+  }
+  read.listeners = std::move(kept);
+}
+
+bool same_certificates(const Config& one, const Config& other) {
+  return std::ranges::equal(one.listeners, other.listeners, {}, &ListenerConfig::tls_digest,
+                            &ListenerConfig::tls_digest);
+}
+
+// `listener` stands before `listener.tls`, which compares listener by listener.
+constexpr std::array keys = {
+    key<&Config::shards>("server.shards", Takes::restart),
+    key<&Config::data_dir>("server.data_dir", Takes::restart),
+    key<&Config::drain_max>("server.drain_max", Takes::reload),
+    key<&Config::public_url>("server.public_url", Takes::reload),
+    key<&Config::webhook_ips>("server.webhook_ips", Takes::reload),
+    ConfigKey{"listener", Takes::restart, same_listeners, keep_listeners},
+    ConfigKey{"listener.tls", Takes::reload, same_certificates, nullptr},
+    key<&Config::event_bytes_max>("ingest.event_bytes_max", Takes::reload),
+    key<&Config::batch_bytes_max>("ingest.batch_bytes_max", Takes::reload),
+    key<&Config::batch_events_max>("ingest.batch_events_max", Takes::reload),
+    key<&Config::ingest_connections_max>("ingest.connections_max", Takes::reload),
+    key<&Config::idempotency_window>("ingest.idempotency_window", Takes::restart),
+    key<&Config::idempotency_entries_max>("ingest.idempotency_entries_max", Takes::restart),
+    key<&Config::segment_bytes>("journal.segment_bytes", Takes::restart),
+    key<&Config::retention_age>("journal.retention_age", Takes::reload),
+    key<&Config::retention_bytes>("journal.retention_bytes", Takes::reload),
+    key<&Config::accept_loss>("journal.accept_loss", Takes::restart),
+    key<&Config::pending_max>("delivery.pending_max", Takes::reload),
+    key<&Config::attempts_in_flight_max>("delivery.attempts_in_flight_max", Takes::reload),
+    key<&Config::connections_per_endpoint_max>("delivery.connections_per_endpoint_max",
+                                               Takes::reload),
+    key<&Config::idle_max>("delivery.idle_max", Takes::reload),
+    key<&Config::history_deliveries_max>("delivery.history_deliveries_max", Takes::restart),
+    key<&Config::allow_networks>("delivery.allow_networks", Takes::reload),
+    key<&Config::deny_networks>("delivery.deny_networks", Takes::reload),
+    key<&Config::plain_http_networks>("delivery.plain_http_networks", Takes::reload),
+    key<&Config::key_file>("secrets.key_file", Takes::restart),
+    ConfigKey{"user", Takes::reload, same_users, nullptr},
+    key<&Config::log_level>("log.level", Takes::reload),
+    key<&Config::log_json>("log.json", Takes::restart),
+};
+
+}  // namespace
+
+std::span<const ConfigKey> config_keys() {
+  return keys;
+}
+
+ConfigChange change_of(const Config& running, Config read) {
+  ConfigChange change{.config = std::move(read), .changed = {}, .needs_restart = {}};
+  Config& next = change.config;
+  for (const ConfigKey& key : keys) {
+    if (key.takes != Takes::restart) continue;
+    if (!key.same(running, next)) change.needs_restart.emplace_back(key.name);
+    key.keep(running, next);
+  }
+  // Together with the segments that wait, it was right; with those that run, it is not.
+  if (!segments_hold_events(next)) {
+    change.needs_restart.emplace_back("ingest.event_bytes_max");
+    next.event_bytes_max = running.event_bytes_max;
+  }
+  for (const ConfigKey& key : keys) {
+    if (key.takes == Takes::reload && !key.same(running, next)) {
+      change.changed.emplace_back(key.name);
+    }
+  }
+  return change;
+}
+
+}  // namespace ringpost::server

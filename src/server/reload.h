@@ -1,0 +1,35 @@
+#pragma once
+
+#include "io/disk.h"
+#include "server/config.h"
+#include "shard/relay.h"
+
+#include <atomic>
+
+namespace ringpost::server {
+
+/// Reads the configuration of a running relay again, in the way in which its start did.
+///
+/// Thread safety: `reload` belongs to the control thread; `drain_max` may be asked from any.
+class Reloader {
+ public:
+  /// @param disk     borrowed. @param call  how the relay was started.
+  /// @param running  what it was started with.
+  Reloader(io::Disk& disk, ServeCall call, const Config& running)
+      : disk_(disk), call_(std::move(call)), running_(running), drain_max_(running.drain_max) {}
+
+  /// Without problems the log goes by the new configuration already; what else there is to change
+  /// is in the result.
+  shard::Reloaded reload();
+
+  /// How long a stop waits, as of the last reload.
+  Duration drain_max() const { return drain_max_.load(std::memory_order_relaxed); }
+
+ private:
+  io::Disk& disk_;
+  const ServeCall call_;
+  Config running_;
+  std::atomic<Duration> drain_max_;  ///< Written on the control thread, read on the main thread.
+};
+
+}  // namespace ringpost::server

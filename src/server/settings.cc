@@ -1,0 +1,68 @@
+#include "server/settings.h"
+
+#include "http/url.h"
+
+#include <climits>
+
+#include <algorithm>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+
+namespace ringpost::server {
+namespace {
+
+/// By which name receivers know us: a DNS name, so nothing else of what a machine may be called.
+std::string origin_of(const Config& config) {
+  if (!config.public_host.empty()) return config.public_host;
+  char name[HOST_NAME_MAX + 1] = {};
+  const bool known = gethostname(name, HOST_NAME_MAX) == 0;
+  const auto parsed = http::parse_url("https://" + std::string{name} + "/");
+  const auto* url = std::get_if<http::Url>(&parsed);
+  return known && url != nullptr ? url->host : "localhost";
+}
+
+}  // namespace
+
+std::optional<shard::LiveSettings> live_settings(const Config& config, std::string& why) {
+  auto policy = net::EgressPolicy::create({.allow_networks = config.allow_networks,
+                                           .deny_networks = config.deny_networks,
+                                           .allow_plain_http_networks = config.plain_http_networks,
+                                           .allow_ports = {}},
+                                          why);
+  if (!policy) return std::nullopt;
+  shard::LiveSettings settings;
+  settings.policy = std::move(*policy);
+  settings.event_limits = {.event_bytes_max = static_cast<uint32_t>(config.event_bytes_max),
+                           .batch_bytes_max = static_cast<uint32_t>(config.batch_bytes_max),
+                           .batch_events_max = config.batch_events_max};
+  settings.server.connections_max = config.ingest_connections_max;
+  // Of a few connections, producers get half at least.
+  settings.server.connections_reserved =
+      std::min(settings.server.connections_reserved, config.ingest_connections_max / 2);
+  settings.delivery.pending_max = config.pending_max;
+  settings.delivery.attempts_in_flight_max = config.attempts_in_flight_max;
+  settings.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;
+  settings.delivery.idle_max = config.idle_max;
+  settings.origin = origin_of(config);
+  for (const ListenerConfig& listener : config.listeners) {
+    settings.certificates.push_back(listener.tls);
+  }
+  return settings;
+}
+
+control::Control::Settings control_settings(const Config& config) {
+  control::Control::Settings settings;
+  settings.retention = {.age = config.retention_age, .bytes = config.retention_bytes};
+  settings.public_url = config.public_url;
+  settings.webhook_ips = config.webhook_ips;
+  for (const UserConfig& user : config.users) {
+    settings.users.push_back({.email = user.email,
+                              .scrypt_text = user.password.to_text(),
+                              .organization = user.organization,
+                              .scopes = user.scopes});
+  }
+  return settings;
+}
+
+}  // namespace ringpost::server

@@ -1,0 +1,157 @@
+// Goal: every key of the configuration is known to take a reload or to wait for a restart, the
+// example says the same to people, and no new value is lost between the two.
+
+#include "server/config_keys.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace ringpost::server {
+namespace {
+
+using Takes = ConfigKey::Takes;
+
+/// A value for each key that is not its default, as `--set` takes it.
+const std::map<std::string, std::string> other_values = {
+    {"server.shards", "3"},
+    {"server.data_dir", "/elsewhere"},
+    {"server.drain_max", "31s"},
+    {"server.public_url", "https://hooks.example.org"},
+    {"server.webhook_ips", "[\"192.0.2.0/24\"]"},
+    {"ingest.event_bytes_max", "2MiB"},
+    {"ingest.batch_bytes_max", "17MiB"},
+    {"ingest.batch_events_max", "9"},
+    {"ingest.connections_max", "9"},
+    {"ingest.idempotency_window", "1h"},
+    {"ingest.idempotency_entries_max", "2048"},
+    {"journal.segment_bytes", "128MiB"},
+    {"journal.retention_age", "1h"},
+    {"journal.retention_bytes", "1GiB"},
+    {"journal.accept_loss", "true"},
+    {"delivery.pending_max", "9"},
+    {"delivery.attempts_in_flight_max", "9"},
+    {"delivery.connections_per_endpoint_max", "9"},
+    {"delivery.idle_max", "9s"},
+    {"delivery.history_deliveries_max", "9000"},
+    {"delivery.allow_networks", "[\"10.0.0.0/8\"]"},
+    {"delivery.deny_networks", "[\"10.0.0.0/8\"]"},
+    {"delivery.plain_http_networks", "[\"10.0.0.0/8\"]"},
+    {"secrets.key_file", "/elsewhere.key"},
+    {"log.level", "debug"},
+    {"log.json", "true"},
+};
+
+Config with(const std::vector<std::string>& assignments, std::string_view toml = {}) {
+  const ConfigResult result = parse_config(toml, "test.toml", assignments);
+  for (const ConfigProblem& problem : result.problems) ADD_FAILURE() << problem.to_text();
+  return result.config;
+}
+
+Config with_address(const std::string& address) {
+  return with({}, "[[listener]]\naddress = \"" + address + "\"\n");
+}
+
+/// The example's keys, and whether the comment above each says that it waits.
+std::map<std::string, Takes> example_keys() {
+  std::map<std::string, Takes> keys;
+  std::istringstream lines{std::string{example_config()}};
+  std::string section;
+  std::string comment;
+  bool comment_ended = false;  // One may stand above several keys.
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("#") && !line.starts_with("# [[")) {
+      comment = comment_ended ? line : comment + line;
+      comment_ended = false;
+      continue;
+    }
+    const bool waits = comment.find("(restart)") != std::string::npos;
+    const Takes takes = waits ? Takes::restart : Takes::reload;
+    const size_t equals = line.find(" = ");
+    if (line.starts_with("# [[")) keys[line.substr(4, line.find(']') - 4)] = takes;
+    if (line.starts_with("[")) section = line.substr(1, line.find(']') - 1);
+    if (equals != std::string::npos) keys[section + "." + line.substr(0, equals)] = takes;
+    comment_ended = true;
+  }
+  return keys;
+}
+
+TEST(ConfigKeys, AreAllThatTheExampleHasAndWaitAsItSays) {
+  std::map<std::string, Takes> table;
+  for (const ConfigKey& key : config_keys()) {
+    EXPECT_TRUE(table.emplace(key.name, key.takes).second) << key.name << " stands twice";
+  }
+  table.erase("listener.tls");  // The example's text says it of the listener.
+  EXPECT_EQ(example_keys(), table);
+}
+
+TEST(ConfigChange, TakesEachKeyOrNamesItAsWaiting) {
+  for (const ConfigKey& key : config_keys()) {
+    const std::string name{key.name};
+    if (name == "user" || name.starts_with("listener")) continue;
+    ASSERT_TRUE(other_values.contains(name)) << name;
+    const Config read = with({name + "=" + other_values.at(name)});
+    const ConfigChange change = change_of(Config{with({})}, read);
+    const std::vector<std::string> one{name};
+    const bool taken = key.takes == Takes::reload;
+    EXPECT_EQ(change.changed, taken ? one : std::vector<std::string>{}) << name;
+    EXPECT_EQ(change.needs_restart, taken ? std::vector<std::string>{} : one) << name;
+    EXPECT_EQ(key.same(change.config, read), taken) << name;
+  }
+}
+
+TEST(ConfigChange, IsNothingWhereNothingChanged) {
+  const ConfigChange change = change_of(with({}), with({}));
+  EXPECT_TRUE(change.changed.empty());
+  EXPECT_TRUE(change.needs_restart.empty());
+}
+
+TEST(ConfigChange, NamesWhatWaitsUntilTheFileSaysAsItRuns) {
+  const Config running = with({});
+  const ConfigChange first = change_of(running, with({"server.shards=3"}));
+  const ConfigChange second = change_of(first.config, with({"server.shards=3"}));
+  EXPECT_EQ(second.needs_restart, std::vector<std::string>{"server.shards"});
+  EXPECT_TRUE(change_of(second.config, with({})).needs_restart.empty());
+}
+
+TEST(ConfigChange, TakesNoEventThatTheSegmentsOfNowDoNotHold) {
+  const Config running = with({"journal.segment_bytes=4MiB"});
+  const ConfigChange change =
+      change_of(running, with({"journal.segment_bytes=64MiB", "ingest.event_bytes_max=2MiB"}));
+  EXPECT_EQ(change.config.event_bytes_max, 1u << 20);
+  EXPECT_EQ(change.needs_restart,
+            (std::vector<std::string>{"journal.segment_bytes", "ingest.event_bytes_max"}));
+  EXPECT_TRUE(change.changed.empty());
+}
+
+TEST(ConfigChange, SeesEachMemberOfAUser) {
+  const std::string hash =
+      "scrypt$14$8$1$U29kaXVtQ2hsb3JpZGU=$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI=";
+  const auto user = [&](const std::string& email, const std::string& more = {}) {
+    return with({}, "[[user]]\nemail = \"" + email + "\"\npassword = \"" + hash + "\"\n" + more);
+  };
+  const Config running = user("a@example.org");
+  EXPECT_TRUE(change_of(running, user("a@example.org")).changed.empty());
+  for (const Config& read :
+       {user("b@example.org"), user("a@example.org", "organization = \"other\"\n"),
+        user("a@example.org", "scopes = [\"events:write\"]\n"), with({})}) {
+    EXPECT_EQ(change_of(running, read).changed, std::vector<std::string>{"user"});
+  }
+}
+
+TEST(ConfigChange, KeepsTheListenersThatThereAre) {
+  const ConfigChange change =
+      change_of(with_address("127.0.0.1:8420"), with_address("127.0.0.1:8421"));
+  EXPECT_EQ(change.needs_restart, std::vector<std::string>{"listener"});
+  EXPECT_EQ(change.config.listeners[0].address.to_text(), "127.0.0.1:8420");
+  Config closed = with_address("127.0.0.1:8420");
+  closed.listeners[0].serves.api = false;
+  EXPECT_EQ(change_of(with_address("127.0.0.1:8420"), closed).needs_restart,
+            std::vector<std::string>{"listener"});
+}
+
+}  // namespace
+}  // namespace ringpost::server
