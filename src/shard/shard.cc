@@ -88,7 +88,7 @@ bool Shard::stopped() const {
 std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
                                                 uint64_t& body_bytes_max) {
-  if (own_operation(head.method, head.path, origin.serves) == OwnOperation::events_accept) {
+  if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
     if (auto problem = overloaded()) {
       counters_.add(Counter::events_refused);
       return problem;
@@ -128,11 +128,17 @@ http::Response Shard::refusal_of(std::string_view path, const ingest::Origin& or
 
 void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                        const ingest::Origin& origin) {
-  switch (own_operation(request->method, request->path, origin.serves)) {
+  const OwnRoute route = own_route(request->method, request->path, origin.serves);
+  switch (route.operation) {
     case OwnOperation::events_accept:
       return intake_.on_request(handle, *request, origin.peer, snapshot());
     case OwnOperation::health_show: return answer_health(handle, false);
     case OwnOperation::readiness_show: return answer_health(handle, true);
+    case OwnOperation::wrong_method: {
+      http::Response refused = http::problem_response(to_problem(route.wrong));
+      refused.headers.push_back({"Allow", route.wrong.allow});
+      return server_.answer(handle, refused);
+    }
     case OwnOperation::none: break;
   }
   if (!origin.serves.api) {

@@ -311,7 +311,7 @@ TEST_F(ControlTest, TellsUnknownPathsFromWrongMethods) {
   const auto wrong = ask("PUT", "/v1/webhooks/x");
   EXPECT_EQ(wrong.status, 405);
   EXPECT_EQ(wrong.headers[0].name, "Allow");
-  EXPECT_EQ(wrong.headers[0].value, "GET, PATCH, DELETE");
+  EXPECT_EQ(wrong.headers[0].value, "GET, HEAD, PATCH, DELETE");
   EXPECT_EQ(wrong.content_type, "application/problem+json");
 }
 

@@ -6,6 +6,7 @@ Everything here is taken from the document; a new operation is covered when it i
 import copy
 import json
 import re
+import time
 import unittest
 
 import description
@@ -72,6 +73,39 @@ class OpenApi(unittest.TestCase):
         query, headers = world.query(operation)
         if query or headers:
             world.succeed(operation, query=query, headers=headers)
+
+    def test_head_is_get_without_a_body(self):
+        self.for_each(self.compare_head)
+
+    def compare_head(self, operation):
+        if operation.method != "GET":
+            return
+        world = self.world()
+        values = world.values(operation)
+        for _ in range(50):  # What is shown may grow between the two.
+            head = world.call(operation, values, method="HEAD")
+            answer = world.call_checked(operation, values)
+            if head.headers["Content-Length"] == answer.headers["Content-Length"]:
+                break
+            time.sleep(0.1)
+        for name in ("Content-Length", "Content-Type"):
+            self.assertEqual(head.headers[name], answer.headers[name], operation)
+        self.assertEqual((head.status, head.raw), (answer.status, b""), operation)
+        self.assertEqual(head.headers.keys(), answer.headers.keys(), operation)
+
+    def test_a_method_that_a_path_does_not_take_is_refused_with_those_it_takes(self):
+        taken = {}
+        for operation in self.described.operations:
+            taken.setdefault(operation.path, []).append(operation)
+        for path, operations in taken.items():
+            methods = {operation.method for operation in operations}
+            methods |= {"HEAD"} if "GET" in methods else set()
+            world = self.world()
+            values = world.values(operations[0])
+            for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - methods:
+                answer = world.call(operations[0], values, method=method)
+                self.assertEqual(answer.status, 405, (method, path, answer.text))
+                self.assertEqual(set(answer.headers["Allow"].split(", ")), methods, (method, path))
 
     # --- bad input
 
