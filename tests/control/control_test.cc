@@ -326,6 +326,20 @@ TEST_F(ControlTest, RefusesBodiesOfOtherTypes) {
   EXPECT_EQ(matches(), 0u);
 }
 
+TEST_F(ControlTest, RefusesMembersWhereNoneAreTaken) {
+  const std::string path = "/v1/webhooks/" + make_webhook();
+  for (const char* action : {"/disable", "/enable", "/ping"}) {
+    const auto refused = ask("POST", path + action, R"({"x": 1})");
+    EXPECT_EQ(refused.status, 422) << action;
+    EXPECT_EQ(Json(refused.body).text("/member"), "x") << action;
+    EXPECT_EQ(ask("POST", path + action, "{").status, 400) << action;
+    EXPECT_EQ(ask("POST", path + action, "[]").status, 400) << action;
+  }
+  EXPECT_EQ(matches(), 1u);  // Never disabled.
+  EXPECT_EQ(ask("POST", path + "/disable", "{}").status, 200);
+  EXPECT_EQ(ask("POST", path + "/enable").status, 200);
+}
+
 // --- webhooks ------------------------------------------------------------------------------------
 
 TEST_F(ControlTest, AnswersACreateWhenEveryShardHasSeenIt) {

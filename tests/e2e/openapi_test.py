@@ -159,6 +159,22 @@ class OpenApi(unittest.TestCase):
             answer = world.call_checked(operation, values, kind="text/plain", raw=b"hello")
             self.assertIn(answer.status, (400, 415), (operation, answer.text))
 
+    def test_a_member_where_the_native_api_takes_none_is_refused_by_name(self):
+        tried = 0
+        for operation in self.described.operations:
+            if operation.method != "POST" or operation.body is not None:
+                continue
+            if not operation.path.startswith("/v1/"):  # A dialect is as lenient as its model.
+                continue
+            world = self.world()
+            values = world.values(operation)
+            answer = world.call_checked(operation, values, kind="application/json", body={UNKNOWN: 1})
+            self.assertEqual(answer.status, 422, (operation, answer.text))
+            self.assertIn(UNKNOWN, answer.text)
+            world.call_checked(operation, values, kind="application/json", body={})
+            tried += 1
+        self.assertGreaterEqual(tried, 3)
+
     def test_a_parameter_out_of_its_range_is_refused_by_name(self):
         self.for_each(self.try_parameters)
 
