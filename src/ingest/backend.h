@@ -37,10 +37,11 @@ class Backend {
   virtual std::optional<http::Problem> before_body(const http::Request& head, const Origin& origin,
                                                    uint64_t& body_bytes_max) = 0;
 
-  /// The answer to a request that is refused before it is whole: too large, too slow, malformed.
-  /// @param path  decoded; empty if the request line itself could not be read.
-  virtual http::Response refusal_of(std::string_view path, const Origin& origin,
-                                    const http::Problem& problem) const = 0;
+  /// A request is refused before it is whole: by before_body, or as too large, too slow, malformed.
+  /// Called once for each. @param head  what could be read of it; its path is empty if the request
+  /// line itself could not be. @returns the answer.
+  virtual http::Response refuse(const http::Request& head, const Origin& origin,
+                                const http::Problem& problem) = 0;
 
   /// A whole request. To be answered, or dropped, once: now or in a later turn.
   virtual void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,

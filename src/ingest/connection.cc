@@ -148,7 +148,7 @@ void Connection::drop() {
 
 void Connection::refuse(const http::Problem& problem) {
   const Origin origin{stream_.peer(), tls_, serves_};
-  send(server_.backend_.refusal_of(parser_->request().path, origin, problem), false);
+  send(server_.backend_.refuse(parser_->request(), origin, problem), false);
 }
 
 void Connection::send(const http::Response& response, bool keep_alive) {

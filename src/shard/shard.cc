@@ -89,10 +89,7 @@ std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
                                                 uint64_t& body_bytes_max) {
   if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
-    if (auto problem = overloaded()) {
-      counters_.add(Counter::events_refused);
-      return problem;
-    }
+    if (auto problem = overloaded()) return problem;
     return intake_.before_body(head, origin.peer, snapshot(), body_bytes_max);
   }
   body_bytes_max = api_body_bytes_max;
@@ -120,9 +117,12 @@ std::optional<http::Problem> Shard::overloaded() const {
 }
 
 /// In the words of the API that the path belongs to, also where it is not asked any more.
-http::Response Shard::refusal_of(std::string_view path, const ingest::Origin& origin,
-                                 const http::Problem& problem) const {
-  const dialect::Dialect* api = origin.serves.api ? dialect::owner_of_path(path) : nullptr;
+http::Response Shard::refuse(const http::Request& head, const ingest::Origin& origin,
+                             const http::Problem& problem) {
+  if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
+    counters_.add(Counter::events_refused);  // The intake counts those that it sees whole.
+  }
+  const dialect::Dialect* api = origin.serves.api ? dialect::owner_of_path(head.path) : nullptr;
   return api != nullptr ? api->refuse(problem) : ingest::refusal_response(problem);
 }
 

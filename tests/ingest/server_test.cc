@@ -36,11 +36,12 @@ class TestBackend final : public Backend {
     body_bytes_max = body_limit;
     return refusal;
   }
-  http::Response refusal_of(std::string_view path, const Origin& origin,
-                            const http::Problem& problem) const override {
+  http::Response refuse(const http::Request& head, const Origin& origin,
+                        const http::Problem& problem) override {
     EXPECT_TRUE(origin.serves.events);
+    ++refusals;
     http::Response response = refusal_response(problem);
-    response.headers.push_back({"Refused-Path", std::string{path}});
+    response.headers.push_back({"Refused-Path", head.path});
     return response;
   }
   void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
@@ -56,6 +57,7 @@ class TestBackend final : public Backend {
   Answers* answers = nullptr;  ///< Answers at once with path and body; nullptr: the test answers.
   std::optional<http::Problem> refusal;
   uint64_t body_limit = 1000;
+  uint32_t refusals = 0;
   Serves serves;
   std::vector<std::string> heads;
   std::vector<std::string> paths;
@@ -244,6 +246,7 @@ TEST_F(ServerTest, RefusesOnceAndClosesWhatCannotBeRead) {
     EXPECT_TRUE(ring_.half_closed(client));
   }
   EXPECT_TRUE(backend_.paths.empty());
+  EXPECT_EQ(backend_.refusals, cases.size());
   ring_.pass(seconds{3});
   EXPECT_EQ(server_->connection_count(), 0u);
 }
