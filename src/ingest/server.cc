@@ -32,7 +32,11 @@ struct Server::Closer {
 };
 
 Server::Server(io::Ring& ring, Counters& counters, Backend& backend, const ServerLimits& limits)
-    : ring_(ring), counters_(counters), backend_(backend), limits_(limits) {
+    : ring_(ring),
+      counters_(counters),
+      backend_(backend),
+      limits_(limits),
+      bodies_(ring, {.bytes_max = limits.bodies_bytes_max}) {
   RINGPOST_ASSERT(limits_.connections_reserved < limits_.connections_max);
   RINGPOST_ASSERT(limits_.bytes_per_second_min > 0);
 }

@@ -91,6 +91,7 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
                           .batch_bytes_max = static_cast<uint32_t>(config.batch_bytes_max),
                           .batch_events_max = config.batch_events_max};
   options.server.connections_max = config.ingest_connections_max;
+  options.server.bodies_bytes_max = config.bodies_bytes_max;
   options.delivery.pending_max = config.pending_max;
   options.delivery.attempts_in_flight_max = config.attempts_in_flight_max;
   options.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;

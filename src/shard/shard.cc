@@ -87,12 +87,12 @@ bool Shard::stopped() const {
 
 std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
-                                                uint64_t& body_bytes_max) {
+                                                ingest::BodyTerms& terms) {
   if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
     if (auto problem = overloaded()) return problem;
-    return intake_.before_body(head, origin.peer, snapshot(), body_bytes_max);
+    return intake_.before_body(head, origin.peer, snapshot(), terms);
   }
-  body_bytes_max = api_body_bytes_max;
+  terms.bytes_max = api_body_bytes_max;
   return std::nullopt;
 }
 
