@@ -39,16 +39,22 @@ std::optional<std::vector<std::string>> match_path(std::string_view pattern,
   return parameters;
 }
 
+Problem to_problem(const WrongMethod& wrong) {
+  return refusal(405, "this path takes other methods: " + wrong.allow);
+}
+
 std::variant<Match, NoSuchPath, WrongMethod> find_route(std::span<const Route> routes,
                                                         std::string_view method,
                                                         std::string_view path) {
+  const std::string_view wanted = method == "HEAD" ? "GET" : method;
   std::string allow;
   for (const Route& route : routes) {
     auto parameters = match_path(route.pattern, path);
     if (!parameters) continue;
-    if (route.method == method) return Match{&route, std::move(*parameters)};
+    if (route.method == wanted) return Match{&route, std::move(*parameters)};
     if (!allow.empty()) allow += ", ";
     allow += route.method;
+    if (route.method == "GET") allow += ", HEAD";
   }
   if (allow.empty()) return NoSuchPath{};
   return WrongMethod{allow};

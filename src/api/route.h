@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/problem.h"
 #include "subscription/token.h"
 
 #include <cstdint>
@@ -40,9 +41,12 @@ struct Match {
 };
 struct NoSuchPath {};
 struct WrongMethod {
-  std::string allow;  ///< For the header: `GET, POST`.
+  std::string allow;  ///< For the header: `GET, HEAD, POST`.
 };
+Problem to_problem(const WrongMethod& wrong);
 
+/// A HEAD is answered by the GET route of its path (RFC 9110, 9.1 and 9.3.2): who writes the answer
+/// leaves its body out. No table has a row for it.
 std::variant<Match, NoSuchPath, WrongMethod> find_route(std::span<const Route> routes,
                                                         std::string_view method,
                                                         std::string_view path);

@@ -261,7 +261,7 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
     return refuse_here(refusal(404, "there is no such path"));
   }
   if (const auto* wrong = std::get_if<api::WrongMethod>(&found)) {
-    Answer refused = refuse_here(refusal(405, "this path takes other methods: " + wrong->allow));
+    Answer refused = refuse_here(to_problem(*wrong));
     refused.response.headers.push_back({"Allow", wrong->allow});
     return refused;
   }

@@ -16,7 +16,7 @@ struct Header {
 /// One whole request, as every part of the relay sees it (one reading: reliability rule 6).
 struct Request {
   std::string method;
-  std::string target;  ///< As in the request line: origin form.
+  std::string target;  ///< As in the request line, without scheme and authority: origin form.
   std::string path;   ///< Of the target: percent-decoded once where harmless, without dot segments.
   std::string query;  ///< Of the target, still encoded, without `?`.
   std::vector<Header> headers;  ///< In order; never holds trailers.

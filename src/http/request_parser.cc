@@ -202,6 +202,7 @@ Request RequestParser::take_request() {
   framing_ = BodyFraming::none;
   content_length_.reset();
   http_1_0_ = expect_continue_ = false;
+  authority_.clear();
   return std::exchange(request_, Request{});
 }
 
@@ -226,7 +227,9 @@ bool RequestParser::read_request_line(std::string_view line) {
     return refuse(400, "the request line does not end with an HTTP version");
   }
   http_1_0_ = version == "HTTP/1.0";
-  request_.target = line.substr(first + 1, second - first - 1);
+  TargetForm form = split_target(line.substr(first + 1, second - first - 1));
+  authority_ = form.authority;
+  request_.target = std::move(form.origin);
   auto target = parse_target(request_.target);
   const auto* problem = std::get_if<TargetProblem>(&target);
   if (problem == nullptr) {
@@ -249,7 +252,7 @@ void RequestParser::read_path_of_cut_line(std::string_view line) {
   const size_t first = line.find(' ');
   if (first == std::string_view::npos) return;
   const std::string_view rest = line.substr(first + 1);
-  auto target = parse_target(rest.substr(0, rest.find_first_of("? ")));
+  auto target = parse_target(split_target(rest.substr(0, rest.find_first_of("? "))).origin);
   if (auto* found = std::get_if<Target>(&target)) request_.path = std::move(found->path);
 }
 
@@ -279,15 +282,20 @@ bool RequestParser::read_head(std::string_view head) {
   return read_host() && read_framing() && read_connection() && read_expectation();
 }
 
-/// RFC 9112, 3.2: exactly one Host in HTTP/1.1.
+/// RFC 9112, 3.2: exactly one Host in HTTP/1.1. A target in absolute form has to name the same: by
+/// 3.2.2 it would win, and whoever stands before us may have gone by the Host.
 bool RequestParser::read_host() {
   size_t count = 0;
   for (const Header& header : request_.headers) {
     if (!equal_ignoring_case(header.name, "host")) continue;
     if (++count > 1) return refuse(400, "there is more than one Host header");
     if (!valid_host(header.value)) return refuse(400, "the Host header is not one host name");
+    if (!authority_.empty() && !equal_ignoring_case(header.value, authority_)) {
+      return refuse(400, "the request target names another host than the Host header");
+    }
   }
-  if (count == 0 && !http_1_0_) return refuse(400, "the Host header is missing");
+  if (count == 0 && (!http_1_0_ || !authority_.empty()))
+    return refuse(400, "the Host header is missing");
   return true;
 }
 

@@ -95,6 +95,7 @@ class RequestParser {
   State state_ = State::head;
   BodyFraming framing_ = BodyFraming::none;
   bool http_1_0_ = false;
+  std::string authority_;  ///< Of a target in absolute form.
   bool expect_continue_ = false;
   std::optional<uint64_t> content_length_;
   uint64_t body_bytes_max_ = 0;

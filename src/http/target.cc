@@ -2,6 +2,7 @@
 
 #include "http/syntax.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -81,9 +82,21 @@ std::optional<std::string> resolve_dot_segments(std::string_view path) {
 
 }  // namespace
 
+TargetForm split_target(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!begins_ignoring_case(target, scheme)) continue;
+    const std::string_view rest = target.substr(scheme.size());
+    const size_t end = std::min(rest.find_first_of("/?"), rest.size());
+    if (end == 0) break;
+    const bool path = end < rest.size() && rest[end] == '/';
+    return {rest.substr(0, end), (path ? "" : "/") + std::string{rest.substr(end)}};
+  }
+  return {{}, std::string{target}};
+}
+
 std::variant<Target, TargetProblem> parse_target(std::string_view target) {
   if (target.empty() || target.front() != '/') {
-    return TargetProblem{"the request target has to begin with /"};
+    return TargetProblem{"the request target has to be a path that begins with /, or an http URL"};
   }
   const size_t mark = target.find('?');
   const std::string_view query =

@@ -17,6 +17,17 @@ struct TargetProblem {
   std::string_view reason;
 };
 
+/// A request target with its authority apart.
+struct TargetForm {
+  std::string_view authority;  ///< As sent; borrowed. Empty: the target is not in absolute form.
+  std::string origin;          ///< Without scheme and authority: origin form, if it is any form.
+};
+
+/// Takes `http://authority` or `https://authority`, the scheme in any case, off a target in
+/// absolute form (RFC 9112, 3.2.2); its empty path becomes `/` (RFC 9110, 4.2.3). Any other target
+/// is `origin` as it came, for parse_target to judge.
+TargetForm split_target(std::string_view target);
+
 /// Reads a request target in origin form (RFC 9112, 3.2.1); every other form is refused.
 ///
 /// The path is percent-decoded once. Encoded slashes, backslashes and percent signs stay encoded

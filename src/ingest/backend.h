@@ -27,20 +27,28 @@ struct Origin {
   Serves serves;
 };
 
+/// On which terms a body is read.
+struct BodyTerms {
+  uint64_t bytes_max = 1024 * 1024;
+  /// The request's token was looked at and is good (BodyBudget::Share).
+  bool vouched = false;
+};
+
 /// Who answers the requests that a Server reads: the shard's routes.
 class Backend {
  public:
   virtual ~Backend() = default;
 
-  /// The head of a request is here, its body is not. @param body_bytes_max  to be set to what the
-  /// route takes; 1 MiB when called. @returns a refusal that spares us the body, or nothing.
+  /// The head of a request is here, its body is not. @param terms  to be set to the route's.
+  /// @returns a refusal that spares us the body, or nothing.
   virtual std::optional<http::Problem> before_body(const http::Request& head, const Origin& origin,
-                                                   uint64_t& body_bytes_max) = 0;
+                                                   BodyTerms& terms) = 0;
 
-  /// The answer to a request that is refused before it is whole: too large, too slow, malformed.
-  /// @param path  decoded; empty if the request line itself could not be read.
-  virtual http::Response refusal_of(std::string_view path, const Origin& origin,
-                                    const http::Problem& problem) const = 0;
+  /// A request is refused before it is whole: by before_body, or as too large, too slow, malformed.
+  /// Called once for each. @param head  what could be read of it; its path is empty if the request
+  /// line itself could not be. @returns the answer.
+  virtual http::Response refuse(const http::Request& head, const Origin& origin,
+                                const http::Problem& problem) = 0;
 
   /// A whole request. To be answered, or dropped, once: now or in a later turn.
   virtual void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,

@@ -13,8 +13,15 @@
 namespace ringpost::ingest {
 namespace {
 
-/// What a backend need not say: the API's bodies are small.
-constexpr uint64_t body_bytes_max_at_first = 1024 * 1024;
+http::Problem no_room() {
+  return {.status = 503,
+          .type = "urn:ringpost:overloaded",
+          .detail =
+              "The bodies of other requests take all the memory that is meant for them "
+              "(ingest.bodies_bytes_max). Nothing of this request was stored; send it again "
+              "in a moment.",
+          .retry_after_s = 5};
+}
 
 using Progress = http::RequestParser::Progress;
 
@@ -62,6 +69,7 @@ void Connection::read(Bytes bytes) {
     size_t consumed = 0;
     const Progress progress = parser_->feed(bytes, consumed);
     bytes = bytes.subspan(consumed);
+    if (in_body_ && progress != Progress::failed && !charge_body()) return refuse(no_room());
     switch (progress) {
       case Progress::need_more:
         if (!head_begun_ && !parser_->idle()) {
@@ -86,27 +94,45 @@ void Connection::read(Bytes bytes) {
 Connection::HeadVerdict Connection::judge_head(bool body_is_here) {
   const http::Request& head = parser_->request();
   form_ = {.http_1_0 = parser_->http_1_0(), .head_only = head.method == "HEAD"};
-  uint64_t body_bytes_max = body_bytes_max_at_first;
+  BodyTerms terms;
   if (parser_->has_body()) {
     const Origin origin{stream_.peer(), tls_, serves_};
-    if (const auto problem = server_.backend_.before_body(head, origin, body_bytes_max)) {
+    if (const auto problem = server_.backend_.before_body(head, origin, terms)) {
       refuse(*problem);  // And close: the body that was not read stands before the next request.
       return HeadVerdict::refused;
     }
   }
-  switch (parser_->accept_body(body_bytes_max)) {
+  switch (parser_->accept_body(terms.bytes_max)) {
     case Progress::complete: return HeadVerdict::complete;
     case Progress::need_more: break;
     case Progress::head_complete:
     case Progress::failed: refuse(http::to_problem(parser_->error())); return HeadVerdict::refused;
   }
+  if (!take_room(terms.vouched)) {
+    refuse(no_room());
+    return HeadVerdict::refused;
+  }
   in_body_ = true;
-  arm(transfer_time(parser_->content_length().value_or(body_bytes_max)));
+  arm(transfer_time(parser_->content_length().value_or(terms.bytes_max)));
   // RFC 9110, 10.1.1: no need for it once some of the body is here.
   if (parser_->expect_continue() && !body_is_here) {
     stream_.send(as_bytes(http::continue_answer));
   }
   return HeadVerdict::body_follows;
+}
+
+/// Whether there is room for the body as announced. For a sender with a token it is kept: what was
+/// let in is not refused half-way. Others' bodies, and those of unknown length, take room as they
+/// come: a claim alone costs its maker nothing.
+bool Connection::take_room(bool vouched) {
+  share_ = {.bytes = 0, .vouched = vouched};
+  const auto length = parser_->content_length();
+  if (vouched && length) return server_.bodies_.grow(share_, *length);
+  return server_.bodies_.fits(share_, length.value_or(1));
+}
+
+bool Connection::charge_body() {
+  return server_.bodies_.grow(share_, parser_->request().body.size());
 }
 
 /// @param rest  what came behind the request.
@@ -148,13 +174,14 @@ void Connection::drop() {
 
 void Connection::refuse(const http::Problem& problem) {
   const Origin origin{stream_.peer(), tls_, serves_};
-  send(server_.backend_.refusal_of(parser_->request().path, origin, problem), false);
+  send(server_.backend_.refuse(parser_->request(), origin, problem), false);
 }
 
 void Connection::send(const http::Response& response, bool keep_alive) {
   std::string& bytes = server_.scratch_;
   bytes.clear();
   http::append_response(bytes, response, keep_alive, server_.ring_.wall_now(), form_);
+  server_.bodies_.drop(share_);
   step_ = Step::answering;
   arm(transfer_time(bytes.size()));
   stream_.send(as_bytes(bytes));
@@ -223,12 +250,13 @@ void Connection::close(bool graceful) {
   server_.ring_.disarm(deadline_);
   ahead_ = {};
   ahead_read_ = 0;
+  parser_.reset();  // With a body that will not be whole: the close may take its time.
+  server_.bodies_.drop(share_);
   stream_.close(graceful);
 }
 
 void Connection::on_stream_closed() {
   step_ = Step::unused;
-  parser_.reset();
   server_.release(*this);
 }
 

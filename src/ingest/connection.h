@@ -5,6 +5,7 @@
 #include "http/request_parser.h"
 #include "http/serialiser.h"
 #include "ingest/backend.h"
+#include "ingest/body_budget.h"
 #include "io/ring.h"
 #include "net/stream.h"
 
@@ -58,6 +59,8 @@ class Connection final : public net::StreamOwner {
   void read(Bytes bytes);
   enum class HeadVerdict : uint8_t { refused, body_follows, complete };
   HeadVerdict judge_head(bool body_is_here);
+  bool take_room(bool vouched);
+  bool charge_body();
   void hand_over(Bytes rest);
   void next_request();
   void read_ahead();
@@ -75,7 +78,7 @@ class Connection final : public net::StreamOwner {
   const uint32_t index_;
 
   net::Stream stream_;
-  std::optional<http::RequestParser> parser_;  ///< While in use.
+  std::optional<http::RequestParser> parser_;  ///< Until it closes.
   io::Timer deadline_;
   Serves serves_;
   bool tls_ = false;
@@ -84,6 +87,7 @@ class Connection final : public net::StreamOwner {
   bool in_body_ = false;
   bool head_begun_ = false;  ///< The head's deadline is set.
   bool keep_alive_ = false;
+  BodyBudget::Share share_;  ///< Of the body in hand, until its answer.
   http::ResponseForm form_;
   bool peer_ended_ = false;  ///< It sends no more; it may still read.
   bool paused_ = false;

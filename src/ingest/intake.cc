@@ -108,10 +108,10 @@ http::Problem Intake::unauthenticated(const http::Request& request, const io::Ad
 
 std::optional<http::Problem> Intake::before_body(const http::Request& head, const io::Address& peer,
                                                  const subscription::Snapshot& snapshot,
-                                                 uint64_t& body_bytes_max) {
+                                                 BodyTerms& terms) {
   const subscription::Token* token = nullptr;
   if (auto problem = authenticate(head, peer, snapshot, token)) return problem;
-  body_bytes_max = ingest::body_bytes_max(packing_of(head), options_.limits);
+  terms = {.bytes_max = body_bytes_max(packing_of(head), options_.limits), .vouched = true};
   return admit(1, 0);
 }
 

@@ -5,6 +5,7 @@
 #include "http/message.h"
 #include "http/problem.h"
 #include "ingest/answers.h"
+#include "ingest/backend.h"
 #include "ingest/event_parser.h"
 #include "ingest/idempotency.h"
 #include "ingest/token_cache.h"
@@ -92,11 +93,11 @@ class Intake {
   /// For what is read from now on; a request whose head was read already is held to both.
   void set_limits(const EventLimits& limits);
 
-  /// For Backend::before_body: what can be refused before the body is read, and the body's limit.
+  /// For Backend::before_body: what can be refused before the body is read, and the body's terms.
   /// @param peer  whom to blame for a wrong token.
   std::optional<http::Problem> before_body(const http::Request& head, const io::Address& peer,
                                            const subscription::Snapshot& snapshot,
-                                           uint64_t& body_bytes_max);
+                                           BodyTerms& terms);
 
   /// Answers sooner or later, at most once. @param request  borrowed for the call.
   /// @param snapshot  in force; the events go to the webhooks that it matches.

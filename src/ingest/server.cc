@@ -32,7 +32,10 @@ struct Server::Closer {
 };
 
 Server::Server(io::Ring& ring, Counters& counters, Backend& backend, const ServerLimits& limits)
-    : ring_(ring), counters_(counters), backend_(backend) {
+    : ring_(ring),
+      counters_(counters),
+      backend_(backend),
+      bodies_(ring, {.bytes_max = limits.bodies_bytes_max}) {
   set_limits(limits);
 }
 
@@ -40,6 +43,7 @@ void Server::set_limits(const ServerLimits& limits) {
   RINGPOST_ASSERT(limits.connections_reserved < limits.connections_max);
   RINGPOST_ASSERT(limits.bytes_per_second_min > 0);
   limits_ = limits;
+  bodies_.set_bytes_max(limits.bodies_bytes_max);
 }
 
 void Server::set_tls(size_t listener, std::shared_ptr<net::ServerTls> tls) {

@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "ingest/answers.h"
 #include "ingest/backend.h"
+#include "ingest/body_budget.h"
 #include "io/ring.h"
 #include "net/stream.h"
 
@@ -21,6 +22,7 @@ struct ServerLimits {
   uint32_t connections_max = 10'000;  ///< Per shard.
   /// Of these, kept for listeners that take no events: an operator can look at a flooded relay.
   uint32_t connections_reserved = 64;
+  uint64_t bodies_bytes_max = uint64_t{256} << 20;  ///< Of all requests under way; BodyBudget.
 
   Duration head_time = std::chrono::seconds{10};  ///< From accept or first byte; TLS included.
   Duration idle_time = std::chrono::seconds{75};  ///< Between requests.
@@ -85,6 +87,7 @@ class Server final : public Answers {
 
   ServerLimits limits_;
 
+  BodyBudget bodies_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   /// By RequestHandle::index. Made as needed, used again, never given back.
   std::vector<std::unique_ptr<Connection>> connections_;

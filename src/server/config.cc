@@ -468,6 +468,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   ingest.size("batch_bytes_max", config.batch_bytes_max, 1024, 64u << 20);
   ingest.integer("batch_events_max", config.batch_events_max, 1, 100'000);
   ingest.integer("connections_max", config.ingest_connections_max, 1, 1'000'000);
+  ingest.size("bodies_bytes_max", config.bodies_bytes_max, 4u << 20, uint64_t{64} << 30);
   ingest.duration("idempotency_window", config.idempotency_window, seconds{0}, hours{24 * 30});
   ingest.integer("idempotency_entries_max", config.idempotency_entries_max, 1024, 100'000'000);
   ingest.finish();
@@ -516,6 +517,10 @@ void read_sections(Section& root, Config& config, Problems& problems) {
 void check_together(Config& config, Problems& problems) {
   if (config.batch_bytes_max < config.event_bytes_max) {
     problems.add("ingest.batch_bytes_max must be at least ingest.event_bytes_max");
+  }
+  // Beside the quarter that requests without a token may hold, the largest batch has to fit.
+  if (config.bodies_bytes_max < config.batch_bytes_max * 2) {
+    problems.add("ingest.bodies_bytes_max must be at least twice ingest.batch_bytes_max");
   }
   if (!segments_hold_events(config)) {
     problems.add("journal.segment_bytes must be at least three times ingest.event_bytes_max");

@@ -14,13 +14,13 @@ constexpr api::Route open_route(OwnOperation operation, std::string_view method,
   return {static_cast<uint16_t>(operation), method, path, Scope{}, Access::open};
 }
 
+constexpr std::string_view events_path = "/v1/events";
+
 constexpr std::array routes = {
-    api::Route{static_cast<uint16_t>(OwnOperation::events_accept), "POST", "/v1/events",
+    api::Route{static_cast<uint16_t>(OwnOperation::events_accept), "POST", events_path,
                Scope::events_write, Access::token},
     open_route(OwnOperation::health_show, "GET", "/healthz"),
-    open_route(OwnOperation::health_show, "HEAD", "/healthz"),
     open_route(OwnOperation::readiness_show, "GET", "/readyz"),
-    open_route(OwnOperation::readiness_show, "HEAD", "/readyz"),
 };
 
 }  // namespace
@@ -29,15 +29,16 @@ std::span<const api::Route> own_routes() {
   return routes;
 }
 
-OwnOperation own_operation(std::string_view method, std::string_view path,
-                           const ingest::Serves& serves) {
-  for (const api::Route& route : routes) {
-    if (route.pattern != path || route.method != method) continue;
-    const auto operation = static_cast<OwnOperation>(route.operation);
-    const bool served = serves.events || operation != OwnOperation::events_accept;
-    return served ? operation : OwnOperation::none;
+OwnRoute own_route(std::string_view method, std::string_view path, const ingest::Serves& serves) {
+  if (!serves.events && path == events_path) return {};
+  const auto found = api::find_route(routes, method, path);
+  if (const auto* match = std::get_if<api::Match>(&found)) {
+    return {static_cast<OwnOperation>(match->route->operation), {}};
   }
-  return OwnOperation::none;
+  if (const auto* wrong = std::get_if<api::WrongMethod>(&found)) {
+    return {OwnOperation::wrong_method, *wrong};
+  }
+  return {};
 }
 
 }  // namespace ringpost::shard

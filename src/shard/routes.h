@@ -11,7 +11,8 @@ namespace ringpost::shard {
 
 /// What a shard answers itself, without the control thread.
 enum class OwnOperation : uint16_t {
-  none,  ///< In no route: the control thread's, or nobody's.
+  none,          ///< In no route: the control thread's, or nobody's.
+  wrong_method,  ///< The path is ours, the method not.
   events_accept,
   health_show,
   readiness_show,
@@ -20,8 +21,12 @@ enum class OwnOperation : uint16_t {
 /// The table of these: paths without placeholders. ingest::Intake asks for the scope.
 std::span<const api::Route> own_routes();
 
+struct OwnRoute {
+  OwnOperation operation = OwnOperation::none;
+  api::WrongMethod wrong;  ///< With `wrong_method`.
+};
+
 /// What a listener that serves `serves` takes the request for. Health is asked for on any.
-OwnOperation own_operation(std::string_view method, std::string_view path,
-                           const ingest::Serves& serves);
+OwnRoute own_route(std::string_view method, std::string_view path, const ingest::Serves& serves);
 
 }  // namespace ringpost::shard

@@ -125,15 +125,12 @@ bool Shard::stopped() const {
 
 std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
-                                                uint64_t& body_bytes_max) {
-  if (own_operation(head.method, head.path, origin.serves) == OwnOperation::events_accept) {
-    if (auto problem = overloaded()) {
-      counters_.add(Counter::events_refused);
-      return problem;
-    }
-    return intake_.before_body(head, origin.peer, snapshot(), body_bytes_max);
+                                                ingest::BodyTerms& terms) {
+  if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
+    if (auto problem = overloaded()) return problem;
+    return intake_.before_body(head, origin.peer, snapshot(), terms);
   }
-  body_bytes_max = api_body_bytes_max;
+  terms.bytes_max = api_body_bytes_max;
   return std::nullopt;
 }
 
@@ -168,19 +165,28 @@ std::optional<http::Problem> Shard::overloaded() const {
 }
 
 /// In the words of the API that the path belongs to, also where it is not asked any more.
-http::Response Shard::refusal_of(std::string_view path, const ingest::Origin& origin,
-                                 const http::Problem& problem) const {
-  const dialect::Dialect* api = origin.serves.api ? dialect::owner_of_path(path) : nullptr;
+http::Response Shard::refuse(const http::Request& head, const ingest::Origin& origin,
+                             const http::Problem& problem) {
+  if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
+    counters_.add(Counter::events_refused);  // The intake counts those that it sees whole.
+  }
+  const dialect::Dialect* api = origin.serves.api ? dialect::owner_of_path(head.path) : nullptr;
   return api != nullptr ? api->refuse(problem) : ingest::refusal_response(problem);
 }
 
 void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                        const ingest::Origin& origin) {
-  switch (own_operation(request->method, request->path, origin.serves)) {
+  const OwnRoute route = own_route(request->method, request->path, origin.serves);
+  switch (route.operation) {
     case OwnOperation::events_accept:
       return intake_.on_request(handle, *request, origin.peer, snapshot());
     case OwnOperation::health_show: return answer_health(handle, false);
     case OwnOperation::readiness_show: return answer_health(handle, true);
+    case OwnOperation::wrong_method: {
+      http::Response refused = http::problem_response(to_problem(route.wrong));
+      refused.headers.push_back({"Allow", route.wrong.allow});
+      return server_.answer(handle, refused);
+    }
     case OwnOperation::none: break;
   }
   if (!origin.serves.api) {

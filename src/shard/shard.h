@@ -75,9 +75,9 @@ class Shard final : private journal::WriterEvents,
  private:
   // Backend: the routes.
   std::optional<http::Problem> before_body(const http::Request& head, const ingest::Origin& origin,
-                                           uint64_t& body_bytes_max) override;
-  http::Response refusal_of(std::string_view path, const ingest::Origin& origin,
-                            const http::Problem& problem) const override;
+                                           ingest::BodyTerms& terms) override;
+  http::Response refuse(const http::Request& head, const ingest::Origin& origin,
+                        const http::Problem& problem) override;
   void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                   const ingest::Origin& origin) override;
   void answer_health(http::RequestHandle handle, bool ready_wanted);

@@ -45,7 +45,18 @@ TEST(FindRoute, TellsAnUnknownPathFromAnUnknownMethod) {
   EXPECT_TRUE(std::holds_alternative<NoSuchPath>(find_route(routes, "GET", "/b")));
   const auto wrong = find_route(routes, "PUT", "/a/7");
   ASSERT_TRUE(std::holds_alternative<WrongMethod>(wrong));
-  EXPECT_EQ(std::get<WrongMethod>(wrong).allow, "GET, DELETE");
+  EXPECT_EQ(std::get<WrongMethod>(wrong).allow, "GET, HEAD, DELETE");
+}
+
+TEST(FindRoute, TakesHeadForGetAndForNothingElse) {
+  const std::array routes = {Route{1, "DELETE", "/a"}, Route{2, "GET", "/a"},
+                             Route{3, "POST", "/b"}};
+  const auto found = find_route(routes, "HEAD", "/a");
+  ASSERT_TRUE(std::holds_alternative<Match>(found));
+  EXPECT_EQ(std::get<Match>(found).route->operation, 2);
+  const auto wrong = find_route(routes, "HEAD", "/b");
+  ASSERT_TRUE(std::holds_alternative<WrongMethod>(wrong));
+  EXPECT_EQ(std::get<WrongMethod>(wrong).allow, "POST");
 }
 
 }  // namespace

@@ -315,7 +315,7 @@ TEST_F(ControlTest, TellsUnknownPathsFromWrongMethods) {
   const auto wrong = ask("PUT", "/v1/webhooks/x");
   EXPECT_EQ(wrong.status, 405);
   EXPECT_EQ(wrong.headers[0].name, "Allow");
-  EXPECT_EQ(wrong.headers[0].value, "GET, PATCH, DELETE");
+  EXPECT_EQ(wrong.headers[0].value, "GET, HEAD, PATCH, DELETE");
   EXPECT_EQ(wrong.content_type, "application/problem+json");
 }
 
@@ -328,6 +328,20 @@ TEST_F(ControlTest, RefusesBodiesOfOtherTypes) {
   tell(0, ApiRequest{{}, std::move(request), {}});
   EXPECT_EQ(answered()->status, 415);
   EXPECT_EQ(matches(), 0u);
+}
+
+TEST_F(ControlTest, RefusesMembersWhereNoneAreTaken) {
+  const std::string path = "/v1/webhooks/" + make_webhook();
+  for (const char* action : {"/disable", "/enable", "/ping"}) {
+    const auto refused = ask("POST", path + action, R"({"x": 1})");
+    EXPECT_EQ(refused.status, 422) << action;
+    EXPECT_EQ(Json(refused.body).text("/member"), "x") << action;
+    EXPECT_EQ(ask("POST", path + action, "{").status, 400) << action;
+    EXPECT_EQ(ask("POST", path + action, "[]").status, 400) << action;
+  }
+  EXPECT_EQ(matches(), 1u);  // Never disabled.
+  EXPECT_EQ(ask("POST", path + "/disable", "{}").status, 200);
+  EXPECT_EQ(ask("POST", path + "/enable").status, 200);
 }
 
 // --- webhooks ------------------------------------------------------------------------------------

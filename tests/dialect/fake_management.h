@@ -234,7 +234,7 @@ inline api::Answer ask(const Dialect& dialect, FakeManagement& management, std::
     return {dialect.refuse(api::refusal(404, "there is no such path"))};
   }
   if (const auto* wrong = std::get_if<api::WrongMethod>(&found)) {
-    return {dialect.refuse(api::refusal(405, "this path takes other methods: " + wrong->allow))};
+    return {dialect.refuse(api::to_problem(*wrong))};
   }
   const auto& match = std::get<api::Match>(found);
   const subscription::Token token;

@@ -298,9 +298,9 @@ class World:
                                           source_address=(self.address, 0))
 
     def call(self, operation, values=None, *, token=..., kind=None, body=None, raw=None, query=None,
-             headers=None, connection=None):
+             headers=None, connection=None, method=None):
         """One request. @param token  None: without; if not given, the administrator's where one is
-        needed."""
+        needed. @param method  another one than the operation's."""
         values = self.values(operation) if values is None else values
         path = re.sub(r"\{([^}]+)\}",
                       lambda name: urllib.parse.quote(str(values.all[name.group(1)]), safe=""),
@@ -318,7 +318,7 @@ class World:
             text = raw if raw is not None else body if isinstance(body, str) else json.dumps(body)
             raw = text.encode() if isinstance(text, str) else text
         for attempt in range(PATIENCE):
-            answer = self.exchange(connection, operation.method, path, raw, sent)
+            answer = self.exchange(connection, method or operation.method, path, raw, sent)
             wait = int(answer.headers.get("Retry-After", 0))
             if answer.status != 429 or attempt + 1 == PATIENCE or wait > PATIENCE:
                 return answer
@@ -344,7 +344,7 @@ class World:
         assert operation.documents(answer.status), f"{place}: a status that it does not document"
         response = operation.responses[str(answer.status)]
         content = response.get("content", {})
-        if operation.method == "HEAD" or not content:
+        if not content:
             assert not answer.raw, f"{place}: a body that it does not document"
         else:
             kind = answer.headers.get("Content-Type", "").split(";")[0]

@@ -181,7 +181,7 @@ class Hooks(unittest.TestCase):
         self.assertEqual((status, list(answer["errors"])), (422, ["target_url"]))
         self.assertEqual(self.ask(relay, "GET", path, Authorization="Bearer wrong")[0], 401)
         status, headers, answer = self.ask(relay, "PATCH", path)
-        self.assertEqual((status, headers["Allow"]), (405, "GET, PUT, DELETE"))
+        self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD, PUT, DELETE"))
 
     def test_the_native_api_makes_hooks_too(self):
         sink = self.place.sink("--print")

@@ -6,6 +6,7 @@ Everything here is taken from the document; a new operation is covered when it i
 import copy
 import json
 import re
+import time
 import unittest
 
 import description
@@ -73,6 +74,39 @@ class OpenApi(unittest.TestCase):
         if query or headers:
             world.succeed(operation, query=query, headers=headers)
 
+    def test_head_is_get_without_a_body(self):
+        self.for_each(self.compare_head)
+
+    def compare_head(self, operation):
+        if operation.method != "GET":
+            return
+        world = self.world()
+        values = world.values(operation)
+        for _ in range(50):  # What is shown may grow between the two.
+            head = world.call(operation, values, method="HEAD")
+            answer = world.call_checked(operation, values)
+            if head.headers["Content-Length"] == answer.headers["Content-Length"]:
+                break
+            time.sleep(0.1)
+        for name in ("Content-Length", "Content-Type"):
+            self.assertEqual(head.headers[name], answer.headers[name], operation)
+        self.assertEqual((head.status, head.raw), (answer.status, b""), operation)
+        self.assertEqual(head.headers.keys(), answer.headers.keys(), operation)
+
+    def test_a_method_that_a_path_does_not_take_is_refused_with_those_it_takes(self):
+        taken = {}
+        for operation in self.described.operations:
+            taken.setdefault(operation.path, []).append(operation)
+        for path, operations in taken.items():
+            methods = {operation.method for operation in operations}
+            methods |= {"HEAD"} if "GET" in methods else set()
+            world = self.world()
+            values = world.values(operations[0])
+            for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - methods:
+                answer = world.call(operations[0], values, method=method)
+                self.assertEqual(answer.status, 405, (method, path, answer.text))
+                self.assertEqual(set(answer.headers["Allow"].split(", ")), methods, (method, path))
+
     # --- bad input
 
     def test_a_member_of_the_wrong_kind_is_refused_by_name(self):
@@ -124,6 +158,22 @@ class OpenApi(unittest.TestCase):
                 self.assertIn(answer.status, (400, 422), (operation, raw, answer.text))
             answer = world.call_checked(operation, values, kind="text/plain", raw=b"hello")
             self.assertIn(answer.status, (400, 415), (operation, answer.text))
+
+    def test_a_member_where_the_native_api_takes_none_is_refused_by_name(self):
+        tried = 0
+        for operation in self.described.operations:
+            if operation.method != "POST" or operation.body is not None:
+                continue
+            if not operation.path.startswith("/v1/"):  # A dialect is as lenient as its model.
+                continue
+            world = self.world()
+            values = world.values(operation)
+            answer = world.call_checked(operation, values, kind="application/json", body={UNKNOWN: 1})
+            self.assertEqual(answer.status, 422, (operation, answer.text))
+            self.assertIn(UNKNOWN, answer.text)
+            world.call_checked(operation, values, kind="application/json", body={})
+            tried += 1
+        self.assertGreaterEqual(tried, 3)
 
     def test_a_parameter_out_of_its_range_is_refused_by_name(self):
         self.for_each(self.try_parameters)

@@ -401,6 +401,38 @@ TEST(Smuggling, RefusesHostsThatAreNotOneHost) {
   }
 }
 
+// RFC 9112, 3.2.2.
+TEST(Smuggling, ReadsAnAbsoluteTargetAsTheOriginFormOfItsHost) {
+  const auto read = [](std::string_view target, std::string_view host) {
+    return read_whole("GET " + text(target) + " HTTP/1.1\r\nHost: " + text(host) + "\r\n\r\n");
+  };
+  const struct {
+    std::string_view target;
+    std::string_view host;
+    std::string_view origin;
+  } cases[] = {{"http://x/a?b=c", "x", "/a?b=c"},
+               {"https://x/a/../b", "x", "/a/../b"},
+               {"HTTP://X.Y:8420/a", "x.y:8420", "/a"},
+               {"http://x.y/", "X.Y", "/"},
+               {"http://x", "x", "/"},
+               {"http://x?a", "x", "/?a"},
+               {"http://x//y", "x", "//y"},
+               {"http://x/http://y/", "x", "/http://y/"},
+               {"http://[::1]:80/a", "[::1]:80", "/a"}};
+  for (const auto& [target, host, origin] : cases) {
+    const Reading absolute = read(target, host);
+    EXPECT_EQ(absolute.requests.size(), 1u) << target << absolute.detail;
+    EXPECT_EQ(absolute, read(origin, host)) << target;
+  }
+  // The authority is of one request: the next one on the connection is not held against it.
+  const Reading two = read_whole("GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n" +
+                                 text("GET / HTTP/1.1\r\nHost: y\r\n\r\n"));
+  EXPECT_EQ(two.requests.size(), 2u) << two.detail;
+  // HTTP/1.0 needs no Host, but then nothing bears an authority out.
+  expect_refused("GET http://x/ HTTP/1.0\r\n\r\n", 400);
+  EXPECT_EQ(read_whole("GET http://x/ HTTP/1.0\r\nHost: x\r\n\r\n").requests.size(), 1u);
+}
+
 TEST(Smuggling, RefusesBadRequestLines) {
   const std::vector<std::pair<std::string, uint16_t>> lines{{"GET / HTTP/1.32", 505},
                                                             {"GET / HTTP/2.0", 505},
@@ -442,7 +474,25 @@ TEST(Smuggling, RefusesBadRequestLines) {
                                                             {"GETS / HTTP/1.1", 501},
                                                             {"GE / HTTP/1.1", 501},
                                                             {"OPTIONS * HTTP/1.1", 400},
-                                                            {"GET http://x/ HTTP/1.1", 400},
+                                                            {"GET http://y/ HTTP/1.1", 400},
+                                                            {"GET http:///x HTTP/1.1", 400},
+                                                            {"GET http:/x/ HTTP/1.1", 400},
+                                                            {"GET http:x HTTP/1.1", 400},
+                                                            {"GET http:// HTTP/1.1", 400},
+                                                            {"GET http://?x HTTP/1.1", 400},
+                                                            {"GET http://u@x/ HTTP/1.1", 400},
+                                                            {"GET http://x:80/ HTTP/1.1", 400},
+                                                            {"GET http://x:/ HTTP/1.1", 400},
+                                                            {"GET http://x./ HTTP/1.1", 400},
+                                                            {"GET http://%78/ HTTP/1.1", 400},
+                                                            {"GET http://x\\/ HTTP/1.1", 400},
+                                                            {"GET http://x#/ HTTP/1.1", 400},
+                                                            {"GET http://x/../.. HTTP/1.1", 400},
+                                                            {"GET http://x/%00 HTTP/1.1", 400},
+                                                            {"GET http://x/a#b HTTP/1.1", 400},
+                                                            {"GET ftp://x/ HTTP/1.1", 400},
+                                                            {"GET ws://x/ HTTP/1.1", 400},
+                                                            {"GET //x/ HTTP/1.0 HTTP/1.1", 400},
                                                             {"GET x HTTP/1.1", 400},
                                                             {"GET ?a HTTP/1.1", 400},
                                                             {"GET /\x01 HTTP/1.1", 400},

@@ -545,18 +545,21 @@ TEST_F(IntakeTest, DoesNotCountRequestsWithoutAToken) {
 }
 
 TEST_F(IntakeTest, RefusesBeforeTheBodyWhatNeedsNoBody) {
-  uint64_t limit = 0;
+  BodyTerms terms{.bytes_max = 0};
   const auto before = [&](const char* type, const char* token) {
     const auto problem =
         shard_.intake.before_body(test::request_of(type, "", {{"Authorization", token}}),
-                                  shard_.peer, shard_.table.current(), limit);
+                                  shard_.peer, shard_.table.current(), terms);
     return problem ? problem->status : 0;
   };
   EXPECT_EQ(before("application/json", "Bearer good"), 0);
-  EXPECT_EQ(limit, 1u << 20);
+  EXPECT_EQ(terms.bytes_max, 1u << 20);
+  EXPECT_TRUE(terms.vouched);
   EXPECT_EQ(before("application/x-ndjson", "Bearer good"), 0);
-  EXPECT_EQ(limit, 16u << 20);
+  EXPECT_EQ(terms.bytes_max, 16u << 20);
+  terms = {};
   EXPECT_EQ(before("application/json", "Bearer bad"), 401);
+  EXPECT_FALSE(terms.vouched);
   EXPECT_EQ(before("application/json", "Bearer reader"), 403);
   shard_.log.failure = Error{Errc::out_of_space, Side::disk};
   EXPECT_EQ(before("application/json", "Bearer good"), 507);

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,17 +31,18 @@ constexpr std::string_view chunked_c =
 class TestBackend final : public Backend {
  public:
   std::optional<http::Problem> before_body(const http::Request& head, const Origin& origin,
-                                           uint64_t& body_bytes_max) override {
+                                           BodyTerms& terms) override {
     heads.push_back(head.path);
     serves = origin.serves;
-    body_bytes_max = body_limit;
+    terms = {.bytes_max = body_limit, .vouched = vouched};
     return refusal;
   }
-  http::Response refusal_of(std::string_view path, const Origin& origin,
-                            const http::Problem& problem) const override {
+  http::Response refuse(const http::Request& head, const Origin& origin,
+                        const http::Problem& problem) override {
     EXPECT_TRUE(origin.serves.events);
+    ++refusals;
     http::Response response = refusal_response(problem);
-    response.headers.push_back({"Refused-Path", std::string{path}});
+    response.headers.push_back({"Refused-Path", head.path});
     return response;
   }
   void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
@@ -56,6 +58,8 @@ class TestBackend final : public Backend {
   Answers* answers = nullptr;  ///< Answers at once with path and body; nullptr: the test answers.
   std::optional<http::Problem> refusal;
   uint64_t body_limit = 1000;
+  bool vouched = true;
+  uint32_t refusals = 0;
   Serves serves;
   std::vector<std::string> heads;
   std::vector<std::string> paths;
@@ -244,6 +248,7 @@ TEST_F(ServerTest, RefusesOnceAndClosesWhatCannotBeRead) {
     EXPECT_TRUE(ring_.half_closed(client));
   }
   EXPECT_TRUE(backend_.paths.empty());
+  EXPECT_EQ(backend_.refusals, cases.size());
   ring_.pass(seconds{3});
   EXPECT_EQ(server_->connection_count(), 0u);
 }
@@ -576,6 +581,101 @@ TEST_F(FewConnections, GoByTheLimitsOfNowAndStayBeyondThem) {
   for (int index = 0; index < 6; ++index) EXPECT_FALSE(ring_.closed(connect()));
   EXPECT_EQ(server_->connection_count(), 8u);
   EXPECT_TRUE(ring_.closed(connect()));
+}
+
+// --- memory --------------------------------------------------------------------------------------
+
+class LittleRoom : public ServerTest {
+ protected:
+  LittleRoom() : ServerTest({.bodies_bytes_max = 2000}) {}
+
+  static std::string post(size_t announced, size_t sent) {
+    return "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(announced) +
+           "\r\n\r\n" + std::string(sent, 'x');
+  }
+  static std::string chunk(size_t size) {
+    std::string head(8, '\0');
+    head.resize(static_cast<size_t>(std::snprintf(head.data(), head.size(), "%zx", size)));
+    return head + "\r\n" + std::string(size, 'x') + "\r\n";
+  }
+  static std::string chunked_post() {
+    return "POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  }
+  void expect_refused(MemoryRing::Client client, const std::string& answer) {
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 503")) << answer;
+    EXPECT_NE(answer.find("\r\nRetry-After: 5\r\n"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("ingest.bodies_bytes_max"), std::string::npos) << answer;
+    EXPECT_TRUE(ring_.half_closed(client));
+  }
+};
+
+TEST_F(LittleRoom, RefusesABodyThatDoesNotFitBesideTheOthersByItsHead) {
+  answer_at_once();
+  const auto first = connect();
+  const auto second = connect();
+  EXPECT_EQ(ask(first, post(1000, 10)), "");
+  EXPECT_EQ(ask(second, post(900, 0)), "");
+  const auto third = connect();
+  expect_refused(third, ask(third, post(101, 0)));
+  EXPECT_EQ(backend_.refusals, 1u);
+  EXPECT_TRUE(ask(connect(), post(100, 100)).starts_with("HTTP/1.1 200"));  // It fits exactly.
+  EXPECT_TRUE(ask(connect(), get_a).starts_with("HTTP/1.1 200"));
+  // Nobody who was let in is refused.
+  EXPECT_TRUE(ask(first, std::string(990, 'x')).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(ask(second, std::string(900, 'x')).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(ask(connect(), post(1000, 1000)).starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(LittleRoom, RefusesAChunkedBodyThatGrowsPastTheRoom) {
+  answer_at_once();
+  const auto first = connect();
+  EXPECT_EQ(ask(first, post(1000, 0)), "");
+  const auto second = connect();
+  EXPECT_EQ(ask(second, chunked_post() + chunk(600)), "");
+  const auto third = connect();
+  EXPECT_EQ(ask(third, chunked_post() + chunk(400)), "");
+  const auto fourth = connect();
+  expect_refused(fourth, ask(fourth, chunked_post()));  // Nothing is left.
+  expect_refused(second, ask(second, chunk(1)));
+  EXPECT_TRUE(ask(third, chunk(600) + "0\r\n\r\n").starts_with("HTTP/1.1 200"));
+  EXPECT_EQ(backend_.refusals, 2u);
+}
+
+TEST_F(LittleRoom, GivesAQuarterToThoseForWhomNothingVouches) {
+  answer_at_once();
+  backend_.vouched = false;
+  const auto first = connect();
+  EXPECT_EQ(ask(first, post(1000, 0)).substr(0, 12), "HTTP/1.1 503");
+  const auto second = connect();
+  const auto third = connect();
+  EXPECT_EQ(ask(second, post(500, 0)), "");
+  EXPECT_EQ(ask(third, post(500, 401)), "");  // The other one's claim takes nothing,
+  expect_refused(second, ask(second, std::string(100, 'x')));  // its bytes would.
+  backend_.vouched = true;
+  EXPECT_TRUE(ask(connect(), post(1000, 1000)).starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(LittleRoom, IsFreeAgainHoweverARequestEnds) {
+  for (int round = 0; round < 3; ++round) {
+    const auto reset = connect();
+    send(reset, post(1000, 500));
+    const auto ended = connect();
+    send(ended, post(1000, 500));
+    EXPECT_EQ(ask(connect(), post(1, 1)).substr(0, 12), "HTTP/1.1 503");
+    ring_.reset(reset);
+    ring_.end(ended);
+    ring_.settle();
+    // Waiting for its answer it holds its body still.
+    const auto waiting = connect();
+    send(waiting, post(1000, 1000));
+    send(connect(), post(1000, 0));
+    EXPECT_EQ(ask(connect(), post(1, 1)).substr(0, 12), "HTTP/1.1 503");
+    server_->drop(backend_.handles.back());
+    const auto slow = connect();
+    EXPECT_EQ(ask(slow, post(1000, 0)), "");
+    ring_.pass(seconds{35});  // The time of those that do not go on is up.
+    EXPECT_TRUE(ring_.output(slow).starts_with("HTTP/1.1 408"));
+  }
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.batch_bytes_max, plain.batch_bytes_max);
   EXPECT_EQ(example.config.batch_events_max, plain.batch_events_max);
   EXPECT_EQ(example.config.ingest_connections_max, plain.ingest_connections_max);
+  EXPECT_EQ(example.config.bodies_bytes_max, plain.bodies_bytes_max);
   EXPECT_EQ(example.config.idempotency_window, plain.idempotency_window);
   EXPECT_EQ(example.config.idempotency_entries_max, plain.idempotency_entries_max);
   EXPECT_EQ(example.config.segment_bytes, plain.segment_bytes);
@@ -115,6 +116,14 @@ TEST(Config, NamesThePlaceOfEachProblem) {
   EXPECT_TRUE(first_problem("[server]\ndrain_max = 30\n").find("\"30s\"") != std::string::npos);
   EXPECT_TRUE(first_problem("[ingest]\nevent_bytes_max = \"1MB\"\n").find("\"64MiB\"") !=
               std::string::npos);
+  EXPECT_NE(first_problem("[ingest]\nbodies_bytes_max = \"3MiB\"\n").find("outside 4MiB to 64GiB"),
+            std::string::npos);
+  EXPECT_NE(first_problem("[ingest]\nbodies_bytes_max = \"31MiB\"\n")
+                .find("must be at least twice ingest.batch_bytes_max"),
+            std::string::npos);
+  EXPECT_EQ(
+      parse_config("[ingest]\nbodies_bytes_max = \"32MiB\"\n", "t", {}).config.bodies_bytes_max,
+      uint64_t{32} << 20);
   EXPECT_TRUE(
       first_problem("[delivery]\nallow_networks = [\"10.0.0.1/8\"]\n").starts_with("test.toml:2:"));
   EXPECT_TRUE(

@@ -8,20 +8,37 @@ namespace {
 constexpr ingest::Serves events{.events = true};
 constexpr ingest::Serves api_only{.api = true};
 
+OwnOperation operation_of(std::string_view method, std::string_view path,
+                          const ingest::Serves& serves) {
+  return own_route(method, path, serves).operation;
+}
+
 TEST(OwnRoutes, TakeEventsWhereTheListenerServesThem) {
-  EXPECT_EQ(own_operation("POST", "/v1/events", events), OwnOperation::events_accept);
-  EXPECT_EQ(own_operation("POST", "/v1/events", api_only), OwnOperation::none);
-  EXPECT_EQ(own_operation("GET", "/v1/events", events), OwnOperation::none);
-  EXPECT_EQ(own_operation("POST", "/v1/events/x", events), OwnOperation::none);
+  EXPECT_EQ(operation_of("POST", "/v1/events", events), OwnOperation::events_accept);
+  EXPECT_EQ(operation_of("POST", "/v1/events", api_only), OwnOperation::none);
+  EXPECT_EQ(operation_of("GET", "/v1/events", api_only), OwnOperation::none);
+  EXPECT_EQ(operation_of("POST", "/v1/events/x", events), OwnOperation::none);
 }
 
 TEST(OwnRoutes, AnswerHealthOnEveryListener) {
   for (const std::string_view method : {"GET", "HEAD"}) {
-    EXPECT_EQ(own_operation(method, "/healthz", api_only), OwnOperation::health_show);
-    EXPECT_EQ(own_operation(method, "/readyz", {}), OwnOperation::readiness_show);
+    EXPECT_EQ(operation_of(method, "/healthz", api_only), OwnOperation::health_show);
+    EXPECT_EQ(operation_of(method, "/readyz", {}), OwnOperation::readiness_show);
   }
-  EXPECT_EQ(own_operation("POST", "/healthz", events), OwnOperation::none);
-  EXPECT_EQ(own_operation("GET", "/health", events), OwnOperation::none);
+  EXPECT_EQ(operation_of("GET", "/health", events), OwnOperation::none);
+}
+
+TEST(OwnRoutes, TellWhichMethodsTheirPathsTake) {
+  for (const std::string_view method : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}) {
+    const OwnRoute route = own_route(method, "/v1/events", events);
+    EXPECT_EQ(route.operation, OwnOperation::wrong_method) << method;
+    EXPECT_EQ(route.wrong.allow, "POST") << method;
+  }
+  for (const std::string_view path : {"/healthz", "/readyz"}) {
+    const OwnRoute route = own_route("POST", path, {});
+    EXPECT_EQ(route.operation, OwnOperation::wrong_method) << path;
+    EXPECT_EQ(route.wrong.allow, "GET, HEAD") << path;
+  }
 }
 
 }  // namespace

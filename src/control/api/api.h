@@ -31,6 +31,10 @@ Answer refuse(const Problem& problem);
 /// 503: a change was not stored, as far as is known.
 Problem store_failed(const Error& error);
 
+/// For operations that take no body: an empty one and an empty object pass, any member is refused
+/// by its name, like an unknown one elsewhere.
+std::optional<Problem> refuse_members(const Call& call);
+
 /// What `GET /v1/status` tells besides counters.
 struct StatusFacts {
   Duration uptime{};

@@ -253,6 +253,7 @@ Answer DeliveryApi::ping(const Call& call, Outgoing& outgoing) {
   if (webhook == nullptr || !call.token->covers(webhook->sources)) {
     return refuse(refusal(404, "there is no such webhook"));
   }
+  if (auto problem = refuse_members(call)) return refuse(*problem);
   if (!webhook->active()) {
     return refuse(refusal(409, "the webhook is not active: enable it before you try it out"));
   }

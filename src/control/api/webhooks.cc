@@ -76,6 +76,15 @@ Problem store_failed(const Error& error) {
   return problem;
 }
 
+std::optional<Problem> refuse_members(const Call& call) {
+  JsonBody body;
+  if (auto problem = body.parse_optional(call.request.body)) return problem;
+  for (const auto [name, value] : body.root()) {
+    return invalid(name, "is not a member of this request, which takes none");
+  }
+  return std::nullopt;
+}
+
 const Webhook* WebhookApi::find(const Call& call) const {
   const auto id = Ulid::parse(call.id());
   const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
@@ -169,6 +178,7 @@ Answer WebhookApi::remove(const Call& call) {
 Answer WebhookApi::set_active(const Call& call, bool active) {
   const Webhook* webhook = find(call);
   if (webhook == nullptr) return refuse(no_webhook());
+  if (auto problem = refuse_members(call)) return refuse(*problem);
   Webhook changed = *webhook;
   changed.state = active ? WebhookState::active : WebhookState::disabled;
   changed.state_reason = active ? "" : "disabled over the API";

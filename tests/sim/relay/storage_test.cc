@@ -23,7 +23,9 @@ TEST(RelayStorage, RefusesEventsAfterAFailedWriteAndGoesOnDelivering) {
   small.world.disk().fail_next(Disk::Call::write, 1);
   const int failed = small.post("failing");
   EXPECT_TRUE(failed == 0 || failed == 503) << failed;
+  const uint64_t refused = small.relay.count(Counter::events_refused);
   EXPECT_EQ(small.post("after"), 503);
+  EXPECT_EQ(small.relay.count(Counter::events_refused), refused + 1);
   EXPECT_EQ(small.api.call("GET", "/readyz").status(), 503);
   EXPECT_EQ(small.api.call("GET", "/healthz").status(), 200);
   const HttpMessage status = small.api.call("GET", "/v1/status");
@@ -70,6 +72,7 @@ TEST(RelayStorage, RefusesWhenTheDiskIsFullAndAcceptsAgainWithoutARestart) {
   const HttpMessage refusal =
       small.api.call("POST", "/v1/events", event_json("no", "app/one", "tick", "{}"));
   EXPECT_TRUE(refusal.has_header("Retry-After"));
+  EXPECT_EQ(small.relay.count(Counter::events_refused), 2u);
   EXPECT_EQ(small.api.call("GET", "/v1/status").status(), 200);
 
   small.answer = {};
