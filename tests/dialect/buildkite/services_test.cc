@@ -4,6 +4,7 @@
 
 #include "../fake_management.h"
 #include "base/json_writer.h"
+#include "dialect/attempt_id.h"
 #include "dialect/buildkite/events.h"
 #include "dialect/buildkite/settings.h"
 #include "dialect/dialect.h"

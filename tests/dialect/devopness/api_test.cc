@@ -1,4 +1,5 @@
 #include "../fake_management.h"
+#include "dialect/attempt_id.h"
 #include "dialect/devopness/request_log.h"
 #include "hooks.h"
 
