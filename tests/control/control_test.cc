@@ -470,6 +470,25 @@ TEST_F(ControlTest, DisablesAWebhookWhoseEndpointIsGone) {
   EXPECT_EQ(ended_.size(), 2u);
 }
 
+// Bitrise's API shows no state: to mend the webhook is how one goes on.
+TEST_F(ControlTest, StartsABitriseWebhookAgainWhenItIsMendedAfterA410) {
+  const std::string path = "/v0.1/apps/c0ffee/outgoing-webhooks";
+  const std::string body = R"({"events": ["all"], "url": "https://ci.example.org/"})";
+  const std::string id = Json(ask("POST", path, body).body).text("/data/slug");
+  const auto state = [&] { return Json(ask("GET", "/v1/webhooks/" + id).body).text("/state"); };
+  tell(1, EndpointGone{number_of(id)});
+  settle();
+  EXPECT_EQ(state(), "disabled");
+  restart();
+  EXPECT_EQ(ask("PUT", path + "/" + id, body).status, 200);
+  EXPECT_EQ(state(), "active");
+  tell(1, EndpointGone{number_of(id)});
+  settle();
+  ask("POST", "/v1/webhooks/" + id + "/disable");
+  EXPECT_EQ(ask("PUT", path + "/" + id, body).status, 200);
+  EXPECT_EQ(state(), "disabled") << "a person has said so since";
+}
+
 // --- rotation ------------------------------------------------------------------------------------
 
 TEST_F(ControlTest, KeepsTheOldSecretForTheOverlapOfARotation) {

@@ -254,16 +254,20 @@ TEST_F(BitriseApi, WantsEventsAndUrlOnUpdateAndChangesNothingOnARefusal) {
   EXPECT_EQ(stored(slug).events.size(), 2u);
 }
 
-TEST_F(BitriseApi, BringsABrokenWebhookBackByAnUpdateButNotADisabledOne) {
+// What a real 410 comes to is in tests/control and tests/e2e.
+TEST_F(BitriseApi, BringsBackByAnUpdateWhatTheEndpointStoppedButNotWhatAPersonDid) {
   const std::string slug = make();
-  stored(slug).state = subscription::WebhookState::broken;
-  stored(slug).state_reason = "gone";
-  call("PUT", app_path + "/" + slug, R"({"events":["all"],"url":"a.b"})");
-  EXPECT_TRUE(stored(slug).active());
-  EXPECT_EQ(stored(slug).state_reason, "");
-  stored(slug).state = subscription::WebhookState::disabled;
-  call("PUT", app_path + "/" + slug, R"({"events":["all"],"url":"a.b"})");
-  EXPECT_FALSE(stored(slug).active());
+  for (const char* method : {"PUT", "PATCH"}) {
+    stored(slug).state = subscription::WebhookState::disabled;
+    stored(slug).state_reason = "the endpoint answered 410 Gone";
+    call(method, app_path + "/" + slug, R"({"events":["all"],"url":"a.b"})");
+    EXPECT_TRUE(stored(slug).active()) << method;
+    EXPECT_EQ(stored(slug).state_reason, "");
+    stored(slug).state = subscription::WebhookState::disabled;
+    stored(slug).state_reason = "disabled over the API";
+    call(method, app_path + "/" + slug, R"({"events":["all"],"url":"a.b"})");
+    EXPECT_FALSE(stored(slug).active()) << method;
+  }
 }
 
 TEST_F(BitriseApi, AnswersADeleteWithTheItem) {
