@@ -166,6 +166,16 @@ class BitriseTest(unittest.TestCase):
         self.assertEqual(self.relay.request("GET", native)[2]["state"], "disabled")
         self.assertEqual(len(gone.received()), 1, "nothing was sent while it was stopped")
 
+    def test_the_native_api_filters_builds_by_their_branch(self):
+        sink = self.place.sink()
+        self.relay.add_webhook(url=sink.url, dialect="bitrise", sources=["app/" + APP],
+                               filter={"branches": "main"}, tls=sink.tls())
+        self.send()
+        self.send(data=BUILD.replace(b"feature/login", b"main"))
+        self.send(data=BUILD.replace(b"feature/login", b""))
+        self.relay.wait_until_settled()
+        self.assertEqual(len(sink.received()), 2, "main, and the tag that is of no branch")
+
     def test_groups_survive_a_restart_and_pipeline_matches_nothing(self):
         sink = self.place.sink()
         pipeline = self.make(sink, events=["pipeline"])["slug"]

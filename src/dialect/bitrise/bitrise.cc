@@ -141,6 +141,15 @@ class Bitrise final : public Dialect {
     return refuted("the signature does not fit body and secret");
   }
 
+  /// A build's own branch, not the one that a pull request goes to. A tag has an empty one: it is
+  /// of no branch.
+  std::optional<subscription::EventFacts::RoutingPaths> routing(
+      std::string_view type) const override {
+    static const json::Path branch = json::Path::constant("git.src_branch");
+    if (!is_build_type(type)) return std::nullopt;
+    return subscription::EventFacts::RoutingPaths{.branch = &branch};
+  }
+
   std::span<const api::Route> routes() const override { return bitrise::routes(); }
   bool owns_path(std::string_view path) const override { return path.starts_with("/v0.1/"); }
   bool takes_bare_token() const override { return true; }

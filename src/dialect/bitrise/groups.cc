@@ -4,6 +4,7 @@
 #include "base/json_writer.h"
 
 #include <algorithm>
+#include <array>
 
 namespace ringpost::dialect::bitrise {
 
@@ -15,6 +16,7 @@ namespace {
 constexpr std::string_view all = "all";
 constexpr std::string_view build = "build";
 constexpr std::string_view pipeline = "pipeline";
+constexpr std::array<std::string_view, 2> build_types{"build/triggered", "build/finished"};
 
 bool contains(const std::vector<std::string>& groups, std::string_view group) {
   return std::ranges::find(groups, group) != groups.end();
@@ -68,9 +70,13 @@ std::optional<api::Problem> read_groups(dom::element value, std::string_view mem
   return std::nullopt;
 }
 
+bool is_build_type(std::string_view type) {
+  return std::ranges::find(build_types, type) != build_types.end();
+}
+
 std::vector<std::string> types_of(const std::vector<std::string>& groups) {
   if (contains(groups, all)) return {"*"};
-  if (contains(groups, build)) return {"build/triggered", "build/finished"};
+  if (contains(groups, build)) return {build_types.begin(), build_types.end()};
   return {};
 }
 
