@@ -1145,6 +1145,8 @@ TEST_F(ControlTest, RefusesTokensThatCannotBe) {
       {R"({"name": "a", "scopes": []})", 422, "scopes"},
       {R"({"name": "a", "scopes": ["all"]})", 422, "scopes"},
       {R"({"name": "a", "scopes": "admin"})", 422, "scopes"},
+      {R"({"name": "a", "scopes": ["admin"], "sources": []})", 422, "sources"},
+      {R"({"name": "a", "scopes": ["admin"], "sources": null})", 422, "sources"},
       {R"({"name": "a", "scopes": ["admin"], "sources": ["x/y/*"]})", 422, "sources[0]"},
       {R"({"name": "a", "scopes": ["admin"], "sources": ["x", 1]})", 422, "sources[1]"},
       {R"({"name": "a", "scopes": ["admin"], "organization": " a"})", 422, "organization"},
@@ -1320,8 +1322,7 @@ TEST_F(ControlTest, LetsARestrictedTokenGiveNoMoreThanItHas) {
       made(ask("POST", "/v1/tokens", R"({"name": "n", "scopes": ["admin"], "sources": ["app/*"]})"))
           .text;
   const std::string admin = Json(ask("GET", "/v1/tokens").body).text("/items/1/id");
-  for (const char* sources :
-       {"", R"(, "sources": [])", R"(, "sources": ["*"])", R"(, "sources": ["app/x", "b"])"}) {
+  for (const char* sources : {"", R"(, "sources": ["*"])", R"(, "sources": ["app/x", "b"])"}) {
     const auto refused =
         ask("POST", "/v1/tokens",
             R"({"name": "x", "scopes": ["admin"])" + std::string(sources) + "}", narrow);
