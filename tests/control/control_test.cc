@@ -775,6 +775,15 @@ TEST_F(ControlTest, ListsAHookInAllItsGroups) {
   EXPECT_EQ(ask("GET", "/applications/45/hooks").body, "[]");
 }
 
+TEST_F(ControlTest, KeepsAUrlAsItWasSpelledOverARestart) {
+  const std::string id = make_webhook();
+  const std::string path = "/v1/webhooks/" + id;
+  ask("PATCH", path, R"({"url": "https://CI.Example.org"})");
+  restart();
+  EXPECT_EQ(Json(ask("GET", path).body).text("/url"), "https://CI.Example.org");
+  EXPECT_EQ(table_.current().webhook(number_of(id))->destination.host, "ci.example.org");
+}
+
 TEST_F(ControlTest, KeepsTheStoredBytesWhenARedeliveryReplacesNothing) {
   const std::string id = make_webhook();
   const Ulid delivery = settle_delivery(accept(number_of(id)), DeliveryStatus::dead);

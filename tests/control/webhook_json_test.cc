@@ -249,7 +249,8 @@ TEST(WebhookJson, RefusesBodiesThatAreNotOneObject) {
 TEST(WebhookJson, FillsInTheDefaultsOfTheStandardDialect) {
   Webhook webhook;
   ASSERT_FALSE(create(R"({"url": "HTTPS://CI.example.org:443/a/../in?x=1"})", webhook));
-  EXPECT_EQ(webhook.destination.url, "https://ci.example.org/in?x=1");
+  EXPECT_EQ(webhook.destination.url, "HTTPS://CI.example.org:443/a/../in?x=1");
+  EXPECT_EQ(webhook.destination.host, "ci.example.org");
   EXPECT_EQ(webhook.destination.target, "/in?x=1");
   EXPECT_EQ(webhook.dialect, "standard");
   EXPECT_EQ(webhook.schedule_s, subscription::default_schedule());

@@ -1,6 +1,7 @@
 #include "dialect/devopness/devopness.h"
 
 #include "api/json_body.h"
+#include "api/webhook_fields.h"
 #include "crypto/random.h"
 #include "dialect/devopness/answers.h"
 #include "dialect/devopness/api.h"
@@ -123,12 +124,15 @@ class Devopness final : public Dialect {
     }
     if (auto problem = read_type(body.root(), webhook, hook)) return in_settings(*problem);
     if (auto problem = read_hook(text, Layout::flat, hook)) return in_settings(*problem);
-    if (!hook.incoming && hook.target_url.empty()) hook.target_url = webhook.destination.url;
+    if (!hook.incoming && hook.target_url.empty()) {
+      hook.target_url = api::plain_url(webhook.destination);
+    }
     const subscription::Destination given = webhook.destination;
     if (auto problem = apply(hook, Layout::flat, webhook)) return in_settings(*problem);
     if (!hook.incoming && !same_endpoint(given, webhook.destination)) {
       return in_settings(invalid("target_url", "must have the scheme, host and port of url"));
     }
+    if (api::same_destination(given, webhook.destination)) webhook.destination.url = given.url;
     return std::nullopt;
   }
 

@@ -327,7 +327,7 @@ bool leads_to(const std::string& target_url, const subscription::Destination& de
   if (url == nullptr) return false;
   const auto beginning = api::read_destination("target_url", url->beginning());
   const auto* read = std::get_if<subscription::Destination>(&beginning);
-  return read != nullptr && read->url == destination.url;
+  return read != nullptr && api::same_destination(*read, destination);
 }
 
 }  // namespace
@@ -344,8 +344,9 @@ Hook hook_of(const Webhook& webhook) {
   hook.incoming = is_incoming(webhook);
   // What is stored was written by write_settings.
   static_cast<void>(read_hook(webhook.settings, Layout::flat, hook));
+  // The URL as it was read, not as it was spelled: a template is made of it.
   if (!hook.incoming && !leads_to(hook.target_url, webhook.destination)) {
-    hook.target_url = webhook.destination.url;
+    hook.target_url = api::plain_url(webhook.destination);
   }
   return hook;
 }

@@ -134,9 +134,16 @@ TEST_F(BitriseApi, SubscribesToTheTypesOfTheGroupsAndKeepsTheGroups) {
 
 TEST_F(BitriseApi, ReadsAUrlWithoutSchemeAsHttps) {
   EXPECT_EQ(stored(make(R"({"events":["all"],"url":"host.tld"})")).destination.url,
-            "https://host.tld/");
+            "https://host.tld");
   EXPECT_EQ(stored(make(R"({"events":["all"],"url":"host.tld:8443/in?a=1"})")).destination.url,
             "https://host.tld:8443/in?a=1");
+}
+
+TEST_F(BitriseApi, ShowsAUrlAsItWasSpelled) {
+  make(R"({"events":["all"],"url":"https://Host.TLD:443"})");
+  EXPECT_EQ(Json{call("GET", app_path).response.body}.text("/data/0/url"), "https://Host.TLD:443");
+  EXPECT_EQ(management_.stored.at(1).destination.host, "host.tld");
+  EXPECT_EQ(management_.stored.at(1).destination.target, "/");
 }
 
 TEST_F(BitriseApi, RefusesABodyWith400) {

@@ -294,6 +294,14 @@ TEST(HookSettings, MakeEveryKindOfHook) {
   EXPECT_FALSE(hook_of(incoming).takes_calls);
 }
 
+TEST(HookSettings, LeaveTheUrlAsItIsSpelled) {
+  auto webhook = native_webhook();
+  webhook.destination.url = "https://A.Example/x";
+  EXPECT_EQ(read_native("{}", webhook), "(taken)");
+  EXPECT_EQ(webhook.destination.url, "https://A.Example/x");
+  EXPECT_EQ(hook_of(webhook).target_url, "https://a.example/x");
+}
+
 TEST(HookSettings, AreRefusedWithTheirMember) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {R"({"colour":"red"})", "settings.colour"},
