@@ -156,9 +156,11 @@ void Reader::read_settings() {
     if (!has("settings")) return;
     const Kind kind = find("settings").kind;
     if (kind != Kind::object && kind != Kind::null) return refuse("settings", "must be an object");
-    hook_.request_headers.clear();
-    hook_.request_body.clear();
-    hook_.variables.clear();
+    if (kind == Kind::null) {
+      hook_.request_headers.clear();
+      hook_.request_body.clear();
+      hook_.variables.clear();
+    }
   }
   if (hook_.incoming) return read_variables();
   read_headers();

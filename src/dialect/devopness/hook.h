@@ -56,8 +56,8 @@ enum class Layout : uint8_t {
 };
 
 /// Takes over what the JSON object `json` says of a hook: a member that is absent keeps its value,
-/// null brings the default back, `settings` and `trigger_when` are taken as a whole. Members that
-/// are none of a hook's are not looked at. `hook.incoming` is the caller's.
+/// null brings the default back, also inside `settings`; `trigger_when` is taken as a whole.
+/// Members that are none of a hook's are not looked at. `hook.incoming` is the caller's.
 /// @returns the first member that breaks a rule; `hook` is half changed then.
 std::optional<api::Problem> read_hook(std::string_view json, Layout layout, Hook& hook);
 
