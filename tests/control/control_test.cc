@@ -775,6 +775,17 @@ TEST_F(ControlTest, ListsAHookInAllItsGroups) {
   EXPECT_EQ(ask("GET", "/applications/45/hooks").body, "[]");
 }
 
+TEST_F(ControlTest, ListsAHookThatTheNativeApiMadeForAPipelineByItsSource) {
+  const std::string id = make_webhook(R"(, "dialect": "devopness", "sources": ["pipeline/33"])");
+  Json list(ask("GET", "/pipelines/33/hooks").body);
+  EXPECT_EQ(list.size(""), 1u);
+  EXPECT_EQ(list.number("/0/pipeline_id"), 33);
+  restart();
+  EXPECT_EQ(ask("PATCH", "/v1/webhooks/" + id, R"({"sources": ["pipeline/34"]})").status, 200);
+  EXPECT_EQ(ask("GET", "/pipelines/33/hooks").body, "[]");
+  EXPECT_EQ(Json(ask("GET", "/pipelines/34/hooks").body).number("/0/pipeline_id"), 34);
+}
+
 TEST_F(ControlTest, KeepsAUrlAsItWasSpelledOverARestart) {
   const std::string id = make_webhook();
   const std::string path = "/v1/webhooks/" + id;

@@ -129,6 +129,13 @@ class Webhooks(ClientTest):
                 made.add(json.loads(done.stdout)["dialect"])
         self.assertEqual(sorted(made), DIALECTS)
 
+    def test_a_pipeline_makes_a_devopness_hook_that_is_listed_there(self):
+        made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--dialect",
+                         "devopness", "--pipeline", "33")
+        self.assertEqual(made["settings"]["pipeline_id"], 33)
+        listed = self.relay.request("GET", "/pipelines/33/hooks")[2]
+        self.assertEqual([hook["pipeline_id"] for hook in listed], [33])
+
     def test_settings_reach_the_dialect(self):
         made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--dialect",
                          "cloudevents", "--setting", "mode=binary", "--setting", "handshake=true")

@@ -70,6 +70,14 @@ bool is_action(std::string_view type) {
   return type.starts_with("action.");
 }
 
+/// Whether settings say whose the hook is.
+bool names_subject(simdjson::dom::object settings) {
+  for (const auto [name, value] : settings) {
+    if (name == "pipeline_id" || name == "resource_type" || name == "resource_id") return true;
+  }
+  return false;
+}
+
 class Devopness final : public Dialect {
  public:
   std::string_view name() const override { return "devopness"; }
@@ -113,8 +121,8 @@ class Devopness final : public Dialect {
   bool writes_header(std::string_view) const override { return false; }
 
   std::optional<Problem> read_settings(std::string_view text, Webhook& webhook) const override {
-    Hook hook;
-    if (!webhook.settings.empty()) hook = hook_of(webhook);
+    const std::vector<std::string> before = own_sources(webhook);
+    Hook hook = hook_of(webhook);
     api::JsonBody body;
     if (auto problem = body.parse(text)) return in_settings(std::move(*problem));
     for (const auto [name, value] : body.root()) {
@@ -128,11 +136,18 @@ class Devopness final : public Dialect {
       hook.target_url = api::plain_url(webhook.destination);
     }
     const subscription::Destination given = webhook.destination;
+    std::vector<std::string> sources = webhook.sources;
     if (auto problem = apply(hook, Layout::flat, webhook)) return in_settings(*problem);
     if (!hook.incoming && !same_endpoint(given, webhook.destination)) {
       return in_settings(invalid("target_url", "must have the scheme, host and port of url"));
     }
     if (api::same_destination(given, webhook.destination)) webhook.destination.url = given.url;
+    if (!names_subject(body.root())) {
+      webhook.sources = std::move(sources);  // As they are, or were said beside the settings.
+    } else if (sources != webhook.sources && sources != before) {
+      return invalid("sources", "contradicts settings, by which it is " + webhook.sources.front() +
+                                    ": leave one of the two out");
+    }
     return std::nullopt;
   }
 

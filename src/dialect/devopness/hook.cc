@@ -332,6 +332,21 @@ bool leads_to(const std::string& target_url, const subscription::Destination& de
   return read != nullptr && api::same_destination(*read, destination);
 }
 
+/// Makes the hook the one source's. Not if its templates name what that has not: the native API can
+/// change the sources alone, and such a hook would never be sent.
+void take_subject(const std::vector<std::string>& sources, Hook& hook) {
+  if (sources.size() != 1 || sources.front() == source_of(hook)) return;
+  const auto subject = subject_of(sources.front());
+  if (!subject) return;
+  Hook moved = hook;
+  moved.pipeline_id = subject->pipeline_id;
+  if (!subject->pipeline_id) {
+    moved.resource_type = subject->resource_type;
+    moved.resource_id = subject->resource_id;
+  }
+  if (std::holds_alternative<CompiledHook>(compile(moved, Layout::flat))) hook = std::move(moved);
+}
+
 }  // namespace
 
 bool is_incoming(const Webhook& webhook) {
@@ -350,7 +365,15 @@ Hook hook_of(const Webhook& webhook) {
   if (!hook.incoming && !leads_to(hook.target_url, webhook.destination)) {
     hook.target_url = api::plain_url(webhook.destination);
   }
+  take_subject(webhook.sources, hook);
   return hook;
+}
+
+std::vector<std::string> own_sources(const Webhook& webhook) {
+  Hook hook;
+  static_cast<void>(read_hook(webhook.settings, Layout::flat, hook));
+  std::string source = source_of(hook);
+  return {source.empty() ? "*" : std::move(source)};
 }
 
 // --- the whole -----------------------------------------------------------------------------------
@@ -398,6 +421,32 @@ std::string source_of(const Hook& hook) {
   if (hook.pipeline_id) return "pipeline/" + std::to_string(*hook.pipeline_id);
   if (hook.resource_type.empty() || hook.resource_id == 0) return {};
   return "resource/" + hook.resource_type + "/" + std::to_string(hook.resource_id);
+}
+
+std::optional<Subject> subject_of(std::string_view source) {
+  const auto take = [&](std::string_view kind) {
+    if (!source.starts_with(kind)) return false;
+    source.remove_prefix(kind.size());
+    return true;
+  };
+  const auto id_in = [](std::string_view text) -> std::optional<int64_t> {
+    const auto id = http::parse_decimal(text);
+    if (!id || *id == 0 || *id > static_cast<uint64_t>(id_max) || text.front() == '0') {
+      return std::nullopt;
+    }
+    return static_cast<int64_t>(*id);
+  };
+  if (take("pipeline/")) {
+    const auto id = id_in(source);
+    return id ? std::optional{Subject{.pipeline_id = id}} : std::nullopt;
+  }
+  if (!take("resource/")) return std::nullopt;
+  const std::string_view type = source.substr(0, source.find('/'));
+  if (std::ranges::find(resource_types, type) == resource_types.end()) return std::nullopt;
+  if (type.size() == source.size()) return std::nullopt;
+  const auto id = id_in(source.substr(type.size() + 1));
+  if (!id) return std::nullopt;
+  return Subject{.resource_type = std::string{type}, .resource_id = *id};
 }
 
 namespace {

@@ -61,8 +61,9 @@ enum class Layout : uint8_t {
 /// @returns the first member that breaks a rule; `hook` is half changed then.
 std::optional<api::Problem> read_hook(std::string_view json, Layout layout, Hook& hook);
 
-/// The hook of a webhook that is stored. Where somebody gave the webhook another URL over the
-/// native API, that URL is the target.
+/// The hook of a webhook. Where somebody gave the webhook another URL over the native API, that URL
+/// is the target; where its one source is a pipeline's or a resource's, the hook is that one's if
+/// its templates allow it.
 Hook hook_of(const subscription::Webhook& webhook);
 
 /// Whether the stored webhook is an incoming hook's. Cheaper than hook_of.
@@ -85,5 +86,17 @@ std::optional<api::Problem> apply(const Hook& hook, Layout layout, subscription:
 /// What the events of the hook's pipeline or resource are called by: `pipeline/33`,
 /// `resource/application/44`. Empty if the hook names neither.
 std::string source_of(const Hook& hook);
+
+/// A pipeline or a resource.
+struct Subject {
+  std::optional<int64_t> pipeline_id{};
+  std::string resource_type{};  ///< With its id, if there is no pipeline.
+  int64_t resource_id = 0;
+};
+/// What a source is the name of, if `source_of` may have made it.
+std::optional<Subject> subject_of(std::string_view source);
+
+/// The sources that the settings alone would give the webhook; `*` if they name none.
+std::vector<std::string> own_sources(const subscription::Webhook& webhook);
 
 }  // namespace ringpost::dialect::devopness
