@@ -2,6 +2,7 @@
 
 #include "api/json_body.h"
 #include "base/json_writer.h"
+#include "subscription/patterns.h"
 
 #include <algorithm>
 #include <array>
@@ -72,6 +73,21 @@ std::optional<api::Problem> read_groups(dom::element value, std::string_view mem
 
 bool is_build_type(std::string_view type) {
   return std::ranges::find(build_types, type) != build_types.end();
+}
+
+std::string object_to_type(std::string_view pattern) {
+  const auto matched = [&](std::string_view type) {
+    return subscription::event_matches(pattern, type);
+  };
+  // What follows `pipeline/` no public source says.
+  if (std::ranges::any_of(build_types, matched) || pattern.starts_with("pipeline/")) return {};
+  if (pattern == all || pattern == build || pattern == pipeline) {
+    return "is a group of events: name it in settings.events, as [\"" + std::string{pattern} +
+           "\"], or the types here: \"build/triggered\", \"build/finished\", \"build/*\", "
+           "\"pipeline/*\" or \"*\"";
+  }
+  return "is no type of Bitrise's events: they are \"build/triggered\" and \"build/finished\" "
+         "(\"build/*\" is both), those of pipelines are \"pipeline/*\", and all of them \"*\"";
 }
 
 std::vector<std::string> types_of(const std::vector<std::string>& groups) {

@@ -9,6 +9,7 @@
 #include "dialect/devopness/hook_renderer.h"
 #include "dialect/devopness/hook_rule.h"
 #include "dialect/devopness/hook_writer.h"
+#include "dialect/devopness/names.h"
 #include "dialect/dialect.h"
 #include "subscription/patterns.h"
 
@@ -119,6 +120,22 @@ class Devopness final : public Dialect {
 
   /// Nothing but what frames the message: what we write, a hook may write as well.
   bool writes_header(std::string_view) const override { return false; }
+
+  /// Of its `action.…` events, which one a hook gets is decided by the status in the data.
+  std::string object_to_event(std::string_view pattern) const override {
+    if (pattern == "*" || (is_action(pattern) && pattern != action_created)) return {};
+    return "matches nothing that a hook is sent for: leave it out, or take \"action.*\", and "
+           "choose "
+           "by settings.trigger_when.events among " +
+           list_of(event_names);
+  }
+  std::string object_to_source(std::string_view pattern) const override {
+    const bool open = pattern == "pipeline/*" || pattern == "resource/*";
+    if (open || !is_alias(pattern) || subject_of(pattern)) return {};
+    if (pattern.starts_with("pipeline/")) return "must name a pipeline by its number: pipeline/33";
+    return "must name a resource as resource/TYPE/ID, ID being a number and TYPE one of " +
+           list_of(resource_types);
+  }
 
   std::optional<Problem> read_settings(std::string_view text, Webhook& webhook) const override {
     const std::vector<std::string> before = own_sources(webhook);

@@ -30,12 +30,6 @@ constexpr int64_t id_max = (int64_t{1} << 53) - 1;
 /// incoming hook is never active.
 constexpr std::string_view nowhere = "https://incoming.invalid/";
 
-std::string list_of(auto names) {
-  std::string text;
-  for (const std::string_view name : names) text.append(text.empty() ? "" : ", ").append(name);
-  return text;
-}
-
 // --- reading -------------------------------------------------------------------------------------
 
 /// Reads the members of one object. Stops at the first that is wrong.
