@@ -1460,6 +1460,28 @@ TEST_F(ControlTest, WritesDownWhoChangedWhat) {
   }
 }
 
+// The members by the names of the native API, whichever API set them.
+TEST_F(ControlTest, WritesDownWhatWasSetOverADialectsApi) {
+  const auto newest = [&] {
+    Json json(ask("GET", "/v1/audit").body);
+    EXPECT_EQ(json.text("/items/0/operation"), "webhook.create");
+    std::string members;
+    for (size_t index = 0; index < json.size("/items/0/members"); ++index) {
+      members += json.text("/items/0/members/" + std::to_string(index)) + " ";
+    }
+    return members;
+  };
+  ask("POST", "/v0.1/apps/c0ffee/outgoing-webhooks",
+      R"({"events": ["build"], "url": "ci.example.org", "headers": {"X-A": "1"}, "secret": "s"})");
+  EXPECT_EQ(newest(), "url sources events headers secret settings ");
+  ask("POST", "/pipelines/33/hooks/outgoing",
+      R"({"name": "n", "target_url": "https://a.example/"})");
+  EXPECT_EQ(newest(), "description url sources secret settings ");
+  ask("POST", "/v2/organizations/default/services",
+      R"({"provider": "webhook", "settings": {"url": "https://ci.example.org/bk"}})");
+  EXPECT_EQ(newest(), "url events secret settings ");
+}
+
 TEST_F(ControlTest, ShowsEachOrganizationItsOwnAuditLog) {
   const MadeToken acme = made(ask(
       "POST", "/v1/tokens", R"({"name": "acme", "scopes": ["admin"], "organization": "acme"})"));
