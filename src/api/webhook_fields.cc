@@ -3,6 +3,7 @@
 #include "api/json_body.h"
 #include "http/syntax.h"
 #include "http/url.h"
+#include "subscription/patterns.h"
 
 #include <algorithm>
 #include <array>
@@ -95,8 +96,29 @@ std::variant<subscription::Destination, Problem> read_destination(std::string_vi
     return invalid(member, wrong->reason);
   }
   const http::Url& url = std::get<http::Url>(parsed);
-  return subscription::Destination{
-      .url = url.text(), .tls = url.tls, .host = url.host, .port = url.port, .target = url.target};
+  const bool printable = subscription::object_to_name(text, webhook_url_bytes_max).empty();
+  return subscription::Destination{.url = printable ? std::string{text} : url.text(),
+                                   .tls = url.tls,
+                                   .host = url.host,
+                                   .port = url.port,
+                                   .target = url.target};
+}
+
+bool same_destination(const subscription::Destination& left,
+                      const subscription::Destination& right) {
+  return left.tls == right.tls && left.host == right.host && left.port == right.port &&
+         left.target == right.target;
+}
+
+std::string plain_url(const subscription::Destination& destination) {
+  using Kind = http::Url::HostKind;
+  const bool ipv6 = destination.host.find(':') != std::string::npos;
+  return http::Url{.tls = destination.tls,
+                   .host_kind = ipv6 ? Kind::ipv6 : Kind::name,
+                   .host = destination.host,
+                   .port = destination.port,
+                   .target = destination.target}
+      .text();
 }
 
 }  // namespace ringpost::api

@@ -55,8 +55,14 @@ std::optional<Problem> check_names_differ(std::string_view member, simdjson::dom
 /// Whether the headers are few and small enough together.
 std::optional<Problem> check_headers(std::string_view member, const Headers& headers);
 
-/// The destination that an absolute URL names, in the one reading that everything uses.
+/// The destination that an absolute URL names, in the one reading that everything uses. Its `url`
+/// is the text as it was given; if that has characters that cannot be printed, as it was read.
 std::variant<subscription::Destination, Problem> read_destination(std::string_view member,
                                                                   std::string_view url);
+/// Whether requests go to the same place, however the two URLs are spelled.
+bool same_destination(const subscription::Destination& left,
+                      const subscription::Destination& right);
+/// The URL as it was read: in lower case, encoded, with its path.
+std::string plain_url(const subscription::Destination& destination);
 
 }  // namespace ringpost::api

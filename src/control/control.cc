@@ -7,6 +7,7 @@
 #include "crypto/scrypt.h"
 #include "dialect/dialect.h"
 #include "http/syntax.h"
+#include "subscription/stopped.h"
 
 #include <algorithm>
 #include <chrono>
@@ -178,7 +179,7 @@ void Control::judge(const OutcomeRecorded& outcome) {
 void Control::on(uint32_t, EndpointGone&& message) {
   const Webhook* webhook = registry_.find(message.webhook_number);
   if (webhook == nullptr || !webhook->active()) return;
-  stop_webhook(*webhook, WebhookState::disabled, "the endpoint answered 410 Gone");
+  stop_webhook(*webhook, WebhookState::disabled, std::string{subscription::reason_gone});
 }
 
 /// Ends a webhook's deliveries for what its endpoint did.

@@ -80,7 +80,7 @@ std::variant<const Webhook*, Problem> ManagementDesk::create(Webhook webhook) {
   webhook.created_at = webhook.updated_at = call_->now;
   const auto created = parts_.registry.create(std::move(webhook));
   if (!created) return store_failed(created.error());
-  note(webhook_create, (*created)->id, {});
+  note(webhook_create, (*created)->id, members_set(**created));
   return *created;
 }
 

@@ -1,6 +1,7 @@
 #include "control/webhook_changes.h"
 
 #include "control/webhook_json.h"
+#include "dialect/dialect.h"
 
 #include <algorithm>
 #include <array>
@@ -34,6 +35,14 @@ std::vector<std::string> changed_members(const Webhook& before, const Webhook& a
     if (!same) changed.emplace_back(name);
   }
   return changed;
+}
+
+std::vector<std::string> members_set(const Webhook& made) {
+  Webhook defaults = dialect::of(made).defaults();
+  defaults.id = made.id;
+  defaults.organization = made.organization;
+  defaults.created_at = made.created_at;
+  return changed_members(defaults, made);
 }
 
 }  // namespace ringpost::control

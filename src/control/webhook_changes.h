@@ -15,4 +15,8 @@ inline constexpr std::string_view webhook_create = "webhook.create";
 std::vector<std::string> changed_members(const subscription::Webhook& before,
                                          const subscription::Webhook& after);
 
+/// The members in which a webhook that was just made differs from what its dialect gives; for the
+/// audit log.
+std::vector<std::string> members_set(const subscription::Webhook& made);
+
 }  // namespace ringpost::control

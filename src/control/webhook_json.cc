@@ -59,9 +59,10 @@ Outcome read_url(Reading& reading, dom::element value) {
   return std::nullopt;
 }
 
-using Objects = subscription::Objection (*)(std::string_view pattern);
+/// Why a pattern is not taken, by the core's rules or by the dialect's; empty if it is.
+using Objects = std::function<std::string(std::string_view pattern)>;
 
-Outcome read_patterns(dom::element value, std::string_view member, Objects object,
+Outcome read_patterns(dom::element value, std::string_view member, const Objects& object,
                       std::vector<std::string>& out) {
   dom::array entries;
   if (auto problem = read_array(value, member, api::webhook_patterns_max, entries)) return problem;
@@ -78,14 +79,29 @@ Outcome read_patterns(dom::element value, std::string_view member, Objects objec
   return std::nullopt;
 }
 
+/// What is there may stay, also if the dialect would not take it today.
+bool holds(const std::vector<std::string>& patterns, std::string_view pattern) {
+  return std::ranges::find(patterns, pattern) != patterns.end();
+}
+
 Outcome read_sources(Reading& reading, dom::element value) {
-  return read_patterns(value, "sources", subscription::object_to_source_pattern,
-                       reading.webhook.sources);
+  Webhook& webhook = reading.webhook;
+  const auto object = [&](std::string_view pattern) -> std::string {
+    const auto objection = subscription::object_to_source_pattern(pattern);
+    if (!objection.empty()) return std::string{objection};
+    return holds(webhook.sources, pattern) ? "" : dialect::of(webhook).object_to_source(pattern);
+  };
+  return read_patterns(value, "sources", object, webhook.sources);
 }
 
 Outcome read_events(Reading& reading, dom::element value) {
-  return read_patterns(value, "events", subscription::object_to_event_pattern,
-                       reading.webhook.events);
+  Webhook& webhook = reading.webhook;
+  const auto object = [&](std::string_view pattern) -> std::string {
+    const auto objection = subscription::object_to_event_pattern(pattern);
+    if (!objection.empty()) return std::string{objection};
+    return holds(webhook.events, pattern) ? "" : dialect::of(webhook).object_to_event(pattern);
+  };
+  return read_patterns(value, "events", object, webhook.events);
 }
 
 Outcome read_names(dom::element value, std::string_view member, std::vector<std::string>& out) {

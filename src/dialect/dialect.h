@@ -54,6 +54,13 @@ class Dialect {
   /// Whether requests carry this header already, so that a user cannot set it.
   virtual bool writes_header(std::string_view name) const;
 
+  /// Why a webhook cannot subscribe to these events, as a sentence part that says what it can;
+  /// empty: it can. Only where a dialect knows all its events. `pattern` is one
+  /// (subscription::object_to_event_pattern).
+  virtual std::string object_to_event(std::string_view pattern) const;
+  /// The same of a source: where a dialect's own API demands more of a name than the core does.
+  virtual std::string object_to_source(std::string_view pattern) const;
+
   /// Reads the native API's `settings`, a JSON object, into `webhook.settings` and whatever else
   /// they decide. Called last, and also without settings (`{}`) when a webhook is made.
   virtual std::optional<api::Problem> read_settings(std::string_view json,

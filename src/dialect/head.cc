@@ -96,12 +96,6 @@ void finish(Request& request, const AttemptFacts& facts) {
   finish_bare(request, facts, typed ? type : "application/json");
 }
 
-Ulid attempt_id(const Ulid& delivery, uint32_t attempt) {
-  Ulid id = delivery;
-  id.bytes[15] = static_cast<uint8_t>(id.bytes[15] ^ ((attempt - 1) & 0xFF));
-  return id;
-}
-
 void Renderer::render_question(std::string_view, std::string&) const {
   RINGPOST_UNREACHABLE();  // Only where the dialect asks first.
 }

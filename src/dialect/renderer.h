@@ -26,10 +26,6 @@ struct AttemptFacts {
   std::string_view origin{};  ///< The DNS name by which this relay introduces itself.
 };
 
-/// The id of one attempt: the delivery's id, with the attempt's number (from 0) mixed into its last
-/// byte. The first attempt's is the delivery's own; of the rest each can be led back to it.
-Ulid attempt_id(const Ulid& delivery, uint32_t attempt);
-
 /// One request as it goes out, and as it may be shown. Used again and again for its memory.
 struct Request {
   std::string head;         ///< Request line and all headers, up to and with the blank line.

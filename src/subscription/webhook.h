@@ -22,7 +22,7 @@ std::optional<WebhookState> parse_webhook_state(std::string_view text);
 
 /// Where a webhook's requests go, taken from its URL once, by the one URL parser (http/url.h).
 struct Destination {
-  std::string url;   ///< As shown to people; parsed and written again, so one reading only.
+  std::string url;   ///< As it was given, to be shown; the rest is the one reading of it.
   bool tls = true;   ///< https
   std::string host;  ///< Lower case, ASCII; an IPv6 literal without its brackets.
   uint16_t port = 443;

@@ -488,6 +488,25 @@ TEST_F(ControlTest, DisablesAWebhookWhoseEndpointIsGone) {
   EXPECT_EQ(ended_.size(), 2u);
 }
 
+// Bitrise's API shows no state: to mend the webhook is how one goes on.
+TEST_F(ControlTest, StartsABitriseWebhookAgainWhenItIsMendedAfterA410) {
+  const std::string path = "/v0.1/apps/c0ffee/outgoing-webhooks";
+  const std::string body = R"({"events": ["all"], "url": "https://ci.example.org/"})";
+  const std::string id = Json(ask("POST", path, body).body).text("/data/slug");
+  const auto state = [&] { return Json(ask("GET", "/v1/webhooks/" + id).body).text("/state"); };
+  tell(1, EndpointGone{number_of(id)});
+  settle();
+  EXPECT_EQ(state(), "disabled");
+  restart();
+  EXPECT_EQ(ask("PUT", path + "/" + id, body).status, 200);
+  EXPECT_EQ(state(), "active");
+  tell(1, EndpointGone{number_of(id)});
+  settle();
+  ask("POST", "/v1/webhooks/" + id + "/disable");
+  EXPECT_EQ(ask("PUT", path + "/" + id, body).status, 200);
+  EXPECT_EQ(state(), "disabled") << "a person has said so since";
+}
+
 // --- rotation ------------------------------------------------------------------------------------
 
 TEST_F(ControlTest, KeepsTheOldSecretForTheOverlapOfARotation) {
@@ -772,6 +791,26 @@ TEST_F(ControlTest, ListsAHookInAllItsGroups) {
   EXPECT_EQ(ask("DELETE", "/hooks/outgoing/" + id).status, 204);
   EXPECT_EQ(ask("GET", "/pipelines/33/hooks").body, "[]");
   EXPECT_EQ(ask("GET", "/applications/45/hooks").body, "[]");
+}
+
+TEST_F(ControlTest, ListsAHookThatTheNativeApiMadeForAPipelineByItsSource) {
+  const std::string id = make_webhook(R"(, "dialect": "devopness", "sources": ["pipeline/33"])");
+  Json list(ask("GET", "/pipelines/33/hooks").body);
+  EXPECT_EQ(list.size(""), 1u);
+  EXPECT_EQ(list.number("/0/pipeline_id"), 33);
+  restart();
+  EXPECT_EQ(ask("PATCH", "/v1/webhooks/" + id, R"({"sources": ["pipeline/34"]})").status, 200);
+  EXPECT_EQ(ask("GET", "/pipelines/33/hooks").body, "[]");
+  EXPECT_EQ(Json(ask("GET", "/pipelines/34/hooks").body).number("/0/pipeline_id"), 34);
+}
+
+TEST_F(ControlTest, KeepsAUrlAsItWasSpelledOverARestart) {
+  const std::string id = make_webhook();
+  const std::string path = "/v1/webhooks/" + id;
+  ask("PATCH", path, R"({"url": "https://CI.Example.org"})");
+  restart();
+  EXPECT_EQ(Json(ask("GET", path).body).text("/url"), "https://CI.Example.org");
+  EXPECT_EQ(table_.current().webhook(number_of(id))->destination.host, "ci.example.org");
 }
 
 TEST_F(ControlTest, KeepsTheStoredBytesWhenARedeliveryReplacesNothing) {
@@ -1144,6 +1183,8 @@ TEST_F(ControlTest, RefusesTokensThatCannotBe) {
       {R"({"name": "a", "scopes": []})", 422, "scopes"},
       {R"({"name": "a", "scopes": ["all"]})", 422, "scopes"},
       {R"({"name": "a", "scopes": "admin"})", 422, "scopes"},
+      {R"({"name": "a", "scopes": ["admin"], "sources": []})", 422, "sources"},
+      {R"({"name": "a", "scopes": ["admin"], "sources": null})", 422, "sources"},
       {R"({"name": "a", "scopes": ["admin"], "sources": ["x/y/*"]})", 422, "sources[0]"},
       {R"({"name": "a", "scopes": ["admin"], "sources": ["x", 1]})", 422, "sources[1]"},
       {R"({"name": "a", "scopes": ["admin"], "organization": " a"})", 422, "organization"},
@@ -1319,8 +1360,7 @@ TEST_F(ControlTest, LetsARestrictedTokenGiveNoMoreThanItHas) {
       made(ask("POST", "/v1/tokens", R"({"name": "n", "scopes": ["admin"], "sources": ["app/*"]})"))
           .text;
   const std::string admin = Json(ask("GET", "/v1/tokens").body).text("/items/1/id");
-  for (const char* sources :
-       {"", R"(, "sources": [])", R"(, "sources": ["*"])", R"(, "sources": ["app/x", "b"])"}) {
+  for (const char* sources : {"", R"(, "sources": ["*"])", R"(, "sources": ["app/x", "b"])"}) {
     const auto refused =
         ask("POST", "/v1/tokens",
             R"({"name": "x", "scopes": ["admin"])" + std::string(sources) + "}", narrow);
@@ -1436,6 +1476,28 @@ TEST_F(ControlTest, WritesDownWhoChangedWhat) {
       EXPECT_EQ(json.text(item + "/members/" + std::to_string(member)), row.members[member]);
     }
   }
+}
+
+// The members by the names of the native API, whichever API set them.
+TEST_F(ControlTest, WritesDownWhatWasSetOverADialectsApi) {
+  const auto newest = [&] {
+    Json json(ask("GET", "/v1/audit").body);
+    EXPECT_EQ(json.text("/items/0/operation"), "webhook.create");
+    std::string members;
+    for (size_t index = 0; index < json.size("/items/0/members"); ++index) {
+      members += json.text("/items/0/members/" + std::to_string(index)) + " ";
+    }
+    return members;
+  };
+  ask("POST", "/v0.1/apps/c0ffee/outgoing-webhooks",
+      R"({"events": ["build"], "url": "ci.example.org", "headers": {"X-A": "1"}, "secret": "s"})");
+  EXPECT_EQ(newest(), "url sources events headers secret settings ");
+  ask("POST", "/pipelines/33/hooks/outgoing",
+      R"({"name": "n", "target_url": "https://a.example/"})");
+  EXPECT_EQ(newest(), "description url sources secret settings ");
+  ask("POST", "/v2/organizations/default/services",
+      R"({"provider": "webhook", "settings": {"url": "https://ci.example.org/bk"}})");
+  EXPECT_EQ(newest(), "url events secret settings ");
 }
 
 TEST_F(ControlTest, ShowsEachOrganizationItsOwnAuditLog) {

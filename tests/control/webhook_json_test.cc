@@ -187,6 +187,28 @@ TEST(WebhookJson, RefusesBadUrlsAndDeniedDestinations) {
   EXPECT_EQ(create(R"({"url": null})", webhook)->member, "url");
 }
 
+TEST(WebhookJson, RefusesPatternsThatTheDialectCanNeverMatch) {
+  for (const char* members : {R"("dialect": "bitrise", "events": ["build/*", "build"])",
+                              R"("dialect": "buildkite", "events": ["ping", "build.started"])",
+                              R"("events": ["*", "deploy"], "dialect": "devopness")"}) {
+    Webhook webhook;
+    const auto problem = create(with(members), webhook);
+    ASSERT_TRUE(problem) << members;
+    EXPECT_EQ(problem->member, "events[1]") << members;
+    EXPECT_EQ(problem->status, 422);
+  }
+  Webhook webhook;
+  EXPECT_EQ(create(with(R"("dialect": "bitrise", "sources": ["app/bad slug!"])"), webhook)->member,
+            "sources[0]");
+  ASSERT_FALSE(
+      create(with(R"("dialect": "standard", "events": ["build.started", "deploy"])"), webhook));
+  // One that is there already, from before this was refused, does not stand in a change's way.
+  ASSERT_FALSE(create(with(R"("dialect": "bitrise")"), webhook));
+  webhook.events = {"build"};
+  EXPECT_FALSE(patch(R"({"events": ["build", "build/*"]})", webhook));
+  EXPECT_EQ(patch(R"({"events": ["build", "deploy"]})", webhook)->member, "events[1]");
+}
+
 // S-7: no header that nobody configured, and none that two would write.
 TEST(WebhookJson, RefusesHeadersThatInjectOrCollide) {
   const std::vector<std::pair<std::string, std::string>> bad = {
@@ -249,7 +271,8 @@ TEST(WebhookJson, RefusesBodiesThatAreNotOneObject) {
 TEST(WebhookJson, FillsInTheDefaultsOfTheStandardDialect) {
   Webhook webhook;
   ASSERT_FALSE(create(R"({"url": "HTTPS://CI.example.org:443/a/../in?x=1"})", webhook));
-  EXPECT_EQ(webhook.destination.url, "https://ci.example.org/in?x=1");
+  EXPECT_EQ(webhook.destination.url, "HTTPS://CI.example.org:443/a/../in?x=1");
+  EXPECT_EQ(webhook.destination.host, "ci.example.org");
   EXPECT_EQ(webhook.destination.target, "/in?x=1");
   EXPECT_EQ(webhook.dialect, "standard");
   EXPECT_EQ(webhook.schedule_s, subscription::default_schedule());

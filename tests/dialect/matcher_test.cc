@@ -81,5 +81,28 @@ TEST(Matcher, LooksAtNoDataForNamesThatNoDialectAdds) {
   }
 }
 
+// A webhook of any dialect may ask for branches of Bitrise's builds.
+TEST(Matcher, FindsTheBranchOfABitriseBuildInItsData) {
+  const auto on = [](std::string_view branch) {
+    return R"({"build_slug":"b","git":{"provider":"github","src_branch":")" + std::string{branch} +
+           R"(","dst_branch":"main","tag":null}})";
+  };
+  for (const char* dialect : {"bitrise", "standard"}) {
+    Webhook webhook = find(dialect)->defaults();
+    webhook.number = 1;
+    webhook.filter.branches = "main release/*";
+    webhook.rule = make_rule(webhook);
+    for (const char* type : {"build/triggered", "build/finished"}) {
+      SCOPED_TRACE(std::string{dialect} + " " + type);
+      EXPECT_TRUE(gets(webhook, type, on("main")));
+      EXPECT_TRUE(gets(webhook, type, on("release/2")));
+      EXPECT_FALSE(gets(webhook, type, on("feature/login"))) << "dst_branch does not count";
+      EXPECT_TRUE(gets(webhook, type, on(""))) << "a tag is of no branch";
+      EXPECT_TRUE(gets(webhook, type, "{}"));
+    }
+    EXPECT_TRUE(gets(webhook, "build/other", on("feature/login"))) << "nobody's type";
+  }
+}
+
 }  // namespace
 }  // namespace ringpost::dialect

@@ -139,6 +139,43 @@ class BitriseTest(unittest.TestCase):
         status, _, native = self.relay.request("GET", f"/v1/webhooks/{slug}")
         self.assertEqual((native["schedule"], native["timeout_ms"]), ([], 10_000))
 
+    def test_a_webhook_whose_endpoint_was_gone_is_brought_back_by_mending_it(self):
+        gone = self.place.sink("--status", "410", name="gone")
+        slug = self.make(gone)["slug"]
+        self.send()
+        item, = self.items(slug, 1)
+        self.assertEqual(item["response_http_status"], 410)
+        native = f"/v1/webhooks/{slug}"
+        deadline = time.monotonic() + 30
+        while self.relay.request("GET", native)[2]["state"] == "active":
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.send()
+
+        mended = self.place.sink("--bitrise-secret", SECRET, name="mended")
+        body = {"events": ["build"], "url": mended.url + "/in"}
+        self.assertEqual(self.ask("PUT", f"{PATH}/{slug}", body)[0], 200)
+        self.trust(slug, mended)
+        self.send()
+        mended.wait_for_count(1)
+        self.assertEqual(self.relay.request("GET", native)[2]["state"], "active")
+
+        # What a person stopped stays so.
+        self.assertEqual(self.relay.request("POST", native + "/disable")[0], 200)
+        self.assertEqual(self.ask("PATCH", f"{PATH}/{slug}", body)[0], 200)
+        self.assertEqual(self.relay.request("GET", native)[2]["state"], "disabled")
+        self.assertEqual(len(gone.received()), 1, "nothing was sent while it was stopped")
+
+    def test_the_native_api_filters_builds_by_their_branch(self):
+        sink = self.place.sink()
+        self.relay.add_webhook(url=sink.url, dialect="bitrise", sources=["app/" + APP],
+                               filter={"branches": "main"}, tls=sink.tls())
+        self.send()
+        self.send(data=BUILD.replace(b"feature/login", b"main"))
+        self.send(data=BUILD.replace(b"feature/login", b""))
+        self.relay.wait_until_settled()
+        self.assertEqual(len(sink.received()), 2, "main, and the tag that is of no branch")
+
     def test_groups_survive_a_restart_and_pipeline_matches_nothing(self):
         sink = self.place.sink()
         pipeline = self.make(sink, events=["pipeline"])["slug"]

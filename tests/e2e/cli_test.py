@@ -129,6 +129,23 @@ class Webhooks(ClientTest):
                 made.add(json.loads(done.stdout)["dialect"])
         self.assertEqual(sorted(made), DIALECTS)
 
+    def test_patterns_that_could_never_match_are_refused_with_those_that_could(self):
+        for words, told in (
+                (("--dialect", "bitrise", "--event", "build"), 'settings.events, as ["build"]'),
+                (("--dialect", "bitrise", "--app", "bad slug!"), "1 to 64 letters"),
+                (("--dialect", "buildkite", "--event", "build.started"), "build.running"),
+                (("--dialect", "devopness", "--event", "deploy"), "action.*")):
+            done = self.client("webhook", "add", "--url", "https://127.0.0.1:1/", *words)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn(told, done.stderr)
+
+    def test_a_pipeline_makes_a_devopness_hook_that_is_listed_there(self):
+        made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--dialect",
+                         "devopness", "--pipeline", "33")
+        self.assertEqual(made["settings"]["pipeline_id"], 33)
+        listed = self.relay.request("GET", "/pipelines/33/hooks")[2]
+        self.assertEqual([hook["pipeline_id"] for hook in listed], [33])
+
     def test_settings_reach_the_dialect(self):
         made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--dialect",
                          "cloudevents", "--setting", "mode=binary", "--setting", "handshake=true")

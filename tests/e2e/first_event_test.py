@@ -99,7 +99,7 @@ class Journey(RelayTest):
         relay.cli(*event)
         self.assertEqual(len(sink.wait_for_count(2)), 2)
         self.assertIn("renamed", relay.cli("webhook", "update", webhook, "--description",
-                                           "renamed", "--event", "other/*").stdout)
+                                           "renamed", "--event", "build/finished").stdout)
         relay.cli(*event)
         relay.cli("webhook", "update", webhook, "--event", "build/*")
         self.assertRegex(relay.cli("webhook", "rotate-secret", webhook).stdout, r"secret +\S{16,}")

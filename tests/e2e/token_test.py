@@ -216,6 +216,10 @@ class Tokens(unittest.TestCase):
         self.assertEqual(self.ask("GET", "/v1/webhooks", as_json["token"])[0], 401)
         self.assertEqual(self.relay.cli("token", "add", "--name", "x", "--scope", "admin",
                                         "--expires-in", "soon", check=False).returncode, 2)
+        for source, code in (("", 1), (None, 2)):  # As an unset variable makes it.
+            words = ("--source",) if source is None else ("--source", source)
+            self.assertEqual(self.relay.cli("token", "add", "--name", "x", "--scope", "admin",
+                                            *words, check=False).returncode, code)
         last = self.relay.cli("token", "remove", self.operator(), check=False)
         self.assertEqual(last.returncode, 1)
         self.assertIn("Make the new one first", last.stderr)

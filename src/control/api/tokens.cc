@@ -95,6 +95,9 @@ std::optional<Problem> read_scopes(Reading& reading, dom::element value) {
 std::optional<Problem> read_sources(Reading& reading, dom::element value) {
   dom::array entries;
   if (auto problem = read_array(value, "sources", token_sources_max, entries)) return problem;
+  if (entries.size() == 0) {  // What the store holds for: all.
+    return invalid("sources", "must have at least one entry; [\"*\"] is every source");
+  }
   for (const dom::element entry : entries) {
     const std::string member = "sources[" + std::to_string(reading.token.sources.size()) + "]";
     std::string pattern;

@@ -10,6 +10,7 @@
 #include "dialect/dialect.h"
 #include "http/query.h"
 #include "http/syntax.h"
+#include "subscription/stopped.h"
 
 #include <algorithm>
 #include <array>
@@ -193,7 +194,7 @@ Answer replace(const Call& call, Management& management, const Webhook& found) {
     return refuse_with(*problem);
   }
   // This API shows no state, and mending the webhook is how one goes on after a 410.
-  if (webhook.state == subscription::WebhookState::broken) {
+  if (subscription::stopped_by_endpoint(webhook)) {
     webhook.state = subscription::WebhookState::active;
     webhook.state_reason.clear();
   }

@@ -19,10 +19,11 @@ namespace {
 
 using subscription::Webhook;
 
+constexpr std::string_view app_kind = "app/";
+
 /// The app slug of a source: `app/<slug>` names it; any other source stands for itself.
 std::string_view app_slug(std::string_view source) {
-  constexpr std::string_view kind = "app/";
-  return source.starts_with(kind) ? source.substr(kind.size()) : source;
+  return source.starts_with(app_kind) ? source.substr(app_kind.size()) : source;
 }
 
 constexpr std::string_view signature_header = "Bitrise-Hook-Signature";
@@ -74,6 +75,16 @@ class Bitrise final : public Dialect {
     return Dialect::writes_header(name) || http::equal_ignoring_case(name, "bitrise-event-type") ||
            http::equal_ignoring_case(name, "bitrise-app-id") ||
            http::equal_ignoring_case(name, signature_header);
+  }
+
+  std::string object_to_event(std::string_view pattern) const override {
+    return object_to_type(pattern);
+  }
+  std::string object_to_source(std::string_view pattern) const override {
+    if (!pattern.starts_with(app_kind) || pattern == "app/*" || is_slug(app_slug(pattern))) {
+      return {};
+    }
+    return "must name an app by its slug: \"app/\" and 1 to 64 letters, digits, \"-\" and \"_\"";
   }
 
   /// `{"events": ["build"]}`: groups instead of the types that `events` of the native API names.
@@ -139,6 +150,15 @@ class Bitrise final : public Dialect {
     }
     if (crypto::constant_time_equal(as_bytes(signature), as_bytes(wanted))) return {};
     return refuted("the signature does not fit body and secret");
+  }
+
+  /// A build's own branch, not the one that a pull request goes to. A tag has an empty one: it is
+  /// of no branch.
+  std::optional<subscription::EventFacts::RoutingPaths> routing(
+      std::string_view type) const override {
+    static const json::Path branch = json::Path::constant("git.src_branch");
+    if (!is_build_type(type)) return std::nullopt;
+    return subscription::EventFacts::RoutingPaths{.branch = &branch};
   }
 
   std::span<const api::Route> routes() const override { return bitrise::routes(); }

@@ -2,8 +2,10 @@
 
 #include "api/json_body.h"
 #include "base/json_writer.h"
+#include "subscription/patterns.h"
 
 #include <algorithm>
+#include <array>
 
 namespace ringpost::dialect::bitrise {
 
@@ -15,6 +17,7 @@ namespace {
 constexpr std::string_view all = "all";
 constexpr std::string_view build = "build";
 constexpr std::string_view pipeline = "pipeline";
+constexpr std::array<std::string_view, 2> build_types{"build/triggered", "build/finished"};
 
 bool contains(const std::vector<std::string>& groups, std::string_view group) {
   return std::ranges::find(groups, group) != groups.end();
@@ -68,9 +71,28 @@ std::optional<api::Problem> read_groups(dom::element value, std::string_view mem
   return std::nullopt;
 }
 
+bool is_build_type(std::string_view type) {
+  return std::ranges::find(build_types, type) != build_types.end();
+}
+
+std::string object_to_type(std::string_view pattern) {
+  const auto matched = [&](std::string_view type) {
+    return subscription::event_matches(pattern, type);
+  };
+  // What follows `pipeline/` no public source says.
+  if (std::ranges::any_of(build_types, matched) || pattern.starts_with("pipeline/")) return {};
+  if (pattern == all || pattern == build || pattern == pipeline) {
+    return "is a group of events: name it in settings.events, as [\"" + std::string{pattern} +
+           "\"], or the types here: \"build/triggered\", \"build/finished\", \"build/*\", "
+           "\"pipeline/*\" or \"*\"";
+  }
+  return "is no type of Bitrise's events: they are \"build/triggered\" and \"build/finished\" "
+         "(\"build/*\" is both), those of pipelines are \"pipeline/*\", and all of them \"*\"";
+}
+
 std::vector<std::string> types_of(const std::vector<std::string>& groups) {
   if (contains(groups, all)) return {"*"};
-  if (contains(groups, build)) return {"build/triggered", "build/finished"};
+  if (contains(groups, build)) return {build_types.begin(), build_types.end()};
   return {};
 }
 

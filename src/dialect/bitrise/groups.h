@@ -29,6 +29,12 @@ inline constexpr size_t groups_max = 16;
 std::optional<api::Problem> read_groups(simdjson::dom::element value, std::string_view member,
                                         std::vector<std::string>& groups);
 
+/// Whether events of this type tell about a build, as Bitrise's do.
+bool is_build_type(std::string_view type);
+
+/// As Dialect::object_to_event.
+std::string object_to_type(std::string_view pattern);
+
 /// The types of these groups, for Webhook::events. `pipeline` has none: no public source names any.
 std::vector<std::string> types_of(const std::vector<std::string>& groups);
 

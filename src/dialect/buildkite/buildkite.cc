@@ -3,6 +3,7 @@
 #include "api/json_body.h"
 #include "base/json_writer.h"
 #include "crypto/random.h"
+#include "dialect/buildkite/events.h"
 #include "dialect/buildkite/ping.h"
 #include "dialect/buildkite/renderer.h"
 #include "dialect/buildkite/rule.h"
@@ -34,6 +35,9 @@ class Buildkite final : public Dialect {
   }
   bool writes_header(std::string_view name) const override {
     return Dialect::writes_header(name) || writes_request_header(name);
+  }
+  std::string object_to_event(std::string_view pattern) const override {
+    return object_to_event_name(pattern);
   }
 
   std::optional<Problem> read_settings(std::string_view json, Webhook& webhook) const override {

@@ -1,5 +1,7 @@
 #include "dialect/buildkite/events.h"
 
+#include "subscription/patterns.h"
+
 #include <algorithm>
 #include <array>
 
@@ -39,6 +41,18 @@ std::span<const std::string_view> event_names() {
 
 bool is_event_name(std::string_view name) {
   return std::ranges::find(names, name) != names.end();
+}
+
+std::string object_to_event_name(std::string_view pattern) {
+  const auto matched = [&](std::string_view name) {
+    return subscription::event_matches(pattern, name);
+  };
+  if (std::ranges::any_of(names, matched)) return {};
+  std::string text = "is the name of no event of Buildkite's; they are";
+  for (const std::string_view name : names) {
+    text.append(name == names.front() ? " " : ", ").append(name);
+  }
+  return text + ", and patterns such as \"build.*\" and \"*\"";
 }
 
 }  // namespace ringpost::dialect::buildkite

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace ringpost::dialect::buildkite {
@@ -19,5 +20,7 @@ Subject subject_of(std::string_view type);
 /// All events that a webhook may name, in the documentation's order.
 std::span<const std::string_view> event_names();
 bool is_event_name(std::string_view name);
+/// As Dialect::object_to_event.
+std::string object_to_event_name(std::string_view pattern);
 
 }  // namespace ringpost::dialect::buildkite

@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "crypto/hex.h"
 #include "crypto/hmac.h"
+#include "dialect/attempt_id.h"
 #include "dialect/buildkite/body.h"
 #include "dialect/buildkite/settings.h"
 #include "dialect/head.h"

@@ -1,10 +1,9 @@
 #include "dialect/buildkite/request_log.h"
 
 #include "api/logged_head.h"
-#include "api/webhook_fields.h"
 #include "base/bytes.h"
+#include "dialect/attempt_id.h"
 #include "dialect/buildkite/service_fields.h"
-#include "dialect/renderer.h"
 
 #include <algorithm>
 #include <chrono>
@@ -103,16 +102,14 @@ std::optional<LoggedDelivery> find_request(const Webhook& webhook, std::string_v
                                            api::Management& management) {
   const auto request = Ulid::parse_uuid(id);
   if (!request) return std::nullopt;
-  // The number of the attempt is not known: each one's id leads back to another delivery.
-  for (uint32_t attempt = 1; attempt <= api::webhook_schedule_max + 1; ++attempt) {
-    auto delivery = management.delivery(webhook, attempt_id(*request, attempt));
-    if (!delivery) continue;
+  return find_by_attempt(*request, [&](const Ulid& of, uint32_t attempt) {
+    auto delivery = management.delivery(webhook, of);
     const auto made = [&](const journal::StoredOutcome& outcome) {
       return outcome.view.attempt == attempt;
     };
-    if (std::ranges::any_of(delivery->attempts, made)) return delivery;
-  }
-  return std::nullopt;
+    if (delivery && !std::ranges::any_of(delivery->attempts, made)) delivery.reset();
+    return delivery;
+  });
 }
 
 }  // namespace ringpost::dialect::buildkite

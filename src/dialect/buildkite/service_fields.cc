@@ -212,9 +212,10 @@ void read_url(Reading& reading, dom::element value) {
   if (auto* problem = std::get_if<Problem>(&parsed)) return reading.add(*problem);
   auto& destination = std::get<subscription::Destination>(parsed);
   // What is there may stay, also if it would not be taken today.
-  if (destination.url == reading.webhook.destination.url) return;
-  if (const auto denied = reading.management.object_to_destination(destination)) {
-    return reading.add(member, "invalid", *denied);
+  if (!api::same_destination(destination, reading.webhook.destination)) {
+    if (const auto denied = reading.management.object_to_destination(destination)) {
+      return reading.add(member, "invalid", *denied);
+    }
   }
   reading.webhook.destination = std::move(destination);
 }

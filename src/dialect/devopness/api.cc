@@ -4,6 +4,7 @@
 #include "dialect/devopness/answers.h"
 #include "dialect/devopness/devopness.h"
 #include "dialect/devopness/hook.h"
+#include "dialect/devopness/hook_reader.h"
 #include "dialect/devopness/hook_writer.h"
 #include "dialect/devopness/page.h"
 #include "dialect/devopness/request_log.h"
@@ -103,9 +104,8 @@ Problem no_such_hook() {
 
 /// The id in a path; nothing if it is none.
 std::optional<int64_t> id_of(std::string_view text) {
-  constexpr uint64_t id_max = (uint64_t{1} << 53) - 1;
   const auto id = http::parse_decimal(text);
-  if (!id || *id == 0 || *id > id_max) return std::nullopt;
+  if (!id || *id == 0 || *id > static_cast<uint64_t>(id_max)) return std::nullopt;
   return static_cast<int64_t>(*id);
 }
 

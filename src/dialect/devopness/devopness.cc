@@ -1,13 +1,17 @@
 #include "dialect/devopness/devopness.h"
 
 #include "api/json_body.h"
+#include "api/webhook_fields.h"
 #include "crypto/random.h"
 #include "dialect/devopness/answers.h"
 #include "dialect/devopness/api.h"
 #include "dialect/devopness/hook.h"
+#include "dialect/devopness/hook_reader.h"
 #include "dialect/devopness/hook_renderer.h"
 #include "dialect/devopness/hook_rule.h"
+#include "dialect/devopness/hook_subject.h"
 #include "dialect/devopness/hook_writer.h"
+#include "dialect/devopness/names.h"
 #include "dialect/dialect.h"
 #include "subscription/patterns.h"
 
@@ -69,6 +73,14 @@ bool is_action(std::string_view type) {
   return type.starts_with("action.");
 }
 
+/// Whether settings say whose the hook is.
+bool names_subject(simdjson::dom::object settings) {
+  for (const auto [name, value] : settings) {
+    if (name == "pipeline_id" || name == "resource_type" || name == "resource_id") return true;
+  }
+  return false;
+}
+
 class Devopness final : public Dialect {
  public:
   std::string_view name() const override { return "devopness"; }
@@ -111,9 +123,25 @@ class Devopness final : public Dialect {
   /// Nothing but what frames the message: what we write, a hook may write as well.
   bool writes_header(std::string_view) const override { return false; }
 
+  /// Of its `action.…` events, which one a hook gets is decided by the status in the data.
+  std::string object_to_event(std::string_view pattern) const override {
+    if (pattern == "*" || (is_action(pattern) && pattern != action_created)) return {};
+    return "matches nothing that a hook is sent for: leave it out, or take \"action.*\", and "
+           "choose "
+           "by settings.trigger_when.events among " +
+           list_of(event_names);
+  }
+  std::string object_to_source(std::string_view pattern) const override {
+    const bool open = pattern == "pipeline/*" || pattern == "resource/*";
+    if (open || !is_alias(pattern) || subject_of(pattern)) return {};
+    if (pattern.starts_with("pipeline/")) return "must name a pipeline by its number: pipeline/33";
+    return "must name a resource as resource/TYPE/ID, ID being a number and TYPE one of " +
+           list_of(resource_types);
+  }
+
   std::optional<Problem> read_settings(std::string_view text, Webhook& webhook) const override {
-    Hook hook;
-    if (!webhook.settings.empty()) hook = hook_of(webhook);
+    const std::vector<std::string> before = own_sources(webhook);
+    Hook hook = hook_of(webhook);
     api::JsonBody body;
     if (auto problem = body.parse(text)) return in_settings(std::move(*problem));
     for (const auto [name, value] : body.root()) {
@@ -123,11 +151,21 @@ class Devopness final : public Dialect {
     }
     if (auto problem = read_type(body.root(), webhook, hook)) return in_settings(*problem);
     if (auto problem = read_hook(text, Layout::flat, hook)) return in_settings(*problem);
-    if (!hook.incoming && hook.target_url.empty()) hook.target_url = webhook.destination.url;
+    if (!hook.incoming && hook.target_url.empty()) {
+      hook.target_url = api::plain_url(webhook.destination);
+    }
     const subscription::Destination given = webhook.destination;
+    std::vector<std::string> sources = webhook.sources;
     if (auto problem = apply(hook, Layout::flat, webhook)) return in_settings(*problem);
     if (!hook.incoming && !same_endpoint(given, webhook.destination)) {
       return in_settings(invalid("target_url", "must have the scheme, host and port of url"));
+    }
+    if (api::same_destination(given, webhook.destination)) webhook.destination.url = given.url;
+    if (!names_subject(body.root())) {
+      webhook.sources = std::move(sources);  // As they are, or were said beside the settings.
+    } else if (sources != webhook.sources && sources != before) {
+      return invalid("sources", "contradicts settings, by which it is " + webhook.sources.front() +
+                                    ": leave one of the two out");
     }
     return std::nullopt;
   }

@@ -1,30 +1,21 @@
 #pragma once
 
 #include "api/problem.h"
-#include "dialect/devopness/conditions.h"
 #include "dialect/devopness/names.h"
-#include "dialect/devopness/template.h"
 #include "dialect/devopness/variables.h"
 #include "subscription/webhook.h"
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace ringpost::dialect::devopness {
 
-inline constexpr size_t hook_name_characters_max = 60;
-inline constexpr size_t header_name_bytes_max = 256;
-inline constexpr size_t header_value_characters_max = 4096;
-inline constexpr size_t secret_header_name_bytes_max = 64;
-
-/// Characters of a text in UTF-8.
-size_t count_characters(std::string_view text);
+/// Numbers that every JSON reader keeps.
+inline constexpr int64_t id_max = (int64_t{1} << 53) - 1;
 
 /// What a hook is beyond what every webhook is. Webhook::settings holds it as JSON.
 struct Hook {
@@ -55,35 +46,19 @@ enum class Layout : uint8_t {
   flat,  ///< As Webhook::settings and the native API's `settings` do: side by side.
 };
 
-/// Takes over what the JSON object `json` says of a hook: a member that is absent keeps its value,
-/// null brings the default back, `settings` and `trigger_when` are taken as a whole. Members that
-/// are none of a hook's are not looked at. `hook.incoming` is the caller's.
-/// @returns the first member that breaks a rule; `hook` is half changed then.
-std::optional<api::Problem> read_hook(std::string_view json, Layout layout, Hook& hook);
-
-/// The hook of a webhook that is stored. Where somebody gave the webhook another URL over the
-/// native API, that URL is the target.
+/// The hook of a webhook. Where somebody gave the webhook another URL over the native API, that URL
+/// is the target; where its one source is a pipeline's or a resource's, the hook is that one's if
+/// its templates allow it.
 Hook hook_of(const subscription::Webhook& webhook);
 
 /// Whether the stored webhook is an incoming hook's. Cheaper than hook_of.
 bool is_incoming(const subscription::Webhook& webhook);
 
-/// A hook's templates and conditions, compiled.
-struct CompiledHook {
-  std::optional<Template> target_url;  ///< There for an outgoing hook.
-  std::vector<std::pair<std::string, Template>> headers;
-  std::optional<Template> body;
-  Conditions conditions;
-};
-/// @param layout  how a Problem names members.
-std::variant<CompiledHook, api::Problem> compile(const Hook& hook, Layout layout);
-
 /// Checks the hook as a whole, and brings the webhook in line with it: settings, sources,
 /// destination, state. @returns what is wrong; `webhook` is half changed then.
 std::optional<api::Problem> apply(const Hook& hook, Layout layout, subscription::Webhook& webhook);
 
-/// What the events of the hook's pipeline or resource are called by: `pipeline/33`,
-/// `resource/application/44`. Empty if the hook names neither.
-std::string source_of(const Hook& hook);
+/// The sources that the settings alone would give the webhook; `*` if they name none.
+std::vector<std::string> own_sources(const subscription::Webhook& webhook);
 
 }  // namespace ringpost::dialect::devopness

@@ -1,5 +1,6 @@
 #include "dialect/devopness/hook_renderer.h"
 
+#include "dialect/devopness/compiled_hook.h"
 #include "dialect/devopness/hook.h"
 #include "dialect/devopness/hook_writer.h"
 #include "dialect/head.h"

@@ -1,5 +1,6 @@
 #include "dialect/devopness/hook_rule.h"
 
+#include "dialect/devopness/compiled_hook.h"
 #include "dialect/devopness/hook.h"
 #include "dialect/devopness/hook_writer.h"
 
@@ -32,7 +33,7 @@ class HookRule final : public EventRule {
 
   bool wants(const EventFacts& event) const override {
     // That an action was made is no change of its status.
-    if (!event.type().starts_with("action.") || event.type() == "action.created") return false;
+    if (!event.type().starts_with("action.") || event.type() == action_created) return false;
     json::Document& data = event.data();
     const json::Found status = data.find(status_path());
     if (status.kind != json::Kind::string) return false;

@@ -10,6 +10,12 @@ constexpr std::string_view deployment = "deployment";
 
 }  // namespace
 
+std::string list_of(std::span<const std::string_view> names) {
+  std::string text;
+  for (const std::string_view name : names) text.append(text.empty() ? "" : ", ").append(name);
+  return text;
+}
+
 EventSet event_bit(std::string_view name) {
   const auto found = std::ranges::find(event_names, name);
   if (found == event_names.end()) return 0;

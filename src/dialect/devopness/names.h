@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +27,12 @@ inline constexpr std::array<std::string_view, 13> resource_types{
 inline constexpr std::array<std::string_view, 5> event_names{"action.status_changed",
                                                              "action.queued", "action.started",
                                                              "action.completed", "action.failed"};
+
+/// That an action was made is no change of its status: no hook is sent for it.
+inline constexpr std::string_view action_created = "action.created";
+
+/// With commas, for people.
+std::string list_of(std::span<const std::string_view> names);
 
 using EventSet = uint8_t;
 

@@ -1,9 +1,8 @@
 #include "dialect/devopness/request_log.h"
 
 #include "api/logged_head.h"
-#include "api/webhook_fields.h"
+#include "dialect/attempt_id.h"
 #include "dialect/devopness/hook_writer.h"
-#include "dialect/renderer.h"
 
 #include <algorithm>
 #include <string>
@@ -16,9 +15,6 @@ using journal::OutcomeView;
 using json::Kind;
 using json::Path;
 using subscription::Webhook;
-
-/// The first attempt, and one after each entry of the longest schedule.
-constexpr uint32_t attempts_max = static_cast<uint32_t>(api::webhook_schedule_max) + 1;
 
 /// Writes what stands at `path` as it is, if it is of that kind; `otherwise` if not.
 void write_found(JsonWriter& json, json::Document& document, std::string_view path, Kind kind,
@@ -124,13 +120,11 @@ std::vector<HookRequest> requests_of(const Hook& hook, const std::vector<LoggedD
   return requests;
 }
 
-/// The number of an attempt is mixed into the last byte of its delivery's id; which number it was
-/// is found by trying all.
 std::optional<FoundRequest> find_request(api::Management& management, std::string_view organization,
                                          std::string_view dialect, const Ulid& id) {
-  for (uint32_t attempt = 1; attempt <= attempts_max; ++attempt) {
-    auto delivery = management.delivery(organization, attempt_id(id, attempt));
-    if (!delivery) continue;
+  return find_by_attempt(id, [&](const Ulid& of, uint32_t attempt) -> std::optional<FoundRequest> {
+    auto delivery = management.delivery(organization, of);
+    if (!delivery) return std::nullopt;
     const journal::EventView& event = delivery->event->view();
     for (uint32_t index = 0; index < event.webhook_count(); ++index) {
       const uint32_t number = event.webhook_number(index);
@@ -139,8 +133,8 @@ std::optional<FoundRequest> find_request(api::Management& management, std::strin
       if (webhook == nullptr || webhook->dialect != dialect) return std::nullopt;
       return FoundRequest{std::move(*delivery), webhook, attempt};
     }
-  }
-  return std::nullopt;
+    return std::nullopt;
+  });
 }
 
 std::optional<HookRequest> request_in(const Hook& hook, const FoundRequest& found) {

@@ -134,9 +134,16 @@ TEST_F(BitriseApi, SubscribesToTheTypesOfTheGroupsAndKeepsTheGroups) {
 
 TEST_F(BitriseApi, ReadsAUrlWithoutSchemeAsHttps) {
   EXPECT_EQ(stored(make(R"({"events":["all"],"url":"host.tld"})")).destination.url,
-            "https://host.tld/");
+            "https://host.tld");
   EXPECT_EQ(stored(make(R"({"events":["all"],"url":"host.tld:8443/in?a=1"})")).destination.url,
             "https://host.tld:8443/in?a=1");
+}
+
+TEST_F(BitriseApi, ShowsAUrlAsItWasSpelled) {
+  make(R"({"events":["all"],"url":"https://Host.TLD:443"})");
+  EXPECT_EQ(Json{call("GET", app_path).response.body}.text("/data/0/url"), "https://Host.TLD:443");
+  EXPECT_EQ(management_.stored.at(1).destination.host, "host.tld");
+  EXPECT_EQ(management_.stored.at(1).destination.target, "/");
 }
 
 TEST_F(BitriseApi, RefusesABodyWith400) {
@@ -254,16 +261,20 @@ TEST_F(BitriseApi, WantsEventsAndUrlOnUpdateAndChangesNothingOnARefusal) {
   EXPECT_EQ(stored(slug).events.size(), 2u);
 }
 
-TEST_F(BitriseApi, BringsABrokenWebhookBackByAnUpdateButNotADisabledOne) {
+// What a real 410 comes to is in tests/control and tests/e2e.
+TEST_F(BitriseApi, BringsBackByAnUpdateWhatTheEndpointStoppedButNotWhatAPersonDid) {
   const std::string slug = make();
-  stored(slug).state = subscription::WebhookState::broken;
-  stored(slug).state_reason = "gone";
-  call("PUT", app_path + "/" + slug, R"({"events":["all"],"url":"a.b"})");
-  EXPECT_TRUE(stored(slug).active());
-  EXPECT_EQ(stored(slug).state_reason, "");
-  stored(slug).state = subscription::WebhookState::disabled;
-  call("PUT", app_path + "/" + slug, R"({"events":["all"],"url":"a.b"})");
-  EXPECT_FALSE(stored(slug).active());
+  for (const char* method : {"PUT", "PATCH"}) {
+    stored(slug).state = subscription::WebhookState::disabled;
+    stored(slug).state_reason = "the endpoint answered 410 Gone";
+    call(method, app_path + "/" + slug, R"({"events":["all"],"url":"a.b"})");
+    EXPECT_TRUE(stored(slug).active()) << method;
+    EXPECT_EQ(stored(slug).state_reason, "");
+    stored(slug).state = subscription::WebhookState::disabled;
+    stored(slug).state_reason = "disabled over the API";
+    call(method, app_path + "/" + slug, R"({"events":["all"],"url":"a.b"})");
+    EXPECT_FALSE(stored(slug).active()) << method;
+  }
 }
 
 TEST_F(BitriseApi, AnswersADeleteWithTheItem) {

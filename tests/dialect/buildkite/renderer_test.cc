@@ -2,6 +2,7 @@
 // verifier takes.
 
 #include "../rendered.h"
+#include "dialect/attempt_id.h"
 #include "dialect/buildkite/settings.h"
 
 #include <gtest/gtest.h>

@@ -4,6 +4,7 @@
 
 #include "../fake_management.h"
 #include "base/json_writer.h"
+#include "dialect/attempt_id.h"
 #include "dialect/buildkite/events.h"
 #include "dialect/buildkite/settings.h"
 #include "dialect/dialect.h"
@@ -331,6 +332,25 @@ TEST_F(ServicesTest, RefusesDestinationsThatThePolicyDenies) {
   management_.denied_destination = "is a private address";
   EXPECT_EQ(errors(ask("POST", services,
                        R"({"provider":"webhook","settings":{"url":"https://10.0.0.1/"}})")),
+            (Errors{{"settings.url", "invalid"}}));
+}
+
+// So a client that compares what it said with what it is told sees no change.
+TEST_F(ServicesTest, ShowsTheUrlAsItWasSpelled) {
+  const auto response =
+      ask("POST", services, R"({"provider":"webhook","settings":{"url":"https://Example.org"}})");
+  Json made(response.body);
+  EXPECT_EQ(made.text("/settings/url"), "https://Example.org");
+  const std::string id = made.text("/id");
+  EXPECT_EQ(stored(id).destination.host, "example.org");
+  EXPECT_EQ(stored(id).destination.target, "/");
+  // Another spelling of the same place is no new destination, which the policy would have to see.
+  management_.denied_destination = "is a private address";
+  Json changed(
+      ask("PATCH", services + "/" + id, R"({"settings":{"url":"https://EXAMPLE.org/"}})").body);
+  EXPECT_EQ(changed.text("/settings/url"), "https://EXAMPLE.org/");
+  EXPECT_EQ(errors(ask("PATCH", services + "/" + id,
+                       R"({"settings":{"url":"https://example.org/other"}})")),
             (Errors{{"settings.url", "invalid"}}));
 }
 

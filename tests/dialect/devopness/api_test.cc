@@ -1,4 +1,5 @@
 #include "../fake_management.h"
+#include "dialect/attempt_id.h"
 #include "dialect/devopness/request_log.h"
 #include "hooks.h"
 
@@ -167,6 +168,26 @@ TEST_F(ApiTest, UpdatesWhatIsGivenAndKeepsTheRest) {
   EXPECT_EQ(request("PUT", "/hooks/incoming/" + id, R"({"id":")" + id + R"(","name":"n"})")
                 .response.status,
             404);
+}
+
+// What is absent keeps its value, inside settings too; null clears.
+TEST_F(ApiTest, UpdatesOneSettingAndKeepsTheOther) {
+  const std::string path = "/hooks/outgoing/" + make();
+  const auto put = [&](const std::string& settings) {
+    const Answer done = request("PUT", path,
+                                R"({"id":")" + path.substr(path.rfind('/') + 1) +
+                                    R"(","name":"n","settings":)" + settings + "}");
+    EXPECT_EQ(done.response.status, 204) << done.response.body;
+    return request("GET", path);
+  };
+  Answer shown = put(R"({"request_body":{"text":"{{ action.status }}"}})");
+  EXPECT_EQ(value(shown, "settings.request_headers.0.name"), "Authorization");
+  EXPECT_EQ(value(shown, "settings.request_body"), R"({"text":"{{ action.status }}"})");
+  shown = put(R"({"request_headers":null})");
+  EXPECT_EQ(value(shown, "settings.request_headers"), "[]");
+  EXPECT_EQ(value(shown, "settings.request_body"), R"({"text":"{{ action.status }}"})");
+  EXPECT_EQ(value(put("{}"), "settings.request_body"), R"({"text":"{{ action.status }}"})");
+  EXPECT_EQ(value(put("null"), "settings"), "");
 }
 
 TEST_F(ApiTest, TurnsAnIncomingHookOffAndOn) {

@@ -183,7 +183,7 @@ TEST(Hook, LimitsTheExpansionsOfTheWholeHook) {
   EXPECT_EQ(refused(body(64)), "settings.request_body");
 }
 
-TEST(Hook, KeepsWhatIsAbsentAndTakesSettingsAsAWhole) {
+TEST(Hook, KeepsWhatIsAbsentAlsoInsideSettings) {
   auto webhook = webhook_of(note_hook);
   Hook hook = hook_of(webhook);
   ASSERT_FALSE(read_hook(R"({"name":"other"})", Layout::api, hook));
@@ -193,7 +193,7 @@ TEST(Hook, KeepsWhatIsAbsentAndTakesSettingsAsAWhole) {
   ASSERT_FALSE(
       read_hook(R"({"settings":{"request_body":"x"},"action_type":null,"project_id":null})",
                 Layout::api, hook));
-  EXPECT_TRUE(hook.request_headers.empty());
+  EXPECT_EQ(hook.request_headers.size(), 1u);
   EXPECT_EQ(hook.request_body, "\"x\"");
   EXPECT_EQ(hook.action_type, "");
   EXPECT_EQ(hook.project_id, 0);
@@ -292,6 +292,68 @@ TEST(HookSettings, MakeEveryKindOfHook) {
             "(taken)");
   EXPECT_FALSE(incoming.active());
   EXPECT_FALSE(hook_of(incoming).takes_calls);
+}
+
+TEST(HookSettings, TakeWhoseTheHookIsFromItsOneSource) {
+  const auto made = [](const std::string& source, const std::string& settings = "{}") {
+    auto webhook = native_webhook();
+    webhook.sources = {source};
+    EXPECT_EQ(read_native(settings, webhook), "(taken)") << source;
+    EXPECT_EQ(webhook.sources, std::vector<std::string>{source});
+    return webhook;
+  };
+  EXPECT_EQ(dialect().groups(made("pipeline/33")), std::vector<std::string>{"pipeline/33"});
+  const Hook resource = hook_of(made("resource/application/44"));
+  EXPECT_FALSE(resource.pipeline_id);
+  EXPECT_EQ(resource.resource_type, "application");
+  EXPECT_EQ(resource.resource_id, 44);
+  EXPECT_FALSE(hook_of(made("pipeline/*")).pipeline_id);
+  EXPECT_FALSE(hook_of(made("scheduler")).pipeline_id);
+  EXPECT_EQ(hook_of(made("pipeline/33", R"({"type":"in"})")).pipeline_id, 33);
+  EXPECT_EQ(hook_of(made("pipeline/33", R"({"pipeline_id":33})")).pipeline_id, 33);
+  EXPECT_EQ(hook_of(made("pipeline/33", R"({"resource_type":"server"})")).resource_type, "server");
+  // The sources can be changed without the settings.
+  auto webhook = made("pipeline/33");
+  webhook.sources = {"pipeline/44"};
+  EXPECT_EQ(hook_of(webhook).pipeline_id, 44);
+  EXPECT_EQ(read_native(R"({"request_body":{}})", webhook), "(taken)");
+  EXPECT_EQ(webhook.sources, std::vector<std::string>{"pipeline/44"});
+  webhook.sources = {"resource/server/7"};
+  EXPECT_EQ(dialect().groups(webhook), std::vector<std::string>{});
+  EXPECT_EQ(read_native(R"({"request_body":"{{ server.name }}"})", webhook), "(taken)");
+  webhook.sources = {"resource/daemon/7"};
+  EXPECT_EQ(hook_of(webhook).resource_type, "server") << "the template has to go on";
+  webhook.sources = {"pipeline/44", "pipeline/45"};
+  EXPECT_EQ(read_native(R"({"request_body":null})", webhook), "(taken)");
+  EXPECT_EQ(webhook.sources.size(), 2u);
+}
+
+TEST(HookSettings, MoveAHookButDoNotContradictTheSourcesBesideThem) {
+  const auto changed = [](std::vector<std::string> sources, const std::string& settings) {
+    auto webhook = native_webhook();
+    EXPECT_EQ(read_native(R"({"pipeline_id":33})", webhook), "(taken)");
+    if (!sources.empty()) webhook.sources = std::move(sources);
+    const std::string member = read_native(settings, webhook);
+    return member == "(taken)" ? webhook.sources.front() : member;
+  };
+  EXPECT_EQ(changed({}, R"({"pipeline_id":44})"), "pipeline/44");
+  EXPECT_EQ(changed({"pipeline/44"}, R"({"pipeline_id":44})"), "pipeline/44");
+  EXPECT_EQ(changed({"pipeline/55"}, R"({"pipeline_id":44})"), "sources");
+  EXPECT_EQ(changed({"resource/server/7"}, R"({"resource_type":"daemon"})"), "sources");
+  auto webhook = native_webhook();
+  webhook.sources = {"pipeline/44"};
+  EXPECT_EQ(read_native(R"({"pipeline_id":33})", webhook), "sources");
+  webhook = native_webhook();
+  webhook.sources = {"pipeline/33", "scheduler"};
+  EXPECT_EQ(read_native(R"({"pipeline_id":33})", webhook), "sources");
+}
+
+TEST(HookSettings, LeaveTheUrlAsItIsSpelled) {
+  auto webhook = native_webhook();
+  webhook.destination.url = "https://A.Example/x";
+  EXPECT_EQ(read_native("{}", webhook), "(taken)");
+  EXPECT_EQ(webhook.destination.url, "https://A.Example/x");
+  EXPECT_EQ(hook_of(webhook).target_url, "https://a.example/x");
 }
 
 TEST(HookSettings, AreRefusedWithTheirMember) {

@@ -2,6 +2,7 @@
 
 #include "dialect/devopness/devopness.h"
 #include "dialect/devopness/hook.h"
+#include "dialect/devopness/hook_reader.h"
 #include "dialect/dialect.h"
 #include "subscription/webhook.h"
 

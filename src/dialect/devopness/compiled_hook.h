@@ -1,0 +1,26 @@
+#pragma once
+
+#include "api/problem.h"
+#include "dialect/devopness/conditions.h"
+#include "dialect/devopness/hook.h"
+#include "dialect/devopness/template.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace ringpost::dialect::devopness {
+
+/// A hook's templates and conditions, compiled.
+struct CompiledHook {
+  std::optional<Template> target_url;  ///< There for an outgoing hook.
+  std::vector<std::pair<std::string, Template>> headers;
+  std::optional<Template> body;
+  Conditions conditions;
+};
+/// @param layout  how a Problem names members.
+std::variant<CompiledHook, api::Problem> compile(const Hook& hook, Layout layout);
+
+}  // namespace ringpost::dialect::devopness
