@@ -13,7 +13,7 @@ bool BodyBudget::fits(const Share& share, uint64_t bytes) const {
   const uint64_t more = bytes - share.bytes;
   if (used_ + more > options_.bytes_max) return false;
   const uint64_t unvouched_max = options_.bytes_max / 4;
-  return share.vouched || more <= unvouched_max - unvouched_;
+  return share.vouched || unvouched_ + more <= unvouched_max;
 }
 
 bool BodyBudget::grow(Share& share, uint64_t bytes) {
