@@ -111,18 +111,9 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
   return options;
 }
 
-void log_finding(const journal::Finding& finding) {
-  using Kind = journal::Finding::Kind;
-  const std::string text =
-      finding.path + ", offset " + std::to_string(finding.offset) + ": " + finding.text;
-  const bool harmless = finding.kind == Kind::torn_tail || finding.kind == Kind::note;
-  harmless ? log_info(text) : log_warning(text);
-}
-
 void log_start(const shard::StartReport& report, const shard::Relay& relay,
                const std::string& features) {
   log_info("ringpost " + std::string(version) + ", " + features);
-  for (const journal::Finding& finding : report.findings) log_finding(finding);
   log_info("journals read: " + std::to_string(report.recovery.events) + " events, " +
            std::to_string(report.recovery.outcomes) + " outcomes, " +
            std::to_string(report.pending_deliveries) + " deliveries pending, " +

@@ -51,7 +51,6 @@ struct RelayOptions {
 /// What a start found, for the log and for people.
 struct StartReport {
   journal::RecoveryReport recovery;
-  std::vector<journal::Finding> findings;
   uint64_t pending_deliveries = 0;
   std::optional<std::string> admin_token;  ///< Only on the first start.
 };
@@ -117,6 +116,7 @@ class Relay {
   std::vector<std::optional<journal::PreparedSegment>> first_segments_;
   std::vector<std::vector<delivery::PendingDelivery>> pending_;
   StartReport report_;
+  std::string last_finding_;  ///< Of recovery: what ends it is told right before.
 };
 
 }  // namespace ringpost::shard
