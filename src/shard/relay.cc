@@ -116,7 +116,7 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
   if (!relay->identify(problem)) return nullptr;
   // Before recovery reads the store: the token has to be in the table before a request carries it.
   bool kept = true;
-  auto token =
+  const auto token =
       control::mint_admin_token(store, wall_now, relay->random_, [&](const std::string& text) {
         kept = !options.keep_admin_token || options.keep_admin_token(text);
         return kept;
@@ -127,7 +127,6 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
              : "the admin token cannot be written to " + options.data_dir;
     return nullptr;
   }
-  relay->report_.admin_token = std::move(*token);
   if (!relay->recover(wall_now, now, problem)) return nullptr;
   relay->distribute_pending();
   return relay;

@@ -179,6 +179,30 @@ class Configuration(ProcessTest):
                              f"@{data / 'admin.token'}")[0], 0)
         self.assertEqual(relay.stop(), 0)
 
+    def test_a_first_start_that_fails_tells_nobody_of_token_and_key_so_the_next_does(self):
+        data = self.place.path / "data"
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            for _ in range(2):
+                code, said = run("serve", "--data-dir", data, "--listen", address)
+                self.assertEqual((code, "admin.token" in said), (1, False), said)
+        with open("/dev/full", "w", encoding="ascii") as full:  # Nobody reads it: not told either.
+            deaf = subprocess.Popen([harness.RINGPOST, "serve", "--data-dir", data, "--listen",
+                                     f"unix:{self.place.path}/socket"], stdout=full,
+                                    stderr=subprocess.PIPE, text=True)
+            while "journals read" not in (line := deaf.stderr.readline()):
+                self.assertNotEqual(line, "", "it ended")
+            time.sleep(0.2)
+            deaf.terminate()
+            deaf.communicate(timeout=20)
+        for told in (True, False):
+            relay = self.place.relay()
+            relay.read(0.2)
+            said = "\n".join(relay.lines)
+            self.assertEqual(f"the admin token is in {data}/admin.token" in said, told, said)
+            self.assertEqual(f"the new key in {data}.key: keep a copy apart" in said, told, said)
+            relay.kill()
+
     def test_a_refusal_in_the_middle_of_a_large_request_is_told(self):
         relay = self.place.relay()
         file = self.place.path / "events.ndjson"
