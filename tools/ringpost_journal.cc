@@ -2,6 +2,7 @@
 
 #include "base/json_writer.h"
 #include "cli/manual.h"
+#include "cli/output.h"
 #include "io/posix_disk.h"
 #include "journal/format.h"
 #include "journal/recovery.h"
@@ -322,7 +323,7 @@ int run(int argument_count, char** arguments) {
 
 int main(int argument_count, char** arguments) {
   try {
-    return run(argument_count, arguments);
+    return cli::finish_output("ringpost-journal", run(argument_count, arguments), exit_failed);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "ringpost-journal: %s\n", error.what());
     return exit_failed;

@@ -146,7 +146,13 @@ void announce(const Config& config, const std::vector<SharedListener>& listeners
                 key_file_path(config).c_str(), config.data_dir.c_str());
   }
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-  if (told || !written) return;
+  if (!written) {
+    std::clearerr(stdout);  // The relay runs all the same, and will have stopped in order.
+    return log_warning(
+        "standard output cannot be written: the lines on how to reach this relay are "
+        "lost");
+  }
+  if (told) return;
   if (!store.set_meta(announced_name, "1")) {
     log_warning("the next start tells of token and key again: " +
                 std::string(store.last_problem()));
