@@ -2,6 +2,7 @@
 
 #include "base/json_writer.h"
 #include "cli/manual.h"
+#include "cli/output.h"
 #include "io/posix_disk.h"
 #include "journal/format.h"
 #include "journal/recovery.h"
@@ -53,17 +54,13 @@ class Visitor : public journal::RecoveryVisitor {
     if (is_bad(finding.kind)) ++bad_;
     report(finding);
   }
+  /// Findings that are no torn tail and no note.
   uint64_t bad() const { return bad_; }
 
  protected:
   /// A line for people: what, where, how to mend.
   virtual void report(const journal::Finding& finding) {
-    std::string line = std::string(name(finding.kind)) + ": " + finding.path;
-    if (finding.bytes > 0) {
-      line += " at offset " + std::to_string(finding.offset) + " (" +
-              std::to_string(finding.bytes) + " bytes)";
-    }
-    print_line(line + ": " + finding.text);
+    print_line(std::string(name(finding.kind)) + ": " + describe(finding));
   }
 
  private:
@@ -252,7 +249,12 @@ int verify(const std::string& data_directory) {
     std::printf("damaged: %llu findings\n", static_cast<unsigned long long>(visitor.bad()));
     return exit_damaged;
   }
-  std::printf("sound: %llu segments, %llu events, %llu outcomes\n",
+  const std::string verdict =
+      report->torn_tails == 0 ? "sound"
+      : report->torn_tails == 1
+          ? "sound but for 1 torn tail"
+          : "sound but for " + std::to_string(report->torn_tails) + " torn tails";
+  std::printf("%s: %llu segments, %llu events, %llu outcomes\n", verdict.c_str(),
               static_cast<unsigned long long>(report->segments),
               static_cast<unsigned long long>(report->events),
               static_cast<unsigned long long>(report->outcomes));
@@ -294,8 +296,14 @@ int run(int argument_count, char** arguments) {
       add("verify", "Check every checksum; name segment and offset of damage");
   add("stats", "Count records by journal");
   app.footer(
-      "Exit codes: 0 all is sound; 1 damage was found; 2 the journals could not be read, or wrong "
-      "usage.");
+      "A torn tail is a newest segment that is unfinished or damaged at the end, which cannot be "
+      "told\n"
+      "apart: usually a write that a crash cut short, and no damage.\n"
+      "\n"
+      "Exit codes: 0 no damage, perhaps torn tails; 1 damage was found; 2 the journals could not "
+      "be "
+      "read,\n"
+      "or wrong usage.");
   if (const auto done = ringpost::cli::write_manual(
           app, argument_count, arguments,
           {.version = std::string("ringpost ") + version, .see_also = {"ringpost"}})) {
@@ -315,7 +323,7 @@ int run(int argument_count, char** arguments) {
 
 int main(int argument_count, char** arguments) {
   try {
-    return run(argument_count, arguments);
+    return cli::finish_output("ringpost-journal", run(argument_count, arguments), exit_failed);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "ringpost-journal: %s\n", error.what());
     return exit_failed;

@@ -15,8 +15,8 @@ enum class Errc : uint8_t {
   timed_out,            ///< A deadline passed.
   cancelled,            ///< We took the operation back.
   overloaded,           ///< A limit of ours is reached; try again later.
-  malformed,            ///< Bytes from outside break the rules of their format.
-  too_large,            ///< Within the format's rules, beyond a limit of ours.
+  malformed,            ///< Bytes from outside break the rules of their format; see BadAnswer.
+  too_large,            ///< Within the format's rules, beyond a limit of ours; see BadAnswer.
   out_of_space,         ///< The disk, or a reserve on it, is full.
   corrupt,              ///< Stored bytes fail their checksum.
   io_failed,            ///< The disk or a system call failed; `detail` is errno.
@@ -44,6 +44,39 @@ enum class Unrenderable : int32_t {
   data_object,       ///< The event's data is no JSON object.
   head_bytes,        ///< The headers would be too large.
   sends_nothing,     ///< The webhook takes calls and has nowhere to send to.
+};
+
+/// What is wrong with a receiver's answer: the `detail` of Errc::malformed and Errc::too_large
+/// where an answer was read. Journals keep the numbers: new ones go to the end.
+enum class BadAnswer : int32_t {
+  binary = 1,         ///< The first byte is a control byte: TLS, for example.
+  status_line_bytes,  ///< The status line is too long.
+  header_line_bytes,  ///< A header line is too long.
+  header_count,       ///< Too many header lines.
+  header_bytes,       ///< The headers together are too large.
+  bare_line_feed,     ///< A line ends with LF alone.
+  control_byte,       ///< A line holds a control byte.
+  leading_space,      ///< A line begins with white space.
+  no_status_line,     ///< An empty line stands in its place.
+  http_version,       ///< The first line does not begin with HTTP/1.1 or HTTP/1.0.
+  status_digits,      ///< The status is not three digits.
+  status_range,       ///< The status is not 100 to 599.
+  header_form,        ///< A header line is not a name, a colon and a value.
+  framing_tab,        ///< A header that delimits the body holds a tab.
+  length_twice,       ///< More than one Content-Length.
+  length_form,        ///< Content-Length is not one decimal number.
+  coding_twice,       ///< More than one Transfer-Encoding.
+  coding_unknown,     ///< A Transfer-Encoding other than chunked.
+  coding_http_1_0,    ///< A Transfer-Encoding in HTTP/1.0.
+  length_and_coding,  ///< Content-Length and Transfer-Encoding.
+  upgrade,            ///< 101, which nobody asked for.
+  interim_body,       ///< A 1xx answer announces a body.
+  interim_count,      ///< Too many 1xx answers.
+  chunk_size,         ///< A chunk's size is not 1 to 16 hexadecimal digits.
+  chunk_extension,    ///< Chunk extensions are malformed or too long.
+  chunk_end,          ///< A chunk does not end where its size says.
+  trailer,            ///< The trailer is malformed, or has a field that belongs in the head.
+  trailer_bytes,      ///< The trailer is too large.
 };
 
 /// Who failed: whom a log line blames.

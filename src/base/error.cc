@@ -97,6 +97,49 @@ std::string_view describe(Unrenderable reason) {
   return "for a reason that this version does not know";  // The number may come from a file.
 }
 
+std::string_view describe(BadAnswer reason) {
+  switch (reason) {
+    case BadAnswer::binary: return "the answer is not HTTP (TLS, where http was asked for?)";
+    case BadAnswer::status_line_bytes: return "the answer's status line is too long";
+    case BadAnswer::header_line_bytes: return "a header line of the answer is too long";
+    case BadAnswer::header_count: return "the answer has too many header lines";
+    case BadAnswer::header_bytes: return "the answer's headers together are too large";
+    case BadAnswer::bare_line_feed:
+      return "a line of the answer's head ends with LF alone; it has to be CR LF";
+    case BadAnswer::control_byte: return "a line of the answer's head holds a control byte";
+    case BadAnswer::leading_space: return "a line of the answer's head begins with white space";
+    case BadAnswer::no_status_line:
+      return "the answer has an empty line where its status line should be";
+    case BadAnswer::http_version: return "the answer does not begin with HTTP/1.1 or HTTP/1.0";
+    case BadAnswer::status_digits: return "the answer's status is not three digits";
+    case BadAnswer::status_range: return "the answer's status is not 100 to 599";
+    case BadAnswer::header_form:
+      return "a header line of the answer is not a name, a colon and a value";
+    case BadAnswer::framing_tab: return "a header of the answer that delimits its body holds a tab";
+    case BadAnswer::length_twice: return "the answer has more than one Content-Length";
+    case BadAnswer::length_form: return "the answer's Content-Length is not one decimal number";
+    case BadAnswer::coding_twice: return "the answer has more than one Transfer-Encoding";
+    case BadAnswer::coding_unknown:
+      return "the answer's Transfer-Encoding is not chunked, the only one understood";
+    case BadAnswer::coding_http_1_0: return "the answer is HTTP/1.0 with a Transfer-Encoding";
+    case BadAnswer::length_and_coding:
+      return "the answer has both Content-Length and Transfer-Encoding";
+    case BadAnswer::upgrade: return "the answer is 101, an upgrade that nobody asked for";
+    case BadAnswer::interim_body: return "an interim answer (1xx) announces a body";
+    case BadAnswer::interim_count: return "there are too many interim answers (1xx)";
+    case BadAnswer::chunk_size:
+      return "a chunk size in the answer's body is not 1 to 16 hexadecimal digits";
+    case BadAnswer::chunk_extension:
+      return "chunk extensions in the answer's body are malformed or too long";
+    case BadAnswer::chunk_end:
+      return "a chunk of the answer's body does not end with CR LF where its size says";
+    case BadAnswer::trailer:
+      return "the answer's trailer is malformed or holds a field that belongs in the head";
+    case BadAnswer::trailer_bytes: return "the answer's trailer is too large";
+  }
+  return "for a reason that this version does not know";  // The number may come from a file.
+}
+
 }  // namespace
 
 std::string describe(const Error& error) {
@@ -109,6 +152,9 @@ std::string describe(const Error& error) {
     case Errc::origin_refused: return text + " (" + std::to_string(error.detail) + ")";
     case Errc::not_renderable:
       return text + ": " + std::string{describe(static_cast<Unrenderable>(error.detail))};
+    case Errc::malformed:
+    case Errc::too_large:
+      return text + ": " + std::string{describe(static_cast<BadAnswer>(error.detail))};
     case Errc::tls_failed:
     case Errc::certificate_invalid: return text + " (reason " + std::to_string(error.detail) + ")";
     default: break;

@@ -43,6 +43,12 @@ struct Session {
   std::optional<Answer> call(std::string_view method, const std::string& target,
                              std::string_view body = {},
                              std::string_view content_type = "application/json");
+  /// The two halves of `call`, for a command that looks at a refusal first. `exchange` returns any
+  /// answer, or prints why there is none. `accept` prints as `call` does.
+  /// @returns accept: whether it is a success.  @param lines_before  as of explain_refusal.
+  std::optional<Answer> exchange(std::string_view method, const std::string& target,
+                                 std::string_view body, std::string_view content_type);
+  bool accept(const Answer& answer, std::string_view target, uint64_t lines_before = 0);
   /// Which part of a list: from the cursor of an earlier answer on, or from its beginning.
   struct Range {
     uint32_t limit = std::numeric_limits<uint32_t>::max();
@@ -58,7 +64,6 @@ struct Session {
 
  private:
   Client* connect();
-  bool accept(const Answer& answer, std::string_view target);
 
   std::unique_ptr<Client> client_;
   int failure_code_ = 0;

@@ -30,9 +30,13 @@ std::string hint_for(const Answer& answer, std::string_view target, bool from_re
       return std::string{list} + " shows those that this token may see";
     }
     case 429:
-      return answer.retry_after.empty()
-                 ? "wait a little and try again"
-                 : "try again in " + shown(answer.retry_after.substr(0, 20)) + " s";
+    case 503:
+    case 507:
+      if (!answer.retry_after.empty()) {
+        return "try again in " + shown(answer.retry_after.substr(0, 20)) + " s";
+      }
+      if (answer.status == 429) return "wait a little and try again";
+      break;
     default: break;
   }
   if (!from_relay) return "is that the URL of a relay that serves its API? (RINGPOST_URL)";
@@ -40,7 +44,7 @@ std::string hint_for(const Answer& answer, std::string_view target, bool from_re
 }
 
 /// The problem's own words, with its place; empty if the body is no problem (RFC 9457).
-std::string detail_of(const Answer& answer, std::string_view target) {
+std::string detail_of(const Answer& answer, std::string_view target, uint64_t lines_before) {
   simdjson::dom::parser parser;
   simdjson::dom::element problem;
   if (parser.parse(answer.body).get(problem) != simdjson::SUCCESS || !problem.is_object()) {
@@ -49,13 +53,15 @@ std::string detail_of(const Answer& answer, std::string_view target) {
   std::string text = text_of(problem, "/detail");
   if (text.empty()) text = text_of(problem, "/title");
   if (text.empty()) return {};
-  const std::string line = text_of(problem, "/line");
   const std::string member = text_of(problem, "/member");
   // An event's members stand in the event, not in options.
   const std::string_view option =
       target.starts_with("/v1/events") ? std::string_view{} : option_of_member(member);
   if (!member.empty()) text = "\"" + member + "\": " + text;
-  if (!line.empty()) text = "line " + line + ": " + text;
+  uint64_t line = 0;
+  if (problem["line"].get(line) == simdjson::SUCCESS) {
+    text = "line " + std::to_string(lines_before + line) + ": " + text;
+  }
   if (!option.empty()) text.append(" (").append(option).append(")");
   return text;
 }
@@ -83,8 +89,8 @@ std::string list_errors(const Answer& answer) {
 
 }  // namespace
 
-std::string explain_refusal(const Answer& answer, std::string_view target) {
-  std::string text = detail_of(answer, target);
+std::string explain_refusal(const Answer& answer, std::string_view target, uint64_t lines_before) {
+  std::string text = detail_of(answer, target, lines_before);
   const bool from_relay = !text.empty();
   if (!from_relay) text = shown(std::string_view{answer.body}.substr(0, foreign_bytes_shown_max));
   std::string line = "the relay answered " + std::to_string(answer.status);

@@ -2,6 +2,7 @@
 
 #include "cli/client.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,9 @@ namespace ringpost::cli {
 ///
 /// @param answer  of a status that is no success, whoever it came from: it need not be a relay.
 /// @param target  what was asked for, as in the request line.
-std::string explain_refusal(const Answer& answer, std::string_view target);
+/// @param lines_before  of the input, before those that the request carried: a line that the answer
+///                      names is one of the input then.
+std::string explain_refusal(const Answer& answer, std::string_view target,
+                            uint64_t lines_before = 0);
 
 }  // namespace ringpost::cli

@@ -1,8 +1,13 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
+#include "cli/refusal.h"
 #include "cli/text.h"
+#include "http/syntax.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 namespace ringpost::cli {
 namespace {
@@ -16,25 +21,87 @@ struct SendOptions {
   std::string source;
   std::string data;  ///< JSON, or @file, or @- for standard input.
   std::string id;
-  uint32_t batch = 1000;  ///< Lines in one request.
+  uint32_t batch = 1000;  ///< Events in one request.
+  std::string wait = "5m";
 };
 
-struct Totals {
-  uint64_t accepted = 0;
-  uint64_t duplicates = 0;
+/// What one request carries.
+struct Batch {
+  const char* content_type;
+  std::string_view body;
+  uint64_t lines_before = 0;  ///< Of the input.
 };
 
-/// Posts one body. @returns false after printing why it failed.
-bool post(Session& session, const char* content_type, std::string_view body, Totals& totals) {
-  const auto answer = session.call("POST", "/v1/events", body, content_type);
+/// When the relay wants to be asked again; nothing if that would not help. A relay whose storage
+/// has failed needs a person, and may have stored what it refused.
+std::optional<std::chrono::seconds> pause_of(const Answer& answer) {
+  if (answer.status != 429 && answer.status != 503 && answer.status != 507) return std::nullopt;
+  const auto seconds = http::parse_decimal(answer.retry_after);
+  simdjson::dom::parser parser;
+  simdjson::dom::element problem;
+  if (!seconds || !parse_answer(answer, parser, problem)) return std::nullopt;
+  if (raw_text_of(problem, "/type") == "urn:ringpost:storage-failed") return std::nullopt;
+  return std::chrono::seconds{std::clamp<uint64_t>(*seconds, 1, 1'000'000)};
+}
+
+class Sender {
+ public:
+  Sender(Session& session, std::chrono::milliseconds wait_max)
+      : session_(session), wait_max_(wait_max) {}
+
+  /// @returns false after printing why it failed.
+  bool post(const Batch& batch);
+  /// Sends NDJSON in batches. Each is all or nothing; earlier ones stay accepted.
+  bool post_lines(std::string_view text, size_t batch_events_max);
+
+  uint64_t accepted() const { return accepted_; }
+  uint64_t duplicates() const { return duplicates_; }
+
+ private:
+  std::optional<Answer> ask(const Batch& batch);
+
+  Session& session_;
+  const std::chrono::milliseconds wait_max_;
+  uint64_t accepted_ = 0;
+  uint64_t duplicates_ = 0;
+};
+
+/// Asks until the relay takes or refuses the batch, or has let it wait for too long. An interrupt
+/// ends the process, as anywhere else.
+std::optional<Answer> Sender::ask(const Batch& batch) {
+  constexpr const char* target = "/v1/events";
+  auto left = wait_max_;
+  while (true) {
+    auto answer = session_.exchange("POST", target, batch.body, batch.content_type);
+    if (!answer) return std::nullopt;
+    const auto pause = pause_of(*answer);
+    if (!pause || *pause > left) {
+      if (session_.accept(*answer, target, batch.lines_before)) return answer;
+      return std::nullopt;
+    }
+    std::fprintf(stderr, "ringpost: %s; going on by itself then, %s accepted so far\n",
+                 explain_refusal(*answer, target, batch.lines_before).c_str(),
+                 grouped(accepted_).c_str());
+    std::this_thread::sleep_for(*pause);
+    left -= *pause;
+  }
+}
+
+bool Sender::post(const Batch& batch) {
+  const auto answer = ask(batch);
   if (!answer) return false;
   simdjson::dom::parser parser;
   simdjson::dom::element result;
   uint64_t count = 0;
   if (!parse_answer(*answer, parser, result)) return true;
-  if (result["accepted"].get(count) == simdjson::SUCCESS) totals.accepted += count;
-  if (result["duplicates"].get(count) == simdjson::SUCCESS) totals.duplicates += count;
+  if (result["accepted"].get(count) == simdjson::SUCCESS) accepted_ += count;
+  if (result["duplicates"].get(count) == simdjson::SUCCESS) duplicates_ += count;
   return true;
+}
+
+/// As the relay sees it: it skips blank lines.
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
 /// One JSON value, or one per line?
@@ -44,24 +111,24 @@ bool is_one_document(const std::string& text) {
   return parser.parse(text).get(document) == simdjson::SUCCESS;
 }
 
-/// Sends NDJSON in batches. Each batch is all or nothing; earlier ones stay accepted.
-bool send_lines(Session& session, std::string_view text, size_t batch_events_max, Totals& totals) {
+bool Sender::post_lines(std::string_view text, size_t batch_events_max) {
   uint64_t lines_done = 0;
   while (!text.empty()) {
     size_t size = 0;
     size_t lines = 0;
-    while (size < text.size() && lines < batch_events_max) {
+    size_t events = 0;
+    while (size < text.size() && events < batch_events_max) {
       const size_t end = text.find('\n', size);
       const size_t next = end == std::string_view::npos ? text.size() : end + 1;
       if (size > 0 && next > batch_bytes_max) break;
+      events += is_blank(text.substr(size, next - size)) ? 0 : 1;
       size = next;
       ++lines;
     }
-    if (!post(session, "application/x-ndjson", text.substr(0, size), totals)) {
+    if (events > 0 && !post({"application/x-ndjson", text.substr(0, size), lines_done})) {
       if (lines_done > 0) {
         std::fprintf(stderr,
-                     "ringpost: the batch that begins after line %s was refused; the lines before "
-                     "it were accepted\n",
+                     "ringpost: nothing after line %s was accepted; the lines up to it were\n",
                      grouped(lines_done).c_str());
       }
       return false;
@@ -94,24 +161,39 @@ int send(Session& session, const SendOptions& options) {
   if (described && (options.source.empty() || !options.file.empty())) {
     return report_usage({"--type goes with --source and --data, and without a file"});
   }
+  const auto wait = parse_span(options.wait);
+  if (!wait) return report_usage({"--wait " + shown(options.wait) + " is not " + span_forms});
   const auto input = described ? event_from_options(options)
                                : read_file(options.file.empty() ? "-" : options.file);
   if (const auto* problem = std::get_if<UsageProblem>(&input)) return report_usage(*problem);
   const auto& text = std::get<std::string>(input);
-  Totals totals;
-  const bool done = described || is_one_document(text)
-                        ? post(session, "application/json", text, totals)
-                        : send_lines(session, text, options.batch, totals);
+  if (is_blank(text)) {
+    const bool standard_input = options.file.empty() || options.file == "-";
+    std::fprintf(stderr, "ringpost: there is nothing to send: %s holds no event\n",
+                 standard_input ? "standard input" : shown(options.file).c_str());
+    return exit_refused;
+  }
+  Sender sender(session, *wait);
+  const bool done = described || is_one_document(text) ? sender.post({"application/json", text})
+                                                       : sender.post_lines(text, options.batch);
   if (!done) return session.failure_code();
   if (session.json) return 0;
-  std::printf("accepted %s", grouped(totals.accepted).c_str());
-  if (totals.duplicates > 0) std::printf(", duplicates %s", grouped(totals.duplicates).c_str());
+  std::printf("accepted %s", grouped(sender.accepted()).c_str());
+  if (sender.duplicates() > 0) {
+    std::printf(", duplicates %s", grouped(sender.duplicates()).c_str());
+  }
   std::printf("\n");
   return 0;
 }
 
 constexpr const char* notes =
     "Events with an id can be sent again at any time: the relay knows them for a day.\n"
+    "\n"
+    "Blank lines are skipped. Input that holds nothing else is not sent: exit code 1.\n"
+    "\n"
+    "A relay that has too much to do (429, 503 or 507 with Retry-After) is asked again when it "
+    "says, "
+    "which is told on standard error.\n"
     "\n"
     "  ringpost send --type build/finished --source app/c0ffee --data '{\"build_number\":128}'\n"
     "  ringpost send events.ndjson\n"
@@ -135,9 +217,14 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
       ->type_name("ID");
   command
       ->add_option("--batch", options->batch,
-                   "Lines of NDJSON in one request; each is all or nothing")
+                   "Events of NDJSON in one request; each is all or nothing")
       ->type_name("COUNT")
       ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  command
+      ->add_option("--wait", options->wait,
+                   "How long a request may wait for a relay that asks to come back later; 0: not")
+      ->type_name("SPAN")
       ->capture_default_str();
   add_session_options(*command, session);
   add_notes(*command, notes);

@@ -98,6 +98,13 @@ Client* Session::connect() {
 
 std::optional<Answer> Session::call(std::string_view method, const std::string& target,
                                     std::string_view body, std::string_view content_type) {
+  auto answer = exchange(method, target, body, content_type);
+  if (!answer || !accept(*answer, target)) return std::nullopt;
+  return answer;
+}
+
+std::optional<Answer> Session::exchange(std::string_view method, const std::string& target,
+                                        std::string_view body, std::string_view content_type) {
   Client* connected = connect();
   if (connected == nullptr) return std::nullopt;
   std::string problem;
@@ -105,17 +112,16 @@ std::optional<Answer> Session::call(std::string_view method, const std::string& 
   if (!answer) {
     std::fprintf(stderr, "ringpost: %s: %s\n", shown(client.url).c_str(), shown(problem).c_str());
     failure_code_ = exit_unreachable;
-    return std::nullopt;
   }
-  return accept(*answer, target) ? std::move(answer) : std::nullopt;
+  return answer;
 }
 
-bool Session::accept(const Answer& answer, std::string_view target) {
+bool Session::accept(const Answer& answer, std::string_view target, uint64_t lines_before) {
   failure_code_ = exit_refused;
   const bool has_json = is_json(answer.body);
   if (json && has_json) std::printf("%s\n", shown_json(answer.body).c_str());
   if (!answer.ok()) {
-    std::fprintf(stderr, "ringpost: %s\n", explain_refusal(answer, target).c_str());
+    std::fprintf(stderr, "ringpost: %s\n", explain_refusal(answer, target, lines_before).c_str());
     return false;
   }
   if (has_json || answer.body.empty()) return true;

@@ -126,7 +126,10 @@ std::string show_error(element attempt) {
   std::string out = "    error     " + code;
   if (!side.empty()) out += " (" + side + ")";
   if (!detail.empty()) out += ": " + detail;
-  return out + "\n";
+  out += "\n";
+  const std::string_view received = raw_text_of(attempt, "/error/received");
+  if (received.empty()) return out;
+  return out + "    received\n" + shown_lines(received, "      ", body_bytes_shown_max);
 }
 
 std::string show_attempt(element attempt) {

@@ -287,7 +287,7 @@ void Connection::settle(std::optional<Error> error) {
   AttemptResult result{.error = error};
   if (parser_.begun() && exchanging()) {
     result.http_status = parser_.status();
-    result.response_head = parser_.head();
+    result.response_head = parser_.status() != 0 ? parser_.head() : parser_.refused_head();
     result.response_body = parser_.body();
     result.response_truncated = parser_.truncated();
     result.retry_after =

@@ -36,7 +36,7 @@ struct AttemptResult {
   uint16_t http_status = 0;
   bool response_truncated = false;
   const dialect::Request* request = nullptr;  ///< As sent; null: it did not come to that.
-  std::string_view response_head;
+  std::string_view response_head;             ///< As OutcomeView::response_head.
   Bytes response_body;
   std::optional<Duration> retry_after;
 };

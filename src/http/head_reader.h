@@ -67,6 +67,9 @@ class HeadReader {
   /// The whole head, with the empty line at its end. Valid until the next call, as long as the
   /// piece is.
   std::string_view head() const { return view_.substr(head_start_, cursor_ - head_start_); }
+  /// The bytes from the head's first on, as far as they came; behind its end others may follow.
+  /// Valid as `head()` is.
+  std::string_view seen() const { return partial_.empty() ? view_ : partial_; }
   /// Header lines so far.
   uint32_t headers() const { return lines_ == 0 ? 0 : lines_ - 1; }
   size_t consumed() const { return consumed_; }

@@ -7,6 +7,44 @@
 #include <limits>
 
 namespace ringpost::http {
+namespace {
+
+BadAnswer reason_of(HeadFault fault) {
+  switch (fault) {
+    case HeadFault::none: break;
+    case HeadFault::binary: return BadAnswer::binary;
+    case HeadFault::first_line_too_long: return BadAnswer::status_line_bytes;
+    case HeadFault::line_too_long: return BadAnswer::header_line_bytes;
+    case HeadFault::headers_too_many: return BadAnswer::header_count;
+    case HeadFault::headers_too_large: return BadAnswer::header_bytes;
+    case HeadFault::bare_line_feed: return BadAnswer::bare_line_feed;
+    case HeadFault::control_byte: return BadAnswer::control_byte;
+    case HeadFault::leading_space: return BadAnswer::leading_space;
+    case HeadFault::empty_line: return BadAnswer::no_status_line;
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+BadAnswer reason_of(BodyFault fault) {
+  switch (fault) {
+    case BodyFault::none: break;
+    case BodyFault::chunk_size: return BadAnswer::chunk_size;
+    case BodyFault::chunk_extension: return BadAnswer::chunk_extension;
+    case BodyFault::chunk_end: return BadAnswer::chunk_end;
+    case BodyFault::trailer: return BadAnswer::trailer;
+    case BodyFault::trailer_too_large: return BadAnswer::trailer_bytes;
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+/// Within HTTP's rules, beyond our limits. What is wrong with a body is malformed in any case.
+bool is_size(BadAnswer reason) {
+  return reason == BadAnswer::status_line_bytes || reason == BadAnswer::header_line_bytes ||
+         reason == BadAnswer::header_count || reason == BadAnswer::header_bytes ||
+         reason == BadAnswer::interim_count;
+}
+
+}  // namespace
 
 ResponseParser::ResponseParser(const ResponseLimits& limits)
     : limits_(limits),
@@ -46,22 +84,16 @@ ResponseParser::Progress ResponseParser::feed_head(Bytes bytes) {
         const Bytes rest = bytes.subspan(head_reader_.consumed());
         return status_read_ < 200 ? end_of_interim(rest) : end_of_head(rest);
       }
-      case HeadReader::Progress::failed: {
-        const HeadFault fault = head_reader_.fault();
-        const bool size =
-            fault == HeadFault::first_line_too_long || fault == HeadFault::line_too_long ||
-            fault == HeadFault::headers_too_many || fault == HeadFault::headers_too_large;
-        return fail(size ? Errc::too_large : Errc::malformed, describe(fault));
-      }
+      case HeadReader::Progress::failed: return fail(reason_of(head_reader_.fault()));
     }
   }
 }
 
 /// RFC 9110, 15.2: a client reads on after interim answers. They have no body.
 ResponseParser::Progress ResponseParser::end_of_interim(Bytes rest) {
-  if (status_read_ == 101) return fail(Errc::malformed, "an upgrade that nobody asked for");
-  if (length_ || has_coding_) return fail(Errc::malformed, "an interim answer announces a body");
-  if (++interim_ > limits_.interim_max) return fail(Errc::too_large, "too many interim answers");
+  if (status_read_ == 101) return fail(BadAnswer::upgrade);
+  if (length_ || has_coding_) return fail(BadAnswer::interim_body);
+  if (++interim_ > limits_.interim_max) return fail(BadAnswer::interim_count);
   head_reader_.reset();
   begin_head();
   return feed_head(rest);
@@ -87,8 +119,7 @@ ResponseParser::Progress ResponseParser::feed_body(Bytes bytes) {
     switch (piece.progress) {
       case BodyReader::Progress::need_more: return Progress::need_more;
       case BodyReader::Progress::complete: return complete(bytes);
-      case BodyReader::Progress::failed:
-        return fail(Errc::malformed, describe(body_reader_.fault()));
+      case BodyReader::Progress::failed: return fail(reason_of(body_reader_.fault()));
       case BodyReader::Progress::data: {
         const size_t room = limits_.body_bytes_max - body_.size();
         body_.append(as_text(piece.data.first(std::min(room, piece.data.size()))));
@@ -113,7 +144,7 @@ bool ResponseParser::on_eof() {
     state_ = State::complete;
     return true;
   }
-  fail(Errc::closed, "the stream ended before the answer did");
+  end_with({Errc::closed, Side::endpoint});
   return false;
 }
 
@@ -127,7 +158,7 @@ void ResponseParser::reset() {
   body_bytes_seen_ = 0;
   head_.clear();
   body_.clear();
-  reason_ = {};
+  refused_head_.clear();
 }
 
 void ResponseParser::begin_head() {
@@ -141,34 +172,33 @@ void ResponseParser::begin_head() {
 /// RFC 9112, 4: `HTTP/1.1 SP 3DIGIT SP [reason]`; the second SP is often left out with the reason.
 bool ResponseParser::read_status_line(std::string_view line) {
   if (!line.starts_with("HTTP/1.1 ") && !line.starts_with("HTTP/1.0 ")) {
-    return refuse("the answer does not begin with HTTP/1.1 or HTTP/1.0");
+    return refuse(BadAnswer::http_version);
   }
   http_1_0_ = line[7] == '0';
   line.remove_prefix(9);
   const bool three_digits = line.size() >= 3 && is_digit(line[0]) && is_digit(line[1]) &&
                             is_digit(line[2]) && (line.size() == 3 || line[3] == ' ');
-  if (!three_digits) return refuse("the status is not three digits");
+  if (!three_digits) return refuse(BadAnswer::status_digits);
   status_read_ =
       static_cast<uint16_t>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
-  if (status_read_ < 100 || status_read_ > 599) return refuse("the status is not 100 to 599");
+  if (status_read_ < 100 || status_read_ > 599) return refuse(BadAnswer::status_range);
   return true;
 }
 
 bool ResponseParser::read_header_line(std::string_view line) {
   const auto field = split_field_line(line);
-  if (!field) return refuse("a header line is not a name, a colon and a value");
+  if (!field) return refuse(BadAnswer::header_form);
   const auto [name, value] = *field;
-  if (is_framing_line_with_tab(line)) return refuse("a header that delimits the body holds a tab");
+  if (is_framing_line_with_tab(line)) return refuse(BadAnswer::framing_tab);
   if (equal_ignoring_case(name, "content-length")) {
-    if (length_) return refuse("there is more than one Content-Length");
+    if (length_) return refuse(BadAnswer::length_twice);
     length_ = parse_decimal(value);
-    return length_.has_value() || refuse("Content-Length is not one decimal number");
+    return length_.has_value() || refuse(BadAnswer::length_form);
   }
   if (equal_ignoring_case(name, "transfer-encoding")) {
-    if (has_coding_) return refuse("there is more than one Transfer-Encoding");
+    if (has_coding_) return refuse(BadAnswer::coding_twice);
     has_coding_ = true;
-    return equal_ignoring_case(value, "chunked") ||
-           refuse("the only Transfer-Encoding understood is chunked");
+    return equal_ignoring_case(value, "chunked") || refuse(BadAnswer::coding_unknown);
   }
   if (equal_ignoring_case(name, "connection")) {
     for_each_list_member(value, [this](std::string_view member) {
@@ -181,8 +211,8 @@ bool ResponseParser::read_header_line(std::string_view line) {
 
 /// RFC 9112, 6.3, for an answer to a POST or GET.
 bool ResponseParser::decide_framing(BodyFraming& framing, uint64_t& length) {
-  if (length_ && has_coding_) return refuse("Content-Length and Transfer-Encoding stand together");
-  if (has_coding_ && http_1_0_) return refuse("HTTP/1.0 has no Transfer-Encoding");
+  if (length_ && has_coding_) return refuse(BadAnswer::length_and_coding);
+  if (has_coding_ && http_1_0_) return refuse(BadAnswer::coding_http_1_0);
   boundary_certain_ = true;
   if (status_read_ == 204 || status_read_ == 304) {
     // A 304 may tell the length that a 200 would have had. A 204 that announces a body may well
@@ -229,16 +259,21 @@ std::optional<uint32_t> ResponseParser::keep_alive_timeout_s() const {
 
 // --- refusals ------------------------------------------------------------------------------------
 
-ResponseParser::Progress ResponseParser::fail(Errc code, std::string_view reason) {
-  state_ = State::failed;
-  error_ = {code, Side::endpoint, status_};
-  reason_ = reason;
+ResponseParser::Progress ResponseParser::fail(BadAnswer reason) {
+  const Errc code = is_size(reason) ? Errc::too_large : Errc::malformed;
+  end_with({code, Side::endpoint, static_cast<int32_t>(reason)});
   return Progress::failed;
 }
 
-bool ResponseParser::refuse(std::string_view reason) {
-  fail(Errc::malformed, reason);
+bool ResponseParser::refuse(BadAnswer reason) {
+  fail(reason);
   return false;
+}
+
+void ResponseParser::end_with(const Error& error) {
+  if (status_ == 0) refused_head_ = head_reader_.seen().substr(0, refused_head_bytes_max);
+  state_ = State::failed;
+  error_ = error;
 }
 
 }  // namespace ringpost::http

@@ -29,6 +29,8 @@ struct ResponseLimits {
 /// `reset` before the next answer on a connection that is `reusable()`.
 class ResponseParser {
  public:
+  static constexpr size_t refused_head_bytes_max = 1024;
+
   /// `captured`: the head and `body_bytes_max` bytes of the body are here and more came; settle by
   /// the status and close, nothing more is read (the answer is not `complete()`).
   enum class Progress : uint8_t { need_more, captured, complete, failed };
@@ -66,10 +68,12 @@ class ResponseParser {
   /// Whether the body is longer than `body()`.
   bool truncated() const { return body_bytes_seen_ > body_.size(); }
 
-  /// After `failed`, or `on_eof` that answered false: Errc::malformed, too_large or closed, of
-  /// Side::endpoint; `detail` is the status if it is known. `reason()` is one sentence for people.
+  /// After `failed`, or `on_eof` that answered false: Errc::malformed or too_large, whose `detail`
+  /// is a BadAnswer, or Errc::closed, of Side::endpoint.
   const Error& error() const { return error_; }
-  std::string_view reason() const { return reason_; }
+  /// Likewise, if the final answer's head could not be read: the first bytes of what stood there,
+  /// as far as they had come. They may be anything. Valid until `reset`.
+  std::string_view refused_head() const { return refused_head_; }
 
  private:
   enum class State : uint8_t { head, body, captured, complete, failed };
@@ -82,8 +86,9 @@ class ResponseParser {
   bool read_status_line(std::string_view line);
   bool read_header_line(std::string_view line);
   bool decide_framing(BodyFraming& framing, uint64_t& length);
-  Progress fail(Errc code, std::string_view reason);
-  bool refuse(std::string_view reason);
+  Progress fail(BadAnswer reason);
+  bool refuse(BadAnswer reason);
+  void end_with(const Error& error);
   void begin_head();
 
   const ResponseLimits limits_;
@@ -109,7 +114,7 @@ class ResponseParser {
   std::string head_;
   std::string body_;
   Error error_{Errc::malformed, Side::endpoint};
-  std::string_view reason_;
+  std::string refused_head_;
 };
 
 }  // namespace ringpost::http

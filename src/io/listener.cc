@@ -94,9 +94,8 @@ Result<void> clear_unix_path(const std::string& path, const SocketAddress& to) {
     if (errno == ENOENT) return {};
     return listen_error(errno);
   }
-  const Error conflict{Errc::conflict, Side::operator_, EADDRINUSE};
-  if (!S_ISSOCK(status.st_mode)) return conflict;
-  if (unix_listener_alive(to)) return conflict;
+  if (!S_ISSOCK(status.st_mode)) return Error{Errc::conflict, Side::operator_, EEXIST};
+  if (unix_listener_alive(to)) return listen_error(EADDRINUSE);
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return listen_error(errno);
   return {};
 }
@@ -125,6 +124,24 @@ Result<Socket> listen_at_path(const Address& address, const ListenOptions& optio
 Result<Socket> open_listener(const Address& address, const ListenOptions& options) {
   if (address.family == Address::Family::unix_path) return listen_at_path(address, options);
   return listen_at_ip(address, options);
+}
+
+std::string explain_listen_failure(const Address& address, const Error& error) {
+  const auto why = [&]() -> std::string {
+    switch (error.detail) {
+      case EADDRINUSE:
+        return "another process listens there; stop it, or choose another address with --listen";
+      case EEXIST:
+        return "there is a file that is no socket, and it was left alone; choose another path with "
+               "--listen";
+      case EADDRNOTAVAIL: return "this machine has no such address; choose another with --listen";
+      case ENOENT: return "its directory does not exist";
+      case EACCES:
+      case EPERM: return "not permitted; ports below 1024 and some paths need more rights";
+      default: return describe(error);
+    }
+  };
+  return "cannot listen at " + address.to_text() + ": " + why();
 }
 
 }  // namespace ringpost::io

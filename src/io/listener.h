@@ -4,11 +4,17 @@
 #include "io/completion.h"
 #include "io/ring.h"
 
+#include <string>
+
 namespace ringpost::io {
 
 /// Ring::listen on a real kernel: binds and listens, blocking. TCP_NODELAY is set on the listener,
-/// because accepted sockets inherit it. An address in use is Errc::conflict, one that we may not
-/// bind is Errc::not_permitted, both Side::operator_.
+/// because accepted sockets inherit it. An address in use is Errc::conflict (EEXIST: by a file that
+/// is no socket), one that we may not bind is Errc::not_permitted, both Side::operator_.
 Result<Socket> open_listener(const Address& address, const ListenOptions& options);
+
+/// One line, no newline, for people: that nobody can listen at `address`, why, and how to mend it.
+/// @param error  what Ring::listen answered.
+std::string explain_listen_failure(const Address& address, const Error& error);
 
 }  // namespace ringpost::io

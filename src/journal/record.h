@@ -68,9 +68,11 @@ struct OutcomeView {
   uint16_t http_status = 0;         ///< 0: no answer.
   bool response_truncated = false;  ///< More of the body came than was kept.
   std::string_view request_head;    ///< Request line and headers as sent, credentials masked.
-  std::string_view response_head;   ///< Status line and headers as received; at most 16 KiB.
-  Bytes response_body;              ///< At most the capture limit (16 KiB).
-  bool request_truncated = false;   ///< The request's body was longer than was kept.
+  /// Status line and headers as received, at most 16 KiB. Without a status: the first bytes of what
+  /// came instead of an answer, which may be anything, or nothing.
+  std::string_view response_head;
+  Bytes response_body;             ///< At most the capture limit (16 KiB).
+  bool request_truncated = false;  ///< The request's body was longer than was kept.
   /// What was sent is `request_body`, and not the event's data as it is.
   bool request_made = false;
   /// Only if `request_made`: at most the capture limit, secrets masked; may be empty.

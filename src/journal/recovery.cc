@@ -21,6 +21,15 @@ std::string_view name(Finding::Kind kind) {
   RINGPOST_UNREACHABLE();
 }
 
+std::string describe(const Finding& finding) {
+  // The text of a torn tail tells the offset itself.
+  if (finding.bytes == 0 || finding.kind == Finding::Kind::torn_tail) {
+    return finding.path + ": " + finding.text;
+  }
+  return finding.path + ": " + std::to_string(finding.bytes) + " bytes at offset " +
+         std::to_string(finding.offset) + ": " + finding.text;
+}
+
 namespace {
 
 constexpr const char* accept_loss_hint =
@@ -348,7 +357,8 @@ Result<void> JournalRecovery::finish() {
         last_used_->file_bytes - std::min<uint64_t>(last_used_->file_bytes, *torn_at_);
     find(Finding::Kind::torn_tail, path(last_used_->number), *torn_at_, bytes,
          "tail truncated at offset " + std::to_string(*torn_at_) +
-             ": a write was cut short and never acknowledged");
+             ": the segment is unfinished or damaged at the end, which cannot be told apart; a "
+             "write that was cut short was never acknowledged");
   }
   if (!last_used_ || !last_used_->footer) return {};
   // A segment is sealed only when the next one is there; it may be on its way to a new number.

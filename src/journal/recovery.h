@@ -16,7 +16,8 @@ namespace ringpost::journal {
 /// `recover` gives up, so that the reason names its file.
 struct Finding {
   enum class Kind : uint8_t {
-    torn_tail,  ///< A write that a crash cut short; never acknowledged. Nothing to be done.
+    torn_tail,  ///< The newest segment's end: a write that a crash cut short and that was never
+                ///< acknowledged, or damage, which looks the same there.
     damage,     ///< Bytes that were durable are not as they were written. The file is untouched.
     missing,    ///< A segment that must be there is not, or is empty.
     refused,    ///< A file that does not belong there, or of a newer format.
@@ -30,6 +31,8 @@ struct Finding {
 };
 
 std::string_view name(Finding::Kind kind);
+/// For people, in one line: where, and the finding's text.
+std::string describe(const Finding& finding);
 
 /// Hears what the journals hold. Views are valid until the call returns.
 class RecoveryVisitor {

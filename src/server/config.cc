@@ -91,14 +91,23 @@ size_t edit_distance(std::string_view left, std::string_view right) {
   return row[right.size()];
 }
 
+/// What came from --set names its assignment as its file.
+constexpr std::string_view assignment_prefix = "--set ";
+
+bool is_assignment(std::string_view file) {
+  return file.starts_with(assignment_prefix);
+}
+
 class Problems {
  public:
   Problems(std::string file, std::vector<ConfigProblem>& out) : file_(std::move(file)), out_(out) {}
 
   void add(const toml::source_region& where, std::string text) {
-    // What came from --set names its assignment as its file.
-    out_.push_back(
-        {where.path ? *where.path : file_, where.begin.line, where.begin.column, std::move(text)});
+    if (where.path && is_assignment(*where.path)) {
+      out_.push_back({*where.path, 0, 0, std::move(text)});
+      return;
+    }
+    out_.push_back({file_, where.begin.line, where.begin.column, std::move(text)});
   }
   void add(std::string text) { out_.push_back({file_, 0, 0, std::move(text)}); }
 
@@ -220,7 +229,10 @@ class Section {
     if (table_ == nullptr) return;
     for (const auto& [key, node] : *table_) {
       if (known_.contains(std::string(key.str()))) continue;
-      problems_.add(key.source(), "unknown key \"" + qualified(key.str()) + "\"" + hint(key.str()));
+      // A key that --set made stands nowhere; its value does.
+      const auto& where =
+          node.source().path && is_assignment(*node.source().path) ? node.source() : key.source();
+      problems_.add(where, "unknown key \"" + qualified(key.str()) + "\"" + hint(key.str()));
     }
   }
 
@@ -234,7 +246,9 @@ class Section {
         known_, {}, [&](const std::string& key) { return edit_distance(key, unknown); });
     if (nearest == known_.end()) return "";
     const size_t distance = edit_distance(*nearest, unknown);
-    if (distance <= 3 && distance < unknown.size()) return "; did you mean \"" + *nearest + "\"?";
+    // Half of the letters may differ: beyond that it is another word.
+    if (distance <= std::clamp<size_t>(unknown.size() / 2, 1, 3) && distance < unknown.size())
+      return "; did you mean \"" + *nearest + "\"?";
     std::string all;
     for (const std::string& key : known_) all += (all.empty() ? "" : ", ") + key;
     return "; known here: " + all;
@@ -549,7 +563,7 @@ std::optional<toml::table> parse_toml(std::string_view text, const std::string& 
 /// Puts the value of `section.key=value` into `root`. What is no TOML value is taken as a string,
 /// so that `--set log.level=debug` needs no quotes.
 void assign(toml::table& root, const std::string& assignment, std::vector<ConfigProblem>& out) {
-  const std::string origin = "--set " + assignment;
+  const std::string origin = std::string{assignment_prefix} + assignment;
   const size_t equals = assignment.find('=');
   const std::string key = assignment.substr(0, equals);
   const size_t dot = key.find('.');
@@ -569,7 +583,10 @@ void assign(toml::table& root, const std::string& assignment, std::vector<Config
     return;
   }
   const std::string section = key.substr(0, dot);
-  if (root.get(section) == nullptr) root.insert(section, toml::table{});
+  if (root.get(section) == nullptr) {
+    auto made = parse_toml("section = {}", origin, problem);
+    root.insert(section, std::move(*made->get("section")));
+  }
   toml::table* table = root.get(section)->as_table();
   if (table == nullptr) {
     out.push_back({origin, 0, 0, "[" + section + "] is not a table"});

@@ -44,7 +44,6 @@ std::string take_keys(io::Disk& disk, const Config& config, DataDirectory& into)
            "secrets.key_file; no new key was made";
   }
   into.keyring = control::Keyring{}.with_new_key();
-  into.key_is_new = true;
   return write_key_file(disk, config, into.keyring);
 }
 

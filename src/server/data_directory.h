@@ -15,7 +15,6 @@ namespace ringpost::server {
 struct DataDirectory {
   io::File lock;
   control::Keyring keyring;
-  bool key_is_new = false;  ///< Its key file was made just now.
   std::unique_ptr<control::Store> store;
 };
 

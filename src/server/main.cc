@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/manual.h"
+#include "cli/output.h"
 #include "cli/text.h"
 #include "io/posix_disk.h"
 #include "ringpost/version.h"
@@ -243,7 +244,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return ringpost::run(argc, argv);
+    return ringpost::cli::finish_output("ringpost", ringpost::run(argc, argv));
   } catch (
       const std::exception& error) {  // Start-up and client commands only: shards throw nothing.
     std::fprintf(stderr, "ringpost: %s\n", error.what());

@@ -83,18 +83,9 @@ shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live
   return options;
 }
 
-void log_finding(const journal::Finding& finding) {
-  using Kind = journal::Finding::Kind;
-  const std::string text =
-      finding.path + ", offset " + std::to_string(finding.offset) + ": " + finding.text;
-  const bool harmless = finding.kind == Kind::torn_tail || finding.kind == Kind::note;
-  harmless ? log_info(text) : log_warning(text);
-}
-
-void log_start(const shard::StartReport& report, const shard::Relay& relay,
-               const std::string& features) {
+void log_start(const shard::Relay& relay, const std::string& features) {
+  const shard::StartReport& report = relay.report();
   log_info("ringpost " + std::string(version) + ", " + features);
-  for (const journal::Finding& finding : report.findings) log_finding(finding);
   log_info("journals read: " + std::to_string(report.recovery.events) + " events, " +
            std::to_string(report.recovery.outcomes) + " outcomes, " +
            std::to_string(report.pending_deliveries) + " deliveries pending, " +
@@ -103,22 +94,41 @@ void log_start(const shard::StartReport& report, const shard::Relay& relay,
            std::to_string(relay.shard_count()) + " shards");
 }
 
-/// What a person, or a script, reads first: where the relay is and how to get in.
+/// In the store: that people were told where the first token and the key are. Until then every
+/// start tells it: one that fails, or whose output is lost, may have come before.
+constexpr std::string_view announced_name = "announced";
+
+/// What a person, or a script, reads first: where the relay is and, once, how to get in. The store
+/// must not be in use elsewhere.
 void announce(const Config& config, const std::vector<SharedListener>& listeners,
-              const shard::StartReport& report, bool key_is_new) {
+              control::Store& store) {
   for (const SharedListener& listener : listeners) {
     const bool is_unix = listener.bound.family == io::Address::Family::unix_path;
     const char* scheme = is_unix ? "" : listener.config.tls != nullptr ? "https://" : "http://";
     std::printf("ringpost %s ready: %s%s\n", version, scheme, listener.bound.to_text().c_str());
   }
-  if (report.admin_token) {
-    std::printf("first start: the admin token is in %s/admin.token\n", config.data_dir.c_str());
-  }
-  if (key_is_new) {
+  const auto announced = store.meta(announced_name);
+  const bool told = announced && *announced;
+  if (!told) {
+    const std::string token_file = config.data_dir + "/admin.token";
+    if (access(token_file.c_str(), F_OK) == 0) {
+      std::printf("first start: the admin token is in %s\n", token_file.c_str());
+    }
     std::printf("secrets are sealed with the new key in %s: keep a copy apart from %s\n",
                 key_file_path(config).c_str(), config.data_dir.c_str());
   }
-  std::fflush(stdout);
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (!written) {
+    std::clearerr(stdout);  // The relay runs all the same, and will have stopped in order.
+    return log_warning(
+        "standard output cannot be written: the lines on how to reach this relay are "
+        "lost");
+  }
+  if (told) return;
+  if (!store.set_meta(announced_name, "1")) {
+    log_warning("the next start tells of token and key again: " +
+                std::string(store.last_problem()));
+  }
 }
 
 bool all_ended(const std::vector<std::unique_ptr<ShardThread>>& shards) {
@@ -178,26 +188,27 @@ std::vector<SharedListener> prepare_listeners(const Config& config) {
 }
 
 int run(const Config& config, const Reloader& reloader, const sigset_t& signals,
-        shard::Relay& relay, bool key_is_new) {
-  const shard::StartReport& report = relay.report();
+        shard::Relay& relay, control::Store& store) {
   net::NameService names{{}};
   std::vector<SharedListener> listeners = prepare_listeners(config);
   ControlThread control(relay);
-  control.start();
   std::vector<std::unique_ptr<ShardThread>> shards;
   std::string problem;
   for (uint32_t index = 0; index < relay.shard_count() && problem.empty(); ++index) {
     shards.push_back(std::make_unique<ShardThread>(relay, names, index, listeners));
     problem = shards.back()->start();
   }
+  if (problem.empty()) {
+    log_start(relay, shards.front()->features());
+    announce(config, listeners, store);
+  }
+  control.start();  // The store is its own from here on; what the shards have sent it waits.
   if (!problem.empty()) {
     for (auto& shard : shards) shard->request_stop(2);
     while (!all_ended(shards)) std::this_thread::sleep_for(std::chrono::milliseconds{1});
     join_all(control, shards);
     return fail(problem);
   }
-  log_start(report, relay, shards.front()->features());
-  announce(config, listeners, report, key_is_new);
   serve_signals(signals, control);
   stop_shards(reloader.drain_max(), signals, shards);
   join_all(control, shards);
@@ -227,7 +238,7 @@ int serve(const ServeCall& call, const Config& config) {
       shard::Relay::open(disk, *directory->store, relay_options(config, std::move(*live), reloader),
                          wall_clock_now(), monotonic_now(), problem);
   if (relay == nullptr) return fail(problem);
-  return run(config, reloader, signals, *relay, directory->key_is_new);
+  return run(config, reloader, signals, *relay, *directory->store);
 }
 
 }  // namespace ringpost::server

@@ -1,5 +1,6 @@
 #include "server/shard_thread.h"
 
+#include "io/listener.h"
 #include "net/shard_resolver.h"
 
 #include <pthread.h>
@@ -65,17 +66,7 @@ std::string ShardThread::listen(shard::Shard& shard) {
          // Shards share a port among themselves, not with another relay.
          .socket = {.reuse_port = true, .must_be_free = index_ == 0},
          .serves = {.events = listener.config.serves.events, .api = listener.config.serves.api}});
-    if (!bound) {
-      const std::string advice =
-          bound.error().detail == EADDRINUSE || bound.error().code == Errc::conflict
-              ? ": another process listens there; stop it, or choose another address with --listen"
-          : bound.error().detail == ENOENT ? ": its directory does not exist"
-          : bound.error().detail == EACCES
-              ? ": not permitted; ports below 1024 and some paths need more rights"
-              : "";
-      return "cannot listen at " + listener.bound.to_text() + ": " + describe(bound.error()) +
-             advice;
-    }
+    if (!bound) return io::explain_listen_failure(listener.bound, bound.error());
     listener.bound = *bound;
   }
   return {};

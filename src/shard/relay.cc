@@ -65,13 +65,22 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
     history_.on_outcome(control::to_fact(outcome, position));
   }
 
+  /// The one place that tells people of findings, except of the one that ends the start: that is
+  /// the start's problem.
   void on_finding(const journal::Finding& finding) override {
-    const std::string text = std::string(journal::name(finding.kind)) + ": " + finding.path +
-                             " at offset " + std::to_string(finding.offset) + ": " + finding.text;
-    const bool harmless = finding.kind == journal::Finding::Kind::torn_tail ||
-                          finding.kind == journal::Finding::Kind::note;
-    log(harmless ? LogLevel::info : LogLevel::error, text);
-    relay_.report_.findings.push_back(finding);
+    using Kind = journal::Finding::Kind;
+    const std::string text = journal::describe(finding);
+    relay_.last_finding_ = text;
+    switch (finding.kind) {
+      case Kind::note: return log_info(text);
+      case Kind::torn_tail: return log_warning(text);
+      case Kind::damage: return log_error(text);
+      case Kind::missing:
+        if (relay_.options_.accept_loss) log_error(text);
+        return;
+      case Kind::refused: return;
+    }
+    RINGPOST_UNREACHABLE();
   }
 
  private:
@@ -105,7 +114,7 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
   if (!relay->identify(problem)) return nullptr;
   // Before recovery reads the store: the token has to be in the table before a request carries it.
   bool kept = true;
-  auto token =
+  const auto token =
       control::mint_admin_token(store, wall_now, relay->random_, [&](const std::string& text) {
         kept = !options.keep_admin_token || options.keep_admin_token(text);
         return kept;
@@ -116,7 +125,6 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
              : "the admin token cannot be written to " + options.data_dir;
     return nullptr;
   }
-  relay->report_.admin_token = std::move(*token);
   if (!relay->recover(wall_now, now, problem)) return nullptr;
   relay->distribute_pending();
   return relay;
@@ -197,9 +205,8 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
       disk_, journal_directory_,
       {.directory_id = directory_id_, .accept_loss = options_.accept_loss}, visitor);
   if (!report) {
-    problem = report_.findings.empty()
-                  ? journal_directory_ + ": " + describe(report.error())
-                  : report_.findings.back().path + ": " + report_.findings.back().text;
+    problem = last_finding_.empty() ? journal_directory_ + ": " + describe(report.error())
+                                    : last_finding_;
     return report.error();
   }
   report_.recovery = std::move(*report);

@@ -43,7 +43,7 @@ struct RelayOptions {
   /// Drawn from the system in production, from the run's seed in simulation.
   uint64_t seed = 0;
   std::array<HashKey, 6> hash_keys{};
-  /// Hands the first token to people, before anything else may fail: it is shown to nobody again.
+  /// Keeps the first token for people, before anything else may fail: it is made only once.
   /// @returns false if it could not. May be empty.
   std::function<bool(const std::string& token)> keep_admin_token;
   /// Reads the configuration again, on the control thread. Empty: there is nothing to read.
@@ -53,9 +53,7 @@ struct RelayOptions {
 /// What a start found, for the log and for people.
 struct StartReport {
   journal::RecoveryReport recovery;
-  std::vector<journal::Finding> findings;
   uint64_t pending_deliveries = 0;
-  std::optional<std::string> admin_token;  ///< Only on the first start.
 };
 
 /// A relay without its threads: what all shards share, and the control side. The server gives each
@@ -125,6 +123,7 @@ class Relay {
   std::vector<std::optional<journal::PreparedSegment>> first_segments_;
   std::vector<std::vector<delivery::PendingDelivery>> pending_;
   StartReport report_;
+  std::string last_finding_;  ///< Of recovery: what ends it is told right before.
 };
 
 }  // namespace ringpost::shard

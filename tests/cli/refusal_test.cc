@@ -22,12 +22,17 @@ TEST(Refusal, SaysHowToMendIt) {
             "the relay answered 429: too many wrong tokens; try again in 3 s");
   EXPECT_EQ(explain_refusal({429, R"({"title":"Too Many"})", ""}, webhook),
             "the relay answered 429: Too Many; wait a little and try again");
+  EXPECT_EQ(explain_refusal({503, R"({"detail":"busy"})", "5"}, "/v1/events"),
+            "the relay answered 503: busy; try again in 5 s");
 }
 
 TEST(Refusal, NamesALineAndNoOptionForAnEvent) {
   EXPECT_EQ(explain_refusal({422, R"({"detail":"is required","member":"type","line":3})", ""},
                             "/v1/events"),
             "the relay answered 422: line 3: \"type\": is required");
+  EXPECT_EQ(explain_refusal({422, R"({"detail":"is required","member":"type","line":500})", ""},
+                            "/v1/events", 2000),
+            "the relay answered 422: line 2500: \"type\": is required");
 }
 
 TEST(Refusal, ListsTheProblemsOfAConfiguration) {

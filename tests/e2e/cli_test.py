@@ -9,6 +9,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -395,6 +396,131 @@ class Refusals(ClientTest):
         done = run("check-config", right, "--json")
         self.assertEqual((done.returncode, json.loads(done.stdout)),
                          (0, {"ok": True, "problems": []}))
+
+
+class Output(ClientTest):
+
+    def test_that_cannot_be_written_is_a_failure(self):
+        webhook = self.read("webhook", "add", "--url", "https://127.0.0.1:1/")["id"]
+        many = self.file("empty.toml", "")
+        for arguments in (["status"], ["status", "--json"], ["webhook", "list"],
+                          ["webhook", "show", webhook], ["token", "list"], ["audit", "list"],
+                          ["completion", "bash"], ["--version"], ["webhook", "--help"],
+                          ["check-config", many], ["check-config", "--example"],
+                          ["send", "--type", "t", "--source", "s"]):
+            with self.subTest(arguments), open("/dev/full", "w", encoding="ascii") as full:
+                environment = dict(os.environ, RINGPOST_URL=f"http://127.0.0.1:{self.relay.port}",
+                                   RINGPOST_TOKEN=self.relay.token)
+                done = subprocess.run([harness.RINGPOST, *arguments], stdout=full, text=True,
+                                      stderr=subprocess.PIPE, env=environment, timeout=20)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertRegex(done.stderr, r"^ringpost: standard output cannot be written.*\n$")
+
+    def test_of_the_other_programs_too(self):
+        for program in (harness.JOURNAL, harness.SINK):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([program, "--version"], stdout=full, text=True,
+                                      stderr=subprocess.PIPE, timeout=20)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("standard output cannot be written", done.stderr)
+
+
+class Send(ClientTest):
+
+    LINE = '{"type":"t","source":"app/send","data":{}}\n'
+
+    def test_names_the_line_of_the_file(self):
+        for blank in (0, 7):
+            lines = [self.LINE] * 3000
+            lines[2499] = '{"type":"t"}\n'
+            for index in range(blank):
+                lines[index * 300] = " \r\n"
+            done = self.client("send", self.file("lines.ndjson", "".join(lines)))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("line 2500: ", done.stderr)
+            self.assertRegex(done.stderr, r"nothing after line 2,0\d\d was accepted; the lines up to it")
+
+    def test_skips_blank_lines_and_says_if_nothing_is_left(self):
+        blanks = self.file("blanks.ndjson", "\n  \n\r\n" + self.LINE + "\n" * 5000 + self.LINE + "\n\n")
+        done = self.client("send", blanks, "--batch", "1")
+        self.assertEqual((done.returncode, done.stdout), (0, "accepted 2\n"), done.stderr)
+        for content in ("", "\n", " \r\n\t\n"):
+            nothing = self.file("nothing", content)
+            for done in (self.client("send", nothing), self.client("send", input=content)):
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertRegex(done.stderr, r"^ringpost: there is nothing to send: "
+                                              r"(\S+/nothing|standard input) holds no event\n$")
+        self.assertIn("Blank lines are skipped", self.client("send", "--help").stdout)
+
+    def busy_relay(self, busy, problem="overloaded", retry_after="1"):
+        """A relay that is busy so many times before it takes a batch; notes what it takes."""
+        answers, taken = list(busy), []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status = answers.pop(0) if answers else 202
+                answer = {"type": f"urn:ringpost:{problem}", "detail": "busy"}
+                if status == 202:
+                    taken.append(body)
+                    answer = {"accepted": len(body.splitlines()), "duplicates": 0}
+                answer = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Retry-After", retry_after)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}", taken
+
+    def test_waits_for_a_busy_relay_and_goes_on(self):
+        url, taken = self.busy_relay([202, 503, 429, 202, 507])
+        file = self.file("lines.ndjson", self.LINE * 30)
+        done = self.client("send", file, "--batch", "10", RINGPOST_URL=url)
+        self.assertEqual((done.returncode, done.stdout), (0, "accepted 30\n"), done.stderr)
+        self.assertEqual([len(body.splitlines()) for body in taken], [10, 10, 10])
+        said = done.stderr.splitlines()
+        self.assertEqual(len(said), 3)
+        self.assertEqual(said[0], "ringpost: the relay answered 503: busy; try again in 1 s; going "
+                                  "on by itself then, 10 accepted so far")
+        self.assertIn("20 accepted so far", said[2])
+
+    def test_waits_no_longer_than_it_may(self):
+        file = self.file("one.ndjson", self.LINE * 2)
+        for more, answers in ((["--wait", "2s"], {"busy": [503] * 100}),
+                              (["--wait", "0"], {"busy": [503] * 100}),
+                              ([], {"busy": [503], "retry_after": "301"}),
+                              ([], {"busy": [503], "retry_after": "Sun, 06 Nov 1994 08:49:37 GMT"}),
+                              ([], {"busy": [503], "problem": "storage-failed"})):
+            with self.subTest(more=more, answers=answers):
+                url, taken = self.busy_relay(**answers)
+                done = self.client("send", file, *more, RINGPOST_URL=url)
+                self.assertEqual((done.returncode, done.stdout, taken), (1, "", []), done.stderr)
+                self.assertEqual(done.stderr.count("going on"), 2 if "2s" in more else 0)
+        done = self.client("send", file, "--wait", "long")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--wait long is not a number with ms", done.stderr)
+
+    def test_an_interrupt_ends_the_wait(self):
+        url, _ = self.busy_relay([503] * 100, retry_after="60")
+        waiting = subprocess.Popen([harness.RINGPOST, "send", self.file("i.ndjson", self.LINE)],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env=dict(os.environ, RINGPOST_URL=url, RINGPOST_TOKEN="x"))
+        self.assertIn("try again in 60 s; going on", waiting.stderr.readline())
+        waiting.send_signal(signal.SIGINT)
+        waiting.communicate(timeout=10)
+        self.assertEqual(waiting.returncode, -signal.SIGINT)
 
 
 class Lists(ClientTest):

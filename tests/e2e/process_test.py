@@ -1,6 +1,7 @@
 """The relay as a process: one per directory, clear ends for bad configurations, orderly stops."""
 
 import ctypes
+import hashlib
 import json
 import os
 import signal
@@ -21,6 +22,10 @@ def run(*arguments, **options):
     done = subprocess.run([str(harness.RINGPOST), *map(str, arguments)], capture_output=True,
                           text=True, timeout=20, stdin=subprocess.DEVNULL, **options)
     return done.returncode, done.stdout + done.stderr
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def make_certificate(directory, name="localhost"):
@@ -158,6 +163,28 @@ class Configuration(ProcessTest):
         self.assertIn("another process listens there", said)
         self.assertEqual(self.place.relay().stop(), 0)
 
+    def test_a_file_in_the_place_of_a_socket_is_named_for_what_it_is(self):
+        file = self.place.path / "precious"
+        file.write_text("kept")
+        code, said = run("serve", "--data-dir", self.place.path / "data", "--listen", f"unix:{file}")
+        self.assertEqual(code, 1)
+        self.assertIn(f"cannot listen at unix:{file}: there is a file that is no socket", said)
+        self.assertEqual(file.read_text(), "kept")
+
+    def test_an_unknown_key_of_the_command_line_is_named_with_its_option(self):
+        code, said = run("serve", "--data-dir", self.place.path / "data", "--set", "foo.bar=1")
+        self.assertEqual(code, 1)
+        self.assertIn('--set foo.bar=1: unknown key "foo"; known here: ', said)
+
+    def test_the_sinks_port_in_use_is_named(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            done = subprocess.run([harness.SINK, "--plain", "--listen", address], text=True,
+                                  capture_output=True, timeout=20)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, f"ringpost-sink: cannot listen at {address}: another process "
+                         "listens there; stop it, or choose another address with --listen\n")
+
     def test_another_relays_port_is_in_use_too(self):
         first = self.place.relay()
         code, said = run("serve", "--data-dir", self.place.path / "other", "--listen",
@@ -178,6 +205,30 @@ class Configuration(ProcessTest):
         self.assertEqual(run("status", "--url", f"http://127.0.0.1:{relay.port}", "--token",
                              f"@{data / 'admin.token'}")[0], 0)
         self.assertEqual(relay.stop(), 0)
+
+    def test_a_first_start_that_fails_tells_nobody_of_token_and_key_so_the_next_does(self):
+        data = self.place.path / "data"
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            for _ in range(2):
+                code, said = run("serve", "--data-dir", data, "--listen", address)
+                self.assertEqual((code, "admin.token" in said), (1, False), said)
+        with open("/dev/full", "w", encoding="ascii") as full:  # Nobody reads it: not told either.
+            deaf = subprocess.Popen([harness.RINGPOST, "serve", "--data-dir", data, "--listen",
+                                     f"unix:{self.place.path}/socket"], stdout=full,
+                                    stderr=subprocess.PIPE, text=True)
+            while "journals read" not in (line := deaf.stderr.readline()):
+                self.assertNotEqual(line, "", "it ended")
+            time.sleep(0.2)
+            deaf.terminate()
+            deaf.communicate(timeout=20)
+        for told in (True, False):
+            relay = self.place.relay()
+            relay.read(0.2)
+            said = "\n".join(relay.lines)
+            self.assertEqual(f"the admin token is in {data}/admin.token" in said, told, said)
+            self.assertEqual(f"the new key in {data}.key: keep a copy apart" in said, told, said)
+            self.assertEqual(relay.stop(), 0)  # In order: a kill may come before the note is durable.
 
     def test_a_refusal_in_the_middle_of_a_large_request_is_told(self):
         relay = self.place.relay()
@@ -257,14 +308,19 @@ class Stop(ProcessTest):
             time.sleep(delay)
             self.assertEqual(relay.stop(), 0, relay.lines)
 
+    def relay(self, *options):
+        return self.place.relay("--set", "delivery.connections_per_endpoint_max=1024", *options)
+
     def start_with_load(self, drain):
-        """A relay under load, one of whose receivers hangs; returns it and the noted ids."""
+        """A relay under load, one of whose receivers hangs; returns it and what was acknowledged: the
+        hashes of the events' data."""
         self.sink = self.place.sink(plain=True)
         hanging = self.place.sink("--fault", "hang", name="hanging", plain=True)
-        relay = self.place.relay("--set", f"server.drain_max={drain}")
+        relay = self.relay("--set", f"server.drain_max={drain}")
         relay.add_webhook(url=self.sink.url, sources=["good/*"])
         self.stuck = relay.add_webhook(url=hanging.url, sources=["stuck/*"], timeout_ms=30000)
         noted = []
+        self.sent = set()
         self.assertEqual(relay.send({"type": "t", "source": "stuck/1", "data": {}})[0], 202)
         hanging.wait_for_count(1)
 
@@ -272,12 +328,14 @@ class Stop(ProcessTest):
             connection, token = relay.connect(), relay.token
             try:
                 for count in range(100000):
+                    data = '{"client":%d,"n":%d}' % (number, count)
+                    self.sent.add(sha256(data))
                     status, _, answer = relay.request(
-                        "POST", "/v1/events", '{"type":"t","source":"good/%d","data":{"n":%d}}' %
-                        (number, count), {"Authorization": f"Bearer {token}"}, connection)
+                        "POST", "/v1/events", '{"type":"t","source":"good/%d","data":%s}' %
+                        (number, data), {"Authorization": f"Bearer {token}"}, connection)
                     if status != 202:
                         break
-                    noted.append(answer["events"][0]["id"])
+                    noted.append(sha256(data))
             except (OSError, harness.http.client.HTTPException):
                 pass
 
@@ -291,12 +349,14 @@ class Stop(ProcessTest):
         for thread in self.threads:
             thread.join(10)
         self.assertGreater(len(noted), 10)
-        relay = self.place.relay()
+        relay = self.relay()
         deadline = time.monotonic() + 30
         while relay.status()["backlog"] > 1 and time.monotonic() < deadline:
             time.sleep(0.05)
         self.assertEqual(relay.status()["backlog"], 1, "all but the one that hangs")
-        self.assertGreaterEqual(len({row["delivery"] for row in self.sink.received()}), len(noted))
+        received = {row["sha256"] for row in self.sink.received()}
+        self.assertEqual(set(noted) - received, set(), "lost")
+        self.assertEqual(received - self.sent, set(), "never sent, or altered")
         found = relay.deliveries(self.stuck)
         self.assertIn(found[0]["status"], ("pending", "in_flight"))
         relay.kill()
@@ -318,6 +378,42 @@ class Stop(ProcessTest):
         self.assertEqual(relay.stop(seconds=10), 0)
         self.assertLess(time.monotonic() - began, 8)
         self.assert_nothing_lost(noted)
+
+    def test_with_500_deliveries_in_flight_a_second_signal_loses_none(self):
+        """Reliability P-1, whole: under load, with a receiver that hangs and 500 that are slow."""
+        relay, noted = self.start_with_load(drain="60s")
+        slow = self.place.sink("--delay-ms", "8000", name="slow", plain=True)
+        for number in range(10):
+            relay.add_webhook(url=slow.url, sources=[f"slow/{number}"], schedule=[1] * 20,
+                              timeout_ms=30000)
+        datas = ['{"slow":%d}' % number for number in range(500)]
+        status, answer = relay.send("".join(
+            '{"type":"t","source":"slow/%d","data":%s}\n' % (number % 10, data)
+            for number, data in enumerate(datas)), "application/x-ndjson")
+        self.assertEqual((status, answer["accepted"]), (202, 500))
+        slow_noted = {sha256(data) for data in datas}
+        deadline = time.monotonic() + 7
+        while relay.status()["totals"]["deliveries_in_flight"] < 501:
+            self.assertLess(time.monotonic(), deadline, relay.status()["totals"])
+            time.sleep(0.02)
+        relay.child.send_signal(signal.SIGTERM)
+        relay.wait_for("stopping")
+        self.assertEqual(relay.stop(seconds=10), 0)
+
+        relay = self.relay()
+        waiting = {delivery["id"] for delivery in self.deliveries_of(relay, slow.url)
+                   if delivery["status"] != "delivered"}
+        self.assertGreater(len(waiting), 400, "the second signal did not shorten the drain")
+        relay.kill()
+        self.assert_nothing_lost(noted)
+        received = {row["sha256"] for row in slow.received()}
+        self.assertEqual(slow_noted - received, set(), "lost")
+        self.assertEqual(received - slow_noted, set(), "never sent, or altered")
+
+    def deliveries_of(self, relay, url):
+        webhooks = relay.request("GET", "/v1/webhooks?limit=200")[2]["items"]
+        return [delivery for webhook in webhooks if webhook["url"].rstrip("/") == url
+                for delivery in relay.deliveries(webhook)]
 
 
 if __name__ == "__main__":

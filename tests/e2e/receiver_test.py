@@ -114,6 +114,43 @@ class ReceiverTest(unittest.TestCase):
                 self.assertEqual(end, "dead")
                 self.assertIn(attempt["error"]["code"], ("malformed", "too_large"))
 
+    # What the receiver sends, the error that this is, and how its reason reads.
+    UNREADABLE = (
+        (b"HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n", "malformed", "not 100 to 599"),
+        (b"garbage \x1b]0;owned\x07\xff\r\n\r\n", "malformed", "control byte"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "malformed", "does not begin with HTTP/1.1 or HTTP/1.0"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
+         "malformed", "both Content-Length and Transfer-Encoding"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 5000 + b"\r\n", "too_large",
+         "too many header lines"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 2000, "too_large", "too many interim answers"),
+        (b"HTTP/1.1 200 OK\r\nX: never ends", "closed", "before the message was whole"),
+    )
+
+    def test_what_is_no_answer_is_explained_and_its_first_bytes_are_shown(self):
+        for answer, code, reason in self.UNREADABLE:
+            with self.subTest(answer[:60]):
+                webhook = self.relay.add_webhook(url=self.receiver(answer).url, schedule=[])
+                self.relay.send({"type": "t", "source": "s", "data": {}})
+                delivery = self.relay.wait_for_delivery(webhook, lambda d: d["status"] == "dead")
+                attempt = delivery["attempts"][0]
+                error = attempt["error"]
+                self.assertEqual((error["code"], error["side"]), (code, "endpoint"))
+                self.assertIn(reason, error["detail"])
+                self.assertIsNone(attempt["response"])
+                received = error["received"]
+                self.assertLessEqual(len(received), 1024)
+                self.assertTrue(answer.decode(errors="replace").startswith(received), received)
+                self.assertGreaterEqual(len(received), min(len(answer), 18))
+                listed = self.relay.deliveries(webhook)[0]["last_attempt"]["error"]
+                self.assertEqual((listed["detail"], "received" in listed), (error["detail"], False))
+                shown = self.relay.cli("delivery", "show", delivery["id"]).stdout
+                self.assertIn(f"{code} (endpoint): {error['detail']}\n    received\n      ", shown)
+                raw = self.relay.cli("delivery", "show", delivery["id"], "--json").stdout
+                for output in (shown, raw):
+                    self.assertNotRegex(output, "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+                self.relay.request("DELETE", f"/v1/webhooks/{webhook['id']}")
+
     def test_a_2xx_whose_body_is_cut_is_judged_the_same_every_time(self):
         cut = self.place.sink("--fault", "cut", name="cut", plain=True)
         ends = {self.attempt(cut.url)[1] for _ in range(5)}

@@ -216,12 +216,20 @@ class Damage(StorageTest):
     def test_a_torn_tail_costs_what_was_torn_and_nothing_else(self):
         self.make_directory(20)
         used = self.used_bytes(self.newest_used(self.place.path))
-        whole = None
+        whole, torn_in_all = None, 0
         for number, cut in enumerate((0, 7, 4096, 8191)):
             directory = self.copy(f"torn-{number}")
             segment = self.newest_used(directory)
             os.truncate(segment, used - cut)
+            verified = subprocess.run([harness.JOURNAL, "verify", directory / "data"],
+                                      capture_output=True, text=True, timeout=20)
             relay, (events, torn, damaged) = self.start(directory)
+            self.assertEqual(self.told(relay, "tail truncated"), torn, relay.lines)
+            self.assertEqual(self.told(relay, segment.name), torn, relay.lines)
+            self.assertEqual(self.told(relay, f"{segment}: tail truncated at offset"), torn)
+            self.assertEqual(self.told(relay, "warning"), torn, relay.lines)
+            self.assert_verdict(verified, torn)
+            torn_in_all += torn
             whole = whole or events
             self.assertLessEqual(events, whole)
             self.assertGreaterEqual(events, whole - 3 if cut <= 8191 else 0)
@@ -230,8 +238,22 @@ class Damage(StorageTest):
             relay.kill()
             relay, (again, torn, damaged) = self.start(directory)
             self.assertEqual((again, damaged), (events + 1, 0), "later appends must be readable")
+            self.assertEqual(self.told(relay, "tail truncated"), 0, "told at every start")
             relay.kill()
         self.assertEqual(whole, 20)
+        self.assertGreater(torn_in_all, 0)
+
+    def told(self, relay, text):
+        return sum(text in line for line in relay.lines)
+
+    def assert_verdict(self, verified, torn):
+        self.assertEqual(verified.returncode, 0, verified.stdout)
+        *findings, verdict = verified.stdout.splitlines()
+        self.assertEqual(len(findings), torn)
+        self.assertTrue(verdict.startswith("sound but for 1 torn tail: " if torn else "sound: "),
+                        verdict)
+        for finding in findings:
+            self.assertIn("unfinished or damaged at the end", finding)
 
     def test_a_flipped_bit_is_never_delivered_and_never_silent(self):
         """In the middle of the journal: good records stand behind it, so it is no torn tail."""

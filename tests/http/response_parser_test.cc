@@ -203,6 +203,95 @@ TEST(ResponseParser, LimitsTheHead) {
   EXPECT_EQ(read_answer(many).code, Errc::too_large);
 }
 
+// --- reasons -------------------------------------------------------------------------------------
+
+TEST(ResponseParser, TellsWhyAndKeepsTheFirstBytesOfAHeadThatItRefuses) {
+  const std::string first = "HTTP/1.1 200 OK\r\n";
+  std::string many_headers = first;
+  for (int header = 0; header < 5000; ++header) many_headers += "X: a\r\n";
+  std::string many_interim;
+  for (int index = 0; index < 2000; ++index) many_interim += "HTTP/1.1 100 Continue\r\n\r\n";
+  std::string large = first;
+  for (int header = 0; header < 5; ++header) large += "X: " + std::string(4000, 'a') + "\r\n";
+  const auto chunked = [&](std::string body) {
+    return first + "Transfer-Encoding: chunked\r\n\r\n" + std::move(body);
+  };
+  struct Case {
+    std::string bytes;
+    BadAnswer reason;
+    Errc code = Errc::malformed;
+    bool in_head = true;
+  };
+  const Case cases[] = {
+      {"\x16\x03\x01 hello", BadAnswer::binary},
+      {"HTTP/1.1 200 " + std::string(9000, 'a'), BadAnswer::status_line_bytes, Errc::too_large},
+      {first + "X: " + std::string(9000, 'a'), BadAnswer::header_line_bytes, Errc::too_large},
+      {many_headers, BadAnswer::header_count, Errc::too_large},
+      {large, BadAnswer::header_bytes, Errc::too_large},
+      {"HTTP/1.1 200 OK\n\n", BadAnswer::bare_line_feed},
+      {first + "X: \x1b[2J\r\n\r\n", BadAnswer::control_byte},
+      {first + "X: a\r\n b\r\n\r\n", BadAnswer::leading_space},
+      {"\r\n\r\n", BadAnswer::no_status_line},
+      {"220 smtp ready\r\n", BadAnswer::http_version},
+      {"HTTP/1.1 2x0 OK\r\n", BadAnswer::status_digits},
+      {"HTTP/1.1 600 No\r\nContent-Length: 0\r\n\r\n", BadAnswer::status_range},
+      {first + "X\r\n\r\n", BadAnswer::header_form},
+      {first + "Content-Length:\t2\r\n\r\nok", BadAnswer::framing_tab},
+      {first + "Content-Length: 2\r\nContent-Length: 2\r\n\r\n", BadAnswer::length_twice},
+      {first + "Content-Length: +2\r\n\r\n", BadAnswer::length_form},
+      {first + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+       BadAnswer::coding_twice},
+      {first + "Transfer-Encoding: gzip\r\n\r\n", BadAnswer::coding_unknown},
+      {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", BadAnswer::coding_http_1_0},
+      {first + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       BadAnswer::length_and_coding},
+      {"HTTP/1.1 101 Switching\r\n\r\n", BadAnswer::upgrade},
+      {"HTTP/1.1 100 C\r\nContent-Length: 5\r\n\r\n", BadAnswer::interim_body},
+      {many_interim, BadAnswer::interim_count, Errc::too_large},
+      {chunked("x\r\n"), BadAnswer::chunk_size, Errc::malformed, false},
+      {chunked("1;\"\r\na\r\n"), BadAnswer::chunk_extension, Errc::malformed, false},
+      {chunked("1\r\nab\r\n"), BadAnswer::chunk_end, Errc::malformed, false},
+      {chunked("0\r\nX\r\n\r\n"), BadAnswer::trailer, Errc::malformed, false},
+      {chunked("0\r\nX: " + std::string(3000, 'a') + "\r\n\r\n"), BadAnswer::trailer_bytes,
+       Errc::malformed, false},
+  };
+  EXPECT_EQ(std::size(cases), static_cast<size_t>(BadAnswer::trailer_bytes)) << "one is missing";
+  for (const Case& one : cases) {
+    for (const size_t piece_bytes : {one.bytes.size(), size_t{1}}) {
+      ResponseParser parser;
+      Progress progress = Progress::need_more;
+      for (size_t at = 0; at < one.bytes.size() && progress == Progress::need_more;
+           at += piece_bytes) {
+        progress = parser.feed(as_bytes(std::string_view{one.bytes}.substr(at, piece_bytes)));
+      }
+      const std::string about =
+          shown(one.bytes.substr(0, 100)) + " in pieces of " + std::to_string(piece_bytes);
+      ASSERT_EQ(progress, Progress::failed) << about;
+      EXPECT_EQ(parser.error(), (Error{one.code, Side::endpoint, static_cast<int32_t>(one.reason)}))
+          << about << ": " << describe(parser.error());
+      const std::string_view refused = parser.refused_head();
+      EXPECT_LE(refused.size(), ResponseParser::refused_head_bytes_max) << about;
+      EXPECT_EQ(refused.empty(), !one.in_head) << about;
+      EXPECT_TRUE(one.bytes.starts_with(refused)) << about;
+      EXPECT_EQ(parser.head().empty(), one.in_head) << about;
+      parser.reset();
+      EXPECT_TRUE(parser.refused_head().empty());
+    }
+  }
+}
+
+TEST(ResponseParser, KeepsTheFirstBytesOfAHeadThatNeverEnds) {
+  ResponseParser parser;
+  {
+    std::string piece = "HTTP/1.1 200 OK\r\nX: ";
+    ASSERT_EQ(parser.feed(as_bytes(piece)), Progress::need_more);
+    piece.assign(piece.size(), '!');  // Borrowed for the call only.
+  }
+  EXPECT_FALSE(parser.on_eof());
+  EXPECT_EQ(parser.error(), (Error{Errc::closed, Side::endpoint}));
+  EXPECT_EQ(parser.refused_head(), "HTTP/1.1 200 OK\r\nX: ");
+}
+
 // --- interim answers -----------------------------------------------------------------------------
 
 std::string interim_times(int count) {

@@ -1,6 +1,7 @@
 #include "io/linux_ring.h"
 
 #include "base/mailbox.h"
+#include "io/listener.h"
 #include "linux_world.h"
 #include "ring_contract.h"
 
@@ -169,7 +170,13 @@ TEST_F(LinuxRingTest, ReplacesTheSocketOfADeadProcess) {
 
 TEST_F(LinuxRingTest, LeavesALiveSocketAlone) {
   open_pair(unix_address());
-  EXPECT_EQ(ring_->listen(unix_address(), {}).error().code, Errc::conflict);
+  const auto refused = ring_->listen(unix_address(), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::conflict);
+  EXPECT_EQ(explain_listen_failure(unix_address(), refused.error()),
+            "cannot listen at " + unix_address().to_text() +
+                ": another process listens there; stop it, or choose another address with "
+                "--listen");
   expect_echo();
 }
 
@@ -191,7 +198,13 @@ TEST_F(LinuxRingTest, LeavesOtherFilesAlone) {
   std::ofstream{directory_ / "file"} << "precious";
   ASSERT_EQ(symlink("file", (directory_ / "link").c_str()), 0);
   for (const char* name : {"file", "link"}) {
-    EXPECT_EQ(ring_->listen(unix_address(name), {}).error().code, Errc::conflict) << name;
+    const auto refused = ring_->listen(unix_address(name), {});
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().code, Errc::conflict) << name;
+    EXPECT_EQ(explain_listen_failure(unix_address(name), refused.error()),
+              "cannot listen at " + unix_address(name).to_text() +
+                  ": there is a file that is no socket, and it was left alone; choose another path "
+                  "with --listen");
   }
   std::string text;
   std::ifstream{directory_ / "link"} >> text;

@@ -232,6 +232,14 @@ TEST(Config, TakesAssignmentsLastAndWithoutQuotes) {
 TEST(Config, NamesTheAssignmentThatIsWrong) {
   EXPECT_TRUE(first_problem("", {"shards=2"}).starts_with("--set shards=2"));
   EXPECT_TRUE(first_problem("", {"server.shards=many"}).starts_with("--set server.shards=many"));
+  EXPECT_TRUE(first_problem("", {"foo.bar=1"})
+                  .starts_with("--set foo.bar=1: unknown key \"foo\"; known here: "));
+  EXPECT_EQ(first_problem("", {"log.levle=debug"}),
+            "--set log.levle=debug: unknown key \"log.levle\"; did you mean \"level\"?");
+  EXPECT_EQ(first_problem("", {"jornal.segment_bytes=1"}),
+            "--set jornal.segment_bytes=1: unknown key \"jornal\"; did you mean \"journal\"?");
+  EXPECT_EQ(first_problem("[log]\nlevel = \"debug\"\n", {"log.colour=true"}),
+            "--set log.colour=true: unknown key \"log.colour\"; known here: json, level");
   EXPECT_TRUE(first_problem("", {"server.shard=2"}).find("did you mean \"shards\"") !=
               std::string::npos);
 }

@@ -32,10 +32,11 @@ class SecretsTest : public ::testing::Test {
 
   /// Opens everything as a start does; tells what stands in its way.
   std::string start(uint64_t add_webhooks = 0) {
+    const bool had_key = fs::exists(key_file());
     std::string problem;
     auto directory = open_data_directory(disk_, config_, IfAbsent::make, problem);
+    made_key_ = !had_key && fs::exists(key_file());
     if (!directory) return problem;
-    made_key_ = directory->key_is_new;
     for (uint64_t i = 0; i < add_webhooks; ++i) {
       subscription::Webhook webhook;
       webhook.id.bytes[15] = static_cast<uint8_t>(++added_);

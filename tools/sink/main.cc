@@ -3,8 +3,10 @@
 #include "base/json_writer.h"
 #include "cli/input.h"
 #include "cli/manual.h"
+#include "cli/output.h"
 #include "dialect/dialect.h"
 #include "io/linux_ring.h"
+#include "io/listener.h"
 #include "io/read_file.h"
 #include "net/tls.h"
 #include "ringpost/version.h"
@@ -145,8 +147,8 @@ int run(const Setup& setup) {
   }
   const auto listener = (*ring)->listen(*address, {.reuse_port = false});
   if (!listener) {
-    std::fprintf(stderr, "ringpost-sink: cannot listen at %s: %s\n", setup.listen.c_str(),
-                 describe(listener.error()).c_str());
+    std::fprintf(stderr, "ringpost-sink: %s\n",
+                 io::explain_listen_failure(*address, listener.error()).c_str());
     return 1;
   }
   waker = &(*ring)->waker();
@@ -272,7 +274,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return ringpost::sink::run(argc, argv);
+    return ringpost::cli::finish_output("ringpost-sink", ringpost::sink::run(argc, argv));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "ringpost-sink: %s\n", error.what());
     return 1;

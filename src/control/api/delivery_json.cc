@@ -16,7 +16,8 @@ bool is_start(const OutcomeView& outcome) {
   return outcome.status == journal::DeliveryStatus::in_flight;
 }
 
-void write_error(JsonWriter& json, const Error* error) {
+/// @param received  what came instead of an answer; empty: nothing did, or it is left out.
+void write_error(JsonWriter& json, const Error* error, std::string_view received = {}) {
   json.key("error");
   if (error == nullptr) {
     json.null();
@@ -25,8 +26,9 @@ void write_error(JsonWriter& json, const Error* error) {
   json.begin_object()
       .member("code", name(error->code))
       .member("side", name(error->side))
-      .member("detail", net::describe_tls(*error))
-      .end_object();
+      .member("detail", net::describe_tls(*error));
+  if (!received.empty()) json.member("received", received);
+  json.end_object();
 }
 
 void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeView& outcome,
@@ -64,7 +66,8 @@ void write_interrupted(JsonWriter& json) {
 
 /// A record of a start has no end yet: it is under way, or a crash or a full disk swallowed the
 /// end.
-void write_timing(JsonWriter& json, const OutcomeView& outcome, bool under_way) {
+void write_timing(JsonWriter& json, const OutcomeView& outcome, bool under_way,
+                  bool with_received) {
   json.member("number", outcome.attempt).member("started_at", to_rfc3339(outcome.started_at));
   json.key("duration_ms");
   if (is_start(outcome)) {
@@ -72,7 +75,9 @@ void write_timing(JsonWriter& json, const OutcomeView& outcome, bool under_way) 
     return under_way ? write_error(json, nullptr) : write_interrupted(json);
   }
   json.value(std::chrono::duration_cast<std::chrono::milliseconds>(outcome.duration).count());
-  write_error(json, outcome.failed ? &outcome.error : nullptr);
+  const bool received = with_received && outcome.http_status == 0;
+  write_error(json, outcome.failed ? &outcome.error : nullptr,
+              received ? outcome.response_head : std::string_view{});
 }
 
 /// The attempt was made, and its record cannot be read any more.
@@ -154,7 +159,7 @@ void write_attempts(JsonWriter& json, const DeliveryParts& parts,
   for (size_t index = 0; index < order.size(); ++index) {
     const size_t left = order.size() - index;
     json.begin_object();
-    write_timing(json, *order[index], in_flight && left == 1);
+    write_timing(json, *order[index], in_flight && left == 1, true);
     write_request(json, parts, *order[index], left <= bodies_max);
     api::write_response(json, *order[index]);
     json.end_object();
@@ -169,7 +174,7 @@ void write_last_attempt(JsonWriter& json, const DeliveryFacts& facts, const Outc
     return;
   }
   json.begin_object();
-  write_timing(json, *outcome, facts.status == journal::DeliveryStatus::in_flight);
+  write_timing(json, *outcome, facts.status == journal::DeliveryStatus::in_flight, false);
   json.key("response_status");
   if (outcome->http_status == 0) {
     json.null();

@@ -59,11 +59,11 @@ void write_attempt(JsonWriter& json, const Webhook& webhook, const OutcomeView& 
     write_logged_body(json, as_text(attempt.request_body));
   }
   json.member("response_status_code", attempt.http_status).key("response_headers");
-  api::write_headers(json, api::parse_logged_head(attempt.response_head));
-  json.key("response_body");
   if (attempt.http_status == 0) {
-    json.raw("{}");
+    json.raw("{}").key("response_body").raw("{}");
   } else {
+    api::write_headers(json, api::parse_logged_head(attempt.response_head));
+    json.key("response_body");
     write_logged_body(json, as_text(attempt.response_body));
   }
 }
