@@ -141,10 +141,6 @@ Outcome read_filter(Reading& reading, dom::element value) {
 
 using api::Headers;
 
-bool is_masked(std::string_view name, std::string_view value) {
-  return value == dialect::credential_mask && dialect::names_a_credential(name);
-}
-
 Outcome merge_header(Reading& reading, std::string_view name, dom::element value,
                      Headers& headers) {
   const std::string member =
@@ -160,7 +156,7 @@ Outcome merge_header(Reading& reading, std::string_view name, dom::element value
   if (dialect::of(reading.webhook).writes_header(name)) {
     return invalid(member, "is written by the relay itself");
   }
-  if (is_masked(name, text)) {  // As it was shown: it stays what it is.
+  if (dialect::is_masked_credential(name, text)) {  // As it was shown: it stays what it is.
     if (found != headers.end()) return std::nullopt;
     return invalid(member, "is what answers show in the place of a credential; give its value");
   }

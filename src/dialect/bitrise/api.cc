@@ -158,7 +158,7 @@ Answer answer_webhook(uint16_t status, const Webhook& webhook) {
   std::string body;
   JsonWriter json{body};
   json.begin_object().key("data");
-  write_webhook(json, webhook);
+  write_webhook(json, webhook, status == 201);
   json.end_object();
   return api::answer_json(status, std::move(body), Answer::When::published);
 }

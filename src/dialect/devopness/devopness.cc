@@ -122,7 +122,11 @@ class Devopness final : public Dialect {
       }
     }
     if (auto problem = read_type(body.root(), webhook, hook)) return in_settings(*problem);
+    const Hook before = hook;
     if (auto problem = read_hook(text, Layout::flat, hook)) return in_settings(*problem);
+    if (auto problem = restore_credentials(before, Layout::flat, hook)) {
+      return in_settings(*problem);
+    }
     if (!hook.incoming && hook.target_url.empty()) hook.target_url = webhook.destination.url;
     const subscription::Destination given = webhook.destination;
     if (auto problem = apply(hook, Layout::flat, webhook)) return in_settings(*problem);
@@ -133,7 +137,7 @@ class Devopness final : public Dialect {
   }
 
   void write_settings(JsonWriter& json, const Webhook& webhook) const override {
-    devopness::write_settings(json, hook_of(webhook));
+    devopness::write_settings(json, hook_of(webhook), Credentials::starred);
   }
 
   std::unique_ptr<const subscription::EventRule> make_rule(const Webhook& webhook) const override {

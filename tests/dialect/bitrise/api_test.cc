@@ -254,6 +254,27 @@ TEST_F(BitriseApi, WantsEventsAndUrlOnUpdateAndChangesNothingOnARefusal) {
   EXPECT_EQ(stored(slug).events.size(), 2u);
 }
 
+TEST_F(BitriseApi, ShowsACredentialOnceAndKeepsItWhenItComesBackMasked) {
+  const Answer made = call("POST", app_path,
+                           R"({"events":["all"],"url":"a.b",)"
+                           R"("headers":{"Authorization":"Bearer static","X-Team":"mobile"}})");
+  Json first{made.response.body};
+  EXPECT_EQ(first.text("/data/headers/Authorization"), "Bearer static");
+  const std::string slug = first.text("/data/slug");
+  Json listed{call("GET", app_path).response.body};
+  EXPECT_EQ(listed.text("/data/0/headers"), R"({"Authorization":"***","X-Team":"mobile"})");
+  const auto put = [&](const std::string& headers) {
+    return call("PUT", app_path + "/" + slug,
+                R"({"events":["all"],"url":"a.b","headers":)" + headers + "}");
+  };
+  const Answer kept = put(R"({"authorization":"***"})");
+  EXPECT_EQ(Json{kept.response.body}.text("/data/headers"), R"({"authorization":"***"})");
+  EXPECT_EQ(stored(slug).headers.at(0).second, "Bearer static");
+  expect_refusal(put(R"({"X-Token":"***"})"), 400, "headers.X-Token");
+  EXPECT_EQ(call("DELETE", app_path + "/" + slug).response.body.find("Bearer static"),
+            std::string::npos);
+}
+
 TEST_F(BitriseApi, BringsABrokenWebhookBackByAnUpdateButNotADisabledOne) {
   const std::string slug = make();
   stored(slug).state = subscription::WebhookState::broken;
