@@ -2,17 +2,15 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
-#include "http/url.h"
 #include "io/posix_disk.h"
 #include "io/read_file.h"
 #include "ringpost/version.h"
 #include "server/control_thread.h"
 #include "server/data_directory.h"
+#include "server/hosts.h"
 #include "server/key_file.h"
 #include "server/log.h"
 #include "server/shard_thread.h"
-
-#include <climits>
 
 #include <algorithm>
 #include <cstdio>
@@ -22,7 +20,6 @@
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
-#include <variant>
 
 namespace ringpost::server {
 namespace {
@@ -67,11 +64,8 @@ bool write_token(const std::string& path, const std::string& token) {
 /// By which name receivers know us: a DNS name, so nothing else of what a machine may be called.
 std::string origin_of(const Config& config) {
   if (!config.public_host.empty()) return config.public_host;
-  char name[HOST_NAME_MAX + 1] = {};
-  const bool known = gethostname(name, HOST_NAME_MAX) == 0;
-  const auto parsed = http::parse_url("https://" + std::string{name} + "/");
-  const auto* url = std::get_if<http::Url>(&parsed);
-  return known && url != nullptr ? url->host : "localhost";
+  const std::string name = machine_name();
+  return name.empty() ? "localhost" : name;
 }
 
 shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy) {
@@ -91,6 +85,7 @@ shard::RelayOptions relay_options(const Config& config, net::EgressPolicy policy
                           .batch_bytes_max = static_cast<uint32_t>(config.batch_bytes_max),
                           .batch_events_max = config.batch_events_max};
   options.server.connections_max = config.ingest_connections_max;
+  options.server.hosts = known_hosts(config);
   options.delivery.pending_max = config.pending_max;
   options.delivery.attempts_in_flight_max = config.attempts_in_flight_max;
   options.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;

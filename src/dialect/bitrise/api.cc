@@ -297,6 +297,7 @@ http::Response refuse(const Problem& problem) {
     case 408:
     case 413:
     case 417:
+    case 421:
     case 429:
     case 431: response.status = problem.status; break;
     default: response.status = problem.status >= 500 ? 500 : 400;
