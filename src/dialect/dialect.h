@@ -107,6 +107,13 @@ class Dialect {
   virtual std::string_view delivery_of(const Received& received) const;
 
   // --- its own management API, if it has one
+  /// What an event of its own is called, for who tries it out (`ringpost sign`).
+  struct ExampleEvent {
+    std::string_view type;
+    std::string_view source;
+  };
+  virtual ExampleEvent example_event() const { return {"build.finished", "app/shop"}; }
+
 
   virtual std::span<const api::Route> routes() const { return {}; }
   /// Whether the path is in this API's part of the tree, also where there is no route.

@@ -97,6 +97,7 @@ class Buildkite final : public Dialect {
   }
   http::Response refuse_rate(const api::Rate& rate) const override {
     return refuse_over_rate(rate);
+  ExampleEvent example_event() const override { return {"build.finished", "pipeline/app"}; }
   }
   api::Answer handle(const api::Route& route, const api::Call& call,
                      api::Management& management) const override {
