@@ -36,6 +36,13 @@ class KeyedLimiter {
     return {};
   }
 
+  /// Whether nothing is counted against `key`, as far as is remembered.
+  bool idle(uint64_t key, Instant now) const {
+    return std::ranges::none_of(sets_[key % set_count], [&](const Bucket& bucket) {
+      return bucket.key == key && bucket.full_at > now;
+    });
+  }
+
   /// Counts one, whether or not it was within the limit. (Past the limit nobody needs to: it would
   /// only make the wait longer.)
   void take(uint64_t key, Instant now) {

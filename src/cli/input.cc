@@ -3,9 +3,11 @@
 #include "cli/text.h"
 #include "io/read_file.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 namespace ringpost::cli {
@@ -22,6 +24,24 @@ Usable<std::string> read_file(const std::string& name) {
 Usable<std::string> read_text_or_file(const std::string& value) {
   if (!value.starts_with('@')) return value;
   return read_file(value.substr(1));
+}
+
+Usable<std::vector<PlacedLine>> read_lines(const std::string& option, const std::string& value) {
+  if (!value.starts_with('@')) return std::vector<PlacedLine>{{option, value}};
+  const std::string file = value.substr(1);
+  auto read = read_file(file);
+  if (auto* problem = std::get_if<UsageProblem>(&read)) return std::move(*problem);
+  std::vector<PlacedLine> lines;
+  std::string_view rest = std::get<std::string>(read);
+  for (size_t number = 1; !rest.empty(); ++number) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
+    lines.push_back({shown(file) + ", line " + std::to_string(number) + ":", std::string{line}});
+  }
+  return lines;
 }
 
 Usable<std::string> read_secret(const std::string& option, const std::string& from,

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <variant>
+#include <vector>
 
 // What a command reads besides its options. Secrets come from here only: the arguments of a process
 // can be read by every user of its machine.
@@ -24,6 +25,15 @@ Usable<std::string> read_file(const std::string& name);
 
 /// The value of an option that takes text, or `@FILE` for a file's content (`@-`: standard input).
 Usable<std::string> read_text_or_file(const std::string& value);
+
+/// A line that an option gave, and where it stands: `--header`, or file and line, for a problem.
+struct PlacedLine {
+  std::string place;
+  std::string text;  ///< Without its line end.
+};
+/// What an option takes that may be one line of text, or `@FILE` (`@-`: standard input) of such
+/// lines; blank lines are passed over.
+Usable<std::vector<PlacedLine>> read_lines(const std::string& option, const std::string& value);
 
 /// A secret: `from` is `@FILE`, or `-` for standard input; one line end after it does not count.
 /// @param option       its name, for the problem: a secret in the arguments is refused.

@@ -1,7 +1,7 @@
-#include "api/json_body.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/input.h"
+#include "cli/webhook_body.h"
 #include "dialect/dialect.h"
 #include "http/syntax.h"
 
@@ -27,9 +27,9 @@ struct SignatureOptions {
   // sign
   std::string id;
   std::string timestamp;
-  std::string type = "build/finished";
-  std::string source = "app/c0ffee1234abcd56";
-  std::string settings = "{}";
+  std::string type;  ///< Empty: of an event of the dialect's own; the source likewise.
+  std::string source;
+  std::vector<std::string> settings;  ///< As of `webhook add`.
   // verify
   std::vector<std::string> headers;
   std::string tolerance = "5m";
@@ -104,11 +104,14 @@ std::optional<subscription::Webhook> webhook_of(const dialect::Dialect& dialect,
                          .host = "receiver.invalid",
                          .port = 443,
                          .target = "/"};
-  api::JsonBody settings;
-  auto problem = settings.parse(options.settings);
-  if (!problem) problem = dialect.read_settings(options.settings, webhook);
+  const auto settings = settings_object(options.settings);
+  if (const auto* wrong = std::get_if<UsageProblem>(&settings)) {
+    report_usage(*wrong);
+    return std::nullopt;
+  }
+  const auto problem = dialect.read_settings(std::get<std::string>(settings), webhook);
   if (!problem) return webhook;
-  const std::string place = problem->member.empty() ? "--settings" : problem->member;
+  const std::string place = problem->member.empty() ? "--setting" : problem->member;
   fail(printable(place + ": " + problem->detail));
   return std::nullopt;
 }
@@ -130,6 +133,15 @@ void print_headers(std::string_view head) {
   }
 }
 
+/// Why a request does not carry the body that was given: its signature would be of another one.
+int fail_for_other_body(const std::string& dialect, std::string_view sent) {
+  constexpr size_t shown_max = 4096;
+  std::string problem = "a request of the dialect " + dialect + " would not carry this body but ";
+  problem += sent.size() <= shown_max ? "this one: " + printable(sent)
+                                      : "one of " + std::to_string(sent.size()) + " bytes";
+  return fail(problem + "; sign the body as it is sent");
+}
+
 int sign(SignatureOptions& options) {
   const dialect::Dialect* dialect = dialect_of(options);
   if (dialect == nullptr) return exit_usage;
@@ -145,14 +157,18 @@ int sign(SignatureOptions& options) {
   const auto body = body_of(options);
   if (!body) return exit_usage;
   journal::EventView event;
-  event.type = options.type;
-  event.source = options.source;
+  const dialect::Dialect::ExampleEvent example = dialect->example_event();
+  event.type = options.type.empty() ? example.type : std::string_view{options.type};
+  event.source = options.source.empty() ? example.source : std::string_view{options.source};
   event.data = as_bytes(*body);
   dialect::Request request;
   const auto renderer = dialect->make_renderer(*webhook);
   if (const auto error =
           renderer->render({.event = event, .delivery = *id, .now = *time}, request)) {
     return fail("this event makes no request: " + describe(*error));
+  }
+  if (as_text(request.body) != *body) {
+    return fail_for_other_body(options.dialect, as_text(request.body));
   }
   print_headers(request.head);
   return 0;
@@ -174,15 +190,22 @@ std::optional<Duration> parse_tolerance(std::string_view text) {
 }
 
 /// Nothing after a problem was printed.
-std::optional<std::vector<http::Header>> headers_of(const std::vector<std::string>& lines) {
+std::optional<std::vector<http::Header>> headers_of(const std::vector<std::string>& options) {
   std::vector<http::Header> headers;
-  for (const std::string& line : lines) {
-    const auto field = http::parse_field_line(line);
-    if (!field) {
-      fail("--header \"" + printable(line) + "\" must have the form 'Name: value'");
+  for (const std::string& option : options) {
+    const auto lines = read_lines("--header", option);
+    if (const auto* wrong = std::get_if<UsageProblem>(&lines)) {
+      report_usage(*wrong);
       return std::nullopt;
     }
-    headers.push_back({std::string{field->name}, std::string{field->value}});
+    for (const auto& [place, line] : std::get<std::vector<PlacedLine>>(lines)) {
+      const auto field = http::parse_field_line(line);
+      if (!field) {
+        fail(place + " \"" + printable(line) + "\" must have the form 'Name: value'");
+        return std::nullopt;
+      }
+      headers.push_back({std::string{field->name}, std::string{field->value}});
+    }
   }
   return headers;
 }
@@ -235,10 +258,15 @@ void add_sign_command(CLI::App& app, Action& action) {
   signing->add_option("--id", options->id, "The delivery's id, a ULID; minted if absent");
   signing->add_option("--timestamp", options->timestamp,
                       "When it is sent: seconds since 1970 or RFC 3339; default: now");
-  signing->add_option("--type", options->type, "The event's type")->capture_default_str();
-  signing->add_option("--source", options->source, "The event's source")->capture_default_str();
-  signing->add_option("--settings", options->settings, "The webhook's settings, JSON")
-      ->capture_default_str();
+  signing->add_option("--type", options->type,
+                      "The event's type; default: build.finished, or as the dialect spells it");
+  signing->add_option("--source", options->source,
+                      "The event's source; default: as the dialect names one");
+  signing
+      ->add_option("--setting", options->settings,
+                   "key=value of the webhook's settings: a word, JSON, or @FILE; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   signing->footer(
       "Examples:\n"
       "  export RINGPOST_SECRET=relay-demo-secret\n"
@@ -254,8 +282,12 @@ void add_verify_command(CLI::App& app, Action& action) {
   CLI::App* verifying = app.add_subcommand(
       "verify", "Say whether a request is authentic, and why not; needs no relay");
   add_common_options(*verifying, *options);
-  verifying->add_option("--header", options->headers,
-                        "'Name: value' of the request; repeatable; others do no harm");
+  verifying
+      ->add_option("--header", options->headers,
+                   "'Name: value' of the request, or @FILE of such lines; repeatable; others do no "
+                   "harm")
+      ->type_name("HEADER")
+      ->allow_extra_args(false);
   verifying
       ->add_option("--tolerance", options->tolerance,
                    "How far a signed time may lie from now: seconds, or like 5m")
@@ -267,6 +299,8 @@ void add_verify_command(CLI::App& app, Action& action) {
       "  export RINGPOST_SECRET=relay-demo-secret\n"
       "  ringpost verify --dialect bitrise --body body.json \\\n"
       "    --header 'Bitrise-Hook-Signature: sha256=6ec7…'\n"
+      "  ringpost sign --dialect bitrise --body body.json |\n"
+      "    ringpost verify --dialect bitrise --body body.json --header @-\n"
       "\nExit codes: 0 valid; 1 not valid; 2 wrong usage.");
   verifying->callback([&action, options] { action = [options] { return verify(*options); }; });
 }

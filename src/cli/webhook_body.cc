@@ -78,28 +78,15 @@ Outcome write_header(Writing& writing, std::string_view header, std::string_view
   return std::nullopt;
 }
 
-Outcome write_headers_of_file(Writing& writing, const std::string& file) {
-  const auto read = read_file(file);
-  if (const auto* problem = std::get_if<UsageProblem>(&read)) return *problem;
-  std::string_view rest = std::get<std::string>(read);
-  for (size_t number = 1; !rest.empty(); ++number) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const std::string place = shown(file) + ", line " + std::to_string(number) + ":";
-    if (auto problem = write_header(writing, line, place)) return problem;
-  }
-  return std::nullopt;
-}
-
 Outcome write_headers(Writing& writing) {
   if (writing.options.headers.empty()) return std::nullopt;
   writing.json.key("headers").begin_object();
   for (const std::string& header : writing.options.headers) {
-    auto problem = header.starts_with('@') ? write_headers_of_file(writing, header.substr(1))
-                                           : write_header(writing, header, "--header");
-    if (problem) return problem;
+    auto lines = read_lines("--header", header);
+    if (auto* problem = std::get_if<UsageProblem>(&lines)) return std::move(*problem);
+    for (const auto& [place, line] : std::get<std::vector<PlacedLine>>(lines)) {
+      if (auto problem = write_header(writing, line, place)) return problem;
+    }
   }
   writing.json.end_object();
   return std::nullopt;
@@ -132,18 +119,9 @@ void write_setting_value(JsonWriter& json, const std::string& text) {
 
 Outcome write_settings(Writing& writing) {
   if (writing.options.settings.empty()) return std::nullopt;
-  writing.json.key("settings").begin_object();
-  for (const std::string& setting : writing.options.settings) {
-    const size_t equals = setting.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return UsageProblem{"--setting \"" + shown(setting) + "\" must have the form key=value"};
-    }
-    auto value = read_text_or_file(setting.substr(equals + 1));
-    if (auto* problem = std::get_if<UsageProblem>(&value)) return std::move(*problem);
-    writing.json.key(setting.substr(0, equals));
-    write_setting_value(writing.json, std::get<std::string>(value));
-  }
-  writing.json.end_object();
+  auto object = settings_object(writing.options.settings);
+  if (auto* problem = std::get_if<UsageProblem>(&object)) return std::move(*problem);
+  writing.json.key("settings").raw(std::get<std::string>(object));
   return std::nullopt;
 }
 
@@ -182,6 +160,24 @@ Outcome write_pace(Writing& writing) {
 }
 
 }  // namespace
+
+Usable<std::string> settings_object(const std::vector<std::string>& settings) {
+  std::string object;
+  JsonWriter json{object};
+  json.begin_object();
+  for (const std::string& setting : settings) {
+    const size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return UsageProblem{"--setting \"" + shown(setting) + "\" must have the form key=value"};
+    }
+    auto value = read_text_or_file(setting.substr(equals + 1));
+    if (auto* problem = std::get_if<UsageProblem>(&value)) return std::move(*problem);
+    json.key(setting.substr(0, equals));
+    write_setting_value(json, std::get<std::string>(value));
+  }
+  json.end_object();
+  return object;
+}
 
 Usable<std::string> webhook_body(const WebhookOptions& options, bool creates) {
   std::string body;

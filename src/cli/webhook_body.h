@@ -39,6 +39,10 @@ struct WebhookOptions {
   std::vector<std::string> reset;  ///< Members of a webhook, as the API calls them.
 };
 
+/// The object that `--setting` makes of `key=value` texts: a value is JSON, else a word, or
+/// `@FILE`.
+Usable<std::string> settings_object(const std::vector<std::string>& settings);
+
 /// The body of POST /v1/webhooks (`creates`) or PATCH /v1/webhooks/ID. Reads the files that the
 /// options name.
 Usable<std::string> webhook_body(const WebhookOptions& options, bool creates);

@@ -6,6 +6,8 @@
 #include "net/failure_throttle.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
 namespace ringpost::control {
@@ -17,11 +19,17 @@ namespace {
 constexpr KeyedLimiter::Options failures{
     .burst = Login::failures_per_minute,
     .interval = Duration{std::chrono::minutes(1)} / Login::failures_per_minute};
+constexpr KeyedLimiter::Options user_failures{
+    .burst = Login::user_failures_per_minute,
+    .interval = Duration{std::chrono::minutes(1)} / Login::user_failures_per_minute};
 constexpr KeyedLimiter::Options verifications{
     .burst = Login::verifications_per_second,
     .interval = Duration{std::chrono::seconds(1)} / Login::verifications_per_second};
 
-constexpr uint64_t only_key = 0;  // All verifications are of one kind.
+/// Of verifications: for who comes from where they have been before, and for everybody else.
+uint64_t verification_key(bool known) {
+  return known ? 1 : 0;
+}
 
 std::string lower(std::string_view text) {
   std::string out{text};
@@ -36,27 +44,67 @@ Login::Login(const Parts& parts, std::vector<LoginUser> users, Verify verify)
       users_(std::move(users)),
       verify_(std::move(verify)),
       key_{parts.random.next(), parts.random.next()},
-      failures_by_user_(failures),
+      failures_by_user_(user_failures),
       failures_by_source_(failures),
+      failures_by_user_at_source_(failures),
       verifications_(verifications) {}
 
 std::variant<Login::Granted, Login::Refused, Login::Throttled, Error> Login::attempt(
     const Attempt& attempt) {
-  // Unknown users are counted like others, or the throttle would tell who is known.
-  const uint64_t user_key = siphash(key_, as_bytes(lower(attempt.email)));
-  const auto source_key = net::source_key(attempt.peer, key_);
-  Duration wait = failures_by_user_.wait(user_key, attempt.now);
-  if (source_key) wait = std::max(wait, failures_by_source_.wait(*source_key, attempt.now));
-  if (wait == Duration{}) wait = verifications_.wait(only_key, attempt.now);
-  if (wait > Duration{}) {
-    return Throttled{static_cast<uint32_t>(std::chrono::ceil<std::chrono::seconds>(wait).count())};
+  const Keys keys = keys_of(attempt);
+  const bool known = knows(keys);
+  const Duration left = wait(keys, known, attempt.now);
+  if (left > Duration{}) {
+    return Throttled{static_cast<uint32_t>(std::chrono::ceil<std::chrono::seconds>(left).count())};
   }
   if (users_.empty()) return Refused{};  // Nobody can be found out.
-  verifications_.take(only_key, attempt.now);
-  if (const LoginUser* user = check(attempt)) return grant(*user, attempt);
-  failures_by_user_.take(user_key, attempt.now);
-  if (source_key) failures_by_source_.take(*source_key, attempt.now);
+  verifications_.take(verification_key(known), attempt.now);
+  if (const LoginUser* user = check(attempt)) {
+    remember(keys);
+    return grant(*user, attempt);
+  }
+  count_failure(keys, attempt.now);
   return Refused{};
+}
+
+/// Unknown users have keys like others, or the throttle would tell who is known.
+Login::Keys Login::keys_of(const Attempt& attempt) const {
+  Keys keys{.user = siphash(key_, as_bytes(lower(attempt.email))),
+            .source = net::source_key(attempt.peer, key_)};
+  const std::array<uint64_t, 2> both{keys.user, keys.source.value_or(0)};
+  keys.user_at_source = siphash(key_, std::as_bytes(std::span{both}));
+  return keys;
+}
+
+Duration Login::wait(const Keys& keys, bool known, Instant now) const {
+  Duration wait = failures_by_user_at_source_.wait(keys.user_at_source, now);
+  bool failed = !failures_by_user_at_source_.idle(keys.user_at_source, now);
+  if (keys.source) {
+    wait = std::max(wait, failures_by_source_.wait(*keys.source, now));
+    failed = failed || !failures_by_source_.idle(*keys.source, now);
+  }
+  if (failed && !known) wait = std::max(wait, failures_by_user_.wait(keys.user, now));
+  return wait > Duration{} ? wait : verifications_.wait(verification_key(known), now);
+}
+
+void Login::count_failure(const Keys& keys, Instant now) {
+  failures_by_user_at_source_.take(keys.user_at_source, now);
+  if (keys.source) failures_by_source_.take(*keys.source, now);
+  // A stranger with many addresses goes on failing past the limit: that must not make it longer.
+  if (failures_by_user_.wait(keys.user, now) == Duration{}) failures_by_user_.take(keys.user, now);
+}
+
+bool Login::knows(const Keys& keys) const {
+  const auto found = known_sources_.find(keys.user);
+  return found != known_sources_.end() &&
+         std::ranges::find(found->second, keys.user_at_source) != found->second.end();
+}
+
+void Login::remember(const Keys& keys) {
+  std::vector<uint64_t>& sources = known_sources_[keys.user];
+  std::erase(sources, keys.user_at_source);
+  if (sources.size() == known_sources_max) sources.erase(sources.begin());
+  sources.push_back(keys.user_at_source);
 }
 
 /// @returns the user, if the password is theirs; after one verification in any case.

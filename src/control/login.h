@@ -10,8 +10,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -28,17 +30,27 @@ struct LoginUser {
 
 /// Exchanges a configured user's password for a token that lives for a day. On the control thread,
 /// which a verification stops for as long as scrypt takes (about 50 ms): so there are bounds on
-/// failures for each user and each source, and on verifications in all.
+/// failures and on verifications.
+///
+/// Guessing is slow, and yet nobody is locked out by another's guesses (reliability A-2). Failures
+/// count against the source (an address, or the /64 of an IPv6 one), and against the user at that
+/// source; beyond these, failures against the user from wherever hold back only a source that has
+/// failed lately and from which the user has not logged in since the start. Logins from where the
+/// user has been before have verifications of their own, so that strangers cannot use up all. Every
+/// table has a bound.
 ///
 /// An unknown user, a wrong password and a password that is too long take the same path: one
 /// verification each, against somebody's hash, and one answer. So nobody learns who has an account.
-/// (If users' hashes have different costs, an unknown email takes as long as some user's.)
+/// (If users' hashes have different costs, an unknown email takes as long as some user's.) Where
+/// a user has logged in from is known to nobody but who can send from there.
 class Login {
  public:
   static constexpr Duration token_life = std::chrono::hours(24);
-  static constexpr size_t tokens_per_user_max = 20;  ///< The oldest goes.
-  static constexpr uint32_t failures_per_minute = 5;
-  static constexpr uint32_t verifications_per_second = 2;
+  static constexpr size_t tokens_per_user_max = 20;         ///< The oldest goes.
+  static constexpr uint32_t failures_per_minute = 5;        ///< Of a source.
+  static constexpr uint32_t user_failures_per_minute = 30;  ///< Of all sources.
+  static constexpr uint32_t verifications_per_second = 2;   ///< And as many from known sources.
+  static constexpr size_t known_sources_max = 32;  ///< Of a user; the longest unused one goes.
   static constexpr size_t password_bytes_max = 1024;
 
   /// Whether `password` is the one whose hash `text` is.
@@ -75,6 +87,17 @@ class Login {
   std::variant<Granted, Refused, Throttled, Error> attempt(const Attempt& attempt);
 
  private:
+  /// Hashes of who tries.
+  struct Keys {
+    uint64_t user = 0;
+    std::optional<uint64_t> source;  ///< None: a Unix socket.
+    uint64_t user_at_source = 0;
+  };
+  Keys keys_of(const Attempt& attempt) const;
+  Duration wait(const Keys& keys, bool known, Instant now) const;
+  void count_failure(const Keys& keys, Instant now);
+  bool knows(const Keys& keys) const;
+  void remember(const Keys& keys);
   const LoginUser* check(const Attempt& attempt);
   std::variant<Granted, Refused, Throttled, Error> grant(const LoginUser& user,
                                                          const Attempt& attempt);
@@ -89,7 +112,10 @@ class Login {
   const HashKey key_;
   KeyedLimiter failures_by_user_;
   KeyedLimiter failures_by_source_;
+  KeyedLimiter failures_by_user_at_source_;
   KeyedLimiter verifications_;
+  /// By Keys::user, of those who have logged in: each Keys::user_at_source, the latest at the end.
+  std::unordered_map<uint64_t, std::vector<uint64_t>> known_sources_;
 };
 
 }  // namespace ringpost::control

@@ -20,6 +20,7 @@ struct Reading {
   Webhook& webhook;
   const WebhookChecks& checks;
   const Webhook& defaults;
+  const subscription::Token& by;
   bool creates = false;
 };
 
@@ -157,10 +158,6 @@ Outcome read_filter(Reading& reading, dom::element value) {
 
 using api::Headers;
 
-bool is_masked(std::string_view name, std::string_view value) {
-  return value == dialect::credential_mask && dialect::names_a_credential(name);
-}
-
 Outcome merge_header(Reading& reading, std::string_view name, dom::element value,
                      Headers& headers) {
   const std::string member =
@@ -176,7 +173,7 @@ Outcome merge_header(Reading& reading, std::string_view name, dom::element value
   if (dialect::of(reading.webhook).writes_header(name)) {
     return invalid(member, "is written by the relay itself");
   }
-  if (is_masked(name, text)) {  // As it was shown: it stays what it is.
+  if (dialect::is_masked_credential(name, text)) {  // As it was shown: it stays what it is.
     if (found != headers.end()) return std::nullopt;
     return invalid(member, "is what answers show in the place of a credential; give its value");
   }
@@ -371,11 +368,17 @@ Outcome read_members(Reading& reading, dom::object body) {
   return std::nullopt;
 }
 
-/// @param text  the body: the dialect reads its settings itself.
+bool names(dom::object body, std::string_view member) {
+  dom::element value;
+  return body.at_key(member).get(value) == simdjson::SUCCESS;
+}
+
+/// The dialect reads its settings itself, and may have words of its own for what was read before.
 Outcome read_settings(Reading& reading, dom::object body) {
   dom::element value;
   const bool given = body.at_key("settings").get(value) == simdjson::SUCCESS;
-  if (!given && !reading.creates) return std::nullopt;
+  const bool rerouted = names(body, "sources") || names(body, "events");
+  if (!given && !rerouted && !reading.creates) return std::nullopt;
   dom::object object;
   if (given) {
     if (auto problem = read_object(value, "settings", object)) return problem;
@@ -385,7 +388,13 @@ Outcome read_settings(Reading& reading, dom::object body) {
     return invalid("settings",
                    "is longer than " + std::to_string(api::webhook_settings_bytes_max) + " bytes");
   }
-  return dialect::of(reading.webhook).read_settings(text, reading.webhook);
+  const dialect::Dialect& dialect = dialect::of(reading.webhook);
+  if (given || reading.creates) {
+    if (auto problem = dialect.read_settings(text, reading.webhook)) return problem;
+  }
+  if (rerouted) dialect.take_sources(text, reading.by, reading.webhook);
+  if (reading.creates) dialect.note_maker(reading.by, reading.webhook);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -398,14 +407,14 @@ std::optional<Problem> check_secret(std::string_view dialect, std::string_view s
 }
 
 std::optional<Problem> create_webhook(dom::object body, const WebhookChecks& checks,
-                                      Webhook& webhook) {
+                                      const subscription::Token& by, Webhook& webhook) {
   const dialect::Dialect* chosen = nullptr;
   if (auto problem = read_dialect(body, chosen)) return problem;
   std::string organization = std::move(webhook.organization);
   const Webhook defaults = chosen->defaults();
   webhook = defaults;
   webhook.organization = std::move(organization);
-  Reading reading{webhook, checks, defaults, true};
+  Reading reading{webhook, checks, defaults, by, true};
   if (auto problem = read_members(reading, body)) return problem;
   if (webhook.destination.url.empty()) return invalid("url", "is required");
   if (auto problem = read_settings(reading, body)) return problem;  // May mint another kind.
@@ -414,9 +423,9 @@ std::optional<Problem> create_webhook(dom::object body, const WebhookChecks& che
 }
 
 std::optional<Problem> patch_webhook(dom::object body, const WebhookChecks& checks,
-                                     Webhook& webhook) {
+                                     const subscription::Token& by, Webhook& webhook) {
   const Webhook defaults = dialect::of(webhook).defaults();
-  Reading reading{webhook, checks, defaults, false};
+  Reading reading{webhook, checks, defaults, by, false};
   if (auto problem = read_members(reading, body)) return problem;
   return read_settings(reading, body);
 }

@@ -3,6 +3,7 @@
 #include "api/json_body.h"
 #include "api/webhook_fields.h"
 #include "base/json_writer.h"
+#include "subscription/token.h"
 #include "subscription/webhook.h"
 
 #include <functional>
@@ -31,13 +32,16 @@ struct WebhookChecks {
 /// Makes a webhook of the body of a create request. Number, id and times are left to the caller;
 /// `webhook.organization` is the caller's and the body may only repeat it. A `standard` webhook
 /// without a secret gets a fresh one.
+/// @param by  who makes it.
 std::optional<Problem> create_webhook(simdjson::dom::object body, const WebhookChecks& checks,
+                                      const subscription::Token& by,
                                       subscription::Webhook& webhook);
 
 /// Changes a webhook by the rules of JSON merge patch (RFC 7396): what is absent stays, null brings
 /// the default back, objects merge. On a Problem `webhook` is half changed: throw it away.
+/// @param by  who changes it.
 std::optional<Problem> patch_webhook(simdjson::dom::object body, const WebhookChecks& checks,
-                                     subscription::Webhook& webhook);
+                                     const subscription::Token& by, subscription::Webhook& webhook);
 
 /// Whether the webhook's dialect takes this secret.
 std::optional<Problem> check_secret(std::string_view dialect, std::string_view secret);

@@ -36,6 +36,10 @@ std::optional<api::Problem> Dialect::read_settings(std::string_view json, Webhoo
   return api::invalid("settings", "must be empty: this dialect has none");
 }
 
+void Dialect::note_maker(const subscription::Token&, Webhook&) const {}
+
+void Dialect::take_sources(std::string_view, const subscription::Token&, Webhook&) const {}
+
 void Dialect::write_settings(JsonWriter& json, const Webhook&) const {
   json.begin_object().end_object();
 }

@@ -10,6 +10,7 @@
 #include "dialect/renderer.h"
 #include "dialect/verifier.h"
 #include "subscription/event_rule.h"
+#include "subscription/token.h"
 #include "subscription/webhook.h"
 
 #include <cstdint>
@@ -65,6 +66,15 @@ class Dialect {
   /// they decide. Called last, and also without settings (`{}`) when a webhook is made.
   virtual std::optional<api::Problem> read_settings(std::string_view json,
                                                     subscription::Webhook& webhook) const;
+  /// Takes over what the native API says of who makes a webhook, in the dialect's own words: the
+  /// settings are read.
+  virtual void note_maker(const subscription::Token& maker, subscription::Webhook& webhook) const;
+  /// The native API has set sources or events, and read the settings: for a dialect that has words
+  /// of its own for which sources a webhook wants.
+  /// @param settings  what the same request says of settings: a JSON object.
+  /// @param by        who asks; sources that this token may not touch are not for it to add.
+  virtual void take_sources(std::string_view settings, const subscription::Token& by,
+                            subscription::Webhook& webhook) const;
   /// Writes the value of the native API's `settings`: an object, without secrets.
   virtual void write_settings(JsonWriter& json, const subscription::Webhook& webhook) const;
 
@@ -103,6 +113,13 @@ class Dialect {
   virtual std::string ping(const subscription::Webhook& webhook, std::string_view base_url) const;
 
   // --- receiving, for who takes its requests
+
+  /// What an event of its own is called, for who tries it out (`ringpost sign`).
+  struct ExampleEvent {
+    std::string_view type;
+    std::string_view source;
+  };
+  virtual ExampleEvent example_event() const { return {"build.finished", "app/shop"}; }
 
   /// Whether its requests carry anything that proves who sent them.
   virtual bool verifies() const { return false; }

@@ -82,6 +82,11 @@ bool names_a_credential(std::string_view header);
 
 /// What stands for a credential where it is not shown.
 inline constexpr std::string_view credential_mask = "***";
+/// Whether this is such a header as answers show it: a change that brings it back means to keep the
+/// value that is stored.
+inline bool is_masked_credential(std::string_view header, std::string_view value) {
+  return value == credential_mask && names_a_credential(header);
+}
 
 /// The request head as it may be stored and shown: values of headers that carry credentials become
 /// `credential_mask`. Signatures stay: they help a receiver's author and reveal no key.

@@ -116,6 +116,22 @@ Connection* Server::find(http::RequestHandle handle) const {
   return connection.awaits(handle) ? &connection : nullptr;
 }
 
+/// What speaks against a request that a browser may have been made to send.
+std::optional<http::Problem> Server::object_to_browser(const http::Request& head,
+                                                       const io::Address& peer) {
+  const std::shared_ptr<const KnownHosts>& hosts = limits_.hosts;
+  if (hosts == nullptr) return object_to_site(head, {});
+  if (peer.family != io::Address::Family::unix_path) {
+    const std::string_view host = head.header("host");
+    if (accepted_by_ != hosts || accepted_host_ != host) {
+      if (!hosts->accept(host)) return unknown_host(host);
+      accepted_host_ = host;
+      accepted_by_ = hosts;
+    }
+  }
+  return object_to_site(head, hosts->public_url());
+}
+
 void Server::answer(http::RequestHandle handle, const http::Response& response) {
   if (Connection* connection = find(handle)) connection->answer(response);
 }

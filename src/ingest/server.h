@@ -5,11 +5,13 @@
 #include "ingest/answers.h"
 #include "ingest/backend.h"
 #include "ingest/body_budget.h"
+#include "ingest/known_hosts.h"
 #include "io/ring.h"
 #include "net/stream.h"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,9 @@ struct ServerLimits {
   /// For a body, and for an answer to be taken: this, and a second for each `bytes_per_second`.
   Duration transfer_time = std::chrono::seconds{30};
   uint32_t bytes_per_second_min = 64 * 1024;
+
+  /// What a request's Host may say, but for peers on a Unix socket; null: anything.
+  std::shared_ptr<const KnownHosts> hosts;
 };
 
 /// The HTTP/1.1 server of one shard: connections over plain, TLS and Unix sockets, one request at a
@@ -79,6 +84,8 @@ class Server final : public Answers {
   Connection& take_connection();
   void release(Connection& connection);
   Connection* find(http::RequestHandle handle) const;
+  std::optional<http::Problem> object_to_browser(const http::Request& head,
+                                                 const io::Address& peer);
 
   // Constant.
   io::Ring& ring_;
@@ -96,6 +103,9 @@ class Server final : public Answers {
   uint32_t connections_open_ = 0;
   uint32_t closings_ = 0;  ///< Of listeners and of sockets turned away.
   bool stopping_ = false;
+  /// The Host that was accepted last, and by what: most requests have the same.
+  std::string accepted_host_;
+  std::shared_ptr<const KnownHosts> accepted_by_;
   std::string scratch_;  ///< The answer being written; all connections share its memory.
 };
 

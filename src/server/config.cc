@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include "base/bytes.h"
+#include "http/host.h"
 #include "http/url.h"
 #include "io/read_file.h"
 #include "net/egress_policy.h"
@@ -464,6 +465,20 @@ void read_public_url(Section& section, Config& config) {
   config.public_host = url->host;
 }
 
+/// Names without port: the port that a request names says nothing.
+void read_hosts(Section& section, Config& config) {
+  section.texts("hosts", [&](const std::string& text, const toml::node& node) {
+    const auto parsed = http::parse_host(text);
+    if (const auto* host = std::get_if<http::Host>(&parsed)) {
+      config.hosts.push_back(host->text);
+    } else {
+      section.problem(node, "hosts: \"" + text +
+                                "\" must be a host name without scheme and port: " +
+                                std::get<http::UrlProblem>(parsed).reason);
+    }
+  });
+}
+
 void read_sections(Section& root, Config& config, Problems& problems) {
   using std::chrono::hours;
   using std::chrono::milliseconds;
@@ -474,6 +489,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   server.text("data_dir", config.data_dir);
   server.duration("drain_max", config.drain_max, seconds{0}, hours{1});
   read_public_url(server, config);
+  read_hosts(server, config);
   read_networks(server, "webhook_ips", config.webhook_ips);
   server.finish();
 

@@ -51,8 +51,9 @@ struct Config {
   uint32_t shards = 0;  ///< 0: one per core.
   std::string data_dir = "/var/lib/ringpost";
   Duration drain_max = std::chrono::seconds{30};
-  std::string public_url;   ///< Scheme and authority, no slash at the end; empty: not given.
-  std::string public_host;  ///< Its host; empty: not given.
+  std::string public_url;          ///< Scheme and authority, no slash at the end; empty: not given.
+  std::string public_host;         ///< Its host; empty: not given.
+  std::vector<std::string> hosts;  ///< By which others call the relay, in lower case.
   std::vector<std::string> webhook_ips;  ///< Networks.
 
   std::vector<ListenerConfig> listeners;

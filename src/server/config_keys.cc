@@ -63,6 +63,7 @@ constexpr std::array keys = {
     key<&Config::data_dir>("server.data_dir", Takes::restart),
     key<&Config::drain_max>("server.drain_max", Takes::reload),
     key<&Config::public_url>("server.public_url", Takes::reload),
+    key<&Config::hosts>("server.hosts", Takes::reload),
     key<&Config::webhook_ips>("server.webhook_ips", Takes::reload),
     ConfigKey{"listener", Takes::restart, same_listeners, keep_listeners},
     ConfigKey{"listener.tls", Takes::reload, same_certificates, nullptr},

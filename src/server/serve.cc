@@ -6,6 +6,7 @@
 #include "ringpost/version.h"
 #include "server/control_thread.h"
 #include "server/data_directory.h"
+#include "server/hosts.h"
 #include "server/key_file.h"
 #include "server/log.h"
 #include "server/reload.h"

@@ -1,13 +1,9 @@
 #include "server/settings.h"
 
-#include "http/url.h"
-
-#include <climits>
+#include "server/hosts.h"
 
 #include <algorithm>
-#include <unistd.h>
 #include <utility>
-#include <variant>
 
 namespace ringpost::server {
 namespace {
@@ -15,11 +11,8 @@ namespace {
 /// By which name receivers know us: a DNS name, so nothing else of what a machine may be called.
 std::string origin_of(const Config& config) {
   if (!config.public_host.empty()) return config.public_host;
-  char name[HOST_NAME_MAX + 1] = {};
-  const bool known = gethostname(name, HOST_NAME_MAX) == 0;
-  const auto parsed = http::parse_url("https://" + std::string{name} + "/");
-  const auto* url = std::get_if<http::Url>(&parsed);
-  return known && url != nullptr ? url->host : "localhost";
+  const std::string name = machine_name();
+  return name.empty() ? "localhost" : name;
 }
 
 }  // namespace
@@ -37,6 +30,7 @@ std::optional<shard::LiveSettings> live_settings(const Config& config, std::stri
                            .batch_bytes_max = static_cast<uint32_t>(config.batch_bytes_max),
                            .batch_events_max = config.batch_events_max};
   settings.server.connections_max = config.ingest_connections_max;
+  settings.server.hosts = known_hosts(config);
   settings.server.bodies_bytes_max = config.bodies_bytes_max;
   // Of a few connections, producers get half at least.
   settings.server.connections_reserved =

@@ -35,6 +35,15 @@ TEST(KeyedLimiter, KeepsKeysApart) {
   EXPECT_EQ(limiter.wait(1 + 256, at(100)), Duration{});  // Of the same set.
 }
 
+TEST(KeyedLimiter, KnowsWhichKeysHaveNothingCountedAgainstThem) {
+  KeyedLimiter limiter({.burst = 3, .interval = seconds(10)});
+  EXPECT_TRUE(limiter.idle(7, at(100)));
+  limiter.take(7, at(100));
+  EXPECT_FALSE(limiter.idle(7, at(109))) << "within the limit, but not idle";
+  EXPECT_TRUE(limiter.idle(7 + 256, at(109)));
+  EXPECT_TRUE(limiter.idle(7, at(110)));
+}
+
 TEST(KeyedLimiter, ForgetsTheFullestBucketWhenASetHasNoRoom) {
   KeyedLimiter limiter({.burst = 1, .interval = seconds(10)});
   for (uint64_t key = 0; key < 4; ++key)

@@ -30,16 +30,18 @@ const WebhookChecks checks{
     },
 };
 
+const subscription::Token caller{.name = "ci"};
+
 std::optional<Problem> create(std::string_view text, Webhook& webhook) {
   JsonBody body;
   if (auto problem = body.parse(text)) return problem;
-  return create_webhook(body.root(), checks, webhook);
+  return create_webhook(body.root(), checks, caller, webhook);
 }
 
 std::optional<Problem> patch(std::string_view text, Webhook& webhook) {
   JsonBody body;
   if (auto problem = body.parse(text)) return problem;
-  return patch_webhook(body.root(), checks, webhook);
+  return patch_webhook(body.root(), checks, caller, webhook);
 }
 
 /// A create request with one more member.

@@ -5,10 +5,12 @@ What is expected follows from the document: `x-ringpost-scope`, and the refusals
 documents.
 """
 
+import socket
 import time
 import unittest
 
 import description
+import harness
 
 SCOPES = ("events:write", "webhooks:read", "webhooks:write", "deliveries:read",
           "deliveries:redeliver", "admin")
@@ -28,6 +30,47 @@ class Caller:
         if operation.operator:
             return self.name == "operator"
         return operation.scope in self.scopes or "admin" in self.scopes
+
+
+class Browser(unittest.TestCase):
+    """What a page in a browser can make it send (reliability A-3)."""
+
+    def setUp(self):
+        place = harness.Workplace()
+        self.addCleanup(place.close)
+        self.relay = place.relay("--set", 'server.hosts=["relay.example.org"]')
+
+    def ask(self, method, path, **headers):
+        return self.relay.request(method, path, {"url": "https://example.com/"},
+                                  {name.replace("_", "-"): value for name, value in
+                                   headers.items()})
+
+    def test_an_unknown_host_is_refused_in_the_words_of_the_api(self):
+        for host in ("relay.example.org", "relay.example.org:8420", "localhost:1", "[::1]",
+                     "127.0.0.1", socket.gethostname()):
+            self.assertEqual(self.ask("GET", "/v1/webhooks", Host=host)[0], 200, host)
+        for method, path, members in (
+                ("GET", "/v1/webhooks", ["type", "title", "status", "detail", "member"]),
+                ("GET", "/healthz", ["type", "title", "status", "detail", "member"]),
+                ("POST", "/v1/events", ["type", "title", "status", "detail", "member"]),
+                ("GET", "/v0.1/apps/a/outgoing-webhooks", ["message"]),
+                ("GET", "/v2/organizations/default/services", ["message"]),
+                ("GET", "/pipelines/1/hooks", ["message", "errors"])):
+            status, _, answer = self.ask(method, path, Host="evil.example:8420")
+            self.assertEqual((status, list(answer)), (421, members), path)
+            said = answer.get("detail", answer.get("message"))
+            self.assertIn("server.hosts", said)
+            self.assertIn("evil.example", said)
+
+    def test_another_sites_page_changes_nothing(self):
+        own = f"http://127.0.0.1:{self.relay.port}"
+        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"},
+                        {"Sec_Fetch_Site": "cross-site"}):
+            self.assertEqual(self.ask("POST", "/v1/webhooks", **headers)[0], 403, headers)
+            self.assertEqual(self.ask("GET", "/v1/webhooks", **headers)[0], 200, headers)
+        self.assertEqual(self.ask("GET", "/v1/webhooks")[2]["items"], [])
+        self.assertEqual(self.ask("POST", "/v1/webhooks", Origin=own,
+                                  Sec_Fetch_Site="same-origin")[0], 201)
 
 
 class Case:

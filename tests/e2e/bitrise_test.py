@@ -72,8 +72,9 @@ class BitriseTest(unittest.TestCase):
         sink = self.place.sink("--bitrise-secret", SECRET)
         webhook = self.make(sink, headers={"X-Team": "mobile", "X-Api-Token": "unseen"})
         slug = webhook["slug"]
+        self.assertEqual(webhook["headers"], {"X-Team": "mobile", "X-Api-Token": "unseen"})
         self.assertEqual(self.ask("GET", PATH)[1]["data"][0]["headers"],
-                         {"X-Team": "mobile", "X-Api-Token": "unseen"})
+                         {"X-Team": "mobile", "X-Api-Token": "***"})
 
         self.send()
         self.send(source="app/other")

@@ -193,6 +193,33 @@ class Filters(BuildkiteTest):
             self.assertEqual(seen, [("agent.lost", None), ("build.finished", wanted[name]),
                                     ("ping", None)], name)
 
+    def test_the_command_line_makes_what_buildkites_api_makes(self):
+        recorder = self.recorder()
+        self.relay.cli("webhook", "add", "--dialect", "buildkite", "--url", recorder.url,
+                       "--pipeline", PIPELINE.upper())
+        recorder.wait_for_count(1)  # The ping.
+        status, _, answer = self.call("GET")
+        self.assertEqual(status, 200, answer)
+        service, = answer["items"]
+        self.assertEqual((service["scope"], service["scope_uuids"]), ("some_projects", [PIPELINE]))
+        self.assertEqual(service["created_by"]["name"], "admin")
+        self.send(pipeline=OTHER_PIPELINE)
+        self.send()
+        status, _ = self.relay.send({"type": "agent.connected", "source": "agent/1",
+                                     "data": {"agent": {"id": "1"}}})
+        self.assertEqual(status, 202)
+        *_, build, agent = recorder.wait_for_count(3)
+        self.assertEqual({sent["X-Buildkite-Event"] for sent, _ in (build, agent)},
+                         {"build.finished", "agent.connected"})
+        status, _, changed = self.call("PATCH", "/" + service["id"], {
+            "scope": "some_projects", "scope_uuids": [OTHER_PIPELINE]})
+        self.assertEqual((status, changed["scope_uuids"]), (200, [OTHER_PIPELINE]))
+        recorder.wait_for_count(4)  # The change's ping.
+        self.send()
+        self.send(pipeline=OTHER_PIPELINE)
+        *_, (_, body) = recorder.wait_for_count(5)
+        self.assertEqual(json.loads(body)["pipeline"]["id"], OTHER_PIPELINE)
+
 
 class Api(BuildkiteTest):
 
@@ -256,7 +283,7 @@ class Api(BuildkiteTest):
         self.assertEqual(headers["X-Buildkite-Event"], "build.finished")
         self.assertRegex(headers["X-Buildkite-Signature"],
                          r"^timestamp=\d+,signature=[0-9a-f]{64}$")
-        self.assertEqual(json.loads(body)["sender"]["name"], "default")
+        self.assertEqual(json.loads(body)["sender"]["name"], "admin", "the token that made it")
 
 
 if __name__ == "__main__":

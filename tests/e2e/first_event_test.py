@@ -236,7 +236,7 @@ class Producing(RelayTest):
 
     def test_a_lost_answer_and_a_retry_are_one_event(self):
         body = json.dumps({"type": "t", "source": "s", "id": "lost", "data": {}}).encode()
-        request = (b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        request = (b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                    b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s" %
                    (self.relay.token.encode(), len(body), body))
         for cut in (1, len(body) // 2, len(body) - 1):  # Half a body is no event.

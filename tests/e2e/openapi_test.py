@@ -209,7 +209,7 @@ class OpenApi(unittest.TestCase):
         for name, value in values.all.items():
             path = path.replace("{%s}" % name, str(value))
         authorization = operation.authorization(world.admin)
-        return (f"{operation.method} {path} HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n"
+        return (f"{operation.method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                 f"Authorization: {authorization}\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {size}\r\n\r\n").encode()
 

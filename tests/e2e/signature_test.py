@@ -134,10 +134,40 @@ class Sign(unittest.TestCase):
         self.assertNotEqual(headers[0]["webhook-id"], headers[1]["webhook-id"])
         self.assertEqual(verify("standard", STANDARD, b"{}", headers[0]).returncode, 0)
 
+    def test_what_is_signed_is_what_verify_takes(self):
+        event = b'{"event":"build.finished","build":{},"sender":{"id":"1","name":"a"}}'
+        with tempfile.TemporaryDirectory() as directory:
+            file = pathlib.Path(directory) / "body.json"
+            for dialect, secret, body, more in (
+                    ("standard", STANDARD, BUILD, ()), ("bitrise", "b s", BUILD, ()),
+                    ("buildkite", "bk", event, ()),
+                    ("buildkite", "bk", event, ("--setting", "token_mode=signature"))):
+                file.write_bytes(body)
+                signed = run("sign", "--dialect", dialect, "--body", file, *more, secret=secret)
+                self.assertEqual(signed.returncode, 0, signed.stderr)
+                done = run("verify", "--dialect", dialect, "--body", file, "--header", "@-",
+                           body=signed.stdout, secret=secret)
+                self.assertEqual((done.returncode, done.stdout), (0, b"valid\n"), done.stderr)
+
+    def test_another_body_than_the_one_given_is_not_signed(self):
+        done = run("sign", "--dialect", "buildkite", "--setting", "token_mode=signature",
+                   body=b'{"event":"build.finished"}', secret="bk")
+        self.assertEqual((done.returncode, done.stdout), (2, b""))
+        self.assertRegex(done.stderr, rb'buildkite would not carry this body but this one: '
+                                      rb'\{"event":"build.finished","sender":')
+
+    def test_type_and_source_are_the_dialects_where_none_is_given(self):
+        for dialect, body, line in (
+                ("bitrise", BUILD, "Bitrise-Event-Type: build/finished"),
+                ("bitrise", BUILD, "Bitrise-App-Id: c0ffee1234abcd56"),
+                ("buildkite", b'{"event":"","sender":{}}', "X-Buildkite-Event: build.finished")):
+            done = run("sign", "--dialect", dialect, body=body, secret="s")
+            self.assertIn(line, done.stdout.decode().splitlines(), done.stderr)
+
     def test_wrong_usage_is_told_and_ends_with_2(self):
         for arguments, part in ((("--id", "msg_1"), b"ULID"), (("--timestamp", "x"), b"--timestamp"),
-                                (("--settings", "{"), b"settings"),
-                                (("--settings", '{"x":1}'), b"settings"),
+                                (("--setting", "x"), b"--setting"),
+                                (("--setting", "x=1"), b"settings"),
                                 (("--secret", "-"), b"24 to 64")):
             done = run("sign", "--dialect", "standard", *arguments, secret=STANDARD,
                        body=b"whsec_AAAA")

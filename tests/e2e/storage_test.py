@@ -43,7 +43,7 @@ class Syncs(StorageTest):
         relay = self.place.relay("--set", "server.shards=1")
         clients, rounds = 64, 10
         body = (EVENT % (1, "")).encode()
-        request = (f"POST /v1/events HTTP/1.1\r\nHost: relay\r\nAuthorization: Bearer {relay.token}\r\n"
+        request = (f"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {relay.token}\r\n"
                    "Content-Type: application/json\r\n"
                    f"Content-Length: {len(body)}\r\n\r\n").encode() + body
         before = self.totals(relay)

@@ -45,6 +45,8 @@ class MemoryRing final : public io::Ring {
   /// Bytes that the server has not taken in.
   size_t unread(Client client) { return sockets_[client].inbound.size(); }
 
+  io::Address peers{.port = 2};  ///< The address of every client.
+
   // --- time -------------------------------------------------------------------------------------
 
   /// Turns until nothing moves.
@@ -77,7 +79,7 @@ class MemoryRing final : public io::Ring {
     return io::Socket{handle};
   }
   Result<io::Address> local_address(io::Socket) override { return io::Address{.port = 1}; }
-  Result<io::Address> peer_address(io::Socket) override { return io::Address{.port = 2}; }
+  Result<io::Address> peer_address(io::Socket) override { return peers; }
   void shutdown_send(io::Socket socket) override { sockets_[socket.handle].shut = true; }
   void cancel(io::Completion& op) override {
     if (op.pending()) cancelled_.push_back(&op);

@@ -135,6 +135,53 @@ TEST_F(ServerTest, TellsTheBackendWhatTheListenerServes) {
   EXPECT_TRUE(backend_.serves.metrics);
 }
 
+class KnownHostsTest : public ServerTest {
+ protected:
+  static ServerLimits limits() {
+    ServerLimits limits;
+    limits.hosts = std::make_shared<const KnownHosts>(std::vector<std::string>{"relay"}, "");
+    return limits;
+  }
+  KnownHostsTest() : ServerTest(limits()) { answer_at_once(); }
+
+  static std::string get(const std::string& host) {
+    return "GET /a HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
+  }
+};
+
+TEST_F(KnownHostsTest, AreCheckedOfEachRequestBeforeTheBackendIsAsked) {
+  const auto client = connect();
+  for (const char* host : {"relay", "relay", "127.0.0.1:80", "relay:1"}) {
+    EXPECT_TRUE(ask(client, get(host)).starts_with("HTTP/1.1 200 ")) << host;
+  }
+  EXPECT_EQ(backend_.paths.size(), 4u);
+  const std::string refused = ask(client, get("evil.example"));
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 421 Misdirected Request\r\n")) << refused;
+  EXPECT_NE(refused.find("Refused-Path: /a\r\n"), std::string::npos);
+  EXPECT_TRUE(ring_.half_closed(client));
+  const std::string with_body =
+      ask(connect(), "POST /b HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_TRUE(with_body.starts_with("HTTP/1.1 421 ")) << with_body;
+  EXPECT_EQ(backend_.paths.size(), 4u);
+  EXPECT_TRUE(backend_.heads.empty());
+}
+
+TEST_F(KnownHostsTest, AreNotAskedForOnAUnixSocket) {
+  ring_.peers = {.family = io::Address::Family::unix_path, .path = "/run/x.sock"};
+  EXPECT_TRUE(ask(connect(), get("evil.example")).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, RefusesAChangeThatAnotherSiteMadeABrowserSend) {
+  answer_at_once();
+  const std::string origin = "Origin: https://evil.example\r\n\r\n";
+  const std::string refused =
+      ask(connect(), "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n" + origin);
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 403 ")) << refused;
+  EXPECT_TRUE(backend_.paths.empty());
+  EXPECT_TRUE(
+      ask(connect(), "GET /b HTTP/1.1\r\nHost: x\r\n" + origin).starts_with("HTTP/1.1 200 "));
+}
+
 TEST_F(ServerTest, ReadsTheSameRequestsHoweverTheyAreCut) {
   answer_at_once();
   const std::string stream =

@@ -23,6 +23,7 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.data_dir, plain.data_dir);
   EXPECT_EQ(example.config.drain_max, plain.drain_max);
   EXPECT_EQ(example.config.public_url, plain.public_url);
+  EXPECT_EQ(example.config.hosts, plain.hosts);
   EXPECT_EQ(example.config.webhook_ips, plain.webhook_ips);
   EXPECT_EQ(example.config.event_bytes_max, plain.event_bytes_max);
   EXPECT_EQ(example.config.batch_bytes_max, plain.batch_bytes_max);
@@ -69,6 +70,19 @@ TEST(Config, ReadsAPublicUrlAsSchemeAndAuthority) {
   for (const char* wrong : {"hooks.example.com", "ftp://a.example", "https://a.example/relay",
                             "https://a.example/?a", "https://user@a.example", "https://a b"}) {
     EXPECT_NE(first_problem("", {std::string("server.public_url=") + wrong}).find("public_url"),
+              std::string::npos)
+        << wrong;
+  }
+}
+
+TEST(Config, ReadsTheNamesThatTheRelayGoesBy) {
+  const ConfigResult result =
+      parse_config("", "none", {"server.hosts=[\"Relay.Example.org\", \"box\"]"});
+  EXPECT_TRUE(result.problems.empty());
+  EXPECT_EQ(result.config.hosts, (std::vector<std::string>{"relay.example.org", "box"}));
+  for (const char* wrong :
+       {"relay.example.org:8420", "https://relay.example.org", "", "a b", "*"}) {
+    EXPECT_NE(first_problem("", {std::string("server.hosts=[\"") + wrong + "\"]"}).find("hosts: "),
               std::string::npos)
         << wrong;
   }

@@ -96,7 +96,9 @@ Answer WebhookApi::create(const Call& call) {
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   Webhook webhook;
   webhook.organization = call.organization;
-  if (auto problem = create_webhook(body.root(), checks_, webhook)) return refuse(*problem);
+  if (auto problem = create_webhook(body.root(), checks_, *call.token, webhook)) {
+    return refuse(*problem);
+  }
   if (!call.token->covers(webhook.sources)) return refuse(beyond_token());
   webhook.id = Ulid::mint_uuid(call.now, random_);
   webhook.created_at = webhook.updated_at = call.now;
@@ -158,7 +160,9 @@ Answer WebhookApi::update(const Call& call) {
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
-  if (auto problem = patch_webhook(body.root(), checks_, changed)) return refuse(*problem);
+  if (auto problem = patch_webhook(body.root(), checks_, *call.token, changed)) {
+    return refuse(*problem);
+  }
   return store(call, std::move(changed), "webhook.update");
 }
 

@@ -159,7 +159,7 @@ Answer answer_webhook(uint16_t status, const Webhook& webhook) {
   std::string body;
   JsonWriter json{body};
   json.begin_object().key("data");
-  write_webhook(json, webhook);
+  write_webhook(json, webhook, status == 201);
   json.end_object();
   return api::answer_json(status, std::move(body), Answer::When::published);
 }
@@ -298,6 +298,7 @@ http::Response refuse(const Problem& problem) {
     case 408:
     case 413:
     case 417:
+    case 421:
     case 429:
     case 431: response.status = problem.status; break;
     default: response.status = problem.status >= 500 ? 500 : 400;

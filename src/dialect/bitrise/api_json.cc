@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "dialect/bitrise/groups.h"
+#include "dialect/renderer.h"
 
 #include <chrono>
 #include <string>
@@ -13,12 +14,14 @@ namespace ringpost::dialect::bitrise {
 using journal::OutcomeView;
 using subscription::Webhook;
 
-void write_webhook(JsonWriter& json, const Webhook& webhook) {
+void write_webhook(JsonWriter& json, const Webhook& webhook, bool created) {
   json.begin_object().member("slug", webhook.id.to_text()).member("url", webhook.destination.url);
   json.key("events").begin_array();
   for (const std::string& group : groups_of(webhook)) json.value(group);
   json.end_array().key("headers").begin_object();
-  for (const auto& [name, value] : webhook.headers) json.member(name, value);
+  for (const auto& [name, value] : webhook.headers) {
+    json.member(name, !created && names_a_credential(name) ? credential_mask : value);
+  }
   json.end_object()
       .member("registered_by_addon", read_settings(webhook).registered_by_addon)
       .member("created_at", to_rfc3339(webhook.created_at))

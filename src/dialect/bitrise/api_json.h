@@ -13,7 +13,9 @@
 namespace ringpost::dialect::bitrise {
 
 /// A webhook's item. Never holds the secret.
-void write_webhook(JsonWriter& json, const subscription::Webhook& webhook);
+/// @param created  whether it answers the request that made the webhook: only then the headers that
+///                 carry credentials show their values, which the client has just sent.
+void write_webhook(JsonWriter& json, const subscription::Webhook& webhook, bool created = false);
 
 /// A delivery's item. Headers are a JSON object in a string; `response_*` are null until an answer
 /// came, and for ever if none does.

@@ -126,6 +126,7 @@ class Bitrise final : public Dialect {
     return std::make_unique<BitriseRenderer>(webhook);
   }
 
+  ExampleEvent example_event() const override { return {"build/finished", "app/c0ffee1234abcd56"}; }
   bool verifies() const override { return true; }
 
   /// Signs no time: a request that was recorded verifies for ever.

@@ -42,8 +42,9 @@ std::optional<Problem> read_url(dom::element value, const api::Management& manag
   return std::nullopt;
 }
 
+/// @param stored  the headers until now, for those that come back as answers show them.
 std::optional<Problem> add_header(std::string_view name, dom::element value, const Dialect& dialect,
-                                  api::Headers& headers) {
+                                  api::Headers& stored, api::Headers& headers) {
   const std::string member =
       "headers." + std::string{name.substr(0, api::webhook_header_name_bytes_max)};
   std::string text;
@@ -52,6 +53,13 @@ std::optional<Problem> add_header(std::string_view name, dom::element value, con
   }
   if (auto problem = api::check_header(member, name, text)) return problem;
   if (dialect.writes_header(name)) return invalid(member, "is written by the relay itself");
+  if (is_masked_credential(name, text)) {
+    const auto found = api::find_header(stored, name);
+    if (found == stored.end()) {
+      return invalid(member, "is what answers show in the place of a credential; give its value");
+    }
+    text = found->second;
+  }
   headers.emplace_back(name, std::move(text));
   return std::nullopt;
 }
@@ -62,7 +70,9 @@ std::optional<Problem> read_headers(dom::element value, Webhook& webhook) {
   if (auto problem = api::check_names_differ("headers", object)) return problem;
   api::Headers headers;
   for (const auto [name, content] : object) {
-    if (auto problem = add_header(name, content, of(webhook), headers)) return problem;
+    if (auto problem = add_header(name, content, of(webhook), webhook.headers, headers)) {
+      return problem;
+    }
   }
   if (auto problem = api::check_headers("headers", headers)) return problem;
   webhook.headers = std::move(headers);
@@ -99,9 +109,10 @@ std::optional<Problem> read_webhook(std::string_view text, Change change,
   const auto url = find(body.root(), "url");
   if (!url) return invalid("url", "is required");
   if (auto problem = read_url(*url, management, webhook)) return problem;
-  if (change == Change::replace) webhook.headers.clear();
   if (const auto headers = find(body.root(), "headers")) {
     if (auto problem = read_headers(*headers, webhook)) return problem;
+  } else if (change == Change::replace) {
+    webhook.headers.clear();
   }
   const auto secret = find(body.root(), "secret");
   return secret ? read_secret(*secret, webhook) : std::nullopt;

@@ -43,15 +43,35 @@ class Buildkite final : public Dialect {
   std::optional<Problem> read_settings(std::string_view json, Webhook& webhook) const override {
     api::JsonBody body;
     if (auto problem = body.parse(json)) return problem;
-    Settings settings = settings_of(webhook).value_or(Settings{});
-    const Scope scope_before = settings.scope;
+    const Settings before = settings_of(webhook).value_or(Settings{});
+    Settings settings = before;
     if (auto problem = buildkite::read_settings(body.root(), settings)) return problem;
-    // Where the scope is not of projects, the sources stay what the user says.
-    if (settings.scope == Scope::some_projects || scope_before == Scope::some_projects) {
+    // Where the scope is not of projects, or the same as before, sources stay what the user says.
+    const bool of_projects =
+        settings.scope == Scope::some_projects || before.scope == Scope::some_projects;
+    if (of_projects && (settings.scope != before.scope || settings.scope_ids != before.scope_ids)) {
       webhook.sources = sources_of(settings, webhook.events);
     }
     webhook.settings = to_text(settings);
     return std::nullopt;
+  }
+  void note_maker(const subscription::Token& maker, Webhook& webhook) const override {
+    auto settings = settings_of(webhook);
+    if (!settings || settings->creator) return;  // Or another one is named.
+    settings->creator = creator_of(maker);
+    webhook.settings = to_text(*settings);
+  }
+  void take_sources(std::string_view json, const subscription::Token& by,
+                    Webhook& webhook) const override {
+    api::JsonBody body;
+    auto settings = settings_of(webhook);
+    if (!settings || body.parse(json)) return;
+    simdjson::dom::element scope;
+    for (const char* member : {"scope", "scope_uuids"}) {  // What is said so decides.
+      if (body.root().at_key(member).get(scope) == simdjson::SUCCESS) return;
+    }
+    buildkite::take_sources(by, *settings, webhook);
+    webhook.settings = to_text(*settings);
   }
   void write_settings(JsonWriter& json, const Webhook& webhook) const override {
     buildkite::write_settings(json, settings_of(webhook).value_or(Settings{}));
@@ -81,6 +101,7 @@ class Buildkite final : public Dialect {
     return ping_body(webhook, base_url);
   }
 
+  ExampleEvent example_event() const override { return {"build.finished", "pipeline/app"}; }
   bool verifies() const override { return true; }
   Verdict verify(const Received& received, std::string_view secret,
                  const Freshness& freshness) const override {

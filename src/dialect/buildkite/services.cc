@@ -144,9 +144,7 @@ Answer Services::create() {
   Webhook webhook = default_webhook();
   webhook.organization = call_.organization;
   webhook.secret = crypto::token("", 16);
-  webhook.settings = to_text({.creator = Creator{.id = call_.token->id,
-                                                 .name = call_.token->name,
-                                                 .created_at = call_.token->created_at}});
+  webhook.settings = to_text({.creator = creator_of(*call_.token)});
   const auto errors = create_service(body.root(), management_, webhook);
   if (!errors.empty()) return refuse(errors);
   const auto created = management_.create(std::move(webhook));

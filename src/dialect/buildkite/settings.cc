@@ -167,6 +167,10 @@ std::optional<Problem> read_settings(dom::object object, Settings& settings) {
   return check_scope(settings, "settings.scope_uuids");
 }
 
+Creator creator_of(const subscription::Token& token) {
+  return {.id = token.id, .name = token.name, .created_at = token.created_at};
+}
+
 std::optional<Settings> settings_of(const subscription::Webhook& webhook) {
   Settings settings;
   if (webhook.settings.empty()) return settings;
@@ -217,6 +221,41 @@ std::vector<std::string> sources_of(const Settings& settings,
   });
   if (from_anywhere) sources.push_back("*");
   return sources;
+}
+
+namespace {
+
+/// The UUIDs in `pipeline/<UUID>`; none if another source is among them, or more than a scope has.
+std::vector<Ulid> pipelines_in(const std::vector<std::string>& sources) {
+  constexpr std::string_view kind = "pipeline/";
+  std::vector<Ulid> ids;
+  for (const std::string_view source : sources) {
+    const auto id =
+        source.starts_with(kind) ? Ulid::parse_uuid(source.substr(kind.size())) : std::nullopt;
+    if (!id || ids.size() == scope_ids_max) return {};
+    ids.push_back(*id);
+  }
+  return ids;
+}
+
+}  // namespace
+
+void take_sources(const subscription::Token& by, Settings& settings,
+                  subscription::Webhook& webhook) {
+  std::vector<std::string> named = webhook.sources;
+  const bool had_scope = settings.scope == Scope::some_projects;
+  // As sources_of has added it, and the API has shown it.
+  if (had_scope && named.size() > 1) std::erase(named, "*");
+  std::vector<Ulid> ids = pipelines_in(named);
+  if (!ids.empty() && (had_scope || settings.scope == Scope::all)) {
+    settings.scope = Scope::some_projects;
+    settings.scope_ids = std::move(ids);
+    webhook.sources = sources_of(settings, webhook.events);
+    if (!by.covers(webhook.sources)) std::erase(webhook.sources, "*");
+  } else if (had_scope) {
+    settings.scope = Scope::all;
+    settings.scope_ids.clear();
+  }
 }
 
 }  // namespace ringpost::dialect::buildkite

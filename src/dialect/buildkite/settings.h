@@ -2,6 +2,7 @@
 
 #include "api/problem.h"
 #include "base/ulid.h"
+#include "subscription/token.h"
 #include "subscription/webhook.h"
 
 #include <simdjson.h>
@@ -51,6 +52,8 @@ struct Settings {
   std::optional<Creator> creator;  ///< Nothing: made over an API without users.
 };
 
+Creator creator_of(const subscription::Token& token);
+
 /// The settings of a stored webhook; nothing if they cannot be read.
 std::optional<Settings> settings_of(const subscription::Webhook& webhook);
 
@@ -73,6 +76,14 @@ std::optional<api::Problem> read_build_states(simdjson::dom::element value, std:
                                               Settings& settings);
 /// Whether scope and ids fit each other.
 std::optional<api::Problem> check_scope(const Settings& settings, std::string_view member);
+
+/// Takes sources that the native API has set over into the scope, if they name pipelines by their
+/// UUIDs and nothing else: the webhook is then as Buildkite's API would have made it. Other sources
+/// stand beside a scope of all, and one of pipelines that was there goes.
+/// @param by  who asks: events of agents, which come from any source, are left out where this token
+///            may not touch all sources.
+void take_sources(const subscription::Token& by, Settings& settings,
+                  subscription::Webhook& webhook);
 
 /// The sources that the scope asks for. A rule decides on the rest (rule.h).
 /// @param events  as Webhook::events: what is no pipeline's event comes from any source.

@@ -200,7 +200,9 @@ std::optional<Problem> Desk::read_body(api::JsonBody& body, Webhook& webhook, Ho
   if (auto problem = parse(body)) return problem;
   if (auto problem = read_name(body.root(), webhook)) return problem;
   if (auto problem = read_flags(body.root(), webhook, hook)) return problem;
-  return read_hook(call_.request.body, Layout::api, hook);
+  const Hook before = hook;
+  if (auto problem = read_hook(call_.request.body, Layout::api, hook)) return problem;
+  return restore_credentials(before, Layout::api, hook);
 }
 
 std::optional<Problem> Desk::check_destination(const Webhook& webhook) const {

@@ -150,7 +150,11 @@ class Devopness final : public Dialect {
       }
     }
     if (auto problem = read_type(body.root(), webhook, hook)) return in_settings(*problem);
+    const Hook before = hook;
     if (auto problem = read_hook(text, Layout::flat, hook)) return in_settings(*problem);
+    if (auto problem = restore_credentials(before, Layout::flat, hook)) {
+      return in_settings(*problem);
+    }
     if (!hook.incoming && hook.target_url.empty()) {
       hook.target_url = api::plain_url(webhook.destination);
     }
@@ -171,7 +175,7 @@ class Devopness final : public Dialect {
   }
 
   void write_settings(JsonWriter& json, const Webhook& webhook) const override {
-    devopness::write_settings(json, hook_of(webhook));
+    devopness::write_settings(json, hook_of(webhook), Credentials::starred);
   }
 
   std::unique_ptr<const subscription::EventRule> make_rule(const Webhook& webhook) const override {

@@ -119,7 +119,7 @@ std::optional<api::Problem> apply(const Hook& hook, Layout layout, Webhook& webh
   if (auto problem = set_destination(url ? url->beginning() : nowhere, webhook)) return problem;
   webhook.settings.clear();
   JsonWriter json(webhook.settings);
-  write_settings(json, hook);
+  write_settings(json, hook, Credentials::shown);
   if (webhook.settings.size() > api::webhook_settings_bytes_max) {
     return invalid("settings", "is longer than 65536 bytes");
   }

@@ -58,7 +58,7 @@ class HookRenderer final : public Renderer {
       : destination_(webhook.destination), compiled_(std::move(compiled)) {
     JsonWriter json(hook_json_);
     json.begin_object().key("hook");
-    write_hook(json, webhook, hook, Shape::created, {});
+    write_hook(json, webhook, hook, Shape::named, {});
     json.end_object();
     hook_.assign(hook_json_);
     for (const auto& [name, value] : webhook.headers) {
@@ -167,7 +167,7 @@ class HookRenderer final : public Renderer {
         continue;
       }
       const size_t end = std::min(head.find("\r\n", colon), head.size());
-      head.replace(colon + 1, end - colon - 1, " *****");
+      head.replace(colon + 1, end - colon - 1, " " + std::string{stars});
       return;
     }
   }
@@ -176,7 +176,7 @@ class HookRenderer final : public Renderer {
     const size_t begin = head.find(' ');
     const size_t end = head.find(' ', begin + 1);
     if (end == std::string::npos) return;
-    head.replace(begin + 1, end - begin - 1, destination_.target + "*****");
+    head.replace(begin + 1, end - begin - 1, destination_.target + std::string{stars});
   }
 
   const subscription::Destination destination_;

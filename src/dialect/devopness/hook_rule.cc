@@ -58,7 +58,7 @@ void decide_on_hook(const Webhook& webhook, const Hook& hook, Conditions& condit
   std::string text;
   JsonWriter json(text);
   json.begin_object().key("hook");
-  write_hook(json, webhook, hook, Shape::created, {});
+  write_hook(json, webhook, hook, Shape::named, {});
   json.end_object();
   json::Document document;
   document.assign(text);

@@ -1,6 +1,14 @@
 #include "dialect/devopness/hook_writer.h"
 
+#include "api/webhook_fields.h"
 #include "base/clock.h"
+#include "dialect/devopness/template_compiler.h"
+#include "dialect/renderer.h"
+#include "http/syntax.h"
+
+#include <algorithm>
+#include <array>
+#include <variant>
 
 namespace ringpost::dialect::devopness {
 namespace {
@@ -25,10 +33,14 @@ void write_pipeline_id(JsonWriter& json, const Hook& hook) {
   }
 }
 
-void write_headers(JsonWriter& json, const Hook& hook) {
+void write_headers(JsonWriter& json, const Hook& hook, Credentials credentials) {
   json.key("request_headers").begin_array();
   for (const auto& [name, value] : hook.request_headers) {
-    json.begin_object().member("name", name).member("value", value).end_object();
+    const bool starred = credentials == Credentials::starred && holds_credential(name, value);
+    json.begin_object()
+        .member("name", name)
+        .member("value", starred ? stars : std::string_view{value})
+        .end_object();
   }
   json.end_array();
 }
@@ -65,7 +77,7 @@ void write_trigger_when(JsonWriter& json, const Hook& hook) {
 }
 
 /// The API's `settings`, null if there is nothing in them.
-void write_api_settings(JsonWriter& json, const Hook& hook) {
+void write_api_settings(JsonWriter& json, const Hook& hook, Credentials credentials) {
   json.key("settings");
   if (hook.request_headers.empty() && hook.request_body.empty() && hook.variables.empty()) {
     json.null();
@@ -75,14 +87,15 @@ void write_api_settings(JsonWriter& json, const Hook& hook) {
   if (hook.incoming) {
     write_variables(json, hook);
   } else {
-    write_headers(json, hook);
+    write_headers(json, hook, credentials);
     write_body(json, hook);
   }
   json.end_object();
 }
 
 void write_secret(JsonWriter& json, const Webhook& webhook, const Hook& hook, Shape shape) {
-  json.member("secret", shape == Shape::created ? std::string_view{webhook.secret} : stars);
+  const bool shown = shape == Shape::created || shape == Shape::named;
+  json.member("secret", shown ? std::string_view{webhook.secret} : stars);
   write_text(json, "secret_algorithm", hook.secret_algorithm);
   write_text(json, "secret_header_name", hook.secret_header_name);
   json.key("created_by_user").null();
@@ -90,7 +103,7 @@ void write_secret(JsonWriter& json, const Webhook& webhook, const Hook& hook, Sh
 
 }  // namespace
 
-void write_settings(JsonWriter& json, const Hook& hook) {
+void write_settings(JsonWriter& json, const Hook& hook, Credentials credentials) {
   json.begin_object().member("type", hook.incoming ? "in" : "out");
   if (hook.incoming) json.member("active", hook.takes_calls);
   if (!hook.incoming) write_text(json, "target_url", hook.target_url);
@@ -106,7 +119,7 @@ void write_settings(JsonWriter& json, const Hook& hook) {
   if (hook.incoming) {
     write_variables(json, hook);
   } else {
-    write_headers(json, hook);
+    write_headers(json, hook, credentials);
     write_body(json, hook);
   }
   write_trigger_when(json, hook);
@@ -134,12 +147,48 @@ void write_hook(JsonWriter& json, const Webhook& webhook, const Hook& hook, Shap
   write_pipeline_id(json, hook);
   write_text(json, "resource_type", hook.resource_type);
   json.member("resource_id", hook.resource_id);
-  write_api_settings(json, hook);
+  write_api_settings(json, hook,
+                     shape == Shape::created ? Credentials::shown : Credentials::starred);
   write_trigger_when(json, hook);
   if (shape != Shape::relation) write_secret(json, webhook, hook, shape);
   json.member("created_at", to_rfc3339(webhook.created_at))
       .member("updated_at", to_rfc3339(webhook.updated_at))
       .end_object();
+}
+
+bool holds_credential(std::string_view name, std::string_view value) {
+  constexpr std::array<std::string_view, 3> schemes{"bearer", "basic", "token"};
+  if (!names_a_credential(name)) return false;
+  const auto roots = roots_for({});
+  const auto compiled = TemplateCompiler{roots}.header(value);
+  const auto* parts = std::get_if<Template>(&compiled);
+  if (parts == nullptr || parts->expansions_count() == 0) return true;
+  const std::string_view behind = parts->fixed_text().substr(parts->beginning().size());
+  const std::string_view scheme = http::trim(parts->beginning());
+  const bool known = scheme.empty() || std::ranges::any_of(schemes, [&](std::string_view one) {
+                       return http::equal_ignoring_case(scheme, one);
+                     });
+  return !known || !http::trim(behind).empty();
+}
+
+std::optional<api::Problem> restore_credentials(const Hook& before, Layout layout, Hook& hook) {
+  api::Headers stored = before.request_headers;
+  size_t index = 0;
+  for (auto& [name, value] : hook.request_headers) {
+    if (value == stars && names_a_credential(name)) {
+      const auto found = api::find_header(stored, name);
+      if (found == stored.end()) {
+        const std::string list =
+            layout == Layout::api ? "settings.request_headers." : "request_headers.";
+        return api::invalid(
+            list + std::to_string(index) + ".value",
+            "is what answers show in the place of a credential; give the value itself");
+      }
+      value = found->second;
+    }
+    ++index;
+  }
+  return std::nullopt;
 }
 
 }  // namespace ringpost::dialect::devopness

@@ -58,5 +58,7 @@ bool leads_to_relation(const json::Path& path);
 
 /// What is never shown: the token above, and `hook.secret`.
 std::span<const json::Path> secret_paths();
+/// What stands in a secret's place.
+inline constexpr std::string_view stars = "*****";
 
 }  // namespace ringpost::dialect::devopness

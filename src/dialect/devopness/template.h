@@ -22,7 +22,7 @@ class Resolver {
   ~Resolver() = default;
 };
 
-/// Finds what another resolver finds, but `*****` for secrets and for what holds one.
+/// Finds what another resolver finds, but stars for secrets and for what holds one.
 class MaskingResolver final : public Resolver {
  public:
   /// Both are borrowed for the life of this object.
@@ -57,6 +57,9 @@ class Template {
   std::string_view beginning() const {
     return std::string_view{fixed_}.substr(0, ends_.empty() ? fixed_.size() : ends_.front());
   }
+
+  /// All text that is no expansion, one piece after the other.
+  std::string_view fixed_text() const { return fixed_; }
 
   /// Whether an expansion shows what stands at `secret`: names it, or what it is a part of.
   bool shows(const json::Path& secret) const;

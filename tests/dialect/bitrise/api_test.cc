@@ -261,6 +261,27 @@ TEST_F(BitriseApi, WantsEventsAndUrlOnUpdateAndChangesNothingOnARefusal) {
   EXPECT_EQ(stored(slug).events.size(), 2u);
 }
 
+TEST_F(BitriseApi, ShowsACredentialOnceAndKeepsItWhenItComesBackMasked) {
+  const Answer made = call("POST", app_path,
+                           R"({"events":["all"],"url":"a.b",)"
+                           R"("headers":{"Authorization":"Bearer static","X-Team":"mobile"}})");
+  Json first{made.response.body};
+  EXPECT_EQ(first.text("/data/headers/Authorization"), "Bearer static");
+  const std::string slug = first.text("/data/slug");
+  Json listed{call("GET", app_path).response.body};
+  EXPECT_EQ(listed.text("/data/0/headers"), R"({"Authorization":"***","X-Team":"mobile"})");
+  const auto put = [&](const std::string& headers) {
+    return call("PUT", app_path + "/" + slug,
+                R"({"events":["all"],"url":"a.b","headers":)" + headers + "}");
+  };
+  const Answer kept = put(R"({"authorization":"***"})");
+  EXPECT_EQ(Json{kept.response.body}.text("/data/headers"), R"({"authorization":"***"})");
+  EXPECT_EQ(stored(slug).headers.at(0).second, "Bearer static");
+  expect_refusal(put(R"({"X-Token":"***"})"), 400, "headers.X-Token");
+  EXPECT_EQ(call("DELETE", app_path + "/" + slug).response.body.find("Bearer static"),
+            std::string::npos);
+}
+
 // What a real 410 comes to is in tests/control and tests/e2e.
 TEST_F(BitriseApi, BringsBackByAnUpdateWhatTheEndpointStoppedButNotWhatAPersonDid) {
   const std::string slug = make();
@@ -341,8 +362,8 @@ TEST_F(BitriseApi, TurnsEveryRefusalIntoADocumentedStatus) {
   };
   for (const Row row :
        {Row{400, 400}, Row{403, 404}, Row{404, 404}, Row{405, 405}, Row{408, 408}, Row{409, 400},
-        Row{413, 413}, Row{415, 400}, Row{417, 417}, Row{422, 400}, Row{429, 429}, Row{431, 431},
-        Row{500, 500}, Row{503, 500}, Row{507, 500}}) {
+        Row{413, 413}, Row{415, 400}, Row{417, 417}, Row{421, 421}, Row{422, 400}, Row{429, 429},
+        Row{431, 431}, Row{500, 500}, Row{503, 500}, Row{507, 500}}) {
     const auto response = bitrise_dialect().refuse(api::refusal(row.status, "why", "member"));
     EXPECT_EQ(response.status, row.shown) << row.status;
     if (row.status != 403) {

@@ -190,6 +190,35 @@ TEST_F(ApiTest, UpdatesOneSettingAndKeepsTheOther) {
   EXPECT_EQ(value(put("null"), "settings"), "");
 }
 
+TEST_F(ApiTest, KeepsACredentialThatComesBackAsItWasShown) {
+  const std::string settings =
+      R"("settings":{"request_headers":[{"name":"Private-Token","value":"glpat-static"}]})";
+  const Answer made = request("POST", "/pipelines/33/hooks/outgoing",
+                              R"({"name":"n","target_url":"https://a.example/",)" + settings + "}");
+  EXPECT_EQ(value(made, "settings.request_headers.0.value"), "glpat-static");
+  const std::string id = value(made, "id");
+  const std::string path = "/hooks/outgoing/" + id;
+  EXPECT_EQ(value(request("GET", path), "settings.request_headers.0.value"), "*****");
+  EXPECT_EQ(request("GET", "/pipelines/33/hooks").response.body.find("glpat-static"),
+            std::string::npos);
+  const auto put = [&](const std::string& name) {
+    return request("PUT", path,
+                   R"({"id":")" + id +
+                       R"(","name":"other","settings":{"request_headers":[{"name":")" + name +
+                       R"(","value":"*****"}]}})");
+  };
+  const Answer refused = put("Authorization");
+  EXPECT_EQ(refused.response.status, 422);
+  EXPECT_NE(refused.response.body.find("settings.request_headers.0.value"), std::string::npos);
+  EXPECT_EQ(put("private-token").response.status, 204);
+  EXPECT_EQ(hook_of(management.stored[1]).request_headers.at(0).second, "glpat-static");
+  EXPECT_EQ(request("POST", "/pipelines/33/hooks/outgoing",
+                    R"({"name":"n","target_url":"https://a.example/","settings":)"
+                    R"({"request_headers":[{"name":"Private-Token","value":"*****"}]}})")
+                .response.status,
+            422);
+}
+
 TEST_F(ApiTest, TurnsAnIncomingHookOffAndOn) {
   const std::string id = make("/pipelines/33/hooks/incoming", R"({"name":"n"})");
   const auto set = [&](const char* active) {

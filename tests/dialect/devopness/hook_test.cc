@@ -205,7 +205,7 @@ TEST(Hook, ComesBackFromTheStoreAsItWas) {
   const Hook hook = hook_of(webhook);
   std::string again;
   JsonWriter json(again);
-  write_settings(json, hook);
+  write_settings(json, hook, Credentials::shown);
   EXPECT_EQ(again, webhook.settings);
   EXPECT_EQ(webhook.sources, std::vector<std::string>{"pipeline/33"});
   EXPECT_EQ(webhook.destination.host, "git.example.org");
@@ -228,6 +228,50 @@ TEST(Hook, IsWrittenAsTheExampleShowsIt) {
       R"("trigger_when":{"events":["action.status_changed"],"conditions":[]},)"
       R"("secret":"*****","secret_algorithm":null,"secret_header_name":null,"created_by_user":null,)"
       R"("created_at":"2031-05-04T09:08:07.000000Z","updated_at":"2031-05-04T09:08:07.000000Z"})");
+}
+
+TEST(Hook, StarsWhatSomebodyWroteIntoAHeaderThatNamesACredential) {
+  struct Row {
+    const char* name;
+    const char* value;
+    bool starred;
+  };
+  for (const Row& row : {
+           Row{"Authorization", "Bearer glpat-static", true},
+           Row{"private-token", "glpat-static", true},
+           Row{"X-Api-Key", "", true},
+           Row{"Authorization", "Bearer glpat-static {{ action.id }}", true},
+           Row{"Authorization", "glpat-static {{ action.id }}", true},
+           Row{"Authorization", "Bearer {{ action.id }}glpat-static", true},
+           Row{"Authorization", "Bearer {{ action.id }}-{{ hook.id }}", true},
+           Row{"Authorization", "{{ action.id }} Bearer", true},
+           Row{"Authorization", "Bearer {{ application.source_provider.access_token }}", false},
+           Row{"Authorization", "bEARER  {{ action.id }}{{ hook.id }} ", false},
+           Row{"Authorization", "token {{ action.id }}", false},
+           Row{"Authorization", "Basic {{action.id}}", false},
+           Row{"Private-Token", "{{ action.id }}", false},
+           Row{"X-Team", "mobile", false},
+       }) {
+    EXPECT_EQ(holds_credential(row.name, row.value), row.starred) << row.name << ' ' << row.value;
+  }
+}
+
+TEST(Hook, ShowsACredentialInTheAnswerToCreateAlone) {
+  const auto webhook = webhook_of(
+      R"({"name":"n","target_url":"https://a.example/","settings":{"request_headers":)"
+      R"([{"name":"X-Team","value":"mobile"},{"name":"Authorization","value":"Bearer static"}]}})");
+  for (const Shape shape : {Shape::relation, Shape::full, Shape::named, Shape::created}) {
+    std::string text;
+    JsonWriter json(text);
+    write_hook(json, webhook, hook_of(webhook), shape, {});
+    const bool shown = text.find("Bearer static") != std::string::npos;
+    EXPECT_EQ(shown, shape == Shape::created) << text;
+    EXPECT_NE(text.find(R"({"name":"X-Team","value":"mobile"})"), std::string::npos) << text;
+    EXPECT_EQ(text.find(R"({"name":"Authorization","value":"*****"})") == std::string::npos, shown);
+    // The hook's own templates can name the secret.
+    const bool with_secret = text.find("devo-demo-secret") != std::string::npos;
+    EXPECT_EQ(with_secret, shape == Shape::named || shape == Shape::created) << text;
+  }
 }
 
 TEST(Hook, KeepsTheSpellingOfABody) {
@@ -354,6 +398,29 @@ TEST(HookSettings, LeaveTheUrlAsItIsSpelled) {
   EXPECT_EQ(read_native("{}", webhook), "(taken)");
   EXPECT_EQ(webhook.destination.url, "https://A.Example/x");
   EXPECT_EQ(hook_of(webhook).target_url, "https://a.example/x");
+}
+
+TEST(HookSettings, StarACredentialAndTakeTheStarsBack) {
+  auto webhook = native_webhook();
+  ASSERT_EQ(
+      read_native(R"({"request_headers":[{"name":"Authorization","value":"Bearer s"}]})", webhook),
+      "(taken)");
+  std::string shown;
+  JsonWriter json(shown);
+  dialect().write_settings(json, webhook);
+  EXPECT_EQ(shown.find("Bearer s"), std::string::npos) << shown;
+  EXPECT_EQ(read_native(R"({"request_headers":[{"name":"X","value":"y"},)"
+                        R"({"name":"authorization","value":"*****"}]})",
+                        webhook),
+            "(taken)");
+  const Hook hook = hook_of(webhook);
+  ASSERT_EQ(hook.request_headers.size(), 2u);
+  EXPECT_EQ(hook.request_headers[1].second, "Bearer s");
+  EXPECT_EQ(read_native(R"({"request_headers":[{"name":"X-Token","value":"*****"}]})", webhook),
+            "settings.request_headers.0.value");
+  EXPECT_EQ(read_native(R"({"request_headers":[{"name":"X-Team","value":"*****"}]})", webhook),
+            "(taken)")
+      << "no credential: stars are a text like others";
 }
 
 TEST(HookSettings, AreRefusedWithTheirMember) {

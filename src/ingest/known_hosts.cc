@@ -1,0 +1,90 @@
+#include "ingest/known_hosts.h"
+
+#include "http/host.h"
+#include "http/syntax.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace ringpost::ingest {
+namespace {
+
+constexpr size_t quoted_bytes_max = 256;
+
+std::vector<std::string> in_lower_case(std::vector<std::string> names) {
+  for (std::string& name : names) std::ranges::transform(name, name.begin(), http::to_lower);
+  return names;
+}
+
+/// The host of a Host header's value, without a port and without the dot of a name from the root.
+std::string_view without_port(std::string_view host) {
+  const size_t from = host.starts_with('[') ? std::min(host.find(']'), host.size()) : 0;
+  host = host.substr(0, host.find(':', from));
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host;
+}
+
+bool changes_something(std::string_view method) {
+  return method != "GET" && method != "HEAD" && method != "OPTIONS";
+}
+
+/// Whether the site that an Origin header names is where the request went.
+bool is_own(std::string_view origin, std::string_view host, std::string_view public_url) {
+  if (!public_url.empty() && http::equal_ignoring_case(origin, public_url)) return true;
+  const size_t scheme = origin.find("://");
+  return scheme != std::string_view::npos &&
+         http::equal_ignoring_case(origin.substr(scheme + 3), host);
+}
+
+}  // namespace
+
+KnownHosts::KnownHosts(std::vector<std::string> names, std::string public_url)
+    : names_(in_lower_case(std::move(names))), public_url_(std::move(public_url)) {}
+
+bool KnownHosts::accept(std::string_view host) const {
+  if (host.empty()) return true;
+  const auto parsed = http::parse_host(without_port(host));
+  const auto* read = std::get_if<http::Host>(&parsed);
+  if (read == nullptr) return false;
+  return read->kind != http::Url::HostKind::name || read->text == "localhost" ||
+         std::ranges::find(names_, read->text) != names_.end();
+}
+
+http::Problem unknown_host(std::string_view host) {
+  return {.status = 421,
+          .type = "urn:ringpost:unknown-host",
+          .title = "",
+          .detail = "The relay does not go by the host name \"" +
+                    std::string{host.substr(0, quoted_bytes_max)} +
+                    "\": add it to server.hosts in the relay's configuration, or use its address.",
+          .line = {},
+          .member = "Host"};
+}
+
+std::optional<http::Problem> object_to_site(const http::Request& head,
+                                            std::string_view public_url) {
+  if (!changes_something(head.method)) return std::nullopt;
+  std::string_view host;
+  std::string_view site;
+  const std::string* origin = nullptr;
+  for (const http::Header& header : head.headers) {
+    if (http::equal_ignoring_case(header.name, "Host")) host = header.value;
+    if (http::equal_ignoring_case(header.name, "Origin")) origin = &header.value;
+    if (http::equal_ignoring_case(header.name, "Sec-Fetch-Site")) site = header.value;
+  }
+  const bool foreign =
+      origin != nullptr ? !is_own(*origin, host, public_url) : site == "cross-site";
+  if (!foreign) return std::nullopt;
+  return http::Problem{
+      .status = 403,
+      .type = "urn:ringpost:foreign-site",
+      .title = "",
+      .detail = "A browser sent this for a page of another site" +
+                (origin != nullptr ? " (" + origin->substr(0, quoted_bytes_max) + ")" : "") +
+                ": the relay takes changes from programs and from pages of its own alone.",
+      .line = {},
+      .member = origin != nullptr ? "Origin" : "Sec-Fetch-Site"};
+}
+
+}  // namespace ringpost::ingest

@@ -1,0 +1,275 @@
+// Goal: what is told of deliveries and events is complete, and a redelivery is what was asked for.
+
+#include "control_fixture.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace ringpost::control {
+namespace {
+
+using journal::DeliveryStatus;
+using testing::at;
+using testing::ControlTest;
+using testing::Json;
+using testing::made;
+using testing::shard_count;
+
+TEST_F(ControlTest, ShowsADeliveryWithItsAttempts) {
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id), "event-1");
+  settle_delivery(event, DeliveryStatus::pending, 1, 500);
+  const std::string delivery = settle_delivery(event, DeliveryStatus::delivered, 2).to_text();
+  const auto response = ask("GET", "/v1/deliveries/" + delivery);
+  EXPECT_EQ(response.status, 200) << response.body;
+  Json json(response.body);
+  EXPECT_EQ(json.text("/webhook"), id);
+  EXPECT_EQ(json.text("/event/id"), "event-1");
+  EXPECT_EQ(json.text("/status"), "delivered");
+  EXPECT_EQ(json.size("/attempts"), 2u);
+  EXPECT_EQ(json.number("/attempts/0/number"), 1);
+  EXPECT_EQ(json.text("/attempts/0/error/code"), "bad_status");
+  EXPECT_TRUE(json.is_null("/attempts/1/error"));
+  EXPECT_EQ(json.number("/attempts/1/duration_ms"), 12);
+  EXPECT_EQ(json.text("/attempts/1/request/method"), "POST");
+  EXPECT_EQ(json.text("/attempts/1/request/url"), "https://ci.example.org/in");
+  EXPECT_EQ(json.text("/attempts/1/request/headers/X-A"), "1");
+  EXPECT_EQ(json.text("/attempts/1/request/body"), R"({"build": 1.0})");
+  EXPECT_EQ(json.number("/attempts/1/response/status"), 200);
+  EXPECT_EQ(json.text("/attempts/1/response/headers/Set-Cookie"), "a, b");
+  EXPECT_EQ(json.text("/attempts/1/response/body"), "<b>\xEF\xBF\xBD");
+}
+
+TEST_F(ControlTest, TellsAnAttemptUnderWayFromOneWhoseEndIsUnknown) {
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id));
+  const std::string path =
+      "/v1/deliveries/" + settle_delivery(event, DeliveryStatus::in_flight, 1, 0).to_text();
+  Json under_way(ask("GET", path).body);
+  EXPECT_EQ(under_way.text("/status"), "in_flight");
+  EXPECT_TRUE(under_way.is_null("/attempts/0/error"));
+  EXPECT_TRUE(under_way.is_null("/attempts/0/duration_ms"));
+  EXPECT_TRUE(under_way.is_null("/attempts/0/response"));
+  settle_delivery(event, DeliveryStatus::delivered, 2);
+  Json done(ask("GET", path).body);
+  EXPECT_EQ(done.size("/attempts"), 2u);
+  EXPECT_EQ(done.text("/attempts/0/error/code"), "interrupted");
+  EXPECT_TRUE(done.is_null("/attempts/1/error"));
+}
+
+TEST_F(ControlTest, ShowsADeliveryWhoseWebhookOrRecordsAreGone) {
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id));
+  const std::string delivery = settle_delivery(event, DeliveryStatus::dead).to_text();
+  ASSERT_EQ(ask("DELETE", "/v1/webhooks/" + id).status, 204);
+  journals_.outcomes.clear();
+  Json json(ask("GET", "/v1/deliveries/" + delivery).body);
+  EXPECT_TRUE(json.is_null("/webhook"));
+  EXPECT_EQ(json.size("/attempts"), 1u);
+  EXPECT_EQ(json.text("/attempts/0/error/code"), "not_found");
+  journals_.events.clear();
+  EXPECT_EQ(ask("GET", "/v1/deliveries/" + delivery).status, 404);
+  EXPECT_EQ(ask("GET", "/v1/deliveries/nonsense").status, 404);
+}
+
+TEST_F(ControlTest, FiltersAndPagesDeliveries) {
+  const std::string id = make_webhook();
+  std::vector<std::string> dead;
+  for (int index = 0; index < 9; ++index) {
+    const auto event =
+        accept(number_of(id), {}, index % 2 == 0 ? "build/finished" : "build/started");
+    const auto status = index % 3 == 0 ? DeliveryStatus::dead : DeliveryStatus::delivered;
+    const Ulid delivery = settle_delivery(event, status);
+    if (index % 3 == 0) dead.push_back(delivery.to_text());
+  }
+  const std::string base = "/v1/webhooks/" + id + "/deliveries";
+  Json first(ask("GET", base + "?status=dead&limit=2").body);
+  ASSERT_EQ(first.size("/items"), 2u);
+  EXPECT_EQ(first.text("/items/0/id"), dead[2]);
+  EXPECT_EQ(first.number("/items/0/last_attempt/response_status"), 200);
+  accept(number_of(id));
+  Json second(ask("GET", base + "?status=dead&limit=2&cursor=" + first.text("/next_cursor")).body);
+  ASSERT_EQ(second.size("/items"), 1u);
+  EXPECT_EQ(second.text("/items/0/id"), dead[0]);
+  EXPECT_TRUE(second.is_null("/next_cursor"));
+  EXPECT_EQ(Json(ask("GET", base + "?type=build%2Fstarted").body).size("/items"), 4u);
+  EXPECT_EQ(Json(ask("GET", base + "?status=pending").body).size("/items"), 1u);
+  const std::string since = to_rfc3339(at(4));
+  const std::string until = to_rfc3339(at(6));
+  EXPECT_EQ(Json(ask("GET", base + "?since=" + since + "&until=" + until).body).size("/items"), 2u);
+}
+
+TEST_F(ControlTest, ShowsAnEventWithDeliveriesAndRedeliveries) {
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id), "a/b%c");
+  settle_delivery(event, DeliveryStatus::dead);
+  Json json(ask("GET", "/v1/events/a%2Fb%25c").body);
+  EXPECT_EQ(json.text("/id"), "a/b%c");
+  EXPECT_EQ(json.text("/type"), "build/finished");
+  EXPECT_EQ(json.size("/deliveries"), 1u);
+  EXPECT_EQ(json.text("/deliveries/0/status"), "dead");
+  EXPECT_EQ(ask("GET", "/v1/events/a%2Fb%25c?source=app/x").status, 200);
+  EXPECT_EQ(ask("GET", "/v1/events/a%2Fb%25c?source=app/y").status, 404);
+  EXPECT_EQ(ask("GET", "/v1/events/other").status, 404);
+}
+
+TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
+  const std::string id = make_webhook();
+  const uint32_t number = number_of(id);
+  const auto event = accept(number, "event-1");
+  const Ulid delivery = settle_delivery(event, DeliveryStatus::dead);
+  send("POST", "/v1/deliveries/" + delivery.to_text() + "/redeliver",
+       R"({"data": {"build":  2.0}, "headers": {"X-Again": "yes"}})");
+  EXPECT_FALSE(answered());
+  const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
+  const auto redeliver = post_.take<StoreEvent>(owner);
+  ASSERT_TRUE(redeliver);
+  const journal::EventView& repeated = redeliver->event->view();
+  EXPECT_EQ(repeated.redelivery_of, delivery);
+  EXPECT_EQ(repeated.id, "event-1");
+  EXPECT_FALSE(repeated.id_given);
+  EXPECT_EQ(as_text(repeated.data), R"({"build":  2.0})");
+  EXPECT_EQ(repeated.header_overrides, "X-Again: yes\n");
+  ASSERT_EQ(repeated.webhook_count(), 1u);
+  EXPECT_EQ(repeated.webhook_number(0), number);
+  tell(owner, StoreEventDone{redeliver->ticket, false, {}, repeated.uid});
+  const auto response = answered();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 202);
+  Json json(response->body);
+  EXPECT_EQ(json.text("/id"), journal::delivery_id(repeated.uid, number).to_text());
+  EXPECT_EQ(json.text("/redelivery_of"), delivery.to_text());
+  EXPECT_EQ(json.text("/status"), "pending");
+  tell(owner, StoreEventDone{redeliver->ticket, false, {}, repeated.uid});
+  EXPECT_FALSE(answered());  // Answered once.
+}
+
+TEST_F(ControlTest, FindsAnEventHoweverManyOthersHaveItsId) {
+  const uint32_t number = number_of(make_webhook());
+  accept(number, "same");
+  for (int index = 0; index < 1100; ++index) accept(number, "same", "build/finished", "acme");
+  const auto shown = ask("GET", "/v1/events/same");
+  EXPECT_EQ(shown.status, 200) << shown.body;
+  EXPECT_EQ(Json(shown.body).size("/deliveries"), 1u);
+}
+
+// The journal is not sealed: what a redelivery replaces stands there as it came.
+TEST_F(ControlTest, TakesNoCredentialWithARedelivery) {
+  const uint32_t number = number_of(make_webhook());
+  const Ulid delivery = settle_delivery(accept(number, "event-1"), DeliveryStatus::dead);
+  const auto refused = ask("POST", "/v1/deliveries/" + delivery.to_text() + "/redeliver",
+                           R"({"headers": {"X-Again": "yes", "X-Auth-Token": "t0p"}})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(Json(refused.body).text("/member"), "headers.X-Auth-Token");
+  EXPECT_EQ(refused.body.find("t0p"), std::string::npos);
+}
+
+// A call names its own log entry before it is stored, and no two get the same number.
+TEST_F(ControlTest, TakesACallOfAnIncomingHookByItsIdAlone) {
+  add_token("other-token", "other", static_cast<uint8_t>(subscription::Scope::admin));
+  const std::string id =
+      Json(ask("POST", "/pipelines/33/hooks/incoming", R"({"name":"n"})", "other-token").body)
+          .text("/id");
+  const std::string path = "/hooks/incoming/" + id;
+  EXPECT_EQ(ask("GET", path).status, 404);
+  std::vector<std::string> numbers;
+  for (int call = 0; call < 2; ++call) {
+    send("POST", path, "{}", "");
+    EXPECT_FALSE(answered());
+    const auto made = post_.take<StoreEvent>(0);
+    ASSERT_TRUE(made);
+    const journal::EventView& event = made->event->view();
+    EXPECT_EQ(event.organization, "other");
+    EXPECT_EQ(event.type, "hook.triggered");
+    ASSERT_EQ(event.webhook_count(), 1u);
+    const Ulid request = journal::delivery_id(event.uid, event.webhook_number(0));
+    Json data{std::string{as_text(event.data)}};
+    EXPECT_EQ(data.text("/action/triggered_from/hook_request_id"), request.to_uuid_text());
+    tell(0, StoreEventDone{made->ticket, false, {}, event.uid});
+    const auto response = answered();
+    ASSERT_TRUE(response);
+    EXPECT_EQ(response->status, 200);
+    numbers.push_back(response->headers.at(0).value);
+  }
+  EXPECT_EQ(numbers[0].size(), numbers[1].size());
+  EXPECT_LT(numbers[0], numbers[1]);
+  EXPECT_EQ(ask("DELETE", path, {}, "other-token").status, 204);
+  EXPECT_EQ(ask("POST", path, "{}", "").status, 404);
+}
+
+TEST_F(ControlTest, ListsAHookInAllItsGroups) {
+  const std::string body =
+      R"({"name":"n","target_url":"https://a.example/","resource_type":"application","resource_id":44})";
+  const std::string id = Json(ask("POST", "/pipelines/33/hooks/outgoing", body).body).text("/id");
+  EXPECT_NE(ask("GET", "/pipelines/33/hooks").body, "[]");
+  EXPECT_NE(ask("GET", "/applications/44/hooks").body, "[]");
+  EXPECT_EQ(
+      ask("PUT", "/hooks/outgoing/" + id, R"({"id":")" + id + R"(","name":"n","resource_id":45})")
+          .status,
+      204);
+  EXPECT_EQ(ask("GET", "/applications/44/hooks").body, "[]");
+  EXPECT_NE(ask("GET", "/applications/45/hooks").body, "[]");
+  EXPECT_EQ(ask("DELETE", "/hooks/outgoing/" + id).status, 204);
+  EXPECT_EQ(ask("GET", "/pipelines/33/hooks").body, "[]");
+  EXPECT_EQ(ask("GET", "/applications/45/hooks").body, "[]");
+}
+
+TEST_F(ControlTest, ListsAHookThatTheNativeApiMadeForAPipelineByItsSource) {
+  const std::string id = make_webhook(R"(, "dialect": "devopness", "sources": ["pipeline/33"])");
+  Json list(ask("GET", "/pipelines/33/hooks").body);
+  EXPECT_EQ(list.size(""), 1u);
+  EXPECT_EQ(list.number("/0/pipeline_id"), 33);
+  restart();
+  EXPECT_EQ(ask("PATCH", "/v1/webhooks/" + id, R"({"sources": ["pipeline/34"]})").status, 200);
+  EXPECT_EQ(ask("GET", "/pipelines/33/hooks").body, "[]");
+  EXPECT_EQ(Json(ask("GET", "/pipelines/34/hooks").body).number("/0/pipeline_id"), 34);
+}
+
+TEST_F(ControlTest, KeepsAUrlAsItWasSpelledOverARestart) {
+  const std::string id = make_webhook();
+  const std::string path = "/v1/webhooks/" + id;
+  ask("PATCH", path, R"({"url": "https://CI.Example.org"})");
+  restart();
+  EXPECT_EQ(Json(ask("GET", path).body).text("/url"), "https://CI.Example.org");
+  EXPECT_EQ(table_.current().webhook(number_of(id))->destination.host, "ci.example.org");
+}
+
+TEST_F(ControlTest, KeepsTheStoredBytesWhenARedeliveryReplacesNothing) {
+  const std::string id = make_webhook();
+  const Ulid delivery = settle_delivery(accept(number_of(id)), DeliveryStatus::dead);
+  send("POST", "/v1/deliveries/" + delivery.to_text() + "/redeliver");
+  const uint32_t owner =
+      subscription::owner_shard(*table_.current().webhook(number_of(id)), shard_count);
+  EXPECT_EQ(as_text(post_.take<StoreEvent>(owner)->event->view().data), R"({"build": 1.0})");
+}
+
+TEST_F(ControlTest, TellsWhyARedeliveryIsRefused) {
+  const std::string id = make_webhook();
+  const uint32_t number = number_of(id);
+  const Ulid delivery = settle_delivery(accept(number), DeliveryStatus::dead);
+  const std::string path = "/v1/deliveries/" + delivery.to_text() + "/redeliver";
+  for (const char* body :
+       {R"({"data": 1})", R"({"data": null})", R"({"headers": {"Host": "x"}})",
+        R"({"headers": {"X": "a\nb"}})", R"({"headers": {"X-A": "1", "x-a": "2"}})",
+        R"({"other": 1})", R"({"d\u0061ta": {}})"}) {
+    EXPECT_EQ(ask("POST", path, body).status, 422) << body;
+  }
+  EXPECT_EQ(ask("POST", path, "[]").status, 400);
+  send("POST", path);
+  const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
+  const auto redeliver = post_.take<StoreEvent>(owner);
+  ASSERT_TRUE(redeliver);
+  tell(owner, StoreEventDone{redeliver->ticket, true, {Errc::out_of_space, Side::disk}, {}});
+  const auto full = answered();
+  EXPECT_EQ(full->status, 507);
+  EXPECT_EQ(full->headers[0].name, "Retry-After");
+  ASSERT_EQ(ask("POST", "/v1/webhooks/" + id + "/disable").status, 200);
+  EXPECT_EQ(ask("POST", path).status, 409);
+  ASSERT_EQ(ask("DELETE", "/v1/webhooks/" + id).status, 204);
+  EXPECT_EQ(ask("POST", path).status, 409);
+}
+
+}  // namespace
+}  // namespace ringpost::control
