@@ -11,9 +11,12 @@ BodyBudget::BodyBudget(io::Ring& ring, const Options& options) : ring_(ring), op
 bool BodyBudget::fits(const Share& share, uint64_t bytes) const {
   if (bytes <= share.bytes) return true;
   const uint64_t more = bytes - share.bytes;
-  if (used_ + more > options_.bytes_max) return false;
-  const uint64_t unvouched_max = options_.bytes_max / 4;
-  return share.vouched || unvouched_ + more <= unvouched_max;
+  // The bounds may have been lowered below what is used.
+  const auto fits_below = [more](uint64_t used, uint64_t bound) {
+    return used <= bound && more <= bound - used;
+  };
+  return fits_below(used_, options_.bytes_max) &&
+         (share.vouched || fits_below(unvouched_, options_.bytes_max / 4));
 }
 
 bool BodyBudget::grow(Share& share, uint64_t bytes) {

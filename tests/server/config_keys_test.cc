@@ -21,6 +21,7 @@ const std::map<std::string, std::string> other_values = {
     {"server.data_dir", "/elsewhere"},
     {"server.drain_max", "31s"},
     {"server.public_url", "https://hooks.example.org"},
+    {"server.hosts", "[\"relay.example.org\"]"},
     {"server.webhook_ips", "[\"192.0.2.0/24\"]"},
     {"ingest.event_bytes_max", "2MiB"},
     {"ingest.batch_bytes_max", "17MiB"},

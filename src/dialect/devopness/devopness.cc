@@ -127,8 +127,7 @@ class Devopness final : public Dialect {
   std::string object_to_event(std::string_view pattern) const override {
     if (pattern == "*" || (is_action(pattern) && pattern != action_created)) return {};
     return "matches nothing that a hook is sent for: leave it out, or take \"action.*\", and "
-           "choose "
-           "by settings.trigger_when.events among " +
+           "choose by settings.trigger_when.events among " +
            list_of(event_names);
   }
   std::string object_to_source(std::string_view pattern) const override {
@@ -140,7 +139,7 @@ class Devopness final : public Dialect {
   }
 
   std::optional<Problem> read_settings(std::string_view text, Webhook& webhook) const override {
-    const std::vector<std::string> before = own_sources(webhook);
+    const std::vector<std::string> sources_before = own_sources(webhook);
     Hook hook = hook_of(webhook);
     api::JsonBody body;
     if (auto problem = body.parse(text)) return in_settings(std::move(*problem));
@@ -167,7 +166,7 @@ class Devopness final : public Dialect {
     if (api::same_destination(given, webhook.destination)) webhook.destination.url = given.url;
     if (!names_subject(body.root())) {
       webhook.sources = std::move(sources);  // As they are, or were said beside the settings.
-    } else if (sources != webhook.sources && sources != before) {
+    } else if (sources != webhook.sources && sources != sources_before) {
       return invalid("sources", "contradicts settings, by which it is " + webhook.sources.front() +
                                     ": leave one of the two out");
     }
