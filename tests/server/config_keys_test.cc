@@ -27,6 +27,7 @@ const std::map<std::string, std::string> other_values = {
     {"ingest.batch_bytes_max", "17MiB"},
     {"ingest.batch_events_max", "9"},
     {"ingest.connections_max", "9"},
+    {"ingest.bodies_bytes_max", "64MiB"},
     {"ingest.idempotency_window", "1h"},
     {"ingest.idempotency_entries_max", "2048"},
     {"journal.segment_bytes", "128MiB"},
