@@ -105,9 +105,10 @@ struct Writer::State {
   std::optional<Generation> generation;
   std::deque<PreparedSegment> prepared;
   uint64_t ends_kept = 0;  // Bytes; see keep_for_ends.
-  uint32_t fill = 0;       // Where the next block begins if none is open.
-  uint32_t sequence = 0;   // Of the next block.
-  uint32_t ordinal = 0;    // Of the next record.
+  uint64_t outcomes_expected = 0;
+  uint32_t fill = 0;      // Where the next block begins if none is open.
+  uint32_t sequence = 0;  // Of the next block.
+  uint32_t ordinal = 0;   // Of the next record.
   bool segment_wanted = false;
   bool delayed = false;  // It cannot be prepared for now.
   bool sealed = false;
@@ -363,9 +364,8 @@ void Writer::State::fail(const Error& error, uint32_t segment) {
 
 void Writer::State::want_segment() {
   if (segment_wanted || failure || !current) return;
-  const bool enough =
-      !prepared.empty() && prepared_room(0) >= ends_kept + reserve_bytes(prepared.back().size);
-  if (enough) return;
+  const uint64_t wanted = ends_kept + outcomes_expected + reserve_bytes(current->size);
+  if (!prepared.empty() && prepared_room(0) >= wanted) return;
   segment_wanted = true;
   events.on_segment_wanted();
 }
@@ -415,6 +415,10 @@ void Writer::segments_delayed(bool delayed) {
 
 void Writer::keep_for_ends(uint64_t bytes) {
   state_->ends_kept = bytes;
+}
+
+void Writer::expect_outcomes(uint64_t bytes) {
+  state_->outcomes_expected = bytes;
 }
 
 uint64_t Writer::room_bytes() const {

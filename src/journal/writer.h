@@ -82,6 +82,8 @@ class Writer {
   void segments_delayed(bool delayed);
   /// Room to be left for records with Claim::end. More segments are wanted where one does not do.
   void keep_for_ends(uint64_t bytes);
+  /// What outcomes may take soon: as with ends, more segments are wanted, but nothing is refused.
+  void expect_outcomes(uint64_t bytes);
   /// Bytes left in the segments that are ready.
   uint64_t room_bytes() const;
   /// What outcomes may take of it.

@@ -78,12 +78,22 @@ void Shard::turn(bool may_sleep) {
   ring_.turn(may_sleep && !busy());
   read_messages();
   dispatcher_.turn();
-  writer_.keep_for_ends(dispatcher_.pending_count() * end_bytes);
+  keep_room();
   counters_.set(Counter::journal_full, segments_delayed_ && !writer_.admit(0, 0));
   if (drained() && !std::exchange(sealed_, true)) writer_.seal();
   commit();
   flush_messages();
   reader_.quiescent();
+}
+
+/// For the ends of all that is pending, and for as many attempts as may be in flight after the next
+/// turn.
+void Shard::keep_room() {
+  const uint64_t pending = dispatcher_.pending_count();
+  const uint64_t in_flight = dispatcher_.in_flight_count();
+  const uint64_t attempts = std::min<uint64_t>(pending, 2 * in_flight + 64);
+  writer_.keep_for_ends(pending * end_bytes);
+  writer_.expect_outcomes(attempts * outcome_bytes_usual);
 }
 
 void Shard::commit() {
@@ -97,7 +107,7 @@ void Shard::commit() {
 }
 
 bool Shard::busy() const {
-  return dispatcher_.has_work() || has_messages() || behind();
+  return dispatcher_.has_work() || has_messages() || behind() || (drained() && !sealed_);
 }
 
 void Shard::stop() {

@@ -117,6 +117,7 @@ class Shard final : private journal::WriterEvents,
   void on(std::monostate&&) {}
   void flush_messages();
   void on_flush_due();
+  void keep_room();
   void commit();
   void on_ends_due() { ends_due_ = true; }
   bool behind() const;

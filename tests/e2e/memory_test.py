@@ -35,7 +35,7 @@ class Memory(unittest.TestCase):
         self.relay = self.place.relay("--set", f"server.shards={SHARDS}",
                                       "--set", f"ingest.bodies_bytes_max={BUDGET}",
                                       "--set", "journal.segment_bytes=64MiB")
-        self.head = (f"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+        self.head = (f"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
                      f"Authorization: Bearer {self.relay.token}\r\n")
 
     def open(self, stack, fields, body):

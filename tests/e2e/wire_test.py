@@ -97,13 +97,13 @@ address = "unix:{cls.unix}"
 
     def test_a_target_in_absolute_form_is_read_if_it_names_the_host(self):
         fields = b"Content-Length: %d\r\nConnection: close\r\n" % len(EVENT)
-        for line in (b"POST http://X/v1/events HTTP/1.1", b"POST https://x/v1/events HTTP/1.1"):
+        for line in (b"POST http://LOCALHOST/v1/events HTTP/1.1", b"POST https://localhost/v1/events HTTP/1.1"):
             before = self.events()
             answer, _ = self.exchange("tcp", self.request(fields, EVENT, line=line))
             self.assertTrue(answer.startswith(b"HTTP/1.1 202 "), answer)
             self.assertEqual(self.events(), before + 1)
-        for line in (b"POST http://y/v1/events HTTP/1.1", b"POST http://x:80/v1/events HTTP/1.1",
-                     b"POST http://u@x/v1/events HTTP/1.1", b"POST ftp://x/v1/events HTTP/1.1"):
+        for line in (b"POST http://y/v1/events HTTP/1.1", b"POST http://localhost:80/v1/events HTTP/1.1",
+                     b"POST http://u@localhost/v1/events HTTP/1.1", b"POST ftp://localhost/v1/events HTTP/1.1"):
             self.assert_refused(self.request(b"Content-Length: %d\r\n" % len(EVENT), EVENT, line=line))
 
     def test_length_and_chunked_together(self):

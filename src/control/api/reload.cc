@@ -29,6 +29,7 @@ Answer refused(const std::vector<ConfigProblem>& problems) {
 }  // namespace
 
 Answer reload_configuration(const Call& call, Reloads& reloads) {
+  if (auto problem = refuse_members(call)) return refuse(*problem);
   ReloadOutcome outcome = reloads.run(call.now);
   if (!outcome.problems.empty()) return refused(outcome.problems);
   std::string body;
