@@ -39,6 +39,9 @@ struct AttemptResult {
   std::string_view response_head;             ///< As OutcomeView::response_head.
   Bytes response_body;
   std::optional<Duration> retry_after;
+
+  /// 410: the receiver wants nothing more, ever.
+  bool gone() const { return error && http_status == 410; }
 };
 
 /// One connection to an endpoint and the attempt it carries.

@@ -326,8 +326,7 @@ void Dispatcher::on_payload(uint64_t ticket, const journal::EventRef& event, con
                            .started_at = ring_.wall_now(),
                            .failed = true,
                            .error = error});
-  counters_.add(Counter::deliveries_dead);
-  finish(delivery);
+  finish(delivery, DeliveryStatus::dead);
 }
 
 void Dispatcher::retain(const Delivery& delivery) {
@@ -360,9 +359,19 @@ bool Dispatcher::retries(const Target& target, const AttemptResult& result) cons
 
 void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   RINGPOST_ASSERT(attempt.delivery != nullptr);
+  RINGPOST_ASSERT(attempt.delivery->state == Delivery::State::in_flight);
   Delivery& delivery = *attempt.delivery;
+  leave_flight(attempt, result);
+  const Verdict verdict = judge(delivery, result);
+  record(attempt, result, verdict);
+  if (result.gone()) host_.on_endpoint_gone(delivery.target->webhook_number);
+  verdict.delay ? wait(delivery, *verdict.delay) : finish(delivery, verdict.status);
+}
+
+/// The attempt's places are free, and what it had asked for the others is over.
+void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& result) {
+  const Delivery& delivery = *attempt.delivery;
   Target& target = *delivery.target;
-  RINGPOST_ASSERT(delivery.state == Delivery::State::in_flight);
   --target.in_flight;
   --in_flight_;
   counters_.subtract(Counter::deliveries_in_flight);
@@ -371,19 +380,31 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   } else if (delivery.attempts == 1) {
     counters_.delivery_latency.record(ring_.wall_now() - delivery.event->view().accepted_at);
   }
-
-  if (attempt.question != 0 && target.standing != nullptr &&
-      target.standing->question == attempt.question) {
-    target.standing->question = 0;  // No permission: the next attempt asks again.
+  Standing* standing = target.standing;
+  if (attempt.question != 0 && standing != nullptr && standing->question == attempt.question) {
+    standing->question = 0;  // No permission: the next attempt asks again.
   }
+}
 
-  const bool gone = result.error && result.http_status == 410;
-  std::optional<Duration> delay;
+Dispatcher::Verdict Dispatcher::judge(const Delivery& delivery, const AttemptResult& result) {
+  if (!result.error) return {DeliveryStatus::delivered, std::nullopt};
+  const Target& target = *delivery.target;
+  const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
+  if (webhook == nullptr || !webhook->active()) return {DeliveryStatus::cancelled, std::nullopt};
+  if (result.gone() || !retries(target, result)) return {DeliveryStatus::dead, std::nullopt};
+  const auto delay =
+      next_delay(target.schedule_s, delivery.attempts, result.retry_after, ring_.random());
+  return {delay ? DeliveryStatus::pending : DeliveryStatus::dead, delay};
+}
+
+void Dispatcher::record(const Attempt& attempt, const AttemptResult& result,
+                        const Verdict& verdict) {
+  const Delivery& delivery = *attempt.delivery;
   OutcomeView outcome{.delivery = delivery.id,
                       .event = delivery.event_position,
-                      .webhook_number = target.webhook_number,
+                      .webhook_number = delivery.target->webhook_number,
                       .attempt = delivery.attempts,
-                      .status = DeliveryStatus::delivered,
+                      .status = verdict.status,
                       .started_at = attempt.started_at,
                       .duration = ring_.now() - attempt.started,
                       .failed = result.error.has_value(),
@@ -392,18 +413,7 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
                       .response_truncated = result.response_truncated,
                       .response_head = result.response_head,
                       .response_body = result.response_body};
-  if (result.error) {
-    const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
-    if (webhook == nullptr || !webhook->active()) {
-      outcome.status = DeliveryStatus::cancelled;
-    } else if (!gone && retries(target, result)) {
-      delay = next_delay(target.schedule_s, delivery.attempts, result.retry_after, ring_.random());
-      outcome.status = delay ? DeliveryStatus::pending : DeliveryStatus::dead;
-    } else {
-      outcome.status = DeliveryStatus::dead;
-    }
-  }
-  if (delay) outcome.next_attempt_at = ring_.wall_now() + *delay;
+  if (verdict.delay) outcome.next_attempt_at = ring_.wall_now() + *verdict.delay;
   std::string masked;
   if (result.request != nullptr) {
     masked = attempt.renderer->masked(result.request->head);
@@ -411,16 +421,6 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
     put_request_body(*result.request, outcome);
   }
   host_.record(outcome);
-  if (gone) host_.on_endpoint_gone(target.webhook_number);
-
-  if (delay) {
-    wait(delivery, *delay);
-  } else {
-    counters_.add(outcome.status == DeliveryStatus::delivered ? Counter::deliveries_delivered
-                  : outcome.status == DeliveryStatus::dead    ? Counter::deliveries_dead
-                                                              : Counter::deliveries_cancelled);
-    finish(delivery);
-  }
 }
 
 void Dispatcher::wait(Delivery& delivery, Duration delay) {
@@ -436,7 +436,11 @@ void Dispatcher::on_due(Delivery& delivery) {
   make_ready(delivery);
 }
 
-void Dispatcher::finish(Delivery& delivery) {
+void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {
+  RINGPOST_ASSERT(journal::is_end(status));
+  counters_.add(status == DeliveryStatus::delivered ? Counter::deliveries_delivered
+                : status == DeliveryStatus::dead    ? Counter::deliveries_dead
+                                                    : Counter::deliveries_cancelled);
   Target& target = *delivery.target;
   let_go(delivery);
   ring_.disarm(delivery.timer);
@@ -477,8 +481,7 @@ void Dispatcher::cancel(Delivery& delivery) {
                            .attempt = 0,
                            .status = DeliveryStatus::cancelled,
                            .started_at = ring_.wall_now()});
-  counters_.add(Counter::deliveries_cancelled);
-  finish(delivery);
+  finish(delivery, DeliveryStatus::cancelled);
 }
 
 // --- connections ---------------------------------------------------------------------------------

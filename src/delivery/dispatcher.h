@@ -108,6 +108,11 @@ class Dispatcher {
 
  private:
   using Deliveries = std::unordered_map<uint64_t, Delivery*>;
+  /// What an attempt's end means for its delivery.
+  struct Verdict {
+    journal::DeliveryStatus status{};
+    std::optional<Duration> delay;  ///< Until the next attempt, while it is pending.
+  };
 
   Target& target_for(uint32_t webhook_number);
   bool refresh(Target& target);
@@ -120,11 +125,14 @@ class Dispatcher {
   void pick(Target& target);
   void start(Delivery& delivery);
   std::optional<Error> render(const Attempt& attempt, dialect::Request& request) const;
+  void leave_flight(const Attempt& attempt, const AttemptResult& result);
+  Verdict judge(const Delivery& delivery, const AttemptResult& result);
   bool retries(const Target& target, const AttemptResult& result) const;
+  void record(const Attempt& attempt, const AttemptResult& result, const Verdict& verdict);
   void put_request_body(const dialect::Request& request, journal::OutcomeView& outcome) const;
   void load(Delivery& delivery);
   void wait(Delivery& delivery, Duration delay);
-  void finish(Delivery& delivery);
+  void finish(Delivery& delivery, journal::DeliveryStatus status);
   void cancel(Delivery& delivery);
   void retain(const Delivery& delivery);
   void let_go(Delivery& delivery);
