@@ -83,6 +83,18 @@ TEST(Renderer, LetsARedeliveryReplaceAHeader) {
   EXPECT_EQ(request.header("X-New"), "1");
 }
 
+TEST(NamesACredential, WhereverAWordOfOneStands) {
+  for (const char* name : {"Authorization", "proxy-AUTHORIZATION", "Cookie", "Set-Cookie",
+                           "X-Token", "PRIVATE-TOKEN", "tokens", "Client-Secret", "X-Api-Key",
+                           "xapikey", "Password", "x-aws-credentials", "ttoken", "papi-key"}) {
+    EXPECT_TRUE(names_a_credential(name)) << name;
+  }
+  for (const char* name : {"", "X-Team", "webhook-signature", "Accept", "tok-en", "api_key",
+                           "passwor", "secre", "Content-Type", "ringpost-attempt", "traceparent"}) {
+    EXPECT_FALSE(names_a_credential(name)) << name;
+  }
+}
+
 TEST(MaskCredentials, HidesValuesOfCredentialHeadersOnly) {
   EXPECT_EQ(
       mask_credentials("POST /token:1 HTTP/1.1\r\nAuthorization: Bearer abc\r\nX-Api-Key: k\r\n"
