@@ -218,4 +218,13 @@ Result<std::unique_ptr<ServerTls>> ServerTls::create(const std::string& certific
   return std::unique_ptr<ServerTls>{new ServerTls{std::move(state)}};
 }
 
+bool certificate_in_force(const std::string& certificate_pem) {
+  auto bio = memory_bio(certificate_pem);
+  const bssl::UniquePtr<X509> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
+  ERR_clear_error();
+  return certificate != nullptr &&
+         X509_cmp_current_time(X509_get0_notBefore(certificate.get())) < 0 &&
+         X509_cmp_current_time(X509_get0_notAfter(certificate.get())) > 0;
+}
+
 }  // namespace ringpost::net

@@ -49,6 +49,9 @@ class ServerTls {
   std::unique_ptr<State> state_;
 };
 
+/// Whether the first certificate of the text is one, and its time has begun and not ended.
+bool certificate_in_force(const std::string& certificate_pem);
+
 /// For people: the reason of a failed connection in words ("certificate expired"), with what to do
 /// where that is known. For Errc::tls_failed, Errc::certificate_invalid and the errors of
 /// ClientTls::create; `describe` for all others.

@@ -279,9 +279,13 @@ void read_tls_files(ListenerConfig& listener, const toml::source_region& where,
   }
   auto tls = net::ServerTls::create(*certificate, *key);
   if (!tls) {
-    return problems.add(where,
-                        listener.certificate_file + " and " + listener.key_file +
-                            " are not a PEM certificate in force and the key that belongs to it");
+    return problems.add(where, listener.certificate_file + " and " + listener.key_file +
+                                   " are not a PEM certificate and the key that belongs to it");
+  }
+  if (!net::certificate_in_force(*certificate)) {
+    return problems.add(where, listener.certificate_file +
+                                   " is not in force: it has expired, or its time has not begun; "
+                                   "renew it");
   }
   listener.tls = std::move(*tls);
   listener.tls_digest = crypto::sha256(as_bytes(*certificate + *key));

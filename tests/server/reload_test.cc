@@ -19,6 +19,7 @@ namespace ringpost::server {
 namespace {
 
 namespace fs = std::filesystem;
+using ringpost::testing::CertificateOptions;
 using ringpost::testing::TestAuthority;
 using ringpost::testing::TestIdentity;
 using Names = std::vector<std::string>;
@@ -37,8 +38,8 @@ class ReloadTest : public ::testing::Test {
     std::ofstream(place_ / name, std::ios::binary) << text;
   }
   void configure(const std::string& toml) { write("ringpost.toml", toml); }
-  void write_certificate(const std::string& name) {
-    const TestIdentity identity = authority_.issue({});
+  void write_certificate(const std::string& name, const CertificateOptions& options = {}) {
+    const TestIdentity identity = authority_.issue(options);
     write(name + ".crt", identity.certificate_pem);
     write(name + ".key", identity.key_pem);
   }
@@ -150,6 +151,16 @@ TEST_F(ReloadTest, RefusesACertificateWithoutItsKey) {
   EXPECT_NE(first_problem(tls("next", "own")).find("the key that belongs to it"),
             std::string::npos);
   EXPECT_EQ(first_problem(tls("next", "next")), "(none)");
+}
+
+TEST_F(ReloadTest, RefusesACertificateThatIsNotInForce) {
+  write_certificate("own");
+  write_certificate("old", {.valid_from_seconds = -7200, .valid_until_seconds = -3600});
+  write_certificate("early", {.valid_from_seconds = 3600, .valid_until_seconds = 7200});
+  start(tls("own", "own"));
+  for (const char* name : {"old", "early"}) {
+    EXPECT_NE(first_problem(tls(name, name)).find("is not in force"), std::string::npos) << name;
+  }
 }
 
 TEST_F(ReloadTest, SwitchesTlsNeitherOnNorOff) {
