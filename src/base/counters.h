@@ -35,7 +35,7 @@ enum class Counter : uint8_t {
   deliveries_pending,    ///< Gauge: due, waiting or in flight.
   deliveries_in_flight,  ///< Gauge.
   storage_failed,        ///< Gauge: 1 after a durable write failed.
-  journal_full,          ///< Gauge: 1 while there is no space for another segment.
+  journal_full,          ///< Gauge: 1 while the disk is full and the journal takes no event.
   tokens_refused,        ///< Requests with a token that is not good.
   tokens_throttled,      ///< Of these, answered 429: too many from one source.
   count_,

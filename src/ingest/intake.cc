@@ -344,32 +344,11 @@ void Intake::refuse(http::RequestHandle handle, const http::Problem& problem) {
 }
 
 http::Problem Intake::problem_of(const Error& error) const {
-  switch (error.code) {
-    case Errc::out_of_space:
-      return {.status = 507,
-              .type = "urn:ringpost:out-of-space",
-              .detail = "The journal's disk is full. Stored events are still delivered.",
-              .retry_after_s = 5};
-    case Errc::too_large:
-      return {.status = 413,
-              .type = "urn:ringpost:too-large",
-              .detail = "The event and the list of its webhooks do not fit into the journal."};
-    case Errc::overloaded: return overloaded();
-    default:
-      return {.status = 503,
-              .type = "urn:ringpost:storage-failed",
-              .detail =
-                  "A write to the journal failed; this relay takes no events until it is "
-                  "restarted.",
-              .retry_after_s = 30};
-  }
+  return journal_refusal(error, options_.retry_after_s);
 }
 
 http::Problem Intake::overloaded() const {
-  return {.status = 503,
-          .type = "urn:ringpost:overloaded",
-          .detail = "More events come in than the disk takes. None of this request was stored.",
-          .retry_after_s = options_.retry_after_s};
+  return problem_of({Errc::overloaded, Side::self});
 }
 
 }  // namespace ringpost::ingest

@@ -7,4 +7,30 @@ Refusal wrong(std::string_view member, std::string_view complaint) {
           std::string{member}};
 }
 
+http::Problem journal_refusal(const Error& error, uint32_t retry_after_s) {
+  switch (error.code) {
+    case Errc::out_of_space:
+      return {.status = 507,
+              .type = "urn:ringpost:out-of-space",
+              .detail = "The journal's disk is full. Stored events are still delivered.",
+              .retry_after_s = 5};
+    case Errc::too_large:
+      return {.status = 413,
+              .type = "urn:ringpost:too-large",
+              .detail = "The event and the list of its webhooks do not fit into the journal."};
+    case Errc::overloaded:
+      return {.status = 503,
+              .type = "urn:ringpost:overloaded",
+              .detail = "More events come in than the disk takes. None of this request was stored.",
+              .retry_after_s = retry_after_s};
+    default:
+      return {.status = 503,
+              .type = "urn:ringpost:storage-failed",
+              .detail =
+                  "A write to the journal failed; this relay takes no events until it is "
+                  "restarted.",
+              .retry_after_s = 30};
+  }
+}
+
 }  // namespace ringpost::ingest

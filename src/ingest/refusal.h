@@ -1,5 +1,8 @@
 #pragma once
 
+#include "http/problem.h"
+#include "ringpost/error.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,6 +18,11 @@ struct Refusal {
   uint32_t line = 0;   ///< Of an NDJSON body, or the place in a batch array; from 1; 0: neither.
   std::string member;  ///< The member or header at fault; empty: the event as a whole.
 };
+
+/// What a producer is told when the journal takes no event: it is full, a write has failed, the
+/// event is too large, or (else) more comes in than the disk takes.
+/// @param retry_after_s  of the last: when it may look better.
+http::Problem journal_refusal(const Error& error, uint32_t retry_after_s);
 
 /// 422 for a member (or header): its name, and the complaint as the rest of the sentence.
 Refusal wrong(std::string_view member, std::string_view complaint);

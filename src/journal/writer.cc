@@ -435,10 +435,6 @@ uint64_t Writer::outcome_room_bytes() const {
          std::min(room, state_->kept(RecordType::outcome, Claim::ordinary, *state_->current));
 }
 
-uint64_t Writer::queued_bytes() const {
-  return state_->queued_bytes;
-}
-
 bool Writer::only_ends_wait() const {
   const Block* open = state_->open;
   return open != nullptr && open->only_ends && state_->queue.size() == 1 && open->used < page_bytes;

@@ -88,8 +88,6 @@ class Writer {
   uint64_t room_bytes() const;
   /// What outcomes may take of it.
   uint64_t outcome_room_bytes() const;
-  /// Appended and not being written yet.
-  uint64_t queued_bytes() const;
   /// Whether nothing waits but records with Claim::end, and these for less than a page: their
   /// commit may be put off to spare room.
   bool only_ends_wait() const;

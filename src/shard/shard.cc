@@ -19,6 +19,9 @@ constexpr uint64_t api_body_bytes_max = 1u << 20;
 /// news before it answers.
 constexpr Duration news_delay_max = std::chrono::milliseconds{20};
 
+/// For requests that find the relay with too much to do.
+constexpr uint32_t retry_after_s = 5;
+
 /// What an end takes of a segment at most, beside others in its block.
 constexpr uint64_t end_bytes = 2 * journal::record_span(journal::bare_outcome_bytes);
 /// On a full disk, how long ends wait for others to share their page with: a page each would soon
@@ -153,19 +156,15 @@ std::optional<http::Problem> Shard::overloaded() const {
                          .detail = std::move(detail),
                          .line = {},
                          .member = "",
-                         .retry_after_s = 5};
+                         .retry_after_s = retry_after_s};
   };
   if (behind()) return refusal("the relay is catching up; try again in a moment");
   for (const Counters& shard : all_counters_) {
-    if (shard.value(Counter::storage_failed) != 0) {
-      return refusal("a journal failed; nothing is accepted until the relay was started again");
-    }
-    if (shard.value(Counter::journal_full) != 0) {
-      http::Problem full =
-          refusal("The journal's disk is full. Stored events are still delivered.");
-      full.status = 507;
-      full.type = "urn:ringpost:out-of-space";
-      return full;
+    // As its own intake says it: whoever asks is not to be told otherwise by another shard.
+    for (const auto& [gauge, code] : {std::pair{Counter::storage_failed, Errc::io_failed},
+                                      std::pair{Counter::journal_full, Errc::out_of_space}}) {
+      if (shard.value(gauge) == 0) continue;
+      return ingest::journal_refusal({code, Side::disk}, retry_after_s);
     }
     if (shard.value(Counter::deliveries_pending) >= settings_->delivery.pending_max) {
       return refusal("too many deliveries are pending (delivery.pending_max); try again later");

@@ -316,7 +316,6 @@ TEST(Writer, EndsPassAFullQueueAndOutcomesHaveAsMuchAgain) {
   EXPECT_FALSE(journal.writer->queue_full());
   while (journal.writer->append(RecordType::outcome, payload(9000))) continue;
   EXPECT_TRUE(journal.writer->queue_full());
-  EXPECT_GT(journal.writer->queued_bytes(), 190'000u);
   for (int count = 0; count < 5000; ++count) {
     ASSERT_TRUE(journal.writer->append(RecordType::outcome, payload(72), Claim::end));
   }

@@ -52,7 +52,10 @@ TEST(RelayStorage, RefusesOnEveryShardAfterAFailedWriteOfOne) {
   while (small.post("failing") == 202) continue;
   small.world.run_for(seconds{1});
   for (int number = 0; number < 40; ++number) {
-    EXPECT_EQ(small.post("after-" + std::to_string(number)), 503);
+    const HttpMessage refusal = small.api.call(
+        "POST", "/v1/events", event_json("after-" + std::to_string(number), "app/one", "t", "{}"));
+    EXPECT_EQ(refusal.status(), 503);
+    EXPECT_NE(refusal.body.find("urn:ringpost:storage-failed"), std::string::npos) << refusal.body;
   }
 }
 
