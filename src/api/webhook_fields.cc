@@ -45,7 +45,7 @@ std::optional<Problem> check_header_name(std::string_view member, std::string_vi
     return invalid(member, "has a name longer than " + bytes(bytes_max));
   }
   if (!http::is_token(name)) return invalid(member, "has a name that is not an HTTP token");
-  if (frames_the_message(name)) return invalid(member, "is written by the relay itself");
+  if (frames_the_message(name)) return invalid(member, "is reserved and cannot be set");
   return std::nullopt;
 }
 
@@ -74,7 +74,7 @@ std::optional<Problem> check_names_differ(std::string_view member, simdjson::dom
   const auto found = std::ranges::adjacent_find(names);
   if (found == names.end()) return std::nullopt;
   return invalid(std::string{member} + "." + found->substr(0, webhook_header_name_bytes_max),
-                 "is there twice (names of headers do not differ by case)");
+                 "is given twice (header names are case-insensitive)");
 }
 
 std::optional<Problem> check_headers(std::string_view member, const Headers& headers) {

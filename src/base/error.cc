@@ -90,11 +90,11 @@ std::string_view describe(Unrenderable reason) {
     case Unrenderable::target_path: return "the URL's path would hold a dot segment";
     case Unrenderable::target_bytes: return "the URL would be too long";
     case Unrenderable::body_bytes: return "the body would be too large";
-    case Unrenderable::data_object: return "its data is no JSON object";
+    case Unrenderable::data_object: return "its data is not a JSON object";
     case Unrenderable::head_bytes: return "its headers would be too large";
     case Unrenderable::sends_nothing: return "the webhook takes calls and sends nothing";
   }
-  return "for a reason that this version does not know";  // The number may come from a file.
+  return "unknown reason";  // The number may come from a file.
 }
 
 std::string_view describe(BadAnswer reason) {
@@ -137,7 +137,7 @@ std::string_view describe(BadAnswer reason) {
       return "the answer's trailer is malformed or holds a field that belongs in the head";
     case BadAnswer::trailer_bytes: return "the answer's trailer is too large";
   }
-  return "for a reason that this version does not know";  // The number may come from a file.
+  return "unknown reason";  // The number may come from a file.
 }
 
 }  // namespace

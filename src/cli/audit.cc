@@ -49,7 +49,7 @@ void add_audit_commands(CLI::App& app, Session& session, Action& action) {
   listing->add_option("--until", options->until, "Before this time, RFC 3339")->type_name("TIME");
   listing
       ->add_option("--organization", options->organization,
-                   "Whose; another than your own only for the operator")
+                   "Organization (operators only; default: your own)")
       ->type_name("NAME");
   add_range_options(*listing, options->limit, options->cursor);
   add_session_options(*listing, session);

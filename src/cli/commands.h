@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <simdjson.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -49,6 +50,10 @@ struct Session {
   std::optional<Answer> exchange(std::string_view method, const std::string& target,
                                  std::string_view body, std::string_view content_type);
   bool accept(const Answer& answer, std::string_view target, uint64_t lines_before = 0);
+  /// Asks `GET /readyz`, without a token, until it is answered with success or the time is over.
+  /// Prints nothing: a caller goes on with its request, which says what is wrong.
+  /// @returns whether the relay is ready, as far as can be known.
+  bool wait_until_ready(std::chrono::milliseconds wait_max);
   /// Which part of a list: from the cursor of an earlier answer on, or from its beginning.
   struct Range {
     uint32_t limit = std::numeric_limits<uint32_t>::max();

@@ -17,7 +17,7 @@ constexpr const char* notes =
 void add_completion_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("completion", "Print a script that completes in a shell");
   auto shell = std::make_shared<std::string>();
-  command->add_option("SHELL", *shell, "Which shell's")
+  command->add_option("SHELL", *shell, "Shell")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   command->footer(std::string{notes} + exit_codes_alone);

@@ -84,7 +84,7 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
 
   CLI::App* listing = group->add_subcommand("list", "A webhook's deliveries, newest first");
   listing->add_option("WEBHOOK", options->webhook, "The webhook's id")->required();
-  suggest(listing->add_option("--status", options->status, "Only those that are so far")
+  suggest(listing->add_option("--status", options->status, "Only deliveries with this status")
               ->type_name("STATUS"),
           {"pending", "in_flight", "delivered", "dead", "cancelled"});
   listing->add_option("--type", options->type, "Event type")->type_name("TYPE");

@@ -345,7 +345,7 @@ std::optional<int> write_manual(const CLI::App& program, int argument_count, cha
     std::ofstream out;
     if (page != pages.end()) out.open(file, std::ios::binary);
     if (page == pages.end() || !(out << page->second).flush()) {
-      std::fprintf(stderr, "%s is no page of the manual, or cannot be written\n", file.c_str());
+      std::fprintf(stderr, "%s is not a page of the manual, or cannot be written\n", file.c_str());
       return 1;
     }
     pages.erase(page);

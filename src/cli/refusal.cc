@@ -57,7 +57,8 @@ std::string detail_of(const Answer& answer, std::string_view target, uint64_t li
   // An event's members stand in the event, not in options.
   const std::string_view option =
       target.starts_with("/v1/events") ? std::string_view{} : option_of_member(member);
-  if (!member.empty()) text = "\"" + member + "\": " + text;
+  if (!member.empty() && text.find(member) == std::string::npos) text = "`" + member + "`: " + text;
+  if (text.ends_with('.')) text.pop_back();  // More follows.
   uint64_t line = 0;
   if (problem["line"].get(line) == simdjson::SUCCESS) {
     text = "line " + std::to_string(lines_before + line) + ": " + text;

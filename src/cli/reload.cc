@@ -26,12 +26,12 @@ void add_reload_command(CLI::App& app, Session& session, Action& action) {
   CLI::App* command =
       app.add_subcommand("reload", "Make the relay read its configuration again, as SIGHUP does");
   add_session_options(*command, session);
-  add_notes(*command,
-            "The relay reads the file that it was started with, and the files that it names: a "
-            "renewed certificate is taken over. All of it comes into force, or, if anything in it "
-            "is wrong, nothing; ringpost check-config tells before. No connection is closed. What "
-            "a running relay cannot change is named and waits for a restart. An operator's token "
-            "is needed.");
+  add_notes(
+      *command,
+      "The relay reads its configuration file again, and the certificates and keys that the "
+      "file names. If anything is wrong, nothing changes; run ringpost check-config first. No "
+      "connection is closed. Keys that only a restart can change are listed. Requires an "
+      "operator token.");
   command->callback([&] { action = [&session] { return reload(session); }; });
 }
 

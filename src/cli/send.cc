@@ -79,7 +79,7 @@ std::optional<Answer> Sender::ask(const Batch& batch) {
       if (session_.accept(*answer, target, batch.lines_before)) return answer;
       return std::nullopt;
     }
-    std::fprintf(stderr, "ringpost: %s; going on by itself then, %s accepted so far\n",
+    std::fprintf(stderr, "ringpost: %s; retrying automatically, %s accepted so far\n",
                  explain_refusal(*answer, target, batch.lines_before).c_str(),
                  grouped(accepted_).c_str());
     std::this_thread::sleep_for(*pause);
@@ -187,13 +187,13 @@ int send(Session& session, const SendOptions& options) {
 }
 
 constexpr const char* notes =
-    "Events with an id can be sent again at any time: the relay knows them for a day.\n"
+    "An event with an id can be sent again safely: within a day the relay drops the duplicate.\n"
     "\n"
-    "Blank lines are skipped. Input that holds nothing else is not sent: exit code 1.\n"
+    "Blank lines are skipped. Empty input is an error: exit code 1.\n"
     "\n"
-    "A relay that has too much to do (429, 503 or 507 with Retry-After) is asked again when it "
-    "says, "
-    "which is told on standard error.\n"
+    "When the relay is overloaded (429, 503 or 507 with Retry-After), send waits as asked, "
+    "retries, "
+    "and reports it on standard error.\n"
     "\n"
     "  ringpost send --type build/finished --source app/c0ffee --data '{\"build_number\":128}'\n"
     "  ringpost send events.ndjson\n"
@@ -205,7 +205,7 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
   CLI::App* command =
       app.add_subcommand("send", "Post events to a relay: NDJSON or one JSON object");
   auto options = std::make_shared<SendOptions>();
-  command->add_option("FILE", options->file, "Events; - or nothing reads standard input")
+  command->add_option("FILE", options->file, "File of events; - or none: standard input")
       ->type_name("FILE");
   command->add_option("--type", options->type, "Event type, e.g. build/finished")
       ->type_name("TYPE");
@@ -216,14 +216,15 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
   command->add_option("--id", options->id, "Idempotency key; minted by the relay if absent")
       ->type_name("ID");
   command
-      ->add_option("--batch", options->batch,
-                   "Events of NDJSON in one request; each is all or nothing")
+      ->add_option(
+          "--batch", options->batch,
+          "Events per request when sending NDJSON; a request is accepted whole or not at all")
       ->type_name("COUNT")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   command
       ->add_option("--wait", options->wait,
-                   "How long a request may wait for a relay that asks to come back later; 0: not")
+                   "How long to keep retrying while the relay is overloaded; 0: do not retry")
       ->type_name("SPAN")
       ->capture_default_str();
   add_session_options(*command, session);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 namespace ringpost::cli {
 namespace {
@@ -20,6 +21,14 @@ std::string relay_url(const std::string& option) {
   const char* variable = std::getenv("RINGPOST_URL");
   if (variable != nullptr && *variable != '\0') return variable;
   return std::string{default_url};
+}
+
+/// Where the token is read from: the option, or RINGPOST_TOKEN where that names a file (`@FILE`; no
+/// token begins with an @). Empty: the variable holds the token itself, or there is none.
+std::string token_source(const std::string& option) {
+  if (!option.empty()) return option;
+  const char* variable = std::getenv("RINGPOST_TOKEN");
+  return variable != nullptr && *variable == '@' ? variable : "";
 }
 
 bool is_json(const std::string& body) {
@@ -42,11 +51,13 @@ CLI::Option* suggest(CLI::Option* option, const std::vector<std::string>& values
 }
 
 void add_range_options(CLI::App& command, uint32_t& limit, std::string& cursor) {
-  command.add_option("--limit", limit, "At most so many")
+  command.add_option("--limit", limit, "Maximum number of items")
       ->type_name("COUNT")
       ->check(CLI::Range(1u, 1'000'000u))
       ->capture_default_str();
-  command.add_option("--cursor", cursor, "Go on where the list before ended")->type_name("CURSOR");
+  command
+      .add_option("--cursor", cursor, "Continue from this cursor, which the previous list printed")
+      ->type_name("CURSOR");
 }
 
 void add_session_options(CLI::App& command, Session& session, RelayOptions names) {
@@ -60,7 +71,7 @@ void add_session_options(CLI::App& command, Session& session, RelayOptions names
   command
       .add_option("--token", session.token_from,
                   "A token with the scopes that the command needs: @FILE, or - for standard input; "
-                  "default: RINGPOST_TOKEN")
+                  "default: RINGPOST_TOKEN, which may be the token or @FILE")
       ->type_name("@FILE")
       ->group(relay_group);
   command
@@ -80,7 +91,7 @@ Client* Session::connect() {
   if (client_ != nullptr) return client_.get();
   failure_code_ = exit_usage;
   client.url = relay_url(url);
-  auto token = read_secret("--token", token_from, "RINGPOST_TOKEN");
+  auto token = read_secret("--token", token_source(token_from), "RINGPOST_TOKEN");
   if (const auto* problem = std::get_if<UsageProblem>(&token)) {
     report_usage(*problem);
     return nullptr;
@@ -94,6 +105,22 @@ Client* Session::connect() {
     failure_code_ = wrong_usage ? exit_usage : exit_unreachable;
   }
   return client_.get();
+}
+
+bool Session::wait_until_ready(std::chrono::milliseconds wait_max) {
+  constexpr std::chrono::milliseconds pause{100};
+  const auto deadline = std::chrono::steady_clock::now() + wait_max;
+  ClientOptions without_token{.url = relay_url(url), .token = {}, .ca_file = client.ca_file};
+  std::string problem;
+  bool wrong_usage = false;
+  const auto probe = Client::create(without_token, problem, wrong_usage);
+  if (probe == nullptr) return true;  // The request itself says what is wrong.
+  do {
+    const auto answer = probe->request("GET", "/readyz", "", "", problem);
+    if (answer && answer->ok()) return true;
+    std::this_thread::sleep_for(pause);
+  } while (std::chrono::steady_clock::now() < deadline);
+  return false;
 }
 
 std::optional<Answer> Session::call(std::string_view method, const std::string& target,
@@ -125,8 +152,11 @@ bool Session::accept(const Answer& answer, std::string_view target, uint64_t lin
     return false;
   }
   if (has_json || answer.body.empty()) return true;
-  std::fprintf(stderr, "ringpost: the answer of %s is no JSON; is that a relay? (RINGPOST_URL)\n",
-               shown(client.url).c_str());
+  std::fprintf(
+      stderr,
+      "ringpost: the answer of %s is not JSON; is that a ringpost relay? Check RINGPOST_URL or "
+      "--url.\n",
+      shown(client.url).c_str());
   return false;
 }
 

@@ -165,7 +165,7 @@ int sign(SignatureOptions& options) {
   const auto renderer = dialect->make_renderer(*webhook);
   if (const auto error =
           renderer->render({.event = event, .delivery = *id, .now = *time}, request)) {
-    return fail("this event makes no request: " + describe(*error));
+    return fail("no request can be made from this event: " + describe(*error));
   }
   if (as_text(request.body) != *body) {
     return fail_for_other_body(options.dialect, as_text(request.body));
@@ -283,9 +283,10 @@ void add_verify_command(CLI::App& app, Action& action) {
       "verify", "Say whether a request is authentic, and why not; needs no relay");
   add_common_options(*verifying, *options);
   verifying
-      ->add_option("--header", options->headers,
-                   "'Name: value' of the request, or @FILE of such lines; repeatable; others do no "
-                   "harm")
+      ->add_option(
+          "--header", options->headers,
+          "'Name: value' of the request, or @FILE of such lines; repeatable; other headers "
+          "are ignored")
       ->type_name("HEADER")
       ->allow_extra_args(false);
   verifying

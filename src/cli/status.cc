@@ -73,6 +73,10 @@ void print(simdjson::dom::element status) {
   const std::string oldest = text_of(status, "/oldest_undelivered_at");
   row("oldest undelivered", oldest.empty() ? "-" : short_time(oldest));
   row("attempts, failed", total("attempts_started") + ", " + total("attempts_failed"));
+  if (const std::string failed = text_of(status, "/last_failure/delivery"); !failed.empty()) {
+    row("  last failure",
+        short_time(text_of(status, "/last_failure/at")) + ": ringpost delivery show " + failed);
+  }
   if (const std::string left_out = without_record(status); !left_out.empty()) {
     row("  bare, unrecorded", left_out);
   }
@@ -102,9 +106,15 @@ void print(simdjson::dom::element status) {
 void add_status_command(CLI::App& app, Session& session, Action& action) {
   CLI::App* command =
       app.add_subcommand("status", "Health, backlog, oldest undelivered and per-shard figures");
+  auto wait = std::make_shared<std::string>("0");
+  command->add_option("--wait", *wait, "Wait at most this long until the relay is ready, e.g. 10s")
+      ->type_name("TIME");
   add_session_options(*command, session);
-  command->callback([&] {
-    action = [&session] {
+  command->callback([&, wait] {
+    action = [&session, wait] {
+      const auto wait_max = parse_span(*wait);
+      if (!wait_max) return report_usage({"--wait " + shown(*wait) + " is not " + span_forms});
+      if (wait_max->count() > 0) session.wait_until_ready(*wait_max);
       const auto answer = session.call("GET", "/v1/status");
       if (!answer) return session.failure_code();
       simdjson::dom::parser parser;

@@ -152,6 +152,20 @@ std::string list_of(simdjson::dom::element object, std::string_view path) {
   return out;
 }
 
+std::string short_list_of(simdjson::dom::element object, std::string_view path) {
+  constexpr size_t shown_max = 3;
+  simdjson::dom::array array;
+  if (object.at_pointer(path).get(array) != simdjson::SUCCESS) return "";
+  std::string out;
+  size_t count = 0;
+  for (const simdjson::dom::element element : array) {
+    if (++count > shown_max) continue;
+    out.append(out.empty() ? "" : ", ").append(text_of(element, ""));
+  }
+  if (count > shown_max) out += " and " + std::to_string(count - shown_max) + " more";
+  return out;
+}
+
 void write_texts(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts) {
   if (texts.empty()) return;
   json.key(key).begin_array();

@@ -47,6 +47,8 @@ class Rows {
 std::string text_of(simdjson::dom::element object, std::string_view path);
 /// Elements of an array member, joined by `, `.
 std::string list_of(simdjson::dom::element object, std::string_view path);
+/// The same for a cell of a table: the first three, then how many more there are.
+std::string short_list_of(simdjson::dom::element object, std::string_view path);
 /// A member that is text, as it is: for whoever escapes it himself. Empty for what is no text.
 std::string_view raw_text_of(simdjson::dom::element object, std::string_view path);
 

@@ -92,8 +92,9 @@ void add_token_commands(CLI::App& app, Session& session, Action& action) {
   add_notes(*group, "");
   auto options = std::make_shared<TokenOptions>();
 
-  CLI::App* adding = group->add_subcommand("add", "Make a token and print it, this once");
-  adding->add_option("--name", options->name, "What it is for, for people")
+  CLI::App* adding =
+      group->add_subcommand("add", "Create a token and print it; it is shown only once");
+  adding->add_option("--name", options->name, "What the token is for")
       ->type_name("NAME")
       ->required();
   suggest(adding->add_option("--scope", options->scopes, "What it may do; repeatable")
@@ -109,11 +110,11 @@ void add_token_commands(CLI::App& app, Session& session, Action& action) {
       ->allow_extra_args(false);
   adding
       ->add_option("--expires-in", options->expires_in,
-                   "How long it is good: 90s, 15m, 12h, 30d; default: until it is removed")
+                   "Lifetime: 90s, 15m, 12h, 30d; default: until it is removed")
       ->type_name("TIME");
   adding
       ->add_option("--organization", options->organization,
-                   "Whose token it is; another than your own only for the operator")
+                   "Organization of the token (operators only; default: your own)")
       ->type_name("NAME");
   add_session_options(*adding, session);
   add_notes(

@@ -38,9 +38,9 @@ std::string schedule_of(element webhook) {
 std::string tls_of(element webhook) {
   bool verify = true;
   if (webhook.at_pointer("/tls/verify").get(verify) == simdjson::SUCCESS && !verify) {
-    return "NOT VERIFIED: whoever sits in between reads and changes what is sent";
+    return "NOT VERIFIED: anyone on the network path can read and change what is sent";
   }
-  return text_of(webhook, "/tls/ca").empty() ? "verified" : "verified against a CA of its own";
+  return text_of(webhook, "/tls/ca").empty() ? "verified" : "verified against the webhook's own CA";
 }
 
 void append_section(std::string& out, std::string_view title, const std::string& lines) {
@@ -113,7 +113,7 @@ std::string body_of(element message) {
   std::string out = shown_lines(raw_text_of(message, "/body"), "      ", body_bytes_shown_max);
   bool truncated = false;
   if (message["truncated"].get(truncated) == simdjson::SUCCESS && truncated) {
-    out += "      (truncated: the relay kept no more of it)\n";
+    out += "      (truncated: the relay stored only this much)\n";
   }
   return out;
 }

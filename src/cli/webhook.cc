@@ -33,7 +33,8 @@ int update(Session& session, const WebhookOptions& options) {
   const auto body = webhook_body(options, false);
   if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
   if (std::get<std::string>(body) == "{}") {
-    return report_usage({"nothing to change: ringpost webhook update --help lists what can be"});
+    return report_usage(
+        {"nothing to change: see ringpost webhook update --help for what can be changed"});
   }
   return print_answer(session,
                       session.call("PATCH", path_of(options.id), std::get<std::string>(body)));
@@ -50,8 +51,8 @@ int list(Session& session) {
   Table table({"ID", "STATE", "DIALECT", "URL", "SOURCES", "EVENTS", "FILTER"});
   const bool done = session.for_each_item("/v1/webhooks", {}, [&](auto item) {
     table.add({text_of(item, "/id"), text_of(item, "/state"), text_of(item, "/dialect"),
-               text_of(item, "/url"), list_of(item, "/sources"), list_of(item, "/events"),
-               filter_of(item)});
+               text_of(item, "/url"), short_list_of(item, "/sources"),
+               short_list_of(item, "/events"), filter_of(item)});
   });
   if (!done) return session.failure_code();
   session.print(table, "No webhooks yet. Add one: ringpost webhook add --url https://…\n");
@@ -109,15 +110,16 @@ void add_target_options(CLI::App& command, WebhookOptions& options, bool creates
     add_text(command, "--organization", options.organization, "Owner; default: the token's own")
         ->group(group);
   }
-  add_text(command, "--description", options.description, "A word for people")->group(group);
+  add_text(command, "--description", options.description, "Description")->group(group);
   add_secret(command, options.secret,
-             creates ? "Signing secret or token, as the dialect wants it: @FILE, or - for standard "
-                       "input; default: RINGPOST_SECRET, or what the dialect mints"
-                     : "Another signing secret or token, at once: @FILE, or - for standard input")
+             creates
+                 ? "Signing secret or token, as the dialect wants it: @FILE, or - for standard "
+                   "input; default: RINGPOST_SECRET, or what the dialect mints"
+                 : "Replace the signing secret or token at once: @FILE, or - for standard input")
       ->group(group);
   command
       .add_option("--setting", options.settings,
-                  "key=value of the dialect's own: a word, JSON, or @FILE; repeatable")
+                  "A setting of the dialect as key=value: a word, JSON, or @FILE; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false)
       ->group(group);
@@ -164,7 +166,7 @@ void add_request_options(CLI::App& command, WebhookOptions& options, bool create
   command.add_flag("--no-retries", options.no_retries, "One attempt only")
       ->excludes("--schedule")
       ->group(group);
-  command.add_option("--timeout", options.timeout, "Of one attempt in all, 100ms to 120s")
+  command.add_option("--timeout", options.timeout, "Total time of one attempt, 100ms to 120s")
       ->type_name("TIME")
       ->group(group);
   command.add_option("--concurrency", options.concurrency, "Attempts in flight at once, 1 to 256")
@@ -184,7 +186,7 @@ void add_request_options(CLI::App& command, WebhookOptions& options, bool create
 
 std::string guides() {
   std::string text =
-      "What each dialect takes (the options are the same for all; --setting is the dialect's own):";
+      "What each dialect takes (all options work with every dialect; --setting depends on it):";
   for (const dialect::Dialect* one : dialect::all()) {
     std::string_view guide = dialect::guide(one->name());
     while (guide.ends_with('\n')) guide.remove_suffix(1);
@@ -196,16 +198,16 @@ std::string guides() {
 constexpr const char* update_notes =
     "Lists replace what was there; --setting and --header change what they name and keep the "
     "rest.\n"
-    "RINGPOST_SECRET is not looked at here: a variable left over must not change a secret.\n"
+    "RINGPOST_SECRET is ignored here, so that a forgotten variable changes no secret.\n"
     "\n"
     "  ringpost webhook update 01JARQ5Z --branches 'main release/*' --rate 20\n"
     "  printenv RINGPOST_SECRET | ringpost webhook update 01JARQ5Z --secret -\n"
     "  ringpost webhook update 01JARQ5Z --reset schedule";
 
 constexpr const char* rotate_notes =
-    "With an overlap, requests carry both signatures until it ends, so that the receiver can "
-    "change\n"
-    "over in its own time. Dialects with one signature a request take --overlap 0 only.\n"
+    "During the overlap requests carry both signatures, so that the receiver can switch at any "
+    "time.\n"
+    "Dialects with one signature per request take --overlap 0 only.\n"
     "\n"
     "  ringpost webhook rotate-secret 01JARQ5Z --overlap 24h";
 
@@ -254,7 +256,7 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
   add_request_options(*updating, *options, false);
   suggest(
       updating
-          ->add_option("--reset", options->reset, "Bring this member's default back; repeatable")
+          ->add_option("--reset", options->reset, "Reset this member to its default; repeatable")
           ->type_name("MEMBER")
           ->allow_extra_args(false),
       {"description", "sources", "events", "filter", "headers", "tls", "schedule", "timeout_ms",
@@ -279,14 +281,16 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
       };
     });
   };
-  verb("enable", "Deliver to it again");
+  verb("enable", "Resume deliveries to it");
   verb("disable", "Stop delivering to it; what is pending is cancelled");
 
   CLI::App* rotating =
-      command("rotate-secret", "Give it another signing secret and show it once", true);
+      command("rotate-secret", "Replace its signing secret and show the new one once", true);
   add_secret(*rotating, rotation->secret,
              "The new secret: @FILE, or - for standard input; default: one is minted");
-  rotating->add_option("--overlap", rotation->overlap, "How long the old one signs too, e.g. 24h")
+  rotating
+      ->add_option("--overlap", rotation->overlap,
+                   "How long the old secret signs as well, e.g. 24h")
       ->type_name("TIME");
   add_notes(*rotating, rotate_notes);
   rotating->callback([&, options, rotation] {

@@ -39,7 +39,8 @@ http::Response refusal_of(const dialect::Dialect* api, const Problem& problem) {
 }
 
 Answer refuse_all_but_operator() {
-  return refuse(refusal(403, "this is for a token of the relay's operator alone"));
+  return refuse(
+      refusal(403, "this requires an operator token (scope admin, organization default)"));
 }
 
 bool is_json_type(std::string_view content_type) {
@@ -168,6 +169,7 @@ void Control::judge(const OutcomeRecorded& outcome) {
   if (!failed || outcome.attempt == 0) return;
   const Webhook* webhook = registry_.find(outcome.webhook_number);
   if (webhook == nullptr || !webhook->active()) return;
+  last_failure_ = {.webhook = webhook->id, .delivery = outcome.delivery, .at = wall_now_};
   const Duration bearable = dialect::of(*webhook).broken_after();
   if (bearable == Duration::zero()) return;
   if (registry_.failing().on_failure(webhook->number, now_) < bearable) return;
@@ -191,7 +193,8 @@ void Control::stop_webhook(const Webhook& webhook, WebhookState state, std::stri
   const std::string what = "webhook " + changed.id.to_text() + ": " + changed.state_reason;
   const auto updated = registry_.update(std::move(changed));
   if (!updated) {  // What its endpoint does next tries again.
-    log_error(what + "; it stays active, because the store failed: " + describe(updated.error()));
+    log_error(what + "; could not disable it, because the control store failed: " +
+              describe(updated.error()));
     return;
   }
   log_warning(what + "; it is " + std::string{subscription::name(state)} + " now");
@@ -400,12 +403,13 @@ StatusFacts Control::status_facts() const {
           .storage_failure = storage_failure_,
           .storage_shortage = journals_.failure(),
           .journal_bytes = journals_.bytes(),
-          .last_reload = reloads_.last()};
+          .last_reload = reloads_.last(),
+          .last_failure = last_failure_};
 }
 
 void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
   if (storing_.size() >= storing_max) {
-    Problem problem = refusal(503, "too many events of the relay's own wait for the disk");
+    Problem problem = refusal(503, "too many redeliveries and pings are queued; try again shortly");
     problem.retry_after_s = 1;
     *reply.response = refusal_of(outgoing.api, problem);
     post_.send(shard, std::move(reply));

@@ -169,6 +169,7 @@ class Control {
   std::unordered_map<uint64_t, Storing> storing_;  // By ticket.
   uint64_t next_ticket_ = 1;
   std::optional<Error> storage_failure_;
+  std::optional<LastFailure> last_failure_;
   bool segments_delayed_ = false;
 };
 

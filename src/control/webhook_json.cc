@@ -171,11 +171,11 @@ Outcome merge_header(Reading& reading, std::string_view name, dom::element value
   if (auto problem = read(value, member, api::webhook_header_value_bytes_max, text)) return problem;
   if (auto problem = api::check_header(member, name, text)) return problem;
   if (dialect::of(reading.webhook).writes_header(name)) {
-    return invalid(member, "is written by the relay itself");
+    return invalid(member, "is reserved and cannot be set");
   }
   if (dialect::is_masked_credential(name, text)) {  // As it was shown: it stays what it is.
     if (found != headers.end()) return std::nullopt;
-    return invalid(member, "is what answers show in the place of a credential; give its value");
+    return invalid(member, "is the placeholder for a hidden value; send the real value");
   }
   if (found == headers.end()) {
     headers.emplace_back(name, std::move(text));

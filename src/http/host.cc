@@ -108,7 +108,7 @@ std::variant<Host, UrlProblem> parse_host(std::string_view text) {
   if (text.front() == '[') {
     if (text.back() != ']') return UrlProblem{"the bracket around the IPv6 address is not closed"};
     const auto pieces = parse_ipv6(text.substr(1, text.size() - 2));
-    if (!pieces) return UrlProblem{"what stands in brackets is not an IPv6 address"};
+    if (!pieces) return UrlProblem{"the text in brackets is not an IPv6 address"};
     return Host{Url::HostKind::ipv6, ipv6_text(*pieces)};
   }
   std::string host(text);

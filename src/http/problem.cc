@@ -4,6 +4,14 @@
 
 namespace ringpost::http {
 
+std::string Problem::sentence() const {
+  if (detail.empty()) return {};
+  std::string text = of_member && !member.empty() ? "`" + member + "` " + detail : detail;
+  if (text.front() >= 'a' && text.front() <= 'z') text.front() -= 'a' - 'A';
+  if (!text.ends_with('.') && !text.ends_with('!') && !text.ends_with('?')) text += '.';
+  return text;
+}
+
 Response problem_response(const Problem& problem, const std::function<void(JsonWriter&)>& more) {
   Response response{.status = problem.status, .content_type = "application/problem+json"};
   JsonWriter json(response.body);
@@ -14,7 +22,7 @@ Response problem_response(const Problem& problem, const std::function<void(JsonW
     json.member("title", problem.title);
   }
   json.member("status", problem.status);
-  if (!problem.detail.empty()) json.member("detail", problem.detail);
+  if (!problem.detail.empty()) json.member("detail", problem.sentence());
   if (problem.line) json.member("line", *problem.line);
   if (!problem.member.empty()) json.member("member", problem.member);
   if (more) more(json);

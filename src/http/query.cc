@@ -72,7 +72,7 @@ std::variant<QueryParameters, UrlProblem> QueryParameters::parse(std::string_vie
       return UrlProblem{"the query holds a control byte"};
     }
     if (!is_utf8(*name) || !is_utf8(*value)) return UrlProblem{"the query is not UTF-8"};
-    if (result.find(*name)) return UrlProblem{"the parameter " + *name + " stands twice"};
+    if (result.find(*name)) return UrlProblem{"the parameter " + *name + " appears more than once"};
     if (result.parameters_.size() == parameters_max) {
       return UrlProblem{"the query has too many parameters"};
     }

@@ -308,11 +308,11 @@ bool RequestParser::read_framing() {
     const bool is_length = equal_ignoring_case(header.name, "content-length");
     if (!is_length && !equal_ignoring_case(header.name, "transfer-encoding")) continue;
     std::optional<std::string_view>& seen = is_length ? length : coding;
-    if (seen) return refuse(400, "a header that delimits the body stands twice");
+    if (seen) return refuse(400, "Content-Length or Transfer-Encoding appears more than once");
     seen = header.value;
   }
   if (coding) {
-    if (length) return refuse(400, "Content-Length and Transfer-Encoding stand together");
+    if (length) return refuse(400, "Content-Length and Transfer-Encoding cannot be combined");
     if (http_1_0_) return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
     if (!equal_ignoring_case(*coding, "chunked")) {
       const bool listed = coding->find("chunked") != std::string_view::npos;

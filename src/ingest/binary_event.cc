@@ -71,7 +71,8 @@ class HeaderReader {
   std::optional<Refusal> add(const http::Header& header) {
     const std::string name = lower_case(header.name);
     if (!name.starts_with("ce-")) return std::nullopt;
-    if (std::ranges::find(names_, name) != names_.end()) return wrong(name, "stands twice");
+    if (std::ranges::find(names_, name) != names_.end())
+      return wrong(name, "appears more than once");
     names_.push_back(name);
     const auto plain = unquote(header.value);
     if (!plain) return wrong(name, "holds a double quote that nothing closes (%22 is one itself)");
@@ -112,7 +113,7 @@ class HeaderReader {
                                        std::string_view text) {
     if (!is_attribute_name(attribute) || attribute.size() > extension_name_bytes_max ||
         attribute == "data") {
-      return wrong(header, "is no name for an extension attribute");
+      return wrong(header, "is not a valid extension attribute name");
     }
     if (text.empty() && attribute == "dataschema") return wrong(header, "is empty");
     if (text.size() > extension_value_bytes_max) return wrong(header, "is too long");

@@ -68,7 +68,7 @@ class CdeventReader {
 
  private:
   std::optional<Refusal> read_part(std::string_view part, json::value& value, bool& seen) {
-    if (seen) return wrong(part, "stands twice");
+    if (seen) return wrong(part, "appears more than once");
     seen = true;
     if (value.raw_json_token().front() != '{') return wrong(part, "must be an object");
     json::object object;
@@ -90,7 +90,7 @@ class CdeventReader {
   std::optional<Refusal> read_member(const Member& member, json::value& value) {
     const Attribute& attribute = *find_attribute(member.attribute);
     std::string_view& place = event_.*attribute.place;
-    if (!place.empty()) return wrong(member.path, "stands twice");
+    if (!place.empty()) return wrong(member.path, "appears more than once");
     std::optional<std::string_view> text;
     if (auto refusal = read_text(member.path, value, texts_, text)) return refusal;
     if (!text) return wrong(member.path, "must be a string");

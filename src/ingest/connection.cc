@@ -17,9 +17,8 @@ http::Problem no_room() {
   return {.status = 503,
           .type = "urn:ringpost:overloaded",
           .detail =
-              "The bodies of other requests take all the memory that is meant for them "
-              "(ingest.bodies_bytes_max). Nothing of this request was stored; send it again "
-              "in a moment.",
+              "The memory limit for request bodies is reached (ingest.bodies_bytes_max). Nothing "
+              "of this request was stored; send it again in a moment.",
           .retry_after_s = 5};
 }
 

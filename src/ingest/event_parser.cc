@@ -291,7 +291,7 @@ std::optional<Refusal> EventParser::parse(const http::Request& request, Events& 
   if (std::ranges::count_if(request.headers, [](const http::Header& header) {
         return http::equal_ignoring_case(header.name, "content-type");
       }) > 1) {
-    return Refusal{400, "`Content-Type` stands twice.", 0, "Content-Type"};
+    return Refusal{400, "`Content-Type` appears more than once.", 0, "Content-Type"};
   }
   std::optional<Refusal> refusal;
   switch (*packing) {

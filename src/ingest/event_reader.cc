@@ -131,7 +131,8 @@ bool EventReader::first_time(uint32_t bit) {
 }
 
 std::optional<Refusal> EventReader::read_attribute(const Attribute& attribute, Value value) {
-  if (!first_time(1u << attribute_bit(attribute))) return wrong(attribute.name, "stands twice");
+  if (!first_time(1u << attribute_bit(attribute)))
+    return wrong(attribute.name, "appears more than once");
   std::optional<std::string_view> text;
   if (auto refusal = read_text(attribute.name, value, texts_, text)) return refusal;
   if (!text) return std::nullopt;  // null is absent, says the JSON format of CloudEvents, 2.2.
@@ -146,7 +147,7 @@ std::optional<Refusal> EventReader::read_attribute(const Attribute& attribute, V
 }
 
 std::optional<Refusal> EventReader::read_spec_version(Value value) {
-  if (!first_time(bit_spec_version)) return wrong("specversion", "stands twice");
+  if (!first_time(bit_spec_version)) return wrong("specversion", "appears more than once");
   std::optional<std::string_view> text;
   if (auto refusal = read_text("specversion", value, texts_, text)) return refusal;
   if (text != "1.0") return wrong("specversion", "must be \"1.0\"");
@@ -169,7 +170,7 @@ std::optional<Refusal> EventReader::walk_span(Value value, std::string_view& spa
 }
 
 std::optional<Refusal> EventReader::read_data(Value value) {
-  if (!first_time(bit_data)) return wrong("data", "stands twice");
+  if (!first_time(bit_data)) return wrong("data", "appears more than once");
   std::string_view span;
   if (auto refusal = walk_span(value, span)) return refusal;
   if (form_ == Form::native && !span.starts_with('{'))
@@ -180,7 +181,7 @@ std::optional<Refusal> EventReader::read_data(Value value) {
 }
 
 std::optional<Refusal> EventReader::read_data_base64(Value value) {
-  if (!first_time(bit_data_base64)) return wrong("data_base64", "stands twice");
+  if (!first_time(bit_data_base64)) return wrong("data_base64", "appears more than once");
   std::optional<std::string_view> text;
   if (auto refusal = read_text("data_base64", value, texts_, text)) return refusal;
   auto bytes = crypto::base64_decode(text.value_or(""));
@@ -192,7 +193,7 @@ std::optional<Refusal> EventReader::read_data_base64(Value value) {
 std::optional<Refusal> EventReader::read_extension(std::string_view name, Value value) {
   if (!is_attribute_name(name) || name.size() > extension_name_bytes_max) {
     const std::string_view shown = name.substr(0, extension_name_bytes_max);
-    return wrong(shown, "is no member of an event, and no name for an extension attribute");
+    return wrong(shown, "is neither an event member nor a valid extension attribute name");
   }
   const char first = value.raw_json_token().front();
   if (first == '{' || first == '[')
@@ -243,7 +244,7 @@ std::optional<Refusal> EventReader::read_teams(Value value) {
 
 std::optional<Refusal> EventReader::add_extension(std::string_view name, std::string_view json) {
   if (std::ranges::find(extension_names_, name) != extension_names_.end()) {
-    return wrong(name, "stands twice");
+    return wrong(name, "appears more than once");
   }
   if (extension_names_.size() == extensions_max) {
     return Refusal{422, "More than " + std::to_string(extensions_max) + " extension attributes."};
@@ -272,7 +273,7 @@ std::optional<Refusal> EventReader::finish() {
 
 std::optional<Refusal> EventReader::finish_data() {
   if ((seen_ & bit_data) != 0 && (seen_ & bit_data_base64) != 0) {
-    return wrong("data_base64", "stands beside `data`");
+    return wrong("data_base64", "cannot be combined with `data`");
   }
   // CloudEvents' JSON format, 3.1.1: where the content type is not JSON's, a string is the content.
   if (!data_is_text_ || declares_json(event_->data_content_type)) return std::nullopt;

@@ -102,7 +102,8 @@ http::Problem Intake::unauthenticated(const http::Request& request, const io::Ad
   parts_.counters.add(Counter::tokens_throttled);
   problem.status = 429;
   problem.type = "urn:ringpost:too-many-failures";
-  problem.detail = "Too many wrong tokens came from this address. A good one is taken at any time.";
+  problem.detail =
+      "Too many invalid tokens came from this address. A valid token is still accepted.";
   return problem;
 }
 

@@ -55,9 +55,9 @@ http::Problem unknown_host(std::string_view host) {
   return {.status = 421,
           .type = "urn:ringpost:unknown-host",
           .title = "",
-          .detail = "The relay does not go by the host name \"" +
-                    std::string{host.substr(0, quoted_bytes_max)} +
-                    "\": add it to server.hosts in the relay's configuration, or use its address.",
+          .detail = "Unknown host \"" + std::string{host.substr(0, quoted_bytes_max)} +
+                    "\": add it to server.hosts in the relay's configuration, or use the relay's "
+                    "IP address.",
           .line = {},
           .member = "Host"};
 }
@@ -80,9 +80,10 @@ std::optional<http::Problem> object_to_site(const http::Request& head,
       .status = 403,
       .type = "urn:ringpost:foreign-site",
       .title = "",
-      .detail = "A browser sent this for a page of another site" +
-                (origin != nullptr ? " (" + origin->substr(0, quoted_bytes_max) + ")" : "") +
-                ": the relay takes changes from programs and from pages of its own alone.",
+      .detail =
+          "Cross-site request blocked" +
+          (origin != nullptr ? " (Origin: " + origin->substr(0, quoted_bytes_max) + ")" : "") +
+          ": web pages of other sites cannot change anything here.",
       .line = {},
       .member = origin != nullptr ? "Origin" : "Sec-Fetch-Site"};
 }

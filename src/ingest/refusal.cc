@@ -21,7 +21,8 @@ http::Problem journal_refusal(const Error& error, uint32_t retry_after_s) {
     case Errc::overloaded:
       return {.status = 503,
               .type = "urn:ringpost:overloaded",
-              .detail = "More events come in than the disk takes. None of this request was stored.",
+              .detail =
+                  "The journal cannot keep up. Nothing of this request was stored; send it again.",
               .retry_after_s = retry_after_s};
     default:
       return {.status = 503,

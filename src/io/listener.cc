@@ -132,7 +132,8 @@ std::string explain_listen_failure(const Address& address, const Error& error) {
       case EADDRINUSE:
         return "another process listens there; stop it, or choose another address with --listen";
       case EEXIST:
-        return "there is a file that is no socket, and it was left alone; choose another path with "
+        return "a file that is not a socket is in the way (it was not removed); choose another "
+               "path with "
                "--listen";
       case EADDRNOTAVAIL: return "this machine has no such address; choose another with --listen";
       case ENOENT: return "its directory does not exist";

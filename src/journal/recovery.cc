@@ -344,7 +344,8 @@ Result<void> JournalRecovery::missing_before(const SegmentFile& segment) {
   if (previous < end_.oldest || (!last_used_ && !oldest_known_)) return {};
   if (last_used_ && previous < last_used_->number) {
     find(Finding::Kind::refused, path(last_used_->number), 0, 0,
-         "the segment after it does not know it; move the file that does not belong there away");
+         "the next segment does not follow this one: one of the two files does not belong here; "
+         "move it away");
     return Error{Errc::conflict, Side::disk};
   }
   return lost(previous, "the segment is missing: segment " + std::to_string(segment.number) +

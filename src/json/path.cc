@@ -16,7 +16,7 @@ std::string_view Path::object_to(std::string_view text) {
   }
   const auto fits = [](char byte) { return byte == '.' || is_name_character(byte); };
   if (!std::ranges::all_of(text, fits)) {
-    return "has a character that is no letter, digit, '_', '-' or '.'";
+    return "has a character other than letters, digits, '_', '-' and '.'";
   }
   return {};
 }

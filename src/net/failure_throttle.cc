@@ -38,8 +38,8 @@ uint32_t FailureThrottle::on_failure(const io::Address& peer, Instant now) {
 void FailureThrottle::log_failure(const io::Address& peer, Instant now) {
   ++unlogged_;
   if (logged_at_ && now - *logged_at_ < log_interval) return;
-  log_warning("wrong tokens: " + std::to_string(unlogged_) +
-              " since this was last said; now from " + peer.to_text());
+  log_warning("requests with an invalid token since the last message: " +
+              std::to_string(unlogged_) + ", the latest from " + peer.to_text());
   unlogged_ = 0;
   logged_at_ = now;
 }

@@ -29,7 +29,7 @@ std::string certificate_reason(int32_t code) {
     case X509_V_ERR_APPLICATION_VERIFICATION:
       return "certificate has a weak key or signature (RSA below 2048 bits, SHA-1 or MD5)";
     case X509_V_ERR_INVALID_PURPOSE: return "certificate is not meant for servers";
-    case X509_V_ERR_INVALID_CA: return "certificate's issuer is no certificate authority";
+    case X509_V_ERR_INVALID_CA: return "certificate's issuer is not a certificate authority";
     default: break;
   }
   return std::string{"certificate refused: "} + X509_verify_cert_error_string(code);

@@ -61,7 +61,8 @@ int run_check(const ServeCall& call, bool as_json) {
 void add_config_options(CLI::App& command, ServeCall& options) {
   command.add_option("--config", options.config_file, "Configuration file (TOML)")
       ->type_name("FILE");
-  command.add_option("--data-dir", options.data_dir, "Where journal and control store live")
+  command
+      .add_option("--data-dir", options.data_dir, "Directory of the journal and the control store")
       ->type_name("DIR");
   command.add_option("--set", options.assignments, "section.key=value; repeatable")
       ->type_name("KEY=VALUE")
@@ -93,16 +94,16 @@ void add_check_command(CLI::App& app, cli::Action& action) {
     bool json = false;
   };
   auto options = std::make_shared<CheckOptions>();
-  CLI::App* command =
-      app.add_subcommand("check-config", "Say what is wrong with a configuration, with its place");
-  command->add_option("FILE", options->call.config_file, "Configuration file (TOML)")
+  CLI::App* command = app.add_subcommand(
+      "check-config", "Check a configuration file; print each error with line and column");
+  command->add_option("FILE,--config", options->call.config_file, "Configuration file (TOML)")
       ->type_name("FILE");
   command->add_option("--set", options->call.assignments, "section.key=value; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_flag("--example", options->example, "Print a commented example with every key");
   command->add_flag("--json", options->json, "Print the verdict as JSON");
-  command->footer("Exit codes: 0 it may be used; 1 it may not; 2 wrong usage.");
+  command->footer("Exit codes: 0 valid; 1 not valid; 2 wrong usage.");
   command->callback([&action, options] {
     action = [options] {
       if (options->example) {
@@ -151,7 +152,7 @@ cli::ManualNotes manual_notes() {
   notes.sections = {
       {"environment",
        "RINGPOST_URL - The relay that the client commands ask; default: http://127.0.0.1:8420.\n\n"
-       "RINGPOST_TOKEN - The token that they show.\n\n"
+       "RINGPOST_TOKEN - Their token, or @FILE for a file that holds it.\n\n"
        "RINGPOST_SECRET - The secret that ringpost webhook add gives to the new webhook."},
       {"files",
        "DIR/admin.token - The first token, with every scope; written by the first start into the "
@@ -206,7 +207,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(32);
   app.footer(
-      "ringpost COMMAND --help tells more of each. Secrets and tokens come from files, standard "
+      "ringpost COMMAND --help explains each command. Secrets and tokens come from files, standard "
       "input\n"
       "or the environment, never from arguments.\n\n"
       "Exit codes: 0 done; 1 refused or not done, and why; 2 wrong usage; 3 the relay cannot be "

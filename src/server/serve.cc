@@ -122,13 +122,14 @@ void announce(const Config& config, const std::vector<SharedListener>& listeners
   if (!written) {
     std::clearerr(stdout);  // The relay runs all the same, and will have stopped in order.
     return log_warning(
-        "standard output cannot be written: the lines on how to reach this relay are "
-        "lost");
+        "cannot write to standard output: the relay's addresses and the place of its "
+        "token were not printed");
   }
   if (told) return;
   if (!store.set_meta(announced_name, "1")) {
-    log_warning("the next start tells of token and key again: " +
-                std::string(store.last_problem()));
+    log_warning(
+        "could not record that the start-up notice was shown; the next start shows it again: " +
+        std::string(store.last_problem()));
   }
 }
 
@@ -147,9 +148,9 @@ void serve_signals(const sigset_t& signals, ControlThread& control) {
 /// A second signal, or the end of the drain time, hastens it.
 void stop_shards(Duration drain_max, const sigset_t& signals,
                  std::vector<std::unique_ptr<ShardThread>>& shards) {
-  log_info("stopping: deliveries under way get " +
+  log_info("stopping: waiting up to " +
            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(drain_max).count()) +
-           " s; a second signal shortens that");
+           " s for deliveries in flight; send the signal again to stop now");
   for (auto& shard : shards) shard->request_stop(1);
   const Instant deadline = monotonic_now() + drain_max;
   bool hastened = false;

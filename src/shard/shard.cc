@@ -350,9 +350,9 @@ void Shard::record(const journal::OutcomeView& outcome) {
 void Shard::note_shortage() {
   if (storage_failed_ || std::exchange(shortage_noted_, true)) return;
   log_warning("journal " + std::to_string(index_) +
-              ": there is no room for all that attempts leave behind; until there is, ends of "
-              "deliveries go on record without request and answer, and what is tried again later "
-              "does not (outcomes_bare, outcomes_unrecorded)");
+              " is short of space: final outcomes are stored without request and response, and "
+              "retries are not stored, until there is room again (counters outcomes_bare and "
+              "outcomes_unrecorded)");
 }
 
 void Shard::want_payload(journal::Position event, uint64_t ticket) {

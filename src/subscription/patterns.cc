@@ -112,7 +112,7 @@ Objection object_to_source_pattern(std::string_view pattern) {
   if (prefix.empty()) return object_to_stars(pattern);
   if (prefix == "/") return "has no kind before '/*'";
   if (prefix.find('/') != prefix.size() - 1) {
-    return "is not a kind: only what stands before the first '/' can be followed by '/*'";
+    return "is not a kind: only the part before the first '/' can be followed by '/*'";
   }
   return object_to_stars(prefix);
 }

@@ -15,9 +15,13 @@ TEST(Refusal, SaysHowToMendIt) {
   EXPECT_EQ(explain_refusal({404, R"({"detail":"there is no such webhook"})", ""}, webhook),
             "the relay answered 404: there is no such webhook; ringpost webhook list shows those "
             "that this token may see");
-  EXPECT_EQ(explain_refusal({422, R"({"detail":"has no end","member":"filter.branches"})", ""},
-                            "/v1/webhooks"),
-            "the relay answered 422: \"filter.branches\": has no end (--branches)");
+  EXPECT_EQ(
+      explain_refusal(
+          {422, R"({"detail":"`filter.branches` has no end.","member":"filter.branches"})", ""},
+          "/v1/webhooks"),
+      "the relay answered 422: `filter.branches` has no end (--branches)");
+  EXPECT_EQ(explain_refusal({422, R"({"detail":"Not UTF-8.","member":"url"})", ""}, "/v1/webhooks"),
+            "the relay answered 422: `url`: Not UTF-8 (--url)");
   EXPECT_EQ(explain_refusal({429, R"({"detail":"too many wrong tokens"})", "3"}, webhook),
             "the relay answered 429: too many wrong tokens; try again in 3 s");
   EXPECT_EQ(explain_refusal({429, R"({"title":"Too Many"})", ""}, webhook),
@@ -27,12 +31,14 @@ TEST(Refusal, SaysHowToMendIt) {
 }
 
 TEST(Refusal, NamesALineAndNoOptionForAnEvent) {
-  EXPECT_EQ(explain_refusal({422, R"({"detail":"is required","member":"type","line":3})", ""},
-                            "/v1/events"),
-            "the relay answered 422: line 3: \"type\": is required");
-  EXPECT_EQ(explain_refusal({422, R"({"detail":"is required","member":"type","line":500})", ""},
-                            "/v1/events", 2000),
-            "the relay answered 422: line 2500: \"type\": is required");
+  EXPECT_EQ(
+      explain_refusal({422, R"({"detail":"`type` is required.","member":"type","line":3})", ""},
+                      "/v1/events"),
+      "the relay answered 422: line 3: `type` is required");
+  EXPECT_EQ(
+      explain_refusal({422, R"({"detail":"`type` is required.","member":"type","line":500})", ""},
+                      "/v1/events", 2000),
+      "the relay answered 422: line 2500: `type` is required");
 }
 
 TEST(Refusal, ListsTheProblemsOfAConfiguration) {

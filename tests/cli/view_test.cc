@@ -89,7 +89,7 @@ TEST(View, ShowsEveryAttemptWithBodiesErrorsAndWhatIsMissing) {
             "      X-E: \\x1b[31m\n"
             "      a\n"
             "      \\x1b]0;x\\x07\\xc2\\x9bz\n"
-            "      (truncated: the relay kept no more of it)\n"
+            "      (truncated: the relay stored only this much)\n"
             "\n"
             "  attempt\n"
             "    error     corrupt (disk): bad checksum\n");

@@ -109,15 +109,15 @@ TEST(StandardVerifier, RefutesWhateverWasChanged) {
   EXPECT_EQ(refuted_with([](Example& e) { e.freshness.now = at(1'614'265'631); }),
             "webhook-timestamp lies 301 s in the past, and 300 s are allowed");
   EXPECT_EQ(refuted_with([](Example& e) { e.headers.erase(e.headers.begin()); }),
-            "webhook-id is missing, or stands more than once");
+            "webhook-id is missing, or appears more than once");
   EXPECT_EQ(refuted_with([](Example& e) { e.headers.push_back(e.headers[1]); }),
-            "webhook-timestamp is missing, or stands more than once");
+            "webhook-timestamp is missing, or appears more than once");
   EXPECT_EQ(refuted_with([](Example& e) { e.headers.push_back(e.headers[2]); }),
-            "webhook-signature is empty, or stands more than once");
-  EXPECT_EQ(
-      refuted_with([](Example& e) { e.secret = "whsec_?"; }),
-      "the secret is none: it must be \"whsec_\" and the base64 of 24 to 64 bytes, or \"whsk_\" "
-      "and an Ed25519 key");
+            "webhook-signature is empty, or appears more than once");
+  EXPECT_EQ(refuted_with([](Example& e) { e.secret = "whsec_?"; }),
+            "the secret is not valid: it must be \"whsec_\" and the base64 of 24 to 64 bytes, or "
+            "\"whsk_\" "
+            "and an Ed25519 key");
 }
 
 TEST(StandardVerifier, TellsWhatIsNotSignedFromWhatIsWrong) {

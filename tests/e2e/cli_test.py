@@ -292,7 +292,7 @@ class Terminal(ClientTest):
         delivery = self.relay.wait_for_delivery(webhook, lambda d: d["status"] == "delivered")
         shown = self.client("delivery", "show", delivery["id"]).stdout
         self.assertRegex(shown, r"… 5,0\d\d bytes more \(--json has all\)")
-        self.assertIn("(truncated: the relay kept no more of it)", shown)
+        self.assertIn("(truncated: the relay stored only this much)", shown)
 
     def test_an_errors_text_is_shown(self):
         with socket.create_server(("127.0.0.1", 0)) as closed:
@@ -492,8 +492,8 @@ class Send(ClientTest):
         self.assertEqual([len(body.splitlines()) for body in taken], [10, 10, 10])
         said = done.stderr.splitlines()
         self.assertEqual(len(said), 3)
-        self.assertEqual(said[0], "ringpost: the relay answered 503: busy; try again in 1 s; going "
-                                  "on by itself then, 10 accepted so far")
+        self.assertEqual(said[0], "ringpost: the relay answered 503: busy; try again in 1 s; "
+                                  "retrying automatically, 10 accepted so far")
         self.assertIn("20 accepted so far", said[2])
 
     def test_waits_no_longer_than_it_may(self):

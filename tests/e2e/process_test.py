@@ -168,7 +168,7 @@ class Configuration(ProcessTest):
         file.write_text("kept")
         code, said = run("serve", "--data-dir", self.place.path / "data", "--listen", f"unix:{file}")
         self.assertEqual(code, 1)
-        self.assertIn(f"cannot listen at unix:{file}: there is a file that is no socket", said)
+        self.assertIn(f"cannot listen at unix:{file}: a file that is not a socket is in the way", said)
         self.assertEqual(file.read_text(), "kept")
 
     def test_an_unknown_key_of_the_command_line_is_named_with_its_option(self):

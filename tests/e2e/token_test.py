@@ -147,7 +147,7 @@ class Tokens(unittest.TestCase):
         self.assertGreaterEqual(totals["tokens_throttled"], counts[429])
         for _ in range(20):
             self.relay.read(0.05)
-        lines = [line for line in self.relay.lines if "wrong tokens" in line]
+        lines = [line for line in self.relay.lines if "invalid token" in line]
         self.assertTrue(lines)
         self.assertLess(len(lines), 100)
         self.assertFalse([line for line in self.relay.lines if "rp_" in line])

@@ -139,18 +139,30 @@ TEST(HeaderRules, ReserveWhatTheRelayWrites) {
   }
 }
 
+TEST(Problem, SpeaksInWholeSentences) {
+  const auto said = [](const char* detail, const char* member, bool of_member) {
+    return Problem{.detail = detail, .member = member, .of_member = of_member}.sentence();
+  };
+  EXPECT_EQ(said("is required", "url", true), "`url` is required.");
+  EXPECT_EQ(said("there is no such webhook", "", false), "There is no such webhook.");
+  EXPECT_EQ(said("The disk is full.", "", false), "The disk is full.");
+  EXPECT_EQ(said("`data` is too large", "data", false), "`data` is too large.");
+  EXPECT_EQ(said("is it a relay?", "", false), "Is it a relay?");
+  EXPECT_EQ(said("", "url", true), "");
+}
+
 TEST(Problem, BecomesAnAnswer) {
   const Response full = problem_response({.status = 429,
                                           .type = "urn:ringpost:overloaded",
                                           .title = "Slow down",
-                                          .detail = "a \"quote\"\n",
+                                          .detail = "a \"quote\"\n.",
                                           .line = 7,
                                           .member = "data",
                                           .retry_after_s = 3});
   EXPECT_EQ(full.status, 429);
   EXPECT_EQ(full.content_type, "application/problem+json");
   EXPECT_EQ(full.body, R"({"type":"urn:ringpost:overloaded","title":"Slow down","status":429,)"
-                       R"("detail":"a \"quote\"\n","line":7,"member":"data"})");
+                       R"("detail":"A \"quote\"\n.","line":7,"member":"data"})");
   EXPECT_NE(written(full).find("Retry-After: 3\r\n"), std::string::npos);
   const Response least = problem_response({.status = 404});
   EXPECT_EQ(least.body, R"({"type":"about:blank","title":"Not Found","status":404})");

@@ -201,10 +201,11 @@ TEST_F(LinuxRingTest, LeavesOtherFilesAlone) {
     const auto refused = ring_->listen(unix_address(name), {});
     ASSERT_FALSE(refused) << name;
     EXPECT_EQ(refused.error().code, Errc::conflict) << name;
-    EXPECT_EQ(explain_listen_failure(unix_address(name), refused.error()),
-              "cannot listen at " + unix_address(name).to_text() +
-                  ": there is a file that is no socket, and it was left alone; choose another path "
-                  "with --listen");
+    EXPECT_EQ(
+        explain_listen_failure(unix_address(name), refused.error()),
+        "cannot listen at " + unix_address(name).to_text() +
+            ": a file that is not a socket is in the way (it was not removed); choose another "
+            "path with --listen");
   }
   std::string text;
   std::ifstream{directory_ / "link"} >> text;

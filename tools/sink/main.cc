@@ -246,10 +246,10 @@ int run(int argc, char** argv) {
   app.add_option("--id-member", options.id_member,
                  "Member of the body that numbers the events from 1, e.g. build_number");
   app.add_option("--expect", options.expect, "With --id-member: report which of 1…N never came");
-  app.add_option("--quit-after", setup.quit_after, "End after so many requests");
+  app.add_option("--quit-after", setup.quit_after, "Exit after N requests");
   app.add_flag("--json", setup.json, "Print the summary as JSON");
   app.footer(
-      "A secret may also stand there as text. Every user of the machine can read that: for "
+      "A secret may also be given literally. Every user of the machine can read it then: for "
       "secrets\n"
       "that protect nothing.\n"
       "\n"

@@ -36,12 +36,20 @@ Problem store_failed(const Error& error);
 std::optional<Problem> refuse_members(const Call& call);
 
 /// What `GET /v1/status` tells besides counters.
+/// The newest attempt that failed, so that `status` can say where to look.
+struct LastFailure {
+  Ulid webhook;
+  Ulid delivery;
+  WallTime at{};
+};
+
 struct StatusFacts {
   Duration uptime{};
   std::optional<Error> storage_failure;   ///< Final: nothing is taken until a restart.
   std::optional<Error> storage_shortage;  ///< Passes: no segment can be prepared just now.
   uint64_t journal_bytes = 0;
   std::optional<LastReload> last_reload;
+  std::optional<LastFailure> last_failure;
 };
 
 /// The operations of the management API on webhooks. Blocks on the store.

@@ -194,12 +194,12 @@ std::optional<Problem> read_override_headers(simdjson::dom::element value,
     if (auto problem = read(content, member, api::webhook_header_value_bytes_max, text))
       return problem;
     if (auto problem = api::check_header(member, name, text)) return problem;
-    if (dialect.writes_header(name)) return invalid(member, "is written by the relay itself");
+    if (dialect.writes_header(name)) return invalid(member, "is reserved and cannot be set");
     if (dialect::names_a_credential(name)) {
       return invalid(
           member,
-          "speaks of a credential, and this would be stored where it can be read; change "
-          "the header of the webhook, which is sealed");
+          "looks like a credential; headers of one delivery are stored unencrypted, so set "
+          "it on the webhook instead");
     }
     lines.append(name).append(": ").append(text).append("\n");
   }

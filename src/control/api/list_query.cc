@@ -10,8 +10,8 @@ using journal::DeliveryStatus;
 
 namespace {
 
-Problem bad_parameter(std::string_view name, std::string_view detail) {
-  return refusal(400, detail, name);
+Problem bad_parameter(std::string_view name, std::string_view what) {
+  return api::refusal_of_member(400, name, what);
 }
 
 std::optional<DeliveryStatus> parse_status(std::string_view text) {

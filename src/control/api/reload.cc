@@ -16,7 +16,7 @@ std::string count_of(size_t problems) {
 
 Answer refused(const std::vector<ConfigProblem>& problems) {
   Problem problem = refusal(422, "the new configuration has " + count_of(problems.size()) +
-                                     "; the one of before stays in force");
+                                     "; the previous configuration remains in effect");
   problem.type = "urn:ringpost:configuration-refused";
   const size_t told = std::min(problems.size(), Reloads::problems_told_max);
   return {http::problem_response(problem, [&](JsonWriter& json) {

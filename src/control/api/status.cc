@@ -56,6 +56,17 @@ void write_last_reload(JsonWriter& json, const std::optional<LastReload>& last) 
   json.end_array().end_object();
 }
 
+void write_last_failure(JsonWriter& json, const std::optional<LastFailure>& last) {
+  json.key("last_failure");
+  if (!last) {
+    json.null();
+    return;
+  }
+  json.begin_object().member("at", to_rfc3339(last->at));
+  json.member("webhook", last->webhook.to_text());
+  json.member("delivery", last->delivery.to_text()).end_object();
+}
+
 }  // namespace
 
 Answer show_status(const StatusFacts& facts, const History& history,
@@ -67,6 +78,7 @@ Answer show_status(const StatusFacts& facts, const History& history,
   json.member("uptime_s", std::chrono::duration_cast<std::chrono::seconds>(facts.uptime).count());
   write_storage(json, facts);
   write_last_reload(json, facts.last_reload);
+  write_last_failure(json, facts.last_failure);
   json.member("backlog", history.pending_count()).key("oldest_undelivered_at");
   if (const auto oldest = history.oldest_pending_at()) {
     json.value(to_rfc3339(*oldest));

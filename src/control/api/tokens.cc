@@ -21,7 +21,7 @@ std::variant<std::string, Problem> organization_of(const Call& call,
                                                    const std::optional<std::string>& named) {
   if (!named || *named == call.organization) return call.organization;
   if (call.token->is_operator()) return *named;
-  return refusal(404, "there is no such organization for this token", "organization");
+  return refusal(404, "this token may not act for another organization", "organization");
 }
 
 void write_token(JsonWriter& json, const Token& token, std::string_view text) {
@@ -58,7 +58,7 @@ std::optional<Problem> read_name(Reading& reading, dom::element value) {
   const auto objection = subscription::object_to_name(name, token_name_bytes_max);
   if (!objection.empty()) return invalid("name", objection);
   if (name.starts_with(login_token_prefix)) {
-    return invalid("name", "begins with \"login \", which marks the tokens of people's logins");
+    return invalid("name", "must not start with \"login \", which is reserved for login tokens");
   }
   return std::nullopt;
 }
@@ -112,7 +112,7 @@ std::optional<Problem> read_sources(Reading& reading, dom::element value) {
 std::optional<Problem> set_expiry(Reading& reading, std::string_view member, WallTime expires_at) {
   if (reading.token.expires_at) {
     return invalid(member,
-                   "says again when the token expires; give one of expires_at and "
+                   "cannot be combined with the other one; give only one of expires_at and "
                    "expires_in_s");
   }
   if (expires_at <= reading.now) return invalid(member, "is in the past");
@@ -159,10 +159,10 @@ std::optional<Problem> read_token_request(dom::object body, Reading& reading) {
 /// Nobody gives what they do not have.
 std::optional<Problem> refuse_to_give(const Call& call, const Token& token) {
   if (!call.token->may_give(token.scopes)) {
-    return refusal(403, "holds a scope that your own token does not have", "scopes");
+    return api::refusal_of_member(403, "scopes", "holds a scope that your own token does not have");
   }
   if (!call.token->covers(token.sources)) {
-    return refusal(403, "goes beyond the sources of your own token", "sources");
+    return api::refusal_of_member(403, "sources", "goes beyond the sources of your own token");
   }
   return std::nullopt;
 }

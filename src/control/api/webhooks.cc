@@ -24,7 +24,8 @@ Problem no_webhook() {
 
 /// What a token that is restricted to sources may not reach out for.
 Problem beyond_token() {
-  return refusal(403, "goes beyond the sources that the token is restricted to", "sources");
+  return api::refusal_of_member(403, "sources",
+                                "goes beyond the sources that the token is restricted to");
 }
 
 std::string to_json(const Webhook& webhook, bool with_secret) {

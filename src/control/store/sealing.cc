@@ -82,7 +82,7 @@ Result<void> check_key(Database& database, const Sealer& sealer) {
   const auto sealed = *check ? crypto::base64_decode(**check) : Error{Errc::corrupt, Side::disk};
   if (!sealed || Sealer::key_of(as_bytes(*sealed)).empty()) {
     return database.fail(Errc::corrupt, Side::disk,
-                         "the file is damaged: its key check is missing or is none");
+                         "the file is damaged: its key check is missing or invalid");
   }
   const auto opened = sealer.open(check_place, as_bytes(*sealed));
   if (opened && *opened == check_text) return {};

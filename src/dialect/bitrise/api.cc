@@ -116,7 +116,7 @@ std::variant<Page, Problem> read_page(std::string_view query) {
   if (const auto text = parameters.find("limit")) {
     const auto limit = http::parse_decimal(*text);
     if (!limit || *limit < 1 || *limit > limit_max) {
-      return refusal(400, "must be a whole number from 1 to 50", "limit");
+      return api::refusal_of_member(400, "limit", "must be a whole number from 1 to 50");
     }
     page.limit = static_cast<uint32_t>(*limit);
   }
@@ -139,7 +139,9 @@ Answer list_page(const Call& call, const std::vector<std::string>& slugs, Write 
   if (const auto* problem = std::get_if<Problem>(&read)) return refuse_with(*problem);
   const Page& page = std::get<Page>(read);
   const auto first = first_of(page, slugs);
-  if (!first) return refuse_with(refusal(400, "names no item of this list", "next"));
+  if (!first)
+    return refuse_with(
+        api::refusal_of_member(400, "next", "is not the id of an item of this list"));
   std::string body;
   JsonWriter json{body};
   json.begin_object().key("data").begin_array();

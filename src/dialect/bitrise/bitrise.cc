@@ -137,7 +137,7 @@ class Bitrise final : public Dialect {
     }
     const std::string_view signature = received.header(signature_header);
     if (signature.empty()) {
-      return refuted("Bitrise-Hook-Signature is empty, or stands more than once");
+      return refuted("Bitrise-Hook-Signature is empty, or appears more than once");
     }
     std::string wanted{signature.substr(0, signature.find('=') + 1)};
     if (wanted == "sha256=") {

@@ -86,7 +86,7 @@ std::string object_to_type(std::string_view pattern) {
            "\"], or the types here: \"build/triggered\", \"build/finished\", \"build/*\", "
            "\"pipeline/*\" or \"*\"";
   }
-  return "is no type of Bitrise's events: they are \"build/triggered\" and \"build/finished\" "
+  return "is not one of Bitrise's event types: \"build/triggered\" and \"build/finished\" "
          "(\"build/*\" is both), those of pipelines are \"pipeline/*\", and all of them \"*\"";
 }
 

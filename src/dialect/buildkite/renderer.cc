@@ -157,7 +157,7 @@ Verdict verify_request(const Received& received, std::string_view token,
   }
   const std::string_view sent = received.header(token_header);
   if (crypto::constant_time_equal(as_bytes(sent), as_bytes(token))) return {};
-  return refuted("X-Buildkite-Token is another token, or stands more than once");
+  return refuted("X-Buildkite-Token is a different token, or appears more than once");
 }
 
 std::string_view delivery_of_request(const Received& received) {

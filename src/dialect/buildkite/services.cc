@@ -204,7 +204,7 @@ std::optional<Problem> read_cursor(const http::QueryParameters& query, std::stri
   if (!text) return std::nullopt;
   out = Ulid::parse_uuid(*text);
   if (out) return std::nullopt;
-  return refusal(400, std::string{name} + " is no cursor of an answer's links", name);
+  return refusal(400, std::string{name} + " is not a cursor from a Link header of this list", name);
 }
 
 std::variant<Page, Problem> read_page(const std::string& text) {
@@ -290,7 +290,7 @@ Answer Services::redeliver() {
   const auto delivery = find_request(*webhook, call_.parameters[2], management_);
   if (!delivery) return refuse(refusal(404, "there is no such request"));
   if (const auto problem = management_.redeliver(*delivery)) return refuse(*problem);
-  return answer_json(202, R"({"message":"the event is sent again"})", Answer::When::stored);
+  return answer_json(202, R"({"message":"the event will be sent again"})", Answer::When::stored);
 }
 
 Answer show_meta(const Call& call) {
@@ -316,7 +316,8 @@ Answer handle_service(const api::Route& route, const Call& call, Management& man
   const auto operation = static_cast<Operation>(route.operation);
   if (operation == Operation::meta) return show_meta(call);
   if (call.parameters[0] != call.organization) {
-    return refuse(refusal(404, "there is no such organization, or the token is of another one"));
+    return refuse(
+        refusal(404, "there is no such organization, or the token belongs to another one"));
   }
   Services services{call, management};
   switch (operation) {

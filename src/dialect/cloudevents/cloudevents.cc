@@ -35,7 +35,8 @@ class CloudEvents final : public Dialect {
 
   std::string_view object_to_secret(std::string_view secret) const override {
     if (is_bearer_token(secret)) return {};
-    return "is no signing key here but the access token that goes out as Authorization: Bearer; it "
+    return "is the access token sent as Authorization: Bearer (this dialect has no signing key); "
+           "it "
            "may have letters, digits, - . _ ~ + / and = at its end";
   }
 

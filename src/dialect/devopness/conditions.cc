@@ -60,7 +60,7 @@ std::optional<ConditionsProblem> Conditions::Reader::read(std::vector<Condition>
 
 std::optional<ConditionsProblem> Conditions::Reader::check_path(std::string_view text) const {
   if (const auto objection = Path::object_to(text); !objection.empty()) {
-    return refuse("path", "is no path: it " + std::string{objection});
+    return refuse("path", "is not a path: it " + std::string{objection});
   }
   const Path path = Path::constant(text);
   if (roots_.empty()) return std::nullopt;
@@ -68,7 +68,7 @@ std::optional<ConditionsProblem> Conditions::Reader::check_path(std::string_view
     if (!leads_to_relation(path)) return std::nullopt;
     return refuse("path", "leads to a relation of the resource, which a hook cannot see");
   }
-  std::string reason = "begins with a name that is none of";
+  std::string reason = "begins with an unknown name; known names are";
   for (const std::string_view root : roots_) {
     reason.append(root == roots_.front() ? " " : ", ").append(root);
   }

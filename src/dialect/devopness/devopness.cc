@@ -167,8 +167,8 @@ class Devopness final : public Dialect {
     if (!names_subject(body.root())) {
       webhook.sources = std::move(sources);  // As they are, or were said beside the settings.
     } else if (sources != webhook.sources && sources != sources_before) {
-      return invalid("sources", "contradicts settings, by which it is " + webhook.sources.front() +
-                                    ": leave one of the two out");
+      return invalid("sources", "does not match settings, which imply " + webhook.sources.front() +
+                                    "; give only one of the two");
     }
     return std::nullopt;
   }

@@ -111,7 +111,7 @@ std::optional<api::Problem> apply(const Hook& hook, Layout layout, Webhook& webh
   if (!hook.incoming && hook.target_url.empty()) return invalid("target_url", "is required");
   std::string source = source_of(hook);
   if (hook.incoming && source.empty()) {
-    return invalid("pipeline_id", "is required, or resource_type and resource_id: what it starts");
+    return invalid("pipeline_id", "is required, unless resource_type and resource_id are given");
   }
   const auto compiled = compile(hook, layout);
   if (const auto* problem = std::get_if<api::Problem>(&compiled)) return *problem;

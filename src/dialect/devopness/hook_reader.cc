@@ -186,7 +186,7 @@ void Reader::read_headers() {
     }
     read_text(value_place, header_value_characters_max, value);
     const bool twice = api::find_header(hook_.request_headers, name) != hook_.request_headers.end();
-    if (twice) return refuse(name_place, "stands twice (case does not count)");
+    if (twice) return refuse(name_place, "appears more than once (names are case-insensitive)");
     hook_.request_headers.emplace_back(std::move(name), std::move(value));
   }
 }
@@ -229,13 +229,13 @@ void Reader::read_variable(const std::string& place) {
   }
   const auto same_name = [&](const Variable& other) { return other.name == variable.name; };
   if (std::ranges::any_of(hook_.variables, same_name)) {
-    return refuse(within(place, "name"), "stands twice");
+    return refuse(within(place, "name"), "appears more than once");
   }
   read_text(within(place, "path"), Path::bytes_max, variable.path);
   if (!variable.path.empty()) {
     const auto objection = Path::object_to(variable.path);
     if (!objection.empty()) {
-      return refuse(within(place, "path"), "is no path: it " + std::string{objection});
+      return refuse(within(place, "path"), "is not a path: it " + std::string{objection});
     }
   }
   const Found type = find(within(place, "type"));

@@ -71,7 +71,7 @@ TemplateCompiler::Complaint TemplateCompiler::check_root(const json::Path& path)
                            " leads to a relation of the resource: only its "
                            "own members and application.source_provider.access_token can be named"};
   }
-  std::string reason = excerpt(path.text()) + " begins with a name that is none of";
+  std::string reason = excerpt(path.text()) + " begins with an unknown name; known names are";
   for (const std::string_view root : roots_) {
     reason.append(root == roots_.front() ? " " : ", ").append(root);
   }

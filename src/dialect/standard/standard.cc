@@ -225,12 +225,13 @@ class Standard final : public Dialect {
     const std::string_view id = received.header("webhook-id");
     const std::string_view timestamp = received.header("webhook-timestamp");
     const std::string_view signatures = received.header("webhook-signature");
-    if (id.empty()) return refuted("webhook-id is missing, or stands more than once");
-    if (timestamp.empty()) return refuted("webhook-timestamp is missing, or stands more than once");
-    if (signatures.empty()) return refuted("webhook-signature is empty, or stands more than once");
+    if (id.empty()) return refuted("webhook-id is missing, or appears more than once");
+    if (timestamp.empty())
+      return refuted("webhook-timestamp is missing, or appears more than once");
+    if (signatures.empty()) return refuted("webhook-signature is empty, or appears more than once");
     const std::string prefix = std::string{id} + "." + std::string{timestamp} + ".";
     const auto fits = any_signature_fits(signatures, secret, prefix, received.body);
-    if (!fits) return refuted("the secret is none: it " + std::string{object_to(secret)});
+    if (!fits) return refuted("the secret is not valid: it " + std::string{object_to(secret)});
     if (!*fits) return refuted("no signature fits id, time, body and secret");
     return check_freshness("webhook-timestamp", timestamp, freshness);
   }
