@@ -73,3 +73,37 @@ ensure_npm_packages() {
   }
   cp "$wanted/package-lock.json" "$directory/installed-lock.json"
 }
+
+# Puts the Python packages that tests/e2e/foreign locks, by hash, into a venv in a build directory.
+ensure_python_packages() {
+  local directory=$1/python wanted=tests/e2e/foreign/requirements.txt
+  cmp -s "$wanted" "$directory/installed-requirements.txt" && return 0
+  python3 -c 'import ensurepip, venv' 2>/dev/null || ensure_packages python3-venv
+  echo "installing Python packages into $directory"
+  rm -rf "$directory"
+  if ! { python3 -m venv "$directory" &&
+    "$directory/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+      --requirement "$wanted"; }; then
+    echo "error: the Python packages could not be installed; try: $directory/bin/pip install -r $wanted" >&2
+    return 1
+  fi
+  cp "$wanted" "$directory/installed-requirements.txt"
+}
+
+# Builds the Go programs that tests/e2e/foreign/go locks into a build directory. Debian 12's own Go is too old for
+# them: without a newer one there are none, and their tests say so.
+ensure_go_programs() {
+  local directory=$1/go wanted=tests/e2e/foreign/go
+  cmp -s "$wanted/go.sum" "$directory/installed-go.sum" && return 0
+  command -v go >/dev/null && GOTOOLCHAIN=local go -C "$wanted" version >/dev/null 2>&1 || {
+    echo "there is no Go that builds $wanted: its tests are skipped"
+    return 0
+  }
+  echo "building Go programs into $directory"
+  mkdir -p "$directory"
+  GOTOOLCHAIN=local go -C "$wanted" build -o "$(realpath "$directory")/" tool || {
+    echo "error: the Go programs could not be built; try: go -C $wanted build tool" >&2
+    return 1
+  }
+  cp "$wanted/go.sum" "$directory/installed-go.sum"
+}
