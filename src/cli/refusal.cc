@@ -2,6 +2,7 @@
 
 #include "cli/text.h"
 #include "cli/webhook_body.h"
+#include "http/syntax.h"
 
 namespace ringpost::cli {
 namespace {
@@ -33,7 +34,9 @@ std::string hint_for(const Answer& answer, std::string_view target, bool from_re
     case 503:
     case 507:
       if (!answer.retry_after.empty()) {
-        return "try again in " + shown(answer.retry_after.substr(0, 20)) + " s";
+        const std::string_view when = std::string_view{answer.retry_after}.substr(0, 40);
+        const bool seconds = http::is_digit(when.front());
+        return seconds ? "try again in " + shown(when) + " s" : "try again after " + shown(when);
       }
       if (answer.status == 429) return "wait a little and try again";
       break;

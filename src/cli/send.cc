@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 #include "cli/refusal.h"
 #include "cli/text.h"
-#include "http/syntax.h"
+#include "http/date.h"
 
 #include <algorithm>
 #include <chrono>
@@ -36,12 +36,13 @@ struct Batch {
 /// has failed needs a person, and may have stored what it refused.
 std::optional<std::chrono::seconds> pause_of(const Answer& answer) {
   if (answer.status != 429 && answer.status != 503 && answer.status != 507) return std::nullopt;
-  const auto seconds = http::parse_decimal(answer.retry_after);
+  const WallTime now = std::chrono::system_clock::now();
+  const auto pause = http::parse_retry_after(answer.retry_after, now);
   simdjson::dom::parser parser;
   simdjson::dom::element problem;
-  if (!seconds || !parse_answer(answer, parser, problem)) return std::nullopt;
+  if (!pause || !parse_answer(answer, parser, problem)) return std::nullopt;
   if (raw_text_of(problem, "/type") == "urn:ringpost:storage-failed") return std::nullopt;
-  return std::chrono::seconds{std::clamp<uint64_t>(*seconds, 1, 1'000'000)};
+  return std::clamp(*pause, std::chrono::seconds{1}, std::chrono::seconds{1'000'000});
 }
 
 class Sender {

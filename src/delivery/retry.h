@@ -13,8 +13,7 @@ namespace ringpost::delivery {
 /// A receiver may ask for a pause with Retry-After; it cannot ask for more than this.
 inline constexpr Duration retry_after_max = std::chrono::hours{1};
 
-/// Reads Retry-After (RFC 9110, 10.2.3): seconds, or an IMF-fixdate against `now`. A date in the
-/// past is 0. Clamped to retry_after_max. Nothing if it is neither.
+/// What http::parse_retry_after reads, clamped to retry_after_max, however far it lies beyond.
 std::optional<Duration> parse_retry_after(std::string_view value, WallTime now);
 
 /// How long to wait after attempt number `attempt` (1 for the first) failed: the schedule's entry,

@@ -1,13 +1,12 @@
 #include "http/serialiser.h"
 
 #include "base/assert.h"
+#include "http/date.h"
 #include "http/syntax.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <chrono>
-#include <limits>
 
 namespace ringpost::http {
 namespace {
@@ -23,41 +22,7 @@ bool named(std::span<const std::string_view> names, std::string_view name) {
       names, [&](std::string_view known) { return equal_ignoring_case(known, name); });
 }
 
-void write_two_digits(char* to, unsigned value) {
-  to[0] = static_cast<char>('0' + value / 10 % 10);
-  to[1] = static_cast<char>('0' + value % 10);
-}
-
 }  // namespace
-
-std::string_view http_date(WallTime time) {
-  // Shards and the control thread write answers: each thread has its own.
-  static thread_local std::array<char, 29> text;
-  static thread_local int64_t text_seconds = std::numeric_limits<int64_t>::min();
-  const int64_t seconds = to_unix_seconds(time);
-  if (seconds != text_seconds) {
-    static constexpr std::string_view day_names = "SunMonTueWedThuFriSat";
-    static constexpr std::string_view month_names = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    const auto day = std::chrono::floor<std::chrono::days>(time);
-    const std::chrono::year_month_day date{day};
-    const std::chrono::weekday weekday{day};
-    const std::chrono::hh_mm_ss clock{std::chrono::floor<std::chrono::seconds>(time) - day};
-    constexpr std::string_view pattern = "Sun, 00 Jan 0000 00:00:00 GMT";
-    std::ranges::copy(pattern, text.begin());
-    std::ranges::copy(day_names.substr(weekday.c_encoding() * 3, 3), text.begin());
-    write_two_digits(&text[5], static_cast<unsigned>(date.day()));
-    std::ranges::copy(month_names.substr((static_cast<unsigned>(date.month()) - 1) * 3, 3),
-                      text.begin() + 8);
-    const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
-    write_two_digits(&text[12], year / 100);
-    write_two_digits(&text[14], year % 100);
-    write_two_digits(&text[17], static_cast<unsigned>(clock.hours().count()));
-    write_two_digits(&text[20], static_cast<unsigned>(clock.minutes().count()));
-    write_two_digits(&text[23], static_cast<unsigned>(clock.seconds().count()));
-    text_seconds = seconds;
-  }
-  return {text.data(), text.size()};
-}
 
 void append_header(std::string& out, std::string_view name, std::string_view value) {
   RINGPOST_ASSERT(valid_header_name(name));

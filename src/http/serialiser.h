@@ -56,8 +56,4 @@ bool reserved_request_header(std::string_view name);
 /// The status's reason phrase, as RFC 9110 has it; "Unknown" for a status that none of ours is.
 std::string_view reason_phrase(uint16_t status);
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7). Made once a second and thread; valid until
-/// the thread's next call.
-std::string_view http_date(WallTime time);
-
 }  // namespace ringpost::http

