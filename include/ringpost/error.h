@@ -44,6 +44,7 @@ enum class Unrenderable : int32_t {
   data_object,       ///< The event's data is no JSON object.
   head_bytes,        ///< The headers would be too large.
   sends_nothing,     ///< The webhook takes calls and has nowhere to send to.
+  body_form,         ///< The body would not be what its Content-Type says.
 };
 
 /// What is wrong with a receiver's answer: the `detail` of Errc::malformed and Errc::too_large

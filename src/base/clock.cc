@@ -37,14 +37,13 @@ bool take(std::string_view& text, std::string_view any_of) {
   return true;
 }
 
-/// Reads `.123` (one to nine digits) as nanoseconds; no fraction is 0.
+/// Reads `.123` as nanoseconds, the digits beyond them for nothing; no fraction is 0.
 std::optional<int64_t> take_fraction_ns(std::string_view& text) {
   if (!take(text, ".")) return 0;
   int64_t ns = 0;
   size_t digits = 0;
-  while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
-    if (++digits > 9) return std::nullopt;
-    ns = ns * 10 + (text.front() - '0');
+  for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; ++digits) {
+    if (digits < 9) ns = ns * 10 + (text.front() - '0');
     text.remove_prefix(1);
   }
   if (digits == 0) return std::nullopt;
@@ -65,11 +64,30 @@ std::optional<int> take_offset_minutes(std::string_view& text) {
   return negative ? -offset : offset;
 }
 
+/// A leap second is the last second of a month, by UTC (RFC 3339, 5.7).
+bool is_leap_second(std::chrono::sys_seconds minute) {
+  const auto next_minute = minute + std::chrono::minutes{1};
+  const auto day = std::chrono::floor<std::chrono::days>(next_minute);
+  return next_minute == day && std::chrono::year_month_day{day}.day() == std::chrono::day{1};
+}
+
+/// @param second  since 1970, of any year that has four digits.
+WallTime clamped(std::chrono::sys_seconds second, int64_t fraction_ns) {
+  constexpr auto first = std::chrono::ceil<std::chrono::seconds>(WallTime::min());
+  constexpr auto last = std::chrono::floor<std::chrono::seconds>(WallTime::max());
+  if (second < first) return WallTime::min();
+  if (second >= last) return WallTime::max();
+  return WallTime{second} + Duration{fraction_ns};
+}
+
+/// Of the character between date and time.
+constexpr size_t separator_place = 10;
+
 }  // namespace
 
 std::optional<WallTime> parse_rfc3339(std::string_view text) {
   const auto year = take_number(text, 4);
-  if (!year || !take(text, "-")) return std::nullopt;
+  if (!year || *year == 0 || !take(text, "-")) return std::nullopt;
   const auto month = take_number(text, 2);
   if (!month || !take(text, "-")) return std::nullopt;
   const auto day = take_number(text, 2);
@@ -87,11 +105,22 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year{*year},
                                          std::chrono::month{static_cast<unsigned>(*month)},
                                          std::chrono::day{static_cast<unsigned>(*day)}};
-  // 64-bit nanoseconds reach from 1678 to 2261.
-  if (!date.ok() || *year < 1700 || *year > 2200) return std::nullopt;
-  return WallTime{std::chrono::sys_days{date}} + std::chrono::hours{*hour} +
-         std::chrono::minutes{*minute - *offset} + std::chrono::seconds{*second} +
-         Duration{*fraction_ns};
+  if (!date.ok()) return std::nullopt;
+  const std::chrono::sys_seconds begin = std::chrono::sys_days{date} + std::chrono::hours{*hour} +
+                                         std::chrono::minutes{*minute - *offset};
+  if (*second == 60 && !is_leap_second(begin)) return std::nullopt;
+  return clamped(begin + std::chrono::seconds{*second}, *fraction_ns);
+}
+
+bool is_strict_rfc3339(std::string_view timestamp) {
+  return timestamp.size() > separator_place && timestamp[separator_place] == 'T' &&
+         !timestamp.ends_with('z');
+}
+
+void make_strict_rfc3339(std::string& timestamp) {
+  if (timestamp.size() <= separator_place) return;
+  timestamp[separator_place] = 'T';
+  if (timestamp.back() == 'z') timestamp.back() = 'Z';
 }
 
 }  // namespace ringpost

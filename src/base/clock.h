@@ -38,7 +38,16 @@ constexpr WallTime from_unix_ns(int64_t ns) {
 /// RFC 3339, UTC, six fraction digits: `2031-05-04T09:08:07.123456Z`.
 std::string to_rfc3339(WallTime time);
 
-/// Reads RFC 3339 with any offset and up to nine fraction digits. Nothing else is accepted.
+/// Reads a timestamp as RFC 3339, 5.6 has it: years 0001 to 9999, any offset, any number of
+/// fraction digits, a leap second where UTC can have one. `t`, `z` and a space instead of `T` are
+/// read too (the notes there). Nothing else is accepted. Digits beyond nanoseconds are cut off, and
+/// a time that WallTime cannot hold (before 1678, after 2261) is the nearest that it can.
 std::optional<WallTime> parse_rfc3339(std::string_view text);
+
+/// Whether a timestamp that parse_rfc3339 reads is spelled as every reader of RFC 3339 takes it:
+/// with `T` and `Z`.
+bool is_strict_rfc3339(std::string_view timestamp);
+/// Spells it so; nothing else changes.
+void make_strict_rfc3339(std::string& timestamp);
 
 }  // namespace ringpost

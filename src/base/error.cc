@@ -93,6 +93,7 @@ std::string_view describe(Unrenderable reason) {
     case Unrenderable::data_object: return "its data is not a JSON object";
     case Unrenderable::head_bytes: return "its headers would be too large";
     case Unrenderable::sends_nothing: return "the webhook takes calls and sends nothing";
+    case Unrenderable::body_form: return "the body would not be what its Content-Type says";
   }
   return "unknown reason";  // The number may come from a file.
 }

@@ -18,6 +18,7 @@ constexpr uint8_t field_flag_required = 1;  ///< A reader that does not know the
 
 constexpr uint32_t event_head_bytes = 32;
 constexpr uint8_t event_flag_id_given = 1;
+constexpr uint8_t event_flag_data_checked = 2;
 
 constexpr uint32_t outcome_head_bytes = bare_outcome_bytes;
 constexpr uint8_t outcome_flag_failed = 1;
@@ -189,7 +190,9 @@ size_t event_size(const EventView& event) {
 void write_event_head(const EventView& event, std::byte* to) {
   std::memset(to, 0, event_head_bytes);
   store_le<uint8_t>(to, payload_version);
-  store_le<uint8_t>(to + 1, event.id_given ? event_flag_id_given : 0);
+  const int flags = (event.id_given ? event_flag_id_given : 0) |
+                    (event.data_checked ? event_flag_data_checked : 0);
+  store_le<uint8_t>(to + 1, static_cast<uint8_t>(flags));
   std::memcpy(to + 8, event.uid.bytes.data(), event.uid.bytes.size());
   store_le<int64_t>(to + 24, to_unix_ns(event.accepted_at));
 }
@@ -333,7 +336,9 @@ Result<EventView> EventCodec::decode_view(Bytes record) {
   if (auto problem = check_head(record, event_head_bytes)) return *problem;
   EventView event;
   const std::byte* from = record.data();
-  event.id_given = (load_le<uint8_t>(from + 1) & event_flag_id_given) != 0;
+  const auto flags = load_le<uint8_t>(from + 1);
+  event.id_given = (flags & event_flag_id_given) != 0;
+  event.data_checked = (flags & event_flag_data_checked) != 0;
   event.uid = load_id(from + 8);
   event.accepted_at = from_unix_ns(load_le<int64_t>(from + 24));
   auto fields =

@@ -34,8 +34,11 @@ struct EventView {
   std::string_view trace_parent;
   std::string_view extensions;  ///< Other CloudEvents attributes, a JSON object; may be empty.
   Bytes data;                   ///< As it came, byte for byte.
-  Bytes webhook_numbers;        ///< Packed little-endian uint32, one per matched webhook.
-  Ulid redelivery_of{};         ///< The delivery that this one repeats; all zero for none.
+  /// Looked at when it came: where `data_content_type` says JSON or nothing, `data` is exactly one
+  /// JSON text, or empty. Not set in journals of earlier versions, which hold other bytes as well.
+  bool data_checked = false;
+  Bytes webhook_numbers;              ///< Packed little-endian uint32, one per matched webhook.
+  Ulid redelivery_of{};               ///< The delivery that this one repeats; all zero for none.
   std::string_view header_overrides;  ///< Redelivery only: `Name: value` lines; may be empty.
 
   uint32_t webhook_count() const { return static_cast<uint32_t>(webhook_numbers.size() / 4); }

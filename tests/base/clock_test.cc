@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+
 namespace ringpost {
 namespace {
 
@@ -25,11 +28,60 @@ TEST(Time, ReadsOffsetsAndFractions) {
   EXPECT_EQ(parse_rfc3339("1970-01-01t00:00:00.123456789z"), from_unix_ns(123'456'789));
 }
 
+TEST(Time, ReadsAnyNumberOfFractionDigits) {
+  EXPECT_EQ(parse_rfc3339("1970-01-01T00:00:00.1234567890Z"), from_unix_ns(123'456'789));
+  EXPECT_EQ(parse_rfc3339("1970-01-01T00:00:00." + std::string(40, '9') + "Z"),
+            from_unix_ns(999'999'999));
+}
+
+TEST(Time, ReadsEveryYearOfFourDigits) {
+  for (const char* text : {"0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59",
+                           "1677-01-01T00:00:00Z", "1677-09-21T00:12:43Z"}) {
+    EXPECT_EQ(parse_rfc3339(text), WallTime::min()) << text;
+  }
+  for (const char* text : {"9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59-23:59",
+                           "2262-04-11T23:47:16Z", "2263-01-01T00:00:00Z"}) {
+    EXPECT_EQ(parse_rfc3339(text), WallTime::max()) << text;
+  }
+  EXPECT_EQ(to_rfc3339(*parse_rfc3339("1678-01-01T00:00:00Z")), "1678-01-01T00:00:00.000000Z");
+  EXPECT_EQ(to_rfc3339(*parse_rfc3339("2261-12-31T23:59:59Z")), "2261-12-31T23:59:59.000000Z");
+}
+
+TEST(Time, ReadsALeapSecondAtTheEndOfAMonth) {
+  const auto next = parse_rfc3339("2017-01-01T00:00:00Z");
+  ASSERT_TRUE(next);
+  for (const char* text : {"2016-12-31T23:59:60Z", "2016-12-31T15:59:60-08:00",
+                           "2017-01-01T00:59:60+01:00", "2016-12-31t23:59:60z"}) {
+    EXPECT_EQ(parse_rfc3339(text), next) << text;
+  }
+  EXPECT_TRUE(parse_rfc3339("2015-06-30T23:59:60.5Z"));
+}
+
+TEST(Time, SpellsATimestampForStrictReaders) {
+  for (const auto& [text, strict] :
+       {std::pair{"2020-06-17 12:52:43Z", "2020-06-17T12:52:43Z"},
+        std::pair{"2020-06-17t12:52:43.5z", "2020-06-17T12:52:43.5Z"},
+        std::pair{"2020-06-17T12:52:43+01:00", "2020-06-17T12:52:43+01:00"}}) {
+    ASSERT_TRUE(parse_rfc3339(text)) << text;
+    std::string made = text;
+    make_strict_rfc3339(made);
+    EXPECT_EQ(made, strict);
+    EXPECT_EQ(is_strict_rfc3339(text), made == text);
+    EXPECT_TRUE(is_strict_rfc3339(made));
+  }
+}
+
 TEST(Time, RefusesEverythingElse) {
-  for (const char* text : {"", "1970", "1970-01-01", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z",
-                           "1970-02-30T00:00:00Z", "1970-01-01T24:00:00Z", "1970-01-01T00:00:00.Z",
-                           "1970-01-01T00:00:00.1234567890Z", "1970-01-01T00:00:00Zx",
-                           "+970-01-01T00:00:00Z", "9999-01-01T00:00:00Z"}) {
+  for (const char* text :
+       {"", "1970", "1970-01-01", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z",
+        "1970-02-30T00:00:00Z", "1970-01-01T24:00:00Z", "1970-01-01T00:00:00.Z",
+        "1970-01-01T00:00:00Zx", "+970-01-01T00:00:00Z", "0000-01-01T00:00:00Z",
+        "10000-01-01T00:00:00Z", "1970-01-01_00:00:00Z", "1970-1-1T00:00:00Z", "1970-01-01T00:00Z",
+        "1970-01-01T00:00:00+0100", "1970-01-01T00:00:00+24:00", "1970-01-01T00:00:00+01:60",
+        "1970-01-01T00:00:00,5Z", "1970-01-01T00:00:00 +01:00", "1970-01-01  00:00:00Z",
+        "1970-01-01T00:00:61Z",
+        // No month ends here, by UTC.
+        "2016-12-31T23:58:60Z", "2016-12-30T23:59:60Z", "2016-12-31T23:59:60+01:00"}) {
     EXPECT_FALSE(parse_rfc3339(text)) << text;
   }
 }
