@@ -186,10 +186,8 @@ std::optional<Problem> ManagementDesk::accept(EventView event, const Webhook* lo
   RINGPOST_ASSERT(!outgoing_);
   if (event.organization.empty()) event.organization = call_->organization;
   if (!may_touch(event.source)) return beyond_token();
-  std::vector<const Webhook*> webhooks;
-  matcher_.match(parts_.table.current(), event, nullptr, webhooks);
-  std::vector<uint32_t> numbers;
-  for (const Webhook* webhook : webhooks) numbers.push_back(webhook->number);
+  const auto matched = matcher_.match(parts_.table.current(), event, nullptr);
+  std::vector<uint32_t> numbers(matched.begin(), matched.end());
   if (logged_at != nullptr) {
     RINGPOST_ASSERT(!logged_at->active());
     numbers.push_back(logged_at->number);

@@ -3,31 +3,80 @@
 #include "base/bytes.h"
 #include "dialect/dialect.h"
 
-namespace ringpost::dialect {
+#include <limits>
 
-void Matcher::match(const subscription::Snapshot& snapshot, const journal::EventView& event,
-                    const subscription::Token* sender,
-                    std::vector<const subscription::Webhook*>& out) {
+namespace ringpost::dialect {
+namespace {
+
+/// What it costs to look a webhook up and to ask its rule, beside what the rule looks at.
+constexpr int64_t question_work = 100;
+
+}  // namespace
+
+std::span<const uint32_t> Matcher::match(const subscription::Snapshot& snapshot,
+                                         const journal::EventView& event,
+                                         const subscription::Token* sender) {
+  begin(snapshot, event, sender);
+  int64_t work = std::numeric_limits<int64_t>::max();
+  const bool done = proceed(snapshot, work);
+  RINGPOST_ASSERT(done);
+  return found_;
+}
+
+void Matcher::begin(const subscription::Snapshot& snapshot, const journal::EventView& event,
+                    const subscription::Token* sender) {
   subscription::EventKey key{
       .organization = event.organization, .source = event.source, .type = event.type};
   // Without a rule anywhere nobody asks for more, and the data is not looked at.
-  if (snapshot.rule_count() == 0) return snapshot.match(key, out);
+  facts_.reset();
+  if (snapshot.rule_count() > 0) {
+    find_names(event, sender);
+    key.aliases = aliases_;
+  }
+  webhooks_.clear();
+  snapshot.match(key, webhooks_);
+  candidates_.clear();
+  for (const subscription::Webhook* webhook : webhooks_) {
+    candidates_.push_back({webhook->number, webhook->rule != nullptr});
+  }
+  asked_ = 0;
+  found_.clear();
+}
+
+/// Other names of the event's source, which its data may tell.
+void Matcher::find_names(const journal::EventView& event, const subscription::Token* sender) {
   data_.assign(as_text(event.data));
   extensions_.assign(event.extensions);
-  subscription::EventFacts facts({.organization = event.organization,
-                                  .source = event.source,
-                                  .type = event.type,
-                                  .branch = event.branch},
-                                 data_, extensions_, routing(event.type));
+  facts_.emplace(subscription::EventFacts::Attributes{.organization = event.organization,
+                                                      .source = event.source,
+                                                      .type = event.type,
+                                                      .branch = event.branch},
+                 data_, extensions_, routing(event.type));
   aliases_.clear();
-  for (const Dialect* dialect : all()) dialect->add_aliases(facts, aliases_);
+  for (const Dialect* dialect : all()) dialect->add_aliases(*facts_, aliases_);
   if (sender != nullptr) {
     std::erase_if(aliases_, [&](const std::string& name) { return !sender->may_touch(name); });
   }
-  facts.set_other_names(aliases_);
-  key.aliases = aliases_;
-  key.facts = &facts;
-  snapshot.match(key, out);
+  facts_->set_other_names(aliases_);
+}
+
+bool Matcher::proceed(const subscription::Snapshot& snapshot, int64_t& work_left) {
+  for (; asked_ < candidates_.size(); ++asked_) {
+    const Candidate& candidate = candidates_[asked_];
+    if (!candidate.has_rule) {
+      found_.push_back(candidate.number);
+      continue;
+    }
+    if (work_left <= 0) return false;
+    const uint64_t before = facts_->work();
+    const subscription::Webhook* webhook = snapshot.webhook(candidate.number);
+    // One that was deleted since `begin` wants nothing; one that was changed is asked as it is now.
+    const bool wants =
+        webhook != nullptr && webhook->rule != nullptr && webhook->rule->wants(*facts_);
+    if (wants) found_.push_back(candidate.number);
+    work_left -= question_work + static_cast<int64_t>(facts_->work() - before);
+  }
+  return true;
 }
 
 }  // namespace ringpost::dialect

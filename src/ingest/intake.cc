@@ -1,6 +1,7 @@
 #include "ingest/intake.h"
 
 #include "base/json_writer.h"
+#include "dialect/matcher.h"
 #include "http/authorization.h"
 
 #include <algorithm>
@@ -10,6 +11,16 @@ namespace {
 
 /// How soon a duplicate of another shard's pending event is looked at again. About one commit.
 constexpr Duration look_again_after = std::chrono::milliseconds{1};
+
+/// Work is counted in steps of a few nanoseconds (dialect::Matcher::proceed): what a turn does for
+/// all requests together, what one request gets at a time, and what an event costs beside a step
+/// for each byte of it.
+constexpr int64_t work_per_turn = 4'000'000;
+constexpr int64_t work_per_slice = 1'000'000;
+constexpr int64_t event_work = 1'000;
+
+/// Requests are seldom read in more than one turn: as many are kept for their buffers.
+constexpr size_t spare_readings_max = 2;
 
 http::Problem to_problem(Refusal&& refusal) {
   http::Problem problem{.status = refusal.status, .detail = std::move(refusal.detail)};
@@ -42,18 +53,38 @@ void write_ids(const std::vector<journal::EventView>& views, std::string& ids) {
 
 }  // namespace
 
+struct Intake::Reading {
+  explicit Reading(const EventLimits& limits) : parser(limits) {}
+
+  /// Of the next event to be read.
+  journal::EventView& view() { return views[next]; }
+
+  std::unique_ptr<http::Request> request;
+  const subscription::Token* token = nullptr;  ///< The snapshot's; behind a turn `kept_token`.
+  std::optional<subscription::Token> kept_token;
+  bool parsed = false;
+  bool matching = false;  ///< The next event's key is reserved, its webhooks are being asked.
+  size_t next = 0;
+  std::optional<IdempotencyKey> key;  ///< Of the next event, while `matching`.
+  PendingRequest pending;
+
+  EventParser parser;
+  std::vector<journal::EventView> views;
+  std::vector<Fresh> fresh;
+  dialect::Matcher matcher;
+};
+
 Intake::Intake(const Parts& parts, const Options& options)
     : parts_(parts),
       options_(options),
-      parser_(options.limits),
       tokens_(options.token_hash_keys),
-      throttle_(options.token_hash_keys[0]) {
+      throttle_(options.token_hash_keys[0]),
+      work_left_(work_per_turn) {
   accepted_.status = 202;
 }
 
 void Intake::set_limits(const EventLimits& limits) {
   options_.limits = limits;
-  parser_.set_limits(limits);
 }
 
 Intake::~Intake() {
@@ -62,14 +93,126 @@ Intake::~Intake() {
 
 // --- the request ---------------------------------------------------------------------------------
 
-void Intake::on_request(http::RequestHandle handle, const http::Request& request,
+void Intake::on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                         const io::Address& peer, const subscription::Snapshot& snapshot) {
-  if (const auto problem = accept(handle, request, peer, snapshot)) {
+  const subscription::Token* token = nullptr;
+  auto problem = authenticate(*request, peer, snapshot, token);
+  // Before the work of reading, what would be refused after it.
+  if (!problem) problem = admit(1, request->body.size());
+  if (problem) {
     parts_.counters.add(Counter::events_refused);
-    refuse(handle, *problem);
+    return refuse(handle, *problem);
   }
-  views_.clear();
-  fresh_.clear();
+  ReadingOwner reading = take_reading();
+  reading->request = std::move(request);
+  reading->token = token;
+  reading->pending = {.handle = handle, .received_at = parts_.ring.now()};
+  if (work_left_ <= 0) return give_way(std::move(reading));
+  read(std::move(reading), snapshot);
+}
+
+/// One slice at least, so that those who come in this turn take nothing from those who wait.
+void Intake::turn(const subscription::Snapshot& snapshot) {
+  work_left_ = std::max(work_left_, work_per_slice);
+  for (size_t count = readings_.size(); count > 0 && work_left_ > 0; --count) {
+    ReadingOwner reading = std::move(readings_.front());
+    readings_.pop_front();
+    read(std::move(reading), snapshot);
+  }
+  work_left_ = work_per_turn;
+}
+
+Intake::ReadingOwner Intake::take_reading() {
+  if (spare_readings_.empty()) return std::make_unique<Reading>(options_.limits);
+  ReadingOwner reading = std::move(spare_readings_.back());
+  spare_readings_.pop_back();
+  return reading;
+}
+
+/// Does a slice of what there is to do.
+void Intake::read(ReadingOwner reading, const subscription::Snapshot& snapshot) {
+  const int64_t slice = std::min(work_left_, work_per_slice);
+  int64_t slice_left = slice;
+  auto problem = parse(*reading);
+  if (!problem) problem = read_events(*reading, snapshot, slice_left);
+  work_left_ -= slice - slice_left;
+  const bool all_read = reading->next == reading->views.size();
+  if (!problem && !all_read) return give_way(std::move(reading));
+  if (!problem) problem = store(*reading);
+  if (problem) {
+    abandon_fresh(*reading);
+    parts_.counters.add(Counter::events_refused);
+    refuse(reading->pending.handle, *problem);
+  }
+  end(std::move(reading));
+}
+
+std::optional<http::Problem> Intake::parse(Reading& reading) {
+  if (std::exchange(reading.parsed, true)) return std::nullopt;
+  reading.parser.set_limits(options_.limits);
+  if (auto refusal = reading.parser.parse(*reading.request, reading.views)) {
+    return to_problem(std::move(*refusal));
+  }
+  if (auto problem = refuse_sources(reading)) return problem;
+  for (journal::EventView& view : reading.views) view.organization = reading.token->organization;
+  return std::nullopt;
+}
+
+/// Until all are read, or the work is used up: `reading.next` tells.
+std::optional<http::Problem> Intake::read_events(Reading& reading,
+                                                 const subscription::Snapshot& snapshot,
+                                                 int64_t& work_left) {
+  for (; reading.next < reading.views.size(); ++reading.next) {
+    if (!reading.matching) {
+      if (work_left <= 0) return std::nullopt;
+      work_left -= event_work + static_cast<int64_t>(reading.view().data.size());
+      if (auto problem = reserve(reading)) return problem;
+      if (!reading.matching) continue;  // A duplicate.
+      reading.matcher.begin(snapshot, reading.view(), reading.token);
+    }
+    if (!reading.matcher.proceed(snapshot, work_left)) return std::nullopt;
+    encode(reading);
+    reading.matching = false;
+  }
+  return std::nullopt;
+}
+
+/// All events are read: appends them, or says why none is stored.
+std::optional<http::Problem> Intake::store(Reading& reading) {
+  uint64_t bytes = 0;
+  for (const Fresh& fresh : reading.fresh) bytes += fresh.event->record().size();
+  if (!reading.fresh.empty()) {
+    if (auto problem = admit(static_cast<uint32_t>(reading.fresh.size()), bytes)) return problem;
+  }
+  append_all(reading);
+  return std::nullopt;
+}
+
+/// The reading goes on in a later turn: what it has of this one's snapshot is copied.
+void Intake::give_way(ReadingOwner reading) {
+  if (!reading->kept_token) {
+    reading->kept_token = *reading->token;
+    reading->token = &*reading->kept_token;
+    for (journal::EventView& view : reading->views) {
+      view.organization = reading->token->organization;
+    }
+  }
+  readings_.push_back(std::move(reading));
+}
+
+/// The reading is over; its buffers are of use to the next one.
+void Intake::end(ReadingOwner reading) {
+  if (spare_readings_.size() == spare_readings_max) return;
+  reading->request.reset();
+  reading->token = nullptr;
+  reading->kept_token.reset();
+  reading->parsed = reading->matching = false;
+  reading->next = 0;
+  reading->key.reset();
+  reading->pending = {};
+  reading->views.clear();
+  reading->fresh.clear();
+  spare_readings_.push_back(std::move(reading));
 }
 
 std::optional<http::Problem> Intake::authenticate(const http::Request& request,
@@ -116,48 +259,19 @@ std::optional<http::Problem> Intake::before_body(const http::Request& head, cons
   return admit(1, 0);
 }
 
-std::optional<http::Problem> Intake::accept(http::RequestHandle handle,
-                                            const http::Request& request, const io::Address& peer,
-                                            const subscription::Snapshot& snapshot) {
-  const subscription::Token* token = nullptr;
-  if (auto problem = authenticate(request, peer, snapshot, token)) return problem;
-  // Before the work of reading, what would be refused after it.
-  if (auto problem = admit(1, request.body.size())) return problem;
-  if (auto refusal = parser_.parse(request, views_)) return to_problem(std::move(*refusal));
-  if (auto problem = refuse_sources(request, *token)) return problem;
-
-  PendingRequest pending{.handle = handle, .received_at = parts_.ring.now()};
-  for (size_t index = 0; index < views_.size(); ++index) {
-    views_[index].organization = token->organization;
-    if (auto problem = take(index, *token, snapshot, pending)) {
-      abandon_fresh();
-      return problem;
-    }
-  }
-  uint64_t bytes = 0;
-  for (const Fresh& fresh : fresh_) bytes += fresh.event->record().size();
-  if (!fresh_.empty()) {
-    if (auto problem = admit(static_cast<uint32_t>(fresh_.size()), bytes)) {
-      abandon_fresh();
-      return problem;
-    }
-  }
-  append_all(std::move(pending));
-  return std::nullopt;
-}
-
 /// A token may be restricted to some sources: one event of another refuses them all.
-std::optional<http::Problem> Intake::refuse_sources(const http::Request& request,
-                                                    const subscription::Token& token) const {
+std::optional<http::Problem> Intake::refuse_sources(const Reading& reading) const {
+  const subscription::Token& token = *reading.token;
   if (!token.restricted()) return std::nullopt;
   const auto foreign = std::ranges::find_if(
-      views_, [&](const journal::EventView& view) { return !token.may_touch(view.source); });
-  if (foreign == views_.end()) return std::nullopt;
+      reading.views, [&](const journal::EventView& view) { return !token.may_touch(view.source); });
+  if (foreign == reading.views.end()) return std::nullopt;
   http::Problem problem{.status = 403,
                         .type = "urn:ringpost:not-permitted",
                         .detail = "The token may not send events of this source.",
                         .member = "source"};
-  const uint32_t place = place_of(request, static_cast<size_t>(foreign - views_.begin()));
+  const auto index = static_cast<size_t>(foreign - reading.views.begin());
+  const uint32_t place = place_of(*reading.request, index);
   if (place > 0) problem.line = place;
   return problem;
 }
@@ -168,43 +282,42 @@ std::optional<http::Problem> Intake::admit(uint32_t count, uint64_t bytes) const
   return problem_of(admitted.error());
 }
 
-/// Sorts one event of `views_` into fresh ones and duplicates, or says why the request is refused.
-std::optional<http::Problem> Intake::take(size_t index, const subscription::Token& token,
-                                          const subscription::Snapshot& snapshot,
-                                          PendingRequest& pending) {
-  journal::EventView& view = views_[index];
-  std::optional<IdempotencyKey> key;
+/// Says of the next event whether it is fresh (then `matching` is set) or a duplicate, or why the
+/// request is refused.
+std::optional<http::Problem> Intake::reserve(Reading& reading) {
+  const journal::EventView& view = reading.view();
+  reading.key.reset();
   if (view.id_given) {
-    key = parts_.window.key(view.organization, view.source, view.id);
-    switch (parts_.window.reserve(*key, parts_.window.content(view), parts_.ring.now())) {
-      case IdempotencyWindow::Reservation::fresh: break;
+    const IdempotencyKey key = parts_.window.key(view.organization, view.source, view.id);
+    switch (parts_.window.reserve(key, parts_.window.content(view), parts_.ring.now())) {
+      case IdempotencyWindow::Reservation::fresh: reading.key = key; break;
       case IdempotencyWindow::Reservation::full: return overloaded();
-      case IdempotencyWindow::Reservation::conflict: return to_problem(id_conflict(index));
+      case IdempotencyWindow::Reservation::conflict: return to_problem(id_conflict(reading));
       case IdempotencyWindow::Reservation::duplicate_pending:
-        pending.unsettled.push_back(*key);
-        ++pending.duplicates;
+        reading.pending.unsettled.push_back(key);
+        ++reading.pending.duplicates;
         return std::nullopt;
       case IdempotencyWindow::Reservation::duplicate_durable:
-        ++pending.duplicates;
+        ++reading.pending.duplicates;
         return std::nullopt;
     }
   }
-  fresh_.push_back({encode(view, token, snapshot), key});
-  ++pending.accepted;
+  reading.matching = true;
   return std::nullopt;
 }
 
-Refusal Intake::id_conflict(size_t index) const {
-  const journal::EventView& view = views_[index];
+Refusal Intake::id_conflict(const Reading& reading) {
+  const journal::EventView& view = reading.views[reading.next];
   return {409,
           "An event of `" + std::string{view.source} + "` with the id `" + std::string{view.id} +
               "` and another content was sent before. Repeat an event byte for byte, and give "
               "another event another id.",
-          parser_.line_of(index), "id"};
+          reading.parser.line_of(reading.next), "id"};
 }
 
-journal::EventRef Intake::encode(journal::EventView& view, const subscription::Token& token,
-                                 const subscription::Snapshot& snapshot) {
+/// The next event, which is fresh, with the webhooks that want it.
+void Intake::encode(Reading& reading) {
+  journal::EventView& view = reading.view();
   view.uid = Ulid::mint(parts_.ring.wall_now(), parts_.ring.random());
   view.accepted_at = parts_.ring.wall_now();
   char minted[Ulid::text_size];
@@ -212,34 +325,35 @@ journal::EventRef Intake::encode(journal::EventView& view, const subscription::T
     view.uid.write_text(minted);
     view.id = {minted, sizeof minted};
   }
-  webhooks_.clear();
-  matcher_.match(snapshot, view, &token, webhooks_);
-  webhook_numbers_.resize(webhooks_.size() * sizeof(uint32_t));
-  for (size_t index = 0; index < webhooks_.size(); ++index) {
-    store_le(&webhook_numbers_[index * sizeof(uint32_t)], webhooks_[index]->number);
+  const auto numbers = reading.matcher.found();
+  webhook_numbers_.resize(numbers.size() * sizeof(uint32_t));
+  for (size_t index = 0; index < numbers.size(); ++index) {
+    store_le(&webhook_numbers_[index * sizeof(uint32_t)], numbers[index]);
   }
   view.webhook_numbers = webhook_numbers_;
-  journal::EventRef event = journal::EventCodec::encode(view);
+  reading.fresh.push_back({journal::EventCodec::encode(view), reading.key});
   view.webhook_numbers = {};
   if (!view.id_given) view.id = {};  // `minted` ends here.
-  return event;
+  ++reading.pending.accepted;
 }
 
-void Intake::append_all(PendingRequest&& pending) {
+void Intake::append_all(Reading& reading) {
+  PendingRequest& pending = reading.pending;
   JsonWriter json{pending.body};
   std::string ids;
-  write_ids(views_, ids);
+  write_ids(reading.views, ids);
   json.begin_object().member("accepted", pending.accepted).member("duplicates", pending.duplicates);
   json.key("events").raw(ids).end_object();
 
-  for (size_t index = 0; index < fresh_.size(); ++index) {
-    Fresh& fresh = fresh_[index];
+  for (size_t index = 0; index < reading.fresh.size(); ++index) {
+    Fresh& fresh = reading.fresh[index];
     const auto position = parts_.log.append(fresh.event->record());
     if (!position) {
       // Admitted, and yet refused. What was appended will be stored, the rest not: neither an
       // acceptance nor a refusal would be true.
-      fresh_.erase(fresh_.begin(), fresh_.begin() + static_cast<std::ptrdiff_t>(index));
-      abandon_fresh();
+      reading.fresh.erase(reading.fresh.begin(),
+                          reading.fresh.begin() + static_cast<std::ptrdiff_t>(index));
+      abandon_fresh(reading);
       return parts_.answers.drop(pending.handle);
     }
     pending.last = *position;
@@ -253,10 +367,11 @@ void Intake::append_all(PendingRequest&& pending) {
   }
 }
 
-void Intake::abandon_fresh() {
-  for (const Fresh& fresh : fresh_) {
+void Intake::abandon_fresh(Reading& reading) {
+  for (const Fresh& fresh : reading.fresh) {
     if (fresh.key) parts_.window.abandon(*fresh.key);
   }
+  if (reading.matching && reading.key) parts_.window.abandon(*reading.key);
 }
 
 void Intake::append_own(journal::EventRef event, uint64_t ticket) {
@@ -287,6 +402,11 @@ void Intake::on_durable(journal::Position through) {
 }
 
 void Intake::on_storage_failed(const Error& error) {
+  for (ReadingOwner& reading : std::exchange(readings_, {})) {  // Nothing of them is stored.
+    abandon_fresh(*reading);
+    parts_.counters.add(Counter::events_refused);
+    refuse(reading->pending.handle, problem_of(error));
+  }
   for (PendingRequest& request : std::exchange(requests_, {})) parts_.answers.drop(request.handle);
   for (PendingEvent& event : std::exchange(events_, {})) {
     if (event.key) parts_.window.abandon(*event.key);

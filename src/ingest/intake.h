@@ -1,7 +1,6 @@
 #pragma once
 
 #include "base/counters.h"
-#include "dialect/matcher.h"
 #include "http/message.h"
 #include "http/problem.h"
 #include "ingest/answers.h"
@@ -63,8 +62,12 @@ class IntakeSink {
 
 /// `POST /v1/events` on one shard: from a whole request to its answer.
 ///
-///     authenticate ─> parse ─> sources ─> reserve keys ─> match, encode ─> admit ─> append …
+///     authenticate ─> parse ─> sources ─> (reserve key ─> match, encode) ⟲ ─> admit ─> append …
 ///     … on_durable ─> confirm keys ─> sink ─> answer 202
+///
+/// A turn of the shard does a bounded amount of this: a request with more to do goes on in later
+/// turns, taking turns with others, so that one producer's large batch, or one organization's
+/// thousands of webhooks, keep nobody else waiting.
 ///
 /// Invariants: 202 is answered only when all events of the request are durable, and so is the event
 /// that each duplicate repeats; any other status only when none of them was stored. Where neither
@@ -99,10 +102,17 @@ class Intake {
                                            const subscription::Snapshot& snapshot,
                                            BodyTerms& terms);
 
-  /// Answers sooner or later, at most once. @param request  borrowed for the call.
-  /// @param snapshot  in force; the events go to the webhooks that it matches.
-  void on_request(http::RequestHandle handle, const http::Request& request, const io::Address& peer,
-                  const subscription::Snapshot& snapshot);
+  /// Answers sooner or later, at most once.
+  /// @param snapshot  in force; the events go to the webhooks that it matches, or those in force in
+  ///                  the turn in which they are read.
+  void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+                  const io::Address& peer, const subscription::Snapshot& snapshot);
+
+  /// Once in each turn of the shard: goes on with requests that have more to do.
+  /// @param snapshot  in force.
+  void turn(const subscription::Snapshot& snapshot);
+  /// Whether the next `turn` has something to do at once.
+  bool has_work() const { return !readings_.empty(); }
 
   /// Stores an event that the relay made itself: encoded already, its webhooks in it.
   void append_own(journal::EventRef event, uint64_t ticket);
@@ -113,8 +123,10 @@ class Intake {
   /// dropped.
   void on_storage_failed(const Error& error);
 
-  /// Nothing waits for the disk or for another shard's event.
-  bool idle() const { return events_.empty() && requests_.empty() && waiting_.empty(); }
+  /// Nothing is being read, and nothing waits for the disk or for another shard's event.
+  bool idle() const {
+    return readings_.empty() && events_.empty() && requests_.empty() && waiting_.empty();
+  }
 
  private:
   /// An event that was appended and is not known to be durable.
@@ -136,30 +148,35 @@ class Intake {
     std::vector<IdempotencyKey> unsettled;  ///< Duplicates of events that are not durable yet.
   };
 
-  /// An event of the request in hand that is no duplicate.
+  /// An event of a request that is being read, and no duplicate.
   struct Fresh {
     journal::EventRef event;
     std::optional<IdempotencyKey> key;
   };
 
+  /// A request that is being read, and all that its events view. Used again for its memory.
+  struct Reading;
+  using ReadingOwner = std::unique_ptr<Reading>;
+
   std::optional<http::Problem> authenticate(const http::Request& request, const io::Address& peer,
                                             const subscription::Snapshot& snapshot,
                                             const subscription::Token*& token);
   http::Problem unauthenticated(const http::Request& request, const io::Address& peer);
-  std::optional<http::Problem> accept(http::RequestHandle handle, const http::Request& request,
-                                      const io::Address& peer,
-                                      const subscription::Snapshot& snapshot);
-  std::optional<http::Problem> refuse_sources(const http::Request& request,
-                                              const subscription::Token& token) const;
+  ReadingOwner take_reading();
+  void read(ReadingOwner reading, const subscription::Snapshot& snapshot);
+  std::optional<http::Problem> parse(Reading& reading);
+  std::optional<http::Problem> read_events(Reading& reading, const subscription::Snapshot& snapshot,
+                                           int64_t& work_left);
+  std::optional<http::Problem> store(Reading& reading);
+  void give_way(ReadingOwner reading);
+  void end(ReadingOwner reading);
+  std::optional<http::Problem> refuse_sources(const Reading& reading) const;
   std::optional<http::Problem> admit(uint32_t count, uint64_t bytes) const;
-  std::optional<http::Problem> take(size_t index, const subscription::Token& token,
-                                    const subscription::Snapshot& snapshot,
-                                    PendingRequest& pending);
-  Refusal id_conflict(size_t index) const;
-  journal::EventRef encode(journal::EventView& view, const subscription::Token& token,
-                           const subscription::Snapshot& snapshot);
-  void append_all(PendingRequest&& pending);
-  void abandon_fresh();
+  std::optional<http::Problem> reserve(Reading& reading);
+  static Refusal id_conflict(const Reading& reading);
+  void encode(Reading& reading);
+  void append_all(Reading& reading);
+  void abandon_fresh(Reading& reading);
 
   void settle(PendingRequest&& request);
   bool drop_settled_keys(PendingRequest& request);
@@ -171,17 +188,14 @@ class Intake {
 
   Parts parts_;
   Options options_;
-  EventParser parser_;
   TokenCache tokens_;
-  dialect::Matcher matcher_;
   net::FailureThrottle throttle_;
-
-  // Of the request in hand; kept for their memory.
-  std::vector<journal::EventView> views_;
-  std::vector<Fresh> fresh_;
-  std::vector<const subscription::Webhook*> webhooks_;
-  std::vector<std::byte> webhook_numbers_;
+  std::vector<std::byte> webhook_numbers_;  ///< Of the event in hand.
   http::Response accepted_;
+
+  std::deque<ReadingOwner> readings_;  ///< Those with more to do, in the order of their turns.
+  std::vector<ReadingOwner> spare_readings_;
+  int64_t work_left_;  ///< In this turn.
 
   // In the order of their positions.
   std::deque<PendingEvent> events_;

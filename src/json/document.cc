@@ -5,8 +5,11 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstring>
+#include <deque>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -28,6 +31,27 @@ struct Node {
 };
 
 constexpr size_t text_bytes_max = INT32_MAX;
+
+/// A look-up that stepped over so many children of one array or object was a long one; after so
+/// many long ones its children get an index.
+constexpr uint32_t long_steps = 32;
+constexpr uint32_t long_look_ups_max = 16;
+/// A text with escapes of this size, as spelled, is made once and kept.
+constexpr uint32_t long_text_bytes = 1024;
+
+/// A child of an array or object that was looked into often.
+struct Child {
+  std::string_view name;  ///< What it stands for; empty in an array.
+  uint32_t node = 0;
+};
+
+/// What is known of an array or object with many children.
+struct Family {
+  uint32_t long_look_ups = 0;
+  bool indexed = false;
+  /// Of an array: by place. Of an object: by name, and those of one name by place.
+  std::vector<Child> children;
+};
 
 Kind kind_of_literal(std::string_view token) {
   switch (token.front()) {
@@ -89,14 +113,22 @@ struct Document::State {
 
   bool is_named(const Node& member, std::string_view name);
   uint32_t member(uint32_t object, std::string_view name);
-  uint32_t element(uint32_t array, uint32_t index) const;
+  uint32_t element(uint32_t array, uint32_t index);
+  const Family* family_of(uint32_t parent) const;
+  void note_steps(uint32_t parent, uint32_t steps);
+  void add_children(uint32_t parent, Family& family);
   uint32_t look_up(const Path& path);
-  Found text_of(const Node& node);
+  Found text_of(uint32_t place);
+  std::string_view unescaped(uint32_t place, std::string_view inside);
 
   std::string_view text;
   Progress progress = Progress::unread;
   std::vector<Node> nodes;
   std::string scratch;  ///< The text of what was found last, if it is not in `text` as it is.
+  std::unordered_map<uint32_t, Family> families;  ///< By node; of the large ones.
+  std::unordered_map<uint32_t, std::string> long_texts;
+  std::deque<std::string> unescaped_names;
+  uint64_t work = 0;
 
   // For parsing only.
   std::unique_ptr<ondemand::parser> parser = std::make_unique<ondemand::parser>();
@@ -107,12 +139,17 @@ void Document::State::assign(std::string_view from) {
   if (nodes.capacity() * sizeof(Node) > kept_bytes_max) nodes = {};
   if (scratch.capacity() > kept_bytes_max) scratch = {};
   nodes.clear();
+  families.clear();
+  long_texts.clear();
+  unescaped_names.clear();
   text = from;
   progress = Progress::unread;
+  work = 0;
 }
 
 bool Document::State::index() {
   if (progress == Progress::unread) {
+    work += text.size();
     progress = build() == simdjson::SUCCESS ? Progress::indexed : Progress::broken;
     if (text.size() > kept_bytes_max) {
       parser = std::make_unique<ondemand::parser>();
@@ -229,18 +266,65 @@ bool Document::State::is_named(const Node& member, std::string_view name) {
 }
 
 uint32_t Document::State::member(uint32_t object, std::string_view name) {
+  if (const Family* family = family_of(object)) {
+    const auto after = std::ranges::upper_bound(family->children, name, {}, &Child::name);
+    const bool found = after != family->children.begin() && std::prev(after)->name == name;
+    return found ? std::prev(after)->node : no_node;
+  }
   uint32_t found = no_node;
+  uint32_t steps = 0;
   for (uint32_t node = object + 1; node < nodes[object].after; node = nodes[node].after) {
     if (is_named(nodes[node], name)) found = node;
+    ++steps;
   }
+  note_steps(object, steps);
   return found;
 }
 
-uint32_t Document::State::element(uint32_t array, uint32_t index) const {
+uint32_t Document::State::element(uint32_t array, uint32_t index) {
+  if (const Family* family = family_of(array)) {
+    return index < family->children.size() ? family->children[index].node : no_node;
+  }
   uint32_t node = array + 1;
-  for (; node < nodes[array].after && index > 0; --index) node = nodes[node].after;
+  uint32_t steps = 0;
+  for (; node < nodes[array].after && steps < index; ++steps) node = nodes[node].after;
+  note_steps(array, steps);
   return node < nodes[array].after ? node : no_node;
 }
+
+// --- arrays and objects with many children -------------------------------------------------------
+
+const Family* Document::State::family_of(uint32_t parent) const {
+  if (families.empty()) return nullptr;
+  const auto found = families.find(parent);
+  return found != families.end() && found->second.indexed ? &found->second : nullptr;
+}
+
+void Document::State::note_steps(uint32_t parent, uint32_t steps) {
+  work += steps;
+  if (steps < long_steps) return;
+  Family& family = families[parent];
+  if (++family.long_look_ups == long_look_ups_max) add_children(parent, family);
+}
+
+void Document::State::add_children(uint32_t parent, Family& family) {
+  const bool named = nodes[parent].kind == Kind::object;
+  for (uint32_t node = parent + 1; node < nodes[parent].after; node = nodes[node].after) {
+    const Node& child = nodes[node];
+    std::string_view name = named ? text.substr(child.key_begin, child.key_size) : "";
+    if (named && child.key_escaped) {
+      std::string& made = unescaped_names.emplace_back();
+      if (!unescape(name, made)) continue;  // It stands for no text, so no path leads to it.
+      name = made;
+    }
+    family.children.push_back({name, node});
+  }
+  work += family.children.size();
+  if (named) std::ranges::stable_sort(family.children, {}, &Child::name);
+  family.indexed = true;
+}
+
+// -------------------------------------------------------------------------------------------------
 
 uint32_t Document::State::look_up(const Path& path) {
   if (!index()) return no_node;
@@ -257,7 +341,8 @@ uint32_t Document::State::look_up(const Path& path) {
   return node;
 }
 
-Found Document::State::text_of(const Node& node) {
+Found Document::State::text_of(uint32_t place) {
+  const Node& node = nodes[place];
   const std::string_view spelled = text.substr(node.begin, node.size);
   switch (node.kind) {
     case Kind::missing:
@@ -268,16 +353,27 @@ Found Document::State::text_of(const Node& node) {
     case Kind::string: {
       const std::string_view inside = spelled.substr(1, spelled.size() - 2);
       if (inside.find('\\') == std::string_view::npos) return {node.kind, inside};
-      scratch.clear();
-      return {node.kind, unescape(inside, scratch) ? std::string_view{scratch} : inside};
+      return {node.kind, unescaped(place, inside)};
     }
     case Kind::array:
     case Kind::object:
       scratch.clear();
       append_compact(scratch, text.substr(node.begin));
+      work += scratch.size();
       return {node.kind, scratch};
   }
   RINGPOST_UNREACHABLE();
+}
+
+/// What the string at `place` stands for; as it is spelled where that is no text.
+std::string_view Document::State::unescaped(uint32_t place, std::string_view inside) {
+  const bool is_long = inside.size() >= long_text_bytes;
+  std::string& made = is_long ? long_texts[place] : scratch;
+  if (is_long && !made.empty()) return made;
+  made.clear();
+  work += inside.size();
+  if (!unescape(inside, made)) made = inside;
+  return made;
 }
 
 Document::Document() : state_(std::make_unique<State>()) {}
@@ -302,6 +398,15 @@ bool Document::valid() {
   return state_->index();
 }
 
+Found Document::scalar(const Path& path) {
+  const uint32_t node = state_->look_up(path);
+  return node == no_node ? Found{} : scalar_at(node);
+}
+
+uint64_t Document::work() const {
+  return state_->work;
+}
+
 bool Document::has_member(const Path& path) {
   return state_->look_up(path) != no_node;
 }
@@ -324,16 +429,27 @@ Document::Leaves Document::leaves_of(const Path& path) {
 }
 
 bool Document::open_arrays(Leaves& leaves) const {
-  while (leaves.next < leaves.end && state_->nodes[leaves.next].kind == Kind::array) ++leaves.next;
-  return leaves.next < leaves.end;
+  const auto is_array = [this](uint32_t node) { return state_->nodes[node].kind == Kind::array; };
+  while (leaves.left > 0 && leaves.next < leaves.end && is_array(leaves.next)) {
+    ++leaves.next;
+    --leaves.left;
+  }
+  return leaves.left > 0 && leaves.next < leaves.end;
 }
 
 void Document::step_over(Leaves& leaves) const {
+  --leaves.left;
+  ++state_->work;
   leaves.next = state_->nodes[leaves.next].after;
 }
 
 Found Document::at(uint32_t node) {
-  return state_->text_of(state_->nodes[node]);
+  return state_->text_of(node);
+}
+
+Found Document::scalar_at(uint32_t node) {
+  const Kind kind = state_->nodes[node].kind;
+  return kind == Kind::array || kind == Kind::object ? Found{kind, {}} : at(node);
 }
 
 }  // namespace ringpost::json

@@ -80,6 +80,7 @@ Shard::~Shard() {
 void Shard::turn(bool may_sleep) {
   ring_.turn(may_sleep && !busy());
   read_messages();
+  intake_.turn(snapshot());
   dispatcher_.turn();
   keep_room();
   counters_.set(Counter::journal_full, segments_delayed_ && !writer_.admit(0, 0));
@@ -110,7 +111,8 @@ void Shard::commit() {
 }
 
 bool Shard::busy() const {
-  return dispatcher_.has_work() || has_messages() || behind() || (drained() && !sealed_);
+  return intake_.has_work() || dispatcher_.has_work() || has_messages() || behind() ||
+         (drained() && !sealed_);
 }
 
 void Shard::stop() {
@@ -188,7 +190,7 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
   const OwnRoute route = own_route(request->method, request->path, origin.serves);
   switch (route.operation) {
     case OwnOperation::events_accept:
-      return intake_.on_request(handle, *request, origin.peer, snapshot());
+      return intake_.on_request(handle, std::move(request), origin.peer, snapshot());
     case OwnOperation::health_show: return answer_health(handle, false);
     case OwnOperation::readiness_show: return answer_health(handle, true);
     case OwnOperation::wrong_method: {

@@ -31,7 +31,8 @@ struct ShardOptions {
 /// One core's engine: one of everything, and the loop that drives it. Introduces ingest to the
 /// journal, the journal to delivery, and all of them to the other shards and the control thread.
 ///
-/// One turn: ring (handlers run) ─> messages ─> deliveries start ─> journal commits ─> messages out
+/// One turn: ring (handlers run) ─> messages ─> batches go on ─> deliveries start ─> journal
+/// commits ─> messages out
 ///
 /// Built and used on its ring's thread. Life: construct, `provide` the first segment, `restore`
 /// what a former life left open, `listen`, turns, `stop`, turns until `stopped()`, destroy.

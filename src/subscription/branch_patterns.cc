@@ -1,6 +1,7 @@
 #include "subscription/branch_patterns.h"
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 
 namespace ringpost::subscription {
@@ -63,6 +64,7 @@ void BranchPatterns::add_word(size_t begin, size_t end) {
 }
 
 bool BranchPatterns::matches(std::string_view branch) const {
+  if (branch.size() > branch_bytes_max) return false;
   bool wanted = !has_positive_;
   for (const Word& word : words_) {
     if (wanted && !word.negative) continue;
@@ -82,8 +84,10 @@ bool BranchPatterns::matches(const Word& word, std::string_view branch) const {
   if (!branch.starts_with(front) || !branch.ends_with(back)) return false;
   branch = branch.substr(front.size(), branch.size() - front.size() - back.size());
   for (const Piece& piece : pieces.subspan(1, pieces.size() - 2)) {
-    const size_t at = branch.find(text_of(piece));
-    if (at == std::string_view::npos) return false;
+    const void* const found =
+        memmem(branch.data(), branch.size(), text_of(piece).data(), piece.size);
+    if (found == nullptr) return false;
+    const auto at = static_cast<size_t>(static_cast<const char*>(found) - branch.data());
     branch.remove_prefix(at + piece.size);
   }
   return true;

@@ -23,6 +23,9 @@ class BranchPatterns {
  public:
   static constexpr size_t bytes_max = 4096;
   static constexpr size_t words_max = 64;
+  /// A longer name matches nothing, not even `*`: git keeps each part of a branch's name in a file
+  /// name, and no host takes one of this size.
+  static constexpr size_t branch_bytes_max = 1024;
 
   /// Why `text` cannot be used; empty if it can be.
   static Objection object_to(std::string_view text);
@@ -33,8 +36,8 @@ class BranchPatterns {
   /// Every branch.
   BranchPatterns() = default;
 
-  /// Allocates nothing. At most the product of the sizes of words and branch in steps: the places
-  /// of a word's pieces are taken from left to right and never taken back.
+  /// Allocates nothing. Each word takes time in proportion to its size and the branch's: the places
+  /// of its pieces are taken from left to right and never taken back.
   bool matches(std::string_view branch) const;
 
   /// As it was compiled.

@@ -1,5 +1,7 @@
 #include "subscription/event_rule.h"
 
+#include <algorithm>
+
 namespace ringpost::subscription {
 namespace {
 
@@ -17,29 +19,50 @@ const json::Path& teams_path() {
 
 std::string_view EventFacts::find(const json::Path* path) const {
   if (path == nullptr) return {};
-  const json::Found found = data_.find(*path);
+  const json::Found found = data_.scalar(*path);
   return found.kind == json::Kind::string ? found.text : std::string_view{};
 }
 
 std::string_view EventFacts::branch() const {
+  if (!branch_) branch_ = find_branch();
+  return *branch_;
+}
+
+std::string EventFacts::find_branch() const {
   if (!routing_.has_branch) return {};
-  return attributes_.branch.empty() ? find(routing_.branch) : attributes_.branch;
+  return std::string{attributes_.branch.empty() ? find(routing_.branch) : attributes_.branch};
 }
 
 std::string_view EventFacts::cluster() const {
-  const json::Found own = extensions_.find(cluster_path());
-  return own.kind == json::Kind::string ? own.text : find(routing_.cluster);
+  if (!cluster_) cluster_ = find_cluster();
+  return *cluster_;
 }
 
-bool EventFacts::any_team(const std::function<bool(std::string_view)>& wanted) const {
-  const json::Found teams = extensions_.find(teams_path());
-  if (teams.kind == json::Kind::string) return wanted(teams.text);
-  bool any = false;
-  extensions_.for_each_element(teams_path(), [&](const json::Found& team) {
-    any = team.kind == json::Kind::string && wanted(team.text);
-    return !any;
-  });
-  return any;
+std::string EventFacts::find_cluster() const {
+  const json::Found own = extensions_.scalar(cluster_path());
+  return std::string{own.kind == json::Kind::string ? own.text : find(routing_.cluster)};
+}
+
+std::span<const std::string> EventFacts::teams() const {
+  if (!teams_) teams_ = find_teams();
+  return *teams_;
+}
+
+std::vector<std::string> EventFacts::find_teams() const {
+  std::vector<std::string> found;
+  const auto add = [&found](const json::Found& team) {
+    if (team.kind == json::Kind::string) found.emplace_back(team.text);
+    return found.size() < teams_max;
+  };
+  if (const json::Found team = extensions_.scalar(teams_path()); team.kind != json::Kind::array) {
+    add(team);
+  } else {
+    extensions_.for_each_element(teams_path(), add);
+  }
+  std::ranges::sort(found);
+  const auto repeated = std::ranges::unique(found);
+  found.erase(repeated.begin(), repeated.end());
+  return found;
 }
 
 }  // namespace ringpost::subscription

@@ -2,17 +2,23 @@
 
 #include "json/document.h"
 
-#include <functional>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringpost::subscription {
 
 /// One event as rules see it: its attributes, and its data, which is parsed when the first rule
-/// asks. Borrows everything for one match.
+/// asks. Branch, cluster and teams are read once, however many rules ask. Borrows everything for
+/// one match. One thread.
 class EventFacts {
  public:
+  static constexpr size_t teams_max = 1000;  ///< Of one event; what it names beyond is not seen.
+
   /// Where an event keeps its routing attributes if it does not name them itself. A null path:
   /// nowhere.
   struct RoutingPaths {
@@ -43,20 +49,31 @@ class EventFacts {
   void set_other_names(std::span<const std::string> names) { other_names_ = names; }
   json::Document& data() const { return data_; }
 
-  /// Valid until the next question; empty if the event has none.
+  /// Empty if the event has none.
   std::string_view branch() const;
   std::string_view cluster() const;
-  /// Whether the event names a team for which `wanted` answers true.
-  bool any_team(const std::function<bool(std::string_view)>& wanted) const;
+  /// Each once, in order of their bytes.
+  std::span<const std::string> teams() const;
+
+  /// What rules have looked at so far (json::Document::work).
+  uint64_t work() const { return data_.work() + extensions_.work(); }
 
  private:
   std::string_view find(const json::Path* path) const;
+  std::string find_branch() const;
+  std::string find_cluster() const;
+  std::vector<std::string> find_teams() const;
 
   const Attributes attributes_;
   json::Document& data_;
   json::Document& extensions_;
   const RoutingPaths routing_;
   std::span<const std::string> other_names_;
+
+  // Nothing until somebody asks.
+  mutable std::optional<std::string> branch_;
+  mutable std::optional<std::string> cluster_;
+  mutable std::optional<std::vector<std::string>> teams_;
 };
 
 /// What a webhook asks of an event beyond source and type, prepared when the webhook was made or

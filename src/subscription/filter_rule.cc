@@ -27,7 +27,8 @@ class FilterRule final : public EventRule {
     if (asks_branch_ && !wants_branch(event.branch())) return false;
     if (!clusters_.empty() && !holds(clusters_, event.cluster())) return false;
     if (teams_.empty()) return true;
-    return event.any_team([this](std::string_view team) { return holds(teams_, team); });
+    return std::ranges::any_of(event.teams(),
+                               [this](const std::string& team) { return holds(teams_, team); });
   }
 
  private:

@@ -91,12 +91,6 @@ class Lookup {
   }
 
   bool wants(const SourceRow& row) {
-    if (!wants_type(row)) return false;
-    if ((row.flags & SourceRow::asks_rule) == 0) return true;
-    return key_.facts != nullptr && row.webhook->rule->wants(*key_.facts);
-  }
-
-  bool wants_type(const SourceRow& row) {
     if ((row.flags & SourceRow::asks_event) == 0) return true;
     if (type_bits_ == 0) type_bits_ = event_filter_bits(hash_, key_.type);
     return row.may_want(type_bits_) && any_event_matches(row.webhook->events, key_.type);

@@ -26,8 +26,6 @@ struct EventKey {
   std::string_view type;
   /// Other names of the source, by which webhooks may know it (a pipeline's id beside its slug).
   std::span<const std::string> aliases{};
-  /// For webhooks with a rule. Null: they are not matched.
-  const EventFacts* facts = nullptr;
 };
 
 /// One state of all subscriptions and tokens. Never changes once published.
@@ -39,8 +37,9 @@ class Snapshot final {
   /// Grows by one with each publish; the first, empty one is 0.
   uint64_t version() const { return version_; }
 
-  /// Appends the active webhooks that want the event, each once, by rising number. Allocates only
-  /// if `out` has to grow.
+  /// Appends the active webhooks whose sources and events name the event's, each once, by rising
+  /// number. What those with a rule ask of it besides is not asked yet. Allocates only if `out` has
+  /// to grow.
   void match(const EventKey& key, std::vector<const Webhook*>& out) const;
 
   /// By number; nullptr if there is none (deleted). Also disabled and broken ones.

@@ -46,11 +46,9 @@ uint32_t event_filter_bits(const KeyedHash& hash, std::string_view type) {
 
 SourceRow SourceTableBuilder::row_of(const Webhook& webhook) const {
   SourceRow row{.webhook = &webhook, .number = webhook.number, .flags = SourceRow::asks_event};
-  const uint32_t rule = webhook.rule != nullptr ? SourceRow::asks_rule : 0;
-  row.flags |= rule;
   for (const std::string& pattern : webhook.events) {
     if (pattern == "*") {
-      row.flags = rule;
+      row.flags = 0;
       break;
     }
     const bool open = pattern.ends_with('*') || pattern.size() > event_type_bytes_max;

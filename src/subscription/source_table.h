@@ -23,7 +23,6 @@ struct SourceRow {
 
   static constexpr uint32_t asks_event = 1u << 31;  ///< Does not want every type.
   static constexpr uint32_t last = 1u << 30;        ///< The last row of its key.
-  static constexpr uint32_t asks_rule = 1u << 29;   ///< The webhook has a rule.
   static constexpr uint32_t filter_bits = 29;       ///< Below: a Bloom filter of wanted types.
 
   bool is_last() const { return (flags & last) != 0; }

@@ -42,9 +42,7 @@ bool gets(const Webhook& webhook, std::string_view type, std::string_view data,
   event.type = type;
   event.data = as_bytes(data);
   Matcher matcher;
-  std::vector<const Webhook*> found;
-  matcher.match(table.current(), event, sender, found);
-  return !found.empty();
+  return !matcher.match(table.current(), event, sender).empty();
 }
 
 TEST(Matcher, FindsTheOnlyWebhookByAnotherNameOfTheSource) {
@@ -102,6 +100,78 @@ TEST(Matcher, FindsTheBranchOfABitriseBuildInItsData) {
     }
     EXPECT_TRUE(gets(webhook, "build/other", on("feature/login"))) << "nobody's type";
   }
+}
+
+/// Thousands of webhooks, of which each second one wants the event, and the event.
+class Crowd : public testing::Test {
+ protected:
+  static constexpr uint32_t count = 2'000;
+
+  Crowd() {
+    for (uint32_t number = 1; number <= count; ++number) {
+      Webhook webhook = find("bitrise")->defaults();
+      webhook.number = number;
+      if (number % 4 != 0) {  // The others ask for nothing beyond source and type.
+        webhook.filter.branches = number % 2 == 0 ? "main" : "release/*";
+        webhook.rule = make_rule(webhook);
+      }
+      table_.put(std::move(webhook));
+    }
+    table_.publish();
+    data_ = R"({"git":{)";
+    for (int member = 0; member < 60'000; ++member) {
+      data_ += "\"m" + std::to_string(member) + "\":1,";
+    }
+    data_ += R"("src_branch":"main"}})";
+    event_.organization = "default";
+    event_.source = "app/c0ffee";
+    event_.type = "build/finished";
+    event_.data = as_bytes(data_);
+  }
+
+  std::vector<uint32_t> wanting(uint32_t without = 0) const {
+    std::vector<uint32_t> numbers;
+    for (uint32_t number = 2; number <= count; number += 2) {
+      if (number != without) numbers.push_back(number);
+    }
+    return numbers;
+  }
+  std::vector<uint32_t> found() const { return {matcher_.found().begin(), matcher_.found().end()}; }
+
+  subscription::SubscriptionTable table_{1, HashKey{}};
+  std::string data_;
+  journal::EventView event_;
+  Matcher matcher_;
+};
+
+TEST_F(Crowd, IsAskedInPartsWithTheSameResult) {
+  matcher_.match(table_.current(), event_, nullptr);
+  EXPECT_EQ(found(), wanting());
+  matcher_.begin(table_.current(), event_, nullptr);
+  int parts = 1;
+  for (int64_t work = 1000; !matcher_.proceed(table_.current(), work); work = 1000) ++parts;
+  EXPECT_EQ(found(), wanting());
+  EXPECT_GT(parts, 100);
+}
+
+TEST_F(Crowd, CostsItsDataOnce) {
+  matcher_.begin(table_.current(), event_, nullptr);
+  constexpr int64_t given = 1'000'000'000;
+  int64_t work = given;
+  EXPECT_TRUE(matcher_.proceed(table_.current(), work));
+  EXPECT_LT(given - work, int64_t{3} * static_cast<int64_t>(data_.size()) + count * 200);
+}
+
+TEST_F(Crowd, MayChangeBetweenTwoParts) {
+  matcher_.begin(table_.current(), event_, nullptr);
+  int64_t work = 1000;
+  EXPECT_FALSE(matcher_.proceed(table_.current(), work));
+  table_.remove(1998);
+  table_.publish();
+  table_.reclaim();
+  work = 1'000'000'000;
+  EXPECT_TRUE(matcher_.proceed(table_.current(), work));
+  EXPECT_EQ(found(), wanting(1998));
 }
 
 }  // namespace

@@ -203,11 +203,103 @@ TEST(Document, OpensArraysInsideAnArrayForLeaves) {
     });
     return texts;
   };
-  EXPECT_EQ(leaves("a", 99), R"(1;2;{"b":[9]};x;3;)");
+  EXPECT_EQ(leaves("a", 99), "1;2;;x;3;");
   EXPECT_EQ(leaves("a", 2), "1;2;");
   EXPECT_EQ(leaves("n", 99), "");
   EXPECT_EQ(leaves("a.0", 99), "");
   EXPECT_EQ(leaves("nope", 99), "");
+}
+
+TEST(Document, LooksAtTheFirstLeavesOfALargeArray) {
+  const auto count = [](const std::string& text) {
+    Document document;
+    document.assign(text);
+    size_t leaves = 0;
+    document.for_each_leaf(Path::constant("a"), [&](const Found&) { return ++leaves > 0; });
+    return leaves;
+  };
+  const auto array_of = [](size_t items, const std::string& item) {
+    std::string text = R"({"a":[)";
+    for (size_t index = 0; index < items; ++index) text += (index > 0 ? "," : "") + item;
+    return text + "]}";
+  };
+  EXPECT_EQ(count(array_of(Document::leaves_max, "1")), Document::leaves_max);
+  EXPECT_EQ(count(array_of(Document::leaves_max + 1, "1")), Document::leaves_max);
+  EXPECT_EQ(count(array_of(Document::leaves_max, "[1]")), Document::leaves_max / 2);
+  EXPECT_EQ(count(array_of(100'000, "[]")), 0u);
+}
+
+/// An object of many members, each with its number; some names are spelled with escapes.
+std::string many_members(size_t count) {
+  std::string text = "{";
+  for (size_t member = 0; member < count; ++member) {
+    text += (member > 0 ? "," : "") + std::string{"\""} + (member % 7 == 0 ? "\\u006d" : "m") +
+            std::to_string(member) + "\":" + std::to_string(member);
+  }
+  return text + "}";
+}
+
+TEST(Document, FindsTheSameWithAndWithoutAnIndex) {
+  std::string text = many_members(500);
+  text.insert(text.size() - 1, R"(,"m7":"again","":0,"\ud800":1)");
+  text = R"({"object":)" + text + R"(,"array":[0,1,2)";
+  for (int item = 3; item < 500; ++item) text += "," + std::to_string(item);
+  text += "]}";
+  Document document;
+  document.assign(text);
+  for (int round = 0; round < 3; ++round) {
+    for (int number = 0; number < 500; ++number) {
+      const std::string digits = std::to_string(number);
+      EXPECT_EQ(find(document, "object.m" + digits).text, number == 7 ? "again" : digits);
+      EXPECT_EQ(find(document, "array." + digits).text, digits);
+    }
+    EXPECT_EQ(find(document, "object.m500"), nothing);
+    EXPECT_EQ(find(document, "object.a"), nothing);
+    EXPECT_EQ(find(document, "object.z"), nothing);
+    EXPECT_EQ(find(document, "array.500"), nothing);
+  }
+}
+
+// However often something is asked, a text costs about what reading it a few times does.
+TEST(Document, TakesLittleWorkForManyLookUps) {
+  const std::string members = many_members(60'000);
+  const std::string deep = R"({"list":[)" + std::string(300'000, ' ') + members + "]}";
+  Document document;
+  document.assign(deep);
+  for (int number = 0; number < 20'000; ++number) {
+    document.scalar(Path::constant("list.0.m" + std::to_string(number)));
+    document.scalar(Path::constant("list.0.absent"));
+    document.scalar(Path::constant("list"));
+  }
+  EXPECT_GT(document.work(), deep.size());
+  EXPECT_LT(document.work(), deep.size() + 20 * 60'000 + 20'000 * 10);
+}
+
+TEST(Document, MakesALongTextOnce) {
+  std::string text = R"({"a":"\n)" + std::string(500'000, 'x') + R"(","b":"\n)" +
+                     std::string(500'000, 'y') + R"("})";
+  Document document;
+  document.assign(text);
+  for (int round = 0; round < 100; ++round) {
+    EXPECT_EQ(find(document, "a").text, "\n" + std::string(500'000, 'x'));
+    EXPECT_EQ(find(document, "b").text, "\n" + std::string(500'000, 'y'));
+  }
+  EXPECT_LT(document.work(), 3 * text.size());
+}
+
+TEST(Document, GivesScalarsWithoutTheTextOfArraysAndObjects) {
+  Document document;
+  document.assign(R"({"a":[1],"o":{"b":2},"s":"x\n","n":null})");
+  const auto scalar = [&](std::string_view path) {
+    const Found found = document.scalar(Path::constant(path));
+    return Fact{found.kind, std::string{found.text}};
+  };
+  EXPECT_EQ(scalar("a"), (Fact{Kind::array, ""}));
+  EXPECT_EQ(scalar("o"), (Fact{Kind::object, ""}));
+  EXPECT_EQ(scalar("o.b"), (Fact{Kind::integer, "2"}));
+  EXPECT_EQ(scalar("s"), (Fact{Kind::string, "x\n"}));
+  EXPECT_EQ(scalar("n"), (Fact{Kind::null, ""}));
+  EXPECT_EQ(scalar("x"), nothing);
 }
 
 TEST(Document, GivesItsRoot) {

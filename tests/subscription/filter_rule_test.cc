@@ -1,6 +1,7 @@
 #include "subscription/filter_rule.h"
 
 #include "base/siphash.h"
+#include "subscription/branch_patterns.h"
 #include "subscription/table.h"
 
 #include <gtest/gtest.h>
@@ -102,14 +103,14 @@ TEST(Snapshot, AsksRulesAndLooksUpAliases) {
     const EventFacts facts({.organization = "default", .source = source, .type = "t"}, data,
                            extensions, {});
     std::vector<const Webhook*> found;
-    table.current().match({.organization = "default",
-                           .source = source,
-                           .type = "t",
-                           .aliases = aliases,
-                           .facts = &facts},
-                          found);
+    table.current().match(
+        {.organization = "default", .source = source, .type = "t", .aliases = aliases}, found);
     std::vector<uint32_t> result;
-    for (const Webhook* webhook : found) result.push_back(webhook->number);
+    for (const Webhook* webhook : found) {
+      if (webhook->rule == nullptr || webhook->rule->wants(facts)) {
+        result.push_back(webhook->number);
+      }
+    }
     return result;
   };
   EXPECT_EQ(numbers("pipeline/app", {}), (std::vector<uint32_t>{1}));
@@ -123,6 +124,42 @@ TEST(Snapshot, AsksRulesAndLooksUpAliases) {
   table.put(ruled);
   table.publish();
   EXPECT_EQ(table.current().rule_count(), 0u);
+}
+
+TEST(FilterRule, ReadsAnEventOnceForAllWebhooks) {
+  std::string text = R"({"git":{)";
+  for (int member = 0; member < 60'000; ++member) text += "\"m" + std::to_string(member) + "\":1,";
+  text += R"("src_branch":"main","cluster":"c"}})";
+  std::string teams = R"({"teams":[)";
+  for (int team = 0; team < 5'000; ++team) teams += "\"t" + std::to_string(team % 500) + "\",";
+  teams += "\"last\"]}";
+  json::Document data;
+  json::Document extensions;
+  data.assign(text);
+  extensions.assign(teams);
+  const json::Path branch = json::Path::constant("git.src_branch");
+  const json::Path cluster = json::Path::constant("git.cluster");
+  const EventFacts facts({.organization = "o", .source = "s", .type = "t", .branch = ""}, data,
+                         extensions, {&branch, &cluster});
+  const auto wanted = make_filter_rule({.branches = "main", .teams = {"t9"}, .clusters = {"c"}});
+  const auto unwanted = make_filter_rule({.branches = "main", .teams = {"no"}, .clusters = {"c"}});
+  EXPECT_TRUE(wanted->wants(facts));
+  const uint64_t work = facts.work();
+  EXPECT_GT(work, text.size());
+  for (int webhook = 0; webhook < 2'000; ++webhook) {
+    EXPECT_TRUE(wanted->wants(facts));
+    EXPECT_FALSE(unwanted->wants(facts));
+  }
+  EXPECT_EQ(facts.work(), work);
+  EXPECT_EQ(facts.teams().size(), 500u) << "each once";
+}
+
+TEST(FilterRule, WantsNoBranchThatIsLongerThanABranchCanBe) {
+  Event event;
+  event.branch = std::string(BranchPatterns::branch_bytes_max + 1, 'a');
+  EXPECT_FALSE(event.passes({.branches = "*"}));
+  EXPECT_FALSE(event.passes({.branches = "!main"}));
+  EXPECT_TRUE(event.passes({.clusters = {"c-data"}})) << "not asked for";
 }
 
 }  // namespace

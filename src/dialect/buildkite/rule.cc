@@ -33,7 +33,7 @@ const Paths& paths() {
 
 /// Good until the next look-up; empty if there is no such text.
 std::string_view text_at(const EventFacts& event, const Path& path) {
-  const json::Found found = event.data().find(path);
+  const json::Found found = event.data().scalar(path);
   return found.kind == json::Kind::string ? found.text : std::string_view{};
 }
 
@@ -75,7 +75,8 @@ class ScopeRule final : public EventRule {
   }
 
   bool wants_team(const EventFacts& event) const {
-    return event.any_team([this](std::string_view team) { return holds(team); });
+    return std::ranges::any_of(event.teams(),
+                               [this](const std::string& team) { return holds(team); });
   }
 
   bool wants_cluster(const EventFacts& event, Subject subject) const {

@@ -3,6 +3,7 @@
 #include "dialect/devopness/names.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace ringpost::dialect::devopness {
@@ -115,6 +116,7 @@ std::optional<ConditionsProblem> Conditions::Reader::read_accepted(Condition& co
     ++count;
     return !refusal;
   });
+  std::ranges::sort(condition.accepted);
   return refusal;
 }
 
@@ -136,7 +138,7 @@ bool Conditions::equals(const Condition& condition, const Found& found) {
     case Kind::integer:
     case Kind::number:
     case Kind::string:
-      return std::ranges::find(condition.accepted, found.text) != condition.accepted.end();
+      return std::ranges::binary_search(condition.accepted, found.text, std::less<>{});
     case Kind::array:
     case Kind::object: break;
   }
@@ -144,7 +146,7 @@ bool Conditions::equals(const Condition& condition, const Found& found) {
 }
 
 bool Conditions::holds(const Condition& condition, json::Document& document) {
-  const Found found = document.find(condition.path);
+  const Found found = document.scalar(condition.path);
   if (found.kind != Kind::array) return equals(condition, found);
   bool holds = false;
   document.for_each_leaf(condition.path, [&](const Found& leaf) {

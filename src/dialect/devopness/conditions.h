@@ -26,7 +26,8 @@ struct ConditionsProblem {
 ///
 /// All must hold. One holds if an accepted value equals the value at its path: scalars by their
 /// text (json::Found::text: `123` equals `"123"`, `true` equals `"true"`, case counts), null equals
-/// null and what is missing; an array holds if something in it does, an object never.
+/// null and what is missing; an array holds if something in it does (of a large one the first
+/// json::Document::leaves_max values are looked at), an object never.
 class Conditions {
  public:
   static constexpr size_t json_bytes_max = 64 * 1024;
@@ -59,7 +60,7 @@ class Conditions {
  private:
   struct Condition {
     json::Path path;
-    std::vector<std::string> accepted;  ///< Texts of scalars.
+    std::vector<std::string> accepted;  ///< Texts of scalars, in order.
     bool accepts_null = false;
   };
   class Reader;

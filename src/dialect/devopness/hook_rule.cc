@@ -35,10 +35,10 @@ class HookRule final : public EventRule {
     // That an action was made is no change of its status.
     if (!event.type().starts_with("action.") || event.type() == action_created) return false;
     json::Document& data = event.data();
-    const json::Found status = data.find(status_path());
+    const json::Found status = data.scalar(status_path());
     if (status.kind != json::Kind::string) return false;
     if ((events_of_status(status.text) & events_) == 0) return false;
-    if (!action_type_.empty() && data.find(type_path()).text != action_type_) return false;
+    if (!action_type_.empty() && data.scalar(type_path()).text != action_type_) return false;
     return conditions_.hold(data);
   }
 

@@ -64,9 +64,7 @@ bool gets(Webhook webhook, const Event& event, const subscription::Token* sender
   view.extensions = event.extensions;
   view.data = as_bytes(event.data);
   Matcher matcher;
-  std::vector<const Webhook*> found;
-  matcher.match(table.current(), view, sender, found);
-  return !found.empty();
+  return !matcher.match(table.current(), view, sender).empty();
 }
 
 TEST(Events, AreEighteen) {
