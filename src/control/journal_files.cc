@@ -22,6 +22,11 @@ std::optional<JournalAccess::Ready> JournalFiles::take() {
   return Ready{ready->journal, ready->segment};
 }
 
+Result<void> JournalFiles::expire(uint32_t journal, uint32_t first_needed) {
+  if (auto noted = begun_.expire(journal, first_needed); !noted) return noted;
+  return keeper_.expire(static_cast<uint16_t>(journal), first_needed);
+}
+
 JournalAccess::Progress JournalFiles::step(WallTime wall_now) {
   using Keeper = journal::SegmentKeeper;
   const Keeper::Progress progress = keeper_.step(wall_now);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "control/begun_journals.h"
 #include "control/journal_access.h"
 #include "journal/reader.h"
 #include "journal/segments.h"
@@ -10,13 +11,14 @@
 
 namespace ringpost::control {
 
-/// JournalAccess on the real files: a reader and a keeper, which outlive it.
+/// JournalAccess on the real files: a reader, a keeper and the store's list of journals, which
+/// outlive it.
 class JournalFiles final : public JournalAccess {
  public:
   /// @param journals  all that the keeper has opened.
-  JournalFiles(journal::Reader& reader, journal::SegmentKeeper& keeper,
+  JournalFiles(journal::Reader& reader, journal::SegmentKeeper& keeper, BegunJournals& begun,
                std::vector<uint16_t> journals)
-      : reader_(reader), keeper_(keeper), journals_(std::move(journals)) {}
+      : reader_(reader), keeper_(keeper), begun_(begun), journals_(std::move(journals)) {}
 
   Result<journal::EventRef> read_event(journal::Position position) override {
     return reader_.read_event(position);
@@ -30,9 +32,7 @@ class JournalFiles final : public JournalAccess {
   void on_sealed(uint32_t journal, uint32_t segment) override {
     keeper_.sealed(static_cast<uint16_t>(journal), segment);
   }
-  Result<void> expire(uint32_t journal, uint32_t first_needed) override {
-    return keeper_.expire(static_cast<uint16_t>(journal), first_needed);
-  }
+  Result<void> expire(uint32_t journal, uint32_t first_needed) override;
   Progress step(WallTime wall_now) override;
   std::optional<Error> failure() const override { return failure_; }
   uint64_t bytes() const override;
@@ -40,6 +40,7 @@ class JournalFiles final : public JournalAccess {
  private:
   journal::Reader& reader_;
   journal::SegmentKeeper& keeper_;
+  BegunJournals& begun_;
   const std::vector<uint16_t> journals_;
   std::optional<Error> failure_;
 };

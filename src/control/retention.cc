@@ -30,13 +30,9 @@ Retention::Retention(SegmentLedger& ledger, History& history, JournalAccess& jou
     : ledger_(ledger), history_(history), journals_(journals), store_(store), options_(options) {}
 
 Result<SettledMarks> Retention::load_marks() {
-  const auto text = store_.meta(marks_name);
-  if (!text) return text.error();
-  if (!*text) return SettledMarks{};
-  const auto marks = parse_settled_marks(**text);
-  if (!marks) return Error{Errc::corrupt, Side::disk};
-  durable_marks_ = *marks;
-  return durable_marks_;
+  const auto marks = load_settled_marks(store_);
+  if (marks) durable_marks_ = *marks;
+  return marks;
 }
 
 bool Retention::step(WallTime wall_now, Instant now) {
@@ -101,6 +97,15 @@ bool Retention::raise_marks() {
   }
   durable_marks_ = std::move(marks);
   return true;
+}
+
+Result<SettledMarks> load_settled_marks(Store& store) {
+  const auto text = store.meta(marks_name);
+  if (!text) return text.error();
+  if (!*text) return SettledMarks{};
+  const auto marks = parse_settled_marks(**text);
+  if (!marks) return Error{Errc::corrupt, Side::disk};
+  return *marks;
 }
 
 std::string to_text(const SettledMarks& marks) {

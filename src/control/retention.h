@@ -73,5 +73,7 @@ class Retention {
 /// Marks as the store keeps them: numbers with commas between. Nothing if the text is none.
 std::string to_text(const SettledMarks& marks);
 std::optional<SettledMarks> parse_settled_marks(std::string_view text);
+/// Those that the store has; none in a new store. Errc::corrupt if they make no sense.
+Result<SettledMarks> load_settled_marks(Store& store);
 
 }  // namespace ringpost::control

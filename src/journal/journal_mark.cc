@@ -11,8 +11,10 @@ namespace {
 constexpr size_t mark_bytes_max = 64 * 1024;
 
 std::string mark_text(uint16_t journal, const JournalMark& mark) {
-  std::string text = "ringpost journal " + journal_name(journal) + " oldest " +
-                     std::to_string(mark.oldest) + " accepted";
+  std::string text =
+      "ringpost journal " + journal_name(journal) + " oldest " + std::to_string(mark.oldest);
+  if (mark.newest) text += " newest " + std::to_string(*mark.newest);
+  text += " accepted";
   for (const uint32_t number : mark.accepted) text += ' ' + std::to_string(number);
   return text + " check " + std::to_string(crc32c(0, as_bytes(text))) + "\n";
 }
@@ -36,6 +38,8 @@ std::optional<JournalMark> parse_mark(std::string_view whole, uint16_t journal) 
   text.remove_prefix(begin.size());
   JournalMark mark;
   mark.oldest = take_number(text, " oldest ");
+  constexpr std::string_view newest = " newest ";
+  if (text.starts_with(newest)) mark.newest = take_number(text, newest);
   constexpr std::string_view accepted = " accepted";
   if (mark.oldest == 0 || !text.starts_with(accepted)) return std::nullopt;
   text.remove_prefix(accepted.size());

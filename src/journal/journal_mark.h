@@ -10,10 +10,14 @@
 
 namespace ringpost::journal {
 
-/// What the file `oldest` of a journal's directory says, in one line of text. It is durable before
-/// an expired segment goes, so that one that is missing otherwise is noticed.
+/// What the file `oldest` of a journal's directory says, in one line of text: which segments there
+/// must be. It is durable before an expired segment goes and before a new one is handed out, so
+/// that one that is missing otherwise is noticed, be it the last.
 struct JournalMark {
-  uint32_t oldest = 1;             ///< The first segment that has not expired.
+  uint32_t oldest = 1;  ///< The first segment that has not expired.
+  /// The last segment that was handed out; below `oldest` (or 0) if there is none. Later files were
+  /// never written. Nothing: the mark is of a release that did not keep it.
+  std::optional<uint32_t> newest;
   std::vector<uint32_t> accepted;  ///< Later ones whose loss an operator has accepted.
 
   friend bool operator==(const JournalMark&, const JournalMark&) = default;

@@ -5,7 +5,7 @@
 #include "journal/writer.h"
 
 #include <algorithm>
-#include <map>
+#include <array>
 #include <optional>
 
 namespace ringpost::journal {
@@ -33,7 +33,7 @@ std::string describe(const Finding& finding) {
 namespace {
 
 constexpr const char* accept_loss_hint =
-    "put the file back from a copy, or start with the accept-loss switch to go on without it";
+    "put it back from a copy, or start with journal.accept_loss = true to go on without it";
 
 constexpr uint32_t numbers_skipped = 1000;
 
@@ -51,19 +51,25 @@ struct SegmentFile {
   }
 };
 
+/// For each journal the highest segment that an outcome names, in whatever journal that lies.
+using NumbersUsed = std::array<uint32_t, Position::journals_max>;
+
 // open_directory ─> read_headers ─> for each segment: scan, link ─> finish
 
 /// Reads one journal.
 class JournalRecovery final : public RecordSink {
  public:
   JournalRecovery(io::Disk& disk, const std::string& journal_directory, uint16_t journal,
-                  const RecoveryOptions& options, RecoveryVisitor& visitor, RecoveryReport& report)
+                  const RecoveryOptions& options, const BegunJournal* begun,
+                  RecoveryVisitor& visitor, RecoveryReport& report, NumbersUsed& numbers_used)
       : disk_(disk),
         directory_(journal_path(journal_directory, journal)),
         journal_(journal),
         options_(options),
+        begun_(begun),
         visitor_(visitor),
         report_(report),
+        numbers_used_(numbers_used),
         input_(disk, {}) {
     end_.journal = journal;
   }
@@ -75,7 +81,9 @@ class JournalRecovery final : public RecordSink {
   Result<void> on_record(const ScannedRecord& record) override;
 
  private:
+  void note_use(Position event);
   Result<void> list_directory();
+  Result<void> read_mark();
   Result<void> read_headers();
   Result<void> read_pages(SegmentFile& segment);
   Result<void> check_header(const SegmentFile& segment, const Result<SegmentHeader>& header);
@@ -83,11 +91,17 @@ class JournalRecovery final : public RecordSink {
   Result<SegmentScan> scan_file(const SegmentFile& segment);
   Result<void> link(const SegmentFile& segment, const SegmentScan& scan);
   Result<void> missing_before(const SegmentFile& segment);
+  Result<void> note_rest();
+  Result<uint64_t> bytes_in_use(uint32_t begin, uint32_t end);
+  Result<void> check_unused_tail();
+  Result<void> check_successor();
   Result<void> finish();
   Result<io::File> open(const std::string& path);
 
   std::string path(uint32_t segment) const { return directory_ + '/' + segment_name(segment); }
   const SegmentHeader* named_end_of(uint32_t segment) const;
+  const SegmentFile* segment_at_most(uint32_t number) const;
+  bool handed_out(uint32_t number) const { return !newest_ || number <= *newest_; }
   void find(Finding::Kind kind, std::string path, uint64_t offset, uint64_t bytes,
             std::string text);
   void find_damage(uint32_t segment, const ByteRange& range);
@@ -97,12 +111,16 @@ class JournalRecovery final : public RecordSink {
   const std::string directory_;
   const uint16_t journal_;
   const RecoveryOptions& options_;
+  const BegunJournal* const begun_;  // Null: nothing is known of it.
   RecoveryVisitor& visitor_;
   RecoveryReport& report_;
+  NumbersUsed& numbers_used_;
   FileInput input_;
 
   JournalEnd end_;
+  bool mark_lost_ = false;
   bool oldest_known_ = false;
+  std::optional<uint32_t> newest_;  // The last segment that was handed out, if the mark tells.
   std::vector<uint32_t> unfinished_;
   std::vector<SegmentFile> segments_;
 
@@ -158,13 +176,7 @@ Result<void> JournalRecovery::list_directory() {
   }
   const auto names = disk_.list(directory_);
   if (!names) return names.error();
-  const auto mark = read_journal_mark(disk_, directory_, journal_);
-  if (!mark) return mark.error();
-  oldest_known_ = mark->has_value();
-  if (oldest_known_) {
-    end_.oldest = (*mark)->oldest;
-    end_.accepted = (*mark)->accepted;
-  }
+  if (auto read = read_mark(); !read) return read;
   for (const std::string& entry : *names) {
     if (const auto number = parse_segment_name(entry)) {
       end_.next_segment = std::max(end_.next_segment, *number + 1);
@@ -175,13 +187,32 @@ Result<void> JournalRecovery::list_directory() {
       find(Finding::Kind::note, directory_ + '/' + entry, 0, 0, "not a file of ours; left alone");
     }
   }
-  end_.next_segment = std::max(end_.next_segment, end_.oldest);
+  end_.next_segment = std::max({end_.next_segment, end_.oldest, newest_.value_or(0) + 1,
+                                begun_ != nullptr ? begun_->used + 1 : 1});
   std::sort(segments_.begin(), segments_.end(),
             [](const SegmentFile& a, const SegmentFile& b) { return a.number < b.number; });
-  if (!oldest_known_ && !segments_.empty()) {
+  if (mark_lost_ && !segments_.empty()) {
     find(Finding::Kind::note, directory_ + '/' + journal_mark_name, 0, 0,
-         "absent or unreadable; the first segment found is taken for the oldest");
+         begun_ != nullptr
+             ? "absent or unreadable; the control store says which segment is the oldest"
+             : "absent or unreadable; the first segment found is taken for the oldest");
   }
+  return {};
+}
+
+/// Which segments there must be: as the mark says, or as is known from elsewhere.
+Result<void> JournalRecovery::read_mark() {
+  const auto mark = read_journal_mark(disk_, directory_, journal_);
+  if (!mark) return mark.error();
+  oldest_known_ = mark->has_value() || begun_ != nullptr;
+  if (*mark) {
+    end_.oldest = (*mark)->oldest;
+    end_.accepted = (*mark)->accepted;
+    newest_ = (*mark)->newest;
+    return {};
+  }
+  mark_lost_ = true;
+  if (begun_ != nullptr) end_.oldest = begun_->oldest;
   return {};
 }
 
@@ -296,15 +327,19 @@ Result<void> JournalRecovery::scan(const SegmentFile& segment) {
     return scan.error();
   }
   ++report_.segments;
+  if (segment.file_bytes > segment.size()) {
+    find(Finding::Kind::note, path(segment.number), segment.size(),
+         segment.file_bytes - segment.size(), "behind the segment's end; not read");
+  }
   report_.records_lost += scan->records_lost;
   for (const ByteRange& range : scan->damaged) find_damage(segment.number, range);
   const bool used = scan->used || segment.footer;
   if (!segment.header) {
-    if (!used) {
+    if (!used && handed_out(segment.number)) {
       return lost(segment.number,
                   segment.file_bytes == 0 ? "the segment is empty" : "the segment has no header");
     }
-    find_damage(segment.number, {0, page_bytes});
+    if (used) find_damage(segment.number, {0, page_bytes});
   }
   if (!used) {
     end_.unused.push_back(segment.number);
@@ -361,8 +396,79 @@ Result<void> JournalRecovery::finish() {
              ": the segment is unfinished or damaged at the end, which cannot be told apart; a "
              "write that was cut short was never acknowledged");
   }
+  if (auto noted = note_rest(); !noted) return noted;
+  if (auto checked = check_unused_tail(); !checked) return checked;
+  return newest_ ? Result<void>{} : check_successor();
+}
+
+/// Behind the end of a segment that was neither sealed nor torn there are zeros, or what the file
+/// held as another segment. Damage of the last block could look like that: so it is put on record.
+Result<void> JournalRecovery::note_rest() {
+  if (!last_used_ || last_used_->footer || torn_at_) return {};
+  const auto file = open(path(last_used_->number));
+  if (!file) return file.error();
+  input_.reset(*file);
+  const auto rest = bytes_in_use(end_.previous_end, last_used_->size());
+  disk_.close(*file);
+  if (!rest) return rest.error();
+  if (*rest > 0) {
+    find(Finding::Kind::note, path(last_used_->number), end_.previous_end, *rest,
+         "behind the segment's end; not read: left of the file's use as an earlier segment, or "
+         "damage");
+  }
+  return {};
+}
+
+/// @returns how many bytes of [begin, end) there are up to the last page that is not zero.
+Result<uint64_t> JournalRecovery::bytes_in_use(uint32_t begin, uint32_t end) {
+  const auto is_set = [](std::byte byte) { return byte != std::byte{}; };
+  uint64_t used = 0;
+  for (uint32_t at = begin; at < end; at += page_bytes) {
+    const auto page = input_.at(at, std::min(page_bytes, end - at));
+    if (!page) return page.error();
+    if (std::ranges::any_of(*page, is_set)) used = at + page->size() - begin;
+  }
+  return used;
+}
+
+/// Segments behind the last one with contents name the one before them, too: from the newest that
+/// was handed out back to that one, none is missing.
+Result<void> JournalRecovery::check_unused_tail() {
+  const uint32_t last_used = last_used_ ? last_used_->number : 0;
+  if (last_used == 0 && !oldest_known_) return {};
+  // A journal that was begun and has lost its mark had segments, too.
+  const uint32_t last_file = !segments_.empty() ? segments_.back().number
+                             : mark_lost_       ? end_.oldest
+                                                : 0;
+  uint32_t number = newest_.value_or(last_file);
+  while (number > last_used && number >= end_.oldest) {
+    const SegmentFile* segment = segment_at_most(number);
+    const uint32_t found = segment != nullptr ? segment->number : 0;
+    if (found == number) {
+      number = segment->header ? segment->header->previous : number - 1;
+      continue;
+    }
+    const uint32_t before = std::max({found, last_used, end_.oldest - 1});
+    auto accepted =
+        lost(number, before + 1 == number
+                         ? "the segment is missing: it was in use or about to be"
+                         : "the segment is missing: it was in use or about to be; those between " +
+                               segment_name(before) + " and this one may be missing, too");
+    if (!accepted) return accepted;
+    number = before;
+  }
+  return {};
+}
+
+const SegmentFile* JournalRecovery::segment_at_most(uint32_t number) const {
+  const auto behind = std::ranges::upper_bound(segments_, number, {}, &SegmentFile::number);
+  return behind == segments_.begin() ? nullptr : &*std::prev(behind);
+}
+
+/// For marks that do not name the newest segment: one is sealed only when the next one is there; it
+/// may be on its way to a new number.
+Result<void> JournalRecovery::check_successor() {
   if (!last_used_ || !last_used_->footer) return {};
-  // A segment is sealed only when the next one is there; it may be on its way to a new number.
   const uint32_t number = last_used_->number;
   const bool next_exists =
       std::any_of(segments_.begin(), segments_.end(),
@@ -374,6 +480,12 @@ Result<void> JournalRecovery::finish() {
   end_.next_segment = std::max(end_.next_segment, number + numbers_skipped);
   return lost(number + 1, "the segment is missing: segment " + std::to_string(number) +
                               " is full and was continued");
+}
+
+/// The outcome of an event that is lost must not be taken for that of another one.
+void JournalRecovery::note_use(Position event) {
+  uint32_t& used = numbers_used_[event.journal()];
+  used = std::max(used, event.segment());
 }
 
 Result<void> JournalRecovery::on_record(const ScannedRecord& record) {
@@ -391,6 +503,7 @@ Result<void> JournalRecovery::on_record(const ScannedRecord& record) {
     case RecordType::outcome:
       if (auto outcome = decode_outcome(record.payload)) {
         ++report_.outcomes;
+        note_use(outcome->event);
         visitor_.on_outcome(position, *outcome);
       } else {
         error = outcome.error();
@@ -414,15 +527,41 @@ Result<void> JournalRecovery::on_record(const ScannedRecord& record) {
   return {};
 }
 
+const BegunJournal* begun_journal(const RecoveryOptions& options, uint16_t journal) {
+  const auto found = std::ranges::find(options.begun, journal, &BegunJournal::journal);
+  return found == options.begun.end() ? nullptr : &*found;
+}
+
+/// Every journal that was begun must have been found.
+Result<void> check_journals(const std::string& journal_directory, const RecoveryOptions& options,
+                            RecoveryVisitor& visitor, RecoveryReport& report) {
+  for (const BegunJournal& begun : options.begun) {
+    const auto found = std::ranges::find(report.journals, begun.journal, &JournalEnd::journal);
+    if (found != report.journals.end()) continue;
+    visitor.on_finding({Finding::Kind::missing, journal_path(journal_directory, begun.journal), 0,
+                        0,
+                        "the folder of a journal in use is missing, and with it the events that it "
+                        "held; " +
+                            std::string(accept_loss_hint)});
+    if (!options.accept_loss) return Error{Errc::not_found, Side::disk};
+    report.journals.push_back({.journal = begun.journal, .next_segment = begun.used + 1});
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<RecoveryReport> recover(io::Disk& disk, const std::string& journal_directory,
                                const RecoveryOptions& options, RecoveryVisitor& visitor) {
   RecoveryReport report;
+  NumbersUsed numbers_used{};
   const auto names = disk.list(journal_directory);
   if (!names) {
-    if (names.error().code == Errc::not_found) return report;
-    return names.error();
+    if (names.error().code != Errc::not_found) return names.error();
+    if (auto checked = check_journals(journal_directory, options, visitor, report); !checked) {
+      return checked.error();
+    }
+    return report;
   }
   if (!options.read_only) {
     if (auto synced = disk.sync_directory(journal_directory); !synced) return synced.error();
@@ -434,10 +573,17 @@ Result<RecoveryReport> recover(io::Disk& disk, const std::string& journal_direct
                           "not a journal of ours; left alone"});
       continue;
     }
-    JournalRecovery recovery(disk, journal_directory, *journal, options, visitor, report);
+    JournalRecovery recovery(disk, journal_directory, *journal, options,
+                             begun_journal(options, *journal), visitor, report, numbers_used);
     if (auto done = recovery.run(); !done) return done.error();
     report.journals.push_back(recovery.end());
     report.bytes_read += recovery.bytes_read();
+  }
+  if (auto checked = check_journals(journal_directory, options, visitor, report); !checked) {
+    return checked.error();
+  }
+  for (JournalEnd& end : report.journals) {
+    end.next_segment = std::max(end.next_segment, numbers_used[end.journal] + 1);
   }
   return report;
 }

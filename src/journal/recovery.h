@@ -58,7 +58,8 @@ struct JournalEnd {
 };
 
 struct RecoveryReport {
-  std::vector<JournalEnd> journals;  ///< Those found, in order of their numbers.
+  /// Those found, in order of their numbers, then those whose loss was accepted.
+  std::vector<JournalEnd> journals;
   uint64_t segments = 0;
   uint64_t events = 0;
   uint64_t outcomes = 0;
@@ -69,10 +70,19 @@ struct RecoveryReport {
   uint64_t bytes_read = 0;
 };
 
+/// What is known from elsewhere of a journal that was begun: it must be there, whatever its folder
+/// says.
+struct BegunJournal {
+  uint16_t journal = 0;
+  uint32_t oldest = 1;  ///< The first segment that has not expired, if its mark does not tell.
+  uint32_t used = 0;    ///< Segment numbers up to this one are not given again.
+};
+
 struct RecoveryOptions {
   uint64_t directory_id = 0;
-  bool accept_loss = false;  ///< Go on although segments are missing.
-  bool read_only = false;    ///< Opens files for reading only and syncs nothing: for tools.
+  bool accept_loss = false;         ///< Go on although segments are missing.
+  bool read_only = false;           ///< Opens files for reading only and syncs nothing: for tools.
+  std::vector<BegunJournal> begun;  ///< Each journal once.
 };
 
 /// Reads all journals of a data directory: also those of shards that no longer exist. Blocking; it
@@ -81,7 +91,7 @@ struct RecoveryOptions {
 ///
 /// Damage does not stop it: every record whose checksum is right is visited, the ranges that are
 /// not are findings. What does stop it, with a finding that names the file:
-/// - Errc::not_found: a segment is missing or empty (unless `accept_loss`);
+/// - Errc::not_found: a journal or a segment is missing, or empty (unless `accept_loss`);
 /// - Errc::conflict: a segment under another's name, or of another data directory;
 /// - Errc::unsupported: a newer format, or a required record of unknown type;
 /// - the error of the file system.

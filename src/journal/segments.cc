@@ -29,7 +29,8 @@ SegmentKeeper::SegmentKeeper(io::Disk& disk, const Options& options)
 }
 
 SegmentKeeper::~SegmentKeeper() {
-  if (job_) disk_.close(job_->file);
+  if (job_ && job_->file.valid()) disk_.close(job_->file);
+  if (job_ && job_->named.valid()) disk_.close(job_->named);
   for (const auto& [number, journal] : journals_) {
     for (const auto& [segment, file] : journal.live) {
       if (file.valid()) disk_.close(file);
@@ -78,7 +79,9 @@ Result<void> SegmentKeeper::open(const JournalEnd& end) {
 }
 
 Result<void> SegmentKeeper::write_mark(const Journal& journal) {
-  JournalMark mark{.oldest = journal.end.oldest, .accepted = journal.end.accepted};
+  JournalMark mark{.oldest = journal.end.oldest,
+                   .newest = journal.end.previous,
+                   .accepted = journal.end.accepted};
   std::erase_if(mark.accepted, [&](uint32_t number) { return number < mark.oldest; });
   return write_journal_mark(disk_, directory(journal.end.journal), journal.end.journal, mark);
 }
@@ -98,8 +101,15 @@ SegmentKeeper::Progress SegmentKeeper::step(WallTime now) {
     auto filled = fill();
     return filled ? Progress::working : drop_job(filled.error());
   }
-  auto finished = finish_job(now);
-  return finished ? Progress::ready : drop_job(finished.error());
+  if (!job_->named.valid()) {
+    auto finished = finish_file(now);
+    return finished ? Progress::working : drop_job(finished.error());
+  }
+  // Once the mark may name the segment, it stays; so only the mark is tried again.
+  const std::string path = directory(job_->journal);
+  auto handed_out = hand_out();
+  if (!handed_out) return failed(handed_out.error(), path);
+  return Progress::ready;
 }
 
 Result<void> SegmentKeeper::start_job() {
@@ -165,29 +175,44 @@ Result<void> SegmentKeeper::fill() {
   return written;
 }
 
-Result<void> SegmentKeeper::finish_job(WallTime now) {
-  Journal& journal = journals_.at(job_->journal);
-  if (auto written = write_header(journal, now); !written) return written;
+Result<void> SegmentKeeper::finish_file(WallTime now) {
+  if (auto written = write_header(journals_.at(job_->journal), now); !written) return written;
   if (auto synced = disk_.sync(job_->file); !synced) return synced;
   const std::string path = segment_file(job_->journal, job_->number);
   auto renamed = disk_.rename(unfinished_file(job_->journal, job_->number), path);
   if (!renamed) return renamed;
+  auto named = name_file();
+  if (!named) journals_.at(job_->journal).spares.push_back(job_->number);
+  return named;
+}
+
+/// Makes the segment's name durable, and opens it for its shard.
+Result<void> SegmentKeeper::name_file() {
   if (auto synced = disk_.sync_directory(directory(job_->journal)); !synced) return synced;
   bool direct = false;
-  const auto file = disk_.open_journal(path, direct);
+  const auto file = disk_.open_journal(segment_file(job_->journal, job_->number), direct);
   if (!file) return file.error();
   direct_ = direct;
+  job_->named = *file;
+  return {};
+}
 
-  journal.live[job_->number] = *file;
-  ready_.push_back({job_->journal, {*file, job_->number, options_.segment_bytes}});
+Result<void> SegmentKeeper::hand_out() {
+  Journal& journal = journals_.at(job_->journal);
   // The next one follows this one, which will have sealed itself by then.
-  journal.end.previous = job_->number;
-  journal.end.previous_kind = PreviousEnd::sealed;
-  journal.end.previous_end = 0;
-  journal.end.next_segment = job_->number + 1;
+  Journal marked{.end = journal.end};
+  marked.end.previous = job_->number;
+  marked.end.previous_kind = PreviousEnd::sealed;
+  marked.end.previous_end = 0;
+  marked.end.next_segment = job_->number + 1;
+  if (auto written = write_mark(marked); !written) return written;
+  journal.end = std::move(marked.end);
+  journal.live[job_->number] = job_->named;
+  ready_.push_back({job_->journal, {job_->named, job_->number, options_.segment_bytes}});
   disk_.close(job_->file);
   job_.reset();
   wants_.pop_front();
+  // What cannot be removed now is tried again with the next one.
   return drop_spares(journal);
 }
 
@@ -207,18 +232,22 @@ Result<void> SegmentKeeper::write_header(const Journal& journal, WallTime now) {
 }
 
 /// Gives up the segment that was being prepared. What a new file held of a full disk goes back. A
-/// reused one stays where it is, for it may be all that shows how the journal ended; the next
-/// attempt replaces it, because what failed to be synced is not trusted again.
+/// reused one stays where it is; the next attempt replaces it, because what failed to be synced is
+/// not trusted again.
 SegmentKeeper::Progress SegmentKeeper::drop_job(const Error& error) {
-  error_ = error;
-  error_path_ = options_.journal_directory;
-  if (!job_) return Progress::failed;  // It is finished, but not what comes after it.
-  error_path_ = unfinished_file(job_->journal, job_->number);
+  const std::string path = unfinished_file(job_->journal, job_->number);
+  const bool is_new = job_->file.valid() && !job_->reused;
   if (job_->file.valid()) disk_.close(job_->file);
-  if (job_->file.valid() && !job_->reused) {
-    if (auto removed = remove_if_there(disk_, error_path_); !removed) error_ = removed.error();
-  }
   job_.reset();
+  if (is_new) {
+    if (auto removed = remove_if_there(disk_, path); !removed) return failed(removed.error(), path);
+  }
+  return failed(error, path);
+}
+
+SegmentKeeper::Progress SegmentKeeper::failed(const Error& error, std::string path) {
+  error_ = error;
+  error_path_ = std::move(path);
   return error.code == Errc::out_of_space ? Progress::no_space : Progress::failed;
 }
 
@@ -254,8 +283,8 @@ Result<void> SegmentKeeper::expire(uint16_t journal_number, uint32_t first_neede
   return drop_spares(journal);
 }
 
-/// Removes files that nobody will reuse. Not before the first segment of this run is there: until
-/// then they may be all that shows how the journal ended, or the last space on a full disk.
+/// Removes files that nobody will reuse. Not before the first segment of this run is there: they
+/// may be the last space on a full disk.
 Result<void> SegmentKeeper::drop_spares(Journal& journal) {
   const bool prepared = journal.end.previous_kind == PreviousEnd::sealed;
   while (prepared && journal.spares.size() > options_.spares_max) {

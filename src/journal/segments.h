@@ -19,8 +19,9 @@ namespace ringpost::journal {
 /// thread that has other things to do. Used by the control thread only.
 ///
 /// A file becomes a segment by its name: it is filled (or taken over) as `00000042.new`, gets its
-/// header, is synced, renamed to `00000042.seg`, and the directory is synced, before it is handed
-/// out. From then on it never changes its size.
+/// header, is synced, renamed to `00000042.seg`, and the directory is synced. Then the journal's
+/// mark names it as the newest, durably, and only then it is handed out. From then on it never
+/// changes its size, and stays until it has expired.
 class SegmentKeeper {
  public:
   struct Options {
@@ -37,7 +38,8 @@ class SegmentKeeper {
   SegmentKeeper& operator=(const SegmentKeeper&) = delete;
 
   /// Takes charge of a journal: of one that recovery reported, or of a new one (`end` with nothing
-  /// but its number). Creates its directory. Blocking, at start.
+  /// but its number). Creates its directory, and writes down how the journal ended, durably: only
+  /// that lets files go that were prepared behind the end and never used. Blocking, at start.
   Result<void> open(const JournalEnd& end);
 
   /// Asks for one more segment of a journal that is open.
@@ -78,6 +80,8 @@ class SegmentKeeper {
   };
   /// The segments of a journal that have not expired, oldest first.
   std::vector<Segment> segments(uint16_t journal) const;
+  /// The first segment that has not expired, as the journal's mark says.
+  uint32_t oldest(uint16_t journal) const { return journals_.at(journal).end.oldest; }
   uint32_t segment_bytes() const { return options_.segment_bytes; }
 
   /// Whether the file system does O_DIRECT; known once a segment was prepared.
@@ -98,15 +102,19 @@ class SegmentKeeper {
     uint64_t filled = 0;
     uint64_t synced = 0;
     bool reused = false;
+    io::File named;  // Under its segment's name, for its shard; invalid until it has that name.
   };
 
   Result<void> write_mark(const Journal& journal);
   Result<void> start_job();
   Result<bool> reuse_file(Journal& journal, const std::string& unfinished);
   Result<void> fill();
-  Result<void> finish_job(WallTime now);
+  Result<void> finish_file(WallTime now);
+  Result<void> name_file();
+  Result<void> hand_out();
   Result<void> write_header(const Journal& journal, WallTime now);
   Progress drop_job(const Error& error);
+  Progress failed(const Error& error, std::string path);
   Result<void> drop_spares(Journal& journal);
 
   std::string directory(uint16_t journal) const;

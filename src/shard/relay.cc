@@ -3,8 +3,10 @@
 #include "base/log.h"
 #include "net/tls.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <set>
 #include <utility>
 
 namespace ringpost::shard {
@@ -101,6 +103,7 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       counters_(std::make_unique<Counters[]>(options.shard_count)),
       table_(options.shard_count, options.hash_keys[0]),
       window_(options.idempotency, {options.hash_keys[1], options.hash_keys[2]}),
+      begun_(store),
       post_(std::make_unique<ToShards>(mailroom_)),
       first_segments_(options.shard_count),
       pending_(options.shard_count) {}
@@ -170,19 +173,8 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
   std::vector<const Counters*> counters;
   for (const Counters& shard : this->counters()) counters.push_back(&shard);
 
-  // Which journals there will be is known only after recovery; the control side is needed before.
-  std::vector<uint16_t> journals;
-  const auto found = disk_.list(journal_directory_);
-  for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
-    journals.push_back(static_cast<uint16_t>(shard));
-  }
-  if (found) {
-    for (const std::string& name : *found) {
-      const auto number = journal::parse_journal_name(name);
-      if (number && *number >= options_.shard_count) journals.push_back(*number);
-    }
-  }
-  files_ = std::make_unique<control::JournalFiles>(*reader_, *keeper_, journals);
+  if (const auto loaded = load_begun(problem); !loaded) return loaded;
+  files_ = std::make_unique<control::JournalFiles>(*reader_, *keeper_, begun_, all_journals());
   control_ = std::make_unique<control::Control>(
       control::Control::Parts{.store = store_,
                               .table = table_,
@@ -203,15 +195,50 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
   Visitor visitor(*this, wall_now, now);
   auto report = journal::recover(
       disk_, journal_directory_,
-      {.directory_id = directory_id_, .accept_loss = options_.accept_loss}, visitor);
+      {.directory_id = directory_id_, .accept_loss = options_.accept_loss, .begun = expected_},
+      visitor);
   if (!report) {
     problem = last_finding_.empty() ? journal_directory_ + ": " + describe(report.error())
                                     : last_finding_;
     return report.error();
   }
   report_.recovery = std::move(*report);
-  if (const auto opened = open_journals(wall_now, problem); !opened) return opened;
+  if (const auto opened = open_journals(problem); !opened) return opened;
+  if (const auto prepared = prepare_segments(wall_now, problem); !prepared) return prepared;
   return control_->finish_recovery();
+}
+
+/// What the store knows of the journals: recovery misses what is not there.
+Result<void> Relay::load_begun(std::string& problem) {
+  const auto loaded = begun_.load();
+  const auto marks = control::load_settled_marks(store_);
+  if (!loaded || !marks) {
+    problem = "what the control store says of the journals cannot be used: " +
+              describe(loaded ? marks.error() : loaded.error());
+    return loaded ? marks.error() : loaded.error();
+  }
+  for (const auto& [journal, oldest] : begun_.oldest()) {
+    const uint32_t settled = journal < marks->size() ? (*marks)[journal] : 0;
+    expected_.push_back({.journal = static_cast<uint16_t>(journal),
+                         .oldest = oldest,
+                         .used = std::max(settled, oldest)});
+  }
+  return {};
+}
+
+/// Which journals there will be is known only after recovery; the control side is needed before.
+std::vector<uint16_t> Relay::all_journals() const {
+  std::set<uint16_t> journals;
+  for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
+    journals.insert(static_cast<uint16_t>(shard));
+  }
+  for (const journal::BegunJournal& begun : expected_) journals.insert(begun.journal);
+  if (const auto found = disk_.list(journal_directory_)) {
+    for (const std::string& name : *found) {
+      if (const auto number = journal::parse_journal_name(name)) journals.insert(*number);
+    }
+  }
+  return {journals.begin(), journals.end()};
 }
 
 /// A person's webhook is judged by the policy that is in force when they make it.
@@ -234,33 +261,49 @@ control::ReloadOutcome Relay::apply_reload() {
   return std::move(next.outcome);
 }
 
-/// Every journal goes on with a new segment; those of shards that are no more only age.
-Result<void> Relay::open_journals(WallTime wall_now, std::string& problem) {
-  std::vector<bool> known(options_.shard_count);
-  const auto fail = [&](const Error& error) {
-    const std::string path = keeper_->path().empty() ? journal_directory_ : keeper_->path();
-    problem = path + ": a journal segment cannot be prepared: " + describe(error) +
-              (error.code == Errc::out_of_space ? "; free some space or lower journal.segment_bytes"
-                                                : "");
-    return error;
+Error Relay::no_segment(const Error& error, std::string& problem) const {
+  const std::string path = keeper_->path().empty() ? journal_directory_ : keeper_->path();
+  problem =
+      path + ": a journal segment cannot be prepared: " + describe(error) +
+      (error.code == Errc::out_of_space ? "; free some space or lower journal.segment_bytes" : "");
+  return error;
+}
+
+/// Takes charge of all journals, and has the store remember them before one is written to.
+Result<void> Relay::open_journals(std::string& problem) {
+  control::BegunJournals::Oldest oldest;
+  const auto open = [&](const journal::JournalEnd& end) {
+    auto opened = keeper_->open(end);
+    if (opened) oldest[end.journal] = keeper_->oldest(end.journal);
+    return opened;
   };
   for (const journal::JournalEnd& end : report_.recovery.journals) {
-    if (const auto opened = keeper_->open(end); !opened) return fail(opened.error());
-    if (end.journal < options_.shard_count) known[end.journal] = true;
+    if (const auto opened = open(end); !opened) return no_segment(opened.error(), problem);
   }
   for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
-    const auto journal = static_cast<uint16_t>(shard);
-    if (!known[shard]) {
-      const auto opened = keeper_->open(journal::JournalEnd{.journal = journal});
-      if (!opened) return fail(opened.error());
-    }
-    keeper_->want(journal);
+    if (oldest.contains(shard)) continue;
+    const auto opened = open({.journal = static_cast<uint16_t>(shard)});
+    if (!opened) return no_segment(opened.error(), problem);
+  }
+  auto remembered = begun_.replace(std::move(oldest));
+  if (!remembered) {
+    problem = "the control store cannot be used: " + std::string(store_.last_problem());
+  }
+  return remembered;
+}
+
+/// Every shard's journal goes on with a new segment; those of former shards only age.
+Result<void> Relay::prepare_segments(WallTime wall_now, std::string& problem) {
+  for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
+    keeper_->want(static_cast<uint16_t>(shard));
   }
   for (uint32_t left = options_.shard_count; left > 0;) {
     const auto progress = keeper_->step(wall_now);
     using Progress = journal::SegmentKeeper::Progress;
-    if (progress == Progress::no_space) return fail({Errc::out_of_space, Side::disk});
-    if (progress == Progress::failed) return fail(keeper_->error());
+    if (progress == Progress::no_space) {
+      return no_segment({Errc::out_of_space, Side::disk}, problem);
+    }
+    if (progress == Progress::failed) return no_segment(keeper_->error(), problem);
     if (progress != Progress::ready) continue;
     if (auto ready = keeper_->take()) {
       first_segments_[ready->journal] = ready->segment;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/counters.h"
+#include "control/begun_journals.h"
 #include "control/control.h"
 #include "control/journal_files.h"
 #include "control/store/store.h"
@@ -96,7 +97,11 @@ class Relay {
 
   Result<void> identify(std::string& problem);
   Result<void> recover(WallTime wall_now, Instant now, std::string& problem);
-  Result<void> open_journals(WallTime wall_now, std::string& problem);
+  Result<void> load_begun(std::string& problem);
+  std::vector<uint16_t> all_journals() const;
+  Result<void> open_journals(std::string& problem);
+  Result<void> prepare_segments(WallTime wall_now, std::string& problem);
+  Error no_segment(const Error& error, std::string& problem) const;
   void distribute_pending();
   control::WebhookChecks webhook_checks() const;
   control::ReloadOutcome apply_reload();
@@ -113,6 +118,8 @@ class Relay {
   const std::unique_ptr<Counters[]> counters_;
   subscription::SubscriptionTable table_;
   ingest::IdempotencyWindow window_;
+  control::BegunJournals begun_;
+  std::vector<journal::BegunJournal> expected_;  ///< The same, for recovery.
   std::unique_ptr<journal::Reader> reader_;
   std::unique_ptr<journal::SegmentKeeper> keeper_;
   std::unique_ptr<control::JournalFiles> files_;

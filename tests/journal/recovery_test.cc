@@ -1,6 +1,7 @@
 #include "journal/recovery.h"
 
 #include "harness.h"
+#include "journal/journal_mark.h"
 
 #include <gtest/gtest.h>
 
@@ -354,10 +355,43 @@ TEST(Recovery, MissingFirstSegmentStops) {
   EXPECT_EQ(told.findings.back().path, segment(1));
 }
 
-// Goal: a full segment is continued; that the newest one is gone does not pass for an end.
+// Goal: that the newest ones are gone does not pass for an end.
 TEST(Recovery, MissingNewestSegmentStops) {
   FakeDisk disk;
   fill(disk, 3);
+  uint32_t newest = 4;
+  while (disk.exists(segment(newest + 1))) ++newest;
+  for (uint32_t number = 4; number <= newest; ++number) disk.erase(segment(number));
+  Told told;
+  EXPECT_FALSE(recover_all(disk, told));
+  EXPECT_EQ(told.findings.back().path, segment(newest));
+  EXPECT_NE(told.findings.back().text.find("00000003.seg"), std::string::npos);
+  Told accepted;
+  const auto report = recover_all(disk, accepted, true);
+  ASSERT_TRUE(report);
+  // The numbers of what is lost are not given to other records.
+  EXPECT_GT(report->journals[0].next_segment, newest);
+  { Journal(disk, small(), report->journals[0]).add("later"); }
+  Told again;
+  EXPECT_TRUE(recover_all(disk, again));
+  EXPECT_TRUE(again.findings.empty());
+  EXPECT_EQ(again.ids().back(), "later");
+}
+
+/// As a release wrote it that did not name the newest segment.
+void make_mark_old(FakeDisk& disk) {
+  const std::string directory = data_directory + "/000";
+  auto mark = **read_journal_mark(disk, directory, 0);
+  mark.newest.reset();
+  ASSERT_TRUE(write_journal_mark(disk, directory, 0, mark));
+}
+
+TEST(Recovery, OldMarksShowAMissingSuccessorByTheSeal) {
+  FakeDisk disk;
+  fill(disk, 3);
+  make_mark_old(disk);
+  Told whole;
+  EXPECT_TRUE(recover_all(disk, whole));
   for (uint32_t number = 4; number < 8; ++number) disk.erase(segment(number));
   Told told;
   EXPECT_FALSE(recover_all(disk, told));
@@ -365,12 +399,72 @@ TEST(Recovery, MissingNewestSegmentStops) {
   Told accepted;
   const auto report = recover_all(disk, accepted, true);
   ASSERT_TRUE(report);
-  // The numbers of what is lost are not given to other records.
   EXPECT_GT(report->journals[0].next_segment, 100u);
-  { Journal(disk, small(), report->journals[0]).add("later"); }
-  Told again;
-  EXPECT_TRUE(recover_all(disk, again));
-  EXPECT_EQ(again.ids().back(), "later");
+}
+
+// Goal: no set of segments can go without being missed, whatever is left: prepared ones, the first,
+// the last, none; with the mark or without it, if it is known from elsewhere that the journal was
+// begun. Method: every subset of them.
+TEST(Recovery, EveryMissingSegmentIsMissed) {
+  FakeDisk whole;
+  fill(whole, 2);
+  uint32_t newest = 3;
+  while (whole.exists(segment(newest + 1))) ++newest;
+  ASSERT_GE(newest, 4u);  // One is prepared, and empty.
+  for (const bool with_mark : {true, false}) {
+    for (uint32_t gone = 0; gone < 1u << newest; ++gone) {
+      FakeDisk disk;
+      disk.copy_from(whole);
+      if (!with_mark) disk.erase(data_directory + "/000/oldest");
+      for (uint32_t number = 1; number <= newest; ++number) {
+        if ((gone >> (number - 1) & 1) != 0) disk.erase(segment(number));
+      }
+      Told told;
+      const auto report = recover(disk, data_directory,
+                                  {.directory_id = directory_id, .begun = {{.journal = 0}}}, told);
+      // Without the mark, whether there was another one behind the last prepared is known to
+      // nobody; nor does it matter, for as long as one is left that names what has contents.
+      const bool newest_only = gone >> 3 != 0 && (gone & 7) == 0;
+      if (!with_mark && newest_only) continue;
+      EXPECT_EQ(report.has_value(), gone == 0) << with_mark << ' ' << gone;
+      if (gone == 0) continue;
+      EXPECT_EQ(told.findings.back().kind, Finding::Kind::missing);
+      EXPECT_FALSE(disk.exists(told.findings.back().path)) << with_mark << ' ' << gone;
+    }
+  }
+}
+
+TEST(Recovery, MissingJournalStopsUnlessAccepted) {
+  for (const bool all : {true, false}) {
+    FakeDisk disk;
+    if (!all) fill(disk, 1);
+    const RecoveryOptions strict{.directory_id = directory_id,
+                                 .begun = {{.journal = 0}, {.journal = 7, .used = 40}}};
+    Told told;
+    const auto report = recover(disk, data_directory, strict, told);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code, Errc::not_found);
+    EXPECT_EQ(told.findings.back().path, data_directory + (all ? "/000" : "/007"));
+    RecoveryOptions accepting = strict;
+    accepting.accept_loss = true;
+    const auto accepted = recover(disk, data_directory, accepting, told);
+    ASSERT_TRUE(accepted);
+    ASSERT_EQ(accepted->journals.size(), 2u);
+    EXPECT_EQ(accepted->journals[1].journal, 7);
+    EXPECT_EQ(accepted->journals[1].next_segment, 41u);
+  }
+}
+
+// Goal: an outcome that is left of a lost event is never taken for that of a new one.
+TEST(Recovery, NumbersThatOutcomesNameAreNotGivenAgain) {
+  FakeDisk disk;
+  Journal(disk, small()).add_outcome(Position::make(7, 30, 4096));
+  Told told;
+  const auto report =
+      recover(disk, data_directory,
+              {.directory_id = directory_id, .accept_loss = true, .begun = {{.journal = 7}}}, told);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->journals[1].next_segment, 31u);
 }
 
 TEST(Recovery, EmptySegmentStopsUnlessAccepted) {

@@ -44,7 +44,7 @@ TEST(SegmentKeeper, PreparesInSmallSteps) {
   auto progress = SegmentKeeper::Progress::working;
   int steps = 0;
   for (; progress == SegmentKeeper::Progress::working; ++steps) {
-    EXPECT_FALSE(disk.exists(segment(1, 4)));
+    EXPECT_FALSE(keeper.take());
     progress = keeper.step(from_unix_ns(77));
     const std::string unfinished = data_directory + "/004/00000001.new";
     const uint64_t now = disk.exists(unfinished) ? disk.contents(unfinished).size() : written;
@@ -72,7 +72,7 @@ TEST(SegmentKeeper, PreparesInSmallSteps) {
   EXPECT_FALSE(keeper.busy());
 }
 
-// Goal: what is handed out is durable: the file's bytes, then its name.
+// Goal: what is handed out is durable: the file's bytes, then its name, then that it must be there.
 TEST(SegmentKeeper, SyncsFileThenNameThenHandsOut) {
   FakeDisk disk;
   std::vector<std::string> calls;
@@ -84,10 +84,13 @@ TEST(SegmentKeeper, SyncsFileThenNameThenHandsOut) {
   };
   keeper.want(0);
   ASSERT_EQ(run(keeper), SegmentKeeper::Progress::ready);
-  const std::vector<std::string> end{"write_at", "sync", "rename", "sync_directory",
-                                     "open_journal"};
+  const std::vector<std::string> end{"write_at",       "sync",         "rename",  // The segment.
+                                     "sync_directory", "open_journal", "remove", "open",
+                                     "write_at",       "sync",         "rename",  // The mark.
+                                     "sync_directory"};
   ASSERT_GE(calls.size(), end.size());
-  EXPECT_EQ(std::vector<std::string>(calls.end() - 5, calls.end()), end);
+  EXPECT_EQ(std::vector<std::string>(calls.end() - static_cast<ptrdiff_t>(end.size()), calls.end()),
+            end);
 }
 
 TEST(SegmentKeeper, SaysWhenThereIsNoDirectAccess) {
@@ -187,7 +190,7 @@ TEST(SegmentKeeper, ReusesExpiredFilesAndRemovesTheRest) {
   for (uint32_t number = 1; number < 6; ++number) files += disk.exists(segment(number)) ? 1 : 0;
   EXPECT_EQ(files, 2);
   journal.prepare();
-  EXPECT_EQ(disk.calls["write_at"], filled + 2);  // The mark and the header; nothing was filled.
+  EXPECT_EQ(disk.calls["write_at"], filled + 3);  // Two marks and the header; nothing was filled.
 }
 
 // Goal: an old record never comes back in a recycled file. Method: fill segments, recycle all of
@@ -241,7 +244,7 @@ TEST(SegmentKeeper, LeavesForeignFilesAlone) {
 
 TEST(JournalMark, ComesBackOrIsNotBelieved) {
   FakeDisk disk;
-  const JournalMark mark{.oldest = 12, .accepted = {13, 20}};
+  const JournalMark mark{.oldest = 12, .newest = 21, .accepted = {13, 20}};
   ASSERT_TRUE(write_journal_mark(disk, "/d", 3, mark));
   EXPECT_EQ(*read_journal_mark(disk, "/d", 3), mark);
   EXPECT_FALSE(*read_journal_mark(disk, "/d", 4));  // Another journal's.
@@ -254,6 +257,15 @@ TEST(JournalMark, ComesBackOrIsNotBelieved) {
   }
   bytes.clear();
   EXPECT_FALSE(*read_journal_mark(disk, "/d", 3));
+}
+
+TEST(JournalMark, OfAReleaseThatDidNotNameTheNewestIsRead) {
+  FakeDisk disk;
+  for (const JournalMark& mark : {JournalMark{.oldest = 12, .accepted = {13}},
+                                  JournalMark{.oldest = 1, .newest = 0, .accepted = {}}}) {
+    ASSERT_TRUE(write_journal_mark(disk, "/d", 3, mark));
+    EXPECT_EQ(*read_journal_mark(disk, "/d", 3), mark);
+  }
 }
 
 }  // namespace

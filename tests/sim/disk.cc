@@ -55,6 +55,17 @@ bool Disk::fails(Call call, uint32_t per_10000) {
   return world_.chance(per_10000);
 }
 
+/// Whether the disk is out of reach for this call, which changes or syncs something.
+bool Disk::gone() {
+  if (!detached_ && calls_left_) {
+    if (*calls_left_ == 0)
+      detached_ = true;
+    else
+      --*calls_left_;
+  }
+  return detached_;
+}
+
 Disk::OpenFile& Disk::open_at(io::File file) {
   const auto found = open_.find(file.handle);
   RINGPOST_ASSERT(found != open_.end());  // Never opened, or used after close.
@@ -93,7 +104,7 @@ Result<std::vector<std::string>> Disk::list(const std::string& directory) {
 }
 
 Result<void> Disk::make_directory(const std::string& path) {
-  if (detached_) return disk_error(EIO);
+  if (gone()) return disk_error(EIO);
   if (seen_.contains(path)) return Error{Errc::conflict, Side::disk, EEXIST};
   // The directories above a data directory are the test's business: they are taken for granted.
   for (std::string above = path; directories_.insert(above).second;) above = directory_of(above);
@@ -109,6 +120,7 @@ Result<io::File> Disk::open(const std::string& path, OpenMode mode) {
 }
 
 Result<io::File> Disk::create(const std::string& path) {
+  if (gone()) return disk_error(EIO);
   if (!has_directory_of(path)) return disk_error(ENOENT);
   if (exists(path)) return Error{Errc::conflict, Side::disk, EEXIST};
   const auto inode = std::make_shared<Inode>();
@@ -158,7 +170,7 @@ void Disk::apply(Names& names, const NameChange& change) {
 }
 
 Result<void> Disk::rename(const std::string& from, const std::string& to) {
-  if (detached_) return disk_error(EIO);
+  if (gone()) return disk_error(EIO);
   InodeRef inode = find(from);
   if (inode == nullptr || !has_directory_of(to)) return disk_error(ENOENT);
   NameChange change{NameChange::What::rename, from, to, std::move(inode)};
@@ -168,7 +180,7 @@ Result<void> Disk::rename(const std::string& from, const std::string& to) {
 }
 
 Result<void> Disk::remove(const std::string& path) {
-  if (detached_) return disk_error(EIO);
+  if (gone()) return disk_error(EIO);
   InodeRef inode = find(path);
   if (inode == nullptr) return disk_error(ENOENT);
   NameChange change{NameChange::What::remove, path, {}, std::move(inode)};
@@ -178,7 +190,8 @@ Result<void> Disk::remove(const std::string& path) {
 }
 
 Result<void> Disk::sync_directory(const std::string& path) {
-  if (!detached_ && !directories_.contains(path)) return disk_error(ENOENT);
+  if (gone()) return disk_error(EIO);
+  if (!directories_.contains(path)) return disk_error(ENOENT);
   if (fails(Call::sync, world_.faults().sync_error)) return disk_error(EIO);
   std::erase_if(unsynced_names_, [this, &path](const NameChange& change) {
     if (!change.in(path)) return false;
@@ -224,8 +237,8 @@ Result<uint64_t> Disk::free_bytes(const std::string&) {
 }
 
 Result<void> Disk::write_at(io::File file, uint64_t offset, Bytes from) {
+  if (gone()) return disk_error(EIO);
   const bool failing = fails(Call::write, world_.faults().write_error);
-  if (detached_) return disk_error(EIO);
   const OpenFile& open = open_at(file);
   RINGPOST_ASSERT(open.writable);
   if (open.journal) assert_aligned(offset, from);
@@ -256,8 +269,8 @@ void Disk::make_stable(Inode& inode) {
 }
 
 Result<void> Disk::sync(io::File file) {
+  if (gone()) return disk_error(EIO);
   const bool failing = fails(Call::sync, world_.faults().sync_error);
-  if (detached_) return disk_error(EIO);
   Inode& inode = *open_at(file).inode;
   if (failing) {
     // As Linux does: the pages count as clean now, and the next sync reports success without them.

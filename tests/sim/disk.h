@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -55,6 +56,10 @@ class Disk final : public io::Disk {
   /// The next `count` calls or durable writes of this kind fail with EIO.
   enum class Call : uint8_t { write, sync, read };
   void fail_next(Call call, uint32_t count) { failing_[static_cast<size_t>(call)] = count; }
+  /// The power goes right after `count` more calls that change or sync something: from then on
+  /// every call fails and does nothing, until the world's `crash` and `restart`.
+  void cut_power_after(uint32_t count) { calls_left_ = count; }
+  bool power_is_cut() const { return calls_left_ == 0u; }
 
   bool exists(const std::string& path) const;
   /// Paths of all files (not directories), sorted.
@@ -67,6 +72,8 @@ class Disk final : public io::Disk {
   void flip_bit(const std::string& path, uint64_t offset, unsigned bit);
   void copy(const std::string& from, const std::string& to);
   void erase(const std::string& path);
+  /// A directory with all that is in it.
+  void erase_directory(const std::string& path);
 
   /// Everything on the disk at one moment, seen and stable, without what is in flight. Cheap: pages
   /// are shared.
@@ -82,7 +89,10 @@ class Disk final : public io::Disk {
 
   void submit_write(Ring& ring, io::Completion& op, io::File file, uint64_t offset, Bytes bytes);
   void crash(Crash kind);
-  void restart() { detached_ = false; }
+  void restart() {
+    detached_ = false;
+    calls_left_.reset();
+  }
 
  private:
   struct Inode {
@@ -118,6 +128,7 @@ class Disk final : public io::Disk {
   };
 
   bool fails(Call call, uint32_t per_10000);
+  bool gone();
   OpenFile& open_at(io::File file);
   io::File add_open(OpenFile file);
   InodeRef find(const std::string& path) const;
@@ -140,6 +151,7 @@ class Disk final : public io::Disk {
   World& world_;
   uint64_t capacity_ = uint64_t{1} << 40;
   bool detached_ = false;  // Between a crash and the restart.
+  std::optional<uint32_t> calls_left_;
   uint32_t failing_[3] = {};
   int32_t last_handle_ = 0;
   uint64_t flight_count_ = 0;

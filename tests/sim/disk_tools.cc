@@ -66,6 +66,15 @@ void Disk::copy(const std::string& from, const std::string& to) {
   seen_[to] = stable_[to] = inode;
 }
 
+void Disk::erase_directory(const std::string& path) {
+  for (const std::string& file : files()) {
+    if (file.starts_with(path + '/')) erase(file);
+  }
+  std::erase_if(directories_, [&path](const std::string& directory) {
+    return directory == path || directory.starts_with(path + '/');
+  });
+}
+
 void Disk::erase(const std::string& path) {
   RINGPOST_ASSERT(exists(path));
   seen_.erase(path);

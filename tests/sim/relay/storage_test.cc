@@ -91,5 +91,65 @@ TEST(RelayStorage, RefusesWhenTheDiskIsFullAndAcceptsAgainWithoutARestart) {
   EXPECT_EQ(small.api.deliveries(hook).size(), accepted);  // The last was refused; `room` is new.
 }
 
+/// A relay with two shards that has acknowledged events and delivered none of them, and is off.
+struct Acknowledged : SmallWorld {
+  explicit Acknowledged(bool& accept_loss)
+      : SmallWorld(1, 2, [&accept_loss](shard::RelayOptions& options) {
+          options.segment_bytes = 64 * 1024;
+          options.accept_loss = accept_loss;
+        }) {
+    answer = [](const Request&) { return Answer{.status = 500}; };
+    hook(R"(,"schedule":[3600,3600])");
+    const std::string data = R"({"filler":")" + std::string(8000, 'x') + R"("})";
+    for (int number = 0; number < 40; ++number) {
+      EXPECT_EQ(api.post_event(std::to_string(number), "app/one", "build/done", data), 202);
+    }
+    world.run_for(seconds{2});
+    relay.crash(Crash::kill);
+  }
+};
+
+// Goal: whether something must be there is never concluded from what is there. Method: each file,
+// each folder and all of them go in turn.
+TEST(RelayStart, MissesWhateverIsGone) {
+  bool accept_loss = false;
+  Acknowledged model(accept_loss);
+  std::vector<std::string> targets{"/data/journal/000", "/data/journal/001", "/data/journal"};
+  for (const std::string& file : model.world.disk().files()) {
+    if (file.ends_with(".seg")) targets.push_back(file);
+  }
+  ASSERT_GE(targets.size(), 3u + 8);
+  for (const std::string& target : targets) {
+    Acknowledged small(accept_loss);
+    target.ends_with(".seg") ? small.world.disk().erase(target)
+                             : small.world.disk().erase_directory(target);
+    const std::string problem = small.relay.start();
+    const std::string named = target == "/data/journal" ? "/data/journal/000" : target;
+    EXPECT_TRUE(problem.starts_with(named)) << target << ": " << problem;
+    EXPECT_NE(problem.find("journal.accept_loss"), std::string::npos) << problem;
+  }
+  EXPECT_EQ(model.relay.start(), "");
+}
+
+// Goal: after an accepted loss the relay goes on as any other: nothing of the new events is taken
+// for what is lost, or for what was settled in its place.
+TEST(RelayStart, GoesOnAfterAnAcceptedLoss) {
+  for (const char* target : {"/data/journal/000", "/data/journal"}) {
+    bool accept_loss = false;
+    Acknowledged small(accept_loss);
+    small.world.disk().erase_directory(target);
+    EXPECT_NE(small.relay.start(), "");
+    accept_loss = true;
+    ASSERT_EQ(small.relay.start(), "") << target;
+    ASSERT_EQ(small.post("new"), 202);
+    small.relay.crash();
+    accept_loss = false;
+    small.answer = {};
+    ASSERT_EQ(small.relay.start(), "") << target;
+    ASSERT_TRUE(small.settle());
+    EXPECT_EQ(small.received("new"), 1u) << target;
+  }
+}
+
 }  // namespace
 }  // namespace ringpost::sim

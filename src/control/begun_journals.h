@@ -1,0 +1,44 @@
+#pragma once
+
+#include "base/result.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ringpost::control {
+
+class Store;
+
+/// Which journals were begun, and with which segment each of them starts today. The control store
+/// keeps it, beside the journals' own files: so a folder that is gone is missed, too. Blocking.
+class BegunJournals {
+ public:
+  /// By number of the journal: its oldest segment that has not expired.
+  using Oldest = std::map<uint32_t, uint32_t>;
+
+  /// @param store  outlives it.
+  explicit BegunJournals(Store& store) : store_(store) {}
+
+  /// Before anything else. @returns Errc::corrupt if what the store has makes no sense.
+  Result<void> load();
+  const Oldest& oldest() const { return oldest_; }
+
+  /// Durably: these journals and no others are in use. Only once their folders and marks are
+  /// durable, and before one of them is written to.
+  Result<void> replace(Oldest oldest);
+  /// Durably, before segments below `oldest` go. A journal that is not in use is left alone.
+  Result<void> expire(uint32_t journal, uint32_t oldest);
+
+ private:
+  Store& store_;
+  Oldest oldest_;
+};
+
+/// As the store keeps them: `0:1,1:13`. Nothing if the text is none.
+std::string to_text(const BegunJournals::Oldest& oldest);
+std::optional<BegunJournals::Oldest> parse_begun_journals(std::string_view text);
+
+}  // namespace ringpost::control
