@@ -11,6 +11,8 @@ test_packages=(
   libgtest-dev googletest libbenchmark-dev clang-format git openssl strace procps util-linux
   groff-base mandoc zsh fish python3-jsonschema
 )
+# Receivers in tests/e2e/foreign.
+foreign_packages=(php-cli puma)
 
 # Installs what is missing of the packages named, and says what it does.
 ensure_packages() {
@@ -88,6 +90,25 @@ ensure_python_packages() {
     return 1
   fi
   cp "$wanted" "$directory/installed-requirements.txt"
+}
+
+# Unpacks Debian's nginx and HAProxy into a build directory. Installed they would start as services.
+ensure_servers() {
+  local directory=$1/servers
+  local packages=(nginx haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libpcre2-posix3)
+  cmp -s <(echo "${packages[@]}") "$directory/unpacked" && return 0
+  echo "unpacking into $directory: ${packages[*]}"
+  rm -rf "$directory"
+  mkdir -p "$directory/root"
+  if ! (cd "$directory" && apt-get download -qq "${packages[@]}" 2>apt.log); then
+    tail -n 5 "$directory/apt.log" >&2
+    echo "error: the packages could not be fetched; try: apt-get update" >&2
+    return 1
+  fi
+  local package
+  for package in "$directory"/*.deb; do dpkg-deb --extract "$package" "$directory/root"; done
+  rm -f "$directory"/*.deb
+  echo "${packages[@]}" >"$directory/unpacked"
 }
 
 # Builds the Go programs that tests/e2e/foreign/go locks into a build directory. Debian 12's own Go is too old for

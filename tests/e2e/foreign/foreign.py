@@ -63,6 +63,11 @@ def npm(name):
     return installed(name, NPM / ".bin" / name)
 
 
+def npm_package(name):
+    """A package that ../npm/package-lock.json locks."""
+    return installed(name, NPM / name)
+
+
 def go(name):
     """A program that go/go.mod locks."""
     return installed(name, GO / name)
