@@ -10,9 +10,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -193,6 +195,11 @@ Result<Address> LinuxRing::peer_address(Socket socket) {
 void LinuxRing::shutdown_send(Socket socket) {
   // An error means that the stream has ended already, which the pending receive reports.
   ::shutdown(socket.handle, SHUT_WR);
+}
+
+uint64_t LinuxRing::unacknowledged_bytes(Socket socket) {
+  int bytes = 0;
+  return ioctl(socket.handle, SIOCOUTQ, &bytes) == 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 
 // --- the registry of what is pending -------------------------------------------------------------

@@ -68,6 +68,7 @@ class LinuxRing final : public Ring {
   Result<Address> local_address(Socket socket) override;
   Result<Address> peer_address(Socket socket) override;
   void shutdown_send(Socket socket) override;
+  uint64_t unacknowledged_bytes(Socket socket) override;
   void cancel(Completion& op) override;
   void turn(bool may_sleep) override;
   Waker& waker() override;

@@ -141,6 +141,11 @@ class Ring {
     submit_close(op);
   }
 
+  /// Bytes given to `send` that the peer's system has not acknowledged; 0 if nobody can say. When
+  /// the peer has ended its stream, what is still unacknowledged never reached its reader; a reset
+  /// proves nothing, it may come instead of an acknowledgement. Costs a system call.
+  virtual uint64_t unacknowledged_bytes(Socket socket) = 0;
+
   // --- files ----------------------------------------------------------------------------------
 
   /// Writes all of `bytes` at `offset`, durably: when the handler runs with the size, the bytes are

@@ -144,10 +144,11 @@ struct Stream::State {
   bool broken = false;      ///< Nothing can be sent any more.
   bool failed = false;      ///< on_stream_end was called with an error.
   bool paused = false;
-  bool cancelling = false;  ///< The receive is asked to stop.
-  bool sent_owed = false;   ///< on_stream_sent is due when the outbox is empty.
-  bool peer_ended = false;  ///< The receive is over for good.
-  bool outbound = false;    ///< connect, not adopt.
+  bool cancelling = false;   ///< The receive is asked to stop.
+  bool send_failed = false;  ///< The kernel did not take all that was given to `send`.
+  bool sent_owed = false;    ///< on_stream_sent is due when the outbox is empty.
+  bool peer_ended = false;   ///< The receive is over for good.
+  bool outbound = false;     ///< connect, not adopt.
   io::Socket socket;
   io::Completion receive_op;  ///< Also the connect, which comes before.
   io::Completion send_op;
@@ -359,7 +360,7 @@ void Stream::State::seal(Bytes head, Bytes body) {
   if (sealed) sealed = engine->write(body, queue());
   if (sealed) return;
   early_error = std::make_unique<Error>(engine->error());
-  broken = true;
+  broken = send_failed = true;
   soon();
 }
 
@@ -379,7 +380,7 @@ void Stream::State::on_send(const io::Outcome& outcome) {
   if (!outcome) {
     // What the peer said before it broke the connection may still wait to be read (an early 4xx),
     // so the receive tells the end. Where it has nothing more to tell, we do.
-    broken = true;
+    broken = send_failed = true;
     if (ended || (!receive_op.pending() && held == nullptr)) end(outcome.error(side()));
     return;
   }
@@ -457,7 +458,7 @@ void Stream::State::closed() {
   ring.disarm(timer);
   phase = Phase::idle;
   announced = ended = broken = failed = paused = cancelling = sent_owed = false;
-  peer_ended = outbound = false;
+  peer_ended = outbound = send_failed = false;
   socket = {};
   close_op.reset();
   engine.reset();
@@ -555,6 +556,15 @@ bool Stream::open() const {
 uint64_t Stream::queued_bytes() const {
   const auto& outbox = state_->outbox;
   return outbox == nullptr ? 0 : outbox->sending.size() + outbox->queued.size();
+}
+
+bool Stream::unsent() const {
+  return state_->send_failed || queued_bytes() > 0;
+}
+
+bool Stream::unacknowledged() const {
+  if (unsent()) return true;
+  return state_->socket.valid() && state_->ring.unacknowledged_bytes(state_->socket) > 0;
 }
 
 const io::Address& Stream::peer() const {

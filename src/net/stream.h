@@ -66,6 +66,11 @@ class Stream {
 
   bool open() const;              ///< Between on_stream_open and its end.
   uint64_t queued_bytes() const;  ///< Given to `send` and not yet handed to the kernel.
+  /// Whether some of what was given to `send` was not handed to the kernel, or never will be.
+  bool unsent() const;
+  /// Whether the peer's system is not known to have all that was given to `send`: the rules of
+  /// io::Ring::unacknowledged_bytes hold. Costs a system call. Until `close`.
+  bool unacknowledged() const;
   const io::Address& peer() const;
   /// TLS only: "TLSv1.3", whether the session was resumed.
   std::string_view tls_version() const;

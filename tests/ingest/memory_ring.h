@@ -80,6 +80,7 @@ class MemoryRing final : public io::Ring {
   }
   Result<io::Address> local_address(io::Socket) override { return io::Address{.port = 1}; }
   Result<io::Address> peer_address(io::Socket) override { return peers; }
+  uint64_t unacknowledged_bytes(io::Socket) override { return 0; }
   void shutdown_send(io::Socket socket) override { sockets_[socket.handle].shut = true; }
   void cancel(io::Completion& op) override {
     if (op.pending()) cancelled_.push_back(&op);

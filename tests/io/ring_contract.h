@@ -343,6 +343,30 @@ TYPED_TEST_P(RingContract, EndOfStreamIsOneZeroAfterTheBytes) {
   EXPECT_TRUE(turn_until(ring, [&] { return at_client.text == "answer" && reply.ended(); }));
 }
 
+// A peer that ended its stream took what was acknowledged by then, and nothing that came after.
+TYPED_TEST_P(RingContract, TellsWhatThePeersSystemDidNotAcknowledge) {
+  this->open_pair();
+  Ring& ring = this->ring();
+  EXPECT_EQ(ring.unacknowledged_bytes(this->pair_.client), 0u);
+  Watched& at_server = this->watch();
+  Watched& at_client = this->watch();
+  Watched& taken = this->watch();
+  receive(ring, at_server, this->pair_.server);
+  receive(ring, at_client, this->pair_.client);
+  send(ring, taken, this->pair_.client, "taken");
+  ASSERT_TRUE(turn_until(ring, [&] { return at_server.text == "taken" && taken.ended(); }));
+  Watched& closing = this->watch();
+  close(ring, closing, this->pair_.server);
+  ASSERT_TRUE(turn_until(ring, [&] { return closing.ended() && at_client.ended(); }));
+  this->pair_.server = {};
+  EXPECT_EQ(at_client.last(), 0);
+  EXPECT_EQ(ring.unacknowledged_bytes(this->pair_.client), 0u);
+  Watched& lost = this->watch();
+  send(ring, lost, this->pair_.client, "lost");
+  ASSERT_TRUE(turn_until(ring, [&] { return lost.ended(); }));
+  EXPECT_EQ(ring.unacknowledged_bytes(this->pair_.client), 4u);
+}
+
 TYPED_TEST_P(RingContract, SendFailsWhenThePeerIsGone) {
   this->open_pair();
   Ring& ring = this->ring();
@@ -675,12 +699,12 @@ REGISTER_TYPED_TEST_SUITE_P(
     RingContract, ConnectsAndTellsBothAddresses, AcceptGoesOnForManyConnections,
     ConnectFailsWhereNobodyListens, CancelledConnectEndsWithoutASocket,
     NoHandlerRunsInsideASubmission, BytesArriveInOrderInBothGroups, LargeSendArrivesWhole,
-    EndOfStreamIsOneZeroAfterTheBytes, SendFailsWhenThePeerIsGone,
-    HandlerMaySubmitTheSameCompletionAgain, CancelEndsReceiveAndAcceptOnce,
-    CancelEndsASendThatNobodyReads, CancelFromItsOwnHandlerEndsIt, CancelOfNothingDoesNothing,
-    CancelLeavesTheCompletionsNextOperationAlone, CloseRunsThePendingHandlersFirst,
-    CloseRightAfterSubmittingEndsEverything, PeerReadsTheEndAfterAClose,
-    CloseFromAReceiveHandlerWaitsForIt, CloseFromTheLastHandlerEndsOnce,
+    EndOfStreamIsOneZeroAfterTheBytes, TellsWhatThePeersSystemDidNotAcknowledge,
+    SendFailsWhenThePeerIsGone, HandlerMaySubmitTheSameCompletionAgain,
+    CancelEndsReceiveAndAcceptOnce, CancelEndsASendThatNobodyReads, CancelFromItsOwnHandlerEndsIt,
+    CancelOfNothingDoesNothing, CancelLeavesTheCompletionsNextOperationAlone,
+    CloseRunsThePendingHandlersFirst, CloseRightAfterSubmittingEndsEverything,
+    PeerReadsTheEndAfterAClose, CloseFromAReceiveHandlerWaitsForIt, CloseFromTheLastHandlerEndsOnce,
     PendingCountCountsWhatTheCallerSubmitted, TimersRunInOrderAndNotBeforeTheirTime,
     DisarmedAndMovedTimersKeepTheirPromise, TimerThatArmsItselfWithoutDelayLetsTurnsEnd,
     TimeNeverGoesBack, TurnDoesNotSleepWhenToldNotTo, WakeBeforeATurnKeepsItFromSleeping,

@@ -47,6 +47,7 @@ class FakeRing final : public io::Ring {
   }
   Result<io::Address> local_address(io::Socket) override { return Error{Errc::unsupported}; }
   Result<io::Address> peer_address(io::Socket) override { return Error{Errc::unsupported}; }
+  uint64_t unacknowledged_bytes(io::Socket) override { return 0; }
   void shutdown_send(io::Socket) override {}
   void cancel(io::Completion&) override {}
   void turn(bool) override { finish_all(); }

@@ -61,6 +61,8 @@ struct Network::End {
 
   std::string inbox;
   size_t inbox_taken = 0;
+  uint64_t sent = 0;
+  uint64_t acknowledged = 0;
   bool peer_ended = false;  // The peer's end of stream arrived.
   bool broken = false;      // A reset arrived, or went out from here.
   bool sending_ended = false;
@@ -348,6 +350,7 @@ int64_t Network::write(int32_t handle, Bytes bytes) {
     }
   }
   if (taken == 0) return 0;
+  end.sent += taken;
   if (world_.chance(faults.stall)) end.connection->stalled = true;
   if (world_.chance(faults.reset)) {
     transmit(end, bytes.first(world_.random().below(taken + 1)));
@@ -404,6 +407,7 @@ void Network::arrive_data(End& end, std::string bytes) {
     return;
   }
   if (end.broken) return;
+  end.peer->acknowledged += bytes.size();
   if (end.inbox_taken == end.inbox.size()) {
     end.inbox = std::move(bytes);
     end.inbox_taken = 0;
@@ -428,6 +432,11 @@ void Network::arrive_reset(End& end) {
     still->wants_room = false;
     user->on_writable(handle);
   }
+}
+
+uint64_t Network::unacknowledged_bytes(int32_t handle) const {
+  const End& end = end_at(handle);
+  return end.sent - end.acknowledged;
 }
 
 size_t Network::readable_bytes(int32_t handle) const {

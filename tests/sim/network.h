@@ -83,6 +83,8 @@ class Network {
   /// How many bytes are taken: fewer than given (0, too) if the window is full, and `on_writable`
   /// follows; or minus an errno.
   int64_t write(int32_t handle, Bytes bytes);
+  /// Of those taken, what has not arrived at a peer that was there to take it.
+  uint64_t unacknowledged_bytes(int32_t handle) const;
   /// Bytes that have arrived.
   size_t readable_bytes(int32_t handle) const;
   /// Takes up to `bytes_max` of them.

@@ -257,6 +257,10 @@ void Ring::shutdown_send(io::Socket socket) {
   if (!dead_) world_.network().shutdown_send(socket.handle);
 }
 
+uint64_t Ring::unacknowledged_bytes(io::Socket socket) {
+  return dead_ ? 0 : world_.network().unacknowledged_bytes(socket.handle);
+}
+
 void Ring::submit_accept(Completion& op) {
   SocketOps& ops = ops_of(op.socket());
   RINGPOST_ASSERT(ops.input == nullptr);

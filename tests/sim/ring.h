@@ -33,6 +33,7 @@ class Ring final : public io::Ring, private SocketUser {
   Result<io::Address> local_address(io::Socket socket) override;
   Result<io::Address> peer_address(io::Socket socket) override;
   void shutdown_send(io::Socket socket) override;
+  uint64_t unacknowledged_bytes(io::Socket socket) override;
   void cancel(io::Completion& op) override;
 
   void turn(bool may_sleep) override;
