@@ -1,5 +1,7 @@
 #include "api/json_body.h"
 
+#include "json/fault.h"
+
 #include <algorithm>
 
 namespace ringpost::api {
@@ -53,8 +55,11 @@ std::optional<Problem> JsonBody::parse(std::string_view body) {
     return malformed(simdjson::error_message(error));
   }
   dom::element element;
-  if (const auto error = parser_.parse(body_).get(element)) {
-    return malformed(simdjson::error_message(error));
+  const auto error = parser_.parse(body_).get(element);
+  const bool marked = body.starts_with(json::byte_order_mark);  // Which simdjson passes over.
+  if (error || marked) {
+    const auto fault = json::find_fault(body, depth_max);
+    return malformed(fault ? json::describe(*fault, body) : simdjson::error_message(error));
   }
   if (element.get(root_) != simdjson::SUCCESS) return malformed("it holds another kind of value");
   if (const auto place = find_twice(element)) {

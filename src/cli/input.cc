@@ -2,6 +2,7 @@
 
 #include "cli/text.h"
 #include "io/read_file.h"
+#include "json/fault.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -11,6 +12,13 @@
 #include <utility>
 
 namespace ringpost::cli {
+namespace {
+
+void remove_byte_order_mark(std::string& text) {
+  if (text.starts_with(json::byte_order_mark)) text.erase(0, json::byte_order_mark.size());
+}
+
+}  // namespace
 
 Usable<std::string> read_file(const std::string& name) {
   if (name == "-") {
@@ -21,15 +29,21 @@ Usable<std::string> read_file(const std::string& name) {
   return std::move(*content);
 }
 
+Usable<std::string> read_text_file(const std::string& name) {
+  auto read = read_file(name);
+  if (auto* text = std::get_if<std::string>(&read)) remove_byte_order_mark(*text);
+  return read;
+}
+
 Usable<std::string> read_text_or_file(const std::string& value) {
   if (!value.starts_with('@')) return value;
-  return read_file(value.substr(1));
+  return read_text_file(value.substr(1));
 }
 
 Usable<std::vector<PlacedLine>> read_lines(const std::string& option, const std::string& value) {
   if (!value.starts_with('@')) return std::vector<PlacedLine>{{option, value}};
   const std::string file = value.substr(1);
-  auto read = read_file(file);
+  auto read = read_text_file(file);
   if (auto* problem = std::get_if<UsageProblem>(&read)) return std::move(*problem);
   std::vector<PlacedLine> lines;
   std::string_view rest = std::get<std::string>(read);
@@ -48,7 +62,9 @@ Usable<std::string> read_secret(const std::string& option, const std::string& fr
                                 const char* environment) {
   if (from.empty()) {
     const char* text = environment == nullptr ? nullptr : std::getenv(environment);
-    return std::string{text == nullptr ? "" : text};
+    std::string secret{text == nullptr ? "" : text};
+    remove_byte_order_mark(secret);
+    return secret;
   }
   if (from != "-" && !from.starts_with('@')) {
     std::string text = option + " takes @FILE, or - for standard input: arguments can be read by ";
@@ -56,7 +72,7 @@ Usable<std::string> read_secret(const std::string& option, const std::string& fr
     if (environment != nullptr) text += std::string{"; "} + environment + " is private, too";
     return UsageProblem{std::move(text)};
   }
-  auto read = read_file(from == "-" ? from : from.substr(1));
+  auto read = read_text_file(from == "-" ? from : from.substr(1));
   if (std::holds_alternative<UsageProblem>(read)) return read;
   std::string secret = std::get<std::string>(std::move(read));
   if (secret.ends_with('\n')) secret.pop_back();

@@ -22,6 +22,8 @@ inline constexpr size_t secret_file_bytes_max = 64 * 1024;
 
 /// The whole file; `-` is standard input.
 Usable<std::string> read_file(const std::string& name);
+/// The same for a file of text: without the byte order mark that some editors put before it.
+Usable<std::string> read_text_file(const std::string& name);
 
 /// The value of an option that takes text, or `@FILE` for a file's content (`@-`: standard input).
 Usable<std::string> read_text_or_file(const std::string& value);

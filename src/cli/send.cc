@@ -55,8 +55,8 @@ class Sender {
   /// Sends NDJSON in batches. Each is all or nothing; earlier ones stay accepted.
   bool post_lines(std::string_view text, size_t batch_events_max);
 
-  uint64_t accepted() const { return accepted_; }
-  uint64_t duplicates() const { return duplicates_; }
+  /// Prints what became of it all.
+  void report() const;
 
  private:
   std::optional<Answer> ask(const Batch& batch);
@@ -65,6 +65,9 @@ class Sender {
   const std::chrono::milliseconds wait_max_;
   uint64_t accepted_ = 0;
   uint64_t duplicates_ = 0;
+  std::optional<uint64_t> deliveries_;  ///< Nothing: an older relay does not say.
+  uint64_t unmatched_ = 0;
+  std::string organization_;
 };
 
 /// Asks until the relay takes or refuses the batch, or has let it wait for too long. An interrupt
@@ -93,11 +96,33 @@ bool Sender::post(const Batch& batch) {
   if (!answer) return false;
   simdjson::dom::parser parser;
   simdjson::dom::element result;
-  uint64_t count = 0;
   if (!parse_answer(*answer, parser, result)) return true;
-  if (result["accepted"].get(count) == simdjson::SUCCESS) accepted_ += count;
-  if (result["duplicates"].get(count) == simdjson::SUCCESS) duplicates_ += count;
+  const auto add = [&result](const char* member, uint64_t& sum) {
+    uint64_t count = 0;
+    if (result[member].get(count) == simdjson::SUCCESS) sum += count;
+  };
+  add("accepted", accepted_);
+  add("duplicates", duplicates_);
+  uint64_t deliveries = 0;
+  if (result["deliveries"].get(deliveries) == simdjson::SUCCESS) {
+    deliveries_ = deliveries_.value_or(0) + deliveries;
+  }
+  add("unmatched", unmatched_);
+  organization_ = raw_text_of(result, "/organization");
   return true;
+}
+
+void Sender::report() const {
+  std::printf("accepted %s", grouped(accepted_).c_str());
+  if (duplicates_ > 0) std::printf(", duplicates %s", grouped(duplicates_).c_str());
+  if (deliveries_) std::printf(", deliveries %s", grouped(*deliveries_).c_str());
+  std::printf("\n");
+  if (unmatched_ == 0) return;
+  std::fprintf(stderr,
+               "ringpost: %s of them %s to no webhook: none that is active in the organization %s, "
+               "which the token belongs to, wants such an event (see: ringpost webhook list)\n",
+               grouped(unmatched_).c_str(), unmatched_ == 1 ? "goes" : "go",
+               shown(organization_).c_str());
 }
 
 /// As the relay sees it: it skips blank lines.
@@ -165,7 +190,7 @@ int send(Session& session, const SendOptions& options) {
   const auto wait = parse_span(options.wait);
   if (!wait) return report_usage({"--wait " + shown(options.wait) + " is not " + span_forms});
   const auto input = described ? event_from_options(options)
-                               : read_file(options.file.empty() ? "-" : options.file);
+                               : read_text_file(options.file.empty() ? "-" : options.file);
   if (const auto* problem = std::get_if<UsageProblem>(&input)) return report_usage(*problem);
   const auto& text = std::get<std::string>(input);
   if (is_blank(text)) {
@@ -179,16 +204,15 @@ int send(Session& session, const SendOptions& options) {
                                                        : sender.post_lines(text, options.batch);
   if (!done) return session.failure_code();
   if (session.json) return 0;
-  std::printf("accepted %s", grouped(sender.accepted()).c_str());
-  if (sender.duplicates() > 0) {
-    std::printf(", duplicates %s", grouped(sender.duplicates()).c_str());
-  }
-  std::printf("\n");
+  sender.report();
   return 0;
 }
 
 constexpr const char* notes =
     "An event with an id can be sent again safely: within a day the relay drops the duplicate.\n"
+    "\n"
+    "A delivery is one event for one webhook. Events that no webhook wants are accepted "
+    "as well, and a warning on standard error says how many there are.\n"
     "\n"
     "Blank lines are skipped. Empty input is an error: exit code 1.\n"
     "\n"

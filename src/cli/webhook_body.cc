@@ -98,7 +98,7 @@ Outcome write_tls(Writing& writing) {
   writing.json.key("tls").begin_object();
   if (options.no_verify) writing.json.member("verify", false);
   if (!options.ca_file.empty()) {
-    auto ca = read_file(options.ca_file);
+    auto ca = read_text_file(options.ca_file);
     if (auto* problem = std::get_if<UsageProblem>(&ca)) return std::move(*problem);
     writing.json.member("ca", std::get<std::string>(ca));
   }

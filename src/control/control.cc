@@ -275,7 +275,7 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
   // A copy: the request may delete the token that it shows.
   const auto& token = std::get<std::optional<subscription::Token>>(entry);
   if (!request.body.empty() && !is_json_type(request.header("content-type"))) {
-    return refuse_here(refusal(415, "send the body as application/json", "Content-Type"));
+    return refuse_here(refusal(415, http::wrong_content_type(request), "Content-Type"));
   }
   const Call call = call_of(message, match, token ? &*token : nullptr);
   Answer answered = dialect != nullptr

@@ -1,6 +1,7 @@
 #include "dialect/head.h"
 
 #include "base/assert.h"
+#include "dialect/content.h"
 #include "http/serialiser.h"
 #include "http/syntax.h"
 #include "ringpost/version.h"
@@ -75,7 +76,9 @@ void finish_bare(Request& request, const AttemptFacts& facts, std::string_view c
 
 void finish_untraced(Request& request, const AttemptFacts& facts, std::string_view content_type) {
   std::string& head = request.head;
-  if (!content_type.empty()) append_header(head, "Content-Type", content_type);
+  if (!content_type.empty() && http::valid_header_value(content_type)) {
+    append_header(head, "Content-Type", content_type);
+  }
   const std::string_view overrides = facts.event.header_overrides;
   if (!overrides.empty()) apply_overrides(head, overrides);
   append_header(head, "Content-Length", uint64_t{request.body.size()});
@@ -91,9 +94,7 @@ void append_delivery(std::string& head, const AttemptFacts& facts) {
 
 void finish(Request& request, const AttemptFacts& facts) {
   append_delivery(request.head, facts);
-  const std::string_view type = facts.event.data_content_type;
-  const bool typed = !type.empty() && http::valid_header_value(type);
-  finish_bare(request, facts, typed ? type : "application/json");
+  finish_bare(request, facts, content_type_of(facts.event));
 }
 
 void Renderer::render_question(std::string_view, std::string&) const {

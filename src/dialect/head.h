@@ -37,7 +37,7 @@ void finish_bare(Request& request, const AttemptFacts& facts, std::string_view c
 /// ringpost-delivery and ringpost-attempt.
 void append_delivery(std::string& head, const AttemptFacts& facts);
 
-/// `append_delivery`, then `finish_bare` with the event's content type.
+/// `append_delivery`, then `finish_bare` with the data's content type (content_type_of).
 void finish(Request& request, const AttemptFacts& facts);
 
 }  // namespace ringpost::dialect

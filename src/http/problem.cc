@@ -33,6 +33,14 @@ Response problem_response(const Problem& problem, const std::function<void(JsonW
   return response;
 }
 
+std::string wrong_content_type(const Request& request) {
+  constexpr size_t shown_max = 64;
+  const std::string_view type = request.header("content-type").substr(0, shown_max);
+  const std::string came = type.empty() ? "The body came without a content type"
+                                        : "The body came as `" + std::string{type} + '`';
+  return came + ": add the header Content-Type: application/json.";
+}
+
 Problem to_problem(const HttpError& error) {
   return {.status = error.status,
           .title = std::string{error.title},

@@ -31,6 +31,10 @@ struct Problem {
 Response problem_response(const Problem& problem,
                           const std::function<void(JsonWriter&)>& more = {});
 
+/// What to say (415) of a body that came without a content type, or with one that is none of
+/// JSON's.
+std::string wrong_content_type(const Request& request);
+
 /// What the parser refused, as a problem.
 Problem to_problem(const HttpError& error);
 

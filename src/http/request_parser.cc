@@ -224,7 +224,13 @@ bool RequestParser::read_request_line(std::string_view line) {
   const std::string_view method = line.substr(0, first);
   const std::string_view version = line.substr(second + 1);
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
-    if (looks_like_version(version)) return refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken");
+    const bool http2 = version.starts_with("HTTP/2");
+    if (looks_like_version(version))
+      return refuse(
+          505, http2
+                   ? "this relay speaks HTTP/1.1, not HTTP/2: switch HTTP/2 off in the client, or "
+                     "let it begin with HTTP/1.1 (curl: --http1.1)"
+                   : "this relay speaks HTTP/1.1 and HTTP/1.0 only");
     return refuse(400, "the request line does not end with an HTTP version");
   }
   http_1_0_ = version == "HTTP/1.0";

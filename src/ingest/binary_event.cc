@@ -18,8 +18,9 @@ int hex_value(char digit) {
 }
 
 /// HTTP binding, 3.1.3.2, the first step: quoted strings (RFC 9110, 5.6.4) without their quotes and
-/// backslashes, as senders of older versions wrote them. Nothing if one has no end.
-std::optional<std::string> unquote(std::string_view value) {
+/// backslashes, as senders of older versions wrote them. Where a quote has no partner there is no
+/// quoted string: senders that encode nothing write a plain `"`.
+std::string unquote(std::string_view value) {
   std::string text;
   text.reserve(value.size());
   bool quoted = false;
@@ -28,26 +29,25 @@ std::optional<std::string> unquote(std::string_view value) {
       quoted = !quoted;
       continue;
     }
-    if (quoted && value[index] == '\\' && ++index == value.size()) return std::nullopt;
+    if (quoted && value[index] == '\\' && index + 1 < value.size()) ++index;
     text.push_back(value[index]);
   }
-  if (quoted) return std::nullopt;
-  return text;
+  return quoted ? std::string{value} : text;
 }
 
-/// The second step: UTF-8 with `%XX` for what a header cannot hold, decoded once.
+/// The second step: `%XX` stands for a byte, decoded once. Another `%` stands for itself: SDKs in
+/// wide use send a value as it is. Nothing if the result is not UTF-8.
 std::optional<std::string> decode(std::string_view value) {
   std::string text;
   text.reserve(value.size());
   for (size_t index = 0; index < value.size(); ++index) {
-    if (value[index] != '%') {
+    const bool encoded = value[index] == '%' && index + 2 < value.size();
+    const int high = encoded ? hex_value(value[index + 1]) : -1;
+    const int low = encoded ? hex_value(value[index + 2]) : -1;
+    if (high < 0 || low < 0) {
       text.push_back(value[index]);
       continue;
     }
-    if (index + 2 >= value.size()) return std::nullopt;
-    const int high = hex_value(value[index + 1]);
-    const int low = hex_value(value[index + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
     text.push_back(static_cast<char>(high * 16 + low));
     index += 2;
   }
@@ -74,10 +74,8 @@ class HeaderReader {
     if (std::ranges::find(names_, name) != names_.end())
       return wrong(name, "appears more than once");
     names_.push_back(name);
-    const auto plain = unquote(header.value);
-    if (!plain) return wrong(name, "holds a double quote that nothing closes (%22 is one itself)");
-    auto text = decode(*plain);
-    if (!text) return wrong(name, "is not UTF-8 with percent-encoding");
+    auto text = decode(unquote(header.value));
+    if (!text) return wrong(name, "is not UTF-8");
     const std::string_view attribute = std::string_view{name}.substr(3);
     if (attribute == "specversion") {
       if (*text != "1.0") return wrong(name, "must be 1.0");
@@ -90,9 +88,7 @@ class HeaderReader {
         if (known->core) return wrong(name, "is empty");
         return std::nullopt;
       }
-      if (const auto reason = complaint(*known, *text)) return wrong(name, *reason);
-      event_.*known->place = texts_.emplace_back(std::move(*text));
-      return std::nullopt;
+      return set_attribute(*known, name, texts_.emplace_back(std::move(*text)), texts_, event_);
     }
     return add_extension(name, attribute, *text);
   }
@@ -142,10 +138,10 @@ std::optional<Refusal> read_binary_attributes(const http::Request& request, Text
   }
   const std::string_view content_type = request.header("content-type");
   if (!content_type.empty()) {
-    if (const auto reason = complaint(*find_attribute("datacontenttype"), content_type)) {
-      return wrong("Content-Type", *reason);
+    const Attribute& attribute = *find_attribute("datacontenttype");
+    if (auto refusal = set_attribute(attribute, "Content-Type", content_type, texts, event)) {
+      return refusal;
     }
-    event.data_content_type = content_type;
   }
   return reader.finish();
 }

@@ -89,15 +89,12 @@ class CdeventReader {
 
   std::optional<Refusal> read_member(const Member& member, json::value& value) {
     const Attribute& attribute = *find_attribute(member.attribute);
-    std::string_view& place = event_.*attribute.place;
-    if (!place.empty()) return wrong(member.path, "appears more than once");
+    if (!(event_.*attribute.place).empty()) return wrong(member.path, "appears more than once");
     std::optional<std::string_view> text;
     if (auto refusal = read_text(member.path, value, texts_, text)) return refusal;
     if (!text) return wrong(member.path, "must be a string");
     if (text->empty()) return wrong(member.path, "is empty");
-    if (const auto reason = complaint(attribute, *text)) return wrong(member.path, *reason);
-    place = *text;
-    return std::nullopt;
+    return set_attribute(attribute, member.path, *text, texts_, event_);
   }
 
   std::optional<Refusal> finish() {

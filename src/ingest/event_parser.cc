@@ -1,9 +1,11 @@
 #include "ingest/event_parser.h"
 
+#include "http/problem.h"
 #include "http/syntax.h"
 #include "ingest/binary_event.h"
 #include "ingest/cdevent.h"
 #include "ingest/event_reader.h"
+#include "json/fault.h"
 #include "json/text.h"
 
 #include <algorithm>
@@ -70,6 +72,17 @@ Refusal what_is_worse(Refusal&& refusal, json::document& document, uint32_t leve
   return error == simdjson::SUCCESS ? std::move(refusal) : not_json(error);
 }
 
+/// Says where `text` is not JSON, if that is why it is refused.
+/// @param body  which `text` is a part of: places count from its front.
+void locate(std::optional<Refusal>& refusal, std::string_view text, std::string_view body,
+            uint32_t levels) {
+  if (!refusal || !refusal->syntax) return;
+  auto fault = ringpost::json::find_fault(text, levels);
+  if (!fault) return;
+  fault->at += static_cast<size_t>(text.data() - body.data());
+  refusal->detail = "Not JSON: " + ringpost::json::describe(*fault, body) + '.';
+}
+
 std::string plural(uint32_t count, std::string_view noun) {
   return std::to_string(count) + ' ' + std::string{noun};
 }
@@ -119,7 +132,9 @@ uint32_t place_of(const http::Request& request, size_t index) {
 struct EventParser::State {
   explicit State(const EventLimits& limits_of) : limits(limits_of) {}
 
-  std::optional<Refusal> parse_one(std::string_view text, Form form, Events& events);
+  /// @param text  of `body`.
+  std::optional<Refusal> parse_one(std::string_view text, std::string_view body, Form form,
+                                   Events& events);
   std::optional<Refusal> parse_lines(std::string_view body, Events& events);
   std::optional<Refusal> parse_array(std::string_view body, Events& events);
   std::optional<Refusal> parse_binary(const http::Request& request, Events& events);
@@ -127,8 +142,12 @@ struct EventParser::State {
   /// Indexes `text` and checks its escapes. `document` borrows the parser: one at a time.
   simdjson::error_code open(std::string_view text, json::document& document);
   std::optional<Refusal> add(Events& events, EventReader& reader, json::object object);
-  std::optional<Refusal> read_one(std::string_view text, Form form, json::document& document,
-                                  Events& events);
+  std::optional<Refusal> read_text(std::string_view text, Form form, Events& events);
+  std::optional<Refusal> read_object(std::string_view text, Form form, json::document& document,
+                                     Events& events);
+  std::optional<Refusal> read_array(std::string_view body, Events& events);
+  /// Why `data` is not one JSON text, if it is not.
+  std::optional<Refusal> check_json(std::string_view data);
 
   EventLimits limits;
   std::unique_ptr<json::parser> parser = std::make_unique<json::parser>();
@@ -137,6 +156,7 @@ struct EventParser::State {
 };
 
 simdjson::error_code EventParser::State::open(std::string_view text, json::document& document) {
+  if (text.starts_with(ringpost::json::byte_order_mark)) return simdjson::TAPE_ERROR;
   if (!escapes_are_valid(text)) return simdjson::STRING_ERROR;
   return parser->iterate(text, text.size() + simdjson::SIMDJSON_PADDING).get(document);
 }
@@ -149,8 +169,8 @@ std::optional<Refusal> EventParser::State::add(Events& events, EventReader& read
   return reader.read(object, events.emplace_back());
 }
 
-std::optional<Refusal> EventParser::State::read_one(std::string_view text, Form form,
-                                                    json::document& document, Events& events) {
+std::optional<Refusal> EventParser::State::read_object(std::string_view text, Form form,
+                                                       json::document& document, Events& events) {
   json::object object;
   if (const auto error = document.get_object().get(object)) return not_json(error);
   EventReader reader{document, form, texts};
@@ -162,29 +182,37 @@ std::optional<Refusal> EventParser::State::read_one(std::string_view text, Form 
   return refusal;
 }
 
-std::optional<Refusal> EventParser::State::parse_one(std::string_view text, Form form,
+std::optional<Refusal> EventParser::State::read_text(std::string_view text, Form form,
                                                      Events& events) {
-  if (text.size() > limits.event_bytes_max) {
-    return Refusal{413, "An event of more than " + plural(limits.event_bytes_max, "bytes.")};
-  }
   json::document document;
   if (const auto error = open(text, document)) return not_json(error);
-  if (auto refusal = read_one(text, form, document, events)) {
+  if (auto refusal = read_object(text, form, document, events)) {
     return what_is_worse(std::move(*refusal), document, json_depth_max);
   }
   if (!at_end(document)) return not_json(simdjson::TAPE_ERROR);
   return std::nullopt;
 }
 
+std::optional<Refusal> EventParser::State::parse_one(std::string_view text, std::string_view body,
+                                                     Form form, Events& events) {
+  if (text.size() > limits.event_bytes_max) {
+    return Refusal{413, "An event of more than " + plural(limits.event_bytes_max, "bytes.")};
+  }
+  auto refusal = read_text(text, form, events);
+  locate(refusal, text, body, json_depth_max);
+  return refusal;
+}
+
 std::optional<Refusal> EventParser::State::parse_lines(std::string_view body, Events& events) {
   uint32_t line_number = 0;
-  while (!body.empty()) {
+  std::string_view rest = body;
+  while (!rest.empty()) {
     ++line_number;
-    const size_t size = std::min(body.find('\n'), body.size());
-    const std::string_view line = body.substr(0, size);
-    body.remove_prefix(std::min(size + 1, body.size()));
+    const size_t size = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, size);
+    rest.remove_prefix(std::min(size + 1, rest.size()));
     if (is_blank(line)) continue;
-    if (auto refusal = parse_one(line, Form::native, events)) {
+    if (auto refusal = parse_one(line, body, Form::native, events)) {
       refusal->line = line_number;
       return refusal;
     }
@@ -195,12 +223,19 @@ std::optional<Refusal> EventParser::State::parse_lines(std::string_view body, Ev
 }
 
 std::optional<Refusal> EventParser::State::parse_array(std::string_view body, Events& events) {
+  auto refusal = read_array(body, events);
+  locate(refusal, body, body, json_depth_max + 1);
+  return refusal;
+}
+
+std::optional<Refusal> EventParser::State::read_array(std::string_view body, Events& events) {
   json::document document;
   if (const auto error = open(body, document)) return not_json(error);
   json::array array;
   if (const auto error = document.get_array().get(array)) {
-    if (error == simdjson::INCORRECT_TYPE) return Refusal{400, "A batch is a JSON array."};
-    return not_json(error);
+    Refusal refusal = not_json(error);
+    if (error == simdjson::INCORRECT_TYPE) refusal.detail = "A batch is a JSON array.";
+    return refusal;
   }
   EventReader reader{document, Form::cloudevents, texts};
   uint32_t index = 0;
@@ -236,15 +271,22 @@ std::optional<Refusal> EventParser::State::parse_binary(const http::Request& req
   auto& event = events.emplace_back();
   if (auto refusal = read_binary_attributes(request, texts, event)) return refusal;
   event.data = as_bytes(std::string_view{request.body});
-  if (request.body.empty() || event.data_content_type.empty() ||
-      !declares_json(event.data_content_type)) {
+  if (request.body.empty() || !declares_json(event.data_content_type)) return std::nullopt;
+  auto refusal = check_json(request.body);
+  if (refusal && event.data_content_type.empty()) {
+    event.data_content_type = unknown_content_type;
     return std::nullopt;
   }
-  // Data that is said to be JSON is JSON, however it comes. An array around it makes one rule of
-  // documents whose root is a scalar and of others; it is never stored.
+  locate(refusal, request.body, request.body, json_depth_max);
+  return refusal;
+}
+
+std::optional<Refusal> EventParser::State::check_json(std::string_view data) {
+  // An array around it makes one rule of documents whose root is a scalar and of others; it is
+  // never stored.
   std::string& wrapped = texts.emplace_back();
-  wrapped.reserve(request.body.size() + 2 + simdjson::SIMDJSON_PADDING);
-  wrapped.append("[").append(request.body).append("]");
+  wrapped.reserve(data.size() + 2 + simdjson::SIMDJSON_PADDING);
+  wrapped.append("[").append(data).append("]");
   json::document document;
   if (const auto error = open(wrapped, document)) return not_json(error);
   json::array array;
@@ -280,8 +322,10 @@ std::optional<Refusal> EventParser::parse(const http::Request& request, Events& 
   const auto packing = packing_of(request);
   if (!packing) {
     return Refusal{415,
-                   "The content type of events is application/json, application/x-ndjson, "
-                   "application/cloudevents+json or application/cloudevents-batch+json, in UTF-8.",
+                   http::wrong_content_type(request) +
+                       " Batches come as application/x-ndjson, CloudEvents as "
+                       "application/cloudevents+json or application/cloudevents-batch+json, all "
+                       "of them in UTF-8.",
                    0, "Content-Type"};
   }
   if (body.size() > body_bytes_max(packing, state_->limits)) {
@@ -295,10 +339,10 @@ std::optional<Refusal> EventParser::parse(const http::Request& request, Events& 
   }
   std::optional<Refusal> refusal;
   switch (*packing) {
-    case Packing::native_one: refusal = state_->parse_one(body, Form::native, events); break;
+    case Packing::native_one: refusal = state_->parse_one(body, body, Form::native, events); break;
     case Packing::native_lines: refusal = state_->parse_lines(body, events); break;
     case Packing::cloudevents_one:
-      refusal = state_->parse_one(body, Form::cloudevents, events);
+      refusal = state_->parse_one(body, body, Form::cloudevents, events);
       break;
     case Packing::cloudevents_batch: refusal = state_->parse_array(body, events); break;
     case Packing::cloudevents_binary: refusal = state_->parse_binary(request, events); break;
@@ -307,6 +351,7 @@ std::optional<Refusal> EventParser::parse(const http::Request& request, Events& 
     state_->parser = std::make_unique<json::parser>();
   }
   if (refusal) events.clear();
+  for (journal::EventView& event : events) event.data_checked = true;
   return refusal;
 }
 

@@ -50,9 +50,9 @@ class EventParser {
   /// Reads all events of `request` into `events` (emptied first), or refuses all of them. No event
   /// and no refusal: a batch of CloudEvents that is the empty array.
   ///
-  /// Of each event the attributes, `extensions`, `data` and `id_given` are set; `id` is empty where
-  /// none was given. The rest is the caller's. Views point into the request and into this parser:
-  /// good until the request goes or the next call.
+  /// Of each event the attributes, `extensions`, `data`, `data_checked` and `id_given` are set;
+  /// `id` is empty where none was given. The rest is the caller's. Views point into the request and
+  /// into this parser: good until the request goes or the next call.
   /// @param request  64 bytes behind its body are readable (http::Request).
   std::optional<Refusal> parse(const http::Request& request,
                                std::vector<journal::EventView>& events);

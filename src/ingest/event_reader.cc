@@ -1,7 +1,9 @@
 #include "ingest/event_reader.h"
 
+#include "base/clock.h"
 #include "base/json_writer.h"
 #include "crypto/base64.h"
+#include "json/fault.h"
 #include "json/text.h"
 
 #include <algorithm>
@@ -13,6 +15,8 @@ namespace {
 
 namespace json = simdjson::ondemand;
 using ringpost::json::declares_json;
+using ringpost::json::describe;
+using ringpost::json::find_fault;
 using ringpost::json::is_json_literal;
 using ringpost::json::trim_end;
 using ringpost::json::unescape;
@@ -82,25 +86,33 @@ std::optional<Refusal> read_text(std::string_view name, json::value value, TextS
 }
 
 Refusal not_json(simdjson::error_code code) {
-  switch (code) {
-    case simdjson::UTF8_ERROR: return {400, "Not JSON: the text is not UTF-8."};
-    case simdjson::UNESCAPED_CHARS:
-      return {400, "Not JSON: a string holds a control character that is not escaped."};
-    case simdjson::UNCLOSED_STRING: return {400, "Not JSON: a string has no end."};
-    case simdjson::STRING_ERROR: return {400, "Not JSON: a string holds a bad escape."};
-    case simdjson::EMPTY: return {400, "Not JSON: there is nothing."};
-    case simdjson::DEPTH_ERROR:
-      return {400, "More than " + std::to_string(json_depth_max) +
-                       " objects and arrays inside each other."};
-    case simdjson::INCORRECT_TYPE: return {400, "An event is a JSON object."};
-    default: return {400, "Not JSON: its structure is broken."};
+  if (code == simdjson::DEPTH_ERROR) {
+    return {400, "More than " + std::to_string(json_depth_max) +
+                     " objects and arrays inside each other."};
   }
+  std::string_view detail = "Not JSON: its structure is broken.";
+  if (code == simdjson::UTF8_ERROR) detail = "Not JSON: the text is not UTF-8.";
+  if (code == simdjson::INCORRECT_TYPE) detail = "An event is a JSON object.";
+  return {.status = 400, .detail = std::string{detail}, .member = {}, .syntax = true};
+}
+
+std::optional<Refusal> set_attribute(const Attribute& attribute, std::string_view shown,
+                                     std::string_view text, TextStore& texts,
+                                     journal::EventView& event) {
+  if (const auto reason = complaint(attribute, text)) return wrong(shown, *reason);
+  if (attribute.shape == Attribute::Shape::time && !is_strict_rfc3339(text)) {
+    std::string& strict = texts.emplace_back(text);
+    make_strict_rfc3339(strict);
+    text = strict;
+  }
+  event.*attribute.place = text;
+  return std::nullopt;
 }
 
 std::optional<Refusal> EventReader::read(json::object object, journal::EventView& event) {
   event_ = &event;
   seen_ = 0;
-  data_is_text_ = false;
+  data_is_text_ = data_is_base64_ = false;
   extension_names_.clear();
   extensions_.clear();
   for (auto field : object) {
@@ -141,9 +153,7 @@ std::optional<Refusal> EventReader::read_attribute(const Attribute& attribute, V
     if (form_ == Form::native || !attribute.core) return std::nullopt;
     return wrong(attribute.name, "is empty");
   }
-  if (const auto reason = complaint(attribute, *text)) return wrong(attribute.name, *reason);
-  event_->*attribute.place = *text;
-  return std::nullopt;
+  return set_attribute(attribute, attribute.name, *text, texts_, *event_);
 }
 
 std::optional<Refusal> EventReader::read_spec_version(Value value) {
@@ -173,8 +183,10 @@ std::optional<Refusal> EventReader::read_data(Value value) {
   if (!first_time(bit_data)) return wrong("data", "appears more than once");
   std::string_view span;
   if (auto refusal = walk_span(value, span)) return refusal;
-  if (form_ == Form::native && !span.starts_with('{'))
-    return wrong("data", "must be a JSON object");
+  if (form_ == Form::native) {
+    if (span == "null") return std::nullopt;  // As for any other member.
+    if (!span.starts_with('{')) return wrong("data", "must be a JSON object");
+  }
   data_is_text_ = span.starts_with('"');
   event_->data = as_bytes(span);
   return std::nullopt;
@@ -184,8 +196,10 @@ std::optional<Refusal> EventReader::read_data_base64(Value value) {
   if (!first_time(bit_data_base64)) return wrong("data_base64", "appears more than once");
   std::optional<std::string_view> text;
   if (auto refusal = read_text("data_base64", value, texts_, text)) return refusal;
-  auto bytes = crypto::base64_decode(text.value_or(""));
-  if (!text || !bytes) return wrong("data_base64", "is not base64");
+  if (!text) return std::nullopt;  // null is absent.
+  auto bytes = crypto::base64_decode(*text);
+  if (!bytes) return wrong("data_base64", "is not base64");
+  data_is_base64_ = true;
   event_->data = as_bytes(texts_.emplace_back(std::move(*bytes)));
   return std::nullopt;
 }
@@ -262,7 +276,6 @@ std::optional<Refusal> EventReader::finish() {
   if (event_->type.empty()) return wrong("type", "is missing");
   if (event_->source.empty()) return wrong("source", "is missing");
   if (strict && event_->id.empty()) return wrong("id", "is missing");
-  if (!strict && (seen_ & bit_data) == 0) return wrong("data", "is missing");
   event_->id_given = !event_->id.empty();
   if (!extensions_.empty()) {
     extensions_ += '}';
@@ -272,11 +285,13 @@ std::optional<Refusal> EventReader::finish() {
 }
 
 std::optional<Refusal> EventReader::finish_data() {
-  if ((seen_ & bit_data) != 0 && (seen_ & bit_data_base64) != 0) {
-    return wrong("data_base64", "cannot be combined with `data`");
-  }
-  // CloudEvents' JSON format, 3.1.1: where the content type is not JSON's, a string is the content.
-  if (!data_is_text_ || declares_json(event_->data_content_type)) return std::nullopt;
+  if (data_is_base64_) return finish_data_base64();
+  return data_is_text_ ? finish_data_text() : std::nullopt;
+}
+
+/// CloudEvents' JSON format, 3.1.1: where the content type is not JSON's, a string is the content.
+std::optional<Refusal> EventReader::finish_data_text() {
+  if (declares_json(event_->data_content_type)) return std::nullopt;
   std::string_view text = as_text(event_->data);
   text = text.substr(1, text.size() - 2);
   if (text.find('\\') != std::string_view::npos) {
@@ -286,6 +301,20 @@ std::optional<Refusal> EventReader::finish_data() {
   }
   event_->data = as_bytes(text);
   return std::nullopt;
+}
+
+/// Bytes are put where JSON is due only if they are JSON: elsewhere they could say anything.
+std::optional<Refusal> EventReader::finish_data_base64() {
+  if ((seen_ & bit_data) != 0) return wrong("data_base64", "cannot be combined with `data`");
+  const std::string_view data = as_text(event_->data);
+  if (data.empty()) return std::nullopt;
+  // The JSON format, 3.1: without a content type `data` is JSON, and these bytes are not `data`.
+  if (event_->data_content_type.empty()) event_->data_content_type = unknown_content_type;
+  if (!declares_json(event_->data_content_type)) return std::nullopt;
+  const auto fault = find_fault(data, json_depth_max - 1);
+  if (!fault) return std::nullopt;
+  return wrong("data_base64",
+               "is not the JSON that `datacontenttype` says it is: " + describe(*fault, data));
 }
 
 }  // namespace ringpost::ingest

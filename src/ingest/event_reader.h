@@ -17,7 +17,7 @@ namespace ringpost::ingest {
 
 /// Which rules an event's object obeys (design, section 6.1).
 enum class Form : uint8_t {
-  native,      ///< `specversion` and `id` may be left out; `data` is an object and must be there.
+  native,      ///< Only `type` and `source` have to be there; `data` is an object.
   cloudevents  ///< CloudEvents 1.0, JSON format, to the letter.
 };
 
@@ -56,6 +56,8 @@ class EventReader {
 
   std::optional<Refusal> finish();
   std::optional<Refusal> finish_data();
+  std::optional<Refusal> finish_data_text();
+  std::optional<Refusal> finish_data_base64();
 
   /// Marks a member as seen. @returns false if it was already.
   bool first_time(uint32_t bit);
@@ -69,13 +71,24 @@ class EventReader {
   // Of the event being read.
   journal::EventView* event_ = nullptr;
   uint32_t seen_ = 0;
-  bool data_is_text_ = false;  ///< `data` is a JSON string.
+  bool data_is_text_ = false;    ///< `data` is a JSON string.
+  bool data_is_base64_ = false;  ///< It came as `data_base64`.
   std::vector<std::string_view> extension_names_;
   std::string extensions_;  ///< `{"name":value,…` so far.
 };
 
+/// The content type of data that came without one and is not JSON (RFC 9110, 8.3: what is unknown).
+inline constexpr std::string_view unknown_content_type = "application/octet-stream";
+
 /// The refusal of text that is not JSON.
 Refusal not_json(simdjson::error_code code);
+
+/// Gives `event` an attribute, or says what is wrong with `text` (not empty) for it.
+/// @param shown  the name of the member or header, for a refusal.
+/// @param text   stays in place as long as the store.
+std::optional<Refusal> set_attribute(const Attribute& attribute, std::string_view shown,
+                                     std::string_view text, TextStore& texts,
+                                     journal::EventView& event);
 
 /// The text of a string, unescaped; nothing if it is null. Views into the document or the store.
 /// @param name  of the member, for a refusal.

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "ingest/content_hash.h"
 
 #include <algorithm>
 #include <bit>
@@ -243,20 +244,7 @@ IdempotencyKey IdempotencyWindow::key(std::string_view organization, std::string
 }
 
 ContentHash IdempotencyWindow::content(const journal::EventView& event) const {
-  // Sizes before the texts, as above. Data is hashed where it lies: it may be large.
-  thread_local std::string text;
-  text.clear();
-  const auto add = [](const auto& number) {
-    text.append(reinterpret_cast<const char*>(&number), sizeof number);
-  };
-  for (const std::string_view attribute :
-       {event.type, event.time, event.subject, event.data_content_type, event.branch,
-        event.ordering_key, event.trace_parent, event.extensions}) {
-    add(static_cast<uint32_t>(attribute.size()));
-    text.append(attribute);
-  }
-  add(siphash(secret_[1], event.data));
-  return ContentHash{siphash(secret_[0], as_bytes(text))};
+  return ContentHash{content_hash(event, secret_)};
 }
 
 IdempotencyWindow::Stripe& IdempotencyWindow::stripe(const IdempotencyKey& key) const {

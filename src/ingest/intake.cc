@@ -36,19 +36,12 @@ http::Problem to_problem(Refusal&& refusal) {
   return problem;
 }
 
-void write_ids(const std::vector<journal::EventView>& views, std::string& ids) {
-  JsonWriter json{ids};
-  json.begin_array();
-  for (const journal::EventView& view : views) {
-    json.begin_object();
-    if (view.id_given) {
-      json.member("id", view.id);
-    } else {
-      json.member("id", view.uid.to_text());
-    }
-    json.end_object();
+void write_id(JsonWriter& json, const journal::EventView& view) {
+  if (view.id_given) {
+    json.member("id", view.id);
+  } else {
+    json.member("id", view.uid.to_text());
   }
-  json.end_array();
 }
 
 }  // namespace
@@ -71,6 +64,7 @@ struct Intake::Reading {
   EventParser parser;
   std::vector<journal::EventView> views;
   std::vector<Fresh> fresh;
+  std::vector<std::optional<uint32_t>> webhook_counts;  ///< Of the views read; none: a duplicate.
   dialect::Matcher matcher;
 };
 
@@ -212,6 +206,7 @@ void Intake::end(ReadingOwner reading) {
   reading->pending = {};
   reading->views.clear();
   reading->fresh.clear();
+  reading->webhook_counts.clear();
   spare_readings_.push_back(std::move(reading));
 }
 
@@ -295,10 +290,10 @@ std::optional<http::Problem> Intake::reserve(Reading& reading) {
       case IdempotencyWindow::Reservation::conflict: return to_problem(id_conflict(reading));
       case IdempotencyWindow::Reservation::duplicate_pending:
         reading.pending.unsettled.push_back(key);
-        ++reading.pending.duplicates;
-        return std::nullopt;
+        [[fallthrough]];
       case IdempotencyWindow::Reservation::duplicate_durable:
         ++reading.pending.duplicates;
+        reading.webhook_counts.push_back(std::nullopt);
         return std::nullopt;
     }
   }
@@ -334,17 +329,38 @@ void Intake::encode(Reading& reading) {
   reading.fresh.push_back({journal::EventCodec::encode(view), reading.key});
   view.webhook_numbers = {};
   if (!view.id_given) view.id = {};  // `minted` ends here.
+  const auto webhooks = static_cast<uint32_t>(numbers.size());
+  reading.webhook_counts.push_back(webhooks);
   ++reading.pending.accepted;
+  reading.pending.deliveries += webhooks;
+  reading.pending.unmatched += webhooks == 0 ? 1 : 0;
+}
+
+/// The body of the 202: of each event its id, and how many webhooks it goes to or that it was
+/// accepted before.
+void Intake::write_acceptance(Reading& reading) {
+  PendingRequest& pending = reading.pending;
+  JsonWriter json{pending.body};
+  json.begin_object().member("accepted", pending.accepted).member("duplicates", pending.duplicates);
+  json.member("deliveries", pending.deliveries).member("unmatched", pending.unmatched);
+  json.member("organization", reading.token->organization);
+  json.key("events").begin_array();
+  for (size_t index = 0; index < reading.views.size(); ++index) {
+    json.begin_object();
+    write_id(json, reading.views[index]);
+    if (const auto count = reading.webhook_counts[index]) {
+      json.member("webhooks", *count);
+    } else {
+      json.member("duplicate", true);
+    }
+    json.end_object();
+  }
+  json.end_array().end_object();
 }
 
 void Intake::append_all(Reading& reading) {
   PendingRequest& pending = reading.pending;
-  JsonWriter json{pending.body};
-  std::string ids;
-  write_ids(reading.views, ids);
-  json.begin_object().member("accepted", pending.accepted).member("duplicates", pending.duplicates);
-  json.key("events").raw(ids).end_object();
-
+  write_acceptance(reading);
   for (size_t index = 0; index < reading.fresh.size(); ++index) {
     Fresh& fresh = reading.fresh[index];
     const auto position = parts_.log.append(fresh.event->record());

@@ -144,6 +144,8 @@ class Intake {
     journal::Position last;  ///< Of its events; not valid if all are duplicates.
     uint32_t accepted = 0;
     uint32_t duplicates = 0;
+    uint64_t deliveries = 0;                ///< Of the accepted events to webhooks, all together.
+    uint32_t unmatched = 0;                 ///< Accepted events that go to none.
     std::string body;                       ///< Of the 202.
     std::vector<IdempotencyKey> unsettled;  ///< Duplicates of events that are not durable yet.
   };
@@ -175,6 +177,7 @@ class Intake {
   std::optional<http::Problem> reserve(Reading& reading);
   static Refusal id_conflict(const Reading& reading);
   void encode(Reading& reading);
+  static void write_acceptance(Reading& reading);
   void append_all(Reading& reading);
   void abandon_fresh(Reading& reading);
 

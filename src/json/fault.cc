@@ -59,7 +59,7 @@ class Reader {
 
   bool read_value() {
     skip_blanks();
-    if (text_.find_first_not_of(white_space) == std::string_view::npos) {
+    if (ended() && text_.find_first_not_of(white_space) == std::string_view::npos) {
       return fail_at(at_, "there is no JSON value");
     }
     switch (next()) {

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "dialect/dialect.h"
 #include "http/problem.h"
+#include "http/syntax.h"
 #include "shard/routes.h"
 
 #include <algorithm>
@@ -138,9 +139,36 @@ bool Shard::stopped() const {
 
 // --- routes --------------------------------------------------------------------------------------
 
+namespace {
+
+/// Whether a body is said to be compressed. Nothing here could read it.
+bool is_encoded(const http::Request& head) {
+  bool encoded = false;
+  for (const http::Header& header : head.headers) {
+    if (!http::equal_ignoring_case(header.name, "content-encoding")) continue;
+    http::for_each_list_member(header.value, [&](std::string_view coding) {
+      encoded |= !coding.empty() && !http::equal_ignoring_case(coding, "identity");
+    });
+  }
+  return encoded;
+}
+
+/// RFC 9110, 15.5.16; `refuse` adds which codings would do.
+http::Problem encoded_body() {
+  return {.status = 415,
+          .type = "urn:ringpost:unknown-content-encoding",
+          .detail =
+              "This relay takes no compressed bodies: send the body as it is, without the "
+              "header Content-Encoding.",
+          .member = "Content-Encoding"};
+}
+
+}  // namespace
+
 std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
                                                 ingest::BodyTerms& terms) {
+  if (is_encoded(head)) return encoded_body();
   if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
     if (auto problem = overloaded()) return problem;
     return intake_.before_body(head, origin.peer, snapshot(), terms);
@@ -182,7 +210,12 @@ http::Response Shard::refuse(const http::Request& head, const ingest::Origin& or
     counters_.add(Counter::events_refused);  // The intake counts those that it sees whole.
   }
   const dialect::Dialect* api = origin.serves.api ? dialect::owner_of_path(head.path) : nullptr;
-  return api != nullptr ? api->refuse(problem) : ingest::refusal_response(problem);
+  http::Response response =
+      api != nullptr ? api->refuse(problem) : ingest::refusal_response(problem);
+  if (problem.status == 415 && is_encoded(head)) {
+    response.headers.push_back({"Accept-Encoding", "identity"});
+  }
+  return response;
 }
 
 void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,

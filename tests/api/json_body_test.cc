@@ -16,6 +16,19 @@ TEST(JsonBody, HandsOutTheBytesOfAnObjectAsTheyCame) {
   EXPECT_EQ(body.raw_object("absent"), "");
 }
 
+TEST(JsonBody, SaysWhereTheBodyIsNotJson) {
+  JsonBody body;
+  const auto comment = body.parse("{\n  \"a\": 1 // one\n}");
+  ASSERT_TRUE(comment);
+  EXPECT_NE(comment->detail.find("line 2, column 10 (after 11 bytes): this is no JSON"),
+            std::string::npos)
+      << comment->detail;
+  const auto marked = body.parse("\xef\xbb\xbf{}");
+  ASSERT_TRUE(marked);
+  EXPECT_EQ(marked->status, 400);
+  EXPECT_NE(marked->detail.find("byte order mark"), std::string::npos) << marked->detail;
+}
+
 TEST(JsonBody, RefusesAMemberThatStandsTwiceAtAnyDepth) {
   struct Row {
     const char* body;

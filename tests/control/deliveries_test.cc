@@ -99,6 +99,14 @@ TEST_F(ControlTest, FiltersAndPagesDeliveries) {
   const std::string since = to_rfc3339(at(4));
   const std::string until = to_rfc3339(at(6));
   EXPECT_EQ(Json(ask("GET", base + "?since=" + since + "&until=" + until).body).size("/items"), 2u);
+  // A plus in a query is a space, and where an offset begins a space can only have been a plus.
+  const auto later = [](WallTime time) {
+    std::string text = to_rfc3339(time + std::chrono::hours{1});
+    return text.replace(text.size() - 1, 1, "+01:00");
+  };
+  const std::string offsets = "?since=" + later(at(4)) + "&until=" + later(at(6));
+  EXPECT_EQ(Json(ask("GET", base + offsets).body).size("/items"), 2u);
+  EXPECT_EQ(ask("GET", base + "?since=2031-05-04T09:08:07+0100").status, 400);
 }
 
 TEST_F(ControlTest, ShowsAnEventWithDeliveriesAndRedeliveries) {

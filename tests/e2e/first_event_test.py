@@ -56,7 +56,8 @@ class Journey(RelayTest):
 
         data = self.file("data.json", '{"build": 7}')
         self.assertEqual(relay.cli("send", "--type", "build/finished", "--source", "app/1",
-                                   "--data", f"@{data}").stdout, "accepted 1\n")
+                                   "--data", f"@{data}").stdout,
+                         "accepted 1, deliveries 1\n")
         row, = sink.wait_for_count(1)
         self.assertEqual((row["signature"], row["sha256"], row["attempt"]),
                          ("good", sha256('{"build": 7}'), "1"))
@@ -191,7 +192,7 @@ class Producing(RelayTest):
         self.assertEqual(first[1]["events"][0]["id"], second[1]["events"][0]["id"])
         sent = self.relay.cli("send", "--type", "t", "--source", "s", "--id", "same", "--data",
                               "{}").stdout
-        self.assertEqual(sent, "accepted 0, duplicates 1\n")
+        self.assertEqual(sent, "accepted 0, duplicates 1, deliveries 0\n")
         self.relay.wait_until_settled()
         self.assertEqual(len(self.sink.received()), 1)
         self.relay.kill()
@@ -268,12 +269,12 @@ class Producing(RelayTest):
                 self.assertEqual(len(done.stderr.splitlines()), 1)
         self.assertEqual(self.accepted(), 0)
         file = self.file("good.ndjson", "".join(good % number for number in range(2500)))
-        self.assertEqual(self.relay.cli("send", file).stdout, "accepted 2,500\n")
+        self.assertEqual(self.relay.cli("send", file).stdout, "accepted 2,500, deliveries 2,500\n")
         self.sink.wait_for_count(2500)
 
     def test_one_json_document_may_span_lines(self):
         file = self.file("one.json", '{\n  "type": "t",\n  "source": "s",\n  "data": {\n  }\n}\n')
-        self.assertEqual(self.relay.cli("send", file).stdout, "accepted 1\n")
+        self.assertEqual(self.relay.cli("send", file).stdout, "accepted 1, deliveries 1\n")
 
     def test_errors_are_readable_and_exit_codes_as_documented(self):
         def cli(*arguments, **changes):
@@ -327,6 +328,12 @@ class Listeners(RelayTest):
                               timeout=20)
         return done.returncode, done.stdout + done.stderr
 
+    def assert_sent(self, result):
+        """One event was taken, and nobody wants it."""
+        code, said = result
+        self.assertEqual((code, said.splitlines()[0]), (0, "accepted 1, deliveries 0"))
+        self.assertIn("1 of them goes to no webhook", said)
+
     def test_tls_unix_sockets_and_plain_tcp_serve_alike(self):
         key, certificate = make_certificate(self.place.path)
         unix = self.place.path / "ringpost.sock"
@@ -345,12 +352,9 @@ serves = ["events"]
         tls = re.search(r"https://\S+", ready)[0]
         events_only = re.search(r"http://\S+", ready)[0]
         event = ("send", "--type", "t", "--source", "s", "--data", "{}")
-        self.assertEqual(self.cli(*event, "--ca", certificate, url=tls, token=relay.token),
-                         (0, "accepted 1\n"))
-        self.assertEqual(self.cli(*event, url=f"unix:{unix}", token=relay.token),
-                         (0, "accepted 1\n"))
-        self.assertEqual(self.cli(*event, url=events_only, token=relay.token),
-                         (0, "accepted 1\n"))
+        self.assert_sent(self.cli(*event, "--ca", certificate, url=tls, token=relay.token))
+        self.assert_sent(self.cli(*event, url=f"unix:{unix}", token=relay.token))
+        self.assert_sent(self.cli(*event, url=events_only, token=relay.token))
         code, said = self.cli("status", url=events_only, token=relay.token)
         self.assertEqual((code, "404" in said), (1, True), said)
         code, said = self.cli("status", url=tls, token=relay.token)
@@ -359,8 +363,7 @@ serves = ["events"]
         self.assertEqual(oct(unix.stat().st_mode & 0o777), "0o660")
         relay.kill()
         relay = self.place.relay("--config", config, listen=())  # The socket's file is in no way.
-        self.assertEqual(self.cli(*event, url=f"unix:{unix}", token=relay.token),
-                         (0, "accepted 1\n"))
+        self.assert_sent(self.cli(*event, url=f"unix:{unix}", token=relay.token))
         self.assertEqual(relay.stop(), 0)
         self.assertFalse(unix.exists())
 

@@ -256,13 +256,31 @@ TEST(RequestParser, DoesNotBelieveALengthWithItsMemory) {
 
 // --- refusals for people -------------------------------------------------------------------------
 
+TEST(RequestParser, SaysToAClientOfHttp2WhatIsSpoken) {
+  RequestParser parser;
+  size_t consumed = 0;
+  ASSERT_EQ(parser.feed(as_bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), consumed), Progress::failed);
+  EXPECT_EQ(parser.error().status, 505);
+  EXPECT_NE(parser.error().detail.find("HTTP/1.1, not HTTP/2"), std::string::npos);
+}
+
+TEST(Problem, SaysWhichContentTypeIsWanted) {
+  Request request;
+  EXPECT_EQ(wrong_content_type(request),
+            "The body came without a content type: add the header Content-Type: application/json.");
+  request.headers = {{"content-type", "application/x-www-form-urlencoded"}};
+  EXPECT_EQ(wrong_content_type(request),
+            "The body came as `application/x-www-form-urlencoded`: add the header Content-Type: "
+            "application/json.");
+}
+
 TEST(RequestParser, ExplainsARefusal) {
   RequestParser parser;
   size_t consumed = 0;
   ASSERT_EQ(parser.feed(as_bytes("GET / HTTP/2.0\r\n"), consumed), Progress::failed);
   EXPECT_EQ(parser.error().status, 505);
   EXPECT_EQ(parser.error().title, "HTTP Version Not Supported");
-  EXPECT_FALSE(parser.error().detail.empty());
+  EXPECT_NE(parser.error().detail.find("HTTP/1.1, not HTTP/2"), std::string::npos);
   const Problem problem = to_problem(parser.error());
   EXPECT_EQ(problem.status, 505);
   EXPECT_EQ(problem.detail, parser.error().detail);

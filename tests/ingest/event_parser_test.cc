@@ -1,10 +1,12 @@
 #include "ingest/event_parser.h"
 
+#include "crypto/base64.h"
 #include "tests/ingest/requests.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 // Goal: what design 6.1 calls an event is read as such, everything else is refused with the member
@@ -389,8 +391,6 @@ const std::vector<BadEvent> bad_events{
     {"specversion", with(R"("specversion":1.0)")},
     {"specversion", with(R"("specversion":null)")},
     {"specversion", with(R"("specversion":"1.0","specversion":"1.0")")},
-    {"data", R"({"type":"t","source":"s"})"},
-    {"data", R"({"type":"t","source":"s","data":null})"},
     {"data", R"({"type":"t","source":"s","data":[]})"},
     {"data", R"({"type":"t","source":"s","data":"{}"})"},
     {"data", R"({"type":"t","source":"s","data":1})"},
@@ -606,6 +606,9 @@ TEST_F(EventParserTest, CloudEventsTakeAnyData) {
       {R"("datacontenttype":"text/xml","data":{"a":1})", R"({"a":1})"},
       {R"("data_base64":"AAH/")", std::string{"\x00\x01\xff", 3}},
       {R"("data_base64":"")", ""},
+      {R"("data_base64":null)", ""},
+      {R"("data_base64":null,"data":{"a":1})", R"({"a":1})"},
+      {R"("data":7,"data_base64":null)", "7"},
   };
   for (const auto& [members, data] : cases) {
     const auto one = parse("application/cloudevents+json; charset=utf-8", cloud(members));
@@ -632,7 +635,7 @@ TEST_F(EventParserTest, CloudEventsHoldToTheLetter) {
       {"data_base64", cloud(R"("data_base64":"AA==","data":1)")},
       {"data_base64", cloud(R"("data_base64":"A")")},
       {"data_base64", cloud(R"("data_base64":"AAH_")")},
-      {"data_base64", cloud(R"("data_base64":null)")},
+      {"data_base64", cloud(R"("data_base64":null,"data_base64":null)")},
       {"data_base64", cloud(R"("data_base64":"AA==","data_base64":"AA==")")},
       {"data", cloud(R"("datacontenttype":"text/plain","data":"\ud800")")},
       {"data", cloud(R"("data":1,"data":1)")},
@@ -717,14 +720,18 @@ TEST_F(EventParserTest, BinaryModeDecodesHeaderValuesOnce) {
       {"\"%C3%A9\"", "\u00e9"},
       {"a\\b", "a\\b"},      // Outside quotes a backslash is one.
       {"\u00e9", "\u00e9"},  // Not encoded at all: UTF-8 all the same.
-      {"\"", ""},
-      {"\"a", ""},
-      {"a\"b", ""},
-      {"\"a\\\"", ""},
-      {"\"a\\", ""},
-      {"%", ""},
-      {"%4", ""},
-      {"%4g", ""},
+      // What encodes nothing is what SDKs in wide use send.
+      {"x \u00e9 %", "x \u00e9 %"},
+      {"100% of 5%", "100% of 5%"},
+      {"%", "%"},
+      {"%4", "%4"},
+      {"%4g", "%4g"},
+      {"%%41", "%A"},
+      {"\"", "\""},
+      {"\"a", "\"a"},
+      {"3.5\" disk", "3.5\" disk"},
+      {"\"a\\\"", "\"a\\\""},
+      {"\"a\\", "\"a\\"},
       {"%C0%A0", ""},     // Overlong.
       {"%ED%A0%80", ""},  // A surrogate.
       {"%FF", ""},
@@ -780,7 +787,6 @@ TEST_F(EventParserTest, BinaryModeNeedsNeitherDataNorItsType) {
     const auto parsed = parse_request();
     ASSERT_FALSE(parsed.refusal) << body;
     EXPECT_EQ(as_text(parsed.events[0].data), body);
-    EXPECT_EQ(parsed.events[0].data_content_type, "");
   }
 }
 
@@ -1015,6 +1021,126 @@ TEST_F(EventParserTest, BinaryModeRefusesJsonThatIsNone) {
   }
 }
 
+TEST_F(EventParserTest, SaysWhereATextIsNotJson) {
+  const auto detail = [this](std::string_view type, std::string_view body) {
+    const auto parsed = parse(type, body);
+    EXPECT_TRUE(parsed.refusal) << body;
+    if (!parsed.refusal) return std::string{};
+    EXPECT_EQ(parsed.refusal->status, 400) << body;
+    return parsed.refusal->detail;
+  };
+  const std::string fault = "{\n  \"type\": \"t\", # the type\n  \"source\": \"s\"\n}";
+  const std::string place = "line 2, column 16 (after 17 bytes)";
+  for (const char* type : {"application/json", "application/cloudevents+json"}) {
+    EXPECT_EQ(detail(type, fault),
+              "Not JSON: " + place + ": this is no JSON (JSON has no comments).");
+  }
+  EXPECT_EQ(
+      detail("application/json", "\xef\xbb\xbf" + native("{}")),
+      "Not JSON: line 1, column 1: the text begins with a byte order mark (the bytes EF BB BF); "
+      "save it without.");
+  EXPECT_EQ(
+      detail("application/cloudevents-batch+json", "[\n" + cloud("") + "\n" + cloud("") + "]"),
+      "Not JSON: line 3, column 1 (after " + std::to_string(3 + cloud("").size()) +
+          " bytes): a comma or ] is missing.");
+  const std::string line = native("{}") + "\n";
+  const auto lines = parse("application/x-ndjson", line + line + native("{\"a\":1,}"));
+  ASSERT_TRUE(lines.refusal);
+  EXPECT_EQ(lines.refusal->line, 3u);
+  EXPECT_TRUE(lines.refusal->detail.starts_with("Not JSON: line 3, column 40 (after "))
+      << lines.refusal->detail;
+  EXPECT_NE(detail("application/json", "[1]").find("An event is a JSON object."),
+            std::string::npos);
+
+  request_ =
+      request_of("application/json", "{\"a\":1}\n{\"a\":2}",
+                 {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
+  EXPECT_EQ(parse_request().refusal->detail,
+            "Not JSON: line 2, column 1 (after 8 bytes): there is more text behind the end of the "
+            "JSON value.");
+}
+
+// Bytes that are not exactly one JSON text never stand where JSON is due.
+TEST_F(EventParserTest, Base64HoldsTheJsonThatItSays) {
+  for (const char* type : {"application/json", "text/json", "application/vnd.x+json; a=b"}) {
+    const std::string declared =
+        R"("datacontenttype":")" + std::string{type} + R"(","data_base64":")";
+    for (std::string_view bytes :
+         {R"({"ok":1},"type":"deploy.approved","source":"app/production")", "{} {}", "{}\n{}", "{",
+          "nul", "\xef\xbb\xbf{}", "\"\xff\"", " "}) {
+      const auto parsed = parse("application/cloudevents+json",
+                                cloud(declared + crypto::base64_encode(as_bytes(bytes)) + '"'));
+      ASSERT_TRUE(parsed.refusal) << bytes;
+      EXPECT_EQ(parsed.refusal->status, 422);
+      EXPECT_EQ(parsed.refusal->member, "data_base64");
+    }
+    for (std::string_view bytes : {"{}", " {\"a\":[1e999]}\n", "\"x\"", "null", ""}) {
+      const auto parsed = parse("application/cloudevents+json",
+                                cloud(declared + crypto::base64_encode(as_bytes(bytes)) + '"'));
+      ASSERT_FALSE(parsed.refusal) << bytes;
+      EXPECT_EQ(as_text(parsed.events[0].data), bytes);
+      EXPECT_TRUE(parsed.events[0].data_checked);
+    }
+  }
+  const std::string deep(128, '[');
+  const std::string closed = deep + std::string(128, ']');
+  EXPECT_TRUE(parse("application/cloudevents+json",
+                    cloud(R"("datacontenttype":"application/json","data_base64":")" +
+                          crypto::base64_encode(as_bytes(closed)) + '"'))
+                  .refusal);
+}
+
+TEST_F(EventParserTest, NamesTheTypeOfBytesThatCameWithoutOne) {
+  // Base64 without a content type is not JSON (JSON format, 3.1), whatever its bytes are.
+  const auto structured = parse("application/cloudevents+json", cloud(R"("data_base64":"e30=")"));
+  ASSERT_FALSE(structured.refusal);
+  EXPECT_EQ(structured.events[0].data_content_type, "application/octet-stream");
+  EXPECT_EQ(as_text(structured.events[0].data), "{}");
+  for (const auto& [body, type] :
+       {std::pair{"{}", ""}, std::pair{"{", "application/octet-stream"}, std::pair{"", ""}}) {
+    request_ = request_of(
+        "", body,
+        {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
+    const auto binary = parse_request();
+    ASSERT_FALSE(binary.refusal);
+    EXPECT_EQ(binary.events[0].data_content_type, type) << body;
+  }
+}
+
+TEST_F(EventParserTest, AnEventMayHaveNoData) {
+  for (const char* body :
+       {R"({"type":"t","source":"s"})", R"({"type":"t","source":"s","data":null})"}) {
+    for (const char* type : {"application/json", "application/x-ndjson"}) {
+      const auto parsed = parse(type, body);
+      ASSERT_FALSE(parsed.refusal) << body;
+      EXPECT_TRUE(parsed.events[0].data.empty());
+    }
+  }
+}
+
+TEST_F(EventParserTest, SpellsATimeForStrictReaders) {
+  for (const auto& [sent, kept] :
+       {std::pair{"2020-06-17 12:52:43Z", "2020-06-17T12:52:43Z"},
+        std::pair{"2020-06-17t12:52:43.123456789012z", "2020-06-17T12:52:43.123456789012Z"},
+        std::pair{"0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"},
+        std::pair{"9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59-23:59"},
+        std::pair{"2016-12-31T23:59:60Z", "2016-12-31T23:59:60Z"}}) {
+    const std::string member = R"("time":")" + std::string{sent} + '"';
+    const auto structured = parse("application/cloudevents+json", cloud(member));
+    ASSERT_FALSE(structured.refusal) << sent;
+    EXPECT_EQ(structured.events[0].time, kept);
+    request_ = request_of("", "",
+                          {{"ce-specversion", "1.0"},
+                           {"ce-type", "t"},
+                           {"ce-source", "s"},
+                           {"ce-id", "i"},
+                           {"ce-time", sent}});
+    const auto binary = parse_request();
+    ASSERT_FALSE(binary.refusal) << sent;
+    EXPECT_EQ(binary.events[0].time, kept);
+  }
+}
+
 TEST_F(EventParserTest, BinaryModeNamesTheHeader) {
   using Headers = std::vector<std::pair<std::string_view, std::string_view>>;
   const std::vector<std::pair<std::string, Headers>> cases{
@@ -1024,8 +1150,6 @@ TEST_F(EventParserTest, BinaryModeNamesTheHeader) {
       {"ce-id", {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}}},
       {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"CE-TYPE", "t"}}},
       {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "%0a"}}},
-      {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "%f"}}},
-      {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "%zz"}}},
       {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", "%ff"}}},
       {"ce-type", {{"ce-specversion", "1.0"}, {"ce-type", ""}}},
       {"ce-a-b", {{"ce-specversion", "1.0"}, {"ce-a-b", "x"}}},

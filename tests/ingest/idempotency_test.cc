@@ -1,6 +1,7 @@
 #include "ingest/idempotency.h"
 
 #include "base/prng.h"
+#include "ingest/content_hash.h"
 
 #include <gtest/gtest.h>
 
@@ -25,6 +26,58 @@ constexpr std::array<HashKey, 2> secret{HashKey{1, 2}, HashKey{3, 4}};
 constexpr Instant start{hours{1000}};
 constexpr ContentHash body{7};
 constexpr ContentHash other_body{8};
+
+// Two that CloudEvents call one, in whichever mode they came, are one content.
+TEST(ContentHash, IsTheSameForTheSameEvent) {
+  const auto hash = [](const journal::EventView& event) { return content_hash(event, secret); };
+  journal::EventView event{.type = "t", .data = as_bytes("{}")};
+  const uint64_t plain = hash(event);
+  for (const char* type :
+       {"application/json", "Application/JSON", "application/json; charset=UTF-8",
+        "application/json;charset=\"utf-8\""}) {
+    event.data_content_type = type;
+    EXPECT_EQ(hash(event), plain) << type;
+  }
+  event.data = as_bytes(" {}\n");
+  EXPECT_EQ(hash(event), plain);
+  event.data_content_type = "application/vnd.x+json";
+  EXPECT_NE(hash(event), plain);
+  event.data_content_type = "text/plain";
+  EXPECT_NE(hash(event), plain);
+  const uint64_t text = hash(event);
+  event.data = as_bytes("{}");
+  EXPECT_NE(hash(event), text) << "white space is content where it is not JSON";
+  event.data_content_type = "text/plain; format=flowed";
+  const uint64_t flowed = hash(event);
+  event.data_content_type = "TEXT/plain ;  Format=flowed";
+  EXPECT_EQ(hash(event), flowed);
+  event.data_content_type = "text/plain; format=fixed";
+  EXPECT_NE(hash(event), flowed);
+}
+
+TEST(ContentHash, ComparesExtensionsByTheirText) {
+  const auto hash = [](std::string_view extensions) {
+    return content_hash({.extensions = extensions}, secret);
+  };
+  const uint64_t one = hash(R"({"n":7,"ok":true,"s":"a\"b"})");
+  EXPECT_EQ(hash(R"({"n":"7","ok":"true","s":"a\u0022b"})"), one);
+  EXPECT_EQ(hash(R"({"s":"a\"b","ok":true,"n":7})"), one);
+  EXPECT_NE(hash(R"({"n":8,"ok":true,"s":"a\"b"})"), one);
+  EXPECT_NE(hash(R"({"n":7,"ok":false,"s":"a\"b"})"), one);
+  EXPECT_NE(hash(R"({"n":7,"ok":true})"), one);
+  EXPECT_NE(hash(R"({"m":7,"ok":true,"s":"a\"b"})"), one);
+  EXPECT_NE(hash(""), one);
+  EXPECT_EQ(hash(R"({"n":-0})"), hash(R"({"n":"0"})"));
+  EXPECT_NE(hash(R"({"teams":["a","b"],"x":1})"), hash(R"({"teams":["a"],"x":1})"));
+  EXPECT_NE(hash(R"({"a":"1","b":"2"})"), hash(R"({"a":"2","b":"1"})"));
+  EXPECT_EQ(hash(R"({"a":",}","b":"]["})"), hash(R"({"b":"][","a":",}"})"));
+}
+
+TEST(ContentHash, ComparesTimesAsTheyAreKeptNow) {
+  const auto hash = [](std::string_view time) { return content_hash({.time = time}, secret); };
+  EXPECT_EQ(hash("2031-05-04 09:08:07z"), hash("2031-05-04T09:08:07Z"));
+  EXPECT_NE(hash("2031-05-04T09:08:08Z"), hash("2031-05-04T09:08:07Z"));
+}
 
 class IdempotencyWindowTest : public testing::Test {
  protected:
@@ -57,14 +110,16 @@ TEST_F(IdempotencyWindowTest, ContentsDifferWhereverAnAttributeOrAByteOfDataDoes
                                  .data = as_bytes(data)};
   const ContentHash content = window_.content(event);
   std::vector<journal::EventView> others;
-  for (auto place : {&journal::EventView::type, &journal::EventView::time,
-                     &journal::EventView::subject, &journal::EventView::data_content_type,
-                     &journal::EventView::branch, &journal::EventView::ordering_key,
-                     &journal::EventView::trace_parent, &journal::EventView::extensions}) {
+  for (auto place :
+       {&journal::EventView::type, &journal::EventView::time, &journal::EventView::subject,
+        &journal::EventView::data_content_type, &journal::EventView::branch,
+        &journal::EventView::ordering_key, &journal::EventView::trace_parent}) {
     others.push_back(event);
     others.back().*place = "y";
   }
-  for (const std::string_view other : {R"({"n":1})", R"({"n":1.0} )", ""}) {
+  others.push_back(event);
+  others.back().extensions = R"({"y":1})";
+  for (const std::string_view other : {R"({"n":1})", R"({"n": 1.0})", ""}) {
     others.push_back(event);
     others.back().data = as_bytes(other);
   }

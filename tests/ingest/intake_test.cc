@@ -133,6 +133,15 @@ struct Shard {
   uint32_t requests = 0;
 };
 
+/// The body of a 202. @param events  the objects in it.
+std::string answer_of(int accepted, int duplicates, int deliveries, int unmatched,
+                      std::string_view events) {
+  return R"({"accepted":)" + std::to_string(accepted) + R"(,"duplicates":)" +
+         std::to_string(duplicates) + R"(,"deliveries":)" + std::to_string(deliveries) +
+         R"(,"unmatched":)" + std::to_string(unmatched) + R"(,"organization":"acme","events":[)" +
+         std::string{events} + "]}";
+}
+
 class IntakeTest : public testing::Test {
  protected:
   test::MemoryRing ring_;
@@ -150,7 +159,7 @@ TEST_F(IntakeTest, AnswersWhenTheEventIsDurableAndNotBefore) {
   EXPECT_TRUE(shard_.sink.events.empty());
   shard_.make_durable();
   EXPECT_EQ(shard_.status(request), 202);
-  EXPECT_EQ(shard_.body(request), R"({"accepted":1,"duplicates":0,"events":[{"id":"e1"}]})");
+  EXPECT_EQ(shard_.body(request), answer_of(1, 0, 0, 1, R"({"id":"e1","webhooks":0})"));
   ASSERT_EQ(shard_.sink.events.size(), 1u);
   EXPECT_EQ(shard_.sink.events[0]->position(), shard_.log.begin(0));
   EXPECT_EQ(shard_.counters.value(Counter::events_accepted), 1u);
@@ -265,15 +274,65 @@ TEST_F(IntakeTest, MintsAnIdWhereNoneIsGiven) {
   EXPECT_FALSE(first.id_given);
   EXPECT_EQ(first.id, first.uid.to_text());
   EXPECT_NE(first.uid, shard_.sink.events[1]->view().uid);
-  EXPECT_EQ(shard_.body(request), R"({"accepted":2,"duplicates":0,"events":[{"id":")" +
-                                      first.uid.to_text() + R"("},{"id":")" +
-                                      shard_.sink.events[1]->view().uid.to_text() + R"("}]})");
+  EXPECT_EQ(shard_.body(request),
+            answer_of(2, 0, 0, 2,
+                      R"({"id":")" + first.uid.to_text() + R"(","webhooks":0},{"id":")" +
+                          shard_.sink.events[1]->view().uid.to_text() + R"(","webhooks":0})"));
+}
+
+TEST_F(IntakeTest, SaysHowManyWebhooksAnEventGoesTo) {
+  for (const uint32_t number : {7u, 8u}) {
+    shard_.table.put({.number = number, .organization = "acme", .events = {"t"}});
+  }
+  shard_.table.put({.number = 9, .organization = "another", .events = {"t"}});
+  shard_.table.publish();
+  const uint32_t request =
+      shard_.post("application/x-ndjson", Shard::event_of("a") + "\n" +
+                                              R"({"type":"u","source":"s","id":"b"})" + "\n" +
+                                              Shard::event_of("a") + "\n");
+  shard_.make_durable();
+  EXPECT_EQ(
+      shard_.body(request),
+      answer_of(2, 1, 2, 1,
+                R"({"id":"a","webhooks":2},{"id":"b","webhooks":0},{"id":"a","duplicate":true})"));
+}
+
+// One event, in whichever mode of CloudEvents it comes.
+TEST_F(IntakeTest, KnowsAnEventAgainInAnotherMode) {
+  const auto post = [this](http::Request request) {
+    shard_.intake.on_request({++shard_.requests, 1},
+                             std::make_unique<http::Request>(std::move(request)), shard_.peer,
+                             shard_.table.current());
+    shard_.make_durable();
+    return shard_.body(shard_.requests);
+  };
+  const std::string_view token = "Bearer good";
+  post(test::request_of("application/json", " {\"n\":1}\n",
+                        {{"Authorization", token},
+                         {"ce-specversion", "1.0"},
+                         {"ce-type", "t"},
+                         {"ce-source", "s"},
+                         {"ce-id", "1"},
+                         {"ce-count", "7"},
+                         {"ce-flag", "true"},
+                         {"ce-time", "2031-05-04T09:08:07Z"}}));
+  const std::string structured =
+      R"({"specversion":"1.0","id":"1","source":"s","type":"t","flag":true,"count":7,)"
+      R"("time":"2031-05-04t09:08:07z",)";
+  for (const char* data :
+       {R"("data":{"n":1}})", R"("datacontenttype":"application/json","data":{"n":1}})",
+        R"("datacontenttype":"application/json","data_base64":"eyJuIjoxfQ=="})"}) {
+    EXPECT_EQ(post(test::request_of("application/cloudevents+json", structured + data,
+                                    {{"Authorization", token}})),
+              answer_of(0, 1, 0, 0, R"({"id":"1","duplicate":true})"))
+        << data;
+  }
 }
 
 TEST_F(IntakeTest, AnswersAnEmptyBatchOfCloudEventsAtOnce) {
   const uint32_t request = shard_.post("application/cloudevents-batch+json", "[]");
   EXPECT_EQ(shard_.status(request), 202);
-  EXPECT_EQ(shard_.body(request), R"({"accepted":0,"duplicates":0,"events":[]})");
+  EXPECT_EQ(shard_.body(request), answer_of(0, 0, 0, 0, ""));
   EXPECT_TRUE(shard_.log.records.empty());
 }
 
@@ -291,8 +350,8 @@ TEST_F(IntakeTest, StoresABareCdeventForWhoWantsItsTypeWithoutTheVersion) {
   const uint32_t request = shard_.post("application/json", document);
   shard_.make_durable();
   const uint32_t again = shard_.post("application/json", document);
-  EXPECT_EQ(shard_.body(request), R"({"accepted":1,"duplicates":0,"events":[{"id":"c1"}]})");
-  EXPECT_EQ(shard_.body(again), R"({"accepted":0,"duplicates":1,"events":[{"id":"c1"}]})");
+  EXPECT_EQ(shard_.body(request), answer_of(1, 0, 1, 0, R"({"id":"c1","webhooks":1})"));
+  EXPECT_EQ(shard_.body(again), answer_of(0, 1, 0, 0, R"({"id":"c1","duplicate":true})"));
   const auto& view = shard_.sink.events.at(0)->view();
   EXPECT_EQ(as_text(view.data), document);
   ASSERT_EQ(view.webhook_count(), 1u);
@@ -319,7 +378,7 @@ TEST_F(IntakeTest, AcknowledgesADurableDuplicateAtOnceAndStoresItOnce) {
   shard_.make_durable();
   const uint32_t again = shard_.post_one("e1");
   EXPECT_EQ(shard_.status(again), 202);
-  EXPECT_EQ(shard_.body(again), R"({"accepted":0,"duplicates":1,"events":[{"id":"e1"}]})");
+  EXPECT_EQ(shard_.body(again), answer_of(0, 1, 0, 0, R"({"id":"e1","duplicate":true})"));
   EXPECT_EQ(shard_.log.records.size(), 1u);
   EXPECT_EQ(shard_.counters.value(Counter::events_duplicate), 1u);
 }
@@ -342,8 +401,10 @@ TEST_F(IntakeTest, HoldsADuplicateUntilTheFirstIsDurable) {
 TEST_F(IntakeTest, CountsADuplicateWithinOneBatch) {
   const uint32_t request = shard_.post_lines({"a", "b", "a"});
   shard_.make_durable();
-  EXPECT_EQ(shard_.body(request),
-            R"({"accepted":2,"duplicates":1,"events":[{"id":"a"},{"id":"b"},{"id":"a"}]})");
+  EXPECT_EQ(
+      shard_.body(request),
+      answer_of(2, 1, 0, 2,
+                R"({"id":"a","webhooks":0},{"id":"b","webhooks":0},{"id":"a","duplicate":true})"));
   EXPECT_EQ(shard_.sink.events.size(), 2u);
 }
 
@@ -414,8 +475,11 @@ TEST_F(IntakeTest, StoresOneOfFiftyEqualEventsThatTwoShardsGetAtOnce) {
   uint32_t accepted = 0;
   for (const auto& [shard, request] : requests) {
     EXPECT_EQ(shard->status(request), 202);
-    if (shard->body(request).find(R"("accepted":1)") != std::string::npos) ++accepted;
-    EXPECT_TRUE(shard->body(request).ends_with(R"("events":[{"id":"e1"}]})"));
+    const bool fresh = shard->body(request).find(R"("accepted":1)") != std::string::npos;
+    accepted += fresh ? 1 : 0;
+    EXPECT_EQ(shard->body(request), fresh
+                                        ? answer_of(1, 0, 0, 1, R"({"id":"e1","webhooks":0})")
+                                        : answer_of(0, 1, 0, 0, R"({"id":"e1","duplicate":true})"));
   }
   EXPECT_EQ(accepted, 1u);
   EXPECT_EQ(shard_.log.records.size() + other_.log.records.size(), 1u);
@@ -513,8 +577,10 @@ TEST_F(IntakeTest, DropsABatchThatTheJournalCutsShort) {
   shard_.log.appends_left = 100;
   const uint32_t again = shard_.post_lines({"a", "b", "c"});
   shard_.make_durable();
-  EXPECT_EQ(shard_.body(again),
-            R"({"accepted":2,"duplicates":1,"events":[{"id":"a"},{"id":"b"},{"id":"c"}]})");
+  EXPECT_EQ(
+      shard_.body(again),
+      answer_of(2, 1, 0, 2,
+                R"({"id":"a","duplicate":true},{"id":"b","webhooks":0},{"id":"c","webhooks":0})"));
 }
 
 TEST_F(IntakeTest, StorageFailureLeavesNoAnswerToWhatWasUnderWay) {

@@ -1,6 +1,8 @@
 #include "base/json_writer.h"
 #include "control/api/api.h"
 #include "control/api/delivery_json.h"
+#include "crypto/base64.h"
+#include "dialect/content.h"
 #include "dialect/dialect.h"
 
 #include <algorithm>
@@ -320,6 +322,18 @@ std::vector<History::EventFacts> DeliveryApi::events_of(const Call& call, const 
 
 namespace {
 
+/// As CloudEvents' JSON format has it (3.1), but that no data is null.
+void write_data(JsonWriter& json, const EventView& event) {
+  switch (dialect::content_of(event)) {
+    case dialect::Content::none: json.key("data").null(); return;
+    case dialect::Content::json: json.key("data").raw(as_text(event.data)); return;
+    case dialect::Content::text: json.member("data", as_text(event.data)); return;
+    case dialect::Content::bytes:
+      json.member("data_base64", crypto::base64_encode(event.data));
+      return;
+  }
+}
+
 void write_event(JsonWriter& json, const EventView& event) {
   json.begin_object().member("id", event.id).member("source", event.source);
   json.member("type", event.type).member("accepted_at", to_rfc3339(event.accepted_at));
@@ -333,12 +347,7 @@ void write_event(JsonWriter& json, const EventView& event) {
   optional("orderingkey", event.ordering_key);
   optional("traceparent", event.trace_parent);
   if (!event.extensions.empty()) json.key("extensions").raw(event.extensions);
-  json.key("data");
-  if (event.data.empty()) {
-    json.null();
-  } else {
-    json.raw(as_text(event.data));
-  }
+  write_data(json, event);
 }
 
 }  // namespace

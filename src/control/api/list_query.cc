@@ -23,6 +23,16 @@ std::optional<DeliveryStatus> parse_status(std::string_view text) {
   return std::nullopt;
 }
 
+/// In a query `+` is a space. Where an offset begins it can only have been a plus.
+std::optional<WallTime> parse_time(std::string text) {
+  constexpr size_t offset_size = std::string_view{"+01:00"}.size();
+  if (text.size() > offset_size) {
+    char& sign = text[text.size() - offset_size];
+    if (sign == ' ' && text[text.size() - 3] == ':') sign = '+';
+  }
+  return parse_rfc3339(text);
+}
+
 std::optional<Ulid> parse_cursor(ListKind kind, std::string_view text) {
   if (text.empty() || text.front() != static_cast<char>(kind)) return std::nullopt;
   return Ulid::parse(text.substr(1));
@@ -50,7 +60,7 @@ std::optional<Problem> apply(ListKind kind, const std::string& name, const std::
     query.organization = value;
   } else {
     auto& time = name == "since" ? query.since : query.until;
-    time = parse_rfc3339(value);
+    time = parse_time(value);
     if (!time) return bad_parameter(name, "must be a time like 2031-05-04T09:08:07Z");
   }
   return std::nullopt;

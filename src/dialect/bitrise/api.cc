@@ -299,6 +299,7 @@ http::Response refuse(const Problem& problem) {
     case 405:
     case 408:
     case 413:
+    case 415:
     case 417:
     case 421:
     case 429:

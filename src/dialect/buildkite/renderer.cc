@@ -6,6 +6,7 @@
 #include "dialect/attempt_id.h"
 #include "dialect/buildkite/body.h"
 #include "dialect/buildkite/settings.h"
+#include "dialect/content.h"
 #include "dialect/head.h"
 #include "http/syntax.h"
 
@@ -75,9 +76,10 @@ class BuildkiteRenderer final : public Renderer {
 
  private:
   bool make_body(const journal::EventView& event, Request& request) {
-    const std::string_view data = as_text(event.data);
+    // The specification knows no request without a body.
+    const std::string_view data = event.data.empty() ? "{}" : as_text(event.data);
     const BodyMembers members = find_body_members(data);
-    if (!members.is_object) return false;
+    if (!members.is_object || (!event.data.empty() && !data_is_json(event))) return false;
     request.body = event.data;
     if (members.event && members.sender) return true;
     event_.assign(R"("event":)");

@@ -35,8 +35,8 @@ class AttributeWalk {
     append_uri_reference(text_, event.source);
     visit("source", text_, true);
     visit("type", event.type, true);
-    text_ = event.time;
-    if (text_.empty()) text_ = to_rfc3339(event.accepted_at);
+    text_ = event.time.empty() ? to_rfc3339(event.accepted_at) : std::string{event.time};
+    make_strict_rfc3339(text_);  // Earlier versions took a time as it came.
     visit("time", text_, true);
     const std::array<std::pair<std::string_view, std::string_view>, 4> optional{{
         {"subject", event.subject},

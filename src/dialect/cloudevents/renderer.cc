@@ -3,12 +3,9 @@
 #include "api/json_body.h"
 #include "crypto/base64.h"
 #include "dialect/cloudevents/attributes.h"
+#include "dialect/content.h"
 #include "dialect/head.h"
 #include "http/syntax.h"
-#include "json/document.h"
-#include "json/text.h"
-
-#include <simdjson.h>
 
 namespace ringpost::dialect::cloudevents {
 namespace {
@@ -18,49 +15,10 @@ using subscription::Webhook;
 
 constexpr std::string_view media_type = "application/cloudevents+json; charset=utf-8";
 
-/// What an event's data is, in the eyes of the JSON format (3.1): it decides on member and type.
-enum class Content : uint8_t { none, json, text, bytes };
-
-bool is_text_type(std::string_view content_type) {
-  constexpr std::string_view prefix = "text/";
-  return content_type.size() > prefix.size() &&
-         http::equal_ignoring_case(content_type.substr(0, prefix.size()), prefix);
-}
-
 /// Of each thread that renders, for its memory.
-struct Scratch {
-  AttributeWalk walk;
-  json::Document document;
-};
-
-Scratch& scratch() {
-  thread_local Scratch of_this_thread;
-  return of_this_thread;
-}
-
-/// Ingest has checked what is declared to be JSON. What declares nothing may be anything, when it
-/// came in binary mode.
-Content content_of(const EventView& event) {
-  if (event.data.empty()) return Content::none;
-  const std::string_view data = as_text(event.data);
-  if (event.data_content_type.empty()) {
-    json::Document& document = scratch().document;
-    document.assign(data);
-    return document.valid() ? Content::json : Content::bytes;
-  }
-  if (json::declares_json(event.data_content_type)) return Content::json;
-  const bool text = is_text_type(event.data_content_type) && simdjson::validate_utf8(data);
-  return text ? Content::text : Content::bytes;
-}
-
-/// The event's own content type, or what the content is where it names none.
-std::string_view type_of(const EventView& event, Content content) {
-  if (!event.data_content_type.empty()) return event.data_content_type;
-  switch (content) {
-    case Content::json: return "application/json";
-    case Content::bytes: return "application/octet-stream";
-    default: return {};
-  }
+AttributeWalk& attribute_walk() {
+  thread_local AttributeWalk walk;
+  return walk;
 }
 
 class CloudEventsRenderer final : public Renderer {
@@ -87,7 +45,7 @@ class CloudEventsRenderer final : public Renderer {
     const Content content = content_of(facts.event);
     // The webhook binding (2.1) forbids requests without a body.
     if (settings_.mode == Settings::Mode::binary && content != Content::none) {
-      render_binary(facts, content, request);
+      render_binary(facts, request);
     } else {
       render_structured(facts, content, request);
     }
@@ -110,7 +68,7 @@ class CloudEventsRenderer final : public Renderer {
     const EventView& event = facts.event;
     JsonWriter json{body};
     json.begin_object();
-    scratch().walk(event, [&](std::string_view name, std::string_view text, bool is_string) {
+    attribute_walk()(event, [&](std::string_view name, std::string_view text, bool is_string) {
       json.key(name);
       if (is_string) {
         json.value(text);
@@ -119,8 +77,11 @@ class CloudEventsRenderer final : public Renderer {
       }
     });
     // Absent it means JSON.
-    const bool tells = !event.data_content_type.empty() || content == Content::bytes;
-    if (tells) json.member("datacontenttype", type_of(event, content));
+    if (content == Content::bytes) {
+      json.member("datacontenttype", content_type_of(event));
+    } else if (!event.data_content_type.empty()) {
+      json.member("datacontenttype", event.data_content_type);
+    }
     write_data(json, event, content, body);
     json.end_object();
     request.send_made_body();
@@ -141,15 +102,15 @@ class CloudEventsRenderer final : public Renderer {
     }
   }
 
-  static void render_binary(const AttemptFacts& facts, Content content, Request& request) {
+  static void render_binary(const AttemptFacts& facts, Request& request) {
     std::string& head = request.head;
-    scratch().walk(facts.event, [&](std::string_view name, std::string_view text, bool) {
+    attribute_walk()(facts.event, [&](std::string_view name, std::string_view text, bool) {
       head.append("ce-").append(name).append(": ");
       append_header_value(head, text);
       head.append("\r\n");
     });
     request.body = facts.event.data;
-    finish_bare(request, facts, type_of(facts.event, content));
+    finish_bare(request, facts, content_type_of(facts.event));
   }
 
   const Settings settings_;

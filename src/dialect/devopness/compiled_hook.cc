@@ -2,6 +2,7 @@
 
 #include "dialect/devopness/names.h"
 #include "dialect/devopness/template_compiler.h"
+#include "http/syntax.h"
 
 #include <span>
 #include <string_view>
@@ -10,7 +11,35 @@ namespace ringpost::dialect::devopness {
 
 using api::invalid;
 
-std::variant<CompiledHook, api::Problem> compile(const Hook& hook, Layout layout) {
+namespace {
+
+/// The Content-Type that goes out, if somebody set one.
+std::string_view content_type_of(const Hook& hook, const Headers& headers) {
+  for (const Headers* some : {&hook.request_headers, &headers}) {
+    for (const auto& [name, value] : *some) {
+      if (http::equal_ignoring_case(name, "content-type")) return value;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::variant<Conditions, api::Problem> compile_conditions(const Hook& hook) {
+  if (hook.conditions.empty()) return Conditions{};
+  const auto roots = roots_for(hook.resource_type);
+  auto made = Conditions::compile(hook.conditions, hook.incoming
+                                                       ? std::span<const std::string_view>{}
+                                                       : std::span<const std::string_view>{roots});
+  if (auto* problem = std::get_if<ConditionsProblem>(&made)) {
+    const std::string dot = problem->member.empty() ? "" : ".";
+    return invalid("trigger_when.conditions" + dot + problem->member, problem->reason);
+  }
+  return std::get<Conditions>(std::move(made));
+}
+
+std::variant<CompiledHook, api::Problem> compile(const Hook& hook, Layout layout,
+                                                 const Headers& headers) {
   const auto roots = roots_for(hook.resource_type);
   const std::string inner = layout == Layout::api ? "settings." : "";
   TemplateCompiler compiler{roots};
@@ -31,21 +60,20 @@ std::variant<CompiledHook, api::Problem> compile(const Hook& hook, Layout layout
     made.headers.emplace_back(name, std::get<Template>(std::move(header)));
   }
   if (!hook.request_body.empty()) {
-    auto body = compiler.body(hook.request_body);
+    const std::string_view content_type = content_type_of(hook, headers);
+    if (content_type.find("{{") != std::string_view::npos) {
+      return invalid(inner + "request_headers",
+                     "the Content-Type must be fixed text: it decides how values are written");
+    }
+    auto body = compiler.body(hook.request_body, content_type);
     if (auto* problem = std::get_if<TemplateProblem>(&body)) {
       return invalid(inner + "request_body", problem->reason);
     }
     made.body = std::get<Template>(std::move(body));
   }
-  if (!hook.conditions.empty()) {
-    auto conditions = Conditions::compile(
-        hook.conditions, hook.incoming ? std::span<const std::string_view>{} : roots);
-    if (auto* problem = std::get_if<ConditionsProblem>(&conditions)) {
-      const std::string dot = problem->member.empty() ? "" : ".";
-      return invalid("trigger_when.conditions" + dot + problem->member, problem->reason);
-    }
-    made.conditions = std::get<Conditions>(std::move(conditions));
-  }
+  auto conditions = compile_conditions(hook);
+  if (auto* problem = std::get_if<api::Problem>(&conditions)) return std::move(*problem);
+  made.conditions = std::get<Conditions>(std::move(conditions));
   return made;
 }
 

@@ -34,7 +34,8 @@ bool leads_to(const std::string& target_url, const subscription::Destination& de
 
 /// Makes the hook the one source's. Not if its templates name what that has not: the native API can
 /// change the sources alone, and such a hook would never be sent.
-void take_subject(const std::vector<std::string>& sources, Hook& hook) {
+void take_subject(const Webhook& webhook, Hook& hook) {
+  const std::vector<std::string>& sources = webhook.sources;
   if (sources.size() != 1 || sources.front() == source_of(hook)) return;
   const auto subject = subject_of(sources.front());
   if (!subject) return;
@@ -44,7 +45,8 @@ void take_subject(const std::vector<std::string>& sources, Hook& hook) {
     moved.resource_type = subject->resource_type;
     moved.resource_id = subject->resource_id;
   }
-  if (std::holds_alternative<CompiledHook>(compile(moved, Layout::flat))) hook = std::move(moved);
+  const auto compiled = compile(moved, Layout::flat, webhook.headers);
+  if (std::holds_alternative<CompiledHook>(compiled)) hook = std::move(moved);
 }
 
 }  // namespace
@@ -65,7 +67,7 @@ Hook hook_of(const Webhook& webhook) {
   if (!hook.incoming && !leads_to(hook.target_url, webhook.destination)) {
     hook.target_url = api::plain_url(webhook.destination);
   }
-  take_subject(webhook.sources, hook);
+  take_subject(webhook, hook);
   return hook;
 }
 
@@ -113,7 +115,7 @@ std::optional<api::Problem> apply(const Hook& hook, Layout layout, Webhook& webh
   if (hook.incoming && source.empty()) {
     return invalid("pipeline_id", "is required, unless resource_type and resource_id are given");
   }
-  const auto compiled = compile(hook, layout);
+  const auto compiled = compile(hook, layout, webhook.headers);
   if (const auto* problem = std::get_if<api::Problem>(&compiled)) return *problem;
   const auto& url = std::get<CompiledHook>(compiled).target_url;
   if (auto problem = set_destination(url ? url->beginning() : nowhere, webhook)) return problem;

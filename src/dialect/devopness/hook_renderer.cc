@@ -67,7 +67,9 @@ class HookRenderer final : public Renderer {
     }
     add_default("Accept", "application/json");
     add_default("User-Agent", std::string("ringpost/") + version);
-    add_default("Content-Type", "application/json");
+    types_text_ = lacks_header("Content-Type") && compiled_.body &&
+                  compiled_.body->form() == Template::Form::text_body;
+    if (!types_text_) add_default("Content-Type", "application/json");
     for (const auto& [name, value] : compiled_.headers) {
       if (shows_secret(value)) secret_headers_.push_back(name);
     }
@@ -78,13 +80,14 @@ class HookRenderer final : public Renderer {
     data.assign(as_text(facts.event.data));
     HookResolver values{data, hook_};
     auto error = append_target(values, request.head);
-    if (!error) error = append_headers(values, request.head);
     if (!error) error = make_body(values, request);
+    if (!error) error = append_headers(values, request);
+    const std::string_view type = error ? std::string_view{} : text_type(values, request);
     data.assign({});
     if (error) return error;
     journal::EventView event = facts.event;
     event.trace_parent = {};  // Bare: the hook's headers and the three defaults.
-    finish_bare(request, {.event = event, .delivery = facts.delivery}, {});
+    finish_bare(request, {.event = event, .delivery = facts.delivery}, type);
     return std::nullopt;
   }
 
@@ -106,13 +109,27 @@ class HookRenderer final : public Renderer {
     });
   }
 
-  void add_default(std::string_view name, std::string_view value) {
+  bool lacks_header(std::string_view name) const {
     const std::string line = "\r\n" + std::string{name} + ":";
     const std::string lines = "\r\n" + own_headers_;
     const auto found = std::ranges::search(lines, line, [](char left, char right) {
       return http::to_lower(left) == http::to_lower(right);
     });
-    if (found.empty() && !names_header(name)) append_header(own_headers_, name, value);
+    return found.empty() && !names_header(name);
+  }
+
+  void add_default(std::string_view name, std::string_view value) {
+    if (lacks_header(name)) append_header(own_headers_, name, value);
+  }
+
+  /// The Content-Type of a text that nobody gave one: JSON only where all of it is one value that
+  /// is an object or array.
+  std::string_view text_type(Resolver& values, const Request& request) const {
+    if (!types_text_ || request.body.empty()) return {};
+    const Path* path = compiled_.body->only_path();
+    const Kind kind = path == nullptr ? Kind::string : values.find(*path).kind;
+    return kind == Kind::object || kind == Kind::array ? "application/json"
+                                                       : "text/plain; charset=utf-8";
   }
 
   std::optional<Error> append_target(Resolver& values, std::string& head) {
@@ -133,8 +150,11 @@ class HookRenderer final : public Renderer {
     return std::nullopt;
   }
 
-  std::optional<Error> append_headers(Resolver& values, std::string& head) {
+  std::optional<Error> append_headers(Resolver& values, Request& request) {
+    std::string& head = request.head;
     for (const auto& [name, value] : compiled_.headers) {
+      // RFC 9110, 8.3: what is not there has no type.
+      if (request.body.empty() && http::equal_ignoring_case(name, "content-type")) continue;
       if (!value.fill(values, text_).empty()) return unrenderable(Unrenderable::header_value);
       append_header(head, name, text_);
       if (head.size() > head_bytes_max) return unrenderable(Unrenderable::header_value);
@@ -184,27 +204,33 @@ class HookRenderer final : public Renderer {
   std::string hook_json_;
   json::Document hook_;
   std::string own_headers_;  ///< Of the webhook, and the defaults.
+  bool types_text_ = false;  ///< The body is text and has no Content-Type yet.
   std::vector<std::string> secret_headers_;
   std::string text_;
 };
 
-/// Of an incoming hook, and of a stored hook that cannot be read.
+/// Of an incoming hook, and of a stored hook that is not taken any more: then it is its body, which
+/// earlier versions took in whatever type it was sent as.
 class NoRenderer final : public Renderer {
  public:
+  explicit NoRenderer(Unrenderable reason) : reason_(reason) {}
+
   std::optional<Error> render(const AttemptFacts&, Request&) override {
-    return Error{Errc::not_renderable, Side::operator_,
-                 static_cast<int32_t>(Unrenderable::sends_nothing)};
+    return Error{Errc::not_renderable, Side::operator_, static_cast<int32_t>(reason_)};
   }
+
+ private:
+  const Unrenderable reason_;
 };
 
 }  // namespace
 
 std::unique_ptr<Renderer> make_hook_renderer(const Webhook& webhook) {
   const Hook hook = hook_of(webhook);
-  if (hook.incoming) return std::make_unique<NoRenderer>();
-  auto compiled = compile(hook, Layout::flat);
+  if (hook.incoming) return std::make_unique<NoRenderer>(Unrenderable::sends_nothing);
+  auto compiled = compile(hook, Layout::flat, webhook.headers);
   auto* made = std::get_if<CompiledHook>(&compiled);
-  if (made == nullptr) return std::make_unique<NoRenderer>();
+  if (made == nullptr) return std::make_unique<NoRenderer>(Unrenderable::body_form);
   return std::make_unique<HookRenderer>(webhook, hook, std::move(*made));
 }
 

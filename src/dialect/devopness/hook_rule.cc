@@ -70,11 +70,11 @@ void decide_on_hook(const Webhook& webhook, const Hook& hook, Conditions& condit
 std::unique_ptr<const EventRule> make_hook_rule(const Webhook& webhook) {
   const Hook hook = hook_of(webhook);
   if (hook.incoming || hook.events == 0) return std::make_unique<NeverRule>();
-  auto compiled = compile(hook, Layout::flat);
-  auto* made = std::get_if<CompiledHook>(&compiled);
-  if (made == nullptr) return std::make_unique<NeverRule>();
-  if (!made->conditions.empty()) decide_on_hook(webhook, hook, made->conditions);
-  return std::make_unique<HookRule>(hook, std::move(made->conditions));
+  auto compiled = compile_conditions(hook);
+  auto* conditions = std::get_if<Conditions>(&compiled);
+  if (conditions == nullptr) return std::make_unique<NeverRule>();
+  if (!conditions->empty()) decide_on_hook(webhook, hook, *conditions);
+  return std::make_unique<HookRule>(hook, std::move(*conditions));
 }
 
 }  // namespace ringpost::dialect::devopness

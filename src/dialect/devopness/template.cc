@@ -30,6 +30,40 @@ Objection finish_header(std::string& out) {
   return {};
 }
 
+/// For XML and HTML, in text and in quoted attributes.
+void append_xml_characters(std::string& out, std::string_view text) {
+  for (const char byte : text) {
+    switch (byte) {
+      case '&': out.append("&amp;"); break;
+      case '<': out.append("&lt;"); break;
+      case '>': out.append("&gt;"); break;
+      case '"': out.append("&quot;"); break;
+      case '\'': out.append("&#39;"); break;
+      default:
+        // XML 1.0, 2.2: most control characters cannot be written at all.
+        if (static_cast<uint8_t>(byte) < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') {
+          out.append("\xef\xbf\xbd");
+        } else {
+          out.push_back(byte);
+        }
+    }
+  }
+}
+
+/// As a JSON value of its own.
+void append_json_value(std::string& out, const json::Found& value) {
+  switch (value.kind) {
+    case json::Kind::missing:
+    case json::Kind::null: out.append("null"); return;
+    case json::Kind::string: append_json_string(out, value.text); return;
+    case json::Kind::boolean:
+    case json::Kind::integer:
+    case json::Kind::number:
+    case json::Kind::array:
+    case json::Kind::object: out.append(value.text); return;
+  }
+}
+
 }  // namespace
 
 json::Found MaskingResolver::find(const json::Path& path) {
@@ -57,20 +91,13 @@ bool has_dot_segment(std::string_view url, size_t path_begin) {
   return false;
 }
 
-void Template::append_fixed(std::string_view text) {
-  if (form_ == Form::json_body) {
-    append_json_characters(fixed_, text);
-  } else {
-    fixed_.append(text);
-  }
-}
-
-std::string Template::sample(std::string_view value) const {
+std::string Template::sample(std::string_view value, std::string_view bare) const {
   std::string out;
   size_t begin = 0;
-  for (const uint32_t end : ends_) {
-    out.append(fixed_, begin, end - begin).append(value);
-    begin = end;
+  for (size_t index = 0; index < ends_.size(); ++index) {
+    const bool is_bare = !bare_.empty() && bare_[index];
+    out.append(fixed_, begin, ends_[index] - begin).append(is_bare ? bare : value);
+    begin = ends_[index];
   }
   return out.append(fixed_, begin);
 }
@@ -85,17 +112,23 @@ size_t Template::bytes_max() const {
     case Form::header: return header_bytes_max;
     case Form::target_url: return http::url_bytes_max;
     case Form::json_body:
+    case Form::form_body:
+    case Form::xml_body:
     case Form::text_body: return body_bytes_max;
   }
   RINGPOST_UNREACHABLE();
 }
 
-void Template::append_value(std::string_view value, std::string& out) const {
+void Template::append_value(size_t index, const json::Found& value, std::string& out) const {
   switch (form_) {
     case Form::header:
-    case Form::text_body: out.append(value); return;
-    case Form::target_url: http::append_percent_encoded(out, value, "/"); return;
-    case Form::json_body: append_json_characters(out, value); return;
+    case Form::text_body: out.append(value.text); return;
+    case Form::target_url: http::append_percent_encoded(out, value.text, "/"); return;
+    case Form::form_body: http::append_percent_encoded(out, value.text); return;
+    case Form::xml_body: append_xml_characters(out, value.text); return;
+    case Form::json_body:
+      if (!bare_.empty() && bare_[index]) return append_json_value(out, value);
+      return append_json_characters(out, value.text);
   }
 }
 
@@ -108,7 +141,7 @@ bool Template::append_pieces(Resolver& values, std::string& out) const {
     begin = ends_[index];
     const json::Found found = values.find(paths_[index]);
     if (out.size() > most || found.text.size() > most - out.size()) return false;
-    append_value(found.text, out);
+    append_value(index, found, out);
   }
   out.append(fixed_, begin);
   return out.size() <= most;

@@ -44,8 +44,10 @@ class Template {
   enum class Form : uint8_t {
     header,      ///< A header's value: values as they are.
     target_url,  ///< Values percent-encoded, except letters, digits and `-._~/`.
-    json_body,   ///< Expansions stand in JSON strings: values escaped.
-    text_body    ///< Values as they are.
+    json_body,   ///< In a JSON string values are escaped; elsewhere they are JSON values.
+    form_body,   ///< application/x-www-form-urlencoded: values percent-encoded.
+    xml_body,    ///< XML or HTML: what is markup in a value becomes an entity.
+    text_body    ///< Plain text: values as they are.
   };
 
   static constexpr size_t body_bytes_max = 256 * 1024;
@@ -60,6 +62,11 @@ class Template {
 
   /// All text that is no expansion, one piece after the other.
   std::string_view fixed_text() const { return fixed_; }
+
+  /// The path of a template that is one expansion and nothing else; null otherwise.
+  const json::Path* only_path() const {
+    return paths_.size() == 1 && fixed_.empty() ? &paths_.front() : nullptr;
+  }
 
   /// Whether an expansion shows what stands at `secret`: names it, or what it is a part of.
   bool shows(const json::Path& secret) const;
@@ -82,11 +89,11 @@ class Template {
 
   size_t bytes_max() const;
   bool append_pieces(Resolver& values, std::string& out) const;
-  void append_value(std::string_view value, std::string& out) const;
-  /// Fixed text of the template, written as its form asks.
-  void append_fixed(std::string_view text);
+  void append_value(size_t index, const json::Found& value, std::string& out) const;
   /// The text with `value` in place of each expansion.
-  std::string sample(std::string_view value) const;
+  std::string sample(std::string_view value) const { return sample(value, value); }
+  /// @param bare  in place of each that is marked as bare.
+  std::string sample(std::string_view value, std::string_view bare) const;
 
   Form form_;
   uint32_t path_begin_ = 0;  ///< Of a target_url: where what may be filled in begins.
@@ -94,6 +101,7 @@ class Template {
   std::string fixed_;
   std::vector<uint32_t> ends_;  ///< In fixed_: the end of the piece before each expansion.
   std::vector<json::Path> paths_;
+  std::vector<bool> bare_;  ///< Of a json_body: which expansions stand outside strings; else empty.
 };
 
 /// Whether the path of `url`, from `path_begin` to its query, has a segment that is `.` or `..`,

@@ -4,6 +4,7 @@
 #include "dialect/devopness/names.h"
 #include "http/syntax.h"
 #include "http/url.h"
+#include "json/fault.h"
 #include "json/text.h"
 
 #include <algorithm>
@@ -53,6 +54,48 @@ size_t string_size(std::string_view json) {
 bool colon_follows(std::string_view json) {
   const auto next = std::ranges::find_if_not(json, is_blank);
   return next != json.end() && *next == ':';
+}
+
+/// What a hook's Content-Type says of its body.
+enum class BodyType : uint8_t { unset, json, form, xml, plain, other };
+
+BodyType body_type_of(std::string_view content_type) {
+  const std::string_view type = http::trim(content_type.substr(0, content_type.find(';')));
+  if (type.empty()) return BodyType::unset;
+  const auto ends_with = [type](std::string_view ending) {
+    return type.size() > ending.size() &&
+           http::equal_ignoring_case(type.substr(type.size() - ending.size()), ending);
+  };
+  if (json::declares_json(type)) return BodyType::json;
+  if (ends_with("/x-www-form-urlencoded")) return BodyType::form;
+  if (ends_with("/xml") || ends_with("+xml") || ends_with("/html")) return BodyType::xml;
+  return http::equal_ignoring_case(type, "text/plain") ||
+                 http::equal_ignoring_case(type, "text/markdown")
+             ? BodyType::plain
+             : BodyType::other;
+}
+
+/// Whether whoever wrote `text` meant an object of JSON.
+bool looks_like_object(std::string_view text) {
+  const auto brace = std::ranges::find_if_not(text, is_blank);
+  if (brace == text.end() || *brace != '{') return false;
+  const auto name = std::find_if_not(brace + 1, text.end(), is_blank);
+  return name != text.end() && *name == '"';
+}
+
+/// Which of the expansions that end the pieces `ends` of `fixed` stand outside of JSON strings.
+std::vector<bool> bare_expansions(std::string_view fixed, std::span<const uint32_t> ends) {
+  std::vector<bool> bare;
+  bool in_string = false;
+  size_t at = 0;
+  for (const uint32_t end : ends) {
+    for (; at < end; ++at) {
+      if (fixed[at] == '"') in_string = !in_string;
+      if (in_string && fixed[at] == '\\') ++at;
+    }
+    bare.push_back(!in_string);
+  }
+  return bare;
 }
 
 /// Where what may be filled in begins in `url`: behind its authority; its end if there is none.
@@ -106,7 +149,11 @@ TemplateCompiler::Complaint TemplateCompiler::add_text(std::string_view text, Te
   while (!text.empty()) {
     size_t plain = std::min(text.find(opening), text.size());
     while (plain + 2 < text.size() && text[plain + 2] == '{') ++plain;  // The last two count.
-    out.append_fixed(text.substr(0, plain));
+    if (out.form_ == Template::Form::json_body && !text_is_json_) {
+      append_json_characters(out.fixed_, text.substr(0, plain));
+    } else {
+      out.fixed_.append(text.substr(0, plain));
+    }
     text.remove_prefix(plain);
     if (text.empty()) break;
     if (auto complaint = add_expansion(text, out)) return complaint;
@@ -173,8 +220,56 @@ TemplateCompiler::Complaint TemplateCompiler::add_json(std::string_view json, Te
   return std::nullopt;
 }
 
-TemplateResult TemplateCompiler::body(std::string_view json) {
+/// Text that is JSON once it is filled in, whatever the values are.
+TemplateResult TemplateCompiler::json_text(std::string_view text) {
+  Template made{Template::Form::json_body};
+  text_is_json_ = true;
+  auto complaint = add_text(text, made);
+  text_is_json_ = false;
+  if (complaint) return *std::move(complaint);
+  made.bare_ = bare_expansions(made.fixed_, made.ends_);
+  // A string shows what is wrong around a value; a number, that it stands for a member's name.
+  for (const std::string_view bare : {"\"x\"", "0"}) {
+    const auto fault = json::find_fault(made.sample("x", bare), json::Document::depth_max);
+    if (fault) {
+      return TemplateProblem{
+          "the body is sent as JSON and is none once it is filled in: " + std::string{fault->what} +
+          "; write JSON, or send another Content-Type"};
+    }
+  }
+  return made;
+}
+
+TemplateResult TemplateCompiler::plain_body(std::string_view text, Template::Form form) {
+  Template made{form};
+  if (auto complaint = add_text(text, made)) return *std::move(complaint);
+  return made;
+}
+
+TemplateResult TemplateCompiler::text_body(std::string_view text, std::string_view content_type) {
+  switch (body_type_of(content_type)) {
+    case BodyType::json: return json_text(text);
+    case BodyType::form: return plain_body(text, Template::Form::form_body);
+    case BodyType::xml: return plain_body(text, Template::Form::xml_body);
+    case BodyType::plain: return plain_body(text, Template::Form::text_body);
+    case BodyType::unset:
+      return looks_like_object(text) ? json_text(text)
+                                     : plain_body(text, Template::Form::text_body);
+    case BodyType::other: break;
+  }
+  auto made = plain_body(text, Template::Form::text_body);
+  const auto* filled = std::get_if<Template>(&made);
+  if (filled == nullptr || filled->expansions_count() == 0) return made;
+  return TemplateProblem{"values cannot be filled into a text of the type " +
+                         excerpt(content_type) +
+                         ": send JSON, XML, a form (application/x-www-form-urlencoded) or "
+                         "text/plain"};
+}
+
+TemplateResult TemplateCompiler::body(std::string_view json, std::string_view content_type) {
   if (json.size() > Template::body_bytes_max) return problem("the body is over 256 KiB");
+  const BodyType type = body_type_of(content_type);
+  const bool of_json = type != BodyType::form && type != BodyType::xml;
   json::Document document;
   document.assign(json);
   Kind kind = document.root().kind;
@@ -183,15 +278,17 @@ TemplateResult TemplateCompiler::body(std::string_view json) {
     text = document.root().text;
     document.assign(text);
     kind = document.root().kind;
-    if (kind != Kind::object && kind != Kind::array) {
-      Template made{Template::Form::text_body};
-      if (auto complaint = add_text(text, made)) return *std::move(complaint);
-      return made;
+    if (!of_json || (kind != Kind::object && kind != Kind::array)) {
+      return text_body(text, content_type);
     }
     json = text;
   }
   if (kind != Kind::object && kind != Kind::array) {
     return problem("the body must be a JSON string, object or array");
+  }
+  if (!of_json) {
+    return TemplateProblem{"an object or array is sent as JSON, and Content-Type says " +
+                           excerpt(content_type) + ": write the body as one string"};
   }
   Template made{Template::Form::json_body};
   if (auto complaint = add_json(json, made)) return *std::move(complaint);

@@ -41,12 +41,20 @@ class TemplateCompiler {
   /// @param json  the JSON value that is the body: a string, an object or an array, at most
   ///              Template::body_bytes_max. An object or array becomes compact JSON whose string
   ///              values, at any depth, are templates; names of members are not. So does a string
-  ///              that is the text of one; any other string is a template of text.
-  TemplateResult body(std::string_view json);
+  ///              that is the text of one. Any other string is a template of text, and what it is
+  ///              sent as decides how values are written (Template::Form). Text that is JSON once
+  ///              it is filled in (`{"id":{{ action.id }}}`) is such a template of JSON.
+  /// @param content_type  that the hook sets; empty: none. Refused: a text that is not of this
+  /// type,
+  ///              and one with expansions of a type whose grammar is not known here.
+  TemplateResult body(std::string_view json, std::string_view content_type = {});
 
  private:
   using Complaint = std::optional<TemplateProblem>;
 
+  TemplateResult text_body(std::string_view text, std::string_view content_type);
+  TemplateResult json_text(std::string_view text);
+  TemplateResult plain_body(std::string_view text, Template::Form form);
   Complaint add_text(std::string_view text, Template& out);
   Complaint add_expansion(std::string_view& text, Template& out);
   Complaint add_json(std::string_view json, Template& out);
@@ -55,6 +63,7 @@ class TemplateCompiler {
 
   std::span<const std::string_view> roots_;
   size_t expansions_count_ = 0;
+  bool text_is_json_ = false;  ///< Fixed text of a json_body is JSON as it stands, to be kept.
 };
 
 }  // namespace ringpost::dialect::devopness

@@ -12,6 +12,7 @@
 #include "dialect/devopness/request_log.h"
 #include "dialect/renderer.h"
 #include "http/syntax.h"
+#include "json/fault.h"
 
 #include <optional>
 #include <string>
@@ -77,7 +78,9 @@ Answer Trigger::run() {
   body_.assign(text.empty() ? std::string_view{"{}"} : std::string_view{text});
   const json::Kind kind = body_.root().kind;
   if (kind != json::Kind::object && kind != json::Kind::array) {
-    return refuse(api::invalid("", "the body must be a JSON object or array"));
+    const auto fault = json::find_fault(text, json::Document::depth_max);
+    const std::string place = fault ? ": " + json::describe(*fault, text) : "";
+    return refuse(api::invalid("", "the body must be a JSON object or array" + place));
   }
   const auto holds = conditions_hold();
   if (const auto* problem = std::get_if<api::Problem>(&holds)) return refuse(*problem);
@@ -94,9 +97,9 @@ bool Trigger::authentic() const {
 }
 
 std::variant<bool, api::Problem> Trigger::conditions_hold() {
-  auto compiled = compile(hook_, Layout::api);
+  auto compiled = compile_conditions(hook_);
   if (auto* problem = std::get_if<api::Problem>(&compiled)) return std::move(*problem);
-  return std::get<CompiledHook>(compiled).conditions.hold(body_);
+  return std::get<Conditions>(compiled).hold(body_);
 }
 
 std::string Trigger::peer() const {
@@ -180,6 +183,7 @@ journal::EventView Trigger::event(std::string_view type, const std::string& data
   event.source = source_;
   event.type = type;
   event.data_content_type = "application/json";
+  event.data_checked = true;
   event.data = as_bytes(data);
   return event;
 }

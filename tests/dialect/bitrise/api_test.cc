@@ -362,7 +362,7 @@ TEST_F(BitriseApi, TurnsEveryRefusalIntoADocumentedStatus) {
   };
   for (const Row row :
        {Row{400, 400}, Row{403, 404}, Row{404, 404}, Row{405, 405}, Row{408, 408}, Row{409, 400},
-        Row{413, 413}, Row{415, 400}, Row{417, 417}, Row{421, 421}, Row{422, 400}, Row{429, 429},
+        Row{413, 413}, Row{415, 415}, Row{417, 417}, Row{421, 421}, Row{422, 400}, Row{429, 429},
         Row{431, 431}, Row{500, 500}, Row{503, 500}, Row{507, 500}}) {
     const auto response = bitrise_dialect().refuse(api::refusal(row.status, "why", "member"));
     EXPECT_EQ(response.status, row.shown) << row.status;

@@ -124,7 +124,7 @@ TEST(BuildkiteRenderer, NamesTheWebhookAsSenderWhereNoUserMadeIt) {
 }
 
 TEST(BuildkiteRenderer, HasNoRequestForDataThatIsNoObject) {
-  for (const char* data : {"", "[1]", "\"text\"", "\x01\x02"}) {
+  for (const char* data : {"[1]", "\"text\"", "\x01\x02", "{},\"event\":{}"}) {
     Rendered made;
     made.event.data = as_bytes(std::string_view{data});
     const auto error = made.try_render(hook(TokenMode::token));

@@ -70,6 +70,52 @@ TEST(HookRenderer, SendsNothingWhereATextFillsToNothing) {
   EXPECT_TRUE(sent.body().empty());
   EXPECT_TRUE(sent.request.body_is_made);
   EXPECT_NE(sent.head.find("Content-Length: 0\r\n"), std::string::npos) << sent.head;
+  EXPECT_EQ(sent.header("Content-Type"), "(absent)");
+  sent.render(webhook_of(hook_with(
+      R"("target_url":"https://a.example/x","settings":{"request_headers":[)"
+      R"({"name":"content-type","value":"text/plain"}],"request_body":"{{ action.nothing }}"})")));
+  EXPECT_EQ(sent.header("content-type"), "(absent)");
+}
+
+// A value is data wherever it lands.
+TEST(HookRenderer, LetsNoValueSpeakForTheBody) {
+  const std::string forged =
+      R"({"user":{"name":"x\",\"approved\":true,\"y\":\""},"action":{"id":7}})";
+  Sent sent(forged);
+  sent.render(webhook_of(body_hook(R"("{\"by\":\"{{ user.name }}\",\"id\":{{ action.id }}}")")));
+  EXPECT_EQ(sent.header("Content-Type"), "application/json");
+  EXPECT_EQ(sent.body(), R"({"by":"x\",\"approved\":true,\"y\":\"","id":7})");
+  const auto sent_as = [&](const std::string& type, const std::string& text) {
+    std::string body;
+    append_json_string(body, text);
+    sent.render(webhook_of(hook_with(
+        R"("target_url":"https://a.example/x","settings":{"request_headers":[{"name":"Content-Type","value":")" +
+        type + R"("}],"request_body":)" + body + "}")));
+    return std::string{sent.body()};
+  };
+  EXPECT_EQ(sent_as("application/x-www-form-urlencoded", "by={{ user.name }}&id={{ action.id }}"),
+            "by=x%22%2C%22approved%22%3Atrue%2C%22y%22%3A%22&id=7");
+  EXPECT_EQ(sent_as("text/xml", "<by n=\"{{ user.name }}\"/>"),
+            "<by n=\"x&quot;,&quot;approved&quot;:true,&quot;y&quot;:&quot;\"/>");
+  // The webhook's own header counts where the hook has none.
+  auto to = webhook_of(body_hook(R"("by={{ user.name }}")"));
+  to.headers = {{"content-type", "application/x-www-form-urlencoded"}};
+  sent.render(to);
+  EXPECT_EQ(sent.body(), "by=x%22%2C%22approved%22%3Atrue%2C%22y%22%3A%22");
+  // What was stored by an earlier version and is refused now.
+  to.headers = {{"content-type", "application/json"}};
+  const auto error = sent.try_render(to);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->detail, static_cast<int32_t>(Unrenderable::body_form));
+}
+
+TEST(HookRenderer, NamesTheTypeOfATextThatHasNone) {
+  Sent sent;
+  sent.render(webhook_of(body_hook(R"("{{ application.name }} is {{ action.status }}")")));
+  EXPECT_EQ(sent.header("Content-Type"), "text/plain; charset=utf-8");
+  sent.render(webhook_of(body_hook(R"("{{ action.action_data }}")")));
+  EXPECT_EQ(sent.header("Content-Type"), "application/json");
+  EXPECT_EQ(sent.body(), R"({"deployment":{"source_type":"branch","source_ref":"feature/login"}})");
 }
 
 TEST(HookRenderer, LetsTheHookReplaceWhatWeWouldWrite) {

@@ -1,5 +1,6 @@
 #include "dialect/devopness/template.h"
 
+#include "base/json_writer.h"
 #include "dialect/devopness/template_compiler.h"
 #include "http/serialiser.h"
 #include "http/url.h"
@@ -57,8 +58,15 @@ Template target_url(std::string_view text) {
   return made(TemplateCompiler{roots}.target_url(text));
 }
 
-Template body(std::string_view json) {
-  return made(TemplateCompiler{roots}.body(json));
+Template body(std::string_view json, std::string_view content_type = {}) {
+  return made(TemplateCompiler{roots}.body(json, content_type));
+}
+
+/// As a text is written in JSON.
+std::string as_json(std::string_view text) {
+  std::string json;
+  append_json_string(json, text);
+  return json;
 }
 
 std::string filled(const Template& from) {
@@ -183,12 +191,76 @@ TEST(Template, TakesAStringThatIsJsonForJson) {
 }
 
 TEST(Template, FillsAnyOtherStringAsText) {
-  const Template text = body(R"("{\"n\": {{ action.id }}, \"s\": \"{{ action.quote }}\"}")");
-  EXPECT_EQ(text.form(), Template::Form::text_body);
-  EXPECT_EQ(filled(text), R"({"n": 8801, "s": "","x":"\"})");
+  EXPECT_EQ(body(R"("x {{ action.id }}")").form(), Template::Form::text_body);
+  EXPECT_EQ(filled(body(R"("{ {{ action.id }} }")")), "{ 8801 }");
   EXPECT_EQ(filled(body(R"("\"{{ user.name }}\"")")), "\"Ada\"");  // A JSON string is no object.
   EXPECT_EQ(filled(body(R"("a={{ user.name }}\r\n&b")")), "a=Ada\r\n&b");
   EXPECT_EQ(filled(body(R"("")")), "");
+}
+
+// `{"n": {{ action.id }}}` is no JSON before it is filled in, and always afterwards.
+TEST(Template, FillsTextThatBecomesJsonWithJsonValues) {
+  const std::string text =
+      R"({ "by": "{{ action.quote }}", "id": {{ action.id }}, "l": [{{ action.pi }},{{user.name}}],)"
+      R"( "o": {{ action.summary }}, "none": {{ action.nothing }}, "null":{{ action.retry_of }} })";
+  const Template one = body(as_json(text));
+  EXPECT_EQ(one.form(), Template::Form::json_body);
+  EXPECT_EQ(filled(one),
+            R"({ "by": "\",\"x\":\"\\", "id": 8801, "l": [3.10,"Ada"],)"
+            R"( "o": {"targets":{"count":2,"failed":0}}, "none": null, "null":null })");
+  EXPECT_EQ(filled(body(as_json(R"({"q":{{ action.quote }},"l":{{ action.lines }}})"))),
+            R"({"q":"\",\"x\":\"\\","l":"a\r\nX: y"})");
+  EXPECT_EQ(filled(body(as_json(R"([{{ user.name }}])"), "application/json")), R"(["Ada"])");
+  EXPECT_EQ(filled(body(as_json("{{ action.targets }}"), "application/x+json")), R"([{"id":5}])");
+  EXPECT_EQ(filled(body(as_json("{{ user.name }}"), "application/json; charset=utf-8")), R"("Ada")");
+}
+
+TEST(Template, RefusesTextThatNeverBecomesTheJsonItIsSentAs) {
+  for (const std::string_view text :
+       {R"({"a":{{ action.id }},})", R"({"a":1{{ action.id }}})", R"({{{ action.id }}:1, "a":2})",
+        R"({"a":"\{{ action.id }}"})", R"({"a":"\u00{{ action.id }}"})", R"({"a":{{ action.id }})",
+        R"({"a":{{ action.id }}{{ action.id }}})", R"({"a":-{{ action.id }}})",
+        R"({ "a": {{ action.id }} # one })", R"({"a":"{{ action.id }})"}) {
+    expect_holds(refusal(TemplateCompiler{roots}.body(as_json(text), "application/json")),
+                 "sent as JSON");
+  }
+  for (const std::string_view text :
+       {"Hello {{ user.name }}", "", "{{ action.id }} {{ action.id }}"}) {
+    expect_holds(refusal(TemplateCompiler{roots}.body(as_json(text), "application/json")),
+                 "sent as JSON");
+    EXPECT_EQ(body(as_json(text)).form(), Template::Form::text_body) << text;
+  }
+  // Nobody writes this who does not mean JSON.
+  expect_holds(refusal(TemplateCompiler{roots}.body(as_json(R"({ "a":{{ action.id }},})"))),
+               "a member is missing behind the comma");
+}
+
+TEST(Template, WritesValuesAsTheContentTypeAsks) {
+  const std::string form =
+      as_json("by={{ action.quote }}&l={{ action.lines }}&n={{ action.accent }}/");
+  EXPECT_EQ(filled(body(form, "application/x-www-form-urlencoded; charset=utf-8")),
+            "by=%22%2C%22x%22%3A%22%5C&l=a%0D%0AX%3A%20y&n=caf%C3%A9/");
+  const std::string title = "{{ action.triggered_from.hook_parsed_variables.pull_request_title }}";
+  for (const char* type :
+       {"application/xml", "text/xml; charset=utf-8", "application/atom+xml", "text/html"}) {
+    EXPECT_EQ(
+        filled(body(as_json("<a t='" + title + "'>{{ action.bell }}{{ action.lines }}</a>"), type)),
+        "<a t='Say &quot;hi&quot; &amp; &lt;b&gt;'>\xef\xbf\xbd"
+        "a\r\nX: y</a>")
+        << type;
+  }
+  EXPECT_EQ(filled(body(as_json("{{ action.quote }}"), "text/plain")), R"(","x":"\)");
+  EXPECT_EQ(filled(body(as_json(R"({"a":{{ action.quote }}})"), "text/plain")), R"({"a":","x":"\})");
+  for (const char* type :
+       {"application/yaml", "multipart/form-data; boundary=x", "text/csv", "x"}) {
+    expect_holds(refusal(TemplateCompiler{roots}.body(as_json("a: {{ user.name }}"), type)), type);
+    EXPECT_EQ(filled(body(as_json("a: 1"), type)), "a: 1");
+    EXPECT_EQ(filled(body(R"({"a":"{{ user.name }}"})", type)), R"({"a":"Ada"})");
+  }
+  for (const char* type : {"application/x-www-form-urlencoded", "application/xml"}) {
+    expect_holds(refusal(TemplateCompiler{roots}.body(R"({"a":"{{ user.name }}"})", type)),
+                 "sent as JSON");
+  }
 }
 
 TEST(Template, RefusesABodyOfAnotherKind) {

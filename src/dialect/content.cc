@@ -1,0 +1,44 @@
+#include "dialect/content.h"
+
+#include "http/syntax.h"
+#include "json/document.h"
+#include "json/fault.h"
+#include "json/text.h"
+
+#include <simdjson.h>
+
+namespace ringpost::dialect {
+namespace {
+
+bool is_text_type(std::string_view content_type) {
+  constexpr std::string_view prefix = "text/";
+  return content_type.size() > prefix.size() && http::begins_ignoring_case(content_type, prefix);
+}
+
+}  // namespace
+
+bool data_is_json(const journal::EventView& event) {
+  if (event.data_checked && json::declares_json(event.data_content_type)) {
+    return !event.data.empty();
+  }
+  return !json::find_fault(as_text(event.data), json::Document::depth_max);
+}
+
+Content content_of(const journal::EventView& event) {
+  if (event.data.empty()) return Content::none;
+  if (json::declares_json(event.data_content_type)) {
+    return data_is_json(event) ? Content::json : Content::bytes;
+  }
+  const bool text =
+      is_text_type(event.data_content_type) && simdjson::validate_utf8(as_text(event.data));
+  return text ? Content::text : Content::bytes;
+}
+
+std::string_view content_type_of(const journal::EventView& event) {
+  if (event.data.empty()) return {};
+  const std::string_view declared = event.data_content_type;
+  if (json::declares_json(declared) && !data_is_json(event)) return "application/octet-stream";
+  return declared.empty() ? "application/json" : declared;
+}
+
+}  // namespace ringpost::dialect
