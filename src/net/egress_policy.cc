@@ -17,6 +17,9 @@ using Family = io::Address::Family;
 constexpr Network ipv4(uint8_t a, uint8_t b, uint8_t c, uint32_t bits) {
   return {.family = Family::ipv4, .ip = {a, b, c}, .bits = bits};
 }
+constexpr Network ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint32_t bits) {
+  return {.family = Family::ipv4, .ip = {a, b, c, d}, .bits = bits};
+}
 
 constexpr Network ipv6(std::array<uint16_t, 8> groups, uint32_t bits) {
   Network network{.family = Family::ipv6, .bits = bits};
@@ -46,6 +49,31 @@ constexpr Network special_ipv4[] = {
     ipv4(240, 0, 0, 4),      // Reserved, and the broadcast address.
 };
 
+/// Where a machine in a cloud reaches its provider's own interfaces, which hand out credentials and
+/// certificates. From the providers' documentation, November 2026. Half of them lie in networks
+/// that look like any other, and none is opened by a network that an operator allows for other
+/// reasons.
+constexpr Network provider_interfaces[] = {
+    ipv4(169, 254, 169, 254,
+         32),  // AWS, Google, Azure, Oracle, DigitalOcean, OpenStack and others.
+    ipv4(169, 254, 169, 123, 32),  // AWS: time.
+    ipv4(169, 254, 169, 253, 32),  // AWS: names.
+    ipv4(169, 254, 170, 2, 32),    // AWS: credentials of containers (ECS).
+    ipv4(169, 254, 170, 23, 32),   // AWS: credentials of pods (EKS).
+    ipv4(169, 254, 0, 23, 32),     // Tencent.
+    ipv4(169, 254, 42, 42, 32),    // Scaleway.
+    ipv4(168, 63, 129, 16, 32),    // Azure: the agent's interface, outside of IANA's list.
+    ipv4(100, 100, 100, 200, 32),  // Alibaba, in the carriers' shared space.
+    ipv4(192, 0, 0, 192, 32),      // Oracle, Classic.
+    ipv6({0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254}, 128),    // AWS.
+    ipv6({0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23}, 128),     // AWS: credentials of pods (EKS).
+    ipv6({0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x253}, 128),    // AWS: names.
+    ipv6({0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x123}, 128),    // AWS: time.
+    ipv6({0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254}, 128),     // Google.
+    ipv6({0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42}, 128),      // Scaleway.
+    ipv6({0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe}, 128),  // OpenStack.
+};
+
 /// Of IPv6, only this is handed out to networks. All the rest is denied without being listed:
 /// loopback, unspecified, IPv4-compatible, unique local, link-local, multicast, NAT64's local
 /// prefix.
@@ -70,6 +98,13 @@ bool any_contains(std::span<const Network> networks, const io::Address& address)
 /// NAT64's local prefix (RFC 8215). Denied by default; where an operator opens it, the address that
 /// it carries is judged as well.
 constexpr Network nat64_local = ipv6({0x64, 0xff9b, 1}, 48);
+
+/// Whether an entry is this one address and no network around it.
+bool any_names(std::span<const Network> networks, const io::Address& address) {
+  return std::ranges::any_of(networks, [&](const Network& network) {
+    return network.bits == (network.family == Family::ipv4 ? 32 : 128) && network.contains(address);
+  });
+}
 
 io::Address last_32_bits(const io::Address& address) {
   io::Address inner;
@@ -186,6 +221,7 @@ Result<EgressPolicy> EgressPolicy::create(const Options& options, std::string& w
   policy.deny_ = std::move(deny).value();
   policy.plain_http_ = std::move(plain).value();
   policy.ports_ = options.allow_ports;
+  policy.own_ = options.own;
   return policy;
 }
 
@@ -202,18 +238,32 @@ bool EgressPolicy::allows(const io::Address& address, bool tls) const {
   // Lists may name either form: what is denied in one is denied in the other.
   if (any_contains(deny_, address) || any_contains(deny_, inner)) return false;
   if (!tls && !any_contains(plain_http_, inner)) return false;
+  if (own_ != nullptr && own_->contain(inner)) return false;
   if (nat64_local.contains(address)) {
     const io::Address carried = last_32_bits(address);
-    if (any_contains(deny_, carried)) return false;
-    if (!globally_reachable(carried) && !any_contains(allow_, carried)) return false;
+    if (any_contains(deny_, carried) || !opened(carried)) return false;
   }
-  return globally_reachable(inner) || any_contains(allow_, inner);
+  return opened(inner);
+}
+
+bool EgressPolicy::opened(const io::Address& address) const {
+  if (any_contains(provider_interfaces, address)) return any_names(allow_, address);
+  return globally_reachable(address) || any_contains(allow_, address);
+}
+
+bool EgressPolicy::leads_back(std::string_view host, uint16_t port) const {
+  if (own_ == nullptr) return false;
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (own_->named(host, port)) return true;
+  const auto address = io::Address::parse_ip(host, port);
+  if (address) return own_->contain(unwrapped(*address));
+  return names_this_host(host) && own_->contain({.port = port, .ip = {127, 0, 0, 1}});
 }
 
 bool EgressPolicy::allows_host(std::string_view host, uint16_t port, bool tls) const {
   if (!allows_port(port)) return false;
   if (host.ends_with('.')) host.remove_suffix(1);
-  if (host.empty()) return false;
+  if (host.empty() || leads_back(host, port)) return false;
   if (const auto address = io::Address::parse_ip(host, port)) return allows(*address, tls);
   if (names_this_host(host)) {
     return allows(io::Address{.port = port, .ip = {127, 0, 0, 1}}, tls);

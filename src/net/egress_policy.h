@@ -2,9 +2,11 @@
 
 #include "base/result.h"
 #include "io/address.h"
+#include "net/own_addresses.h"
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +30,8 @@ struct Network {
 ///
 /// Judged on the address that is about to be connected to, at every connect; a name that was
 /// harmless yesterday may point inside today. Without options it allows what the IANA registries
-/// call globally reachable and nothing else.
+/// call globally reachable and nothing else. The interfaces of cloud providers, which give
+/// credentials to whoever asks from inside, are opened only by an entry that is that one address.
 ///
 /// Thread safety: immutable after `create`.
 class EgressPolicy {
@@ -39,6 +42,8 @@ class EgressPolicy {
     /// Plain http goes to these only. They do not open what `allow_networks` does not.
     std::vector<std::string> allow_plain_http_networks;
     std::vector<uint16_t> allow_ports;  ///< Exceptions from `denied_ports`.
+    /// Where the relay itself listens: no destination, whatever is allowed. Null: not looked at.
+    std::shared_ptr<const OwnAddresses> own;
   };
 
   /// Denied unless allowed: SSH and SMTP, protocols that act on text someone else wrote. Port 0 is
@@ -60,13 +65,19 @@ class EgressPolicy {
   /// that some resolvers take for addresses. A name is judged again at every connect.
   bool allows_host(std::string_view host, uint16_t port, bool tls) const;
 
+  /// Whether `host` (as for allows_host) and port are this relay's own: what it sent there would
+  /// come in again. Part of `allows_host`; who connects to a name asks this beside `allows`.
+  bool leads_back(std::string_view host, uint16_t port) const;
+
  private:
+  bool opened(const io::Address& address) const;
   bool allows_port(uint16_t port) const;
 
   std::vector<Network> allow_;
   std::vector<Network> deny_;
   std::vector<Network> plain_http_;
   std::vector<uint16_t> ports_;
+  std::shared_ptr<const OwnAddresses> own_;
 };
 
 }  // namespace ringpost::net

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstring>
 #include <iterator>
+#include <map>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -52,6 +53,36 @@ std::optional<io::Address> to_address(const sockaddr* from) {
   return std::nullopt;
 }
 
+/// Whether this machine has a route there, which connecting a datagram socket tells without a
+/// packet.
+bool has_route(const io::Address& address) {
+  const bool is_ipv4 = address.family == io::Address::Family::ipv4;
+  const int socket = ::socket(is_ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return false;
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(sockaddr_in);
+  if (is_ipv4) {
+    sockaddr_in in{.sin_family = AF_INET, .sin_port = htons(443)};
+    std::memcpy(&in.sin_addr, address.ip.data(), sizeof in.sin_addr);
+    std::memcpy(&storage, &in, sizeof in);
+  } else {
+    sockaddr_in6 in{.sin6_family = AF_INET6, .sin6_port = htons(443)};
+    std::memcpy(&in.sin6_addr, address.ip.data(), sizeof in.sin6_addr);
+    std::memcpy(&storage, &in, sizeof in);
+    size = sizeof in;
+  }
+  const bool connected = ::connect(socket, reinterpret_cast<const sockaddr*>(&storage), size) == 0;
+  ::close(socket);
+  return connected;
+}
+
+/// Of addresses that did not come in one answer, which the library would have sorted: IPv6 first,
+/// but what no route leads to last.
+int preference(const io::Address& address) {
+  if (!has_route(address)) return 2;
+  return address.family == io::Address::Family::ipv6 ? 0 : 1;
+}
+
 Error resolve_error(int status) {
   switch (status) {
     case ARES_ENODATA:
@@ -92,9 +123,24 @@ class NameService::Worker {
     std::optional<Error> error;
     SystemClock::time_point expires;
   };
+  /// Those who wait for one name.
+  struct Pending {
+    uint64_t id = 0;
+    std::vector<Asker> askers;
+    Entry of_one_family;  ///< Once the families are asked for by themselves, and one has addresses.
+  };
   /// One question to c-ares; its argument until it answers.
   struct Lookup {
     Worker* worker;
+    uint64_t id;  ///< Of the Pending that it was asked for.
+    std::string host;
+    int family;  ///< AF_UNSPEC: both.
+  };
+  /// What is done for a name, unless it is settled before.
+  struct Delay {
+    enum class Then : uint8_t { ask_each_family, go_on_with_one };
+    Then then;
+    uint64_t id;  ///< Of the Pending.
     std::string host;
   };
 
@@ -105,6 +151,13 @@ class NameService::Worker {
   void wait();
   void take_questions();
   void look_up(const std::string& host, Asker asker);
+  void ask(const std::string& host, uint64_t id, int family);
+  void end_delays();
+  void ask_each_family(const Delay& late);
+  Pending* pending(const std::string& host, uint64_t id);
+  int wait_ms() const;
+  void take_answer(const Lookup& lookup, Entry&& entry);
+  void take_one_family(Pending& pending, const Lookup& lookup, Entry&& entry);
   void settle(const std::string& host, const Entry& entry);
   void remember(const std::string& host, const Entry& entry);
   Entry entry_of(int status, const ares_addrinfo* result) const;
@@ -119,7 +172,9 @@ class NameService::Worker {
   ares_channel ares_ = nullptr;
   timespec configuration_time_{};
   std::vector<pollfd> sockets_;  // c-ares's, as it tells us.
-  std::unordered_map<std::string, std::vector<Asker>> pending_;
+  std::unordered_map<std::string, Pending> pending_;
+  std::multimap<SystemClock::time_point, Delay> delays_;
+  uint64_t last_id_ = 0;
   std::unordered_map<std::string, Entry> cache_;
 
   std::thread thread_;  // Last: starts when all else is there.
@@ -131,6 +186,7 @@ void NameService::Worker::run() {
   open_channel();
   while (!stopping_.load(std::memory_order_acquire)) {  // Pairs with ~Worker().
     take_questions();
+    end_delays();
     wait();
   }
   close_channel();
@@ -174,13 +230,23 @@ void NameService::Worker::follow_configuration() {
   configuration_time_ = changed;
 }
 
-/// Sleeps until a question, an answer or the library's next deadline.
-void NameService::Worker::wait() {
+/// Until the library's next deadline or the end of the next delay; -1: for ever.
+int NameService::Worker::wait_ms() const {
+  using std::chrono::milliseconds;
   timeval next{};
   const timeval* const timeout = ares_timeout(ares_, nullptr, &next);
-  const int timeout_ms =
-      timeout == nullptr ? -1
-                         : static_cast<int>(timeout->tv_sec * 1000 + timeout->tv_usec / 1000 + 1);
+  int64_t wait = timeout == nullptr ? -1 : timeout->tv_sec * 1000 + timeout->tv_usec / 1000 + 1;
+  if (!delays_.empty()) {
+    const auto left = std::chrono::ceil<milliseconds>(delays_.begin()->first - SystemClock::now());
+    const int64_t delay = std::max<int64_t>(left.count(), 0);
+    wait = wait < 0 ? delay : std::min(wait, delay);
+  }
+  return static_cast<int>(wait);
+}
+
+/// Sleeps until a question, an answer or the next time at which there is something to do.
+void NameService::Worker::wait() {
+  const int timeout_ms = wait_ms();
   std::vector<pollfd> ready = sockets_;  // A copy: the library changes its sockets below.
   ready.push_back({.fd = wake_, .events = POLLIN});
   if (poll(ready.data(), ready.size(), timeout_ms) <= 0) {
@@ -223,21 +289,54 @@ void NameService::Worker::look_up(const std::string& host, Asker asker) {
     cache_.erase(cached);
   }
   follow_configuration();
-  auto& askers = pending_[host];
-  askers.push_back(asker);
-  if (askers.size() > 1) return;  // Asked already.
+  Pending& pending = pending_[host];
+  pending.askers.push_back(asker);
+  if (pending.askers.size() > 1) return;  // Asked already.
+  const uint64_t id = pending.id = ++last_id_;
+  delays_.emplace(SystemClock::now() + service_.options_.family_delay,
+                  Delay{Delay::Then::ask_each_family, id, host});
+  ask(host, id, AF_UNSPEC);
+}
+
+/// May settle the name at once.
+void NameService::Worker::ask(const std::string& host, uint64_t id, int family) {
   ares_addrinfo_hints hints{};
-  hints.ai_family = AF_UNSPEC;
+  hints.ai_family = family;
   hints.ai_socktype = SOCK_STREAM;
   ares_getaddrinfo(ares_, host.c_str(), nullptr, &hints, on_answer,
-                   std::make_unique<Lookup>(Lookup{this, host}).release());
+                   std::make_unique<Lookup>(Lookup{this, id, host, family}).release());
+}
+
+void NameService::Worker::end_delays() {
+  while (!delays_.empty() && delays_.begin()->first <= SystemClock::now()) {
+    const Delay late = std::move(delays_.extract(delays_.begin()).mapped());
+    const Pending* const waiting = pending(late.host, late.id);
+    if (waiting == nullptr) continue;  // Settled meanwhile.
+    if (late.then == Delay::Then::ask_each_family) {
+      ask_each_family(late);
+    } else {
+      settle(late.host, Entry{waiting->of_one_family});
+    }
+  }
+}
+
+/// Where the answer with both families is late: one of the two questions may have been dropped.
+void NameService::Worker::ask_each_family(const Delay& late) {
+  for (const int family : {AF_INET6, AF_INET}) {
+    if (pending(late.host, late.id) != nullptr) ask(late.host, late.id, family);
+  }
+}
+
+NameService::Worker::Pending* NameService::Worker::pending(const std::string& host, uint64_t id) {
+  const auto found = pending_.find(host);
+  return found != pending_.end() && found->second.id == id ? &found->second : nullptr;
 }
 
 void NameService::Worker::on_answer(void* argument, int status, int /*timeouts*/,
                                     ares_addrinfo* result) {
   const std::unique_ptr<Lookup> lookup{static_cast<Lookup*>(argument)};
   if (status != ARES_EDESTRUCTION) {
-    lookup->worker->settle(lookup->host, lookup->worker->entry_of(status, result));
+    lookup->worker->take_answer(*lookup, lookup->worker->entry_of(status, result));
   }
   if (result != nullptr) ares_freeaddrinfo(result);
 }
@@ -264,11 +363,39 @@ NameService::Worker::Entry NameService::Worker::entry_of(int status,
   return entry;
 }
 
+/// What comes with both families after the askers have got one is remembered for the next of them.
+void NameService::Worker::take_answer(const Lookup& lookup, Entry&& entry) {
+  Pending* const waiting = pending(lookup.host, lookup.id);
+  if (waiting != nullptr && lookup.family != AF_UNSPEC) {
+    take_one_family(*waiting, lookup, std::move(entry));
+  } else if (waiting != nullptr) {
+    settle(lookup.host, entry);
+  } else if (lookup.family == AF_UNSPEC && !entry.error) {
+    remember(lookup.host, entry);
+  }
+}
+
+/// That one family has no addresses settles nothing: the answer with both will.
+void NameService::Worker::take_one_family(Pending& pending, const Lookup& lookup, Entry&& entry) {
+  if (entry.error) return;
+  if (pending.of_one_family.addresses.empty()) {
+    pending.of_one_family = std::move(entry);
+    delays_.emplace(SystemClock::now() + service_.options_.resolution_delay,
+                    Delay{Delay::Then::go_on_with_one, lookup.id, lookup.host});
+    return;
+  }
+  Entry both = std::move(pending.of_one_family);
+  both.expires = std::min(both.expires, entry.expires);
+  both.addresses.insert(both.addresses.end(), entry.addresses.begin(), entry.addresses.end());
+  std::ranges::stable_sort(both.addresses, {}, preference);
+  settle(lookup.host, both);
+}
+
 void NameService::Worker::settle(const std::string& host, const Entry& entry) {
   remember(host, entry);
-  const auto askers = pending_.extract(host);
-  if (askers.empty()) return;
-  for (const Asker& asker : askers.mapped()) tell(service_, asker, entry);
+  const auto waiting = pending_.extract(host);
+  if (waiting.empty()) return;
+  for (const Asker& asker : waiting.mapped().askers) tell(service_, asker, entry);
 }
 
 void NameService::Worker::remember(const std::string& host, const Entry& entry) {

@@ -36,6 +36,11 @@ class NameService {
     size_t cache_entries_max = 10'000;
     /// Wait for a server's first answer; doubled for each of the two further tries.
     Duration server_timeout = std::chrono::seconds{2};
+    /// How long both kinds of addresses are waited for. Then each is asked for by itself: a server
+    /// may drop one of the questions.
+    Duration family_delay = std::chrono::milliseconds{100};
+    /// What the other kind gets then, once one has come (RFC 8305, 3: "Resolution Delay").
+    Duration resolution_delay = std::chrono::milliseconds{50};
   };
 
   struct Question {

@@ -220,5 +220,93 @@ TEST(Network, ContainsExactlyItsPrefix) {
   EXPECT_TRUE(Network::parse("::/0", why)->contains(address("ffff::")));
 }
 
+// Clouds hand out credentials and certificates there, to whoever connects from inside.
+TEST(EgressPolicy, OpensNoProvidersInterfaceByANetworkAroundIt) {
+  const char* interfaces[] = {"168.63.129.16",   "100.100.100.200", "192.0.0.192",
+                              "169.254.169.254", "169.254.170.2",   "169.254.170.23",
+                              "169.254.0.23",    "fd00:ec2::254",   "fd20:ce::254",
+                              "fd00:42::42",     "fe80::a9fe:a9fe"};
+  const EgressPolicy none;
+  const EgressPolicy broad =
+      policy_of({.allow_networks = {"0.0.0.0/0", "::/0", "168.63.129.0/24", "168.63.129.16/31",
+                                    "169.254.0.0/16", "fd00::/8"}});
+  for (const std::string ip : interfaces) {
+    EXPECT_FALSE(none.allows(address(ip), true)) << ip;
+    EXPECT_FALSE(none.allows_host(ip, 443, true)) << ip;
+    EXPECT_FALSE(broad.allows(address(ip), true)) << ip;
+    EXPECT_TRUE(policy_of({.allow_networks = {ip}}).allows(address(ip), true)) << ip;
+    if (ip.find(':') != std::string::npos) continue;
+    for (const char* form : {"::ffff:", "64:ff9b::", "64:ff9b:1::"}) {
+      EXPECT_FALSE(broad.allows(address(form + ip), true)) << form << ip;
+    }
+  }
+  EXPECT_TRUE(none.allows(address("168.63.129.15"), true));
+  EXPECT_TRUE(none.allows(address("168.63.129.17"), true));
+  EXPECT_TRUE(broad.allows(address("169.254.169.252"), true));
+}
+
+class OwnAddressesTest : public testing::Test {
+ protected:
+  EgressPolicy policy() const {
+    return policy_of({.allow_networks = {"0.0.0.0/0", "::/0"},
+                      .allow_plain_http_networks = {"0.0.0.0/0", "::/0"},
+                      .own = own_});
+  }
+  void listen(std::vector<std::string> at) {
+    OwnAddresses::Content content{.machine = {address("10.1.2.3", 0), address("fd00:1::3", 0)},
+                                  .public_host = "relay.example.org",
+                                  .public_port = 443};
+    for (const std::string& text : at) content.listeners.push_back(*io::Address::parse(text));
+    own_->set(std::move(content));
+  }
+
+  const std::shared_ptr<OwnAddresses> own_ = std::make_shared<OwnAddresses>();
+};
+
+TEST_F(OwnAddressesTest, AreNoDestinationWhateverIsAllowed) {
+  listen({"127.0.0.1:8420", "10.1.2.3:9000"});
+  const EgressPolicy policy = this->policy();
+  EXPECT_FALSE(policy.allows(address("127.0.0.1", 8420), false));
+  EXPECT_FALSE(policy.allows(address("::ffff:127.0.0.1", 8420), false));
+  EXPECT_FALSE(policy.allows(address("0.0.0.0", 8420), false));
+  EXPECT_FALSE(policy.allows(address("10.1.2.3", 9000), true));
+  EXPECT_TRUE(policy.allows(address("127.0.0.1", 8421), false));
+  EXPECT_TRUE(policy.allows(address("127.0.0.2", 8420), false));
+  EXPECT_TRUE(policy.allows(address("10.1.2.3", 8420), true));
+  EXPECT_TRUE(policy.allows(address("::1", 8420), true));
+  EXPECT_FALSE(policy.allows_host("localhost", 8420, false));
+  EXPECT_FALSE(policy.allows_host("localhost.", 8420, false));
+  EXPECT_FALSE(policy.allows_host("127.0.0.1", 8420, false));
+  EXPECT_TRUE(policy.allows_host("localhost", 8421, false));
+}
+
+TEST_F(OwnAddressesTest, OfAnUnspecifiedListenerAreAllOfTheMachine) {
+  listen({"0.0.0.0:8420", "unix:/run/ringpost.sock"});
+  const EgressPolicy policy = this->policy();
+  for (const char* ip : {"127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "::ffff:10.1.2.3"}) {
+    EXPECT_FALSE(policy.allows(address(ip, 8420), true)) << ip;
+    EXPECT_TRUE(policy.allows(address(ip, 8421), true)) << ip;
+  }
+  EXPECT_TRUE(policy.allows(address("10.1.2.4", 8420), true));
+  EXPECT_TRUE(policy.allows(address("fd00:1::3", 8420), true)) << "it hears IPv4 alone";
+  listen({"[::]:8420"});
+  for (const char* ip : {"127.0.0.1", "::1", "::", "10.1.2.3", "fd00:1::3"}) {
+    EXPECT_FALSE(policy.allows(address(ip, 8420), true)) << ip;
+  }
+  EXPECT_TRUE(policy.allows(address("fd00:1::4", 8420), true));
+}
+
+TEST_F(OwnAddressesTest, AreKnownByThePublicNameToo) {
+  listen({"127.0.0.1:8420"});
+  const EgressPolicy policy = this->policy();
+  for (const char* host : {"relay.example.org", "RELAY.example.org", "relay.example.org."}) {
+    EXPECT_TRUE(policy.leads_back(host, 443)) << host;
+    EXPECT_FALSE(policy.allows_host(host, 443, true)) << host;
+    EXPECT_FALSE(policy.leads_back(host, 8443)) << host;
+  }
+  EXPECT_FALSE(policy.leads_back("other.example.org", 443));
+  EXPECT_FALSE(EgressPolicy{}.leads_back("relay.example.org", 443));
+}
+
 }  // namespace
 }  // namespace ringpost::net

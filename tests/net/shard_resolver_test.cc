@@ -24,8 +24,9 @@
 namespace ringpost::net {
 namespace {
 
-/// Answers A questions from a table; AAAA with nothing. A name that starts with "silent" gets no
-/// answer, an unknown one NXDOMAIN.
+/// Answers A and AAAA questions from a table. A name that starts with "silent" gets no answer, one
+/// that starts with "only4" or "only6" none to questions for the other family, an unknown one
+/// NXDOMAIN.
 class NameServer {
  public:
   NameServer() : socket_(::socket(AF_INET, SOCK_DGRAM, 0)) {
@@ -86,10 +87,14 @@ class NameServer {
     const bool asks_ipv4 = question[at + 2] == 1;
     if (asks_ipv4) ++questions_;
     if (name.starts_with("silent")) return {};
+    if (name.starts_with(asks_ipv4 ? "only6" : "only4")) return {};
     const std::lock_guard lock{mutex_};
     const auto found = table_.find(name);
-    const std::vector<std::string> ips =
-        found != table_.end() && asks_ipv4 ? found->second.ips : std::vector<std::string>{};
+    std::vector<std::string> ips;
+    if (found != table_.end()) ips = found->second.ips;
+    std::erase_if(ips, [&](const std::string& ip) {
+      return (ip.find(':') == std::string::npos) != asks_ipv4;
+    });
     std::string reply = question.substr(0, 2);
     reply += '\x81';                                   // An answer, recursion desired.
     reply += found == table_.end() ? '\x83' : '\x80';  // NXDOMAIN or none.
@@ -97,12 +102,13 @@ class NameServer {
     reply += question.substr(12, end - 12);
     for (const std::string& ip : ips) {
       const uint32_t ttl = htonl(found->second.ttl);
-      in_addr binary{};
-      inet_pton(AF_INET, ip.c_str(), &binary);
-      reply += {'\xc0', '\x0c', '\0', '\1', '\0', '\1'};
+      char binary[16];
+      inet_pton(asks_ipv4 ? AF_INET : AF_INET6, ip.c_str(), binary);
+      const char size = asks_ipv4 ? 4 : 16;
+      reply += {'\xc0', '\x0c', '\0', question[at + 2], '\0', '\1'};
       reply.append(reinterpret_cast<const char*>(&ttl), 4);
-      reply += {'\0', '\4'};
-      reply.append(reinterpret_cast<const char*>(&binary), 4);
+      reply += {'\0', size};
+      reply.append(binary, static_cast<size_t>(size));
     }
     return reply;
   }
@@ -219,6 +225,47 @@ TEST_F(Resolution, SaysThatANameDoesNotExist) {
 
 TEST_F(Resolution, GivesUpOnASilentServer) {
   EXPECT_EQ(resolve("silent.test"), "timed_out");
+}
+
+/// A server is waited for much longer than a look-up may take.
+class HalfSilence : public Resolution {
+ protected:
+  std::string resolve_patiently(const std::string& host) {
+    Waiter waiter;
+    waiter.ask(shard_, host);
+    EXPECT_TRUE(run_until([&] {
+      shard_.poll();
+      return waiter.calls == 1;
+    }));
+    return waiter.text();
+  }
+
+ private:
+  NameService patient_{{.servers = server.address(), .server_timeout = std::chrono::seconds{60}}};
+  ShardResolver shard_{*ring, patient_};
+};
+
+// RFC 8305, 3: a server that drops questions for one family holds up nobody.
+TEST_F(HalfSilence, GoesOnWithTheFamilyThatIsThere) {
+  server.set("only4.test", {"192.0.2.1", "192.0.2.2"}, 60);
+  const std::string found = resolve_patiently("only4.test");
+  EXPECT_NE(found.find("192.0.2.1:0 "), std::string::npos) << found;
+  EXPECT_NE(found.find("192.0.2.2:0 "), std::string::npos) << found;
+  EXPECT_EQ(resolve_patiently("only4.test"), found) << "remembered";
+  server.set("only6.test", {"2001:db8::1", "192.0.2.3"}, 60);
+  EXPECT_EQ(resolve_patiently("only6.test"), "[2001:db8::1]:0 ");
+}
+
+TEST_F(HalfSilence, DoesNotTakeOneFamilysNothingForAnAnswer) {
+  server.set("only4.nothing.test", {"2001:db8::1"}, 60);
+  EXPECT_EQ(resolve_patiently("only4.nothing.test"), "timed_out");
+}
+
+TEST_F(Resolution, FindsBothFamilies) {
+  server.set("both.test", {"192.0.2.1", "2001:db8::1"}, 60);
+  const std::string found = resolve("both.test");
+  EXPECT_NE(found.find("192.0.2.1:0 "), std::string::npos) << found;
+  EXPECT_NE(found.find("[2001:db8::1]:0 "), std::string::npos) << found;
 }
 
 TEST_F(Resolution, RefusesWhatIsNoName) {

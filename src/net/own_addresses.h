@@ -1,0 +1,41 @@
+#pragma once
+
+#include "io/address.h"
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringpost::net {
+
+/// Where this relay itself can be reached: its listeners, and the name that it is known by. A
+/// delivery that led there would come in again as an event, without end.
+///
+/// Thread safety: any thread.
+class OwnAddresses {
+ public:
+  struct Content {
+    /// Bound addresses. One that is unspecified (0.0.0.0, ::) stands for all of `machine`; those of
+    /// Unix sockets are left out.
+    std::vector<io::Address> listeners;
+    std::vector<io::Address> machine;  ///< Of this machine's interfaces; ports do not matter.
+    std::string public_host;           ///< Lower case; empty: none.
+    uint16_t public_port = 0;
+  };
+  void set(Content content);
+
+  /// Whether a connection to `address` (no IPv4 address in an IPv6 form) comes to a listener.
+  bool contain(const io::Address& address) const;
+  /// Whether these are the public host and port.
+  bool named(std::string_view host, uint16_t port) const;
+
+ private:
+  bool of_this_machine(const io::Address& address) const;
+
+  mutable std::mutex mutex_;
+  Content content_;  // Guarded by mutex_.
+};
+
+}  // namespace ringpost::net
