@@ -146,6 +146,9 @@ Result<bool> SegmentKeeper::reuse_file(Journal& journal, const std::string& unfi
     if (path != unfinished) {
       if (auto removed = remove_if_there(disk_, unfinished); !removed) return removed.error();
       if (auto renamed = disk_.rename(path, unfinished); !renamed) return renamed.error();
+      // Before its header says so: else a crash leaves a header under another segment's name.
+      const auto synced = disk_.sync_directory(directory(job_->journal));
+      if (!synced) return synced.error();
     }
     const auto file = disk_.open(unfinished, io::Disk::OpenMode::read_write);
     if (!file) return file.error();

@@ -4,6 +4,7 @@
 #include "http/host.h"
 #include "http/url.h"
 #include "io/read_file.h"
+#include "journal/format.h"
 #include "net/egress_policy.h"
 #include "server/key_file.h"
 #include "subscription/patterns.h"
@@ -12,6 +13,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <functional>
 #include <limits>
@@ -23,18 +25,24 @@
 namespace ringpost::server {
 namespace {
 
-/// `30s`, `500ms`, `24h`, `7d`; a bare number is seconds.
+/// `30s`, `500ms`, `24h`, `7d`; nothing also for what is longer than a Duration can be.
 std::optional<Duration> parse_duration(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    Duration length;
+  };
+  constexpr std::array<Unit, 5> units{{{"ms", std::chrono::milliseconds{1}},
+                                       {"s", std::chrono::seconds{1}},
+                                       {"m", std::chrono::minutes{1}},
+                                       {"h", std::chrono::hours{1}},
+                                       {"d", std::chrono::hours{24}}}};
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || number < 0 || number > 1'000'000'000) return std::nullopt;
-  const std::string_view unit{end, static_cast<size_t>(text.data() + text.size() - end)};
-  if (unit == "ms") return std::chrono::milliseconds{number};
-  if (unit == "s") return std::chrono::seconds{number};
-  if (unit == "m") return std::chrono::minutes{number};
-  if (unit == "h" && number <= 100'000) return std::chrono::hours{number};
-  if (unit == "d" && number <= 10'000) return std::chrono::hours{number * 24};
-  return std::nullopt;
+  if (error != std::errc{} || number < 0) return std::nullopt;
+  const std::string_view name{end, static_cast<size_t>(text.data() + text.size() - end)};
+  const auto unit = std::ranges::find(units, name, &Unit::name);
+  if (unit == units.end() || number > Duration::max() / unit->length) return std::nullopt;
+  return number * unit->length;
 }
 
 /// `64MiB`, `10GiB`, `512KiB`; a bare number is bytes.
@@ -157,7 +165,7 @@ class Section {
   }
 
   template <typename Size>
-  void size(std::string_view key, Size& into, uint64_t low, uint64_t high) {
+  void size(std::string_view key, Size& into, uint64_t low, uint64_t high, uint64_t multiple = 1) {
     const toml::node* node = take(key);
     if (node == nullptr) return;
     std::optional<uint64_t> value;
@@ -170,6 +178,12 @@ class Section {
     if (*value < low || *value > high) {
       return problem(*node, std::string(key) + " = " + format_size(*value) + " is outside " +
                                 format_size(low) + " to " + format_size(high));
+    }
+    if (*value % multiple != 0) {
+      return problem(*node, std::string(key) + " = " + format_size(*value) +
+                                " is not a multiple of " + format_size(multiple) +
+                                "; next to it are " + std::to_string(*value / multiple * multiple) +
+                                " and " + std::to_string((*value / multiple + 1) * multiple));
     }
     into = static_cast<Size>(*value);
   }
@@ -503,12 +517,13 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   ingest.integer("batch_events_max", config.batch_events_max, 1, 100'000);
   ingest.integer("connections_max", config.ingest_connections_max, 1, 1'000'000);
   ingest.size("bodies_bytes_max", config.bodies_bytes_max, 4u << 20, uint64_t{64} << 30);
-  ingest.duration("idempotency_window", config.idempotency_window, seconds{0}, hours{24 * 30});
+  ingest.duration("idempotency_window", config.idempotency_window, seconds{1}, hours{24 * 30});
   ingest.integer("idempotency_entries_max", config.idempotency_entries_max, 1024, 100'000'000);
   ingest.finish();
 
   Section journal = root.table("journal");
-  journal.size("segment_bytes", config.segment_bytes, 4u << 20, 256u << 20);
+  journal.size("segment_bytes", config.segment_bytes, 4u << 20, journal::segment_bytes_max,
+               journal::page_bytes);
   journal.duration("retention_age", config.retention_age, seconds{1}, hours{24 * 365});
   journal.size("retention_bytes", config.retention_bytes, 8u << 20, uint64_t{1} << 50);
   journal.boolean("accept_loss", config.accept_loss);

@@ -258,5 +258,36 @@ TEST(Config, NamesTheAssignmentThatIsWrong) {
               std::string::npos);
 }
 
+// Goal: what a component would not take is refused here, with its place, and never reaches it.
+TEST(Config, RefusesWhatComponentsDoNotTake) {
+  EXPECT_EQ(
+      first_problem("[journal]\nsegment_bytes = 5000001\n"),
+      "test.toml:2:17: [journal] segment_bytes = 5000001 is not a multiple of 4KiB; next to it "
+      "are 4997120 and 5001216");
+  EXPECT_EQ(first_problem("[ingest]\nidempotency_window = \"0s\"\n"),
+            "test.toml:2:22: [ingest] idempotency_window = 0s is outside 1s to 720h");
+  EXPECT_EQ(
+      first_problem("", {"ingest.idempotency_window=999ms"}),
+      "--set ingest.idempotency_window=999ms: [ingest] idempotency_window = 999ms is outside 1s "
+      "to 720h");
+}
+
+// Goal: a duration that does not fit into 64 bits of nanoseconds never passes for a short one.
+TEST(Config, RefusesDurationsOfAnyLength) {
+  for (const char* unit : {"ms", "s", "m", "h", "d"}) {
+    for (std::string number = "1"; number.size() < 25; number += "0") {
+      const std::string duration = number + unit;
+      const ConfigResult result =
+          parse_config("", "none", {"ingest.idempotency_window=" + duration});
+      if (!result.problems.empty()) continue;
+      EXPECT_GE(result.config.idempotency_window, std::chrono::seconds{1}) << duration;
+      EXPECT_LE(number.size(), 10u) << duration;
+    }
+    EXPECT_NE(first_problem("", {"ingest.idempotency_window=99999999999" + std::string(unit)}),
+              "(none)")
+        << unit;
+  }
+}
+
 }  // namespace
 }  // namespace ringpost::server
