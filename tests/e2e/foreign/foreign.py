@@ -86,10 +86,20 @@ def need(found):
     return found.path
 
 
-def run(arguments, seconds=120, **options):
-    """Runs a program to its end; a failure shows what it said. @returns its standard output."""
-    done = subprocess.run([str(part) for part in arguments], capture_output=True, text=True,
+def environment(**more):
+    """This process's environment, and more."""
+    return {**os.environ, **more}
+
+
+def attempt(arguments, seconds=120, **options):
+    """Runs a program to its end. @returns its exit code and output, as subprocess has them."""
+    return subprocess.run([str(part) for part in arguments], capture_output=True, text=True,
                           timeout=seconds, **options)
+
+
+def run(arguments, seconds=120, **options):
+    """As attempt(); a failure shows what the program said. @returns its standard output."""
+    done = attempt(arguments, seconds, **options)
     assert done.returncode == 0, (f"{arguments} ended with {done.returncode}:\n"
                                   f"{done.stdout[-8000:]}\n{done.stderr[-8000:]}")
     return done.stdout
