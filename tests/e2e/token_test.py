@@ -188,7 +188,7 @@ class Tokens(unittest.TestCase):
                           for entry in audit["items"]],
                          [("webhook.delete", [], 204),
                           ("webhook.update", ["description"], 200),
-                          ("webhook.create", ["url"], 201),
+                          ("webhook.create", ["url", "secret"], 201),
                           ("token.create", ["name", "scopes", "organization"], 201)])
         newest = audit["items"][0]
         self.assertEqual(newest["token"], {"id": admin["id"], "name": "test",
