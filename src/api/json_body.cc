@@ -47,7 +47,43 @@ std::optional<std::string> find_twice(dom::element value) {
   return std::nullopt;
 }
 
+bool equal_objects(dom::object left, dom::object right) {
+  if (left.size() != right.size()) return false;
+  for (const auto [name, value] : left) {
+    dom::element other;
+    if (right.at_key(name).get(other) != simdjson::SUCCESS) return false;
+    if (!equal_values(value, other)) return false;
+  }
+  return true;
+}
+
+bool equal_arrays(dom::array left, dom::array right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](dom::element one, dom::element other) { return equal_values(one, other); });
+}
+
 }  // namespace
+
+bool equal_values(dom::element left, dom::element right) {
+  if (left.is_object() && right.is_object()) {
+    return equal_objects(left.get_object().value_unsafe(), right.get_object().value_unsafe());
+  }
+  if (left.is_array() && right.is_array()) {
+    return equal_arrays(left.get_array().value_unsafe(), right.get_array().value_unsafe());
+  }
+  return simdjson::minify(left) == simdjson::minify(right);
+}
+
+bool equal_values(std::string_view left, std::string_view right) {
+  if (left == right) return true;
+  dom::parser left_parser;
+  dom::parser right_parser;
+  dom::element left_value;
+  dom::element right_value;
+  return left_parser.parse(left).get(left_value) == simdjson::SUCCESS &&
+         right_parser.parse(right).get(right_value) == simdjson::SUCCESS &&
+         equal_values(left_value, right_value);
+}
 
 std::optional<Problem> JsonBody::parse(std::string_view body) {
   body_ = simdjson::padded_string(body);

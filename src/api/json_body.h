@@ -40,6 +40,11 @@ class JsonBody {
 /// The names of an object's members, in their order.
 std::vector<std::string> member_names(simdjson::dom::object object);
 
+/// Whether two values say the same: members of objects may stand in any order.
+bool equal_values(simdjson::dom::element left, simdjson::dom::element right);
+/// The same of two JSON texts. What cannot be parsed is equal only to the same bytes.
+bool equal_values(std::string_view left, std::string_view right);
+
 // Typed readings of one member's value. Each returns what is wrong, naming `member`.
 
 std::optional<Problem> read(simdjson::dom::element value, std::string_view member, size_t bytes_max,

@@ -29,8 +29,16 @@ struct LoggedDelivery {
   std::vector<journal::StoredOutcome> attempts;
 };
 
-/// What the control side does for the management APIs of the dialects. Everything is looked up
-/// within an organization: what belongs to another one is not there (reliability A-1).
+/// What the audit log calls the changes of a webhook.
+inline constexpr std::string_view webhook_create = "webhook.create";
+inline constexpr std::string_view webhook_update = "webhook.update";
+inline constexpr std::string_view webhook_enable = "webhook.enable";
+inline constexpr std::string_view webhook_disable = "webhook.disable";
+inline constexpr std::string_view webhook_rotate_secret = "webhook.rotate_secret";
+
+/// What the control side does for the management APIs, the native one and those of the dialects.
+/// Everything is looked up within an organization: what belongs to another one is not there
+/// (reliability A-1).
 ///
 /// Control thread only; calls block on the disk. A pointer to a webhook is good until the next
 /// change.
@@ -57,9 +65,12 @@ class Management {
   /// A webhook that outsiders call and know by its id alone (Dialect::takes_calls), whosever it is.
   virtual const Webhook* called_webhook(const Ulid& id) const = 0;
 
-  /// Gives number, id (a UUID of version 7) and times. @returns the stored one, or what is wrong.
+  /// Gives number, id and times. The webhook names its organization: the caller's own, as another
+  /// one is for the relay's operator alone. @returns the stored one, or what is wrong.
   virtual std::variant<const Webhook*, Problem> create(Webhook webhook) = 0;
-  virtual std::variant<const Webhook*, Problem> update(Webhook webhook) = 0;
+  /// @param operation  what the audit log calls the change; static text.
+  virtual std::variant<const Webhook*, Problem> update(Webhook webhook,
+                                                       std::string_view operation) = 0;
   virtual std::optional<Problem> remove(const Webhook& webhook) = 0;
 
   /// Why nothing may be sent there, as a sentence part ("is a private address"); nothing: it may.
@@ -80,10 +91,21 @@ class Management {
 
   // --- sending
 
+  /// What a redelivery has in the place of the stored event's own, in this one delivery.
+  struct Overrides {
+    std::string data;                  ///< A JSON object; empty: the stored bytes.
+    std::string headers;               ///< `Name: value` lines.
+    std::vector<std::string> members;  ///< What was said, by name; for the audit log.
+  };
   /// Sends a delivery's stored event once more, as a new delivery, to the webhook as it is now: its
-  /// URL, headers and secret. The answer has to have
-  /// Answer::When::stored. At most one of `redeliver` and `accept` in a call.
-  virtual std::optional<Problem> redeliver(const LoggedDelivery& delivery) = 0;
+  /// URL, headers and secret. What an earlier redelivery had of its own is not sent again. The
+  /// answer has to have Answer::When::stored. At most one of `redeliver`, `ping` and `accept` in a
+  /// call.
+  /// @returns the event that starts the new delivery.
+  virtual std::variant<journal::EventRef, Problem> redeliver(const LoggedDelivery& delivery,
+                                                             const Overrides& overrides) = 0;
+  /// Tries an active webhook out with an event of the type `ping`. The answer as for `redeliver`.
+  virtual journal::EventRef ping(const Webhook& webhook) = 0;
   /// Takes an event as if a producer had sent it: it goes to the webhooks that match. Members that
   /// ingest sets (times, webhooks) are set here, and the uid if it is zero. The answer as for
   /// `redeliver`.
@@ -105,11 +127,19 @@ class Management {
   struct Granted {
     std::string token;  ///< Its text, told once.
     WallTime expires_at{};
+    std::string refresh_token;  ///< Likewise; for `refresh`.
   };
   /// A token for a configured user; in force when an answer goes out with Answer::When::published.
   /// @returns 401 or 429 as a problem, whose text and time tell nothing about which part was wrong.
   virtual std::variant<Granted, Problem> login(std::string_view email,
                                                std::string_view password) = 0;
+  /// Exchanges a refresh token, which is used up, for fresh ones of both kinds; otherwise as
+  /// `login`.
+  virtual std::variant<Granted, Problem> refresh(std::string_view refresh_token) = 0;
+  /// Takes back the caller's own token and the refresh token beside it, if a login granted them;
+  /// any other token stays. In force when an answer goes out with Answer::When::published.
+  /// @returns what is wrong.
+  virtual std::optional<Problem> logout() = 0;
 };
 
 }  // namespace ringpost::api

@@ -25,7 +25,7 @@ struct Route {
   std::string_view method;
   /// `{name}` stands for one segment; as the last segment, `{name...}` for everything left.
   std::string_view pattern;
-  subscription::Scope scope{};
+  subscription::Scope scope{};  ///< `Scope{}`: any token will do.
   Access access = Access::token;
   /// A header that may hold the token instead of Authorization; empty: none.
   std::string_view token_header = {};

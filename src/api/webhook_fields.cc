@@ -1,6 +1,7 @@
 #include "api/webhook_fields.h"
 
 #include "api/json_body.h"
+#include "base/json_writer.h"
 #include "http/syntax.h"
 #include "http/url.h"
 #include "subscription/patterns.h"
@@ -108,6 +109,31 @@ bool same_destination(const subscription::Destination& left,
                       const subscription::Destination& right) {
   return left.tls == right.tls && left.host == right.host && left.port == right.port &&
          left.target == right.target;
+}
+
+namespace {
+
+void write_texts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
+  json.key(name).begin_array();
+  for (const std::string& text : texts) json.value(text);
+  json.end_array();
+}
+
+}  // namespace
+
+void write_subscription(JsonWriter& json, const subscription::Webhook& webhook) {
+  write_texts(json, "sources", webhook.sources);
+  write_texts(json, "events", webhook.events);
+  json.key("filter").begin_object().member("branches", webhook.filter.branches);
+  write_texts(json, "teams", webhook.filter.teams);
+  write_texts(json, "clusters", webhook.filter.clusters);
+  json.end_object();
+}
+
+void write_extension(JsonWriter& json, const subscription::Webhook& webhook) {
+  json.key(extension_member).begin_object();
+  write_subscription(json, webhook);
+  json.end_object();
 }
 
 std::string plain_url(const subscription::Destination& destination) {

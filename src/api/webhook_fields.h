@@ -16,6 +16,10 @@
 
 // What a webhook may say, whichever API says it.
 
+namespace ringpost {
+class JsonWriter;
+}
+
 namespace ringpost::api {
 
 inline constexpr size_t webhook_text_bytes_max = 1024;  ///< Description, name.
@@ -62,6 +66,16 @@ std::variant<subscription::Destination, Problem> read_destination(std::string_vi
 /// Whether requests go to the same place, however the two URLs are spelled.
 bool same_destination(const subscription::Destination& left,
                       const subscription::Destination& right);
+/// Writes the members `sources`, `events` and `filter`: which events the webhook gets, in the words
+/// that all dialects share.
+void write_subscription(JsonWriter& json, const subscription::Webhook& webhook);
+
+/// The member, no part of any vendor's API, in which a dialect's API shows what
+/// `write_subscription` writes, where the vendor's own members cannot say all of it: what filters
+/// is always seen.
+inline constexpr std::string_view extension_member = "ringpost";
+void write_extension(JsonWriter& json, const subscription::Webhook& webhook);
+
 /// The URL as it was read: in lower case, encoded, with its path.
 std::string plain_url(const subscription::Destination& destination);
 

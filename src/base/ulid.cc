@@ -20,6 +20,21 @@ bool is_dash_place(size_t index) {
   return index == 8 || index == 13 || index == 18 || index == 23;
 }
 
+/// The byte that holds the variant of RFC 9562, 4.1 in its first bits.
+uint8_t with_variant(uint8_t byte) {
+  return static_cast<uint8_t>((byte & 0x3F) | 0x80);
+}
+
+/// Writes 16 bytes as they are.
+void write_digits(const std::array<uint8_t, 16>& bytes, char* to) {
+  constexpr char digits[] = "0123456789abcdef";
+  for (size_t index = 0; index < bytes.size(); ++index) {
+    if (index == 4 || index == 6 || index == 8 || index == 10) *to++ = '-';
+    *to++ = digits[bytes[index] >> 4];
+    *to++ = digits[bytes[index] & 15];
+  }
+}
+
 int hexadecimal_value(char digit) {
   if (digit >= '0' && digit <= '9') return digit - '0';
   if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
@@ -30,23 +45,32 @@ int hexadecimal_value(char digit) {
 }  // namespace
 
 Ulid Ulid::mint(WallTime now, Prng& random) {
-  const auto ms = static_cast<uint64_t>(to_unix_ns(now)) / 1'000'000;
+  const auto ns = static_cast<uint64_t>(to_unix_ns(now));
+  const uint64_t ms = ns / 1'000'000;
+  const uint64_t fraction = ns % 1'000'000 * 4096 / 1'000'000;  // Of a millisecond, in 12 bits.
   Ulid id;
   for (size_t index = 0; index < 6; ++index) {
     id.bytes[index] = static_cast<uint8_t>(ms >> (40 - 8 * index));
   }
-  const uint64_t high = random.next();
-  const uint64_t low = random.next();
-  std::memcpy(&id.bytes[6], &high, 8);
-  std::memcpy(&id.bytes[14], &low, 2);
+  id.bytes[6] = static_cast<uint8_t>(0x70 | fraction >> 8);  // Version 7.
+  id.bytes[7] = static_cast<uint8_t>(fraction);
+  const uint64_t random_bits = random.next();
+  std::memcpy(&id.bytes[8], &random_bits, sizeof random_bits);
+  id.bytes[8] = with_variant(id.bytes[8]);
   return id;
 }
 
-Ulid Ulid::mint_uuid(WallTime now, Prng& random) {
-  Ulid id = mint(now, random);
-  id.bytes[6] = static_cast<uint8_t>((id.bytes[6] & 0x0F) | 0x70);  // Version 7.
-  id.bytes[8] = static_cast<uint8_t>((id.bytes[8] & 0x3F) | 0x80);  // The variant of RFC 9562.
+Ulid Ulid::as_uuid() const {
+  const int version = bytes[6] >> 4;
+  if (version >= 1 && version <= 8 && bytes[8] == with_variant(bytes[8])) return *this;
+  Ulid id = *this;
+  id.bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0F) | 0x80);  // Version 8.
+  id.bytes[8] = with_variant(bytes[8]);
   return id;
+}
+
+std::optional<Ulid> Ulid::parse_either(std::string_view text) {
+  return text.size() == uuid_text_size ? parse_uuid(text) : parse(text);
 }
 
 std::optional<Ulid> Ulid::parse_uuid(std::string_view text) {
@@ -99,17 +123,16 @@ std::string Ulid::to_text() const {
 }
 
 void Ulid::write_uuid_text(char* to) const {
-  constexpr char digits[] = "0123456789abcdef";
-  for (size_t index = 0; index < bytes.size(); ++index) {
-    if (index == 4 || index == 6 || index == 8 || index == 10) *to++ = '-';
-    *to++ = digits[bytes[index] >> 4];
-    *to++ = digits[bytes[index] & 15];
-  }
+  write_digits(as_uuid().bytes, to);
 }
 
 std::string Ulid::to_uuid_text() const {
+  return as_uuid().to_given_uuid_text();
+}
+
+std::string Ulid::to_given_uuid_text() const {
   std::string text(uuid_text_size, '\0');
-  write_uuid_text(text.data());
+  write_digits(bytes, text.data());
   return text;
 }
 

@@ -107,7 +107,20 @@ void add_signature_commands(CLI::App& app, Action& action);
 void add_send_command(CLI::App& app, Session& session, Action& action);
 void add_webhook_commands(CLI::App& app, Session& session, Action& action);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);
-void add_token_commands(CLI::App& app, Session& session, Action& action);
+/// What `token add --data-dir` says: make an admin token in the data directory of a stopped relay.
+struct OfflineToken {
+  std::string config_file;
+  std::string data_dir;
+  std::vector<std::string> assignments;  ///< As `serve --set`.
+  std::string name;
+  std::string file;  ///< Where to write it; empty: standard output.
+};
+/// @returns the exit code.
+using MakeOfflineToken = std::function<int(const OfflineToken&)>;
+
+/// @param make_offline  done by who knows data directories: the server.
+void add_token_commands(CLI::App& app, Session& session, Action& action,
+                        MakeOfflineToken make_offline);
 void add_audit_commands(CLI::App& app, Session& session, Action& action);
 void add_status_command(CLI::App& app, Session& session, Action& action);
 void add_reload_command(CLI::App& app, Session& session, Action& action);

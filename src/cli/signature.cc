@@ -150,8 +150,8 @@ int sign(SignatureOptions& options) {
     return fail("--timestamp must be seconds since 1970, or a time like 2031-05-04T09:08:07Z");
   }
   Prng random{static_cast<uint64_t>(to_unix_ns(wall_now()))};
-  const auto id = options.id.empty() ? Ulid::mint(*time, random) : Ulid::parse(options.id);
-  if (!id) return fail("--id must be a ULID, as delivery ids are: 26 letters and digits");
+  const auto id = options.id.empty() ? Ulid::mint(*time, random) : Ulid::parse_either(options.id);
+  if (!id) return fail("--id must be a delivery id: 26 letters and digits (a ULID), or a UUID");
   const auto webhook = webhook_of(*dialect, options);
   if (!webhook) return exit_usage;
   const auto body = body_of(options);

@@ -14,6 +14,7 @@ struct TokenOptions {
   std::vector<std::string> scopes;
   std::vector<std::string> sources;
   std::string expires_in;
+  OfflineToken offline;
 };
 
 void print_token(simdjson::dom::element token) {
@@ -57,6 +58,35 @@ int add(Session& session, const TokenOptions& options) {
   return 0;
 }
 
+bool is_offline(const TokenOptions& options) {
+  return !options.offline.data_dir.empty() || !options.offline.config_file.empty();
+}
+
+/// Such a token is for who cannot get in: it may do everything, and whoever uses it makes others.
+int add_offline(const TokenOptions& options, const MakeOfflineToken& make_offline) {
+  const bool admin_alone =
+      options.scopes.empty() || options.scopes == std::vector<std::string>{"admin"};
+  if (!admin_alone || !options.sources.empty() || !options.expires_in.empty() ||
+      !options.organization.empty()) {
+    return report_usage(
+        {"with --data-dir the token is an admin token of the organization default: "
+         "leave out --scope, --source, --expires-in and --organization"});
+  }
+  OfflineToken offline = options.offline;
+  offline.name = options.name.empty() ? "admin" : options.name;
+  return make_offline(offline);
+}
+
+int add_token(Session& session, const TokenOptions& options, const MakeOfflineToken& make_offline) {
+  if (is_offline(options)) return add_offline(options, make_offline);
+  if (!options.offline.file.empty() || !options.offline.assignments.empty()) {
+    return report_usage({"--out and --set go with --data-dir, while the relay is stopped"});
+  }
+  if (options.name.empty()) return report_usage({"--name is required"});
+  if (options.scopes.empty()) return report_usage({"--scope is required"});
+  return add(session, options);
+}
+
 int list(Session& session, const TokenOptions& options) {
   Table table({"ID", "NAME", "ORGANIZATION", "SCOPES", "SOURCES", "EXPIRES"});
   const std::string target = with_query("/v1/tokens", {{"organization", options.organization}});
@@ -86,7 +116,35 @@ int remove(Session& session, const std::string& id) {
 
 }  // namespace
 
-void add_token_commands(CLI::App& app, Session& session, Action& action) {
+namespace {
+
+void add_offline_options(CLI::App& command, OfflineToken& options) {
+  constexpr const char* group = "While the relay is stopped";
+  command
+      .add_option("--data-dir", options.data_dir,
+                  "Make an admin token in this data directory, without asking a relay")
+      ->type_name("DIR")
+      ->group(group);
+  command
+      .add_option("--config", options.config_file,
+                  "Likewise, in the data directory of this configuration file")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--set", options.assignments, "section.key=value; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false)
+      ->group(group);
+  command
+      .add_option("--out", options.file,
+                  "Write the token to this new file, which only you can read; default: print it")
+      ->type_name("FILE")
+      ->group(group);
+}
+
+}  // namespace
+
+void add_token_commands(CLI::App& app, Session& session, Action& action,
+                        MakeOfflineToken make_offline) {
   CLI::App* group = app.add_subcommand("token", "Manage tokens: who may do what");
   group->require_subcommand(1);
   add_notes(*group, "");
@@ -94,13 +152,10 @@ void add_token_commands(CLI::App& app, Session& session, Action& action) {
 
   CLI::App* adding =
       group->add_subcommand("add", "Create a token and print it; it is shown only once");
-  adding->add_option("--name", options->name, "What the token is for")
-      ->type_name("NAME")
-      ->required();
+  adding->add_option("--name", options->name, "What the token is for")->type_name("NAME");
   suggest(adding->add_option("--scope", options->scopes, "What it may do; repeatable")
               ->type_name("SCOPE")
-              ->allow_extra_args(false)
-              ->required(),
+              ->allow_extra_args(false),
           {"events:write", "webhooks:read", "webhooks:write", "deliveries:read",
            "deliveries:redeliver", "admin"});
   adding
@@ -116,12 +171,20 @@ void add_token_commands(CLI::App& app, Session& session, Action& action) {
       ->add_option("--organization", options->organization,
                    "Organization of the token (operators only; default: your own)")
       ->type_name("NAME");
+  add_offline_options(*adding, options->offline);
   add_session_options(*adding, session);
   add_notes(
       *adding,
-      "  ringpost token add --name ci --scope events:write --source 'app/*' --expires-in 90d");
-  adding->callback(
-      [&, options] { action = [&session, options] { return add(session, *options); }; });
+      "--name and --scope are required, unless the relay is stopped. Who has lost the admin token "
+      "stops\nthe relay, makes another one in its data directory, and starts it again.\n"
+      "\n"
+      "  ringpost token add --name ci --scope events:write --source 'app/*' --expires-in 90d\n"
+      "  ringpost token add --data-dir ~/ringpost --out ~/ringpost/admin.token");
+  adding->callback([&, options, make_offline] {
+    action = [&session, options, make_offline] {
+      return add_token(session, *options, make_offline);
+    };
+  });
 
   CLI::App* listing = group->add_subcommand("list", "List tokens, newest first");
   listing->add_option("--organization", options->organization, "Whose; default: your own")

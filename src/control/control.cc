@@ -74,9 +74,6 @@ Control::Control(const Parts& parts, const Options& options)
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       history_(ledger_, options.history),
       retention_(ledger_, history_, parts.journals, parts.store, options.settings.retention),
-      webhook_api_(registry_, random_, checks_),
-      delivery_api_(registry_, history_, parts.journals, random_,
-                    static_cast<uint32_t>(parts.counters.size())),
       login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.settings.users,
              is_password),
       desk_({.registry = registry_,
@@ -86,8 +83,11 @@ Control::Control(const Parts& parts, const Options& options)
              .publisher = publisher_,
              .random = random_,
              .login = login_,
+             .tokens = tokens_,
              .checks = checks_,
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
+      webhook_api_(registry_, desk_, checks_),
+      delivery_api_(registry_, history_, parts.journals, desk_),
       token_api_(tokens_, random_),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload) {
   RINGPOST_ASSERT(!counters_.empty());
@@ -278,9 +278,13 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
     return refuse_here(refusal(415, http::wrong_content_type(request), "Content-Type"));
   }
   const Call call = call_of(message, match, token ? &*token : nullptr);
-  Answer answered = dialect != nullptr
-                        ? run(*dialect, *match.route, call, outgoing)
-                        : run(static_cast<Operation>(match.route->operation), call, outgoing);
+  desk_.begin(call, now_);
+  Answer answered = dialect != nullptr ? run(*dialect, *match.route, call)
+                                       : run(static_cast<Operation>(match.route->operation), call);
+  if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
+  outgoing.api = dialect;
+  RINGPOST_ASSERT((answered.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
+  if (!answered.change) answered.change = desk_.take_change();
   if (answered.change) ping_changed(call, *answered.change);
   if (answered.change && token) {
     audit_.record({.by = *token,
@@ -313,8 +317,7 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
   return std::optional{*std::get<const subscription::Token*>(caller)};
 }
 
-Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
-                    Outgoing& outgoing) {
+Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, const Call& call) {
   std::optional<api::Rate> rate;
   const auto limits = dialect.rate_limits();
   if (limits && call.token != nullptr) {
@@ -328,21 +331,17 @@ Answer Control::run(const dialect::Dialect& dialect, const api::Route& route, co
       return {std::move(refused)};
     }
   }
-  desk_.begin(call, now_);
   Answer answer = dialect.handle(route, call, desk_);
   if (rate) dialect.write_rate(*rate, answer.response);
-  if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
-  outgoing.api = &dialect;
-  RINGPOST_ASSERT((answer.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
-  if (!answer.change) answer.change = desk_.take_change();
   return answer;
 }
 
 /// Tries out a webhook that was made or changed, once every shard has seen the change.
 void Control::ping_changed(const Call& call, const Change& change) {
-  if (change.operation != webhook_create && change.members.empty()) return;
+  if (change.operation != api::webhook_create && change.members.empty()) return;
   const auto id = Ulid::parse(change.object);
-  const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
+  const auto& organization = change.organization.empty() ? call.organization : change.organization;
+  const Webhook* webhook = id ? registry_.find(organization, *id) : nullptr;
   if (webhook == nullptr || !webhook->active()) return;
   const dialect::Dialect& dialect = dialect::of(*webhook);
   if (!dialect.pings_changes()) return;
@@ -368,7 +367,7 @@ Call Control::call_of(const ApiRequest& message, const api::Match& match,
           .now = wall_now_};
 }
 
-Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
+Answer Control::run(Operation operation, const Call& call) {
   switch (operation) {
     case Operation::webhook_create: return webhook_api_.create(call);
     case Operation::webhook_list: return webhook_api_.list(call);
@@ -378,10 +377,10 @@ Answer Control::run(Operation operation, const Call& call, Outgoing& outgoing) {
     case Operation::webhook_enable: return webhook_api_.set_active(call, true);
     case Operation::webhook_disable: return webhook_api_.set_active(call, false);
     case Operation::webhook_rotate_secret: return webhook_api_.rotate_secret(call);
-    case Operation::webhook_ping: return delivery_api_.ping(call, outgoing);
+    case Operation::webhook_ping: return delivery_api_.ping(call);
     case Operation::webhook_deliveries: return delivery_api_.list(call);
     case Operation::delivery_show: return delivery_api_.show(call);
-    case Operation::delivery_redeliver: return delivery_api_.redeliver(call, outgoing);
+    case Operation::delivery_redeliver: return delivery_api_.redeliver(call);
     case Operation::event_show: return delivery_api_.show_event(call);
     case Operation::status_show:
       if (!call.token->is_operator()) return refuse_all_but_operator();
@@ -471,18 +470,50 @@ void Control::provide_segments() {
   }
 }
 
-Result<std::optional<std::string>> mint_admin_token(
-    Store& store, WallTime now, Prng& random, const std::function<bool(const std::string&)>& keep) {
+namespace {
+
+using KeepToken = std::function<bool(const std::string&)>;
+
+Result<MintedToken> insert_admin_token(Store& store, MintedToken minted, const std::string& name,
+                                       const KeepToken& keep) {
+  minted.token.name = name;
+  minted.token.scopes = static_cast<uint8_t>(subscription::Scope::admin);
+  if (!keep(minted.text)) return Error{Errc::io_failed, Side::disk};
+  if (const auto stored = store.insert_token(minted.token); !stored) return stored.error();
+  return minted;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> mint_admin_token(Store& store, WallTime now, Prng& random,
+                                                    const KeepToken& keep) {
   bool any = false;
   const auto loaded = store.load([](Webhook&&) {}, [&](subscription::Token&&) { any = true; });
   if (!loaded) return loaded.error();
   if (any) return std::optional<std::string>{};
-  MintedToken minted = mint_token(now, random);
-  minted.token.name = "admin";
-  minted.token.scopes = static_cast<uint8_t>(subscription::Scope::admin);
-  if (!keep(minted.text)) return Error{Errc::io_failed, Side::disk};
-  if (const auto stored = store.insert_token(minted.token); !stored) return stored.error();
-  return std::optional{std::move(minted.text)};
+  auto minted = insert_admin_token(store, mint_token(now, random), "admin", keep);
+  if (!minted) return minted.error();
+  return std::optional{std::move(minted->text)};
+}
+
+Result<std::string> add_admin_token(Store& store, WallTime now, Prng& random,
+                                    const std::string& name, const KeepToken& keep) {
+  auto minted = insert_admin_token(store, mint_token(now, random), name, keep);
+  if (!minted) return minted.error();
+  const subscription::Token& token = minted->token;
+  const auto noted = store.audit().insert({.id = Ulid::mint(now, random),
+                                           .at = now,
+                                           .organization = token.organization,
+                                           .token = token.id,
+                                           .token_name = token.name,
+                                           .token_organization = token.organization,
+                                           .operation = "token.create",
+                                           .object = token.id.to_text(),
+                                           .members = {"name", "scopes"},
+                                           .peer = "data directory",
+                                           .status = 201});
+  if (!noted) return noted.error();
+  return std::move(minted->text);
 }
 
 }  // namespace ringpost::control

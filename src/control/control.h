@@ -121,9 +121,8 @@ class Control {
                                                                   const api::Route& route);
   Call call_of(const ApiRequest& message, const api::Match& match,
                const subscription::Token* token) const;
-  Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call,
-             Outgoing& outgoing);
-  Answer run(Operation operation, const Call& call, Outgoing& outgoing);
+  Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call);
+  Answer run(Operation operation, const Call& call);
   void ping_changed(const Call& call, const Change& change);
   StatusFacts status_facts() const;
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
@@ -153,10 +152,10 @@ class Control {
   SegmentLedger ledger_;
   History history_;
   Retention retention_;
-  WebhookApi webhook_api_;
-  DeliveryApi delivery_api_;
   Login login_;
   ManagementDesk desk_;
+  WebhookApi webhook_api_;
+  DeliveryApi delivery_api_;
   TokenApi token_api_;
   Reloads reloads_;
   WallClockTrust wall_clock_;
@@ -179,5 +178,10 @@ class Control {
 /// @returns the text; nothing if there are tokens; Errc::io_failed if `keep` answers false.
 Result<std::optional<std::string>> mint_admin_token(
     Store& store, WallTime now, Prng& random, const std::function<bool(const std::string&)>& keep);
+/// Makes one more such token, and notes it in the audit log: for who has lost theirs. The store is
+/// nobody else's meanwhile. @param keep  as for `mint_admin_token`.
+Result<std::string> add_admin_token(Store& store, WallTime now, Prng& random,
+                                    const std::string& name,
+                                    const std::function<bool(const std::string&)>& keep);
 
 }  // namespace ringpost::control

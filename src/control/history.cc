@@ -67,6 +67,10 @@ void History::on_event(const journal::EventView& view, Position position) {
     event.id_hash = hash_of(view.organization, view.id);
     event.type_hash = hash_of(view.type);
     event.seen = 1;
+    for (uint32_t told = event.first_delivery; told != no_slot;) {
+      link_by_time(told);
+      told = deliveries_[told].event_next;
+    }
   }
   events_by_id_.insert(events_, index);
   for (uint32_t which = 0; which < view.webhook_count(); ++which) {
@@ -124,7 +128,7 @@ uint32_t History::add_delivery(uint32_t event_index, uint32_t webhook_number, co
   ++event.open;
   ++pending_;
   deliveries_by_id_.insert(deliveries_, index);
-  link_newest(index);
+  if (event.seen != 0) link_by_time(index);
   return index;
 }
 
@@ -172,24 +176,48 @@ void History::close_one(Delivery& delivery) {
 
 // --- chains --------------------------------------------------------------------------------------
 
-void History::link_newest(uint32_t index) {
-  const auto [place, is_first] = newest_.try_emplace(deliveries_[index].webhook_number, no_slot);
-  deliveries_[index].older = place->second;
-  deliveries_[index].newer = no_slot;
-  if (!is_first) deliveries_[place->second].newer = index;
-  place->second = index;
+/// Puts a delivery into its webhook's chain, which the events' uids order: shards tell of their
+/// events in turns, and each of them nearly by time. So the place is looked for from where the last
+/// one went, which also costs little while the clock is set back.
+void History::link_by_time(uint32_t index) {
+  const Ulid& uid = uid_of(index);
+  Delivery& delivery = deliveries_[index];
+  const auto [place, is_first] = chains_.try_emplace(delivery.webhook_number);
+  Chain& chain = place->second;
+  uint32_t older = chain.latest;
+  uint32_t newer = older == no_slot ? no_slot : deliveries_[older].newer;
+  while (newer != no_slot && uid_of(newer) < uid) {
+    older = newer;
+    newer = deliveries_[newer].newer;
+  }
+  while (older != no_slot && uid_of(older) > uid) {
+    newer = older;
+    older = deliveries_[older].older;
+  }
+  delivery.older = older;
+  delivery.newer = newer;
+  if (older != no_slot) deliveries_[older].newer = index;
+  if (newer != no_slot) deliveries_[newer].older = index;
+  if (newer == no_slot) chain.newest = index;
+  chain.latest = index;
+}
+
+void History::unlink_by_time(uint32_t index) {
+  const Delivery& delivery = deliveries_[index];
+  const auto place = chains_.find(delivery.webhook_number);
+  Chain& chain = place->second;
+  if (delivery.older != no_slot) deliveries_[delivery.older].newer = delivery.newer;
+  if (delivery.newer != no_slot) deliveries_[delivery.newer].older = delivery.older;
+  if (chain.newest == index) chain.newest = delivery.older;
+  if (chain.latest == index) {
+    chain.latest = delivery.newer != no_slot ? delivery.newer : delivery.older;
+  }
+  if (chain.newest == no_slot) chains_.erase(place);
 }
 
 void History::unlink(uint32_t index) {
   const Delivery& delivery = deliveries_[index];
-  if (delivery.older != no_slot) deliveries_[delivery.older].newer = delivery.newer;
-  if (delivery.newer != no_slot) {
-    deliveries_[delivery.newer].older = delivery.older;
-  } else if (delivery.older != no_slot) {
-    newest_[delivery.webhook_number] = delivery.older;
-  } else {
-    newest_.erase(delivery.webhook_number);
-  }
+  if (events_[delivery.event].seen != 0) unlink_by_time(index);
   if (delivery.event_next != no_slot) {
     deliveries_[delivery.event_next].event_previous = delivery.event_previous;
   }
@@ -275,7 +303,7 @@ void History::forget_queued(uint32_t journal, uint32_t segment) {
 void History::finish_recovery(const SettledMarks& marks) {
   drop_unseen();
   settle_marked(marks);
-  sort_by_time();
+  sort_settled();
 }
 
 void History::drop_unseen() {
@@ -308,25 +336,22 @@ void History::settle_marked(const SettledMarks& marks) {
   }
 }
 
-void History::sort_by_time() {
+/// What is settled is forgotten by the age of its event from now on. What was in flight died with
+/// its process.
+void History::sort_settled() {
   std::vector<uint32_t> order;
   order.reserve(deliveries_.taken());
   for (uint32_t index = 0; index < deliveries_.index_end(); ++index) {
     if (deliveries_[index].event != no_slot) order.push_back(index);
   }
-  const auto key = [&](uint32_t index) {
-    return std::make_pair(events_[deliveries_[index].event].uid, index);
-  };
+  const auto key = [&](uint32_t index) { return std::make_pair(uid_of(index), index); };
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
-  newest_.clear();
   settled_ = {};
   for (uint32_t index : order) {
     Delivery& delivery = deliveries_[index];
     if (static_cast<DeliveryStatus>(delivery.status) == DeliveryStatus::in_flight) {
-      delivery.status =
-          static_cast<uint32_t>(DeliveryStatus::pending);  // It died with its process.
+      delivery.status = static_cast<uint32_t>(DeliveryStatus::pending);
     }
-    link_newest(index);
     if (settled(deliveries_[index])) enqueue_settled(index);
   }
 }
@@ -400,29 +425,18 @@ bool History::Walk::type_may_be(std::string_view type) const {
 
 void History::Walk::advance() {
   index_ = history_->deliveries_[index_].older;
-  skip_unseen();
-}
-
-/// Past deliveries of which only an outcome was told so far: their ids are not known yet.
-void History::Walk::skip_unseen() {
-  const auto seen = [&] {
-    return history_->events_[history_->deliveries_[index_].event].seen != 0;
-  };
-  while (index_ != no_slot && !seen()) index_ = history_->deliveries_[index_].older;
 }
 
 History::Walk History::newest(uint32_t webhook_number) const {
-  const auto found = newest_.find(webhook_number);
-  return {*this, found == newest_.end() ? no_slot : found->second};
+  const auto found = chains_.find(webhook_number);
+  return {*this, found == chains_.end() ? no_slot : found->second.newest};
 }
 
-History::Walk History::after(uint32_t webhook_number, const Ulid& delivery) const {
-  const uint32_t index = find(delivery);
-  if (index != no_slot && deliveries_[index].webhook_number == webhook_number) {
-    return {*this, deliveries_[index].older};
-  }
+History::Walk History::after(uint32_t webhook_number, const Ulid& event_uid) const {
+  const uint32_t index = find(journal::delivery_id(event_uid, webhook_number));
+  if (index != no_slot) return {*this, deliveries_[index].older};
   Walk walk = newest(webhook_number);
-  while (!walk.ended() && walk.facts().id.time_ms() >= delivery.time_ms()) walk.advance();
+  while (!walk.ended() && walk.facts().event_uid >= event_uid) walk.advance();
   return walk;
 }
 
@@ -460,7 +474,7 @@ uint32_t History::hash_of(std::string_view organization, std::string_view event_
   return hash_of(organization) * 31 + hash_of(event_id);
 }
 
-/// A delivery's id ends in the bits of a hash already.
+/// A delivery's id ends in the bits of a hash already. They are the same in both its spellings.
 uint32_t History::hash_of(const Ulid& delivery) {
   uint32_t hash;
   std::memcpy(&hash, &delivery.bytes[12], sizeof hash);
@@ -469,6 +483,10 @@ uint32_t History::hash_of(const Ulid& delivery) {
 
 bool History::settled(const Delivery& delivery) {
   return rank(static_cast<DeliveryStatus>(delivery.status)) != 0;
+}
+
+const Ulid& History::uid_of(uint32_t delivery) const {
+  return events_[deliveries_[delivery].event].uid;
 }
 
 Ulid History::id_of(const Delivery& delivery) const {
@@ -486,7 +504,7 @@ uint32_t History::find(const Ulid& id, Position event, uint32_t webhook_number) 
 uint32_t History::find(const Ulid& id) const {
   return deliveries_by_id_.find(deliveries_, hash_of(id), [&](uint32_t index) {
     const Delivery& delivery = deliveries_[index];
-    return events_[delivery.event].seen != 0 && id_of(delivery) == id;
+    return events_[delivery.event].seen != 0 && id_of(delivery).as_uuid() == id.as_uuid();
   });
 }
 

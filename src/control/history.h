@@ -77,7 +77,7 @@ class History {
   void on_outcome(const OutcomeFact& fact);
 
   /// Call once, when all journals have been read: drops what has no event any more, treats events
-  /// at or below `marks` as settled, and sorts each webhook's deliveries by time.
+  /// at or below `marks` as settled.
   void finish_recovery(const SettledMarks& marks);
   /// Visits the events that are pending for somebody, in the order of their positions.
   void for_each_pending(
@@ -89,6 +89,7 @@ class History {
 
   // --- reading ---
 
+  /// By its id in either spelling.
   std::optional<DeliveryFacts> delivery(const Ulid& id) const;
   /// The deliveries of an event that the index still has, by rising webhook number.
   std::vector<DeliveryFacts> deliveries_of(uint32_t event_index) const;
@@ -106,7 +107,8 @@ class History {
   /// none can crowd out another's.
   std::vector<EventFacts> events(std::string_view organization, std::string_view id) const;
 
-  /// Walks a webhook's deliveries, newest first.
+  /// Walks a webhook's deliveries, the newest event's first: by the events' uids, which begin with
+  /// the time when each was accepted. The order is the same after a restart.
   class Walk {
    public:
     bool ended() const { return index_ == no_slot; }
@@ -116,16 +118,14 @@ class History {
 
    private:
     friend class History;
-    Walk(const History& history, uint32_t index) : history_(&history), index_(index) {
-      skip_unseen();
-    }
-    void skip_unseen();
+    Walk(const History& history, uint32_t index) : history_(&history), index_(index) {}
     const History* history_;
     uint32_t index_;
   };
   Walk newest(uint32_t webhook_number) const;
-  /// Where a walk that ended after `delivery` goes on, also when `delivery` is forgotten meanwhile.
-  Walk after(uint32_t webhook_number, const Ulid& delivery) const;
+  /// Where a walk that ended with the delivery of this event goes on, also when that is forgotten
+  /// meanwhile.
+  Walk after(uint32_t webhook_number, const Ulid& event_uid) const;
 
   /// When the oldest event that is pending for somebody was accepted. Scans all events when the one
   /// it found last has settled.
@@ -163,7 +163,7 @@ class History {
     uint32_t webhook_number = 0;
     uint32_t id_hash = 0;
     uint32_t id_next = no_slot;
-    uint32_t older = no_slot;  // Of the same webhook.
+    uint32_t older = no_slot;  // Of the same webhook; linked once the event was told.
     uint32_t newer = no_slot;
     uint32_t event_next = no_slot;
     uint32_t event_previous = no_slot;
@@ -180,6 +180,10 @@ class History {
   static_assert(sizeof(Delivery) == 52);
   static_assert(sizeof(Attempt) == 12);
 
+  struct Chain {  // A webhook's deliveries, by older and newer.
+    uint32_t newest = no_slot;
+    uint32_t latest = no_slot;  // Linked last, or a neighbour of it.
+  };
   struct Queue {  // Of settled deliveries, by due_s.
     uint32_t first = no_slot;
     uint32_t last = no_slot;
@@ -194,6 +198,7 @@ class History {
   static bool settled(const Delivery& delivery);
   DeliveryFacts facts(uint32_t index) const;
   Ulid id_of(const Delivery& delivery) const;
+  const Ulid& uid_of(uint32_t delivery) const;
 
   uint32_t find(const Ulid& id, journal::Position event, uint32_t webhook_number) const;
   uint32_t find(const Ulid& id) const;
@@ -203,14 +208,15 @@ class History {
   void apply_status(uint32_t index, const OutcomeFact& fact);
   void close_one(Delivery& delivery);
 
-  void link_newest(uint32_t index);
+  void link_by_time(uint32_t index);
+  void unlink_by_time(uint32_t index);
   void unlink(uint32_t index);
   void enqueue_settled(uint32_t index);
   void drop_delivery(uint32_t index);
   void drop_event(uint32_t event);
   void drop_unseen();
   void settle_marked(const SettledMarks& marks);
-  void sort_by_time();
+  void sort_settled();
   void forget_queued(uint32_t journal, uint32_t segment);
   void evict();
 
@@ -224,7 +230,7 @@ class History {
   SlotTable<Attempt, &Attempt::earlier> attempts_;
 
   std::unordered_map<uint64_t, uint32_t> unseen_;  // Event position to event.
-  std::unordered_map<uint32_t, uint32_t> newest_;  // Webhook number to delivery.
+  std::unordered_map<uint32_t, Chain> chains_;     // By webhook number.
   std::deque<uint32_t> bare_events_;               // Without deliveries, by age.
   Queue settled_;                                  // The one settled longest ago first.
   uint64_t pending_ = 0;

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "control/api/tokens.h"
+#include "crypto/digest.h"
 #include "http/syntax.h"
 #include "net/failure_throttle.h"
 
@@ -26,6 +27,23 @@ constexpr KeyedLimiter::Options verifications{
     .burst = Login::verifications_per_second,
     .interval = Duration{std::chrono::seconds(1)} / Login::verifications_per_second};
 
+constexpr KeyedLimiter::Options refreshes{
+    .burst = Login::refreshes_per_minute,
+    .interval = Duration{std::chrono::minutes(1)} / Login::refreshes_per_minute};
+
+uint32_t to_seconds(Duration wait) {
+  return static_cast<uint32_t>(std::chrono::ceil<std::chrono::seconds>(wait).count());
+}
+
+std::string refresh_name(const LoginUser& user) {
+  return std::string{login_token_prefix} + user.email + " (refresh)";
+}
+
+/// What a refresh token is stored under: its text is good for this password alone.
+crypto::Digest refresh_hash(std::string_view text, const LoginUser& user) {
+  return crypto::sha256(as_bytes(std::string{text} + '\n' + user.scrypt_text));
+}
+
 /// Of verifications: for who comes from where they have been before, and for everybody else.
 uint64_t verification_key(bool known) {
   return known ? 1 : 0;
@@ -47,21 +65,19 @@ Login::Login(const Parts& parts, std::vector<LoginUser> users, Verify verify)
       failures_by_user_(user_failures),
       failures_by_source_(failures),
       failures_by_user_at_source_(failures),
-      verifications_(verifications) {}
+      verifications_(verifications),
+      refreshes_(refreshes) {}
 
-std::variant<Login::Granted, Login::Refused, Login::Throttled, Error> Login::attempt(
-    const Attempt& attempt) {
+Login::Result Login::attempt(const Attempt& attempt) {
   const Keys keys = keys_of(attempt);
   const bool known = knows(keys);
   const Duration left = wait(keys, known, attempt.now);
-  if (left > Duration{}) {
-    return Throttled{static_cast<uint32_t>(std::chrono::ceil<std::chrono::seconds>(left).count())};
-  }
+  if (left > Duration{}) return Throttled{to_seconds(left)};
   if (users_.empty()) return Refused{};  // Nobody can be found out.
   verifications_.take(verification_key(known), attempt.now);
   if (const LoginUser* user = check(attempt)) {
     remember(keys);
-    return grant(*user, attempt);
+    return grant(*user, {attempt.peer, attempt.wall_now, attempt.status});
   }
   count_failure(keys, attempt.now);
   return Refused{};
@@ -121,44 +137,95 @@ const LoginUser* Login::check(const Attempt& attempt) {
   return known && right && !too_long ? &*found : nullptr;
 }
 
-std::variant<Login::Granted, Login::Refused, Login::Throttled, Error> Login::grant(
-    const LoginUser& user, const Attempt& attempt) {
-  MintedToken minted = mint_token(attempt.wall_now, parts_.random);
+// --- refresh -------------------------------------------------------------------------------------
+
+/// The user whose refresh token this is; `stored` is then what is kept of it.
+const LoginUser* Login::user_of(std::string_view refresh_token, const Token*& stored) const {
+  for (const LoginUser& user : users_) {
+    stored = parts_.tokens.find_by_hash(refresh_hash(refresh_token, user));
+    if (stored != nullptr && stored->name == refresh_name(user)) return &user;
+  }
+  return nullptr;
+}
+
+Login::Result Login::refresh(const Refresh& refresh) {
+  const auto source = net::source_key(refresh.peer, key_);
+  if (source) {
+    const Duration left = failures_by_source_.wait(*source, refresh.now);
+    if (left > Duration{}) return Throttled{to_seconds(left)};
+  }
+  const Token* stored = nullptr;
+  const LoginUser* user = user_of(refresh.token, stored);
+  if (user == nullptr || stored->expired(refresh.wall_now)) {
+    if (source) failures_by_source_.take(*source, refresh.now);
+    return Refused{};
+  }
+  const uint64_t key = siphash(key_, as_bytes(lower(user->email)));
+  const Duration left = refreshes_.wait(key, refresh.now);
+  if (left > Duration{}) return Throttled{to_seconds(left)};
+  refreshes_.take(key, refresh.now);
+  const Token used = *stored;
+  if (auto removed = parts_.tokens.remove(used.id); !removed) return removed.error();
+  const Caller caller{refresh.peer, refresh.wall_now, refresh.status};
+  record(used, "token.delete", used, caller);
+  return grant(*user, caller);
+}
+
+// --- granting ------------------------------------------------------------------------------------
+
+Login::Result Login::grant(const LoginUser& user, const Caller& caller) {
+  MintedToken minted = mint_token(caller.wall_now, parts_.random);
   Token& token = minted.token;
   token.name = std::string{login_token_prefix} + user.email;
   token.organization = user.organization;
   token.scopes = user.scopes;
-  token.expires_at = attempt.wall_now + token_life;
-  const std::string name = token.name;
+  token.expires_at = caller.wall_now + token_life;
   const auto created = parts_.tokens.create(std::move(token));
   if (!created) return created.error();
   const Token by = **created;
-  record(by, "token.create", by, attempt);
-  if (auto room = make_room(user, name, by, attempt); !room) return room.error();
-  return Granted{std::move(minted.text), *by.expires_at};
+  record(by, "token.create", by, caller);
+  auto refresh = grant_refresh(user, by);
+  if (!refresh) return refresh.error();
+  if (auto room = make_room(user, by, caller); !room) return room.error();
+  return Granted{std::move(minted.text), *by.expires_at, std::move(*refresh)};
 }
 
-/// Removes the user's oldest tokens, so that no more than `tokens_per_user_max` stay. Never the new
+/// @returns the text of a token that can be exchanged for the next pair.
+ringpost::Result<std::string> Login::grant_refresh(const LoginUser& user, const Token& beside) {
+  MintedToken minted = mint_token(beside.created_at, parts_.random);
+  Token& token = minted.token;
+  token.id = companion_of(beside.id);
+  token.name = refresh_name(user);
+  token.organization = user.organization;
+  token.sha256 = refresh_hash(minted.text, user);
+  token.expires_at = beside.created_at + refresh_life;
+  const auto created = parts_.tokens.create(std::move(token));
+  if (!created) return created.error();
+  return std::move(minted.text);
+}
+
+/// Ends the user's oldest logins, so that no more than `logins_per_user_max` stay. Never the new
 /// one, whatever the wall clock did meanwhile.
-Result<void> Login::make_room(const LoginUser& user, const std::string& name, const Token& by,
-                              const Attempt& attempt) {
+ringpost::Result<void> Login::make_room(const LoginUser& user, const Token& by,
+                                        const Caller& caller) {
+  const std::string name = refresh_name(user);
   auto own = parts_.tokens.list(
       user.organization, {}, tokens_per_organization_max,
-      [&](const Token& token) { return token.name == name && token.id != by.id; });
-  for (; own.size() >= tokens_per_user_max; own.pop_back()) {
+      [&](const Token& token) { return token.name == name && token.id != companion_of(by.id); });
+  for (; own.size() >= logins_per_user_max; own.pop_back()) {
     const Token oldest = *own.back();
     if (auto removed = parts_.tokens.remove(oldest.id); !removed) return removed;
-    record(by, "token.delete", oldest, attempt);
+    record(by, "token.delete", oldest, caller);
   }
   return {};
 }
 
 void Login::record(const Token& by, std::string_view operation, const Token& object,
-                   const Attempt& attempt) {
+                   const Caller& caller) {
   parts_.audit.record({.by = by,
-                       .peer = attempt.peer,
-                       .at = attempt.wall_now,
-                       .status = attempt.status,
+                       .peer = caller.peer,
+                       .at = caller.wall_now,
+                       .status = caller.status,
                        .change = {.operation = operation,
                                   .object = object.id.to_text(),
                                   .members = {},

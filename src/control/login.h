@@ -28,9 +28,9 @@ struct LoginUser {
   uint8_t scopes = 0;  ///< Of the token.
 };
 
-/// Exchanges a configured user's password for a token that lives for a day. On the control thread,
-/// which a verification stops for as long as scrypt takes (about 50 ms): so there are bounds on
-/// failures and on verifications.
+/// Exchanges a configured user's password for a token that lives for a day, and one that can be
+/// exchanged for the next pair. On the control thread, which a verification stops for as long as
+/// scrypt takes (about 50 ms): so there are bounds on failures and on verifications.
 ///
 /// Guessing is slow, and yet nobody is locked out by another's guesses (reliability A-2). Failures
 /// count against the source (an address, or the /64 of an IPv6 one), and against the user at that
@@ -43,13 +43,19 @@ struct LoginUser {
 /// verification each, against somebody's hash, and one answer. So nobody learns who has an account.
 /// (If users' hashes have different costs, an unknown email takes as long as some user's.) Where
 /// a user has logged in from is known to nobody but who can send from there.
+///
+/// A refresh token is good once (RFC 9700, 4.14.2). It is stored as a token without a scope, under
+/// the hash of its text together with the user's present password hash: so it opens nothing by
+/// itself, and once the user is removed or has another password, no stored hash fits it any more.
 class Login {
  public:
   static constexpr Duration token_life = std::chrono::hours(24);
-  static constexpr size_t tokens_per_user_max = 20;         ///< The oldest goes.
+  static constexpr Duration refresh_life = std::chrono::hours(30 * 24);
+  static constexpr size_t logins_per_user_max = 20;         ///< The oldest goes.
   static constexpr uint32_t failures_per_minute = 5;        ///< Of a source.
   static constexpr uint32_t user_failures_per_minute = 30;  ///< Of all sources.
   static constexpr uint32_t verifications_per_second = 2;   ///< And as many from known sources.
+  static constexpr uint32_t refreshes_per_minute = 10;      ///< Of a user.
   static constexpr size_t known_sources_max = 32;  ///< Of a user; the longest unused one goes.
   static constexpr size_t password_bytes_max = 1024;
 
@@ -78,13 +84,25 @@ class Login {
   struct Granted {
     std::string token;  ///< Its text, this once. Good when the change is published.
     WallTime expires_at{};
+    std::string refresh_token;  ///< Likewise.
   };
   struct Refused {};
   struct Throttled {
     uint32_t retry_after_s = 1;
   };
   /// An Error is the store's.
-  std::variant<Granted, Refused, Throttled, Error> attempt(const Attempt& attempt);
+  using Result = std::variant<Granted, Refused, Throttled, Error>;
+  Result attempt(const Attempt& attempt);
+
+  struct Refresh {
+    std::string_view token;
+    const io::Address& peer;
+    WallTime wall_now{};
+    Instant now{};
+    uint16_t status = 200;  ///< As Attempt::status.
+  };
+  /// Both tokens of the pair that is exchanged are gone then.
+  Result refresh(const Refresh& refresh);
 
  private:
   /// Hashes of who tries.
@@ -99,12 +117,21 @@ class Login {
   bool knows(const Keys& keys) const;
   void remember(const Keys& keys);
   const LoginUser* check(const Attempt& attempt);
-  std::variant<Granted, Refused, Throttled, Error> grant(const LoginUser& user,
-                                                         const Attempt& attempt);
-  Result<void> make_room(const LoginUser& user, const std::string& name,
-                         const subscription::Token& by, const Attempt& attempt);
+  /// What the audit log is told of who asks.
+  struct Caller {
+    const io::Address& peer;
+    WallTime wall_now{};
+    uint16_t status = 200;
+  };
+  Result grant(const LoginUser& user, const Caller& caller);
+  ringpost::Result<std::string> grant_refresh(const LoginUser& user,
+                                              const subscription::Token& beside);
+  ringpost::Result<void> make_room(const LoginUser& user, const subscription::Token& by,
+                                   const Caller& caller);
+  const LoginUser* user_of(std::string_view refresh_token,
+                           const subscription::Token*& stored) const;
   void record(const subscription::Token& by, std::string_view operation,
-              const subscription::Token& object, const Attempt& attempt);
+              const subscription::Token& object, const Caller& caller);
 
   Parts parts_;
   std::vector<LoginUser> users_;
@@ -114,6 +141,7 @@ class Login {
   KeyedLimiter failures_by_source_;
   KeyedLimiter failures_by_user_at_source_;
   KeyedLimiter verifications_;
+  KeyedLimiter refreshes_;  ///< By user.
   /// By Keys::user, of those who have logged in: each Keys::user_at_source, the latest at the end.
   std::unordered_map<uint64_t, std::vector<uint64_t>> known_sources_;
 };

@@ -1,7 +1,9 @@
 #include "control/management_desk.h"
 
 #include "control/api/api.h"
+#include "control/api/tokens.h"
 #include "control/webhook_changes.h"
+#include "dialect/dialect.h"
 
 #include <algorithm>
 #include <utility>
@@ -16,7 +18,8 @@ namespace {
 
 /// What a token that is restricted to sources may not reach out for.
 Problem beyond_token() {
-  return refusal(403, "goes beyond the sources that the token is restricted to");
+  return api::refusal_of_member(403, "sources",
+                                "goes beyond the sources that the token is restricted to");
 }
 
 }  // namespace
@@ -40,12 +43,13 @@ bool ManagementDesk::may_touch(std::string_view source) const {
   return call_->token == nullptr || call_->token->may_touch(source);
 }
 
+/// @param organization  whose object; empty: the caller's.
 void ManagementDesk::note(std::string_view operation, const Ulid& object,
-                          std::vector<std::string> members) {
+                          std::vector<std::string> members, std::string_view organization) {
   change_ = Change{.operation = operation,
                    .object = object.to_text(),
                    .members = std::move(members),
-                   .organization = {}};
+                   .organization = std::string{organization}};
 }
 
 std::optional<Outgoing> ManagementDesk::take_outgoing() {
@@ -75,22 +79,30 @@ const Webhook* ManagementDesk::called_webhook(const Ulid& id) const {
 
 std::variant<const Webhook*, Problem> ManagementDesk::create(Webhook webhook) {
   if (!may_see(webhook)) return beyond_token();
-  webhook.organization = call_->organization;
-  webhook.id = Ulid::mint_uuid(call_->now, parts_.random);
+  const bool own = webhook.organization == call_->organization;
+  if (!own && (call_->token == nullptr || !call_->token->is_operator())) {
+    return refusal(403,
+                   "must be the organization of your own token; only the relay's operator "
+                   "makes webhooks of others",
+                   "organization");
+  }
+  webhook.id = Ulid::mint(call_->now, parts_.random);
   webhook.created_at = webhook.updated_at = call_->now;
   const auto created = parts_.registry.create(std::move(webhook));
   if (!created) return store_failed(created.error());
-  note(webhook_create, (*created)->id, members_set(**created));
+  note(api::webhook_create, (*created)->id, members_set(**created), (*created)->organization);
   return *created;
 }
 
-std::variant<const Webhook*, Problem> ManagementDesk::update(Webhook webhook) {
+std::variant<const Webhook*, Problem> ManagementDesk::update(Webhook webhook,
+                                                             std::string_view operation) {
   if (!may_see(webhook)) return beyond_token();
+  if (webhook.previous_secret_until <= call_->now) webhook.previous_secret.clear();  // It is over.
   auto members = changed_members(*parts_.registry.find(webhook.number), webhook);
   webhook.updated_at = call_->now;
   const auto updated = parts_.registry.update(std::move(webhook));
   if (!updated) return store_failed(updated.error());
-  note("webhook.update", (*updated)->id, std::move(members));
+  note(operation, (*updated)->id, std::move(members));
   return *updated;
 }
 
@@ -168,18 +180,29 @@ uint32_t ManagementDesk::owner_of(const Webhook& webhook) const {
   return subscription::owner_shard(webhook, parts_.shard_count);
 }
 
-std::optional<Problem> ManagementDesk::redeliver(const LoggedDelivery& delivery) {
+std::variant<journal::EventRef, Problem> ManagementDesk::redeliver(const LoggedDelivery& delivery,
+                                                                   const Overrides& overrides) {
   RINGPOST_ASSERT(!outgoing_);
   const auto facts = parts_.history.delivery(delivery.id);
   const Webhook* webhook = facts ? parts_.registry.find(facts->webhook_number) : nullptr;
   if (webhook == nullptr) return refusal(409, "the delivery's webhook was deleted");
   if (!webhook->active()) return refusal(409, "the delivery's webhook is not active");
   EventView event = repetition(delivery.event->view(), delivery.id);
-  event.header_overrides = {};  // Those of an earlier redelivery were for that one.
+  if (!overrides.data.empty()) event.data = as_bytes(overrides.data);
+  event.header_overrides = overrides.headers;  // Those of an earlier one were for that one.
   outgoing_ =
       Outgoing{encode_for(event, webhook->number, call_->now, parts_.random), owner_of(*webhook)};
-  note("delivery.redeliver", delivery.id, {});
-  return std::nullopt;
+  note("delivery.redeliver", delivery.id, overrides.members);
+  return outgoing_->event;
+}
+
+journal::EventRef ManagementDesk::ping(const Webhook& webhook) {
+  RINGPOST_ASSERT(!outgoing_);
+  RINGPOST_ASSERT(webhook.active());
+  const std::string data = dialect::of(webhook).ping(webhook, call_->base_url);
+  outgoing_ = ping_for(webhook, data, call_->now, parts_.random, parts_.shard_count);
+  note("webhook.ping", webhook.id, {});
+  return outgoing_->event;
 }
 
 std::optional<Problem> ManagementDesk::accept(EventView event, const Webhook* logged_at) {
@@ -209,14 +232,36 @@ void ManagementDesk::notify(const Webhook& webhook, EventView event) {
 
 std::variant<ManagementDesk::Granted, Problem> ManagementDesk::login(std::string_view email,
                                                                      std::string_view password) {
-  const auto result = parts_.login.attempt({.email = email,
+  return answer_login(parts_.login.attempt({.email = email,
                                             .password = password,
                                             .peer = *call_->peer,
                                             .wall_now = call_->now,
-                                            .now = now_});
+                                            .now = now_}),
+                      "the email or the password is wrong");
+}
+
+std::variant<ManagementDesk::Granted, Problem> ManagementDesk::refresh(
+    std::string_view refresh_token) {
+  return answer_login(
+      parts_.login.refresh(
+          {.token = refresh_token, .peer = *call_->peer, .wall_now = call_->now, .now = now_}),
+      "the refresh token is not in force; log in again");
+}
+
+std::optional<Problem> ManagementDesk::logout() {
+  const subscription::Token& token = *call_->token;
+  if (!token.name.starts_with(login_token_prefix)) return std::nullopt;
+  if (auto removed = parts_.tokens.remove(token.id); !removed) return store_failed(removed.error());
+  note("token.delete", token.id, {});
+  return std::nullopt;
+}
+
+/// @param wrong  why who is refused is refused.
+std::variant<ManagementDesk::Granted, Problem> ManagementDesk::answer_login(
+    const Login::Result& result, std::string_view wrong) {
   if (const auto* granted = std::get_if<Login::Granted>(&result)) {
     parts_.publisher.on_change();
-    return Granted{granted->token, granted->expires_at};
+    return Granted{granted->token, granted->expires_at, granted->refresh_token};
   }
   if (const auto* throttled = std::get_if<Login::Throttled>(&result)) {
     Problem problem = refusal(429, "too many attempts to log in; try again later");
@@ -224,7 +269,7 @@ std::variant<ManagementDesk::Granted, Problem> ManagementDesk::login(std::string
     return problem;
   }
   if (const auto* error = std::get_if<Error>(&result)) return store_failed(*error);
-  return refusal(401, "the email or the password is wrong");
+  return refusal(401, wrong);
 }
 
 uint64_t ManagementDesk::mint_number() {

@@ -19,7 +19,7 @@
 
 namespace ringpost::control {
 
-/// What the dialects' APIs ask of the control side. `begin` before each call of a dialect's.
+/// What the management APIs ask of the control side. `begin` before each call.
 class ManagementDesk final : public api::Management {
  public:
   /// Everything is borrowed and outlives it.
@@ -31,6 +31,7 @@ class ManagementDesk final : public api::Management {
     Publisher& publisher;
     Prng& random;
     Login& login;
+    TokenRegistry& tokens;
     const WebhookChecks& checks;
     uint32_t shard_count = 1;
   };
@@ -49,7 +50,8 @@ class ManagementDesk final : public api::Management {
   std::vector<const Webhook*> webhooks(const Group& group) const override;
   const Webhook* called_webhook(const Ulid& id) const override;
   std::variant<const Webhook*, Problem> create(Webhook webhook) override;
-  std::variant<const Webhook*, Problem> update(Webhook webhook) override;
+  std::variant<const Webhook*, Problem> update(Webhook webhook,
+                                               std::string_view operation) override;
   std::optional<Problem> remove(const Webhook& webhook) override;
   std::optional<std::string> object_to_destination(
       const subscription::Destination& destination) const override;
@@ -60,17 +62,23 @@ class ManagementDesk final : public api::Management {
   std::optional<api::LoggedDelivery> delivery(std::string_view organization,
                                               const Ulid& id) override;
 
-  std::optional<Problem> redeliver(const api::LoggedDelivery& delivery) override;
+  std::variant<journal::EventRef, Problem> redeliver(const api::LoggedDelivery& delivery,
+                                                     const Overrides& overrides) override;
+  journal::EventRef ping(const Webhook& webhook) override;
   std::optional<Problem> accept(journal::EventView event, const Webhook* logged_at) override;
   void notify(const Webhook& webhook, journal::EventView event) override;
 
   Prng& random() override { return parts_.random; }
   uint64_t mint_number() override;
   std::variant<Granted, Problem> login(std::string_view email, std::string_view password) override;
+  std::variant<Granted, Problem> refresh(std::string_view refresh_token) override;
+  std::optional<Problem> logout() override;
 
  private:
   std::optional<api::LoggedDelivery> read(const DeliveryFacts& facts);
-  void note(std::string_view operation, const Ulid& object, std::vector<std::string> members);
+  void note(std::string_view operation, const Ulid& object, std::vector<std::string> members,
+            std::string_view organization = {});
+  std::variant<Granted, Problem> answer_login(const Login::Result& result, std::string_view wrong);
   uint32_t owner_of(const Webhook& webhook) const;
   /// Whether the caller's token is not restricted to other sources. Without a token (an open route)
   /// the dialect decides.

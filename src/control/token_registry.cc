@@ -22,8 +22,8 @@ void TokenRegistry::add_loaded(Token&& token) {
   ids_[token.organization].insert(token.id);
   if (token.expires_at) expiring_.emplace(*token.expires_at, token.id);
   if (lasting_operator(token)) ++operators_;
-  const Ulid id = token.id;
-  tokens_.emplace(id, std::move(token));
+  const Ulid key = token.id.as_uuid();
+  tokens_.emplace(key, std::move(token));
 }
 
 Result<const Token*> TokenRegistry::create(Token token) {
@@ -36,7 +36,14 @@ Result<const Token*> TokenRegistry::create(Token token) {
 Result<void> TokenRegistry::remove(const Ulid& id) {
   const Token* token = find(id);
   RINGPOST_ASSERT(token != nullptr);
-  if (auto removed = store_.delete_token(token->number); !removed) return removed;
+  const Token* companion = find(companion_of(token->id));
+  const auto removed = store_.transaction([&]() -> Result<void> {
+    if (companion == nullptr) return store_.delete_token(token->number);
+    if (auto deleted = store_.delete_token(companion->number); !deleted) return deleted;
+    return store_.delete_token(token->number);
+  });
+  if (!removed) return removed;
+  if (companion != nullptr) forget(*companion);
   forget(*token);
   return {};
 }
@@ -48,12 +55,17 @@ void TokenRegistry::forget(const Token& token) {
   if (ids->second.empty()) ids_.erase(ids);
   if (token.expires_at) expiring_.erase({*token.expires_at, token.id});
   if (lasting_operator(token)) --operators_;
-  tokens_.erase(Ulid{token.id});  // `token` goes with it.
+  tokens_.erase(token.id.as_uuid());  // `token` goes with it.
 }
 
 const Token* TokenRegistry::find(const Ulid& id) const {
-  const auto found = tokens_.find(id);
+  const auto found = tokens_.find(id.as_uuid());
   return found == tokens_.end() ? nullptr : &found->second;
+}
+
+const Token* TokenRegistry::find_by_hash(const std::array<uint8_t, 32>& sha256) const {
+  const Token* published = table_.current().token(sha256);
+  return published == nullptr ? nullptr : find(published->id);  // It may be removed since.
 }
 
 std::vector<const Token*> TokenRegistry::list(
@@ -91,6 +103,12 @@ Result<size_t> TokenRegistry::remove_expired(WallTime now) {
   if (!removed) return removed.error();
   for (const Ulid& id : expired) forget(*find(id));
   return expired.size();
+}
+
+Ulid companion_of(const Ulid& id) {
+  Ulid companion = id;
+  companion.bytes.back() ^= 1;
+  return companion;
 }
 
 MintedToken mint_token(WallTime now, Prng& random) {

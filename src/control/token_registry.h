@@ -5,6 +5,7 @@
 #include "subscription/table.h"
 #include "subscription/token.h"
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,11 +34,15 @@ class TokenRegistry {
 
   /// The store gives the number; the id is the caller's. Errors of these are the store's.
   Result<const subscription::Token*> create(subscription::Token token);
+  /// With the token that was granted beside it, if there is one (`companion_of`).
   Result<void> remove(const Ulid& id);
 
-  /// nullptr if there is none. Valid until the token is removed. Whoever asks for a caller looks at
-  /// the token's organization.
+  /// By its id in either spelling. nullptr if there is none. Valid until the token is removed.
+  /// Whoever asks for a caller looks at the token's organization.
   const subscription::Token* find(const Ulid& id) const;
+
+  /// By its hash, if it is in force; nullptr if there is none.
+  const subscription::Token* find_by_hash(const std::array<uint8_t, 32>& sha256) const;
 
   /// Up to `count` tokens of an organization that `wanted` says yes to, older than `before`
   /// (nothing: the newest), newest first.
@@ -65,11 +70,15 @@ class TokenRegistry {
 
   Store& store_;
   subscription::SubscriptionTable& table_;
-  std::unordered_map<Ulid, subscription::Token, UlidHash> tokens_;
+  std::unordered_map<Ulid, subscription::Token, UlidHash> tokens_;  // By Ulid::as_uuid.
   std::map<std::string, std::set<Ulid>, std::less<>> ids_;  // By organization; sorts by age.
   std::set<std::pair<WallTime, Ulid>> expiring_;
   size_t operators_ = 0;
 };
+
+/// The id of the token that a login grants beside one of this id: a token to work with, and one to
+/// refresh it, go together.
+Ulid companion_of(const Ulid& id);
 
 /// A fresh token: its record with id, hash and time of creation, and its text, which is nowhere
 /// else.

@@ -8,9 +8,6 @@
 
 namespace ringpost::control {
 
-/// What a Change calls the making of a webhook.
-inline constexpr std::string_view webhook_create = "webhook.create";
-
 /// The members, as the API calls them, in which two states of a webhook differ; for the audit log.
 std::vector<std::string> changed_members(const subscription::Webhook& before,
                                          const subscription::Webhook& after);

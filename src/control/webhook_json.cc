@@ -22,6 +22,14 @@ struct Reading {
   const Webhook& defaults;
   const subscription::Token& by;
   bool creates = false;
+  const std::vector<std::string> sources_before{webhook.sources};
+  const std::vector<std::string> events_before{webhook.events};
+
+  /// Whether the webhook gets events of other sources or types now: what is said again as it is
+  /// changes nothing.
+  bool rerouted() const {
+    return webhook.sources != sources_before || webhook.events != events_before;
+  }
 };
 
 using Outcome = std::optional<Problem>;
@@ -36,13 +44,20 @@ Outcome read_description(Reading& reading, dom::element value) {
   return read(value, "description", api::webhook_text_bytes_max, reading.webhook.description);
 }
 
+/// A webhook does not move. Whose token may make one for another organization is `Management`'s.
 Outcome read_organization(Reading& reading, dom::element value) {
   std::string organization;
   if (auto problem = read(value, "organization", api::webhook_text_bytes_max, organization)) {
     return problem;
   }
-  if (organization == reading.webhook.organization) return std::nullopt;
-  return invalid("organization", "must be the token's own organization");
+  if (!reading.creates) {
+    if (organization == reading.webhook.organization) return std::nullopt;
+    return invalid("organization", "cannot be changed");
+  }
+  const auto objection = subscription::object_to_organization(organization);
+  if (!objection.empty()) return invalid("organization", objection);
+  reading.webhook.organization = std::move(organization);
+  return std::nullopt;
 }
 
 Outcome read_url(Reading& reading, dom::element value) {
@@ -368,16 +383,11 @@ Outcome read_members(Reading& reading, dom::object body) {
   return std::nullopt;
 }
 
-bool names(dom::object body, std::string_view member) {
-  dom::element value;
-  return body.at_key(member).get(value) == simdjson::SUCCESS;
-}
-
 /// The dialect reads its settings itself, and may have words of its own for what was read before.
 Outcome read_settings(Reading& reading, dom::object body) {
   dom::element value;
   const bool given = body.at_key("settings").get(value) == simdjson::SUCCESS;
-  const bool rerouted = names(body, "sources") || names(body, "events");
+  const bool rerouted = reading.rerouted();
   if (!given && !rerouted && !reading.creates) return std::nullopt;
   dom::object object;
   if (given) {
@@ -434,21 +444,6 @@ std::optional<Problem> patch_webhook(dom::object body, const WebhookChecks& chec
 
 namespace {
 
-void write_texts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
-  json.key(name).begin_array();
-  for (const std::string& text : texts) json.value(text);
-  json.end_array();
-}
-
-void write_subscription(JsonWriter& json, const Webhook& webhook) {
-  write_texts(json, "sources", webhook.sources);
-  write_texts(json, "events", webhook.events);
-  json.key("filter").begin_object().member("branches", webhook.filter.branches);
-  write_texts(json, "teams", webhook.filter.teams);
-  write_texts(json, "clusters", webhook.filter.clusters);
-  json.end_object();
-}
-
 void write_request_settings(JsonWriter& json, const Webhook& webhook, bool with_secret) {
   json.key("headers").begin_object();
   for (const auto& [name, value] : webhook.headers) {
@@ -490,7 +485,7 @@ void write_webhook(JsonWriter& json, const Webhook& webhook, bool with_secret) {
       .member("description", webhook.description)
       .member("organization", webhook.organization)
       .member("url", webhook.destination.url);
-  write_subscription(json, webhook);
+  api::write_subscription(json, webhook);
   write_request_settings(json, webhook, with_secret);
   write_pace(json, webhook);
   json.key("settings");

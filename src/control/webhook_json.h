@@ -30,7 +30,7 @@ struct WebhookChecks {
 };
 
 /// Makes a webhook of the body of a create request. Number, id and times are left to the caller;
-/// `webhook.organization` is the caller's and the body may only repeat it. A `standard` webhook
+/// `webhook.organization` is the caller's, unless the body names another. A `standard` webhook
 /// without a secret gets a fresh one.
 /// @param by  who makes it.
 std::optional<Problem> create_webhook(simdjson::dom::object body, const WebhookChecks& checks,

@@ -5,6 +5,7 @@
 #include "control/token_registry.h"
 #include "dialect/dialect.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ringpost::control {
@@ -90,14 +91,14 @@ void WebhookRegistry::add_to_groups(const Webhook& webhook) {
     groups_.emplace(Key{group_key(webhook.organization, webhook.dialect, group), webhook.id},
                     webhook.number);
   }
-  if (dialect.takes_calls(webhook)) called_.emplace(webhook.id, webhook.number);
+  if (dialect.takes_calls(webhook)) called_.emplace(webhook.id.as_uuid(), webhook.number);
 }
 
 void WebhookRegistry::remove_from_groups(const Webhook& webhook) {
   for (const std::string& group : dialect::of(webhook).groups(webhook)) {
     groups_.erase(Key{group_key(webhook.organization, webhook.dialect, group), webhook.id});
   }
-  called_.erase(webhook.id);
+  called_.erase(webhook.id.as_uuid());
 }
 
 std::vector<const Webhook*> WebhookRegistry::group(std::string_view organization,
@@ -120,13 +121,20 @@ const Webhook* WebhookRegistry::find(uint32_t number) const {
 }
 
 const Webhook* WebhookRegistry::find_called(const Ulid& id) const {
-  const auto found = called_.find(id);
+  const auto found = called_.find(id.as_uuid());
   return found == called_.end() ? nullptr : find(found->second);
 }
 
 const Webhook* WebhookRegistry::find(std::string_view organization, const Ulid& id) const {
-  const auto found = ids_.find(Key{organization, id});
-  return found == ids_.end() ? nullptr : find(found->second);
+  Ulid first{};  // Of the same millisecond: the spellings of one id differ behind that.
+  std::copy_n(id.bytes.begin(), 6, first.bytes.begin());
+  for (auto place = ids_.lower_bound(Key{organization, first});
+       place != ids_.end() && place->first.first == organization &&
+       place->first.second.time_ms() == id.time_ms();
+       ++place) {
+    if (place->first.second.as_uuid() == id.as_uuid()) return find(place->second);
+  }
+  return nullptr;
 }
 
 std::vector<const Webhook*> WebhookRegistry::list(std::string_view organization,

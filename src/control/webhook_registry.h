@@ -34,7 +34,8 @@ class WebhookRegistry {
   Result<const subscription::Webhook*> update(subscription::Webhook webhook);
   Result<void> remove(const subscription::Webhook& webhook);
 
-  /// nullptr if there is none, or it is another organization's. Valid until the next change.
+  /// By its id in either spelling. nullptr if there is none, or it is another organization's. Valid
+  /// until the next change.
   const subscription::Webhook* find(std::string_view organization, const Ulid& id) const;
   const subscription::Webhook* find(uint32_t number) const;
   /// By its id alone, if it is one that outsiders call (Dialect::takes_calls).
@@ -71,7 +72,7 @@ class WebhookRegistry {
   subscription::SubscriptionTable& table_;
   std::map<Key, uint32_t, std::less<>> ids_;
   std::map<Key, uint32_t, std::less<>> groups_;          // By a group's key and id.
-  std::unordered_map<Ulid, uint32_t, UlidHash> called_;  // Those that outsiders call.
+  std::unordered_map<Ulid, uint32_t, UlidHash> called_;  // Outsiders call them; by Ulid::as_uuid.
   // What the table's current snapshot does not show yet. Empty: removed.
   std::unordered_map<uint32_t, std::optional<subscription::Webhook>> changed_;
   std::vector<uint32_t> ended_;

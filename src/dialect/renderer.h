@@ -81,7 +81,7 @@ std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook);
 bool names_a_credential(std::string_view header);
 
 /// What stands for a credential where it is not shown.
-inline constexpr std::string_view credential_mask = "***";
+inline constexpr std::string_view credential_mask = "*****";
 /// Whether this is such a header as answers show it: a change that brings it back means to keep the
 /// value that is stored.
 inline bool is_masked_credential(std::string_view header, std::string_view value) {

@@ -8,6 +8,7 @@
 #include "cli/text.h"
 #include "io/posix_disk.h"
 #include "ringpost/version.h"
+#include "server/admin_token.h"
 #include "server/config.h"
 #include "server/secrets.h"
 #include "server/serve.h"
@@ -124,6 +125,16 @@ int run_rotate(const ServeCall& call) {
   return rotate_secrets(result.config);
 }
 
+int run_offline_token(const cli::OfflineToken& token) {
+  ServeCall call;
+  call.config_file = token.config_file;
+  call.data_dir = token.data_dir;
+  call.assignments = token.assignments;
+  const ConfigResult result = load_config(call);
+  if (report(result.problems) != 0) return 1;
+  return add_admin_token(result.config, token.name, token.file);
+}
+
 void add_secrets_commands(CLI::App& app, cli::Action& action) {
   auto options = std::make_shared<ServeCall>();
   CLI::App* group = app.add_subcommand("secrets", "Keys of the secrets in the data directory");
@@ -157,7 +168,8 @@ cli::ManualNotes manual_notes() {
       {"files",
        "DIR/admin.token - The first token, with every scope; written by the first start into the "
        "data "
-       "directory DIR. Make others and remove it: ringpost token add.\n\n"
+       "directory DIR. Make others and remove it: ringpost token add. If it is "
+       "lost: ringpost token add --data-dir DIR, while the relay is stopped.\n\n"
        "DIR.key - The key of the secrets in DIR, unless the configuration names another file. Keep "
        "a copy elsewhere.\n\n"
        "FILE.toml - The configuration, for --config: ringpost check-config --example prints one "
@@ -221,7 +233,7 @@ int run(int argc, char** argv) {
   cli::add_send_command(app, session, action);
   cli::add_webhook_commands(app, session, action);
   cli::add_delivery_commands(app, session, action);
-  cli::add_token_commands(app, session, action);
+  cli::add_token_commands(app, session, action, server::run_offline_token);
   cli::add_audit_commands(app, session, action);
   cli::add_status_command(app, session, action);
   cli::add_reload_command(app, session, action);

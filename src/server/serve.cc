@@ -4,6 +4,7 @@
 #include "crypto/random.h"
 #include "io/posix_disk.h"
 #include "ringpost/version.h"
+#include "server/admin_token.h"
 #include "server/control_thread.h"
 #include "server/data_directory.h"
 #include "server/hosts.h"
@@ -51,17 +52,6 @@ sigset_t block_signals() {
   return signals;
 }
 
-/// Writes the first token to its file: readable by the owner alone from the first instant.
-bool write_token(const std::string& path, const std::string& token) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return false;
-  const std::string line = token + "\n";
-  const bool written = fchmod(file, 0600) == 0 &&
-                       write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
-                       fsync(file) == 0;
-  return close(file) == 0 && written;
-}
-
 shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live,
                                   Reloader& reloader) {
   shard::RelayOptions options;
@@ -79,7 +69,7 @@ shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
   options.keep_admin_token = [path = config.data_dir + "/admin.token"](const std::string& token) {
-    return write_token(path, token);
+    return write_token_file(path, token, true);
   };
   return options;
 }

@@ -154,6 +154,63 @@ TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
   EXPECT_FALSE(answered());  // Answered once.
 }
 
+// What one redelivery had of its own was for that one: by whichever API it is repeated.
+TEST_F(ControlTest, ARedeliveryOfARedeliveryHasTheWebhooksHeaders) {
+  const std::string id = make_webhook(R"(, "dialect": "bitrise", "sources": ["app/x"])");
+  const uint32_t number = number_of(id);
+  const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
+  const auto redeliver = [&](const std::string& path, const std::string& body) {
+    send("POST", path, body);
+    auto made = post_.take<StoreEvent>(owner);
+    EXPECT_TRUE(made) << path;
+    tell(owner, StoreEventDone{made->ticket, false, {}, made->event->view().uid});
+    EXPECT_TRUE(answered());
+    auto stored =
+        journals_.put_event(made->event->view(), journal::Position::make(0, 1, offset_ += 64));
+    tell(0, EventAccepted{stored});
+    return stored;
+  };
+  const auto text_of = [&](const journal::EventRef& event) {
+    return journal::delivery_id(event->view().uid, number).to_text();
+  };
+  const Ulid first = settle_delivery(accept(number, "event-1"), DeliveryStatus::dead);
+  const auto second = redeliver("/v1/deliveries/" + first.to_text() + "/redeliver",
+                                R"({"headers": {"X-Debug": "1"}, "data": {"a": 1}})");
+  ASSERT_EQ(second->view().header_overrides, "X-Debug: 1\n");
+  for (const std::string& path : {"/v1/deliveries/" + text_of(second) + "/redeliver",
+                                  "/v0.1/apps/x/outgoing-webhooks/" + id + "/delivery-items/" +
+                                      text_of(second) + "/redeliver"}) {
+    const auto third = redeliver(path, {});
+    EXPECT_EQ(third->view().header_overrides, "") << path;
+    EXPECT_EQ(as_text(third->view().data), R"({"a": 1})") << path;
+    EXPECT_EQ(third->view().redelivery_of, *Ulid::parse(text_of(second))) << path;
+  }
+}
+
+// Ids are handed out as ULIDs by some APIs and as UUIDs by others: each is taken by all.
+TEST_F(ControlTest, TakesEitherSpellingOfAnId) {
+  const std::string id =
+      make_webhook(R"(, "dialect": "bitrise", "sources": ["app/x"], "events": ["build/*"])");
+  const auto uuid = [](const std::string& ulid) { return Ulid::parse(ulid)->to_uuid_text(); };
+  const auto event = accept(number_of(id));
+  const std::string event_id = event->view().uid.to_text();
+  const std::string delivery = settle_delivery(event, DeliveryStatus::dead).to_text();
+  const std::string token =
+      made(ask("POST", "/v1/tokens", R"({"name": "n", "scopes": ["webhooks:read"]})")).id;
+  for (const std::string& path :
+       {"/v1/webhooks/" + uuid(id), "/v1/webhooks/" + uuid(id) + "/deliveries",
+        "/v1/deliveries/" + uuid(delivery), "/v1/events/" + uuid(event_id),
+        "/v0.1/apps/x/outgoing-webhooks/" + uuid(id) + "/delivery-items",
+        "/v0.1/apps/x/outgoing-webhooks/" + uuid(id) + "/delivery-items/" + uuid(delivery)}) {
+    EXPECT_EQ(ask("GET", path).status, 200) << path;
+  }
+  EXPECT_EQ(Json(ask("GET", "/v1/deliveries/" + uuid(delivery)).body).text("/id"), delivery);
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/" + uuid(token)).status, 204);
+  const std::string hook =
+      Json(ask("POST", "/pipelines/33/hooks/incoming", R"({"name":"n"})").body).text("/id");
+  EXPECT_EQ(ask("GET", "/hooks/incoming/" + Ulid::parse_uuid(hook)->to_text()).status, 200);
+}
+
 TEST_F(ControlTest, FindsAnEventHoweverManyOthersHaveItsId) {
   const uint32_t number = number_of(make_webhook());
   accept(number, "same");

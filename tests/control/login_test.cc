@@ -31,6 +31,34 @@ class LoginTest : public ::testing::Test {
                            .wall_now = at(clock_),
                            .now = Instant{std::chrono::seconds(clock_)}});
   }
+  Outcome refresh(const std::string& token, const std::string& peer = "192.0.2.1:7") {
+    table_.publish();
+    return login_.refresh({.token = token,
+                           .peer = *io::Address::parse(peer),
+                           .wall_now = at(clock_),
+                           .now = Instant{std::chrono::seconds(clock_)}});
+  }
+  Login::Granted logged_in() {
+    const auto outcome = attempt_slowly("ann@example.org", "ann");
+    EXPECT_TRUE(std::holds_alternative<Login::Granted>(outcome));
+    return std::get<Login::Granted>(outcome);
+  }
+  /// What the authenticator asks.
+  const subscription::Token* in_force(const std::string& text) {
+    table_.publish();
+    return table_.current().token(crypto::sha256(as_bytes(text)));
+  }
+  bool refused(const std::string& token) {
+    clock_ += 100;
+    return std::holds_alternative<Login::Refused>(refresh(token));
+  }
+  void set_users(const std::string& hash_of_ann) {
+    std::vector<LoginUser> users;
+    if (!hash_of_ann.empty()) {
+      users.push_back({.email = "ann@example.org", .scrypt_text = hash_of_ann, .scopes = 32});
+    }
+    login_.set_users(std::move(users));
+  }
   /// Each from a source of its own, and slowly.
   Outcome attempt_slowly(const std::string& email, const std::string& password) {
     clock_ += 100;
@@ -218,9 +246,83 @@ TEST_F(LoginTest, VerifiesTwiceASecondAtMost) {
   EXPECT_TRUE(std::holds_alternative<Login::Granted>(attempt("ann@example.org", "ann")));
 }
 
-TEST_F(LoginTest, KeepsTwentyTokensOfAUserAndForgetsTheOldest) {
+TEST_F(LoginTest, ExchangesARefreshTokenOnceForAFreshPair) {
+  const Login::Granted first = logged_in();
+  EXPECT_TRUE(first.refresh_token.starts_with("rp_"));
+  EXPECT_NE(first.refresh_token, first.token);
+  clock_ += 3600;
+  const auto outcome = refresh(first.refresh_token);
+  ASSERT_TRUE(std::holds_alternative<Login::Granted>(outcome));
+  const auto& second = std::get<Login::Granted>(outcome);
+  EXPECT_EQ(second.expires_at, at(clock_) + std::chrono::hours(24));
+  EXPECT_EQ(in_force(first.token), nullptr);
+  ASSERT_NE(in_force(second.token), nullptr);
+  EXPECT_EQ(in_force(second.token)->name, "login ann@example.org");
+  EXPECT_EQ(in_force(second.token)->scopes, 32);
+  EXPECT_TRUE(refused(first.refresh_token)) << "used up";
+  EXPECT_EQ(tokens("default").size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<Login::Granted>(refresh(second.refresh_token)));
+}
+
+// Its text is nowhere: not in the store, and not as a token that opens anything.
+TEST_F(LoginTest, ARefreshTokenOpensNothingByItself) {
+  const Login::Granted granted = logged_in();
+  EXPECT_EQ(in_force(granted.refresh_token), nullptr);
+  for (const auto* token : tokens("default")) {
+    EXPECT_FALSE(token->has_hash(crypto::sha256(as_bytes(granted.refresh_token))));
+  }
+  EXPECT_TRUE(refused(granted.token)) << "a token to work with is none to refresh";
+  EXPECT_TRUE(refused(""));
+}
+
+TEST_F(LoginTest, ARefreshTokenLivesForThirtyDays) {
+  const Login::Granted granted = logged_in();
+  const int64_t month_s = 30 * 24 * 3600;
+  clock_ += month_s - 1;
+  ASSERT_TRUE(registry_.remove_expired(at(clock_)));  // The token beside it, after its day.
+  EXPECT_EQ(tokens("default").size(), 1u);
+  const auto outcome = refresh(granted.refresh_token);
+  ASSERT_TRUE(std::holds_alternative<Login::Granted>(outcome));
+  clock_ += month_s;
+  EXPECT_TRUE(refused(std::get<Login::Granted>(outcome).refresh_token));
+}
+
+TEST_F(LoginTest, ARefreshTokenEndsWithItsUserAndItsPassword) {
+  const Login::Granted granted = logged_in();
+  set_users("hash of another");
+  EXPECT_TRUE(refused(granted.refresh_token));
+  set_users("");
+  EXPECT_TRUE(refused(granted.refresh_token));
+  set_users("hash of ann");
+  EXPECT_TRUE(std::holds_alternative<Login::Granted>(refresh(granted.refresh_token)));
+}
+
+TEST_F(LoginTest, ARefreshTokenEndsWithTheTokenBesideIt) {
+  const Login::Granted granted = logged_in();
+  ASSERT_TRUE(registry_.remove(in_force(granted.token)->id));
+  EXPECT_TRUE(tokens("default").empty());
+  EXPECT_TRUE(refused(granted.refresh_token));
+}
+
+TEST_F(LoginTest, ThrottlesRefreshes) {
+  for (int count = 0; count < 5; ++count) {
+    EXPECT_TRUE(std::holds_alternative<Login::Refused>(refresh("rp_guess"))) << count;
+  }
+  EXPECT_TRUE(std::holds_alternative<Login::Throttled>(refresh("rp_guess")));
+  EXPECT_TRUE(std::holds_alternative<Login::Refused>(refresh("rp_guess", "198.51.100.1:1")));
+  Login::Granted granted = logged_in();
+  for (uint32_t count = 0; count < Login::refreshes_per_minute; ++count) {
+    auto outcome = refresh(granted.refresh_token, "203.0.113.1:1");
+    ASSERT_TRUE(std::holds_alternative<Login::Granted>(outcome)) << count;
+    granted = std::get<Login::Granted>(outcome);
+  }
+  EXPECT_TRUE(
+      std::holds_alternative<Login::Throttled>(refresh(granted.refresh_token, "203.0.113.1:1")));
+}
+
+TEST_F(LoginTest, KeepsTwentyLoginsOfAUserAndForgetsTheOldest) {
   std::vector<std::string> texts;
-  for (size_t count = 0; count < Login::tokens_per_user_max + 2; ++count) {
+  for (size_t count = 0; count < Login::logins_per_user_max + 2; ++count) {
     const auto outcome = attempt_slowly("ann@example.org", "ann");
     ASSERT_TRUE(std::holds_alternative<Login::Granted>(outcome));
     texts.push_back(std::get<Login::Granted>(outcome).token);
@@ -234,8 +336,8 @@ TEST_F(LoginTest, KeepsTwentyTokensOfAUserAndForgetsTheOldest) {
   EXPECT_FALSE(known(texts[1]));
   EXPECT_TRUE(known(texts[2]));
   EXPECT_TRUE(known(texts.back()));
-  EXPECT_EQ(tokens("default").size(), Login::tokens_per_user_max);
-  EXPECT_EQ(tokens("acme").size(), 1u);
+  EXPECT_EQ(tokens("default").size(), 2 * Login::logins_per_user_max);
+  EXPECT_EQ(tokens("acme").size(), 2u);
   EXPECT_EQ(operations("default").front(), "token.delete");
 }
 

@@ -42,6 +42,31 @@ TEST_F(ControlTest, AnswersACreateWhenEveryShardHasSeenIt) {
   EXPECT_EQ(response->headers[0].value, "/v1/webhooks/" + json.text("/id"));
 }
 
+TEST_F(ControlTest, MakesWebhooksOfOtherOrganizationsForTheOperatorAlone) {
+  add_token("other-token", "other", static_cast<uint8_t>(subscription::Scope::admin));
+  const std::string body = R"({"url": "https://ci.example.org/in", "organization": "other"})";
+  const auto response = ask("POST", "/v1/webhooks", body);
+  ASSERT_EQ(response.status, 201) << response.body;
+  Json made(response.body);
+  EXPECT_EQ(made.text("/organization"), "other");
+  EXPECT_EQ(ask("GET", "/v1/webhooks/" + made.text("/id"), {}, "other-token").status, 200);
+  EXPECT_EQ(Json(ask("GET", "/v1/audit?organization=other").body).text("/items/0/operation"),
+            "webhook.create");
+  const auto refused =
+      ask("POST", "/v1/webhooks",
+          R"({"url": "https://ci.example.org/in", "organization": "default"})", "other-token");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(Json(refused.body).text("/member"), "organization");
+  EXPECT_EQ(ask("POST", "/v1/webhooks", body, "other-token").status, 201);
+  const auto moved = ask("PATCH", "/v1/webhooks/" + made.text("/id"),
+                         R"({"organization": "default"})", "other-token");
+  EXPECT_EQ(moved.status, 422);
+  EXPECT_EQ(ask("POST", "/v1/webhooks",
+                R"({"url": "https://ci.example.org/in", "organization": "Not One"})")
+                .status,
+            422);
+}
+
 TEST_F(ControlTest, PublishesSeveralChangesAtOnceAndAnswersAll) {
   for (int count = 0; count < 5; ++count) {
     send("POST", "/v1/webhooks", R"({"url": "https://ci.example.org/in"})");

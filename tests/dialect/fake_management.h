@@ -75,7 +75,7 @@ class FakeManagement final : public api::Management {
 
   const Webhook* webhook(std::string_view of, const Ulid& id) const override {
     for (const auto& [number, webhook] : stored) {
-      if (webhook.id == id && webhook.organization == of) return &webhook;
+      if (same(webhook.id, id) && webhook.organization == of) return &webhook;
     }
     return nullptr;
   }
@@ -85,7 +85,7 @@ class FakeManagement final : public api::Management {
   }
   const Webhook* called_webhook(const Ulid& id) const override {
     for (const auto& [number, webhook] : stored) {
-      if (webhook.id == id && of(webhook).takes_calls(webhook)) return &webhook;
+      if (same(webhook.id, id) && of(webhook).takes_calls(webhook)) return &webhook;
     }
     return nullptr;
   }
@@ -104,11 +104,11 @@ class FakeManagement final : public api::Management {
     if (failure) return *failure;
     webhook.number = ++last_number_;
     webhook.organization = organization;
-    webhook.id = Ulid::mint_uuid(now, random_);
+    webhook.id = Ulid::mint(now, random_);
     webhook.created_at = webhook.updated_at = now;
     return &(stored[webhook.number] = std::move(webhook));
   }
-  std::variant<const Webhook*, api::Problem> update(Webhook webhook) override {
+  std::variant<const Webhook*, api::Problem> update(Webhook webhook, std::string_view) override {
     if (failure) return *failure;
     webhook.updated_at = now;
     return &(stored[webhook.number] = std::move(webhook));
@@ -145,21 +145,29 @@ class FakeManagement final : public api::Management {
   }
   std::optional<api::LoggedDelivery> delivery(const Webhook& webhook, const Ulid& id) override {
     for (const Logged& item : logged) {
-      if (item.id == id && item.webhook_number == webhook.number) return read(item);
+      if (same(item.id, id) && item.webhook_number == webhook.number) return read(item);
     }
     return std::nullopt;
   }
   std::optional<api::LoggedDelivery> delivery(std::string_view of, const Ulid& id) override {
     for (const Logged& item : logged) {
-      if (item.id == id && item.event->view().organization == of) return read(item);
+      if (same(item.id, id) && item.event->view().organization == of) return read(item);
     }
     return std::nullopt;
   }
 
-  std::optional<api::Problem> redeliver(const api::LoggedDelivery& delivery) override {
+  std::variant<journal::EventRef, api::Problem> redeliver(const api::LoggedDelivery& delivery,
+                                                          const Overrides&) override {
     if (failure) return *failure;
     redelivered.push_back(delivery.id);
-    return std::nullopt;
+    return delivery.event;
+  }
+  journal::EventRef ping(const Webhook& webhook) override {
+    const std::string data = of(webhook).ping(webhook, "https://relay.example.org");
+    return journal::EventCodec::encode({.organization = webhook.organization,
+                                        .source = "webhook",
+                                        .type = "ping",
+                                        .data = as_bytes(data)});
   }
   std::optional<api::Problem> accept(journal::EventView event, const Webhook* logged_at) override {
     if (failure) return *failure;
@@ -180,14 +188,25 @@ class FakeManagement final : public api::Management {
   std::variant<Granted, api::Problem> login(std::string_view email,
                                             std::string_view password) override {
     if (email == "ada@example.org" && password == "correct") {
-      return Granted{"rp_granted", now + std::chrono::hours(24)};
+      return Granted{"rp_granted", now + std::chrono::hours(24), "rp_refresh"};
     }
     return api::refusal(401, "the email or the password is wrong");
   }
+  std::variant<Granted, api::Problem> refresh(std::string_view refresh_token) override {
+    if (refresh_token == "rp_refresh") {
+      return Granted{"rp_granted_again", now + std::chrono::hours(24), "rp_refresh_again"};
+    }
+    return api::refusal(401, "the refresh token is not in force; log in again");
+  }
+  std::optional<api::Problem> logout() override { return failure; }
 
  private:
   static bool is_in(const std::vector<std::string>& names, std::string_view name) {
     return std::ranges::find(names, name) != names.end();
+  }
+  /// In either spelling.
+  static bool same(const Ulid& left, const Ulid& right) {
+    return left.as_uuid() == right.as_uuid();
   }
   /// An inactive webhook's delivery is cancelled at once.
   void log_call(const Webhook& webhook, journal::EventView event) {

@@ -99,7 +99,7 @@ TEST(MaskCredentials, HidesValuesOfCredentialHeadersOnly) {
   EXPECT_EQ(
       mask_credentials("POST /token:1 HTTP/1.1\r\nAuthorization: Bearer abc\r\nX-Api-Key: k\r\n"
                        "X-Team: mobile\r\nwebhook-signature: v1,abc\r\n\r\n"),
-      "POST /token:1 HTTP/1.1\r\nAuthorization: ***\r\nX-Api-Key: ***\r\n"
+      "POST /token:1 HTTP/1.1\r\nAuthorization: *****\r\nX-Api-Key: *****\r\n"
       "X-Team: mobile\r\nwebhook-signature: v1,abc\r\n\r\n");
 }
 

@@ -74,7 +74,7 @@ class BitriseTest(unittest.TestCase):
         slug = webhook["slug"]
         self.assertEqual(webhook["headers"], {"X-Team": "mobile", "X-Api-Token": "unseen"})
         self.assertEqual(self.ask("GET", PATH)[1]["data"][0]["headers"],
-                         {"X-Team": "mobile", "X-Api-Token": "***"})
+                         {"X-Team": "mobile", "X-Api-Token": "*****"})
 
         self.send()
         self.send(source="app/other")
@@ -93,7 +93,7 @@ class BitriseTest(unittest.TestCase):
         self.assertEqual(headers["Bitrise-Event-Type"], "build/finished")
         self.assertEqual(headers["Bitrise-App-Id"], APP)
         self.assertEqual(headers["Bitrise-Hook-Signature"], SIGNATURE)
-        self.assertEqual((headers["X-Team"], headers["X-Api-Token"]), ("mobile", "***"))
+        self.assertEqual((headers["X-Team"], headers["X-Api-Token"]), ("mobile", "*****"))
         self.assertEqual(json.loads(item["response_headers"])["Content-Type"], "text/plain")
 
         # A redelivery takes the URL, headers and secret of now, and the bytes of then.

@@ -151,7 +151,7 @@ class Requests(BuildkiteTest):
         newest, oldest = self.call("GET", path)[2]["items"]
         self.assertEqual((newest["event"], oldest["event"]), ("build.finished", "ping"))
         self.assertEqual(newest["request"]["headers"]["X-Buildkite-Request"], newest["id"])
-        self.assertEqual(newest["request"]["headers"]["X-Buildkite-Token"], "***")
+        self.assertEqual(newest["request"]["headers"]["X-Buildkite-Token"], "*****")
         self.assertEqual(newest["response"]["status"], 200)
         self.assertEqual(json.loads(newest["request"]["body"])["event"], "build.finished")
         status, _, answer = self.call("POST", f"{path}/{newest['id']}/redeliver")
@@ -221,6 +221,53 @@ class Filters(BuildkiteTest):
         self.assertEqual(json.loads(body)["pipeline"]["id"], OTHER_PIPELINE)
 
 
+    def test_an_empty_scope_gets_nothing(self):
+        """What Terraform sends for a scope whose list is not filled yet."""
+        events = ["build.finished", "agent.lost"]
+        recorders = [self.recorder() for _ in range(4)]
+        services = [self.make(recorders[0].url, {"events": events}, scope="some_projects"),
+                    self.make(recorders[1].url, {"events": events}, scope="some_teams",
+                              scope_uuids=[]),
+                    self.make(recorders[2].url, {"events": events}, scope="some_clusters",
+                              scope_uuids=None),
+                    self.make(recorders[3].url, {"events": events}, scope="some_projects",
+                              scope_uuids=[PIPELINE])]
+        status, _, emptied = self.call("PATCH", "/" + services[3]["id"], {
+            "description": None, "branch_configuration": None, "scope_uuids": []})
+        self.assertEqual(status, 200, emptied)
+        self.assertEqual((emptied["scope"], emptied["scope_uuids"]), ("some_projects", []))
+        for recorder in recorders:
+            recorder.wait_for_count(1)
+        self.send()
+        self.relay.send({"type": "agent.lost", "source": "agent/1", "data": {"agent": {}}})
+        self.relay.wait_until_settled()
+        kinds = {headers["X-Buildkite-Event"] for recorder in recorders
+                 for headers, _ in recorder.requests}
+        self.assertEqual(kinds, {"ping"})
+
+    def test_every_id_is_a_uuid_that_strict_readers_take(self):
+        recorder = self.recorder()
+        service = self.make(recorder.url, {"events": ["build.finished"]})
+        for _ in range(20):
+            self.send()
+        seen = recorder.wait_for_count(21)
+        self.relay.wait_until_settled()
+        before = self.call("GET", f"/{service['id']}/requests")[2]
+        ids = [headers["X-Buildkite-Request"] for headers, _ in seen]
+        ids += [item["id"] for item in before["items"]]
+        ids += [service["id"], service["created_by"]["id"], json.loads(seen[1][1])["sender"]["id"]]
+        for text in ids:
+            self.assertRegex(text, r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-"
+                                   r"[0-9a-f]{12}$")
+        shown = self.relay.cli("delivery", "show", before["items"][0]["id"], "--json")
+        listed = json.loads(self.relay.cli("delivery", "list", service["id"], "--json").stdout
+                            .splitlines()[0])
+        self.assertIn(json.loads(shown.stdout)["id"], json.dumps(listed))
+        self.relay.stop()
+        self.relay = self.place.relay("--set", 'server.webhook_ips=["192.0.2.0/24"]')
+        self.assertEqual(self.call("GET", f"/{service['id']}/requests")[2], before)
+
+
 class Api(BuildkiteTest):
 
     def test_limits_calls_and_says_how_many_are_left(self):
@@ -232,6 +279,8 @@ class Api(BuildkiteTest):
         self.assertEqual(set(refused), {"message", "scope", "limit", "current", "reset"})
         self.assertEqual((refused["limit"], refused["current"]), (50, 50))
         self.assertEqual(headers["RateLimit-Remaining"], "150")
+        self.assertEqual((headers["RateLimit-Scope"], headers["RateLimit-User-Scope"]),
+                         ("rest", "rest_user"))
         self.assertLessEqual(int(headers["RateLimit-User-Reset"]), 60)
 
     def test_answers_in_buildkites_shape(self):

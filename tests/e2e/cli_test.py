@@ -83,7 +83,7 @@ class Webhooks(ClientTest):
         self.assertEqual(added["events"], ["build/*", "job.finished"])
         self.assertEqual(added["filter"], {"branches": "main release/*", "teams": ["a", "b"],
                                            "clusters": ["c"]})
-        self.assertEqual(added["headers"], {"X-A": "1", "Authorization": "***"})
+        self.assertEqual(added["headers"], {"X-A": "1", "Authorization": "*****"})
         self.assertEqual((added["schedule"], added["timeout_ms"], added["concurrency_max"],
                           added["rate_per_second"], added["tls"]["verify"]),
                          ([5, 120, 3600], 1500, 3, 20, False))
@@ -170,6 +170,30 @@ class Webhooks(ClientTest):
             made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/")["id"]
             self.assertEqual(self.client("webhook", "remove", made, *arguments).stdout,
                              said % made)
+
+    def test_takes_an_id_in_either_spelling(self):
+        """The dialects' APIs hand out UUIDs for what is a ULID here."""
+        made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--dialect",
+                         "buildkite")["id"]
+        service, = self.relay.request(
+            "GET", "/v2/organizations/default/services?per_page=1&before=ffffffff-ffff-ffff-ffff-"
+            "ffffffffffff")[2]["items"]
+        for spelling in (service["id"], service["id"].upper(), made, made.lower()):
+            self.assertEqual(self.read("webhook", "show", spelling)["id"], made)
+        self.client("webhook", "remove", service["id"])
+
+    def test_the_operator_makes_webhooks_of_other_organizations(self):
+        made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--organization",
+                         "acme")
+        self.assertEqual(made["organization"], "acme")
+        token = self.read("token", "add", "--name", "acme's", "--scope", "admin", "--organization",
+                          "acme")["token"]
+        shown = self.read("webhook", "show", made["id"], RINGPOST_TOKEN=token)
+        self.assertEqual(shown["organization"], "acme")
+        refused = self.client("webhook", "add", "--url", "https://127.0.0.1:1/", "--organization",
+                              "default", RINGPOST_TOKEN=token)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("operator", refused.stderr)
 
     def test_an_id_cannot_lead_anywhere_else(self):
         made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/")["id"]
@@ -534,7 +558,7 @@ class Lists(ClientTest):
         self.assertRegex(lines[0], r"TIME +TOKEN +FROM +OPERATION +STATUS +OBJECT +MEMBERS")
         self.assertRegex(lines[1], r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +admin +127\.0\.0\.1:\d+ +"
                                    rf"webhook\.update +200 +{made['id']} +description$")
-        self.assertRegex(lines[2], r"webhook\.create +201 +%s +url, sources$" % made["id"])
+        self.assertRegex(lines[2], r"webhook\.create +201 +%s +url, sources, secret$" % made["id"])
         self.assertRegex("\n".join(lines[3:]), r"^… more: raise --limit, or .* --cursor (\S+)$")
         rest = self.client("audit", "list", "--limit", "1", "--cursor", lines[3].split()[-1])
         self.assertIn("webhook.create", rest.stdout.splitlines()[1])

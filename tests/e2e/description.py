@@ -184,6 +184,11 @@ def is_login(body):
     return isinstance(body, dict) and {"email", "password"} <= body.keys()
 
 
+def is_refresh(body):
+    """Of a login's token: its example stands for one that a login gives."""
+    return isinstance(body, dict) and body.keys() == {"refresh_token"}
+
+
 def configured_users(described):
     """The users whose passwords the document's examples give, as configuration."""
     users = ""
@@ -273,6 +278,8 @@ class World:
         """
         if kind is None:
             return None
+        if is_refresh(example):
+            return {"refresh_token": self.log_in()["refresh_token"]}
         names = {parameter["example"]: values.all[parameter["name"]]
                  for parameter in operation.placed("path") if "example" in parameter}
         body = None
@@ -290,6 +297,11 @@ class World:
         if isinstance(value, dict):
             return {name: self.replaced(part, names, receiver) for name, part in value.items()}
         return value
+
+    def log_in(self):
+        login = next(operation for operation in self.description.operations
+                     if any(is_login(body) for _, body in operation.examples()))
+        return self.succeed(login).body
 
     # --- calls
 

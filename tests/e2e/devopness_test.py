@@ -273,6 +273,33 @@ class Hooks(unittest.TestCase):
         self.assertEqual(self.ask(relay, "POST", "/users/login",
                                   dict(login, password="wrong"), Authorization="")[0], 401)
 
+        def refresh(token):
+            return self.ask(relay, "POST", "/users/refresh-token", {"refresh_token": token},
+                            Authorization="")
+
+        def list_hooks(token):
+            return self.ask(relay, "GET", "/pipelines/33/hooks",
+                            Authorization="Bearer " + token)[0]
+
+        status, _, fresh = refresh(answer["refresh_token"])
+        self.assertEqual((status, fresh["token_type"], fresh["expires_in"]),
+                         (200, "Bearer", 86400))
+        self.assertEqual(refresh(answer["refresh_token"])[0], 401)  # It is used up.
+        self.assertEqual((list_hooks(answer["access_token"]), list_hooks(fresh["access_token"]),
+                          list_hooks(fresh["refresh_token"])), (401, 200, 401))
+        self.assertNotIn(fresh["refresh_token"].encode(),
+                         b"".join(file.read_bytes() for file in relay.data_dir.glob("control*")))
+        relay.stop()
+        relay = self.place.relay("--config", config)  # It outlives a restart.
+        status, _, fresh = refresh(fresh["refresh_token"])
+        self.assertEqual(status, 200)
+        self.assertEqual(self.ask(relay, "GET", "/users/logout",
+                                  Authorization="Bearer " + fresh["access_token"])[0], 204)
+        self.assertEqual((list_hooks(fresh["access_token"]), refresh(fresh["refresh_token"])[0]),
+                         (401, 401))
+        self.assertEqual(self.ask(relay, "GET", "/users/logout")[0], 204)  # The admin's stays.
+        self.assertEqual(list_hooks(relay.token), 200)
+
     def call(self, relay, path, body, signature=""):
         """A call as a git host makes it: without a token."""
         connection = relay.connect()

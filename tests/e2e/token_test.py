@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import subprocess
 import time
 import unittest
 
@@ -188,7 +189,7 @@ class Tokens(unittest.TestCase):
                           for entry in audit["items"]],
                          [("webhook.delete", [], 204),
                           ("webhook.update", ["description"], 200),
-                          ("webhook.create", ["url"], 201),
+                          ("webhook.create", ["url", "secret"], 201),
                           ("token.create", ["name", "scopes", "organization"], 201)])
         newest = audit["items"][0]
         self.assertEqual(newest["token"], {"id": admin["id"], "name": "test",
@@ -223,6 +224,36 @@ class Tokens(unittest.TestCase):
         last = self.relay.cli("token", "remove", self.operator(), check=False)
         self.assertEqual(last.returncode, 1)
         self.assertIn("Make the new one first", last.stderr)
+
+    def test_makes_an_admin_token_while_the_relay_is_stopped(self):
+        place = harness.Workplace()
+        self.addCleanup(place.close)
+        relay = place.relay()
+        lost = relay.data_dir / "admin.token"
+        running = relay.cli("token", "add", "--data-dir", relay.data_dir, check=False)
+        self.assertEqual((running.returncode, running.stdout), (1, ""))
+        self.assertIn("lock", running.stderr)
+        relay.stop()
+        lost.unlink()
+
+        def offline(*arguments):
+            return subprocess.run([harness.RINGPOST, "token", "add", "--data-dir", relay.data_dir,
+                                   *arguments], capture_output=True, text=True, timeout=60)
+
+        made = offline("--out", lost)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertEqual(lost.stat().st_mode & 0o777, 0o600)
+        self.assertNotIn(lost.read_text().strip(), made.stdout + made.stderr)
+        self.assertEqual(offline("--out", lost).returncode, 1)  # It is there: not overwritten.
+        printed = offline("--name", "rescue")
+        self.assertEqual(printed.returncode, 0, printed.stderr)
+        self.assertEqual(offline("--scope", "events:write").returncode, 2)
+        relay = place.relay()
+        for token in (relay.token, printed.stdout.strip()):
+            status, _, listed = relay.request("GET", "/v1/tokens", None,
+                                              {"Authorization": "Bearer " + token})
+            self.assertEqual(status, 200)
+        self.assertEqual([item["name"] for item in listed["items"]], ["rescue", "admin", "admin"])
 
     def operator(self):
         items = self.ask("GET", "/v1/tokens?limit=200")[2]["items"]

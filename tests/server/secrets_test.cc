@@ -1,6 +1,9 @@
 #include "server/secrets.h"
 
+#include "base/bytes.h"
+#include "crypto/digest.h"
 #include "io/posix_disk.h"
+#include "server/admin_token.h"
 #include "server/data_directory.h"
 #include "server/key_file.h"
 
@@ -12,6 +15,7 @@
 #include <iterator>
 #include <string>
 #include <sys/stat.h>
+#include <vector>
 
 // Goal: the keys lie where they should, for their owner alone; no state that a failure or a crash
 // can leave keeps the store from opening; nothing replaces or invents a key that secrets depend on.
@@ -76,6 +80,63 @@ class SecretsTest : public ::testing::Test {
   uint64_t added_ = 0;
   bool made_key_ = false;
 };
+
+TEST_F(SecretsTest, MakesAnAdminTokenForWhoHasLostTheirs) {
+  ASSERT_EQ(start(), "");
+  const std::string file = place_ / "admin.token";
+  const AdminToken printed = make_admin_token(disk_, config_, "rescue", {});
+  ASSERT_EQ(printed.problem, "");
+  const AdminToken written = make_admin_token(disk_, config_, "rescue", file);
+  ASSERT_EQ(written.problem, "");
+  EXPECT_EQ(text_of(file), written.text + "\n");
+  struct stat status {};
+  ASSERT_EQ(::stat(file.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+
+  std::string problem;
+  auto directory = open_data_directory(disk_, config_, IfAbsent::refuse, problem);
+  ASSERT_TRUE(directory) << problem;
+  std::vector<subscription::Token> tokens;
+  ASSERT_TRUE(
+      directory->store->load([](subscription::Webhook&&) {},
+                             [&](subscription::Token&& token) { tokens.push_back(token); }));
+  ASSERT_EQ(tokens.size(), 2u);
+  EXPECT_TRUE(tokens[0].has_hash(crypto::sha256(as_bytes(printed.text))));
+  EXPECT_TRUE(tokens[1].has_hash(crypto::sha256(as_bytes(written.text))));
+  EXPECT_TRUE(tokens[1].is_operator());
+  EXPECT_FALSE(tokens[1].expires_at);
+  EXPECT_EQ(tokens[1].name, "rescue");
+  const auto entries = directory->store->audit().list(
+      {.organization = "default", .since = {}, .until = {}, .before = {}, .limit = 10});
+  ASSERT_EQ(entries->size(), 2u);
+  EXPECT_EQ(entries->front().operation, "token.create");
+
+  // A relay has the directory now, as far as the lock tells.
+  EXPECT_NE(make_admin_token(disk_, config_, "rescue", {}).problem, "");
+  directory->store.reset();
+  disk_.close(directory->lock);
+}
+
+TEST_F(SecretsTest, MakesNoAdminTokenWhereItCannotBeKept) {
+  EXPECT_NE(make_admin_token(disk_, config_, "rescue", {}).problem, "") << "no such directory";
+  EXPECT_FALSE(fs::exists(config_.data_dir));
+  ASSERT_EQ(start(), "");
+  const std::string there = place_ / "there";
+  write(there, "precious");
+  EXPECT_NE(make_admin_token(disk_, config_, "rescue", there).problem, "");
+  EXPECT_EQ(text_of(there), "precious");
+  for (const std::string& name : {std::string{}, std::string{"login ada"}, std::string{"a\nb"}}) {
+    EXPECT_NE(make_admin_token(disk_, config_, name, {}).problem, "") << name;
+  }
+  std::string problem;
+  auto directory = open_data_directory(disk_, config_, IfAbsent::refuse, problem);
+  ASSERT_TRUE(directory) << problem;
+  size_t tokens = 0;
+  ASSERT_TRUE(directory->store->load([](subscription::Webhook&&) {},
+                                     [&](subscription::Token&&) { ++tokens; }));
+  EXPECT_EQ(tokens, 0u);
+  disk_.close(directory->lock);
+}
 
 TEST_F(SecretsTest, TheKeyFileLiesBesideTheDataDirectoryUnlessItIsNamed) {
   Config config;

@@ -23,7 +23,7 @@ namespace {
 namespace dom = simdjson::dom;
 
 struct Door {
-  std::string scope;  ///< Empty: open to anybody.
+  std::string scope;  ///< Empty: open to anybody; `any`: to any token.
   bool operator==(const Door&) const = default;
 };
 
@@ -42,13 +42,17 @@ std::string without_names(std::string_view pattern) {
   return out;
 }
 
+std::string door_of(const api::Route& route) {
+  if (route.access == api::Access::open) return {};
+  if (route.scope == subscription::Scope{}) return "any";
+  return std::string{subscription::name(route.scope)};
+}
+
 Doors served() {
   Doors doors;
   const auto add = [&](std::span<const api::Route> routes) {
     for (const api::Route& route : routes) {
-      const bool open = route.access == api::Access::open;
-      doors[std::string{route.method} + " " + without_names(route.pattern)] = {
-          open ? "" : std::string{subscription::name(route.scope)}};
+      doors[std::string{route.method} + " " + without_names(route.pattern)] = {door_of(route)};
     }
   };
   add(own_routes());

@@ -2,14 +2,13 @@
 
 #include "api/answer.h"
 #include "api/call.h"
+#include "api/management.h"
 #include "base/counters.h"
-#include "base/prng.h"
 #include "control/api/list_query.h"
 #include "control/api/routes.h"
 #include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
-#include "control/outgoing.h"
 #include "control/reload.h"
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
@@ -52,11 +51,12 @@ struct StatusFacts {
   std::optional<LastFailure> last_failure;
 };
 
-/// The operations of the management API on webhooks. Blocks on the store.
+/// The operations of the management API on webhooks. What they change goes through `Management`,
+/// which has begun with the call. Blocks on the store.
 class WebhookApi {
  public:
-  WebhookApi(WebhookRegistry& registry, Prng& random, WebhookChecks checks)
-      : registry_(registry), random_(random), checks_(std::move(checks)) {}
+  WebhookApi(const WebhookRegistry& registry, api::Management& management, WebhookChecks checks)
+      : registry_(registry), management_(management), checks_(std::move(checks)) {}
 
   Answer create(const Call& call);
   Answer list(const Call& call);
@@ -73,10 +73,10 @@ class WebhookApi {
   std::vector<const subscription::Webhook*> visible(const Call& call, std::optional<Ulid> before,
                                                     size_t count) const;
   /// @param operation  for the audit log.
-  Answer store(const Call& call, subscription::Webhook webhook, std::string_view operation);
+  Answer store(subscription::Webhook webhook, std::string_view operation);
 
-  WebhookRegistry& registry_;
-  Prng& random_;
+  const WebhookRegistry& registry_;
+  api::Management& management_;
   const WebhookChecks checks_;
 };
 
@@ -84,19 +84,14 @@ class WebhookApi {
 class DeliveryApi {
  public:
   DeliveryApi(const WebhookRegistry& registry, const History& history, JournalAccess& journals,
-              Prng& random, uint32_t shard_count)
-      : registry_(registry),
-        history_(history),
-        journals_(journals),
-        random_(random),
-        shard_count_(shard_count) {}
+              api::Management& management)
+      : registry_(registry), history_(history), journals_(journals), management_(management) {}
 
   Answer list(const Call& call);
   Answer show(const Call& call);
-  /// With When::stored, `redelivery` is to be sent, and `response` once its event is durable.
-  Answer redeliver(const Call& call, Outgoing& outgoing);
-  /// Sends a webhook an event of type `ping`; the answer as for `redeliver`.
-  Answer ping(const Call& call, Outgoing& outgoing);
+  Answer redeliver(const Call& call);
+  /// Sends a webhook an event of type `ping`.
+  Answer ping(const Call& call);
   Answer show_event(const Call& call);
 
  private:
@@ -105,19 +100,14 @@ class DeliveryApi {
     journal::EventRef event;
   };
   std::variant<Found, Problem> find(const Call& call);
-  Answer answer_new(const Outgoing& outgoing, const subscription::Webhook& webhook);
-  std::variant<journal::EventRef, Problem> repeat(const Found& found,
-                                                  const subscription::Webhook& webhook,
-                                                  const Call& call,
-                                                  std::vector<std::string>& replaced);
+  Answer answer_new(const journal::StoredEvent& event, const subscription::Webhook& webhook);
   std::vector<History::EventFacts> events_of(const Call& call, const std::string& source,
                                              std::vector<journal::EventRef>& events);
 
   const WebhookRegistry& registry_;
   const History& history_;
   JournalAccess& journals_;
-  Prng& random_;
-  const uint32_t shard_count_;
+  api::Management& management_;
 };
 
 /// `GET /v1/status`. @param control  the control thread's own counters, for the totals.

@@ -22,10 +22,6 @@ namespace {
 /// its limit and a cursor to go on from.
 constexpr uint32_t entries_per_page_max = 20'000;
 
-/// Events reach the index nearly in the order of their times. A list goes on for this long past
-/// `since` before it ends.
-constexpr Duration disorder_max = std::chrono::minutes(1);
-
 /// Events of one id, each a read of the journal: how many are shown with it, and how many of other
 /// sources are passed over to find them.
 constexpr size_t events_of_one_id_max = 100;
@@ -53,11 +49,16 @@ bool may_see(const Call& call, const EventView& event) {
   return event.organization == call.organization && call.token->may_touch(event.source);
 }
 
-bool wanted(const ListQuery& query, const DeliveryFacts& facts) {
+/// As far as the index tells, which knows the time in whole milliseconds.
+bool may_be_wanted(const ListQuery& query, const DeliveryFacts& facts) {
   if (query.status && facts.status != *query.status) return false;
-  const WallTime accepted_at = time_of(facts.event_uid);
-  if (query.since && accepted_at < *query.since) return false;
-  return !query.until || accepted_at < *query.until;
+  return !query.until || time_of(facts.event_uid) < *query.until;
+}
+
+bool wanted(const ListQuery& query, const EventView& event) {
+  if (query.type && event.type != *query.type) return false;
+  if (query.since && event.accepted_at < *query.since) return false;
+  return !query.until || event.accepted_at < *query.until;
 }
 
 }  // namespace
@@ -79,10 +80,12 @@ class Page {
     for (; !walk.ended() && items_ < query_.limit && passed_ < entries_per_page_max;
          walk.advance()) {
       const DeliveryFacts facts = walk.facts();
-      if (query_.since && time_of(facts.event_uid) < *query_.since - disorder_max) return;
+      const WallTime accepted_before = time_of(facts.event_uid) + std::chrono::milliseconds(1);
+      if (query_.since && accepted_before <= *query_.since) return;
       ++passed_;
-      last_ = facts.id;
-      if (wanted(query_, facts) && (!query_.type || walk.type_may_be(*query_.type))) add(facts);
+      last_ = facts.event_uid;
+      if (!may_be_wanted(query_, facts)) continue;
+      if (!query_.type || walk.type_may_be(*query_.type)) add(facts);
     }
     more_ = !walk.ended();
   }
@@ -99,7 +102,7 @@ class Page {
     const Result<EventRef> event = journals_.read_event(facts.event);
     const EventView unknown;  // Damaged or removed: the delivery is listed all the same.
     const EventView& view = event ? (*event)->view() : unknown;
-    if (event && query_.type && view.type != *query_.type) return;
+    if (event && !wanted(query_, view)) return;
     if (token_.restricted() && !token_.may_touch(view.source)) return;
     begin_delivery(json_, {facts, view, &webhook_});
     const auto outcome = facts.newest_record.valid()
@@ -125,11 +128,9 @@ class Page {
 }  // namespace
 
 Answer DeliveryApi::list(const Call& call) {
-  const auto id = Ulid::parse(call.id());
-  const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
-  if (webhook == nullptr || !call.token->covers(webhook->sources)) {
-    return refuse(refusal(404, "there is no such webhook"));
-  }
+  const auto id = Ulid::parse_either(call.id());
+  const Webhook* webhook = id ? management_.webhook(call.organization, *id) : nullptr;
+  if (webhook == nullptr) return refuse(refusal(404, "there is no such webhook"));
   auto parsed = parse_list_query(call.request.query, ListKind::deliveries);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
@@ -142,7 +143,7 @@ Answer DeliveryApi::list(const Call& call) {
 // --- one delivery --------------------------------------------------------------------------------
 
 std::variant<DeliveryApi::Found, Problem> DeliveryApi::find(const Call& call) {
-  const auto id = Ulid::parse(call.id());
+  const auto id = Ulid::parse_either(call.id());
   const auto facts = id ? history_.delivery(*id) : std::nullopt;
   if (!facts) return no_delivery();
   const Webhook* webhook = registry_.find(facts->webhook_number);
@@ -177,11 +178,7 @@ Answer DeliveryApi::show(const Call& call) {
 
 namespace {
 
-/// The body of a redelivery: what replaces the stored event's own.
-struct Overrides {
-  std::string data;     ///< Empty: the stored bytes.
-  std::string headers;  ///< `Name: value` lines.
-};
+using Overrides = api::Management::Overrides;
 
 std::optional<Problem> read_override_headers(simdjson::dom::element value,
                                              const dialect::Dialect& dialect, std::string& lines) {
@@ -210,8 +207,10 @@ std::optional<Problem> read_override_headers(simdjson::dom::element value,
   return std::nullopt;
 }
 
-std::optional<Problem> read_overrides(const JsonBody& body, const dialect::Dialect& dialect,
+std::optional<Problem> read_overrides(std::string_view text, const dialect::Dialect& dialect,
                                       Overrides& overrides) {
+  JsonBody body;
+  if (auto problem = body.parse_optional(text)) return problem;
   for (const auto [name, value] : body.root()) {
     if (name == "headers") {
       if (auto problem = read_override_headers(value, dialect, overrides.headers)) return problem;
@@ -224,88 +223,75 @@ std::optional<Problem> read_overrides(const JsonBody& body, const dialect::Diale
       return invalid(name, "is not a member of a redelivery");
     }
   }
+  overrides.members = member_names(body.root());
   return std::nullopt;
 }
 
 }  // namespace
 
-Answer DeliveryApi::redeliver(const Call& call, Outgoing& outgoing) {
+Answer DeliveryApi::redeliver(const Call& call) {
   auto search = find(call);
   if (auto* problem = std::get_if<Problem>(&search)) return refuse(*problem);
   const Found& found = std::get<Found>(search);
   const Webhook* webhook = registry_.find(found.facts.webhook_number);
-  if (webhook == nullptr) return refuse(refusal(409, "the delivery's webhook was deleted"));
-  if (!webhook->active()) return refuse(refusal(409, "the delivery's webhook is not active"));
-  std::vector<std::string> replaced;
-  auto repeated = repeat(found, *webhook, call, replaced);
-  if (auto* problem = std::get_if<Problem>(&repeated)) return refuse(*problem);
-  outgoing = {std::move(std::get<EventRef>(repeated)),
-              subscription::owner_shard(*webhook, shard_count_)};
-  Answer answer = answer_new(outgoing, *webhook);
-  answer.change = {.operation = "delivery.redeliver",
-                   .object = found.facts.id.to_text(),
-                   .members = std::move(replaced),
-                   .organization = {}};
-  return answer;
+  Overrides overrides;
+  if (webhook != nullptr) {  // Else there is no dialect to ask, and nothing is sent.
+    auto problem = read_overrides(call.request.body, dialect::of(*webhook), overrides);
+    if (problem) return refuse(*problem);
+  }
+  const auto made = management_.redeliver(
+      {.id = found.facts.id, .status = found.facts.status, .event = found.event, .attempts = {}},
+      overrides);
+  if (const auto* problem = std::get_if<Problem>(&made)) return refuse(*problem);
+  return answer_new(*std::get<EventRef>(made), *webhook);
 }
 
-Answer DeliveryApi::ping(const Call& call, Outgoing& outgoing) {
-  const auto id = Ulid::parse(call.id());
-  const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
-  if (webhook == nullptr || !call.token->covers(webhook->sources)) {
-    return refuse(refusal(404, "there is no such webhook"));
-  }
+Answer DeliveryApi::ping(const Call& call) {
+  const auto id = Ulid::parse_either(call.id());
+  const Webhook* webhook = id ? management_.webhook(call.organization, *id) : nullptr;
+  if (webhook == nullptr) return refuse(refusal(404, "there is no such webhook"));
   if (auto problem = refuse_members(call)) return refuse(*problem);
   if (!webhook->active()) {
     return refuse(refusal(409, "the webhook is not active: enable it before you try it out"));
   }
-  const std::string data = dialect::of(*webhook).ping(*webhook, call.base_url);
-  outgoing = ping_for(*webhook, data, call.now, random_, shard_count_);
-  Answer answer = answer_new(outgoing, *webhook);
-  answer.change = {.operation = "webhook.ping",
-                   .object = webhook->id.to_text(),
-                   .members = {},
-                   .organization = {}};
-  return answer;
+  return answer_new(*management_.ping(*webhook), *webhook);
 }
 
 /// A delivery that waits for its event to be durable.
-Answer DeliveryApi::answer_new(const Outgoing& outgoing, const Webhook& webhook) {
+Answer DeliveryApi::answer_new(const journal::StoredEvent& event, const Webhook& webhook) {
   DeliveryFacts facts;
   facts.webhook_number = webhook.number;
-  facts.id = journal::delivery_id(outgoing.event->view().uid, webhook.number);
+  facts.id = journal::delivery_id(event.view().uid, webhook.number);
   std::string body;
   JsonWriter json(body);
-  begin_delivery(json, {facts, outgoing.event->view(), &webhook});
+  begin_delivery(json, {facts, event.view(), &webhook});
   json.key("attempts").begin_array().end_array().end_object();
-  Answer answer = answer_json(202, std::move(body));
+  Answer answer = answer_json(202, std::move(body), Answer::When::stored);
   answer.response.headers.push_back({"Location", "/v1/deliveries/" + facts.id.to_text()});
-  answer.when = Answer::When::stored;
   return answer;
-}
-
-/// @param replaced  gets the names of what the request puts in the place of stored members.
-std::variant<EventRef, Problem> DeliveryApi::repeat(const Found& found, const Webhook& webhook,
-                                                    const Call& call,
-                                                    std::vector<std::string>& replaced) {
-  JsonBody body;
-  Overrides overrides;
-  if (auto problem = body.parse_optional(call.request.body)) return *problem;
-  if (auto problem = read_overrides(body, dialect::of(webhook), overrides)) return *problem;
-  replaced = member_names(body.root());
-  EventView event = repetition(found.event->view(), found.facts.id);
-  if (!overrides.data.empty()) event.data = as_bytes(overrides.data);
-  if (!overrides.headers.empty()) event.header_overrides = overrides.headers;
-  return encode_for(event, webhook.number, call.now, random_);
 }
 
 // --- events --------------------------------------------------------------------------------------
 
+namespace {
+
+/// An event that came without an id has one of the relay's, which may be spelled as a UUID.
+std::string other_spelling(const std::string& id) {
+  const auto minted = Ulid::parse_either(id);
+  return minted ? minted->to_text() : id;
+}
+
+}  // namespace
+
 std::vector<History::EventFacts> DeliveryApi::events_of(const Call& call, const std::string& source,
                                                         std::vector<EventRef>& events) {
   std::vector<History::EventFacts> found;
-  const std::string id = decode_path_segment(call.id());
+  std::string id = decode_path_segment(call.id());
   auto candidates = history_.events(call.organization, id);
+  if (candidates.empty()) {
+    id = other_spelling(id);
+    candidates = history_.events(call.organization, id);
+  }
   if (candidates.size() > events_looked_at_max) candidates.resize(events_looked_at_max);
   for (const History::EventFacts& candidate : candidates) {
     if (found.size() == events_of_one_id_max) break;

@@ -33,7 +33,8 @@ std::variant<http::QueryParameters, Problem> parse_query(
 /// on, and before `until`; in the audit log, the time of the change.
 struct ListQuery {
   uint32_t limit = list_limit_default;
-  std::optional<Ulid> cursor;  ///< Of the last item of the page before.
+  /// Of the last item of the page before: its id, for a list of deliveries its event's uid.
+  std::optional<Ulid> cursor;
   std::optional<journal::DeliveryStatus> status;
   std::optional<std::string> type;
   std::optional<WallTime> since;
@@ -45,8 +46,9 @@ enum class ListKind : char { webhooks = 'w', deliveries = 'd', tokens = 't', aud
 
 std::variant<ListQuery, Problem> parse_list_query(std::string_view query, ListKind kind);
 
-/// Ends a page: writes the member `next_cursor`, which goes on behind the item `last`; null if
-/// nothing is left (nullptr). Its text is opaque to clients, good for lists of its kind only.
+/// Ends a page: writes the member `next_cursor`, which goes on behind the item `last` (as
+/// ListQuery::cursor); null if nothing is left (nullptr). Its text is opaque to clients, good for
+/// lists of its kind only.
 void write_next_cursor(JsonWriter& json, ListKind kind, const Ulid* last);
 
 /// Decodes `%2F`, `%5C` and `%25`, which a request's path still holds.

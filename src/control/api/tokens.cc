@@ -221,7 +221,7 @@ Answer TokenApi::list(const Call& call) {
 }
 
 Answer TokenApi::remove(const Call& call) {
-  const auto id = Ulid::parse(call.id());
+  const auto id = Ulid::parse_either(call.id());
   const Token* token = id ? registry_.find(*id) : nullptr;
   const bool own = token != nullptr &&
                    (token->organization == call.organization || call.token->is_operator()) &&

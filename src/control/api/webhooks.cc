@@ -1,6 +1,5 @@
 #include "base/json_writer.h"
 #include "control/api/api.h"
-#include "control/webhook_changes.h"
 #include "crypto/random.h"
 #include "dialect/dialect.h"
 
@@ -13,19 +12,11 @@ using subscription::WebhookState;
 
 namespace {
 
-/// The operation whose answer shows the secret.
-constexpr std::string_view rotation = "webhook.rotate_secret";
 constexpr uint32_t overlap_s_default = 24 * 3600;
 constexpr uint32_t overlap_s_max = 30 * 24 * 3600;
 
 Problem no_webhook() {
   return refusal(404, "there is no such webhook");
-}
-
-/// What a token that is restricted to sources may not reach out for.
-Problem beyond_token() {
-  return api::refusal_of_member(403, "sources",
-                                "goes beyond the sources that the token is restricted to");
 }
 
 std::string to_json(const Webhook& webhook, bool with_secret) {
@@ -87,9 +78,8 @@ std::optional<Problem> refuse_members(const Call& call) {
 }
 
 const Webhook* WebhookApi::find(const Call& call) const {
-  const auto id = Ulid::parse(call.id());
-  const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
-  return webhook != nullptr && call.token->covers(webhook->sources) ? webhook : nullptr;
+  const auto id = Ulid::parse_either(call.id());
+  return id ? management_.webhook(call.organization, *id) : nullptr;
 }
 
 Answer WebhookApi::create(const Call& call) {
@@ -100,20 +90,13 @@ Answer WebhookApi::create(const Call& call) {
   if (auto problem = create_webhook(body.root(), checks_, *call.token, webhook)) {
     return refuse(*problem);
   }
-  if (!call.token->covers(webhook.sources)) return refuse(beyond_token());
-  webhook.id = Ulid::mint_uuid(call.now, random_);
-  webhook.created_at = webhook.updated_at = call.now;
-  const auto created = registry_.create(std::move(webhook));
-  if (!created) return refuse(store_failed(created.error()));
-  const Webhook& stored = **created;
+  const auto created = management_.create(std::move(webhook));
+  if (const auto* problem = std::get_if<Problem>(&created)) return refuse(*problem);
+  const Webhook& stored = *std::get<const Webhook*>(created);
   const bool with_secret = !stored.secret.empty();
   Answer answer = answer_json(201, to_json(stored, with_secret));
   answer.response.headers.push_back({"Location", "/v1/webhooks/" + stored.id.to_text()});
   answer.when = Answer::When::published;
-  answer.change = {.operation = webhook_create,
-                   .object = stored.id.to_text(),
-                   .members = member_names(body.root()),
-                   .organization = {}};
   return answer;
 }
 
@@ -164,20 +147,14 @@ Answer WebhookApi::update(const Call& call) {
   if (auto problem = patch_webhook(body.root(), checks_, *call.token, changed)) {
     return refuse(*problem);
   }
-  return store(call, std::move(changed), "webhook.update");
+  return store(std::move(changed), api::webhook_update);
 }
 
 Answer WebhookApi::remove(const Call& call) {
   const Webhook* webhook = find(call);
   if (webhook == nullptr) return refuse(no_webhook());
-  const std::string id = webhook->id.to_text();
-  if (auto removed = registry_.remove(Webhook{*webhook}); !removed) {
-    return refuse(store_failed(removed.error()));
-  }
-  Answer answer = answer_json(204, {});
-  answer.when = Answer::When::published;
-  answer.change = {.operation = "webhook.delete", .object = id, .members = {}, .organization = {}};
-  return answer;
+  if (const auto problem = management_.remove(*webhook)) return refuse(*problem);
+  return answer_json(204, {}, Answer::When::published);
 }
 
 Answer WebhookApi::set_active(const Call& call, bool active) {
@@ -187,7 +164,7 @@ Answer WebhookApi::set_active(const Call& call, bool active) {
   Webhook changed = *webhook;
   changed.state = active ? WebhookState::active : WebhookState::disabled;
   changed.state_reason = active ? "" : "disabled over the API";
-  return store(call, std::move(changed), active ? "webhook.enable" : "webhook.disable");
+  return store(std::move(changed), active ? api::webhook_enable : api::webhook_disable);
 }
 
 Answer WebhookApi::rotate_secret(const Call& call) {
@@ -197,23 +174,15 @@ Answer WebhookApi::rotate_secret(const Call& call) {
   if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
   if (auto problem = rotate(body.root(), call.now, changed)) return refuse(*problem);
-  return store(call, std::move(changed), rotation);
+  return store(std::move(changed), api::webhook_rotate_secret);
 }
 
-Answer WebhookApi::store(const Call& call, Webhook webhook, std::string_view operation) {
-  if (!call.token->covers(webhook.sources)) return refuse(beyond_token());
-  if (webhook.previous_secret_until <= call.now) webhook.previous_secret.clear();  // It is over.
-  auto members = changed_members(*registry_.find(webhook.number), webhook);
-  webhook.updated_at = call.now;
-  const auto updated = registry_.update(std::move(webhook));
-  if (!updated) return refuse(store_failed(updated.error()));
-  Answer answer = answer_json(200, to_json(**updated, operation == rotation));
-  answer.when = Answer::When::published;
-  answer.change = {.operation = operation,
-                   .object = (*updated)->id.to_text(),
-                   .members = std::move(members),
-                   .organization = {}};
-  return answer;
+Answer WebhookApi::store(Webhook webhook, std::string_view operation) {
+  const auto updated = management_.update(std::move(webhook), operation);
+  if (const auto* problem = std::get_if<Problem>(&updated)) return refuse(*problem);
+  const bool with_secret = operation == api::webhook_rotate_secret;
+  return answer_json(200, to_json(*std::get<const Webhook*>(updated), with_secret),
+                     Answer::When::published);
 }
 
 }  // namespace ringpost::control

@@ -72,12 +72,6 @@ Answer refuse_with(const Problem& problem) {
 
 // --- slugs and pages -----------------------------------------------------------------------------
 
-/// The id that a slug names. One id has one slug: a ULID is also read in other spellings.
-std::optional<Ulid> id_of(std::string_view slug) {
-  const auto id = Ulid::parse(slug);
-  return id && id->to_text() == slug ? id : std::nullopt;
-}
-
 std::optional<Problem> check_slugs(const Call& call) {
   constexpr std::array<std::string_view, 3> names{"app-slug", "app-webhook-slug",
                                                   "webhook-delivery-item-slug"};
@@ -91,7 +85,7 @@ std::optional<Problem> check_slugs(const Call& call) {
 
 /// The webhook of the path, if it is this app's.
 std::variant<const Webhook*, Problem> find_webhook(const Call& call, const Management& management) {
-  const auto id = id_of(call.parameters[1]);
+  const auto id = Ulid::parse_either(call.parameters[1]);
   const Webhook* webhook = id ? management.webhook(call.organization, *id) : nullptr;
   const bool ours = webhook != nullptr && &of(*webhook) == &dialect();
   if (!ours || app_of(*webhook) != call.parameters[0]) {
@@ -200,7 +194,7 @@ Answer replace(const Call& call, Management& management, const Webhook& found) {
     webhook.state = subscription::WebhookState::active;
     webhook.state_reason.clear();
   }
-  auto updated = management.update(std::move(webhook));
+  auto updated = management.update(std::move(webhook), api::webhook_update);
   if (const auto* problem = std::get_if<Problem>(&updated)) return refuse_with(*problem);
   return answer_webhook(200, *std::get<const Webhook*>(updated));
 }
@@ -236,11 +230,12 @@ Answer log(const Call& call, Management& management, const Webhook& webhook) {
 
 std::optional<api::LoggedDelivery> find_delivery(const Call& call, Management& management,
                                                  const Webhook& webhook) {
-  const auto id = id_of(call.parameters[2]);
-  if (!id) return std::nullopt;
+  const auto id = Ulid::parse_either(call.parameters[2]);
+  auto delivery = id ? management.delivery(webhook, *id) : std::nullopt;
+  if (!delivery) return std::nullopt;
   const auto ids = shown(call, management, webhook);
-  if (std::ranges::find(ids, *id) == ids.end()) return std::nullopt;
-  return management.delivery(webhook, *id);
+  if (std::ranges::find(ids, delivery->id) == ids.end()) return std::nullopt;
+  return delivery;
 }
 
 Answer show(const api::LoggedDelivery& delivery, const Webhook& webhook) {
@@ -251,7 +246,8 @@ Answer show(const api::LoggedDelivery& delivery, const Webhook& webhook) {
 }
 
 Answer redeliver(const api::LoggedDelivery& delivery, Management& management) {
-  if (const auto problem = management.redeliver(delivery)) return refuse_with(*problem);
+  const auto made = management.redeliver(delivery, {});
+  if (const auto* problem = std::get_if<Problem>(&made)) return refuse_with(*problem);
   return api::answer_json(200, R"({"message":"ok"})", Answer::When::stored);
 }
 
@@ -290,10 +286,8 @@ http::Response refuse(const Problem& problem) {
   http::Response response;
   std::string message = problem.detail;
   switch (problem.status) {
-    case 403:
-      response.status = 404;
-      message = "there is nothing here that the token may do";
-      break;
+    case 403:  // Whatever it is that the token may not do.
+      return refuse(refusal(404, "there is nothing here that the token may do"));
     case 401:
     case 404:
     case 405:

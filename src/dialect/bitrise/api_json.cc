@@ -1,6 +1,7 @@
 #include "dialect/bitrise/api_json.h"
 
 #include "api/logged_head.h"
+#include "api/webhook_fields.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "dialect/bitrise/groups.h"
@@ -14,19 +15,35 @@ namespace ringpost::dialect::bitrise {
 using journal::OutcomeView;
 using subscription::Webhook;
 
+namespace {
+
+/// The URL as it was sent, if it still is that one.
+std::string url_of(const Webhook& webhook, const Settings& settings) {
+  const std::string& url = webhook.destination.url;
+  const bool is_sent =
+      !settings.url_as_sent.empty() && url == std::string{url_scheme_unsaid} + settings.url_as_sent;
+  return is_sent ? settings.url_as_sent : url;
+}
+
+}  // namespace
+
 void write_webhook(JsonWriter& json, const Webhook& webhook, bool created) {
-  json.begin_object().member("slug", webhook.id.to_text()).member("url", webhook.destination.url);
+  const Settings settings = read_settings(webhook);
+  const std::vector<std::string> groups = groups_of(webhook);
+  json.begin_object().member("slug", webhook.id.to_text()).member("url", url_of(webhook, settings));
   json.key("events").begin_array();
-  for (const std::string& group : groups_of(webhook)) json.value(group);
+  for (const std::string& group : groups) json.value(group);
   json.end_array().key("headers").begin_object();
   for (const auto& [name, value] : webhook.headers) {
     json.member(name, !created && names_a_credential(name) ? credential_mask : value);
   }
   json.end_object()
-      .member("registered_by_addon", read_settings(webhook).registered_by_addon)
+      .member("registered_by_addon", settings.registered_by_addon)
       .member("created_at", to_rfc3339(webhook.created_at))
-      .member("updated_at", to_rfc3339(webhook.updated_at))
-      .end_object();
+      .member("updated_at", to_rfc3339(webhook.updated_at));
+  const bool says_all = webhook.filter.empty() && types_of(groups) == webhook.events;
+  if (!says_all) api::write_extension(json, webhook);
+  json.end_object();
 }
 
 namespace {

@@ -41,6 +41,8 @@ Settings read_settings(const Webhook& webhook) {
   if (root["registered_by_addon"].get(settings.registered_by_addon) != simdjson::SUCCESS) {
     settings.registered_by_addon = false;
   }
+  std::string_view url;
+  if (root["url_as_sent"].get(url) == simdjson::SUCCESS) settings.url_as_sent = url;
   return settings;
 }
 
@@ -49,7 +51,9 @@ void write_settings(const Settings& settings, Webhook& webhook) {
   JsonWriter json{webhook.settings};
   json.begin_object().key("events").begin_array();
   for (const std::string& group : settings.groups) json.value(group);
-  json.end_array().member("registered_by_addon", settings.registered_by_addon).end_object();
+  json.end_array().member("registered_by_addon", settings.registered_by_addon);
+  if (!settings.url_as_sent.empty()) json.member("url_as_sent", settings.url_as_sent);
+  json.end_object();
 }
 
 std::optional<api::Problem> read_groups(dom::element value, std::string_view member,
@@ -102,10 +106,14 @@ std::vector<std::string> groups_of(const Webhook& webhook) {
     return std::move(settings.groups);
   }
   if (contains(webhook.events, "*")) return {std::string{all}};
-  const bool builds = std::ranges::any_of(
-      webhook.events, [](const std::string& type) { return type.starts_with("build/"); });
-  if (builds) return {std::string{build}};
-  return {};
+  std::vector<std::string> groups;
+  for (const std::string_view group : {build, pipeline}) {
+    const bool named = std::ranges::any_of(webhook.events, [&](const std::string& type) {
+      return type.starts_with(group) && type.substr(group.size()).starts_with('/');
+    });
+    if (named) groups.emplace_back(group);
+  }
+  return groups;
 }
 
 }  // namespace ringpost::dialect::bitrise

@@ -18,10 +18,14 @@ namespace ringpost::dialect::bitrise {
 struct Settings {
   std::vector<std::string> groups;   ///< As they were given; empty: none were.
   bool registered_by_addon = false;  ///< Made with an add-on's token.
+  std::string url_as_sent;           ///< If it had no scheme, which stands for https; else empty.
 };
 
 Settings read_settings(const subscription::Webhook& webhook);
 void write_settings(const Settings& settings, subscription::Webhook& webhook);
+
+/// Stands for itself where a URL has no scheme.
+inline constexpr std::string_view url_scheme_unsaid = "https://";
 
 inline constexpr size_t groups_max = 16;
 
@@ -39,7 +43,7 @@ std::string object_to_type(std::string_view pattern);
 std::vector<std::string> types_of(const std::vector<std::string>& groups);
 
 /// The groups that a webhook is subscribed to: as they were given, or, if it was made or changed
-/// by its types, those that tell most about these.
+/// by its types, all groups of these types: they may say more than the types do.
 std::vector<std::string> groups_of(const subscription::Webhook& webhook);
 
 }  // namespace ringpost::dialect::bitrise

@@ -2,6 +2,8 @@
 
 #include "api/json_body.h"
 #include "api/webhook_fields.h"
+#include "base/json_writer.h"
+#include "dialect/bitrise/api_json.h"
 #include "dialect/bitrise/groups.h"
 #include "dialect/dialect.h"
 
@@ -30,8 +32,9 @@ std::optional<Problem> read_url(dom::element value, const api::Management& manag
   std::string text;
   if (auto problem = api::read(value, "url", api::webhook_url_bytes_max, text)) return problem;
   if (text.empty()) return invalid("url", "must not be empty");
-  if (text.find("://") == std::string::npos) text.insert(0, "https://");
-  auto read = api::read_destination("url", text);
+  const bool has_scheme = text.find("://") != std::string::npos;
+  auto read =
+      api::read_destination("url", has_scheme ? text : std::string{url_scheme_unsaid}.append(text));
   if (auto* problem = std::get_if<Problem>(&read)) return std::move(*problem);
   auto& destination = std::get<subscription::Destination>(read);
   if (!destination.tls) return invalid("url", "must begin with https://, or have no scheme");
@@ -39,6 +42,9 @@ std::optional<Problem> read_url(dom::element value, const api::Management& manag
     return invalid("url", *denied);
   }
   webhook.destination = std::move(destination);
+  Settings settings = read_settings(webhook);
+  settings.url_as_sent = has_scheme ? std::string{} : text;
+  write_settings(settings, webhook);
   return std::nullopt;
 }
 
@@ -97,23 +103,53 @@ std::optional<Problem> read_events(dom::element value, Webhook& webhook) {
   return std::nullopt;
 }
 
+/// The item as it was read, whose members a client sends back as they are.
+class Shown {
+ public:
+  /// @param webhook  as it is stored; one that is only being made shows nothing.
+  explicit Shown(const Webhook& webhook) {
+    if (webhook.number == 0) return;
+    JsonWriter json{text_};
+    write_webhook(json, webhook);
+    known_ = parser_.parse(text_).get(item_) == simdjson::SUCCESS;
+  }
+  /// Whether a value says what the member says already: it stays then, also where Bitrise's words
+  /// say less than the webhook is.
+  bool repeats(std::string_view member, dom::element value) const {
+    dom::element present;
+    return known_ && item_.at_key(member).get(present) == simdjson::SUCCESS &&
+           api::equal_values(value, present);
+  }
+
+ private:
+  std::string text_;
+  dom::parser parser_;
+  dom::object item_;
+  bool known_ = false;
+};
+
 }  // namespace
 
 std::optional<Problem> read_webhook(std::string_view text, Change change,
                                     const api::Management& management, Webhook& webhook) {
   api::JsonBody body;
   if (auto problem = body.parse(text)) return problem;
+  const Shown shown{webhook};
   const auto events = find(body.root(), "events");
   if (!events) return invalid("events", "is required");
-  if (auto problem = read_events(*events, webhook)) return problem;
+  if (!shown.repeats("events", *events)) {
+    if (auto problem = read_events(*events, webhook)) return problem;
+  }
   const auto url = find(body.root(), "url");
   if (!url) return invalid("url", "is required");
-  if (auto problem = read_url(*url, management, webhook)) return problem;
-  if (const auto headers = find(body.root(), "headers")) {
-    if (auto problem = read_headers(*headers, webhook)) return problem;
-  } else if (change == Change::replace) {
-    webhook.headers.clear();
+  if (!shown.repeats("url", *url)) {
+    if (auto problem = read_url(*url, management, webhook)) return problem;
   }
+  const auto headers = find(body.root(), "headers");
+  if (headers && !shown.repeats("headers", *headers)) {
+    if (auto problem = read_headers(*headers, webhook)) return problem;
+  }
+  if (!headers && change == Change::replace) webhook.headers.clear();
   const auto secret = find(body.root(), "secret");
   return secret ? read_secret(*secret, webhook) : std::nullopt;
 }

@@ -4,7 +4,7 @@
 #include "base/json_writer.h"
 #include "crypto/base64.h"
 #include "crypto/digest.h"
-#include "dialect/buildkite/settings.h"
+#include "dialect/buildkite/service_fields.h"
 
 #include <algorithm>
 
@@ -37,7 +37,7 @@ void write_organization(JsonWriter& json, std::string_view slug, std::string_vie
       .member("slug", slug)
       .member("agents_url", url + "/agents")
       .member("emojis_url", url + "/emojis");
-  json.key("created_at").null();  // The relay does not know it.
+  json.member("created_at", to_milliseconds(WallTime{}));  // The relay does not know it.
   json.member("pipelines_url", url + "/pipelines").end_object();
 }
 

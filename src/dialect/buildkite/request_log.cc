@@ -100,7 +100,7 @@ void write_request_log(JsonWriter& json, const Webhook& webhook, api::Management
 
 std::optional<LoggedDelivery> find_request(const Webhook& webhook, std::string_view id,
                                            api::Management& management) {
-  const auto request = Ulid::parse_uuid(id);
+  const auto request = Ulid::parse_either(id);
   if (!request) return std::nullopt;
   return find_by_attempt(*request, [&](const Ulid& of, uint32_t attempt) {
     auto delivery = management.delivery(webhook, of);

@@ -49,6 +49,7 @@ class ScopeRule final : public EventRule {
   bool wants(const EventFacts& event) const override {
     const Subject subject = subject_of(event.type());
     if (!readable_ || subject == Subject::ping) return false;
+    if (scope_ != Scope::all && ids_.empty()) return false;
     switch (scope_) {
       case Scope::all: return true;
       case Scope::some_projects: return subject == Subject::agent || wants_pipeline(event);
@@ -98,7 +99,7 @@ void add_name(const EventFacts& event, std::string_view pipeline, std::vector<st
   std::string name{pipeline_kind};
   // Webhooks name pipelines by UUIDs in lower case.
   if (const auto id = Ulid::parse_uuid(pipeline)) {
-    name += id->to_uuid_text();
+    name += id->to_given_uuid_text();
   } else {
     name += pipeline;
   }

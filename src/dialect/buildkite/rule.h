@@ -15,7 +15,7 @@ namespace ringpost::dialect::buildkite {
 ///
 /// Builds and jobs have to be of a pipeline in scope. Agents and cluster tokens have no pipeline:
 /// only a scope of clusters keeps them out, and only where the event tells its cluster. A ping from
-/// a producer is nobody's. Settings that cannot be read let nothing through.
+/// a producer is nobody's. An empty scope, and settings that cannot be read, let nothing through.
 std::unique_ptr<const subscription::EventRule> make_scope_rule(
     const subscription::Webhook& webhook);
 

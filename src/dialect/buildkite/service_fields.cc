@@ -84,7 +84,8 @@ void write_webhook_settings(JsonWriter& json, const Webhook& webhook, const Sett
   json.end_array().member("tls_verify", webhook.tls_verify).end_object();
 }
 
-/// A token stands for the user, and has neither address nor picture.
+/// A token stands for the user. It has neither address nor picture: what stands here as such can
+/// never be reached (RFC 6761, 6.4).
 void write_creator(JsonWriter& json, const std::optional<Creator>& creator) {
   json.key("created_by");
   if (!creator) {
@@ -93,13 +94,27 @@ void write_creator(JsonWriter& json, const std::optional<Creator>& creator) {
   }
   const std::string id = creator->id.to_uuid_text();
   json.begin_object().member("id", id).member("graphql_id", graphql_id("User", id));
-  json.member("name", creator->name).key("email").null().key("avatar_url").null();
+  json.member("name", creator->name).member("email", id + "@users.invalid");
+  json.member("avatar_url", "https://users.invalid/" + id);
   json.member("created_at", to_milliseconds(creator->created_at)).end_object();
 }
 
-void write_scope(JsonWriter& json, const Settings& settings) {
-  json.member("scope", name(settings.scope)).key("scope_uuids").begin_array();
-  for (const Ulid& id : settings.scope_ids) json.value(id.to_uuid_text());
+/// @param said_empty  whether an empty text was given, or none at all.
+void write_text(JsonWriter& json, std::string_view name, const std::string& text, bool said_empty) {
+  json.key(name);
+  if (text.empty() && !said_empty) {
+    json.null();
+  } else {
+    json.value(text);
+  }
+}
+
+void write_scope(JsonWriter& json, const Settings& settings,
+                 const std::optional<FilterScope>& filter_scope) {
+  json.member("scope", name(filter_scope ? filter_scope->scope : settings.scope));
+  json.key("scope_uuids").begin_array();
+  for (const Ulid& id : filter_scope ? filter_scope->ids : settings.scope_ids)
+    json.value(id.to_given_uuid_text());
   json.end_array();
 }
 
@@ -111,23 +126,33 @@ void write_build_states(JsonWriter& json, const Settings& settings) {
   json.end_object();
 }
 
+/// Whether Buildkite's own members say which events the webhook gets.
+bool shows_subscription(const Webhook& webhook, const Settings& settings,
+                        const std::optional<FilterScope>& filter_scope) {
+  const bool by_filter = !webhook.filter.teams.empty() || !webhook.filter.clusters.empty();
+  if (by_filter && !filter_scope) return false;
+  return webhook.sources == sources_of(settings, webhook.events);
+}
+
 }  // namespace
 
 void write_service(JsonWriter& json, const Webhook& webhook, std::string_view base_url) {
   const Settings settings = settings_of(webhook).value_or(Settings{});
+  const auto filter_scope = filter_scope_of(webhook, settings);
   const std::string id = webhook.id.to_uuid_text();
   json.begin_object().member("id", id).key("graphql_id").null();
   json.member("url", organization_url(base_url, webhook.organization) + "/services/" + id);
   write_provider(json);
-  json.member("description", webhook.description);
+  write_text(json, "description", webhook.description, settings.empty_description);
   // A broken webhook is stopped, and still enabled.
   json.member("enabled", webhook.state != WebhookState::disabled);
-  write_scope(json, settings);
-  json.member("branch_configuration", webhook.filter.branches);
+  write_scope(json, settings, filter_scope);
+  write_text(json, "branch_configuration", webhook.filter.branches, settings.empty_branches);
   write_build_states(json, settings);
   write_webhook_settings(json, webhook, settings);
   json.member("created_at", to_milliseconds(webhook.created_at));
   write_creator(json, settings.creator);
+  if (!shows_subscription(webhook, settings, filter_scope)) api::write_extension(json, webhook);
   json.end_object();
 }
 
@@ -141,6 +166,8 @@ struct Reading {
   Settings settings;
   const api::Management& management;
   std::vector<FieldError> errors{};
+  std::vector<Ulid> scope_ids_before{};
+  bool names_scope = false;
   bool names_scope_ids = false;
 
   void add(std::string_view field, std::string_view code, std::string_view message) {
@@ -152,8 +179,14 @@ struct Reading {
 };
 
 void read_description(Reading& reading, dom::element value) {
-  reading.add(
-      api::read(value, "description", api::webhook_text_bytes_max, reading.webhook.description));
+  std::string& text = reading.webhook.description;
+  reading.add(api::read(value, "description", api::webhook_text_bytes_max, text));
+  reading.settings.empty_description = text.empty();
+}
+
+void clear_description(Reading& reading) {
+  reading.webhook.description.clear();
+  reading.settings.empty_description = false;
 }
 
 /// `"webhook"`, or the object that a GET shows.
@@ -179,12 +212,23 @@ void read_provider(Reading& reading, dom::element value) {
 }
 
 void read_service_scope(Reading& reading, dom::element value) {
+  reading.names_scope = true;
   reading.add(read_scope(value, "scope", reading.settings));
 }
 
 void read_service_scope_ids(Reading& reading, dom::element value) {
   reading.names_scope_ids = true;
   reading.add(read_scope_ids(value, "scope_uuids", reading.settings));
+}
+
+void clear_scope(Reading& reading) {
+  reading.names_scope = true;
+  reading.settings.scope = Scope::all;
+}
+
+void clear_scope_ids(Reading& reading) {
+  reading.names_scope_ids = true;
+  reading.settings.scope_ids.clear();
 }
 
 void read_branches(Reading& reading, dom::element value) {
@@ -195,11 +239,21 @@ void read_branches(Reading& reading, dom::element value) {
   }
   const auto objection = subscription::BranchPatterns::object_to(text);
   if (!objection.empty()) return reading.add(member, "invalid", objection);
+  reading.settings.empty_branches = text.empty();
   reading.webhook.filter.branches = std::move(text);
+}
+
+void clear_branches(Reading& reading) {
+  reading.webhook.filter.branches.clear();
+  reading.settings.empty_branches = false;
 }
 
 void read_states(Reading& reading, dom::element value) {
   reading.add(read_build_states(value, "build_states", reading.settings));
+}
+
+void clear_states(Reading& reading) {
+  reading.settings.build_states = {};
 }
 
 void read_url(Reading& reading, dom::element value) {
@@ -211,7 +265,6 @@ void read_url(Reading& reading, dom::element value) {
   auto parsed = api::read_destination(member, text);
   if (auto* problem = std::get_if<Problem>(&parsed)) return reading.add(*problem);
   auto& destination = std::get<subscription::Destination>(parsed);
-  // What is there may stay, also if it would not be taken today.
   if (!api::same_destination(destination, reading.webhook.destination)) {
     if (const auto denied = reading.management.object_to_destination(destination)) {
       return reading.add(member, "invalid", *denied);
@@ -254,8 +307,6 @@ void read_events(Reading& reading, dom::element value) {
       events.emplace_back(name);
     }
   }
-  // What the native API may have said with stars is not spelled out by a repetition of the names.
-  if (std::ranges::equal(events, names_of(reading.webhook.events))) return;
   reading.webhook.events = std::move(events);
 }
 
@@ -270,109 +321,139 @@ void read_version(Reading& reading, dom::element value) {
   }
 }
 
+/// How a member is read, and what null does to it (nothing: null is not taken).
 struct Field {
   std::string_view name;
   void (*read)(Reading&, dom::element);
+  void (*clear)(Reading&) = nullptr;
 };
 
-constexpr std::array setting_fields{Field{"url", read_url},
-                                    Field{"token", read_token},
-                                    Field{"token_mode", read_mode},
-                                    Field{"events", read_events},
-                                    Field{"tls_verify", read_tls_verify},
-                                    Field{"version", read_version}};
+constexpr std::array setting_fields{
+    Field{"url", read_url},
+    // A webhook always has one: null leaves it to the relay, which keeps what there is.
+    Field{"token", read_token, [](Reading&) {}},
+    Field{"token_mode", read_mode,
+          [](Reading& reading) { reading.settings.token_mode = TokenMode::token; }},
+    Field{"events", read_events, [](Reading& reading) { reading.webhook.events.clear(); }},
+    Field{"tls_verify", read_tls_verify,
+          [](Reading& reading) { reading.webhook.tls_verify = true; }},
+    Field{"version", read_version, [](Reading&) {}}};
 
-void read_webhook_settings(Reading& reading, dom::element value) {
+void read_field(Reading& reading, const Field& field, std::string_view place, dom::element value) {
+  if (!value.is_null()) return field.read(reading, value);
+  if (field.clear == nullptr) return reading.add(place, "invalid", "must not be null");
+  field.clear(reading);
+}
+
+/// The member as a GET shows it now, if it says the same as `value`: then nobody wants it changed,
+/// also where Buildkite's members say less than the webhook is, or where what is there would not be
+/// taken today.
+bool repeats(std::optional<dom::object> shown, std::string_view name, dom::element value) {
+  dom::element present;
+  return shown && shown->at_key(name).get(present) == simdjson::SUCCESS &&
+         api::equal_values(value, present);
+}
+
+void read_webhook_settings(Reading& reading, std::optional<dom::object> shown, dom::element value) {
   dom::object object;
   if (auto problem = api::read_object(value, "settings", object)) return reading.add(problem);
+  std::optional<dom::object> shown_settings;
+  if (shown) shown_settings = shown->at_key("settings").get_object().value_unsafe();
   for (const auto [name, part] : object) {
+    if (repeats(shown_settings, name, part)) continue;
+    const std::string place = "settings." + std::string{name};
     const auto field = std::ranges::find(setting_fields, name, &Field::name);
     if (field != setting_fields.end()) {
-      field->read(reading, part);
+      read_field(reading, *field, place, part);
     } else {
-      reading.add("settings." + std::string{name}, "unknown_field",
-                  "is not a setting of a webhook");
+      reading.add(place, "unknown_field", "is not a setting of a webhook");
     }
   }
 }
 
 constexpr std::array fields{
     Field{"provider", read_provider},
-    Field{"description", read_description},
-    Field{"scope", read_service_scope},
-    Field{"scope_uuids", read_service_scope_ids},
-    Field{"branch_configuration", read_branches},
-    Field{"build_states", read_states},
-    Field{"settings", read_webhook_settings},
+    Field{"description", read_description, clear_description},
+    Field{"scope", read_service_scope, clear_scope},
+    Field{"scope_uuids", read_service_scope_ids, clear_scope_ids},
+    Field{"branch_configuration", read_branches, clear_branches},
+    Field{"build_states", read_states, clear_states},
 };
 
-constexpr std::array<std::string_view, 6> read_only_fields{"id",      "graphql_id", "url",
-                                                           "enabled", "created_at", "created_by"};
+constexpr std::array<std::string_view, 7> read_only_fields{
+    "id", "graphql_id", "url", "enabled", "created_at", "created_by", api::extension_member};
 
-bool equal(dom::element left, dom::element right);
-
-bool equal_objects(dom::object left, dom::object right) {
-  if (left.size() != right.size()) return false;
-  for (const auto [name, value] : left) {
-    dom::element other;
-    if (right.at_key(name).get(other) != simdjson::SUCCESS || !equal(value, other)) return false;
+void read_member(Reading& reading, std::string_view name, dom::element value) {
+  const auto field = std::ranges::find(fields, name, &Field::name);
+  if (field != fields.end()) return read_field(reading, *field, name, value);
+  if (std::ranges::find(read_only_fields, name) == read_only_fields.end()) {
+    return reading.add(name, "unknown_field", "is not a member of a service");
   }
-  return true;
+  reading.add(name, "read_only",
+              name == "enabled" ? "is changed by PUT …/enable and …/disable" : "cannot be set");
 }
 
-/// Of values as a service shows them: no arrays and no numbers among those that are read-only.
-bool equal(dom::element left, dom::element right) {
-  dom::object left_object;
-  dom::object right_object;
-  if (left.get(left_object) == simdjson::SUCCESS) {
-    return right.get(right_object) == simdjson::SUCCESS && equal_objects(left_object, right_object);
-  }
-  return simdjson::minify(left) == simdjson::minify(right);
-}
-
-/// @param shown  the service as a GET shows it; empty where there is none yet.
-void read_fields(Reading& reading, dom::object body, const std::string& shown) {
+/// @param shown_text  the service as a GET shows it; empty where there is none yet.
+void read_fields(Reading& reading, dom::object body, const std::string& shown_text) {
   dom::parser parser;
-  dom::object now;
-  const bool exists = !shown.empty() && parser.parse(shown).get(now) == simdjson::SUCCESS;
+  std::optional<dom::object> shown;
+  if (!shown_text.empty()) shown = parser.parse(shown_text).get_object().value_unsafe();
   for (const auto [name, value] : body) {
-    const auto field = std::ranges::find(fields, name, &Field::name);
-    if (field != fields.end()) {
-      field->read(reading, value);
-      continue;
-    }
-    if (std::ranges::find(read_only_fields, name) == read_only_fields.end()) {
-      reading.add(name, "unknown_field", "is not a member of a service");
-      continue;
-    }
-    dom::element present;
-    const bool unchanged =
-        exists && now.at_key(name).get(present) == simdjson::SUCCESS && equal(value, present);
-    if (!unchanged) {
-      reading.add(name, "read_only",
-                  name == "enabled" ? "is changed by PUT …/enable and …/disable" : "cannot be set");
+    if (name == "settings") {
+      read_webhook_settings(reading, shown, value);
+    } else if (!repeats(shown, name, value)) {
+      read_member(reading, name, value);
+    } else if (name == "scope_uuids") {
+      reading.names_scope_ids = true;  // They may go over into another scope.
     }
   }
 }
 
 /// Takes what was read together into the webhook.
-void finish(Reading& reading) {
+/// @param before  the webhook until now.
+void finish(Reading& reading, const Webhook& before) {
   Settings& settings = reading.settings;
-  const Scope before = settings_of(reading.webhook).value_or(Settings{}).scope;
+  Webhook& webhook = reading.webhook;
+  const Settings settings_before = settings_of(before).value_or(Settings{});
+  const auto filter_scope = filter_scope_of(before, settings_before);
+  const Scope scope_before = filter_scope ? filter_scope->scope : settings_before.scope;
+  const bool rescoped = reading.names_scope || settings.scope_ids != reading.scope_ids_before;
   // The ids of another scope are of other things: they go with it.
-  if (settings.scope != before && !reading.names_scope_ids) settings.scope_ids.clear();
+  if (settings.scope != scope_before && !reading.names_scope_ids) settings.scope_ids.clear();
   reading.add(check_scope(settings, "scope_uuids"));
   if (!reading.errors.empty()) return;
-  const bool by_source = settings.scope == Scope::some_projects || before == Scope::some_projects;
-  if (by_source) reading.webhook.sources = sources_of(settings, reading.webhook.events);
-  reading.webhook.settings = to_text(settings);
+  if (filter_scope && rescoped) {  // The scope takes the place of the filter that was shown as one.
+    webhook.filter.teams.clear();
+    webhook.filter.clusters.clear();
+  } else if (filter_scope) {
+    settings.scope = settings_before.scope;
+    settings.scope_ids = settings_before.scope_ids;
+  }
+  const bool by_source =
+      settings.scope == Scope::some_projects || settings_before.scope == Scope::some_projects;
+  if (by_source && (rescoped || webhook.events != before.events)) {
+    webhook.sources = sources_of(settings, webhook.events);
+  }
+  webhook.settings = to_text(settings);
+}
+
+/// Begins with the scope that is shown.
+Reading begin(Webhook& webhook, const api::Management& management) {
+  Reading reading{webhook, settings_of(webhook).value_or(Settings{}), management};
+  if (auto filter_scope = filter_scope_of(webhook, reading.settings)) {
+    reading.settings.scope = filter_scope->scope;
+    reading.settings.scope_ids = std::move(filter_scope->ids);
+  }
+  reading.scope_ids_before = reading.settings.scope_ids;
+  return reading;
 }
 
 }  // namespace
 
 std::vector<FieldError> create_service(dom::object body, const api::Management& management,
                                        Webhook& webhook) {
-  Reading reading{webhook, settings_of(webhook).value_or(Settings{}), management};
+  const Webhook before = webhook;
+  Reading reading = begin(webhook, management);
   webhook.events.clear();
   read_fields(reading, body, {});
   dom::element value;
@@ -382,18 +463,19 @@ std::vector<FieldError> create_service(dom::object body, const api::Management& 
   if (body.at_pointer("/settings/url").get(value) != simdjson::SUCCESS) {
     reading.add("settings.url", "missing_field", "is required");
   }
-  finish(reading);
+  finish(reading, before);
   return std::move(reading.errors);
 }
 
 std::vector<FieldError> update_service(dom::object body, const api::Management& management,
                                        std::string_view base_url, Webhook& webhook) {
-  Reading reading{webhook, settings_of(webhook).value_or(Settings{}), management};
+  const Webhook before = webhook;
+  Reading reading = begin(webhook, management);
   std::string shown;
   JsonWriter json{shown};
   write_service(json, webhook, base_url);
   read_fields(reading, body, shown);
-  finish(reading);
+  finish(reading, before);
   return std::move(reading.errors);
 }
 

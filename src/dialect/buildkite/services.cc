@@ -126,7 +126,7 @@ class Services {
 
 /// The path's service. Webhooks of other dialects are none.
 const Webhook* Services::find() const {
-  const auto id = Ulid::parse_uuid(call_.parameters[1]);
+  const auto id = Ulid::parse_either(call_.parameters[1]);
   const Webhook* webhook = id ? management_.webhook(call_.organization, *id) : nullptr;
   return webhook != nullptr && webhook->dialect == default_webhook().dialect ? webhook : nullptr;
 }
@@ -166,7 +166,7 @@ Answer Services::update() {
   Webhook changed = *webhook;
   const auto errors = update_service(body.root(), management_, call_.base_url, changed);
   if (!errors.empty()) return refuse(errors);
-  const auto updated = management_.update(std::move(changed));
+  const auto updated = management_.update(std::move(changed), api::webhook_update);
   if (const auto* problem = std::get_if<Problem>(&updated)) return refuse(*problem);
   return answer(200, *std::get<const Webhook*>(updated), Answer::When::published);
 }
@@ -184,7 +184,8 @@ Answer Services::set_enabled(bool enabled) {
   Webhook changed = *webhook;
   changed.state = enabled ? WebhookState::active : WebhookState::disabled;
   changed.state_reason = enabled ? "" : "disabled over the API";
-  const auto updated = management_.update(std::move(changed));
+  const auto updated =
+      management_.update(std::move(changed), enabled ? api::webhook_enable : api::webhook_disable);
   if (const auto* problem = std::get_if<Problem>(&updated)) return refuse(*problem);
   return answer(200, *std::get<const Webhook*>(updated), Answer::When::published);
 }
@@ -202,7 +203,7 @@ std::optional<Problem> read_cursor(const http::QueryParameters& query, std::stri
                                    std::optional<Ulid>& out) {
   const auto text = query.find(name);
   if (!text) return std::nullopt;
-  out = Ulid::parse_uuid(*text);
+  out = Ulid::parse_either(*text);
   if (out) return std::nullopt;
   return refusal(400, std::string{name} + " is not a cursor from a Link header of this list", name);
 }
@@ -289,7 +290,8 @@ Answer Services::redeliver() {
   if (webhook == nullptr) return refuse(no_service());
   const auto delivery = find_request(*webhook, call_.parameters[2], management_);
   if (!delivery) return refuse(refusal(404, "there is no such request"));
-  if (const auto problem = management_.redeliver(*delivery)) return refuse(*problem);
+  const auto made = management_.redeliver(*delivery, {});
+  if (const auto* problem = std::get_if<Problem>(&made)) return refuse(*problem);
   return answer_json(202, R"({"message":"the event will be sent again"})", Answer::When::stored);
 }
 
@@ -357,10 +359,13 @@ http::Response refuse_call(const Problem& problem) {
 
 namespace {
 
-constexpr std::string_view rate_scope = "rest";
+/// Whose calls a window counts.
+constexpr std::string_view organization_scope = "rest";
+constexpr std::string_view user_scope = "rest_user";
 
-void write_use(http::Response& response, const std::string& prefix, const api::RateUse& use) {
-  response.headers.push_back({prefix + "Scope", std::string{rate_scope}});
+void write_use(http::Response& response, const std::string& prefix, std::string_view scope,
+               const api::RateUse& use) {
+  response.headers.push_back({prefix + "Scope", std::string{scope}});
   response.headers.push_back({prefix + "Limit", std::to_string(use.limit)});
   response.headers.push_back({prefix + "Remaining", std::to_string(use.remaining())});
   response.headers.push_back({prefix + "Reset", std::to_string(use.reset_s)});
@@ -369,18 +374,19 @@ void write_use(http::Response& response, const std::string& prefix, const api::R
 }  // namespace
 
 void write_rate_headers(const api::Rate& rate, http::Response& response) {
-  write_use(response, "RateLimit-", rate.organization);
-  write_use(response, "RateLimit-User-", rate.token);
+  write_use(response, "RateLimit-", organization_scope, rate.organization);
+  write_use(response, "RateLimit-User-", user_scope, rate.token);
 }
 
 http::Response refuse_over_rate(const api::Rate& rate) {
   const api::RateUse& use = rate.tightest();
+  const bool of_user = &use == &rate.token;
   http::Response response;
   response.status = 429;
   JsonWriter json{response.body};
   json.begin_object()
       .member("message", "too many requests; come back in " + std::to_string(use.reset_s) + " s")
-      .member("scope", rate_scope)
+      .member("scope", of_user ? user_scope : organization_scope)
       .member("limit", use.limit)
       .member("current", use.used)
       .member("reset", use.reset_s)

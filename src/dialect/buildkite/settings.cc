@@ -139,9 +139,6 @@ std::optional<Problem> check_scope(const Settings& settings, std::string_view me
   if (settings.scope == Scope::all && !settings.scope_ids.empty()) {
     return invalid(member, "must be empty, or left out, where the scope is all");
   }
-  if (settings.scope != Scope::all && settings.scope_ids.empty()) {
-    return invalid(member, "must name at least one UUID where the scope is not all");
-  }
   return std::nullopt;
 }
 
@@ -159,6 +156,10 @@ std::optional<Problem> read_settings(dom::object object, Settings& settings) {
       problem = read_build_states(value, member, settings);
     } else if (name == "sender") {
       problem = read_creator(value, settings);
+    } else if (name == "empty_description") {
+      problem = api::read(value, member, settings.empty_description);
+    } else if (name == "empty_branches") {
+      problem = api::read(value, member, settings.empty_branches);
     } else {
       problem = invalid(member, "is not a setting of this dialect");
     }
@@ -185,7 +186,7 @@ std::optional<Settings> settings_of(const subscription::Webhook& webhook) {
 
 void write_settings(JsonWriter& json, const Settings& settings) {
   json.begin_object().member("scope", name(settings.scope)).key("scope_uuids").begin_array();
-  for (const Ulid& id : settings.scope_ids) json.value(id.to_uuid_text());
+  for (const Ulid& id : settings.scope_ids) json.value(id.to_given_uuid_text());
   json.end_array().member("token_mode", name(settings.token_mode));
   json.key("build_states").begin_object();
   for (size_t index = 0; index < build_state_names.size(); ++index) {
@@ -194,13 +195,15 @@ void write_settings(JsonWriter& json, const Settings& settings) {
   json.end_object().key("sender");
   if (settings.creator) {
     json.begin_object()
-        .member("id", settings.creator->id.to_uuid_text())
+        .member("id", settings.creator->id.to_given_uuid_text())
         .member("name", settings.creator->name)
         .member("created_at", to_rfc3339(settings.creator->created_at))
         .end_object();
   } else {
     json.null();
   }
+  if (settings.empty_description) json.member("empty_description", true);
+  if (settings.empty_branches) json.member("empty_branches", true);
   json.end_object();
 }
 
@@ -213,9 +216,11 @@ std::string to_text(const Settings& settings) {
 
 std::vector<std::string> sources_of(const Settings& settings,
                                     const std::vector<std::string>& events) {
-  if (settings.scope != Scope::some_projects) return {"*"};
+  // An empty scope wants no source, which no list of sources says: the rule does.
+  if (settings.scope != Scope::some_projects || settings.scope_ids.empty()) return {"*"};
   std::vector<std::string> sources;
-  for (const Ulid& id : settings.scope_ids) sources.push_back("pipeline/" + id.to_uuid_text());
+  for (const Ulid& id : settings.scope_ids)
+    sources.push_back("pipeline/" + id.to_given_uuid_text());
   const bool from_anywhere = std::ranges::any_of(event_names(), [&](std::string_view event) {
     return subject_of(event) == Subject::agent && subscription::any_event_matches(events, event);
   });
@@ -240,10 +245,38 @@ std::vector<Ulid> pipelines_in(const std::vector<std::string>& sources) {
 
 }  // namespace
 
+namespace {
+
+/// The names as UUIDs; none if one of them is none, or there are more than a scope has.
+std::vector<Ulid> ids_in(const std::vector<std::string>& names) {
+  std::vector<Ulid> ids;
+  for (const std::string& name : names) {
+    const auto id = Ulid::parse_uuid(name);
+    if (!id || id->to_given_uuid_text() != name || ids.size() == scope_ids_max) return {};
+    ids.push_back(*id);
+  }
+  return ids;
+}
+
+}  // namespace
+
+std::optional<FilterScope> filter_scope_of(const subscription::Webhook& webhook,
+                                           const Settings& settings) {
+  const subscription::Filter& filter = webhook.filter;
+  if (settings.scope != Scope::all || filter.teams.empty() == filter.clusters.empty()) {
+    return std::nullopt;
+  }
+  const bool by_team = !filter.teams.empty();
+  auto ids = ids_in(by_team ? filter.teams : filter.clusters);
+  if (ids.empty()) return std::nullopt;
+  return FilterScope{by_team ? Scope::some_teams : Scope::some_clusters, std::move(ids)};
+}
+
 void take_sources(const subscription::Token& by, Settings& settings,
                   subscription::Webhook& webhook) {
   std::vector<std::string> named = webhook.sources;
   const bool had_scope = settings.scope == Scope::some_projects;
+  if (had_scope && named == sources_of(settings, webhook.events)) return;
   // As sources_of has added it, and the API has shown it.
   if (had_scope && named.size() > 1) std::erase(named, "*");
   std::vector<Ulid> ids = pipelines_in(named);

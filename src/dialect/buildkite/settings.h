@@ -50,6 +50,9 @@ struct Settings {
   TokenMode token_mode = TokenMode::token;
   std::array<bool, build_state_names.size()> build_states{};
   std::optional<Creator> creator;  ///< Nothing: made over an API without users.
+  /// Whether somebody has said so, where a text is empty: then it is shown as "", else as null.
+  bool empty_description = false;
+  bool empty_branches = false;
 };
 
 Creator creator_of(const subscription::Token& token);
@@ -84,6 +87,16 @@ std::optional<api::Problem> check_scope(const Settings& settings, std::string_vi
 ///            may not touch all sources.
 void take_sources(const subscription::Token& by, Settings& settings,
                   subscription::Webhook& webhook);
+
+/// The webhook's scope as Buildkite's API shows it: a filter of teams or of clusters that the
+/// native API has set is a scope of these, where they are UUIDs. Its ids, if there is one to show
+/// so.
+struct FilterScope {
+  Scope scope{};
+  std::vector<Ulid> ids;
+};
+std::optional<FilterScope> filter_scope_of(const subscription::Webhook& webhook,
+                                           const Settings& settings);
 
 /// The sources that the scope asks for. A rule decides on the rest (rule.h).
 /// @param events  as Webhook::events: what is no pipeline's event comes from any source.

@@ -1,10 +1,12 @@
 #include "dialect/devopness/api.h"
 
 #include "api/json_body.h"
+#include "api/webhook_fields.h"
 #include "dialect/devopness/answers.h"
 #include "dialect/devopness/devopness.h"
 #include "dialect/devopness/hook.h"
 #include "dialect/devopness/hook_reader.h"
+#include "dialect/devopness/hook_subject.h"
 #include "dialect/devopness/hook_writer.h"
 #include "dialect/devopness/page.h"
 #include "dialect/devopness/request_log.h"
@@ -46,7 +48,9 @@ enum class Operation : uint8_t {
   requests,
   show_request,
   trigger,
-  login
+  login,
+  refresh,
+  logout
 };
 
 enum class Kind : uint8_t { outgoing, incoming };
@@ -73,6 +77,8 @@ using enum Operation;
 using enum Kind;
 using enum Scope;
 
+constexpr Scope any_token{};  ///< As Route::scope has it.
+
 constexpr std::array table{
     row(create_for_pipeline, incoming, "POST", "/pipelines/{pipeline_id}/hooks/incoming",
         webhooks_write),
@@ -96,6 +102,8 @@ constexpr std::array table{
     open_row(trigger, "/hooks/incoming/{hook_id}"),
     open_row(trigger, "/hooks-incoming/{hook_id}"),
     open_row(login, "/users/login"),
+    open_row(refresh, "/users/refresh-token"),
+    row(logout, outgoing, "GET", "/users/logout", any_token),
 };
 
 Problem no_such_hook() {
@@ -124,14 +132,20 @@ class Desk {
   Answer requests();
   Answer show_request();
   Answer login();
+  Answer refresh();
+  Answer logout();
 
  private:
+  using Granted = std::variant<Management::Granted, Problem>;
+  Answer answer_granted(const Granted& result) const;
   const Webhook* find() const;
   std::optional<Problem> parse(api::JsonBody& body) const;
-  std::optional<Problem> read_body(api::JsonBody& body, Webhook& webhook, Hook& hook);
+  std::optional<Problem> read_body(api::JsonBody& body, Webhook& webhook, Hook& hook,
+                                   const std::string& shown);
   std::optional<Problem> read_name(simdjson::dom::object body, Webhook& webhook) const;
   std::optional<Problem> read_flags(simdjson::dom::object body, Webhook& webhook, Hook& hook) const;
   std::optional<Problem> read_id(simdjson::dom::object body, const Webhook& webhook) const;
+  std::optional<Problem> change(const Hook& before, const Hook& hook, Webhook& webhook) const;
   std::optional<Problem> check_destination(const Webhook& webhook) const;
   std::string body_of(const Webhook& webhook, Shape shape) const;
 
@@ -141,7 +155,7 @@ class Desk {
 };
 
 const Webhook* Desk::find() const {
-  const auto id = Ulid::parse_uuid(call_.id());
+  const auto id = Ulid::parse_either(call_.id());
   const Webhook* webhook = id ? management_.webhook(call_.organization, *id) : nullptr;
   if (webhook == nullptr || webhook->dialect != dialect().name()) return nullptr;
   return is_incoming(*webhook) == incoming_ ? webhook : nullptr;
@@ -157,15 +171,24 @@ std::string Desk::body_of(const Webhook& webhook, Shape shape) const {
 std::optional<Problem> Desk::read_name(simdjson::dom::object body, Webhook& webhook) const {
   simdjson::dom::element value;
   std::string_view name;
-  if (body.at_key("name").get(value) != simdjson::SUCCESS || value.get(name) != simdjson::SUCCESS ||
-      name.empty()) {
+  if (body.at_key("name").get(value) != simdjson::SUCCESS || value.get(name) != simdjson::SUCCESS) {
     return invalid("name", "is required and must be a string");
   }
+  const bool stays = webhook.number != 0 && name == webhook.description;  // Whoever gave it.
+  if (stays) return std::nullopt;
+  if (name.empty()) return invalid("name", "must not be empty");
   if (count_characters(name) > hook_name_characters_max) {
     return invalid("name", "must be at most 60 characters");
   }
   static_assert(hook_name_characters_max == 60, "the sentence says so");
   webhook.description = name;
+  return std::nullopt;
+}
+
+/// Null brings the default back, which is true.
+std::optional<Problem> read_flag(simdjson::dom::element value, std::string_view member, bool& out) {
+  if (!value.is_null()) return api::read(value, member, out);
+  out = true;
   return std::nullopt;
 }
 
@@ -175,10 +198,10 @@ std::optional<Problem> Desk::read_flags(simdjson::dom::object body, Webhook& web
   bool active = incoming_ ? hook.takes_calls : webhook.active();
   const bool was = active;
   if (body.at_key("active").get(value) == simdjson::SUCCESS) {
-    if (auto problem = api::read(value, "active", active)) return problem;
+    if (auto problem = read_flag(value, "active", active)) return problem;
   }
   if (body.at_key("verify_ssl").get(value) == simdjson::SUCCESS) {
-    if (auto problem = api::read(value, "verify_ssl", webhook.tls_verify)) return problem;
+    if (auto problem = read_flag(value, "verify_ssl", webhook.tls_verify)) return problem;
   }
   if (incoming_) {
     hook.takes_calls = active;
@@ -196,12 +219,14 @@ std::optional<Problem> Desk::parse(api::JsonBody& body) const {
   return problem;
 }
 
-std::optional<Problem> Desk::read_body(api::JsonBody& body, Webhook& webhook, Hook& hook) {
+/// @param shown  the hook as a client reads it; empty: there is none yet.
+std::optional<Problem> Desk::read_body(api::JsonBody& body, Webhook& webhook, Hook& hook,
+                                       const std::string& shown) {
   if (auto problem = parse(body)) return problem;
   if (auto problem = read_name(body.root(), webhook)) return problem;
   if (auto problem = read_flags(body.root(), webhook, hook)) return problem;
   const Hook before = hook;
-  if (auto problem = read_hook(call_.request.body, Layout::api, hook)) return problem;
+  if (auto problem = read_hook(call_.request.body, Layout::api, hook, shown)) return problem;
   return restore_credentials(before, Layout::api, hook);
 }
 
@@ -214,10 +239,12 @@ std::optional<Problem> Desk::check_destination(const Webhook& webhook) const {
 
 Answer Desk::create(std::optional<int64_t> pipeline_id) {
   Webhook webhook = dialect().defaults();
+  webhook.organization = call_.organization;
   Hook hook;
   hook.incoming = incoming_;
+  hook.made_by = Maker{.id = call_.token->id, .name = call_.token->name};
   api::JsonBody body;
-  if (auto problem = read_body(body, webhook, hook)) return refuse(*problem);
+  if (auto problem = read_body(body, webhook, hook, {})) return refuse(*problem);
   if (pipeline_id) hook.pipeline_id = pipeline_id;
   if (!pipeline_id) {
     hook.pipeline_id.reset();
@@ -261,23 +288,38 @@ std::optional<Problem> Desk::read_id(simdjson::dom::object body, const Webhook& 
   if (body.at_key("id").get(text) != simdjson::SUCCESS) {
     return invalid("id", "is required and must be the hook's id");
   }
-  if (Ulid::parse_uuid(text) == webhook.id) return std::nullopt;
+  const auto id = Ulid::parse_either(text);
+  if (id && id->as_uuid() == webhook.id.as_uuid()) return std::nullopt;
   return invalid("id", "must be the id that the path names");
+}
+
+/// Brings the webhook in line with its hook, where that changed. Sources that the native API has
+/// given it stay, unless the hook is of something else now.
+std::optional<Problem> Desk::change(const Hook& before, const Hook& hook, Webhook& webhook) const {
+  if (hook == before) return std::nullopt;
+  const subscription::Destination destination = webhook.destination;
+  std::vector<std::string> sources = webhook.sources;
+  if (auto problem = apply(hook, Layout::api, webhook)) return problem;
+  if (source_of(hook) == source_of(before)) webhook.sources = std::move(sources);
+  // What is there may stay, also if it would not be taken today.
+  if (api::same_destination(destination, webhook.destination)) return std::nullopt;
+  return check_destination(webhook);
 }
 
 Answer Desk::update() {
   const Webhook* before = find();
   if (before == nullptr) return refuse(no_such_hook());
   Webhook webhook = *before;
-  Hook hook = hook_of(webhook);
-  const auto pipeline_id = hook.pipeline_id;  // A hook does not move.
+  const Hook hook_before = hook_of(webhook);
+  Hook hook = hook_before;
   api::JsonBody body;
-  if (auto problem = read_body(body, webhook, hook)) return refuse(*problem);
+  if (auto problem = read_body(body, webhook, hook, body_of(webhook, Shape::full))) {
+    return refuse(*problem);
+  }
   if (auto problem = read_id(body.root(), webhook)) return refuse(*problem);
-  hook.pipeline_id = pipeline_id;
-  if (auto problem = apply(hook, Layout::api, webhook)) return refuse(*problem);
-  if (auto problem = check_destination(webhook)) return refuse(*problem);
-  const auto updated = management_.update(std::move(webhook));
+  hook.pipeline_id = hook_before.pipeline_id;  // A hook does not move.
+  if (auto problem = change(hook_before, hook, webhook)) return refuse(*problem);
+  const auto updated = management_.update(std::move(webhook), api::webhook_update);
   if (const auto* problem = std::get_if<Problem>(&updated)) return refuse(*problem);
   return api::answer_json(204, {}, Answer::When::published);
 }
@@ -310,7 +352,7 @@ Answer Desk::requests() {
 
 Answer Desk::show_request() {
   const Problem none = refusal(404, "there is no such hook request");
-  const auto id = Ulid::parse_uuid(call_.id());
+  const auto id = Ulid::parse_either(call_.id());
   if (!id) return refuse(none);
   const auto found = find_request(management_, call_.organization, dialect().name(), *id);
   if (!found) return refuse(none);
@@ -334,7 +376,25 @@ Answer Desk::login() {
   if (body.root().at_key("password").get(password) != simdjson::SUCCESS) {
     return refuse(invalid("password", "is required and must be a string"));
   }
-  const auto result = management_.login(email, password);
+  return answer_granted(management_.login(email, password));
+}
+
+Answer Desk::refresh() {
+  api::JsonBody body;
+  if (auto problem = parse(body)) return refuse(*problem);
+  std::string_view token;
+  if (body.root().at_key("refresh_token").get(token) != simdjson::SUCCESS) {
+    return refuse(invalid("refresh_token", "is required and must be a string"));
+  }
+  return answer_granted(management_.refresh(token));
+}
+
+Answer Desk::logout() {
+  if (auto problem = management_.logout()) return refuse(*problem);
+  return api::answer_json(204, {}, Answer::When::published);
+}
+
+Answer Desk::answer_granted(const Granted& result) const {
   if (const auto* problem = std::get_if<Problem>(&result)) return refuse(*problem);
   const auto& granted = std::get<Management::Granted>(result);
   const Duration left = granted.expires_at - call_.now;
@@ -344,6 +404,7 @@ Answer Desk::login() {
       .member("access_token", granted.token)
       .member("token_type", "Bearer")
       .member("expires_in", std::chrono::duration_cast<std::chrono::seconds>(left).count())
+      .member("refresh_token", granted.refresh_token)
       .end_object();
   return api::answer_json(200, std::move(text), Answer::When::published);
 }
@@ -391,6 +452,8 @@ Answer handle(const Route& route, const Call& call, Management& management) {
     case Operation::show_request: return desk.show_request();
     case Operation::trigger: return devopness::trigger(call, management);
     case Operation::login: return desk.login();
+    case Operation::refresh: return desk.refresh();
+    case Operation::logout: return desk.logout();
   }
   return refuse(refusal(404, "there is no such path"));
 }

@@ -32,11 +32,11 @@ using subscription::Webhook;
 constexpr size_t secret_characters = 40;
 
 /// The members of the native API's `settings`; the order is that of write_settings.
-constexpr std::array<std::string_view, 15> settings_members{
+constexpr std::array<std::string_view, 16> settings_members{
     "type",           "active",          "target_url",       "action_type",
     "pipeline_id",    "resource_type",   "resource_id",      "project_id",
     "environment_id", "requires_secret", "secret_algorithm", "secret_header_name",
-    "variables",      "request_headers", "request_body"};
+    "variables",      "request_headers", "request_body",     "created_by"};
 
 bool is_settings_member(std::string_view name) {
   return name == "trigger_when" ||
@@ -150,7 +150,13 @@ class Devopness final : public Dialect {
     }
     if (auto problem = read_type(body.root(), webhook, hook)) return in_settings(*problem);
     const Hook before = hook;
-    if (auto problem = read_hook(text, Layout::flat, hook)) return in_settings(*problem);
+    std::string shown;
+    if (!webhook.settings.empty()) {
+      JsonWriter json{shown};
+      devopness::write_settings(json, hook, Credentials::starred);
+    }
+    if (auto problem = read_hook(text, Layout::flat, hook, shown)) return in_settings(*problem);
+    if (!webhook.settings.empty() && hook == before) return std::nullopt;
     if (auto problem = restore_credentials(before, Layout::flat, hook)) {
       return in_settings(*problem);
     }
@@ -171,6 +177,15 @@ class Devopness final : public Dialect {
                                     "; give only one of the two");
     }
     return std::nullopt;
+  }
+
+  void note_maker(const subscription::Token& maker, Webhook& webhook) const override {
+    Hook hook = hook_of(webhook);
+    if (hook.made_by) return;  // Or another one is named.
+    hook.made_by = Maker{.id = maker.id, .name = maker.name};
+    webhook.settings.clear();
+    JsonWriter json{webhook.settings};
+    devopness::write_settings(json, hook, Credentials::shown);
   }
 
   void write_settings(JsonWriter& json, const Webhook& webhook) const override {

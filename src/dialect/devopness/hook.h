@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/problem.h"
+#include "base/ulid.h"
 #include "dialect/devopness/names.h"
 #include "dialect/devopness/variables.h"
 #include "subscription/webhook.h"
@@ -16,6 +17,16 @@ namespace ringpost::dialect::devopness {
 
 /// Numbers that every JSON reader keeps.
 inline constexpr int64_t id_max = (int64_t{1} << 53) - 1;
+
+/// Who made a hook: a token, in the place of Devopness' user.
+struct Maker {
+  static constexpr size_t name_characters_max = 255;
+
+  Ulid id;
+  std::string name;
+
+  friend bool operator==(const Maker&, const Maker&) = default;
+};
 
 /// What a hook is beyond what every webhook is. Webhook::settings holds it as JSON.
 struct Hook {
@@ -37,7 +48,10 @@ struct Hook {
   std::string request_body;                                          ///< JSON; empty: none.
   std::vector<Variable> variables;
   EventSet events = 0;
-  std::string conditions;  ///< A JSON array; empty: none.
+  std::string conditions;        ///< A JSON array; empty: none.
+  std::optional<Maker> made_by;  ///< Nothing: not known here.
+
+  friend bool operator==(const Hook&, const Hook&) = default;
 };
 
 /// Where a JSON text keeps the members of a hook.

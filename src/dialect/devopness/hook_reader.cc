@@ -1,5 +1,6 @@
 #include "dialect/devopness/hook_reader.h"
 
+#include "api/json_body.h"
 #include "api/webhook_fields.h"
 #include "base/json_writer.h"
 #include "http/syntax.h"
@@ -35,8 +36,10 @@ std::string within(std::string_view place, size_t index) {
 /// Reads the members of one object. Stops at the first that is wrong.
 class Reader {
  public:
-  Reader(std::string_view json, Layout layout, Hook& hook) : layout_(layout), hook_(hook) {
+  Reader(std::string_view json, Layout layout, Hook& hook, std::string_view shown)
+      : layout_(layout), hook_(hook) {
     document_.assign(json);
+    shown_.assign(shown.empty() ? "{}" : shown);
   }
 
   Outcome read();
@@ -44,6 +47,8 @@ class Reader {
  private:
   Found find(std::string_view member) { return document_.find(Path::constant(member)); }
   bool has(std::string_view member) { return document_.has_member(Path::constant(member)); }
+  /// Whether the member is there, and not as it was shown.
+  bool says(std::string_view member);
   /// The path of a member of `settings`.
   std::string inner(std::string_view member) const {
     return layout_ == Layout::api ? within("settings", member) : std::string{member};
@@ -66,12 +71,25 @@ class Reader {
   void read_default(const std::string& member, Variable& variable);
   void read_trigger_when();
   void read_events();
+  void read_maker();
 
   const Layout layout_;
   Hook& hook_;
   json::Document document_;
+  json::Document shown_;
   Outcome problem_;
 };
+
+bool Reader::says(std::string_view member) {
+  const Path path = Path::constant(member);
+  if (!document_.has_member(path)) return false;
+  if (!shown_.has_member(path)) return true;
+  const Found found = document_.find(path);
+  const Found shown = shown_.find(path);
+  if (found.kind != shown.kind) return true;
+  const bool nested = found.kind == Kind::object || found.kind == Kind::array;
+  return nested ? !api::equal_values(found.text, shown.text) : found.text != shown.text;
+}
 
 void Reader::read_text(std::string_view member, size_t characters_max, std::string& out) {
   if (!has(member)) return;
@@ -85,7 +103,8 @@ void Reader::read_text(std::string_view member, size_t characters_max, std::stri
 }
 
 void Reader::read_word(std::string_view member, auto words, std::string& out) {
-  std::string word = out;
+  if (!says(member)) return;
+  std::string word;
   read_text(member, 64, word);
   if (!word.empty() && std::ranges::find(words, word) == words.end()) {
     return refuse(member, "must be one of " + list_of(words));
@@ -117,10 +136,10 @@ std::optional<int64_t> Reader::read_id(std::string_view member) {
 }
 
 void Reader::read_ids() {
-  if (has("pipeline_id")) hook_.pipeline_id = read_id("pipeline_id");
-  if (has("resource_id")) hook_.resource_id = read_id("resource_id").value_or(0);
-  if (has("project_id")) hook_.project_id = read_id("project_id").value_or(0);
-  if (has("environment_id")) hook_.environment_id = read_id("environment_id").value_or(0);
+  if (says("pipeline_id")) hook_.pipeline_id = read_id("pipeline_id");
+  if (says("resource_id")) hook_.resource_id = read_id("resource_id").value_or(0);
+  if (says("project_id")) hook_.project_id = read_id("project_id").value_or(0);
+  if (says("environment_id")) hook_.environment_id = read_id("environment_id").value_or(0);
 }
 
 void Reader::read_secret_members() {
@@ -138,16 +157,30 @@ Outcome Reader::read() {
   read_word("resource_type", resource_types, hook_.resource_type);
   read_ids();
   read_secret_members();
-  if (!hook_.incoming) read_text("target_url", 64 * 1024, hook_.target_url);
+  if (!hook_.incoming && says("target_url")) read_text("target_url", 64 * 1024, hook_.target_url);
   if (layout_ == Layout::flat && hook_.incoming) read_flag("active", true, hook_.takes_calls);
   read_settings();
   read_trigger_when();
+  if (layout_ == Layout::flat && says("created_by")) read_maker();
   return problem_;
+}
+
+void Reader::read_maker() {
+  hook_.made_by.reset();
+  const Kind kind = find("created_by").kind;
+  if (kind == Kind::null) return;
+  if (kind != Kind::object) return refuse("created_by", "must be an object with id and name");
+  const Found id = find("created_by.id");
+  const auto read = Ulid::parse_either(id.kind == Kind::string ? id.text : "");
+  if (!read) return refuse("created_by.id", "is required and must be a UUID");
+  Maker maker{.id = *read, .name = {}};
+  read_text("created_by.name", Maker::name_characters_max, maker.name);
+  hook_.made_by = std::move(maker);
 }
 
 void Reader::read_settings() {
   if (layout_ == Layout::api) {
-    if (!has("settings")) return;
+    if (!says("settings")) return;
     const Kind kind = find("settings").kind;
     if (kind != Kind::object && kind != Kind::null) return refuse("settings", "must be an object");
     if (kind == Kind::null) {
@@ -163,7 +196,7 @@ void Reader::read_settings() {
 
 void Reader::read_headers() {
   const std::string list = inner("request_headers");
-  if (!has(list)) return;
+  if (!says(list)) return;
   hook_.request_headers.clear();
   const Kind kind = find(list).kind;
   if (kind == Kind::null) return;
@@ -193,7 +226,7 @@ void Reader::read_headers() {
 
 void Reader::read_body() {
   const std::string member = inner("request_body");
-  if (!has(member)) return;
+  if (!says(member)) return;
   const Found found = find(member);
   hook_.request_body.clear();
   if (found.kind == Kind::null) return;
@@ -208,7 +241,7 @@ void Reader::read_body() {
 
 void Reader::read_variables() {
   const std::string list = inner("variables");
-  if (!has(list)) return;
+  if (!says(list)) return;
   hook_.variables.clear();
   const Kind kind = find(list).kind;
   if (kind == Kind::null) return;
@@ -269,7 +302,7 @@ void Reader::read_default(const std::string& member, Variable& variable) {
 }
 
 void Reader::read_trigger_when() {
-  if (!has("trigger_when")) return;
+  if (!says("trigger_when")) return;
   hook_.events = 0;
   hook_.conditions.clear();
   const Kind kind = find("trigger_when").kind;
@@ -283,7 +316,7 @@ void Reader::read_trigger_when() {
   if (conditions.kind != Kind::array) {
     return refuse("trigger_when.conditions", "must be an array of conditions");
   }
-  hook_.conditions = conditions.text;
+  if (has("trigger_when.conditions.0")) hook_.conditions = conditions.text;
 }
 
 void Reader::read_events() {
@@ -309,8 +342,9 @@ size_t count_characters(std::string_view text) {
       text, [](char byte) { return (static_cast<uint8_t>(byte) & 0xC0) != 0x80; }));
 }
 
-std::optional<api::Problem> read_hook(std::string_view json, Layout layout, Hook& hook) {
-  return Reader{json, layout, hook}.read();
+std::optional<api::Problem> read_hook(std::string_view json, Layout layout, Hook& hook,
+                                      std::string_view shown) {
+  return Reader{json, layout, hook, shown}.read();
 }
 
 }  // namespace ringpost::dialect::devopness

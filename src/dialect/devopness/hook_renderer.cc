@@ -4,6 +4,7 @@
 #include "dialect/devopness/hook.h"
 #include "dialect/devopness/hook_writer.h"
 #include "dialect/head.h"
+#include "dialect/renderer.h"
 #include "http/serialiser.h"
 #include "http/syntax.h"
 #include "http/url.h"
@@ -171,7 +172,7 @@ class HookRenderer final : public Renderer {
     } else if (shows_secret(*compiled_.body)) {
       MaskingResolver masked{values, secret_paths()};
       const auto objection = compiled_.body->fill(masked, request.logged_body);
-      if (!objection.empty() || request.logged_body.empty()) request.logged_body = stars;
+      if (!objection.empty() || request.logged_body.empty()) request.logged_body = credential_mask;
     }
     request.send_made_body();
     return std::nullopt;
@@ -187,7 +188,7 @@ class HookRenderer final : public Renderer {
         continue;
       }
       const size_t end = std::min(head.find("\r\n", colon), head.size());
-      head.replace(colon + 1, end - colon - 1, " " + std::string{stars});
+      head.replace(colon + 1, end - colon - 1, " " + std::string{credential_mask});
       return;
     }
   }
@@ -196,7 +197,7 @@ class HookRenderer final : public Renderer {
     const size_t begin = head.find(' ');
     const size_t end = head.find(' ', begin + 1);
     if (end == std::string::npos) return;
-    head.replace(begin + 1, end - begin - 1, destination_.target + std::string{stars});
+    head.replace(begin + 1, end - begin - 1, destination_.target + std::string{credential_mask});
   }
 
   const subscription::Destination destination_;

@@ -2,6 +2,8 @@
 
 #include "api/webhook_fields.h"
 #include "base/clock.h"
+#include "dialect/devopness/hook_reader.h"
+#include "dialect/devopness/hook_subject.h"
 #include "dialect/devopness/template_compiler.h"
 #include "dialect/renderer.h"
 #include "http/syntax.h"
@@ -39,7 +41,7 @@ void write_headers(JsonWriter& json, const Hook& hook, Credentials credentials) 
     const bool starred = credentials == Credentials::starred && holds_credential(name, value);
     json.begin_object()
         .member("name", name)
-        .member("value", starred ? stars : std::string_view{value})
+        .member("value", starred ? credential_mask : std::string_view{value})
         .end_object();
   }
   json.end_array();
@@ -63,12 +65,7 @@ void write_variables(JsonWriter& json, const Hook& hook) {
 }
 
 void write_trigger_when(JsonWriter& json, const Hook& hook) {
-  json.key("trigger_when");
-  if (hook.events == 0 && hook.conditions.empty()) {
-    json.null();
-    return;
-  }
-  json.begin_object().key("events").begin_array();
+  json.key("trigger_when").begin_object().key("events").begin_array();
   for (const std::string_view event : event_names) {
     if ((hook.events & event_bit(event)) != 0) json.value(event);
   }
@@ -93,12 +90,49 @@ void write_api_settings(JsonWriter& json, const Hook& hook, Credentials credenti
   json.end_object();
 }
 
+/// A number that every JSON reader keeps, and that the user of another id hardly has: the id's
+/// milliseconds, and five bits of its random ones.
+int64_t number_of(const Ulid& id) {
+  return static_cast<int64_t>(id.time_ms() << 5 | (id.bytes[9] & 31)) & id_max;
+}
+
+/// A token stands for the user. Its address can never be reached (RFC 6761, 6.4), and its name is
+/// as long as Devopness wants names.
+void write_user(JsonWriter& json, const std::optional<Maker>& maker) {
+  constexpr size_t name_characters_min = 3;
+  json.key("created_by_user");
+  if (!maker) {
+    json.null();
+    return;
+  }
+  const bool is_short = count_characters(maker->name) < name_characters_min;
+  const std::string id = maker->id.to_uuid_text();
+  json.begin_object()
+      .member("id", number_of(maker->id))
+      .member("name", is_short ? "token " + maker->name : maker->name)
+      .member("email", id + "@users.invalid")
+      .member("url_slug", id)
+      .end_object();
+}
+
 void write_secret(JsonWriter& json, const Webhook& webhook, const Hook& hook, Shape shape) {
   const bool shown = shape == Shape::created || shape == Shape::named;
-  json.member("secret", shown ? std::string_view{webhook.secret} : stars);
+  json.member("secret", shown ? std::string_view{webhook.secret} : credential_mask);
   write_text(json, "secret_algorithm", hook.secret_algorithm);
   write_text(json, "secret_header_name", hook.secret_header_name);
-  json.key("created_by_user").null();
+  write_user(json, hook.made_by);
+}
+
+/// Whether the hook's own members say which events it gets. All of Devopness' are of one kind.
+bool shows_subscription(const Webhook& webhook, const Hook& hook) {
+  if (hook.incoming) return true;
+  const std::string source = source_of(hook);
+  const std::vector<std::string> sources{source.empty() ? "*" : source};
+  const auto all_actions = [](std::string_view pattern) {
+    return pattern == "*" || pattern == "action.*";
+  };
+  return webhook.filter.empty() && webhook.sources == sources &&
+         std::ranges::any_of(webhook.events, all_actions);
 }
 
 }  // namespace
@@ -123,6 +157,13 @@ void write_settings(JsonWriter& json, const Hook& hook, Credentials credentials)
     write_body(json, hook);
   }
   write_trigger_when(json, hook);
+  if (hook.made_by) {
+    json.key("created_by")
+        .begin_object()
+        .member("id", hook.made_by->id.to_uuid_text())
+        .member("name", hook.made_by->name)
+        .end_object();
+  }
   json.end_object();
 }
 
@@ -133,7 +174,7 @@ void write_hook(JsonWriter& json, const Webhook& webhook, const Hook& hook, Shap
       .member("id", id)
       .member("name", webhook.description)
       .member("type", hook.incoming ? "in" : "out");
-  write_text(json, "action_type", hook.action_type);
+  json.member("action_type", hook.action_type.empty() ? action_type_unsaid : hook.action_type);
   std::string url;
   if (hook.incoming) url.append(base_url).append("/hooks/incoming/").append(id);
   write_text(json, "url", url);
@@ -145,12 +186,14 @@ void write_hook(JsonWriter& json, const Webhook& webhook, const Hook& hook, Shap
       .member("project_id", hook.project_id)
       .member("environment_id", hook.environment_id);
   write_pipeline_id(json, hook);
-  write_text(json, "resource_type", hook.resource_type);
-  json.member("resource_id", hook.resource_id);
+  json.member("resource_type",
+              hook.resource_type.empty() ? resource_type_unsaid : hook.resource_type)
+      .member("resource_id", hook.resource_id);
   write_api_settings(json, hook,
                      shape == Shape::created ? Credentials::shown : Credentials::starred);
   write_trigger_when(json, hook);
   if (shape != Shape::relation) write_secret(json, webhook, hook, shape);
+  if (!shows_subscription(webhook, hook)) api::write_extension(json, webhook);
   json.member("created_at", to_rfc3339(webhook.created_at))
       .member("updated_at", to_rfc3339(webhook.updated_at))
       .end_object();
@@ -175,7 +218,7 @@ std::optional<api::Problem> restore_credentials(const Hook& before, Layout layou
   api::Headers stored = before.request_headers;
   size_t index = 0;
   for (auto& [name, value] : hook.request_headers) {
-    if (value == stars && names_a_credential(name)) {
+    if (value == credential_mask && names_a_credential(name)) {
       const auto found = api::find_header(stored, name);
       if (found == stored.end()) {
         const std::string list =

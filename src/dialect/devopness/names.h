@@ -23,6 +23,11 @@ inline constexpr std::array<std::string_view, 13> resource_types{
     "network",         "network-rule", "server",      "service", "ssh-key",
     "ssl-certificate", "subnet",       "virtual-host"};
 
+/// What the API shows of a hook that nobody gave an operation or a resource: these members always
+/// hold one of the words. They decide on nothing: the pipeline is what such a hook goes by.
+inline constexpr std::string_view action_type_unsaid = "deploy";
+inline constexpr std::string_view resource_type_unsaid = "application";
+
 /// The events of an outgoing hook; bit n of a set of events is the n-th of them.
 inline constexpr std::array<std::string_view, 5> event_names{"action.status_changed",
                                                              "action.queued", "action.started",
@@ -58,7 +63,4 @@ bool leads_to_relation(const json::Path& path);
 
 /// What is never shown: the token above, and `hook.secret`.
 std::span<const json::Path> secret_paths();
-/// What stands in a secret's place.
-inline constexpr std::string_view stars = "*****";
-
 }  // namespace ringpost::dialect::devopness

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/json_writer.h"
 #include "dialect/devopness/names.h"
+#include "dialect/renderer.h"
 #include "http/query.h"
 #include "http/syntax.h"
 #include "http/url.h"
@@ -69,7 +70,7 @@ void append_json_value(std::string& out, const json::Found& value) {
 json::Found MaskingResolver::find(const json::Path& path) {
   const bool secret =
       std::ranges::any_of(secrets_, [&path](const json::Path& one) { return covers(path, one); });
-  return secret ? json::Found{json::Kind::string, stars} : values_.find(path);
+  return secret ? json::Found{json::Kind::string, credential_mask} : values_.find(path);
 }
 
 bool has_dot_segment(std::string_view url, size_t path_begin) {

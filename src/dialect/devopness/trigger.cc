@@ -233,7 +233,7 @@ bool signed_by(const Webhook& webhook, std::string_view header, Bytes body, Wall
 }
 
 Answer trigger(const Call& call, Management& management) {
-  const auto id = Ulid::parse_uuid(call.id());
+  const auto id = Ulid::parse_either(call.id());
   const Webhook* webhook = id ? management.called_webhook(*id) : nullptr;
   if (webhook == nullptr) return no_such_hook();
   Hook hook = hook_of(*webhook);

@@ -27,6 +27,8 @@ struct Variable {
   VariableType type{};
   bool required = false;
   std::string default_value;  ///< JSON; empty: there is none.
+
+  friend bool operator==(const Variable&, const Variable&) = default;
 };
 
 inline constexpr size_t variables_max = 64;

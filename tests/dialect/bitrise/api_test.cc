@@ -4,7 +4,6 @@
 
 #include "base/json_writer.h"
 #include "fake_management.h"
-#include "http/syntax.h"
 
 #include <gtest/gtest.h>
 #include <simdjson.h>
@@ -269,15 +268,15 @@ TEST_F(BitriseApi, ShowsACredentialOnceAndKeepsItWhenItComesBackMasked) {
   EXPECT_EQ(first.text("/data/headers/Authorization"), "Bearer static");
   const std::string slug = first.text("/data/slug");
   Json listed{call("GET", app_path).response.body};
-  EXPECT_EQ(listed.text("/data/0/headers"), R"({"Authorization":"***","X-Team":"mobile"})");
+  EXPECT_EQ(listed.text("/data/0/headers"), R"({"Authorization":"*****","X-Team":"mobile"})");
   const auto put = [&](const std::string& headers) {
     return call("PUT", app_path + "/" + slug,
                 R"({"events":["all"],"url":"a.b","headers":)" + headers + "}");
   };
-  const Answer kept = put(R"({"authorization":"***"})");
-  EXPECT_EQ(Json{kept.response.body}.text("/data/headers"), R"({"authorization":"***"})");
+  const Answer kept = put(R"({"authorization":"*****"})");
+  EXPECT_EQ(Json{kept.response.body}.text("/data/headers"), R"({"authorization":"*****"})");
   EXPECT_EQ(stored(slug).headers.at(0).second, "Bearer static");
-  expect_refusal(put(R"({"X-Token":"***"})"), 400, "headers.X-Token");
+  expect_refusal(put(R"({"X-Token":"*****"})"), 400, "headers.X-Token");
   EXPECT_EQ(call("DELETE", app_path + "/" + slug).response.body.find("Bearer static"),
             std::string::npos);
 }
@@ -313,11 +312,11 @@ TEST_F(BitriseApi, AnswersADeleteWithTheItem) {
 TEST_F(BitriseApi, KnowsAWebhookByItsOwnAppAndSlugOnly) {
   const std::string slug = make();
   Webhook other = stored(slug);
-  std::string lower = slug;
-  for (char& byte : lower) byte = http::to_lower(byte);
   const std::string body = R"({"events":["all"],"url":"a.b"})";
   expect_refusal(call("PUT", "/v0.1/apps/other/outgoing-webhooks/" + slug, body), 404, "no such");
-  expect_refusal(call("PUT", app_path + "/" + lower, body), 404, "no such");
+  EXPECT_EQ(call("PUT", app_path + "/" + Ulid::parse(slug)->to_uuid_text(), body).response.status,
+            200)
+      << "the other spelling of the same id";
   expect_refusal(call("PUT", app_path + "/unknown", body), 404, "no such");
   management_.organization = "others";
   expect_refusal(call("PUT", app_path + "/" + slug, body), 404, "no such");

@@ -122,6 +122,15 @@ TEST(Scope, ProjectsKeepOtherPipelinesOutButNoAgents) {
   EXPECT_FALSE(gets(webhook, {.type = "job.finished", .data = other}));
 }
 
+// Not even an agent's event, which a scope that names something does not keep out.
+TEST(Scope, TakesNothingWhereItIsEmpty) {
+  for (const Scope scope : {Scope::some_projects, Scope::some_teams, Scope::some_clusters}) {
+    const Webhook webhook = hook(scope, {});
+    EXPECT_FALSE(gets(webhook, {}));
+    EXPECT_FALSE(gets(webhook, {.type = "agent.lost", .source = "agent/7", .data = "{}"}));
+  }
+}
+
 // The webhook takes events of every source (agents have no pipeline), so the rule alone keeps it.
 TEST(Scope, ProjectsAreThoseThatTheSenderMayNameToo) {
   const Webhook webhook =

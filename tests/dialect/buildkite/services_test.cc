@@ -150,11 +150,11 @@ TEST_F(ServicesTest, CreatesWithTheDocumentedDefaults) {
   EXPECT_EQ(json.at("/graphql_id"), "null");
   EXPECT_EQ(json.text("/url"), base_url + services + "/" + id);
   EXPECT_EQ(json.at("/provider"), R"({"id":"webhook","name":"Webhook"})");
-  EXPECT_EQ(json.at("/description"), R"("")");
+  EXPECT_EQ(json.at("/description"), "null");
   EXPECT_EQ(json.at("/enabled"), "true");
   EXPECT_EQ(json.at("/scope"), R"("all")");
   EXPECT_EQ(json.at("/scope_uuids"), "[]");
-  EXPECT_EQ(json.at("/branch_configuration"), R"("")");
+  EXPECT_EQ(json.at("/branch_configuration"), "null");
   EXPECT_EQ(json.at("/build_states"),
             R"({"build_passed":false,"build_fixed":false,"build_failed":false,)"
             R"("build_blocked":false,"build_canceled":false,"build_failing":false,)"
@@ -174,7 +174,8 @@ TEST_F(ServicesTest, CreatesWithTheDocumentedDefaults) {
   EXPECT_EQ(json.at("/created_by"),
             R"({"id":"018f6b1e-0000-4000-8000-000000000001",)"
             R"("graphql_id":"VXNlci0tLTAxOGY2YjFlLTAwMDAtNDAwMC04MDAwLTAwMDAwMDAwMDAwMQ==",)"
-            R"("name":"Ada Relay","email":null,"avatar_url":null,)"
+            R"("name":"Ada Relay","email":"018f6b1e-0000-4000-8000-000000000001@users.invalid",)"
+            R"("avatar_url":"https://users.invalid/018f6b1e-0000-4000-8000-000000000001",)"
             R"("created_at":"2030-01-01T00:00:00.000Z"})");
   EXPECT_EQ(ask("GET", services + "/" + id).body, response.body);
 }
@@ -269,17 +270,14 @@ constexpr RefusedCase refused_creates[] = {
     {PROVIDER R"("team":"x","settings":{)" URL "}}", "team", "unknown_field"},
     {PROVIDER R"("description":7,"settings":{)" URL "}}", "description", "invalid"},
     {PROVIDER R"("scope":"none","settings":{)" URL "}}", "scope", "invalid"},
-    {PROVIDER R"("scope":"some_teams","settings":{)" URL "}}", "scope_uuids", "invalid"},
-    {PROVIDER R"("scope":"some_teams","scope_uuids":[],"settings":{)" URL "}}", "scope_uuids",
-     "invalid"},
     {PROVIDER R"("scope":"some_teams","scope_uuids":["x"],"settings":{)" URL "}}", "scope_uuids[0]",
      "invalid"},
     {PROVIDER R"("scope_uuids":["018f6b1e-aaaa-4abc-8def-00000000000a"],"settings":{)" URL "}}",
      "scope_uuids", "invalid"},
     {PROVIDER R"("branch_configuration":"main !","settings":{)" URL "}}", "branch_configuration",
      "invalid"},
-    {PROVIDER R"("branch_configuration":null,"settings":{)" URL "}}", "branch_configuration",
-     "invalid"},
+    {PROVIDER R"("settings":{"url":null}})", "settings.url", "invalid"},
+    {R"({"provider":null,"settings":{"url":"https://ci.example.org/"}})", "provider", "invalid"},
     {PROVIDER R"("build_states":{"build_great":true},"settings":{)" URL "}}",
      "build_states.build_great", "invalid"},
     {PROVIDER R"("build_states":{"build_passed":1},"settings":{)" URL "}}",
@@ -420,8 +418,6 @@ TEST_F(ServicesTest, RefusesToChangeWhatIsReadOnly) {
 TEST_F(ServicesTest, MovesBetweenScopes) {
   const std::string id = make(R"(,"events":["build.finished"])");
   const std::string path = services + "/" + id;
-  EXPECT_EQ(errors(ask("PATCH", path, R"({"scope":"some_projects"})")),
-            (Errors{{"scope_uuids", "invalid"}}));
   const std::string ids = R"("scope_uuids":["018f6b1e-aaaa-4abc-8def-00000000000a"])";
   ASSERT_EQ(ask("PATCH", path, R"({"scope":"some_projects",)" + ids + "}").status, 200);
   const std::string source = "pipeline/018f6b1e-aaaa-4abc-8def-00000000000a";
@@ -430,11 +426,87 @@ TEST_F(ServicesTest, MovesBetweenScopes) {
   ASSERT_EQ(ask("PATCH", path, R"({"settings":{"events":["agent.lost"]}})").status, 200);
   EXPECT_EQ(stored(id).sources, (std::vector<std::string>{source, "*"}));
   // The ids were of pipelines: they are none of teams.
-  EXPECT_EQ(errors(ask("PATCH", path, R"({"scope":"some_teams"})")),
-            (Errors{{"scope_uuids", "invalid"}}));
+  EXPECT_EQ(Json(ask("PATCH", path, R"({"scope":"some_teams"})").body).at("/scope_uuids"), "[]");
   ASSERT_EQ(ask("PATCH", path, R"({"scope":"all"})").status, 200);
   EXPECT_EQ(stored(id).sources, std::vector<std::string>{"*"});
   EXPECT_EQ(Json(ask("GET", path).body).at("/scope_uuids"), "[]");
+}
+
+// What Terraform asks for: what it did not set is null in the answer, what it sets is there as it
+// was set, and null takes it away.
+TEST_F(ServicesTest, ShowsWhatWasPlanned) {
+  const std::string id = make();
+  const std::string path = services + "/" + id;
+  const std::string unset = ask("GET", path).body;
+  for (const auto& [member, value] :
+       std::vector<std::pair<std::string, std::string>>{{"description", R"("to the relay")"},
+                                                        {"description", R"("")"},
+                                                        {"branch_configuration", R"("main")"},
+                                                        {"branch_configuration", R"("")"},
+                                                        {"scope", R"("some_projects")"},
+                                                        {"scope", R"("some_teams")"},
+                                                        {"scope", R"("some_clusters")"},
+                                                        {"scope_uuids", "[]"}}) {
+    const auto set = ask("PATCH", path, "{\"" + member + "\":" + value + "}");
+    ASSERT_EQ(set.status, 200) << member << set.body;
+    EXPECT_EQ(Json(set.body).at("/" + member), value);
+    EXPECT_EQ(ask("GET", path).body, set.body);
+    const auto cleared = ask("PATCH", path, "{\"" + member + "\":null}");
+    ASSERT_EQ(cleared.status, 200) << member << cleared.body;
+    EXPECT_EQ(cleared.body, unset) << member;
+  }
+  const auto made = ask("POST", services,
+                        R"({"provider":"webhook","description":"","branch_configuration":null,)"
+                        R"("scope":"some_projects","settings":{"url":"https://ci.example.org/"}})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(Json(made.body).at("/description"), R"("")");
+  EXPECT_EQ(Json(made.body).at("/branch_configuration"), "null");
+}
+
+TEST_F(ServicesTest, NullBringsTheDefaultOfASettingBack) {
+  const std::string id = make(R"(,"events":["ping"],"token_mode":"signature","tls_verify":false)",
+                              R"(,"build_states":{"build_failed":true})");
+  const std::string token = stored(id).secret;
+  const auto response = ask("PATCH", services + "/" + id,
+                            R"({"build_states":null,"settings":{"events":null,"token":null,)"
+                            R"("token_mode":null,"tls_verify":null,"version":null}})");
+  ASSERT_EQ(response.status, 200) << response.body;
+  Json json(response.body);
+  EXPECT_EQ(json.at("/settings/events"), "[]");
+  EXPECT_EQ(json.text("/settings/token"), token);
+  EXPECT_EQ(json.text("/settings/token_mode"), "token");
+  EXPECT_EQ(json.at("/settings/tls_verify"), "true");
+  EXPECT_EQ(json.at("/settings/version"), "3");
+  EXPECT_EQ(json.at("/build_states/build_failed"), "false");
+}
+
+// What filters is seen: as a scope where one says it, else beside Buildkite's members.
+TEST_F(ServicesTest, ShowsWhatTheNativeApiFiltersBy) {
+  constexpr const char* team = "018f6b1e-bbbb-4abc-8def-00000000000b";
+  const std::string id = make(R"(,"events":["build.finished"])");
+  const std::string path = services + "/" + id;
+  Webhook& webhook = management_.stored.begin()->second;
+  EXPECT_EQ(ask("GET", path).body.find("ringpost"), std::string::npos);
+  webhook.filter.teams = {team};
+  EXPECT_EQ(Json(ask("GET", path).body).text("/scope"), "some_teams");
+  EXPECT_EQ(Json(ask("GET", path).body).text("/scope_uuids/0"), team);
+  webhook.filter = {.branches = {}, .teams = {}, .clusters = {team}};
+  EXPECT_EQ(Json(ask("GET", path).body).text("/scope"), "some_clusters");
+  EXPECT_EQ(ask("GET", path).body.find("ringpost"), std::string::npos);
+  webhook.filter.teams = {"mobile"};
+  Json both(ask("GET", path).body);
+  EXPECT_EQ(both.text("/scope"), "all");
+  EXPECT_EQ(both.at("/ringpost/filter/teams"), R"(["mobile"])");
+  webhook.filter = {};
+  webhook.sources = {"pipeline/app"};
+  EXPECT_EQ(Json(ask("GET", path).body).at("/ringpost/sources"), R"(["pipeline/app"])");
+  EXPECT_EQ(errors(ask("PATCH", path, R"({"ringpost":{}})")), (Errors{{"ringpost", "read_only"}}));
+  // A scope that is said takes the place of a filter that was shown as one.
+  webhook.sources = {"*"};
+  webhook.filter.teams = {team};
+  ASSERT_EQ(ask("PATCH", path, R"({"scope":"all","scope_uuids":[]})").status, 200);
+  EXPECT_TRUE(stored(id).filter.empty());
+  EXPECT_EQ(Json(ask("GET", path).body).text("/scope"), "all");
 }
 
 TEST_F(ServicesTest, EnablesAndDisables) {
@@ -623,7 +695,7 @@ class RequestLogTest : public ServicesTest {
     outcome.failed = status >= 300;
     outcome.error = {Errc::bad_status, Side::endpoint, status};
     outcome.request_head =
-        "POST /bk HTTP/1.1\r\nHost: ci.example.org\r\nX-Buildkite-Token: ***\r\n\r\n";
+        "POST /bk HTTP/1.1\r\nHost: ci.example.org\r\nX-Buildkite-Token: *****\r\n\r\n";
     outcome.response_head = "HTTP/1.1 200 OK\r\nServer: x\r\n\r\n";
     outcome.response_body = as_bytes("fine");
     outcome.request_body = as_bytes(R"({"event":"build.finished","build":{}})");
@@ -652,7 +724,7 @@ TEST_F(RequestLogTest, ShowsRequestAnswerAndTimes) {
   EXPECT_NE(json.text("/items/1/error").find("503"), std::string::npos);
   EXPECT_EQ(json.at("/items/0/request"),
             R"({"method":"POST","url":"https://ci.example.org/bk","headers":)"
-            R"({"Host":"ci.example.org","X-Buildkite-Token":"***"},)"
+            R"({"Host":"ci.example.org","X-Buildkite-Token":"*****"},)"
             R"("body":"{\"event\":\"build.finished\",\"build\":{}}","truncated":false})");
   EXPECT_EQ(json.at("/items/0/response"),
             R"({"status":200,"headers":{"Server":"x"},"body":"fine","truncated":false})");
@@ -730,7 +802,7 @@ TEST_F(ServicesTest, TellsTheRate) {
   http::Response refused = buildkite_dialect().refuse_rate(rate);
   EXPECT_EQ(refused.status, 429);
   EXPECT_EQ(refused.body,
-            R"({"message":"too many requests; come back in 27 s","scope":"rest","limit":50,)"
+            R"({"message":"too many requests; come back in 27 s","scope":"rest_user","limit":50,)"
             R"("current":50,"reset":27})");
   http::Response response;
   buildkite_dialect().write_rate(rate, response);
@@ -740,7 +812,7 @@ TEST_F(ServicesTest, TellsTheRate) {
   }
   EXPECT_EQ(headers,
             "RateLimit-Scope: rest\nRateLimit-Limit: 200\nRateLimit-Remaining: 140\n"
-            "RateLimit-Reset: 7\nRateLimit-User-Scope: rest\nRateLimit-User-Limit: 50\n"
+            "RateLimit-Reset: 7\nRateLimit-User-Scope: rest_user\nRateLimit-User-Limit: 50\n"
             "RateLimit-User-Remaining: 0\nRateLimit-User-Reset: 27\n");
 }
 
@@ -774,7 +846,7 @@ TEST(NativeSettings, NameWhatIsWrong) {
   const Dialect& dialect = buildkite_dialect();
   for (const auto& [json, member] : std::vector<std::pair<std::string, std::string>>{
            {R"({"scope":"x"})", "settings.scope"},
-           {R"({"scope":"some_teams"})", "settings.scope_uuids"},
+           {R"({"scope_uuids":["018f6b1e-0000-4000-8000-000000000001"]})", "settings.scope_uuids"},
            {R"({"scope_uuids":[7]})", "settings.scope_uuids[0]"},
            {R"({"token_mode":1})", "settings.token_mode"},
            {R"({"build_states":{"x":true}})", "settings.build_states.x"},

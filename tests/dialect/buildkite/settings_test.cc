@@ -88,6 +88,17 @@ TEST(NativeSources, ChangeTheScopeThatTheyHaveMade) {
   EXPECT_EQ(webhook.sources, Sources{"*"});
 }
 
+// Sources show `*` for it, and saying that again must not open it to everything.
+TEST(NativeSources, LeaveAnEmptyScopeEmpty) {
+  Webhook webhook = made({"*"}, R"({"scope":"some_projects"})");
+  EXPECT_EQ(scope_of(webhook), "some_projects");
+  EXPECT_EQ(webhook.sources, Sources{"*"});
+  set(webhook, {"*"});
+  EXPECT_EQ(scope_of(webhook), "some_projects");
+  set(webhook, {"pipeline/" + one});
+  EXPECT_EQ(scope_of(webhook), "some_projects " + one);
+}
+
 TEST(NativeSources, KeepWithinATokensSources) {
   const Token narrow{.sources = {"pipeline/" + one}};
   Webhook webhook = made({"pipeline/" + one}, "{}", narrow);

@@ -361,7 +361,8 @@ TEST_F(ApiTest, ExchangesAPasswordForAToken) {
   EXPECT_EQ(good.response.status, 200);
   EXPECT_EQ(good.when, Answer::When::published);
   EXPECT_EQ(good.response.body,
-            R"({"access_token":"rp_granted","token_type":"Bearer","expires_in":86400})");
+            R"({"access_token":"rp_granted","token_type":"Bearer","expires_in":86400,)"
+            R"("refresh_token":"rp_refresh"})");
   EXPECT_EQ(request("POST", "/users/login", R"({"email":"ada@example.org","password":"x"})")
                 .response.status,
             401);
