@@ -257,7 +257,7 @@ class Producing(RelayTest):
     def test_a_batch_with_a_bad_line_stores_nothing_and_names_the_line(self):
         good = '{"type":"t","source":"s","data":{"n":%d}}\n'
         for bad, said in (('{"type":"t","source":"s","data":{"n":}}\n', "Not JSON"),
-                          ('{"type":"t","source":"s"}\n', "data"),
+                          ('{"type":"t","data":{}}\n', "source"),
                           ('{"type":"t","source":"s","data":{},"Typo!":1}\n', "Typo!"),
                           ('["no object"]\n', "object")):
             with self.subTest(bad):

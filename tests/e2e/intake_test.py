@@ -167,7 +167,8 @@ class Intake(unittest.TestCase):
 
     def test_an_event_that_nobody_wants_is_named(self):
         _, _, token = self.relay.request("POST", "/v1/tokens",
-                                         {"scopes": ["events:write"], "organization": "another"})
+                                         {"name": "other", "scopes": ["events:write"],
+                                          "organization": "another"})
         self.relay.add_webhook(url="https://ci.example.org/in", events=["build/*"])
         ordinary = self.relay.send({"type": "build/finished", "source": "s"})[1]
         self.assertEqual((ordinary["deliveries"], ordinary["unmatched"],
