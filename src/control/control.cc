@@ -212,17 +212,6 @@ void Control::on(uint32_t shard, SegmentSealed&& message) {
   next_due_ = now_;
 }
 
-void Control::on(uint32_t shard, PayloadWanted&& message) {
-  PayloadRead answer{.ticket = message.ticket};
-  auto event = journals_.read_event(message.event);
-  if (event) {
-    answer.event = std::move(*event);
-  } else {
-    answer.error = event.error();
-  }
-  post_.send(shard, std::move(answer));
-}
-
 void Control::on(uint32_t shard, SnapshotSeen&& message) {
   publisher_.on_seen(shard, message.version);
   if (publisher_.settled() && !table_.reclaim()) next_due_ = now_ + retry_interval;
@@ -424,7 +413,6 @@ void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {
 bool Control::step(WallTime wall_now, Instant now) {
   wall_now_ = wall_now;
   begin(now);
-  const auto preparing = journals_.step(wall_now);
   provide_segments();
   tell_of_delay();
   const bool wall_trusted = wall_clock_.observe(wall_now, now);
@@ -435,11 +423,11 @@ bool Control::step(WallTime wall_now, Instant now) {
   next_due_.reset();
   const bool ageing = retention_.pending() || tokens_.any_expires() || audit_.pending();
   if (ageing) next_due_ = now + retention_interval;
-  if (preparing == JournalAccess::Progress::stuck || !reclaimed) next_due_ = now + retry_interval;
+  if (!reclaimed) next_due_ = now + retry_interval;
   const bool writing = registry_.failing().step(now);
   if (const auto due = registry_.failing().due())
     next_due_ = std::min(next_due_.value_or(*due), *due);
-  return preparing == JournalAccess::Progress::working || removing || writing;
+  return removing || writing;
 }
 
 void Control::tell_of_delay() {

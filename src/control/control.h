@@ -108,7 +108,6 @@ class Control {
   void on(uint32_t shard, EndpointGone&& message);
   void on(uint32_t shard, SegmentWanted&& message);
   void on(uint32_t shard, SegmentSealed&& message);
-  void on(uint32_t shard, PayloadWanted&& message);
   void on(uint32_t shard, SnapshotSeen&& message);
   void on(uint32_t shard, SettingsSeen&& message);
   void on(uint32_t shard, StoreEventDone&& message);

@@ -13,7 +13,7 @@
 namespace ringpost::control {
 
 /// What Control needs of the journals' files. The real one stands on journal::SegmentKeeper; tests
-/// keep records in memory. All calls may block on the disk.
+/// keep records in memory. Reading and `expire` may block on the disk.
 class JournalAccess {
  public:
   virtual ~JournalAccess() = default;
@@ -32,7 +32,7 @@ class JournalAccess {
   /// Every segment on the disk that has not expired.
   virtual std::vector<Segment> segments() const = 0;
 
-  /// Asks for one more prepared segment of a journal.
+  /// Asks for one more prepared segment of a journal; it comes when it comes.
   virtual void want(uint32_t journal) = 0;
   struct Ready {
     uint32_t journal = 0;
@@ -42,17 +42,11 @@ class JournalAccess {
   virtual std::optional<Ready> take() = 0;
   /// The shard is done with the segment's file.
   virtual void on_sealed(uint32_t journal, uint32_t segment) = 0;
-  /// Removes (or recycles) the segments of a journal below `first_needed`, durably.
+  /// Has the segments of a journal below `first_needed` removed or recycled. What an error leaves
+  /// undone may be asked for again.
   virtual Result<void> expire(uint32_t journal, uint32_t first_needed) = 0;
 
-  enum class Progress : uint8_t {
-    idle,     ///< Nothing to do.
-    working,  ///< More to do now, or a segment to take.
-    stuck,    ///< `failure` says why; worth another try in a second.
-  };
-  /// One bounded piece of preparing the wanted segments.
-  virtual Progress step(WallTime wall_now) = 0;
-  /// Why the last step was stuck.
+  /// Why no segment can be prepared for now; nothing: none is wanted, or they come.
   virtual std::optional<Error> failure() const = 0;
 
   /// What all segments take on the disk, bytes.

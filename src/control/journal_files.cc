@@ -1,56 +1,62 @@
 #include "control/journal_files.h"
 
-#include "base/log.h"
-
-#include <string>
+#include <utility>
 
 namespace ringpost::control {
 
+void JournalFiles::adopt(const journal::SegmentKeeper& keeper,
+                         const std::vector<uint16_t>& journals) {
+  segment_bytes_ = keeper.segment_bytes();
+  for (const uint16_t journal : journals) {
+    for (const auto& segment : keeper.segments(journal)) {
+      journals_[journal][segment.number] = segment.open;
+    }
+  }
+}
+
+void JournalFiles::on_news(JournalNews&& news) {
+  std::visit([this](auto&& content) { on(std::forward<decltype(content)>(content)); },
+             std::move(news));
+}
+
+void JournalFiles::on(SegmentPrepared&& news) {
+  failure_.reset();
+  journals_[news.journal][news.segment.number] = true;
+  ready_.push_back({news.journal, news.segment});
+}
+
 std::vector<JournalAccess::Segment> JournalFiles::segments() const {
   std::vector<Segment> all;
-  for (const uint16_t journal : journals_) {
-    for (const auto& segment : keeper_.segments(journal)) {
-      all.push_back({journal, segment.number, segment.open});
-    }
+  for (const auto& [journal, numbers] : journals_) {
+    for (const auto& [number, open] : numbers) all.push_back({journal, number, open});
   }
   return all;
 }
 
 std::optional<JournalAccess::Ready> JournalFiles::take() {
-  const auto ready = keeper_.take();
-  if (!ready) return std::nullopt;
-  return Ready{ready->journal, ready->segment};
+  if (ready_.empty()) return std::nullopt;
+  const Ready ready = ready_.front();
+  ready_.pop_front();
+  return ready;
+}
+
+void JournalFiles::on_sealed(uint32_t journal, uint32_t segment) {
+  journals_[journal][segment] = false;
+  orders_.send(CloseSegment{journal, segment});
 }
 
 Result<void> JournalFiles::expire(uint32_t journal, uint32_t first_needed) {
   if (auto noted = begun_.expire(journal, first_needed); !noted) return noted;
-  return keeper_.expire(static_cast<uint16_t>(journal), first_needed);
-}
-
-JournalAccess::Progress JournalFiles::step(WallTime wall_now) {
-  using Keeper = journal::SegmentKeeper;
-  const Keeper::Progress progress = keeper_.step(wall_now);
-  switch (progress) {
-    case Keeper::Progress::idle: return Progress::idle;
-    case Keeper::Progress::working: return Progress::working;
-    case Keeper::Progress::ready: failure_.reset(); return Progress::working;
-    case Keeper::Progress::no_space:
-    case Keeper::Progress::failed: break;
-  }
-  const Error error = progress == Keeper::Progress::no_space ? Error{Errc::out_of_space, Side::disk}
-                                                             : keeper_.error();
-  if (failure_ != error) {  // Once, and not with every try.
-    log_error("no journal segment can be prepared: " + describe(error) + " (" + keeper_.path() +
-              ")");
-  }
-  failure_ = error;
-  return Progress::stuck;
+  Numbers& numbers = journals_[journal];
+  numbers.erase(numbers.begin(), numbers.lower_bound(first_needed));
+  orders_.send(ExpireSegments{journal, first_needed});
+  return {};
 }
 
 uint64_t JournalFiles::bytes() const {
   uint64_t count = 0;
-  for (const uint16_t journal : journals_) count += keeper_.segments(journal).size();
-  return count * keeper_.segment_bytes();
+  for (const auto& [journal, numbers] : journals_) count += numbers.size();
+  return count * segment_bytes_;
 }
 
 }  // namespace ringpost::control

@@ -2,23 +2,30 @@
 
 #include "control/begun_journals.h"
 #include "control/journal_access.h"
+#include "control/journal_orders.h"
 #include "journal/reader.h"
 #include "journal/segments.h"
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <optional>
 #include <vector>
 
 namespace ringpost::control {
 
-/// JournalAccess on the real files: a reader, a keeper and the store's list of journals, which
-/// outlive it.
+/// JournalAccess on the real files. Of the segments it knows which there are; the work on them is
+/// the journal thread's, and is never waited for. Only records that people ask for are read here.
 class JournalFiles final : public JournalAccess {
  public:
-  /// @param journals  all that the keeper has opened.
-  JournalFiles(journal::Reader& reader, journal::SegmentKeeper& keeper, BegunJournals& begun,
-               std::vector<uint16_t> journals)
-      : reader_(reader), keeper_(keeper), begun_(begun), journals_(std::move(journals)) {}
+  /// All outlive it.
+  JournalFiles(journal::Reader& reader, BegunJournals& begun, JournalOrders& orders)
+      : reader_(reader), begun_(begun), orders_(orders) {}
+
+  /// At start: the segments that the keeper has, before the journal thread takes it over.
+  void adopt(const journal::SegmentKeeper& keeper, const std::vector<uint16_t>& journals);
+  /// What the journal thread says.
+  void on_news(JournalNews&& news);
 
   Result<journal::EventRef> read_event(journal::Position position) override {
     return reader_.read_event(position);
@@ -27,21 +34,26 @@ class JournalFiles final : public JournalAccess {
     return reader_.read_outcome(position);
   }
   std::vector<Segment> segments() const override;
-  void want(uint32_t journal) override { keeper_.want(static_cast<uint16_t>(journal)); }
+  void want(uint32_t journal) override { orders_.send(PrepareSegment{journal}); }
   std::optional<Ready> take() override;
-  void on_sealed(uint32_t journal, uint32_t segment) override {
-    keeper_.sealed(static_cast<uint16_t>(journal), segment);
-  }
+  void on_sealed(uint32_t journal, uint32_t segment) override;
   Result<void> expire(uint32_t journal, uint32_t first_needed) override;
-  Progress step(WallTime wall_now) override;
   std::optional<Error> failure() const override { return failure_; }
   uint64_t bytes() const override;
 
  private:
+  using Numbers = std::map<uint32_t, bool>;  ///< And whether the segment is open.
+
+  void on(SegmentPrepared&& news);
+  void on(PreparingFailed&& news) { failure_ = news.error; }
+  void on(std::monostate&&) {}
+
   journal::Reader& reader_;
-  journal::SegmentKeeper& keeper_;
   BegunJournals& begun_;
-  const std::vector<uint16_t> journals_;
+  JournalOrders& orders_;
+  uint64_t segment_bytes_ = 0;
+  std::map<uint32_t, Numbers> journals_;
+  std::deque<Ready> ready_;
   std::optional<Error> failure_;
 };
 

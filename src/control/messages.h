@@ -58,12 +58,6 @@ struct SegmentSealed {
   uint32_t number = 0;
 };
 
-/// A delivery is due whose event is no longer in memory.
-struct PayloadWanted {
-  journal::Position event;
-  uint64_t ticket = 0;  ///< Handed back in PayloadRead.
-};
-
 /// The sender has passed a quiescent point since `version` was published, and has handled the
 /// message that said so: nothing of it uses an older snapshot.
 struct SnapshotSeen {
@@ -89,8 +83,8 @@ struct StorageFailed {
 };
 
 using ToControl = std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded,
-                               EndpointGone, SegmentWanted, SegmentSealed, PayloadWanted,
-                               SnapshotSeen, SettingsSeen, StoreEventDone, StorageFailed>;
+                               EndpointGone, SegmentWanted, SegmentSealed, SnapshotSeen,
+                               SettingsSeen, StoreEventDone, StorageFailed>;
 
 // --- from the control thread to a shard ----------------------------------------------------------
 
@@ -122,12 +116,6 @@ struct SegmentsDelayed {
   bool delayed = false;
 };
 
-struct PayloadRead {
-  uint64_t ticket = 0;
-  journal::EventRef event;  ///< Empty if the record is damaged or gone: `error` says which.
-  Error error{};
-};
-
 /// Append and deliver `event`, which the control thread made (a redelivery, a ping, a call of an
 /// incoming hook): encoded already, its webhooks in it. Then answer StoreEventDone.
 struct StoreEvent {
@@ -136,7 +124,7 @@ struct StoreEvent {
 };
 
 using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SettingsPublished,
-                             SegmentReady, SegmentsDelayed, PayloadRead, StoreEvent>;
+                             SegmentReady, SegmentsDelayed, StoreEvent>;
 
 /// How the control thread reaches the shards.
 class Post {

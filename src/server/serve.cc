@@ -7,6 +7,7 @@
 #include "server/admin_token.h"
 #include "server/control_thread.h"
 #include "server/data_directory.h"
+#include "server/helper_thread.h"
 #include "server/hosts.h"
 #include "server/key_file.h"
 #include "server/log.h"
@@ -155,9 +156,12 @@ void stop_shards(Duration drain_max, const sigset_t& signals,
   }
 }
 
-/// In this order: until the control thread is joined, it may wake any shard's ring.
-void join_all(ControlThread& control, std::vector<std::unique_ptr<ShardThread>>& shards) {
+/// In this order: the control thread gives the journal thread its last orders, and both may wake
+/// any shard's ring until they are joined.
+void join_all(ControlThread& control, HelperThread& journal,
+              std::vector<std::unique_ptr<ShardThread>>& shards) {
   control.join();
+  journal.join();
   for (auto& shard : shards) shard->join();
 }
 
@@ -184,6 +188,11 @@ int run(const Config& config, const Reloader& reloader, const sigset_t& signals,
   net::NameService names{{}};
   std::vector<SharedListener> listeners = prepare_listeners(config);
   ControlThread control(relay);
+  HelperThread journal({.turn = [&relay](WallTime wall_now,
+                                         Instant now) { return relay.journal_turn(wall_now, now); },
+                        .has_messages = [&relay] { return relay.journal_has_messages(); },
+                        .due = [&relay] { return relay.journal_due(); }});
+  relay.mailroom().set_journal_waker(&journal);
   std::vector<std::unique_ptr<ShardThread>> shards;
   std::string problem;
   for (uint32_t index = 0; index < relay.shard_count() && problem.empty(); ++index) {
@@ -194,16 +203,17 @@ int run(const Config& config, const Reloader& reloader, const sigset_t& signals,
     log_start(relay, shards.front()->features());
     announce(config, listeners, store);
   }
+  journal.start();
   control.start();  // The store is its own from here on; what the shards have sent it waits.
   if (!problem.empty()) {
     for (auto& shard : shards) shard->request_stop(2);
     while (!all_ended(shards)) std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    join_all(control, shards);
+    join_all(control, journal, shards);
     return fail(problem);
   }
   serve_signals(signals, control);
   stop_shards(reloader.drain_max(), signals, shards);
-  join_all(control, shards);
+  join_all(control, journal, shards);
   remove_socket_files(listeners);
   log_info("stopped");
   stop_logging();

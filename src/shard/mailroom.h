@@ -1,9 +1,11 @@
 #pragma once
 
 #include "base/mailbox.h"
+#include "control/journal_orders.h"
 #include "control/messages.h"
 #include "io/ring.h"
 #include "journal/record.h"
+#include "shard/payload.h"
 
 #include <atomic>
 #include <cstdint>
@@ -60,16 +62,23 @@ class Channel {
 ///
 /// Thread safety: each channel has one sender and one receiver, as its name says. A shard sets its
 /// waker on its own thread, before its first turn, while others may send to it already; the waker
-/// lives until nobody sends any more. The control side's is set before the first thread starts.
+/// lives until nobody sends any more. Those of the control and journal threads are set before the
+/// first thread starts.
 class Mailroom {
  public:
   /// Enough for what a shard sends in several turns; 64 KiB or so each.
   static constexpr size_t capacity = 1024;
 
-  explicit Mailroom(uint32_t shard_count) : shard_count_(shard_count), wakers_(shard_count) {
+  explicit Mailroom(uint32_t shard_count)
+      : shard_count_(shard_count),
+        journal_orders_(capacity),
+        journal_news_(capacity),
+        wakers_(shard_count) {
     for (uint32_t shard = 0; shard < shard_count; ++shard) {
       to_control_.push_back(std::make_unique<Channel<control::ToControl>>(capacity * 4));
       to_shard_.push_back(std::make_unique<Channel<control::ToShard>>(capacity));
+      payloads_wanted_.push_back(std::make_unique<Channel<PayloadWanted>>(capacity));
+      payloads_.push_back(std::make_unique<Channel<PayloadRead>>(capacity));
     }
     for (uint32_t pair = 0; pair < shard_count * shard_count; ++pair) {
       between_.push_back(std::make_unique<Channel<Deliver>>(capacity));
@@ -79,12 +88,19 @@ class Mailroom {
   uint32_t shard_count() const { return shard_count_; }
   Channel<control::ToControl>& to_control(uint32_t from_shard) { return *to_control_[from_shard]; }
   Channel<control::ToShard>& to_shard(uint32_t shard) { return *to_shard_[shard]; }
+  /// To and from the journal thread.
+  Channel<PayloadWanted>& payloads_wanted(uint32_t shard) { return *payloads_wanted_[shard]; }
+  Channel<PayloadRead>& payloads(uint32_t shard) { return *payloads_[shard]; }
+  /// Between the control thread and the journal thread.
+  Channel<control::JournalOrder>& journal_orders() { return journal_orders_; }
+  Channel<control::JournalNews>& journal_news() { return journal_news_; }
   Channel<Deliver>& between(uint32_t from, uint32_t to) {
     return *between_[from * shard_count_ + to];
   }
 
   void set_shard_waker(uint32_t shard, io::Waker* waker) { wakers_[shard].store(waker); }
   void set_control_waker(io::Waker* waker) { control_waker_ = waker; }
+  void set_journal_waker(io::Waker* waker) { journal_waker_ = waker; }
   /// A shard without a waker needs none yet: it looks into its mailboxes before it first sleeps.
   void wake_shard(uint32_t shard) {
     if (io::Waker* waker = wakers_[shard].load()) waker->wake();
@@ -92,14 +108,22 @@ class Mailroom {
   void wake_control() {
     if (control_waker_ != nullptr) control_waker_->wake();
   }
+  void wake_journal() {
+    if (journal_waker_ != nullptr) journal_waker_->wake();
+  }
 
  private:
   const uint32_t shard_count_;
   std::vector<std::unique_ptr<Channel<control::ToControl>>> to_control_;
   std::vector<std::unique_ptr<Channel<control::ToShard>>> to_shard_;
+  std::vector<std::unique_ptr<Channel<PayloadWanted>>> payloads_wanted_;
+  std::vector<std::unique_ptr<Channel<PayloadRead>>> payloads_;
+  Channel<control::JournalOrder> journal_orders_;
+  Channel<control::JournalNews> journal_news_;
   std::vector<std::unique_ptr<Channel<Deliver>>> between_;
   std::vector<std::atomic<io::Waker*>> wakers_;
   io::Waker* control_waker_ = nullptr;
+  io::Waker* journal_waker_ = nullptr;
 };
 
 }  // namespace ringpost::shard

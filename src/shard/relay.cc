@@ -50,6 +50,23 @@ class Relay::ToShards final : public control::Post {
   Mailroom& mailroom_;
 };
 
+class Relay::ToDesk final : public control::JournalOrders {
+ public:
+  explicit ToDesk(Mailroom& mailroom) : mailroom_(mailroom) {}
+
+  void send(control::JournalOrder&& order) override {
+    mailroom_.journal_orders().send(std::move(order));
+  }
+  /// @returns whether orders are left that did not fit.
+  bool flush() {
+    if (mailroom_.journal_orders().flush()) mailroom_.wake_journal();
+    return mailroom_.journal_orders().behind();
+  }
+
+ private:
+  Mailroom& mailroom_;
+};
+
 /// Feeds what the journals hold to the history, the ledger and the idempotency window.
 class Relay::Visitor final : public journal::RecoveryVisitor {
  public:
@@ -104,6 +121,7 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       table_(options.shard_count, options.hash_keys[0]),
       window_(options.idempotency, {options.hash_keys[1], options.hash_keys[2]}),
       begun_(store),
+      orders_(std::make_unique<ToDesk>(mailroom_)),
       post_(std::make_unique<ToShards>(mailroom_)),
       first_segments_(options.shard_count),
       pending_(options.shard_count) {}
@@ -174,7 +192,7 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
   for (const Counters& shard : this->counters()) counters.push_back(&shard);
 
   if (const auto loaded = load_begun(problem); !loaded) return loaded;
-  files_ = std::make_unique<control::JournalFiles>(*reader_, *keeper_, begun_, all_journals());
+  files_ = std::make_unique<control::JournalFiles>(*reader_, begun_, *orders_);
   control_ = std::make_unique<control::Control>(
       control::Control::Parts{.store = store_,
                               .table = table_,
@@ -192,6 +210,7 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
     return loaded.error();
   }
 
+  const std::vector<uint16_t> journals = all_journals();
   Visitor visitor(*this, wall_now, now);
   auto report = journal::recover(
       disk_, journal_directory_,
@@ -205,6 +224,10 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
   report_.recovery = std::move(*report);
   if (const auto opened = open_journals(problem); !opened) return opened;
   if (const auto prepared = prepare_segments(wall_now, problem); !prepared) return prepared;
+  files_->adopt(*keeper_, journals);
+  desk_ = std::make_unique<JournalDesk>(
+      disk_, *keeper_, mailroom_,
+      JournalDesk::Options{.journal_directory = journal_directory_, .directory_id = directory_id_});
   return control_->finish_recovery();
 }
 
@@ -353,6 +376,8 @@ std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Re
 }
 
 bool Relay::control_turn(WallTime wall_now, Instant now) {
+  control::JournalNews journal_news;
+  while (mailroom_.journal_news().receive(journal_news)) files_->on_news(std::move(journal_news));
   // All news first, from every shard: a person who asks sees whatever was acknowledged before.
   control::ToControl message;
   for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
@@ -372,10 +397,12 @@ bool Relay::control_turn(WallTime wall_now, Instant now) {
   request_shards_.clear();
   control_->flush();
   const bool more = control_->step(wall_now, now);
-  return post_->flush() || more;
+  const bool behind = orders_->flush();
+  return post_->flush() || behind || more;
 }
 
 bool Relay::control_has_messages() {
+  if (!mailroom_.journal_news().empty()) return true;
   for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
     if (!mailroom_.to_control(shard).empty()) return true;
   }

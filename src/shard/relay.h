@@ -10,6 +10,7 @@
 #include "journal/reader.h"
 #include "journal/recovery.h"
 #include "journal/segments.h"
+#include "shard/journal_desk.h"
 #include "shard/live_settings.h"
 #include "shard/mailroom.h"
 #include "shard/shard.h"
@@ -85,6 +86,10 @@ class Relay {
   /// When `control_turn` is wanted next without a message before.
   std::optional<Instant> control_due() const { return control_->next_due(); }
   bool control_has_messages();
+  /// The same for the journal thread: payloads for the shards, segment files.
+  bool journal_turn(WallTime wall_now, Instant now) { return desk_->turn(wall_now, now); }
+  std::optional<Instant> journal_due() const { return desk_->due(); }
+  bool journal_has_messages() { return desk_->has_messages(); }
   /// Reads the configuration again, as SIGHUP wants it: all of what can change takes effect, or
   /// nothing. On the control thread; a `control_turn` has to follow.
   void reload(WallTime wall_now) { control_->reload(wall_now); }
@@ -92,6 +97,7 @@ class Relay {
  private:
   class Visitor;
   class ToShards;
+  class ToDesk;
 
   Relay(io::Disk& disk, control::Store& store, const RelayOptions& options);
 
@@ -122,7 +128,9 @@ class Relay {
   std::vector<journal::BegunJournal> expected_;  ///< The same, for recovery.
   std::unique_ptr<journal::Reader> reader_;
   std::unique_ptr<journal::SegmentKeeper> keeper_;
+  std::unique_ptr<ToDesk> orders_;
   std::unique_ptr<control::JournalFiles> files_;
+  std::unique_ptr<JournalDesk> desk_;  ///< Has the keeper from the end of `open` on.
   std::unique_ptr<ToShards> post_;
   std::unique_ptr<control::Control> control_;
   std::vector<control::ToControl> requests_;  ///< Of people, while news is read first.

@@ -391,7 +391,7 @@ void Shard::note_shortage() {
 }
 
 void Shard::want_payload(journal::Position event, uint64_t ticket) {
-  tell_control(control::PayloadWanted{event, ticket}, true);
+  mailroom_.payloads_wanted(index_).send(PayloadWanted{event, ticket});
 }
 
 void Shard::on_endpoint_gone(uint32_t webhook_number) {
@@ -424,6 +424,7 @@ void Shard::read_messages() {
     if (from == index_) continue;
     while (mailroom_.between(from, index_).receive(deliver)) take(deliver);
   }
+  read_payloads();
 }
 
 void Shard::on(control::ApiReply&& message) {
@@ -460,8 +461,11 @@ void Shard::on(control::SegmentsDelayed&& message) {
   writer_.segments_delayed(message.delayed);
 }
 
-void Shard::on(control::PayloadRead&& message) {
-  dispatcher_.on_payload(message.ticket, message.event, message.error);
+void Shard::read_payloads() {
+  PayloadRead read;
+  while (mailroom_.payloads(index_).receive(read)) {
+    dispatcher_.on_payload(read.ticket, read.event, read.error);
+  }
 }
 
 void Shard::on(control::StoreEvent&& message) {
@@ -472,6 +476,7 @@ void Shard::flush_messages() {
   for (uint32_t to = 0; to < mailroom_.shard_count(); ++to) {
     if (to != index_ && mailroom_.between(index_, to).flush()) mailroom_.wake_shard(to);
   }
+  if (mailroom_.payloads_wanted(index_).flush()) mailroom_.wake_journal();
   Channel<control::ToControl>& to_control = mailroom_.to_control(index_);
   to_control.flush();
   if (control_wake_due_ || to_control.behind() || to_control.half_full()) mailroom_.wake_control();
@@ -480,6 +485,7 @@ void Shard::flush_messages() {
 
 bool Shard::behind() const {
   if (mailroom_.to_control(index_).behind()) return true;
+  if (mailroom_.payloads_wanted(index_).behind()) return true;
   for (uint32_t to = 0; to < mailroom_.shard_count(); ++to) {
     if (to != index_ && mailroom_.between(index_, to).behind()) return true;
   }
@@ -488,6 +494,7 @@ bool Shard::behind() const {
 
 bool Shard::has_messages() const {
   if (!mailroom_.to_shard(index_).empty()) return true;
+  if (!mailroom_.payloads(index_).empty()) return true;
   for (uint32_t from = 0; from < mailroom_.shard_count(); ++from) {
     if (from != index_ && !mailroom_.between(from, index_).empty()) return true;
   }

@@ -113,7 +113,7 @@ class Shard final : private journal::WriterEvents,
   void on(control::SettingsPublished&& message);
   void on(control::SegmentReady&& message);
   void on(control::SegmentsDelayed&& message);
-  void on(control::PayloadRead&& message);
+  void read_payloads();
   void on(control::StoreEvent&& message);
   void on(std::monostate&&) {}
   void flush_messages();

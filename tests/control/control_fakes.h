@@ -96,10 +96,6 @@ class FakeJournals final : public JournalAccess {
     std::erase_if(outcomes, [&](const auto& record) { return gone(record.first); });
     return {};
   }
-  Progress step(WallTime) override {
-    if (wants.empty()) return Progress::idle;
-    return prepared_max > 0 ? Progress::working : Progress::stuck;
-  }
   std::optional<Error> failure() const override {
     if (wants.empty() || prepared_max > 0) return std::nullopt;
     return Error{Errc::out_of_space, Side::disk};

@@ -14,40 +14,28 @@ using testing::ControlTest;
 using testing::Json;
 using testing::monotonic;
 
-TEST_F(ControlTest, ReadsPayloadsForShards) {
-  const auto event = accept(1, "event-1");
-  tell(1, PayloadWanted{event->position(), 77});
-  const auto read = post_.take<PayloadRead>(1);
-  ASSERT_TRUE(read);
-  EXPECT_EQ(read->ticket, 77u);
-  EXPECT_EQ(read->event->view().id, "event-1");
-  journals_.events.clear();
-  tell(1, PayloadWanted{event->position(), 78});
-  const auto gone = post_.take<PayloadRead>(1);
-  EXPECT_FALSE(gone->event);
-  EXPECT_EQ(gone->error.code, Errc::not_found);
-}
-
-TEST_F(ControlTest, HandsOutSegmentsInSteps) {
+TEST_F(ControlTest, HandsOutSegmentsAsTheyCome) {
+  journals_.prepared_max = 0;
   tell(1, SegmentWanted{});
+  control_->step(at(1), monotonic(1));
   EXPECT_FALSE(post_.take<SegmentReady>(1));
-  EXPECT_TRUE(control_->next_due());
-  EXPECT_TRUE(control_->step(at(1), monotonic(1)));
+  journals_.prepared_max = 1;
+  control_->step(at(1), monotonic(1));
   EXPECT_EQ(post_.take<SegmentReady>(1)->segment.number, 1u);
   EXPECT_FALSE(control_->step(at(1), monotonic(1)));
   EXPECT_FALSE(control_->next_due());  // At rest: no wake-ups.
 }
 
-TEST_F(ControlTest, TriesAgainSoonWhenTheDiskIsFull) {
+TEST_F(ControlTest, TellsShardsAndPeopleWhenTheDiskIsFull) {
   journals_.prepared_max = 0;
   tell(0, SegmentWanted{});
-  EXPECT_FALSE(control_->step(at(1), monotonic(1)));
-  ASSERT_TRUE(control_->next_due());
-  EXPECT_LE(*control_->next_due() - monotonic(1), std::chrono::seconds(5));
+  control_->step(at(1), monotonic(1));
+  EXPECT_TRUE(post_.take<SegmentsDelayed>(1)->delayed);
   EXPECT_EQ(Json(ask("GET", "/v1/status").body).text("/storage/state"), "short");
   journals_.prepared_max = 1;
   control_->step(at(2), monotonic(2));
   EXPECT_TRUE(post_.take<SegmentReady>(0));
+  control_->step(at(3), monotonic(3));
   EXPECT_EQ(Json(ask("GET", "/v1/status").body).text("/storage/state"), "ok");
 }
 

@@ -102,17 +102,28 @@ class RelayHarness::ShardActor final : public Actor {
   bool left_ = false;
 };
 
-/// The control thread: sleeps until it is woken or housekeeping is due.
-class RelayHarness::ControlActor final : public Actor {
+/// A thread without a ring: sleeps until it is woken or something is due.
+class RelayHarness::HelperActor final : public Actor {
  public:
-  ControlActor(World& world, shard::Relay& relay)
-      : world_(world), relay_(relay), waker_(world.add_actor(*this)) {
-    relay.mailroom().set_control_waker(&waker_);
+  struct Work {
+    std::function<bool(WallTime, Instant)> turn;
+    std::function<bool()> has_messages;
+    std::function<std::optional<Instant>()> due;
+  };
+
+  HelperActor(World& world, Work work)
+      : world_(world), work_(std::move(work)), waker_(world.add_actor(*this)) {}
+
+  io::Waker& waker() { return waker_; }
+  void hold(bool held) {
+    held_ = held;
+    waker_.wake();
   }
 
   void turn() override {
-    const bool more = relay_.control_turn(world_.wall_now(), world_.now());
-    const auto due = more || relay_.control_has_messages() ? world_.now() : relay_.control_due();
+    if (held_) return;
+    const bool more = work_.turn(world_.wall_now(), world_.now());
+    const auto due = more || work_.has_messages() ? world_.now() : work_.due();
     if (!due || (alarm_ && *alarm_ > world_.now() && *alarm_ <= *due)) return;
     alarm_ = std::max(*due, world_.now());
     // A wake inside of the turn is lost, so that even `now` takes this way. The waker lives as long
@@ -122,7 +133,8 @@ class RelayHarness::ControlActor final : public Actor {
 
  private:
   World& world_;
-  shard::Relay& relay_;
+  const Work work_;
+  bool held_ = false;
   io::Waker& waker_;
   std::optional<Instant> alarm_;
 };
@@ -180,11 +192,37 @@ std::string RelayHarness::start() {
   relay_ = shard::Relay::open(world_.disk(), *store_, options(), world_.wall_now(), world_.now(),
                               problem);
   if (relay_ == nullptr) return problem.empty() ? "no reason given" : problem;
-  control_ = std::make_unique<ControlActor>(world_, *relay_);
+  start_helpers();
   for (uint32_t index = 0; index < shard_count_; ++index) {
     shards_.push_back(std::make_unique<ShardActor>(*this, index));
   }
   return {};
+}
+
+void RelayHarness::start_helpers() {
+  shard::Relay& relay = *relay_;
+  control_ = std::make_unique<HelperActor>(
+      world_,
+      HelperActor::Work{.turn = [&relay](WallTime wall_now,
+                                         Instant now) { return relay.control_turn(wall_now, now); },
+                        .has_messages = [&relay] { return relay.control_has_messages(); },
+                        .due = [&relay] { return relay.control_due(); }});
+  relay.mailroom().set_control_waker(&control_->waker());
+  journal_ = std::make_unique<HelperActor>(
+      world_,
+      HelperActor::Work{.turn = [&relay](WallTime wall_now,
+                                         Instant now) { return relay.journal_turn(wall_now, now); },
+                        .has_messages = [&relay] { return relay.journal_has_messages(); },
+                        .due = [&relay] { return relay.journal_due(); }});
+  relay.mailroom().set_journal_waker(&journal_->waker());
+}
+
+void RelayHarness::hold_control(bool held) {
+  control_->hold(held);
+}
+
+void RelayHarness::hold_journal(bool held) {
+  journal_->hold(held);
 }
 
 void RelayHarness::crash(Crash kind) {
@@ -193,6 +231,7 @@ void RelayHarness::crash(Crash kind) {
   for (const auto& shard : shards_) shard->die(relay_->mailroom());
   shards_.clear();
   control_.reset();
+  journal_.reset();
   relay_.reset();
 }
 
@@ -212,9 +251,12 @@ void RelayHarness::leave() {
   RINGPOST_ASSERT(stopped());
   for (const auto& shard : shards_) shard->leave();
   world_.remove_actor(*control_);
+  world_.remove_actor(*journal_);
   // The last, as ControlThread::join does. It may wake shards: their rings outlive it.
   relay_->control_turn(world_.wall_now(), world_.now());
+  relay_->journal_turn(world_.wall_now(), world_.now());
   control_.reset();
+  journal_.reset();
   relay_.reset();
   shards_.clear();
 }

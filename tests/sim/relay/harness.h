@@ -39,6 +39,12 @@ class RelayHarness {
   std::string start();
   bool running() const { return relay_ != nullptr; }
 
+  /// The control thread, or the journal thread, stands still for as long as `held`: it has
+  /// something long to do for a person, or its disk does not answer. Until the end of this life at
+  /// most.
+  void hold_control(bool held);
+  void hold_journal(bool held);
+
   /// The process ends at once, with what that does to the disk; the world may go on.
   void crash(Crash kind = Crash::power);
 
@@ -64,10 +70,11 @@ class RelayHarness {
 
  private:
   class ShardActor;
-  class ControlActor;
+  class HelperActor;
 
   shard::RelayOptions options();
   void insert_token();
+  void start_helpers();
 
   World& world_;
   const Adjust adjust_;
@@ -75,7 +82,8 @@ class RelayHarness {
   uint32_t shard_count_;
   Names names_;
   std::unique_ptr<shard::Relay> relay_;
-  std::unique_ptr<ControlActor> control_;
+  std::unique_ptr<HelperActor> control_;
+  std::unique_ptr<HelperActor> journal_;
   std::vector<std::unique_ptr<ShardActor>> shards_;
 };
 

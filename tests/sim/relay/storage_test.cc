@@ -151,5 +151,34 @@ TEST(RelayStart, GoesOnAfterAnAcceptedLoss) {
   }
 }
 
+// Goal: a delivery never waits for a person. Method: whatever the control thread does for them, it
+// takes for ever; the payloads are on the disk alone.
+TEST(RelayDelivery, ReadsItsPayloadWithoutTheControlThread) {
+  SmallWorld small(1, 2);
+  small.answer = [](const Request&) { return Answer{.status = 500}; };
+  small.hook(R"(,"schedule":[1,1,1,1])");
+  for (int number = 0; number < 20; ++number) ASSERT_EQ(small.post(std::to_string(number)), 202);
+  small.relay.crash(Crash::kill);
+  small.answer = {};
+  const size_t before = small.receiver.requests().size();
+  small.start();
+  small.relay.hold_control(true);
+  EXPECT_TRUE(small.run_until_requests(before + 20));
+  small.relay.hold_control(false);
+  EXPECT_TRUE(small.settle());
+}
+
+// Goal: a person never waits for the disk that the journals are on.
+TEST(RelayApi, AnswersWhileSegmentsCannotBePrepared) {
+  SmallWorld small;
+  small.relay.hold_journal(true);
+  small.hook();
+  EXPECT_EQ(small.api.call("GET", "/v1/webhooks").status(), 200);
+  ASSERT_EQ(small.post("one"), 202);
+  ASSERT_TRUE(small.settle());
+  EXPECT_EQ(small.api.call("GET", "/v1/status").status(), 200);
+  small.relay.hold_journal(false);
+}
+
 }  // namespace
 }  // namespace ringpost::sim

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "base/clock.h"
+#include "io/ring.h"
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <thread>
+
+namespace ringpost::server {
+
+/// A thread without a ring that turns one of the relay's sides: sleeps until it is woken or
+/// something is due. At rest it does not run.
+class HelperThread final : public io::Waker {
+ public:
+  /// All are called on the thread alone.
+  struct Work {
+    std::function<bool(WallTime, Instant)> turn;  ///< @returns whether more can be done now.
+    std::function<bool()> has_messages;
+    std::function<std::optional<Instant>()> due;  ///< When to turn without being woken.
+  };
+
+  explicit HelperThread(Work work);
+  ~HelperThread() override;  // After `join`.
+
+  void start();
+  /// Turns once more, then ends. Blocking.
+  void join();
+
+  void wake() override;
+
+ private:
+  void run();
+  void sleep(std::optional<Instant> until);
+
+  const Work work_;
+  std::thread thread_;
+  int event_fd_ = -1;
+  struct {
+    std::atomic<bool> signalled{false};  ///< Set by wake(), cleared by run().
+    std::atomic<bool> asleep{false};     ///< Set by run(), read by wake().
+    std::atomic<bool> stopping{false};
+  } shared_;
+};
+
+/// The clocks, for threads that have no ring.
+Instant monotonic_now();
+WallTime wall_clock_now();
+
+}  // namespace ringpost::server

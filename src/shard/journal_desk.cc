@@ -1,0 +1,123 @@
+#include "shard/journal_desk.h"
+
+#include "base/log.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringpost::shard {
+namespace {
+
+using Progress = journal::SegmentKeeper::Progress;
+
+/// How soon to try again what the disk refused (D-5: within 5 s of space returning).
+constexpr Duration retry_interval = std::chrono::seconds(1);
+
+}  // namespace
+
+JournalDesk::JournalDesk(io::Disk& disk, journal::SegmentKeeper& keeper, Mailroom& mailroom,
+                         const Options& options)
+    : keeper_(keeper),
+      mailroom_(mailroom),
+      reader_(disk, options.journal_directory, options.directory_id) {}
+
+bool JournalDesk::turn(WallTime wall_now, Instant now) {
+  read_payloads();
+  take_orders();
+  bool more = false;
+  if (!retry_at_ || now >= *retry_at_) {
+    retry_at_.reset();
+    expire(now);
+    more = prepare(wall_now, now);
+  }
+  flush();
+  return more;
+}
+
+bool JournalDesk::has_messages() {
+  if (!mailroom_.journal_orders().empty()) return true;
+  for (uint32_t shard = 0; shard < mailroom_.shard_count(); ++shard) {
+    if (!mailroom_.payloads_wanted(shard).empty()) return true;
+    if (mailroom_.payloads(shard).behind()) return true;
+  }
+  return mailroom_.journal_news().behind();
+}
+
+void JournalDesk::read_payloads() {
+  PayloadWanted wanted;
+  for (uint32_t shard = 0; shard < mailroom_.shard_count(); ++shard) {
+    while (mailroom_.payloads_wanted(shard).receive(wanted)) {
+      PayloadRead answer{.ticket = wanted.ticket, .event = {}};
+      auto event = reader_.read_event(wanted.event);
+      if (event) {
+        answer.event = std::move(*event);
+      } else {
+        answer.error = event.error();
+      }
+      mailroom_.payloads(shard).send(std::move(answer));
+    }
+  }
+}
+
+void JournalDesk::take_orders() {
+  control::JournalOrder order;
+  while (mailroom_.journal_orders().receive(order)) {
+    std::visit([this](auto&& content) { take(std::forward<decltype(content)>(content)); },
+               std::move(order));
+  }
+}
+
+void JournalDesk::take(control::PrepareSegment&& order) {
+  keeper_.want(static_cast<uint16_t>(order.journal));
+}
+
+void JournalDesk::take(control::CloseSegment&& order) {
+  keeper_.sealed(static_cast<uint16_t>(order.journal), order.number);
+}
+
+void JournalDesk::take(control::ExpireSegments&& order) {
+  uint32_t& first = expiring_[static_cast<uint16_t>(order.journal)];
+  first = std::max(first, order.first_needed);
+}
+
+void JournalDesk::expire(Instant now) {
+  while (!expiring_.empty()) {
+    const auto& [journal, first_needed] = *expiring_.begin();
+    const auto expired = keeper_.expire(journal, first_needed);
+    if (!expired) return fail("expired journal segments cannot be removed", expired.error(), now);
+    expiring_.erase(expiring_.begin());
+  }
+}
+
+bool JournalDesk::prepare(WallTime wall_now, Instant now) {
+  const Progress progress = keeper_.step(wall_now);
+  if (progress == Progress::idle) return false;
+  if (progress == Progress::no_space || progress == Progress::failed) {
+    const Error error =
+        progress == Progress::no_space ? Error{Errc::out_of_space, Side::disk} : keeper_.error();
+    mailroom_.journal_news().send(control::PreparingFailed{error});
+    fail("no journal segment can be prepared", error, now);
+  }
+  while (const auto ready = keeper_.take()) {
+    failure_.reset();
+    mailroom_.journal_news().send(control::SegmentPrepared{ready->journal, ready->segment});
+  }
+  return !retry_at_;
+}
+
+void JournalDesk::fail(const char* what, const Error& error, Instant now) {
+  retry_at_ = now + retry_interval;
+  if (failure_ != error) {  // Once, and not with every try.
+    log_error(std::string(what) + ": " + describe(error) + " (" + keeper_.path() + ")");
+  }
+  failure_ = error;
+}
+
+void JournalDesk::flush() {
+  for (uint32_t shard = 0; shard < mailroom_.shard_count(); ++shard) {
+    if (mailroom_.payloads(shard).flush()) mailroom_.wake_shard(shard);
+  }
+  if (mailroom_.journal_news().flush()) mailroom_.wake_control();
+}
+
+}  // namespace ringpost::shard

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "base/clock.h"
+#include "control/journal_orders.h"
+#include "io/disk.h"
+#include "journal/reader.h"
+#include "journal/segments.h"
+#include "shard/mailroom.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace ringpost::shard {
+
+/// The journal thread's work: reads payloads that shards wait for, and prepares, expires and
+/// recycles segment files. Nobody waits here for what a person asked for, and no person for what is
+/// done here. Blocking, in steps that are short as long as the disk is quick. Knows no thread.
+class JournalDesk {
+ public:
+  struct Options {
+    std::string journal_directory;
+    uint64_t directory_id = 0;
+  };
+
+  /// @param keeper  with every journal open; the desk's alone from now on. All outlive it.
+  JournalDesk(io::Disk& disk, journal::SegmentKeeper& keeper, Mailroom& mailroom,
+              const Options& options);
+
+  /// Reads all payloads that are wanted, takes orders, then does one piece of work on segments.
+  /// @returns whether more is waiting to be done now.
+  bool turn(WallTime wall_now, Instant now);
+  /// When `turn` is wanted next without a message before.
+  std::optional<Instant> due() const { return retry_at_; }
+  bool has_messages();
+
+ private:
+  void read_payloads();
+  void take_orders();
+  void take(control::PrepareSegment&& order);
+  void take(control::CloseSegment&& order);
+  void take(control::ExpireSegments&& order);
+  void take(std::monostate&&) {}
+  bool prepare(WallTime wall_now, Instant now);
+  void expire(Instant now);
+  void fail(const char* what, const Error& error, Instant now);
+  void flush();
+
+  journal::SegmentKeeper& keeper_;
+  Mailroom& mailroom_;
+  journal::Reader reader_;
+  std::map<uint16_t, uint32_t> expiring_;  ///< By journal: the first segment that stays.
+  std::optional<Instant> retry_at_;        ///< Set while the disk refuses.
+  std::optional<Error> failure_;           ///< As the log has it.
+};
+
+}  // namespace ringpost::shard
