@@ -47,8 +47,9 @@ enum class Unrenderable : int32_t {
   body_form,         ///< The body would not be what its Content-Type says.
 };
 
-/// What is wrong with a receiver's answer: the `detail` of Errc::malformed and Errc::too_large
-/// where an answer was read. Journals keep the numbers: new ones go to the end.
+/// What is wrong with a receiver's answer: the `detail` of Errc::malformed, Errc::too_large and
+/// Errc::closed where an answer was read, and the note of an attempt that counts by its status all
+/// the same. Journals keep the numbers in one byte: new ones go to the end.
 enum class BadAnswer : int32_t {
   binary = 1,         ///< The first byte is a control byte: TLS, for example.
   status_line_bytes,  ///< The status line is too long.
@@ -78,7 +79,17 @@ enum class BadAnswer : int32_t {
   chunk_end,          ///< A chunk does not end where its size says.
   trailer,            ///< The trailer is malformed, or has a field that belongs in the head.
   trailer_bytes,      ///< The trailer is too large.
+  no_answer,          ///< The connection was closed before a byte of an answer.
+  head_cut,           ///< The connection was closed within the head.
+  body_cut,    ///< The connection was closed within the body, or TLS without its close notice.
+  body_reset,  ///< The connection broke within the body.
+  body_late,   ///< The deadline passed within the body.
+  surplus,     ///< Bytes came behind the end of the answer.
+  early,       ///< It came before the receiver had the whole request.
+  distrusted,  ///< Seen before at this receiver: surplus, or an answer that came early.
 };
+/// For people: what `reason` means. The number may come from a file.
+std::string_view describe(BadAnswer reason);
 
 /// Who failed: whom a log line blames.
 enum class Side : uint8_t { producer, endpoint, disk, operator_, self };

@@ -69,8 +69,9 @@ void write_response(JsonWriter& json, const journal::OutcomeView& outcome) {
   json.begin_object().member("status", outcome.http_status).key("headers");
   write_headers(json, parse_logged_head(outcome.response_head));
   json.member("body", as_text(outcome.response_body))
-      .member("truncated", outcome.response_truncated)
-      .end_object();
+      .member("truncated", outcome.response_truncated);
+  if (outcome.response_note != BadAnswer{}) json.member("note", describe(outcome.response_note));
+  json.end_object();
 }
 
 }  // namespace ringpost::api

@@ -98,6 +98,8 @@ std::string_view describe(Unrenderable reason) {
   return "unknown reason";  // The number may come from a file.
 }
 
+}  // namespace
+
 std::string_view describe(BadAnswer reason) {
   switch (reason) {
     case BadAnswer::binary: return "the answer is not HTTP (TLS, where http was asked for?)";
@@ -106,7 +108,7 @@ std::string_view describe(BadAnswer reason) {
     case BadAnswer::header_count: return "the answer has too many header lines";
     case BadAnswer::header_bytes: return "the answer's headers together are too large";
     case BadAnswer::bare_line_feed:
-      return "a line of the answer's head ends with LF alone; it has to be CR LF";
+      return "a line of the answer ends with LF alone; it has to be CR LF";
     case BadAnswer::control_byte: return "a line of the answer's head holds a control byte";
     case BadAnswer::leading_space: return "a line of the answer's head begins with white space";
     case BadAnswer::no_status_line:
@@ -137,11 +139,20 @@ std::string_view describe(BadAnswer reason) {
     case BadAnswer::trailer:
       return "the answer's trailer is malformed or holds a field that belongs in the head";
     case BadAnswer::trailer_bytes: return "the answer's trailer is too large";
+    case BadAnswer::no_answer: return "the receiver closed the connection without an answer";
+    case BadAnswer::head_cut:
+      return "the receiver closed the connection before the head of its answer was whole";
+    case BadAnswer::body_cut: return "the answer's body was cut short";
+    case BadAnswer::body_reset: return "the connection broke before the answer's body was whole";
+    case BadAnswer::body_late: return "the answer's body was not whole when the time was over";
+    case BadAnswer::surplus: return "more bytes came after the end of the answer";
+    case BadAnswer::early: return "the receiver answered before it had the whole request";
+    case BadAnswer::distrusted:
+      return "each attempt gets a new connection, because this receiver was seen to send bytes "
+             "after the end of an answer, or an answer before it had the whole request";
   }
   return "unknown reason";  // The number may come from a file.
 }
-
-}  // namespace
 
 std::string describe(const Error& error) {
   const bool denied =
@@ -149,6 +160,7 @@ std::string describe(const Error& error) {
   std::string text{denied ? "permission denied" : sentence(error.code)};
   if (error.detail == 0) return text;
   switch (error.code) {
+    case Errc::closed: return std::string{describe(static_cast<BadAnswer>(error.detail))};
     case Errc::bad_status:
     case Errc::origin_refused: return text + " (" + std::to_string(error.detail) + ")";
     case Errc::not_renderable:

@@ -119,12 +119,17 @@ class StreamClient final : public Client, private net::StreamOwner {
     const auto progress = parser_.feed(bytes);
     if (progress == http::ResponseParser::Progress::need_more) return;
     if (progress == http::ResponseParser::Progress::failed) return fail(parser_.error());
+    if (const auto fault = parser_.fault(); fault && !parser_.complete()) {
+      return fail(Error{Errc::malformed, Side::endpoint, static_cast<int32_t>(*fault)});
+    }
     done_ = true;
   }
   void on_stream_sent() override {}
   void on_stream_end(std::optional<Error> error) override {
     // An answer may end the connection while the request is still being sent.
-    if (!error && !done_ && !error_ && parser_.begun() && parser_.on_eof()) done_ = true;
+    if (!error && !done_ && !error_ && parser_.begun()) {
+      done_ = parser_.on_end(error) && parser_.complete();
+    }
     fail(error);
   }
   void on_stream_closed() override { state_ = State::closed; }

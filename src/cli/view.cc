@@ -147,6 +147,8 @@ std::string show_attempt(element attempt) {
   element response;
   if (attempt["response"].get(response) == simdjson::SUCCESS && response.is_object()) {
     out += "    response  " + text_of(response, "/status") + "\n";
+    const std::string note = text_of(response, "/note");
+    if (!note.empty()) out += "    note      " + note + "\n";
     out += members_of(response, "/headers", "      ") + body_of(response);
   }
   return out;

@@ -14,6 +14,14 @@ namespace {
 /// Idle connections are many, and their next request may be much smaller.
 constexpr size_t request_bytes_kept_max = 4096;
 
+/// What TCP sends at once on a fresh connection (RFC 6928): of a request no larger, no receiver
+/// answers one part while another is held back.
+constexpr size_t flight_bytes = 14'000;
+/// How often a request that was answered early is looked after.
+constexpr Duration early_pause = std::chrono::milliseconds{20};
+/// A receiver that closes connections sooner than this is taken for one that restarts.
+constexpr Duration idle_learnt_min = std::chrono::seconds{1};
+
 }  // namespace
 
 Connection::Connection(Dispatcher& dispatcher, Endpoint& endpoint)
@@ -32,6 +40,23 @@ void Connection::begin(const Attempt& attempt) {
   }
   allow(answer_time());
   idle_link.unlink();
+  if (kept_in_turn_ == dispatcher_.turn_number()) return rest();
+  proceed_again();
+}
+
+/// What the receiver may have sent behind its answer shows by the next turn.
+void Connection::rest() {
+  step_ = Step::resting;
+  dispatcher_.rest(*this);
+}
+
+void Connection::go_on() {
+  if (kept_in_turn_ == dispatcher_.turn_number()) return rest();
+  if (endpoint_.distrusted || !stream_.open()) return move_to_fresh();
+  proceed_again();
+}
+
+void Connection::proceed_again() {
   reused_ = true;
   dispatcher_.counters().add(Counter::connections_reused);
   proceed();
@@ -39,8 +64,9 @@ void Connection::begin(const Attempt& attempt) {
 
 /// Ends the attempt after `time`, and at its deadline in any case.
 void Connection::allow(Duration time) {
-  const Duration left = attempt_.deadline - dispatcher_.ring().now();
-  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, std::min(left, time));
+  const Instant now = dispatcher_.ring().now();
+  time_over_ = now + std::min(attempt_.deadline - now, time);
+  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, time_over_ - now);
 }
 
 Duration Connection::connect_time() const {
@@ -151,19 +177,32 @@ std::optional<Duration> allowed_interval(std::string_view rate) {
 
 void Connection::on_permission_answer() {
   const std::string_view allowed = parser_.header("webhook-allowed-origin");
-  const bool success = parser_.status() >= 200 && parser_.status() < 300;
   const auto interval = allowed_interval(parser_.header("webhook-allowed-rate"));
-  const bool granted = success && interval &&
+  const bool granted = success() && interval &&
                        (allowed == "*" || http::equal_ignoring_case(allowed, dispatcher_.origin()));
   if (!granted) {
     settle(Error{Errc::origin_refused, Side::endpoint, parser_.status()});
     if (parser_.reusable()) return keep();
     return close(parser_.complete());
   }
-  dispatcher_.on_permission(attempt_, *interval);
+  const bool proved = endpoint_.proved_silent;
+  const Duration silence = proved ? Duration::zero() : dispatcher_.limits().silence_time;
+  dispatcher_.on_permission(attempt_, *interval, dispatcher_.ring().now() + silence);
   attempt_.question = 0;
-  if (parser_.reusable() && stream_.open()) return exchange();
-  move_to_fresh();
+  if (parser_.surplus()) dispatcher_.distrust(endpoint_);
+  if (!parser_.reusable() || !stream_.open()) return move_to_fresh();
+  kept_in_turn_ = dispatcher_.turn_number();
+  if (proved) return rest();
+  step_ = Step::resting;
+  const Duration left = time_over_ - dispatcher_.ring().now();
+  dispatcher_.ring().arm<&Connection::on_silent_question>(*this, timer_, std::min(left, silence));
+}
+
+void Connection::on_silent_question() {
+  endpoint_.proved_silent = true;
+  const Duration left = time_over_ - dispatcher_.ring().now();
+  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
+  go_on();
 }
 
 /// This connection is at its end; the attempt is not.
@@ -176,6 +215,7 @@ void Connection::move_to_fresh() {
 // --- exchange ------------------------------------------------------------------------------------
 
 void Connection::exchange() {
+  early_ = false;
   parser_.reset();
   request_.clear();
   if (const auto error = dispatcher_.render(attempt_, request_)) {
@@ -187,18 +227,30 @@ void Connection::exchange() {
 }
 
 void Connection::on_stream_bytes(Bytes bytes) {
-  if (!exchanging()) {
-    // An answer that nobody asked for: whatever comes next could not be told from it.
-    if (step_ == Step::idle) close(false);
-    return;
-  }
+  if (!exchanging()) return on_surplus();
   const auto progress = parser_.feed(bytes);
   if (progress == http::ResponseParser::Progress::need_more) return;
   if (progress == http::ResponseParser::Progress::failed) {
     settle(parser_.error());
     return close(false);
   }
-  step_ == Step::ask ? on_permission_answer() : on_answer();
+  step_ == Step::ask ? on_permission_answer() : on_answer(false);
+}
+
+/// An answer that nobody asked for: whatever comes next could not be told from it.
+void Connection::on_surplus() {
+  if (step_ == Step::resting) {
+    move_to_fresh();
+  } else if (step_ == Step::idle) {
+    close(false);
+  } else if (step_ != Step::early) {
+    return;
+  }
+  dispatcher_.distrust(endpoint_);
+}
+
+void Connection::on_stream_sent() {
+  if (step_ == Step::early && request_taken()) finish();
 }
 
 void Connection::on_stream_end(std::optional<Error> error) {
@@ -209,37 +261,95 @@ void Connection::on_stream_end(std::optional<Error> error) {
       settle(error.value_or(Error{Errc::closed, Side::endpoint}));
       return close(false);
     case Step::ask:
-    case Step::exchange: {
-      if (reused_ && !attempt_.repeated && !parser_.begun()) {
-        attempt_.repeated = true;
-        return move_to_fresh();
-      }
-      const bool whole = !error && parser_.on_eof();
-      if (whole) return step_ == Step::ask ? on_permission_answer() : on_answer();
-      settle(error.value_or(Error{Errc::closed, Side::endpoint}));
-      return close(false);
-    }
-    case Step::idle: return close(true);
+    case Step::exchange: return on_exchange_end(error);
+    case Step::early:
+      if (request_taken()) return finish();
+      if (error) fail_early();  // Else it may read on; we can still send.
+      return;
+    case Step::idle: learn_idle_time(dispatcher_.ring().now() - kept_at_); return close(true);
+    case Step::resting: return move_to_fresh();
     case Step::fresh:
     case Step::resolve:
     case Step::closing: return;
   }
 }
 
-void Connection::on_answer() {
-  const bool success = parser_.status() >= 200 && parser_.status() < 300;
-  if (success) {
+void Connection::on_exchange_end(const std::optional<Error>& error) {
+  const bool may_repeat = reused_ && !attempt_.repeated && !parser_.begun();
+  if (may_repeat && (step_ == Step::ask || known_untaken(error))) {
+    learn_idle_time(attempt_.started - kept_at_);
+    attempt_.repeated = true;
+    return move_to_fresh();
+  }
+  if (!parser_.on_end(error)) {
+    settle(parser_.error());
+    return close(false);
+  }
+  step_ == Step::ask ? on_permission_answer() : on_answer(error.has_value());
+}
+
+/// RFC 9110, 9.2.2: a POST is repeated without being asked to only where it is known that it was
+/// not taken. Some of it never left, or the receiver had ended its stream before it had all of it.
+/// Where the connection was reset the receiver may have read everything and not acknowledged it
+/// yet.
+bool Connection::known_untaken(const std::optional<Error>& error) const {
+  const bool in_order = !error || error->code == Errc::closed;
+  return stream_.unsent() || (in_order && stream_.unacknowledged());
+}
+
+/// Whether the receiver's system has the whole request.
+bool Connection::request_taken() const {
+  if (stream_.unsent()) return false;
+  return request_.head.size() + request_.body.size() <= flight_bytes || !stream_.unacknowledged();
+}
+
+/// The final answer's head is here, whatever became of its body.
+/// @param stream_over  nothing more can be sent.
+void Connection::on_answer(bool stream_over) {
+  early_ = !request_taken();
+  if (early_ || parser_.surplus()) dispatcher_.distrust(endpoint_);
+  if (!early_ || !success()) return finish();
+  step_ = Step::early;
+  stream_over ? fail_early() : on_request_due();
+}
+
+/// A 2xx is no success before the receiver has the request: it is watched until it has.
+void Connection::on_request_due() {
+  if (request_taken()) return finish();
+  const Duration left = time_over_ - dispatcher_.ring().now();
+  if (left <= Duration::zero()) return fail_early();
+  dispatcher_.ring().arm<&Connection::on_request_due>(*this, timer_, std::min(left, early_pause));
+}
+
+void Connection::fail_early() {
+  settle(Error{Errc::closed, Side::endpoint, static_cast<int32_t>(BadAnswer::early)});
+  close(false);
+}
+
+void Connection::finish() {
+  const bool good = parser_.reusable() && !early_;
+  const bool in_order = parser_.complete() && !stream_.unsent();
+  if (success()) {
     settle(std::nullopt);
   } else {
     settle(Error{Errc::bad_status, Side::endpoint, parser_.status()});
   }
-  if (parser_.reusable()) return keep();
-  close(parser_.complete());
+  good ? keep() : close(in_order);
+}
+
+BadAnswer Connection::note() const {
+  if (early_) return BadAnswer::early;
+  if (const auto fault = parser_.fault()) return *fault;
+  return endpoint_.distrusted ? BadAnswer::distrusted : BadAnswer{};
 }
 
 void Connection::keep() {
-  if (!stream_.open() || dispatcher_.stopping() || denied_) return close(true);
+  if (!stream_.open() || dispatcher_.stopping() || denied_ || endpoint_.distrusted) {
+    return close(true);
+  }
   step_ = Step::idle;
+  kept_at_ = dispatcher_.ring().now();
+  kept_in_turn_ = dispatcher_.turn_number();
   if (const auto seconds = parser_.keep_alive_timeout_s()) {
     // Ours ends first, so that a request is rarely sent into a closing connection.
     const Duration theirs = std::chrono::seconds{*seconds > 5 ? *seconds - 4 : 1};
@@ -249,15 +359,41 @@ void Connection::keep() {
   if (request_.head.capacity() + request_.made_body.capacity() > request_bytes_kept_max) {
     request_ = {};
   }
+  if (endpoint_.proved_silent) return become_usable();
+  endpoint_.proving.push_back(*this);
+  dispatcher_.ring().arm<&Connection::on_silent>(*this, timer_, dispatcher_.limits().silence_time);
+}
+
+void Connection::on_silent() {
+  endpoint_.proved_silent = true;
+  become_usable();
+  while (!endpoint_.proving.empty()) endpoint_.proving.front().become_usable();
+}
+
+void Connection::become_usable() {
+  RINGPOST_ASSERT(step_ == Step::idle);
+  idle_link.unlink();
   dispatcher_.ring().arm<&Connection::on_idle_too_long>(*this, timer_, endpoint_.idle_max);
   endpoint_.idle.push_front(*this);
   dispatcher_.on_connection_idle(*this);
 }
 
+/// The receiver closed the connection after `idle`: the next ones are closed from here, sooner, so
+/// that a request is seldom sent into a closing one.
+void Connection::learn_idle_time(Duration idle) {
+  if (idle < idle_learnt_min) return;
+  dispatcher_.limit_idle_time(endpoint_, idle * 3 / 4);
+}
+
 // --- ends ----------------------------------------------------------------------------------------
 
+/// The head of the final answer decides, also where its body is late.
 void Connection::on_deadline() {
-  settle(Error{Errc::timed_out, Side::endpoint});
+  const Error late{Errc::timed_out, Side::endpoint};
+  if (exchanging() && parser_.on_end(late)) {
+    return step_ == Step::ask ? on_permission_answer() : on_answer(true);
+  }
+  settle(late);
   close(false);
 }
 
@@ -285,15 +421,16 @@ void Connection::settle(std::optional<Error> error) {
   const Attempt attempt = std::exchange(attempt_, {});
   dispatcher_.ring().disarm(timer_);
   AttemptResult result{.error = error};
-  if (parser_.begun() && exchanging()) {
+  if (parser_.begun() && asked()) {
     result.http_status = parser_.status();
-    result.response_head = parser_.status() != 0 ? parser_.head() : parser_.refused_head();
+    result.response_head = parser_.status() != 0 ? parser_.kept_head() : parser_.refused_head();
     result.response_body = parser_.body();
     result.response_truncated = parser_.truncated();
+    if (parser_.status() != 0) result.response_note = note();
     result.retry_after =
         parse_retry_after(parser_.header("retry-after"), dispatcher_.ring().wall_now());
   }
-  if (exchanging()) result.request = &request_;
+  if (asked()) result.request = &request_;
   dispatcher_.settle(attempt, result);
 }
 

@@ -35,6 +35,7 @@ struct AttemptResult {
   std::optional<Error> error;  ///< Nothing: a 2xx came.
   uint16_t http_status = 0;
   bool response_truncated = false;
+  BadAnswer response_note{};
   const dialect::Request* request = nullptr;  ///< As sent; null: it did not come to that.
   std::string_view response_head;             ///< As OutcomeView::response_head.
   Bytes response_body;
@@ -46,13 +47,27 @@ struct AttemptResult {
 
 /// One connection to an endpoint and the attempt it carries.
 ///
-/// resolve ─> connect (and handshake) ─> idle ⟲ (ask ─>) exchange ─> idle … ─> closing
-/// Any step may fail: the attempt is settled, the connection closes. The attempt's deadline runs
-/// over all steps together; where the dialect has a `connect_time`, connecting may take that and
-/// what follows the rest of the attempt's time, however soon the connection stood.
+/// resolve ─> connect (and handshake) ─> idle ⟲ (ask ─>) exchange ─> (early ─>) idle … ─> closing
+///                                        └─> resting ─┘
+/// Two requests on one connection never share a turn of the ring: between them the ring has looked
+/// for bytes that nobody asked for (`resting`). A 2xx that came before the receiver had the whole
+/// request counts once it has (`early`). Any step may fail: the attempt is settled, the connection
+/// closes. The attempt's deadline runs over all steps together; where the dialect has a
+/// `connect_time`, connecting may take that and what follows the rest of the attempt's time,
+/// however soon the connection stood.
 class Connection final : public net::StreamOwner {
  public:
-  enum class Step : uint8_t { fresh, resolve, connect, idle, ask, exchange, closing };
+  enum class Step : uint8_t {
+    fresh,
+    resolve,
+    connect,
+    idle,
+    resting,  ///< Carries an attempt, which goes on with the next turn.
+    ask,
+    exchange,
+    early,
+    closing,
+  };
 
   Connection(Dispatcher& dispatcher, Endpoint& endpoint);
   ~Connection() override = default;
@@ -61,6 +76,10 @@ class Connection final : public net::StreamOwner {
   void begin(const Attempt& attempt);
   /// Closes an idle connection (it may be in use nowhere else).
   void retire();
+  /// A turn has passed: the attempt that it rests with goes on.
+  void go_on();
+  /// The endpoint's receivers keep to one answer a request: this one may be used again.
+  void become_usable();
   /// The egress policy is another one: what it denies now carries no further attempt.
   void judge_again();
   /// Ends whatever goes on without settling: the relay stops.
@@ -69,7 +88,7 @@ class Connection final : public net::StreamOwner {
   Step step() const { return step_; }
   Endpoint& endpoint() { return endpoint_; }
 
-  ListLink idle_link;    ///< In its endpoint's idle list.
+  ListLink idle_link;    ///< In a list of its endpoint's, or among those that rest.
   ListLink member_link;  ///< In the dispatcher's list of all connections.
 
  private:
@@ -81,19 +100,34 @@ class Connection final : public net::StreamOwner {
   bool allowed(const io::Address& address) const;
   void connect_next();
   void on_stream_open() override;
+  void rest();
   void proceed();
+  void proceed_again();
   void ask();
   void on_permission_answer();
+  void on_silent_question();
   void exchange();
   void on_stream_bytes(Bytes bytes) override;
-  void on_stream_sent() override {}
+  void on_surplus();
+  void on_stream_sent() override;
   void on_stream_end(std::optional<Error> error) override;
-  void on_answer();
+  void on_exchange_end(const std::optional<Error>& error);
+  bool known_untaken(const std::optional<Error>& error) const;
+  bool request_taken() const;
+  bool success() const { return parser_.status() >= 200 && parser_.status() < 300; }
+  void on_answer(bool stream_over);
+  void finish();
+  void fail_early();
+  BadAnswer note() const;
   void keep();
+  void on_silent();
+  void on_request_due();
+  void learn_idle_time(Duration idle);
   void on_deadline();
   void on_idle_too_long();
   void move_to_fresh();
   bool exchanging() const { return step_ == Step::ask || step_ == Step::exchange; }
+  bool asked() const { return exchanging() || step_ == Step::early; }
   void settle(std::optional<Error> error);
   void close(bool graceful);
   void on_stream_closed() override;
@@ -106,10 +140,14 @@ class Connection final : public net::StreamOwner {
   std::vector<io::Address> addresses_;  ///< Allowed ones that were not tried yet, last first.
   dialect::Request request_;
   Attempt attempt_;
-  io::Timer timer_;  ///< The attempt's deadline, or the end of idleness.
+  io::Timer timer_;      ///< The attempt's deadline, or the end of idleness.
+  Instant time_over_{};  ///< Of the attempt, as `allow` decided.
+  Instant kept_at_{};    ///< Since when it was idle last.
+  uint64_t kept_in_turn_ = 0;
   Step step_ = Step::fresh;
   bool denied_ = false;        ///< The policy changed against its address: not to be kept.
   bool reused_ = false;        ///< This exchange is not the connection's first.
+  bool early_ = false;         ///< The answer came before the receiver had the whole request.
   bool stream_begun_ = false;  ///< Then the stream's close has to be waited for.
 };
 

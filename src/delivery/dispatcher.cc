@@ -157,6 +157,10 @@ Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
   endpoint->port = webhook.destination.port;
   endpoint->tls_wanted = webhook.destination.tls;
   endpoint->idle_max = limits_.idle_max;
+  if (const auto learnt = learnt_.find(endpoint->key); learnt != learnt_.end()) {
+    endpoint->distrusted = learnt->second.distrusted;
+    endpoint->idle_max = std::min(endpoint->idle_max, learnt->second.idle_max);
+  }
   if (webhook.destination.tls) {
     auto tls = net::ClientTls::create({.verify = webhook.tls_verify, .ca_pem = webhook.tls_ca});
     if (tls) endpoint->tls = std::move(*tls);
@@ -179,12 +183,19 @@ void Dispatcher::activate(Target& target) {
 // --- the round -----------------------------------------------------------------------------------
 
 void Dispatcher::turn() {
-  if (stopping_) return;
+  go_on_with_rested();
   connects_left_ = limits_.connects_per_turn_max;
-  for (uint32_t picks = 0; picks < limits_.attempts_per_turn_max; ++picks) {
-    if (!has_work()) return;
+  for (uint32_t picks = 0; picks < limits_.attempts_per_turn_max && may_pick(); ++picks) {
     pick(active_.pop_front());
   }
+  ++turn_number_;
+}
+
+/// The connections that were to rest for a turn.
+void Dispatcher::go_on_with_rested() {
+  IntrusiveList<Connection, &Connection::idle_link> rested;
+  while (!resting_.empty()) rested.push_back(resting_.pop_front());
+  while (!rested.empty()) rested.pop_front().go_on();
 }
 
 /// Starts one delivery of `target`, which stands in no list now, and puts it back into the round if
@@ -274,14 +285,15 @@ std::optional<Error> Dispatcher::render(const Attempt& attempt, dialect::Request
                                   request);
 }
 
-void Dispatcher::on_permission(const Attempt& attempt, Duration interval) {
+void Dispatcher::on_permission(const Attempt& attempt, Duration interval, Instant first) {
   Target& target = *attempt.delivery->target;
   Standing* standing = target.standing;
   if (standing == nullptr || standing->question != attempt.question) return;  // Changed meanwhile.
   standing->question = 0;
   standing->permitted = true;
   standing->allowed_interval = interval;
-  standing->next_start = std::max(standing->next_start, attempt.started + interval);
+  standing->next_start =
+      std::max(standing->next_start, first + std::max(standing->own_interval, interval));
   activate(target);
 }
 
@@ -411,6 +423,7 @@ void Dispatcher::record(const Attempt& attempt, const AttemptResult& result,
                       .error = result.error.value_or(Error{}),
                       .http_status = result.http_status,
                       .response_truncated = result.response_truncated,
+                      .response_note = result.response_note,
                       .response_head = result.response_head,
                       .response_body = result.response_body};
   if (verdict.delay) outcome.next_attempt_at = ring_.wall_now() + *verdict.delay;
@@ -489,6 +502,24 @@ void Dispatcher::cancel(Delivery& delivery) {
 void Dispatcher::on_connection_idle(Connection& connection) {
   Endpoint& endpoint = connection.endpoint();
   while (!endpoint.blocked.empty()) activate(endpoint.blocked.pop_front());
+}
+
+Endpoint::Learnt& Dispatcher::learnt_of(Endpoint& endpoint) {
+  const bool full = learnt_.size() >= limits_.endpoints_learnt_max;
+  if (full && !learnt_.contains(endpoint.key)) learnt_.erase(learnt_.begin());
+  return learnt_[endpoint.key];
+}
+
+void Dispatcher::limit_idle_time(Endpoint& endpoint, Duration idle_max) {
+  if (idle_max >= endpoint.idle_max) return;
+  endpoint.idle_max = learnt_of(endpoint).idle_max = idle_max;
+}
+
+void Dispatcher::distrust(Endpoint& endpoint) {
+  if (std::exchange(endpoint.distrusted, true)) return;
+  learnt_of(endpoint).distrusted = true;
+  while (!endpoint.idle.empty()) endpoint.idle.front().retire();
+  while (!endpoint.proving.empty()) endpoint.proving.front().retire();
 }
 
 void Dispatcher::on_connection_closed(Connection& connection) {

@@ -12,6 +12,7 @@
 #include "net/resolver.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -70,10 +71,7 @@ class Dispatcher {
   /// Starts what is ready. Once per turn of the loop.
   void turn();
   /// Whether `turn` would start something now: the loop must not sleep.
-  bool has_work() const {
-    return !stopping_ && !active_.empty() && in_flight_ < in_flight_limit() &&
-           host_.has_room_for_attempt(in_flight_);
-  }
+  bool has_work() const { return !resting_.empty() || may_pick(); }
   bool has_room() const { return pending_ < limits_.pending_max; }
   uint64_t pending_count() const { return pending_; }
   uint32_t in_flight_count() const { return in_flight_; }
@@ -90,12 +88,23 @@ class Dispatcher {
   void on_due(Delivery& delivery);
   void on_pace_due(Target& target) { activate(target); }
   /// The receiver was asked and lets us send. @param interval  between starts, as it says; 0: none.
-  void on_permission(const Attempt& attempt, Duration interval);
+  /// @param first  when the attempt that asked goes on.
+  void on_permission(const Attempt& attempt, Duration interval, Instant first);
   /// The attempt's end. The connection calls it before it goes idle or closes.
   void settle(const Attempt& attempt, const AttemptResult& result);
   /// The kept connection died before any byte of an answer: the attempt goes on a fresh one.
   void repeat(const Attempt& attempt, Endpoint& endpoint);
   void on_connection_idle(Connection& connection);
+  /// `connection.go_on()` at the start of the next `turn`.
+  void rest(Connection& connection) { resting_.push_back(connection); }
+  /// The endpoint's receiver sent what was no answer to a request: from now on each attempt gets a
+  /// new connection.
+  void distrust(Endpoint& endpoint);
+  /// The endpoint's receiver closes connections that are idle: ours are kept for `idle_max` at
+  /// most.
+  void limit_idle_time(Endpoint& endpoint, Duration idle_max);
+  /// Of the loop: the handlers of a turn of the ring and the `turn` after it have the same.
+  uint64_t turn_number() const { return turn_number_; }
   void on_connection_closed(Connection& connection);
 
   io::Ring& ring() { return ring_; }
@@ -114,6 +123,10 @@ class Dispatcher {
     std::optional<Duration> delay;  ///< Until the next attempt, while it is pending.
   };
 
+  bool may_pick() const {
+    return !stopping_ && !active_.empty() && in_flight_ < in_flight_limit() &&
+           host_.has_room_for_attempt(in_flight_);
+  }
   Target& target_for(uint32_t webhook_number);
   bool refresh(Target& target);
   Endpoint& endpoint_for(const subscription::Webhook& webhook);
@@ -122,6 +135,8 @@ class Dispatcher {
   Delivery& add(Target& target, Ulid id, journal::Position event);
   void make_ready(Delivery& delivery);
   void activate(Target& target);
+  Endpoint::Learnt& learnt_of(Endpoint& endpoint);
+  void go_on_with_rested();
   void pick(Target& target);
   void start(Delivery& delivery);
   std::optional<Error> render(const Attempt& attempt, dialect::Request& request) const;
@@ -159,8 +174,11 @@ class Dispatcher {
   std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints_;
   IntrusiveList<Target, &Target::active_link> active_;
   IntrusiveList<Connection, &Connection::member_link> connections_;
-  Deliveries loading_;  ///< By ticket.
+  IntrusiveList<Connection, &Connection::idle_link> resting_;
+  std::map<std::string, Endpoint::Learnt> learnt_;  ///< By key; outlives the endpoints.
+  Deliveries loading_;                              ///< By ticket.
   uint64_t next_ticket_ = 1;
+  uint64_t turn_number_ = 0;
   uint64_t pending_ = 0;
   uint64_t retained_bytes_ = 0;
   uint32_t in_flight_ = 0;

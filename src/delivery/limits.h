@@ -26,6 +26,11 @@ struct Limits {
   uint32_t attempts_per_turn_max = 64;
   /// How long a connection is kept without use. Receivers may ask for less (Keep-Alive: timeout).
   Duration idle_max = std::chrono::seconds{55};
+  /// How long the first connections of an endpoint have to be silent behind their answer before any
+  /// of it is used again.
+  Duration silence_time = std::chrono::milliseconds{100};
+  /// Endpoints of which is remembered what their receivers' connections showed.
+  uint32_t endpoints_learnt_max = 1024;
   uint32_t response_body_bytes_max = 16 * 1024;
   /// By how much attempts of a paced webhook may catch up when they began late: timers have ticks.
   /// In any second begin at most as many as it allows, and what this time is worth.

@@ -59,6 +59,7 @@ void BodyReader::begin(BodyFraming framing, uint64_t length) {
   RINGPOST_ASSERT(framing == BodyFraming::length || length == 0);
   framing_ = framing;
   fault_ = BodyFault::none;
+  bare_line_feed_ = false;
   remaining_ = length;
   extension_bytes_ = trailer_bytes_ = 0;
   trailer_line_.clear();
@@ -106,6 +107,10 @@ BodyReader::Piece BodyReader::next_framing(Bytes bytes) {
 bool BodyReader::step(char byte) {
   switch (state_) {
     case State::data_end_return:
+      if (byte == '\n' && tolerates_line_feed()) {
+        state_ = State::size_first;
+        return true;
+      }
       state_ = State::data_end_feed;
       return byte == '\r' || refuse(BodyFault::chunk_end);
     case State::data_end_feed:
@@ -116,11 +121,10 @@ bool BodyReader::step(char byte) {
       state_ = State::size_digits;
       return hex_value(byte) ? step_size(byte) : refuse(BodyFault::chunk_size);
     case State::size_digits: return step_size(byte);
-    case State::extension: return step_extension(byte);
-    case State::size_end_feed:
-      if (byte != '\n') return refuse(BodyFault::chunk_end);
-      state_ = remaining_ == 0 ? State::trailer : State::data;
-      return true;
+    case State::size_space: return step_size_space(byte);
+    case State::extension:
+      return rules_ == Rules::tolerant ? skip_extension(byte) : step_extension(byte);
+    case State::size_end_feed: return byte == '\n' ? end_of_size() : refuse(BodyFault::chunk_end);
     case State::trailer: return step_trailer(byte);
     case State::data:
     case State::done: break;
@@ -138,10 +142,50 @@ bool BodyReader::step_size(char byte) {
     state_ = State::size_end_feed;
     return true;
   }
-  if (byte != ';') return refuse(BodyFault::chunk_size);
+  if (byte == ';') return begin_extension();
+  if (rules_ == Rules::tolerant) return step_size_space(byte);
+  return refuse(BodyFault::chunk_size);
+}
+
+/// RFC 9112, 7.1.1 and RFC 9110, 5.6.3: white space before an extension "MUST" be removed; it comes
+/// without one, too, from servers that pad sizes.
+bool BodyReader::step_size_space(char byte) {
+  state_ = State::size_space;
+  switch (byte) {
+    case ' ':
+    case '\t':
+      return ++extension_bytes_ <= extension_bytes_max || refuse(BodyFault::chunk_extension);
+    case ';': return begin_extension();
+    case '\r': state_ = State::size_end_feed; return true;
+    case '\n': return tolerates_line_feed() && end_of_size();
+    default: return refuse(BodyFault::chunk_size);
+  }
+}
+
+bool BodyReader::begin_extension() {
   state_ = State::extension;
   extension_part_ = ExtensionPart::name_first;
   return ++extension_bytes_ <= extension_bytes_max || refuse(BodyFault::chunk_extension);
+}
+
+bool BodyReader::end_of_size() {
+  state_ = remaining_ == 0 ? State::trailer : State::data;
+  return true;
+}
+
+bool BodyReader::tolerates_line_feed() {
+  if (rules_ == Rules::strict) return false;
+  bare_line_feed_ = true;
+  return true;
+}
+
+/// RFC 9112, 7.1.1: "A recipient MUST ignore unrecognized chunk extensions." A quoted value holds
+/// no line end, so the line's is the extensions' too.
+bool BodyReader::skip_extension(char byte) {
+  if (++extension_bytes_ > extension_bytes_max) return refuse(BodyFault::chunk_extension);
+  if (byte == '\n') return tolerates_line_feed() && end_of_size();
+  if (byte == '\r') state_ = State::size_end_feed;
+  return true;
 }
 
 /// `name` or `name=token`, any number of them. Quoted values are refused: a reader that does not
@@ -183,8 +227,9 @@ bool BodyReader::step_trailer(char byte) {
 
 bool BodyReader::end_of_trailer_line() {
   std::string_view line = trailer_line_;
-  if (line.empty() || line.back() != '\r') return refuse(BodyFault::trailer);
-  line.remove_suffix(1);
+  const bool with_return = line.ends_with('\r');
+  if (!with_return && !tolerates_line_feed()) return refuse(BodyFault::trailer);
+  line.remove_suffix(with_return ? 1 : 0);
   if (line.empty()) {
     state_ = State::done;
     std::string{}.swap(trailer_line_);

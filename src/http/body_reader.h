@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "http/syntax.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -25,9 +26,11 @@ std::string_view describe(BodyFault fault);
 
 /// Takes the framing off a body that comes in any pieces. Trailers are checked and thrown away.
 ///
-/// Stricter than RFC 9112, 7.1 where bytes could be read in two ways: no white space around a chunk
-/// size, no more than 16 digits, no line feed without its CR, no quotes in extensions and at most
-/// 1 KiB of them a body, no trailer that means something in a head.
+/// Both rules: a chunk size has at most 16 digits, a body at most 1 KiB of extensions, and no
+/// trailer means something in a head. Strict, narrower than RFC 9112, 7.1 where bytes could be read
+/// in two ways: no white space around a chunk size, no line feed without its CR, no quotes in
+/// extensions. Tolerant: white space behind a size is removed, extensions are ignored up to the
+/// line's end, and a line may end with LF alone, which `bare_line_feed()` tells.
 class BodyReader {
  public:
   static constexpr uint32_t extension_bytes_max = 1024;
@@ -41,6 +44,8 @@ class BodyReader {
     size_t consumed = 0;  ///< Of the bytes given; `need_more` takes all.
   };
 
+  explicit BodyReader(Rules rules) : rules_(rules) {}
+
   /// Ready for a body. @param length  of `BodyFraming::length`, else 0.
   void begin(BodyFraming framing, uint64_t length);
 
@@ -53,6 +58,8 @@ class BodyReader {
   /// Bytes that are announced and still to come: of the body, or of the current chunk.
   uint64_t announced_bytes() const { return state_ == State::data ? remaining_ : 0; }
   BodyFault fault() const { return fault_; }
+  /// Tolerant: a line of this body ended with LF alone.
+  bool bare_line_feed() const { return bare_line_feed_; }
 
  private:
   enum class State : uint8_t {
@@ -61,6 +68,7 @@ class BodyReader {
     data_end_feed,
     size_first,
     size_digits,
+    size_space,
     extension,
     size_end_feed,
     trailer,
@@ -72,15 +80,22 @@ class BodyReader {
   Piece next_framing(Bytes bytes);
   bool step(char byte);
   bool step_size(char byte);
+  bool step_size_space(char byte);
   bool step_extension(char byte);
+  bool skip_extension(char byte);
+  bool begin_extension();
+  bool end_of_size();
+  bool tolerates_line_feed();
   bool step_trailer(char byte);
   bool end_of_trailer_line();
   bool refuse(BodyFault fault);
 
+  const Rules rules_;
   BodyFraming framing_ = BodyFraming::none;
   State state_ = State::done;
   BodyFault fault_ = BodyFault::none;
   ExtensionPart extension_part_ = ExtensionPart::name_first;
+  bool bare_line_feed_ = false;
   uint8_t size_digits_ = 0;
   uint64_t remaining_ = 0;  ///< Of the body or the chunk.
   uint32_t extension_bytes_ = 0;

@@ -71,24 +71,27 @@ HeadReader::Progress HeadReader::take_line(size_t line_feed) {
   line_ = view_.substr(cursor_, end - cursor_);
   const size_t with_end_bytes = line_feed + 1 - cursor_;
 
-  if (line_.empty() && with_return) {
-    if (lines_ == 0 && skip_empty_line_ && head_start_ == 0) {
-      head_start_ = cursor_ = scanned_ = line_feed + 1;
-      return next();
-    }
-    if (lines_ != 0) {
-      cursor_ = line_feed + 1;
-      consumed_ = cursor_ - piece_start_;
-      return Progress::end;
-    }
+  if (line_.empty() && with_return && lines_ == 0 && rules_ == Rules::strict && head_start_ == 0) {
+    head_start_ = cursor_ = scanned_ = line_feed + 1;
+    return next();
+  }
+  if (line_.empty() && lines_ != 0 && (with_return || tolerates(HeadFault::bare_line_feed))) {
+    cursor_ = line_feed + 1;
+    consumed_ = cursor_ - piece_start_;
+    return Progress::end;
   }
   const HeadFault size_fault = check_size(line_.size(), with_end_bytes);
   if (size_fault != HeadFault::none) return fail(size_fault);
   if (lines_ > limits_.headers_max) return fail(HeadFault::headers_too_many);
-  if (!with_return) return fail(HeadFault::bare_line_feed);
-  if (!is_field_text(line_)) return fail(HeadFault::control_byte);
+  if (!with_return && !tolerates(HeadFault::bare_line_feed)) return fail(HeadFault::bare_line_feed);
+  if (!is_field_text(line_) && !tolerates(HeadFault::control_byte)) {
+    return fail(HeadFault::control_byte);
+  }
   if (line_.empty()) return fail(HeadFault::empty_line);
-  if (line_.front() == ' ' || line_.front() == '\t') return fail(HeadFault::leading_space);
+  const bool indented = line_.front() == ' ' || line_.front() == '\t';
+  if (indented && (lines_ == 0 || !tolerates(HeadFault::leading_space))) {
+    return fail(HeadFault::leading_space);
+  }
   if (lines_ > 0) header_bytes_ += static_cast<uint32_t>(with_end_bytes);
   ++lines_;
   cursor_ = scanned_ = line_feed + 1;
@@ -112,9 +115,17 @@ HeadFault HeadReader::check_size(size_t line_bytes, size_t with_end_bytes) const
     return line_bytes > limits_.first_line_bytes_max ? HeadFault::first_line_too_long
                                                      : HeadFault::none;
   }
-  if (line_bytes > limits_.line_bytes_max) return HeadFault::line_too_long;
+  // The limit that the line meets first, so that it is the same one however the line is cut.
+  const bool line_first = limits_.header_bytes_max - header_bytes_ > limits_.line_bytes_max;
+  if (line_first && line_bytes > limits_.line_bytes_max) return HeadFault::line_too_long;
   return header_bytes_ + with_end_bytes > limits_.header_bytes_max ? HeadFault::headers_too_large
                                                                    : HeadFault::none;
+}
+
+bool HeadReader::tolerates(HeadFault fault) {
+  if (rules_ == Rules::strict) return false;
+  if (tolerated_ == HeadFault::none) tolerated_ = fault;
+  return true;
 }
 
 HeadReader::Progress HeadReader::fail(HeadFault fault) {
@@ -129,7 +140,7 @@ void HeadReader::reset() {
   piece_start_ = cursor_ = scanned_ = head_start_ = consumed_ = 0;
   line_ = {};
   lines_ = header_bytes_ = 0;
-  fault_ = HeadFault::none;
+  fault_ = tolerated_ = HeadFault::none;
 }
 
 }  // namespace ringpost::http

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "http/syntax.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -36,8 +37,13 @@ enum class HeadFault : uint8_t {
 /// For people: what `fault` means.
 std::string_view describe(HeadFault fault);
 
-/// Finds the lines of one head, and its end, in bytes that come in any pieces; refuses every line
-/// whose end could be read in two ways. A head that arrives whole is not copied.
+/// Finds the lines of one head, and its end, in bytes that come in any pieces. A head that arrives
+/// whole is not copied.
+///
+/// Strict, it refuses every line whose end could be read in two ways, and skips one empty line
+/// before the head (RFC 9112, 2.2: what a server does). Tolerant, it takes LF alone for a line end,
+/// and passes on lines with control bytes and, behind the first line, ones that begin with white
+/// space; `tolerated()` says so.
 ///
 /// Invariant: which fault is found depends on the bytes alone, never on how they were cut, and a
 /// fault of an earlier line wins. Memory: at most `head_bytes_max()`, none between heads.
@@ -45,9 +51,7 @@ class HeadReader {
  public:
   enum class Progress : uint8_t { need_more, line, end, failed };
 
-  /// @param skip_empty_line  RFC 9112, 2.2: a server ignores one empty line before a request.
-  HeadReader(const HeadLimits& limits, bool skip_empty_line)
-      : limits_(limits), skip_empty_line_(skip_empty_line) {}
+  HeadReader(const HeadLimits& limits, Rules rules) : limits_(limits), rules_(rules) {}
 
   /// Gives the reader bytes to look at; then `next` until it answers something else than `line`.
   /// `bytes` are borrowed until then.
@@ -56,7 +60,8 @@ class HeadReader {
   /// `consumed()` says how much of the piece belongs to the head.
   Progress next();
 
-  /// Without its CRLF; field text (see syntax.h), not empty. Valid until the next call.
+  /// Without its line end, not empty; field text (see syntax.h) unless something was tolerated.
+  /// Valid until the next call.
   std::string_view line() const { return line_; }
   /// Whether `line()` is the first line, the one that is no header.
   bool first_line() const { return lines_ == 1; }
@@ -64,8 +69,8 @@ class HeadReader {
   std::string_view cut_first_line() const {
     return view_.substr(cursor_, limits_.first_line_bytes_max);
   }
-  /// The whole head, with the empty line at its end. Valid until the next call, as long as the
-  /// piece is.
+  /// The whole head, with the empty line at its end; after `failed` its whole lines so far. Valid
+  /// until the next call, as long as the piece is.
   std::string_view head() const { return view_.substr(head_start_, cursor_ - head_start_); }
   /// The bytes from the head's first on, as far as they came; behind its end others may follow.
   /// Valid as `head()` is.
@@ -74,6 +79,8 @@ class HeadReader {
   uint32_t headers() const { return lines_ == 0 ? 0 : lines_ - 1; }
   size_t consumed() const { return consumed_; }
   HeadFault fault() const { return fault_; }
+  /// The first thing in this head that strict rules would have refused.
+  HeadFault tolerated() const { return tolerated_; }
   /// Whether a byte of the head was seen.
   bool begun() const { return cursor_ != 0 || !partial_.empty(); }
 
@@ -84,10 +91,11 @@ class HeadReader {
   Progress take_line(size_t line_feed);
   Progress wait();
   Progress fail(HeadFault fault);
+  bool tolerates(HeadFault fault);
   HeadFault check_size(size_t line_bytes, size_t with_end_bytes) const;
 
   const HeadLimits limits_;
-  const bool skip_empty_line_;
+  const Rules rules_;
 
   std::string partial_;     ///< The head so far, if it came in more than one piece.
   std::string_view view_;   ///< The bytes from the head's first: the piece, or `partial_`.
@@ -100,6 +108,7 @@ class HeadReader {
   uint32_t lines_ = 0;
   uint32_t header_bytes_ = 0;
   HeadFault fault_ = HeadFault::none;
+  HeadFault tolerated_ = HeadFault::none;
 };
 
 }  // namespace ringpost::http

@@ -112,7 +112,8 @@ RequestParser::RequestParser(const RequestLimits& limits)
                     .line_bytes_max = limits.header_line_bytes_max,
                     .headers_max = limits.headers_max,
                     .header_bytes_max = limits.header_bytes_max},
-                   true) {}
+                   Rules::strict),
+      body_reader_(Rules::strict) {}
 
 // --- flow: head ─> head_complete ─> body ─> complete ─> head -------------------------------------
 

@@ -8,6 +8,10 @@
 
 namespace ringpost::http {
 
+/// How much is forgiven. Requests are refused wherever two readers could read them in two ways. An
+/// answer is read as a user agent must: whoever sent it has acted on our request already.
+enum class Rules : uint8_t { strict, tolerant };
+
 /// RFC 9110, 5.6.2: `tchar`, of which methods and header names are made.
 constexpr std::array<bool, 256> make_token_table() {
   std::array<bool, 256> table{};

@@ -232,6 +232,7 @@ void write_outcome_head(const OutcomeView& outcome, std::byte* to) {
     store_le<uint8_t>(to + 4, to_stored(stored_sides, outcome.error.side));
     store_le<int32_t>(to + 64, outcome.error.detail);
   }
+  store_le<uint8_t>(to + 5, static_cast<uint8_t>(outcome.response_note));
   store_le<uint16_t>(to + 6, outcome.http_status);
   std::memcpy(to + 8, outcome.delivery.bytes.data(), outcome.delivery.bytes.size());
   store_le<uint64_t>(to + 24, outcome.event.packed);
@@ -259,6 +260,7 @@ bool read_outcome_head(const std::byte* from, OutcomeView& outcome) {
     outcome.error = {code.value_or(Errc::unsupported), side.value_or(Side::self),
                      load_le<int32_t>(from + 64)};
   }
+  outcome.response_note = static_cast<BadAnswer>(load_le<uint8_t>(from + 5));
   outcome.http_status = load_le<uint16_t>(from + 6);
   outcome.delivery = load_id(from + 8);
   outcome.event.packed = load_le<uint64_t>(from + 24);

@@ -33,6 +33,10 @@ TEST(LoggedHead, ShowsAResponseOrThatThereWasNone) {
   outcome.response_truncated = true;
   EXPECT_EQ(shown(outcome),
             R"({"response":{"status":200,"headers":{"A":"1"},"body":"ok","truncated":true}})");
+  outcome.response_note = BadAnswer::body_cut;
+  EXPECT_EQ(shown(outcome),
+            R"({"response":{"status":200,"headers":{"A":"1"},"body":"ok","truncated":true,)"
+            R"("note":"the answer's body was cut short"}})");
 }
 
 TEST(LoggedHead, NamesMethodAndUrlOfARequest) {

@@ -66,7 +66,7 @@ constexpr const char* delivery =
    {"number":2,"started_at":"2031-05-04T09:08:09Z","duration_ms":null,"error":null,
     "request":{"method":"POST","url":"https://h/in","headers":{"Host":"h"},"body":null},
     "response":{"status":500,"headers":{"X-E":"\u001b[31m"},"body":"a\r\n\u001b]0;x\u0007\u009bz",
-                "truncated":true}},
+                "truncated":true,"note":"the answer's body was cut short"}},
    {"number":null,"started_at":null,"duration_ms":null,
     "error":{"code":"corrupt","side":"disk","detail":"bad checksum"},"request":null,"response":null}
   ]})";
@@ -86,6 +86,7 @@ TEST(View, ShowsEveryAttemptWithBodiesErrorsAndWhatIsMissing) {
             "      Host: h\n"
             "      (the body is left out, the attempts are too large together)\n"
             "    response  500\n"
+            "    note      the answer's body was cut short\n"
             "      X-E: \\x1b[31m\n"
             "      a\n"
             "      \\x1b]0;x\\x07\\xc2\\x9bz\n"

@@ -102,13 +102,8 @@ class ReceiverTest(unittest.TestCase):
         reset = self.place.sink("--fault", "reset", name="reset", plain=True)
         attempt, _ = self.attempt(reset.url)
         self.assertIn(attempt["error"]["code"], ("reset", "closed"))
-        for answer in (b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nok",
-                       b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
-                       b"HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 2\r\n\r\nok",
-                       b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nok",
-                       b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2"
-                       b"\r\n\r\n0\r\n\r\n",
-                       b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200000 + b"\r\n\r\n"):
+        for answer in (b"nonsense\r\n\r\n", b"\r\nHTTP/1.1 200 OK\r\n\r\n",
+                       b"HTTP/1.1 100 Continue\r\nX: " + b"a" * 200000 + b"\r\n\r\n"):
             with self.subTest(answer[:60]):
                 attempt, end = self.attempt(self.receiver(answer).url)
                 self.assertEqual(end, "dead")
@@ -119,12 +114,8 @@ class ReceiverTest(unittest.TestCase):
         (b"HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n", "malformed", "not 100 to 599"),
         (b"garbage \x1b]0;owned\x07\xff\r\n\r\n", "malformed", "control byte"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "malformed", "does not begin with HTTP/1.1 or HTTP/1.0"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
-         "malformed", "both Content-Length and Transfer-Encoding"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 5000 + b"\r\n", "too_large",
-         "too many header lines"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 2000, "too_large", "too many interim answers"),
-        (b"HTTP/1.1 200 OK\r\nX: never ends", "closed", "before the message was whole"),
+        (b"HTTP/1.1 200 OK\r\nX: never ends", "closed", "before the head of its answer was whole"),
     )
 
     def test_what_is_no_answer_is_explained_and_its_first_bytes_are_shown(self):
@@ -151,10 +142,14 @@ class ReceiverTest(unittest.TestCase):
                     self.assertNotRegex(output, "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
                 self.relay.request("DELETE", f"/v1/webhooks/{webhook['id']}")
 
-    def test_a_2xx_whose_body_is_cut_is_judged_the_same_every_time(self):
-        cut = self.place.sink("--fault", "cut", name="cut", plain=True)
-        ends = {self.attempt(cut.url)[1] for _ in range(5)}
-        self.assertEqual(len(ends), 1, ends)
+    def test_a_2xx_whose_body_is_cut_is_a_success(self):
+        for plain in (True, False):
+            cut = self.place.sink("--fault", "cut", name=f"cut-{plain}", plain=plain)
+            for _ in range(3):
+                attempt, end = self.attempt(cut.url, tls=cut.tls())
+                self.assertEqual((attempt["error"], end), (None, "delivered"))
+                self.assertEqual(attempt["response"]["note"], "the answer's body was cut short")
+                self.assertTrue(attempt["response"]["truncated"])
 
     def test_error_statuses_are_tried_again_and_retry_after_is_heeded(self):
         sink = self.place.sink("--fail-first", "1", "--answer-header", "Retry-After: 2", plain=True)

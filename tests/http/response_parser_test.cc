@@ -124,15 +124,32 @@ TEST(ResponseParser, ReadsEveryStatusFrom200To599) {
 }
 
 TEST(ResponseParser, RefusesMalformedStatusLines) {
-  for (const char* line :
-       {"HTTP/1.1 99 x",    "HTTP/1.1 600 x",  "HTTP/1.1 099 x",    "HTTP/1.1 000 x",
-        "HTTP/1.1 2000 x",  "HTTP/1.1 20 x",   "HTTP/1.1 200x",     "HTTP/1.1  200 x",
-        "HTTP/1.1\t200 x",  "HTTP/1.1 200\tx", "HTTP/1.1200 x",     "HTTP/1.1",
-        "HTTP/1.1 ",        "HTTP/2 200 x",    "HTTP/1.2 200 x",    "HTTP/0.9 200 x",
-        "http/1.1 200 x",   "ICY 200 OK",      " HTTP/1.1 200 x",   "",
-        "200 OK",           "HTTP/1.1 2x0 OK", "HTTP/1.1 +20 OK",   "HTTP/1.1 -20 OK",
-        "HTTP/1.10 200 OK", "HTTP/1.1 999 x",  "HTTP/1.1 200 a\rb", "HTTP/1.1 200 a\x01",
-        "<html>",           "SSH-2.0-OpenSSH", "220 smtp ready"}) {
+  for (const char* line : {"HTTP/1.1 99 x",
+                           "HTTP/1.1 600 x",
+                           "HTTP/1.1 099 x",
+                           "HTTP/1.1 000 x",
+                           "HTTP/1.1 2000 x",
+                           "HTTP/1.1 20 x",
+                           "HTTP/1.1 200x",
+                           "HTTP/1.1200 x",
+                           "HTTP/1.1",
+                           "HTTP/1.1 ",
+                           "HTTP/2 200 x",
+                           "HTTP/1.x 200 x",
+                           "HTTP/0.9 200 x",
+                           "http/1.1 200 x",
+                           "ICY 200 OK",
+                           " HTTP/1.1 200 x",
+                           "",
+                           "200 OK",
+                           "HTTP/1.1 2x0 OK",
+                           "HTTP/1.1 +20 OK",
+                           "HTTP/1.1 -20 OK",
+                           "HTTP/1.10 200 OK",
+                           "HTTP/1.1 999 x",
+                           "<html>",
+                           "SSH-2.0-OpenSSH",
+                           "220 smtp ready"}) {
     const Answer answer = read_answer(std::string{line} + "\r\nContent-Length: 0\r\n\r\n");
     EXPECT_EQ(answer.progress, Progress::failed) << line;
     EXPECT_EQ(answer.code, Errc::malformed) << line;
@@ -140,7 +157,8 @@ TEST(ResponseParser, RefusesMalformedStatusLines) {
   }
 }
 
-TEST(ResponseParser, RefusesWhatDelimitsTheBodyInTwoWays) {
+// The connection pays for it, not the delivery: what delimits the body is in doubt.
+TEST(ResponseParser, UsesNoConnectionAgainWhoseFramingIsInDoubt) {
   for (const char* headers : {"Content-Length: 2\r\nTransfer-Encoding: chunked",
                               "Transfer-Encoding: chunked\r\nContent-Length: 2",
                               "Content-Length: 2\r\nContent-Length: 2",
@@ -172,90 +190,67 @@ TEST(ResponseParser, RefusesWhatDelimitsTheBodyInTwoWays) {
                               "chunked",
                               "Transfer-Encoding : chunked",
                               "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"}) {
-    const Answer answer = read_answer(with_headers(headers, "ok"));
-    EXPECT_EQ(answer.progress, Progress::failed) << shown(headers);
-    EXPECT_EQ(answer.code, Errc::malformed) << shown(headers);
+    ResponseParser parser;
+    const Progress progress = parser.feed(as_bytes(with_headers(headers, "2\r\nok\r\n0\r\n\r\n")));
+    EXPECT_TRUE(progress != Progress::need_more || parser.on_end(std::nullopt)) << shown(headers);
+    EXPECT_EQ(parser.status(), 200) << shown(headers);
+    EXPECT_TRUE(parser.fault()) << shown(headers);
+    EXPECT_FALSE(parser.reusable()) << shown(headers);
   }
-  EXPECT_EQ(read_answer("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").code,
-            Errc::malformed);
-  EXPECT_EQ(read_answer("HTTP/1.1 200 OK\nContent-Length: 0\n\n").code, Errc::malformed);
 }
 
-TEST(ResponseParser, RefusesMalformedChunks) {
+TEST(ResponseParser, ReadsNoFurtherThanAMalformedChunk) {
   for (const char* body :
-       {"x\r\n", "0x1\r\na\r\n", "1 \r\na\r\n", "1\na\r\n", "1\r\nab\r\n", "FFFFFFFFFFFFFFFF5\r\n",
-        "\r\n", "0\r\nContent-Length: 1\r\n\r\n", "1;\"\r\na\r\n", "-1\r\n", "0\r\nX\r\n\r\n"}) {
+       {"x\r\n", "0x1\r\na\r\n", " 1\r\na\r\n", "1 x\r\na\r\n", "1\r\nab\r\n", "1\rx\na\r\n",
+        "FFFFFFFFFFFFFFFF5\r\n", "\r\n", "0\r\nContent-Length: 1\r\n\r\n", "1;a\rb\r\na\r\n",
+        "-1\r\n", "0\r\nX\r\n\r\n"}) {
     const Answer answer = read_answer(with_headers("Transfer-Encoding: chunked", body));
-    EXPECT_EQ(answer.progress, Progress::failed) << shown(body);
-    EXPECT_EQ(answer.code, Errc::malformed) << shown(body);
+    EXPECT_EQ(answer.progress, Progress::enough) << shown(body);
     EXPECT_EQ(answer.status, 200) << shown(body);
+    EXPECT_FALSE(answer.reusable) << shown(body);
+    EXPECT_TRUE(answer.truncated) << shown(body);
   }
 }
 
 TEST(ResponseParser, LimitsTheHead) {
   const std::string line = "X: " + std::string(4000, 'a') + "\r\n";
-  EXPECT_EQ(read_answer("HTTP/1.1 200 OK\r\n" + line + line + line + line + line).code,
-            Errc::too_large);
-  EXPECT_EQ(read_answer("HTTP/1.1 200 OK\r\nX: " + std::string(8200, 'a')).code, Errc::too_large);
-  EXPECT_EQ(read_answer("HTTP/1.1 200 " + std::string(9000, 'a')).code, Errc::too_large);
+  std::string large = "HTTP/1.1 200 OK\r\n";
+  for (int count = 0; count < 9; ++count) large += line;
   std::string many = "HTTP/1.1 200 OK\r\n";
-  for (int header = 0; header < 101; ++header) many += "X: a\r\n";
-  EXPECT_EQ(read_answer(many).code, Errc::too_large);
+  for (int header = 0; header < 1001; ++header) many += "X: a\r\n";
+  for (const std::string& bytes : {large, many, "HTTP/1.1 200 OK\r\nX: " + std::string(33'000, 'a'),
+                                   "HTTP/1.1 200 " + std::string(9000, 'a')}) {
+    const Answer answer = read_answer(bytes);
+    EXPECT_EQ(answer.progress, Progress::enough);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_LE(answer.head.size(), 8u * 1024 + 32 * 1024 + 4);
+    EXPECT_FALSE(answer.reusable);
+  }
 }
 
 // --- reasons -------------------------------------------------------------------------------------
 
 TEST(ResponseParser, TellsWhyAndKeepsTheFirstBytesOfAHeadThatItRefuses) {
-  const std::string first = "HTTP/1.1 200 OK\r\n";
-  std::string many_headers = first;
-  for (int header = 0; header < 5000; ++header) many_headers += "X: a\r\n";
   std::string many_interim;
   for (int index = 0; index < 2000; ++index) many_interim += "HTTP/1.1 100 Continue\r\n\r\n";
-  std::string large = first;
-  for (int header = 0; header < 5; ++header) large += "X: " + std::string(4000, 'a') + "\r\n";
-  const auto chunked = [&](std::string body) {
-    return first + "Transfer-Encoding: chunked\r\n\r\n" + std::move(body);
-  };
   struct Case {
     std::string bytes;
     BadAnswer reason;
     Errc code = Errc::malformed;
-    bool in_head = true;
   };
   const Case cases[] = {
       {"\x16\x03\x01 hello", BadAnswer::binary},
-      {"HTTP/1.1 200 " + std::string(9000, 'a'), BadAnswer::status_line_bytes, Errc::too_large},
-      {first + "X: " + std::string(9000, 'a'), BadAnswer::header_line_bytes, Errc::too_large},
-      {many_headers, BadAnswer::header_count, Errc::too_large},
-      {large, BadAnswer::header_bytes, Errc::too_large},
-      {"HTTP/1.1 200 OK\n\n", BadAnswer::bare_line_feed},
-      {first + "X: \x1b[2J\r\n\r\n", BadAnswer::control_byte},
-      {first + "X: a\r\n b\r\n\r\n", BadAnswer::leading_space},
+      {"HTTP/1.1 100 " + std::string(9000, 'a'), BadAnswer::status_line_bytes, Errc::too_large},
+      {"HTTP/1.1 100 C\r\nX: " + std::string(40'000, 'a'), BadAnswer::header_bytes,
+       Errc::too_large},
+      {" HTTP/1.1 200 OK\r\n\r\n", BadAnswer::leading_space},
       {"\r\n\r\n", BadAnswer::no_status_line},
       {"220 smtp ready\r\n", BadAnswer::http_version},
       {"HTTP/1.1 2x0 OK\r\n", BadAnswer::status_digits},
       {"HTTP/1.1 600 No\r\nContent-Length: 0\r\n\r\n", BadAnswer::status_range},
-      {first + "X\r\n\r\n", BadAnswer::header_form},
-      {first + "Content-Length:\t2\r\n\r\nok", BadAnswer::framing_tab},
-      {first + "Content-Length: 2\r\nContent-Length: 2\r\n\r\n", BadAnswer::length_twice},
-      {first + "Content-Length: +2\r\n\r\n", BadAnswer::length_form},
-      {first + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-       BadAnswer::coding_twice},
-      {first + "Transfer-Encoding: gzip\r\n\r\n", BadAnswer::coding_unknown},
-      {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", BadAnswer::coding_http_1_0},
-      {first + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-       BadAnswer::length_and_coding},
       {"HTTP/1.1 101 Switching\r\n\r\n", BadAnswer::upgrade},
-      {"HTTP/1.1 100 C\r\nContent-Length: 5\r\n\r\n", BadAnswer::interim_body},
       {many_interim, BadAnswer::interim_count, Errc::too_large},
-      {chunked("x\r\n"), BadAnswer::chunk_size, Errc::malformed, false},
-      {chunked("1;\"\r\na\r\n"), BadAnswer::chunk_extension, Errc::malformed, false},
-      {chunked("1\r\nab\r\n"), BadAnswer::chunk_end, Errc::malformed, false},
-      {chunked("0\r\nX\r\n\r\n"), BadAnswer::trailer, Errc::malformed, false},
-      {chunked("0\r\nX: " + std::string(3000, 'a') + "\r\n\r\n"), BadAnswer::trailer_bytes,
-       Errc::malformed, false},
   };
-  EXPECT_EQ(std::size(cases), static_cast<size_t>(BadAnswer::trailer_bytes)) << "one is missing";
   for (const Case& one : cases) {
     for (const size_t piece_bytes : {one.bytes.size(), size_t{1}}) {
       ResponseParser parser;
@@ -271,9 +266,9 @@ TEST(ResponseParser, TellsWhyAndKeepsTheFirstBytesOfAHeadThatItRefuses) {
           << about << ": " << describe(parser.error());
       const std::string_view refused = parser.refused_head();
       EXPECT_LE(refused.size(), ResponseParser::refused_head_bytes_max) << about;
-      EXPECT_EQ(refused.empty(), !one.in_head) << about;
+      EXPECT_FALSE(refused.empty()) << about;
       EXPECT_TRUE(one.bytes.starts_with(refused)) << about;
-      EXPECT_EQ(parser.head().empty(), one.in_head) << about;
+      EXPECT_TRUE(parser.head().empty()) << about;
       parser.reset();
       EXPECT_TRUE(parser.refused_head().empty());
     }
@@ -287,8 +282,9 @@ TEST(ResponseParser, KeepsTheFirstBytesOfAHeadThatNeverEnds) {
     ASSERT_EQ(parser.feed(as_bytes(piece)), Progress::need_more);
     piece.assign(piece.size(), '!');  // Borrowed for the call only.
   }
-  EXPECT_FALSE(parser.on_eof());
-  EXPECT_EQ(parser.error(), (Error{Errc::closed, Side::endpoint}));
+  EXPECT_FALSE(parser.on_end(std::nullopt));
+  EXPECT_EQ(parser.error(),
+            (Error{Errc::closed, Side::endpoint, static_cast<int32_t>(BadAnswer::head_cut)}));
   EXPECT_EQ(parser.refused_head(), "HTTP/1.1 200 OK\r\nX: ");
 }
 
@@ -301,18 +297,20 @@ std::string interim_times(int count) {
 }
 
 TEST(ResponseParser, SkipsAFewInterimAnswers) {
-  const Answer answer = read_answer(interim_times(8));
+  const Answer answer = read_answer(interim_times(32));
   EXPECT_EQ(answer.status, 200);
   EXPECT_TRUE(answer.reusable);
   EXPECT_TRUE(answer.head.starts_with("HTTP/1.1 200"));
-  EXPECT_EQ(read_answer(interim_times(9)).code, Errc::too_large);
+  EXPECT_EQ(read_answer(interim_times(33)).code, Errc::too_large);
 }
 
-TEST(ResponseParser, RefusesInterimAnswersThatChangeTheFraming) {
+TEST(ResponseParser, ReadsNoBodyOfAnInterimAnswer) {
   EXPECT_EQ(read_answer("HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n").code, Errc::malformed);
-  EXPECT_EQ(read_answer("HTTP/1.1 100 C\r\nContent-Length: 5\r\n\r\n" + ok).code, Errc::malformed);
-  EXPECT_EQ(read_answer("HTTP/1.1 100 C\r\nTransfer-Encoding: chunked\r\n\r\n" + ok).code,
-            Errc::malformed);
+  for (const char* header : {"Content-Length: 5", "Transfer-Encoding: chunked"}) {
+    const Answer answer = read_answer("HTTP/1.1 100 C\r\n" + std::string{header} + "\r\n\r\n" + ok);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_FALSE(answer.reusable);
+  }
   EXPECT_EQ(read_answer("HTTP/1.1 100 C\r\n\r\nHTTP/1.1 204 N\r\n\r\n").status, 204);
 }
 
@@ -352,23 +350,23 @@ TEST(ResponseParser, ReadsUntilTheEndOfTheStreamWithoutALength) {
   ASSERT_EQ(parser.feed(as_bytes(with_headers("X: a", "some"))), Progress::need_more);
   ASSERT_EQ(parser.feed(as_bytes(" text")), Progress::need_more);
   EXPECT_FALSE(parser.complete());
-  EXPECT_TRUE(parser.on_eof());
+  EXPECT_TRUE(parser.on_end(std::nullopt));
   EXPECT_TRUE(parser.complete());
   EXPECT_FALSE(parser.reusable());
   EXPECT_EQ(as_text(parser.body()), "some text");
 }
 
-// A body that was cut short is incomplete, whatever its status line said.
-TEST(ResponseParser, IsIncompleteWhenTheStreamEndsEarly) {
+TEST(ResponseParser, IsNoAnswerWhenTheStreamEndsWithinTheHead) {
   for (const std::string& bytes : {ok, chunked_ok}) {
-    for (size_t size = 0; size < bytes.size(); ++size) {
+    const size_t head_bytes = bytes.find("\r\n\r\n") + 4;
+    for (size_t size = 0; size < head_bytes; ++size) {
       ResponseParser parser;
       ASSERT_EQ(parser.feed(as_bytes(bytes.substr(0, size))), Progress::need_more) << size;
       EXPECT_EQ(parser.begun(), size > 0);
-      EXPECT_FALSE(parser.on_eof()) << size;
+      EXPECT_FALSE(parser.on_end(std::nullopt)) << size;
       EXPECT_EQ(parser.error().code, Errc::closed);
       EXPECT_EQ(parser.error().side, Side::endpoint);
-      EXPECT_FALSE(parser.complete());
+      EXPECT_EQ(parser.status(), 0);
       EXPECT_FALSE(parser.reusable());
     }
   }
@@ -384,7 +382,7 @@ TEST(ResponseParser, StopsAtTheCaptureLimit) {
     EXPECT_FALSE(exact.truncated);
     const Answer more = read_in_pieces(
         with_headers("Content-Length: 10737418240", std::string(16385, 'a')), piece_bytes);
-    EXPECT_EQ(more.progress, Progress::captured);
+    EXPECT_EQ(more.progress, Progress::enough);
     EXPECT_EQ(more.status, 200);
     EXPECT_EQ(more.body.size(), 16384);
     EXPECT_TRUE(more.truncated);
@@ -396,7 +394,7 @@ TEST(ResponseParser, StopsAtTheCaptureLimitOfEndlessChunks) {
   ResponseParser parser({.body_bytes_max = 10});
   ASSERT_EQ(parser.feed(as_bytes(with_headers("Transfer-Encoding: chunked"))), Progress::need_more);
   ASSERT_EQ(parser.feed(as_bytes("8\r\n12345678\r\n")), Progress::need_more);
-  ASSERT_EQ(parser.feed(as_bytes("8\r\n12345678\r\n")), Progress::captured);
+  ASSERT_EQ(parser.feed(as_bytes("8\r\n12345678\r\n")), Progress::enough);
   EXPECT_EQ(as_text(parser.body()), "1234567812");
   EXPECT_FALSE(parser.complete());
 }

@@ -194,6 +194,7 @@ OutcomeView full_outcome() {
   outcome.error = {Errc::bad_status, Side::endpoint, -3};
   outcome.http_status = 503;
   outcome.response_truncated = true;
+  outcome.response_note = BadAnswer::body_cut;
   outcome.request_head = "POST / HTTP/1.1\r\n\r\n";
   outcome.response_head = "HTTP/1.1 503 no\r\n\r\n";
   outcome.response_body = as_bytes("later");
@@ -222,6 +223,7 @@ TEST(OutcomeCodec, BringsBackEveryMember) {
   EXPECT_EQ(read->error, outcome.error);
   EXPECT_EQ(read->http_status, outcome.http_status);
   EXPECT_EQ(read->response_truncated, outcome.response_truncated);
+  EXPECT_EQ(read->response_note, outcome.response_note);
   EXPECT_EQ(read->request_head, outcome.request_head);
   EXPECT_EQ(read->response_head, outcome.response_head);
   EXPECT_EQ(as_text(read->response_body), as_text(outcome.response_body));

@@ -68,8 +68,8 @@ void HttpReceiver::send_answer(Session& session, const Answer& answer) {
     case Answer::Way::drop: return peer.close();
     case Answer::Way::reset: return peer.reset();
     case Answer::Way::whole:
-      peer.send(http_bytes(status_line, headers, answer.body));
-      return finish_answer(session, answer.close);
+      return send_whole(session, answer, http_bytes(status_line, headers, answer.body));
+    case Answer::Way::raw: return send_raw(session, answer);
     case Answer::Way::cut:
       peer.send(http_bytes(status_line, headers, answer.body).substr(0, answer.bytes));
       return finish_answer(session, true);
@@ -80,6 +80,31 @@ void HttpReceiver::send_answer(Session& session, const Answer& answer) {
       peer.send(status_line + "\r\nTransfer-Encoding: chunked\r\n\r\n");
       return flood(session, answer.interval);
   }
+}
+
+void HttpReceiver::send_whole(Session& session, const Answer& answer, const std::string& bytes) {
+  Peer& peer = *session.peer;
+  peer.send(bytes);
+  if (answer.again_after) {
+    peer.after(*answer.again_after, [&peer, bytes] { peer.send(bytes); });
+  }
+  if (answer.close_after) {
+    peer.after(*answer.close_after, [&session, &peer] {
+      session.over = true;
+      peer.close();
+    });
+  }
+  finish_answer(session, answer.close);
+}
+
+void HttpReceiver::send_raw(Session& session, const Answer& answer) {
+  Peer& peer = *session.peer;
+  peer.send(answer.body);
+  if (answer.end == Answer::End::closed) return finish_answer(session, true);
+  session.answering = false;
+  // Later: a reset overtakes what is on its way.
+  if (answer.end == Answer::End::reset)
+    peer.after(std::chrono::milliseconds{500}, [&peer] { peer.reset(); });
 }
 
 void HttpReceiver::finish_answer(Session& session, bool close) {

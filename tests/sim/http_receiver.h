@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,9 @@ class HttpReceiver {
       drip,     ///< One byte every `interval`.
       endless,  ///< The head of a chunked answer, then 1 KiB every `interval` until the other side
                 ///< closes.
+      raw,      ///< `body` instead of an answer, as it stands, then `end`.
     };
+    enum class End : uint8_t { open, closed, reset };
 
     int status = 200;
     HttpHeaders headers{};
@@ -46,6 +49,11 @@ class HttpReceiver {
     Way way = Way::whole;
     size_t bytes = 0;
     Duration interval = std::chrono::seconds{1};
+    End end = End::open;  ///< raw only.
+    /// whole: the same bytes once more, so much later.
+    std::optional<Duration> again_after{};
+    /// whole: the connection is closed so long after the answer, as by an idle timeout.
+    std::optional<Duration> close_after{};
     bool close = false;  ///< whole and drip: say `Connection: close` and do it afterwards.
   };
   using Answerer = std::function<Answer(const Request& request)>;
@@ -72,6 +80,8 @@ class HttpReceiver {
   void on_change(Session& session);
   void answer_next(Session& session);
   void send_answer(Session& session, const Answer& answer);
+  void send_whole(Session& session, const Answer& answer, const std::string& bytes);
+  void send_raw(Session& session, const Answer& answer);
   void drip(Session& session, size_t sent);
   void flood(Session& session, Duration interval);
   void finish_answer(Session& session, bool close);

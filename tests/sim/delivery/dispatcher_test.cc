@@ -7,6 +7,7 @@
 
 #include "dialect/dialect.h"
 #include "dialect/head.h"
+#include "http/answers/table.h"
 #include "sim/http_receiver.h"
 #include "sim/relay/resolver.h"
 #include "sim/ring.h"
@@ -20,6 +21,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -116,6 +119,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
     std::optional<Error> error;
     uint16_t http_status = 0;
     std::string request_line;
+    std::string note;
     WallTime next_attempt_at{};
     Instant at{};
   };
@@ -154,6 +158,9 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                       .error = outcome.failed ? std::optional{outcome.error} : std::nullopt,
                       .http_status = outcome.http_status,
                       .request_line = std::string{head.substr(0, head.find("\r\n"))},
+                      .note = outcome.response_note == BadAnswer{}
+                                  ? std::string{}
+                                  : std::string{describe(outcome.response_note)},
                       .next_attempt_at = outcome.next_attempt_at,
                       .at = world_.now()});
   }
@@ -181,7 +188,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
     table_.put(std::move(webhook));
     table_.publish();
   }
-  void submit(uint32_t webhook, uint32_t count = 1) {
+  void submit(uint32_t webhook, uint32_t count = 1, std::string_view data = "{}") {
     for (uint32_t index = 0; index < count; ++index) {
       journal::EventView event;
       event.uid = Ulid::mint(world_.wall_now(), world_.random());
@@ -189,7 +196,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
       event.organization = "default";
       event.source = "app/x";
       event.type = "t";
-      event.data = as_bytes("{}");
+      event.data = as_bytes(data);
       journal::EventRef stored = journal::EventCodec::encode(event);
       stored->set_position(journal::Position::make(0, 0, ++offset_));
       events_[stored->position().packed] = stored;
@@ -203,6 +210,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   Noted deliver(uint32_t webhook) {
     submit(webhook);
     EXPECT_TRUE(settle());
+    world_.run_for(milliseconds{200});  // The connection has shown that it may be used again.
     return noted_.back();
   }
   size_t posts(const HttpReceiver& receiver) const {
@@ -238,6 +246,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   uint32_t offset_ = 0;
   int64_t changes_ = 0;
   uint64_t turns_ = 0;
+  uint32_t webhooks_ = 100;
 };
 
 // Reliability N-5, the whole table.
@@ -353,6 +362,192 @@ TEST_F(DispatcherTest, BeginsNoAttemptWhoseEndCouldNotBeWrittenDown) {
   ring_.waker().wake();
   world_.run_for(seconds{1});
   EXPECT_EQ(receiver_.requests().size(), 3u);
+}
+
+// --- what a receiver answers
+// ----------------------------------------------------------------------
+
+Answer raw_answer(const http::AnswerRow& row) {
+  const auto end = row.end == "open"    ? Answer::End::open
+                   : row.end == "reset" ? Answer::End::reset
+                                        : Answer::End::closed;
+  return {.body = row.bytes, .way = Answer::Way::raw, .end = end};
+}
+
+// The table of answers, through a whole delivery. A stream that is cut is one of TLS: not here.
+TEST_F(DispatcherTest, CountsAnswersAsTheTableSays) {
+  for (const http::AnswerRow& row : http::answer_table()) {
+    if (row.end == "cut") continue;
+    SCOPED_TRACE(row.name);
+    // Each its own endpoint, so that what one showed is not held against the next.
+    const uint32_t number = ++webhooks_;
+    const io::Address at = sim::address("10.0.0.3", static_cast<uint16_t>(1000 + number));
+    HttpReceiver receiver{world_, at, [&](const Request&) { return raw_answer(row); }};
+    Webhook webhook = make(number, 3);
+    webhook.destination.port = at.port;
+    webhook.timeout_ms = 2000;
+    put(webhook);
+    const Noted end = deliver(number);
+    EXPECT_EQ(end.attempt, 1u);
+    EXPECT_EQ(end.status, row.success ? DeliveryStatus::delivered : DeliveryStatus::dead);
+    EXPECT_EQ(end.http_status, row.status);
+    EXPECT_EQ(end.error.has_value(), !row.success);
+    EXPECT_EQ(row.status == 0 ? describe(*end.error) : end.note, row.note);
+    EXPECT_EQ(gone_.size(), row.status == 410 ? 1u : 0u);
+    deliver(number);
+    gone_.clear();
+    EXPECT_EQ(receiver.connection_count(), row.kept ? 1u : 2u);
+  }
+}
+
+/// Every attempt but the first of a connection; what the receiver does then.
+struct LastWord {
+  Answer::Way way;
+  Duration after;
+};
+
+// RFC 9110, 9.2.2: a request that the receiver has read is not repeated, however it ends the
+// connection.
+TEST_F(DispatcherTest, RepeatsNoRequestThatTheReceiverHasRead) {
+  put(make(1));
+  for (const LastWord& last :
+       {LastWord{Answer::Way::drop, {}}, LastWord{Answer::Way::drop, seconds{6}},
+        LastWord{Answer::Way::reset, {}}, LastWord{Answer::Way::reset, seconds{6}}}) {
+    answer_ = {};
+    ASSERT_EQ(deliver(1).status, DeliveryStatus::delivered);
+    const size_t before = receiver_.requests().size();
+    noted_.clear();
+    answer_ = [&](const Request&) { return Answer{.delay = last.after, .way = last.way}; };
+    const Noted end = deliver(1);
+    EXPECT_EQ(receiver_.requests().size() - before, 1u);
+    EXPECT_EQ(receiver_.requests()[before].connection, receiver_.requests()[before - 1].connection);
+    ASSERT_EQ(noted_.size(), 1u);
+    EXPECT_EQ(end.status, DeliveryStatus::dead);
+    EXPECT_EQ(describe(*end.error), last.way == Answer::Way::drop
+                                        ? "the receiver closed the connection without an answer"
+                                        : "connection reset by the peer (ECONNRESET)");
+  }
+}
+
+// Goal: an idle timeout met on the millisecond costs nothing. Method: the second request leaves at
+// every tenth of a millisecond around the moment at which the receiver closes.
+TEST_F(DispatcherTest, LosesNothingToAReceiverThatClosesAnIdleConnection) {
+  put(make(1));
+  answer_ = [](const Request&) { return Answer{.close_after = milliseconds{900}}; };
+  size_t fresh = 0;
+  for (int step = 0; step < 100; ++step) {
+    submit(1);
+    ASSERT_TRUE(settle());
+    world_.run_for(milliseconds{894} + step * std::chrono::microseconds{100});
+    const size_t before = receiver_.requests().size();
+    noted_.clear();
+    submit(1);
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(receiver_.requests().size() - before, 1u) << step;
+    ASSERT_EQ(noted_.size(), 1u) << step;
+    EXPECT_EQ(noted_[0].status, DeliveryStatus::delivered) << step;
+    fresh += receiver_.requests()[before].connection != receiver_.requests()[before - 1].connection;
+    world_.run_for(seconds{5});
+  }
+  EXPECT_GT(fresh, 10u);
+  EXPECT_LT(fresh, 100u) << "the moment was missed";
+}
+
+TEST_F(DispatcherTest, ClosesItsConnectionsSoonerThanAReceiverThatClosesThem) {
+  put(make(1));
+  answer_ = [](const Request&) { return Answer{.close_after = seconds{20}}; };
+  deliver(1);
+  world_.run_for(seconds{21});
+  deliver(1);
+  world_.run_for(seconds{16});
+  EXPECT_EQ(world_.network().connection_count(), 0u);
+}
+
+// Goal: an answer that comes twice is never taken for the next request's. Method: the second one
+// comes 0 to 5 ms later, while many deliveries wait; every delivery that counts has arrived.
+TEST_F(DispatcherTest, TakesNoAnswerForTheNextRequests) {
+  Webhook webhook = make(1);
+  webhook.concurrency_max = 8;
+  put(webhook);
+  for (const auto& [again, closes] : {std::pair{Duration{}, true},
+                                      {milliseconds{1}, true},
+                                      {milliseconds{5}, true},
+                                      {Duration{}, false},
+                                      {milliseconds{2}, false},
+                                      {milliseconds{5}, false}}) {
+    const Duration pause = again;
+    const bool close_behind = closes;
+    answer_ = [pause, close_behind](const Request&) {
+      Answer answer{.again_after = pause};
+      if (close_behind) answer.close_after = pause + milliseconds{1};
+      return answer;
+    };
+    noted_.clear();
+    const size_t before = receiver_.requests().size();
+    submit(1, 300);
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(receiver_.requests().size() - before, 300u) << pause.count();
+    EXPECT_TRUE(std::ranges::all_of(
+        noted_, [](const Noted& noted) { return noted.status == DeliveryStatus::delivered; }));
+  }
+  EXPECT_EQ(noted_.back().note, describe(BadAnswer::distrusted));
+  const Request& last = receiver_.requests().back();
+  world_.run_for(minutes{10});  // The endpoint is forgotten, what it showed is not.
+  answer_ = {};
+  EXPECT_EQ(deliver(1).note, describe(BadAnswer::distrusted));
+  EXPECT_EQ(deliver(1).note, describe(BadAnswer::distrusted));
+  EXPECT_EQ(receiver_.requests().back().connection, last.connection + 2);
+}
+
+/// Answers 200 when it has the head, and reads on only after a while, if ever.
+class EarlyReceiver {
+ public:
+  EarlyReceiver(sim::World& world, std::optional<Duration> reads_on_after)
+      : reads_on_after_(reads_on_after),
+        endpoint_(world, sim::address("10.0.0.4", 80), [this](sim::Peer& peer) {
+          peer.set_on_change([this, &peer] { on_change(peer); });
+        }) {}
+
+  size_t connection_count() const { return endpoint_.peers().size(); }
+
+ private:
+  void on_change(sim::Peer& peer) {
+    if (peer.ended() && !peer.closed()) return peer.close();
+    if (answered_.contains(&peer) || !peer.received().contains("\r\n\r\n")) return;
+    answered_.insert(&peer);
+    peer.pause_reading();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    if (reads_on_after_) return peer.after(*reads_on_after_, [&peer] { peer.resume_reading(); });
+    peer.after(seconds{1}, [&peer] { peer.close(); });
+  }
+
+  const std::optional<Duration> reads_on_after_;
+  std::set<sim::Peer*> answered_;
+  sim::Endpoint endpoint_;
+};
+
+// A 2xx from a receiver that does not have the request is no success.
+TEST_F(DispatcherTest, CountsAnEarlyAnswerOnceTheRequestIsTaken) {
+  put(make(1, 4));
+  const std::string data(300'000, ' ');
+  {
+    EarlyReceiver receiver{world_, std::nullopt};
+    submit(1, 1, data);
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(noted_.back().status, DeliveryStatus::dead);
+    EXPECT_EQ(noted_.back().http_status, 200);
+    EXPECT_EQ(describe(*noted_.back().error), describe(BadAnswer::early));
+    world_.run_for(seconds{10});
+  }
+  EarlyReceiver receiver{world_, seconds{1}};
+  for (int round = 0; round < 2; ++round) {
+    submit(1, 1, data);
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(noted_.back().status, DeliveryStatus::delivered);
+    EXPECT_EQ(noted_.back().note, describe(BadAnswer::early));
+    world_.run_for(seconds{10});
+  }
+  EXPECT_EQ(receiver.connection_count(), 2u);
 }
 
 // --- time ----------------------------------------------------------------------------------------
