@@ -37,6 +37,8 @@ struct Ulid {
   void write_uuid_text(char* to) const;
   /// The time part, milliseconds since 1970.
   uint64_t time_ms() const;
+  /// The same; the last instant that a WallTime can tell if it is beyond that.
+  WallTime time() const;
 
   friend auto operator<=>(const Ulid&, const Ulid&) = default;
 };

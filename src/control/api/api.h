@@ -105,7 +105,8 @@ class DeliveryApi {
     journal::EventRef event;
   };
   std::variant<Found, Problem> find(const Call& call);
-  Answer answer_new(const Outgoing& outgoing, const subscription::Webhook& webhook);
+  Answer answer_new(const Call& call, const Outgoing& outgoing,
+                    const subscription::Webhook& webhook);
   std::variant<journal::EventRef, Problem> repeat(const Found& found,
                                                   const subscription::Webhook& webhook,
                                                   const Call& call,
