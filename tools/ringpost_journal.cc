@@ -4,6 +4,7 @@
 #include "cli/manual.h"
 #include "cli/output.h"
 #include "io/posix_disk.h"
+#include "io/process.h"
 #include "journal/format.h"
 #include "journal/recovery.h"
 #include "ringpost/version.h"
@@ -322,6 +323,7 @@ int run(int argument_count, char** arguments) {
 }  // namespace
 
 int main(int argument_count, char** arguments) {
+  ringpost::io::secure_process();
   try {
     return cli::finish_output("ringpost-journal", run(argument_count, arguments), exit_failed);
   } catch (const std::exception& error) {

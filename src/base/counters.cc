@@ -26,12 +26,19 @@ std::string_view name(Counter counter) {
     case Counter::outcomes_unrecorded: return "outcomes_unrecorded";
     case Counter::http_requests: return "http_requests";
     case Counter::connections_accepted: return "connections_accepted";
+    case Counter::connections_displaced: return "connections_displaced";
+    case Counter::connections_turned_away: return "connections_turned_away";
+    case Counter::connections_over_address: return "connections_over_address";
+    case Counter::requests_too_slow: return "requests_too_slow";
+    case Counter::bodies_without_room: return "bodies_without_room";
     case Counter::deliveries_pending: return "deliveries_pending";
     case Counter::deliveries_in_flight: return "deliveries_in_flight";
+    case Counter::journal_short: return "journal_short";
     case Counter::journal_full: return "journal_full";
     case Counter::storage_failed: return "storage_failed";
     case Counter::tokens_refused: return "tokens_refused";
     case Counter::tokens_throttled: return "tokens_throttled";
+    case Counter::ids_forgotten_early: return "ids_forgotten_early";
     case Counter::count_: break;
   }
   RINGPOST_UNREACHABLE();

@@ -32,12 +32,19 @@ enum class Counter : uint8_t {
   outcomes_unrecorded,   ///< Attempts without a record, for want of room; a restart repeats them.
   http_requests,         ///< Inbound.
   connections_accepted,  ///< Inbound.
-  deliveries_pending,    ///< Gauge: due, waiting or in flight.
-  deliveries_in_flight,  ///< Gauge.
-  storage_failed,        ///< Gauge: 1 after a durable write failed.
-  journal_full,          ///< Gauge: 1 while the disk is full and the journal takes no event.
-  tokens_refused,        ///< Requests with a token that is not good.
-  tokens_throttled,      ///< Of these, answered 429: too many from one source.
+  connections_displaced,     ///< Inbound; closed without a request, to make room for newer ones.
+  connections_turned_away,   ///< Inbound; closed at once: all others were at work.
+  connections_over_address,  ///< Inbound; closed at once: their address has as many as it may.
+  requests_too_slow,         ///< Answered 408.
+  bodies_without_room,       ///< Answered 503: ingest.bodies_bytes_max.
+  deliveries_pending,        ///< Gauge: due, waiting or in flight.
+  deliveries_in_flight,      ///< Gauge.
+  storage_failed,            ///< Gauge: 1 after a durable write failed.
+  journal_short,     ///< Gauge: 1 while the last event that came found no room in the journal.
+  journal_full,      ///< Gauge: 1 while no segment can be prepared and the journal takes no event.
+  tokens_refused,    ///< Requests with a token that is not good.
+  tokens_throttled,  ///< Of these, answered 429: too many from one source.
+  ids_forgotten_early,  ///< Event ids forgotten before the idempotency window was over.
   count_,
 };
 

@@ -84,6 +84,34 @@ std::string_view sentence(Errc code) {
   RINGPOST_UNREACHABLE();
 }
 
+/// What errno says better than the code that it was mapped to; empty: nothing. Of limits it names
+/// the one to raise.
+std::string_view sentence_of_errno(int errno_value) {
+  switch (errno_value) {
+    case EACCES:
+    case EPERM: return "permission denied";
+    case EDQUOT: return "the disk quota is used up";
+    case EFBIG: return "the file would be larger than allowed (ulimit -f, systemd LimitFSIZE=)";
+    case EMFILE: return "this process has too many open files (ulimit -n, systemd LimitNOFILE=)";
+    case ENFILE: return "the whole system has too many open files (sysctl fs.file-max)";
+    case ENOBUFS: return "the system has no memory for network buffers";
+    case ENOMEM: return "out of memory";
+    case ENOSPC: return "no space left on the disk";
+    case EIO: return "the device failed";
+    case EROFS: return "the file system is read-only";
+    case ENOTDIR: return "a part of the path is no directory";
+    case EISDIR: return "it is a directory";
+    case ELOOP: return "the path leads through too many symbolic links";
+    case ENAMETOOLONG: return "the path is too long";
+    default: return {};
+  }
+}
+
+bool carries_errno(Errc code) {
+  return code == Errc::io_failed || code == Errc::overloaded || code == Errc::out_of_space ||
+         code == Errc::not_permitted;
+}
+
 std::string_view describe(Unrenderable reason) {
   switch (reason) {
     case Unrenderable::header_value: return "a header would hold a line break or NUL";
@@ -155,9 +183,8 @@ std::string_view describe(BadAnswer reason) {
 }
 
 std::string describe(const Error& error) {
-  const bool denied =
-      error.code == Errc::io_failed && (error.detail == EACCES || error.detail == EPERM);
-  std::string text{denied ? "permission denied" : sentence(error.code)};
+  const auto better = carries_errno(error.code) ? sentence_of_errno(error.detail) : "";
+  std::string text{better.empty() ? sentence(error.code) : better};
   if (error.detail == 0) return text;
   switch (error.code) {
     case Errc::closed: return std::string{describe(static_cast<BadAnswer>(error.detail))};

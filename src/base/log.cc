@@ -8,6 +8,7 @@ namespace ringpost {
 namespace {
 
 std::atomic<LogSink> current_sink{nullptr};
+std::atomic<uint64_t> dropped_lines{0};  // Added to by the sink, read by anyone.
 
 }  // namespace
 
@@ -28,6 +29,14 @@ void set_log_sink(LogSink sink) {
 void log(LogLevel level, std::string_view text) {
   const LogSink sink = current_sink.load(std::memory_order_acquire);  // Pairs with set_log_sink().
   if (sink != nullptr) sink(level, printable(text));
+}
+
+void count_dropped_log_lines(uint64_t count) {
+  dropped_lines.fetch_add(count, std::memory_order_relaxed);
+}
+
+uint64_t dropped_log_lines() {
+  return dropped_lines.load(std::memory_order_relaxed);
 }
 
 std::string printable(std::string_view text) {

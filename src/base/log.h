@@ -21,6 +21,11 @@ void set_log_sink(LogSink sink);
 /// one line, and no terminal obeys it. From any thread.
 void log(LogLevel level, std::string_view text);
 
+/// Lines that were logged and not written, since the process began: the sink counts them. From any
+/// thread.
+void count_dropped_log_lines(uint64_t count);
+uint64_t dropped_log_lines();
+
 inline void log_info(std::string_view text) {
   log(LogLevel::info, text);
 }

@@ -2,6 +2,7 @@
 
 #include "base/uint128.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace ringpost {
@@ -140,6 +141,11 @@ uint64_t Ulid::time_ms() const {
   uint64_t ms = 0;
   for (size_t index = 0; index < 6; ++index) ms = (ms << 8) | bytes[index];
   return ms;
+}
+
+WallTime Ulid::time() const {
+  constexpr auto ms_max = static_cast<uint64_t>(INT64_MAX / 1'000'000);
+  return from_unix_ns(static_cast<int64_t>(std::min(time_ms(), ms_max)) * 1'000'000);
 }
 
 size_t UlidHash::operator()(const Ulid& id) const {

@@ -46,6 +46,8 @@ struct Ulid {
   std::string to_given_uuid_text() const;
   /// The time part, milliseconds since 1970.
   uint64_t time_ms() const;
+  /// The same; the last instant that a WallTime can tell if it is beyond that.
+  WallTime time() const;
 
   friend auto operator<=>(const Ulid&, const Ulid&) = default;
 };

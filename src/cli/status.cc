@@ -80,6 +80,17 @@ void print(simdjson::dom::element status) {
   if (const std::string left_out = without_record(status); !left_out.empty()) {
     row("  bare, unrecorded", left_out);
   }
+  for (const auto& [title, name] : {std::pair{"ids forgotten early", "ids_forgotten_early"},
+                                    std::pair{"bodies without room", "bodies_without_room"},
+                                    std::pair{"requests too slow", "requests_too_slow"},
+                                    std::pair{"clients made way", "connections_displaced"},
+                                    std::pair{"clients turned away", "connections_turned_away"},
+                                    std::pair{"  by address", "connections_over_address"}}) {
+    if (const std::string count = total(name); count != "0") row(title, count);
+  }
+  if (const auto dropped = number_of(status, "/log_lines_dropped"); dropped > 0) {
+    row("log lines dropped", grouped(dropped));
+  }
   row("accept to 202", percentiles(status, "/latency/accept"));
   row("accept to delivered", percentiles(status, "/latency/delivery"));
   row("webhooks", text_of(status, "/webhooks"));

@@ -3,6 +3,7 @@
 #include "http/problem.h"
 #include "ingest/server.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -22,6 +23,9 @@ http::Problem no_room() {
           .retry_after_s = 5};
 }
 
+/// What of an announced body's room is kept for it before it comes.
+constexpr uint64_t kept_bytes_max = 16 * 1024;
+
 using Progress = http::RequestParser::Progress;
 
 }  // namespace
@@ -40,6 +44,12 @@ void Connection::open(io::Socket socket, net::ServerTls* tls, Serves serves) {
   parser_.emplace();
   arm(server_.limits_.head_time);
   stream_.adopt(socket, tls);
+  source_ = Server::source_of(stream_.peer());
+  if (source_ && !server_.admit(*source_)) {
+    source_.reset();
+    return close(false);
+  }
+  server_.waiting(serves_).push_back(*this);
 }
 
 void Connection::on_stream_open() {
@@ -68,7 +78,9 @@ void Connection::read(Bytes bytes) {
     size_t consumed = 0;
     const Progress progress = parser_->feed(bytes, consumed);
     bytes = bytes.subspan(consumed);
-    if (in_body_ && progress != Progress::failed && !charge_body()) return refuse(no_room());
+    if (in_body_ && progress != Progress::failed && !charge_body()) {
+      return refuse_for_room();
+    }
     switch (progress) {
       case Progress::need_more:
         if (!head_begun_ && !parser_->idle()) {
@@ -112,11 +124,10 @@ Connection::HeadVerdict Connection::judge_head(bool body_is_here) {
     case Progress::failed: refuse(http::to_problem(parser_->error())); return HeadVerdict::refused;
   }
   if (!take_room(terms.vouched)) {
-    refuse(no_room());
+    refuse_for_room();
     return HeadVerdict::refused;
   }
-  in_body_ = true;
-  arm(transfer_time(parser_->content_length().value_or(terms.bytes_max)));
+  begin_body(terms.bytes_max);
   // RFC 9110, 10.1.1: no need for it once some of the body is here.
   if (parser_->expect_continue() && !body_is_here) {
     stream_.send(as_bytes(http::continue_answer));
@@ -124,14 +135,23 @@ Connection::HeadVerdict Connection::judge_head(bool body_is_here) {
   return HeadVerdict::body_follows;
 }
 
-/// Whether there is room for the body as announced. For a sender with a token it is kept: what was
-/// let in is not refused half-way. Others' bodies, and those of unknown length, take room as they
-/// come: a claim alone costs its maker nothing.
+void Connection::begin_body(uint64_t bytes_max) {
+  waiting_link.unlink();
+  in_body_ = true;
+  paced_bytes_ = 0;
+  const Duration time = transfer_time(parser_->content_length().value_or(bytes_max));
+  body_deadline_ = server_.ring_.now() + time;
+  arm(std::min(time, server_.limits_.pace_time));
+}
+
+/// Whether there is room for the body as announced. Of that a sender with a token keeps a little,
+/// so that a small body is not refused half-way; all else is taken as it comes: a claim costs its
+/// maker nothing, so it must not cost others anything either.
 bool Connection::take_room(bool vouched) {
   share_ = {.bytes = 0, .vouched = vouched};
-  const auto length = parser_->content_length();
-  if (vouched && length) return server_.bodies_.grow(share_, *length);
-  return server_.bodies_.fits(share_, length.value_or(1));
+  const uint64_t length = parser_->content_length().value_or(1);
+  if (!server_.bodies_.fits(share_, length)) return false;
+  return !vouched || server_.bodies_.grow(share_, std::min(length, kept_bytes_max));
 }
 
 bool Connection::charge_body() {
@@ -141,6 +161,7 @@ bool Connection::charge_body() {
 /// @param rest  what came behind the request.
 void Connection::hand_over(Bytes rest) {
   server_.ring_.disarm(deadline_);
+  waiting_link.unlink();
   server_.counters_.add(Counter::http_requests);
   auto request = std::make_unique<http::Request>(parser_->take_request());
   form_.head_only = request->method == "HEAD";
@@ -175,7 +196,13 @@ void Connection::drop() {
   close(false);
 }
 
+void Connection::refuse_for_room() {
+  server_.counters_.add(Counter::bodies_without_room);
+  refuse(no_room());
+}
+
 void Connection::refuse(const http::Problem& problem) {
+  waiting_link.unlink();
   const Origin origin{stream_.peer(), tls_, serves_};
   send(server_.backend_.refuse(parser_->request(), origin, problem), false);
 }
@@ -200,6 +227,7 @@ void Connection::next_request() {
   head_begun_ = false;
   form_ = {};
   arm(server_.limits_.idle_time);
+  server_.waiting(serves_).push_back(*this);
   read_ahead();
   if (step_ != Step::reading) return;
   if (peer_ended_ || (server_.stopping_ && idle())) return close(true);
@@ -233,6 +261,8 @@ void Connection::on_deadline() {
   switch (step_) {
     case Step::reading:
       if (idle()) return close(true);
+      if (keeps_pace()) return;
+      server_.counters_.add(Counter::requests_too_slow);
       return refuse({.status = 408,
                      .type = "urn:ringpost:too-slow",
                      .detail = "The request did not arrive in time."});
@@ -244,12 +274,29 @@ void Connection::on_deadline() {
   }
 }
 
+/// Whether the body in hand may go on to come; sets its next deadline if so.
+bool Connection::keeps_pace() {
+  const Duration left = body_deadline_ - server_.ring_.now();
+  if (!in_body_ || left <= Duration::zero()) return false;
+  const uint64_t here = parser_->request().body.size();
+  if (here - std::exchange(paced_bytes_, here) < server_.limits_.pace_bytes) return false;
+  arm(std::min(left, server_.limits_.pace_time));
+  return true;
+}
+
+void Connection::make_way() {
+  leaving_ = true;
+  ++server_.connections_leaving_;
+  close(false);
+}
+
 void Connection::finish() {
   if (step_ == Step::opening || idle()) close(true);
 }
 
 void Connection::close(bool graceful) {
   step_ = Step::closing;
+  waiting_link.unlink();
   server_.ring_.disarm(deadline_);
   ahead_ = {};
   ahead_read_ = 0;
@@ -260,6 +307,9 @@ void Connection::close(bool graceful) {
 
 void Connection::on_stream_closed() {
   step_ = Step::unused;
+  if (source_) server_.dismiss(*source_);
+  source_.reset();
+  if (std::exchange(leaving_, false)) --server_.connections_leaving_;
   server_.release(*this);
 }
 

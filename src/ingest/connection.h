@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/intrusive_list.h"
 #include "http/message.h"
 #include "http/request_parser.h"
 #include "http/serialiser.h"
@@ -9,6 +10,7 @@
 #include "io/ring.h"
 #include "net/stream.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,9 +38,13 @@ class Connection final : public net::StreamOwner {
   /// The server stops: an idle connection closes, another one with its answer.
   void finish();
   void abort() { close(false); }
+  /// Closes at once, for another connection: this one waits for a head.
+  void make_way();
 
   bool in_use() const { return step_ != Step::unused; }
   uint32_t index() const { return index_; }
+
+  ListLink waiting_link;  ///< In the server's list, while it has no request.
 
  private:
   enum class Step : uint8_t {
@@ -59,12 +65,15 @@ class Connection final : public net::StreamOwner {
   void read(Bytes bytes);
   enum class HeadVerdict : uint8_t { refused, body_follows, complete };
   HeadVerdict judge_head(bool body_is_here);
+  void begin_body(uint64_t bytes_max);
   bool take_room(bool vouched);
+  bool keeps_pace();
   bool charge_body();
   void hand_over(Bytes rest);
   void next_request();
   void read_ahead();
   void refuse(const http::Problem& problem);
+  void refuse_for_room();
   void send(const http::Response& response, bool keep_alive);
   void close(bool graceful);
   void on_deadline();
@@ -88,6 +97,10 @@ class Connection final : public net::StreamOwner {
   bool head_begun_ = false;  ///< The head's deadline is set.
   bool keep_alive_ = false;
   BodyBudget::Share share_;  ///< Of the body in hand, until its answer.
+  Instant body_deadline_{};
+  uint64_t paced_bytes_ = 0;  ///< What was there of it when its pace was looked at.
+  std::optional<std::array<uint8_t, 16>> source_;  ///< Counted by the server (Server::Source).
+  bool leaving_ = false;                           ///< Counted by the server: it makes way.
   http::ResponseForm form_;
   bool peer_ended_ = false;  ///< It sends no more; it may still read.
   bool paused_ = false;

@@ -29,9 +29,11 @@ class alignas(64) IdempotencyWindow::Stripe {
 
   std::mutex mutex;
 
-  void set_bounds(Duration length, uint32_t entries_max) {
+  /// @param forgotten_early  counts keys that leave for want of room. Borrowed.
+  void set_up(Duration length, uint32_t entries_max, std::atomic<uint64_t>& forgotten_early) {
     length_ = length;
     entries_max_ = entries_max;
+    forgotten_early_ = &forgotten_early;
   }
 
   Reservation reserve(const IdempotencyKey& key, ContentHash content, Instant now) {
@@ -133,6 +135,8 @@ class alignas(64) IdempotencyWindow::Stripe {
     }
     for (uint32_t looked = 0; looked < capacity(); ++looked) {
       if (entry(head_).status() != Status::pending) {
+        const bool known = entry(head_).status() == Status::durable;
+        if (known) forgotten_early_->fetch_add(1, std::memory_order_relaxed);
         drop_head();
         return true;
       }
@@ -209,6 +213,7 @@ class alignas(64) IdempotencyWindow::Stripe {
 
   Duration length_{};
   uint32_t entries_max_ = 0;
+  std::atomic<uint64_t>* forgotten_early_ = nullptr;
 
   std::vector<Entry> entries_;
   std::vector<uint32_t> slots_;
@@ -225,7 +230,8 @@ IdempotencyWindow::IdempotencyWindow(const Options& options, const std::array<Ha
   const uint32_t per_stripe =
       std::max(Stripe::entries_at_first, options_.entries_max / stripe_count);
   for (uint32_t index = 0; index < stripe_count; ++index) {
-    shared_stripes_[index].set_bounds(options_.length, std::bit_ceil(per_stripe));
+    shared_stripes_[index].set_up(options_.length, std::bit_ceil(per_stripe),
+                                  shared_forgotten_early_);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "journal/record.h"
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -32,8 +33,8 @@ enum class ContentHash : uint64_t {};
 /// of its event's content: the same key with another content is a conflict, never a duplicate.
 ///
 /// Memory: nothing at first; 40 bytes for each key remembered (32 of an entry, 8 of its index),
-/// growing by doubling up to the bound in Options. Beyond the bound the oldest are forgotten first.
-/// A pending key is never forgotten.
+/// growing by doubling up to the bound in Options. Beyond the bound the oldest are forgotten first,
+/// before their time: `forgotten_early` counts them. A pending key is never forgotten.
 ///
 /// Thread safety: every function, from any thread. 256 stripes, each with a lock held for one look
 /// into a hash table.
@@ -41,7 +42,7 @@ class IdempotencyWindow {
  public:
   struct Options {
     Duration length = std::chrono::hours{24};
-    uint32_t entries_max = 1024 * 1024;  ///< Rounded up to a power of two; at least 4,096.
+    uint32_t entries_max = 4 * 1024 * 1024;  ///< Rounded up to a power of two; at least 4,096.
   };
 
   enum class Reservation : uint8_t {
@@ -78,6 +79,12 @@ class IdempotencyWindow {
   /// 0). Ignored if it is beyond the window or known already.
   void restore(const IdempotencyKey& key, ContentHash content, Duration age, Instant now);
 
+  /// Durable keys that were forgotten before the window's length was over, because there was no
+  /// room. Costs one load.
+  uint64_t forgotten_early() const {
+    return shared_forgotten_early_.load(std::memory_order_relaxed);
+  }
+
   /// Keys remembered now. For tests and metrics: looks at each stripe in turn.
   uint64_t size() const;
 
@@ -90,6 +97,7 @@ class IdempotencyWindow {
   const Options options_;
   const std::array<HashKey, 2> secret_;
   const std::unique_ptr<Stripe[]> shared_stripes_;
+  std::atomic<uint64_t> shared_forgotten_early_{0};  ///< Added to by stripes.
 };
 
 }  // namespace ringpost::ingest

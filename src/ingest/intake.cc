@@ -73,6 +73,7 @@ Intake::Intake(const Parts& parts, const Options& options)
       options_(options),
       tokens_(options.token_hash_keys),
       throttle_(options.token_hash_keys[0]),
+      id_clock_(options.ids_after),
       work_left_(work_per_turn) {
   accepted_.status = 202;
 }
@@ -313,7 +314,8 @@ Refusal Intake::id_conflict(const Reading& reading) {
 /// The next event, which is fresh, with the webhooks that want it.
 void Intake::encode(Reading& reading) {
   journal::EventView& view = reading.view();
-  view.uid = Ulid::mint(parts_.ring.wall_now(), parts_.ring.random());
+  const WallTime id_time = id_clock_.read(parts_.ring.wall_now(), parts_.ring.now());
+  view.uid = Ulid::mint(id_time, parts_.ring.random());
   view.accepted_at = parts_.ring.wall_now();
   char minted[Ulid::text_size];
   if (!view.id_given) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/counters.h"
+#include "base/forward_clock.h"
 #include "http/message.h"
 #include "http/problem.h"
 #include "ingest/answers.h"
@@ -38,14 +39,22 @@ class WriterLog final : public EventLog {
  public:
   explicit WriterLog(journal::Writer& writer) : writer_(writer) {}
   Result<void> admit(uint32_t count, uint64_t bytes) const override {
-    return writer_.admit(count, bytes);
+    auto admitted = writer_.admit(count, bytes);
+    if (!admitted && admitted.error().code == Errc::out_of_space) short_ = true;
+    return admitted;
   }
   Result<journal::Position> append(Bytes record) override {
+    short_ = false;
     return writer_.append(journal::RecordType::event, record);
   }
 
+  /// Whether the last event that came found no room. `note_room`: there is some again.
+  bool is_short() const { return short_; }
+  void note_room() { short_ = false; }
+
  private:
   journal::Writer& writer_;
+  mutable bool short_ = false;
 };
 
 /// Who hears of durable events: the shard.
@@ -78,6 +87,7 @@ class Intake {
     EventLimits limits;
     uint32_t retry_after_s = 1;  ///< What an overloaded relay asks a producer to wait.
     std::array<HashKey, 2> token_hash_keys{};  ///< Drawn at start (crypto/random.h).
+    WallTime ids_after{};  ///< Ids of events tell no earlier time (base/forward_clock.h).
   };
 
   /// Everything is borrowed, for the life of the Intake.
@@ -193,6 +203,7 @@ class Intake {
   Options options_;
   TokenCache tokens_;
   net::FailureThrottle throttle_;
+  ForwardClock id_clock_;
   std::vector<std::byte> webhook_numbers_;  ///< Of the event in hand.
   http::Response accepted_;
 

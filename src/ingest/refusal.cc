@@ -12,7 +12,10 @@ http::Problem journal_refusal(const Error& error, uint32_t retry_after_s) {
     case Errc::out_of_space:
       return {.status = 507,
               .type = "urn:ringpost:out-of-space",
-              .detail = "The journal's disk is full. Stored events are still delivered.",
+              .detail =
+                  "The journal has no room: its next file cannot be prepared, most often "
+                  "because the disk is full; `ringpost status` says why. Stored events are "
+                  "still delivered.",
               .retry_after_s = 5};
     case Errc::too_large:
       return {.status = 413,

@@ -1,7 +1,6 @@
 #include "ingest/server.h"
 
-#include "ingest/connection.h"
-
+#include <algorithm>
 #include <utility>
 
 namespace ringpost::ingest {
@@ -42,6 +41,7 @@ Server::Server(io::Ring& ring, Counters& counters, Backend& backend, const Serve
 void Server::set_limits(const ServerLimits& limits) {
   RINGPOST_ASSERT(limits.connections_reserved < limits.connections_max);
   RINGPOST_ASSERT(limits.bytes_per_second_min > 0);
+  RINGPOST_ASSERT(limits.connections_per_address_max > 0);
   limits_ = limits;
   bodies_.set_bytes_max(limits.bodies_bytes_max);
 }
@@ -71,11 +71,58 @@ Result<io::Address> Server::listen(const ListenerOptions& options) {
 void Server::on_accepted(Listener& listener, const io::Outcome& outcome) {
   if (!outcome) return;  // Cancelled by `stop`; shortages are waited out by the ring.
   counters_.add(Counter::connections_accepted);
-  const uint32_t reserved = listener.serves.events ? limits_.connections_reserved : 0;
-  if (stopping_ || connections_open_ >= limits_.connections_max - reserved) {
-    return turn_away(outcome.socket());
-  }
+  if (stopping_ || !make_room(listener)) return turn_away(outcome.socket());
   take_connection().open(outcome.socket(), listener.tls.get(), listener.serves);
+}
+
+/// At the limit the connection that has waited longest for a head gives way, as one that has a
+/// request in hand never does: whoever sends what it came for is served, however many others only
+/// hold connections. A listener that takes no events may push out those of the others.
+bool Server::make_room(const Listener& listener) {
+  const uint32_t reserved = listener.serves.events ? limits_.connections_reserved : 0;
+  const uint32_t staying = connections_open_ - connections_leaving_;
+  if (staying < limits_.connections_max - reserved) return true;
+  Waiting& list = waiting_.empty() && !listener.serves.events ? waiting_reserved_ : waiting_;
+  if (list.empty()) {
+    counters_.add(Counter::connections_turned_away);
+    return false;
+  }
+  counters_.add(Counter::connections_displaced);
+  list.front().make_way();
+  return true;
+}
+
+std::optional<Server::Source> Server::source_of(const io::Address& peer) {
+  constexpr Source mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};  // RFC 4291, 2.5.5.2.
+  constexpr Source loopback{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  if (peer.family == io::Address::Family::unix_path) return std::nullopt;
+  Source source = mapped;
+  if (peer.family == io::Address::Family::ipv4) {
+    std::copy_n(peer.ip.begin(), 4, source.begin() + 12);
+  } else {
+    std::copy_n(peer.ip.begin(), source.size(), source.begin());
+  }
+  const bool is_ipv4 = std::equal(mapped.begin(), mapped.begin() + 12, source.begin());
+  if (is_ipv4 ? source[12] == 127 : source == loopback) return std::nullopt;
+  if (!is_ipv4) std::fill(source.begin() + 8, source.end(), uint8_t{0});
+  return source;
+}
+
+/// Whether one more connection may come from there; counts it if so.
+bool Server::admit(const Source& source) {
+  uint32_t& count = sources_[source];
+  if (count < limits_.connections_per_address_max) {
+    ++count;
+    return true;
+  }
+  counters_.add(Counter::connections_over_address);
+  return false;
+}
+
+void Server::dismiss(const Source& source) {
+  const auto found = sources_.find(source);
+  RINGPOST_ASSERT(found != sources_.end());
+  if (--found->second == 0) sources_.erase(found);
 }
 
 /// A 503 would cost a handshake with TLS, and time for the peer to read it: at the limit there is

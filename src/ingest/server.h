@@ -1,15 +1,19 @@
 #pragma once
 
 #include "base/counters.h"
+#include "base/intrusive_list.h"
 #include "base/result.h"
 #include "ingest/answers.h"
 #include "ingest/backend.h"
 #include "ingest/body_budget.h"
+#include "ingest/connection.h"
 #include "ingest/known_hosts.h"
 #include "io/ring.h"
 #include "net/stream.h"
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,13 +21,14 @@
 
 namespace ringpost::ingest {
 
-class Connection;
-
 /// What a peer may take of us: bytes, counts, and time in all (reliability rule 5).
 struct ServerLimits {
   uint32_t connections_max = 10'000;  ///< Per shard.
   /// Of these, kept for listeners that take no events: an operator can look at a flooded relay.
   uint32_t connections_reserved = 64;
+  /// From one address (of IPv6: one /64), per shard. Peers on this machine have no such bound: they
+  /// are a proxy in front of us, or nobody that this could keep out.
+  uint32_t connections_per_address_max = 1'000;
   uint64_t bodies_bytes_max = uint64_t{256} << 20;  ///< Of all requests under way; BodyBudget.
 
   Duration head_time = std::chrono::seconds{10};  ///< From accept or first byte; TLS included.
@@ -31,6 +36,9 @@ struct ServerLimits {
   /// For a body, and for an answer to be taken: this, and a second for each `bytes_per_second`.
   Duration transfer_time = std::chrono::seconds{30};
   uint32_t bytes_per_second_min = 64 * 1024;
+  /// A body of which fewer than `pace_bytes` came within `pace_time` is given up.
+  Duration pace_time = std::chrono::seconds{10};
+  uint32_t pace_bytes = 10 * 1024;
 
   /// What a request's Host may say, but for peers on a Unix socket; null: anything.
   std::shared_ptr<const KnownHosts> hosts;
@@ -79,8 +87,17 @@ class Server final : public Answers {
   struct Listener;
   struct Closer;
 
+  /// Whose connections are counted together: an IPv4 address, or the /64 of an IPv6 one.
+  using Source = std::array<uint8_t, 16>;
+  using Waiting = IntrusiveList<Connection, &Connection::waiting_link>;
+
   void on_accepted(Listener& listener, const io::Outcome& outcome);
+  bool make_room(const Listener& listener);
   void turn_away(io::Socket socket);
+  Waiting& waiting(const Serves& serves) { return serves.events ? waiting_ : waiting_reserved_; }
+  static std::optional<Source> source_of(const io::Address& peer);
+  bool admit(const Source& source);
+  void dismiss(const Source& source);
   Connection& take_connection();
   void release(Connection& connection);
   Connection* find(http::RequestHandle handle) const;
@@ -101,6 +118,13 @@ class Server final : public Answers {
   std::vector<uint32_t> free_;
   std::vector<std::unique_ptr<Closer>> closers_;
   uint32_t connections_open_ = 0;
+  uint32_t connections_leaving_ = 0;  ///< Of these, closed to make room.
+  /// Connections without a request, those that have waited longest for a head first; those of
+  /// listeners that take no events apart.
+  Waiting waiting_;
+  Waiting waiting_reserved_;
+  /// How many connections each has. Not a hash table: outsiders choose the keys.
+  std::map<Source, uint32_t> sources_;
   uint32_t closings_ = 0;  ///< Of listeners and of sockets turned away.
   bool stopping_ = false;
   /// The Host that was accepted last, and by what: most requests have the same.

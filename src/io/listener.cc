@@ -2,9 +2,14 @@
 
 #include "io/socket_address.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sstream>
+#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -28,6 +33,11 @@ class Descriptor {
  private:
   int handle_;
 };
+
+bool same_path(const std::string& left, const std::string& right) {
+  return std::filesystem::path{left}.lexically_normal() ==
+         std::filesystem::path{right}.lexically_normal();
+}
 
 Error listen_error(int errno_value) {
   switch (errno_value) {
@@ -87,6 +97,29 @@ bool unix_listener_alive(const SocketAddress& to) {
   return errno != ECONNREFUSED && errno != ENOENT;
 }
 
+/// Whether a socket of some process has this name, be it that nobody listens on it yet: a refused
+/// connection tells a name that a dead process left as little as one that was bound a moment ago.
+/// The system's list has the names as they were bound; a relative one may be anywhere.
+bool unix_path_bound(const std::string& path) {
+  std::ifstream sockets("/proc/net/unix");
+  const std::string_view file = std::string_view{path}.substr(path.rfind('/') + 1);
+  std::string line;
+  while (std::getline(sockets, line)) {
+    // `Num RefCount Protocol Flags Type St Inode Path`; without a name, or with one in no directory
+    // (`@…`), it is none of ours.
+    std::istringstream columns(line);
+    std::string skipped;
+    for (int column = 0; column < 7; ++column) columns >> skipped;
+    std::string name;
+    std::getline(columns >> std::ws, name);
+    if (name.empty() || name.front() == '@') continue;
+    const bool absolute = name.front() == '/';
+    const std::string_view bound_file = std::string_view{name}.substr(name.rfind('/') + 1);
+    if (absolute ? same_path(name, path) : bound_file == file) return true;
+  }
+  return false;
+}
+
 /// Makes way for a new socket at `path`: removes what a dead process left, and nothing else.
 Result<void> clear_unix_path(const std::string& path, const SocketAddress& to) {
   struct stat status;
@@ -95,7 +128,7 @@ Result<void> clear_unix_path(const std::string& path, const SocketAddress& to) {
     return listen_error(errno);
   }
   if (!S_ISSOCK(status.st_mode)) return Error{Errc::conflict, Side::operator_, EEXIST};
-  if (unix_listener_alive(to)) return listen_error(EADDRINUSE);
+  if (unix_listener_alive(to) || unix_path_bound(path)) return listen_error(EADDRINUSE);
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return listen_error(errno);
   return {};
 }
@@ -124,6 +157,16 @@ Result<Socket> listen_at_path(const Address& address, const ListenOptions& optio
 Result<Socket> open_listener(const Address& address, const ListenOptions& options) {
   if (address.family == Address::Family::unix_path) return listen_at_path(address, options);
   return listen_at_ip(address, options);
+}
+
+bool collide(const Address& one, const Address& other) {
+  if (one.family != other.family) return false;  // `[::]` takes no IPv4 here: listen_at_ip.
+  if (one.family == Address::Family::unix_path) return same_path(one.path, other.path);
+  if (one.port != other.port || one.port == 0) return false;
+  const auto all = [](const Address& address) {
+    return std::ranges::all_of(address.ip, [](uint8_t byte) { return byte == 0; });
+  };
+  return one.ip == other.ip || all(one) || all(other);
 }
 
 std::string explain_listen_failure(const Address& address, const Error& error) {

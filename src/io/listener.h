@@ -13,6 +13,10 @@ namespace ringpost::io {
 /// is no socket), one that we may not bind is Errc::not_permitted, both Side::operator_.
 Result<Socket> open_listener(const Address& address, const ListenOptions& options);
 
+/// Whether a process that listens at one of the two cannot listen at the other as well: the same
+/// path, or the same port of one address or of all of them. Port 0 is a new one each time.
+bool collide(const Address& one, const Address& other);
+
 /// One line, no newline, for people: that nobody can listen at `address`, why, and how to mend it.
 /// @param error  what Ring::listen answered.
 std::string explain_listen_failure(const Address& address, const Error& error);

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "http/host.h"
 #include "http/url.h"
+#include "io/listener.h"
 #include "io/read_file.h"
 #include "journal/format.h"
 #include "net/egress_policy.h"
@@ -305,6 +306,17 @@ void read_tls_files(ListenerConfig& listener, const toml::source_region& where,
   listener.tls_digest = crypto::sha256(as_bytes(*certificate + *key));
 }
 
+/// Why `listener` cannot stand beside those before it; empty if it can. The start would fail.
+std::string object_to_listener(const io::Address& address,
+                               const std::vector<ListenerConfig>& before) {
+  const auto found = std::ranges::find_if(
+      before, [&](const ListenerConfig& other) { return io::collide(other.address, address); });
+  if (found == before.end()) return {};
+  if (found->address == address) return "another listener has this address, too";
+  return "it cannot be opened beside " + found->address.to_text() +
+         " of another listener: one of the two includes the other";
+}
+
 void read_listener(const toml::table& table, Config& config, Problems& problems) {
   Section section(&table, "listener", problems);
   ListenerConfig listener;
@@ -313,6 +325,8 @@ void read_listener(const toml::table& table, Config& config, Problems& problems)
     const auto parsed = io::Address::parse(address);
     if (parsed) {
       listener.address = *parsed;
+      const std::string objection = object_to_listener(*parsed, config.listeners);
+      if (!objection.empty()) section.problem(*node, "address = \"" + address + "\": " + objection);
     } else {
       section.problem(*node, "address = \"" + address +
                                  "\" must be \"127.0.0.1:8420\", \"[::1]:8420\" or "
@@ -516,6 +530,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   ingest.size("batch_bytes_max", config.batch_bytes_max, 1024, 64u << 20);
   ingest.integer("batch_events_max", config.batch_events_max, 1, 100'000);
   ingest.integer("connections_max", config.ingest_connections_max, 1, 1'000'000);
+  ingest.integer("connections_per_address_max", config.connections_per_address_max, 1, 1'000'000);
   ingest.size("bodies_bytes_max", config.bodies_bytes_max, 4u << 20, uint64_t{64} << 30);
   ingest.duration("idempotency_window", config.idempotency_window, seconds{1}, hours{24 * 30});
   ingest.integer("idempotency_entries_max", config.idempotency_entries_max, 1024, 100'000'000);
@@ -638,6 +653,8 @@ void read_listen_option(const std::string& text, ConfigResult& result) {
         {"--listen " + text, 0, 0, "must be 127.0.0.1:8420, [::1]:8420 or unix:/path"});
     return;
   }
+  const std::string objection = object_to_listener(*address, result.config.listeners);
+  if (!objection.empty()) result.problems.push_back({"--listen " + text, 0, 0, objection});
   ListenerConfig listener;
   listener.address = *address;
   result.config.listeners.push_back(std::move(listener));

@@ -62,9 +62,10 @@ struct Config {
   uint64_t batch_bytes_max = 16u << 20;
   uint32_t batch_events_max = 10'000;
   uint32_t ingest_connections_max = 10'000;
+  uint32_t connections_per_address_max = 1'000;
   uint64_t bodies_bytes_max = uint64_t{256} << 20;
   Duration idempotency_window = std::chrono::hours{24};
-  uint64_t idempotency_entries_max = 1'000'000;
+  uint64_t idempotency_entries_max = 4'000'000;
 
   uint32_t segment_bytes = 64u << 20;
   Duration retention_age = std::chrono::hours{24 * 7};

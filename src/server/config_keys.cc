@@ -71,6 +71,7 @@ constexpr std::array keys = {
     key<&Config::batch_bytes_max>("ingest.batch_bytes_max", Takes::reload),
     key<&Config::batch_events_max>("ingest.batch_events_max", Takes::reload),
     key<&Config::ingest_connections_max>("ingest.connections_max", Takes::reload),
+    key<&Config::connections_per_address_max>("ingest.connections_per_address_max", Takes::reload),
     key<&Config::bodies_bytes_max>("ingest.bodies_bytes_max", Takes::reload),
     key<&Config::idempotency_window>("ingest.idempotency_window", Takes::restart),
     key<&Config::idempotency_entries_max>("ingest.idempotency_entries_max", Takes::restart),

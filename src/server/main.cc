@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "cli/text.h"
 #include "io/posix_disk.h"
+#include "io/process.h"
 #include "ringpost/version.h"
 #include "server/admin_token.h"
 #include "server/config.h"
@@ -32,6 +33,7 @@ int report(const std::vector<ConfigProblem>& problems) {
 }
 
 int run_serve(const ServeCall& call) {
+  io::ignore_stray_signals();
   const ConfigResult result = load_config(call);
   if (report(result.problems) != 0) return 1;
   return serve(call, result.config);
@@ -175,6 +177,13 @@ cli::ManualNotes manual_notes() {
        "FILE.toml - The configuration, for --config: ringpost check-config --example prints one "
        "with "
        "every key. None is needed."}};
+  notes.sections.push_back(
+      {"signals",
+       "Of ringpost serve:\n\n"
+       "SIGTERM, SIGINT, SIGPWR, SIGXCPU - Stop in order; a second one shortens that.\n\n"
+       "SIGHUP - Read the configuration again.\n\n"
+       "SIGQUIT - End at once, as SIGKILL; nothing that was acknowledged is lost.\n\n"
+       "All others that would end a process are ignored."});
   notes.examples =
       "  ringpost serve --data-dir ~/ringpost\n"
       "  export RINGPOST_TOKEN=$(cat ~/ringpost/admin.token)\n"
@@ -256,6 +265,7 @@ int run(int argc, char** argv) {
 }  // namespace ringpost
 
 int main(int argc, char** argv) {
+  ringpost::io::secure_process();
   try {
     return ringpost::cli::finish_output("ringpost", ringpost::run(argc, argv));
   } catch (

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "io/posix_disk.h"
+#include "io/process.h"
 #include "ringpost/version.h"
 #include "server/admin_token.h"
 #include "server/control_thread.h"
@@ -16,7 +17,6 @@
 #include "server/shard_thread.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -27,9 +27,14 @@
 namespace ringpost::server {
 namespace {
 
+/// How long anything that is said outside of the log waits for a reader.
+constexpr Duration said_time = std::chrono::seconds{1};
+
 int fail(const std::string& problem) {
   stop_logging();
-  std::fprintf(stderr, "ringpost: %s\n", problem.c_str());
+  const std::string line = "ringpost: " + problem + "\n";
+  std::string_view left = line;
+  io::write_within(STDERR_FILENO, left, said_time);
   return 1;
 }
 
@@ -43,14 +48,6 @@ void set_limits() {
   forbid_core_files();
 }
 
-/// Signals are for the main thread alone, which waits for them.
-sigset_t block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return signals;
 }
 
 shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live,
@@ -94,24 +91,25 @@ constexpr std::string_view announced_name = "announced";
 /// must not be in use elsewhere.
 void announce(const Config& config, const std::vector<SharedListener>& listeners,
               control::Store& store) {
+  std::string text;
   for (const SharedListener& listener : listeners) {
     const bool is_unix = listener.bound.family == io::Address::Family::unix_path;
     const char* scheme = is_unix ? "" : listener.config.tls != nullptr ? "https://" : "http://";
-    std::printf("ringpost %s ready: %s%s\n", version, scheme, listener.bound.to_text().c_str());
+    text.append("ringpost ").append(version).append(" ready: ").append(scheme);
+    text.append(listener.bound.to_text()).append("\n");
   }
   const auto announced = store.meta(announced_name);
   const bool told = announced && *announced;
   if (!told) {
     const std::string token_file = config.data_dir + "/admin.token";
     if (access(token_file.c_str(), F_OK) == 0) {
-      std::printf("first start: the admin token is in %s\n", token_file.c_str());
+      text += "first start: the admin token is in " + token_file + "\n";
     }
-    std::printf("secrets are sealed with the new key in %s: keep a copy apart from %s\n",
-                key_file_path(config).c_str(), config.data_dir.c_str());
+    text += "secrets are sealed with the new key in " + key_file_path(config) +
+            ": keep a copy apart from " + config.data_dir + "\n";
   }
-  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-  if (!written) {
-    std::clearerr(stdout);  // The relay runs all the same, and will have stopped in order.
+  std::string_view left = text;
+  if (io::write_within(STDOUT_FILENO, left, said_time) != io::Written::all) {
     return log_warning(
         "cannot write to standard output: the relay's addresses and the place of its "
         "token were not printed");
@@ -223,7 +221,7 @@ int run(const Config& config, const Reloader& reloader, const sigset_t& signals,
 }  // namespace
 
 int serve(const ServeCall& call, const Config& config) {
-  const sigset_t signals = block_signals();
+  const sigset_t signals = io::block_signals();
   set_limits();
   start_logging(config.log_level, config.log_json);
 

@@ -30,6 +30,7 @@ std::optional<shard::LiveSettings> live_settings(const Config& config, std::stri
                            .batch_bytes_max = static_cast<uint32_t>(config.batch_bytes_max),
                            .batch_events_max = config.batch_events_max};
   settings.server.connections_max = config.ingest_connections_max;
+  settings.server.connections_per_address_max = config.connections_per_address_max;
   settings.server.hosts = known_hosts(config);
   settings.server.bodies_bytes_max = config.bodies_bytes_max;
   // Of a few connections, producers get half at least.

@@ -75,6 +75,7 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
 
   void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
     history_.on_event(event, position);
+    relay_.latest_id_ = std::max(relay_.latest_id_, event.uid.time());
     if (!event.id_given) return;
     const auto key = relay_.window_.key(event.organization, event.source, event.id);
     relay_.window_.restore(key, relay_.window_.content(event), wall_now_ - event.accepted_at, now_);
@@ -358,7 +359,8 @@ void Relay::distribute_pending() {
 std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Resolver& resolver) {
   ShardOptions options{
       .journal = {.journal = static_cast<uint16_t>(index), .directory_id = directory_id_},
-      .token_hash_keys = {options_.hash_keys[4], options_.hash_keys[5]}};
+      .token_hash_keys = {options_.hash_keys[4], options_.hash_keys[5]},
+      .ids_after = latest_id_};
   mailroom_.set_shard_waker(index, &ring.waker());
   auto shard = std::make_unique<Shard>(Shard::Parts{.index = index,
                                                     .ring = ring,

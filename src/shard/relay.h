@@ -138,6 +138,7 @@ class Relay {
   std::vector<std::optional<journal::PreparedSegment>> first_segments_;
   std::vector<std::vector<delivery::PendingDelivery>> pending_;
   StartReport report_;
+  WallTime latest_id_{};      ///< The time of the newest event's id.
   std::string last_finding_;  ///< Of recovery: what ends it is told right before.
 };
 

@@ -23,6 +23,12 @@ constexpr Duration news_delay_max = std::chrono::milliseconds{20};
 /// For requests that find the relay with too much to do.
 constexpr uint32_t retry_after_s = 5;
 
+/// What an event takes, ordinarily: with less room than this, none is taken.
+constexpr uint64_t event_bytes_usual = 4 * 1024;
+
+/// How often the log says that ids are forgotten early.
+constexpr Duration forgotten_log_interval = std::chrono::hours{1};
+
 /// What an end takes of a segment at most, beside others in its block.
 constexpr uint64_t end_bytes = 2 * journal::record_span(journal::bare_outcome_bytes);
 /// On a full disk, how long ends wait for others to share their page with: a page each would soon
@@ -43,6 +49,7 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
       all_counters_(parts.counters),
       counters_(parts.counters[parts.index]),
       settings_in_force_(parts.settings),
+      window_(parts.window),
       settings_(parts.settings.get()),
       writer_(parts.ring, counters_, *this, options.journal),
       log_(writer_),
@@ -53,7 +60,9 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
                .window = parts.window,
                .answers = server_,
                .sink = *this},
-              {.limits = settings_->event_limits, .token_hash_keys = options.token_hash_keys}),
+              {.limits = settings_->event_limits,
+               .token_hash_keys = options.token_hash_keys,
+               .ids_after = options.ids_after}),
       dispatcher_({.ring = parts.ring,
                    .resolver = parts.resolver,
                    .policy = settings_->policy,
@@ -84,7 +93,8 @@ void Shard::turn(bool may_sleep) {
   intake_.turn(snapshot());
   dispatcher_.turn();
   keep_room();
-  counters_.set(Counter::journal_full, segments_delayed_ && !writer_.admit(0, 0));
+  note_journal_room();
+  note_forgotten_ids();
   if (drained() && !std::exchange(sealed_, true)) writer_.seal();
   commit();
   flush_messages();
@@ -99,6 +109,29 @@ void Shard::keep_room() {
   const uint64_t attempts = std::min<uint64_t>(pending, 2 * in_flight + 64);
   writer_.keep_for_ends(pending * end_bytes);
   writer_.expect_outcomes(attempts * outcome_bytes_usual);
+}
+
+/// Whether events are refused for want of room: the next one of ordinary size, or the last that
+/// came.
+void Shard::note_journal_room() {
+  if (!segments_delayed_) log_.note_room();
+  counters_.set(Counter::journal_full, segments_delayed_ && !writer_.admit(1, event_bytes_usual));
+  counters_.set(Counter::journal_short, segments_delayed_ && log_.is_short());
+}
+
+/// The window is shared by all shards: the first one tells.
+void Shard::note_forgotten_ids() {
+  if (index_ != 0) return;
+  const uint64_t count = window_.forgotten_early();
+  if (count == counters_.value(Counter::ids_forgotten_early)) return;
+  counters_.set(Counter::ids_forgotten_early, count);
+  if (forgotten_told_at_ && ring_.now() - *forgotten_told_at_ < forgotten_log_interval) return;
+  forgotten_told_at_ = ring_.now();
+  log_warning(
+      "the ids of " + std::to_string(count) +
+      " events were forgotten before ingest.idempotency_window was over, since the start: if a "
+      "producer repeats one of these events, it is delivered again; raise "
+      "ingest.idempotency_entries_max (40 bytes of memory for each id)");
 }
 
 void Shard::commit() {
@@ -245,19 +278,24 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
   tell_control(control::ApiRequest{handle, std::move(request), origin.peer, origin.tls}, true);
 }
 
-/// Healthy: the loop turns. Ready: events would be accepted.
-void Shard::answer_health(http::RequestHandle handle, bool ready_wanted) {
+/// Why events are refused at present, all or as the last one was; empty: they are taken.
+std::string_view Shard::hindrance() const {
   const auto any = [this](Counter gauge) {
     return std::ranges::any_of(all_counters_,
                                [gauge](const Counters& shard) { return shard.value(gauge) != 0; });
   };
-  const std::string_view hindrance = any(Counter::storage_failed) ? "storage failed"
-                                     : any(Counter::journal_full) ? "disk full"
-                                     : stopping_                  ? "stopping"
-                                                                  : "";
+  if (any(Counter::storage_failed)) return "storage failed";
+  if (any(Counter::journal_full) || any(Counter::journal_short)) return "disk full";
+  if (stopping_) return "stopping";
+  return overloaded() ? "overloaded" : "";
+}
+
+/// Healthy: the loop turns. Ready: events would be accepted.
+void Shard::answer_health(http::RequestHandle handle, bool ready_wanted) {
+  const std::string_view why = ready_wanted ? hindrance() : "";
   http::Response response;
-  response.status = ready_wanted && !hindrance.empty() ? 503 : 200;
-  const std::string_view status = !ready_wanted ? "ok" : hindrance.empty() ? "ready" : hindrance;
+  response.status = why.empty() ? 200 : 503;
+  const std::string_view status = !ready_wanted ? "ok" : why.empty() ? "ready" : why;
   JsonWriter{response.body}.begin_object().member("status", status).end_object();
   server_.answer(handle, response);
 }

@@ -26,6 +26,7 @@ namespace ringpost::shard {
 struct ShardOptions {
   journal::Writer::Options journal;
   std::array<HashKey, 2> token_hash_keys{};  ///< As ingest::Intake::Options::token_hash_keys.
+  WallTime ids_after{};                      ///< As ingest::Intake::Options::ids_after.
 };
 
 /// One core's engine: one of everything, and the loop that drives it. Introduces ingest to the
@@ -82,6 +83,7 @@ class Shard final : private journal::WriterEvents,
   void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                   const ingest::Origin& origin) override;
   void answer_health(http::RequestHandle handle, bool ready_wanted);
+  std::string_view hindrance() const;
   std::optional<http::Problem> overloaded() const;
 
   // The journal.
@@ -119,6 +121,8 @@ class Shard final : private journal::WriterEvents,
   void flush_messages();
   void on_flush_due();
   void keep_room();
+  void note_journal_room();
+  void note_forgotten_ids();
   void commit();
   void on_ends_due() { ends_due_ = true; }
   bool behind() const;
@@ -132,6 +136,7 @@ class Shard final : private journal::WriterEvents,
   const std::span<Counters> all_counters_;
   Counters& counters_;
   const SettingsInForce& settings_in_force_;
+  const ingest::IdempotencyWindow& window_;
 
   /// What this shard goes by; the dispatcher borrows the policy.
   std::shared_ptr<const LiveSettings> settings_;
@@ -153,6 +158,7 @@ class Shard final : private journal::WriterEvents,
   bool storage_failed_ = false;
   bool segments_delayed_ = false;  ///< Records make do with the room there is.
   bool shortage_noted_ = false;
+  std::optional<Instant> forgotten_told_at_;
   bool sealed_ = false;
   bool stopping_ = false;
 };

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <set>
 #include <string>
 
@@ -34,6 +36,25 @@ TEST(Error, KeepsTheNumbersOfBadAnswers) {
   EXPECT_EQ(static_cast<int32_t>(BadAnswer::interim_count), 23);
   EXPECT_EQ(static_cast<int32_t>(BadAnswer::trailer_bytes), 28);
   EXPECT_EQ(last, 36);
+}
+
+// What is to be done differs: a full disk, a limit of this process, one of the system.
+TEST(Error, SaysOfEachShortageWhatIsShort) {
+  std::set<std::string> texts;
+  for (const int number : {ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM, ENOBUFS, EIO, EROFS,
+                           EACCES, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG}) {
+    const std::string text = describe(error_from_errno(number, Side::disk));
+    const std::string symbol = std::string{" ("} + strerrorname_np(number) + ")";
+    ASSERT_TRUE(text.ends_with(symbol)) << text;
+    EXPECT_TRUE(texts.insert(text.substr(0, text.size() - symbol.size())).second) << text;
+    EXPECT_EQ(text.find("limit of the relay"), std::string::npos) << text;
+    EXPECT_EQ(text.find("input/output failed"), std::string::npos) << text;
+  }
+  EXPECT_EQ(describe(error_from_errno(EMFILE, Side::disk)),
+            "this process has too many open files (ulimit -n, systemd LimitNOFILE=) (EMFILE)");
+  EXPECT_EQ(describe(Error{Errc::overloaded}), "a limit of the relay is reached");
+  EXPECT_EQ(describe(Error{Errc::out_of_space}), "no space left");
+  EXPECT_EQ(error_from_errno(EFBIG, Side::disk).code, Errc::io_failed);
 }
 
 TEST(Error, SurvivesNumbersOfOtherVersions) {

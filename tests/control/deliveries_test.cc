@@ -42,6 +42,21 @@ TEST_F(ControlTest, ShowsADeliveryWithItsAttempts) {
   EXPECT_EQ(json.text("/attempts/1/response/body"), "<b>\xEF\xBF\xBD");
 }
 
+// The wall clock was set back since the attempt.
+TEST_F(ControlTest, ShowsNoNextAttemptLaterThanTheScheduleHasPauses) {
+  const std::string id = make_webhook();
+  const auto event = accept(number_of(id));
+  const Ulid delivery = settle_delivery(event, DeliveryStatus::pending, 1, 500);
+  const WallTime years_away = at(clock_) + std::chrono::hours{24 * 3650};
+  tell(1, OutcomeRecorded{delivery, event->position(), journal::Position::make(1, 1, offset_),
+                          number_of(id), 1, DeliveryStatus::pending, at(clock_), years_away});
+  Json json(ask("GET", "/v1/deliveries/" + delivery.to_text()).body);
+  const auto shown = parse_rfc3339(json.text("/next_attempt_at"));
+  ASSERT_TRUE(shown);
+  EXPECT_GT(*shown, at(clock_));
+  EXPECT_LE(*shown, at(clock_) + std::chrono::seconds{50'400 * 5 / 4 + 60});
+}
+
 TEST_F(ControlTest, TellsAnAttemptUnderWayFromOneWhoseEndIsUnknown) {
   const std::string id = make_webhook();
   const auto event = accept(number_of(id));

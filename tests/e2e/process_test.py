@@ -2,8 +2,10 @@
 
 import ctypes
 import hashlib
+import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -162,6 +164,24 @@ class Configuration(ProcessTest):
         self.assertIn(f"cannot listen at {address}", said)
         self.assertIn("another process listens there", said)
         self.assertEqual(self.place.relay().stop(), 0)
+
+    def test_two_listeners_with_one_address_are_refused_by_the_check_and_the_start(self):
+        text = '[[listener]]\naddress = "127.0.0.1:18420"\n[[listener]]\naddress = "0.0.0.0:18420"\n'
+        code, said = self.verdict_of(text)
+        self.assertEqual(code, 1)
+        self.assertIn("c.toml:4:11: [listener] address = ", said)
+
+    def test_a_socket_that_is_bound_and_does_not_listen_yet_is_left_alone(self):
+        path = self.place.path / "other.sock"
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(path))
+            code, said = run("serve", "--data-dir", self.place.path / "data", "--listen",
+                             f"unix:{path}")
+            self.assertEqual(code, 1, said)
+            self.assertIn(f"cannot listen at unix:{path}", said)
+            other.listen()
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
 
     def test_a_file_in_the_place_of_a_socket_is_named_for_what_it_is(self):
         file = self.place.path / "precious"
@@ -414,6 +434,165 @@ class Stop(ProcessTest):
         webhooks = relay.request("GET", "/v1/webhooks?limit=200")[2]["items"]
         return [delivery for webhook in webhooks if webhook["url"].rstrip("/") == url
                 for delivery in relay.deliveries(webhook)]
+
+
+class Output(ProcessTest):
+    """What nobody reads, or nobody opened, holds up neither service nor end."""
+
+    def serve(self, redirection="", *arguments, **options):
+        """A relay whose output goes where a shell's `redirection` says; waits until it answers."""
+        data = self.place.path / "data"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        command = ["sh", "-c", f'exec "$0" "$@" {redirection}', str(harness.RINGPOST), "serve",
+                   "--data-dir", str(data), "--listen", f"127.0.0.1:{port}", *arguments]
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        deadline = time.monotonic() + harness.START_SECONDS
+        while self.ask(port, "/healthz") != 200:
+            self.assertIsNone(child.poll(), "it ended")
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        return child, port, data
+
+    @staticmethod
+    def ask(port, path, token=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            return connection.getresponse().status
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
+    def stop(self, child):
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(20), 0)
+
+    @staticmethod
+    def full_pipe():
+        """Both ends of a pipe that takes no more."""
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        try:
+            while True:
+                os.write(writer, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(writer, True)
+        return reader, writer
+
+    def test_closed_descriptors_are_taken_by_no_file_of_ours(self):
+        for redirection in ("2>&-", ">&-", "<&-", "<&- >&- 2>&-"):
+            with self.subTest(redirection):
+                child, port, data = self.serve(redirection, "--set", "log.level=debug")
+                token = (data / "admin.token").read_text().strip()
+                self.assertEqual(self.ask(port, "/v1/status", token), 200)
+                for number in range(3):
+                    held = os.readlink(f"/proc/{child.pid}/fd/{number}")
+                    self.assertFalse(held.startswith((str(data), "socket:")), held)
+                self.stop(child)
+                self.assertEqual((data / "lock").read_bytes(), b"")
+
+    def test_a_log_that_nobody_reads_holds_up_nobody(self):
+        reader, writer = self.full_pipe()
+        self.addCleanup(os.close, reader)
+        child, port, data = self.serve("", stderr=writer, stdout=subprocess.DEVNULL)
+        os.close(writer)
+        token = (data / "admin.token").read_text().strip()
+        for _ in range(50):
+            self.assertIn(self.ask(port, "/v1/status", "wrong"), (401, 429))
+        self.assertEqual(self.ask(port, "/v1/status", token), 200)
+        self.stop(child)
+
+    def test_standard_output_that_is_full_at_the_start_holds_up_nobody(self):
+        reader, writer = self.full_pipe()
+        self.addCleanup(os.close, reader)
+        child, port, data = self.serve("", stdout=writer, stderr=subprocess.DEVNULL)
+        os.close(writer)
+        token = (data / "admin.token").read_text().strip()
+        self.assertEqual(self.ask(port, "/v1/status", token), 200)
+        self.stop(child)
+
+    def test_a_start_that_fails_ends_though_nobody_reads_why(self):
+        reader, writer = self.full_pipe()
+        self.addCleanup(os.close, reader)
+        (self.place.path / "data").write_text("a file")
+        child = subprocess.Popen([harness.RINGPOST, "serve", "--data-dir", self.place.path / "data"],
+                                 stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
+        os.close(writer)
+        self.assertEqual(child.wait(20), 1)
+
+    def test_signals_that_mean_nothing_end_nothing(self):
+        child, port, data = self.serve("", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM,
+                       signal.SIGPROF, signal.SIGIO, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP,
+                       signal.SIGRTMIN, signal.SIGRTMAX):
+            child.send_signal(number)
+        time.sleep(0.2)
+        self.assertEqual(self.ask(port, "/readyz"), 200)
+        child.send_signal(signal.SIGPWR)
+        self.assertEqual(child.wait(20), 0)
+
+    def test_a_limit_of_file_size_is_a_failed_write_and_no_sudden_end(self):
+        child, port, data = self.serve("", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        token = (data / "admin.token").read_text().strip()
+        resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.request("POST", "/v1/events", '{"type":"t","source":"s","data":{}}',
+                               {"Authorization": f"Bearer {token}",
+                                "Content-Type": "application/json"})
+            self.assertEqual(connection.getresponse().status, 503)
+        except (http.client.HTTPException, OSError):
+            pass  # Whether it is stored nobody can know.
+        finally:
+            connection.close()
+        self.assertEqual(self.ask(port, "/healthz"), 200)
+        self.assertEqual(self.ask(port, "/readyz"), 503)
+        self.stop(child)
+
+    def test_the_sink_ends_though_nobody_reads_what_it_prints(self):
+        reader, writer = self.full_pipe()
+        self.addCleanup(os.close, reader)
+        child = subprocess.Popen([harness.SINK, "--plain", "--listen", "127.0.0.1:0"],
+                                 stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.DEVNULL)
+        os.close(writer)
+        time.sleep(0.5)
+        child.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+        child.wait(20)
+
+
+class Crowd(ProcessTest):
+
+    def test_who_asks_is_served_among_many_that_only_hold_connections(self):
+        relay = self.place.relay("--set", "server.shards=1", "--set", "ingest.connections_max=100")
+        idle = []
+        self.addCleanup(lambda: [one.close() for one in idle])
+        for round_ in range(10):
+            for _ in range(60):
+                idle.append(socket.create_connection(("127.0.0.1", relay.port)))
+            event = '{"type":"t","source":"s","data":{}}'
+            self.assertEqual(relay.request("POST", "/v1/events", event)[0], 202, round_)
+        totals = relay.request("GET", "/v1/status")[2]["totals"]
+        self.assertGreater(totals["connections_displaced"], 400)
+
+    def test_announced_bodies_take_no_room(self):
+        relay = self.place.relay("--set", "server.shards=1", "--set", "ingest.bodies_bytes_max=32MiB")
+        idle = []
+        self.addCleanup(lambda: [one.close() for one in idle])
+        for _ in range(17):
+            idle.append(socket.create_connection(("127.0.0.1", relay.port)))
+            idle[-1].sendall(f"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+                             f"{relay.token}\r\nContent-Type: application/x-ndjson\r\n"
+                             f"Content-Length: {16 << 20}\r\n\r\nx".encode())
+        time.sleep(0.5)
+        event = json.dumps({"type": "t", "source": "s", "data": {"text": "x" * 500_000}})
+        self.assertEqual(relay.request("POST", "/v1/events", event)[0], 202)
 
 
 if __name__ == "__main__":

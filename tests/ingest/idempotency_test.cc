@@ -234,6 +234,23 @@ TEST_F(IdempotencyWindowTest, ForgetsTheOldestBeyondItsBound) {
   EXPECT_EQ(window_.state(key_of(0), start), State::absent);
 }
 
+TEST_F(IdempotencyWindowTest, CountsWhatItForgetsBeforeItsTimeAndNothingElse) {
+  const auto accept = [this](uint64_t number, Instant now) {
+    EXPECT_EQ(window_.reserve(key_of(number), body, now), Reservation::fresh);
+    window_.confirm(key_of(number));
+  };
+  for (uint64_t number = 0; number < 1000; ++number) accept(number, start);
+  for (uint64_t number = 0; number < 1000; ++number) accept(number, start + hours{25});
+  window_.reserve(key_of(5000), body, start + hours{25});
+  window_.abandon(key_of(5000));
+  EXPECT_EQ(window_.forgotten_early(), 0u) << "their time was over";
+  constexpr uint64_t many = 256 * 64 * 3;
+  for (uint64_t number = 10'000; number < 10'000 + many; ++number)
+    accept(number, start + hours{26});
+  EXPECT_EQ(window_.forgotten_early(), 1000 + many - window_.size());
+  EXPECT_GT(window_.forgotten_early(), many / 2);
+}
+
 TEST_F(IdempotencyWindowTest, SaysFullWhenNothingButPendingKeysAreThere) {
   uint64_t fresh = 0;
   uint64_t full = 0;

@@ -186,6 +186,28 @@ TEST_F(IntakeTest, StoresTheEventWithItsWebhooks) {
   EXPECT_EQ(shard_.log.records.at(0).size(), shard_.sink.events[0]->record().size());
 }
 
+// People, and time servers, set clocks back.
+TEST_F(IntakeTest, MintsIdsThatGrowWhateverTheWallClockDoes) {
+  std::vector<Ulid> ids;
+  const auto accept = [&] {
+    shard_.post_one("");
+    shard_.make_durable();
+    ids.push_back(shard_.sink.events.back()->view().uid);
+    ring_.pass(std::chrono::milliseconds{100});
+  };
+  accept();
+  accept();
+  const WallTime before = ring_.wall_now();
+  ring_.set_wall_clock(before - std::chrono::hours{24 * 365});
+  accept();
+  EXPECT_EQ(shard_.sink.events.back()->view().accepted_at, before - std::chrono::hours{24 * 365});
+  accept();
+  ring_.set_wall_clock(before + std::chrono::hours{1});
+  accept();
+  EXPECT_TRUE(std::ranges::is_sorted(ids));
+  EXPECT_EQ(ids.back().time(), before + std::chrono::hours{1});
+}
+
 // --- a turn gives way
 
 /// Lines that together are more work than a turn does for all.

@@ -69,6 +69,9 @@ class MemoryRing final : public io::Ring {
     }
   }
 
+  /// Somebody sets the wall clock.
+  void set_wall_clock(WallTime time) { wall_now_ = time; }
+
   // --- Ring -------------------------------------------------------------------------------------
 
   Prng& random() override { return random_; }

@@ -443,16 +443,36 @@ TEST_F(ServerTest, ClosesIdleConnectionsQuietly) {
 }
 
 TEST_F(ServerTest, CutsSlowBodiesAtATotalDeadline) {
+  backend_.body_limit = 100'000;
   const auto client = connect();
-  send(client, "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n");
+  send(client, "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n");
   for (int second = 0; second < 29; ++second) {
-    send(client, "x");
+    send(client, std::string(1100, 'x'));
     ring_.pass(seconds{1});
     ASSERT_FALSE(ring_.half_closed(client)) << second;
   }
   ring_.pass(seconds{2});
   EXPECT_TRUE(ring_.output(client).starts_with("HTTP/1.1 408"));
   EXPECT_TRUE(backend_.paths.empty());
+  EXPECT_EQ(counters_.value(Counter::requests_too_slow), 1u);
+}
+
+TEST_F(ServerTest, CutsABodyThatComesSlowerThanTheLeastPace) {
+  backend_.body_limit = 16'000'000;
+  const auto client = connect();
+  send(client, "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n");
+  send(client, std::string(1'000'000, 'x'));
+  ring_.pass(milliseconds{9'900});
+  send(client, std::string(20'000, 'x'));
+  ring_.pass(seconds{1});
+  EXPECT_FALSE(ring_.half_closed(client));
+  for (int second = 0; second < 8; ++second) {  // A byte now and then is no pace.
+    send(client, "x");
+    ring_.pass(seconds{1});
+    ASSERT_FALSE(ring_.half_closed(client)) << second;
+  }
+  ring_.pass(milliseconds{1'200});
+  EXPECT_TRUE(ring_.output(client).starts_with("HTTP/1.1 408")) << ring_.output(client);
 }
 
 TEST_F(ServerTest, GivesUpOnAClientThatTakesNoAnswer) {
@@ -601,19 +621,73 @@ class FewConnections : public ServerTest {
   FewConnections() : ServerTest({.connections_max = 5, .connections_reserved = 2}) {}
 };
 
-TEST_F(FewConnections, TurnsAwayWhatIsBeyondTheLimitAndKeepsAReserve) {
+TEST_F(FewConnections, GiveTheirPlaceToNewOnesTheLongestWaitingFirst) {
   answer_at_once();
-  EXPECT_TRUE(server_->listen({.serves = {.api = true}}));
   std::vector<MemoryRing::Client> clients;
   for (int index = 0; index < 10; ++index) clients.push_back(connect());
   EXPECT_EQ(server_->connection_count(), 3u);
-  for (size_t index = 3; index < clients.size(); ++index) EXPECT_TRUE(ring_.closed(clients[index]));
-  const auto operator_client = ring_.connect(1);
-  EXPECT_TRUE(ask(operator_client, get_a).starts_with("HTTP/1.1 200"));
-  ring_.end(clients[0]);
-  ring_.end(clients[1]);
-  ring_.pass(seconds{3});
+  for (size_t index = 0; index < 7; ++index) EXPECT_TRUE(ring_.closed(clients[index])) << index;
+  EXPECT_EQ(counters_.value(Counter::connections_displaced), 7u);
+  EXPECT_EQ(counters_.value(Counter::connections_turned_away), 0u);
+  // One that has had a request waits for the next one from then on.
+  EXPECT_TRUE(ask(clients[7], get_a).starts_with("HTTP/1.1 200"));
+  send(clients[8], "GET /half");
   EXPECT_TRUE(ask(connect(), get_a).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(ring_.closed(clients[8])) << "half a head is none";
+  EXPECT_FALSE(ring_.closed(clients[7]));
+  EXPECT_FALSE(ring_.closed(clients[9]));
+}
+
+TEST_F(FewConnections, KeepThoseWhoseRequestIsInHand) {
+  const auto waiting = connect();
+  send(waiting, get_a);  // With the backend.
+  const auto sending = connect();
+  send(sending, "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe");
+  const auto idle = connect();
+  for (int count = 0; count < 20; ++count) connect();
+  EXPECT_TRUE(ring_.closed(idle));
+  EXPECT_FALSE(ring_.closed(waiting));
+  EXPECT_FALSE(ring_.closed(sending));
+  send(connect(), get_a);
+  EXPECT_EQ(server_->connection_count(), 3u);
+  EXPECT_TRUE(ring_.closed(connect())) << "all are at work";
+  EXPECT_EQ(counters_.value(Counter::connections_turned_away), 1u);
+  server_->answer(backend_.handles[0], {.body = "late"});
+  ring_.settle();
+  EXPECT_TRUE(ring_.output(waiting).ends_with("late"));
+  send(sending, "llo");
+  EXPECT_EQ(backend_.bodies.back(), "hello");
+}
+
+TEST_F(FewConnections, ServeWhoAsksAmongManyThatOnlyHoldThem) {
+  answer_at_once();
+  for (int round = 0; round < 200; ++round) {
+    for (int count = 0; count < 5; ++count) ring_.connect();
+    const auto good = ring_.connect();
+    ring_.send_bytes(good, get_a);
+    ring_.settle();
+    EXPECT_TRUE(ring_.take_output(good).starts_with("HTTP/1.1 200")) << round;
+  }
+  EXPECT_LE(server_->connection_count(), 3u);
+}
+
+TEST_F(FewConnections, KeepAReserveForListenersThatTakeNoEvents) {
+  answer_at_once();
+  EXPECT_TRUE(server_->listen({.serves = {.api = true}}));
+  backend_.answers = nullptr;
+  for (int count = 0; count < 3; ++count) send(connect(), get_a);
+  EXPECT_TRUE(ring_.closed(connect()));
+  const auto first = ring_.connect(1);
+  const auto second = ring_.connect(1);
+  ring_.settle();
+  EXPECT_TRUE(ring_.closed(connect())) << "and does not push out an operator's";
+  EXPECT_FALSE(ring_.closed(first));
+  ring_.connect(1);
+  ring_.settle();
+  EXPECT_TRUE(ring_.closed(first));
+  EXPECT_FALSE(ring_.closed(second));
+  answer_at_once();
+  EXPECT_TRUE(ask(second, get_a).starts_with("HTTP/1.1 200"));
 }
 
 TEST_F(FewConnections, GoByTheLimitsOfNowAndStayBeyondThem) {
@@ -623,11 +697,55 @@ TEST_F(FewConnections, GoByTheLimitsOfNowAndStayBeyondThem) {
   server_->set_limits({.connections_max = 2, .connections_reserved = 1});
   EXPECT_TRUE(ask(first, get_a).starts_with("HTTP/1.1 200"));
   EXPECT_TRUE(ask(second, get_a).starts_with("HTTP/1.1 200"));
-  EXPECT_TRUE(ring_.closed(connect()));
   server_->set_limits({.connections_max = 9, .connections_reserved = 1});
   for (int index = 0; index < 6; ++index) EXPECT_FALSE(ring_.closed(connect()));
   EXPECT_EQ(server_->connection_count(), 8u);
-  EXPECT_TRUE(ring_.closed(connect()));
+  connect();
+  EXPECT_EQ(server_->connection_count(), 8u);
+}
+
+class FewPerAddress : public ServerTest {
+ protected:
+  FewPerAddress() : ServerTest({.connections_per_address_max = 3}) {}
+
+  bool taken_from(const char* address) {
+    ring_.peers = io::Address::parse(address).value();
+    last_ = connect();
+    return !ring_.closed(last_);
+  }
+  MemoryRing::Client last_{};
+};
+
+TEST_F(FewPerAddress, TakesNoMoreFromOneThanItMayHave) {
+  for (int count = 0; count < 3; ++count) EXPECT_TRUE(taken_from("192.0.2.1:1000"));
+  const auto third = last_;
+  EXPECT_FALSE(taken_from("192.0.2.1:1001"));
+  EXPECT_FALSE(taken_from("[::ffff:192.0.2.1]:1001")) << "the same one";
+  EXPECT_TRUE(taken_from("192.0.2.2:1000"));
+  EXPECT_EQ(counters_.value(Counter::connections_over_address), 2u);
+  ring_.end(third);
+  ring_.pass(seconds{3});
+  EXPECT_TRUE(taken_from("192.0.2.1:1000")) << "one has gone";
+  EXPECT_FALSE(taken_from("192.0.2.1:1000"));
+}
+
+TEST_F(FewPerAddress, TakesANetworkOfOneIpv6SubscriberForOneAddress) {
+  for (const char* address : {"[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8:0:0:9::3]:1"}) {
+    EXPECT_TRUE(taken_from(address)) << address;
+  }
+  EXPECT_FALSE(taken_from("[2001:db8::4]:1"));
+  EXPECT_TRUE(taken_from("[2001:db8:0:1::1]:1"));
+}
+
+TEST_F(FewPerAddress, SetsNoBoundToThisMachine) {
+  for (int count = 0; count < 5; ++count) {
+    EXPECT_TRUE(taken_from("127.0.0.1:1"));
+    EXPECT_TRUE(taken_from("127.9.9.9:1"));
+    EXPECT_TRUE(taken_from("[::1]:1"));
+    EXPECT_TRUE(taken_from("[::ffff:127.0.0.1]:1"));
+    ring_.peers = io::Address{.family = io::Address::Family::unix_path};
+    EXPECT_FALSE(ring_.closed(connect()));
+  }
 }
 
 // --- memory --------------------------------------------------------------------------------------
@@ -723,6 +841,40 @@ TEST_F(LittleRoom, IsFreeAgainHoweverARequestEnds) {
     ring_.pass(seconds{35});  // The time of those that do not go on is up.
     EXPECT_TRUE(ring_.output(slow).starts_with("HTTP/1.1 408"));
   }
+}
+
+class SomeRoom : public ServerTest {
+ protected:
+  SomeRoom() : ServerTest({.bodies_bytes_max = 1'000'000}) { backend_.body_limit = 500'000; }
+
+  static std::string announce(size_t size) {
+    return "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
+  }
+};
+
+TEST_F(SomeRoom, IsNotTakenByWhatIsOnlyAnnounced) {
+  answer_at_once();
+  std::vector<MemoryRing::Client> claimants;
+  for (int count = 0; count < 17; ++count) {
+    claimants.push_back(connect());
+    send(claimants.back(), announce(500'000) + "x");
+    EXPECT_FALSE(ring_.half_closed(claimants.back())) << count;
+  }
+  EXPECT_TRUE(ask(connect(), announce(400'000) + std::string(400'000, 'x')).ends_with("x"));
+  EXPECT_EQ(counters_.value(Counter::bodies_without_room), 0u);
+}
+
+TEST_F(SomeRoom, IsKeptForASmallBodyFromItsHeadOn) {
+  answer_at_once();
+  const auto small = connect();
+  send(small, announce(16'000));
+  const auto first = connect();
+  const auto second = connect();
+  send(first, announce(500'000) + std::string(499'000, 'x'));
+  send(second, announce(480'000) + std::string(479'000, 'x'));
+  EXPECT_TRUE(ask(connect(), announce(100'000)).starts_with("HTTP/1.1 503"));
+  EXPECT_TRUE(ask(small, std::string(16'000, 'x')).starts_with("HTTP/1.1 200"));
+  EXPECT_EQ(counters_.value(Counter::bodies_without_room), 1u);
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <list>
 #include <netinet/in.h>
@@ -16,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <thread>
 #include <unistd.h>
 
@@ -166,6 +169,50 @@ TEST_F(LinuxRingTest, ReplacesTheSocketOfADeadProcess) {
   ASSERT_TRUE(S_ISSOCK(mode_of(directory_ / "x.sock")));
   open_pair(unix_address());
   expect_echo();
+}
+
+// It refuses connections as the socket of a dead process does.
+TEST_F(LinuxRingTest, LeavesASocketAloneThatIsBoundAndDoesNotListenYet) {
+  for (const bool relative : {false, true}) {
+    const std::string path = directory_ / "x.sock";
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    const auto before = std::filesystem::current_path();
+    if (relative) std::filesystem::current_path(std::filesystem::path{path}.parent_path());
+    std::strcpy(name.sun_path, relative ? "x.sock" : path.c_str());
+    const int bound = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int result = bind(bound, reinterpret_cast<const sockaddr*>(&name), sizeof name);
+    std::filesystem::current_path(before);
+    ASSERT_EQ(result, 0);
+    const auto refused = ring_->listen(unix_address(), {});
+    ASSERT_FALSE(refused) << relative;
+    EXPECT_EQ(refused.error().code, Errc::conflict);
+    EXPECT_TRUE(S_ISSOCK(mode_of(path))) << "it was removed";
+    ::close(bound);
+    const auto listener = ring_->listen(unix_address(), {});
+    ASSERT_TRUE(listener) << "its process is gone";
+    close_now(*listener);
+    unlink(path.c_str());
+  }
+}
+
+TEST(Listener, CollidesWithTheSameAddressAndWithAllOfThem) {
+  const auto collides = [](const char* one, const char* other) {
+    const Address left = Address::parse(one).value();
+    const Address right = Address::parse(other).value();
+    EXPECT_EQ(collide(left, right), collide(right, left));
+    return collide(left, right);
+  };
+  EXPECT_TRUE(collides("127.0.0.1:80", "127.0.0.1:80"));
+  EXPECT_TRUE(collides("0.0.0.0:80", "127.0.0.1:80"));
+  EXPECT_TRUE(collides("[::]:80", "[::1]:80"));
+  EXPECT_TRUE(collides("unix:/a/x", "unix:/a/./b/../x"));
+  EXPECT_FALSE(collides("127.0.0.1:80", "127.0.0.1:81"));
+  EXPECT_FALSE(collides("127.0.0.1:80", "127.0.0.2:80"));
+  EXPECT_FALSE(collides("0.0.0.0:80", "[::]:80"));
+  EXPECT_FALSE(collides("127.0.0.1:0", "127.0.0.1:0")) << "each gets a port of its own";
+  EXPECT_FALSE(collides("unix:/a/x", "unix:/a/y"));
+  EXPECT_FALSE(collides("unix:/a/x", "127.0.0.1:80"));
 }
 
 TEST_F(LinuxRingTest, LeavesALiveSocketAlone) {

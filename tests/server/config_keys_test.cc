@@ -29,6 +29,7 @@ const std::map<std::string, std::string> other_values = {
     {"ingest.connections_max", "9"},
     {"ingest.bodies_bytes_max", "64MiB"},
     {"ingest.idempotency_window", "1h"},
+    {"ingest.connections_per_address_max", "20"},
     {"ingest.idempotency_entries_max", "2048"},
     {"journal.segment_bytes", "128MiB"},
     {"journal.retention_age", "1h"},

@@ -289,5 +289,31 @@ TEST(Config, RefusesDurationsOfAnyLength) {
   }
 }
 
+// The verdict of the check is that of the start.
+TEST(Config, RefusesTwoListenersOfWhichOneCannotBeOpened) {
+  const auto problems = [](const std::string& one, const std::string& other) {
+    const auto result = parse_config(
+        "[[listener]]\naddress = \"" + one + "\"\n[[listener]]\naddress = \"" + other + "\"\n",
+        "c.toml", {});
+    return result.problems;
+  };
+  for (const auto& [one, other] :
+       {std::pair{"127.0.0.1:8420", "127.0.0.1:8420"}, std::pair{"0.0.0.0:8420", "127.0.0.1:8420"},
+        std::pair{"[::1]:8420", "[::]:8420"}, std::pair{"unix:/run/a", "unix:/run/./a"}}) {
+    const auto found = problems(one, other);
+    ASSERT_EQ(found.size(), 1u) << one << " " << other;
+    EXPECT_EQ(found[0].line, 4u) << "the second is the one too many";
+    EXPECT_NE(found[0].text.find("another listener"), std::string::npos) << found[0].text;
+  }
+  EXPECT_TRUE(problems("127.0.0.1:8420", "[::1]:8420").empty());
+  EXPECT_TRUE(problems("127.0.0.1:0", "127.0.0.1:0").empty());
+  const auto called = load_config({.listen = {"127.0.0.1:1", "0.0.0.0:1"}});
+  ASSERT_EQ(called.problems.size(), 1u);
+  EXPECT_EQ(
+      called.problems[0].to_text(),
+      "--listen 0.0.0.0:1: it cannot be opened beside 127.0.0.1:1 of another listener: one of "
+      "the two includes the other");
+}
+
 }  // namespace
 }  // namespace ringpost::server

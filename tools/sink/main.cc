@@ -7,6 +7,7 @@
 #include "dialect/dialect.h"
 #include "io/linux_ring.h"
 #include "io/listener.h"
+#include "io/process.h"
 #include "io/read_file.h"
 #include "net/tls.h"
 #include "ringpost/version.h"
@@ -152,8 +153,12 @@ int run(const Setup& setup) {
     return 1;
   }
   waker = &(*ring)->waker();
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  struct sigaction stop {};
+  stop.sa_handler = on_signal;
+  // A write that nobody reads is interrupted, too; a second signal ends the process at once.
+  stop.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &stop, nullptr);
+  sigaction(SIGTERM, &stop, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
   const auto local = (*ring)->local_address(*listener);
@@ -273,6 +278,7 @@ int run(int argc, char** argv) {
 }  // namespace ringpost::sink
 
 int main(int argc, char** argv) {
+  ringpost::io::secure_process();
   try {
     return ringpost::cli::finish_output("ringpost-sink", ringpost::sink::run(argc, argv));
   } catch (const std::exception& error) {

@@ -100,7 +100,8 @@ class DeliveryApi {
     journal::EventRef event;
   };
   std::variant<Found, Problem> find(const Call& call);
-  Answer answer_new(const journal::StoredEvent& event, const subscription::Webhook& webhook);
+  Answer answer_new(const Call& call, const journal::StoredEvent& event,
+                    const subscription::Webhook& webhook);
   std::vector<History::EventFacts> events_of(const Call& call, const std::string& source,
                                              std::vector<journal::EventRef>& events);
 

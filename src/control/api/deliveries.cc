@@ -70,9 +70,13 @@ namespace {
 /// One page of a webhook's deliveries in the making.
 class Page {
  public:
-  Page(const ListQuery& query, const Webhook& webhook, const subscription::Token& token,
-       JournalAccess& journals)
-      : query_(query), webhook_(webhook), token_(token), journals_(journals), json_(body_) {
+  Page(const ListQuery& query, const Webhook& webhook, const Call& call, JournalAccess& journals)
+      : query_(query),
+        webhook_(webhook),
+        token_(*call.token),
+        now_(call.now),
+        journals_(journals),
+        json_(body_) {
     json_.begin_object().key("items").begin_array();
   }
 
@@ -104,7 +108,7 @@ class Page {
     const EventView& view = event ? (*event)->view() : unknown;
     if (event && !wanted(query_, view)) return;
     if (token_.restricted() && !token_.may_touch(view.source)) return;
-    begin_delivery(json_, {facts, view, &webhook_});
+    begin_delivery(json_, {facts, view, &webhook_, now_});
     const auto outcome = facts.newest_record.valid()
                              ? journals_.read_outcome(facts.newest_record)
                              : Result<JournalAccess::StoredOutcome>{Error{Errc::not_found}};
@@ -116,6 +120,7 @@ class Page {
   const ListQuery& query_;
   const Webhook& webhook_;
   const subscription::Token& token_;
+  const WallTime now_;
   JournalAccess& journals_;
   std::string body_;
   JsonWriter json_;
@@ -134,7 +139,7 @@ Answer DeliveryApi::list(const Call& call) {
   auto parsed = parse_list_query(call.request.query, ListKind::deliveries);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
-  Page page(query, *webhook, *call.token, journals_);
+  Page page(query, *webhook, call, journals_);
   page.fill(query.cursor ? history_.after(webhook->number, *query.cursor)
                          : history_.newest(webhook->number));
   return answer_json(200, page.finish());
@@ -165,7 +170,7 @@ Answer DeliveryApi::show(const Call& call) {
     outcomes.push_back(journals_.read_outcome(position));
   }
   const DeliveryParts parts{found.facts, found.event->view(),
-                            registry_.find(found.facts.webhook_number)};
+                            registry_.find(found.facts.webhook_number), call.now};
   std::string body;
   JsonWriter json(body);
   begin_delivery(json, parts);
@@ -243,7 +248,7 @@ Answer DeliveryApi::redeliver(const Call& call) {
       {.id = found.facts.id, .status = found.facts.status, .event = found.event, .attempts = {}},
       overrides);
   if (const auto* problem = std::get_if<Problem>(&made)) return refuse(*problem);
-  return answer_new(*std::get<EventRef>(made), *webhook);
+  return answer_new(call, *std::get<EventRef>(made), *webhook);
 }
 
 Answer DeliveryApi::ping(const Call& call) {
@@ -254,17 +259,18 @@ Answer DeliveryApi::ping(const Call& call) {
   if (!webhook->active()) {
     return refuse(refusal(409, "the webhook is not active: enable it before you try it out"));
   }
-  return answer_new(*management_.ping(*webhook), *webhook);
+  return answer_new(call, *management_.ping(*webhook), *webhook);
 }
 
 /// A delivery that waits for its event to be durable.
-Answer DeliveryApi::answer_new(const journal::StoredEvent& event, const Webhook& webhook) {
+Answer DeliveryApi::answer_new(const Call& call, const journal::StoredEvent& event,
+                               const Webhook& webhook) {
   DeliveryFacts facts;
   facts.webhook_number = webhook.number;
   facts.id = journal::delivery_id(event.view().uid, webhook.number);
   std::string body;
   JsonWriter json(body);
-  begin_delivery(json, {facts, event.view(), &webhook});
+  begin_delivery(json, {facts, event.view(), &webhook, call.now});
   json.key("attempts").begin_array().end_array().end_object();
   Answer answer = answer_json(202, std::move(body), Answer::When::stored);
   answer.response.headers.push_back({"Location", "/v1/deliveries/" + facts.id.to_text()});
@@ -361,7 +367,7 @@ Answer DeliveryApi::show_event(const Call& call) {
     for (const DeliveryFacts& facts : history_.deliveries_of(found[index].index)) {
       const Webhook* webhook = registry_.find(facts.webhook_number);
       if (webhook != nullptr && !may_see(call, *webhook)) continue;
-      begin_delivery(json, {facts, view, webhook});
+      begin_delivery(json, {facts, view, webhook, call.now});
       json.end_object();
     }
   }

@@ -99,6 +99,21 @@ void write_event_reference(JsonWriter& json, const journal::EventView& event) {
       .end_object();
 }
 
+namespace {
+
+/// When the next attempt is due. The wall clock may have been set back since that was written down;
+/// the delivery itself waits by another clock, and never longer than its schedule has pauses.
+WallTime next_attempt_at(const DeliveryParts& parts) {
+  if (parts.webhook == nullptr) return parts.facts.next_attempt_at;
+  Duration longest = std::chrono::hours{1};  // As a receiver may ask for.
+  for (const uint32_t pause_s : parts.webhook->schedule_s) {
+    longest = std::max<Duration>(longest, std::chrono::milliseconds{uint64_t{pause_s} * 1250});
+  }
+  return std::min(parts.facts.next_attempt_at, parts.now + longest);
+}
+
+}  // namespace
+
 void begin_delivery(JsonWriter& json, const DeliveryParts& parts) {
   const DeliveryFacts& facts = parts.facts;
   json.begin_object().member("id", facts.id.to_text()).key("webhook");
@@ -116,7 +131,7 @@ void begin_delivery(JsonWriter& json, const DeliveryParts& parts) {
   }
   json.key("next_attempt_at");
   if (facts.status == journal::DeliveryStatus::pending && facts.next_attempt_at != WallTime{}) {
-    json.value(to_rfc3339(facts.next_attempt_at));
+    json.value(to_rfc3339(next_attempt_at(parts)));
   } else {
     json.null();
   }

@@ -21,6 +21,7 @@ struct DeliveryParts {
   const DeliveryFacts& facts;
   const journal::EventView& event;
   const subscription::Webhook* webhook = nullptr;
+  WallTime now{};  ///< For times to come, which are shown no later than they can be.
 };
 
 /// Members of a delivery without its attempts; the object stays open.

@@ -1,4 +1,5 @@
 #include "base/json_writer.h"
+#include "base/log.h"
 #include "control/api/api.h"
 #include "ringpost/version.h"
 
@@ -85,6 +86,7 @@ Answer show_status(const StatusFacts& facts, const History& history,
   } else {
     json.null();
   }
+  json.member("log_lines_dropped", dropped_log_lines());
   json.member("webhooks", registry.count()).member("deliveries_indexed", history.delivery_count());
   json.key("latency").begin_object();
   write_latency(json, "accept", shards, &Counters::accept_latency);

@@ -1,0 +1,86 @@
+#include "io/process.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace ringpost::io {
+namespace {
+
+Instant read_clock() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return Instant{std::chrono::seconds{now.tv_sec} + Duration{now.tv_nsec}};
+}
+
+/// The lowest free descriptor is taken, which is the closed one: those below are open by now.
+void open_if_closed(int descriptor) {
+  if (fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) return;
+  const int direction = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+  if (open("/dev/null", direction) == descriptor) return;
+  if (open("/", O_PATH | O_DIRECTORY) != descriptor) _exit(1);  // A root without /dev.
+}
+
+/// Until something can be written without waiting.
+Written wait_writable(int descriptor, Instant deadline) {
+  while (true) {
+    const Duration left = std::max(deadline - read_clock(), Duration::zero());
+    const auto left_ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    pollfd waiting{.fd = descriptor, .events = POLLOUT, .revents = 0};
+    const int ready = poll(&waiting, 1, static_cast<int>(std::min<int64_t>(left_ms, INT_MAX)));
+    if (ready > 0) return Written::all;  // Or it is broken: the write says so.
+    if (ready == 0) return Written::timed_out;
+    if (errno != EINTR) return Written::failed;
+  }
+}
+
+}  // namespace
+
+void secure_process() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    open_if_closed(descriptor);
+  }
+  signal(SIGXFSZ, SIG_IGN);
+}
+
+void ignore_stray_signals() {
+  for (const int number :
+       {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGSTKFLT}) {
+    signal(number, SIG_IGN);
+  }
+  for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) signal(number, SIG_IGN);
+  sigset_t reload;
+  sigemptyset(&reload);
+  sigaddset(&reload, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &reload, nullptr);
+}
+
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGPWR, SIGXCPU}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+Written write_within(int descriptor, std::string_view& text, Duration time) {
+  const Instant deadline = read_clock() + time;
+  while (!text.empty()) {
+    const Written ready = wait_writable(descriptor, deadline);
+    if (ready != Written::all) return ready;
+    // A pipe that is ready takes this many bytes at once (POSIX, poll and PIPE_BUF).
+    const ssize_t written = write(descriptor, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
+    if (written > 0) {
+      text.remove_prefix(static_cast<size_t>(written));
+    } else if (errno != EINTR && errno != EAGAIN) {
+      return Written::failed;
+    }
+  }
+  return Written::all;
+}
+
+}  // namespace ringpost::io

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "base/clock.h"
+
+#include <cstdint>
+#include <signal.h>
+#include <string_view>
+
+namespace ringpost::io {
+
+/// The first thing that each of our programs does: opens descriptors 0 to 2 where the caller closed
+/// them, so that no file, socket or lock of ours gets such a number and is written to as if it were
+/// standard error. What is opened fails every read and write (EBADF), as a closed one does. And a
+/// write beyond the limit of a file's size (RLIMIT_FSIZE) fails with EFBIG instead of ending the
+/// process by SIGXFSZ.
+void secure_process();
+
+/// For a server, first of all. Of the signals that end a process unless it says otherwise, ignores
+/// those that mean nothing to it: SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,
+/// SIGSTKFLT and the real-time ones. SIGHUP waits until somebody asks for it.
+void ignore_stray_signals();
+
+/// For a server, before its first thread: blocks the signals that mean something to it.
+/// @returns them, for sigwait: SIGHUP; and SIGTERM, SIGINT, SIGPWR (the power fails) and SIGXCPU
+///          (the time allowed for computing is used up), which ask for a stop. SIGQUIT keeps its
+///          meaning: it ends the process at once.
+sigset_t block_signals();
+
+enum class Written : uint8_t { all, timed_out, failed };
+
+/// Writes `text`, and waits no longer than `time` for whoever reads it (a full pipe). The
+/// descriptor stays as it is: others may share it, and its flags.
+/// @param text  becomes what is left of it.
+Written write_within(int descriptor, std::string_view& text, Duration time);
+
+}  // namespace ringpost::io
