@@ -208,7 +208,7 @@ std::optional<Problem> read_override_headers(simdjson::dom::element value,
   return std::nullopt;
 }
 
-std::optional<Problem> read_overrides(const JsonBody& body, const dialect::Dialect& dialect,
+std::optional<Problem> read_overrides(JsonBody& body, const dialect::Dialect& dialect,
                                       Overrides& overrides) {
   for (const auto [name, value] : body.root()) {
     if (name == "headers") {
@@ -216,8 +216,7 @@ std::optional<Problem> read_overrides(const JsonBody& body, const dialect::Diale
     } else if (name == "data") {
       simdjson::dom::object object;
       if (auto problem = read_object(value, "data", object)) return problem;
-      overrides.data = body.raw_object("data");
-      if (overrides.data.empty()) return invalid("data", "must be spelled without escapes");
+      overrides.data = body.spelled("data");
     } else {
       return invalid(name, "is not a member of a redelivery");
     }
@@ -288,7 +287,7 @@ std::variant<EventRef, Problem> DeliveryApi::repeat(const Found& found, const We
                                                     std::vector<std::string>& replaced) {
   JsonBody body;
   Overrides overrides;
-  if (auto problem = body.parse_optional(call.request.body)) return *problem;
+  if (auto problem = body.parse_optional(call.request.body, "data")) return *problem;
   if (auto problem = read_overrides(body, dialect::of(webhook), overrides)) return *problem;
   replaced = member_names(body.root());
   EventView event = repetition(found.event->view(), found.facts.id);

@@ -97,7 +97,7 @@ Answer WebhookApi::create(const Call& call) {
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   Webhook webhook;
   webhook.organization = call.organization;
-  if (auto problem = create_webhook(body.root(), checks_, *call.token, webhook)) {
+  if (auto problem = create_webhook(body, checks_, *call.token, webhook)) {
     return refuse(*problem);
   }
   if (!call.token->covers(webhook.sources)) return refuse(beyond_token());
@@ -161,7 +161,7 @@ Answer WebhookApi::update(const Call& call) {
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
-  if (auto problem = patch_webhook(body.root(), checks_, *call.token, changed)) {
+  if (auto problem = patch_webhook(body, checks_, *call.token, changed)) {
     return refuse(*problem);
   }
   return store(call, std::move(changed), "webhook.update");

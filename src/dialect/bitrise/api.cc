@@ -289,21 +289,16 @@ std::span<const api::Route> routes() {
 http::Response refuse(const Problem& problem) {
   http::Response response;
   std::string message = problem.detail;
-  switch (problem.status) {
+  switch (problem.status) {  // This API knows fewer; what HTTP itself says stays as it is.
     case 403:
       response.status = 404;
       message = "there is nothing here that the token may do";
       break;
-    case 401:
-    case 404:
-    case 405:
-    case 408:
-    case 413:
-    case 417:
-    case 421:
-    case 429:
-    case 431: response.status = problem.status; break;
-    default: response.status = problem.status >= 500 ? 500 : 400;
+    case 409:
+    case 422: response.status = 400; break;
+    case 503:
+    case 507: response.status = 500; break;
+    default: response.status = problem.status;
   }
   if (problem.status == 401)
     message = "send the header Authorization with a token that is in force";

@@ -169,16 +169,23 @@ std::optional<Problem> Desk::read_name(simdjson::dom::object body, Webhook& webh
   return std::nullopt;
 }
 
+/// null brings the default back, which is true for each.
+std::optional<Problem> read_flag(simdjson::dom::element value, std::string_view member, bool& out) {
+  out = true;
+  if (value.is_null()) return std::nullopt;
+  return api::read(value, member, out);
+}
+
 std::optional<Problem> Desk::read_flags(simdjson::dom::object body, Webhook& webhook,
                                         Hook& hook) const {
   simdjson::dom::element value;
   bool active = incoming_ ? hook.takes_calls : webhook.active();
   const bool was = active;
   if (body.at_key("active").get(value) == simdjson::SUCCESS) {
-    if (auto problem = api::read(value, "active", active)) return problem;
+    if (auto problem = read_flag(value, "active", active)) return problem;
   }
   if (body.at_key("verify_ssl").get(value) == simdjson::SUCCESS) {
-    if (auto problem = api::read(value, "verify_ssl", webhook.tls_verify)) return problem;
+    if (auto problem = read_flag(value, "verify_ssl", webhook.tls_verify)) return problem;
   }
   if (incoming_) {
     hook.takes_calls = active;
