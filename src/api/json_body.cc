@@ -1,8 +1,12 @@
 #include "api/json_body.h"
 
+#include "base/json_writer.h"
 #include "json/fault.h"
+#include "json/text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <utility>
 
 namespace ringpost::api {
 
@@ -14,6 +18,74 @@ Problem malformed(std::string_view why) {
   return refusal(400, "the body is not a JSON object: " + std::string{why});
 }
 
+/// What the DOM gets in the place of what it cannot read. Nothing else in the copy is a fraction.
+constexpr std::string_view unreadable_number = "0.5";
+constexpr std::string_view unreadable_text = "-0.5";
+constexpr double unreadable_text_value = -0.5;
+
+bool fits_64_bits(std::string_view digits) {
+  int64_t low = 0;
+  uint64_t high = 0;
+  const char* const end = digits.data() + digits.size();
+  return std::from_chars(digits.data(), end, low).ec == std::errc{} ||
+         std::from_chars(digits.data(), end, high).ec == std::errc{};
+}
+
+/// Writes the copy of a JSON text that the DOM reads.
+class Copy {
+ public:
+  explicit Copy(std::string_view json) : json_(json) { out_.reserve(json.size()); }
+
+  std::string write() {
+    while (at_ < json_.size()) {
+      const char byte = json_[at_];
+      if (byte == '"') {
+        write_string();
+      } else if (byte == '-' || (byte >= '0' && byte <= '9')) {
+        write_number();
+      } else {
+        out_ += byte;
+        ++at_;
+      }
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void write_number() {
+    const size_t end = std::min(json_.find_first_of(",]} \t\r\n", at_), json_.size());
+    const auto whole = json::whole_number(json_.substr(at_, end - at_));
+    out_ += whole && fits_64_bits(*whole) ? std::string_view{*whole} : unreadable_number;
+    at_ = end;
+  }
+
+  void write_string() {
+    size_t end = at_ + 1;
+    while (json_[end] != '"') end += json_[end] == '\\' ? 2 : 1;
+    const std::string_view inside = json_.substr(at_ + 1, end - at_ - 1);
+    at_ = end + 1;
+    scratch_.clear();
+    const bool plain = inside.find('\\') == std::string_view::npos;
+    if (plain || json::unescape(inside, scratch_)) {
+      out_.append(1, '"').append(inside).append(1, '"');
+    } else if (names_member()) {
+      append_json_string(out_, inside);  // No text: it goes by its spelling.
+    } else {
+      out_ += unreadable_text;
+    }
+  }
+
+  bool names_member() const {
+    const size_t next = json_.find_first_not_of(" \t\r\n", at_);
+    return next != std::string_view::npos && json_[next] == ':';
+  }
+
+  const std::string_view json_;
+  size_t at_ = 0;
+  std::string out_;
+  std::string scratch_;
+};
+
 /// The name that an object holds twice, if any.
 std::optional<std::string_view> twice(dom::object object) {
   std::vector<std::string_view> names;
@@ -24,11 +96,14 @@ std::optional<std::string_view> twice(dom::object object) {
   return *found;
 }
 
-/// Where in `value` an object names a member twice, as `a.b[2].c`. Goes at most `depth_max` deep.
+std::string at(std::string outer, const std::string& inner) {
+  return outer.append(inner.starts_with('[') ? "" : ".").append(inner);
+}
+
+std::optional<std::string> find_twice(dom::object object, std::string_view passed_on);
+
+/// Where in `value` an object names a member twice, as `a.b[2].c`.
 std::optional<std::string> find_twice(dom::element value) {
-  const auto at = [](std::string outer, const std::string& inner) {
-    return outer.append(inner.front() == '[' ? "" : ".").append(inner);
-  };
   dom::array array;
   if (value.get(array) == simdjson::SUCCESS) {
     size_t index = 0;
@@ -40,8 +115,14 @@ std::optional<std::string> find_twice(dom::element value) {
   }
   dom::object object;
   if (value.get(object) != simdjson::SUCCESS) return std::nullopt;
+  return find_twice(object, {});
+}
+
+/// @param passed_on  the member that is not looked into; empty: none.
+std::optional<std::string> find_twice(dom::object object, std::string_view passed_on) {
   if (const auto name = twice(object)) return std::string{*name};
   for (const auto [name, member] : object) {
+    if (!passed_on.empty() && name == passed_on) continue;
     if (const auto inner = find_twice(member)) return at(std::string{name}, *inner);
   }
   return std::nullopt;
@@ -85,39 +166,35 @@ bool equal_values(std::string_view left, std::string_view right) {
          equal_values(left_value, right_value);
 }
 
-std::optional<Problem> JsonBody::parse(std::string_view body) {
-  body_ = simdjson::padded_string(body);
-  if (const auto error = parser_.allocate(std::max<size_t>(body.size(), 64), depth_max)) {
-    return malformed(simdjson::error_message(error));
+std::optional<Problem> JsonBody::parse(std::string_view body, std::string_view passed_on) {
+  body_ = body;
+  document_.assign(body_);
+  if (const auto fault = json::find_fault(body_, json::Document::depth_max)) {
+    return malformed(json::describe(*fault, body_));
   }
+  constexpr size_t levels_max = json::Document::depth_max + 1;  // A scalar is one for the DOM.
+  const std::string copy = Copy{body_}.write();
   dom::element element;
-  const auto error = parser_.parse(body_).get(element);
-  const bool marked = body.starts_with(json::byte_order_mark);  // Which simdjson passes over.
-  if (error || marked) {
-    const auto fault = json::find_fault(body, depth_max);
-    return malformed(fault ? json::describe(*fault, body) : simdjson::error_message(error));
-  }
+  simdjson::error_code error = parser_.allocate(std::max<size_t>(copy.size(), 64), levels_max);
+  if (error == simdjson::SUCCESS) error = parser_.parse(copy).get(element);
+  if (error != simdjson::SUCCESS) return malformed(simdjson::error_message(error));
   if (element.get(root_) != simdjson::SUCCESS) return malformed("it holds another kind of value");
-  if (const auto place = find_twice(element)) {
+  if (const auto place = find_twice(root_, passed_on)) {
     return refusal(400, "the body names a member twice", *place);
   }
   return std::nullopt;
 }
 
-std::optional<Problem> JsonBody::parse_optional(std::string_view body) {
-  return parse(body.empty() ? std::string_view{"{}"} : body);
+std::optional<Problem> JsonBody::parse_optional(std::string_view body, std::string_view passed_on) {
+  return parse(body.empty() ? std::string_view{"{}"} : body, passed_on);
 }
 
-std::string JsonBody::raw_object(std::string_view name) const {
-  simdjson::ondemand::parser parser;
-  simdjson::ondemand::document document;
-  simdjson::ondemand::object object;
-  std::string_view raw;
-  if (parser.iterate(body_).get(document) || document.find_field(name).get_object().get(object) ||
-      object.raw_json().get(raw)) {
-    return {};
-  }
-  return std::string{raw.substr(0, raw.rfind('}') + 1)};  // Without the white space behind it.
+std::string_view JsonBody::spelled(std::string_view name) {
+  return document_.spelled(json::Path::constant(name));
+}
+
+std::string JsonBody::compact(std::string_view name) {
+  return std::string{document_.find(json::Path::constant(name)).text};
 }
 
 std::vector<std::string> member_names(dom::object object) {
@@ -129,7 +206,12 @@ std::vector<std::string> member_names(dom::object object) {
 std::optional<Problem> read(dom::element value, std::string_view member, size_t bytes_max,
                             std::string& out) {
   std::string_view text;
-  if (value.get(text) != simdjson::SUCCESS) return invalid(member, "must be a string");
+  if (value.get(text) != simdjson::SUCCESS) {
+    double number = 0;
+    const bool unreadable = value.is_double() && value.get(number) == simdjson::SUCCESS &&
+                            number == unreadable_text_value;
+    return invalid(member, unreadable ? "holds an unpaired surrogate" : "must be a string");
+  }
   if (text.size() > bytes_max) {
     return invalid(member, "is longer than " + std::to_string(bytes_max) + " bytes");
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/problem.h"
+#include "json/document.h"
 
 #include <simdjson.h>
 
@@ -12,29 +13,36 @@
 
 namespace ringpost::api {
 
-/// A request's body as one JSON object, read once and strictly: all of it is valid JSON of bounded
-/// depth, and no object in it names a member twice (what can be read in two ways is refused,
-/// reliability rule 6).
+/// A request's body as one JSON object, read once and strictly. What is JSON is what it is for
+/// events (json::Document): RFC 8259 in UTF-8, numbers of any size, json::Document::depth_max
+/// levels. No object in it names a member twice: what can be read in two ways is refused.
+///
+/// simdjson's DOM knows fewer numbers and strings than RFC 8259, so it gets a copy of the body in
+/// which each number without a fraction stands in plain digits if it has 64 bits at most (`6e1` is
+/// 60), and any other number, and a string with an unpaired surrogate, is a value that none of the
+/// readings below takes. So what nobody reads does not matter, and what somebody reads is refused
+/// by its name. No API reads fractions.
 class JsonBody {
  public:
-  static constexpr size_t depth_max = 64;
-
+  /// @param passed_on  a top-level member whose inside nobody reads: names may be there twice.
   /// @returns what is wrong with the body, if anything.
-  std::optional<Problem> parse(std::string_view body);
+  std::optional<Problem> parse(std::string_view body, std::string_view passed_on = {});
   /// Like parse, but an empty body is an empty object.
-  std::optional<Problem> parse_optional(std::string_view body);
+  std::optional<Problem> parse_optional(std::string_view body, std::string_view passed_on = {});
 
   /// Valid after a successful parse, for the life of this object.
   simdjson::dom::object root() const { return root_; }
 
-  /// The bytes of a top-level member's value, an object, as they came; empty if there is none, or
-  /// if its name is spelled with escapes.
-  std::string raw_object(std::string_view name) const;
+  /// The bytes of a top-level member's value as they came; empty if there is none.
+  std::string_view spelled(std::string_view name);
+  /// The same without the white space between its tokens.
+  std::string compact(std::string_view name);
 
  private:
   simdjson::dom::parser parser_;
   simdjson::dom::object root_;
-  simdjson::padded_string body_;
+  std::string body_;
+  json::Document document_;  ///< Of body_.
 };
 
 /// The names of an object's members, in their order.

@@ -20,19 +20,13 @@ std::vector<std::string> changed_members(const Webhook& before, const Webhook& a
     return text;
   };
   constexpr std::array<std::string_view, 2> not_set_by_people{"updated_at", "state_reason"};
-  simdjson::dom::parser old_parser;
-  simdjson::dom::parser new_parser;
-  simdjson::dom::object old_members;
-  simdjson::dom::object new_members;
+  JsonBody old_members;
+  JsonBody new_members;
   std::vector<std::string> changed;
-  if (old_parser.parse(text_of(before)).get(old_members) != simdjson::SUCCESS) return changed;
-  if (new_parser.parse(text_of(after)).get(new_members) != simdjson::SUCCESS) return changed;
-  for (const auto [name, value] : new_members) {
+  if (old_members.parse(text_of(before)) || new_members.parse(text_of(after))) return changed;
+  for (const auto [name, value] : new_members.root()) {
     if (std::ranges::find(not_set_by_people, name) != not_set_by_people.end()) continue;
-    simdjson::dom::element old;
-    const bool same = old_members.at_key(name).get(old) == simdjson::SUCCESS &&
-                      simdjson::minify(old) == simdjson::minify(value);
-    if (!same) changed.emplace_back(name);
+    if (old_members.compact(name) != new_members.compact(name)) changed.emplace_back(name);
   }
   return changed;
 }

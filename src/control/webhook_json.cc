@@ -239,7 +239,7 @@ Outcome read_tls(Reading& reading, dom::element value) {
   dom::object tls;
   if (auto problem = read_object(value, "tls", tls)) return problem;
   for (const auto [name, part] : tls) {
-    const bool resets = part.is_null() && !reading.creates;
+    const bool resets = part.is_null();
     Outcome problem;
     if (name == "verify") {
       if (resets) reading.webhook.tls_verify = true;
@@ -384,16 +384,16 @@ Outcome read_members(Reading& reading, dom::object body) {
 }
 
 /// The dialect reads its settings itself, and may have words of its own for what was read before.
-Outcome read_settings(Reading& reading, dom::object body) {
+Outcome read_settings(Reading& reading, JsonBody& body) {
   dom::element value;
-  const bool given = body.at_key("settings").get(value) == simdjson::SUCCESS;
+  const bool given = body.root().at_key("settings").get(value) == simdjson::SUCCESS;
   const bool rerouted = reading.rerouted();
   if (!given && !rerouted && !reading.creates) return std::nullopt;
   dom::object object;
   if (given) {
     if (auto problem = read_object(value, "settings", object)) return problem;
   }
-  const std::string text = given ? simdjson::minify(object) : "{}";
+  const std::string text = given ? body.compact("settings") : "{}";
   if (text.size() > api::webhook_settings_bytes_max) {
     return invalid("settings",
                    "is longer than " + std::to_string(api::webhook_settings_bytes_max) + " bytes");
@@ -416,27 +416,27 @@ std::optional<Problem> check_secret(std::string_view dialect, std::string_view s
   return invalid("secret", objection);
 }
 
-std::optional<Problem> create_webhook(dom::object body, const WebhookChecks& checks,
+std::optional<Problem> create_webhook(JsonBody& body, const WebhookChecks& checks,
                                       const subscription::Token& by, Webhook& webhook) {
   const dialect::Dialect* chosen = nullptr;
-  if (auto problem = read_dialect(body, chosen)) return problem;
+  if (auto problem = read_dialect(body.root(), chosen)) return problem;
   std::string organization = std::move(webhook.organization);
   const Webhook defaults = chosen->defaults();
   webhook = defaults;
   webhook.organization = std::move(organization);
   Reading reading{webhook, checks, defaults, by, true};
-  if (auto problem = read_members(reading, body)) return problem;
+  if (auto problem = read_members(reading, body.root())) return problem;
   if (webhook.destination.url.empty()) return invalid("url", "is required");
   if (auto problem = read_settings(reading, body)) return problem;  // May mint another kind.
   if (webhook.secret.empty()) webhook.secret = chosen->mint_secret();
   return std::nullopt;
 }
 
-std::optional<Problem> patch_webhook(dom::object body, const WebhookChecks& checks,
+std::optional<Problem> patch_webhook(JsonBody& body, const WebhookChecks& checks,
                                      const subscription::Token& by, Webhook& webhook) {
   const Webhook defaults = dialect::of(webhook).defaults();
   Reading reading{webhook, checks, defaults, by, false};
-  if (auto problem = read_members(reading, body)) return problem;
+  if (auto problem = read_members(reading, body.root())) return problem;
   return read_settings(reading, body);
 }
 

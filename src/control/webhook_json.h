@@ -33,14 +33,14 @@ struct WebhookChecks {
 /// `webhook.organization` is the caller's, unless the body names another. A `standard` webhook
 /// without a secret gets a fresh one.
 /// @param by  who makes it.
-std::optional<Problem> create_webhook(simdjson::dom::object body, const WebhookChecks& checks,
+std::optional<Problem> create_webhook(JsonBody& body, const WebhookChecks& checks,
                                       const subscription::Token& by,
                                       subscription::Webhook& webhook);
 
 /// Changes a webhook by the rules of JSON merge patch (RFC 7396): what is absent stays, null brings
 /// the default back, objects merge. On a Problem `webhook` is half changed: throw it away.
 /// @param by  who changes it.
-std::optional<Problem> patch_webhook(simdjson::dom::object body, const WebhookChecks& checks,
+std::optional<Problem> patch_webhook(JsonBody& body, const WebhookChecks& checks,
                                      const subscription::Token& by, subscription::Webhook& webhook);
 
 /// Whether the webhook's dialect takes this secret.

@@ -59,8 +59,10 @@ const llhttp_settings_t& head_settings() {
   return settings;
 }
 
-constexpr std::array<std::string_view, 7> methods{"GET",   "HEAD",   "POST",   "PUT",
-                                                  "PATCH", "DELETE", "OPTIONS"};
+/// Those of RFC 9110 and RFC 5789, without CONNECT, which is for proxies. That one is known does
+/// not mean that anything takes it: 405 then, and 501 for others.
+constexpr std::array<std::string_view, 8> methods{"GET",   "HEAD",   "POST",    "PUT",
+                                                  "PATCH", "DELETE", "OPTIONS", "TRACE"};
 
 /// RFC 9112, 2.3: `HTTP/` DIGIT `.` DIGIT; more digits still mean a version, only none we speak.
 bool looks_like_version(std::string_view text) {
@@ -147,7 +149,8 @@ RequestParser::Progress RequestParser::feed_head(Bytes bytes, size_t& consumed) 
       case HeadReader::Progress::failed: {
         const HeadFault fault = head_reader_.fault();
         const bool line = fault == HeadFault::first_line_too_long;
-        if (line) read_path_of_cut_line(head_reader_.cut_first_line());
+        if (line) note_path(head_reader_.cut_first_line());
+        if (!line && request_.method.empty()) note_path(head_reader_.line());
         const bool size = fault == HeadFault::line_too_long ||
                           fault == HeadFault::headers_too_many ||
                           fault == HeadFault::headers_too_large;
@@ -210,7 +213,11 @@ Request RequestParser::take_request() {
 // --- the head ------------------------------------------------------------------------------------
 
 bool RequestParser::read_line(std::string_view line) {
-  if (head_reader_.first_line()) return read_request_line(line);
+  if (head_reader_.first_line()) {
+    if (read_request_line(line)) return true;
+    note_path(line);
+    return false;
+  }
   return !is_framing_line_with_tab(line) ||
          refuse(400, "a header that delimits the body holds a tab");
 }
@@ -239,28 +246,27 @@ bool RequestParser::read_request_line(std::string_view line) {
   request_.target = std::move(form.origin);
   auto target = parse_target(request_.target);
   const auto* problem = std::get_if<TargetProblem>(&target);
-  if (problem == nullptr) {
-    request_.path = std::move(std::get<Target>(target).path);
-    request_.query = std::move(std::get<Target>(target).query);
-  }
+  // RFC 9110, 9.1: a method is a token, and case counts; 501 for one that is not known.
   if (std::ranges::find(methods, method) == methods.end()) {
-    const bool upper = is_token(method) && std::ranges::none_of(method, [](char byte) {
-                         return byte >= 'a' && byte <= 'z';
-                       });
-    return refuse(upper ? 501 : 400, "the request method is not known");
+    return refuse(is_token(method) ? 501 : 400, "the request method is not known");
   }
   if (problem != nullptr) return refuse(400, problem->reason);
+  request_.path = std::move(std::get<Target>(target).path);
+  request_.query = std::move(std::get<Target>(target).query);
   request_.method = method;
   return true;
 }
 
-/// Whose API the request was meant for shows in the first segments of its path.
-void RequestParser::read_path_of_cut_line(std::string_view line) {
+/// Whose API a refused request was meant for shows in the first segments of its path; so it is
+/// noted of a line that is cut or wrong as well, as it is spelled where it cannot be decoded.
+void RequestParser::note_path(std::string_view line) {
   const size_t first = line.find(' ');
   if (first == std::string_view::npos) return;
   const std::string_view rest = line.substr(first + 1);
-  auto target = parse_target(split_target(rest.substr(0, rest.find_first_of("? "))).origin);
-  if (auto* found = std::get_if<Target>(&target)) request_.path = std::move(found->path);
+  std::string origin = split_target(rest.substr(0, rest.find_first_of("? "))).origin;
+  auto target = parse_target(origin);
+  auto* found = std::get_if<Target>(&target);
+  request_.path = found != nullptr ? std::move(found->path) : std::move(origin);
 }
 
 bool RequestParser::read_head(std::string_view head) {

@@ -80,7 +80,7 @@ class RequestParser {
   Progress feed_body(Bytes bytes, size_t& consumed);
   bool read_line(std::string_view line);
   bool read_request_line(std::string_view line);
-  void read_path_of_cut_line(std::string_view line);
+  void note_path(std::string_view line);
   bool read_head(std::string_view head);
   bool read_connection();
   bool read_host();

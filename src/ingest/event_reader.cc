@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "crypto/base64.h"
+#include "http/syntax.h"
 #include "json/fault.h"
 #include "json/text.h"
 
@@ -20,6 +21,7 @@ using ringpost::json::find_fault;
 using ringpost::json::is_json_literal;
 using ringpost::json::trim_end;
 using ringpost::json::unescape;
+using ringpost::json::whole_number;
 
 // Bits of `seen_` above those of the attributes.
 constexpr uint32_t bit_spec_version = 1u << 16;
@@ -52,11 +54,14 @@ simdjson::error_code walk_array(json::value& value, uint32_t levels_left) {
   return simdjson::SUCCESS;
 }
 
-/// What CloudEvents calls Integer: whole, of 32 bits.
-bool is_integer(std::string_view token) {
-  int32_t number = 0;
-  const auto [end, error] = std::from_chars(token.begin(), token.end(), number);
-  return error == std::errc{} && end == token.end();
+/// What CloudEvents calls Integer, whole and of 32 bits, in plain digits; empty for anything else.
+std::string integer_of(std::string_view token) {
+  const bool number = token.front() == '-' || http::is_digit(token.front());
+  const auto digits = number ? whole_number(token) : std::nullopt;
+  if (!digits) return {};
+  int32_t value = 0;
+  const auto read = std::from_chars(digits->data(), digits->data() + digits->size(), value);
+  return read.ec == std::errc{} ? *digits : std::string{};
 }
 
 }  // namespace
@@ -229,8 +234,12 @@ std::optional<Refusal> EventReader::read_extension(std::string_view name, Value 
     }
   } else if (is_text_extension(name) && span != "null") {
     return wrong(name, "must be a string");
-  } else if (span != "true" && span != "false" && span != "null" && !is_integer(span)) {
-    return wrong(name, "must be a string, a boolean or an integer of 32 bits");
+  } else if (span != "true" && span != "false" && span != "null") {
+    const std::string digits = integer_of(span);
+    if (digits.empty()) {
+      return wrong(name, "must be a string, a boolean or an integer of 32 bits");
+    }
+    return add_extension(name, digits);
   }
   return add_extension(name, span);
 }

@@ -94,6 +94,20 @@ void append_compact(std::string& out, std::string_view json) {
   }
 }
 
+/// The size of the array or object at the front of `json`, which is valid.
+size_t size_of_container(std::string_view json) {
+  uint32_t depth = 0;
+  bool in_string = false;
+  for (size_t at = 0;; ++at) {
+    const char byte = json[at];
+    if (byte == '\\') ++at;
+    if (byte == '"') in_string = !in_string;
+    if (in_string) continue;
+    if (byte == '{' || byte == '[') ++depth;
+    if ((byte == '}' || byte == ']') && --depth == 0) return at + 1;
+  }
+}
+
 }  // namespace
 
 struct Document::State {
@@ -353,7 +367,9 @@ Found Document::State::text_of(uint32_t place) {
     case Kind::string: {
       const std::string_view inside = spelled.substr(1, spelled.size() - 2);
       if (inside.find('\\') == std::string_view::npos) return {node.kind, inside};
-      return {node.kind, unescaped(place, inside)};
+      // Each escape is longer than what it stands for: only what could not be read keeps its size.
+      const std::string_view plain = unescaped(place, inside);
+      return {node.kind, plain, plain.size() == inside.size()};
     }
     case Kind::array:
     case Kind::object:
@@ -388,6 +404,15 @@ void Document::assign(std::string_view text) {
 Found Document::find(const Path& path) {
   const uint32_t node = state_->look_up(path);
   return node == no_node ? Found{} : at(node);
+}
+
+std::string_view Document::spelled(const Path& path) {
+  const uint32_t index = state_->look_up(path);
+  if (index == no_node) return {};
+  const Node& node = state_->nodes[index];
+  const std::string_view rest = state_->text.substr(node.begin);
+  const bool container = node.kind == Kind::array || node.kind == Kind::object;
+  return rest.substr(0, container ? size_of_container(rest) : node.size);
 }
 
 Found Document::root() {

@@ -18,6 +18,7 @@ struct Found {
   /// any length (`-0` is `0`). Other numbers: as spelled. Booleans: `true`, `false`. Arrays and
   /// objects: JSON without the white space, everything else as spelled.
   std::string_view text;
+  bool broken = false;  ///< A string with an unpaired surrogate.
 };
 
 /// Reads single facts out of a JSON text, an event's `data` above all. The text is parsed at the
@@ -61,6 +62,10 @@ class Document {
   /// What look-ups in this text have cost so far, in steps of a few nanoseconds: bytes parsed,
   /// values stepped over, bytes of text made. For who gives way to others after a while.
   uint64_t work() const;
+
+  /// What stands at `path` as it was spelled, white space inside it included: a piece of the text.
+  /// Empty if nothing does.
+  std::string_view spelled(const Path& path);
 
   /// Whether the text is JSON.
   bool valid();

@@ -38,6 +38,16 @@ bool is_number(std::string_view text) {
   return text.empty();
 }
 
+/// What the digits of an exponent stand for; no text is long enough to need more.
+int64_t exponent_of(std::string_view text) {
+  constexpr int64_t beyond_all = int64_t{1} << 40;
+  const bool negative = take(text, '-');
+  take(text, '+');
+  int64_t value = 0;
+  for (const char digit : text) value = std::min(value * 10 + (digit - '0'), beyond_all);
+  return negative ? -value : value;
+}
+
 std::optional<uint32_t> hex_value(char digit) {
   if (is_digit(digit)) return static_cast<uint32_t>(digit - '0');
   if (digit >= 'a' && digit <= 'f') return static_cast<uint32_t>(digit - 'a' + 10);
@@ -114,6 +124,29 @@ std::string_view trim_end(std::string_view token) {
 
 bool is_json_literal(std::string_view token) {
   return token == "true" || token == "false" || token == "null" || is_number(token);
+}
+
+std::optional<std::string> whole_number(std::string_view token) {
+  constexpr size_t digits_max = 20;
+  const bool negative = take(token, '-');
+  const size_t exponent_at = std::min(token.find_first_of("eE"), token.size());
+  const std::string_view mantissa = token.substr(0, exponent_at);
+  const size_t point = std::min(mantissa.find('.'), mantissa.size());
+  std::string digits{mantissa.substr(0, point)};
+  if (point < mantissa.size()) digits += mantissa.substr(point + 1);
+  // The value is 0.DIGITS times ten to the power of `scale`.
+  auto scale = static_cast<int64_t>(point);
+  if (exponent_at < token.size()) scale += exponent_of(token.substr(exponent_at + 1));
+  const size_t first = std::min(digits.find_first_not_of('0'), digits.size());
+  digits.erase(0, first);
+  scale -= static_cast<int64_t>(first);
+  digits.resize(digits.find_last_not_of('0') + 1);
+  if (digits.empty()) return "0";
+  if (scale < static_cast<int64_t>(digits.size()) || scale > static_cast<int64_t>(digits_max)) {
+    return std::nullopt;
+  }
+  digits.resize(static_cast<size_t>(scale), '0');
+  return negative ? '-' + digits : digits;
 }
 
 bool escapes_are_valid(std::string_view json) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,13 @@ std::string_view trim_end(std::string_view token);
 
 /// Whether `token` is a number, `true`, `false` or `null` by RFC 8259, and nothing besides.
 bool is_json_literal(std::string_view token);
+
+/// The whole number that a JSON number stands for, in plain digits: `60.0` and `6e1` are `60`, `-0`
+/// is `0`. By its value and not by its spelling, as JSON Schema counts integers; exact, whatever
+/// the exponent. Nothing if `token` is a number with a fraction, or of more than 20 digits (64
+/// bits).
+/// @param token  a number by RFC 8259, section 6.
+std::optional<std::string> whole_number(std::string_view token);
 
 /// Whether every backslash in `json` begins an escape of RFC 8259. Meant for whole documents whose
 /// structure is checked elsewhere: there a backslash can stand in strings only. Lone surrogates

@@ -35,13 +35,13 @@ const subscription::Token caller{.name = "ci"};
 std::optional<Problem> create(std::string_view text, Webhook& webhook) {
   JsonBody body;
   if (auto problem = body.parse(text)) return problem;
-  return create_webhook(body.root(), checks, caller, webhook);
+  return create_webhook(body, checks, caller, webhook);
 }
 
 std::optional<Problem> patch(std::string_view text, Webhook& webhook) {
   JsonBody body;
   if (auto problem = body.parse(text)) return problem;
-  return patch_webhook(body.root(), checks, caller, webhook);
+  return patch_webhook(body, checks, caller, webhook);
 }
 
 /// A create request with one more member.

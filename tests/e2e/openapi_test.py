@@ -15,6 +15,8 @@ import harness
 MEGABYTE = 1 << 20
 CALLS_OF_ONE_TOKEN = 30  # Some APIs allow a token, and an organization, so many calls a minute.
 UNKNOWN = "Surprise-"  # No member of anything, and no name for an extension attribute.
+ODD_VALUES = ("12345678901234567890123", "1e400", "-1e-400", "-0", '"\\ud800"',
+              "[" * 100 + "1e400" + "]" * 100)
 WRONG_VALUES = (None, True, -1, 0.5, 1 << 40, "", "\u0000", "x" * 900_000, [], [[]], {}, {"a": {}})
 
 
@@ -206,10 +208,99 @@ class OpenApi(unittest.TestCase):
             described = self.described.follow(operation.responses["413"])["content"]
             self.assertEqual([kind], list(described), (operation, answer))
 
-    def head(self, world, operation, values, size):
+    # --- what is JSON and what hardly a parser reads
+
+    def test_what_no_parser_reads_matters_only_where_it_is_read(self):
+        for operation in self.described.operations:
+            for kind, body in operation.examples():
+                if isinstance(body, dict) and not description.is_login(body):
+                    with self.subTest(operation=str(operation)):
+                        self.try_odd_values(operation, kind, body)
+
+    def try_odd_values(self, operation, kind, body):
+        world = self.world()
+        values = world.values(operation)
+        good = world.fitted(operation, values, kind, body)
+        free = not self.described.errors(operation.schema(kind), {**good, UNKNOWN: 1})
+        for odd in ODD_VALUES:
+            fresh = description.unused(good) if operation.id == "sendEvents" else good
+            raw = json.dumps({**fresh, UNKNOWN: "@"}).replace('"@"', odd)
+            answer = world.call_checked(operation, values, kind=kind, raw=raw)
+            self.assertNotIn("not a JSON", answer.text)
+            if not free:
+                self.assertIn(UNKNOWN, answer.text)
+            self.assertEqual(answer.status < 400, free, (odd, answer.text))
+
+    def test_numbers_are_relayed_as_they_are_spelled(self):
+        data = '{"a": 12345678901234567890123,"b":1e400,"c":-0 ,"d":0.10,"e":"\\ud800","f":1,"f":2}'
+        webhook = self.relay.add_webhook(url=self.receivers[0], events=["odd"])
+        self.assertEqual(self.relay.send('{"type":"odd","source":"s","data":%s}' % data)[0], 202)
+        first = self.relay.wait_for_delivery(webhook, lambda one: one["status"] == "delivered")
+        status, _, made = self.relay.request(
+            "POST", f"/v1/deliveries/{first['id']}/redeliver", '{"data":%s}' % data)
+        self.assertEqual(status, 202, made)
+        second = self.relay.wait_for_delivery(
+            webhook, lambda one: one["id"] == made["id"] and one["status"] == "delivered")
+        for delivery in (first, second):
+            self.assertEqual(delivery["attempts"][0]["request"]["body"], data)
+
+    def test_a_template_keeps_its_numbers(self):
+        template = '{"n":12345678901234567890123,"m":1e400}'
+        status, _, made = self.relay.request(
+            "POST", "/v1/webhooks", '{"url":"%s","dialect":"devopness","sources":["pipeline/7"],'
+            '"settings":{"request_body":%s}}' % (self.receivers[0], template))
+        self.assertEqual(status, 201, made)
+        connection = self.relay.connect()
+        connection.request("GET", f"/v1/webhooks/{made['id']}",
+                           headers={"Authorization": f"Bearer {self.relay.token}"})
+        self.assertIn(template, connection.getresponse().read().decode())
+        connection.close()
+        self.assertEqual(self.relay.request("PATCH", f"/v1/webhooks/{made['id']}",
+                                            {"description": "x"})[0], 200)
+        entry = self.relay.request("GET", "/v1/audit")[2]["items"][0]
+        self.assertEqual(entry["members"], ["description"])
+
+    # --- what HTTP itself refuses
+
+    def test_what_http_refuses_is_answered_in_the_shape_of_the_api_that_was_asked(self):
+        for operation in self.described.operations:
+            target = self.target(operation, self.world().values(operation))
+            for status, line, headers in (
+                    (501, f"QUERY {target} HTTP/1.1", ""), (501, f"PROPFIND {target} HTTP/1.1", ""),
+                    (405, f"TRACE {target} HTTP/1.1", ""), (501, f"get {target} HTTP/1.1", ""),
+                    (501, f"POST {target} HTTP/1.1", "Transfer-Encoding: gzip\r\n"),
+                    (505, f"{operation.method} {target} HTTP/2.0", ""),
+                    (400, f"{operation.method} {target} HTTP/x", ""),
+                    (400, f"{operation.method} {target}", ""),
+                    (400, f"{operation.method} {target}%01 HTTP/1.1", ""),
+                    (400, f"{operation.method} {target}\x01 HTTP/1.1", ""),
+                    (400, f"{operation.method} {target}%zz HTTP/1.1", ""),
+                    (400, f"{operation.method} {target}?{{\"}} HTTP/1.1", ""),
+                    (414, f"{operation.method} {target}/{'x' * 20_000} HTTP/1.1", ""),
+                    (400, f"{operation.method} {target} HTTP/1.1", "Bad Name: x\r\n"),
+                    (400, f"{operation.method} {target} HTTP/1.1", "Host: b\r\n"),
+                    (417, f"{operation.method} {target} HTTP/1.1", "Expect: more\r\n"),
+                    (431, f"{operation.method} {target} HTTP/1.1", "X: y\r\n" * 500)):
+                with self.subTest(operation=str(operation), line=line[:80], headers=headers[:20]):
+                    self.check_refused(operation, status, f"{line}\r\nHost: localhost\r\n{headers}\r\n")
+
+    def check_refused(self, operation, status, request):
+        answer = harness.raw_exchange(self.relay.port, request.encode())
+        head, _, body = answer.partition(b"\r\n\r\n")
+        self.assertTrue(head.startswith(b"HTTP/1.1 %d " % status), answer[:300])
+        kind = re.search(rb"\r\nContent-Type: ([^\r]+)", head).group(1).decode()
+        content = self.described.follow(operation.responses["default"])["content"]
+        self.assertEqual([kind], list(content), answer)
+        self.assertEqual(self.described.errors(content[kind]["schema"], json.loads(body)), [], body)
+
+    def target(self, operation, values):
         path = operation.path
         for name, value in values.all.items():
             path = path.replace("{%s}" % name, str(value))
+        return path
+
+    def head(self, world, operation, values, size):
+        path = self.target(operation, values)
         authorization = operation.authorization(world.admin)
         return (f"{operation.method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                 f"Authorization: {authorization}\r\nContent-Type: application/json\r\n"

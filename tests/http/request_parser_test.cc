@@ -193,6 +193,41 @@ TEST(RequestParser, LimitsTheRequestLine) {
   EXPECT_EQ(refusal_of(std::string(8194, 'A')), 414);  // Never ends.
 }
 
+// Whose API is to word the refusal shows in the path.
+TEST(RequestParser, NotesThePathOfWhatItRefuses) {
+  struct Row {
+    const char* line;
+    uint16_t status;
+    const char* path;
+  };
+  for (const Row& row : {
+           Row{"QUERY /v0.1/apps HTTP/1.1", 501, "/v0.1/apps"},
+           Row{"PROPFIND /v0.1/apps?a=b HTTP/1.1", 501, "/v0.1/apps"},
+           Row{"CONNECT /v0.1/apps HTTP/1.1", 501, "/v0.1/apps"},
+           Row{"get /v0.1/apps HTTP/1.1", 501, "/v0.1/apps"},
+           Row{"g@t /v0.1/apps HTTP/1.1", 400, "/v0.1/apps"},
+           Row{"GET /v0.1/apps HTTP/2.0", 505, "/v0.1/apps"},
+           Row{"GET /v0.1/%61pps HTTP/2.0", 505, "/v0.1/apps"},
+           Row{"GET http://a/v0.1/apps HTTP/3", 400, "/v0.1/apps"},
+           Row{"GET /v0.1/apps HTTP/one", 400, "/v0.1/apps"},
+           Row{"GET /v0.1/apps", 400, "/v0.1/apps"},
+           Row{"GET /v0.1/apps/%00 HTTP/1.1", 400, "/v0.1/apps/%00"},
+           Row{"GET /v0.1/apps/%zz HTTP/1.1", 400, "/v0.1/apps/%zz"},
+           Row{"GET /v0.1/apps/\x01 HTTP/1.1", 400, "/v0.1/apps/\x01"},
+           Row{"GET", 400, ""},
+       }) {
+    RequestParser parser;
+    size_t consumed = 0;
+    const std::string bytes = std::string{row.line} + "\r\nHost: a\r\n\r\n";
+    EXPECT_EQ(parser.feed(as_bytes(bytes), consumed), Progress::failed) << row.line;
+    EXPECT_EQ(parser.error().status, row.status) << row.line;
+    EXPECT_EQ(parser.request().path, row.path) << row.line;
+  }
+  for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}) {
+    EXPECT_EQ(refusal_of(std::string{method} + " / HTTP/1.1\r\nHost: a\r\n\r\n"), 0) << method;
+  }
+}
+
 std::string header_line_of(size_t bytes) {
   return "X: " + std::string(bytes - 3, 'a');
 }

@@ -57,6 +57,18 @@ const Fact nothing{Kind::missing, ""};
 
 // Rule 2 of the template language: missing and null empty, strings as they are, integers in
 // decimal, other numbers as in JSON, `true`, `false`, objects and arrays compact.
+TEST(Document, GivesTheBytesThatStandAtAPath) {
+  Document document;
+  document.assign(R"( {"a" : { "b" :[ 1.0 , "}]\\\"" ] } , "c":  -1e400 ,"d":"x\ud800"} )");
+  EXPECT_EQ(document.spelled(Path::constant("a")), R"({ "b" :[ 1.0 , "}]\\\"" ] })");
+  EXPECT_EQ(document.spelled(Path::constant("a.b")), R"([ 1.0 , "}]\\\"" ])");
+  EXPECT_EQ(document.spelled(Path::constant("c")), "-1e400");
+  EXPECT_EQ(document.spelled(Path::constant("d")), R"("x\ud800")");
+  EXPECT_EQ(document.spelled(Path::constant("e")), "");
+  EXPECT_TRUE(document.find(Path::constant("d")).broken);
+  EXPECT_FALSE(document.find(Path::constant("c")).broken);
+}
+
 TEST(Document, GivesEachKindOfValueItsText) {
   Document document;
   document.assign(R"({"null": null, "t": true, "f": false, "i": 8801, "n": -17, "z": -0,

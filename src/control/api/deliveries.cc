@@ -215,15 +215,14 @@ std::optional<Problem> read_override_headers(simdjson::dom::element value,
 std::optional<Problem> read_overrides(std::string_view text, const dialect::Dialect& dialect,
                                       Overrides& overrides) {
   JsonBody body;
-  if (auto problem = body.parse_optional(text)) return problem;
+  if (auto problem = body.parse_optional(text, "data")) return problem;
   for (const auto [name, value] : body.root()) {
     if (name == "headers") {
       if (auto problem = read_override_headers(value, dialect, overrides.headers)) return problem;
     } else if (name == "data") {
       simdjson::dom::object object;
       if (auto problem = read_object(value, "data", object)) return problem;
-      overrides.data = body.raw_object("data");
-      if (overrides.data.empty()) return invalid("data", "must be spelled without escapes");
+      overrides.data = body.spelled("data");
     } else {
       return invalid(name, "is not a member of a redelivery");
     }

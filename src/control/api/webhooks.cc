@@ -87,7 +87,7 @@ Answer WebhookApi::create(const Call& call) {
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   Webhook webhook;
   webhook.organization = call.organization;
-  if (auto problem = create_webhook(body.root(), checks_, *call.token, webhook)) {
+  if (auto problem = create_webhook(body, checks_, *call.token, webhook)) {
     return refuse(*problem);
   }
   const auto created = management_.create(std::move(webhook));
@@ -144,7 +144,7 @@ Answer WebhookApi::update(const Call& call) {
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
-  if (auto problem = patch_webhook(body.root(), checks_, *call.token, changed)) {
+  if (auto problem = patch_webhook(body, checks_, *call.token, changed)) {
     return refuse(*problem);
   }
   return store(std::move(changed), api::webhook_update);

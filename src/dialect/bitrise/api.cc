@@ -285,20 +285,14 @@ std::span<const api::Route> routes() {
 http::Response refuse(const Problem& problem) {
   http::Response response;
   std::string message = problem.detail;
-  switch (problem.status) {
-    case 403:  // Whatever it is that the token may not do.
+  switch (problem.status) {  // This API knows fewer; what HTTP itself says stays as it is.
+    case 403:                // Whatever it is that the token may not do.
       return refuse(refusal(404, "there is nothing here that the token may do"));
-    case 401:
-    case 404:
-    case 405:
-    case 408:
-    case 413:
-    case 415:
-    case 417:
-    case 421:
-    case 429:
-    case 431: response.status = problem.status; break;
-    default: response.status = problem.status >= 500 ? 500 : 400;
+    case 409:
+    case 422: response.status = 400; break;
+    case 503:
+    case 507: response.status = 500; break;
+    default: response.status = problem.status;
   }
   if (problem.status == 401)
     message = "send the header Authorization with a token that is in force";

@@ -1,6 +1,7 @@
 #include "dialect/devopness/conditions.h"
 
 #include "dialect/devopness/names.h"
+#include "json/text.h"
 
 #include <algorithm>
 #include <functional>
@@ -16,6 +17,12 @@ using json::Path;
 /// The documented example of an outgoing hook, `action.pipeline.id`, is no member of an action.
 constexpr std::string_view documented_pipeline = "action.pipeline.id";
 constexpr std::string_view pipeline = "action.pipeline_id";
+
+/// What two equal values have in common: a whole number has one text, however it is spelled.
+std::string comparable(const Found& found) {
+  if (found.kind != Kind::number) return std::string{found.text};
+  return json::whole_number(found.text).value_or(std::string{found.text});
+}
 
 }  // namespace
 
@@ -108,10 +115,12 @@ std::optional<ConditionsProblem> Conditions::Reader::read_accepted(Condition& co
     } else if (value.kind == Kind::array || value.kind == Kind::object) {
       refusal = refuse("accepted_values." + std::to_string(count),
                        "must be a string, a number, true, false or null");
+    } else if (value.broken) {
+      refusal = refuse("accepted_values." + std::to_string(count), "holds an unpaired surrogate");
     } else if (value.kind == Kind::null) {
       condition.accepts_null = true;
     } else {
-      condition.accepted.emplace_back(value.text);
+      condition.accepted.push_back(comparable(value));
     }
     ++count;
     return !refusal;
@@ -136,9 +145,9 @@ bool Conditions::equals(const Condition& condition, const Found& found) {
     case Kind::null: return condition.accepts_null;
     case Kind::boolean:
     case Kind::integer:
-    case Kind::number:
     case Kind::string:
       return std::ranges::binary_search(condition.accepted, found.text, std::less<>{});
+    case Kind::number: return std::ranges::binary_search(condition.accepted, comparable(found));
     case Kind::array:
     case Kind::object: break;
   }

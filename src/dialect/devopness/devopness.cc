@@ -13,6 +13,7 @@
 #include "dialect/devopness/hook_writer.h"
 #include "dialect/devopness/names.h"
 #include "dialect/dialect.h"
+#include "json/text.h"
 #include "subscription/patterns.h"
 
 #include <algorithm>
@@ -79,6 +80,13 @@ bool names_subject(simdjson::dom::object settings) {
     if (name == "pipeline_id" || name == "resource_type" || name == "resource_id") return true;
   }
   return false;
+}
+
+/// The whole number at a path, in plain digits.
+std::optional<std::string> number_at(json::Document& data, const Path& path) {
+  const json::Found found = data.find(path);
+  if (found.kind != Kind::integer && found.kind != Kind::number) return std::nullopt;
+  return json::whole_number(found.text);
 }
 
 class Devopness final : public Dialect {
@@ -209,14 +217,10 @@ class Devopness final : public Dialect {
     static const Path id = Path::constant("action.resource.id");
     if (!is_action(event.type())) return;
     json::Document& data = event.data();
-    const json::Found pipeline_id = data.find(pipeline);
-    if (pipeline_id.kind == Kind::integer) {
-      aliases.push_back("pipeline/" + std::string{pipeline_id.text});
-    }
-    std::string resource{data.find(type).text};
-    const json::Found resource_id = data.find(id);
-    if (resource.empty() || resource_id.kind != Kind::integer) return;
-    aliases.push_back("resource/" + resource + "/" + std::string{resource_id.text});
+    if (const auto number = number_at(data, pipeline)) aliases.push_back("pipeline/" + *number);
+    const std::string resource{data.find(type).text};
+    const auto number = number_at(data, id);
+    if (number && !resource.empty()) aliases.push_back("resource/" + resource + "/" + *number);
   }
   bool is_alias(std::string_view source) const override {
     return source.starts_with("pipeline/") || source.starts_with("resource/");

@@ -5,6 +5,7 @@
 #include "base/json_writer.h"
 #include "http/syntax.h"
 #include "json/document.h"
+#include "json/text.h"
 
 #include <algorithm>
 #include <array>
@@ -96,6 +97,7 @@ void Reader::read_text(std::string_view member, size_t characters_max, std::stri
   const Found found = find(member);
   if (found.kind == Kind::null) return out.clear();
   if (found.kind != Kind::string) return refuse(member, "must be a string");
+  if (found.broken) return refuse(member, "holds an unpaired surrogate");
   if (count_characters(found.text) > characters_max) {
     return refuse(member, "must be at most " + std::to_string(characters_max) + " characters");
   }
@@ -129,8 +131,10 @@ std::optional<int64_t> Reader::read_id(std::string_view member) {
   const Found found = find(member);
   if (found.kind == Kind::null) return std::nullopt;
   int64_t id = 0;
-  const auto read = std::from_chars(found.text.data(), found.text.data() + found.text.size(), id);
-  if (found.kind == Kind::integer && read.ec == std::errc{} && id >= 0 && id <= id_max) return id;
+  const bool number = found.kind == Kind::integer || found.kind == Kind::number;
+  const std::string digits = number ? json::whole_number(found.text).value_or("") : "";
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  if (read.ec == std::errc{} && id >= 0 && id <= id_max) return id;
   refuse(member, "must be an integer from 0 to 9007199254740991");
   return std::nullopt;
 }
@@ -230,7 +234,9 @@ void Reader::read_body() {
   const Found found = find(member);
   hook_.request_body.clear();
   if (found.kind == Kind::null) return;
-  if (found.kind == Kind::string) {
+  if (found.broken) {
+    refuse(member, "holds an unpaired surrogate");
+  } else if (found.kind == Kind::string) {
     append_json_string(hook_.request_body, found.text);
   } else if (found.kind == Kind::object || found.kind == Kind::array) {
     hook_.request_body = found.text;

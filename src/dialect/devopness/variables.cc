@@ -2,6 +2,7 @@
 
 #include "base/json_writer.h"
 #include "http/syntax.h"
+#include "json/text.h"
 
 #include <algorithm>
 #include <array>
@@ -14,9 +15,10 @@ using json::Kind;
 
 constexpr std::array<std::string_view, 4> type_names{"string", "integer", "array", "boolean"};
 
-std::string as_json_string(std::string_view text) {
+std::string as_json_string(const Found& found) {
   std::string out;
-  append_json_string(out, text);
+  if (found.broken) return out.append(1, '"').append(found.text).append(1, '"');
+  append_json_string(out, found.text);
   return out;
 }
 
@@ -58,11 +60,12 @@ std::optional<std::string> convert(VariableType type, const Found& found) {
     case VariableType::string:
       if (kind == Kind::string || kind == Kind::integer || kind == Kind::number ||
           kind == Kind::boolean) {
-        return as_json_string(found.text);
+        return as_json_string(found);
       }
       return std::nullopt;
     case VariableType::integer:
       if (kind == Kind::integer || kind == Kind::string) return integer_of(found.text);
+      if (kind == Kind::number) return json::whole_number(found.text);
       return std::nullopt;
     case VariableType::array:
       if (kind == Kind::array) return std::string{found.text};

@@ -14,6 +14,10 @@ import harness
 STEPS = ["created", "listed", "updated", "pinged", "delivered", "deleted", "gone"]
 
 
+def setUpModule():
+    foreign.need(foreign.python("python"))
+
+
 class Client(unittest.TestCase):
 
     def setUp(self):
@@ -25,6 +29,12 @@ class Client(unittest.TestCase):
         content = self.relay.request("GET", "/v1/openapi.json")[2]
         self.document.write_text(json.dumps(content))
 
+    def need(self, found):
+        """Skips this test alone, aloud. @returns the program's path."""
+        if found.path is None:
+            self.skipTest(f"{found.name} is missing: {found.remedy}")
+        return found.path
+
     def check(self, output):
         """Each step is a line of the program; the receiver knows of the ping too."""
         self.assertEqual(output.split(), STEPS)
@@ -35,7 +45,7 @@ class Client(unittest.TestCase):
         return [f"http://127.0.0.1:{self.relay.port}", self.relay.token, self.receiver.url]
 
     def test_openapi_python_client(self):
-        tool = foreign.need(foreign.python("openapi-python-client"))
+        tool = self.need(foreign.python("openapi-python-client"))
         made = self.place.path / "relay_client"
         foreign.run([tool, "generate", "--path", self.document, "--meta", "none",
                      "--output-path", made])
@@ -49,8 +59,8 @@ class Client(unittest.TestCase):
                                cwd=self.place.path))
 
     def test_oapi_codegen(self):
-        tool = foreign.need(foreign.go("oapi-codegen"))
-        go = foreign.need(foreign.program("go"))
+        tool = self.need(foreign.go("oapi-codegen"))
+        go = self.need(foreign.program("go"))
         program = self.place.path / "program"
         shutil.copytree(foreign.HERE / "go", program)
         (program / "relay").mkdir()
@@ -61,24 +71,24 @@ class Client(unittest.TestCase):
         self.check(foreign.run([program / "usage", *self.arguments()]))
 
     def test_openapi_typescript(self):
-        foreign.need(foreign.program("node", at_least=20))
-        tool = foreign.need(foreign.npm("openapi-typescript"))
+        self.need(foreign.program("node", at_least=20))
+        tool = self.need(foreign.npm("openapi-typescript"))
         made = self.place.path / "client"
         made.mkdir()
         (made / "node_modules").symlink_to(foreign.NPM)
         (made / "package.json").write_text('{"type": "module"}')
         foreign.run([tool, self.document, "-o", made / "relay.d.ts", "--default-non-nullable", "false"])
         shutil.copy(foreign.HERE / "client_usage.ts", made)
-        foreign.run([foreign.npm("tsc").path, "--strict", "--target", "es2022", "--module", "nodenext",
+        foreign.run([self.need(foreign.npm("tsc")), "--strict", "--target", "es2022", "--module", "nodenext",
                      "--skipLibCheck", "client_usage.ts"], cwd=made)
         self.check(foreign.run(["node", "client_usage.js", *self.arguments()], cwd=made))
 
     def test_openapi_generator(self):
-        foreign.need(foreign.program("java", at_least=11))
-        tool = foreign.need(foreign.python("openapi-generator-cli"))
+        self.need(foreign.program("java", at_least=11))
+        tool = self.need(foreign.python("openapi-generator-cli"))
         made = self.place.path / "typescript"
         foreign.run([tool, "generate", "-g", "typescript-fetch", "-i", self.document, "-o", made])
-        foreign.run([foreign.need(foreign.npm("tsc")), "--noEmit", "--strict", "--target", "es2022", "--lib",
+        foreign.run([self.need(foreign.npm("tsc")), "--noEmit", "--strict", "--target", "es2022", "--lib",
                      "es2022,dom", "--module", "nodenext", "--skipLibCheck", "index.ts"], cwd=made)
 
 
