@@ -138,7 +138,7 @@ void Connection::on_stream_open() {
   addresses_.clear();
   if (endpoint_.tls != nullptr) {
     dispatcher_.counters().add(Counter::tls_handshakes);
-    if (stream_.tls_resumed()) dispatcher_.counters().add(Counter::tls_resumptions);
+    if (stream_.tls_session().resumed) dispatcher_.counters().add(Counter::tls_resumptions);
   }
   allow(answer_time());
   proceed();
