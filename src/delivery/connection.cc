@@ -420,7 +420,7 @@ void Connection::abort() {
 void Connection::settle(std::optional<Error> error) {
   const Attempt attempt = std::exchange(attempt_, {});
   dispatcher_.ring().disarm(timer_);
-  AttemptResult result{.error = error};
+  AttemptResult result{.error = error, .tls = stream_.tls_session()};
   if (parser_.begun() && asked()) {
     result.http_status = parser_.status();
     result.response_head = parser_.status() != 0 ? parser_.kept_head() : parser_.refused_head();

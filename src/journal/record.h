@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/tls_session.h"
 #include "base/ulid.h"
 #include "journal/position.h"
 
@@ -83,6 +84,8 @@ struct OutcomeView {
   bool request_made = false;
   /// Only if `request_made`: at most the capture limit, secrets masked; may be empty.
   Bytes request_body;
+  /// What the connection's handshake agreed on; empty for plain http, and if it did not come to it.
+  TlsSession tls;
 };
 
 /// An encoded EVENT record, shared by the journal's writer, the shards that deliver it and the
