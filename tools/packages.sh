@@ -3,7 +3,7 @@
 
 build_packages=(
   g++ meson ninja-build pkg-config cmake python3
-  liburing-dev libsimdjson-dev android-libboringssl-dev libmimalloc-dev node-llhttp
+  liburing-dev libsimdjson-dev libbrotli-dev libmimalloc-dev node-llhttp
   libc-ares-dev libsqlite3-dev libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev
   ca-certificates
 )
@@ -13,6 +13,10 @@ test_packages=(
 )
 # Receivers in tests/e2e/foreign.
 foreign_packages=(php-cli puma)
+
+# Which BoringSSL: the source in cargo's registry, or (BORINGSSL=system) the library that Debian packages.
+boringssl=${BORINGSSL:-crate}
+[ "$boringssl" = system ] && build_packages+=(android-libboringssl-dev)
 
 # Installs what is missing of the packages named, and says what it does.
 ensure_packages() {
@@ -34,7 +38,7 @@ ensure_packages() {
   local log
   log=$(mktemp)
   if ! { "${as_root[@]}" apt-get update -q &&
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"; } \
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends --no-remove "${missing[@]}"; } \
     >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     echo "error: the packages could not be installed; the whole output is in $log" >&2
@@ -43,16 +47,49 @@ ensure_packages() {
   rm -f "$log"
 }
 
+# Fetches the sources that tools/crates names, with the cargo that is there or one that Debian packages.
+ensure_packaged_sources() {
+  [ "$boringssl" = crate ] || return 0
+  local tool="$root/tools/packaged_source.py"
+  python3 -B "$tool" cached && return 0
+  if ! python3 -B "$tool" cargo 2>/dev/null && ! ensure_cargo; then
+    echo "Without cargo: BORINGSSL=system builds with the BoringSSL that Debian packages (android-libboringssl-dev)" >&2
+    return 1
+  fi
+  echo "fetching the source of BoringSSL (crate boring-sys)"
+  python3 -B "$tool" fetch boring-sys >/dev/null
+}
+
+# Debian 12's package cargo is too old, and cargo-web would take the place of cargo and rustup: what somebody
+# installed stays.
+ensure_cargo() {
+  local package
+  for package in cargo rustup; do
+    if dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed; then
+      python3 -B "$root/tools/packaged_source.py" cargo
+      echo "error: a newer cargo cannot be installed beside the package $package, and that is yours to keep or remove" >&2
+      return 1
+    fi
+  done
+  package=cargo
+  # shellcheck source=/dev/null
+  [ "$(. /etc/os-release && echo "${VERSION_ID:-}")" = 12 ] && package=cargo-web
+  ensure_packages "$package"
+}
+
 # Configures a build directory once; later calls only check it.
 configure() {
   local directory=$1
   shift
-  [ -f "$directory/build.ninja" ] && return 0
+  if [ -f "$directory/build.ninja" ]; then
+    [ -z "${BORINGSSL:-}" ] || meson configure "$directory" "-Dboringssl=$boringssl"
+    return
+  fi
   local launcher=""
   command -v ccache >/dev/null && launcher="ccache "
   local log
   log=$(mktemp)
-  if ! CC="${launcher}${CC:-gcc}" CXX="${launcher}${CXX:-g++}" meson setup "$directory" "$@" >"$log" 2>&1; then
+  if ! CC="${launcher}${CC:-gcc}" CXX="${launcher}${CXX:-g++}" meson setup "$directory" "-Dboringssl=$boringssl" "$@" >"$log" 2>&1; then
     tail -n 30 "$log" >&2
     echo "error: meson could not configure $directory; the whole output is in $log" >&2
     return 1
@@ -127,4 +164,21 @@ ensure_go_programs() {
     return 1
   }
   cp "$wanted/go.sum" "$directory/installed-go.sum"
+}
+
+# Puts the current OpenSSL that tests/e2e/openssl locks, by hash, into a Python of a build directory. Where there is
+# none for this machine, its tests are skipped and say so.
+ensure_modern_openssl() {
+  local directory=$1/python-tls wanted=tests/e2e/openssl/requirements.txt
+  cmp -s "$wanted" "$directory/installed.txt" && return 0
+  python3 -c 'import ensurepip, venv' 2>/dev/null || ensure_packages python3-venv
+  echo "installing a current OpenSSL into $directory"
+  rm -rf "$directory"
+  if python3 -m venv "$directory" &&
+    "$directory/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --no-deps \
+      --requirement "$wanted"; then
+    cp "$wanted" "$directory/installed.txt"
+  else
+    echo "warning: it could not be installed: the tests with it are skipped" >&2
+  fi
 }

@@ -124,6 +124,7 @@ void add_token_commands(CLI::App& app, Session& session, Action& action,
 void add_audit_commands(CLI::App& app, Session& session, Action& action);
 void add_status_command(CLI::App& app, Session& session, Action& action);
 void add_reload_command(CLI::App& app, Session& session, Action& action);
+void add_version_command(CLI::App& app, Action& action);
 /// Writes scripts from the whole of `app`, as it is when the command runs.
 void add_completion_command(CLI::App& app, Action& action);
 

@@ -132,13 +132,28 @@ std::string show_error(element attempt) {
   return out + "    received\n" + shown_lines(received, "      ", body_bytes_shown_max);
 }
 
+/// "    TLS       TLSv1.3, TLS_AES_128_GCM_SHA256, X25519MLKEM768, resumed"; nothing for plain
+/// http.
+std::string show_tls(element attempt) {
+  const std::string version = text_of(attempt, "/tls/version");
+  if (version.empty()) return "";
+  std::string out = "    TLS       " + version + ", " + text_of(attempt, "/tls/cipher");
+  const std::string group = text_of(attempt, "/tls/group");
+  if (!group.empty()) out += ", " + group;
+  bool resumed = false;
+  if (attempt.at_pointer("/tls/resumed").get(resumed) == simdjson::SUCCESS && resumed) {
+    out += ", resumed";
+  }
+  return out + "\n";
+}
+
 std::string show_attempt(element attempt) {
   const std::string number = text_of(attempt, "/number");
   const std::string duration = text_of(attempt, "/duration_ms");
   std::string out = "\n  attempt";
   if (!number.empty()) out += " " + number + " at " + short_time(text_of(attempt, "/started_at"));
   if (!duration.empty()) out += ", " + duration + " ms";
-  out += "\n" + show_error(attempt);
+  out += "\n" + show_error(attempt) + show_tls(attempt);
   element request;
   if (attempt["request"].get(request) == simdjson::SUCCESS && request.is_object()) {
     out += "    request   " + text_of(request, "/method") + " " + text_of(request, "/url") + "\n";

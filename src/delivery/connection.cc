@@ -138,7 +138,7 @@ void Connection::on_stream_open() {
   addresses_.clear();
   if (endpoint_.tls != nullptr) {
     dispatcher_.counters().add(Counter::tls_handshakes);
-    if (stream_.tls_resumed()) dispatcher_.counters().add(Counter::tls_resumptions);
+    if (stream_.tls_session().resumed) dispatcher_.counters().add(Counter::tls_resumptions);
   }
   allow(answer_time());
   proceed();
@@ -420,7 +420,7 @@ void Connection::abort() {
 void Connection::settle(std::optional<Error> error) {
   const Attempt attempt = std::exchange(attempt_, {});
   dispatcher_.ring().disarm(timer_);
-  AttemptResult result{.error = error};
+  AttemptResult result{.error = error, .tls = stream_.tls_session()};
   if (parser_.begun() && asked()) {
     result.http_status = parser_.status();
     result.response_head = parser_.status() != 0 ? parser_.kept_head() : parser_.refused_head();

@@ -40,6 +40,7 @@ struct AttemptResult {
   std::string_view response_head;             ///< As OutcomeView::response_head.
   Bytes response_body;
   std::optional<Duration> retry_after;
+  TlsSession tls;  ///< As OutcomeView::tls.
 
   /// 410: the receiver wants nothing more, ever.
   bool gone() const { return error && http_status == 410; }

@@ -425,7 +425,8 @@ void Dispatcher::record(const Attempt& attempt, const AttemptResult& result,
                       .response_truncated = result.response_truncated,
                       .response_note = result.response_note,
                       .response_head = result.response_head,
-                      .response_body = result.response_body};
+                      .response_body = result.response_body,
+                      .tls = result.tls};
   if (verdict.delay) outcome.next_attempt_at = ring_.wall_now() + *verdict.delay;
   std::string masked;
   if (result.request != nullptr) {

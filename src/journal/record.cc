@@ -51,6 +51,7 @@ enum class OutcomeField : uint8_t {
   response_head = 2,
   response_body = 3,
   request_body = 4,
+  tls = 5,
 };
 
 // The numbers of these enumerations on disk are theirs here, so that the enumerations may change.
@@ -351,12 +352,54 @@ Result<EventView> EventCodec::decode_view(Bytes record) {
   return event;
 }
 
+namespace {
+
+using TlsBytes = std::array<std::byte, 8>;
+constexpr uint8_t tls_flag_resumed = 1;
+
+TlsBytes tls_bytes(const TlsSession& tls) {
+  TlsBytes bytes{};
+  store_le<uint16_t>(&bytes[0], tls.version);
+  store_le<uint16_t>(&bytes[2], tls.cipher);
+  store_le<uint16_t>(&bytes[4], tls.group);
+  store_le<uint8_t>(&bytes[6], tls.resumed ? tls_flag_resumed : 0);
+  return bytes;
+}
+
+TlsSession read_tls(Bytes bytes) {
+  return {.version = load_le<uint16_t>(&bytes[0]),
+          .cipher = load_le<uint16_t>(&bytes[2]),
+          .group = load_le<uint16_t>(&bytes[4]),
+          .resumed = (load_le<uint8_t>(&bytes[6]) & tls_flag_resumed) != 0};
+}
+
+bool take_outcome_field(OutcomeView& outcome, uint8_t id, Bytes bytes, bool& sound) {
+  switch (static_cast<OutcomeField>(id)) {
+    case OutcomeField::request_head: outcome.request_head = as_text(bytes); return true;
+    case OutcomeField::response_head: outcome.response_head = as_text(bytes); return true;
+    case OutcomeField::response_body: outcome.response_body = bytes; return true;
+    case OutcomeField::request_body:
+      outcome.request_made = true;  // Older records have no flag for it.
+      outcome.request_body = bytes;
+      return true;
+    case OutcomeField::tls:
+      sound = bytes.size() >= sizeof(TlsBytes);
+      if (sound) outcome.tls = read_tls(bytes);
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out) {
   const size_t begin = out.size();
+  const TlsBytes tls = tls_bytes(outcome.tls);
+  const Bytes tls_field{tls.data(), outcome.tls ? tls.size() : 0};
   const size_t size = outcome_head_bytes + field_size(outcome.request_head.size()) +
                       field_size(outcome.response_head.size()) +
                       field_size(outcome.response_body.size()) +
-                      field_size(outcome.request_body.size());
+                      field_size(outcome.request_body.size()) + field_size(tls_field.size());
   out.resize(begin + size);
   write_outcome_head(outcome, &out[begin]);
   FieldWriter fields(&out[begin] + outcome_head_bytes);
@@ -364,6 +407,7 @@ void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out) {
   fields.add(OutcomeField::response_head, outcome.response_head);
   fields.add(OutcomeField::response_body, outcome.response_body);
   fields.add(OutcomeField::request_body, outcome.request_body);
+  fields.add(OutcomeField::tls, tls_field);
 }
 
 Result<OutcomeView> decode_outcome(Bytes record) {
@@ -371,17 +415,8 @@ Result<OutcomeView> decode_outcome(Bytes record) {
   OutcomeView outcome;
   if (!read_outcome_head(record.data(), outcome)) return corrupt;
   auto fields =
-      read_fields(record.subspan(outcome_head_bytes), [&](uint8_t id, Bytes bytes, bool&) {
-        switch (static_cast<OutcomeField>(id)) {
-          case OutcomeField::request_head: outcome.request_head = as_text(bytes); return true;
-          case OutcomeField::response_head: outcome.response_head = as_text(bytes); return true;
-          case OutcomeField::response_body: outcome.response_body = bytes; return true;
-          case OutcomeField::request_body:
-            outcome.request_made = true;  // Older records have no flag for it.
-            outcome.request_body = bytes;
-            return true;
-        }
-        return false;
+      read_fields(record.subspan(outcome_head_bytes), [&](uint8_t id, Bytes bytes, bool& sound) {
+        return take_outcome_field(outcome, id, bytes, sound);
       });
   if (!fields) return fields.error();
   return outcome;

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/tls_session.h"
 #include "base/ulid.h"
 #include "journal/position.h"
 
@@ -68,12 +69,12 @@ struct OutcomeView {
   WallTime next_attempt_at{};  ///< Only while `status` is pending.
   bool failed = false;         ///< `error` says why.
   Error error{};
-  uint16_t http_status = 0;         ///< 0: no answer.
+  uint16_t http_status = 0;  ///< 0: no answer.
   /// Not all of the answer was kept: more of its body or head came, or its body is incomplete.
   bool response_truncated = false;
   /// What was wrong with an answer that counts by its status all the same; 0: nothing.
   BadAnswer response_note{};
-  std::string_view request_head;    ///< Request line and headers as sent, credentials masked.
+  std::string_view request_head;  ///< Request line and headers as sent, credentials masked.
   /// Status line and headers, at most 16 KiB. Without a status: the first bytes of what
   /// came instead of an answer, which may be anything, or nothing.
   std::string_view response_head;
@@ -83,6 +84,8 @@ struct OutcomeView {
   bool request_made = false;
   /// Only if `request_made`: at most the capture limit, secrets masked; may be empty.
   Bytes request_body;
+  /// What the connection's handshake agreed on; empty for plain http, and if it did not come to it.
+  TlsSession tls;
 };
 
 /// An encoded EVENT record, shared by the journal's writer, the shards that deliver it and the

@@ -577,12 +577,8 @@ const io::Address& Stream::peer() const {
   return peer;
 }
 
-std::string_view Stream::tls_version() const {
-  return state_->engine == nullptr ? std::string_view{} : state_->engine->version();
-}
-
-bool Stream::tls_resumed() const {
-  return state_->engine != nullptr && state_->engine->resumed();
+TlsSession Stream::tls_session() const {
+  return state_->engine == nullptr ? TlsSession{} : state_->engine->session();
 }
 
 }  // namespace ringpost::net

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/tls_session.h"
 #include "io/ring.h"
 #include "net/tls.h"
 
@@ -72,9 +73,8 @@ class Stream {
   /// io::Ring::unacknowledged_bytes hold. Costs a system call. Until `close`.
   bool unacknowledged() const;
   const io::Address& peer() const;
-  /// TLS only: "TLSv1.3", whether the session was resumed.
-  std::string_view tls_version() const;
-  bool tls_resumed() const;
+  /// Empty for plain streams, before the handshake's end, and once the stream is closed.
+  TlsSession tls_session() const;
 
  private:
   struct State;

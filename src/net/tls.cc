@@ -1,7 +1,10 @@
 #include "net/tls.h"
 
+#include "crypto/hex.h"
+#include "net/certificate_compression.h"
 #include "net/tls_context.h"
 #include "net/tls_engine.h"
+#include "net/tls_library.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -14,6 +17,7 @@
 #include <iterator>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 namespace ringpost::net {
 namespace {
@@ -26,6 +30,14 @@ constexpr const char* ciphers_of_tls12 =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+
+/// The hybrid first: what is recorded today stays secret even if quantum computers come. P-384
+/// last: wanted by nobody for the key exchange, but servers' certificates may use it.
+constexpr const char* groups =
+    has_post_quantum_groups ? "X25519MLKEM768:X25519:P-256:P-384" : "X25519:P-256:P-384";
+
+/// For how long an endpoint's choice of group is believed to be its choice still.
+constexpr Duration group_memory = std::chrono::hours{1};
 
 /// Equal certificates of all connections are stored once.
 CRYPTO_BUFFER_POOL* certificate_pool() {
@@ -41,8 +53,7 @@ bssl::UniquePtr<SSL_CTX> make_context() {
   RINGPOST_ASSERT(SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) == 1);
   RINGPOST_ASSERT(SSL_CTX_set_max_proto_version(context.get(), TLS1_3_VERSION) == 1);
   RINGPOST_ASSERT(SSL_CTX_set_strict_cipher_list(context.get(), ciphers_of_tls12) == 1);
-  // P-384 last: wanted by nobody for the key exchange, but servers' certificates may use it.
-  RINGPOST_ASSERT(SSL_CTX_set1_curves_list(context.get(), "X25519:P-256:P-384") == 1);
+  RINGPOST_ASSERT(offer_groups(context.get(), groups));
   SSL_CTX_set_current_time_cb(context.get(), TlsEngine::tell_time);
   return context;
 }
@@ -53,6 +64,7 @@ bssl::UniquePtr<SSL_CTX> make_client_context(bool verify, bssl::UniquePtr<X509_S
   SSL_CTX_set_verify(context.get(), verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
                      verify ? TlsEngine::judge_certificate : nullptr);
   if (roots != nullptr) SSL_CTX_set_cert_store(context.get(), roots.release());
+  accept_compressed_certificates(context.get());
   // Sessions are kept per endpoint (ClientTls::State), not in the library's table.
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context.get(), TlsEngine::keep_session);
@@ -120,18 +132,48 @@ int choose_protocol(SSL* /*ssl*/, const uint8_t** chosen, uint8_t* chosen_size,
   return SSL_TLSEXT_ERR_OK;
 }
 
-/// Gives the certificates of `pem`, leaf first, to the context.
-bool use_chain(SSL_CTX* context, const std::string& pem) {
+using Certificate = bssl::UniquePtr<CRYPTO_BUFFER>;
+
+/// The certificate's bytes, which equal ones share.
+Certificate pooled(X509* certificate) {
+  uint8_t* bytes = nullptr;
+  const int size = i2d_X509(certificate, &bytes);
+  RINGPOST_ASSERT(size > 0);  // It was read a moment ago: fails without memory only.
+  const bssl::UniquePtr<uint8_t> owner{bytes};
+  return Certificate{CRYPTO_BUFFER_new(bytes, static_cast<size_t>(size), certificate_pool())};
+}
+
+/// Every certificate of a PEM text in its order; empty if one cannot be read.
+std::vector<Certificate> parse_chain(const std::string& pem) {
   auto bio = memory_bio(pem);
-  bssl::UniquePtr<X509> leaf{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
-  if (leaf == nullptr || SSL_CTX_use_certificate(context, leaf.get()) != 1) return false;
   ERR_clear_error();
-  while (true) {
-    bssl::UniquePtr<X509> next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
-    if (next == nullptr) break;
-    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) return false;
+  std::vector<Certificate> chain;
+  while (
+      const bssl::UniquePtr<X509> next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+    chain.push_back(pooled(next.get()));
   }
-  return ended_cleanly();
+  if (!ended_cleanly()) chain.clear();
+  return chain;
+}
+
+/// The key of a PEM text, or null.
+bssl::UniquePtr<EVP_PKEY> parse_key(const std::string& pem) {
+  auto bio = memory_bio(pem);
+  // An encrypted key would make the library ask the terminal: the empty answer refuses it.
+  const auto no_passphrase = [](char*, int, int, void*) { return 0; };
+  return bssl::UniquePtr<EVP_PKEY>{
+      PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)};
+}
+
+bool give_identity(SSL_CTX* context, const std::string& certificate_pem,
+                   const std::string& key_pem) {
+  const std::vector<Certificate> chain = parse_chain(certificate_pem);
+  const auto key = parse_key(key_pem);
+  std::vector<CRYPTO_BUFFER*> members;
+  for (const Certificate& certificate : chain) members.push_back(certificate.get());
+  const bool given = key != nullptr && !chain.empty() && use_identity(context, members, key.get());
+  ERR_clear_error();
+  return given;
 }
 
 }  // namespace
@@ -144,8 +186,7 @@ Result<bssl::UniquePtr<X509_STORE>> load_roots(const std::string& path) {
 }
 
 void ClientTls::State::keep_session(const std::string& name, bssl::UniquePtr<SSL_SESSION> session) {
-  if (name != server_name_) forget_sessions();
-  server_name_ = name;
+  belong_to(name);
   auto hole = std::find(sessions_.begin(), sessions_.end(), nullptr);
   if (hole == sessions_.end()) --hole;  // Full: the oldest goes.
   std::move_backward(sessions_.begin(), hole, hole + 1);
@@ -170,8 +211,27 @@ bssl::UniquePtr<SSL_SESSION> ClientTls::State::take_session(const std::string& n
   return nullptr;
 }
 
-void ClientTls::State::forget_sessions() {
+void ClientTls::State::keep_group(const std::string& name, uint16_t group, WallTime now) {
+  belong_to(name);
+  if (group == group_ && now < group_until_) return;  // The hour is that of its own free choice.
+  group_ = group;
+  group_until_ = now + group_memory;
+}
+
+uint16_t ClientTls::State::group_for(const std::string& name, WallTime now) const {
+  return name == server_name_ && now < group_until_ ? group_ : 0;
+}
+
+void ClientTls::State::forget_endpoint() {
   for (auto& session : sessions_) session.reset();
+  group_ = 0;
+  group_until_ = {};
+}
+
+void ClientTls::State::belong_to(const std::string& name) {
+  if (name == server_name_) return;
+  forget_endpoint();
+  server_name_ = name;
 }
 
 ClientTls::ClientTls(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -203,16 +263,7 @@ Result<std::unique_ptr<ServerTls>> ServerTls::create(const std::string& certific
   auto state = std::make_unique<State>();
   state->context = make_context();
   SSL_CTX* const context = state->context.get();
-  if (!use_chain(context, certificate_pem)) return malformed;
-  auto bio = memory_bio(key_pem);
-  // An encrypted key would make the library ask the terminal: the empty answer refuses it.
-  const auto no_passphrase = [](char*, int, int, void*) { return 0; };
-  bssl::UniquePtr<EVP_PKEY> key{
-      PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)};
-  const bool fits = key != nullptr && SSL_CTX_use_PrivateKey(context, key.get()) == 1 &&
-                    SSL_CTX_check_private_key(context) == 1;
-  ERR_clear_error();
-  if (!fits) return malformed;
+  if (!give_identity(context, certificate_pem, key_pem)) return malformed;
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // Tickets only: no table to fill.
   SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
   return std::unique_ptr<ServerTls>{new ServerTls{std::move(state)}};
@@ -225,6 +276,33 @@ bool certificate_in_force(const std::string& certificate_pem) {
   return certificate != nullptr &&
          X509_cmp_current_time(X509_get0_notBefore(certificate.get())) < 0 &&
          X509_cmp_current_time(X509_get0_notAfter(certificate.get())) > 0;
+}
+
+namespace {
+
+std::string name_or_number(const char* name, uint16_t number) {
+  if (name != nullptr) return name;
+  const std::byte bytes[] = {static_cast<std::byte>(number >> 8), static_cast<std::byte>(number)};
+  return "0x" + crypto::hex_encode(bytes);
+}
+
+}  // namespace
+
+std::string tls_version_name(uint16_t version) {
+  switch (version) {
+    case TLS1_2_VERSION: return "TLSv1.2";
+    case TLS1_3_VERSION: return "TLSv1.3";
+    default: return name_or_number(nullptr, version);
+  }
+}
+
+std::string tls_cipher_name(uint16_t cipher) {
+  const SSL_CIPHER* const known = SSL_get_cipher_by_value(cipher);
+  return name_or_number(known == nullptr ? nullptr : SSL_CIPHER_standard_name(known), cipher);
+}
+
+std::string tls_group_name(uint16_t group) {
+  return name_or_number(name_of_group(group), group);
 }
 
 }  // namespace ringpost::net

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "base/tls_session.h"
 
 #include <cstdint>
 #include <memory>
@@ -9,7 +10,8 @@
 namespace ringpost::net {
 
 /// What an outbound TLS connection trusts and how it is made: one per endpoint key, shared by its
-/// connections. Keeps the newest session tickets for resumption (at most 4, used once each).
+/// connections. Keeps the newest session tickets for resumption (at most 4, used once each), and
+/// which key exchange the endpoint chose.
 ///
 /// Used on one shard, and lives longer than every stream that connects with it.
 class ClientTls {
@@ -51,6 +53,12 @@ class ServerTls {
 
 /// Whether the first certificate of the text is one, and its time has begun and not ended.
 bool certificate_in_force(const std::string& certificate_pem);
+
+/// What the numbers of a session stand for, as IANA names them: "TLSv1.3",
+/// "TLS_AES_128_GCM_SHA256", "X25519MLKEM768". A number that is not known is shown as "0x1234".
+std::string tls_version_name(uint16_t version);
+std::string tls_cipher_name(uint16_t cipher);
+std::string tls_group_name(uint16_t group);
 
 /// For people: the reason of a failed connection in words ("certificate expired"), with what to do
 /// where that is known. For Errc::tls_failed, Errc::certificate_invalid and the errors of

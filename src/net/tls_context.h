@@ -21,11 +21,23 @@ struct ClientTls::State {
   /// The newest session of `name` that is still good, or null. One of TLS 1.3 is given out once: a
   /// ticket seen twice on the wire would tie two connections together (RFC 8446, C.4).
   bssl::UniquePtr<SSL_SESSION> take_session(const std::string& name, WallTime now);
-  void forget_sessions();
+
+  /// Remembers which group `name` chose for the key exchange.
+  void keep_group(const std::string& name, uint16_t group, WallTime now);
+  /// The group to send a share of, and no other: what `name` chose within the last hour; 0 if that
+  /// is not known. Later the choice is left to it again: it may have learned a better one.
+  uint16_t group_for(const std::string& name, WallTime now) const;
+
+  /// Sessions and group.
+  void forget_endpoint();
 
  private:
-  std::string server_name_;                               ///< Whom the sessions were made with.
+  void belong_to(const std::string& name);
+
+  std::string server_name_;                               ///< Whom all this was learned from.
   std::array<bssl::UniquePtr<SSL_SESSION>, 4> sessions_;  ///< Newest first.
+  WallTime group_until_{};
+  uint16_t group_ = 0;
 };
 
 struct ServerTls::State {

@@ -2,6 +2,7 @@
 
 #include "net/tls_context.h"
 #include "net/tls_error.h"
+#include "net/tls_library.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -55,7 +56,7 @@ TlsEngine::TlsEngine(SSL_CTX* context, ClientTls::State* client, WallTime now)
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);             // Takes the one reference for both directions.
   SSL_set_shed_handshake_config(ssl_.get(), 1);  // An idle connection does not need it.
-  SSL_set_enforce_rsa_key_usage(ssl_.get(), 1);
+  enforce_key_usage(ssl_.get());
 }
 
 TlsEngine::~TlsEngine() = default;
@@ -71,6 +72,9 @@ Result<std::unique_ptr<TlsEngine>> TlsEngine::for_client(ClientTls& tls,
   if (!named) return named.error();
   if (const auto session = state.take_session(engine->server_name_, now)) {
     SSL_set_session(engine->ssl_.get(), session.get());
+  }
+  if (const uint16_t group = state.group_for(engine->server_name_, now)) {
+    RINGPOST_ASSERT(share_only(engine->ssl_.get(), group));  // One of those that we offer.
   }
   return engine;
 }
@@ -125,8 +129,10 @@ TlsEngine::Progress TlsEngine::handshake(std::string& out) {
   const int result = SSL_do_handshake(ssl_.get());
   const Progress progress = after(result);
   out_ = nullptr;
-  // A session that the peer chokes on must not spoil the next connection too.
-  if (progress == Progress::failed && client_ != nullptr) client_->forget_sessions();
+  if (client_ == nullptr) return progress;
+  // What the peer chokes on must not spoil the next connection too.
+  if (progress == Progress::failed) client_->forget_endpoint();
+  if (progress == Progress::done) client_->keep_group(server_name_, session().group, now_);
   return progress;
 }
 
@@ -138,6 +144,16 @@ TlsEngine::Progress TlsEngine::read(MutableBytes into, size_t& size, std::string
   out_ = nullptr;
   size = progress == Progress::done ? static_cast<size_t>(result) : 0;
   return progress;
+}
+
+TlsSession TlsEngine::session() const {
+  const SSL* const ssl = ssl_.get();
+  const SSL_CIPHER* const cipher = SSL_get_current_cipher(ssl);
+  if (SSL_in_init(ssl) != 0 || cipher == nullptr) return {};
+  return {.version = static_cast<uint16_t>(SSL_version(ssl)),
+          .cipher = SSL_CIPHER_get_protocol_id(cipher),
+          .group = group_of(ssl),
+          .resumed = SSL_session_reused(ssl) != 0};
 }
 
 bool TlsEngine::write(Bytes plain, std::string& out) {

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 
 namespace ringpost::net {
 
@@ -51,8 +50,8 @@ class TlsEngine {
 
   /// Why it failed. A certificate's fault is told apart from the protocol's.
   const Error& error() const { return error_; }
-  std::string_view version() const { return SSL_get_version(ssl_.get()); }
-  bool resumed() const { return SSL_session_reused(ssl_.get()) != 0; }
+  /// After the handshake.
+  TlsSession session() const;
 
   // Callbacks for the contexts.
   static void tell_time(const SSL* ssl, timeval* out);

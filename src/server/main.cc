@@ -247,6 +247,7 @@ int run(int argc, char** argv) {
   cli::add_status_command(app, session, action);
   cli::add_reload_command(app, session, action);
   cli::add_signature_commands(app, action);
+  cli::add_version_command(app, action);
   cli::add_completion_command(app, action);
   if (const auto done = cli::write_manual(app, argc, argv, server::manual_notes())) return *done;
   try {

@@ -399,6 +399,7 @@ void Shard::record(const journal::OutcomeView& outcome) {
     bare.request_head = bare.response_head = {};
     bare.response_truncated = !outcome.response_body.empty() || outcome.response_truncated;
     bare.response_body = bare.request_body = {};
+    bare.tls = {};
     position = append(bare, journal::Claim::end);
     if (position) counters_.add(Counter::outcomes_bare);
     note_shortage();

@@ -64,6 +64,7 @@ constexpr const char* delivery =
     "error":{"code":"refused","side":"endpoint","detail":"connection refused"},
     "request":null,"response":null},
    {"number":2,"started_at":"2031-05-04T09:08:09Z","duration_ms":null,"error":null,
+    "tls":{"version":"TLSv1.3","cipher":"TLS_AES_128_GCM_SHA256","group":"X25519MLKEM768","resumed":true},
     "request":{"method":"POST","url":"https://h/in","headers":{"Host":"h"},"body":null},
     "response":{"status":500,"headers":{"X-E":"\u001b[31m"},"body":"a\r\n\u001b]0;x\u0007\u009bz",
                 "truncated":true,"note":"the answer's body was cut short"}},
@@ -82,6 +83,7 @@ TEST(View, ShowsEveryAttemptWithBodiesErrorsAndWhatIsMissing) {
             "    error     refused (endpoint): connection refused\n"
             "\n"
             "  attempt 2 at 2031-05-04 09:08:09\n"
+            "    TLS       TLSv1.3, TLS_AES_128_GCM_SHA256, X25519MLKEM768, resumed\n"
             "    request   POST https://h/in\n"
             "      Host: h\n"
             "      (the body is left out, the attempts are too large together)\n"
@@ -109,7 +111,7 @@ TEST(View, NoControlByteGetsThrough) {
       R"({"id":"@","webhook":"@","event":{"id":"@","type":"@","source":"@"},"status":"@",
     "redelivery_of":"@","next_attempt_at":"@","url":"@","dialect":"@","description":"@","sources":["@"],
     "filter":{"branches":"@","teams":["@"]},"headers":{"@":"@"},"settings":{"@":{"@":"@"}},"secret":"@",
-    "schedule":["@"],"attempts":[{"number":"@","started_at":"@","duration_ms":"@",
+    "schedule":["@"],"attempts":[{"number":"@","started_at":"@","duration_ms":"@","tls":{"version":"@","cipher":"@","group":"@","resumed":"@"},
       "error":{"code":"@","side":"@","detail":"@"},
       "request":{"method":"@","url":"@","headers":{"@":["@"]},"body":"@"},
       "response":{"status":"@","headers":{"@":"@"},"body":"@"}}]})";

@@ -201,6 +201,7 @@ OutcomeView full_outcome() {
   outcome.request_truncated = true;
   outcome.request_made = true;
   outcome.request_body = as_bytes("made");
+  outcome.tls = {.version = 0x0304, .cipher = 0x1301, .group = 0x11ec, .resumed = true};
   return outcome;
 }
 
@@ -230,6 +231,27 @@ TEST(OutcomeCodec, BringsBackEveryMember) {
   EXPECT_EQ(read->request_truncated, outcome.request_truncated);
   EXPECT_EQ(read->request_made, outcome.request_made);
   EXPECT_EQ(as_text(read->request_body), as_text(outcome.request_body));
+  EXPECT_EQ(read->tls, outcome.tls);
+}
+
+// Goal: what a later release appends to the TLS session is skipped; less than its bytes is damage.
+TEST(OutcomeCodec, TakesALongerTlsSessionAndNoShorterOne) {
+  OutcomeView outcome;
+  outcome.status = DeliveryStatus::delivered;
+  outcome.tls = {.version = 0x0303, .cipher = 0xc02b};
+  std::vector<std::byte> record;
+  encode_outcome(outcome, record);
+  const size_t size_at = bare_outcome_bytes + 2;
+  for (const auto& [change, good] : {std::pair{1, true}, std::pair{-1, false}}) {
+    std::vector<std::byte> changed = record;
+    changed.resize(record.size() + static_cast<size_t>(change));
+    store_le<uint32_t>(&changed[size_at], static_cast<uint32_t>(8 + change));
+    const auto read = decode_outcome(changed);
+    ASSERT_EQ(read.has_value(), good);
+    if (good) {
+      EXPECT_EQ(read->tls, outcome.tls);
+    }
+  }
 }
 
 TEST(OutcomeCodec, TellsAnEmptyBodyThatWasMadeFromTheEventsData) {

@@ -133,8 +133,8 @@ TEST_P(Openssl, AnswersOurClientAndResumes) {
     });
     ASSERT_TRUE(world.run_until([&] { return client.received == "dekooh\n"; }))
         << client.received << (client.end_error ? describe_tls(*client.end_error) : "");
-    EXPECT_EQ(client.stream->tls_version(), version_text());
-    EXPECT_EQ(client.stream->tls_resumed(), again);
+    EXPECT_EQ(tls_version_name(client.stream->tls_session().version), version_text());
+    EXPECT_EQ(client.stream->tls_session().resumed, again);
     client.close(true);
     const int closes = client.closes;
     ASSERT_TRUE(world.run_until([&] { return client.closes > closes; }));
@@ -149,7 +149,7 @@ TEST_P(Openssl, IsAnsweredByOurServer) {
   Peer server{*world.ring};
   world.adopt(server, tls.server.get());
   ASSERT_TRUE(world.run_until([&] { return server.opens == 1; }));
-  EXPECT_EQ(server.stream->tls_version(), version_text());
+  EXPECT_EQ(tls_version_name(server.stream->tls_session().version), version_text());
   client.type("a request\n");
   ASSERT_TRUE(world.run_until([&] { return server.received == "a request\n"; }));
   server.send("an answer");

@@ -50,7 +50,7 @@ TEST_P(AnyStream, CarriesHeadAndBodyBothWays) {
   EXPECT_EQ(client.stream->peer(), world.address);
   EXPECT_EQ(server.stream->peer().ip, world.address.ip);
   EXPECT_NE(server.stream->peer().port, 0);
-  EXPECT_EQ(client.stream->tls_version(), GetParam() ? "TLSv1.3" : "");
+  EXPECT_EQ(client.stream->tls_session().version, GetParam() ? 0x0304 : 0);
   world.close_all({&client, &server});
   EXPECT_EQ(client.ends + client.opens, 1);
 }
@@ -420,8 +420,8 @@ TEST(TlsStream, ResumesOnTheSecondConnection) {
     client.on_open = [&] { client.send("request"); };
     world.join(client, server, tls.client.get(), tls.server.get());
     ASSERT_TRUE(world.run_until([&] { return client.received == "answer"; }));
-    EXPECT_EQ(client.stream->tls_resumed(), again);
-    EXPECT_EQ(server.stream->tls_resumed(), again);
+    EXPECT_EQ(client.stream->tls_session().resumed, again);
+    EXPECT_EQ(server.stream->tls_session().resumed, again);
     world.close_all({&client, &server});
   }
 }

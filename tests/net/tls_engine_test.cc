@@ -3,11 +3,14 @@
 #include "crypto/hex.h"
 #include "net/test_certificates.h"
 #include "net/tls_context.h"
+#include "net/tls_library.h"
 
 #include <gtest/gtest.h>
+#include <openssl/bytestring.h>
 #include <openssl/x509.h>
 
 #include <array>
+#include <brotli/encode.h>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -121,7 +124,7 @@ TEST(TlsEngine, CarriesBytesBothWays) {
   const auto server = server_with(good_identity());
   Pair pair = join(*client, *server);
   ASSERT_TRUE(pair.client.open && pair.server.open);
-  EXPECT_EQ(pair.client.engine->version(), "TLSv1.3");
+  EXPECT_EQ(pair.client.engine->session().version, TLS1_3_VERSION);
 
   const std::string request(100'000, 'q');
   ASSERT_TRUE(pair.client.engine->write(as_bytes(request), pair.client.out));
@@ -367,6 +370,7 @@ struct BareServer {
   bssl::UniquePtr<SSL> ssl;
   std::string server_name;
   std::string plain;
+  size_t hello_size = 0;  ///< Of the client's first message.
   bool handshake_done = false;
 
   BareServer(const TestIdentity& identity, int version_min, int version_max) {
@@ -414,10 +418,11 @@ struct BareServer {
     return answer;
   }
 
-  End meet(ClientTls& client, const std::string& host) {
+  End meet(ClientTls& client, const std::string& host, WallTime now = wall_now()) {
     start();
-    End end{.engine = std::move(TlsEngine::for_client(client, host, wall_now())).value()};
+    End end{.engine = std::move(TlsEngine::for_client(client, host, now)).value()};
     end.take({});
+    hello_size = end.out.size();
     while (!end.out.empty() && !end.failed) end.take(take(std::exchange(end.out, {})));
     return end;
   }
@@ -464,24 +469,176 @@ TEST(ServerName, IsSentForNamesAndNotForAddresses) {
   }
 }
 
+// --- key exchange --------------------------------------------------------------------------------
+
+constexpr uint16_t hybrid = 0x11ec;
+constexpr uint16_t x25519 = 0x1d;
+constexpr uint16_t p256 = 0x17;
+constexpr uint16_t best_group = has_post_quantum_groups ? hybrid : x25519;
+/// What a TCP segment carries on an Ethernet.
+constexpr size_t packet_size = 1448;
+
+TEST(KeyExchange, IsPostQuantumBetweenOurOwnEnds) {
+  if (!has_post_quantum_groups) GTEST_SKIP() << "this BoringSSL knows no such group";
+  const auto client = client_trusting(authority().certificate_pem());
+  const auto server = server_with(good_identity());
+  const Pair pair = join(*client, *server);
+  const TlsSession expected{.version = 0x0304, .cipher = 0x1301, .group = hybrid};
+  EXPECT_EQ(pair.client.engine->session(), expected);
+  EXPECT_EQ(pair.server.engine->session(), expected);
+}
+
+TEST(KeyExchange, TakesWhateverTheServerHas) {
+  const std::pair<const char*, uint16_t> cases[] = {
+      {"X25519", x25519}, {"P-256", p256}, {"P-384", uint16_t{0x18}}};
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    for (const auto& [name, group] : cases) {
+      const auto client = client_trusting(authority().certificate_pem());
+      BareServer server{good_identity(), version, version};
+      ASSERT_TRUE(offer_groups(server.context.get(), name));
+      const End end = server.meet(*client, "hook.test");
+      ASSERT_TRUE(end.open) << name;
+      EXPECT_EQ(end.engine->session().group, group);
+      EXPECT_EQ(end.engine->session().version, version);
+    }
+  }
+}
+
+TEST(KeyExchange, FailsWithAServerThatHasNoGroupOfOurs) {
+  const auto client = client_trusting(authority().certificate_pem());
+  BareServer server{good_identity(), TLS1_2_VERSION, TLS1_3_VERSION};
+  ASSERT_TRUE(offer_groups(server.context.get(), "P-521"));
+  EXPECT_FALSE(server.meet(*client, "hook.test").open);
+}
+
+// Goal: an endpoint that lacks the large share costs a second packet once an hour, not each time.
+TEST(KeyExchange, SendsTheShareThatTheEndpointChoseForAnHour) {
+  if (!has_post_quantum_groups) GTEST_SKIP() << "this BoringSSL has one small share only";
+  const auto client = client_trusting(authority().certificate_pem());
+  BareServer server{good_identity(), TLS1_3_VERSION, TLS1_3_VERSION};
+  SSL_CTX_set_options(server.context.get(), SSL_OP_NO_TICKET);
+  ASSERT_TRUE(offer_groups(server.context.get(), "P-256"));
+  const WallTime start = wall_now();
+  const auto hello_at = [&](std::chrono::minutes later) {
+    EXPECT_TRUE(server.meet(*client, "hook.test", start + later).open);
+    return server.hello_size;
+  };
+  EXPECT_GT(hello_at(std::chrono::minutes{0}), packet_size);
+  EXPECT_LT(hello_at(std::chrono::minutes{1}), packet_size / 2);
+  EXPECT_LT(hello_at(std::chrono::minutes{59}), packet_size / 2);
+  EXPECT_GT(hello_at(std::chrono::minutes{61}), packet_size);  // It may have learned it by now.
+}
+
+TEST(KeyExchange, FindsTheBetterGroupThatAServerLearned) {
+  const auto client = client_trusting(authority().certificate_pem());
+  BareServer server{good_identity(), TLS1_3_VERSION, TLS1_3_VERSION};
+  ASSERT_TRUE(offer_groups(server.context.get(), "P-256"));
+  EXPECT_EQ(server.meet(*client, "hook.test").engine->session().group, p256);
+  ASSERT_TRUE(
+      offer_groups(server.context.get(), has_post_quantum_groups ? "X25519MLKEM768" : "X25519"));
+  EXPECT_EQ(server.meet(*client, "hook.test").engine->session().group, best_group);
+}
+
+TEST(KeyExchange, ForgetsTheChoiceOfAnotherHostAndOfAFailure) {
+  const auto client = client_trusting(authority().certificate_pem());
+  ClientTls::State& state = client->state();
+  state.keep_group("hook.test", p256, wall_now());
+  EXPECT_EQ(state.group_for("hook.test", wall_now()), p256);
+  EXPECT_EQ(state.group_for("other.test", wall_now()), 0);
+  BareServer server{good_identity(), TLS1_3_VERSION, TLS1_3_VERSION};
+  ASSERT_TRUE(offer_groups(server.context.get(), "P-521"));
+  EXPECT_FALSE(server.meet(*client, "hook.test").open);
+  EXPECT_EQ(state.group_for("hook.test", wall_now()), 0);
+}
+
+TEST(TlsSession, HasTheNamesThatAreRegistered) {
+  EXPECT_EQ(tls_version_name(0x0303), "TLSv1.2");
+  EXPECT_EQ(tls_version_name(0x0304), "TLSv1.3");
+  EXPECT_EQ(tls_version_name(0x0305), "0x0305");
+  EXPECT_EQ(tls_cipher_name(0x1301), "TLS_AES_128_GCM_SHA256");
+  EXPECT_EQ(tls_cipher_name(0xc02b), "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256");
+  EXPECT_EQ(tls_cipher_name(0xfedc), "0xfedc");
+  EXPECT_EQ(tls_group_name(x25519), "X25519");
+  EXPECT_EQ(tls_group_name(p256), "P-256");
+  EXPECT_EQ(tls_group_name(best_group), has_post_quantum_groups ? "X25519MLKEM768" : "X25519");
+  EXPECT_EQ(tls_group_name(0x9999), "0x9999");
+}
+
+TEST(TlsSession, IsEmptyBeforeTheHandshakesEnd) {
+  const auto client = client_trusting(authority().certificate_pem());
+  const auto engine = TlsEngine::for_client(*client, "hook.test", wall_now());
+  EXPECT_FALSE((*engine)->session());
+}
+
+// --- compressed certificates (RFC 8879) ----------------------------------------------------------
+
+/// What a server sends instead of its certificate message; the size it states is the true one's.
+std::string packed(std::string_view text) {
+  size_t size = BrotliEncoderMaxCompressedSize(text.size());
+  std::string out(size, '\0');
+  RINGPOST_ASSERT(BrotliEncoderCompress(BROTLI_DEFAULT_QUALITY, BROTLI_DEFAULT_WINDOW,
+                                        BROTLI_MODE_GENERIC, text.size(),
+                                        reinterpret_cast<const uint8_t*>(text.data()), &size,
+                                        reinterpret_cast<uint8_t*>(out.data())) == BROTLI_TRUE);
+  out.resize(size);
+  return out;
+}
+
+int add_text(CBB* out, std::string_view text) {
+  return CBB_add_bytes(out, reinterpret_cast<const uint8_t*>(text.data()), text.size());
+}
+
+int pack_rightly(SSL*, CBB* out, const uint8_t* in, size_t size) {
+  return add_text(out, packed({reinterpret_cast<const char*>(in), size}));
+}
+
+int pack_one_byte_less(SSL*, CBB* out, const uint8_t* in, size_t size) {
+  return add_text(out, packed({reinterpret_cast<const char*>(in), size - 1}));
+}
+
+int pack_far_too_much(SSL*, CBB* out, const uint8_t*, size_t) {
+  return add_text(out, packed(std::string(64 << 20, 'a')));
+}
+
+int pack_noise(SSL*, CBB* out, const uint8_t*, size_t) {
+  return add_text(out, "no brotli, to be sure");
+}
+
+TEST(CompressedCertificate, IsUnpackedAndVerified) {
+  for (const auto& [pack, good] :
+       {std::pair{&pack_rightly, true}, std::pair{&pack_one_byte_less, false},
+        std::pair{&pack_far_too_much, false}, std::pair{&pack_noise, false}}) {
+    const auto client = client_trusting(authority().certificate_pem());
+    BareServer server{good_identity(), TLS1_3_VERSION, TLS1_3_VERSION};
+    ASSERT_EQ(SSL_CTX_add_cert_compression_alg(server.context.get(), TLSEXT_cert_compression_brotli,
+                                               pack, nullptr),
+              1);
+    const End end = server.meet(*client, "hook.test");
+    EXPECT_EQ(end.open, good);
+    if (!good) {
+      EXPECT_EQ(end.engine->error().code, Errc::tls_failed);
+    }
+  }
+}
+
 // --- resumption ----------------------------------------------------------------------------------
 
 TEST(Resumption, HappensOnTheSecondConnection) {
   const auto client = client_trusting(authority().certificate_pem());
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     BareServer server{good_identity(), version, version};
-    EXPECT_FALSE(server.meet(*client, "hook.test").engine->resumed()) << version;
-    EXPECT_TRUE(server.meet(*client, "hook.test").engine->resumed()) << version;
-    client->state().forget_sessions();
+    EXPECT_FALSE(server.meet(*client, "hook.test").engine->session().resumed) << version;
+    EXPECT_TRUE(server.meet(*client, "hook.test").engine->session().resumed) << version;
+    client->state().forget_endpoint();
   }
 }
 
 TEST(Resumption, HappensBetweenOurOwnEnds) {
   const auto client = client_trusting(authority().certificate_pem());
   const auto server = server_with(good_identity());
-  EXPECT_FALSE(join_and_answer(*client, *server).client.engine->resumed());
+  EXPECT_FALSE(join_and_answer(*client, *server).client.engine->session().resumed);
   for (int i = 0; i < 5; ++i)
-    EXPECT_TRUE(join_and_answer(*client, *server).client.engine->resumed());
+    EXPECT_TRUE(join_and_answer(*client, *server).client.engine->session().resumed);
 }
 
 TEST(Resumption, UsesATicketOfTls13Once) {
@@ -507,7 +664,7 @@ TEST(Resumption, IsNotSharedBetweenEndpoints) {
   const auto two = client_trusting("", false);
   const auto server = server_with(good_identity());
   join_and_answer(*one, *server);
-  EXPECT_FALSE(join_and_answer(*two, *server).client.engine->resumed());
+  EXPECT_FALSE(join_and_answer(*two, *server).client.engine->session().resumed);
 }
 
 TEST(Resumption, FallsBackToAFullHandshakeWhenTheServerForgot) {
@@ -516,7 +673,7 @@ TEST(Resumption, FallsBackToAFullHandshakeWhenTheServerForgot) {
   join_and_answer(*client, *server_with(identity));
   const Pair second = join_and_answer(*client, *server_with(identity));  // New ticket keys.
   EXPECT_TRUE(second.client.open);
-  EXPECT_FALSE(second.client.engine->resumed());
+  EXPECT_FALSE(second.client.engine->session().resumed);
 }
 
 // --- contexts ------------------------------------------------------------------------------------

@@ -54,6 +54,25 @@ void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeVi
   json.end_object();
 }
 
+/// What the handshake agreed on: null for plain http, and where it did not come to it.
+void write_tls(JsonWriter& json, const TlsSession& tls) {
+  json.key("tls");
+  if (!tls) {
+    json.null();
+    return;
+  }
+  json.begin_object()
+      .member("version", net::tls_version_name(tls.version))
+      .member("cipher", net::tls_cipher_name(tls.cipher))
+      .key("group");
+  if (tls.group == 0) {
+    json.null();
+  } else {
+    json.value(net::tls_group_name(tls.group));
+  }
+  json.member("resumed", tls.resumed).end_object();
+}
+
 /// A word that no Errc has: nothing failed that anybody saw.
 void write_interrupted(JsonWriter& json) {
   json.key("error")
@@ -85,7 +104,7 @@ void write_unreadable(JsonWriter& json, const Error& error) {
   json.begin_object().key("number").null();
   json.key("started_at").null().key("duration_ms").null();
   write_error(json, &error);
-  json.key("request").null().key("response").null().end_object();
+  json.key("tls").null().key("request").null().key("response").null().end_object();
 }
 
 }  // namespace
@@ -175,6 +194,7 @@ void write_attempts(JsonWriter& json, const DeliveryParts& parts,
     const size_t left = order.size() - index;
     json.begin_object();
     write_timing(json, *order[index], in_flight && left == 1, true);
+    write_tls(json, order[index]->tls);
     write_request(json, parts, *order[index], left <= bodies_max);
     api::write_response(json, *order[index]);
     json.end_object();
