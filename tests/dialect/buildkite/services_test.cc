@@ -730,6 +730,18 @@ TEST_F(RequestLogTest, ShowsRequestAnswerAndTimes) {
             R"({"status":200,"headers":{"Server":"x"},"body":"fine","truncated":false})");
 }
 
+TEST_F(RequestLogTest, SaysWhyNoAnswerCame) {
+  const std::string id = make();
+  FakeManagement::Logged& delivery = log(id);
+  journal::OutcomeView outcome;
+  outcome.started_at = management_.now;
+  outcome.failed = true;
+  outcome.error = {Errc::certificate_invalid, Side::endpoint, 10};  // It has expired.
+  FakeManagement::log_attempt(delivery, outcome);
+  Json json(ask("GET", services + "/" + id + "/requests").body);
+  EXPECT_NE(json.text("/items/0/error").find("expired"), std::string::npos);
+}
+
 TEST_F(RequestLogTest, KeepsTwentyAttempts) {
   const std::string id = make();
   for (int count = 0; count < 15; ++count) {
