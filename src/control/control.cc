@@ -334,8 +334,11 @@ void Control::ping_changed(const Call& call, const Change& change) {
   if (webhook == nullptr || !webhook->active()) return;
   const dialect::Dialect& dialect = dialect::of(*webhook);
   if (!dialect.pings_changes()) return;
-  Outgoing ping = ping_for(*webhook, dialect.ping(*webhook, call.base_url), wall_now_, random_,
-                           static_cast<uint32_t>(counters_.size()));
+  const auto made = dialect.ping(*webhook, call.base_url);
+  const auto* content = std::get_if<dialect::Dialect::Ping>(&made);
+  if (content == nullptr) return;
+  Outgoing ping =
+      ping_for(*webhook, *content, wall_now_, random_, static_cast<uint32_t>(counters_.size()));
   // Ticket 0: nobody waits for it.
   publisher_.send_when_seen(ping.shard, StoreEvent{.ticket = 0, .event = std::move(ping.event)});
 }

@@ -258,7 +258,9 @@ Answer DeliveryApi::ping(const Call& call) {
   if (!webhook->active()) {
     return refuse(refusal(409, "the webhook is not active: enable it before you try it out"));
   }
-  return answer_new(call, *management_.ping(*webhook), *webhook);
+  const auto pinged = management_.ping(*webhook);
+  if (const auto* problem = std::get_if<Problem>(&pinged)) return refuse(*problem);
+  return answer_new(call, *std::get<EventRef>(pinged), *webhook);
 }
 
 /// A delivery that waits for its event to be durable.

@@ -640,7 +640,8 @@ TEST_F(ServicesTest, RefusesBadCursorsAndSizes) {
 TEST_F(ServicesTest, PingsWithServiceAndOrganization) {
   EXPECT_TRUE(buildkite_dialect().pings_changes());
   const std::string id = make();
-  const std::string data = buildkite_dialect().ping(stored(id), base_url);
+  const std::string data =
+      std::get<Dialect::Ping>(buildkite_dialect().ping(stored(id), base_url)).data;
   Json json(data);
   EXPECT_EQ(json.names(), (std::vector<std::string>{"event", "service", "organization"}));
   EXPECT_EQ(json.text("/event"), "ping");
@@ -662,7 +663,8 @@ TEST_F(ServicesTest, PingsWithServiceAndOrganization) {
 
 TEST_F(ServicesTest, RendersThePingWithItsSender) {
   const std::string id = make();
-  const std::string data = buildkite_dialect().ping(stored(id), base_url);
+  const std::string data =
+      std::get<Dialect::Ping>(buildkite_dialect().ping(stored(id), base_url)).data;
   const journal::EventView ping{.type = "ping", .data = as_bytes(std::string_view{data})};
   Request request;
   ASSERT_FALSE(
