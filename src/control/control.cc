@@ -184,6 +184,16 @@ void Control::on(uint32_t, EndpointGone&& message) {
   stop_webhook(*webhook, WebhookState::disabled, std::string{subscription::reason_gone});
 }
 
+void Control::on(uint32_t, ReceiverPaused&& message) {
+  if (registry_.find(message.webhook_number) == nullptr) return;
+  registry_.receivers().on_pause(message.webhook_number, message.until);
+}
+
+void Control::on(uint32_t, PermissionAsked&& message) {
+  if (registry_.find(message.webhook_number) == nullptr) return;
+  registry_.receivers().on_permission(message.webhook_number, message.why_not);
+}
+
 /// Ends a webhook's deliveries for what its endpoint did.
 void Control::stop_webhook(const Webhook& webhook, WebhookState state, std::string reason) {
   Webhook changed = webhook;
