@@ -48,8 +48,6 @@ void set_limits() {
   forbid_core_files();
 }
 
-}
-
 shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live,
                                   Reloader& reloader) {
   shard::RelayOptions options;
