@@ -1,6 +1,7 @@
 #include "api/logged_head.h"
 
 #include "base/json_writer.h"
+#include "net/tls.h"
 
 #include <algorithm>
 #include <utility>
@@ -72,6 +73,11 @@ void write_response(JsonWriter& json, const journal::OutcomeView& outcome) {
       .member("truncated", outcome.response_truncated);
   if (outcome.response_note != BadAnswer{}) json.member("note", describe(outcome.response_note));
   json.end_object();
+}
+
+std::string no_answer_reason(const journal::OutcomeView& outcome) {
+  if (!outcome.failed || outcome.http_status != 0) return {};
+  return net::describe_tls(outcome.error);
 }
 
 }  // namespace ringpost::api

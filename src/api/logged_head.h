@@ -38,4 +38,8 @@ void write_headers(JsonWriter& json, const LoggedHead& head);
 /// Writes the member `response` of an attempt: what the receiver answered; null if nothing came.
 void write_response(JsonWriter& json, const journal::OutcomeView& outcome);
 
+/// Why an attempt got no answer, as a sentence part for people; empty if it got one, or is still
+/// under way.
+std::string no_answer_reason(const journal::OutcomeView& outcome);
+
 }  // namespace ringpost::api

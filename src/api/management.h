@@ -104,8 +104,9 @@ class Management {
   /// @returns the event that starts the new delivery.
   virtual std::variant<journal::EventRef, Problem> redeliver(const LoggedDelivery& delivery,
                                                              const Overrides& overrides) = 0;
-  /// Tries an active webhook out with an event of the type `ping`. The answer as for `redeliver`.
-  virtual journal::EventRef ping(const Webhook& webhook) = 0;
+  /// Tries an active webhook out, as its dialect does (Dialect::ping), or says why it does not. The
+  /// answer as for `redeliver`.
+  virtual std::variant<journal::EventRef, Problem> ping(const Webhook& webhook) = 0;
   /// Takes an event as if a producer had sent it: it goes to the webhooks that match. Members that
   /// ingest sets (times, webhooks) are set here, and the uid if it is zero. The answer as for
   /// `redeliver`.

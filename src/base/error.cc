@@ -78,8 +78,8 @@ std::string_view sentence(Errc code) {
     case Errc::unsupported: return "not supported";
     case Errc::not_renderable: return "the event gives no valid request";
     case Errc::origin_refused:
-      return "the receiver does not permit deliveries: its answer to OPTIONS has no "
-             "WebHook-Allowed-Origin with * or the origin asked for";
+      return "the receiver does not permit deliveries: it has to answer OPTIONS with a 2xx status "
+             "and the header WebHook-Allowed-Origin, which holds * or the origin asked for";
   }
   RINGPOST_UNREACHABLE();
 }
@@ -188,8 +188,8 @@ std::string describe(const Error& error) {
   if (error.detail == 0) return text;
   switch (error.code) {
     case Errc::closed: return std::string{describe(static_cast<BadAnswer>(error.detail))};
-    case Errc::bad_status:
-    case Errc::origin_refused: return text + " (" + std::to_string(error.detail) + ")";
+    case Errc::bad_status: return text + " (" + std::to_string(error.detail) + ")";
+    case Errc::origin_refused: return text + " (it answered " + std::to_string(error.detail) + ")";
     case Errc::not_renderable:
       return text + ": " + std::string{describe(static_cast<Unrenderable>(error.detail))};
     case Errc::malformed:

@@ -43,6 +43,14 @@ std::string tls_of(element webhook) {
   return text_of(webhook, "/tls/ca").empty() ? "verified" : "verified against the webhook's own CA";
 }
 
+/// Empty where nobody has to ask.
+std::string permission_of(element webhook) {
+  const std::string permission = text_of(webhook, "/permission");
+  if (permission == "not_needed") return {};
+  const std::string reason = text_of(webhook, "/permission_reason");
+  return reason.empty() ? permission : permission + ": " + reason;
+}
+
 void append_section(std::string& out, std::string_view title, const std::string& lines) {
   if (!lines.empty()) out.append(title).append("\n").append(lines);
 }
@@ -70,6 +78,8 @@ std::string show_webhook(element webhook) {
       .add("dialect", text_of(webhook, "/dialect"))
       .add("state", text_of(webhook, "/state"))
       .add("reason", text_of(webhook, "/state_reason"))
+      .add("paused until", short_time(text_of(webhook, "/paused_until")))
+      .add("permission", permission_of(webhook))
       .add("description", text_of(webhook, "/description"))
       .add("organization", text_of(webhook, "/organization"))
       .add("sources", list_of(webhook, "/sources"))

@@ -5,7 +5,9 @@
 #include "dialect/dialect.h"
 #include "dialect/guide.h"
 
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 namespace ringpost::cli {
 namespace {
@@ -23,10 +25,57 @@ int print_answer(Session& session, const std::optional<Answer>& answer) {
   return 0;
 }
 
+/// What came of asking the receiver, which the relay does as soon as the webhook is in force.
+struct Permission {
+  std::string state;   ///< As `permission` of a webhook.
+  std::string reason;  ///< If it is not permission.
+
+  bool is_known() const { return state != "unknown" || !reason.empty(); }
+};
+
+/// Waits a while for it to be known.
+Permission await_permission(Session& session, const std::string& id) {
+  constexpr int looks_max = 50;
+  Permission permission{"unknown", ""};
+  for (int look = 0; look < looks_max && !permission.is_known(); ++look) {
+    if (look > 0) std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    const auto answer = session.exchange("GET", path_of(id), "", "");
+    simdjson::dom::parser parser;
+    simdjson::dom::element webhook;
+    if (!answer || !answer->ok() || !parse_answer(*answer, parser, webhook)) break;
+    permission = {text_of(webhook, "/permission"), text_of(webhook, "/permission_reason")};
+  }
+  return permission;
+}
+
+/// Where the receiver has to agree to deliveries: whether it does, and what it takes if not.
+void print_permission(Session& session, const Answer& created) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element webhook;
+  if (!parse_answer(created, parser, webhook)) return;
+  if (text_of(webhook, "/permission") != "unknown") return;
+  const Permission permission = await_permission(session, text_of(webhook, "/id"));
+  if (permission.state == "granted") {
+    std::printf("\nThe receiver was asked (OPTIONS) and takes deliveries.\n");
+  } else if (permission.reason.empty()) {
+    std::printf(
+        "\nThe receiver was asked (OPTIONS) and has not answered yet; ringpost webhook show "
+        "tells when it has.\n");
+  } else {
+    std::printf(
+        "\nNothing is delivered yet: %s.\n"
+        "Every delivery asks again. With --setting handshake=false nobody is asked.\n",
+        permission.reason.c_str());
+  }
+}
+
 int add(Session& session, const WebhookOptions& options) {
   const auto body = webhook_body(options, true);
   if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
-  return print_answer(session, session.call("POST", "/v1/webhooks", std::get<std::string>(body)));
+  const auto created = session.call("POST", "/v1/webhooks", std::get<std::string>(body));
+  const int code = print_answer(session, created);
+  if (created && !session.json) print_permission(session, *created);
+  return code;
 }
 
 int update(Session& session, const WebhookOptions& options) {

@@ -184,6 +184,16 @@ void Control::on(uint32_t, EndpointGone&& message) {
   stop_webhook(*webhook, WebhookState::disabled, std::string{subscription::reason_gone});
 }
 
+void Control::on(uint32_t, ReceiverPaused&& message) {
+  if (registry_.find(message.webhook_number) == nullptr) return;
+  registry_.receivers().on_pause(message.webhook_number, message.until);
+}
+
+void Control::on(uint32_t, PermissionAsked&& message) {
+  if (registry_.find(message.webhook_number) == nullptr) return;
+  registry_.receivers().on_permission(message.webhook_number, message.why_not);
+}
+
 /// Ends a webhook's deliveries for what its endpoint did.
 void Control::stop_webhook(const Webhook& webhook, WebhookState state, std::string reason) {
   Webhook changed = webhook;
@@ -334,8 +344,11 @@ void Control::ping_changed(const Call& call, const Change& change) {
   if (webhook == nullptr || !webhook->active()) return;
   const dialect::Dialect& dialect = dialect::of(*webhook);
   if (!dialect.pings_changes()) return;
-  Outgoing ping = ping_for(*webhook, dialect.ping(*webhook, call.base_url), wall_now_, random_,
-                           static_cast<uint32_t>(counters_.size()));
+  const auto made = dialect.ping(*webhook, call.base_url);
+  const auto* content = std::get_if<dialect::Dialect::Ping>(&made);
+  if (content == nullptr) return;
+  Outgoing ping =
+      ping_for(*webhook, *content, wall_now_, random_, static_cast<uint32_t>(counters_.size()));
   // Ticket 0: nobody waits for it.
   publisher_.send_when_seen(ping.shard, StoreEvent{.ticket = 0, .event = std::move(ping.event)});
 }

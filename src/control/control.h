@@ -106,6 +106,8 @@ class Control {
   void on(uint32_t shard, EventAccepted&& message);
   void on(uint32_t shard, OutcomeRecorded&& message);
   void on(uint32_t shard, EndpointGone&& message);
+  void on(uint32_t shard, ReceiverPaused&& message);
+  void on(uint32_t shard, PermissionAsked&& message);
   void on(uint32_t shard, SegmentWanted&& message);
   void on(uint32_t shard, SegmentSealed&& message);
   void on(uint32_t shard, SnapshotSeen&& message);

@@ -188,7 +188,10 @@ std::variant<journal::EventRef, Problem> ManagementDesk::redeliver(const LoggedD
   if (webhook == nullptr) return refusal(409, "the delivery's webhook was deleted");
   if (!webhook->active()) return refusal(409, "the delivery's webhook is not active");
   EventView event = repetition(delivery.event->view(), delivery.id);
-  if (!overrides.data.empty()) event.data = as_bytes(overrides.data);
+  if (!overrides.data.empty() && overrides.data != as_text(event.data)) {
+    event.data = as_bytes(overrides.data);
+    event.message = {};
+  }
   event.header_overrides = overrides.headers;  // Those of an earlier one were for that one.
   outgoing_ =
       Outgoing{encode_for(event, webhook->number, call_->now, parts_.random), owner_of(*webhook)};
@@ -196,11 +199,13 @@ std::variant<journal::EventRef, Problem> ManagementDesk::redeliver(const LoggedD
   return outgoing_->event;
 }
 
-journal::EventRef ManagementDesk::ping(const Webhook& webhook) {
+std::variant<journal::EventRef, Problem> ManagementDesk::ping(const Webhook& webhook) {
   RINGPOST_ASSERT(!outgoing_);
   RINGPOST_ASSERT(webhook.active());
-  const std::string data = dialect::of(webhook).ping(webhook, call_->base_url);
-  outgoing_ = ping_for(webhook, data, call_->now, parts_.random, parts_.shard_count);
+  const auto made = dialect::of(webhook).ping(webhook, call_->base_url);
+  if (const auto* why_not = std::get_if<std::string>(&made)) return refusal(409, *why_not);
+  outgoing_ = ping_for(webhook, std::get<dialect::Dialect::Ping>(made), call_->now, parts_.random,
+                       parts_.shard_count);
   note("webhook.ping", webhook.id, {});
   return outgoing_->event;
 }

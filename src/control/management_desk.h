@@ -64,7 +64,7 @@ class ManagementDesk final : public api::Management {
 
   std::variant<journal::EventRef, Problem> redeliver(const api::LoggedDelivery& delivery,
                                                      const Overrides& overrides) override;
-  journal::EventRef ping(const Webhook& webhook) override;
+  std::variant<journal::EventRef, Problem> ping(const Webhook& webhook) override;
   std::optional<Problem> accept(journal::EventView event, const Webhook* logged_at) override;
   void notify(const Webhook& webhook, journal::EventView event) override;
 

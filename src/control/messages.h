@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -52,6 +53,18 @@ struct EndpointGone {
   uint32_t webhook_number = 0;
 };
 
+/// The receiver asked for a pause: the webhook gets nothing before `until`.
+struct ReceiverPaused {
+  uint32_t webhook_number = 0;
+  WallTime until{};
+};
+
+/// The receiver was asked for its permission: as delivery::Host::on_permission.
+struct PermissionAsked {
+  uint32_t webhook_number = 0;
+  std::optional<Error> why_not;
+};
+
 /// The sender's journal wants a prepared segment.
 struct SegmentWanted {};
 struct SegmentSealed {
@@ -82,9 +95,10 @@ struct StorageFailed {
   Error error{};
 };
 
-using ToControl = std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded,
-                               EndpointGone, SegmentWanted, SegmentSealed, SnapshotSeen,
-                               SettingsSeen, StoreEventDone, StorageFailed>;
+using ToControl =
+    std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded, EndpointGone,
+                 ReceiverPaused, PermissionAsked, SegmentWanted, SegmentSealed, SnapshotSeen,
+                 SettingsSeen, StoreEventDone, StorageFailed>;
 
 // --- from the control thread to a shard ----------------------------------------------------------
 
@@ -94,10 +108,11 @@ struct ApiReply {
 };
 
 /// A snapshot was published. The shard cancels what is pending for `ended` webhooks (deleted or
-/// disabled), then answers SnapshotSeen.
+/// disabled), looks at those that are `changed` (made, too), then answers SnapshotSeen.
 struct SnapshotPublished {
   uint64_t version = 0;
   std::vector<uint32_t> ended;
+  std::vector<uint32_t> changed;
 };
 
 /// The configuration was read anew. The shard fetches its part (shard::SettingsInForce), goes by it

@@ -8,6 +8,7 @@
 namespace ringpost::control {
 
 journal::EventView repetition(journal::EventView event, const Ulid& delivery) {
+  event.message = journal::message_id(event, delivery);
   event.redelivery_of = delivery;
   event.uid = {};
   return event;
@@ -28,13 +29,12 @@ journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t>
   return journal::EventCodec::encode(event);
 }
 
-Outgoing ping_for(const subscription::Webhook& webhook, std::string_view data, WallTime now,
-                  Prng& random, uint32_t shard_count) {
-  const std::string source = "webhook/" + webhook.id.to_text();
+Outgoing ping_for(const subscription::Webhook& webhook, const dialect::Dialect::Ping& ping,
+                  WallTime now, Prng& random, uint32_t shard_count) {
   const journal::EventView event{.organization = webhook.organization,
-                                 .source = source,
-                                 .type = "ping",
-                                 .data = as_bytes(data)};
+                                 .source = ping.source,
+                                 .type = ping.type,
+                                 .data = as_bytes(ping.data)};
   return {encode_for(event, webhook.number, now, random),
           subscription::owner_shard(webhook, shard_count)};
 }

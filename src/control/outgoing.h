@@ -2,16 +2,12 @@
 
 #include "base/clock.h"
 #include "base/prng.h"
+#include "dialect/dialect.h"
 #include "journal/record.h"
 #include "subscription/webhook.h"
 
 #include <cstdint>
 #include <span>
-#include <string_view>
-
-namespace ringpost::dialect {
-class Dialect;
-}
 
 namespace ringpost::control {
 
@@ -23,7 +19,8 @@ struct Outgoing {
   const dialect::Dialect* api = nullptr;  ///< Whose call made it; null: the native API's.
 };
 
-/// `event` as the start of a new delivery that repeats `delivery`.
+/// `event` as the start of a new delivery that repeats `delivery`: the same message once more,
+/// until its data is replaced, which has to clear EventView::message.
 journal::EventView repetition(journal::EventView event, const Ulid& delivery);
 
 /// Encodes an event for these webhooks, with a fresh uid if it has none. It takes no part in
@@ -35,9 +32,8 @@ inline journal::EventRef encode_for(const journal::EventView& event, uint32_t we
   return encode_for(event, std::span{&webhook_number, 1}, now, random);
 }
 
-/// An event of type `ping` for one webhook alone.
-/// @param data  as Dialect::ping gave it.
-Outgoing ping_for(const subscription::Webhook& webhook, std::string_view data, WallTime now,
-                  Prng& random, uint32_t shard_count);
+/// A ping for one webhook alone.
+Outgoing ping_for(const subscription::Webhook& webhook, const dialect::Dialect::Ping& ping,
+                  WallTime now, Prng& random, uint32_t shard_count);
 
 }  // namespace ringpost::control

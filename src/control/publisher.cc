@@ -19,7 +19,8 @@ void Publisher::flush() {
   if (const auto published = registry_.publish()) {
     published_ = published->version;
     for (uint32_t shard = 0; shard < seen_.size(); ++shard) {
-      post_.send(shard, SnapshotPublished{published->version, published->ended});
+      post_.send(shard,
+                 SnapshotPublished{published->version, published->ended, published->changed});
     }
   }
   for (auto item = waiting_.rbegin(); item != waiting_.rend() && item->version == 0; ++item) {

@@ -344,8 +344,12 @@ constexpr std::array members = {
     Member{"enabled", read_enabled, nullptr},
 };
 
-constexpr std::array<std::string_view, 7> members_read_only = {
-    "id", "state", "state_reason", "created_at", "updated_at", "dialect", "previous_secret_until"};
+constexpr std::array<std::string_view, 10> members_read_only = {
+    "id",           "state",
+    "state_reason", "paused_until",
+    "permission",   "permission_reason",
+    "created_at",   "updated_at",
+    "dialect",      "previous_secret_until"};
 
 Outcome read_member(Reading& reading, std::string_view name, dom::element value) {
   for (const Member& member : members) {
@@ -476,9 +480,29 @@ void write_pace(JsonWriter& json, const Webhook& webhook) {
   json.member("ordering", "none");
 }
 
+/// Whether the receiver was asked to take deliveries at all, and what it said.
+std::string_view permission_of(const Webhook& webhook, const ReceiverNote& receiver) {
+  if (!dialect::of(webhook).asks_first(webhook)) return "not_needed";
+  if (receiver.permitted) return "granted";
+  const bool refused = receiver.why_not && receiver.why_not->code == Errc::origin_refused;
+  return refused ? "refused" : "unknown";
+}
+
+void write_receiver(JsonWriter& json, const Webhook& webhook, const ReceiverNote& receiver) {
+  json.key("paused_until");
+  if (receiver.paused_until == WallTime{}) {
+    json.null();
+  } else {
+    json.value(to_rfc3339(receiver.paused_until));
+  }
+  json.member("permission", permission_of(webhook, receiver))
+      .member("permission_reason", receiver.why_not ? describe(*receiver.why_not) : "");
+}
+
 }  // namespace
 
-void write_webhook(JsonWriter& json, const Webhook& webhook, bool with_secret) {
+void write_webhook(JsonWriter& json, const Webhook& webhook, bool with_secret,
+                   const ReceiverNote& receiver) {
   json.begin_object()
       .member("id", webhook.id.to_text())
       .member("dialect", webhook.dialect)
@@ -492,8 +516,9 @@ void write_webhook(JsonWriter& json, const Webhook& webhook, bool with_secret) {
   dialect::of(webhook).write_settings(json, webhook);
   json.member("enabled", webhook.active())
       .member("state", subscription::name(webhook.state))
-      .member("state_reason", webhook.state_reason)
-      .member("created_at", to_rfc3339(webhook.created_at))
+      .member("state_reason", webhook.state_reason);
+  write_receiver(json, webhook, receiver);
+  json.member("created_at", to_rfc3339(webhook.created_at))
       .member("updated_at", to_rfc3339(webhook.updated_at))
       .end_object();
 }

@@ -3,6 +3,7 @@
 #include "api/json_body.h"
 #include "api/webhook_fields.h"
 #include "base/json_writer.h"
+#include "control/receiver_notes.h"
 #include "subscription/token.h"
 #include "subscription/webhook.h"
 
@@ -47,8 +48,10 @@ std::optional<Problem> patch_webhook(JsonBody& body, const WebhookChecks& checks
 std::optional<Problem> check_secret(std::string_view dialect, std::string_view secret);
 
 /// Writes the webhook as an object. The secret only if `with_secret`: in the answer that made it.
+/// @param receiver  what is known of its receiver.
 /// Headers that carry credentials never show their values; a change that sends the mask back leaves
 /// them as they are.
-void write_webhook(JsonWriter& json, const subscription::Webhook& webhook, bool with_secret);
+void write_webhook(JsonWriter& json, const subscription::Webhook& webhook, bool with_secret,
+                   const ReceiverNote& receiver = {});
 
 }  // namespace ringpost::control

@@ -56,6 +56,7 @@ Result<const Webhook*> WebhookRegistry::update(Webhook webhook) {
   if (before->active() && !webhook.active()) ended_.push_back(webhook.number);
   if (webhook.active()) std::erase(ended_, webhook.number);
   if (webhook.active() && !before->active()) failing_.clear(webhook.number);
+  receivers_.on_change(*before, webhook);
   remove_from_groups(*before);
   add_to_groups(webhook);
   const uint32_t number = webhook.number;
@@ -71,6 +72,7 @@ Result<void> WebhookRegistry::remove(const Webhook& webhook) {
   std::erase(ended_, number);
   ended_.push_back(number);
   failing_.forget(number);
+  receivers_.forget(number);
   changed_[number] = std::nullopt;
   table_.remove(number);
   return {};
@@ -154,7 +156,11 @@ std::vector<const Webhook*> WebhookRegistry::list(std::string_view organization,
 
 std::optional<WebhookRegistry::Published> WebhookRegistry::publish() {
   const uint64_t before = table_.current().version();
-  Published published{table_.publish(), std::exchange(ended_, {})};
+  Published published{table_.publish(), std::exchange(ended_, {}), {}};
+  for (const auto& [number, webhook] : changed_) {
+    if (webhook && webhook->active()) published.changed.push_back(number);
+  }
+  std::ranges::sort(published.changed);
   changed_.clear();
   if (published.version == before && published.ended.empty()) return std::nullopt;
   return published;

@@ -2,6 +2,7 @@
 
 #include "base/result.h"
 #include "control/failing_times.h"
+#include "control/receiver_notes.h"
 #include "subscription/table.h"
 #include "subscription/webhook.h"
 
@@ -52,10 +53,14 @@ class WebhookRegistry {
   size_t count() const { return ids_.size(); }
   /// In step with the webhooks: enabling one clears its time.
   FailingTimes& failing() { return failing_; }
+  /// In step with the webhooks, too.
+  ReceiverNotes& receivers() { return receivers_; }
+  const ReceiverNotes& receivers() const { return receivers_; }
 
   struct Published {
     uint64_t version = 0;
     std::vector<uint32_t> ended;  ///< Deleted, disabled or broken by it: nothing is sent any more.
+    std::vector<uint32_t> changed;  ///< Made or changed by it, and not ended.
   };
   /// Shows all changes of the table since the last call, tokens' too, to the shards; nothing if
   /// there was no change.
@@ -77,6 +82,7 @@ class WebhookRegistry {
   std::unordered_map<uint32_t, std::optional<subscription::Webhook>> changed_;
   std::vector<uint32_t> ended_;
   FailingTimes failing_;
+  ReceiverNotes receivers_;
 };
 
 }  // namespace ringpost::control

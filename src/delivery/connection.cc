@@ -89,7 +89,9 @@ void Connection::resolve() {
 }
 
 bool Connection::allowed(const io::Address& address) const {
-  return dispatcher_.policy().allows(address, endpoint_.tls_wanted);
+  const net::EgressPolicy& policy = dispatcher_.policy();
+  return policy.allows(address, endpoint_.tls_wanted) &&
+         !policy.leads_back(endpoint_.host, endpoint_.port);
 }
 
 void Connection::on_resolved() {

@@ -28,6 +28,7 @@ struct Attempt {
   Instant deadline{};
   bool repeated = false;  ///< A kept connection had died under it: it was moved to a fresh one.
   uint64_t question = 0;  ///< Not 0: the receiver's permission comes first (Standing::question).
+  bool trial = false;     ///< The first after a pause (Standing::trial).
 };
 
 /// How an attempt ended. Views into the connection, valid during Dispatcher::settle.

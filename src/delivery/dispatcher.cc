@@ -27,11 +27,13 @@ Dispatcher::Dispatcher(const Dependencies& dependencies, const Limits& limits)
       host_(dependencies.host),
       policy_(&dependencies.policy),
       limits_(limits),
-      origin_(dependencies.origin) {}
+      origin_(dependencies.origin),
+      roots_(dependencies.roots) {}
 
 void Dispatcher::reconfigure(const Settings& settings) {
   set_limits(settings.limits);
   set_origin(settings.origin);
+  set_roots(settings.roots);
   policy_ = &settings.policy;
   std::vector<Connection*> all;  // Judging may end some.
   connections_.for_each([&](Connection& connection) { all.push_back(&connection); });
@@ -53,6 +55,17 @@ void Dispatcher::set_origin(const std::string& origin) {
   if (origin_ == origin) return;
   origin_ = origin;
   for (auto& [number, standing] : standings_) standing.webhook_updated_at = {};
+  for (auto& [number, target] : targets_) target->webhook_updated_at = {};
+}
+
+/// Endpoints that trusted the roots of before are used no more: they go with their connections.
+void Dispatcher::set_roots(std::shared_ptr<net::CommonRoots> roots) {
+  const auto pem_of = [](const net::CommonRoots* of) {
+    return of != nullptr ? std::string_view{of->ca_pem()} : std::string_view{};
+  };
+  if (pem_of(roots.get()) == pem_of(roots_.get())) return;
+  roots_ = std::move(roots);
+  ++roots_version_;
   for (auto& [number, target] : targets_) target->webhook_updated_at = {};
 }
 
@@ -130,15 +143,24 @@ bool Dispatcher::refresh(Target& target) {
   return true;
 }
 
-/// A change of the webhook makes its permission void; when the next attempt may begin stays.
+/// A change of the webhook makes its permission void; when the next attempt may begin stays. A
+/// pause was asked for by whoever answers at its URL, and ends with that.
 Standing* Dispatcher::standing_for(const subscription::Webhook& webhook, bool asks_first) {
-  if (webhook.rate_per_second == 0 && !asks_first) {
+  const auto found = standings_.find(webhook.number);
+  const bool paused = found != standings_.end() && found->second.paused(ring_.now()) &&
+                      found->second.url == webhook.destination.url;
+  if (webhook.rate_per_second == 0 && !asks_first && !paused) {
     standings_.erase(webhook.number);
     return nullptr;
   }
   Standing& standing = standings_[webhook.number];
   if (standing.webhook_updated_at == webhook.updated_at) return &standing;
   standing.webhook_updated_at = webhook.updated_at;
+  if (!paused) {
+    standing.url = webhook.destination.url;
+    standing.paused_until = {};
+    standing.trial = Standing::Trial::none;
+  }
   standing.permitted = !asks_first;
   standing.question = 0;  // An answer that is under way is about what was before.
   standing.allowed_interval = {};
@@ -149,10 +171,13 @@ Standing* Dispatcher::standing_for(const subscription::Webhook& webhook, bool as
 }
 
 Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
-  std::unique_ptr<Endpoint>& endpoint = endpoints_[subscription::endpoint_key(webhook)];
+  std::string key = subscription::endpoint_key(webhook);
+  const bool common = webhook.destination.tls && webhook.tls_verify && webhook.tls_ca.empty();
+  if (common) key.append(1, '\0').append(std::to_string(roots_version_));
+  std::unique_ptr<Endpoint>& endpoint = endpoints_[key];
   if (endpoint != nullptr) return *endpoint;
   endpoint = std::make_unique<Endpoint>();
-  endpoint->key = subscription::endpoint_key(webhook);
+  endpoint->key = std::move(key);
   endpoint->host = webhook.destination.host;
   endpoint->port = webhook.destination.port;
   endpoint->tls_wanted = webhook.destination.tls;
@@ -162,7 +187,8 @@ Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
     endpoint->idle_max = std::min(endpoint->idle_max, learnt->second.idle_max);
   }
   if (webhook.destination.tls) {
-    auto tls = net::ClientTls::create({.verify = webhook.tls_verify, .ca_pem = webhook.tls_ca});
+    auto tls = net::ClientTls::create(
+        {.verify = webhook.tls_verify, .ca_pem = webhook.tls_ca, .roots = roots_.get()});
     if (tls) endpoint->tls = std::move(*tls);
   }
   return *endpoint;
@@ -206,7 +232,11 @@ void Dispatcher::pick(Target& target) {
   if (target.in_flight >= target.concurrency_max) return;  // Until one of them is settled.
   if (!may_start(target)) return;
   Delivery& delivery = target.ready.front();
-  if (!delivery.event) {
+  if (delivery.enquiry && (target.standing == nullptr || target.standing->permitted)) {
+    discard(delivery);
+    return;
+  }
+  if (!delivery.event && !delivery.enquiry) {
     load(delivery);
     return activate(target);
   }
@@ -218,14 +248,15 @@ void Dispatcher::pick(Target& target) {
   activate(target);
 }
 
-/// @returns false if the target waits: for the time of its next start, or for the answer to the one
-/// question whether it may be sent anything.
+/// @returns false if the target waits: for the time of its next start, for the answer to the one
+/// question whether it may be sent anything, or for what the first attempt after a pause meets.
 bool Dispatcher::may_start(Target& target) {
   if (target.standing == nullptr) return true;
-  if (target.standing->question != 0) return false;
-  if (target.standing->in_time(ring_.now())) return true;
-  ring_.arm<&Target::on_pace_due>(target, target.pace_timer,
-                                  target.standing->next_start - ring_.now());
+  const Standing& standing = *target.standing;
+  if (standing.question != 0 || standing.trial == Standing::Trial::under_way) return false;
+  const Duration wait = standing.next() - ring_.now();
+  if (wait <= Duration::zero()) return true;
+  ring_.arm<&Target::on_pace_due>(target, target.pace_timer, wait);
   return false;
 }
 
@@ -238,30 +269,36 @@ void Dispatcher::start(Delivery& delivery) {
   Target& target = *delivery.target;
   Endpoint& endpoint = *target.endpoint;
   uint64_t question = 0;
+  bool trial = false;
   if (Standing* standing = target.standing) {
     standing->on_start(ring_.now(), limits_.pace_credit_max);
     if (!standing->permitted) question = standing->question = next_ticket_++;
+    trial = standing->trial == Standing::Trial::due;
+    if (trial) standing->trial = Standing::Trial::under_way;
   }
   delivery.ready_link.unlink();
   delivery.state = Delivery::State::in_flight;
   ++delivery.attempts;
   ++target.in_flight;
   ++in_flight_;
-  counters_.add(Counter::attempts_started);
+  if (!delivery.enquiry) counters_.add(Counter::attempts_started);
   counters_.add(Counter::deliveries_in_flight);
   const Attempt attempt{.delivery = &delivery,
                         .renderer = target.renderer,
                         .started_at = ring_.wall_now(),
                         .started = ring_.now(),
                         .deadline = ring_.now() + target.timeout,
-                        .question = question};
+                        .question = question,
+                        .trial = trial};
   // Written down before the first byte goes out: after a crash the log knows of this attempt.
-  host_.record(OutcomeView{.delivery = delivery.id,
-                           .event = delivery.event_position,
-                           .webhook_number = target.webhook_number,
-                           .attempt = delivery.attempts,
-                           .status = DeliveryStatus::in_flight,
-                           .started_at = attempt.started_at});
+  if (!delivery.enquiry) {
+    host_.record(OutcomeView{.delivery = delivery.id,
+                             .event = delivery.event_position,
+                             .webhook_number = target.webhook_number,
+                             .attempt = delivery.attempts,
+                             .status = DeliveryStatus::in_flight,
+                             .started_at = attempt.started_at});
+  }
   if (!endpoint.idle.empty()) return endpoint.idle.front().begin(attempt);
   --connects_left_;
   open_connection(endpoint, attempt);
@@ -277,6 +314,7 @@ void Dispatcher::open_connection(Endpoint& endpoint, const Attempt& attempt) {
 
 std::optional<Error> Dispatcher::render(const Attempt& attempt, dialect::Request& request) const {
   const Delivery& delivery = *attempt.delivery;
+  if (delivery.enquiry) return Error{Errc::cancelled};  // The permission was all that it wanted.
   return attempt.renderer->render({.event = delivery.event->view(),
                                    .delivery = delivery.id,
                                    .attempt = delivery.attempts,
@@ -294,7 +332,37 @@ void Dispatcher::on_permission(const Attempt& attempt, Duration interval, Instan
   standing->allowed_interval = interval;
   standing->next_start =
       std::max(standing->next_start, first + std::max(standing->own_interval, interval));
+  host_.on_permission(target.webhook_number, std::nullopt);
   activate(target);
+}
+
+void Dispatcher::on_changed(uint32_t webhook_number) {
+  const auto found = targets_.find(webhook_number);
+  if (found == targets_.end()) return;
+  ring_.disarm(found->second->pace_timer);
+  activate(*found->second);
+}
+
+void Dispatcher::enquire(uint32_t webhook_number) {
+  if (stopping_) return;
+  const subscription::Webhook* webhook = host_.snapshot().webhook(webhook_number);
+  if (webhook == nullptr || !webhook->active() || !dialect::of(*webhook).asks_first(*webhook)) {
+    return;
+  }
+  Target& target = target_for(webhook_number);
+  auto* enquiry = new Delivery;
+  enquiry->enquiry = true;
+  enquiry->target = &target;
+  target.members.push_back(*enquiry);
+  make_ready(*enquiry);
+}
+
+/// The end of a delivery that was none.
+void Dispatcher::discard(Delivery& enquiry) {
+  Target& target = *enquiry.target;
+  delete &enquiry;
+  activate(target);
+  forget_if_unused(target);
 }
 
 void Dispatcher::repeat(const Attempt& attempt, Endpoint& endpoint) {
@@ -375,6 +443,8 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   Delivery& delivery = *attempt.delivery;
   leave_flight(attempt, result);
   const Verdict verdict = judge(delivery, result);
+  if (verdict.status != DeliveryStatus::cancelled) heed_pause(attempt, result);
+  if (delivery.enquiry) return discard(delivery);
   record(attempt, result, verdict);
   if (result.gone()) host_.on_endpoint_gone(delivery.target->webhook_number);
   verdict.delay ? wait(delivery, *verdict.delay) : finish(delivery, verdict.status);
@@ -387,15 +457,42 @@ void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& resul
   --target.in_flight;
   --in_flight_;
   counters_.subtract(Counter::deliveries_in_flight);
+  if (!delivery.enquiry) count_end(delivery, result);
+  Standing* standing = target.standing;
+  if (standing == nullptr) return;
+  if (attempt.question != 0 && standing->question == attempt.question) {
+    standing->question = 0;  // No permission: the next attempt asks again.
+    host_.on_permission(target.webhook_number, result.error);
+  }
+  if (attempt.trial) standing->trial = Standing::Trial::none;
+}
+
+void Dispatcher::count_end(const Delivery& delivery, const AttemptResult& result) {
   if (result.error) {
     counters_.add(Counter::attempts_failed);
   } else if (delivery.attempts == 1) {
     counters_.delivery_latency.record(ring_.wall_now() - delivery.event->view().accepted_at);
   }
-  Standing* standing = target.standing;
-  if (attempt.question != 0 && standing != nullptr && standing->question == attempt.question) {
-    standing->question = 0;  // No permission: the next attempt asks again.
-  }
+}
+
+/// 429 and 503 with Retry-After: "the sender must refrain from further requests" until then
+/// (CloudEvents' HTTP webhook binding, 2.2), whatever the dialect. One attempt goes first then.
+void Dispatcher::heed_pause(const Attempt& attempt, const AttemptResult& result) {
+  const bool asks = result.http_status == 429 || result.http_status == 503;
+  if (!asks || result.retry_after.value_or(Duration::zero()) == Duration::zero()) return;
+  Target& target = *attempt.delivery->target;
+  const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
+  const bool changed = webhook == nullptr || webhook->updated_at != target.webhook_updated_at ||
+                       attempt.renderer != target.renderer;
+  if (changed) return;  // It may lead to somebody else now.
+  Standing& standing = standings_[target.webhook_number];
+  target.standing = &standing;
+  standing.webhook_updated_at = target.webhook_updated_at;
+  standing.url = webhook->destination.url;
+  standing.paused_until = std::max(standing.paused_until, ring_.now() + *result.retry_after);
+  standing.trial = Standing::Trial::due;
+  host_.on_receiver_paused(target.webhook_number,
+                           ring_.wall_now() + (standing.paused_until - ring_.now()));
 }
 
 Dispatcher::Verdict Dispatcher::judge(const Delivery& delivery, const AttemptResult& result) {
@@ -462,11 +559,13 @@ void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {
   --pending_;
   counters_.subtract(Counter::deliveries_pending);
   activate(target);
-  if (target.endpoint != nullptr) {
-    if (target.members.empty()) tidy(*target.endpoint);
-  } else if (target.members.empty()) {
-    targets_.erase(target.webhook_number);  // Never used: nothing else knows of it.
-  }
+  forget_if_unused(target);
+}
+
+void Dispatcher::forget_if_unused(Target& target) {
+  if (!target.members.empty()) return;
+  if (target.endpoint != nullptr) return tidy(*target.endpoint);
+  targets_.erase(target.webhook_number);  // Never used: nothing else knows of it.
 }
 
 void Dispatcher::cancel(uint32_t webhook_number) {
@@ -483,6 +582,7 @@ void Dispatcher::cancel(uint32_t webhook_number) {
 }
 
 void Dispatcher::cancel(Delivery& delivery) {
+  if (delivery.enquiry) return discard(delivery);
   Target& target = *delivery.target;
   if (delivery.state == Delivery::State::loading) {
     loading_.erase(delivery.ticket);

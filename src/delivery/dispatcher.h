@@ -10,6 +10,7 @@
 #include "io/ring.h"
 #include "net/egress_policy.h"
 #include "net/resolver.h"
+#include "net/tls.h"
 
 #include <cstdint>
 #include <map>
@@ -44,6 +45,8 @@ class Dispatcher {
     Host& host;
     /// The DNS name by which the relay introduces itself to receivers that are asked first.
     std::string origin;
+    /// What receivers are verified by whose webhook names no CA; null: the system's roots.
+    std::shared_ptr<net::CommonRoots> roots = nullptr;
   };
 
   Dispatcher(const Dependencies& dependencies, const Limits& limits);
@@ -54,6 +57,7 @@ class Dispatcher {
     const net::EgressPolicy& policy;  ///< Borrowed until the next call, or the dispatcher's end.
     const Limits& limits;
     const std::string& origin;
+    std::shared_ptr<net::CommonRoots> roots = nullptr;  ///< As Dependencies::roots.
   };
   /// From now on. Attempts under way go on; connections to what is denied now carry no other one.
   /// Receivers that were asked under another origin are asked anew. Not while a handler runs.
@@ -64,6 +68,11 @@ class Dispatcher {
   void restore(const PendingDelivery& pending);
   /// The event of a delivery that asked for it; empty if its record is damaged or gone.
   void on_payload(uint64_t ticket, const journal::EventRef& event, const Error& error);
+  /// The webhook was changed: what it waits for may be over.
+  void on_changed(uint32_t webhook_number);
+  /// Asks the webhook's receiver for its permission now, if its dialect has to and nobody has: so
+  /// that people hear of it before there is an event. Only on the shard that owns its endpoint.
+  void enquire(uint32_t webhook_number);
   /// The webhook was deleted or disabled: what is not in flight is cancelled, and what was known
   /// of its receiver forgotten.
   void cancel(uint32_t webhook_number);
@@ -141,6 +150,8 @@ class Dispatcher {
   void start(Delivery& delivery);
   std::optional<Error> render(const Attempt& attempt, dialect::Request& request) const;
   void leave_flight(const Attempt& attempt, const AttemptResult& result);
+  void count_end(const Delivery& delivery, const AttemptResult& result);
+  void heed_pause(const Attempt& attempt, const AttemptResult& result);
   Verdict judge(const Delivery& delivery, const AttemptResult& result);
   bool retries(const Target& target, const AttemptResult& result) const;
   void record(const Attempt& attempt, const AttemptResult& result, const Verdict& verdict);
@@ -149,12 +160,15 @@ class Dispatcher {
   void wait(Delivery& delivery, Duration delay);
   void finish(Delivery& delivery, journal::DeliveryStatus status);
   void cancel(Delivery& delivery);
+  void discard(Delivery& enquiry);
+  void forget_if_unused(Target& target);
   void retain(const Delivery& delivery);
   void let_go(Delivery& delivery);
   void open_connection(Endpoint& endpoint, const Attempt& attempt);
   void tidy(Endpoint& endpoint);
   void set_limits(const Limits& limits);
   void set_origin(const std::string& origin);
+  void set_roots(std::shared_ptr<net::CommonRoots> roots);
   uint32_t in_flight_limit() const { return limits_.attempts_in_flight_max; }
 
   friend class Connection;
@@ -167,8 +181,10 @@ class Dispatcher {
   const net::EgressPolicy* policy_;  ///< Never null.
   Limits limits_;
   std::string origin_;
+  std::shared_ptr<net::CommonRoots> roots_;
+  uint64_t roots_version_ = 0;  ///< Part of the key of endpoints that trust them.
 
-  /// By webhook number; of those with a pace or a permission to ask for, in use or not.
+  /// By webhook number; of those with a pace, a permission to ask for or a pause, in use or not.
   std::unordered_map<uint32_t, Standing> standings_;
   std::unordered_map<uint32_t, std::unique_ptr<Target>> targets_;
   std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints_;

@@ -5,6 +5,7 @@
 #include "subscription/table.h"
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace ringpost::delivery {
@@ -23,6 +24,12 @@ class Host {
   virtual void record(const journal::OutcomeView& outcome) = 0;
   /// Asks for an event that is no longer in memory; answered by Dispatcher::on_payload.
   virtual void want_payload(journal::Position event, uint64_t ticket) = 0;
+  /// The receiver asked for a pause (Retry-After): the webhook gets nothing before `until`.
+  virtual void on_receiver_paused(uint32_t webhook_number, WallTime until) = 0;
+  /// The receiver was asked for its permission (Dialect::asks_first).
+  /// @param why_not  nothing: it agreed. Errc::origin_refused: it did not. Any other error: it did
+  ///                 not come to an answer.
+  virtual void on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) = 0;
   /// The endpoint answered 410: the webhook is to be disabled.
   virtual void on_endpoint_gone(uint32_t webhook_number) = 0;
 };

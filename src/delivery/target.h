@@ -36,6 +36,7 @@ struct Delivery {
   uint64_t ticket = 0;       ///< Of the payload wanted while loading.
   uint32_t attempts = 0;     ///< Started so far, in this life of the process and before.
   State state = State::ready;
+  bool enquiry = false;  ///< Has no event: asks for the receiver's permission, and is not recorded.
   io::Timer timer;       ///< While waiting.
   ListLink ready_link;   ///< In its target's queue while ready.
   ListLink member_link;  ///< In its target's list of all deliveries.
@@ -46,15 +47,22 @@ struct Delivery {
 /// What a webhook's receiver may be sent, as far as it outlives the webhook's targets: those come
 /// and go with deliveries, and neither a permission nor a pace is to begin anew with each.
 struct Standing {
+  /// After a pause one attempt goes first, and the others wait for what it meets.
+  enum class Trial : uint8_t { none, due, under_way };
+
   WallTime webhook_updated_at{};  ///< Of the version that the rest is about.
+  std::string url;                ///< The webhook's, in that version.
   bool permitted = true;          ///< The receiver agreed, or need not be asked.
   uint64_t question = 0;          ///< The one under way: Attempt::question; 0: none.
   Duration own_interval{};        ///< Between starts of attempts, as the webhook says; 0: none.
   Duration allowed_interval{};    ///< As the receiver said with its permission.
-  Instant next_start{};           ///< No attempt begins before.
+  Instant next_start{};           ///< No attempt begins before, as far as the pace goes.
+  Instant paused_until{};         ///< Nor before this: the receiver said so (Retry-After).
+  Trial trial = Trial::none;
 
-  /// Whether an attempt may begin now, as far as the pace goes.
-  bool in_time(Instant now) const { return now >= next_start; }
+  /// When the next attempt may begin.
+  Instant next() const { return next_start > paused_until ? next_start : paused_until; }
+  bool paused(Instant now) const { return trial != Trial::none || now < paused_until; }
   /// An attempt begins: when may the next?
   /// @param credit_max  how much of a delay is made up for.
   void on_start(Instant now, Duration credit_max);
@@ -72,7 +80,7 @@ struct Target {
   Duration timeout{};
   uint32_t concurrency_max = 1;
   uint32_t in_flight = 0;
-  Standing* standing = nullptr;  ///< The dispatcher's; null: neither pace nor permission.
+  Standing* standing = nullptr;  ///< The dispatcher's; null: no pace, permission or pause.
   io::Timer pace_timer;          ///< While the next start is awaited.
   IntrusiveList<Delivery, &Delivery::ready_link> ready;
   IntrusiveList<Delivery, &Delivery::member_link> members;

@@ -58,11 +58,13 @@ bool Dialect::retries_status(uint16_t) const {
   return true;
 }
 
-std::string Dialect::ping(const Webhook& webhook, std::string_view) const {
-  std::string data;
-  JsonWriter json{data};
-  json.begin_object().member("webhook", webhook.id.to_text()).end_object();
-  return data;
+std::variant<Dialect::Ping, std::string> Dialect::ping(const Webhook& webhook,
+                                                       std::string_view) const {
+  const std::string id = webhook.id.to_text();
+  Ping ping{.source = "webhook/" + id};
+  JsonWriter json{ping.data};
+  json.begin_object().member("webhook", id).end_object();
+  return ping;
 }
 
 bool Dialect::asks_first(const Webhook&) const {

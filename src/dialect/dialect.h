@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace ringpost {
@@ -108,9 +109,16 @@ class Dialect {
   /// Whether a webhook gets a `ping` when it was made and whenever it was changed, over whatever
   /// API, unless it is not active then.
   virtual bool pings_changes() const { return false; }
-  /// The data of an event of the type `ping`, which tries the webhook out: a JSON object.
+  /// An event that tries a webhook out: a request that its receiver understands, with no effect.
+  struct Ping {
+    std::string source;
+    std::string type = "ping";
+    std::string data;  ///< A JSON object.
+  };
   /// @param base_url  as Call::base_url.
-  virtual std::string ping(const subscription::Webhook& webhook, std::string_view base_url) const;
+  /// @returns the ping, or why there is none, as a whole sentence.
+  virtual std::variant<Ping, std::string> ping(const subscription::Webhook& webhook,
+                                               std::string_view base_url) const;
 
   // --- receiving, for who takes its requests
 

@@ -165,6 +165,7 @@ std::string_view reason_phrase(uint16_t status) {
     case 504: return "Gateway Timeout";
     case 505: return "HTTP Version Not Supported";
     case 507: return "Insufficient Storage";
+    case 508: return "Loop Detected";
     default: return "Unknown";
   }
 }

@@ -12,7 +12,7 @@ namespace ringpost::ingest {
 /// Why a request for events is refused, before it is put into the words of RFC 9457.
 struct Refusal {
   /// 400: not JSON; 422: JSON, but not an event; 413 and 415: too large, unknown type; 409: the id
-  /// of another event.
+  /// of another event; 508: it came over too many relays.
   uint16_t status = 400;
   std::string detail;   ///< A sentence for a person.
   uint32_t line = 0;    ///< Of an NDJSON body, or the place in a batch array; from 1; 0: neither.

@@ -44,6 +44,8 @@ enum class EventField : uint8_t {
   webhook_numbers = 13,
   redelivery_of = 14,
   header_overrides = 15,
+  message = 16,
+  hops = 17,
 };
 
 enum class OutcomeField : uint8_t {
@@ -172,6 +174,14 @@ bool take_event_field(EventView& event, uint8_t id, Bytes bytes, bool& sound) {
       if (sound) event.redelivery_of = load_id(bytes.data());
       return true;
     case EventField::header_overrides: event.header_overrides = as_text(bytes); return true;
+    case EventField::message:
+      sound = bytes.size() == sizeof(Ulid::bytes);
+      if (sound) event.message = load_id(bytes.data());
+      return true;
+    case EventField::hops:
+      sound = bytes.size() == sizeof(uint32_t);
+      if (sound) event.hops = load_le<uint32_t>(bytes.data());
+      return true;
   }
   return false;
 }
@@ -185,7 +195,9 @@ size_t event_size(const EventView& event) {
          field_size(event.extensions.size()) + field_size(event.data.size()) +
          field_size(event.webhook_numbers.size()) +
          field_size(event.is_redelivery() ? sizeof(Ulid::bytes) : 0) +
-         field_size(event.header_overrides.size());
+         field_size(event.header_overrides.size()) +
+         field_size(event.message != Ulid{} ? sizeof(Ulid::bytes) : 0) +
+         field_size(event.hops != 0 ? sizeof(uint32_t) : 0);
 }
 
 void write_event_head(const EventView& event, std::byte* to) {
@@ -216,6 +228,12 @@ void write_event(const EventView& event, std::byte* to, size_t size) {
   fields.add(EventField::webhook_numbers, event.webhook_numbers);
   if (event.is_redelivery()) fields.add(EventField::redelivery_of, id_bytes(event.redelivery_of));
   fields.add(EventField::header_overrides, event.header_overrides);
+  if (event.message != Ulid{}) fields.add(EventField::message, id_bytes(event.message));
+  if (event.hops != 0) {
+    std::array<std::byte, sizeof(uint32_t)> hops{};
+    store_le<uint32_t>(hops.data(), event.hops);
+    fields.add(EventField::hops, hops);
+  }
   RINGPOST_ASSERT(fields.end() == to + size);
 }
 

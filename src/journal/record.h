@@ -41,17 +41,29 @@ struct EventView {
   Bytes webhook_numbers;              ///< Packed little-endian uint32, one per matched webhook.
   Ulid redelivery_of{};               ///< The delivery that this one repeats; all zero for none.
   std::string_view header_overrides;  ///< Redelivery only: `Name: value` lines; may be empty.
+  /// Redelivery only: the delivery that first carried these very bytes. All zero: the data was
+  /// changed, so it is a message for itself.
+  Ulid message{};
+  uint32_t hops = 0;  ///< Over how many relays it came here.
 
   uint32_t webhook_count() const { return static_cast<uint32_t>(webhook_numbers.size() / 4); }
   uint32_t webhook_number(uint32_t index) const {
     return load_le<uint32_t>(webhook_numbers.data() + size_t{index} * 4);
   }
   bool is_redelivery() const { return redelivery_of != Ulid{}; }
+  /// A redelivery with other data.
+  bool is_edited() const { return is_redelivery() && message == Ulid{}; }
 };
 
 /// The id of the delivery of one event to one webhook: the event's time, and 80 bits of a hash of
 /// its uid and the webhook's number. Derived, so a restart finds the same id again.
 Ulid delivery_id(const Ulid& event_uid, uint32_t webhook_number);
+
+/// What a receiver knows the message of `delivery` by: the same for all attempts, and for every
+/// redelivery that sends the same bytes once more.
+inline const Ulid& message_id(const EventView& event, const Ulid& delivery) {
+  return event.message == Ulid{} ? delivery : event.message;
+}
 
 enum class DeliveryStatus : uint8_t { pending, in_flight, delivered, dead, cancelled };
 

@@ -87,39 +87,64 @@ bool ended_cleanly() {
   return no_more;
 }
 
-/// Reads every certificate of a PEM text; at least one.
-Result<bssl::UniquePtr<X509_STORE>> parse_roots(const std::string& pem, Side side) {
-  bssl::UniquePtr<X509_STORE> store{X509_STORE_new()};
+/// Adds every certificate of a PEM text to the store; at least one.
+Result<void> add_roots(X509_STORE* store, const std::string& pem, Side side) {
   auto bio = memory_bio(pem);
   ERR_clear_error();
   size_t count = 0;
   while (true) {
     bssl::UniquePtr<X509> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
     if (certificate == nullptr) break;
-    if (X509_STORE_add_cert(store.get(), certificate.get()) != 1) break;
+    if (X509_STORE_add_cert(store, certificate.get()) != 1) break;
     ++count;
   }
   if (!ended_cleanly() || count == 0) return Error{Errc::malformed, side};
+  return {};
+}
+
+Result<bssl::UniquePtr<X509_STORE>> parse_roots(const std::string& pem, Side side) {
+  bssl::UniquePtr<X509_STORE> store{X509_STORE_new()};
+  if (auto added = add_roots(store.get(), pem, side); !added) return added.error();
   return store;
 }
 
-/// One context for all endpoints that trust the system's roots, one for all that verify nothing:
-/// what endpoints own besides is a few tickets.
-Result<bssl::UniquePtr<SSL_CTX>> shared_context(bool verify) {
-  static std::mutex mutex;
-  static bssl::UniquePtr<SSL_CTX> contexts[2];
-  const std::lock_guard lock{mutex};
-  auto& context = contexts[verify ? 1 : 0];
-  if (context == nullptr) {
-    bssl::UniquePtr<X509_STORE> roots;
-    if (verify) {
-      auto loaded = load_roots(system_roots_path);
-      if (!loaded) return loaded.error();  // Not remembered: the file may be there next time.
-      roots = std::move(loaded).value();
-    }
-    context = make_client_context(verify, std::move(roots));
+/// The system's roots and, if there are any, the operator's, which are enough where there is no
+/// system.
+Result<bssl::UniquePtr<X509_STORE>> common_store(const std::string& ca_pem) {
+  auto store = load_roots(system_roots_path);
+  if (ca_pem.empty()) return store;
+  bssl::UniquePtr<X509_STORE> roots{store ? std::move(store).value().release() : X509_STORE_new()};
+  if (auto added = add_roots(roots.get(), ca_pem, Side::operator_); !added) return added.error();
+  // Whoever names an intermediate or a server's own certificate means to trust just that.
+  X509_STORE_set_flags(roots.get(), X509_V_FLAG_PARTIAL_CHAIN);
+  return roots;
+}
+
+/// One context for all endpoints that trust the same common roots: what endpoints own besides is a
+/// few tickets.
+Result<bssl::UniquePtr<SSL_CTX>> context_of(CommonRoots::State& common) {
+  const std::lock_guard lock{common.mutex};
+  if (common.context == nullptr) {
+    auto roots = common_store(common.ca_pem);
+    if (!roots) return roots.error();  // Not remembered: the file may be there next time.
+    common.context = make_client_context(true, std::move(roots).value());
   }
+  return bssl::UpRef(common.context);
+}
+
+/// One for all that verify nothing.
+bssl::UniquePtr<SSL_CTX> unverified_context() {
+  static std::mutex mutex;
+  static bssl::UniquePtr<SSL_CTX> context;
+  const std::lock_guard lock{mutex};
+  if (context == nullptr) context = make_client_context(false, nullptr);
   return bssl::UpRef(context);
+}
+
+/// The system's roots alone.
+CommonRoots::State& system_roots() {
+  static CommonRoots::State state;
+  return state;
 }
 
 int choose_protocol(SSL* /*ssl*/, const uint8_t** chosen, uint8_t* chosen_size,
@@ -234,14 +259,32 @@ void ClientTls::State::belong_to(const std::string& name) {
   server_name_ = name;
 }
 
+CommonRoots::CommonRoots(std::unique_ptr<State> state) : state_(std::move(state)) {}
+CommonRoots::~CommonRoots() = default;
+
+Result<std::shared_ptr<CommonRoots>> CommonRoots::create(std::string ca_pem) {
+  if (!ca_pem.empty()) {
+    if (auto roots = parse_roots(ca_pem, Side::operator_); !roots) return roots.error();
+  }
+  auto state = std::make_unique<State>();
+  state->ca_pem = std::move(ca_pem);
+  return std::shared_ptr<CommonRoots>{new CommonRoots{std::move(state)}};
+}
+
+const std::string& CommonRoots::ca_pem() const {
+  return state_->ca_pem;
+}
+
 ClientTls::ClientTls(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ClientTls::~ClientTls() = default;
 
 Result<std::unique_ptr<ClientTls>> ClientTls::create(const Options& options) {
   auto state = std::make_unique<State>();
   state->verify = options.verify;
-  if (!options.verify || options.ca_pem.empty()) {
-    auto context = shared_context(options.verify);
+  if (!options.verify) {
+    state->context = unverified_context();
+  } else if (options.ca_pem.empty()) {
+    auto context = context_of(options.roots != nullptr ? options.roots->state() : system_roots());
     if (!context) return context.error();
     state->context = std::move(context).value();
   } else {

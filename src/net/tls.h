@@ -9,6 +9,27 @@
 
 namespace ringpost::net {
 
+/// What outbound connections trust whose webhook names no CA: the system's roots and, beside them,
+/// those of an operator's file. Read and made ready when the first of them is opened.
+///
+/// Thread safety: any thread.
+class CommonRoots {
+ public:
+  /// @param ca_pem  empty: the system's roots alone.
+  /// Errc::malformed if it is not empty and holds no certificate, or one that cannot be read.
+  static Result<std::shared_ptr<CommonRoots>> create(std::string ca_pem);
+  ~CommonRoots();
+
+  const std::string& ca_pem() const;
+
+  struct State;
+  State& state() { return *state_; }
+
+ private:
+  explicit CommonRoots(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
 /// What an outbound TLS connection trusts and how it is made: one per endpoint key, shared by its
 /// connections. Keeps the newest session tickets for resumption (at most 4, used once each), and
 /// which key exchange the endpoint chose.
@@ -18,9 +39,12 @@ class ClientTls {
  public:
   struct Options {
     bool verify = true;  ///< Chain and host name. Off only where a webhook says so.
-    std::string ca_pem;  ///< Empty: the system's roots (loaded once and shared).
+    std::string ca_pem;  ///< The one thing to trust; empty: the common roots.
+    /// Borrowed for the call; null: the system's roots alone.
+    CommonRoots* roots = nullptr;
   };
-  /// The first call without `ca_pem` reads the system's roots (some milliseconds, once a process).
+  /// The first call without `ca_pem` reads the system's roots (some milliseconds, once for each
+  /// CommonRoots).
   /// Errc::malformed if `ca_pem` holds no certificate or one that cannot be read; Errc::not_found
   /// with Side::operator_ if the system has no roots.
   static Result<std::unique_ptr<ClientTls>> create(const Options& options);

@@ -8,9 +8,16 @@
 #include <openssl/ssl.h>
 
 #include <array>
+#include <mutex>
 #include <string>
 
 namespace ringpost::net {
+
+struct CommonRoots::State {
+  std::string ca_pem;
+  std::mutex mutex;
+  bssl::UniquePtr<SSL_CTX> context;  ///< Guarded by mutex; null until it is used.
+};
 
 struct ClientTls::State {
   bssl::UniquePtr<SSL_CTX> context;  ///< Shared by all that trust the same roots.

@@ -454,6 +454,23 @@ void read_networks(Section& section, std::string_view key, std::vector<std::stri
   });
 }
 
+/// The file is read here: what is wrong with it shows before anything depends on it.
+void read_ca_file(Section& section, Config& config) {
+  const toml::node* node = section.text("ca_file", config.ca_file);
+  if (node == nullptr || config.ca_file.empty()) return;
+  auto pem = io::read_file(config.ca_file);
+  if (!pem) {
+    return section.problem(
+        *node, "ca_file: cannot read " + config.ca_file + ": check the path and its permissions");
+  }
+  if (pem->empty() || !net::CommonRoots::create(*pem)) {
+    return section.problem(*node, "ca_file: " + config.ca_file +
+                                      " is not a list of certificates in PEM form (blocks that "
+                                      "begin with -----BEGIN CERTIFICATE-----)");
+  }
+  config.ca_pem = std::move(*pem);
+}
+
 /// Calls `read` for each `[[key]]`.
 void read_tables(Section& root, const std::string& key, size_t count_max,
                  const std::function<void(const toml::table&)>& read) {
@@ -492,6 +509,7 @@ void read_public_url(Section& section, Config& config) {
                                       "\" must end after the host, or its port: the relay's APIs "
                                       "begin at the root");
   }
+  config.public_port = url->port;
   config.public_url = url->text();
   config.public_url.pop_back();
   config.public_host = url->host;
@@ -553,6 +571,8 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   read_networks(delivery, "allow_networks", config.allow_networks);
   read_networks(delivery, "deny_networks", config.deny_networks);
   read_networks(delivery, "plain_http_networks", config.plain_http_networks);
+  delivery.boolean("allow_own_addresses", config.allow_own_addresses);
+  read_ca_file(delivery, config);
   delivery.finish();
 
   Section log = root.table("log");

@@ -51,6 +51,7 @@ struct Config {
   uint32_t shards = 0;  ///< 0: one per core.
   std::string data_dir = "/var/lib/ringpost";
   Duration drain_max = std::chrono::seconds{30};
+  uint16_t public_port = 0;        ///< Of `public_url`.
   std::string public_url;          ///< Scheme and authority, no slash at the end; empty: not given.
   std::string public_host;         ///< Its host; empty: not given.
   std::vector<std::string> hosts;  ///< By which others call the relay, in lower case.
@@ -80,6 +81,9 @@ struct Config {
   std::vector<std::string> allow_networks;
   std::vector<std::string> deny_networks;
   std::vector<std::string> plain_http_networks;
+  bool allow_own_addresses = false;
+  std::string ca_file;  ///< Certificates that receivers are verified by, too; empty: none.
+  std::string ca_pem;   ///< Its content.
 
   std::string key_file;  ///< Empty: the data directory's path and `.key` (key_file.h).
   std::vector<UserConfig> users;

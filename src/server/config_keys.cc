@@ -88,6 +88,12 @@ constexpr std::array keys = {
     key<&Config::allow_networks>("delivery.allow_networks", Takes::reload),
     key<&Config::deny_networks>("delivery.deny_networks", Takes::reload),
     key<&Config::plain_http_networks>("delivery.plain_http_networks", Takes::reload),
+    key<&Config::allow_own_addresses>("delivery.allow_own_addresses", Takes::reload),
+    ConfigKey{"delivery.ca_file", Takes::reload,
+              [](const Config& one, const Config& other) {
+                return one.ca_file == other.ca_file && one.ca_pem == other.ca_pem;
+              },
+              nullptr},
     key<&Config::key_file>("secrets.key_file", Takes::restart),
     ConfigKey{"user", Takes::reload, same_users, nullptr},
     key<&Config::log_level>("log.level", Takes::reload),

@@ -1,10 +1,12 @@
 #pragma once
 
 #include "ingest/known_hosts.h"
+#include "net/own_addresses.h"
 #include "server/config.h"
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace ringpost::server {
 
@@ -14,5 +16,10 @@ std::string machine_name();
 /// By which names the relay goes: `server.hosts`, the host of `server.public_url`, and the
 /// machine's name.
 std::shared_ptr<const ingest::KnownHosts> known_hosts(const Config& config);
+
+/// What of this machine leads to the relay: its listeners, the addresses that the machine has now,
+/// and the host of `server.public_url`.
+/// @param listeners  as they are bound.
+net::OwnAddresses::Content own_addresses(const Config& config, std::vector<io::Address> listeners);
 
 }  // namespace ringpost::server

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "io/disk.h"
+#include "net/own_addresses.h"
 #include "server/config.h"
 #include "shard/relay.h"
 
@@ -15,8 +16,12 @@ class Reloader {
  public:
   /// @param disk     borrowed. @param call  how the relay was started.
   /// @param running  what it was started with.
-  Reloader(io::Disk& disk, ServeCall call, const Config& running)
-      : disk_(disk), call_(std::move(call)), running_(running), drain_max_(running.drain_max) {}
+  Reloader(io::Disk& disk, ServeCall call, const Config& running);
+
+  /// The listeners are bound there. Before the control thread starts.
+  void set_listeners(std::vector<io::Address> bound);
+  /// Where the relay itself can be reached; kept up to date here.
+  std::shared_ptr<const net::OwnAddresses> own_addresses() const { return own_addresses_; }
 
   /// Without problems the log goes by the new configuration already; what else there is to change
   /// is in the result.
@@ -29,6 +34,8 @@ class Reloader {
   io::Disk& disk_;
   const ServeCall call_;
   Config running_;
+  std::vector<io::Address> listeners_;
+  const std::shared_ptr<net::OwnAddresses> own_addresses_ = std::make_shared<net::OwnAddresses>();
   std::atomic<Duration> drain_max_;  ///< Written on the control thread, read on the main thread.
 };
 

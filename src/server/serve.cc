@@ -48,8 +48,6 @@ void set_limits() {
   forbid_core_files();
 }
 
-}
-
 shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live,
                                   Reloader& reloader) {
   shard::RelayOptions options;
@@ -181,8 +179,14 @@ std::vector<SharedListener> prepare_listeners(const Config& config) {
   return listeners;
 }
 
-int run(const Config& config, const Reloader& reloader, const sigset_t& signals,
-        shard::Relay& relay, control::Store& store) {
+std::vector<io::Address> bound_addresses(const std::vector<SharedListener>& listeners) {
+  std::vector<io::Address> addresses;
+  for (const SharedListener& listener : listeners) addresses.push_back(listener.bound);
+  return addresses;
+}
+
+int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard::Relay& relay,
+        control::Store& store) {
   net::NameService names{{}};
   std::vector<SharedListener> listeners = prepare_listeners(config);
   ControlThread control(relay);
@@ -198,6 +202,7 @@ int run(const Config& config, const Reloader& reloader, const sigset_t& signals,
     problem = shards.back()->start();
   }
   if (problem.empty()) {
+    reloader.set_listeners(bound_addresses(listeners));
     log_start(relay, shards.front()->features());
     announce(config, listeners, store);
   }
@@ -225,15 +230,15 @@ int serve(const ServeCall& call, const Config& config) {
   set_limits();
   start_logging(config.log_level, config.log_json);
 
+  io::PosixDisk disk;
+  Reloader reloader(disk, call, config);
   std::string why;
-  auto live = live_settings(config, why);
+  auto live = live_settings(config, reloader.own_addresses(), why);
   if (!live) return fail(why);
 
-  io::PosixDisk disk;
   std::string problem;
   const auto directory = open_data_directory(disk, config, IfAbsent::make, problem);
   if (!directory) return fail(problem);
-  Reloader reloader(disk, call, config);
   const auto relay =
       shard::Relay::open(disk, *directory->store, relay_options(config, std::move(*live), reloader),
                          wall_clock_now(), monotonic_now(), problem);

@@ -17,15 +17,23 @@ std::string origin_of(const Config& config) {
 
 }  // namespace
 
-std::optional<shard::LiveSettings> live_settings(const Config& config, std::string& why) {
+std::optional<shard::LiveSettings> live_settings(
+    const Config& config, const std::shared_ptr<const net::OwnAddresses>& own, std::string& why) {
   auto policy = net::EgressPolicy::create({.allow_networks = config.allow_networks,
                                            .deny_networks = config.deny_networks,
                                            .allow_plain_http_networks = config.plain_http_networks,
-                                           .allow_ports = {}},
+                                           .allow_ports = {},
+                                           .own = config.allow_own_addresses ? nullptr : own},
                                           why);
   if (!policy) return std::nullopt;
+  auto roots = net::CommonRoots::create(config.ca_pem);
+  if (!roots) {
+    why = "delivery.ca_file holds no certificates in PEM form";
+    return std::nullopt;
+  }
   shard::LiveSettings settings;
   settings.policy = std::move(*policy);
+  settings.roots = std::move(*roots);
   settings.event_limits = {.event_bytes_max = static_cast<uint32_t>(config.event_bytes_max),
                            .batch_bytes_max = static_cast<uint32_t>(config.batch_bytes_max),
                            .batch_events_max = config.batch_events_max};

@@ -22,6 +22,8 @@ struct LiveSettings {
   ingest::ServerLimits server;
   delivery::Limits delivery;
   net::EgressPolicy policy;
+  /// What receivers are verified by whose webhook names no CA; null: the system's roots.
+  std::shared_ptr<net::CommonRoots> roots;
   std::string origin = "ringpost";  ///< The DNS name that receivers are asked to permit.
   /// Of each listener of the configuration, as the start had them; null, or none here: plain.
   std::vector<std::shared_ptr<net::ServerTls>> certificates;

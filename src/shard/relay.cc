@@ -20,6 +20,9 @@ std::optional<std::string> check_ca(std::string_view pem) {
 std::optional<std::string> check_destination(const net::EgressPolicy& policy,
                                              const subscription::Destination& to) {
   if (policy.allows_host(to.host, to.port, to.tls)) return std::nullopt;
+  if (policy.leads_back(to.host, to.port)) {
+    return "leads back to this relay (delivery.allow_own_addresses permits that)";
+  }
   return to.tls ? "the egress policy does not allow this destination "
                   "(delivery.allow_networks opens private networks)"
                 : "plain http is not allowed to this destination; use https "

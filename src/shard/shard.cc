@@ -68,7 +68,8 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
                    .policy = settings_->policy,
                    .counters = counters_,
                    .host = *this,
-                   .origin = settings_->origin},
+                   .origin = settings_->origin,
+                   .roots = settings_->roots},
                   settings_->delivery),
       webhooks_by_shard_(parts.mailroom.shard_count()) {
   reader_.online();
@@ -433,6 +434,14 @@ void Shard::want_payload(journal::Position event, uint64_t ticket) {
   mailroom_.payloads_wanted(index_).send(PayloadWanted{event, ticket});
 }
 
+void Shard::on_receiver_paused(uint32_t webhook_number, WallTime until) {
+  tell_control(control::ReceiverPaused{webhook_number, until}, false);
+}
+
+void Shard::on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) {
+  tell_control(control::PermissionAsked{webhook_number, why_not}, false);
+}
+
 void Shard::on_endpoint_gone(uint32_t webhook_number) {
   tell_control(control::EndpointGone{webhook_number}, true);
 }
@@ -474,6 +483,13 @@ void Shard::on(control::SnapshotPublished&& message) {
   for (uint32_t number : message.ended) dispatcher_.cancel(number);
   const uint64_t seen = reader_.quiescent();
   RINGPOST_ASSERT(seen >= message.version);
+  for (uint32_t number : message.changed) {
+    const subscription::Webhook* webhook = snapshot().webhook(number);
+    if (webhook == nullptr) continue;  // Gone again.
+    dispatcher_.on_changed(number);
+    const uint32_t owner = subscription::owner_shard(*webhook, mailroom_.shard_count());
+    if (owner == index_) dispatcher_.enquire(number);
+  }
   tell_control(control::SnapshotSeen{message.version}, true);
 }
 
@@ -485,8 +501,10 @@ void Shard::on(control::SettingsPublished&& message) {
     server_.set_tls(index, settings_->certificate(listeners_[index]));
   }
   intake_.set_limits(settings_->event_limits);
-  dispatcher_.reconfigure(
-      {.policy = settings_->policy, .limits = settings_->delivery, .origin = settings_->origin});
+  dispatcher_.reconfigure({.policy = settings_->policy,
+                           .limits = settings_->delivery,
+                           .origin = settings_->origin,
+                           .roots = settings_->roots});
   tell_control(control::SettingsSeen{message.version}, true);
 }
 

@@ -235,6 +235,30 @@ TEST_F(ControlTest, FindsAnEventHoweverManyOthersHaveItsId) {
   EXPECT_EQ(Json(shown.body).size("/deliveries"), 1u);
 }
 
+// A receiver knows a message that it has had by its id, however often a person sends it again;
+// other data is another message.
+TEST_F(ControlTest, RepeatsAMessageUnderTheIdThatItHad) {
+  const uint32_t number = number_of(make_webhook());
+  const uint32_t owner = subscription::owner_shard(*table_.current().webhook(number), shard_count);
+  const auto event = accept(number, "event-1");
+  const Ulid first = settle_delivery(event, DeliveryStatus::dead);
+  const auto redeliver = [&](const Ulid& delivery, const std::string& body) {
+    send("POST", "/v1/deliveries/" + delivery.to_text() + "/redeliver", body);
+    const auto stored = post_.take<StoreEvent>(owner);
+    RINGPOST_ASSERT(stored.has_value());
+    return stored->event;
+  };
+  const auto plain = redeliver(first, "");
+  EXPECT_EQ(plain->view().message, first);
+  EXPECT_EQ(journal::message_id(plain->view(), Ulid{.bytes = {1}}), first);
+  EXPECT_EQ(redeliver(first, R"({"headers": {"X-Again": "yes"}})")->view().message, first);
+  const std::string same{as_text(event->view().data)};
+  EXPECT_EQ(redeliver(first, R"({"data": )" + same + "}")->view().message, first);
+  const auto edited = redeliver(first, R"({"data": {"other": 1}})");
+  EXPECT_TRUE(edited->view().is_edited());
+  EXPECT_EQ(journal::message_id(edited->view(), Ulid{.bytes = {1}}), (Ulid{.bytes = {1}}));
+}
+
 // The journal is not sealed: what a redelivery replaces stands there as it came.
 TEST_F(ControlTest, TakesNoCredentialWithARedelivery) {
   const uint32_t number = number_of(make_webhook());

@@ -53,6 +53,33 @@ TEST_F(ControlTest, PingsAsTheDialectSays) {
   EXPECT_EQ(Json(data).text("/service/settings/url"), "https://ci.example.org/in");
 }
 
+// Receivers of builds answer 404 to an app that they do not know.
+TEST_F(ControlTest, PingsInTheNameOfAnAppWhereReceiversLookForOne) {
+  const std::string id =
+      make_webhook(R"(, "dialect": "bitrise", "sources": ["app/*", "app/c0ffee", "app/other"])");
+  send("POST", "/v1/webhooks/" + id + "/ping");
+  const uint32_t owner =
+      subscription::owner_shard(*table_.current().webhook(number_of(id)), shard_count);
+  const auto ping = post_.take<StoreEvent>(owner);
+  ASSERT_TRUE(ping);
+  EXPECT_EQ(ping->event->view().source, "app/c0ffee");
+  EXPECT_EQ(ping->event->view().type, "ping");
+  EXPECT_EQ(as_text(ping->event->view().data), R"({"app_slug":"c0ffee"})");
+  const std::string any = make_webhook(R"(, "dialect": "bitrise")");
+  const auto refused = ask("POST", "/v1/webhooks/" + any + "/ping");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_NE(refused.body.find("name none"), std::string::npos) << refused.body;
+}
+
+// A comment at a git host would be posted for real.
+TEST_F(ControlTest, DoesNotPingWhereARequestHasAnEffect) {
+  const std::string id = make_webhook(R"(, "dialect": "devopness", "sources": ["pipeline/33"])");
+  const auto refused = ask("POST", "/v1/webhooks/" + id + "/ping");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_NE(refused.body.find("real effect"), std::string::npos) << refused.body;
+  EXPECT_FALSE(post_.take<StoreEvent>(0) || post_.take<StoreEvent>(1));
+}
+
 TEST_F(ControlTest, PingsAChangedWebhookOnceItsChangeIsInForceIfTheDialectSaysSo) {
   // What each shard was told to store, after all that the request changed was seen.
   const auto pings = [this](const char* method, const std::string& path, const char* body = "") {

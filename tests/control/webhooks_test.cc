@@ -291,5 +291,40 @@ TEST_F(ControlTest, ShowsAPublicKeyAndRotatesWithinItsKind) {
   EXPECT_TRUE(table_.current().webhook(number_of(id))->previous_secret.starts_with("whsk_"));
 }
 
+TEST_F(ControlTest, ShowsWhatAReceiverAskedForAndHoldsItBackFromNobodyElse) {
+  const std::string id = make_webhook(R"(, "dialect": "cloudevents")");
+  const std::string path = "/v1/webhooks/" + id;
+  const uint32_t number = number_of(id);
+  const auto shown = [&](const char* member) { return Json(ask("GET", path).body).text(member); };
+  EXPECT_EQ(shown("/permission"), "unknown");
+  EXPECT_EQ(shown("/permission_reason"), "");
+  EXPECT_EQ(shown("/paused_until"), "(none)");
+  tell(0, PermissionAsked{number, Error{Errc::refused, Side::endpoint}});
+  EXPECT_EQ(shown("/permission"), "unknown");
+  EXPECT_EQ(shown("/permission_reason"), describe({Errc::refused, Side::endpoint}));
+  tell(0, PermissionAsked{number, Error{Errc::origin_refused, Side::endpoint, 405}});
+  EXPECT_EQ(shown("/permission"), "refused");
+  EXPECT_NE(shown("/permission_reason").find("405"), std::string::npos);
+  tell(0, PermissionAsked{number, std::nullopt});
+  EXPECT_EQ(shown("/permission"), "granted");
+  EXPECT_EQ(shown("/permission_reason"), "");
+  const WallTime until = at(clock_) + std::chrono::hours{1};
+  tell(0, ReceiverPaused{number, until});
+  EXPECT_EQ(shown("/paused_until"), to_rfc3339(until));
+  const auto event = accept(number, "event-1");
+  const std::string list = ask("GET", path + "/deliveries").body;
+  EXPECT_EQ(Json(list).text("/items/0/next_attempt_at"), to_rfc3339(until));
+  ask("PATCH", path, R"({"description": "other"})");
+  EXPECT_EQ(shown("/permission"), "unknown") << "it was permission for what was before";
+  EXPECT_EQ(shown("/paused_until"), to_rfc3339(until));
+  ask("PATCH", path, R"({"url": "https://other.example.org/"})");
+  EXPECT_EQ(shown("/paused_until"), "(none)");
+  EXPECT_EQ(Json(ask("GET", "/v1/webhooks/" + make_webhook()).body).text("/permission"),
+            "not_needed");
+  tell(0, ReceiverPaused{number, until});
+  ask("DELETE", path);
+  tell(0, ReceiverPaused{number, until});  // On its way when it was deleted.
+}
+
 }  // namespace
 }  // namespace ringpost::control

@@ -162,12 +162,14 @@ class FakeManagement final : public api::Management {
     redelivered.push_back(delivery.id);
     return delivery.event;
   }
-  journal::EventRef ping(const Webhook& webhook) override {
-    const std::string data = of(webhook).ping(webhook, "https://relay.example.org");
+  std::variant<journal::EventRef, api::Problem> ping(const Webhook& webhook) override {
+    const auto made = of(webhook).ping(webhook, "https://relay.example.org");
+    if (const auto* why_not = std::get_if<std::string>(&made)) return api::refusal(409, *why_not);
+    const auto& ping = std::get<Dialect::Ping>(made);
     return journal::EventCodec::encode({.organization = webhook.organization,
-                                        .source = "webhook",
-                                        .type = "ping",
-                                        .data = as_bytes(data)});
+                                        .source = ping.source,
+                                        .type = ping.type,
+                                        .data = as_bytes(ping.data)});
   }
   std::optional<api::Problem> accept(journal::EventView event, const Webhook* logged_at) override {
     if (failure) return *failure;

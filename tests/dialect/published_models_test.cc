@@ -333,8 +333,8 @@ TEST_F(PublishedModels, OfABuildkitePing) {
       buildkite("POST", "/v2/organizations/default/services",
                 R"({"provider":"webhook","settings":{"url":"https://a.example/"}})");
   ASSERT_EQ(created.response.status, 201);
-  const std::string ping =
-      buildkite::dialect().ping(management.stored.begin()->second, "https://r");
+  const auto made = buildkite::dialect().ping(management.stored.begin()->second, "https://r");
+  const std::string ping = std::get<Dialect::Ping>(made).data;
   dom::parser parser;
   dom::element root;
   ASSERT_FALSE(parser.parse(ping).get(root));

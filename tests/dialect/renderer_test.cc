@@ -7,6 +7,48 @@
 namespace ringpost::dialect {
 namespace {
 
+const Ulid first_delivery = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAA");
+
+// "…the unique identifier of the message … stays the same when the same webhook is resent"
+// (Standard Webhooks); "source + id is unique for each distinct event" (CloudEvents).
+TEST(Renderers, RepeatAMessageUnderItsIdAndAnotherUnderItsOwn) {
+  const std::string id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";  // Of the delivery that is rendered.
+  const std::string key = "whsec_" + std::string(32, 'a');
+  Rendered request;
+  request.event.id = "event-1";
+  request.event.uid = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAB");
+  subscription::Webhook binary = webhook("cloudevents", "");
+  binary.settings = R"({"mode":"binary","handshake":false})";
+  const auto ids = [&] {
+    request.render(webhook("standard", key));
+    const std::string message = request.header("webhook-id");
+    EXPECT_EQ(request.header("ringpost-delivery"), id);
+    request.render(binary);
+    return message + " " + request.header("ce-id");
+  };
+  EXPECT_EQ(ids(), id + " event-1");
+  request.event.redelivery_of = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAC");
+  request.event.message = first_delivery;
+  EXPECT_EQ(ids(), first_delivery.to_text() + " event-1");
+  request.event.message = {};  // Its data was edited.
+  EXPECT_EQ(ids(), id + " " + request.event.uid.to_text());
+}
+
+TEST(Renderers, CountRelaysForEventsThatCameFromOne) {
+  Rendered request;
+  request.event.data = as_bytes(R"({"event":"build.finished","sender":null})");
+  for (const char* dialect : {"standard", "bitrise", "cloudevents", "buildkite"}) {
+    request.event.hops = 0;
+    const std::string secret = dialect == std::string{"standard"} ? "whsec_" + std::string(32, 'a')
+                                                                  : std::string{"secret"};
+    request.render(webhook(dialect, secret));
+    EXPECT_EQ(request.header("ringpost-hops"), "(absent)") << dialect;
+    request.event.hops = 3;
+    request.render(webhook(dialect, secret));
+    EXPECT_EQ(request.header("ringpost-hops"), "4") << dialect;
+  }
+}
+
 // The vectors of the Bitrise specification, section 4.
 TEST(BitriseRenderer, SignsTheBodyAsTheVectorsSay) {
   Rendered request;

@@ -1,5 +1,6 @@
 """Receivers that misbehave: each attempt ends in time, with the outcome that fits, in bounded memory."""
 
+import json
 import socket
 import threading
 import time
@@ -189,6 +190,54 @@ class ReceiverTest(unittest.TestCase):
         self.assertEqual(sink.received(), [])
         attempt, end = self.attempt(sink.url, tls={"verify": False})
         self.assertEqual(end, "delivered", attempt)
+
+
+class Certificates(unittest.TestCase):
+    """A company's own CA, for every receiver of the relay."""
+
+    EVENT = {"type": "build/done", "source": "app/one", "data": {}}
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+        self.sink = self.place.sink()
+
+    def end(self, relay, **members):
+        webhook = relay.add_webhook(url=self.sink.url, schedule=[], **members)
+        relay.send(self.EVENT)
+        return relay.wait_for_delivery(
+            webhook, lambda found: found["status"] in ("delivered", "dead"))
+
+    def test_its_file_is_trusted_beside_what_a_webhook_names(self):
+        relay = self.place.relay("--set", f"delivery.ca_file={self.sink.ca_file}")
+        self.assertEqual(self.end(relay)["status"], "delivered")
+        other = self.place.sink(name="other")
+        dead = self.end(relay, tls=other.tls())
+        self.assertEqual(dead["attempts"][0]["error"]["code"], "certificate_invalid")
+        self.assertEqual(self.end(relay, tls=self.sink.tls())["status"], "delivered")
+
+    def test_a_reload_brings_it_and_takes_it_away(self):
+        file = self.place.path / "relay.toml"
+        file.write_text("")
+        relay = self.place.relay("--config", file)
+        self.assertEqual(self.end(relay)["status"], "dead")
+        for text, status in ((f'ca_file = "{self.sink.ca_file}"', "delivered"), ("", "dead")):
+            file.write_text("[delivery]\n" + text)
+            code, _, answer = relay.request("POST", "/v1/admin/reload")
+            self.assertEqual((code, answer["needs_restart"]), (200, []))
+            self.assertEqual(self.end(relay)["status"], status)
+        file.write_text('[delivery]\nca_file = "/nowhere.pem"')
+        code, _, answer = relay.request("POST", "/v1/admin/reload")
+        self.assertEqual(code, 422)
+        self.assertIn("cannot read /nowhere.pem", json.dumps(answer))
+
+    def test_every_log_says_why_a_handshake_failed(self):
+        relay = self.place.relay()
+        dead = self.end(relay, dialect="bitrise", sources=["app/one"], timeout_ms=10000)
+        reason = dead["attempts"][0]["error"]["detail"]
+        path = f"/v0.1/apps/one/outgoing-webhooks/{dead['webhook']}/delivery-items"
+        item = relay.request("GET", path)[2]["data"][0]
+        self.assertEqual((item["response_http_status"], item["error"]), (None, reason))
 
 
 class Destinations(unittest.TestCase):

@@ -41,6 +41,8 @@ EventView full_event() {
   event.webhook_numbers = std::as_bytes(std::span{webhooks});
   event.redelivery_of = id_of(90);
   event.header_overrides = "X-A: b\n";
+  event.message = id_of(91);
+  event.hops = 3;
   return event;
 }
 
@@ -64,6 +66,8 @@ void expect_equal(const EventView& a, const EventView& b) {
   EXPECT_EQ(as_text(a.webhook_numbers), as_text(b.webhook_numbers));
   EXPECT_EQ(a.redelivery_of, b.redelivery_of);
   EXPECT_EQ(a.header_overrides, b.header_overrides);
+  EXPECT_EQ(a.message, b.message);
+  EXPECT_EQ(a.hops, b.hops);
 }
 
 std::vector<std::byte> bytes_of(Bytes bytes) {

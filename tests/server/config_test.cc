@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
 
 namespace ringpost::server {
@@ -162,6 +163,25 @@ const std::string password =
 
 std::string user(const std::string& rest = "", const std::string& email = "ada@example.org") {
   return "[[user]]\nemail = \"" + email + "\"\npassword = \"" + password + "\"\n" + rest;
+}
+
+// A company's own CA for all receivers; what is wrong with its file shows at once.
+TEST(Config, ReadsCertificatesForReceivers) {
+  const auto problem_of = [](const std::string& content) {
+    const std::string path = testing::TempDir() + "receivers-ca.pem";
+    std::ofstream{path} << content;
+    const ConfigResult read = load_config("", {"delivery.ca_file=" + path});
+    return read.problems.empty() ? std::string{} : read.problems.front().text;
+  };
+  EXPECT_NE(problem_of("").find("PEM"), std::string::npos);
+  EXPECT_NE(problem_of("no certificate\n").find("PEM"), std::string::npos);
+  EXPECT_NE(
+      problem_of("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").find("PEM"),
+      std::string::npos);
+  const ConfigResult absent = load_config("", {"delivery.ca_file=/nowhere/ca.pem"});
+  ASSERT_EQ(absent.problems.size(), 1u);
+  EXPECT_NE(absent.problems[0].text.find("cannot read /nowhere/ca.pem"), std::string::npos);
+  EXPECT_TRUE(load_config("", {"delivery.ca_file="}).problems.empty());
 }
 
 TEST(Config, ReadsUsersAndTheKeyFile) {

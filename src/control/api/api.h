@@ -72,8 +72,10 @@ class WebhookApi {
   const subscription::Webhook* find(const Call& call) const;
   std::vector<const subscription::Webhook*> visible(const Call& call, std::optional<Ulid> before,
                                                     size_t count) const;
+  std::string to_json(const Call& call, const subscription::Webhook& webhook,
+                      bool with_secret) const;
   /// @param operation  for the audit log.
-  Answer store(subscription::Webhook webhook, std::string_view operation);
+  Answer store(const Call& call, subscription::Webhook webhook, std::string_view operation);
 
   const WebhookRegistry& registry_;
   api::Management& management_;
@@ -100,6 +102,8 @@ class DeliveryApi {
     journal::EventRef event;
   };
   std::variant<Found, Problem> find(const Call& call);
+  /// Until when the webhook's receiver asked for a pause; the epoch: it did not.
+  WallTime paused_until(const Call& call, uint32_t webhook_number) const;
   Answer answer_new(const Call& call, const journal::StoredEvent& event,
                     const subscription::Webhook& webhook);
   std::vector<History::EventFacts> events_of(const Call& call, const std::string& source,

@@ -70,9 +70,12 @@ namespace {
 /// One page of a webhook's deliveries in the making.
 class Page {
  public:
-  Page(const ListQuery& query, const Webhook& webhook, const Call& call, JournalAccess& journals)
+  /// @param paused_until  as DeliveryParts::paused_until.
+  Page(const ListQuery& query, const Webhook& webhook, WallTime paused_until, const Call& call,
+       JournalAccess& journals)
       : query_(query),
         webhook_(webhook),
+        paused_until_(paused_until),
         token_(*call.token),
         now_(call.now),
         journals_(journals),
@@ -108,7 +111,7 @@ class Page {
     const EventView& view = event ? (*event)->view() : unknown;
     if (event && !wanted(query_, view)) return;
     if (token_.restricted() && !token_.may_touch(view.source)) return;
-    begin_delivery(json_, {facts, view, &webhook_, now_});
+    begin_delivery(json_, {facts, view, &webhook_, now_, paused_until_});
     const auto outcome = facts.newest_record.valid()
                              ? journals_.read_outcome(facts.newest_record)
                              : Result<JournalAccess::StoredOutcome>{Error{Errc::not_found}};
@@ -119,6 +122,7 @@ class Page {
 
   const ListQuery& query_;
   const Webhook& webhook_;
+  const WallTime paused_until_;
   const subscription::Token& token_;
   const WallTime now_;
   JournalAccess& journals_;
@@ -139,7 +143,7 @@ Answer DeliveryApi::list(const Call& call) {
   auto parsed = parse_list_query(call.request.query, ListKind::deliveries);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
-  Page page(query, *webhook, call, journals_);
+  Page page(query, *webhook, paused_until(call, webhook->number), call, journals_);
   page.fill(query.cursor ? history_.after(webhook->number, *query.cursor)
                          : history_.newest(webhook->number));
   return answer_json(200, page.finish());
@@ -161,6 +165,10 @@ std::variant<DeliveryApi::Found, Problem> DeliveryApi::find(const Call& call) {
   return Found{*facts, std::move(*event)};
 }
 
+WallTime DeliveryApi::paused_until(const Call& call, uint32_t webhook_number) const {
+  return registry_.receivers().of(webhook_number, call.now).paused_until;
+}
+
 Answer DeliveryApi::show(const Call& call) {
   auto search = find(call);
   if (auto* problem = std::get_if<Problem>(&search)) return refuse(*problem);
@@ -170,7 +178,8 @@ Answer DeliveryApi::show(const Call& call) {
     outcomes.push_back(journals_.read_outcome(position));
   }
   const DeliveryParts parts{found.facts, found.event->view(),
-                            registry_.find(found.facts.webhook_number), call.now};
+                            registry_.find(found.facts.webhook_number), call.now,
+                            paused_until(call, found.facts.webhook_number)};
   std::string body;
   JsonWriter json(body);
   begin_delivery(json, parts);
@@ -258,7 +267,9 @@ Answer DeliveryApi::ping(const Call& call) {
   if (!webhook->active()) {
     return refuse(refusal(409, "the webhook is not active: enable it before you try it out"));
   }
-  return answer_new(call, *management_.ping(*webhook), *webhook);
+  const auto pinged = management_.ping(*webhook);
+  if (const auto* problem = std::get_if<Problem>(&pinged)) return refuse(*problem);
+  return answer_new(call, *std::get<EventRef>(pinged), *webhook);
 }
 
 /// A delivery that waits for its event to be durable.

@@ -149,8 +149,11 @@ void begin_delivery(JsonWriter& json, const DeliveryParts& parts) {
     json.null();
   }
   json.key("next_attempt_at");
-  if (facts.status == journal::DeliveryStatus::pending && facts.next_attempt_at != WallTime{}) {
-    json.value(to_rfc3339(next_attempt_at(parts)));
+  const WallTime planned =
+      facts.next_attempt_at != WallTime{} ? next_attempt_at(parts) : WallTime{};
+  const WallTime next = std::max(planned, parts.paused_until);
+  if (facts.status == journal::DeliveryStatus::pending && next != WallTime{}) {
+    json.value(to_rfc3339(next));
   } else {
     json.null();
   }

@@ -21,7 +21,8 @@ struct DeliveryParts {
   const DeliveryFacts& facts;
   const journal::EventView& event;
   const subscription::Webhook* webhook = nullptr;
-  WallTime now{};  ///< For times to come, which are shown no later than they can be.
+  WallTime now{};           ///< For times to come, which are shown no later than they can be.
+  WallTime paused_until{};  ///< The receiver wants nothing before; the epoch: no pause.
 };
 
 /// Members of a delivery without its attempts; the object stays open.

@@ -19,13 +19,6 @@ Problem no_webhook() {
   return refusal(404, "there is no such webhook");
 }
 
-std::string to_json(const Webhook& webhook, bool with_secret) {
-  std::string body;
-  JsonWriter json(body);
-  write_webhook(json, webhook, with_secret);
-  return body;
-}
-
 /// Puts a new secret in the place of the present one, which signs beside it for a while if the
 /// dialect can do that. One that a former rotation kept is given up.
 std::optional<Problem> rotate(simdjson::dom::object body, WallTime now, Webhook& webhook) {
@@ -82,6 +75,13 @@ const Webhook* WebhookApi::find(const Call& call) const {
   return id ? management_.webhook(call.organization, *id) : nullptr;
 }
 
+std::string WebhookApi::to_json(const Call& call, const Webhook& webhook, bool with_secret) const {
+  std::string body;
+  JsonWriter json(body);
+  write_webhook(json, webhook, with_secret, registry_.receivers().of(webhook.number, call.now));
+  return body;
+}
+
 Answer WebhookApi::create(const Call& call) {
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
@@ -94,7 +94,7 @@ Answer WebhookApi::create(const Call& call) {
   if (const auto* problem = std::get_if<Problem>(&created)) return refuse(*problem);
   const Webhook& stored = *std::get<const Webhook*>(created);
   const bool with_secret = !stored.secret.empty();
-  Answer answer = answer_json(201, to_json(stored, with_secret));
+  Answer answer = answer_json(201, to_json(call, stored, with_secret));
   answer.response.headers.push_back({"Location", "/v1/webhooks/" + stored.id.to_text()});
   answer.when = Answer::When::published;
   return answer;
@@ -125,7 +125,9 @@ Answer WebhookApi::list(const Call& call) {
   std::string body;
   JsonWriter json(body);
   json.begin_object().key("items").begin_array();
-  for (const Webhook* webhook : found) write_webhook(json, *webhook, false);
+  for (const Webhook* webhook : found) {
+    write_webhook(json, *webhook, false, registry_.receivers().of(webhook->number, call.now));
+  }
   json.end_array();
   write_next_cursor(json, ListKind::webhooks, more ? &found.back()->id : nullptr);
   json.end_object();
@@ -135,7 +137,7 @@ Answer WebhookApi::list(const Call& call) {
 Answer WebhookApi::show(const Call& call) {
   const Webhook* webhook = find(call);
   if (webhook == nullptr) return refuse(no_webhook());
-  return answer_json(200, to_json(*webhook, false));
+  return answer_json(200, to_json(call, *webhook, false));
 }
 
 Answer WebhookApi::update(const Call& call) {
@@ -147,7 +149,7 @@ Answer WebhookApi::update(const Call& call) {
   if (auto problem = patch_webhook(body, checks_, *call.token, changed)) {
     return refuse(*problem);
   }
-  return store(std::move(changed), api::webhook_update);
+  return store(call, std::move(changed), api::webhook_update);
 }
 
 Answer WebhookApi::remove(const Call& call) {
@@ -164,7 +166,7 @@ Answer WebhookApi::set_active(const Call& call, bool active) {
   Webhook changed = *webhook;
   changed.state = active ? WebhookState::active : WebhookState::disabled;
   changed.state_reason = active ? "" : "disabled over the API";
-  return store(std::move(changed), active ? api::webhook_enable : api::webhook_disable);
+  return store(call, std::move(changed), active ? api::webhook_enable : api::webhook_disable);
 }
 
 Answer WebhookApi::rotate_secret(const Call& call) {
@@ -174,14 +176,14 @@ Answer WebhookApi::rotate_secret(const Call& call) {
   if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
   Webhook changed = *webhook;
   if (auto problem = rotate(body.root(), call.now, changed)) return refuse(*problem);
-  return store(std::move(changed), api::webhook_rotate_secret);
+  return store(call, std::move(changed), api::webhook_rotate_secret);
 }
 
-Answer WebhookApi::store(Webhook webhook, std::string_view operation) {
+Answer WebhookApi::store(const Call& call, Webhook webhook, std::string_view operation) {
   const auto updated = management_.update(std::move(webhook), operation);
   if (const auto* problem = std::get_if<Problem>(&updated)) return refuse(*problem);
   const bool with_secret = operation == api::webhook_rotate_secret;
-  return answer_json(200, to_json(*std::get<const Webhook*>(updated), with_secret),
+  return answer_json(200, to_json(call, *std::get<const Webhook*>(updated), with_secret),
                      Answer::When::published);
 }
 

@@ -59,6 +59,8 @@ void write_response(JsonWriter& json, const OutcomeView* outcome) {
   if (outcome == nullptr || outcome->http_status == 0) {
     json.key("response_http_status").null().key("response_seconds").null();
     json.key("response_headers").null().key("response_body").null();
+    const std::string reason = outcome != nullptr ? api::no_answer_reason(*outcome) : "";
+    if (!reason.empty()) json.member("error", reason);
     return;
   }
   const auto elapsed = std::chrono::floor<std::chrono::seconds>(outcome->duration);

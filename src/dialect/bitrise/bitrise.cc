@@ -10,9 +10,11 @@
 #include "dialect/head.h"
 #include "http/syntax.h"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 
 namespace ringpost::dialect::bitrise {
 namespace {
@@ -124,6 +126,22 @@ class Bitrise final : public Dialect {
 
   std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) const override {
     return std::make_unique<BitriseRenderer>(webhook);
+  }
+
+  /// Receivers look the app up by the header Bitrise-App-Id and answer 404 where there is none of
+  /// that slug, so the ping speaks of the webhook's own app. Its type is none that starts anything.
+  std::variant<Ping, std::string> ping(const Webhook& webhook, std::string_view) const override {
+    const auto app = std::ranges::find_if(webhook.sources, [](std::string_view source) {
+      return source.starts_with(app_kind) && is_slug(app_slug(source));
+    });
+    if (app == webhook.sources.end()) {
+      return "A ping names an app, and this webhook's sources name none: send an event of one of "
+             "its apps instead, for example with `ringpost send`.";
+    }
+    Ping ping{.source = *app};
+    JsonWriter json{ping.data};
+    json.begin_object().member("app_slug", app_slug(*app)).end_object();
+    return ping;
   }
 
   ExampleEvent example_event() const override { return {"build/finished", "app/c0ffee1234abcd56"}; }

@@ -97,8 +97,9 @@ class Buildkite final : public Dialect {
   Duration connect_time() const override { return std::chrono::seconds(5); }
   Duration broken_after() const override { return std::chrono::hours(7 * 24); }
   bool pings_changes() const override { return true; }
-  std::string ping(const Webhook& webhook, std::string_view base_url) const override {
-    return ping_body(webhook, base_url);
+  std::variant<Ping, std::string> ping(const Webhook& webhook,
+                                       std::string_view base_url) const override {
+    return Ping{.source = "webhook/" + webhook.id.to_text(), .data = ping_body(webhook, base_url)};
   }
 
   ExampleEvent example_event() const override { return {"build.finished", "pipeline/app"}; }

@@ -78,7 +78,8 @@ void write_entry(JsonWriter& json, const Webhook& webhook, const LoggedRequest& 
   }
   json.key("error");
   if (outcome.failed) {
-    json.value(describe(outcome.error));
+    const std::string reason = api::no_answer_reason(outcome);
+    json.value(reason.empty() ? describe(outcome.error) : reason);
   } else {
     json.null();
   }

@@ -27,10 +27,17 @@ class AttributeWalk {
   /// `time`, `subject`, those that have a place in EventView, then the extensions in theirs. What
   /// is no string is spelled as in JSON: `true`, `42`. Left out: `datacontenttype`, which goes
   /// elsewhere.
+  ///
+  /// Source and id tell one event from all others (CloudEvents, `id`), so a redelivery keeps them,
+  /// and one with other data has another id.
   template <typename Visit>
   void operator()(const journal::EventView& event, Visit visit) {
     visit("specversion", "1.0", true);
-    visit("id", event.id, true);
+    if (event.is_edited()) {
+      visit("id", event.uid.to_text(), true);
+    } else {
+      visit("id", event.id, true);
+    }
     text_.clear();
     append_uri_reference(text_, event.source);
     visit("source", text_, true);

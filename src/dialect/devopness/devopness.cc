@@ -230,6 +230,15 @@ class Devopness final : public Dialect {
     return make_hook_renderer(webhook);
   }
 
+  /// A request of a hook does what its author wrote, at a git host for example, and there is no
+  /// action to fill it from.
+  std::variant<Ping, std::string> ping(const Webhook& webhook, std::string_view) const override {
+    if (is_incoming(webhook)) return "This hook takes calls and sends nothing.";
+    return "A hook's request is filled from an action and has a real effect where it arrives, so "
+           "there is no ping: send an action of your own to try it out, for example with "
+           "`ringpost send`.";
+  }
+
   bool retries_status(uint16_t status) const override {
     return status == 408 || status == 429 || status >= 500;
   }

@@ -60,7 +60,10 @@ void write_attempt(JsonWriter& json, const Webhook& webhook, const OutcomeView& 
   }
   json.member("response_status_code", attempt.http_status).key("response_headers");
   if (attempt.http_status == 0) {
-    json.raw("{}").key("response_body").raw("{}");
+    json.raw("{}").key("response_body").begin_object();
+    const std::string reason = api::no_answer_reason(attempt);
+    if (!reason.empty()) json.member("error", reason);
+    json.end_object();
   } else {
     api::write_headers(json, api::parse_logged_head(attempt.response_head));
     json.key("response_body");

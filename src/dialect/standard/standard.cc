@@ -65,8 +65,9 @@ std::optional<bool> any_signature_fits(std::string_view signatures, std::string_
   return fits;
 }
 
-/// The `standard` dialect: Standard Webhooks' three headers. `webhook-id` is the delivery's id: it
-/// stays the same over all attempts and holds no full stop, which separates the signed parts.
+/// The `standard` dialect: Standard Webhooks' three headers. `webhook-id` is the id of the delivery
+/// that first carried the message: it stays the same over all attempts and redeliveries, and holds
+/// no full stop, which separates the signed parts.
 class StandardRenderer final : public Renderer {
  public:
   explicit StandardRenderer(const Webhook& webhook)
@@ -92,7 +93,7 @@ class StandardRenderer final : public Renderer {
 
  private:
   static char* write_prefix(char* out, const AttemptFacts& facts) {
-    facts.delivery.write_text(out);
+    journal::message_id(facts.event, facts.delivery).write_text(out);
     out += Ulid::text_size;
     *out++ = '.';
     out = std::to_chars(out, out + 20, to_unix_seconds(facts.now)).ptr;
@@ -237,8 +238,8 @@ class Standard final : public Dialect {
   }
 
   std::string_view delivery_of(const Received& received) const override {
-    const std::string_view id = received.header("webhook-id");
-    return id.empty() ? Dialect::delivery_of(received) : id;
+    const std::string_view delivery = Dialect::delivery_of(received);
+    return delivery.empty() ? received.header("webhook-id") : delivery;
   }
 };
 

@@ -501,7 +501,10 @@ TEST_F(BitriseDeliveries, HasNoResponseWhereNoneCame) {
       EXPECT_EQ(json.text(member), "null") << member;
     }
   }
+  Json reason{call("GET", items_ + "/" + failed.id.to_text()).response.body};
+  EXPECT_EQ(reason.text("/error"), describe({Errc::timed_out, Side::endpoint}));
   Json json{call("GET", items_ + "/" + pending.id.to_text()).response.body};
+  EXPECT_EQ(json.text("/error"), "(absent)");
   EXPECT_EQ(json.text("/request_url"), "https://a.example/") << "nothing was sent yet";
   EXPECT_EQ(json.text("/request_headers"), "{}");
   EXPECT_EQ(json.text("/updated_at"), json.text("/created_at"));

@@ -640,7 +640,8 @@ TEST_F(ServicesTest, RefusesBadCursorsAndSizes) {
 TEST_F(ServicesTest, PingsWithServiceAndOrganization) {
   EXPECT_TRUE(buildkite_dialect().pings_changes());
   const std::string id = make();
-  const std::string data = buildkite_dialect().ping(stored(id), base_url);
+  const std::string data =
+      std::get<Dialect::Ping>(buildkite_dialect().ping(stored(id), base_url)).data;
   Json json(data);
   EXPECT_EQ(json.names(), (std::vector<std::string>{"event", "service", "organization"}));
   EXPECT_EQ(json.text("/event"), "ping");
@@ -662,7 +663,8 @@ TEST_F(ServicesTest, PingsWithServiceAndOrganization) {
 
 TEST_F(ServicesTest, RendersThePingWithItsSender) {
   const std::string id = make();
-  const std::string data = buildkite_dialect().ping(stored(id), base_url);
+  const std::string data =
+      std::get<Dialect::Ping>(buildkite_dialect().ping(stored(id), base_url)).data;
   const journal::EventView ping{.type = "ping", .data = as_bytes(std::string_view{data})};
   Request request;
   ASSERT_FALSE(
@@ -728,6 +730,18 @@ TEST_F(RequestLogTest, ShowsRequestAnswerAndTimes) {
             R"("body":"{\"event\":\"build.finished\",\"build\":{}}","truncated":false})");
   EXPECT_EQ(json.at("/items/0/response"),
             R"({"status":200,"headers":{"Server":"x"},"body":"fine","truncated":false})");
+}
+
+TEST_F(RequestLogTest, SaysWhyNoAnswerCame) {
+  const std::string id = make();
+  FakeManagement::Logged& delivery = log(id);
+  journal::OutcomeView outcome;
+  outcome.started_at = management_.now;
+  outcome.failed = true;
+  outcome.error = {Errc::certificate_invalid, Side::endpoint, 10};  // It has expired.
+  FakeManagement::log_attempt(delivery, outcome);
+  Json json(ask("GET", services + "/" + id + "/requests").body);
+  EXPECT_NE(json.text("/items/0/error").find("expired"), std::string::npos);
 }
 
 TEST_F(RequestLogTest, KeepsTwentyAttempts) {

@@ -286,7 +286,10 @@ TEST_F(ApiTest, ShowsEachAttemptAsAHookRequest) {
   auto& logged = management.log_delivery(webhook, event, journal::DeliveryStatus::delivered);
   const WallTime begun = management.now;
   FakeManagement::log_attempt(
-      logged, {.started_at = begun, .duration = std::chrono::seconds(1), .failed = true});
+      logged, {.started_at = begun,
+               .duration = std::chrono::seconds(1),
+               .failed = true,
+               .error = {Errc::certificate_invalid, Side::endpoint, 10}});  // It has expired.
   const std::string head =
       "POST /repos/acme/shop/issues/57/comments HTTP/1.1\r\nHost: git.example.org\r\n"
       "Authorization: *****\r\nContent-Type: application/json\r\n\r\n";
@@ -324,6 +327,7 @@ TEST_F(ApiTest, ShowsEachAttemptAsAHookRequest) {
   const Answer failed = request("GET", "/hook-requests/" + first);
   EXPECT_EQ(value(failed, "response_status_code"), "0");
   EXPECT_EQ(value(failed, "response_headers"), "{}");
+  EXPECT_NE(value(failed, "response_body.error").find("expired"), std::string::npos);
   EXPECT_EQ(
       request("GET", "/hook-requests/" + attempt_id(logged.id, 3).to_uuid_text()).response.status,
       404);

@@ -171,6 +171,12 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
       ring_.waker().wake();
     });
   }
+  void on_receiver_paused(uint32_t webhook_number, WallTime until) override {
+    paused_[webhook_number] = until;
+  }
+  void on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) override {
+    permissions_.emplace_back(webhook_number, why_not);
+  }
   void on_endpoint_gone(uint32_t webhook_number) override { gone_.push_back(webhook_number); }
 
   /// @param at  the last part of the receiver's address.
@@ -185,8 +191,11 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   /// Makes or changes a webhook.
   void put(Webhook webhook) {
     webhook.updated_at = world_.wall_now() + Duration{++changes_};
+    const uint32_t number = webhook.number;
     table_.put(std::move(webhook));
     table_.publish();
+    dispatcher_.on_changed(number);
+    if (dispatcher_.has_work()) ring_.waker().wake();
   }
   void submit(uint32_t webhook, uint32_t count = 1, std::string_view data = "{}") {
     for (uint32_t index = 0; index < count; ++index) {
@@ -241,6 +250,8 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                          }};
   std::vector<Noted> noted_;
   std::vector<uint32_t> gone_;
+  std::map<uint32_t, WallTime> paused_;
+  std::vector<std::pair<uint32_t, std::optional<Error>>> permissions_;
   bool has_room_ = true;
   std::map<uint64_t, journal::EventRef> events_;
   uint32_t offset_ = 0;
@@ -328,6 +339,159 @@ TEST_F(DispatcherTest, HonoursRetryAfterInBothFormsUpToAnHour) {
       EXPECT_LE(noted_[1].at - noted_[0].at, most) << value();
     }
   }
+}
+
+// --- pauses --------------------------------------------------------------------------------------
+
+/// The first answers ask for a pause.
+class PauseTest : public DispatcherTest {
+ protected:
+  PauseTest() {
+    answer_ = [this](const Request&) {
+      if (pauses_ == 0) return Answer{};
+      --pauses_;
+      return Answer{.status = status_, .headers = {{"Retry-After", pause_}}};
+    };
+  }
+  Webhook patient() {
+    Webhook webhook = make(1);
+    webhook.schedule_s = {1, 1, 1};
+    return webhook;
+  }
+  Duration since_first(size_t request) const {
+    return receiver_.requests().at(request).at - receiver_.requests().at(0).at;
+  }
+
+  int status_ = 429;
+  std::string pause_ = "8";
+  int pauses_ = 1;
+};
+
+// CloudEvents' HTTP webhook binding, 2.2: no further request until then; and none is lost.
+TEST_F(PauseTest, HoldsBackWhateverIsForTheWebhook) {
+  for (const int status : {429, 503}) {
+    status_ = status;
+    pauses_ = 1;
+    put(patient());
+    const size_t before = receiver_.requests().size();
+    submit(1);
+    world_.run_for(seconds{1});
+    submit(1, 5);
+    world_.run_for(seconds{6});
+    EXPECT_EQ(receiver_.requests().size(), before + 1) << status;
+    ASSERT_TRUE(settle(minutes{1}));
+    EXPECT_EQ(receiver_.requests().size(), before + 7) << status;
+    const Instant first = receiver_.requests()[before].at;
+    for (size_t index = before + 1; index < before + 7; ++index) {
+      EXPECT_GE(receiver_.requests()[index].at - first, seconds{8}) << status;
+    }
+    EXPECT_GE(paused_.at(1), world_.wall_now() - minutes{1});
+  }
+  EXPECT_EQ(std::ranges::count(noted_, DeliveryStatus::delivered, &Noted::status), 12);
+}
+
+TEST_F(PauseTest, IsKeptByAWebhookWithOneAttempt) {
+  Webhook webhook = make(1);
+  webhook.schedule_s.clear();
+  put(webhook);
+  EXPECT_EQ(deliver(1).status, DeliveryStatus::dead);
+  EXPECT_EQ(deliver(1).status, DeliveryStatus::delivered);
+  EXPECT_GE(since_first(1), seconds{8});
+}
+
+// What waited does not fall upon the receiver at once: the first finds out whether it may.
+TEST_F(PauseTest, SendsOneAheadOfTheOthers) {
+  pauses_ = 2;
+  put(patient());
+  submit(1);
+  world_.run_for(seconds{1});
+  submit(1, 20);
+  world_.run_for(seconds{12});
+  EXPECT_EQ(receiver_.requests().size(), 2u);
+  ASSERT_TRUE(settle(minutes{1}));
+  EXPECT_GE(since_first(2), seconds{16});
+  EXPECT_EQ(receiver_.requests().size(), 23u);
+}
+
+TEST_F(PauseTest, HoldsUpNoOtherWebhookOfTheEndpoint) {
+  put(patient());
+  Webhook other = make(2);
+  put(other);
+  submit(1);
+  world_.run_for(seconds{1});
+  submit(2);
+  world_.run_for(seconds{1});
+  EXPECT_EQ(receiver_.requests().size(), 2u);
+  ASSERT_TRUE(settle(minutes{1}));
+}
+
+TEST_F(PauseTest, LastsAnHourAtMost) {
+  for (const char* pause : {"99999999999", "Mon, 01 Jan 2300 00:00:00 GMT"}) {
+    pause_ = pause;
+    pauses_ = 1;
+    put(patient());
+    const size_t before = receiver_.requests().size();
+    submit(1);
+    world_.run_for(seconds{1});
+    submit(1, 3);
+    world_.run_for(minutes{59});
+    EXPECT_EQ(receiver_.requests().size(), before + 1) << pause;
+    world_.run_for(minutes{2});
+    EXPECT_EQ(receiver_.requests().size(), before + 5) << pause;
+  }
+}
+
+TEST_F(PauseTest, IsAskedForByTheseAnswersAlone) {
+  for (const auto& [status, pause] :
+       {std::pair{500, "8"}, {404, "8"}, {429, "0"}, {429, "soon"}, {503, ""}}) {
+    status_ = status;
+    pause_ = pause;
+    pauses_ = 1;
+    put(patient());
+    const size_t before = receiver_.requests().size();
+    submit(1);
+    world_.run_for(milliseconds{500});
+    submit(1);
+    world_.run_for(milliseconds{200});
+    EXPECT_EQ(receiver_.requests().size(), before + 2) << status << " " << pause;
+    ASSERT_TRUE(settle());
+  }
+  EXPECT_TRUE(paused_.empty());
+}
+
+TEST_F(PauseTest, EndsWithTheUrlThatAskedForItAndNotWithOtherChanges) {
+  pause_ = "3000";
+  put(patient());
+  submit(1);
+  world_.run_for(seconds{1});
+  submit(1, 2);
+  Webhook described = patient();
+  described.description = "other";
+  put(described);
+  world_.run_for(minutes{10});
+  EXPECT_EQ(receiver_.requests().size(), 1u);
+  Webhook moved = patient();
+  moved.destination.url = "http://10.0.0.2/moved";
+  moved.destination.target = "/moved";
+  put(moved);
+  world_.run_for(seconds{1});
+  EXPECT_EQ(receiver_.requests().size(), 3u);
+  ASSERT_TRUE(settle());
+}
+
+TEST_F(PauseTest, EndsWithTheWebhookThatIsDisabled) {
+  pause_ = "3000";
+  Webhook webhook = patient();
+  webhook.schedule_s.clear();
+  put(webhook);
+  deliver(1);
+  webhook.state = subscription::WebhookState::disabled;
+  put(webhook);
+  dispatcher_.cancel(1);
+  webhook.state = subscription::WebhookState::active;
+  put(webhook);
+  submit(1);
+  EXPECT_TRUE(settle(seconds{1}));
 }
 
 TEST_F(DispatcherTest, EndsWhatGivesNoRequestForGoodAndSaysWhy) {
@@ -870,6 +1034,71 @@ TEST_F(PermissionTest, KeepsToTheSlowerOfBothPaces) {
   submit(1, 5);
   ASSERT_TRUE(settle());
   EXPECT_GE(receiver_.requests().back().at - receiver_.requests()[1].at, milliseconds{3900});
+}
+
+// A person who makes a webhook hears at once whether its receiver agrees; no event is needed.
+TEST_F(PermissionTest, IsEnquiredForBeforeThereIsAnEvent) {
+  using Permissions = std::vector<std::pair<uint32_t, std::optional<Error>>>;
+  const Error refused{Errc::origin_refused, Side::endpoint, 405};
+  on_question_ = Answer{.status = 405};
+  dispatcher_.enquire(1);
+  ring_.waker().wake();
+  world_.run_for(minutes{10});
+  EXPECT_EQ(questions(receiver_), 1u);
+  EXPECT_EQ(permissions_, (Permissions{{1, refused}}));
+  on_question_ = permission("*");
+  dispatcher_.enquire(1);
+  dispatcher_.enquire(1);
+  ring_.waker().wake();
+  world_.run_for(minutes{10});
+  EXPECT_EQ(questions(receiver_), 2u);
+  EXPECT_EQ(posts(receiver_), 0u);
+  EXPECT_EQ(permissions_, (Permissions{{1, refused}, {1, std::nullopt}}));
+  EXPECT_TRUE(noted_.empty()) << "there is no delivery to write down";
+  EXPECT_EQ(dispatcher_.in_flight_count(), 0u);
+  EXPECT_EQ(deliver(1).status, DeliveryStatus::delivered);
+  EXPECT_EQ(questions(receiver_), 2u) << "the permission holds";
+}
+
+TEST_F(PermissionTest, IsEnquiredForWhereItIsNeededAlone) {
+  put(make(2));
+  for (const uint32_t number : {2u, 3u}) dispatcher_.enquire(number);
+  Webhook disabled = asking();
+  disabled.state = subscription::WebhookState::disabled;
+  put(disabled);
+  dispatcher_.enquire(1);
+  ring_.waker().wake();
+  world_.run_for(minutes{1});
+  EXPECT_TRUE(receiver_.requests().empty());
+}
+
+TEST_F(PermissionTest, OfAnEnquiryMayComeFromAReceiverThatClosesOrIsNotThere) {
+  on_question_.close = true;
+  dispatcher_.enquire(1);
+  Webhook absent = asking();
+  absent.number = 2;
+  absent.destination = make(2, 77).destination;
+  put(absent);
+  dispatcher_.enquire(2);
+  ring_.waker().wake();
+  world_.run_for(minutes{10});
+  ASSERT_EQ(permissions_.size(), 2u);
+  EXPECT_EQ(std::ranges::count_if(permissions_, [](const auto& each) { return !each.second; }), 1);
+  EXPECT_EQ(dispatcher_.in_flight_count(), 0u);
+  EXPECT_EQ(posts(receiver_), 0u);
+}
+
+TEST_F(PermissionTest, MayComeWithAPause) {
+  on_question_ = Answer{.status = 429, .headers = {{"Retry-After", "30"}}};
+  dispatcher_.enquire(1);
+  ring_.waker().wake();
+  world_.run_for(seconds{1});
+  submit(1);
+  world_.run_for(seconds{25});
+  EXPECT_EQ(receiver_.requests().size(), 1u);
+  on_question_ = permission("*");
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(posts(receiver_), 1u);
 }
 
 TEST_F(PermissionTest, EndsWithAReceiverThatIsGone) {

@@ -106,6 +106,34 @@ TEST(RelayDelivery, WaitsAsLongAsRetryAfterAsks) {
   }
 }
 
+// The webhook waits, not only the delivery that was told so; nothing is lost meanwhile.
+TEST(RelayWebhook, WaitsWithEverythingWhenItsReceiverAsksForAPause) {
+  for (const char* members : {R"(,"schedule":[1])", R"(,"dialect":"bitrise","schedule":[1])"}) {
+    SmallWorld small;
+    small.answer = [](const Request& request) {
+      if (request.number > 0) return Answer{};
+      return Answer{.status = 429, .headers = {{"Retry-After", "8"}}};
+    };
+    const std::string hook = small.hook(members);
+    ASSERT_EQ(small.post("e0"), 202);
+    ASSERT_TRUE(small.run_until_requests(1));
+    for (int event = 1; event <= 5; ++event) {
+      ASSERT_EQ(small.post("e" + std::to_string(event)), 202);
+    }
+    small.world.run_for(seconds{6});
+    EXPECT_EQ(small.receiver.requests().size(), 1u) << members;
+    EXPECT_NE(small.api.webhook_member(hook, "paused_until"), "") << members;
+    ASSERT_TRUE(small.settle());
+    for (int event = 1; event <= 5; ++event) {
+      EXPECT_EQ(small.received("e" + std::to_string(event)), 1u) << members;
+    }
+    EXPECT_EQ(small.received("e0"), 2u) << members;
+    for (size_t index = 1; index < small.receiver.requests().size(); ++index) {
+      EXPECT_GE(small.receiver.requests()[index].at - small.receiver.requests()[0].at, seconds{8});
+    }
+  }
+}
+
 TEST(RelayDelivery, IsMadeAgainUnderANewIdWhenAPersonAsks) {
   SmallWorld small(5, 3);
   const std::string hook = small.hook();
