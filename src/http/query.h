@@ -22,9 +22,9 @@ void append_percent_encoded(std::string& out, std::string_view text,
 
 /// The parameters of a request's query, as in `?limit=10&cursor=abc`.
 ///
-/// A name that stands twice is refused: which one counts would be a matter of taste. `+` is a space.
-/// A name without `=` has an empty value; empty
-/// pieces (`a=1&&b=2`) are skipped. At most `parameters_max`; no control bytes, UTF-8 only.
+/// A name that stands twice is refused: which one counts would be a matter of taste. `+` is a
+/// space. A name without `=` has an empty value; empty pieces (`a=1&&b=2`) are skipped. At most
+/// `parameters_max`; no control bytes, UTF-8 only.
 class QueryParameters {
  public:
   static constexpr size_t parameters_max = 32;
