@@ -212,7 +212,8 @@ TEST(Template, FillsTextThatBecomesJsonWithJsonValues) {
             R"({"q":"\",\"x\":\"\\","l":"a\r\nX: y"})");
   EXPECT_EQ(filled(body(as_json(R"([{{ user.name }}])"), "application/json")), R"(["Ada"])");
   EXPECT_EQ(filled(body(as_json("{{ action.targets }}"), "application/x+json")), R"([{"id":5}])");
-  EXPECT_EQ(filled(body(as_json("{{ user.name }}"), "application/json; charset=utf-8")), R"("Ada")");
+  EXPECT_EQ(filled(body(as_json("{{ user.name }}"), "application/json; charset=utf-8")),
+            R"("Ada")");
 }
 
 TEST(Template, RefusesTextThatNeverBecomesTheJsonItIsSentAs) {
@@ -250,7 +251,8 @@ TEST(Template, WritesValuesAsTheContentTypeAsks) {
         << type;
   }
   EXPECT_EQ(filled(body(as_json("{{ action.quote }}"), "text/plain")), R"(","x":"\)");
-  EXPECT_EQ(filled(body(as_json(R"({"a":{{ action.quote }}})"), "text/plain")), R"({"a":","x":"\})");
+  EXPECT_EQ(filled(body(as_json(R"({"a":{{ action.quote }}})"), "text/plain")),
+            R"({"a":","x":"\})");
   for (const char* type :
        {"application/yaml", "multipart/form-data; boundary=x", "text/csv", "x"}) {
     expect_holds(refusal(TemplateCompiler{roots}.body(as_json("a: {{ user.name }}"), type)), type);
