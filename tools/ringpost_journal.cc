@@ -297,9 +297,9 @@ int run(int argument_count, char** arguments) {
       add("verify", "Check every checksum; name segment and offset of damage");
   add("stats", "Count records by journal");
   app.footer(
-      "A torn tail is a newest segment that is unfinished or damaged at the end, which cannot be "
-      "told\n"
-      "apart: usually a write that a crash cut short, and no damage.\n"
+      "A torn tail is a newest segment whose end is unfinished or damaged; which of the two "
+      "cannot\n"
+      "be known. Usually a crash cut a write short, and nothing is damaged.\n"
       "\n"
       "Exit codes: 0 no damage, perhaps torn tails; 1 damage was found; 2 the journals could not "
       "be "

@@ -99,7 +99,7 @@ std::string_view sentence_of_errno(int errno_value) {
     case ENOSPC: return "no space left on the disk";
     case EIO: return "the device failed";
     case EROFS: return "the file system is read-only";
-    case ENOTDIR: return "a part of the path is no directory";
+    case ENOTDIR: return "a part of the path is not a directory";
     case EISDIR: return "it is a directory";
     case ELOOP: return "the path leads through too many symbolic links";
     case ENAMETOOLONG: return "the path is too long";

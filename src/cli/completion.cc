@@ -89,7 +89,7 @@ constexpr const char* bash_head =
     "\n"
     "# Sets commands, options, takes (options with a value) of the command at path $1, and "
     "values:\n"
-    "# what may follow its option $2, or stand by itself where $2 is empty.\n"
+    "# what may follow its option $2, or be a word by itself where $2 is empty.\n"
     "_@_facts() {\n"
     "  case \"$1\" in\n";
 

@@ -22,7 +22,7 @@ void append_percent_encoded(std::string& out, std::string_view text,
 
 /// The parameters of a request's query, as in `?limit=10&cursor=abc`.
 ///
-/// A name that stands twice is refused: which one counts would be a matter of taste. `+` is a
+/// A name that appears twice is refused: which one counts would be a matter of taste. `+` is a
 /// space. A name without `=` has an empty value; empty pieces (`a=1&&b=2`) are skipped. At most
 /// `parameters_max`; no control bytes, UTF-8 only.
 class QueryParameters {

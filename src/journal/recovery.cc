@@ -393,8 +393,8 @@ Result<void> JournalRecovery::finish() {
         last_used_->file_bytes - std::min<uint64_t>(last_used_->file_bytes, *torn_at_);
     find(Finding::Kind::torn_tail, path(last_used_->number), *torn_at_, bytes,
          "tail truncated at offset " + std::to_string(*torn_at_) +
-             ": the segment is unfinished or damaged at the end, which cannot be told apart; a "
-             "write that was cut short was never acknowledged");
+             ": the segment's end is unfinished or damaged; a write that was cut short was never "
+             "acknowledged");
   }
   if (auto noted = note_rest(); !noted) return noted;
   if (auto checked = check_unused_tail(); !checked) return checked;

@@ -52,15 +52,15 @@ class Reader {
   /// @param what  unless something that people write instead of JSON stands there.
   bool fail(std::string_view what) {
     if (ended()) what = "the text stops in the middle of a value";
-    if (next() == '#' || next() == '/') what = "this is no JSON (JSON has no comments)";
-    if (next() == '\'') what = "strings and names stand in double quotes";
+    if (next() == '#' || next() == '/') what = "comments are not allowed in JSON";
+    if (next() == '\'') what = "strings and names must be in double quotes";
     return fail_at(at_, what);
   }
 
   bool read_value() {
     skip_blanks();
     if (ended() && text_.find_first_not_of(white_space) == std::string_view::npos) {
-      return fail_at(at_, "there is no JSON value");
+      return fail_at(at_, "the text holds no JSON value");
     }
     switch (next()) {
       case '{': return read_nested(&Reader::read_members);
@@ -146,7 +146,7 @@ class Reader {
     const std::string_view token = text_.substr(at_, end - at_);
     if (!is_json_literal(token)) {
       const bool utf8 = simdjson::validate_utf8(token);
-      return utf8 ? fail("this is no value of JSON") : fail_at(at_, "the bytes are not UTF-8");
+      return utf8 ? fail("this is not a JSON value") : fail_at(at_, "the bytes are not UTF-8");
     }
     at_ = end;
     return true;

@@ -35,13 +35,13 @@ TEST(Fault, IsNamedWithItsPlace) {
     std::string_view fault;
   };
   const std::vector<Case> cases{
-      {"", "line 1, column 1: there is no JSON value"},
+      {"", "line 1, column 1: the text holds no JSON value"},
       {"\xef\xbb\xbf{}",
        "line 1, column 1: the text begins with a byte order mark (the bytes EF BB BF); save it "
        "without"},
       {"{\"a\": 1 # one\n}",
-       "line 1, column 9 (after 8 bytes): this is no JSON (JSON has no comments)"},
-      {"// x\n{}", "line 1, column 1: this is no JSON (JSON has no comments)"},
+       "line 1, column 9 (after 8 bytes): comments are not allowed in JSON"},
+      {"// x\n{}", "line 1, column 1: comments are not allowed in JSON"},
       {"{\n  \"a\": 1\n  \"b\": 2\n}",
        "line 3, column 3 (after 13 bytes): a comma or } is missing"},
       {"{\"é\": 1 \"b\": 2}", "line 1, column 9 (after 9 bytes): a comma or } is missing"},
@@ -49,11 +49,11 @@ TEST(Fault, IsNamedWithItsPlace) {
       {"{\"a\":1,}", "line 1, column 8 (after 7 bytes): a member is missing behind the comma"},
       {"[1,]", "line 1, column 4 (after 3 bytes): a value is missing behind the comma"},
       {"{a:1}", "line 1, column 2 (after 1 bytes): a member's name in double quotes is missing"},
-      {"{'a':1}", "line 1, column 2 (after 1 bytes): strings and names stand in double quotes"},
+      {"{'a':1}", "line 1, column 2 (after 1 bytes): strings and names must be in double quotes"},
       {"{\"a\" 1}", "line 1, column 6 (after 5 bytes): a colon is missing behind a member's name"},
-      {"{\"a\":NaN}", "line 1, column 6 (after 5 bytes): this is no value of JSON"},
-      {"{\"a\":01}", "line 1, column 6 (after 5 bytes): this is no value of JSON"},
-      {"{\"a\":}", "line 1, column 6 (after 5 bytes): this is no value of JSON"},
+      {"{\"a\":NaN}", "line 1, column 6 (after 5 bytes): this is not a JSON value"},
+      {"{\"a\":01}", "line 1, column 6 (after 5 bytes): this is not a JSON value"},
+      {"{\"a\":}", "line 1, column 6 (after 5 bytes): this is not a JSON value"},
       {"{} {}",
        "line 1, column 4 (after 3 bytes): there is more text behind the end of the JSON value"},
       {"{\"a\":1", "line 1, column 7 (after 6 bytes): the text stops in the middle of a value"},

@@ -232,9 +232,9 @@ TemplateResult TemplateCompiler::json_text(std::string_view text) {
   for (const std::string_view bare : {"\"x\"", "0"}) {
     const auto fault = json::find_fault(made.sample("x", bare), json::Document::depth_max);
     if (fault) {
-      return TemplateProblem{
-          "the body is sent as JSON and is none once it is filled in: " + std::string{fault->what} +
-          "; write JSON, or send another Content-Type"};
+      return TemplateProblem{"the body is sent as JSON but is not valid JSON once filled in: " +
+                             std::string{fault->what} +
+                             "; write JSON, or send another Content-Type"};
     }
   }
   return made;
