@@ -229,8 +229,8 @@ class AnswersTest(unittest.TestCase):
                 receiver = self.receiver(serve)
                 webhook = self.webhook(receiver.url, timeout_ms=20000)
                 for _ in range(10):
-                    events = [{"type": "t", "source": "s", "data": {}}] * 20
-                    status, answer = self.relay.send(events)
+                    event = json.dumps({"type": "t", "source": "s", "data": {}})
+                    status, answer = self.relay.send("\n".join([event] * 20), "application/x-ndjson")
                     self.assertEqual(status, 202, answer)
                 self.relay.wait_until_settled()
                 found = self.relay.deliveries(webhook, "&limit=200")

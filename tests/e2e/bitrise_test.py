@@ -221,7 +221,7 @@ class BitriseTest(unittest.TestCase):
                                                   "events: must have at least one entry"}))
         status, answer = self.ask("POST", PATH, body, {"Authorization": token,
                                                        "Content-Type": "text/plain"})
-        self.assertEqual((status, list(answer)), (400, ["message"]))
+        self.assertEqual((status, list(answer)), (415, ["message"]))
         self.assertEqual(self.ask("GET", "/v0.1/nothing")[0], 404)
         self.assertEqual(self.ask("GET", webhook)[0], 405)
 

@@ -526,13 +526,13 @@ class Send(ClientTest):
         for more, answers in ((["--wait", "2s"], {"busy": [503] * 100}),
                               (["--wait", "0"], {"busy": [503] * 100}),
                               ([], {"busy": [503], "retry_after": "301"}),
-                              ([], {"busy": [503], "retry_after": "Sun, 06 Nov 1994 08:49:37 GMT"}),
+                              ([], {"busy": [503], "retry_after": "Sun, 06 Nov 2095 08:49:37 GMT"}),
                               ([], {"busy": [503], "problem": "storage-failed"})):
             with self.subTest(more=more, answers=answers):
                 url, taken = self.busy_relay(**answers)
                 done = self.client("send", file, *more, RINGPOST_URL=url)
                 self.assertEqual((done.returncode, done.stdout, taken), (1, "", []), done.stderr)
-                self.assertEqual(done.stderr.count("going on"), 2 if "2s" in more else 0)
+                self.assertEqual(done.stderr.count("retrying"), 2 if "2s" in more else 0)
         done = self.client("send", file, "--wait", "long")
         self.assertEqual(done.returncode, 2)
         self.assertIn("--wait long is not a number with ms", done.stderr)
@@ -542,7 +542,7 @@ class Send(ClientTest):
         waiting = subprocess.Popen([harness.RINGPOST, "send", self.file("i.ndjson", self.LINE)],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                    env=dict(os.environ, RINGPOST_URL=url, RINGPOST_TOKEN="x"))
-        self.assertIn("try again in 60 s; going on", waiting.stderr.readline())
+        self.assertIn("try again in 60 s; retrying", waiting.stderr.readline())
         waiting.send_signal(signal.SIGINT)
         waiting.communicate(timeout=10)
         self.assertEqual(waiting.returncode, -signal.SIGINT)
@@ -818,7 +818,7 @@ class Installed(unittest.TestCase):
                       "fish": "fish/vendor_completions.d/ringpost.fish"}
             self.assertEqual(set(files), pages | set(shells.values()) | {
                 "ringpost", "ringpost-sink", "ringpost-journal", "man/man1/ringpost.1",
-                "man/man1/ringpost-sink.1", "man/man1/ringpost-journal.1", "doc/ringpost/LICENSE"})
+                "man/man1/ringpost-sink.1", "man/man1/ringpost-journal.1", "doc/ringpost/LICENSE", "doc/ringpost/ringpost.spdx.json"})
             for shell, place in shells.items():
                 self.assertEqual(files[place].read_text(), run("completion", shell).stdout)
 

@@ -113,7 +113,7 @@ class ReceiverTest(unittest.TestCase):
     # What the receiver sends, the error that this is, and how its reason reads.
     UNREADABLE = (
         (b"HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n", "malformed", "not 100 to 599"),
-        (b"garbage \x1b]0;owned\x07\xff\r\n\r\n", "malformed", "control byte"),
+        (b"garbage \x1b]0;owned\x07\xff\r\n\r\n", "malformed", "does not begin with HTTP/1.1"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "malformed", "does not begin with HTTP/1.1 or HTTP/1.0"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 2000, "too_large", "too many interim answers"),
         (b"HTTP/1.1 200 OK\r\nX: never ends", "closed", "before the head of its answer was whole"),

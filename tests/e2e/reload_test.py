@@ -272,7 +272,7 @@ class Refused(ReloadTest):
         self.assertEqual(checked["problems"], problem["errors"])
         done = relay.cli("reload", check=False)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertIn("the previous configuration remains in effect.\n  " + last["problem"], done.stderr)
+        self.assertIn("the previous configuration remains in effect\n  " + last["problem"], done.stderr)
         self.assertEqual(relay.status()["last_reload"]["needs_restart"],
                          (before["last_reload"] or {"needs_restart": []})["needs_restart"])
 
