@@ -464,8 +464,8 @@ std::string Network::read(int32_t handle, size_t bytes_max) {
 std::optional<int32_t> Network::end_of_stream(int32_t handle) const {
   const End& end = end_at(handle);
   if (end.unread() > 0) return {};
+  if (end.peer_ended) return 0;  // Linux says so also after a reset that came behind it.
   if (end.broken) return -ECONNRESET;
-  if (end.peer_ended) return 0;
   return {};
 }
 
