@@ -40,7 +40,7 @@ std::optional<std::vector<std::string>> match_path(std::string_view pattern,
 }
 
 Problem to_problem(const WrongMethod& wrong) {
-  return refusal(405, "this path takes other methods: " + wrong.allow);
+  return refusal(405, "this path accepts only: " + wrong.allow);
 }
 
 std::variant<Match, NoSuchPath, WrongMethod> find_route(std::span<const Route> routes,

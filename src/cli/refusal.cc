@@ -23,7 +23,7 @@ std::string hint_for(const Answer& answer, std::string_view target, bool from_re
     case 401:
       return "give a token with --token @FILE or RINGPOST_TOKEN; the first start wrote one to "
              "admin.token in its data directory";
-    case 403: return "ringpost token list says what each token may do";
+    case 403: return "an admin can see each token's scopes and sources with ringpost token list";
     case 404: {
       if (!from_relay) break;
       const std::string_view list = list_of_ids(target);

@@ -119,10 +119,9 @@ void Sender::report() const {
   std::printf("\n");
   if (unmatched_ == 0) return;
   std::fprintf(stderr,
-               "ringpost: %s of them %s to no webhook: none that is active in the organization %s, "
-               "which the token belongs to, wants such an event (see: ringpost webhook list)\n",
-               grouped(unmatched_).c_str(), unmatched_ == 1 ? "goes" : "go",
-               shown(organization_).c_str());
+               "ringpost: %s of them matched no active webhook of the organization %s, which the "
+               "token belongs to (see: ringpost webhook list)\n",
+               grouped(unmatched_).c_str(), shown(organization_).c_str());
 }
 
 /// As the relay sees it: it skips blank lines.
@@ -184,8 +183,11 @@ Usable<std::string> event_from_options(const SendOptions& options) {
 
 int send(Session& session, const SendOptions& options) {
   const bool described = !options.type.empty();
-  if (described && (options.source.empty() || !options.file.empty())) {
-    return report_usage({"--type goes with --source and --data, and without a file"});
+  if (described && !options.file.empty()) {
+    return report_usage({"give either a FILE, or --type and --source, not both"});
+  }
+  if (described && options.source.empty()) {
+    return report_usage({"--type needs --source, which must not be empty"});
   }
   const auto wait = parse_span(options.wait);
   if (!wait) return report_usage({"--wait " + shown(options.wait) + " is not " + span_forms});

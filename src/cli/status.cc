@@ -94,7 +94,8 @@ void print(simdjson::dom::element status) {
   row("accept to 202", percentiles(status, "/latency/accept"));
   row("accept to delivered", percentiles(status, "/latency/delivery"));
   row("webhooks", text_of(status, "/webhooks"));
-  row("journal on disk", grouped(number_of(status, "/storage/journal_bytes") >> 20) + " MiB");
+  row("journal (preallocated)",
+      grouped(number_of(status, "/storage/journal_bytes") >> 20) + " MiB");
 
   simdjson::dom::array shards;
   if (status["shards"].get(shards) != simdjson::SUCCESS) return;

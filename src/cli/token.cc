@@ -29,7 +29,7 @@ void print_token(simdjson::dom::element token) {
   std::printf(
       "%s\nThe token is shown this once: keep it where only its user can read it. The relay has "
       "its\n"
-      "hash only; who loses it removes it and makes another.\n",
+      "hash only; if you lose it, remove it and create another.\n",
       rows.take().c_str());
 }
 
@@ -187,7 +187,7 @@ void add_token_commands(CLI::App& app, Session& session, Action& action,
   });
 
   CLI::App* listing = group->add_subcommand("list", "List tokens, newest first");
-  listing->add_option("--organization", options->organization, "Whose; default: your own")
+  listing->add_option("--organization", options->organization, "Organization; default: your own")
       ->type_name("NAME");
   add_session_options(*listing, session);
   listing->callback(

@@ -96,15 +96,25 @@ int rotate_secret(Session& session, const std::string& id, const RotationOptions
       session, session.call("POST", path_of(id) + "/rotate-secret", std::get<std::string>(body)));
 }
 
-int list(Session& session) {
+int list(Session& session, const WebhookOptions& options) {
+  if (options.sources.size() + options.apps.size() + options.pipelines.size() > 1) {
+    return report_usage({"give one of --source, --app and --pipeline"});
+  }
+  std::string source;
+  if (!options.sources.empty()) source = options.sources.front();
+  if (!options.apps.empty()) source = "app/" + options.apps.front();
+  if (!options.pipelines.empty()) source = "pipeline/" + options.pipelines.front();
   Table table({"ID", "STATE", "DIALECT", "URL", "SOURCES", "EVENTS", "FILTER"});
-  const bool done = session.for_each_item("/v1/webhooks", {}, [&](auto item) {
-    table.add({text_of(item, "/id"), text_of(item, "/state"), text_of(item, "/dialect"),
-               text_of(item, "/url"), short_list_of(item, "/sources"),
-               short_list_of(item, "/events"), filter_of(item)});
-  });
+  const bool done =
+      session.for_each_item(with_query("/v1/webhooks", {{"source", source}}), {}, [&](auto item) {
+        table.add({text_of(item, "/id"), text_of(item, "/state"), text_of(item, "/dialect"),
+                   text_of(item, "/url"), short_list_of(item, "/sources"),
+                   short_list_of(item, "/events"), filter_of(item)});
+      });
   if (!done) return session.failure_code();
-  session.print(table, "No webhooks yet. Add one: ringpost webhook add --url https://…\n");
+  session.print(table, source.empty()
+                           ? "No webhooks yet. Add one: ringpost webhook add --url https://…\n"
+                           : "No webhook takes events of this source.\n");
   return 0;
 }
 
@@ -289,9 +299,18 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
   adding->callback(
       [&, options] { action = [&session, options] { return add(session, *options); }; });
 
-  command("list", "List webhooks, newest first", false)->callback([&] {
-    action = [&session] { return list(session); };
-  });
+  CLI::App* listing = command("list", "List webhooks, newest first", false);
+  listing->add_option("--source", options->sources, "Only those that take events of this source")
+      ->type_name("SOURCE")
+      ->allow_extra_args(false);
+  listing->add_option("--app", options->apps, "The same as --source app/SLUG")
+      ->type_name("SLUG")
+      ->allow_extra_args(false);
+  listing->add_option("--pipeline", options->pipelines, "The same as --source pipeline/…")
+      ->type_name("ID|SLUG")
+      ->allow_extra_args(false);
+  listing->callback(
+      [&, options] { action = [&session, options] { return list(session, *options); }; });
 
   command("show", "Show one webhook", true)->callback([&, options] {
     action = [&session, options] {

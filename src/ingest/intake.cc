@@ -337,9 +337,9 @@ std::optional<http::Problem> Intake::reserve(Reading& reading) {
 Refusal Intake::id_conflict(const Reading& reading) {
   const journal::EventView& view = reading.views[reading.next];
   return {409,
-          "An event of `" + std::string{view.source} + "` with the id `" + std::string{view.id} +
-              "` and another content was sent before. Repeat an event byte for byte, and give "
-              "another event another id.",
+          "The id `" + std::string{view.id} + "` of the source `" + std::string{view.source} +
+              "` was already used for different content. To retry, send the same bytes; for a "
+              "new event use a new id.",
           reading.parser.line_of(reading.next), "id"};
 }
 

@@ -113,8 +113,8 @@ void add_check_command(CLI::App& app, cli::Action& action) {
         std::fwrite(example_config().data(), 1, example_config().size(), stdout);
         return 0;
       }
-      if (options->call.config_file.empty()) {
-        return cli::report_usage({"check-config needs a FILE, or --example"});
+      if (options->call.config_file.empty() && options->call.assignments.empty()) {
+        return cli::report_usage({"check-config needs a FILE, --set or --example"});
       }
       return run_check(options->call, options->json);
     };
@@ -139,7 +139,8 @@ int run_offline_token(const cli::OfflineToken& token) {
 
 void add_secrets_commands(CLI::App& app, cli::Action& action) {
   auto options = std::make_shared<ServeCall>();
-  CLI::App* group = app.add_subcommand("secrets", "Keys of the secrets in the data directory");
+  CLI::App* group = app.add_subcommand(
+      "secrets", "Manage the key that encrypts the secrets in the data directory");
   group->require_subcommand(1);
   group->footer(cli::exit_codes_alone);
   CLI::App* rotate = group->add_subcommand(
@@ -147,7 +148,7 @@ void add_secrets_commands(CLI::App& app, cli::Action& action) {
       "Seal all secrets with a new key and remove the old one; the relay must be stopped");
   add_config_options(*rotate, *options);
   rotate->footer(
-      std::string{"Killed in between, it may be run again; the relay can start at any time.\n\n"} +
+      std::string{"If it is interrupted, run it again; the relay can be started in between.\n\n"} +
       cli::exit_codes_alone);
   rotate->callback([&action, options] { action = [options] { return run_rotate(*options); }; });
 

@@ -23,10 +23,10 @@ std::optional<std::string> check_destination(const net::EgressPolicy& policy,
   if (policy.leads_back(to.host, to.port)) {
     return "leads back to this relay (delivery.allow_own_addresses permits that)";
   }
-  return to.tls ? "the egress policy does not allow this destination "
-                  "(delivery.allow_networks opens private networks)"
-                : "plain http is not allowed to this destination; use https "
-                  "(delivery.plain_http_networks makes exceptions)";
+  return to.tls ? "is in a private, loopback or denied network; to allow it, add the network to "
+                  "delivery.allow_networks"
+                : "must be https; to allow plain http, add the network to "
+                  "delivery.plain_http_networks";
 }
 
 }  // namespace

@@ -37,6 +37,22 @@ class RelayTest(unittest.TestCase):
 
 class Journey(RelayTest):
 
+    def test_webhooks_are_found_by_the_source_of_an_event(self):
+        relay = self.place.relay()
+        one, kind, every, other = (
+            relay.add_webhook(url="https://ci.example.org/in", sources=sources)["id"]
+            for sources in (["app/one"], ["app/*"], ["*"], ["pipeline/one"]))
+        for options, found in ((("--app", "one"), {one, kind, every}), (("--app", "two"), {kind, every}),
+                               (("--pipeline", "one"), {every, other}), (("--source", "x"), {every}),
+                               ((), {one, kind, every, other})):
+            with self.subTest(options):
+                listed = relay.cli("webhook", "list", *options).stdout.splitlines()[1:]
+                self.assertEqual({line.split()[0] for line in listed}, found)
+        listed = relay.request("GET", "/v1/webhooks?source=app/one&limit=2")[2]
+        self.assertEqual(len(listed["items"]), 2)
+        rest = relay.request("GET", f"/v1/webhooks?source=app/one&cursor={listed['next_cursor']}")[2]
+        self.assertEqual({one["id"] for one in listed["items"] + rest["items"]}, {one, kind, every})
+
     def test_from_an_empty_directory_to_a_delivery_and_its_repetition(self):
         sink = self.place.sink("--standard-secret", STANDARD_SECRET)
         relay = self.place.relay()
@@ -332,7 +348,7 @@ class Listeners(RelayTest):
         """One event was taken, and nobody wants it."""
         code, said = result
         self.assertEqual((code, said.splitlines()[0]), (0, "accepted 1, deliveries 0"))
-        self.assertIn("1 of them goes to no webhook", said)
+        self.assertIn("1 of them matched no active webhook", said)
 
     def test_tls_unix_sockets_and_plain_tcp_serve_alike(self):
         key, certificate = make_certificate(self.place.path)

@@ -70,7 +70,7 @@ class WebhookApi {
 
  private:
   const subscription::Webhook* find(const Call& call) const;
-  std::vector<const subscription::Webhook*> visible(const Call& call, std::optional<Ulid> before,
+  std::vector<const subscription::Webhook*> visible(const Call& call, const ListQuery& query,
                                                     size_t count) const;
   std::string to_json(const Call& call, const subscription::Webhook& webhook,
                       bool with_secret) const;

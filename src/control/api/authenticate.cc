@@ -36,13 +36,15 @@ api::Problem authentication_problem(const AuthenticationFailure& failure) {
   switch (failure.reason) {
     case Reason::missing:
     case Reason::refused:
-      return refusal(401,
-                     "send the header Authorization: Bearer <token> with a token that is in force");
+      return refusal(
+          401,
+          "the token is missing, unknown, expired or deleted: send the header Authorization: "
+          "Bearer <token>");
     case Reason::scope: return refusal(403, "the token does not have the scope that this needs");
     case Reason::throttled: break;
   }
-  api::Problem problem =
-      refusal(429, "too many wrong tokens came from this address; a good one is taken at any time");
+  api::Problem problem = refusal(
+      429, "too many invalid tokens came from this address; a valid token is still accepted");
   problem.type = "urn:ringpost:too-many-failures";
   problem.retry_after_s = failure.retry_after_s;
   return problem;

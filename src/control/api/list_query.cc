@@ -56,6 +56,8 @@ std::optional<Problem> apply(ListKind kind, const std::string& name, const std::
     }
   } else if (name == "type") {
     query.type = value;
+  } else if (name == "source") {
+    query.source = value;
   } else if (name == "organization") {
     query.organization = value;
   } else {
@@ -86,7 +88,7 @@ std::variant<http::QueryParameters, Problem> parse_query(
 std::variant<ListQuery, Problem> parse_list_query(std::string_view text, ListKind kind) {
   std::vector<std::string_view> allowed{"limit", "cursor"};
   switch (kind) {
-    case ListKind::webhooks: break;
+    case ListKind::webhooks: allowed.push_back("source"); break;
     case ListKind::deliveries:
       allowed.insert(allowed.end(), {"status", "type", "since", "until"});
       break;

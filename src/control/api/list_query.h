@@ -37,6 +37,7 @@ struct ListQuery {
   std::optional<Ulid> cursor;
   std::optional<journal::DeliveryStatus> status;
   std::optional<std::string> type;
+  std::optional<std::string> source;  ///< Of webhooks: those that its events may reach.
   std::optional<WallTime> since;
   std::optional<WallTime> until;
   std::optional<std::string> organization;  ///< For the operator; others may name their own.

@@ -2,7 +2,9 @@
 #include "control/api/api.h"
 #include "crypto/random.h"
 #include "dialect/dialect.h"
+#include "subscription/patterns.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ringpost::control {
@@ -100,15 +102,25 @@ Answer WebhookApi::create(const Call& call) {
   return answer;
 }
 
-/// Up to `count` webhooks that the caller may see, newest first.
-std::vector<const Webhook*> WebhookApi::visible(const Call& call, std::optional<Ulid> before,
+/// Whether events of `source` may reach the webhook; of any source, if none is named.
+bool takes_source(const Webhook& webhook, const std::optional<std::string>& source) {
+  return !source || std::ranges::any_of(webhook.sources, [&](const std::string& pattern) {
+    return subscription::source_matches(pattern, *source);
+  });
+}
+
+/// Up to `count` webhooks that the caller may see and asks for, newest first.
+std::vector<const Webhook*> WebhookApi::visible(const Call& call, const ListQuery& query,
                                                 size_t count) const {
   std::vector<const Webhook*> found;
+  std::optional<Ulid> before = query.cursor;
   while (found.size() < count) {
     const auto some = registry_.list(call.organization, before, count);
     for (const Webhook* webhook : some) {
       before = webhook->id;
-      if (found.size() < count && call.token->covers(webhook->sources)) found.push_back(webhook);
+      const bool wanted =
+          call.token->covers(webhook->sources) && takes_source(*webhook, query.source);
+      if (wanted && found.size() < count) found.push_back(webhook);
     }
     if (some.size() < count) break;
   }
@@ -119,7 +131,7 @@ Answer WebhookApi::list(const Call& call) {
   auto parsed = parse_list_query(call.request.query, ListKind::webhooks);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
-  auto found = visible(call, query.cursor, query.limit + 1);
+  auto found = visible(call, query, query.limit + 1);
   const bool more = found.size() > query.limit;
   if (more) found.pop_back();
   std::string body;
