@@ -47,10 +47,8 @@ class WriteBackTest : public testing::ControlTest {
           event.source = source;
           event.type = type;
           event.data = as_bytes(data);
-          std::vector<const subscription::Webhook*> found;
-          matcher.match(table_.current(), event, nullptr, found);
-          for (const auto* webhook : found) {
-            pairs.push_back(std::string{source} + ' ' + type + ' ' + webhook->id.to_text());
+          for (const uint32_t number : matcher.match(table_.current(), event, nullptr)) {
+            pairs.push_back(std::string{source} + ' ' + type + ' ' + std::to_string(number));
           }
         }
       }
@@ -128,12 +126,12 @@ TEST_F(WriteBackTest, ThroughBuildkite) {
                                    std::string{R"("sources": ["pipeline/app"])"},
                                    R"("sources": ["pipeline/)" + std::string{pipeline} + "\"]",
                                    std::string{R"("sources": ["pipeline/other", "agent/1"])"}}) {
-    for (const char* events : {R"("events": ["*"])", R"("events": ["build.*"])",
-                               R"("events": ["build.finished", "agent.lost"])"}) {
+    for (const char* types : {R"("events": ["*"])", R"("events": ["build.*"])",
+                              R"("events": ["build.finished", "agent.lost"])"}) {
       for (const std::string& filter : filters) {
         const std::string id = make(
             R"("dialect": "buildkite", "url": "https://ci.example.org/in", "rate_per_second": 7, )" +
-            scope + ", " + events + filter);
+            scope + ", " + types + filter);
         const std::string path =
             "/v2/organizations/default/services/" + Ulid::parse(id)->to_uuid_text();
         write_back(id, path, "PATCH", path);

@@ -311,7 +311,7 @@ std::span<const api::Route> service_routes() {
 }
 
 bool owns_service_path(std::string_view path) {
-  return path == "/v2/meta" || path.starts_with("/v2/organizations/");
+  return path.starts_with("/v2/");
 }
 
 Answer handle_service(const api::Route& route, const Call& call, Management& management) {
