@@ -39,7 +39,6 @@ class NoJournals final : public JournalAccess {
   std::optional<Ready> take() override { return std::nullopt; }
   void on_sealed(uint32_t, uint32_t) override {}
   Result<void> expire(uint32_t, uint32_t) override { return {}; }
-  Progress step(WallTime) override { return Progress::idle; }
   std::optional<Error> failure() const override { return std::nullopt; }
   uint64_t bytes() const override { return 0; }
 };

@@ -303,7 +303,7 @@ TEST_F(ServerTest, RefusesOnceAndClosesWhatCannotBeRead) {
 TEST_F(ServerTest, AsksTheBackendForTheWordsOfARefusalByItsPath) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"garbage\r\n\r\n", ""},
-      {"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", ""},
+      {"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", "/%00"},
       {"GET /e/%66 HTTP/1.1\r\nHost: x\r\nA: " + std::string(9000, 'a') + "\r\n\r\n", "/e/f"},
       {"POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", "/e"},
       {"POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "/e"},

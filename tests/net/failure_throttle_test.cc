@@ -69,7 +69,7 @@ TEST(FailureThrottle, LogsAtABoundedRate) {
   throttle.on_failure(address("192.0.2.7:1"), at(110));
   set_log_sink(nullptr);
   ASSERT_EQ(lines().size(), 2u);
-  EXPECT_NE(lines()[1].find("500 since"), std::string::npos) << lines()[1];
+  EXPECT_NE(lines()[1].find("since the last message: 500,"), std::string::npos) << lines()[1];
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ const std::map<std::string, std::string> other_values = {
     {"journal.retention_age", "1h"},
     {"journal.retention_bytes", "1GiB"},
     {"journal.accept_loss", "true"},
+    {"delivery.allow_own_addresses", "true"},
+    {"delivery.ca_file", "/etc/ssl/certs/ca-certificates.crt"},
     {"delivery.pending_max", "9"},
     {"delivery.attempts_in_flight_max", "9"},
     {"delivery.connections_per_endpoint_max", "9"},

@@ -410,7 +410,7 @@ TEST_F(BitriseApi, RefusesAWrongPage) {
     expect_refusal(call("GET", app_path + query), 400, "limit: must be");
     expect_refusal(call("GET", app_path + "/" + slug + "/delivery-items" + query), 400, "limit");
   }
-  expect_refusal(call("GET", app_path + "?next=unknown"), 400, "next: names no item");
+  expect_refusal(call("GET", app_path + "?next=unknown"), 400, "next: is not the id of an item");
   expect_refusal(call("GET", app_path + "/" + slug + "/delivery-items?next=" + slug), 400, "next");
   expect_refusal(call("GET", app_path + "?limit=1&limit=2"), 400, "query");
   EXPECT_EQ(call("GET", app_path + "?sort_by=other").response.status, 200);

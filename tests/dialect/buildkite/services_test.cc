@@ -786,10 +786,11 @@ TEST_F(ServicesTest, TellsWhereRequestsComeFrom) {
 }
 
 TEST_F(ServicesTest, OwnsItsPathsOnly) {
-  for (const char* path : {"/v2/meta", "/v2/organizations/x/services", "/v2/organizations/x/y"}) {
+  for (const char* path : {"/v2/meta", "/v2/organizations/x/services", "/v2/organizations/x/y",
+                           "/v2/metadata", "/v2/organizations", "/v2/meta%01"}) {
     EXPECT_TRUE(buildkite_dialect().owns_path(path)) << path;
   }
-  for (const char* path : {"/v2", "/v2/metadata", "/v1/webhooks", "/v2/organizations"}) {
+  for (const char* path : {"/v2", "/v1/webhooks", "/v22/meta"}) {
     EXPECT_FALSE(buildkite_dialect().owns_path(path)) << path;
   }
 }

@@ -138,7 +138,7 @@ TEST(Conditions, RefuseWhatTheyCannotMeanAndSayWhere) {
       {R"([{"type":"action_status","accepted_values":["failed"]}])", "0.type", "request_body"},
       {R"([{"path":7,"accepted_values":[]}])", "0.path", "string"},
       {R"([{"path":"action..id","accepted_values":[]}])", "0.path", "empty name"},
-      {R"([{"path":"Action.id","accepted_values":[]}])", "0.path", "none of action, user"},
+      {R"([{"path":"Action.id","accepted_values":[]}])", "0.path", "known names are action, user"},
       {R"([{"path":"user.name"}])", "0.accepted_values", "array"},
       {R"([{"path":"user.name","accepted_values":"x"}])", "0.accepted_values", "array"},
       {R"([{"path":"user.name","accepted_values":[1,[2]]}])", "0.accepted_values.1", "string"},

@@ -120,7 +120,7 @@ TEST(Template, GivesWhatTheTableSays) {
 
 TEST(Template, RefusesABadExpansionAndShowsIt) {
   const std::vector<std::pair<std::string, std::string_view>> cases{
-      {"{{ Action.id }}", "none of action, hook, user, application"},
+      {"{{ Action.id }}", "known names are action, hook, user, application"},
       {"{{ action.id", "no }} follows"},
       {"{{ action..id }}", "empty name"},
       {"{{}}", "path is empty"},
@@ -131,7 +131,7 @@ TEST(Template, RefusesABadExpansionAndShowsIt) {
       {"{{ action[0] }}", "no }} follows"},
       {"{{ action.\xC3\xA9 }}", "empty name"},
       {"{{\naction.id }}", "path is empty"},
-      {"{{ nothing }}", "none of"},
+      {"{{ nothing }}", "unknown name"},
       {"{{ action." + std::string(512, 'x') + " }}", "512 bytes"},
       {"{{ action.{{ user.name }} }}", "empty name"},
   };
