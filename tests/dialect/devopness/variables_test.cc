@@ -65,7 +65,7 @@ TEST(Variables, TakeWhatTheirTypeTakes) {
       {integer, R"("+7")", "(refused)"},
       {integer, R"("7a")", "(refused)"},
       {integer, R"(" 7")", "(refused)"},
-      {integer, "7.0", "(refused)"},
+      {integer, "7.0", "7"},
       {integer, "true", "(refused)"},
       {integer, "[7]", "(refused)"},
       {boolean, "true", "true"},
