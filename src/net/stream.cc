@@ -46,6 +46,9 @@ std::string& spill() {
 struct Outbox {
   std::string sending;  ///< Lent to the ring while the send is pending.
   std::string queued;   ///< Goes out in one send when that has ended.
+  // Whether they hold bytes of the owner: TLS sends alerts and key updates by itself.
+  bool sending_data = false;
+  bool queued_data = false;
 };
 
 /// What arrived while the owner did not want to hear of it. Exists only then.
@@ -340,6 +343,7 @@ void Stream::State::send(Bytes head, Bytes body) {
     out.reserve(out.size() + head.size() + body.size());
     out.append(as_text(head)).append(as_text(body));
   }
+  if (outbox != nullptr) outbox->queued_data = true;
   if (!in_handler) advance();
 }
 
@@ -369,18 +373,21 @@ void Stream::State::start_send() {
   if (outbox->queued.empty() || broken) return outbox.reset();
   outbox->sending = std::move(outbox->queued);
   outbox->queued.clear();
+  outbox->sending_data = std::exchange(outbox->queued_data, false);
   const Bytes bytes = as_bytes(outbox->sending);
   ring.send<&State::on_send>(*this, send_op, socket, bytes);
 }
 
 void Stream::State::on_send(const io::Outcome& outcome) {
   const Handling handling{*this};
+  const bool had_data = std::exchange(outbox->sending_data, false) || outbox->queued_data;
   outbox->sending = {};
   if (over()) return;
   if (!outcome) {
     // What the peer said before it broke the connection may still wait to be read (an early 4xx),
     // so the receive tells the end. Where it has nothing more to tell, we do.
-    broken = send_failed = true;
+    broken = true;
+    send_failed |= had_data;
     if (ended || (!receive_op.pending() && held == nullptr)) end(outcome.error(side()));
     return;
   }
@@ -559,7 +566,9 @@ uint64_t Stream::queued_bytes() const {
 }
 
 bool Stream::unsent() const {
-  return state_->send_failed || queued_bytes() > 0;
+  const auto& outbox = state_->outbox;
+  return state_->send_failed ||
+         (outbox != nullptr && (outbox->sending_data || outbox->queued_data));
 }
 
 bool Stream::unacknowledged() const {
