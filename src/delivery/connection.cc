@@ -217,7 +217,7 @@ void Connection::move_to_fresh() {
 // --- exchange ------------------------------------------------------------------------------------
 
 void Connection::exchange() {
-  early_ = false;
+  early_ = heeded_ = false;
   parser_.reset();
   request_.clear();
   if (const auto error = dispatcher_.render(attempt_, request_)) {
@@ -231,12 +231,22 @@ void Connection::exchange() {
 void Connection::on_stream_bytes(Bytes bytes) {
   if (!exchanging()) return on_surplus();
   const auto progress = parser_.feed(bytes);
-  if (progress == http::ResponseParser::Progress::need_more) return;
+  if (progress == http::ResponseParser::Progress::need_more) return heed_head();
   if (progress == http::ResponseParser::Progress::failed) {
     settle(parser_.error());
     return close(false);
   }
   step_ == Step::ask ? on_permission_answer() : on_answer(false);
+}
+
+/// What the head asks of later attempts counts at once: a body may be long in coming.
+void Connection::heed_head() {
+  if (step_ != Step::exchange || parser_.status() == 0 || std::exchange(heeded_, true)) return;
+  dispatcher_.heed_pause(attempt_, parser_.status(), retry_after());
+}
+
+std::optional<Duration> Connection::retry_after() const {
+  return parse_retry_after(parser_.header("retry-after"), dispatcher_.ring().wall_now());
 }
 
 /// An answer that nobody asked for: whatever comes next could not be told from it.
@@ -429,8 +439,7 @@ void Connection::settle(std::optional<Error> error) {
     result.response_body = parser_.body();
     result.response_truncated = parser_.truncated();
     if (parser_.status() != 0) result.response_note = note();
-    result.retry_after =
-        parse_retry_after(parser_.header("retry-after"), dispatcher_.ring().wall_now());
+    result.retry_after = retry_after();
   }
   if (asked()) result.request = &request_;
   dispatcher_.settle(attempt, result);

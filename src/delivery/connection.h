@@ -110,6 +110,8 @@ class Connection final : public net::StreamOwner {
   void on_silent_question();
   void exchange();
   void on_stream_bytes(Bytes bytes) override;
+  void heed_head();
+  std::optional<Duration> retry_after() const;
   void on_surplus();
   void on_stream_sent() override;
   void on_stream_end(std::optional<Error> error) override;
@@ -149,6 +151,7 @@ class Connection final : public net::StreamOwner {
   Step step_ = Step::fresh;
   bool denied_ = false;        ///< The policy changed against its address: not to be kept.
   bool reused_ = false;        ///< This exchange is not the connection's first.
+  bool heeded_ = false;        ///< What the answer's head asks of later attempts was passed on.
   bool early_ = false;         ///< The answer came before the receiver had the whole request.
   bool stream_begun_ = false;  ///< Then the stream's close has to be waited for.
 };

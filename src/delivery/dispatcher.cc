@@ -443,7 +443,8 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   Delivery& delivery = *attempt.delivery;
   leave_flight(attempt, result);
   const Verdict verdict = judge(delivery, result);
-  if (verdict.status != DeliveryStatus::cancelled) heed_pause(attempt, result);
+  if (verdict.status != DeliveryStatus::cancelled)
+    heed_pause(attempt, result.http_status, result.retry_after);
   if (delivery.enquiry) return discard(delivery);
   record(attempt, result, verdict);
   if (result.gone()) host_.on_endpoint_gone(delivery.target->webhook_number);
@@ -477,9 +478,10 @@ void Dispatcher::count_end(const Delivery& delivery, const AttemptResult& result
 
 /// 429 and 503 with Retry-After: "the sender must refrain from further requests" until then
 /// (CloudEvents' HTTP webhook binding, 2.2), whatever the dialect. One attempt goes first then.
-void Dispatcher::heed_pause(const Attempt& attempt, const AttemptResult& result) {
-  const bool asks = result.http_status == 429 || result.http_status == 503;
-  if (!asks || result.retry_after.value_or(Duration::zero()) == Duration::zero()) return;
+void Dispatcher::heed_pause(const Attempt& attempt, uint16_t http_status,
+                            std::optional<Duration> retry_after) {
+  const bool asks = http_status == 429 || http_status == 503;
+  if (!asks || retry_after.value_or(Duration::zero()) == Duration::zero()) return;
   Target& target = *attempt.delivery->target;
   const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
   const bool changed = webhook == nullptr || webhook->updated_at != target.webhook_updated_at ||
@@ -489,7 +491,7 @@ void Dispatcher::heed_pause(const Attempt& attempt, const AttemptResult& result)
   target.standing = &standing;
   standing.webhook_updated_at = target.webhook_updated_at;
   standing.url = webhook->destination.url;
-  standing.paused_until = std::max(standing.paused_until, ring_.now() + *result.retry_after);
+  standing.paused_until = std::max(standing.paused_until, ring_.now() + *retry_after);
   standing.trial = Standing::Trial::due;
   host_.on_receiver_paused(target.webhook_number,
                            ring_.wall_now() + (standing.paused_until - ring_.now()));

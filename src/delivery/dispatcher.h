@@ -101,6 +101,10 @@ class Dispatcher {
   void on_permission(const Attempt& attempt, Duration interval, Instant first);
   /// The attempt's end. The connection calls it before it goes idle or closes.
   void settle(const Attempt& attempt, const AttemptResult& result);
+  /// The receiver answers so: 429 and 503 with a time make the webhook wait. May be called as soon
+  /// as the answer's head is here; `settle` does it as well.
+  void heed_pause(const Attempt& attempt, uint16_t http_status,
+                  std::optional<Duration> retry_after);
   /// The kept connection died before any byte of an answer: the attempt goes on a fresh one.
   void repeat(const Attempt& attempt, Endpoint& endpoint);
   void on_connection_idle(Connection& connection);
@@ -151,7 +155,6 @@ class Dispatcher {
   std::optional<Error> render(const Attempt& attempt, dialect::Request& request) const;
   void leave_flight(const Attempt& attempt, const AttemptResult& result);
   void count_end(const Delivery& delivery, const AttemptResult& result);
-  void heed_pause(const Attempt& attempt, const AttemptResult& result);
   Verdict judge(const Delivery& delivery, const AttemptResult& result);
   bool retries(const Target& target, const AttemptResult& result) const;
   void record(const Attempt& attempt, const AttemptResult& result, const Verdict& verdict);

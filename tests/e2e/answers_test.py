@@ -214,6 +214,29 @@ class AnswersTest(unittest.TestCase):
                     self.assertEqual((attempt["response"]["status"], len(receiver.requests)), (200, 1))
                     self.relay.request("DELETE", f"/v1/webhooks/{webhook['id']}")
 
+    def test_a_pause_counts_from_the_head_on_that_asks_for_it(self):
+        """The body is still under way, for as long as the attempt may take."""
+
+        def serve(receiver, connection, _):
+            receiver.request(connection)
+            connection.sendall(b"HTTP/1.1 429 Slow Down\r\nRetry-After: 600\r\nContent-Length: 100\r\n\r\nslow")
+            receiver.over.wait(60)
+
+        receiver = self.receiver(serve)
+        webhook = self.webhook(receiver.url, timeout_ms=60000)
+        self.send()
+        deadline = time.monotonic() + 30
+        while not self.relay.request("GET", f"/v1/webhooks/{webhook['id']}")[2]["paused_until"]:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        self.assertEqual([one["status"] for one in self.relay.deliveries(webhook)], ["in_flight"])
+        for _ in range(3):
+            self.send()
+        while [one["status"] for one in self.relay.deliveries(webhook)] != ["pending"] * 3 + ["in_flight"]:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        self.assertEqual(len(receiver.requests), 1)
+
     def test_a_request_that_was_read_is_not_sent_again_within_its_attempt(self):
         for last_word in ("closes", "resets"):
             for pause in (0, 1):
