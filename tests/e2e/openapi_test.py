@@ -283,7 +283,8 @@ class OpenApi(unittest.TestCase):
                     (417, f"{operation.method} {target} HTTP/1.1", "Expect: more\r\n"),
                     (431, f"{operation.method} {target} HTTP/1.1", "X: y\r\n" * 500)):
                 with self.subTest(operation=str(operation), line=line[:80], headers=headers[:20]):
-                    self.check_refused(operation, status, f"{line}\r\nHost: localhost\r\n{headers}\r\n")
+                    self.check_refused(operation, status, f"{line}\r\nHost: localhost\r\n"
+                                       f"Connection: close\r\n{headers}\r\n")
 
     def check_refused(self, operation, status, request):
         answer = harness.raw_exchange(self.relay.port, request.encode())
