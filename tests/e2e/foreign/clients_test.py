@@ -115,7 +115,7 @@ class Curl(ClientsCase):
             "\"events\": [\"build.finished\"]}}'")
         self.assertEqual(status, 201, made)
         status, shown = self.curl(f'curl -H "Authorization: Bearer {self.relay.token}" -X GET "{url}"')
-        self.assertEqual((status, [one["id"] for one in shown]), (200, [made["id"]]))
+        self.assertEqual((status, [one["id"] for one in shown["items"]]), (200, [made["id"]]))
 
     def test_a_form_is_told_how_to_mend_itself(self):
         """`curl -d` without a type sends a form: the answer of each API says what to add."""
@@ -131,16 +131,15 @@ class Standard(ClientsCase):
 
     def test_urllib_and_http_client_post_events(self):
         event = {"type": "build.finished", "source": "app/x", "data": {"n": 1}}
-        request = urllib.request.Request(
-            f"{self.api}/v1/events", json.dumps(event).encode(),
-            {"Content-Type": "application/json", "Authorization": f"Bearer {self.relay.token}"})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.relay.token}"}
+        request = urllib.request.Request(f"{self.api}/v1/events", json.dumps(event).encode(), headers)
         with urllib.request.urlopen(request, timeout=10) as answer:
             self.assertEqual((answer.status, json.load(answer)["accepted"]), (202, 1))
         kept = http.client.HTTPConnection("127.0.0.1", self.relay.port, timeout=10)
         for number in range(20):
             # An iterable without a length goes out in chunks.
             body = iter([json.dumps(event | {"id": str(number)}).encode()]) if number % 2 else json.dumps(event)
-            kept.request("POST", "/v1/events", body, dict(request.header_items()))
+            kept.request("POST", "/v1/events", body, headers)
             answer = kept.getresponse()
             self.assertEqual((answer.status, json.load(answer)["accepted"]), (202, 1))
         kept.close()
@@ -228,8 +227,8 @@ class Judges(ClientsCase):
                              "data": {"action": {"id": number, "status": "completed"}}})
         self.relay.wait_until_settled()
         services = "/v2/organizations/default/services"
-        one = self.relay.request("GET", services)[2][0]
-        hook = self.relay.request("GET", "/pipelines/33/hooks/outgoing")[2]
+        one = self.relay.request("GET", services)[2]["items"][0]
+        hook = self.relay.request("GET", "/pipelines/33/hooks")[2]
         for path in (services, f"{services}/{one['id']}", f"{services}/{one['id']}/requests",
                      f"/hooks/outgoing/{hook[0]['id']}", f"/hooks/outgoing/{hook[0]['id']}/requests"):
             seen += json.dumps(self.relay.request("GET", path)[2])
