@@ -253,7 +253,7 @@ class Damage(StorageTest):
         self.assertTrue(verdict.startswith("sound but for 1 torn tail: " if torn else "sound: "),
                         verdict)
         for finding in findings:
-            self.assertIn("unfinished or damaged at the end", finding)
+            self.assertIn("end is unfinished or damaged", finding)
 
     def test_a_flipped_bit_is_never_delivered_and_never_silent(self):
         """In the middle of the journal: good records stand behind it, so it is no torn tail."""

@@ -1,32 +1,31 @@
 """Devopness' official Python SDK manages hooks of a real relay, logs in and refreshes its token.
 
 The SDK checks every answer against the published schema, strictly: a member that is missing, null where it must not be, or of
-another type is an error. Its packages are locked in devopness_sdk.lock. Skipped where they are not installed.
+another type is an error. It runs in the venv of requirements.txt.
 """
 
 import json
-import pathlib
+import os
 import subprocess
 import sys
 import unittest
 import warnings
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+import foreign
 import harness
 
-try:
-    import devopness
-    from devopness.core import DevopnessApiError
-    from devopness.models import HookPipelineCreate, HookUpdate
-    MISSING = ""
-except ImportError as error:
-    MISSING = f"the Devopness SDK is not installed ({error}): see devopness_sdk.lock"
+if os.path.realpath(sys.prefix) != os.path.realpath(foreign.PYTHON.parent.parent):
+    python = foreign.need(foreign.python("python"))
+    os.execv(python, [str(python), "-B", *sys.argv])
+
+import devopness  # noqa: E402
+from devopness.core import DevopnessApiError  # noqa: E402
+from devopness.models import HookPipelineCreate, HookUpdate  # noqa: E402
 
 INCOMING = "incoming"
 OUTGOING = "outgoing"
 
 
-@unittest.skipIf(MISSING, MISSING)
 class Sdk(unittest.TestCase):
 
     @classmethod
