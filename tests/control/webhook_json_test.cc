@@ -111,7 +111,7 @@ std::vector<Refused> refused_members() {
       {R"("timeout_ms": 99)", "timeout_ms"},
       {R"("timeout_ms": 120001)", "timeout_ms"},
       {R"("timeout_ms": "30000")", "timeout_ms"},
-      {R"("timeout_ms": 30000.0)", "timeout_ms"},
+      {R"("timeout_ms": 30000.5)", "timeout_ms"},
       {R"("timeout_ms": 18446744073709551615)", "timeout_ms"},
       {R"("concurrency_max": 0)", "concurrency_max"},
       {R"("concurrency_max": 257)", "concurrency_max"},

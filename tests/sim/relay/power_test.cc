@@ -3,7 +3,7 @@
 // seals, expires and recycles segments; the power goes after each single call to the disk in turn,
 // and what was not synced is kept or lost as the seed draws it.
 //
-// SIM_SEEDS=100 draws more often.
+// SIM_POWER_SEEDS=100 draws more often (apart from SIM_SEEDS: each seed is many worlds).
 
 #include "sim/relay/small_world.h"
 
@@ -103,7 +103,7 @@ PowerRun run(uint64_t seed, uint32_t cut) {
 }
 
 TEST(RelayPower, MayGoAtAnyCallToTheDisk) {
-  const char* text = std::getenv("SIM_SEEDS");
+  const char* text = std::getenv("SIM_POWER_SEEDS");
   const uint64_t seeds = text == nullptr ? 3 : std::strtoull(text, nullptr, 10);
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     uint32_t calls = 0;
