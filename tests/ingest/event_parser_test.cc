@@ -1036,8 +1036,7 @@ TEST_F(EventParserTest, SaysWhereATextIsNotJson) {
   const std::string fault = "{\n  \"type\": \"t\", # the type\n  \"source\": \"s\"\n}";
   const std::string place = "line 2, column 16 (after 17 bytes)";
   for (const char* type : {"application/json", "application/cloudevents+json"}) {
-    EXPECT_EQ(detail(type, fault),
-              "Not JSON: " + place + ": comments are not allowed in JSON.");
+    EXPECT_EQ(detail(type, fault), "Not JSON: " + place + ": comments are not allowed in JSON.");
   }
   EXPECT_EQ(
       detail("application/json", "\xef\xbb\xbf" + native("{}")),

@@ -39,8 +39,7 @@ TEST(Fault, IsNamedWithItsPlace) {
       {"\xef\xbb\xbf{}",
        "line 1, column 1: the text begins with a byte order mark (the bytes EF BB BF); save it "
        "without"},
-      {"{\"a\": 1 # one\n}",
-       "line 1, column 9 (after 8 bytes): comments are not allowed in JSON"},
+      {"{\"a\": 1 # one\n}", "line 1, column 9 (after 8 bytes): comments are not allowed in JSON"},
       {"// x\n{}", "line 1, column 1: comments are not allowed in JSON"},
       {"{\n  \"a\": 1\n  \"b\": 2\n}",
        "line 3, column 3 (after 13 bytes): a comma or } is missing"},
