@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "cli/manual.h"
 #include "cli/output.h"
+#include "control/stored_journals.h"
 #include "io/posix_disk.h"
 #include "io/process.h"
 #include "journal/format.h"
@@ -16,6 +17,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -53,10 +55,13 @@ class Visitor : public journal::RecoveryVisitor {
   void on_outcome(journal::Position, const journal::OutcomeView&) override {}
   void on_finding(const journal::Finding& finding) override {
     if (is_bad(finding.kind)) ++bad_;
+    stops_ = stops_ || (is_bad(finding.kind) && finding.kind != journal::Finding::Kind::damage);
     report(finding);
   }
   /// Findings that are no torn tail and no note.
   uint64_t bad() const { return bad_; }
+  /// Whether a relay refuses to start because of one of them.
+  bool stops() const { return stops_; }
 
  protected:
   /// A line for people: what, where, how to mend.
@@ -66,6 +71,7 @@ class Visitor : public journal::RecoveryVisitor {
 
  private:
   uint64_t bad_ = 0;
+  bool stops_ = false;
 };
 
 /// One JSON object per record and finding.
@@ -220,34 +226,61 @@ std::optional<uint64_t> find_directory_id(io::Disk& disk, const std::string& dir
   return std::nullopt;
 }
 
-/// Reads everything; says on standard error why it could not.
-std::optional<journal::RecoveryReport> read_all(const std::string& data_directory,
-                                                journal::RecoveryVisitor& visitor) {
+int complain(const std::string& problem) {
+  std::fprintf(stderr, "ringpost-journal: %s\n", problem.c_str());
+  return exit_failed;
+}
+
+/// What a start would say before it reads the journals; nothing if it would go on.
+std::optional<journal::Finding> refused_before(
+    const std::string& directory, const std::vector<std::string>& journals,
+    const std::optional<control::StoredJournals>& stored) {
+  if ((stored && stored->directory_id) || journals.empty()) return std::nullopt;
+  return journal::Finding{.kind = journal::Finding::Kind::refused,
+                          .path = directory,
+                          .text = "the start refuses: " + control::unknown_journals(directory)};
+}
+
+/// Reads everything, as a start does, but for that it goes on after a loss, to name all of them.
+/// @returns nothing if that was not possible; `problem` says why, unless a finding does.
+std::optional<journal::RecoveryReport> read_all(const std::string& data_directory, Visitor& visitor,
+                                                std::string& problem) {
   io::PosixDisk disk;
   const std::string directory = data_directory + "/journal";
-  if (const auto listed = disk.list(directory); !listed) {
-    std::fprintf(
-        stderr,
-        "ringpost-journal: %s: %s; give the data directory of a relay ([server] data_dir)\n",
-        directory.c_str(), describe(listed.error()).c_str());
+  const auto stored = control::read_stored_journals(data_directory + "/control.db", problem);
+  if (!stored) return std::nullopt;
+  const auto listed = disk.list(directory);
+  if (!listed && (listed.error().code != Errc::not_found || !*stored)) {
+    problem = directory + ": " + describe(listed.error()) +
+              "; give the data directory of a relay ([server] data_dir)";
     return std::nullopt;
   }
+  if (listed) {
+    if (const auto refused = refused_before(directory, *listed, *stored)) {
+      visitor.on_finding(*refused);
+    }
+  }
+  journal::RecoveryOptions options{.accept_loss = true, .read_only = true};
+  if (*stored) options.begun = (*stored)->begun;
   // Without one readable header there is nothing that an id would be needed for.
-  const uint64_t id = find_directory_id(disk, directory).value_or(0);
-  auto report = journal::recover(
-      disk, directory, {.directory_id = id, .accept_loss = true, .read_only = true}, visitor);
+  options.directory_id = *stored && (*stored)->directory_id
+                             ? *(*stored)->directory_id
+                             : find_directory_id(disk, directory).value_or(0);
+  auto report = journal::recover(disk, directory, options, visitor);
   if (report) return *report;
-  std::fprintf(stderr, "ringpost-journal: %s: %s\n", directory.c_str(),
-               describe(report.error()).c_str());
+  if (visitor.bad() == 0) problem = directory + ": " + describe(report.error());
   return std::nullopt;
 }
 
 int verify(const std::string& data_directory) {
   Visitor visitor;
-  const auto report = read_all(data_directory, visitor);
-  if (!report && visitor.bad() == 0) return exit_failed;
-  if (!report || visitor.bad() > 0) {
-    std::printf("damaged: %llu findings\n", static_cast<unsigned long long>(visitor.bad()));
+  std::string problem;
+  const auto report = read_all(data_directory, visitor, problem);
+  if (!report && visitor.bad() == 0) return complain(problem);
+  if (visitor.bad() > 0) {
+    std::printf("damaged: %llu findings; a start %s\n",
+                static_cast<unsigned long long>(visitor.bad()),
+                visitor.stops() ? "refuses this directory" : "goes on without what is damaged");
     return exit_damaged;
   }
   const std::string verdict =
@@ -264,14 +297,17 @@ int verify(const std::string& data_directory) {
 
 int dump(const std::string& data_directory, bool with_data) {
   Dump visitor(with_data);
-  const auto report = read_all(data_directory, visitor);
-  return !report ? exit_failed : visitor.bad() > 0 ? exit_damaged : exit_sound;
+  std::string problem;
+  const auto report = read_all(data_directory, visitor, problem);
+  if (!report) return visitor.bad() > 0 ? exit_failed : complain(problem);
+  return visitor.bad() > 0 ? exit_damaged : exit_sound;
 }
 
 int stats(const std::string& data_directory) {
   Stats visitor;
-  const auto report = read_all(data_directory, visitor);
-  if (!report) return exit_failed;
+  std::string problem;
+  const auto report = read_all(data_directory, visitor, problem);
+  if (!report) return visitor.bad() > 0 ? exit_failed : complain(problem);
   visitor.print(*report);
   return visitor.bad() > 0 ? exit_damaged : exit_sound;
 }
@@ -293,8 +329,9 @@ int run(int argument_count, char** arguments) {
   CLI::App* dump_command = add("dump", "Print every record as a line of JSON");
   dump_command->add_flag("--data", with_data,
                          "With event data and answers; bytes that are not UTF-8 are replaced");
-  CLI::App* verify_command =
-      add("verify", "Check every checksum; name segment and offset of damage");
+  CLI::App* verify_command = add(
+      "verify",
+      "Check every checksum, name segment and offset of damage, and say whether a relay starts");
   add("stats", "Count records by journal");
   app.footer(
       "A torn tail is a newest segment whose end is unfinished or damaged; which of the two "

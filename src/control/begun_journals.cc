@@ -1,6 +1,5 @@
 #include "control/begun_journals.h"
 
-#include "control/store/store.h"
 #include "journal/position.h"
 
 #include <charconv>
@@ -23,11 +22,8 @@ std::optional<uint32_t> take_number(std::string_view& text) {
 }  // namespace
 
 Result<void> BegunJournals::load() {
-  const auto text = store_.meta(meta_name);
-  if (!text) return text.error();
-  if (!*text) return {};  // A new store, or one of a release that did not keep it.
-  auto oldest = parse_begun_journals(**text);
-  if (!oldest) return Error{Errc::corrupt, Side::disk};
+  auto oldest = read_begun_journals([this](std::string_view name) { return store_.meta(name); });
+  if (!oldest) return oldest.error();
   oldest_ = std::move(*oldest);
   return {};
 }
@@ -44,6 +40,15 @@ Result<void> BegunJournals::expire(uint32_t journal, uint32_t oldest) {
   Oldest next = oldest_;
   next[journal] = oldest;
   return replace(std::move(next));
+}
+
+Result<BegunJournals::Oldest> read_begun_journals(const ReadMeta& meta) {
+  const auto text = meta(meta_name);
+  if (!text) return text.error();
+  if (!*text) return BegunJournals::Oldest{};  // A new store, or one of a release without it.
+  auto oldest = parse_begun_journals(**text);
+  if (!oldest) return Error{Errc::corrupt, Side::disk};
+  return std::move(*oldest);
 }
 
 std::string to_text(const BegunJournals::Oldest& oldest) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "control/store/store.h"
 
 #include <cstdint>
 #include <map>
@@ -9,8 +10,6 @@
 #include <string_view>
 
 namespace ringpost::control {
-
-class Store;
 
 /// Which journals were begun, and with which segment each of them starts today. The control store
 /// keeps it, beside the journals' own files: so a folder that is gone is missed, too. Blocking.
@@ -36,6 +35,9 @@ class BegunJournals {
   Store& store_;
   Oldest oldest_;
 };
+
+/// Those that a store has; none in a new one. Errc::corrupt if what it has makes no sense.
+Result<BegunJournals::Oldest> read_begun_journals(const ReadMeta& meta);
 
 /// As the store keeps them: `0:1,1:13`. Nothing if the text is none.
 std::string to_text(const BegunJournals::Oldest& oldest);

@@ -1,7 +1,6 @@
 #include "control/retention.h"
 
 #include "base/log.h"
-#include "control/store/store.h"
 #include "journal/position.h"
 
 #include <algorithm>
@@ -30,7 +29,8 @@ Retention::Retention(SegmentLedger& ledger, History& history, JournalAccess& jou
     : ledger_(ledger), history_(history), journals_(journals), store_(store), options_(options) {}
 
 Result<SettledMarks> Retention::load_marks() {
-  const auto marks = load_settled_marks(store_);
+  const auto marks =
+      read_settled_marks([this](std::string_view name) { return store_.meta(name); });
   if (marks) durable_marks_ = *marks;
   return marks;
 }
@@ -99,8 +99,8 @@ bool Retention::raise_marks() {
   return true;
 }
 
-Result<SettledMarks> load_settled_marks(Store& store) {
-  const auto text = store.meta(marks_name);
+Result<SettledMarks> read_settled_marks(const ReadMeta& meta) {
+  const auto text = meta(marks_name);
   if (!text) return text.error();
   if (!*text) return SettledMarks{};
   const auto marks = parse_settled_marks(**text);

@@ -4,6 +4,7 @@
 #include "control/history.h"
 #include "control/journal_access.h"
 #include "control/segment_ledger.h"
+#include "control/store/store.h"
 
 #include <cstdint>
 #include <optional>
@@ -11,8 +12,6 @@
 #include <string_view>
 
 namespace ringpost::control {
-
-class Store;
 
 /// Tells when the wall clock may be believed for deleting things: after it has gone along with the
 /// monotonic clock for a while. A jump, by hand or by a bad time server, starts the wait again
@@ -74,6 +73,6 @@ class Retention {
 std::string to_text(const SettledMarks& marks);
 std::optional<SettledMarks> parse_settled_marks(std::string_view text);
 /// Those that the store has; none in a new store. Errc::corrupt if they make no sense.
-Result<SettledMarks> load_settled_marks(Store& store);
+Result<SettledMarks> read_settled_marks(const ReadMeta& meta);
 
 }  // namespace ringpost::control

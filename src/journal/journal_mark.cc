@@ -3,6 +3,7 @@
 #include "journal/crc32c.h"
 #include "journal/format.h"
 
+#include <array>
 #include <charconv>
 
 namespace ringpost::journal {
@@ -50,7 +51,43 @@ std::optional<JournalMark> parse_mark(std::string_view whole, uint16_t journal) 
   return mark_text(journal, mark) == whole ? std::optional{mark} : std::nullopt;
 }
 
+std::optional<Written> parse_written(std::string_view whole, uint16_t journal) {
+  whole = whole.substr(0, whole.find('\n') + 1);
+  std::string_view text = whole;
+  const std::string begin = "ringpost journal " + journal_name(journal);
+  if (!text.starts_with(begin)) return std::nullopt;
+  text.remove_prefix(begin.size());
+  Written written;
+  written.segment = take_number(text, " written ");
+  written.end = take_number(text, " end ");
+  written.certain = take_number(text, " certain ");
+  return written_text(journal, written) == whole ? std::optional{written} : std::nullopt;
+}
+
 }  // namespace
+
+std::string written_text(uint16_t journal, const Written& written) {
+  const std::string text = "ringpost journal " + journal_name(journal) + " written " +
+                           std::to_string(written.segment) + " end " + std::to_string(written.end) +
+                           " certain " + std::to_string(written.certain);
+  return text + " check " + std::to_string(crc32c(0, as_bytes(text))) + "\n";
+}
+
+Result<Written> read_written(io::Disk& disk, const std::string& directory, uint16_t journal,
+                             bool sync) {
+  const auto file = disk.open(directory + '/' + written_name,
+                              sync ? io::Disk::OpenMode::read_write : io::Disk::OpenMode::read);
+  if (!file && file.error().code == Errc::not_found) return Written{};
+  if (!file) return file.error();
+  std::array<std::byte, 256> bytes{};
+  const auto synced = sync ? disk.sync(*file) : Result<void>{};
+  const auto read = disk.read_at(*file, 0, bytes);
+  disk.close(*file);
+  if (!synced) return synced.error();
+  if (!read) return read.error();
+  return parse_written(as_text(Bytes{bytes}.first(static_cast<size_t>(*read))), journal)
+      .value_or(Written{});
+}
 
 Result<std::optional<JournalMark>> read_journal_mark(io::Disk& disk, const std::string& directory,
                                                      uint16_t journal) {

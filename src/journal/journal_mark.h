@@ -2,6 +2,7 @@
 
 #include "base/result.h"
 #include "io/disk.h"
+#include "journal/position.h"
 
 #include <cstdint>
 #include <optional>
@@ -33,5 +34,17 @@ Result<std::optional<JournalMark>> read_journal_mark(io::Disk& disk, const std::
 /// Replaces the file as a whole, durably.
 Result<void> write_journal_mark(io::Disk& disk, const std::string& directory, uint16_t journal,
                                 const JournalMark& mark);
+
+/// The file `written` beside it: how far the journal was durable when it was last asked. It lags,
+/// and after power loss it may be older still, or nothing; what it says has been true.
+inline constexpr const char* written_name = "written";
+
+/// The text of the file, for `journal`. Whatever stands behind its line end is not read, so that a
+/// shorter text may be written over a longer one.
+std::string written_text(uint16_t journal, const Written& written);
+/// @param sync  first, so that what is read stays. @returns segment 0 if the file is absent or says
+///              nothing that makes sense.
+Result<Written> read_written(io::Disk& disk, const std::string& directory, uint16_t journal,
+                             bool sync);
 
 }  // namespace ringpost::journal

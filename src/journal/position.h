@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 
@@ -30,6 +31,34 @@ struct Position {
   constexpr bool valid() const { return packed != 0; }
 
   friend constexpr auto operator<=>(const Position&, const Position&) = default;
+};
+
+/// How far a journal is durable in the last segment that was written: what is remembered beside it
+/// (journal_mark.h). Segment 0: nothing was written, or nobody knows.
+struct Written {
+  static constexpr uint32_t blocks_spared = 3;
+
+  uint32_t segment = 0;
+  uint32_t end = 0;  ///< Behind the last durable block; a multiple of page_bytes.
+  /// Where the last `blocks_spared` blocks begin. That what is below it is gone stops a start; a
+  /// cut behind it is a torn tail.
+  uint32_t certain = 0;
+
+  friend bool operator==(const Written&, const Written&) = default;
+};
+
+/// Where the last blocks of a segment begin, while it is written or read.
+class LastBlocks {
+ public:
+  void add(uint32_t offset) { begins_[count_++ % Written::blocks_spared] = offset; }
+  /// @param first  where the first block of a segment begins.
+  uint32_t begin(uint32_t first) const {
+    return count_ <= Written::blocks_spared ? first : begins_[count_ % Written::blocks_spared];
+  }
+
+ private:
+  std::array<uint32_t, Written::blocks_spared> begins_{};
+  uint64_t count_ = 0;
 };
 
 }  // namespace ringpost::journal

@@ -32,8 +32,13 @@ std::string describe(const Finding& finding) {
 
 namespace {
 
-constexpr const char* accept_loss_hint =
-    "put it back from a copy, or start with journal.accept_loss = true to go on without it";
+/// What to do about a loss; or what was done about it.
+std::string advice(const RecoveryOptions& options) {
+  if (options.accept_loss && !options.read_only) {
+    return "; journal.accept_loss is on: the relay goes on without it";
+  }
+  return "; put it back from a copy, or start with journal.accept_loss = true to go on without it";
+}
 
 constexpr uint32_t numbers_skipped = 1000;
 
@@ -91,6 +96,7 @@ class JournalRecovery final : public RecordSink {
   Result<SegmentScan> scan_file(const SegmentFile& segment);
   Result<void> link(const SegmentFile& segment, const SegmentScan& scan);
   Result<void> missing_before(const SegmentFile& segment);
+  std::string torn_text() const;
   Result<void> note_rest();
   Result<uint64_t> bytes_in_use(uint32_t begin, uint32_t end);
   Result<void> check_unused_tail();
@@ -102,10 +108,13 @@ class JournalRecovery final : public RecordSink {
   const SegmentHeader* named_end_of(uint32_t segment) const;
   const SegmentFile* segment_at_most(uint32_t number) const;
   bool handed_out(uint32_t number) const { return !newest_ || number <= *newest_; }
+  bool was_written(uint32_t number) const { return number == written_.segment; }
   void find(Finding::Kind kind, std::string path, uint64_t offset, uint64_t bytes,
             std::string text);
   void find_damage(uint32_t segment, const ByteRange& range);
   Result<void> lost(uint32_t segment, const std::string& what);
+  Result<void> lost_contents(const SegmentFile& segment);
+  Result<void> lost_end(uint32_t segment, const ByteRange& range);
 
   io::Disk& disk_;
   const std::string directory_;
@@ -121,6 +130,7 @@ class JournalRecovery final : public RecordSink {
   bool mark_lost_ = false;
   bool oldest_known_ = false;
   std::optional<uint32_t> newest_;  // The last segment that was handed out, if the mark tells.
+  Written written_;                 // How far it is known to have been durable.
   std::vector<uint32_t> unfinished_;
   std::vector<SegmentFile> segments_;
 
@@ -147,7 +157,7 @@ Result<void> JournalRecovery::lost(uint32_t segment, const std::string& what) {
   if (std::find(end_.accepted.begin(), end_.accepted.end(), segment) != end_.accepted.end()) {
     return {};
   }
-  find(Finding::Kind::missing, path(segment), 0, 0, what + "; " + accept_loss_hint);
+  find(Finding::Kind::missing, path(segment), 0, 0, what + advice(options_));
   if (options_.accept_loss) {
     end_.accepted.push_back(segment);
     return {};
@@ -177,13 +187,16 @@ Result<void> JournalRecovery::list_directory() {
   const auto names = disk_.list(directory_);
   if (!names) return names.error();
   if (auto read = read_mark(); !read) return read;
+  const auto written = read_written(disk_, directory_, journal_, !options_.read_only);
+  if (!written) return written.error();
+  written_ = *written;
   for (const std::string& entry : *names) {
     if (const auto number = parse_segment_name(entry)) {
       end_.next_segment = std::max(end_.next_segment, *number + 1);
       if (*number >= end_.oldest) segments_.push_back({.number = *number});
     } else if (const auto unfinished = parse_unfinished_name(entry)) {
       unfinished_.push_back(*unfinished);
-    } else if (!entry.starts_with(journal_mark_name)) {
+    } else if (!entry.starts_with(journal_mark_name) && entry != written_name) {
       find(Finding::Kind::note, directory_ + '/' + entry, 0, 0, "not a file of ours; left alone");
     }
   }
@@ -312,6 +325,7 @@ Result<SegmentScan> JournalRecovery::scan_file(const SegmentFile& segment) {
     request.end_kind = later->previous_kind;
     request.known_end = later->previous_end;
   }
+  if (was_written(segment.number)) request.written = written_;
   auto scan = scan_segment(input_, request, *this);
   disk_.close(*file);
   return scan;
@@ -341,11 +355,31 @@ Result<void> JournalRecovery::scan(const SegmentFile& segment) {
     }
     if (used) find_damage(segment.number, {0, page_bytes});
   }
+  if (!used && was_written(segment.number)) return lost_contents(segment);
   if (!used) {
     end_.unused.push_back(segment.number);
     return {};
   }
+  if (scan->lost_end) {
+    if (auto accepted = lost_end(segment.number, *scan->lost_end); !accepted) return accepted;
+  }
   return link(segment, *scan);
+}
+
+/// Nothing is left of a segment that was written to.
+Result<void> JournalRecovery::lost_contents(const SegmentFile& segment) {
+  if (segment.header && segment.header->previous != (last_used_ ? last_used_->number : 0)) {
+    if (auto accepted = missing_before(segment); !accepted) return accepted;
+  }
+  return lost(segment.number, "all that the segment held is gone: its records up to offset " +
+                                  std::to_string(written_.end) +
+                                  " were durable, and events among them acknowledged");
+}
+
+Result<void> JournalRecovery::lost_end(uint32_t segment, const ByteRange& range) {
+  return lost(segment, "the end of the segment is gone: its records from offset " +
+                           std::to_string(range.begin) + " to " + std::to_string(written_.end) +
+                           " were durable, and events among them acknowledged");
 }
 
 /// Each segment names the one before it: between the two, none is missing.
@@ -393,12 +427,22 @@ Result<void> JournalRecovery::finish() {
         last_used_->file_bytes - std::min<uint64_t>(last_used_->file_bytes, *torn_at_);
     find(Finding::Kind::torn_tail, path(last_used_->number), *torn_at_, bytes,
          "tail truncated at offset " + std::to_string(*torn_at_) +
-             ": the segment's end is unfinished or damaged; a write that was cut short was never "
-             "acknowledged");
+             ": the segment's end is unfinished or damaged; " + torn_text());
   }
   if (auto noted = note_rest(); !noted) return noted;
   if (auto checked = check_unused_tail(); !checked) return checked;
   return newest_ ? Result<void>{} : check_successor();
+}
+
+/// What is known of an unfinished end.
+std::string JournalRecovery::torn_text() const {
+  if (was_written(last_used_->number) && *torn_at_ < written_.end) {
+    return "up to offset " + std::to_string(written_.end) +
+           " it was durable, so events that were acknowledged are lost: put the file back from a "
+           "copy if there is one";
+  }
+  return "a write that was cut short was never acknowledged; damage of the last writes looks the "
+         "same";
 }
 
 /// Behind the end of a segment that was neither sealed nor torn there are zeros, or what the file
@@ -541,8 +585,8 @@ Result<void> check_journals(const std::string& journal_directory, const Recovery
     visitor.on_finding({Finding::Kind::missing, journal_path(journal_directory, begun.journal), 0,
                         0,
                         "the folder of a journal in use is missing, and with it the events that it "
-                        "held; " +
-                            std::string(accept_loss_hint)});
+                        "held" +
+                            advice(options)});
     if (!options.accept_loss) return Error{Errc::not_found, Side::disk};
     report.journals.push_back({.journal = begun.journal, .next_segment = begun.used + 1});
   }

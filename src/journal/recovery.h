@@ -19,7 +19,7 @@ struct Finding {
     torn_tail,  ///< The newest segment's end: a write that a crash cut short and that was never
                 ///< acknowledged, or damage, which looks the same there.
     damage,     ///< Bytes that were durable are not as they were written. The file is untouched.
-    missing,    ///< A segment that must be there is not, or is empty.
+    missing,    ///< A segment that must be there is not, or is empty, or has lost its end.
     refused,    ///< A file that does not belong there, or of a newer format.
     note,       ///< Something was rebuilt or left alone.
   };
@@ -91,7 +91,9 @@ struct RecoveryOptions {
 ///
 /// Damage does not stop it: every record whose checksum is right is visited, the ranges that are
 /// not are findings. What does stop it, with a finding that names the file:
-/// - Errc::not_found: a journal or a segment is missing, or empty (unless `accept_loss`);
+/// - Errc::not_found: a journal or a segment is missing, or empty, or has lost its end although
+/// that
+///   is known to have been durable (unless `accept_loss`);
 /// - Errc::conflict: a segment under another's name, or of another data directory;
 /// - Errc::unsupported: a newer format, or a required record of unknown type;
 /// - the error of the file system.

@@ -79,6 +79,7 @@ class Scanner {
   void check_footer();
   bool is_damage(const Suspect& suspect) const;
   void judge();
+  void judge_end();
   bool torn() const;
 
   SegmentInput& input_;
@@ -91,6 +92,7 @@ class Scanner {
   uint32_t next_ordinal_ = 0;
   uint32_t blocks_crc_ = 0;
   uint32_t good_end_ = page_bytes;  // Behind the last good block or record.
+  uint32_t kept_end_ = page_bytes;  // Behind the page in which the last good record ends.
   uint32_t last_attempt_ = 0;       // The last page that claims to be a block and is none.
   std::vector<Suspect> suspects_;
   // Payloads may be full of what looks like headers with large claims. The search stays linear.
@@ -179,6 +181,7 @@ Result<void> Scanner::deliver(uint32_t offset, const RecordHeader& header, Bytes
   next_ordinal_ = header.ordinal + 1;
   ++result_.records;
   good_end_ = offset + static_cast<uint32_t>(record_span(header.payload_bytes));
+  kept_end_ = round_up(good_end_, page_bytes);
   return sink_.on_record(
       {offset, header, record.subspan(record_header_bytes, header.payload_bytes)});
 }
@@ -319,9 +322,18 @@ void Scanner::judge() {
       result_.end = suspect.range.begin;
     }
   }
+  judge_end();
+}
+
+void Scanner::judge_end() {
   if (request_.footer) {
     result_.end = request_.footer->end;
-  } else if (end_is_known()) {
+    return;
+  }
+  if (kept_end_ < request_.written.certain) {
+    result_.lost_end = ByteRange{kept_end_, request_.written.certain};
+  }
+  if (end_is_known()) {
     if (certain_ > limit_) result_.damaged.push_back({limit_, certain_});  // Cut off since.
     result_.end = request_.known_end;
   } else if (torn()) {
@@ -330,8 +342,10 @@ void Scanner::judge() {
 }
 
 /// Behind the end of an unfinished segment lie zeros, or blocks of a former life of the file. Part
-/// of a block of this life, or records of one, are an unfinished write.
+/// of a block of this life, or records of one, are an unfinished write. What was durable and is not
+/// there is reported in the same way.
 bool Scanner::torn() const {
+  if (kept_end_ < request_.written.end) return true;
   if (request_.file_bytes < request_.size) return true;
   return std::any_of(suspects_.begin(), suspects_.end(), [&](const Suspect& suspect) {
     if (is_damage(suspect)) return false;

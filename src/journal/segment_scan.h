@@ -5,6 +5,7 @@
 #include "io/disk.h"
 #include "journal/block_buffer.h"
 #include "journal/format.h"
+#include "journal/position.h"
 
 #include <cstdint>
 #include <optional>
@@ -65,6 +66,7 @@ struct ScanRequest {
   std::optional<SegmentFooter> footer;  ///< If it is sealed.
   PreviousEnd end_kind = PreviousEnd::sealed;
   uint32_t known_end = 0;  ///< Unless end_kind is sealed: the end that a later header names.
+  Written written;         ///< What is remembered of it, if it is of this segment.
 };
 
 struct ByteRange {
@@ -82,6 +84,8 @@ struct SegmentScan {
   uint64_t records_lost = 0;        ///< Gaps in the numbering of the records.
   std::vector<ByteRange> damaged;   ///< Was durable, and is not as it was written.
   std::optional<uint32_t> torn_at;  ///< An unfinished write begins here (not if it is known).
+  /// Below Written::certain, and of all that follows nothing is there: the whole end is gone.
+  std::optional<ByteRange> lost_end;
 };
 
 /// Gives every record of a segment whose own checksum is right to `sink`, in order: also those in

@@ -32,6 +32,7 @@ SegmentKeeper::~SegmentKeeper() {
   if (job_ && job_->file.valid()) disk_.close(job_->file);
   if (job_ && job_->named.valid()) disk_.close(job_->named);
   for (const auto& [number, journal] : journals_) {
+    if (journal.written.valid()) disk_.close(journal.written);
     for (const auto& [segment, file] : journal.live) {
       if (file.valid()) disk_.close(file);
     }
@@ -265,6 +266,24 @@ void SegmentKeeper::sealed(uint16_t journal, uint32_t number) {
   io::File& file = journals_.at(journal).live.at(number);
   if (file.valid()) disk_.close(file);
   file = {};
+}
+
+Result<void> SegmentKeeper::open_written(Journal& journal) {
+  if (journal.written.valid()) return {};
+  const std::string path = directory(journal.end.journal) + '/' + written_name;
+  auto file = disk_.open(path, io::Disk::OpenMode::read_write);
+  if (!file && file.error().code == Errc::not_found) {
+    file = disk_.open(path, io::Disk::OpenMode::create);
+  }
+  if (!file) return file.error();
+  journal.written = *file;
+  return {};
+}
+
+Result<void> SegmentKeeper::note_written(uint16_t journal, const Written& written) {
+  Journal& noted = journals_.at(journal);
+  if (auto opened = open_written(noted); !opened) return opened;
+  return disk_.write_at(noted.written, 0, as_bytes(written_text(journal, written)));
 }
 
 Result<void> SegmentKeeper::expire(uint16_t journal_number, uint32_t first_needed) {

@@ -69,6 +69,10 @@ class SegmentKeeper {
   /// The shard has sealed `number`: closes its file.
   void sealed(uint16_t journal, uint32_t number);
 
+  /// Remembers how far a journal is durable now, so that the loss of an end is noticed. One short
+  /// write to the page cache. @param journal  an open one.
+  Result<void> note_written(uint16_t journal, const Written& written);
+
   /// Everything below `first_needed` may go. The caller knows that no event in there is undelivered
   /// or to be kept, and no outcome in there belongs to an event that stays. Segments that are not
   /// sealed stay. Only whole beginnings go: a hole always means loss.
@@ -93,6 +97,7 @@ class SegmentKeeper {
     std::map<uint32_t, io::File> live;  // Invalid where not handed out.
     std::vector<uint32_t> spares;       // Files under a segment's name that may be reused.
     std::vector<uint32_t> leftovers;    // The same under the name of an unfinished one.
+    io::File written;                   // Invalid until something is noted.
   };
   /// The segment that is being prepared.
   struct Job {
@@ -106,6 +111,7 @@ class SegmentKeeper {
   };
 
   Result<void> write_mark(const Journal& journal);
+  Result<void> open_written(Journal& journal);
   Result<void> start_job();
   Result<bool> reuse_file(Journal& journal, const std::string& unfinished);
   Result<void> fill();

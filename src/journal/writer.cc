@@ -127,6 +127,7 @@ struct Writer::State {
   std::deque<Slot*> in_flight;
   SegmentFooter written;  // Of the segment that is being written.
   Position durable;
+  LastBlocks durable_blocks;  // Of the segment of `durable`.
   std::optional<Error> failure;
   uint32_t failed_segment = 0;
 };
@@ -347,6 +348,8 @@ void Writer::State::on_block_durable(const Block& block) {
   counters.add(Counter::syncs_completed);
   counters.add(Counter::journal_bytes, round_up(block.used, page_bytes));
   if (block.footer) return events.on_segment_sealed(block.segment.number);
+  if (block.segment.number != durable.segment()) durable_blocks = {};
+  durable_blocks.add(block.offset);
   durable = Position::make(options.journal, block.segment.number, block.end());
 }
 
@@ -486,6 +489,14 @@ void Writer::commit() {
 
 Position Writer::durable_through() const {
   return state_->durable;
+}
+
+Written Writer::written() const {
+  const Position durable = state_->durable;
+  if (durable.offset() <= page_bytes) return {};
+  return {.segment = durable.segment(),
+          .end = durable.offset(),
+          .certain = state_->durable_blocks.begin(page_bytes)};
 }
 
 uint32_t Writer::failed_segment() const {

@@ -103,6 +103,8 @@ class Writer {
 
   /// Everything below is durable.
   Position durable_through() const;
+  /// The same, as it is remembered beside the journal.
+  Written written() const;
   /// After a storage failure: where it was; else 0.
   uint32_t failed_segment() const;
   /// Nothing queued, nothing in flight.

@@ -1,6 +1,7 @@
 #include "shard/journal_desk.h"
 
 #include "base/log.h"
+#include "journal/format.h"
 
 #include <algorithm>
 #include <utility>
@@ -13,6 +14,10 @@ using Progress = journal::SegmentKeeper::Progress;
 /// How soon to try again what the disk refused (D-5: within 5 s of space returning).
 constexpr Duration retry_interval = std::chrono::seconds(1);
 
+/// How often it is remembered how far a journal is durable. Events that were acknowledged in the
+/// last interval before a loss may be taken for an unfinished write.
+constexpr Duration note_interval = std::chrono::milliseconds(50);
+
 }  // namespace
 
 JournalDesk::JournalDesk(io::Disk& disk, journal::SegmentKeeper& keeper, Mailroom& mailroom,
@@ -24,6 +29,7 @@ JournalDesk::JournalDesk(io::Disk& disk, journal::SegmentKeeper& keeper, Mailroo
 bool JournalDesk::turn(WallTime wall_now, Instant now) {
   read_payloads();
   take_orders();
+  note_written(now);
   bool more = false;
   if (!retry_at_ || now >= *retry_at_) {
     retry_at_.reset();
@@ -78,6 +84,29 @@ void JournalDesk::take(control::CloseSegment&& order) {
 void JournalDesk::take(control::ExpireSegments&& order) {
   uint32_t& first = expiring_[static_cast<uint16_t>(order.journal)];
   first = std::max(first, order.first_needed);
+}
+
+std::optional<Instant> JournalDesk::due() const {
+  if (!retry_at_ || !note_at_) return retry_at_ ? retry_at_ : note_at_;
+  return std::min(*retry_at_, *note_at_);
+}
+
+/// The first write after a rest is remembered at once, those that follow it from time to time.
+void JournalDesk::note_written(Instant now) {
+  if (note_at_ && now < *note_at_) return;
+  note_at_.reset();
+  for (uint32_t shard = 0; shard < mailroom_.shard_count(); ++shard) {
+    const auto written = mailroom_.written(shard).take();
+    if (!written) continue;
+    note_at_ = now + note_interval;
+    const auto noted = keeper_.note_written(static_cast<uint16_t>(shard), *written);
+    if (!noted && note_failure_ != noted.error()) {
+      log_warning("journal/" + journal::journal_name(static_cast<uint16_t>(shard)) +
+                  "/written cannot be written: " + describe(noted.error()) +
+                  "; if the journal's end is lost later, that may not be noticed");
+    }
+    note_failure_ = noted ? std::nullopt : std::optional{noted.error()};
+  }
 }
 
 void JournalDesk::expire(Instant now) {

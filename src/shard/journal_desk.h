@@ -28,11 +28,12 @@ class JournalDesk {
   JournalDesk(io::Disk& disk, journal::SegmentKeeper& keeper, Mailroom& mailroom,
               const Options& options);
 
-  /// Reads all payloads that are wanted, takes orders, then does one piece of work on segments.
+  /// Reads all payloads that are wanted, takes orders, remembers how far journals are durable, then
+  /// does one piece of work on segments.
   /// @returns whether more is waiting to be done now.
   bool turn(WallTime wall_now, Instant now);
   /// When `turn` is wanted next without a message before.
-  std::optional<Instant> due() const { return retry_at_; }
+  std::optional<Instant> due() const;
   bool has_messages();
 
  private:
@@ -44,6 +45,7 @@ class JournalDesk {
   void take(std::monostate&&) {}
   bool prepare(WallTime wall_now, Instant now);
   void expire(Instant now);
+  void note_written(Instant now);
   void fail(const char* what, const Error& error, Instant now);
   void flush();
 
@@ -53,6 +55,8 @@ class JournalDesk {
   std::map<uint16_t, uint32_t> expiring_;  ///< By journal: the first segment that stays.
   std::optional<Instant> retry_at_;        ///< Set while the disk refuses.
   std::optional<Error> failure_;           ///< As the log has it.
+  std::optional<Instant> note_at_;         ///< When to look again how far journals are durable.
+  std::optional<Error> note_failure_;      ///< As the log has it.
 };
 
 }  // namespace ringpost::shard

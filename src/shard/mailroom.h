@@ -4,6 +4,8 @@
 #include "control/journal_orders.h"
 #include "control/messages.h"
 #include "io/ring.h"
+#include "journal/format.h"
+#include "journal/position.h"
 #include "journal/record.h"
 #include "shard/payload.h"
 
@@ -11,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace ringpost::shard {
@@ -58,6 +61,41 @@ class Channel {
   bool sent_ = false;         ///< The sender's.
 };
 
+/// How far a shard's journal is durable, for the journal thread to remember.
+class WrittenNews {
+ public:
+  /// By the shard. @returns whether the journal thread waits for it.
+  bool set(const journal::Written& written) {
+    latest_.store(pack(written));
+    return awaited_.load() && awaited_.exchange(false);
+  }
+  /// By the journal thread: what is new since the last time. If nothing is, it is awaited from now
+  /// on.
+  std::optional<journal::Written> take() {
+    if (latest_.load() == taken_) awaited_.store(true);
+    const uint64_t latest = latest_.load();
+    if (latest == taken_) return std::nullopt;
+    taken_ = latest;
+    return unpack(latest);
+  }
+
+ private:
+  // 28 bits of segment, twice 16 of pages (a segment has at most 65,536).
+  static uint64_t pack(const journal::Written& written) {
+    return uint64_t{written.segment} << 32 | uint64_t{written.end / journal::page_bytes} << 16 |
+           written.certain / journal::page_bytes;
+  }
+  static journal::Written unpack(uint64_t packed) {
+    return {.segment = static_cast<uint32_t>(packed >> 32),
+            .end = static_cast<uint32_t>(packed >> 16 & 0xffff) * journal::page_bytes,
+            .certain = static_cast<uint32_t>(packed & 0xffff) * journal::page_bytes};
+  }
+
+  std::atomic<uint64_t> latest_{0};
+  std::atomic<bool> awaited_{true};
+  uint64_t taken_ = 0;  ///< The journal thread's.
+};
+
 /// All channels of one relay, and whom to wake. Built before the threads start.
 ///
 /// Thread safety: each channel has one sender and one receiver, as its name says. A shard sets its
@@ -73,6 +111,7 @@ class Mailroom {
       : shard_count_(shard_count),
         journal_orders_(capacity),
         journal_news_(capacity),
+        written_(shard_count),
         wakers_(shard_count) {
     for (uint32_t shard = 0; shard < shard_count; ++shard) {
       to_control_.push_back(std::make_unique<Channel<control::ToControl>>(capacity * 4));
@@ -91,6 +130,7 @@ class Mailroom {
   /// To and from the journal thread.
   Channel<PayloadWanted>& payloads_wanted(uint32_t shard) { return *payloads_wanted_[shard]; }
   Channel<PayloadRead>& payloads(uint32_t shard) { return *payloads_[shard]; }
+  WrittenNews& written(uint32_t shard) { return written_[shard]; }
   /// Between the control thread and the journal thread.
   Channel<control::JournalOrder>& journal_orders() { return journal_orders_; }
   Channel<control::JournalNews>& journal_news() { return journal_news_; }
@@ -121,6 +161,7 @@ class Mailroom {
   Channel<control::JournalOrder> journal_orders_;
   Channel<control::JournalNews> journal_news_;
   std::vector<std::unique_ptr<Channel<Deliver>>> between_;
+  std::vector<WrittenNews> written_;
   std::vector<std::atomic<io::Waker*>> wakers_;
   io::Waker* control_waker_ = nullptr;
   io::Waker* journal_waker_ = nullptr;

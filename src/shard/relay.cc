@@ -1,11 +1,10 @@
 #include "shard/relay.h"
 
 #include "base/log.h"
+#include "control/stored_journals.h"
 #include "net/tls.h"
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
 #include <set>
 #include <utility>
 
@@ -158,28 +157,29 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
 /// The data directory's identity is part of every checksum in its journals: files of another
 /// directory never pass for ours.
 Result<void> Relay::identify(std::string& problem) {
-  constexpr std::string_view meta_name = "directory_id";
-  const auto stored = store_.meta(meta_name);
-  if (stored && *stored) {
-    directory_id_ = std::strtoull((*stored)->c_str(), nullptr, 16);
+  auto stored =
+      control::read_stored_journals([this](std::string_view name) { return store_.meta(name); });
+  if (!stored) {
+    problem =
+        "what the control store says of the journals cannot be used: " + describe(stored.error());
+    return stored.error();
+  }
+  expected_ = std::move(stored->begun);
+  if (stored->directory_id) {
+    directory_id_ = *stored->directory_id;
     return {};
   }
-  if (stored) {
-    // Journals without the store that goes with them: starting would hide all they hold.
-    const auto journals = disk_.list(journal_directory_);
-    if (journals && !journals->empty() && !options_.accept_loss) {
-      problem = journal_directory_ +
-                " holds journals, but the control store beside it is new: put control.db back, or "
-                "move the journals away";
-      return Error{Errc::not_found, Side::operator_};
-    }
-    directory_id_ = random_.next() | 1;
-    char text[17];
-    std::snprintf(text, sizeof text, "%016" PRIx64, directory_id_);
-    if (store_.set_meta(meta_name, text)) return {};
+  // Journals without the store that goes with them: starting would hide all they hold.
+  const auto journals = disk_.list(journal_directory_);
+  if (journals && !journals->empty()) {
+    problem = control::unknown_journals(journal_directory_);
+    return Error{Errc::not_found, Side::operator_};
   }
-  problem = "the control store cannot be used: " + std::string(store_.last_problem());
-  return Error{Errc::io_failed, Side::disk};
+  directory_id_ = random_.next() | 1;
+  auto kept =
+      store_.set_meta(control::directory_id_name, control::directory_id_text(directory_id_));
+  if (!kept) problem = "the control store cannot be used: " + std::string(store_.last_problem());
+  return kept;
 }
 
 Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem) {
@@ -195,7 +195,10 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
   std::vector<const Counters*> counters;
   for (const Counters& shard : this->counters()) counters.push_back(&shard);
 
-  if (const auto loaded = load_begun(problem); !loaded) return loaded;
+  if (const auto loaded = begun_.load(); !loaded) {
+    problem = "the control store cannot be read: " + std::string(store_.last_problem());
+    return loaded;
+  }
   files_ = std::make_unique<control::JournalFiles>(*reader_, begun_, *orders_);
   control_ = std::make_unique<control::Control>(
       control::Control::Parts{.store = store_,
@@ -233,24 +236,6 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
       disk_, *keeper_, mailroom_,
       JournalDesk::Options{.journal_directory = journal_directory_, .directory_id = directory_id_});
   return control_->finish_recovery();
-}
-
-/// What the store knows of the journals: recovery misses what is not there.
-Result<void> Relay::load_begun(std::string& problem) {
-  const auto loaded = begun_.load();
-  const auto marks = control::load_settled_marks(store_);
-  if (!loaded || !marks) {
-    problem = "what the control store says of the journals cannot be used: " +
-              describe(loaded ? marks.error() : loaded.error());
-    return loaded ? marks.error() : loaded.error();
-  }
-  for (const auto& [journal, oldest] : begun_.oldest()) {
-    const uint32_t settled = journal < marks->size() ? (*marks)[journal] : 0;
-    expected_.push_back({.journal = static_cast<uint16_t>(journal),
-                         .oldest = oldest,
-                         .used = std::max(settled, oldest)});
-  }
-  return {};
 }
 
 /// Which journals there will be is known only after recovery; the control side is needed before.

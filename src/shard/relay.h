@@ -103,7 +103,6 @@ class Relay {
 
   Result<void> identify(std::string& problem);
   Result<void> recover(WallTime wall_now, Instant now, std::string& problem);
-  Result<void> load_begun(std::string& problem);
   std::vector<uint16_t> all_journals() const;
   Result<void> open_journals(std::string& problem);
   Result<void> prepare_segments(WallTime wall_now, std::string& problem);

@@ -304,6 +304,7 @@ void Shard::answer_health(http::RequestHandle handle, bool ready_wanted) {
 // --- the journal ---------------------------------------------------------------------------------
 
 void Shard::on_durable(journal::Position through) {
+  if (mailroom_.written(index_).set(writer_.written())) mailroom_.wake_journal();
   intake_.on_durable(through);
   while (!outcomes_.empty() && outcomes_.front().position < through) {
     tell_control(outcomes_.front(), false);

@@ -255,6 +255,48 @@ class Damage(StorageTest):
         for finding in findings:
             self.assertIn("end is unfinished or damaged", finding)
 
+    def test_a_loss_stops_the_start_and_verify_says_the_same(self):
+        """Whatever is gone: acknowledged events are not missed in silence."""
+        self.make_directory(40, "x" * 3000)
+        losses = {
+            "nothing": lambda journal, newest: None,
+            "the newest segment": lambda journal, newest: newest.unlink(),
+            "all behind its header": lambda journal, newest: os.truncate(newest, 4096),
+            "half of it": lambda journal, newest: os.truncate(newest, self.used_bytes(newest) // 2),
+            "zeros behind its header": lambda journal, newest: self.zero(newest, 4096),
+            "zeros in its second half":
+                lambda journal, newest: self.zero(newest, self.used_bytes(newest) // 2),
+            "a folder": lambda journal, newest: shutil.rmtree(journal / "000"),
+            "all folders": lambda journal, newest: shutil.rmtree(journal),
+            "the mark and the first segment": lambda journal, newest: (
+                (journal / "000" / "oldest").unlink(), (journal / "000" / "00000001.seg").unlink()),
+            "the control store": lambda journal, newest: [
+                path.unlink() for path in journal.parent.glob("control.db*")],
+        }
+        for number, (what, lose) in enumerate(losses.items()):
+            with self.subTest(what):
+                directory = self.copy(f"loss-{number}")
+                lose(directory / "data" / "journal", self.newest_used(directory))
+                verified = subprocess.run([harness.JOURNAL, "verify", directory / "data"],
+                                          capture_output=True, text=True, timeout=20)
+                started = self.starts(directory)
+                self.assertEqual(started, what == "nothing")
+                self.assertEqual(verified.returncode, 0 if started else 1, verified)
+                if not started:
+                    self.assertIn("a start refuses", verified.stdout)
+
+    def zero(self, segment, offset):
+        size = segment.stat().st_size
+        os.truncate(segment, offset)
+        os.truncate(segment, size)
+
+    def starts(self, directory):
+        try:
+            self.start(directory)[0].kill()
+            return True
+        except AssertionError:
+            return False
+
     def test_a_flipped_bit_is_never_delivered_and_never_silent(self):
         """In the middle of the journal: good records stand behind it, so it is no torn tail."""
         self.make_directory(20)

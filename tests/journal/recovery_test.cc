@@ -290,6 +290,128 @@ TEST(Recovery, HoleBeforeALaterCommitIsDamage) {
   EXPECT_EQ(damage[0].path, segment(1));
 }
 
+/// A journal of one segment with six blocks that are remembered as durable, one event in each.
+Written remembered_blocks(FakeDisk& disk) {
+  Journal journal(disk, small());
+  for (int index = 0; index < 6; ++index) journal.add("event " + std::to_string(index), 2000);
+  EXPECT_TRUE(journal.keeper.note_written(0, journal.writer->written()));
+  return journal.writer->written();
+}
+
+/// Takes everything from `offset` on out of segment 1.
+enum class Loss { cut, zeros };
+void lose_end(FakeDisk& disk, Loss loss, uint32_t offset) {
+  auto& bytes = disk.contents(segment(1));
+  if (loss == Loss::cut) return bytes.resize(offset);
+  std::fill(bytes.begin() + offset, bytes.end(), std::byte{});
+}
+
+// Goal: the loss of a newest segment's end is no silent start, and where it is certain no start at
+// all. Method: cut, and zeros, from every 512th byte on.
+TEST(Recovery, LostEndOfTheNewestSegmentIsNoticed) {
+  FakeDisk whole;
+  const Written written = remembered_blocks(whole);
+  EXPECT_EQ(written, (Written{.segment = 1, .end = 7 * 4096, .certain = 4 * 4096}));
+  for (const Loss loss : {Loss::cut, Loss::zeros}) {
+    for (uint32_t offset = 4096; offset <= written.end; offset += 512) {
+      FakeDisk disk;
+      disk.copy_from(whole);
+      lose_end(disk, loss, offset);
+      Told told;
+      const auto report = recover_all(disk, told);
+      const std::string where = std::to_string(offset) + (loss == Loss::cut ? " cut" : " zeros");
+      // Of each block the first 2,300 bytes or so are the record; zeros follow.
+      const bool starts = offset >= written.certain - 1536;
+      ASSERT_EQ(report.has_value(), starts) << where;
+      const uint32_t events_whole = (offset - 4096 + 1536) / 4096;
+      EXPECT_EQ(told.events.size(), events_whole) << where;
+      if (starts && offset + 1536 < written.end) {
+        told.findings = told.of_kind(Finding::Kind::torn_tail);
+        ASSERT_EQ(told.findings.size(), 1u) << where;
+        EXPECT_NE(told.findings[0].text.find("acknowledged are lost"), std::string::npos);
+      }
+      if (starts) continue;
+      EXPECT_EQ(report.error().code, Errc::not_found);
+      EXPECT_EQ(told.findings.back().kind, Finding::Kind::missing);
+      EXPECT_EQ(told.findings.back().path, segment(1));
+      EXPECT_NE(told.findings.back().text.find("journal.accept_loss = true"), std::string::npos);
+    }
+  }
+}
+
+// Goal: once accepted, the loss is on record, and nobody is asked to accept it again.
+TEST(Recovery, LostEndIsAcceptedOnce) {
+  for (const uint32_t offset : {4096u, 2u * 4096}) {
+    FakeDisk disk;
+    remembered_blocks(disk);
+    lose_end(disk, Loss::cut, offset);
+    Told accepted;
+    const auto report = recover_all(disk, accepted, true);
+    ASSERT_TRUE(report);
+    const auto missing = accepted.of_kind(Finding::Kind::missing);
+    ASSERT_EQ(missing.size(), 1u);
+    EXPECT_EQ(missing[0].text.find("or start with journal.accept_loss"), std::string::npos);
+    EXPECT_NE(missing[0].text.find("accept_loss is on"), std::string::npos);
+    { Journal(disk, small(), report->journals[0]).add("later"); }
+    Told again;
+    ASSERT_TRUE(recover_all(disk, again)) << again.findings.back().text;
+    EXPECT_EQ(again.ids().back(), "later");
+  }
+}
+
+// Goal: what is remembered lags, and may be torn or gone after power loss: it then demands less.
+TEST(Recovery, WhatIsRememberedMayLagAndBreak) {
+  FakeDisk whole;
+  remembered_blocks(whole);
+  const std::string note = data_directory + "/000/written";
+  const auto text = whole.contents(note);
+  for (size_t kept = 0; kept < text.size(); ++kept) {
+    FakeDisk disk;
+    disk.copy_from(whole);
+    disk.contents(note).resize(kept);
+    lose_end(disk, Loss::zeros, 2 * 4096);
+    Told told;
+    EXPECT_TRUE(recover_all(disk, told)) << kept;
+  }
+  Told told;
+  FakeDisk grown;
+  grown.copy_from(whole);
+  for (const char junk : {'9', '\0', '\n'}) grown.contents(note).push_back(std::byte(junk));
+  lose_end(grown, Loss::zeros, 4096);
+  EXPECT_FALSE(recover_all(grown, told)) << "a longer text stood there before";
+}
+
+// Goal: a segment that a former run ended is missed as well when its contents are gone and nothing
+// was written since.
+TEST(Recovery, LostContentsOfAFormerRunAreMissed) {
+  FakeDisk disk;
+  remembered_blocks(disk);
+  Told told;
+  { const Journal next(disk, small(), end_of(disk, told)); }
+  lose_end(disk, Loss::zeros, 4096);
+  Told again;
+  EXPECT_FALSE(recover_all(disk, again));
+  EXPECT_EQ(again.findings.back().path, segment(1));
+}
+
+// Goal: bytes that are dropped behind an end are told with their place and their count.
+TEST(Recovery, BytesBehindTheEndAreCounted) {
+  FakeDisk disk;
+  { Journal(disk, small()).add("one"); }
+  disk.contents(segment(1))[5 * 4096 + 17] = std::byte{1};
+  Told told;
+  ASSERT_TRUE(recover_all(disk, told));
+  ASSERT_EQ(told.findings.size(), 1u);
+  EXPECT_EQ(told.findings[0].kind, Finding::Kind::note);
+  EXPECT_TRUE(describe(told.findings[0])
+                  .starts_with(segment(1) + ": 16384 bytes at offset 8192: behind the segment"));
+  disk.contents(segment(1)).resize(64 * 1024 + 10);
+  Told longer;
+  ASSERT_TRUE(recover_all(disk, longer));
+  EXPECT_TRUE(describe(longer.findings[0])
+                  .starts_with(segment(1) + ": 10 bytes at offset 65536: behind the segment"));
+}
+
 TEST(Recovery, CrashBetweenFooterAndNextSegment) {
   FakeDisk disk;
   {

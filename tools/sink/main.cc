@@ -250,7 +250,8 @@ int run(int argc, char** argv) {
       "Append per request: time, delivery, attempt, SHA-256 of the body, signature, status");
   app.add_option("--id-member", options.id_member,
                  "Member of the body that numbers the events from 1, e.g. build_number");
-  app.add_option("--expect", options.expect, "With --id-member: report which of 1…N never came");
+  app.add_option("--expect", options.expect, "With --id-member: report which of 1…N never came")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{100'000'000}));
   app.add_option("--quit-after", setup.quit_after, "Exit after N requests");
   app.add_flag("--json", setup.json, "Print the summary as JSON");
   app.footer(

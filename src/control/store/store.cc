@@ -64,6 +64,19 @@ bool prepare_file(const std::string& path) {
   return !is_new || sync_directory_of(path);
 }
 
+constexpr const char* get_meta_sql = "SELECT value FROM meta WHERE name = ?1";
+
+Result<std::optional<std::string>> query_meta(Database& database, Statement& get_meta,
+                                              std::string_view name) {
+  get_meta.bind(1, name);
+  const Statement::Step step = get_meta.step();
+  Result<std::optional<std::string>> result{std::optional<std::string>{}};
+  if (step == Statement::Step::failed) result = database.fail(get_meta);
+  if (step == Statement::Step::row) result = std::optional{std::string{get_meta.text(0)}};
+  get_meta.reset();
+  return result;
+}
+
 }  // namespace
 
 // open ─> prepare_file ─> check_schema, check_key (nothing changed so far) ─> pragmas ─> migrate
@@ -152,7 +165,7 @@ Result<void> Store::prepare_statements() {
       {&insert_token_, "INSERT INTO token (" + std::string{token_columns} + ") VALUES (" +
                            std::string{token_parameters} + ")"},
       {&delete_token_, "DELETE FROM token WHERE number = ?1"},
-      {&get_meta_, "SELECT value FROM meta WHERE name = ?1"},
+      {&get_meta_, get_meta_sql},
       {&set_meta_,
        "INSERT INTO meta (name, value) VALUES (?1, ?2)"
        " ON CONFLICT (name) DO UPDATE SET value = excluded.value"},
@@ -278,13 +291,37 @@ Result<void> Store::delete_token(uint32_t number) {
 }
 
 Result<std::optional<std::string>> Store::meta(std::string_view name) {
-  get_meta_.bind(1, name);
-  const Statement::Step step = get_meta_.step();
-  Result<std::optional<std::string>> result{std::optional<std::string>{}};
-  if (step == Statement::Step::failed) result = database_.fail(get_meta_);
-  if (step == Statement::Step::row) result = std::optional{std::string{get_meta_.text(0)}};
-  get_meta_.reset();
-  return result;
+  return query_meta(database_, get_meta_, name);
+}
+
+Result<std::unique_ptr<StoreFacts>> StoreFacts::open(const std::string& path,
+                                                     std::string& problem) {
+  if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
+    return Error{Errc::not_found, Side::disk};
+  }
+  std::unique_ptr<StoreFacts> facts{new StoreFacts};
+  if (const auto opened = facts->open_database(path); !opened) {
+    problem = path + ": " + facts->database_.last_problem();
+    return opened.error();
+  }
+  return facts;
+}
+
+Result<void> StoreFacts::open_database(const std::string& path) {
+  if (auto opened = database_.open(path, StoreOptions{}.busy_timeout_ms); !opened) return opened;
+  const auto version = check_schema(database_);
+  if (!version) return version.error();
+  empty_ = *version == 0;
+  if (empty_) return {};
+  auto prepared = database_.prepare(get_meta_sql);
+  if (!prepared) return prepared.error();
+  get_meta_ = std::move(*prepared);
+  return {};
+}
+
+Result<std::optional<std::string>> StoreFacts::meta(std::string_view name) {
+  if (empty_) return std::optional<std::string>{};
+  return query_meta(database_, get_meta_, name);
 }
 
 Result<void> Store::set_meta(std::string_view name, std::string_view value) {

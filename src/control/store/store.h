@@ -122,6 +122,29 @@ class Store {
   AuditLog audit_;
 };
 
+/// A fact of a data directory by name, as Store::meta.
+using ReadMeta = std::function<Result<std::optional<std::string>>(std::string_view name)>;
+
+/// The facts of a store, for a program that only looks: without keys, also while a relay runs.
+class StoreFacts {
+ public:
+  /// Changes nothing. @returns Errc::not_found if there is no file; else an error with `problem`
+  /// for people, as Store::open.
+  static Result<std::unique_ptr<StoreFacts>> open(const std::string& path, std::string& problem);
+
+  /// As Store::meta.
+  Result<std::optional<std::string>> meta(std::string_view name);
+
+ private:
+  StoreFacts() = default;
+
+  Result<void> open_database(const std::string& path);
+
+  Database database_;   // Before the statement: it goes first.
+  Statement get_meta_;  // Empty if the file holds nothing yet.
+  bool empty_ = false;
+};
+
 /// A store, or why there is none.
 struct StoreOpenResult {
   std::unique_ptr<Store> store;
