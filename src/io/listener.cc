@@ -120,6 +120,19 @@ bool unix_path_bound(const std::string& path) {
   return false;
 }
 
+Result<void> check_path(const std::string& path) {
+  struct stat status;
+  if (lstat(path.c_str(), &status) == 0) {
+    if (S_ISSOCK(status.st_mode)) return {};
+    return Error{Errc::conflict, Side::operator_, EEXIST};
+  }
+  if (errno != ENOENT) return listen_error(errno);
+  const std::filesystem::path directory = std::filesystem::path{path}.parent_path();
+  if (stat(directory.empty() ? "." : directory.c_str(), &status) != 0) return listen_error(errno);
+  if (!S_ISDIR(status.st_mode)) return listen_error(ENOTDIR);
+  return {};
+}
+
 /// Makes way for a new socket at `path`: removes what a dead process left, and nothing else.
 Result<void> clear_unix_path(const std::string& path, const SocketAddress& to) {
   struct stat status;
@@ -159,6 +172,15 @@ Result<Socket> open_listener(const Address& address, const ListenOptions& option
   return listen_at_ip(address, options);
 }
 
+Result<void> check_address(const Address& address) {
+  auto checked = address.family == Address::Family::unix_path ? check_path(address.path)
+                                                              : probe_ip(SocketAddress{address});
+  if (checked) return {};
+  const Error error = checked.error();
+  const bool passing = error.detail == EADDRINUSE || error.code == Errc::not_permitted;
+  return passing ? Result<void>{} : Result<void>{error};
+}
+
 bool collide(const Address& one, const Address& other) {
   if (one.family != other.family) return false;  // `[::]` takes no IPv4 here: listen_at_ip.
   if (one.family == Address::Family::unix_path) return same_path(one.path, other.path);
@@ -179,7 +201,7 @@ std::string explain_listen_failure(const Address& address, const Error& error) {
                "path with "
                "--listen";
       case EADDRNOTAVAIL: return "this machine has no such address; choose another with --listen";
-      case ENOENT: return "its directory does not exist";
+      case ENOENT: return "its directory does not exist; make it first";
       case EACCES:
       case EPERM: return "not permitted; ports below 1024 and some paths need more rights";
       default: return describe(error);

@@ -13,6 +13,12 @@ namespace ringpost::io {
 /// is no socket), one that we may not bind is Errc::not_permitted, both Side::operator_.
 Result<Socket> open_listener(const Address& address, const ListenOptions& options);
 
+/// Whether open_listener could succeed at `address` for this machine as it is: the address is one
+/// of its own, the directory of a path is there, and no other file is in the way. Who listens there
+/// now, and what this process may do, does not count. Leaves nothing behind.
+/// @returns as open_listener.
+Result<void> check_address(const Address& address);
+
 /// Whether a process that listens at one of the two cannot listen at the other as well: the same
 /// path, or the same port of one address or of all of them. Port 0 is a new one each time.
 bool collide(const Address& one, const Address& other);

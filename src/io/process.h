@@ -17,7 +17,8 @@ void secure_process();
 
 /// For a server, first of all. Of the signals that end a process unless it says otherwise, ignores
 /// those that mean nothing to it: SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,
-/// SIGSTKFLT and the real-time ones. SIGHUP waits until somebody asks for it.
+/// SIGSTKFLT and the real-time ones. SIGHUP waits until somebody asks for it. SIGQUIT says so on
+/// standard error, and ends the process.
 void ignore_stray_signals();
 
 /// For a server, before its first thread: blocks the signals that mean something to it.

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -306,9 +307,18 @@ void read_tls_files(ListenerConfig& listener, const toml::source_region& where,
   listener.tls_digest = crypto::sha256(as_bytes(*certificate + *key));
 }
 
-/// Why `listener` cannot stand beside those before it; empty if it can. The start would fail.
+/// An IPv4 address in the form of an IPv6 one: IPv6 sockets take no IPv4 here (io/listener.cc).
+bool is_mapped_ipv4(const io::Address& address) {
+  constexpr std::array<uint8_t, 12> prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return address.family == io::Address::Family::ipv6 &&
+         std::equal(prefix.begin(), prefix.end(), address.ip.begin());
+}
+
+/// Why nobody can listen there, or not beside those before it; empty if it can. The start would
+/// fail.
 std::string object_to_listener(const io::Address& address,
                                const std::vector<ListenerConfig>& before) {
+  if (is_mapped_ipv4(address)) return "write an IPv4 address as one, as in 127.0.0.1:8420";
   const auto found = std::ranges::find_if(
       before, [&](const ListenerConfig& other) { return io::collide(other.address, address); });
   if (found == before.end()) return {};
@@ -345,6 +355,12 @@ void read_listener(const toml::table& table, Config& config, Problems& problems)
       section.problem(node, "serves: \"" + what + "\" is unknown; known: events, api");
     }
   });
+  if (const toml::array* serves = table["serves"].as_array();
+      serves != nullptr && serves->empty()) {
+    section.problem(*serves,
+                    "serves must name events, api or both; to serve nothing, remove the "
+                    "[[listener]]");
+  }
   Section tls = section.table("tls");
   tls.text("certificate", listener.certificate_file);
   tls.text("key", listener.key_file);
@@ -730,12 +746,48 @@ ConfigResult load_config(const ServeCall& call) {
   return result;
 }
 
+namespace {
+
+/// Why a file or folder could not be made at `path`, for want of the folder that it would be in;
+/// empty if that is there.
+std::string object_to_place(const std::string& path) {
+  namespace fs = std::filesystem;
+  fs::path place = fs::absolute(path).lexically_normal();
+  if (!place.has_filename()) place = place.parent_path();
+  std::error_code ignored;
+  if (fs::is_directory(place.parent_path(), ignored)) return {};
+  return place.string() + " cannot be made: " + place.parent_path().string() +
+         " is no directory; make it first";
+}
+
+/// What is wrong with the key file, or with the place where the start would make one.
+std::string object_to_key_file(io::Disk& disk, const Config& config) {
+  const KeyFile keys = read_key_file(disk, config);
+  if (keys.keyring) return {};
+  return keys.absent ? object_to_place(key_file_path(config)) : keys.problem;
+}
+
+std::string object_to_data_dir(const std::string& data_dir) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(data_dir, ignored)) return object_to_place(data_dir);
+  if (std::filesystem::is_directory(data_dir, ignored)) return {};
+  return "server.data_dir: " + data_dir + " is no directory; name another one";
+}
+
+}  // namespace
+
 ConfigResult check_config(io::Disk& disk, const ServeCall& call) {
   ConfigResult result = load_config(call);
   if (!result.problems.empty()) return result;
-  const KeyFile keys = read_key_file(disk, result.config);
-  if (!keys.keyring && !keys.absent) {
-    result.problems.push_back({call.config_file, 0, 0, keys.problem});
+  const auto object = [&](const std::string& text) {
+    if (!text.empty()) result.problems.push_back({call.config_file, 0, 0, text});
+  };
+  object(object_to_data_dir(result.config.data_dir));
+  object(object_to_key_file(disk, result.config));
+  for (const ListenerConfig& listener : result.config.listeners) {
+    if (const auto checked = io::check_address(listener.address); !checked) {
+      object(io::explain_listen_failure(listener.address, checked.error()));
+    }
   }
   return result;
 }

@@ -119,7 +119,9 @@ struct ServeCall {
 /// The configuration of a call: of a start, and of each reload of what it started.
 ConfigResult load_config(const ServeCall& call);
 
-/// The same, and if it finds nothing, whether the start will find its key file in order.
+/// The same, and if it finds nothing, whether the start will find what it needs on this machine:
+/// the key file or a folder for it, a folder for the data directory, and addresses to listen at.
+/// Not who uses these addresses now, and not what another user than the caller's may do.
 ConfigResult check_config(io::Disk& disk, const ServeCall& call);
 
 /// Whether journal.segment_bytes is enough for ingest.event_bytes_max: an event, its attributes and

@@ -183,7 +183,8 @@ cli::ManualNotes manual_notes() {
        "Of ringpost serve:\n\n"
        "SIGTERM, SIGINT, SIGPWR, SIGXCPU - Stop in order; a second one shortens that.\n\n"
        "SIGHUP - Read the configuration again.\n\n"
-       "SIGQUIT - End at once, as SIGKILL; nothing that was acknowledged is lost.\n\n"
+       "SIGQUIT - End at once, as SIGKILL, with one line on standard error; nothing that was "
+       "acknowledged is lost.\n\n"
        "All others that would end a process are ignored."});
   notes.examples =
       "  ringpost serve --data-dir ~/ringpost\n"

@@ -92,6 +92,32 @@ TEST(Process, OutlivesSignalsThatMeanNothing) {
   EXPECT_EQ(WEXITSTATUS(status), 5);
 }
 
+// Goal: a process that is told to quit says so, and waits for nobody who reads it.
+TEST(Process, SaysThatItQuits) {
+  for (const bool full : {false, true}) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    const std::string filler(65536, 'x');
+    if (full) {
+      while (write(ends[1], filler.data(), filler.size()) > 0) {
+      }
+    }
+    const int status = in_child([&] {
+      dup2(ends[1], STDERR_FILENO);
+      ignore_stray_signals();
+      block_signals();
+      raise(SIGQUIT);
+      return 0;
+    });
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGQUIT) << status;
+    std::string said(4096, ' ');
+    said.resize(static_cast<size_t>(std::max<ssize_t>(read(ends[0], said.data(), 4096), 0)));
+    EXPECT_EQ(said.find("SIGQUIT") != std::string::npos, !full) << said;
+    close(ends[0]);
+    close(ends[1]);
+  }
+}
+
 TEST(Process, WritesToAPipeThatNobodyReadsAsMuchAsItTakes) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);

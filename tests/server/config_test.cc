@@ -1,11 +1,16 @@
 #include "server/config.h"
 
+#include "io/posix_disk.h"
 #include "subscription/token.h"
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace ringpost::server {
 namespace {
@@ -333,6 +338,51 @@ TEST(Config, RefusesTwoListenersOfWhichOneCannotBeOpened) {
       called.problems[0].to_text(),
       "--listen 0.0.0.0:1: it cannot be opened beside 127.0.0.1:1 of another listener: one of "
       "the two includes the other");
+}
+
+// Goal: what the start would refuse for what this machine is, the check refuses, and names it.
+TEST(Config, CheckFindsWhatTheStartWouldMiss) {
+  char name[] = "/tmp/ringpost-check-XXXXXX";
+  ASSERT_NE(mkdtemp(name), nullptr);
+  const std::string place = name;
+  std::ofstream(place + "/file") << "";
+  io::PosixDisk disk;
+  const auto problems = [&](const std::vector<std::string>& listen, const std::string& data_dir,
+                            const std::vector<std::string>& assignments = {}) {
+    const ServeCall call{.assignments = assignments, .data_dir = data_dir, .listen = listen};
+    std::string text;
+    for (const ConfigProblem& problem : check_config(disk, call).problems) {
+      text += problem.to_text() + "\n";
+    }
+    return text;
+  };
+  const std::string data = place + "/data";
+  EXPECT_EQ(problems({"127.0.0.1:1", "unix:" + place + "/socket"}, data), "");
+  const std::pair<std::string, std::string> wrong[] = {
+      {"[::ffff:127.0.0.1]:8420", "write an IPv4 address as one"},
+      {"192.0.2.1:8420", "no such address"},
+      {"[2001:db8::1]:8420", "no such address"},
+      {"unix:" + place + "/missing/socket", "directory does not exist"},
+      {"unix:" + place + "/file/socket", "directory"},
+      {"unix:" + place + "/file", "not a socket"},
+  };
+  for (const auto& [address, why] : wrong) {
+    EXPECT_NE(problems({"127.0.0.1:8420", address}, data).find(why), std::string::npos)
+        << address << ": " << problems({address}, data);
+  }
+  EXPECT_NE(problems({}, place + "/missing/data").find("make it first"), std::string::npos);
+  EXPECT_NE(problems({}, place + "/file").find("is no directory"), std::string::npos);
+  for (const char* key_file : {"/missing/key", "/file/key"}) {
+    EXPECT_NE(problems({}, data, {"secrets.key_file=" + place + key_file}), "") << key_file;
+  }
+  EXPECT_FALSE(std::filesystem::exists(data)) << "the check makes nothing";
+  std::filesystem::remove_all(place);
+}
+
+TEST(Config, ListenersServeSomething) {
+  EXPECT_NE(first_problem("[[listener]]\naddress = \"127.0.0.1:1\"\nserves = []\n")
+                .find("serves must name"),
+            std::string::npos);
 }
 
 }  // namespace
