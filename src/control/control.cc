@@ -49,20 +49,20 @@ bool is_json_type(std::string_view content_type) {
          http::equal_ignoring_case(essence, "application/merge-patch+json");
 }
 
-/// @param text  a scrypt text, which the configuration checked.
-bool is_password(std::string_view password, std::string_view text) {
-  std::string why;
-  const auto hash = crypto::PasswordHash::parse(text, why);
-  return hash && hash->matches(password);
-}
-
 }  // namespace
+
+PasswordChecked check_password(const PasswordWanted& wanted) {
+  std::string why;
+  const auto hash = crypto::PasswordHash::parse(wanted.text, why);
+  return {.ticket = wanted.ticket, .right = hash && hash->matches(wanted.password)};
+}
 
 Control::Control(const Parts& parts, const Options& options)
     : store_(parts.store),
       table_(parts.table),
       journals_(parts.journals),
       post_(parts.post),
+      passwords_(parts.passwords),
       counters_(parts.counters),
       checks_(options.checks),
       settings_(options.settings),
@@ -75,7 +75,9 @@ Control::Control(const Parts& parts, const Options& options)
       history_(ledger_, options.history),
       retention_(ledger_, history_, parts.journals, parts.store, options.settings.retention),
       login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.settings.users,
-             is_password),
+             [this](std::string_view password, std::string_view text) {
+               return is_password(password, text);
+             }),
       desk_({.registry = registry_,
              .table = parts.table,
              .history = history_,
@@ -132,8 +134,19 @@ void Control::begin(Instant now) {
 }
 
 void Control::on(uint32_t shard, ApiRequest&& message) {
+  respond(shard, std::move(message), nullptr);
+}
+
+void Control::respond(uint32_t shard, ApiRequest&& message, const Login::Verdict* verdict) {
   Outgoing outgoing;
-  Answer answered = answer(message, outgoing);
+  Answer answered = answer(message, verdict, outgoing);
+  if (const auto waiting = verifying_.find(next_ticket_);
+      waiting != verifying_.end() && desk_.verifying()) {
+    waiting->second.shard = shard;
+    waiting->second.request = std::move(message);
+    ++next_ticket_;
+    return;
+  }
   ApiReply reply{message.handle, std::make_unique<http::Response>(std::move(answered.response))};
   switch (answered.when) {
     case Answer::When::now: post_.send(shard, std::move(reply)); return;
@@ -141,6 +154,26 @@ void Control::on(uint32_t shard, ApiRequest&& message) {
     case Answer::When::reloaded: reloads_.send_when_seen(shard, std::move(reply)); return;
     case Answer::When::stored: send_outgoing(shard, std::move(reply), std::move(outgoing)); return;
   }
+}
+
+/// Asks who checks passwords, if that is not this thread.
+std::optional<bool> Control::is_password(std::string_view password, std::string_view text) {
+  PasswordWanted wanted{
+      .ticket = next_ticket_, .password = std::string{password}, .text = std::string{text}};
+  if (passwords_ == nullptr) return check_password(wanted).right;
+  verifying_.emplace(next_ticket_, Verifying{.text = wanted.text});
+  passwords_->send(std::move(wanted));
+  return std::nullopt;
+}
+
+void Control::on_password_checked(const PasswordChecked& checked, WallTime wall_now, Instant now) {
+  wall_now_ = wall_now;
+  begin(now);
+  auto waiting = verifying_.extract(checked.ticket);
+  if (waiting.empty()) return;
+  Verifying& login = waiting.mapped();
+  const Login::Verdict verdict{.text = std::move(login.text), .right = checked.right};
+  respond(login.shard, std::move(login.request), &verdict);
 }
 
 void Control::on(uint32_t, EventAccepted&& message) {
@@ -252,7 +285,8 @@ void Control::on(uint32_t, StorageFailed&& message) {
 
 // answer ─> the API that the path belongs to ─> route ─> let_in ─> the operation ─> audit
 
-Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
+Answer Control::answer(const ApiRequest& message, const Login::Verdict* verdict,
+                       Outgoing& outgoing) {
   const http::Request& request = *message.request;
   const dialect::Dialect* dialect = dialect::owner_of_path(request.path);
   const auto routes = dialect != nullptr ? dialect->routes() : native_routes();
@@ -277,7 +311,7 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
     return refuse_here(refusal(415, http::wrong_content_type(request), "Content-Type"));
   }
   const Call call = call_of(message, match, token ? &*token : nullptr);
-  desk_.begin(call, now_);
+  desk_.begin(call, now_, verdict);
   Answer answered = dialect != nullptr ? run(*dialect, *match.route, call)
                                        : run(static_cast<Operation>(match.route->operation), call);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);

@@ -11,6 +11,7 @@
 #include "control/login.h"
 #include "control/management_desk.h"
 #include "control/messages.h"
+#include "control/password_checks.h"
 #include "control/publisher.h"
 #include "control/rate_limiter.h"
 #include "control/reload.h"
@@ -66,6 +67,8 @@ class Control {
     JournalAccess& journals;
     Post& post;
     std::vector<const Counters*> counters;  ///< One for each shard.
+    /// Null: passwords are checked at once, and everything else waits.
+    PasswordChecks* passwords = nullptr;
   };
 
   Control(const Parts& parts, const Options& options);
@@ -81,6 +84,8 @@ class Control {
   /// @param shard     whose message it is.
   /// @param wall_now  for records and answers; @param now  for uptime.
   void handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now);
+  /// Answers the login that waits for it.
+  void on_password_checked(const PasswordChecked& checked, WallTime wall_now, Instant now);
   /// Goes by these settings from now on.
   void reconfigure(Settings settings);
   /// Reads the configuration again, as `POST /v1/admin/reload` does; the log tells what became of
@@ -102,7 +107,16 @@ class Control {
     const dialect::Dialect* api = nullptr;  ///< Whose refusals it gets; null: the native API's.
   };
 
+  /// A login while its password is checked.
+  struct Verifying {
+    uint32_t shard = 0;
+    ApiRequest request;
+    std::string text;  ///< The hash that the password is held against.
+  };
+
   void on(uint32_t shard, ApiRequest&& message);
+  void respond(uint32_t shard, ApiRequest&& message, const Login::Verdict* verdict);
+  std::optional<bool> is_password(std::string_view password, std::string_view text);
   void on(uint32_t shard, EventAccepted&& message);
   void on(uint32_t shard, OutcomeRecorded&& message);
   void on(uint32_t shard, EndpointGone&& message);
@@ -116,7 +130,7 @@ class Control {
   void on(uint32_t shard, StorageFailed&& message);
   void on(uint32_t, std::monostate&&) {}
 
-  Answer answer(const ApiRequest& message, Outgoing& outgoing);
+  Answer answer(const ApiRequest& message, const Login::Verdict* verdict, Outgoing& outgoing);
   std::variant<Answer, std::optional<subscription::Token>> let_in(const ApiRequest& message,
                                                                   const dialect::Dialect* dialect,
                                                                   const api::Route& route);
@@ -139,6 +153,7 @@ class Control {
   subscription::SubscriptionTable& table_;
   JournalAccess& journals_;
   Post& post_;
+  PasswordChecks* const passwords_;
   const std::vector<const Counters*> counters_;
   const WebhookChecks checks_;
   Settings settings_;
@@ -165,8 +180,9 @@ class Control {
   WallTime wall_now_{};
   Instant now_{};
   std::optional<Instant> started_at_;
-  std::optional<Instant> next_due_ = Instant{};    // The first step is due at once.
-  std::unordered_map<uint64_t, Storing> storing_;  // By ticket.
+  std::optional<Instant> next_due_ = Instant{};        // The first step is due at once.
+  std::unordered_map<uint64_t, Storing> storing_;      // By ticket.
+  std::unordered_map<uint64_t, Verifying> verifying_;  // By ticket.
   uint64_t next_ticket_ = 1;
   std::optional<Error> storage_failure_;
   std::optional<LastFailure> last_failure_;

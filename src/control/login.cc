@@ -71,16 +71,27 @@ Login::Login(const Parts& parts, std::vector<LoginUser> users, Verify verify)
 Login::Result Login::attempt(const Attempt& attempt) {
   const Keys keys = keys_of(attempt);
   const bool known = knows(keys);
-  const Duration left = wait(keys, known, attempt.now);
-  if (left > Duration{}) return Throttled{to_seconds(left)};
-  if (users_.empty()) return Refused{};  // Nobody can be found out.
-  verifications_.take(verification_key(known), attempt.now);
-  if (const LoginUser* user = check(attempt)) {
-    remember(keys);
-    return grant(*user, {attempt.peer, attempt.wall_now, attempt.status});
+  if (attempt.verdict != nullptr) {
+    --verifying_;
+  } else {
+    if (verifying_ >= verifying_max) return Throttled{};
+    const Duration left = wait(keys, known, attempt.now);
+    if (left > Duration{}) return Throttled{to_seconds(left)};
+    if (users_.empty()) return Refused{};  // Nobody can be found out.
+    verifications_.take(verification_key(known), attempt.now);
   }
-  count_failure(keys, attempt.now);
-  return Refused{};
+  const auto checked = check(attempt);
+  if (const auto* refused = std::get_if<Refused>(&checked)) {
+    if (refused->verifying) {
+      ++verifying_;
+    } else {
+      count_failure(keys, attempt.now);
+    }
+    return *refused;
+  }
+  remember(keys);
+  return grant(*std::get<const LoginUser*>(checked),
+               {attempt.peer, attempt.wall_now, attempt.status});
 }
 
 /// Unknown users have keys like others, or the throttle would tell who is known.
@@ -124,17 +135,24 @@ void Login::remember(const Keys& keys) {
 }
 
 /// @returns the user, if the password is theirs; after one verification in any case.
-const LoginUser* Login::check(const Attempt& attempt) {
+std::variant<const LoginUser*, Login::Refused> Login::check(const Attempt& attempt) {
   const auto found = std::ranges::find_if(users_, [&](const LoginUser& user) {
     return http::equal_ignoring_case(user.email, attempt.email);
   });
-  const bool known = found != users_.end();
+  const bool known = found != users_.end() && attempt.password.size() <= password_bytes_max;
+  if (attempt.verdict != nullptr) {  // The users may be others by now.
+    const bool right = attempt.verdict->right && known;
+    if (right && found->scrypt_text == attempt.verdict->text) return &*found;
+    return Refused{};
+  }
   // For one unknown email always the same hash, so that its time does not vary either.
   const size_t stranger = siphash(key_, as_bytes(lower(attempt.email))) % users_.size();
-  const bool too_long = attempt.password.size() > password_bytes_max;
-  const bool right = verify_(attempt.password.substr(0, password_bytes_max),
-                             known ? found->scrypt_text : users_[stranger].scrypt_text);
-  return known && right && !too_long ? &*found : nullptr;
+  const LoginUser& held_against = found != users_.end() ? *found : users_[stranger];
+  const auto right =
+      verify_(attempt.password.substr(0, password_bytes_max), held_against.scrypt_text);
+  if (!right) return Refused{.verifying = true};
+  if (*right && known) return &*found;
+  return Refused{};
 }
 
 // --- refresh -------------------------------------------------------------------------------------

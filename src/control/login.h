@@ -29,8 +29,8 @@ struct LoginUser {
 };
 
 /// Exchanges a configured user's password for a token that lives for a day, and one that can be
-/// exchanged for the next pair. On the control thread, which a verification stops for as long as
-/// scrypt takes (about 50 ms): so there are bounds on failures and on verifications.
+/// exchanged for the next pair. A verification takes about 0.2 s of a processor: so there are
+/// bounds on failures and on verifications, and a thread beside the control thread may make them.
 ///
 /// Guessing is slow, and yet nobody is locked out by another's guesses (reliability A-2). Failures
 /// count against the source (an address, or the /64 of an IPv6 one), and against the user at that
@@ -56,11 +56,19 @@ class Login {
   static constexpr uint32_t user_failures_per_minute = 30;  ///< Of all sources.
   static constexpr uint32_t verifications_per_second = 2;   ///< And as many from known sources.
   static constexpr uint32_t refreshes_per_minute = 10;      ///< Of a user.
+  static constexpr uint32_t verifying_max = 16;             ///< At a time.
   static constexpr size_t known_sources_max = 32;  ///< Of a user; the longest unused one goes.
   static constexpr size_t password_bytes_max = 1024;
 
-  /// Whether `password` is the one whose hash `text` is.
-  using Verify = std::function<bool(std::string_view password, std::string_view text)>;
+  /// Whether `password` is the one whose hash `text` is. Nothing: it is being found out, and the
+  /// attempt is to be made again with the verdict.
+  using Verify =
+      std::function<std::optional<bool>(std::string_view password, std::string_view text)>;
+  /// What became of a verification.
+  struct Verdict {
+    std::string text;  ///< The hash that the password was held against.
+    bool right = false;
+  };
 
   struct Parts {
     TokenRegistry& tokens;
@@ -78,7 +86,8 @@ class Login {
     const io::Address& peer;
     WallTime wall_now{};
     Instant now{};
-    uint16_t status = 200;  ///< Of the answer to a success, for the audit log.
+    uint16_t status = 200;             ///< Of the answer to a success, for the audit log.
+    const Verdict* verdict = nullptr;  ///< Of this attempt, made again.
   };
 
   struct Granted {
@@ -86,7 +95,9 @@ class Login {
     WallTime expires_at{};
     std::string refresh_token;  ///< Likewise.
   };
-  struct Refused {};
+  struct Refused {
+    bool verifying = false;  ///< Not for good: make the attempt again with the verdict.
+  };
   struct Throttled {
     uint32_t retry_after_s = 1;
   };
@@ -116,7 +127,7 @@ class Login {
   void count_failure(const Keys& keys, Instant now);
   bool knows(const Keys& keys) const;
   void remember(const Keys& keys);
-  const LoginUser* check(const Attempt& attempt);
+  std::variant<const LoginUser*, Refused> check(const Attempt& attempt);
   /// What the audit log is told of who asks.
   struct Caller {
     const io::Address& peer;
@@ -141,6 +152,7 @@ class Login {
   KeyedLimiter failures_by_source_;
   KeyedLimiter failures_by_user_at_source_;
   KeyedLimiter verifications_;
+  uint32_t verifying_ = 0;  ///< Attempts that wait for their verdict.
   KeyedLimiter refreshes_;  ///< By user.
   /// By Keys::user, of those who have logged in: each Keys::user_at_source, the latest at the end.
   std::unordered_map<uint64_t, std::vector<uint64_t>> known_sources_;

@@ -24,9 +24,11 @@ Problem beyond_token() {
 
 }  // namespace
 
-void ManagementDesk::begin(const api::Call& call, Instant now) {
+void ManagementDesk::begin(const api::Call& call, Instant now, const Login::Verdict* verdict) {
   call_ = &call;
   now_ = now;
+  verdict_ = verdict;
+  verifying_ = false;
   outgoing_.reset();
   change_.reset();
 }
@@ -241,7 +243,8 @@ std::variant<ManagementDesk::Granted, Problem> ManagementDesk::login(std::string
                                             .password = password,
                                             .peer = *call_->peer,
                                             .wall_now = call_->now,
-                                            .now = now_}),
+                                            .now = now_,
+                                            .verdict = verdict_}),
                       "the email or the password is wrong");
 }
 
@@ -274,6 +277,7 @@ std::variant<ManagementDesk::Granted, Problem> ManagementDesk::answer_login(
     return problem;
   }
   if (const auto* error = std::get_if<Error>(&result)) return store_failed(*error);
+  verifying_ = std::get<Login::Refused>(result).verifying;
   return refusal(401, wrong);
 }
 

@@ -56,6 +56,7 @@ shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live
   options.data_dir = config.data_dir;
   options.segment_bytes = config.segment_bytes;
   options.accept_loss = config.accept_loss;
+  options.password_thread = true;
   options.idempotency = {.length = config.idempotency_window,
                          .entries_max = static_cast<uint32_t>(config.idempotency_entries_max)};
   options.history_deliveries_max = config.history_deliveries_max;
@@ -152,12 +153,13 @@ void stop_shards(Duration drain_max, const sigset_t& signals,
   }
 }
 
-/// In this order: the control thread gives the journal thread its last orders, and both may wake
-/// any shard's ring until they are joined.
-void join_all(ControlThread& control, HelperThread& journal,
+/// In this order: the control thread gives the others their last orders, and it and the journal
+/// thread may wake any shard's ring until they are joined.
+void join_all(ControlThread& control, HelperThread& journal, HelperThread& passwords,
               std::vector<std::unique_ptr<ShardThread>>& shards) {
   control.join();
   journal.join();
+  passwords.join();
   for (auto& shard : shards) shard->join();
 }
 
@@ -195,6 +197,10 @@ int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard
                         .has_messages = [&relay] { return relay.journal_has_messages(); },
                         .due = [&relay] { return relay.journal_due(); }});
   relay.mailroom().set_journal_waker(&journal);
+  HelperThread passwords({.turn = [&relay](WallTime, Instant) { return relay.password_turn(); },
+                          .has_messages = [&relay] { return relay.password_has_messages(); },
+                          .due = [] { return std::optional<Instant>{}; }});
+  relay.mailroom().set_password_waker(&passwords);
   std::vector<std::unique_ptr<ShardThread>> shards;
   std::string problem;
   for (uint32_t index = 0; index < relay.shard_count() && problem.empty(); ++index) {
@@ -207,16 +213,17 @@ int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard
     announce(config, listeners, store);
   }
   journal.start();
+  passwords.start();
   control.start();  // The store is its own from here on; what the shards have sent it waits.
   if (!problem.empty()) {
     for (auto& shard : shards) shard->request_stop(2);
     while (!all_ended(shards)) std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    join_all(control, journal, shards);
+    join_all(control, journal, passwords, shards);
     return fail(problem);
   }
   serve_signals(signals, control);
   stop_shards(reloader.drain_max(), signals, shards);
-  join_all(control, journal, shards);
+  join_all(control, journal, passwords, shards);
   remove_socket_files(listeners);
   log_info("stopped");
   stop_logging();

@@ -3,6 +3,7 @@
 #include "base/mailbox.h"
 #include "control/journal_orders.h"
 #include "control/messages.h"
+#include "control/password_checks.h"
 #include "io/ring.h"
 #include "journal/format.h"
 #include "journal/position.h"
@@ -100,7 +101,7 @@ class WrittenNews {
 ///
 /// Thread safety: each channel has one sender and one receiver, as its name says. A shard sets its
 /// waker on its own thread, before its first turn, while others may send to it already; the waker
-/// lives until nobody sends any more. Those of the control and journal threads are set before the
+/// lives until nobody sends any more. Those of the other threads are set before the
 /// first thread starts.
 class Mailroom {
  public:
@@ -111,6 +112,8 @@ class Mailroom {
       : shard_count_(shard_count),
         journal_orders_(capacity),
         journal_news_(capacity),
+        passwords_wanted_(capacity),
+        passwords_checked_(capacity),
         written_(shard_count),
         wakers_(shard_count) {
     for (uint32_t shard = 0; shard < shard_count; ++shard) {
@@ -134,6 +137,9 @@ class Mailroom {
   /// Between the control thread and the journal thread.
   Channel<control::JournalOrder>& journal_orders() { return journal_orders_; }
   Channel<control::JournalNews>& journal_news() { return journal_news_; }
+  /// Between the control thread and the password thread.
+  Channel<control::PasswordWanted>& passwords_wanted() { return passwords_wanted_; }
+  Channel<control::PasswordChecked>& passwords_checked() { return passwords_checked_; }
   Channel<Deliver>& between(uint32_t from, uint32_t to) {
     return *between_[from * shard_count_ + to];
   }
@@ -141,12 +147,16 @@ class Mailroom {
   void set_shard_waker(uint32_t shard, io::Waker* waker) { wakers_[shard].store(waker); }
   void set_control_waker(io::Waker* waker) { control_waker_ = waker; }
   void set_journal_waker(io::Waker* waker) { journal_waker_ = waker; }
+  void set_password_waker(io::Waker* waker) { password_waker_ = waker; }
   /// A shard without a waker needs none yet: it looks into its mailboxes before it first sleeps.
   void wake_shard(uint32_t shard) {
     if (io::Waker* waker = wakers_[shard].load()) waker->wake();
   }
   void wake_control() {
     if (control_waker_ != nullptr) control_waker_->wake();
+  }
+  void wake_passwords() {
+    if (password_waker_ != nullptr) password_waker_->wake();
   }
   void wake_journal() {
     if (journal_waker_ != nullptr) journal_waker_->wake();
@@ -161,10 +171,13 @@ class Mailroom {
   Channel<control::JournalOrder> journal_orders_;
   Channel<control::JournalNews> journal_news_;
   std::vector<std::unique_ptr<Channel<Deliver>>> between_;
+  Channel<control::PasswordWanted> passwords_wanted_;
+  Channel<control::PasswordChecked> passwords_checked_;
   std::vector<WrittenNews> written_;
   std::vector<std::atomic<io::Waker*>> wakers_;
   io::Waker* control_waker_ = nullptr;
   io::Waker* journal_waker_ = nullptr;
+  io::Waker* password_waker_ = nullptr;
 };
 
 }  // namespace ringpost::shard

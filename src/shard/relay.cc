@@ -69,6 +69,21 @@ class Relay::ToDesk final : public control::JournalOrders {
   Mailroom& mailroom_;
 };
 
+class Relay::ToPasswords final : public control::PasswordChecks {
+ public:
+  explicit ToPasswords(Mailroom& mailroom) : mailroom_(mailroom) {}
+
+  void send(control::PasswordWanted&& wanted) override {
+    mailroom_.passwords_wanted().send(std::move(wanted));
+  }
+  void flush() {
+    if (mailroom_.passwords_wanted().flush()) mailroom_.wake_passwords();
+  }
+
+ private:
+  Mailroom& mailroom_;
+};
+
 /// Feeds what the journals hold to the history, the ledger and the idempotency window.
 class Relay::Visitor final : public journal::RecoveryVisitor {
  public:
@@ -125,6 +140,7 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       window_(options.idempotency, {options.hash_keys[1], options.hash_keys[2]}),
       begun_(store),
       orders_(std::make_unique<ToDesk>(mailroom_)),
+      passwords_(std::make_unique<ToPasswords>(mailroom_)),
       post_(std::make_unique<ToShards>(mailroom_)),
       first_segments_(options.shard_count),
       pending_(options.shard_count) {}
@@ -205,7 +221,8 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                               .table = table_,
                               .journals = *files_,
                               .post = *post_,
-                              .counters = counters},
+                              .counters = counters,
+                              .passwords = options_.password_thread ? passwords_.get() : nullptr},
       control::Control::Options{.history = {.deliveries_max = options_.history_deliveries_max,
                                             .hash_key = options_.hash_keys[3]},
                                 .checks = webhook_checks(),
@@ -368,6 +385,10 @@ std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Re
 bool Relay::control_turn(WallTime wall_now, Instant now) {
   control::JournalNews journal_news;
   while (mailroom_.journal_news().receive(journal_news)) files_->on_news(std::move(journal_news));
+  control::PasswordChecked checked;
+  while (mailroom_.passwords_checked().receive(checked)) {
+    control_->on_password_checked(checked, wall_now, now);
+  }
   // All news first, from every shard: a person who asks sees whatever was acknowledged before.
   control::ToControl message;
   for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
@@ -388,11 +409,20 @@ bool Relay::control_turn(WallTime wall_now, Instant now) {
   control_->flush();
   const bool more = control_->step(wall_now, now);
   const bool behind = orders_->flush();
+  passwords_->flush();
   return post_->flush() || behind || more;
 }
 
+bool Relay::password_turn() {
+  control::PasswordWanted wanted;
+  if (!mailroom_.passwords_wanted().receive(wanted)) return false;
+  mailroom_.passwords_checked().send(control::check_password(wanted));
+  if (mailroom_.passwords_checked().flush()) mailroom_.wake_control();
+  return true;
+}
+
 bool Relay::control_has_messages() {
-  if (!mailroom_.journal_news().empty()) return true;
+  if (!mailroom_.journal_news().empty() || !mailroom_.passwords_checked().empty()) return true;
   for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
     if (!mailroom_.to_control(shard).empty()) return true;
   }

@@ -38,6 +38,8 @@ struct RelayOptions {
   std::string data_dir;
   uint32_t segment_bytes = 64u << 20;
   bool accept_loss = false;  ///< Start although segments are missing.
+  /// Somebody calls Relay::password_turn. Otherwise the control thread checks passwords itself.
+  bool password_thread = false;
   ingest::IdempotencyWindow::Options idempotency;
   uint64_t history_deliveries_max = 1'000'000;
   LiveSettings live;
@@ -90,6 +92,9 @@ class Relay {
   bool journal_turn(WallTime wall_now, Instant now) { return desk_->turn(wall_now, now); }
   std::optional<Instant> journal_due() const { return desk_->due(); }
   bool journal_has_messages() { return desk_->has_messages(); }
+  /// The same for the password thread: checks one password.
+  bool password_turn();
+  bool password_has_messages() { return !mailroom_.passwords_wanted().empty(); }
   /// Reads the configuration again, as SIGHUP wants it: all of what can change takes effect, or
   /// nothing. On the control thread; a `control_turn` has to follow.
   void reload(WallTime wall_now) { control_->reload(wall_now); }
@@ -98,6 +103,7 @@ class Relay {
   class Visitor;
   class ToShards;
   class ToDesk;
+  class ToPasswords;
 
   Relay(io::Disk& disk, control::Store& store, const RelayOptions& options);
 
@@ -130,6 +136,7 @@ class Relay {
   std::unique_ptr<ToDesk> orders_;
   std::unique_ptr<control::JournalFiles> files_;
   std::unique_ptr<JournalDesk> desk_;  ///< Has the keeper from the end of `open` on.
+  std::unique_ptr<ToPasswords> passwords_;
   std::unique_ptr<ToShards> post_;
   std::unique_ptr<control::Control> control_;
   std::vector<control::ToControl> requests_;  ///< Of people, while news is read first.
