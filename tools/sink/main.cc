@@ -45,6 +45,9 @@ struct Setup {
   bool json = false;
 };
 
+/// Of requests. CLI11 takes -1 for the largest number unless there is a bound.
+constexpr uint64_t count_max = 1'000'000'000'000;
+
 /// The TLS side, or nullptr with `problem` set.
 std::unique_ptr<net::ServerTls> make_tls(const Setup& setup, std::string& problem) {
   std::string certificate = io::read_file(setup.certificate_file).value_or("");
@@ -235,7 +238,8 @@ int run(int argc, char** argv) {
   app.add_option("--answer-header", options.answer_headers,
                  "'Name: value' for every answer; repeatable");
   app.add_option("--delay-ms", setup.delay_ms, "Wait so long before each answer");
-  app.add_option("--fail-first", options.fail_first, "Answer the first N requests with 503");
+  app.add_option("--fail-first", options.fail_first, "Answer the first N requests with 503")
+      ->check(CLI::Range(uint64_t{0}, count_max));
   const std::map<std::string, Fault> faults{{"none", Fault::none},       {"reset", Fault::reset},
                                             {"hang", Fault::hang},       {"drip", Fault::drip},
                                             {"endless", Fault::endless}, {"huge", Fault::huge},
@@ -252,7 +256,8 @@ int run(int argc, char** argv) {
                  "Member of the body that numbers the events from 1, e.g. build_number");
   app.add_option("--expect", options.expect, "With --id-member: report which of 1…N never came")
       ->check(CLI::Range(uint64_t{0}, uint64_t{100'000'000}));
-  app.add_option("--quit-after", setup.quit_after, "Exit after N requests");
+  app.add_option("--quit-after", setup.quit_after, "Exit after N requests")
+      ->check(CLI::Range(uint64_t{0}, count_max));
   app.add_flag("--json", setup.json, "Print the summary as JSON");
   app.footer(
       "A secret may also be given literally. Every user of the machine can read it then: for "
