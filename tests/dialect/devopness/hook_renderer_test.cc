@@ -116,6 +116,20 @@ TEST(HookRenderer, NamesTheTypeOfATextThatHasNone) {
   sent.render(webhook_of(body_hook(R"("{{ action.action_data }}")")));
   EXPECT_EQ(sent.header("Content-Type"), "application/json");
   EXPECT_EQ(sent.body(), R"({"deployment":{"source_type":"branch","source_ref":"feature/login"}})");
+  const std::vector<std::pair<std::string_view, std::string_view>> cases{
+      {R"("[{{ action.id }}]")", "application/json"},
+      {R"("\"{{ action.id }}\"")", "application/json"},
+      {R"("a={{ action.id }}&b=1")", "application/x-www-form-urlencoded"},
+      {R"("<?xml version='1.0'?><a>{{ action.id }}</a>")", "application/xml; charset=utf-8"},
+      {R"("<build>{{ action.id }}</build>")", "application/xml; charset=utf-8"},
+      {R"(" <!DOCTYPE HTML><p>{{ action.id }}")", "text/html; charset=utf-8"},
+      {R"("<p class='x'>{{ action.id }}</p>")", "text/html; charset=utf-8"},
+      {R"("[{{ action.id }}] done")", "text/plain; charset=utf-8"},
+  };
+  for (const auto& [body, type] : cases) {
+    sent.render(webhook_of(body_hook(std::string{body})));
+    EXPECT_EQ(sent.header("Content-Type"), type) << body;
+  }
 }
 
 TEST(HookRenderer, LetsTheHookReplaceWhatWeWouldWrite) {
