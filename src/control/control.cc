@@ -6,6 +6,7 @@
 #include "control/webhook_changes.h"
 #include "crypto/scrypt.h"
 #include "dialect/dialect.h"
+#include "http/hops.h"
 #include "http/syntax.h"
 #include "subscription/stopped.h"
 
@@ -276,7 +277,8 @@ Answer Control::answer(const ApiRequest& message, Outgoing& outgoing) {
   if (!request.body.empty() && !is_json_type(request.header("content-type"))) {
     return refuse_here(refusal(415, http::wrong_content_type(request), "Content-Type"));
   }
-  const Call call = call_of(message, match, token ? &*token : nullptr);
+  Call call = call_of(message, match, token ? &*token : nullptr);
+  if (auto problem = http::read_hops(request, call.hops)) return refuse_here(*problem);
   desk_.begin(call, now_);
   Answer answered = dialect != nullptr ? run(*dialect, *match.route, call)
                                        : run(static_cast<Operation>(match.route->operation), call);
@@ -348,7 +350,7 @@ void Control::ping_changed(const Call& call, const Change& change) {
   const auto* content = std::get_if<dialect::Dialect::Ping>(&made);
   if (content == nullptr) return;
   Outgoing ping =
-      ping_for(*webhook, *content, wall_now_, random_, static_cast<uint32_t>(counters_.size()));
+      ping_for(*webhook, *content, call, random_, static_cast<uint32_t>(counters_.size()));
   // Ticket 0: nobody waits for it.
   publisher_.send_when_seen(ping.shard, StoreEvent{.ticket = 0, .event = std::move(ping.event)});
 }

@@ -5,6 +5,7 @@
 #include "http/authorization.h"
 #include "http/syntax.h"
 
+#include "http/hops.h"
 #include <algorithm>
 
 namespace ringpost::ingest {
@@ -23,10 +24,6 @@ constexpr int64_t event_work = 1'000;
 /// Requests are seldom read in more than one turn: as many are kept for their buffers.
 constexpr size_t spare_readings_max = 2;
 
-constexpr std::string_view hops_header = "ringpost-hops";
-/// Relays in a row: a chain on purpose has two or three.
-constexpr uint32_t hops_max = 8;
-
 http::Problem to_problem(Refusal&& refusal) {
   http::Problem problem{.status = refusal.status, .detail = std::move(refusal.detail)};
   switch (refusal.status) {
@@ -34,33 +31,11 @@ http::Problem to_problem(Refusal&& refusal) {
     case 413: problem.type = "urn:ringpost:too-large"; break;
     case 415: problem.type = "urn:ringpost:unknown-content-type"; break;
     case 422: problem.type = "urn:ringpost:invalid-event"; break;
-    case 508: problem.type = "urn:ringpost:loop"; break;
     default: problem.type = "urn:ringpost:malformed"; break;
   }
   if (refusal.line > 0) problem.line = refusal.line;
   problem.member = std::move(refusal.member);
   return problem;
-}
-
-/// Over how many relays a request came here. Each writes down the count that it goes on with, and
-/// the first of them its `ringpost-delivery` alone.
-std::optional<Refusal> read_hops(const http::Request& request, uint32_t& hops) {
-  hops = request.has_header("ringpost-delivery") ? 1 : 0;
-  if (!request.has_header(hops_header)) return std::nullopt;
-  const auto count = http::parse_decimal(request.header(hops_header));
-  if (!count) {
-    return Refusal{400, "The header ringpost-hops must be one whole number.", 0,
-                   std::string{hops_header}};
-  }
-  if (*count > hops_max) {
-    return Refusal{508,
-                   "This event has come over more than " + std::to_string(hops_max) +
-                       " relays, so their webhooks lead in a circle. Remove the webhook that leads "
-                       "back.",
-                   0, std::string{hops_header}};
-  }
-  hops = static_cast<uint32_t>(*count);
-  return std::nullopt;
 }
 
 void write_id(JsonWriter& json, const journal::EventView& view) {
@@ -173,7 +148,7 @@ std::optional<http::Problem> Intake::parse(Reading& reading) {
   if (std::exchange(reading.parsed, true)) return std::nullopt;
   reading.parser.set_limits(options_.limits);
   uint32_t hops = 0;
-  if (auto refusal = read_hops(*reading.request, hops)) return to_problem(std::move(*refusal));
+  if (auto problem = http::read_hops(*reading.request, hops)) return problem;
   if (auto refusal = reading.parser.parse(*reading.request, reading.views)) {
     return to_problem(std::move(*refusal));
   }

@@ -39,6 +39,7 @@ TEST(HookRenderer, SendsTheExample) {
             "Accept: application/json\r\n"
             "User-Agent: ringpost/0.1.0\r\n"
             "Content-Type: application/json\r\n"
+            "ringpost-hops: 1\r\n"
             "Content-Length: 30\r\n\r\n");
   EXPECT_EQ(sent.body(), R"({"body":"shop is in-progress"})");
   EXPECT_TRUE(sent.request.logged_body.empty());
@@ -142,7 +143,7 @@ TEST(HookRenderer, LetsTheHookReplaceWhatWeWouldWrite) {
   sent.render(to);
   EXPECT_EQ(sent.head,
             "POST /x HTTP/1.1\r\nHost: a.example\r\ncontent-type: text/plain\r\nACCEPT: */*\r\n"
-            "user-agent: Ada\r\nX-Team: mobile\r\nContent-Length: 2\r\n\r\n");
+            "user-agent: Ada\r\nX-Team: mobile\r\nringpost-hops: 1\r\nContent-Length: 2\r\n\r\n");
 }
 
 TEST(HookRenderer, LetsTheWebhooksHeadersReplaceTheDefaults) {
