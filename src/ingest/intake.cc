@@ -1,11 +1,13 @@
 #include "ingest/intake.h"
 
 #include "base/json_writer.h"
+#include "dialect/content.h"
+#include "dialect/dialect.h"
 #include "dialect/matcher.h"
 #include "http/authorization.h"
+#include "http/hops.h"
 #include "http/syntax.h"
 
-#include "http/hops.h"
 #include <algorithm>
 
 namespace ringpost::ingest {
@@ -173,7 +175,7 @@ std::optional<http::Problem> Intake::read_events(Reading& reading,
       reading.matcher.begin(snapshot, reading.view(), reading.token);
     }
     if (!reading.matcher.proceed(snapshot, work_left)) return std::nullopt;
-    encode(reading);
+    encode(reading, snapshot);
     reading.matching = false;
   }
   return std::nullopt;
@@ -318,8 +320,24 @@ Refusal Intake::id_conflict(const Reading& reading) {
           reading.parser.line_of(reading.next), "id"};
 }
 
+namespace {
+
+/// How many of the webhooks that want the event get it: for some data a dialect has no request, and
+/// the delivery ends with that reason.
+uint32_t count_sendable(const journal::EventView& event, std::span<const uint32_t> numbers,
+                        const subscription::Snapshot& snapshot) {
+  if (dialect::data_is_object(event)) return static_cast<uint32_t>(numbers.size());
+  const auto count = std::ranges::count_if(numbers, [&](uint32_t number) {
+    const subscription::Webhook* webhook = snapshot.webhook(number);
+    return webhook == nullptr || dialect::of(*webhook).can_send(event);
+  });
+  return static_cast<uint32_t>(count);
+}
+
+}  // namespace
+
 /// The next event, which is fresh, with the webhooks that want it.
-void Intake::encode(Reading& reading) {
+void Intake::encode(Reading& reading, const subscription::Snapshot& snapshot) {
   journal::EventView& view = reading.view();
   const WallTime id_time = id_clock_.read(parts_.ring.wall_now(), parts_.ring.now());
   view.uid = Ulid::mint(id_time, parts_.ring.random());
@@ -338,7 +356,7 @@ void Intake::encode(Reading& reading) {
   reading.fresh.push_back({journal::EventCodec::encode(view), reading.key});
   view.webhook_numbers = {};
   if (!view.id_given) view.id = {};  // `minted` ends here.
-  const auto webhooks = static_cast<uint32_t>(numbers.size());
+  const uint32_t webhooks = count_sendable(view, numbers, snapshot);
   reading.webhook_counts.push_back(webhooks);
   ++reading.pending.accepted;
   reading.pending.deliveries += webhooks;

@@ -1046,6 +1046,17 @@ TEST_F(EventParserTest, SaysWhereATextIsNotJson) {
       detail("application/cloudevents-batch+json", "[\n" + cloud("") + "\n" + cloud("") + "]"),
       "Not JSON: line 3, column 1 (after " + std::to_string(3 + cloud("").size()) +
           " bytes): a comma or ] is missing.");
+  for (const auto& [body, at] :
+       {std::pair{"[\n" + cloud("") + "\n" + cloud("") + "]", 3u},
+        {"[" + cloud("") + ",\n\n" + cloud(",\"data\":{\n\"a\":01}") + "]", 4u},
+        {"[" + cloud("") + "," + cloud("") + ",]", 1u},
+        {"[" + cloud("") + "]\n]", 2u}}) {
+    const auto parsed = parse("application/cloudevents-batch+json", body);
+    ASSERT_TRUE(parsed.refusal) << body;
+    EXPECT_EQ(parsed.refusal->line, at) << body;
+    EXPECT_TRUE(parsed.refusal->detail.starts_with("Not JSON: line " + std::to_string(at) + ","))
+        << parsed.refusal->detail;
+  }
   const std::string line = native("{}") + "\n";
   const auto lines = parse("application/x-ndjson", line + line + native("{\"a\":1,}"));
   ASSERT_TRUE(lines.refusal);

@@ -134,6 +134,80 @@ TEST(RelayWebhook, WaitsWithEverythingWhenItsReceiverAsksForAPause) {
   }
 }
 
+// A producer is not told that an event goes to where it cannot go; the webhook's log says why.
+TEST(RelayWebhook, IsNotCountedWhereItsDialectHasNoRequestForTheData) {
+  SmallWorld small;
+  const std::string hook = small.hook(R"(,"dialect":"buildkite")");
+  const auto post = [&](std::string_view id, std::string_view data) {
+    return small.api
+        .call("POST", "/v1/events",
+              R"({"id":")" + std::string{id} + R"(","type":"build.finished","source":"s","data":)" +
+                  std::string{data} + "}")
+        .body;
+  };
+  int number = 0;
+  for (const std::string_view data : {"[1]", "7", R"("x")", "null"}) {
+    const std::string answer = post("e" + std::to_string(++number), data);
+    EXPECT_NE(answer.find(R"("webhooks":0)"), std::string::npos) << answer;
+    EXPECT_NE(answer.find(R"("deliveries":0)"), std::string::npos) << answer;
+    EXPECT_NE(answer.find(R"("unmatched":1)"), std::string::npos) << answer;
+  }
+  EXPECT_NE(post("object", " {}").find(R"("webhooks":1)"), std::string::npos);
+  const std::string standard = small.hook();
+  EXPECT_NE(post("both", "[1]").find(R"("webhooks":1)"), std::string::npos);
+  ASSERT_TRUE(small.settle());
+  EXPECT_EQ(small.delivery(hook, "both").status, "dead");
+  EXPECT_EQ(small.delivery(hook, "object").status, "delivered");
+}
+
+// Whatever became of the delivery that met it, and however many shards there are afterwards.
+TEST(RelayWebhook, KeepsAPauseThroughARestart) {
+  for (const char* members : {R"(,"schedule":[1])", R"(,"dialect":"bitrise","schedule":[])"}) {
+    for (const int status : {429, 503}) {
+      SmallWorld small(7, 3);
+      small.answer = [&](const Request& request) {
+        if (request.number > 0) return Answer{};
+        return Answer{.status = status, .headers = {{"Retry-After", "600"}}};
+      };
+      const std::string hook = small.hook(members);
+      ASSERT_EQ(small.post("e0"), 202);
+      ASSERT_TRUE(small.run_until_requests(1));
+      small.world.run_for(seconds{5});
+      small.restart();
+      small.world.run_for(seconds{1});
+      EXPECT_NE(small.api.webhook_member(hook, "paused_until"), "") << members;
+      ASSERT_EQ(small.post("e1"), 202);
+      small.world.run_for(seconds{200});
+      small.restart();
+      small.world.run_for(seconds{300});
+      EXPECT_EQ(small.receiver.requests().size(), 1u) << members << status;
+      ASSERT_TRUE(small.settle());
+      EXPECT_EQ(small.received("e1"), 1u);
+      EXPECT_GE(small.receiver.requests()[1].at - small.receiver.requests()[0].at, seconds{599});
+    }
+  }
+}
+
+TEST(RelayWebhook, EndsAPauseAtARestartWhereItsUrlWasChangedAndNotForOtherChanges) {
+  for (const auto& [change, kept] : {std::pair{R"({"description":"new"})", true},
+                                     std::pair{R"({"url":"http://10.0.0.2/elsewhere"})", false}}) {
+    SmallWorld small;
+    small.answer = [](const Request& request) {
+      if (request.number > 0) return Answer{};
+      return Answer{.status = 429, .headers = {{"Retry-After", "600"}}};
+    };
+    const std::string hook = small.hook(R"(,"schedule":[])");
+    ASSERT_EQ(small.post("e0"), 202);
+    ASSERT_TRUE(small.run_until_requests(1));
+    small.world.run_for(seconds{5});
+    ASSERT_EQ(small.api.call("PATCH", "/v1/webhooks/" + hook, change).status(), 200);
+    small.restart();
+    ASSERT_EQ(small.post("e1"), 202);
+    small.world.run_for(seconds{60});
+    EXPECT_EQ(small.receiver.requests().size(), kept ? 1u : 2u) << change;
+  }
+}
+
 TEST(RelayDelivery, IsMadeAgainUnderANewIdWhenAPersonAsks) {
   SmallWorld small(5, 3);
   const std::string hook = small.hook();
