@@ -167,9 +167,18 @@ void Control::judge(const OutcomeRecorded& outcome) {
   if (outcome.status == DeliveryStatus::delivered) {
     registry_.failing().clear(outcome.webhook_number);
   }
-  if (!failed || outcome.attempt == 0) return;
+  if (!failed) return;
   const Webhook* webhook = registry_.find(outcome.webhook_number);
-  if (webhook == nullptr || !webhook->active()) return;
+  if (webhook == nullptr) return;
+  if (outcome.status == DeliveryStatus::dead) {
+    dead_letters_.on_death({.webhook_number = webhook->number,
+                            .webhook = webhook->id,
+                            .delivery = outcome.delivery,
+                            .attempts = outcome.attempt,
+                            .error = outcome.error},
+                           now_);
+  }
+  if (outcome.attempt == 0 || !webhook->active()) return;
   last_failure_ = {.webhook = webhook->id, .delivery = outcome.delivery, .at = wall_now_};
   const Duration bearable = dialect::of(*webhook).broken_after();
   if (bearable == Duration::zero()) return;
@@ -440,8 +449,10 @@ bool Control::step(WallTime wall_now, Instant now) {
   if (ageing) next_due_ = now + retention_interval;
   if (!reclaimed) next_due_ = now + retry_interval;
   const bool writing = registry_.failing().step(now);
-  if (const auto due = registry_.failing().due())
-    next_due_ = std::min(next_due_.value_or(*due), *due);
+  dead_letters_.step(now);
+  for (const auto& due : {registry_.failing().due(), dead_letters_.due()}) {
+    if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
+  }
   return removing || writing;
 }
 
