@@ -33,6 +33,9 @@ class Crowd {
     return count;
   }
 
+  /// What the first one was answered.
+  const std::string& heard() const { return peers_.front()->received(); }
+
  private:
   SmallWorld& small_;
   std::vector<std::unique_ptr<Peer>> peers_;
@@ -53,14 +56,16 @@ void expect_service(SmallWorld& small, const std::string& name) {
 // 17 x 16 MiB are more than the room that all bodies have together.
 TEST(RelayCrowd, TakesNoRoomByAnnouncingAndSendingOneByte) {
   for (const char* token : {RelayHarness::token.data(), "rp_wrong"}) {
-    SmallWorld small;
+    SmallWorld small(1, 1, [](shard::RelayOptions& options) {
+      options.live.event_limits.batch_bytes_max = 16 * 1024 * 1024;
+    });
     small.hook();
     Crowd crowd(small);
     crowd.gather(
-        17, std::string{"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer "} +
-                token +
-                "\r\nContent-Type: application/x-ndjson\r\nContent-Length: 16777216\r\n\r\n{");
-    EXPECT_EQ(crowd.left(), token == RelayHarness::token ? 17u : 0u);
+        17,
+        std::string{"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1:8420\r\nAuthorization: Bearer "} +
+            token + "\r\nContent-Type: application/x-ndjson\r\nContent-Length: 16777216\r\n\r\n{");
+    EXPECT_EQ(crowd.left(), token == RelayHarness::token ? 17u : 0u) << crowd.heard();
     expect_service(small, "beside");
     small.world.run_for(seconds{60});
     EXPECT_EQ(crowd.left(), 0u) << "who does not go on is shown out";

@@ -33,8 +33,8 @@ TEST(RelayWebhook, GetsNothingOnceItsDeletionIsAnswered) {
     small.world.run_for(minutes{1});
     EXPECT_EQ(small.received("after"), 0u) << "seed " << seed;
     for (const Request& request : small.receiver.requests()) {
-      // What was in flight may arrive still; nothing new begins.
-      EXPECT_LT(request.at - deleted, milliseconds{5}) << "seed " << seed;
+      // What was in flight may arrive still, also behind the moment of silence; nothing new begins.
+      EXPECT_LT(request.at - deleted, milliseconds{20}) << "seed " << seed;
     }
     EXPECT_EQ(small.api.call("GET", "/v1/webhooks/" + hook).status(), 404);
     small.restart();
