@@ -24,6 +24,8 @@ struct Call {
   /// The networks that the relay's own requests come from, as configured.
   std::span<const std::string> webhook_ips{};
   WallTime now{};
+  /// Of events that it makes (http::read_hops): a webhook may lead to this API, too.
+  uint32_t hops = 0;
 
   std::string_view id() const { return parameters.empty() ? std::string_view{} : parameters[0]; }
 };

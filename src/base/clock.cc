@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace ringpost {
@@ -80,12 +81,13 @@ WallTime clamped(std::chrono::sys_seconds second, int64_t fraction_ns) {
   return WallTime{second} + Duration{fraction_ns};
 }
 
-/// Of the character between date and time.
-constexpr size_t separator_place = 10;
+/// What a timestamp says.
+struct Timestamp {
+  std::chrono::sys_seconds second;  ///< A leap second is the second behind it.
+  int64_t fraction_ns = 0;
+};
 
-}  // namespace
-
-std::optional<WallTime> parse_rfc3339(std::string_view text) {
+std::optional<Timestamp> read_timestamp(std::string_view text) {
   const auto year = take_number(text, 4);
   if (!year || *year == 0 || !take(text, "-")) return std::nullopt;
   const auto month = take_number(text, 2);
@@ -109,18 +111,77 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   const std::chrono::sys_seconds begin = std::chrono::sys_days{date} + std::chrono::hours{*hour} +
                                          std::chrono::minutes{*minute - *offset};
   if (*second == 60 && !is_leap_second(begin)) return std::nullopt;
-  return clamped(begin + std::chrono::seconds{*second}, *fraction_ns);
+  return Timestamp{begin + std::chrono::seconds{*second}, *fraction_ns};
+}
+
+constexpr size_t separator_place = 10;  ///< Of the character between date and time.
+constexpr size_t second_place = 17;
+constexpr size_t fraction_place = 20;  ///< Of its first digit, if there is one.
+constexpr size_t fraction_digits_max = 9;
+
+size_t fraction_digits(std::string_view timestamp) {
+  if (timestamp.size() < fraction_place || timestamp[fraction_place - 1] != '.') return 0;
+  const size_t end = timestamp.find_first_not_of("0123456789", fraction_place);
+  return std::min(end, timestamp.size()) - fraction_place;
+}
+
+constexpr std::chrono::sys_seconds calendar_begin =
+    std::chrono::sys_days{std::chrono::year{1} / 1 / 1};
+constexpr std::chrono::sys_seconds calendar_end =
+    std::chrono::sys_days{std::chrono::year{9999} / 12 / 31} + std::chrono::seconds{86'399};
+
+/// Whether it has an offset, and one beyond those of XML Schema, or one that leads out of the years
+/// 1 to 9999.
+bool needs_utc(std::string_view timestamp) {
+  constexpr size_t offset_size = 6;
+  if (timestamp.ends_with('Z') || timestamp.size() < offset_size) return false;
+  if (timestamp.substr(timestamp.size() - offset_size + 1) > "14:00") return true;
+  if (!timestamp.starts_with("9999") && !timestamp.starts_with("0001")) return false;
+  const auto read = read_timestamp(timestamp);
+  return read && (read->second < calendar_begin || read->second > calendar_end);
+}
+
+/// The same moment in UTC, or the nearest one of the years 1 to 9999.
+void write_in_utc(std::string& timestamp) {
+  const auto read = read_timestamp(timestamp);
+  if (!read) return;
+  const auto second = std::clamp(read->second, calendar_begin, calendar_end);
+  const auto day = std::chrono::floor<std::chrono::days>(second);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{second - day};
+  char text[40];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  const size_t digits = second == read->second ? fraction_digits(timestamp) : 0;
+  const std::string fraction = digits == 0 ? "" : timestamp.substr(fraction_place - 1, digits + 1);
+  timestamp = text + fraction + "Z";
+}
+
+}  // namespace
+
+std::optional<WallTime> parse_rfc3339(std::string_view text) {
+  const auto read = read_timestamp(text);
+  if (!read) return std::nullopt;
+  return clamped(read->second, read->fraction_ns);
 }
 
 bool is_strict_rfc3339(std::string_view timestamp) {
-  return timestamp.size() > separator_place && timestamp[separator_place] == 'T' &&
-         !timestamp.ends_with('z');
+  return timestamp.size() >= fraction_place && timestamp[separator_place] == 'T' &&
+         !timestamp.ends_with('z') && timestamp[second_place] != '6' &&
+         fraction_digits(timestamp) <= fraction_digits_max && !needs_utc(timestamp);
 }
 
 void make_strict_rfc3339(std::string& timestamp) {
-  if (timestamp.size() <= separator_place) return;
+  if (timestamp.size() < fraction_place) return;
   timestamp[separator_place] = 'T';
   if (timestamp.back() == 'z') timestamp.back() = 'Z';
+  if (timestamp[second_place] == '6') timestamp.replace(second_place, 2, "59");
+  if (const size_t digits = fraction_digits(timestamp); digits > fraction_digits_max) {
+    timestamp.erase(fraction_place + fraction_digits_max, digits - fraction_digits_max);
+  }
+  if (needs_utc(timestamp)) write_in_utc(timestamp);
 }
 
 }  // namespace ringpost

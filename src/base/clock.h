@@ -44,10 +44,13 @@ std::string to_rfc3339(WallTime time);
 /// a time that WallTime cannot hold (before 1678, after 2261) is the nearest that it can.
 std::optional<WallTime> parse_rfc3339(std::string_view text);
 
-/// Whether a timestamp that parse_rfc3339 reads is spelled as every reader of RFC 3339 takes it:
-/// with `T` and `Z`.
+/// Whether a timestamp that parse_rfc3339 reads is spelled so that strict readers take it: with `T`
+/// and `Z`, at most nine fraction digits (the most that Go and Java read), no leap second, an
+/// offset of at most 14 hours (XML Schema), and in the years 1 to 9999 in UTC, too.
 bool is_strict_rfc3339(std::string_view timestamp);
-/// Spells it so; nothing else changes.
+/// Spells it so: further digits are cut off, a leap second is the second before it, an offset that
+/// is too large becomes UTC, and a time out of these years is the nearest one in them. Nothing else
+/// changes.
 void make_strict_rfc3339(std::string& timestamp);
 
 }  // namespace ringpost

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <iterator>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +17,25 @@ namespace {
 
 void remove_byte_order_mark(std::string& text) {
   if (text.starts_with(json::byte_order_mark)) text.erase(0, json::byte_order_mark.size());
+}
+
+/// Windows' editors write it.
+bool is_utf16(std::string_view text) {
+  return text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");
+}
+
+/// Of a secret that was read from `from`: all of it becomes the key, so what nobody means to be a
+/// part of it is named.
+std::optional<UsageProblem> object_to_secret(const std::string& from, std::string_view secret) {
+  if (secret.find('\0') != std::string_view::npos) {
+    return UsageProblem{from + " holds a NUL byte: save it as UTF-8 or ASCII text"};
+  }
+  if (secret.find_first_of("\r\n") != std::string_view::npos) {
+    return UsageProblem{from + " has more than one line: a secret is one line"};
+  }
+  if (secret.size() > secret_file_bytes_max)
+    return UsageProblem{from + " is too long for a secret"};
+  return std::nullopt;
 }
 
 }  // namespace
@@ -31,7 +51,10 @@ Usable<std::string> read_file(const std::string& name) {
 
 Usable<std::string> read_text_file(const std::string& name) {
   auto read = read_file(name);
-  if (auto* text = std::get_if<std::string>(&read)) remove_byte_order_mark(*text);
+  auto* text = std::get_if<std::string>(&read);
+  if (text == nullptr) return read;
+  if (is_utf16(*text)) return UsageProblem{shown(name) + " is UTF-16 text: save it as UTF-8"};
+  remove_byte_order_mark(*text);
   return read;
 }
 
@@ -64,6 +87,9 @@ Usable<std::string> read_secret(const std::string& option, const std::string& fr
     const char* text = environment == nullptr ? nullptr : std::getenv(environment);
     std::string secret{text == nullptr ? "" : text};
     remove_byte_order_mark(secret);
+    if (auto problem = object_to_secret(environment == nullptr ? "" : environment, secret)) {
+      return *std::move(problem);
+    }
     return secret;
   }
   if (from != "-" && !from.starts_with('@')) {
@@ -78,8 +104,8 @@ Usable<std::string> read_secret(const std::string& option, const std::string& fr
   if (secret.ends_with('\n')) secret.pop_back();
   if (secret.ends_with('\r')) secret.pop_back();
   if (secret.empty()) return UsageProblem{option + " " + shown(from) + " is empty"};
-  if (secret.size() > secret_file_bytes_max) {
-    return UsageProblem{option + " " + shown(from) + " is too long for a secret"};
+  if (auto problem = object_to_secret(option + " " + shown(from), secret)) {
+    return *std::move(problem);
   }
   return secret;
 }

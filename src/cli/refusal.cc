@@ -46,6 +46,14 @@ std::string hint_for(const Answer& answer, std::string_view target, bool from_re
   return {};
 }
 
+/// Where the words name the line of the request, they name that of the whole input then.
+void move_line(std::string& text, uint64_t line, uint64_t lines_before) {
+  const std::string before = "line " + std::to_string(line) + ",";
+  const size_t at = text.find(before);
+  if (at == std::string::npos) return;
+  text.replace(at, before.size(), "line " + std::to_string(lines_before + line) + ",");
+}
+
 /// The problem's own words, with its place; empty if the body is no problem (RFC 9457).
 std::string detail_of(const Answer& answer, std::string_view target, uint64_t lines_before) {
   simdjson::dom::parser parser;
@@ -64,6 +72,7 @@ std::string detail_of(const Answer& answer, std::string_view target, uint64_t li
   if (text.ends_with('.')) text.pop_back();  // More follows.
   uint64_t line = 0;
   if (problem["line"].get(line) == simdjson::SUCCESS) {
+    move_line(text, line, lines_before);
     text = "line " + std::to_string(lines_before + line) + ": " + text;
   }
   if (!option.empty()) text.append(" (").append(option).append(")");

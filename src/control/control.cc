@@ -6,6 +6,7 @@
 #include "control/webhook_changes.h"
 #include "crypto/scrypt.h"
 #include "dialect/dialect.h"
+#include "http/hops.h"
 #include "http/syntax.h"
 #include "subscription/stopped.h"
 
@@ -199,9 +200,18 @@ void Control::judge(const OutcomeRecorded& outcome) {
   if (outcome.status == DeliveryStatus::delivered) {
     registry_.failing().clear(outcome.webhook_number);
   }
-  if (!failed || outcome.attempt == 0) return;
+  if (!failed) return;
   const Webhook* webhook = registry_.find(outcome.webhook_number);
-  if (webhook == nullptr || !webhook->active()) return;
+  if (webhook == nullptr) return;
+  if (outcome.status == DeliveryStatus::dead) {
+    dead_letters_.on_death({.webhook_number = webhook->number,
+                            .webhook = webhook->id,
+                            .delivery = outcome.delivery,
+                            .attempts = outcome.attempt,
+                            .error = outcome.error},
+                           now_);
+  }
+  if (outcome.attempt == 0 || !webhook->active()) return;
   last_failure_ = {.webhook = webhook->id, .delivery = outcome.delivery, .at = wall_now_};
   const Duration bearable = dialect::of(*webhook).broken_after();
   if (bearable == Duration::zero()) return;
@@ -310,7 +320,8 @@ Answer Control::answer(const ApiRequest& message, const Login::Verdict* verdict,
   if (!request.body.empty() && !is_json_type(request.header("content-type"))) {
     return refuse_here(refusal(415, http::wrong_content_type(request), "Content-Type"));
   }
-  const Call call = call_of(message, match, token ? &*token : nullptr);
+  Call call = call_of(message, match, token ? &*token : nullptr);
+  if (auto problem = http::read_hops(request, call.hops)) return refuse_here(*problem);
   desk_.begin(call, now_, verdict);
   Answer answered = dialect != nullptr ? run(*dialect, *match.route, call)
                                        : run(static_cast<Operation>(match.route->operation), call);
@@ -382,7 +393,7 @@ void Control::ping_changed(const Call& call, const Change& change) {
   const auto* content = std::get_if<dialect::Dialect::Ping>(&made);
   if (content == nullptr) return;
   Outgoing ping =
-      ping_for(*webhook, *content, wall_now_, random_, static_cast<uint32_t>(counters_.size()));
+      ping_for(*webhook, *content, call, random_, static_cast<uint32_t>(counters_.size()));
   // Ticket 0: nobody waits for it.
   publisher_.send_when_seen(ping.shard, StoreEvent{.ticket = 0, .event = std::move(ping.event)});
 }
@@ -472,8 +483,10 @@ bool Control::step(WallTime wall_now, Instant now) {
   if (ageing) next_due_ = now + retention_interval;
   if (!reclaimed) next_due_ = now + retry_interval;
   const bool writing = registry_.failing().step(now);
-  if (const auto due = registry_.failing().due())
-    next_due_ = std::min(next_due_.value_or(*due), *due);
+  dead_letters_.step(now);
+  for (const auto& due : {registry_.failing().due(), dead_letters_.due()}) {
+    if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
+  }
   return removing || writing;
 }
 

@@ -6,6 +6,7 @@
 #include "control/api/authenticate.h"
 #include "control/api/tokens.h"
 #include "control/audit.h"
+#include "control/dead_letter_log.h"
 #include "control/history.h"
 #include "control/journal_access.h"
 #include "control/login.h"
@@ -186,6 +187,7 @@ class Control {
   uint64_t next_ticket_ = 1;
   std::optional<Error> storage_failure_;
   std::optional<LastFailure> last_failure_;
+  DeadLetterLog dead_letters_;
   bool segments_delayed_ = false;
 };
 

@@ -195,6 +195,7 @@ std::variant<journal::EventRef, Problem> ManagementDesk::redeliver(const LoggedD
     event.message = {};
   }
   event.header_overrides = overrides.headers;  // Those of an earlier one were for that one.
+  event.hops = std::max(event.hops, call_->hops);
   outgoing_ =
       Outgoing{encode_for(event, webhook->number, call_->now, parts_.random), owner_of(*webhook)};
   note("delivery.redeliver", delivery.id, overrides.members);
@@ -206,7 +207,7 @@ std::variant<journal::EventRef, Problem> ManagementDesk::ping(const Webhook& web
   RINGPOST_ASSERT(webhook.active());
   const auto made = dialect::of(webhook).ping(webhook, call_->base_url);
   if (const auto* why_not = std::get_if<std::string>(&made)) return refusal(409, *why_not);
-  outgoing_ = ping_for(webhook, std::get<dialect::Dialect::Ping>(made), call_->now, parts_.random,
+  outgoing_ = ping_for(webhook, std::get<dialect::Dialect::Ping>(made), *call_, parts_.random,
                        parts_.shard_count);
   note("webhook.ping", webhook.id, {});
   return outgoing_->event;
@@ -215,6 +216,7 @@ std::variant<journal::EventRef, Problem> ManagementDesk::ping(const Webhook& web
 std::optional<Problem> ManagementDesk::accept(EventView event, const Webhook* logged_at) {
   RINGPOST_ASSERT(!outgoing_);
   if (event.organization.empty()) event.organization = call_->organization;
+  event.hops = call_->hops;
   if (!may_touch(event.source)) return beyond_token();
   const auto matched = matcher_.match(parts_.table.current(), event, nullptr);
   std::vector<uint32_t> numbers(matched.begin(), matched.end());
@@ -228,6 +230,7 @@ std::optional<Problem> ManagementDesk::accept(EventView event, const Webhook* lo
 
 void ManagementDesk::notify(const Webhook& webhook, EventView event) {
   event.organization = webhook.organization;
+  event.hops = call_->hops;
   // Ticket 0: nobody waits for it.
   parts_.publisher.send_when_seen(
       owner_of(webhook),

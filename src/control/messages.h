@@ -46,6 +46,7 @@ struct OutcomeRecorded {
   journal::DeliveryStatus status{};
   WallTime started_at{};
   WallTime next_attempt_at{};
+  Error error{};  ///< Why the attempt failed, if it did.
 };
 
 /// The endpoint answered 410 Gone: the webhook is to be disabled.

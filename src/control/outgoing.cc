@@ -30,12 +30,13 @@ journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t>
 }
 
 Outgoing ping_for(const subscription::Webhook& webhook, const dialect::Dialect::Ping& ping,
-                  WallTime now, Prng& random, uint32_t shard_count) {
+                  const api::Call& call, Prng& random, uint32_t shard_count) {
   const journal::EventView event{.organization = webhook.organization,
                                  .source = ping.source,
                                  .type = ping.type,
-                                 .data = as_bytes(ping.data)};
-  return {encode_for(event, webhook.number, now, random),
+                                 .data = as_bytes(ping.data),
+                                 .hops = call.hops};
+  return {encode_for(event, webhook.number, call.now, random),
           subscription::owner_shard(webhook, shard_count)};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/call.h"
 #include "base/clock.h"
 #include "base/prng.h"
 #include "dialect/dialect.h"
@@ -32,8 +33,8 @@ inline journal::EventRef encode_for(const journal::EventView& event, uint32_t we
   return encode_for(event, std::span{&webhook_number, 1}, now, random);
 }
 
-/// A ping for one webhook alone.
+/// A ping for one webhook alone, made by `call`.
 Outgoing ping_for(const subscription::Webhook& webhook, const dialect::Dialect::Ping& ping,
-                  WallTime now, Prng& random, uint32_t shard_count);
+                  const api::Call& call, Prng& random, uint32_t shard_count);
 
 }  // namespace ringpost::control

@@ -143,7 +143,36 @@ void Connection::on_stream_open() {
     if (stream_.tls_session().resumed) dispatcher_.counters().add(Counter::tls_resumptions);
   }
   allow(answer_time());
+  endpoint_.proved_patient && !endpoint_.distrusted ? proceed() : listen();
+}
+
+// --- listen --------------------------------------------------------------------------------------
+
+void Connection::listen() {
+  step_ = Step::listen;
+  const Duration left = time_over_ - dispatcher_.ring().now();
+  const Duration time = std::min(left, dispatcher_.limits().listen_time);
+  dispatcher_.ring().arm<&Connection::on_heard_nothing>(*this, timer_, time);
+}
+
+void Connection::on_heard_nothing() {
+  endpoint_.proved_patient = true;
+  const Duration left = time_over_ - dispatcher_.ring().now();
+  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
   proceed();
+}
+
+/// What came belongs to no request. It is read like an answer all the same: it may say why there is
+/// none to be had (503).
+void Connection::on_unasked() {
+  unasked_ = true;
+  early_ = heeded_ = false;
+  parser_.reset();
+  request_.clear();
+  dispatcher_.distrust(endpoint_);
+  step_ = Step::exchange;
+  const Duration left = time_over_ - dispatcher_.ring().now();
+  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
 }
 
 // --- ask -----------------------------------------------------------------------------------------
@@ -229,6 +258,7 @@ void Connection::exchange() {
 }
 
 void Connection::on_stream_bytes(Bytes bytes) {
+  if (step_ == Step::listen) on_unasked();
   if (!exchanging()) return on_surplus();
   const auto progress = parser_.feed(bytes);
   if (progress == http::ResponseParser::Progress::need_more) return heed_head();
@@ -270,6 +300,9 @@ void Connection::on_stream_end(std::optional<Error> error) {
     case Step::connect:
       // Another address may do better, as long as this one was not reached at all.
       if (!addresses_.empty() && error && !stream_.open()) return stream_.close(false);
+      settle(error.value_or(Error{Errc::closed, Side::endpoint}));
+      return close(false);
+    case Step::listen:
       settle(error.value_or(Error{Errc::closed, Side::endpoint}));
       return close(false);
     case Step::ask:
@@ -318,9 +351,10 @@ bool Connection::request_taken() const {
 /// The final answer's head is here, whatever became of its body.
 /// @param stream_over  nothing more can be sent.
 void Connection::on_answer(bool stream_over) {
-  early_ = !request_taken();
+  early_ = unasked_ || !request_taken();
   if (early_ || parser_.surplus()) dispatcher_.distrust(endpoint_);
   if (!early_ || !success()) return finish();
+  if (unasked_) return fail_early();
   step_ = Step::early;
   stream_over ? fail_early() : on_request_due();
 }
@@ -441,7 +475,7 @@ void Connection::settle(std::optional<Error> error) {
     if (parser_.status() != 0) result.response_note = note();
     result.retry_after = retry_after();
   }
-  if (asked()) result.request = &request_;
+  if (asked() && !unasked_) result.request = &request_;
   dispatcher_.settle(attempt, result);
 }
 

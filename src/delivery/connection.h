@@ -49,8 +49,11 @@ struct AttemptResult {
 
 /// One connection to an endpoint and the attempt it carries.
 ///
-/// resolve ─> connect (and handshake) ─> idle ⟲ (ask ─>) exchange ─> (early ─>) idle … ─> closing
-///                                        └─> resting ─┘
+/// resolve ─> connect (and handshake) ─> (listen ─>) (ask ─>) exchange ─> (early ─>) idle … ─>
+/// closing
+///                                                     └─────── resting <── begin ──┘
+/// A receiver that speaks before it is asked does not read what it answers, so the first
+/// connections of an endpoint begin with a moment of silence (`listen`).
 /// Two requests on one connection never share a turn of the ring: between them the ring has looked
 /// for bytes that nobody asked for (`resting`). A 2xx that came before the receiver had the whole
 /// request counts once it has (`early`). Any step may fail: the attempt is settled, the connection
@@ -63,6 +66,7 @@ class Connection final : public net::StreamOwner {
     fresh,
     resolve,
     connect,
+    listen,
     idle,
     resting,  ///< Carries an attempt, which goes on with the next turn.
     ask,
@@ -102,6 +106,9 @@ class Connection final : public net::StreamOwner {
   bool allowed(const io::Address& address) const;
   void connect_next();
   void on_stream_open() override;
+  void listen();
+  void on_unasked();
+  void on_heard_nothing();
   void rest();
   void proceed();
   void proceed_again();
@@ -153,6 +160,7 @@ class Connection final : public net::StreamOwner {
   bool reused_ = false;        ///< This exchange is not the connection's first.
   bool heeded_ = false;        ///< What the answer's head asks of later attempts was passed on.
   bool early_ = false;         ///< The answer came before the receiver had the whole request.
+  bool unasked_ = false;       ///< It came before the first byte of the request was sent.
   bool stream_begun_ = false;  ///< Then the stream's close has to be waited for.
 };
 

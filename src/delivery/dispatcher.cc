@@ -103,6 +103,17 @@ void Dispatcher::restore(const PendingDelivery& pending) {
   wait(delivery, delay);
 }
 
+void Dispatcher::restore(const PendingPause& pause) {
+  const Duration left = std::min<Duration>(pause.until - ring_.wall_now(), retry_after_max);
+  if (left <= Duration::zero()) return;
+  // The rest is set when the webhook is first used: its version here is none.
+  Standing& standing = standings_[pause.webhook_number];
+  standing.url = pause.url;
+  standing.paused_until = ring_.now() + left;
+  standing.trial = Standing::Trial::due;
+  host_.on_receiver_paused(pause.webhook_number, ring_.wall_now() + left);
+}
+
 Delivery& Dispatcher::add(Target& target, Ulid id, journal::Position event) {
   auto* delivery = new Delivery;
   delivery->id = id;
@@ -476,12 +487,10 @@ void Dispatcher::count_end(const Delivery& delivery, const AttemptResult& result
   }
 }
 
-/// 429 and 503 with Retry-After: "the sender must refrain from further requests" until then
-/// (CloudEvents' HTTP webhook binding, 2.2), whatever the dialect. One attempt goes first then.
+/// Whatever the dialect. One attempt goes first when the pause is over.
 void Dispatcher::heed_pause(const Attempt& attempt, uint16_t http_status,
                             std::optional<Duration> retry_after) {
-  const bool asks = http_status == 429 || http_status == 503;
-  if (!asks || retry_after.value_or(Duration::zero()) == Duration::zero()) return;
+  if (!may_pause(http_status) || retry_after.value_or(Duration::zero()) == Duration::zero()) return;
   Target& target = *attempt.delivery->target;
   const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
   const bool changed = webhook == nullptr || webhook->updated_at != target.webhook_updated_at ||

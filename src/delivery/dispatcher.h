@@ -29,6 +29,13 @@ struct PendingDelivery {
   WallTime next_attempt_at{};  ///< Before now: due at once.
 };
 
+/// A pause that a receiver had asked for in a former life of the process.
+struct PendingPause {
+  uint32_t webhook_number = 0;
+  std::string url;  ///< The webhook's.
+  WallTime until{};
+};
+
 /// All deliveries of one shard: queues them per webhook, picks fairly, carries them over pooled
 /// connections, retries, and writes down what became of them.
 ///
@@ -66,6 +73,8 @@ class Dispatcher {
   /// Queues the delivery of `event` to the webhook. The caller checked `has_room()`.
   void submit(const journal::EventRef& event, uint32_t webhook_number);
   void restore(const PendingDelivery& pending);
+  /// At most retry_after_max is left of it: the wall clock may have been set back.
+  void restore(const PendingPause& pause);
   /// The event of a delivery that asked for it; empty if its record is damaged or gone.
   void on_payload(uint64_t ticket, const journal::EventRef& event, const Error& error);
   /// The webhook was changed: what it waits for may be over.

@@ -31,6 +31,7 @@ struct Endpoint {
   bool tls_wanted = true;
   Duration idle_max{};  ///< Lowered by Keep-Alive: timeout and by connections found closed.
   bool proved_silent = false;
+  bool proved_patient = false;  ///< A receiver said nothing before it was asked.
   bool distrusted = false;
   uint32_t connection_count = 0;
   IntrusiveList<Connection, &Connection::idle_link> idle;  ///< Most recently used first.

@@ -29,6 +29,9 @@ struct Limits {
   /// How long the first connections of an endpoint have to be silent behind their answer before any
   /// of it is used again.
   Duration silence_time = std::chrono::milliseconds{100};
+  /// How long the first connections of an endpoint are listened to before anything is sent: what
+  /// comes meanwhile answers no request. All of them, if the endpoint is distrusted.
+  Duration listen_time = std::chrono::milliseconds{10};
   /// Endpoints of which is remembered what their receivers' connections showed.
   uint32_t endpoints_learnt_max = 1024;
   uint32_t response_body_bytes_max = 16 * 1024;

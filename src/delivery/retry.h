@@ -16,6 +16,12 @@ inline constexpr Duration retry_after_max = std::chrono::hours{1};
 /// What http::parse_retry_after reads, clamped to retry_after_max, however far it lies beyond.
 std::optional<Duration> parse_retry_after(std::string_view value, WallTime now);
 
+/// Whether an answer of this status makes the webhook wait if it has a Retry-After: "the sender
+/// must refrain from further requests" until then (CloudEvents' HTTP webhook binding, 2.2).
+constexpr bool may_pause(uint16_t http_status) {
+  return http_status == 429 || http_status == 503;
+}
+
 /// How long to wait after attempt number `attempt` (1 for the first) failed: the schedule's entry,
 /// spread over 75 % to 125 % of itself so that a wave of failures does not come back as a wave, and
 /// not before what the receiver asked for.

@@ -24,6 +24,12 @@ bool data_is_json(const journal::EventView& event) {
   return !json::find_fault(as_text(event.data), json::Document::depth_max);
 }
 
+bool data_is_object(const journal::EventView& event) {
+  const std::string_view data = as_text(event.data);
+  const size_t begin = data.find_first_not_of(" \t\r\n");
+  return begin != std::string_view::npos && data[begin] == '{' && data_is_json(event);
+}
+
 Content content_of(const journal::EventView& event) {
   if (event.data.empty()) return Content::none;
   if (json::declares_json(event.data_content_type)) {

@@ -27,5 +27,7 @@ std::string_view content_type_of(const journal::EventView& event);
 
 /// Whether the data is exactly one JSON text, whatever it is declared to be.
 bool data_is_json(const journal::EventView& event);
+/// Whether that text is an object.
+bool data_is_object(const journal::EventView& event);
 
 }  // namespace ringpost::dialect

@@ -96,6 +96,9 @@ class Dialect {
 
   // --- sending
 
+  /// Whether there can be a request for the event's data (content.h); for an object there always
+  /// is.
+  virtual bool can_send(const journal::EventView&) const { return true; }
   virtual std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook) const = 0;
   /// Whether an answer with this status (not 2xx, not 410) is worth another attempt.
   virtual bool retries_status(uint16_t http_status) const;

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "dialect/content.h"
+#include "http/hops.h"
 #include "http/serialiser.h"
 #include "http/syntax.h"
 #include "ringpost/version.h"
@@ -47,13 +48,6 @@ void apply_overrides(std::string& head, std::string_view overrides) {
   }
 }
 
-/// Whether the request goes to what may be a relay's intake, by its path.
-bool goes_to_intake(std::string_view head) {
-  const size_t begin = head.find(' ') + 1;
-  const std::string_view target = head.substr(begin, head.find(' ', begin) - begin);
-  return target.substr(0, target.find('?')).ends_with("/v1/events");
-}
-
 }  // namespace
 
 std::string fixed_part(const subscription::Webhook& webhook, std::string_view method,
@@ -88,10 +82,8 @@ void finish_untraced(Request& request, const AttemptFacts& facts, std::string_vi
   }
   const std::string_view overrides = facts.event.header_overrides;
   if (!overrides.empty()) apply_overrides(head, overrides);
-  // Any relay may be the next one; what it takes events at tells where requests are kept bare.
-  if (facts.event.hops > 0 || goes_to_intake(head)) {
-    append_header(head, "ringpost-hops", uint64_t{facts.event.hops} + 1);
-  }
+  // Whatever its URL says, a relay may be what it leads to: proxies map paths.
+  append_header(head, http::hops_header, uint64_t{facts.event.hops} + 1);
   append_header(head, "Content-Length", uint64_t{request.body.size()});
   head.append("\r\n");
 }

@@ -27,12 +27,11 @@ inline void append_header(std::string& head, std::string_view name, uint64_t val
   append_header(head, name, {digits, static_cast<size_t>(end - digits)});
 }
 
-/// Content-Type, a redelivery's own headers, ringpost-hops if the event came from a relay or the
-/// request goes to one, Content-Length of `request.body`, and the blank line.
+/// Content-Type, a redelivery's own headers, ringpost-hops, Content-Length of `request.body`, and
+/// the blank line.
 void finish_untraced(Request& request, const AttemptFacts& facts, std::string_view content_type);
 
-/// traceparent if the event carries one, Content-Type, a redelivery's own headers, Content-Length
-/// of `request.body`, and the blank line.
+/// traceparent if the event carries one, then `finish_untraced`.
 void finish_bare(Request& request, const AttemptFacts& facts, std::string_view content_type);
 
 /// ringpost-delivery and ringpost-attempt.

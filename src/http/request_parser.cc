@@ -312,6 +312,25 @@ bool RequestParser::read_host() {
   return true;
 }
 
+namespace {
+
+/// Whether `codings` is a list of transfer codings (RFC 9112, 7) with one that is not known here:
+/// 501 then (6.1). Not if something follows `chunked`: that is an error of its own (6.3).
+bool names_unknown_coding(std::string_view codings) {
+  bool well_formed = true;
+  bool unknown = false;
+  bool chunked = false;
+  for_each_list_member(codings, [&](std::string_view coding) {
+    const std::string_view name = trim(coding.substr(0, coding.find(';')));
+    well_formed = well_formed && is_token(name) && !chunked;
+    chunked = equal_ignoring_case(name, "chunked");
+    unknown = unknown || !chunked;
+  });
+  return well_formed && unknown;
+}
+
+}  // namespace
+
 /// RFC 9112, 6.3, without its tolerances: one Content-Length of digits or one `chunked`, never
 /// both. "ought to be handled as an error": we answer 400.
 bool RequestParser::read_framing() {
@@ -328,9 +347,8 @@ bool RequestParser::read_framing() {
     if (length) return refuse(400, "Content-Length and Transfer-Encoding cannot be combined");
     if (http_1_0_) return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
     if (!equal_ignoring_case(*coding, "chunked")) {
-      const bool listed = coding->find("chunked") != std::string_view::npos;
-      const bool unknown = is_token(*coding) && !listed;
-      return refuse(unknown ? 501 : 400, "the only Transfer-Encoding understood is chunked");
+      return refuse(names_unknown_coding(*coding) ? 501 : 400,
+                    "the only Transfer-Encoding understood is chunked");
     }
     framing_ = BodyFraming::chunked;
     return true;

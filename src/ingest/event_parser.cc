@@ -72,15 +72,21 @@ Refusal what_is_worse(Refusal&& refusal, json::document& document, uint32_t leve
   return error == simdjson::SUCCESS ? std::move(refusal) : not_json(error);
 }
 
-/// Says where `text` is not JSON, if that is why it is refused.
-/// @param body  which `text` is a part of: places count from its front.
+/// Says where `text` is not JSON, if that is why it is refused. In a batch that is the line to
+/// blame, too, wherever its event begins.
+/// @param body      which `text` is a part of: places count from its front.
+/// @param in_array  `text` is a batch: the line at fault is that of the place.
 void locate(std::optional<Refusal>& refusal, std::string_view text, std::string_view body,
-            uint32_t levels) {
+            uint32_t levels, bool in_array = false) {
   if (!refusal || !refusal->syntax) return;
   auto fault = ringpost::json::find_fault(text, levels);
   if (!fault) return;
   fault->at += static_cast<size_t>(text.data() - body.data());
   refusal->detail = "Not JSON: " + ringpost::json::describe(*fault, body) + '.';
+  if (!in_array) return;
+  // Wherever the event begins.
+  const auto newlines = std::ranges::count(body.substr(0, fault->at), '\n');
+  refusal->line = static_cast<uint32_t>(newlines) + 1;
 }
 
 std::string plural(uint32_t count, std::string_view noun) {
@@ -224,7 +230,7 @@ std::optional<Refusal> EventParser::State::parse_lines(std::string_view body, Ev
 
 std::optional<Refusal> EventParser::State::parse_array(std::string_view body, Events& events) {
   auto refusal = read_array(body, events);
-  locate(refusal, body, body, json_depth_max + 1);
+  locate(refusal, body, body, json_depth_max + 1, true);
   return refusal;
 }
 

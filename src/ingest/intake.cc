@@ -1,8 +1,11 @@
 #include "ingest/intake.h"
 
 #include "base/json_writer.h"
+#include "dialect/content.h"
+#include "dialect/dialect.h"
 #include "dialect/matcher.h"
 #include "http/authorization.h"
+#include "http/hops.h"
 #include "http/syntax.h"
 
 #include <algorithm>
@@ -23,10 +26,6 @@ constexpr int64_t event_work = 1'000;
 /// Requests are seldom read in more than one turn: as many are kept for their buffers.
 constexpr size_t spare_readings_max = 2;
 
-constexpr std::string_view hops_header = "ringpost-hops";
-/// Relays in a row: a chain on purpose has two or three.
-constexpr uint32_t hops_max = 8;
-
 http::Problem to_problem(Refusal&& refusal) {
   http::Problem problem{.status = refusal.status, .detail = std::move(refusal.detail)};
   switch (refusal.status) {
@@ -34,33 +33,11 @@ http::Problem to_problem(Refusal&& refusal) {
     case 413: problem.type = "urn:ringpost:too-large"; break;
     case 415: problem.type = "urn:ringpost:unknown-content-type"; break;
     case 422: problem.type = "urn:ringpost:invalid-event"; break;
-    case 508: problem.type = "urn:ringpost:loop"; break;
     default: problem.type = "urn:ringpost:malformed"; break;
   }
   if (refusal.line > 0) problem.line = refusal.line;
   problem.member = std::move(refusal.member);
   return problem;
-}
-
-/// Over how many relays a request came here. Each writes down the count that it goes on with, and
-/// the first of them its `ringpost-delivery` alone.
-std::optional<Refusal> read_hops(const http::Request& request, uint32_t& hops) {
-  hops = request.has_header("ringpost-delivery") ? 1 : 0;
-  if (!request.has_header(hops_header)) return std::nullopt;
-  const auto count = http::parse_decimal(request.header(hops_header));
-  if (!count) {
-    return Refusal{400, "The header ringpost-hops must be one whole number.", 0,
-                   std::string{hops_header}};
-  }
-  if (*count > hops_max) {
-    return Refusal{508,
-                   "This event has come over more than " + std::to_string(hops_max) +
-                       " relays, so their webhooks lead in a circle. Remove the webhook that leads "
-                       "back.",
-                   0, std::string{hops_header}};
-  }
-  hops = static_cast<uint32_t>(*count);
-  return std::nullopt;
 }
 
 void write_id(JsonWriter& json, const journal::EventView& view) {
@@ -173,7 +150,7 @@ std::optional<http::Problem> Intake::parse(Reading& reading) {
   if (std::exchange(reading.parsed, true)) return std::nullopt;
   reading.parser.set_limits(options_.limits);
   uint32_t hops = 0;
-  if (auto refusal = read_hops(*reading.request, hops)) return to_problem(std::move(*refusal));
+  if (auto problem = http::read_hops(*reading.request, hops)) return problem;
   if (auto refusal = reading.parser.parse(*reading.request, reading.views)) {
     return to_problem(std::move(*refusal));
   }
@@ -198,7 +175,7 @@ std::optional<http::Problem> Intake::read_events(Reading& reading,
       reading.matcher.begin(snapshot, reading.view(), reading.token);
     }
     if (!reading.matcher.proceed(snapshot, work_left)) return std::nullopt;
-    encode(reading);
+    encode(reading, snapshot);
     reading.matching = false;
   }
   return std::nullopt;
@@ -343,8 +320,24 @@ Refusal Intake::id_conflict(const Reading& reading) {
           reading.parser.line_of(reading.next), "id"};
 }
 
+namespace {
+
+/// How many of the webhooks that want the event get it: for some data a dialect has no request, and
+/// the delivery ends with that reason.
+uint32_t count_sendable(const journal::EventView& event, std::span<const uint32_t> numbers,
+                        const subscription::Snapshot& snapshot) {
+  if (dialect::data_is_object(event)) return static_cast<uint32_t>(numbers.size());
+  const auto count = std::ranges::count_if(numbers, [&](uint32_t number) {
+    const subscription::Webhook* webhook = snapshot.webhook(number);
+    return webhook == nullptr || dialect::of(*webhook).can_send(event);
+  });
+  return static_cast<uint32_t>(count);
+}
+
+}  // namespace
+
 /// The next event, which is fresh, with the webhooks that want it.
-void Intake::encode(Reading& reading) {
+void Intake::encode(Reading& reading, const subscription::Snapshot& snapshot) {
   journal::EventView& view = reading.view();
   const WallTime id_time = id_clock_.read(parts_.ring.wall_now(), parts_.ring.now());
   view.uid = Ulid::mint(id_time, parts_.ring.random());
@@ -363,7 +356,7 @@ void Intake::encode(Reading& reading) {
   reading.fresh.push_back({journal::EventCodec::encode(view), reading.key});
   view.webhook_numbers = {};
   if (!view.id_given) view.id = {};  // `minted` ends here.
-  const auto webhooks = static_cast<uint32_t>(numbers.size());
+  const uint32_t webhooks = count_sendable(view, numbers, snapshot);
   reading.webhook_counts.push_back(webhooks);
   ++reading.pending.accepted;
   reading.pending.deliveries += webhooks;

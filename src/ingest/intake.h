@@ -186,7 +186,7 @@ class Intake {
   std::optional<http::Problem> admit(uint32_t count, uint64_t bytes) const;
   std::optional<http::Problem> reserve(Reading& reading);
   static Refusal id_conflict(const Reading& reading);
-  void encode(Reading& reading);
+  void encode(Reading& reading, const subscription::Snapshot& snapshot);
   static void write_acceptance(Reading& reading);
   void append_all(Reading& reading);
   void abandon_fresh(Reading& reading);

@@ -14,8 +14,10 @@ struct Refusal {
   /// 400: not JSON; 422: JSON, but not an event; 413 and 415: too large, unknown type; 409: the id
   /// of another event; 508: it came over too many relays.
   uint16_t status = 400;
-  std::string detail;   ///< A sentence for a person.
-  uint32_t line = 0;    ///< Of an NDJSON body, or the place in a batch array; from 1; 0: neither.
+  std::string detail;  ///< A sentence for a person.
+  /// Of a batch, from 1: the line of an NDJSON body, the event's place in an array, or the line at
+  /// which an array is not JSON. 0: none.
+  uint32_t line = 0;
   std::string member;   ///< The member or header at fault; empty: the event as a whole.
   bool syntax = false;  ///< The text is not JSON: `detail` may be replaced by what says where.
 };

@@ -100,6 +100,7 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
 
   void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {
     history_.on_outcome(control::to_fact(outcome, position));
+    relay_.recovered_pauses_.on_outcome(outcome, wall_now_);
   }
 
   /// The one place that tells people of findings, except of the one that ends the start: that is
@@ -143,7 +144,8 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       passwords_(std::make_unique<ToPasswords>(mailroom_)),
       post_(std::make_unique<ToShards>(mailroom_)),
       first_segments_(options.shard_count),
-      pending_(options.shard_count) {}
+      pending_(options.shard_count),
+      pauses_(options.shard_count) {}
 
 Relay::~Relay() = default;
 
@@ -359,6 +361,11 @@ void Relay::distribute_pending() {
       ++report_.pending_deliveries;
     }
   });
+  recovered_pauses_.for_each(snapshot, [&](const subscription::Webhook& webhook, WallTime until) {
+    pauses_[subscription::owner_shard(webhook, options_.shard_count)].push_back(
+        {.webhook_number = webhook.number, .url = webhook.destination.url, .until = until});
+  });
+  recovered_pauses_ = {};
 }
 
 std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Resolver& resolver) {
@@ -377,6 +384,7 @@ std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Re
                                                     .counters = counters()},
                                        options);
   shard->provide(*first_segments_[index]);
+  for (const delivery::PendingPause& pause : pauses_[index]) shard->restore(pause);
   for (const delivery::PendingDelivery& pending : pending_[index]) shard->restore(pending);
   std::vector<delivery::PendingDelivery>{}.swap(pending_[index]);
   return shard;

@@ -13,6 +13,7 @@
 #include "shard/journal_desk.h"
 #include "shard/live_settings.h"
 #include "shard/mailroom.h"
+#include "shard/recovered_pauses.h"
 #include "shard/shard.h"
 #include "subscription/table.h"
 
@@ -143,6 +144,8 @@ class Relay {
   std::vector<uint32_t> request_shards_;
   std::vector<std::optional<journal::PreparedSegment>> first_segments_;
   std::vector<std::vector<delivery::PendingDelivery>> pending_;
+  RecoveredPauses recovered_pauses_;
+  std::vector<std::vector<delivery::PendingPause>> pauses_;
   StartReport report_;
   WallTime latest_id_{};      ///< The time of the newest event's id.
   std::string last_finding_;  ///< Of recovery: what ends it is told right before.

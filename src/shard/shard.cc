@@ -413,7 +413,8 @@ void Shard::record(const journal::OutcomeView& outcome) {
                                       .attempt = outcome.attempt,
                                       .status = outcome.status,
                                       .started_at = outcome.started_at,
-                                      .next_attempt_at = outcome.next_attempt_at};
+                                      .next_attempt_at = outcome.next_attempt_at,
+                                      .error = outcome.error};
   if (!position) {
     counters_.add(Counter::outcomes_unrecorded);
     note_shortage();

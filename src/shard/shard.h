@@ -59,6 +59,7 @@ class Shard final : private journal::WriterEvents,
 
   void provide(const journal::PreparedSegment& segment) { writer_.provide(segment); }
   void restore(const delivery::PendingDelivery& pending) { dispatcher_.restore(pending); }
+  void restore(const delivery::PendingPause& pause) { dispatcher_.restore(pause); }
   /// @param listener  its number in LiveSettings::certificates, which say whether it is TLS's.
   /// @param options   without `tls`.
   Result<io::Address> listen(size_t listener, ingest::Server::ListenerOptions options);

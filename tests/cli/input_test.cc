@@ -36,6 +36,33 @@ TEST_F(Input, AByteOrderMarkIsNoPartOfAText) {
   EXPECT_EQ(std::get<std::vector<PlacedLine>>(lines).at(0).text, "hush");
 }
 
+TEST_F(Input, NamesWhatMakesATextNoSecret) {
+  const auto problem_of = [this](std::string_view content) {
+    std::ofstream(name_, std::ios::binary) << content;
+    const auto read = read_secret("--secret", "@" + name_, nullptr);
+    const auto* problem = std::get_if<UsageProblem>(&read);
+    return problem == nullptr ? std::string{} : problem->text;
+  };
+  using namespace std::string_view_literals;
+  for (const auto& [content, what] : {std::pair{"\xff\xfeh\0u\0s\0h\0\n\0"sv, "is UTF-16 text"sv},
+                                      {"\xfe\xff\0h\0u\0s\0h"sv, "is UTF-16 text"},
+                                      {"h\0u\0s\0h\0"sv, "holds a NUL byte"},
+                                      {"hush\nhush\n"sv, "has more than one line"},
+                                      {"hush\r\nhush"sv, "has more than one line"},
+                                      {"hush\n\n"sv, "has more than one line"},
+                                      {"\nhush"sv, "has more than one line"}}) {
+    EXPECT_NE(problem_of(content).find(what), std::string::npos) << problem_of(content);
+  }
+  for (const auto content : {"hush"sv, "hush\n"sv, "hush\r\n"sv, " hush "sv, "h\xc3\xbcsh"sv}) {
+    EXPECT_EQ(problem_of(content), "");
+  }
+  setenv("RINGPOST_TEST_SECRET", "hush\nhush", 1);
+  const auto read = read_secret("--secret", "", "RINGPOST_TEST_SECRET");
+  ASSERT_TRUE(std::holds_alternative<UsageProblem>(read));
+  EXPECT_NE(std::get<UsageProblem>(read).text.find("RINGPOST_TEST_SECRET has more"),
+            std::string::npos);
+}
+
 TEST_F(Input, AFileOfBytesStaysAsItIs) {
   EXPECT_EQ(text_of(read_file(name_)), "\xef\xbb\xbfhush\n");
 }

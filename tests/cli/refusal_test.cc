@@ -39,6 +39,11 @@ TEST(Refusal, NamesALineAndNoOptionForAnEvent) {
       explain_refusal({422, R"({"detail":"`type` is required.","member":"type","line":500})", ""},
                       "/v1/events", 2000),
       "the relay answered 422: line 2500: `type` is required");
+  EXPECT_EQ(
+      explain_refusal(
+          {400, R"({"detail":"Not JSON: line 3, column 8 (after 9 bytes): x.","line":3})", ""},
+          "/v1/events", 2000),
+      "the relay answered 400: line 2003: Not JSON: line 2003, column 8 (after 9 bytes): x");
 }
 
 TEST(Refusal, ListsTheProblemsOfAConfiguration) {

@@ -34,7 +34,8 @@ TEST(Renderers, RepeatAMessageUnderItsIdAndAnotherUnderItsOwn) {
   EXPECT_EQ(ids(), id + " " + request.event.uid.to_text());
 }
 
-TEST(Renderers, CountRelaysForEventsThatCameFromOne) {
+// Any URL may lead to a relay: proxies map paths.
+TEST(Renderers, CountRelaysInEveryDelivery) {
   Rendered request;
   request.event.data = as_bytes(R"({"event":"build.finished","sender":null})");
   for (const char* dialect : {"standard", "bitrise", "cloudevents", "buildkite"}) {
@@ -42,7 +43,7 @@ TEST(Renderers, CountRelaysForEventsThatCameFromOne) {
     const std::string secret = dialect == std::string{"standard"} ? "whsec_" + std::string(32, 'a')
                                                                   : std::string{"secret"};
     request.render(webhook(dialect, secret));
-    EXPECT_EQ(request.header("ringpost-hops"), "(absent)") << dialect;
+    EXPECT_EQ(request.header("ringpost-hops"), "1") << dialect;
     request.event.hops = 3;
     request.render(webhook(dialect, secret));
     EXPECT_EQ(request.header("ringpost-hops"), "4") << dialect;

@@ -106,7 +106,8 @@ class Requests(BuildkiteTest):
         headers, body = recorder.wait_for_count(2)[1]
         self.assertEqual(set(headers), {
             "Host", "User-Agent", "Accept", "Accept-Encoding", "X-Buildkite-Token",
-            "X-Buildkite-Event", "X-Buildkite-Request", "Content-Type", "Content-Length"})
+            "X-Buildkite-Event", "X-Buildkite-Request", "Content-Type", "Content-Length",
+            "ringpost-hops"})
         self.assertEqual(headers["User-Agent"], "Buildkite-Request")
         self.assertEqual(headers["Content-Type"], "application/json")
         self.assertEqual(headers["X-Buildkite-Token"], TOKEN)

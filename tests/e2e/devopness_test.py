@@ -87,7 +87,8 @@ class Hooks(unittest.TestCase):
         sink.wait_for(r"POST /issues/57/comments\?t=Say%20%22hi%22%20%26%20%3Cb%3E ")
         sink.wait_for(rf"^ +Authorization: Bearer {TOKEN}$")
         sink.wait_for(r'^ +\{"body":"shop is in-progress"\}$')
-        self.assertFalse([line for line in sink.lines if line.startswith("  ringpost-")], sink.lines)
+        self.assertEqual([line for line in sink.lines if line.startswith("  ringpost-")],
+                         ["  ringpost-hops: 1"])
 
         relay.wait_until_settled()
         relation, = self.wait_for_requests(relay, hook, 1)

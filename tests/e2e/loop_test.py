@@ -1,9 +1,44 @@
 """Nothing goes in circles: not within a relay, and not between relays."""
 
+import http.client
+import http.server
 import json
+import threading
 import unittest
 
 import harness
+
+
+class Proxy:
+    """A reverse proxy that maps whatever it is asked for to a path of a relay's."""
+
+    def __init__(self, relay, target):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                connection = http.client.HTTPConnection("127.0.0.1", relay.port)
+                headers = {name: value for name, value in self.headers.items() if name != "Host"}
+                connection.request("POST", target(self.headers), body, headers)
+                answer = connection.getresponse()
+                text = answer.read()
+                connection.close()
+                self.send_response(answer.status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/ci/in"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Loops(unittest.TestCase):
@@ -73,6 +108,55 @@ class Loops(unittest.TestCase):
         dead = [found for found in ends if found["status"] == "dead"]
         self.assertEqual(len(dead), 1)
         self.assertEqual(dead[0]["last_attempt"]["response_status"], 508)
+
+    def circle(self, relay, hook, event, count):
+        status, answer = relay.send(event)
+        self.assertEqual(status, 202, answer)
+        for _ in range(12):
+            relay.wait_until_settled()
+        ends = relay.deliveries(hook)
+        self.assertEqual(len(ends), count)
+        self.assertEqual([found["last_attempt"]["response_status"] for found in ends
+                          if found["status"] == "dead"], [508])
+
+    def proxy(self, relay, target):
+        proxy = Proxy(relay, target)
+        self.addCleanup(proxy.close)
+        return proxy
+
+    # Neither the address nor the path says that it leads back.
+    def test_a_proxy_that_maps_the_path_of_events_ends_no_circle(self):
+        relay = self.place.relay()
+        proxy = self.proxy(relay, lambda headers: "/v1/events")
+        data = {"action": {"id": 1, "pipeline_id": 33, "status": "completed"}}
+        event = {"type": "action.status_changed", "source": "pipeline/33", "data": data}
+        hook = relay.add_webhook(
+            url=proxy.url, dialect="devopness", schedule=[],
+            settings={"pipeline_id": 33, "request_body": event,
+                      "request_headers": [{"name": "Authorization",
+                                           "value": "Bearer " + relay.token}],
+                      "trigger_when": {"events": ["action.status_changed"]}})
+        self.circle(relay, hook, event, 9)
+
+    # The event that a call makes goes on with the call's count.
+    def test_a_proxy_that_leads_to_an_api_ends_no_circle(self):
+        relay = self.place.relay()
+        proxy = self.proxy(
+            relay, lambda headers: f"/v1/deliveries/{headers['ringpost-delivery']}/redeliver")
+        hook = relay.add_webhook(url=proxy.url, schedule=[],
+                                 headers={"Authorization": "Bearer " + relay.token})
+        self.circle(relay, hook, {"type": "build/done", "source": "app/one", "data": {}}, 9)
+
+    def test_a_proxy_that_leads_to_an_incoming_hook_ends_no_circle(self):
+        relay = self.place.relay()
+        status, _, incoming = relay.request("POST", "/pipelines/33/hooks/incoming",
+                                            {"name": "in", "requires_secret": False})
+        self.assertEqual(status, 201, incoming)
+        proxy = self.proxy(relay, lambda headers: f"/hooks/{incoming['id']}/trigger")
+        hook = relay.add_webhook(url=proxy.url, schedule=[], events=["hook.triggered"])
+        data = {"hook": {"id": "x"}}
+        self.circle(relay, hook,
+                    {"type": "hook.triggered", "source": "pipeline/33", "data": data}, 9)
 
     def test_the_count_of_a_request_is_read_and_bounded(self):
         relay = self.place.relay()

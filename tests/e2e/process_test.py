@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -457,10 +458,10 @@ class Output(ProcessTest):
         return child, port, data
 
     @staticmethod
-    def ask(port, path, token=None):
+    def ask(port, path, token=None, method="GET"):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         try:
-            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            connection.request(method, path, headers={"Authorization": f"Bearer {token}"})
             return connection.getresponse().status
         except OSError:
             return None
@@ -505,6 +506,37 @@ class Output(ProcessTest):
             self.assertIn(self.ask(port, "/v1/status", "wrong"), (401, 429))
         self.assertEqual(self.ask(port, "/v1/status", token), 200)
         self.stop(child)
+
+    # What is dropped is counted, shown, and told once lines are read again.
+    def test_the_lines_that_nobody_read_are_counted(self):
+        reader, writer = self.full_pipe()
+        self.addCleanup(os.close, reader)
+        config = self.place.path / "relay.toml"
+        config.write_text("")
+        child, port, data = self.serve("", "--config", config, stderr=writer,
+                                       stdout=subprocess.DEVNULL)
+        os.close(writer)
+        token = (data / "admin.token").read_text().strip()
+        self.assertEqual(self.status(port, token)["log_lines_dropped"], 0)
+        config.write_text("[log]\n" + "".join(f"key{number} = 1\n" for number in range(200)))
+        for _ in range(110):
+            self.assertEqual(self.ask(port, "/v1/admin/reload", token, "POST"), 422)
+        dropped = self.status(port, token)["log_lines_dropped"]
+        self.assertGreater(dropped, 0)
+        text, told = b"", None
+        deadline = time.monotonic() + 60
+        while told is None and time.monotonic() < deadline:
+            text = text[-200:] + os.read(reader, 65536)
+            told = re.search(rb"(\d+) log lines were dropped, because nobody read", text)
+        self.assertGreaterEqual(int(told[1]), dropped)
+        self.stop(child)
+
+    def status(self, port, token):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/v1/status", headers={"Authorization": f"Bearer {token}"})
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        return answer
 
     def test_standard_output_that_is_full_at_the_start_holds_up_nobody(self):
         reader, writer = self.full_pipe()

@@ -217,7 +217,16 @@ TEST(Smuggling, TellsUnknownCodingsFromMalformedOnes) {
   };
   expect_refused(coding("gzip"), 501);
   expect_refused(coding("identity"), 501);
-  expect_refused(coding("gzip, chunked"), 400);
+  for (const char* unknown : {"gzip, chunked", "GZIP , chunked", "x;q=1, chunked", "gzip, br",
+                              "identity, gzip, chunked"}) {
+    expect_refused(coding(unknown), 501);
+  }
+  for (const char* not_last : {"chunked, gzip", "chunked, identity", "gzip, chunked, br"}) {
+    expect_refused(coding(not_last), 400);
+  }
+  expect_refused(coding("chunked;q=1"), 400);
+  expect_refused(coding("gzip chunked, chunked"), 400);
+  expect_refused(coding("gzip,"), 400);
   expect_refused(coding("chunked, chunked"), 400);
   expect_refused(coding(",chunked"), 400);
   expect_refused(coding(""), 400);

@@ -252,8 +252,8 @@ void Network::fail_connect(uint64_t token, int errno_value, Duration delay) {
   });
 }
 
-io::Address Network::ephemeral_address(const io::Address& to) {
-  io::Address from = to;
+io::Address Network::ephemeral_address(const io::Address& to, Owner owner) {
+  io::Address from = owner == Owner::outside ? outside_address_.value_or(to) : to;
   if (to.family == io::Address::Family::unix_path) {
     from.path.clear();
   } else {
@@ -278,7 +278,7 @@ void Network::establish(Connecting& connecting, Listener& listener) {
   End& far = connection->ends[1];
   near.user = connecting.user;
   near.owner = connecting.owner;
-  near.local = ephemeral_address(connecting.to);
+  near.local = ephemeral_address(connecting.to, connecting.owner);
   far.user = listener.user;
   far.owner = listener.owner;
   far.local = connecting.to;

@@ -60,6 +60,9 @@ class Network {
 
   /// From now on, connects to `to` end like this.
   void set_reach(const io::Address& to, Reach reach);
+  /// Whoever connects from outside from now on comes from there; the port is not used. Before: from
+  /// the address that they connect to.
+  void set_outside_address(const io::Address& from) { outside_address_ = from; }
   /// Connections that exist, counted once, however many ends are open.
   size_t connection_count() const { return connections_.size(); }
   bool listening(const io::Address& at) const;
@@ -121,7 +124,7 @@ class Network {
   void syn(uint64_t token);
   void fail_connect(uint64_t token, int errno_value, Duration delay);
   void establish(Connecting& connecting, Listener& listener);
-  io::Address ephemeral_address(const io::Address& to);
+  io::Address ephemeral_address(const io::Address& to, Owner owner);
   int absent_errno(const io::Address& to) const;
 
   void transmit(End& from, Bytes bytes);
@@ -139,6 +142,7 @@ class Network {
   World& world_;
   int32_t last_handle_ = 2;  // Looks like a descriptor: 0 to 2 are taken.
   uint64_t last_token_ = 0;
+  std::optional<io::Address> outside_address_;
   uint16_t last_port_ = 40'000;
   std::map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<int32_t, End*> ends_;

@@ -10,6 +10,7 @@
 #include "dialect/buildkite/service_fields.h"
 #include "dialect/buildkite/services.h"
 #include "dialect/buildkite/settings.h"
+#include "dialect/content.h"
 #include "dialect/dialect.h"
 
 #include <chrono>
@@ -90,6 +91,9 @@ class Buildkite final : public Dialect {
 
   std::unique_ptr<Renderer> make_renderer(const Webhook& webhook) const override {
     return make_request_renderer(webhook);
+  }
+  bool can_send(const journal::EventView& event) const override {
+    return event.data.empty() || data_is_object(event);
   }
   bool retries_status(uint16_t status) const override {
     return status == 408 || status == 429 || status >= 500;

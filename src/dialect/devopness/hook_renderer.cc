@@ -11,6 +11,7 @@
 #include "ringpost/version.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace ringpost::dialect::devopness {
@@ -53,6 +54,31 @@ json::Document& shared_document() {
   return document;
 }
 
+/// WHATWG MIME Sniffing, 7.1: what begins so is HTML.
+bool begins_html(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  const auto begins = [text](std::string_view tag) {
+    return http::begins_ignoring_case(text, tag) &&
+           (text.size() == tag.size() || text[tag.size()] == ' ' || text[tag.size()] == '>');
+  };
+  constexpr std::array<std::string_view, 16> tags{
+      "<!doctype html", "<html", "<head",  "<script", "<iframe", "<h1",   "<div", "<font",
+      "<table",         "<a",    "<style", "<title",  "<b",      "<body", "<br",  "<p"};
+  return std::ranges::any_of(tags, begins) || text.starts_with("<!--");
+}
+
+/// The Content-Type of a body that nobody gave one; of a text_body the values decide.
+std::string_view default_type(const std::optional<Template>& body) {
+  if (!body) return "application/json";
+  switch (body->form()) {
+    case Template::Form::form_body: return "application/x-www-form-urlencoded";
+    case Template::Form::xml_body:
+      return begins_html(body->beginning()) ? "text/html; charset=utf-8"
+                                            : "application/xml; charset=utf-8";
+    default: return "application/json";
+  }
+}
+
 class HookRenderer final : public Renderer {
  public:
   HookRenderer(const Webhook& webhook, const Hook& hook, CompiledHook compiled)
@@ -70,7 +96,7 @@ class HookRenderer final : public Renderer {
     add_default("User-Agent", std::string("ringpost/") + version);
     types_text_ = lacks_header("Content-Type") && compiled_.body &&
                   compiled_.body->form() == Template::Form::text_body;
-    if (!types_text_) add_default("Content-Type", "application/json");
+    if (!types_text_) add_default("Content-Type", default_type(compiled_.body));
     for (const auto& [name, value] : compiled_.headers) {
       if (shows_secret(value)) secret_headers_.push_back(name);
     }

@@ -51,6 +51,14 @@ void append_xml_characters(std::string& out, std::string_view text) {
   }
 }
 
+/// RFC 9110, 5.6.4: the inside of a quoted string.
+void append_quoted_characters(std::string& out, std::string_view text) {
+  for (const char byte : text) {
+    if (byte == '"' || byte == '\\') out.push_back('\\');
+    out.push_back(byte);
+  }
+}
+
 /// As a JSON value of its own.
 void append_json_value(std::string& out, const json::Found& value) {
   switch (value.kind) {
@@ -123,6 +131,9 @@ size_t Template::bytes_max() const {
 void Template::append_value(size_t index, const json::Found& value, std::string& out) const {
   switch (form_) {
     case Form::header:
+      if (!bare_.empty() && !bare_[index]) return append_quoted_characters(out, value.text);
+      out.append(value.text);
+      return;
     case Form::text_body: out.append(value.text); return;
     case Form::target_url: http::append_percent_encoded(out, value.text, "/"); return;
     case Form::form_body: http::append_percent_encoded(out, value.text); return;

@@ -42,7 +42,7 @@ class Template {
  public:
   /// What the text becomes, and so how values are written.
   enum class Form : uint8_t {
-    header,      ///< A header's value: values as they are.
+    header,      ///< A header's value: values as they are; in a quoted string escaped.
     target_url,  ///< Values percent-encoded, except letters, digits and `-._~/`.
     json_body,   ///< In a JSON string values are escaped; elsewhere they are JSON values.
     form_body,   ///< application/x-www-form-urlencoded: values percent-encoded.
@@ -101,7 +101,9 @@ class Template {
   std::string fixed_;
   std::vector<uint32_t> ends_;  ///< In fixed_: the end of the piece before each expansion.
   std::vector<json::Path> paths_;
-  std::vector<bool> bare_;  ///< Of a json_body: which expansions stand outside strings; else empty.
+  /// Of a json_body made from text, and of a header: which expansions are outside of quotes; else
+  /// empty.
+  std::vector<bool> bare_;
 };
 
 /// Whether the path of `url`, from `path_begin` to its query, has a segment that is `.` or `..`,

@@ -75,12 +75,49 @@ BodyType body_type_of(std::string_view content_type) {
              : BodyType::other;
 }
 
-/// Whether whoever wrote `text` meant an object of JSON.
-bool looks_like_object(std::string_view text) {
-  const auto brace = std::ranges::find_if_not(text, is_blank);
-  if (brace == text.end() || *brace != '{') return false;
-  const auto name = std::find_if_not(brace + 1, text.end(), is_blank);
-  return name != text.end() && *name == '"';
+std::string_view skip_white_space(std::string_view text) {
+  return {std::ranges::find_if_not(text, is_blank), text.end()};
+}
+
+/// What a text is by its looks, where its type does not say.
+enum class Looks : uint8_t { json, markup, form, text };
+
+bool begins_markup(std::string_view text) {
+  if (!text.starts_with('<')) return false;
+  if (text.size() == 1) return true;  // A value follows.
+  const char next = http::to_lower(text[1]);
+  return (next >= 'a' && next <= 'z') || next == '!' || next == '?' || next == '/';
+}
+
+bool in_form_name(char byte) {
+  return json::is_name_character(byte) || std::string_view{".~*+%[]"}.contains(byte);
+}
+
+/// Whether `fixed` is a form of names and values (`a=…&b=…`) whose first value comes from an event.
+bool looks_like_form(std::string_view fixed, size_t first_value) {
+  const size_t name_size =
+      static_cast<size_t>(std::ranges::find_if_not(fixed, in_form_name) - fixed.begin());
+  const bool named = name_size > 0 && name_size < first_value && fixed[name_size] == '=';
+  return named && std::ranges::all_of(fixed, [](char byte) {
+           return static_cast<uint8_t>(byte) > ' ' &&
+                  !std::string_view{"\"<>\\^`{|}"}.contains(byte);
+         });
+}
+
+/// @param beginning  the text before the first value.
+Looks looks_of(std::string_view beginning, std::string_view fixed, bool filled) {
+  const std::string_view text = skip_white_space(beginning);
+  if (text.empty()) return Looks::text;  // Nothing, or what a value says.
+  if (std::string_view{"{[\""}.contains(text.front())) return Looks::json;
+  if (begins_markup(text)) return Looks::markup;
+  return filled && looks_like_form(fixed, beginning.size()) ? Looks::form : Looks::text;
+}
+
+/// Whether a text that begins so was meant to be JSON, though it is not.
+bool means_json(std::string_view beginning) {
+  const std::string_view text = skip_white_space(beginning);
+  const std::string_view next = skip_white_space(text.substr(1));
+  return next.starts_with('"') ? text.front() != '"' : text.front() == '[' && next.starts_with('{');
 }
 
 /// Which of the expansions that end the pieces `ends` of `fixed` stand outside of JSON strings.
@@ -96,6 +133,61 @@ std::vector<bool> bare_expansions(std::string_view fixed, std::span<const uint32
     bare.push_back(!in_string);
   }
   return bare;
+}
+
+/// Whether one of the values is, or is a part of, the name of a member of JSON.
+bool names_a_member(std::string_view fixed, std::span<const uint32_t> ends,
+                    const std::vector<bool>& bare) {
+  for (size_t index = 0; index < ends.size(); ++index) {
+    if (bare[index]) continue;
+    size_t at = ends[index];
+    while (at < fixed.size() && fixed[at] != '"') at += fixed[at] == '\\' ? 2 : 1;
+    if (at < fixed.size() && colon_follows(fixed.substr(at + 1))) return true;
+  }
+  return false;
+}
+
+/// Walks through XML or HTML: knows whether it is inside a tag and outside of quotes, where a value
+/// could add an attribute however it is escaped.
+class MarkupScan {
+ public:
+  /// @param rest  of the text, from this byte on.
+  void step(std::string_view rest) {
+    const char byte = rest.front();
+    if (!until_.empty()) {
+      if (rest.starts_with(until_)) until_ = {};
+    } else if (!in_tag_) {
+      if (rest.starts_with("<!--"))
+        until_ = "-->";
+      else if (rest.starts_with("<![CDATA["))
+        until_ = "]]>";
+      else
+        in_tag_ = begins_markup(rest);
+    } else if (quote_ != 0) {
+      if (byte == quote_) quote_ = 0;
+    } else if (byte == '"' || byte == '\'') {
+      quote_ = byte;
+    } else {
+      in_tag_ = byte != '>';
+    }
+  }
+
+  bool bare_in_tag() const { return in_tag_ && quote_ == 0; }
+
+ private:
+  std::string_view until_;  ///< The end of a comment or of CDATA; empty: in neither.
+  char quote_ = 0;
+  bool in_tag_ = false;
+};
+
+bool fills_a_tag(std::string_view fixed, std::span<const uint32_t> ends) {
+  MarkupScan scan;
+  size_t at = 0;
+  for (const uint32_t end : ends) {
+    for (; at < end; ++at) scan.step(fixed.substr(at, at + 1 == end ? 1 : std::string_view::npos));
+    if (scan.bare_in_tag()) return true;
+  }
+  return false;
 }
 
 /// Where what may be filled in begins in `url`: behind its authority; its end if there is none.
@@ -168,6 +260,10 @@ TemplateResult TemplateCompiler::header(std::string_view text) {
   }
   Template made{Template::Form::header};
   if (auto complaint = add_text(text, made)) return *std::move(complaint);
+  std::vector<uint32_t> ends = made.ends_;
+  ends.push_back(static_cast<uint32_t>(made.fixed_.size()));
+  std::vector<bool> bare = bare_expansions(made.fixed_, ends);
+  if (bare.back()) made.bare_ = std::move(bare);  // Else a quote is open at the end: it is text.
   return made;
 }
 
@@ -221,7 +317,8 @@ TemplateCompiler::Complaint TemplateCompiler::add_json(std::string_view json, Te
 }
 
 /// Text that is JSON once it is filled in, whatever the values are.
-TemplateResult TemplateCompiler::json_text(std::string_view text) {
+/// @param why  it has to be JSON, for a refusal.
+TemplateResult TemplateCompiler::json_text(std::string_view text, std::string_view why) {
   Template made{Template::Form::json_body};
   text_is_json_ = true;
   auto complaint = add_text(text, made);
@@ -232,12 +329,22 @@ TemplateResult TemplateCompiler::json_text(std::string_view text) {
   for (const std::string_view bare : {"\"x\"", "0"}) {
     const auto fault = json::find_fault(made.sample("x", bare), json::Document::depth_max);
     if (fault) {
-      return TemplateProblem{"the body is sent as JSON but is not valid JSON once filled in: " +
-                             std::string{fault->what} +
+      return TemplateProblem{"the body " + std::string{why} +
+                             " but is not valid JSON once filled in: " + std::string{fault->what} +
                              "; write JSON, or send another Content-Type"};
     }
   }
+  if (names_a_member(made.fixed_, made.ends_, made.bare_)) {
+    return problem("a member of the JSON has a name that would be filled in: only values can be");
+  }
   return made;
+}
+
+TemplateResult TemplateCompiler::markup_text(std::string_view text) {
+  auto made = plain_body(text, Template::Form::xml_body);
+  const auto* filled = std::get_if<Template>(&made);
+  if (filled == nullptr || !fills_a_tag(filled->fixed_, filled->ends_)) return made;
+  return problem("a value inside a tag needs quotes around it: write <a href=\"{{ path }}\">");
 }
 
 TemplateResult TemplateCompiler::plain_body(std::string_view text, Template::Form form) {
@@ -246,15 +353,31 @@ TemplateResult TemplateCompiler::plain_body(std::string_view text, Template::For
   return made;
 }
 
+/// Text that has no type, or is said to be plain: there are receivers that read it as what it looks
+/// like, so that is how values are written.
+/// @param typed  it is said to be plain.
+TemplateResult TemplateCompiler::text_by_looks(std::string_view text, bool typed) {
+  const size_t expansions_before = expansions_count_;
+  auto plain = plain_body(text, Template::Form::text_body);
+  const auto* made = std::get_if<Template>(&plain);
+  if (made == nullptr) return plain;
+  const Looks looks = looks_of(made->beginning(), made->fixed_text(), made->expansions_count() > 0);
+  if (looks == Looks::text || (looks == Looks::form && typed)) return plain;
+  expansions_count_ = expansions_before;  // They are the same ones.
+  if (looks == Looks::markup) return markup_text(text);
+  if (looks == Looks::form) return plain_body(text, Template::Form::form_body);
+  auto json = json_text(text, "begins as JSON");
+  if (std::holds_alternative<Template>(json) || means_json(made->beginning())) return json;
+  return plain;
+}
+
 TemplateResult TemplateCompiler::text_body(std::string_view text, std::string_view content_type) {
   switch (body_type_of(content_type)) {
-    case BodyType::json: return json_text(text);
+    case BodyType::json: return json_text(text, "is sent as JSON");
     case BodyType::form: return plain_body(text, Template::Form::form_body);
-    case BodyType::xml: return plain_body(text, Template::Form::xml_body);
-    case BodyType::plain: return plain_body(text, Template::Form::text_body);
-    case BodyType::unset:
-      return looks_like_object(text) ? json_text(text)
-                                     : plain_body(text, Template::Form::text_body);
+    case BodyType::xml: return markup_text(text);
+    case BodyType::plain: return text_by_looks(text, true);
+    case BodyType::unset: return text_by_looks(text, false);
     case BodyType::other: break;
   }
   auto made = plain_body(text, Template::Form::text_body);

@@ -42,18 +42,22 @@ class TemplateCompiler {
   ///              Template::body_bytes_max. An object or array becomes compact JSON whose string
   ///              values, at any depth, are templates; names of members are not. So does a string
   ///              that is the text of one. Any other string is a template of text, and what it is
-  ///              sent as decides how values are written (Template::Form). Text that is JSON once
-  ///              it is filled in (`{"id":{{ action.id }}}`) is such a template of JSON.
+  ///              sent as decides how values are written (Template::Form). Where that is nothing
+  ///              or plain text, its looks decide: JSON (`{"id":{{ action.id }}}`), XML or HTML,
+  ///              and a form if it has no type.
   /// @param content_type  that the hook sets; empty: none. Refused: a text that is not of this
-  /// type,
-  ///              and one with expansions of a type whose grammar is not known here.
+  ///              type, one with expansions of a type whose grammar is not known here, and one with
+  ///              an expansion where no escape keeps a value from being more than a value (the name
+  ///              of a member of JSON, a tag outside of quotes).
   TemplateResult body(std::string_view json, std::string_view content_type = {});
 
  private:
   using Complaint = std::optional<TemplateProblem>;
 
   TemplateResult text_body(std::string_view text, std::string_view content_type);
-  TemplateResult json_text(std::string_view text);
+  TemplateResult json_text(std::string_view text, std::string_view why);
+  TemplateResult markup_text(std::string_view text);
+  TemplateResult text_by_looks(std::string_view text, bool typed);
   TemplateResult plain_body(std::string_view text, Template::Form form);
   Complaint add_text(std::string_view text, Template& out);
   Complaint add_expansion(std::string_view& text, Template& out);

@@ -65,6 +65,7 @@ TEST(BuildkiteRenderer, SendsTheDocumentedHeadersAndNoOthers) {
                 Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV")->to_uuid_text() +
                 "\r\n"
                 "Content-Type: application/json\r\n"
+                "ringpost-hops: 1\r\n"
                 "Content-Length: 199\r\n\r\n");
 }
 

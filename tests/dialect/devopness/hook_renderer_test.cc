@@ -39,6 +39,7 @@ TEST(HookRenderer, SendsTheExample) {
             "Accept: application/json\r\n"
             "User-Agent: ringpost/0.1.0\r\n"
             "Content-Type: application/json\r\n"
+            "ringpost-hops: 1\r\n"
             "Content-Length: 30\r\n\r\n");
   EXPECT_EQ(sent.body(), R"({"body":"shop is in-progress"})");
   EXPECT_TRUE(sent.request.logged_body.empty());
@@ -116,6 +117,20 @@ TEST(HookRenderer, NamesTheTypeOfATextThatHasNone) {
   sent.render(webhook_of(body_hook(R"("{{ action.action_data }}")")));
   EXPECT_EQ(sent.header("Content-Type"), "application/json");
   EXPECT_EQ(sent.body(), R"({"deployment":{"source_type":"branch","source_ref":"feature/login"}})");
+  const std::vector<std::pair<std::string_view, std::string_view>> cases{
+      {R"("[{{ action.id }}]")", "application/json"},
+      {R"("\"{{ action.id }}\"")", "application/json"},
+      {R"("a={{ action.id }}&b=1")", "application/x-www-form-urlencoded"},
+      {R"("<?xml version='1.0'?><a>{{ action.id }}</a>")", "application/xml; charset=utf-8"},
+      {R"("<build>{{ action.id }}</build>")", "application/xml; charset=utf-8"},
+      {R"(" <!DOCTYPE HTML><p>{{ action.id }}")", "text/html; charset=utf-8"},
+      {R"("<p class='x'>{{ action.id }}</p>")", "text/html; charset=utf-8"},
+      {R"("[{{ action.id }}] done")", "text/plain; charset=utf-8"},
+  };
+  for (const auto& [body, type] : cases) {
+    sent.render(webhook_of(body_hook(std::string{body})));
+    EXPECT_EQ(sent.header("Content-Type"), type) << body;
+  }
 }
 
 TEST(HookRenderer, LetsTheHookReplaceWhatWeWouldWrite) {
@@ -128,7 +143,7 @@ TEST(HookRenderer, LetsTheHookReplaceWhatWeWouldWrite) {
   sent.render(to);
   EXPECT_EQ(sent.head,
             "POST /x HTTP/1.1\r\nHost: a.example\r\ncontent-type: text/plain\r\nACCEPT: */*\r\n"
-            "user-agent: Ada\r\nX-Team: mobile\r\nContent-Length: 2\r\n\r\n");
+            "user-agent: Ada\r\nX-Team: mobile\r\nringpost-hops: 1\r\nContent-Length: 2\r\n\r\n");
 }
 
 TEST(HookRenderer, LetsTheWebhooksHeadersReplaceTheDefaults) {

@@ -27,7 +27,7 @@ constexpr std::string_view data = R"({
       "pull_request_title": "Say \"hi\" & <b>"}},
     "summary": {"targets": { "count" : 2 , "failed" : 0 }}, "targets": [{"id": 5}],
     "again": "{{ action.id }}", "lines": "a\r\nX: y", "nul": "\u0000", "bell": "\u0007",
-    "up": "..", "dot": ".", "spaced": " a b\t", "accent": "caf\u00e9", "quote": "\",\"x\":\"\\"},
+    "up": "..", "dot": ".", "spaced": " a b\t", "pair": "a&admin=1", "markup": "</by><ok>", "accent": "caf\u00e9", "quote": "\",\"x\":\"\\"},
   "user": {"name": "Ada"},
   "application": {"name": "shop", "repository": "acme/shop",
     "source_provider": {"access_token": "t0ken"}},
@@ -193,7 +193,6 @@ TEST(Template, TakesAStringThatIsJsonForJson) {
 TEST(Template, FillsAnyOtherStringAsText) {
   EXPECT_EQ(body(R"("x {{ action.id }}")").form(), Template::Form::text_body);
   EXPECT_EQ(filled(body(R"("{ {{ action.id }} }")")), "{ 8801 }");
-  EXPECT_EQ(filled(body(R"("\"{{ user.name }}\"")")), "\"Ada\"");  // A JSON string is no object.
   EXPECT_EQ(filled(body(R"("a={{ user.name }}\r\n&b")")), "a=Ada\r\n&b");
   EXPECT_EQ(filled(body(R"("")")), "");
 }
@@ -251,8 +250,6 @@ TEST(Template, WritesValuesAsTheContentTypeAsks) {
         << type;
   }
   EXPECT_EQ(filled(body(as_json("{{ action.quote }}"), "text/plain")), R"(","x":"\)");
-  EXPECT_EQ(filled(body(as_json(R"({"a":{{ action.quote }}})"), "text/plain")),
-            R"({"a":","x":"\})");
   for (const char* type :
        {"application/yaml", "multipart/form-data; boundary=x", "text/csv", "x"}) {
     expect_holds(refusal(TemplateCompiler{roots}.body(as_json("a: {{ user.name }}"), type)), type);
@@ -263,6 +260,101 @@ TEST(Template, WritesValuesAsTheContentTypeAsks) {
     expect_holds(refusal(TemplateCompiler{roots}.body(R"({"a":"{{ user.name }}"})", type)),
                  "sent as JSON");
   }
+}
+
+// A text that has no type, or a plain one, is read by many receivers as what it looks like.
+TEST(Template, WritesValuesAsAnUntypedOrPlainTextLooks) {
+  using Form = Template::Form;
+  struct Case {
+    std::string_view text;
+    Form form;
+    std::string_view expected;
+  };
+  const std::vector<Case> cases{
+      {R"([{"by":"{{ action.quote }}"},{{ action.id }}])", Form::json_body,
+       R"([{"by":"\",\"x\":\"\\"},8801])"},
+      {R"( [ "{{ action.quote }}", {{ action.quote }} ] )", Form::json_body,
+       R"( [ "\",\"x\":\"\\", "\",\"x\":\"\\" ] )"},
+      {R"([{{ action.quote }}])", Form::json_body, R"(["\",\"x\":\"\\"])"},
+      {R"("by {{ action.quote }}")", Form::json_body, R"("by \",\"x\":\"\\")"},
+      {R"({"a":{{ action.quote }}})", Form::json_body, R"({"a":"\",\"x\":\"\\"})"},
+      {R"({{{ action.id }}})", Form::text_body, "{8801}"},
+      {"<by t=\"{{ action.quote }}\">{{ action.markup }}</by>", Form::xml_body,
+       "<by t=\"&quot;,&quot;x&quot;:&quot;\\\">&lt;/by&gt;&lt;ok&gt;</by>"},
+      {"\n<?xml version='1.0'?><by>{{ action.markup }}</by>", Form::xml_body,
+       "\n<?xml version='1.0'?><by>&lt;/by&gt;&lt;ok&gt;</by>"},
+      {"<!DOCTYPE html><!-- don't --><p>{{ action.markup }}", Form::xml_body,
+       "<!DOCTYPE html><!-- don't --><p>&lt;/by&gt;&lt;ok&gt;"},
+      {"<![CDATA[ <b ]]>{{ action.id }}", Form::xml_body, "<![CDATA[ <b ]]>8801"},
+      // Text that cannot be anything else, whatever the values are.
+      {"[{{ action.id }}] build {{ user.name }}", Form::text_body, "[8801] build Ada"},
+      {R"("{{ action.id }}" is {{ action.status }})", Form::text_body, R"("8801" is in-progress)"},
+      {"<3 {{ user.name }}", Form::text_body, "<3 Ada"},
+      {"{{ action.quote }}", Form::text_body, R"(","x":"\)"},
+  };
+  for (const std::string_view type : {"", "text/plain", "text/markdown; charset=utf-8"}) {
+    for (const auto& [text, form, expected] : cases) {
+      const Template one = body(as_json(text), type);
+      EXPECT_EQ(one.form(), form) << text;
+      EXPECT_EQ(filled(one), expected) << text;
+    }
+  }
+  // A form is read as one only where it is sent as one.
+  const std::string form = as_json("by={{ action.pair }}&n[]={{ action.id }}");
+  EXPECT_EQ(filled(body(form)), "by=a%26admin%3D1&n[]=8801");
+  EXPECT_EQ(filled(body(form, "text/plain")), "by=a&admin=1&n[]=8801");
+  for (const std::string_view text :
+       {"by={{ user.name }} id={{ action.id }}", "https://a.example/?by={{ user.name }}",
+        "{{ user.name }}=1&b=2", "={{ user.name }}"}) {
+    EXPECT_EQ(body(as_json(text)).form(), Template::Form::text_body) << text;
+  }
+}
+
+TEST(Template, CountsTheExpansionsOfATextOnceWhateverItLooksLike) {
+  for (const std::string_view piece : {"[{{ action.id }}] ", "<b>{{ action.id }}</b>"}) {
+    std::string text;
+    for (size_t count = 0; count < TemplateCompiler::expansions_max; ++count) text += piece;
+    EXPECT_EQ(refusal(TemplateCompiler{roots}.body(as_json(text))), "") << piece;
+    expect_holds(refusal(TemplateCompiler{roots}.body(as_json(text.append(piece)))), "64");
+  }
+}
+
+TEST(Template, RefusesAnUntypedTextThatBeginsAsJsonAndIsNone) {
+  for (const std::string_view type : {"", "text/plain"}) {
+    for (const std::string_view text :
+         {R"(["{{ user.name }}",])", R"([ {"a":{{ action.id }}}, ])", R"({"a":{{ action.id }})",
+          "{\"a\":\"{{ user.name }}\"}\n{\"a\":\"{{ user.name }}\"}"}) {
+      expect_holds(refusal(TemplateCompiler{roots}.body(as_json(text), type)), "begins as JSON");
+    }
+  }
+}
+
+// No escape keeps a value there from being more than a value.
+TEST(Template, RefusesAValueForANameAndWithinATag) {
+  for (const std::string_view text : {R"({"{{ user.name }}":1,"n":{{ action.id }}})",
+                                      R"({"n":{{ action.id }},"a{{ user.name }}\"b" :1})"}) {
+    for (const std::string_view type : {"", "application/json", "text/plain"}) {
+      expect_holds(refusal(TemplateCompiler{roots}.body(as_json(text), type)), "name");
+    }
+  }
+  for (const std::string_view text :
+       {"<a href={{ user.name }}>", "<a {{ user.name }}/>", "<{{ user.name }}/>",
+        "<a t='>' {{ user.name }}>", "<!-- ' --><a x={{ user.name }}>", "</{{ user.name }}>",
+        "<![CDATA[<]]><b {{ user.name }}>"}) {
+    for (const std::string_view type : {"", "text/html", "application/xml", "text/plain"}) {
+      if (type.ends_with("plain") && text.starts_with("<![")) continue;
+      expect_holds(refusal(TemplateCompiler{roots}.body(as_json(text), type)), "quotes");
+    }
+  }
+}
+
+// RFC 9110, 5.6.4.
+TEST(Template, KeepsAValueInsideTheQuotedStringOfAHeader) {
+  EXPECT_EQ(filled(header("Digest user=\"{{ action.quote }}\", x={{ action.id }}")),
+            R"(Digest user="\",\"x\":\"\\", x=8801)");
+  EXPECT_EQ(filled(header(R"({"by":"\"{{ action.quote }}"})")), R"({"by":"\"\",\"x\":\"\\"})");
+  EXPECT_EQ(filled(header("5\" {{ action.quote }}")), R"(5" ","x":"\)");  // No quoted string.
+  EXPECT_EQ(filled(header("{{ action.quote }} \"a\"")), R"(","x":"\ "a")");
 }
 
 TEST(Template, RefusesABodyOfAnotherKind) {

@@ -718,6 +718,62 @@ TEST_F(DispatcherTest, CountsAnEarlyAnswerOnceTheRequestIsTaken) {
   EXPECT_EQ(receiver.connection_count(), 2u);
 }
 
+/// Answers whoever connects, and reads nothing.
+class HastyReceiver {
+ public:
+  HastyReceiver(sim::World& world, std::string answer, Duration pause, bool closes)
+      : endpoint_(world, sim::address("10.0.0.4", 80), [=](sim::Peer& peer) {
+          peer.pause_reading();
+          peer.after(pause, [=, &peer] {
+            peer.send(answer);
+            if (closes) peer.close();
+          });
+          peer.after(seconds{1}, [&peer] { peer.close(); });
+        }) {}
+
+  size_t connection_count() const { return endpoint_.peers().size(); }
+
+ private:
+  sim::Endpoint endpoint_;
+};
+
+// Nothing that came before the request was sent answers it, in whatever pieces and however the
+// stream ends.
+TEST_F(DispatcherTest, TakesNoAnswerThatCameBeforeTheRequest) {
+  put(make(1, 4));
+  for (const auto& [answer, error] :
+       {std::pair{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", describe(BadAnswer::early)},
+        {"HTTP/1.1 204 No Content\r\n\r\n", describe(BadAnswer::early)},
+        {"HTTP/1.1 200 OK\r\n\r\n", describe(BadAnswer::early)},
+        {"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+         std::string_view{"the answer's status means failure (503)"}}}) {
+    for (const Duration pause :
+         {Duration{}, Duration{milliseconds{1}}, Duration{milliseconds{5}}}) {
+      for (const bool closes : {false, true}) {
+        HastyReceiver receiver{world_, answer, pause, closes};
+        noted_.clear();
+        submit(1, 1, "{}");
+        ASSERT_TRUE(settle());
+        EXPECT_EQ(noted_.back().status, DeliveryStatus::dead) << answer;
+        EXPECT_EQ(describe(*noted_.back().error), error) << answer;
+        world_.run_for(seconds{5});
+      }
+    }
+  }
+}
+
+// A receiver that turns hasty is found out once it is distrusted, and never by luck alone.
+TEST_F(DispatcherTest, ListensToADistrustedReceiverEachTime) {
+  put(make(1, 4));
+  HastyReceiver receiver{world_, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", {}, false};
+  for (size_t round = 1; round <= 3; ++round) {
+    submit(1, 1, "{}");
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(noted_.back().status, DeliveryStatus::dead);
+    EXPECT_EQ(receiver.connection_count(), round);
+  }
+}
+
 // --- time ----------------------------------------------------------------------------------------
 
 TEST_F(DispatcherTest, GivesConnectingNoMoreThanTheDialectSays) {
