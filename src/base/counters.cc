@@ -15,6 +15,7 @@ std::string_view name(Counter counter) {
     case Counter::deliveries_cancelled: return "deliveries_cancelled";
     case Counter::attempts_started: return "attempts_started";
     case Counter::attempts_failed: return "attempts_failed";
+    case Counter::attempts_put_back: return "attempts_put_back";
     case Counter::connections_opened: return "connections_opened";
     case Counter::connections_reused: return "connections_reused";
     case Counter::tls_handshakes: return "tls_handshakes";

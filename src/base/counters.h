@@ -21,6 +21,7 @@ enum class Counter : uint8_t {
   deliveries_cancelled,  ///< Webhook deleted or disabled.
   attempts_started,
   attempts_failed,
+  attempts_put_back,     ///< Something was short on this machine; they count for nothing.
   connections_opened,    ///< Outbound.
   connections_reused,    ///< Attempts sent on a kept connection.
   tls_handshakes,        ///< Outbound, full and resumed.
