@@ -9,6 +9,7 @@ std::string_view name(Counter counter) {
     case Counter::events_accepted: return "events_accepted";
     case Counter::events_duplicate: return "events_duplicate";
     case Counter::events_refused: return "events_refused";
+    case Counter::events_over_share: return "events_over_share";
     case Counter::deliveries_created: return "deliveries_created";
     case Counter::deliveries_delivered: return "deliveries_delivered";
     case Counter::deliveries_dead: return "deliveries_dead";

@@ -36,6 +36,7 @@ Dispatcher::Dispatcher(const Dependencies& dependencies, const Limits& limits)
       resolver_(dependencies.resolver),
       counters_(dependencies.counters),
       host_(dependencies.host),
+      pending_counts_(dependencies.pending_counts),
       policy_(&dependencies.policy),
       limits_(limits),
       origin_(dependencies.origin),
@@ -132,6 +133,7 @@ Delivery& Dispatcher::add(Target& target, Ulid id, journal::Position event) {
   delivery->target = &target;
   target.members.push_back(*delivery);
   ++pending_;
+  pending_counts_.add(target.organization->key, target.webhook_number);
   counters_.add(Counter::deliveries_pending);
   return *delivery;
 }
@@ -155,6 +157,7 @@ Organization& Dispatcher::organization_for(std::string_view name) {
   if (organization == nullptr) {
     organization = std::make_unique<Organization>();
     organization->name = name;
+    organization->key = subscription::organization_key(name);
   }
   return *organization;
 }
@@ -818,6 +821,7 @@ void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {
   ring_.disarm(delivery.timer);
   delete &delivery;
   --pending_;
+  pending_counts_.subtract(target.organization->key, target.webhook_number);
   counters_.subtract(Counter::deliveries_pending);
   activate(target);
   forget_if_unused(target);

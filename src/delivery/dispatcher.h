@@ -12,6 +12,7 @@
 #include "net/egress_policy.h"
 #include "net/resolver.h"
 #include "net/tls.h"
+#include "subscription/pending_counts.h"
 
 #include <cstdint>
 #include <map>
@@ -47,6 +48,7 @@ class Dispatcher {
     const net::EgressPolicy& policy;
     Counters& counters;
     Host& host;
+    subscription::PendingCounts& pending_counts;  ///< Of this shard.
     /// The DNS name by which the relay introduces itself to receivers that are asked first.
     std::string origin;
     /// What receivers are verified by whose webhook names no CA; null: the system's roots.
@@ -213,6 +215,7 @@ class Dispatcher {
   net::Resolver& resolver_;
   Counters& counters_;
   Host& host_;
+  subscription::PendingCounts& pending_counts_;
 
   const net::EgressPolicy* policy_;  ///< Never null.
   Limits limits_;

@@ -13,6 +13,7 @@ struct Organization {
   using Targets = IntrusiveList<Target, &Target::active_link>;
 
   std::string name;
+  uint64_t key = 0;  ///< In subscription::PendingCounts.
   uint32_t target_count = 0;
   uint32_t in_flight = 0;  ///< Attempts, and events being read back for one.
   Targets active;

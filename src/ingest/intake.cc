@@ -198,6 +198,7 @@ std::optional<http::Problem> Intake::read_events(Reading& reading,
       reading.matcher.begin(snapshot, reading.view(), reading.token);
     }
     if (!reading.matcher.proceed(snapshot, work_left)) return std::nullopt;
+    if (auto problem = refuse_share(reading)) return problem;
     encode(reading);
     reading.matching = false;
   }
@@ -341,6 +342,15 @@ Refusal Intake::id_conflict(const Reading& reading) {
               "` was already used for different content. To retry, send the same bytes; for a "
               "new event use a new id.",
           reading.parser.line_of(reading.next), "id"};
+}
+
+/// Too much is pending already for a webhook that wants the next event.
+std::optional<http::Problem> Intake::refuse_share(const Reading& reading) const {
+  auto problem = parts_.sink.refuse_share(reading.token->organization, reading.matcher.found());
+  if (!problem) return std::nullopt;
+  const uint32_t place = place_of(*reading.request, reading.next);
+  if (place > 0) problem->line = place;
+  return problem;
 }
 
 /// The next event, which is fresh, with the webhooks that want it.

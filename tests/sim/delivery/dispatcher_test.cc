@@ -252,12 +252,14 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   sim::Resolver resolver_{ring_, names_};
   const net::EgressPolicy policy_ = open_policy();
   Counters counters_;
+  subscription::PendingCounts pending_counts_;
   subscription::SubscriptionTable table_{1, HashKey{}};
   Dispatcher dispatcher_{{.ring = ring_,
                           .resolver = resolver_,
                           .policy = policy_,
                           .counters = counters_,
                           .host = *this,
+                          .pending_counts = pending_counts_,
                           .origin = "relay.example.org"},
                          {}};
   std::function<Answer(const Request&)> answer_;
