@@ -9,12 +9,14 @@ std::string_view name(Counter counter) {
     case Counter::events_accepted: return "events_accepted";
     case Counter::events_duplicate: return "events_duplicate";
     case Counter::events_refused: return "events_refused";
+    case Counter::events_over_share: return "events_over_share";
     case Counter::deliveries_created: return "deliveries_created";
     case Counter::deliveries_delivered: return "deliveries_delivered";
     case Counter::deliveries_dead: return "deliveries_dead";
     case Counter::deliveries_cancelled: return "deliveries_cancelled";
     case Counter::attempts_started: return "attempts_started";
     case Counter::attempts_failed: return "attempts_failed";
+    case Counter::attempts_put_back: return "attempts_put_back";
     case Counter::connections_opened: return "connections_opened";
     case Counter::connections_reused: return "connections_reused";
     case Counter::tls_handshakes: return "tls_handshakes";

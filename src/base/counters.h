@@ -15,12 +15,14 @@ enum class Counter : uint8_t {
   events_accepted,       ///< Durable and acknowledged.
   events_duplicate,      ///< Answered from the idempotency window.
   events_refused,        ///< Answered 4xx or 5xx; nothing stored.
+  events_over_share,     ///< Of these, answered 429: too many deliveries of theirs are pending.
   deliveries_created,    ///< One per matched webhook.
   deliveries_delivered,  ///< Ended with a 2xx.
   deliveries_dead,       ///< Given up.
   deliveries_cancelled,  ///< Webhook deleted or disabled.
   attempts_started,
   attempts_failed,
+  attempts_put_back,     ///< Something was short on this machine; they count for nothing.
   connections_opened,    ///< Outbound.
   connections_reused,    ///< Attempts sent on a kept connection.
   tls_handshakes,        ///< Outbound, full and resumed.

@@ -40,6 +40,7 @@ void Connection::begin(const Attempt& attempt) {
   }
   allow(answer_time());
   idle_link.unlink();
+  spare_link.unlink();
   if (kept_in_turn_ == dispatcher_.turn_number()) return rest();
   proceed_again();
 }
@@ -138,6 +139,7 @@ void Connection::connect_next() {
 void Connection::on_stream_open() {
   if (step_ != Step::connect) return;
   addresses_.clear();
+  dispatcher_.on_connected(attempt_, endpoint_);
   if (endpoint_.tls != nullptr) {
     dispatcher_.counters().add(Counter::tls_handshakes);
     if (stream_.tls_session().resumed) dispatcher_.counters().add(Counter::tls_resumptions);
@@ -482,6 +484,7 @@ void Connection::settle(std::optional<Error> error) {
 void Connection::close(bool graceful) {
   RINGPOST_ASSERT(attempt_.delivery == nullptr);
   idle_link.unlink();
+  spare_link.unlink();
   dispatcher_.ring().disarm(timer_);
   if (step_ == Step::resolve) dispatcher_.resolver().cancel(query_);
   const bool again = step_ == Step::closing;

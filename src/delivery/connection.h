@@ -19,6 +19,7 @@ namespace ringpost::delivery {
 /// One attempt while it is under way.
 struct Attempt {
   Delivery* delivery = nullptr;
+  Endpoint* endpoint = nullptr;  ///< Where it goes; lives as long as its connections.
   /// Of the webhook as it was when the attempt began. A change while it is under way waits for the
   /// next attempt: this one's connection leads to the endpoint of before, which must see nothing
   /// of what is new, and what it was sent is to be masked as it was made.
@@ -29,6 +30,8 @@ struct Attempt {
   bool repeated = false;  ///< A kept connection had died under it: it was moved to a fresh one.
   uint64_t question = 0;  ///< Not 0: the receiver's permission comes first (Standing::question).
   bool trial = false;     ///< The first after a pause (Standing::trial).
+  bool probes_webhook = false;   ///< Of Conduct::circuit.
+  bool probes_endpoint = false;  ///< Of Endpoint::circuit; over once it is connected.
 };
 
 /// How an attempt ended. Views into the connection, valid during Dispatcher::settle.
@@ -95,6 +98,7 @@ class Connection final : public net::StreamOwner {
   Endpoint& endpoint() { return endpoint_; }
 
   ListLink idle_link;    ///< In a list of its endpoint's, or among those that rest.
+  ListLink spare_link;   ///< Among all that are idle, least recently used first.
   ListLink member_link;  ///< In the dispatcher's list of all connections.
 
  private:

@@ -12,6 +12,13 @@ namespace ringpost::delivery {
 using journal::DeliveryStatus;
 using journal::OutcomeView;
 
+namespace {
+
+/// Targets looked at again when something comes free.
+constexpr uint32_t held_released = 4;
+
+}  // namespace
+
 void Delivery::on_due() {
   target->dispatcher.on_due(*this);
 }
@@ -20,11 +27,16 @@ void Target::on_pace_due() {
   dispatcher.on_pace_due(*this);
 }
 
+void Endpoint::on_probe_due() {
+  dispatcher.on_probe_due(*this);
+}
+
 Dispatcher::Dispatcher(const Dependencies& dependencies, const Limits& limits)
     : ring_(dependencies.ring),
       resolver_(dependencies.resolver),
       counters_(dependencies.counters),
       host_(dependencies.host),
+      pending_counts_(dependencies.pending_counts),
       policy_(&dependencies.policy),
       limits_(limits),
       origin_(dependencies.origin),
@@ -46,9 +58,9 @@ void Dispatcher::set_limits(const Limits& limits) {
     // What a receiver asked for stays, if it is less.
     const bool lowered = endpoint->idle_max < idle_max;
     endpoint->idle_max = lowered ? std::min(endpoint->idle_max, limits.idle_max) : limits.idle_max;
-    // There may be room now; who finds none waits again.
-    while (!endpoint->blocked.empty()) activate(endpoint->blocked.pop_front());
+    release(*endpoint);  // There may be room now; who finds none waits again.
   }
+  release_all_held();
 }
 
 void Dispatcher::set_origin(const std::string& origin) {
@@ -71,6 +83,7 @@ void Dispatcher::set_roots(std::shared_ptr<net::CommonRoots> roots) {
 
 Dispatcher::~Dispatcher() {
   RINGPOST_ASSERT(connections_.empty());
+  ring_.disarm(shortage_timer_);
   for (auto& [number, target] : targets_) {
     target->members.for_each([](Delivery& delivery) { delete &delivery; });
   }
@@ -87,7 +100,17 @@ void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number)
     delivery.event = event;
     retain(delivery);
   }
+  if (event->view().is_redelivery()) hasten(target);
   make_ready(delivery);
+}
+
+/// Who sends something again by hand wants to know now what comes of it.
+void Dispatcher::hasten(Target& target) {
+  target.conduct.circuit.hasten(ring_.now());
+  ring_.disarm(target.pace_timer);  // What else it waits for is looked at again.
+  if (target.endpoint == nullptr) return;
+  target.endpoint->circuit.hasten(ring_.now());
+  release(*target.endpoint);
 }
 
 void Dispatcher::restore(const PendingDelivery& pending) {
@@ -121,14 +144,42 @@ Delivery& Dispatcher::add(Target& target, Ulid id, journal::Position event) {
   delivery->target = &target;
   target.members.push_back(*delivery);
   ++pending_;
+  pending_counts_.add(target.organization->key, target.webhook_number);
   counters_.add(Counter::deliveries_pending);
   return *delivery;
 }
 
 Target& Dispatcher::target_for(uint32_t webhook_number) {
   std::unique_ptr<Target>& target = targets_[webhook_number];
-  if (target == nullptr) target = std::make_unique<Target>(*this, webhook_number);
+  if (target != nullptr) return *target;
+  target = std::make_unique<Target>(*this, webhook_number);
+  const subscription::Webhook* webhook = host_.snapshot().webhook(webhook_number);
+  target->organization = &organization_for(webhook != nullptr ? webhook->organization : "");
+  ++target->organization->target_count;
+  if (const auto known = conducts_.find(webhook_number); known != conducts_.end()) {
+    target->conduct = known->second;
+    conducts_.erase(known);
+  }
   return *target;
+}
+
+Organization& Dispatcher::organization_for(std::string_view name) {
+  std::unique_ptr<Organization>& organization = organizations_[std::string{name}];
+  if (organization == nullptr) {
+    organization = std::make_unique<Organization>();
+    organization->name = name;
+    organization->key = subscription::organization_key(name);
+  }
+  return *organization;
+}
+
+/// What its receiver did is remembered, where that says anything.
+void Dispatcher::forget(Target& target) {
+  const bool room = conducts_.size() < limits_.conducts_max;
+  if (target.conduct.telling() && room) conducts_[target.webhook_number] = target.conduct;
+  Organization& organization = *target.organization;
+  targets_.erase(target.webhook_number);
+  if (--organization.target_count == 0) organizations_.erase(std::string{organization.name});
 }
 
 /// Brings the target's settings up to the webhook's present version.
@@ -138,6 +189,9 @@ bool Dispatcher::refresh(Target& target) {
   if (webhook == nullptr || !webhook->active()) return false;
   if (target.renderer != nullptr && target.webhook_updated_at == webhook->updated_at) return true;
   target.webhook_updated_at = webhook->updated_at;
+  if (target.conduct.webhook_updated_at != webhook->updated_at) {
+    target.conduct = {.webhook_updated_at = webhook->updated_at};
+  }
   target.dialect = &dialect::of(*webhook);
   target.renderer = target.dialect->make_renderer(*webhook);
   target.schedule_s = webhook->schedule_s;
@@ -187,7 +241,7 @@ Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
   if (common) key.append(1, '\0').append(std::to_string(roots_version_));
   std::unique_ptr<Endpoint>& endpoint = endpoints_[key];
   if (endpoint != nullptr) return *endpoint;
-  endpoint = std::make_unique<Endpoint>();
+  endpoint = std::make_unique<Endpoint>(*this);
   endpoint->key = std::move(key);
   endpoint->host = webhook.destination.host;
   endpoint->port = webhook.destination.port;
@@ -196,6 +250,8 @@ Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
   if (const auto learnt = learnt_.find(endpoint->key); learnt != learnt_.end()) {
     endpoint->distrusted = learnt->second.distrusted;
     endpoint->idle_max = std::min(endpoint->idle_max, learnt->second.idle_max);
+    endpoint->circuit = learnt->second.circuit;
+    endpoint->last_failure = learnt->second.last_failure;
   }
   if (webhook.destination.tls) {
     auto tls = net::ClientTls::create(
@@ -211,10 +267,29 @@ void Dispatcher::make_ready(Delivery& delivery) {
   activate(*delivery.target);
 }
 
-/// Puts the target into the round, unless it stands there or waits for its endpoint or its pace.
+/// Puts the target into the round, unless it is there or waits for its endpoint, for room or for a
+/// time.
 void Dispatcher::activate(Target& target) {
   if (target.active_link.linked() || target.ready.empty() || target.pace_timer.armed()) return;
-  active_.push_back(target);
+  round_.push_back(target);
+}
+
+void Dispatcher::release(Endpoint& endpoint) {
+  while (!endpoint.blocked.empty()) activate(endpoint.blocked.pop_front());
+}
+
+/// Some of those that wait for room: more than can have come free, since not each of them may use
+/// it; not all, since they may be thousands.
+void Dispatcher::release_held() {
+  for (uint32_t count = 0; count < held_released && !held_.empty(); ++count) {
+    if (Target* target = held_.pop_front()) activate(*target);
+  }
+}
+
+void Dispatcher::release_all_held() {
+  while (!held_.empty()) {
+    if (Target* target = held_.pop_front()) activate(*target);
+  }
 }
 
 // --- the round -----------------------------------------------------------------------------------
@@ -223,7 +298,7 @@ void Dispatcher::turn() {
   go_on_with_rested();
   connects_left_ = limits_.connects_per_turn_max;
   for (uint32_t picks = 0; picks < limits_.attempts_per_turn_max && may_pick(); ++picks) {
-    pick(active_.pop_front());
+    if (Target* target = round_.pop_front()) pick(*target);
   }
   ++turn_number_;
 }
@@ -235,28 +310,115 @@ void Dispatcher::go_on_with_rested() {
   while (!rested.empty()) rested.pop_front().go_on();
 }
 
-/// Starts one delivery of `target`, which stands in no list now, and puts it back into the round if
-/// it has more to do.
+/// Starts one delivery of `target`, which is in no list now, and puts it back into the round if it
+/// has more to do.
 void Dispatcher::pick(Target& target) {
   if (target.ready.empty()) return;
   if (!refresh(target)) return cancel(target.webhook_number);
-  if (target.in_flight >= target.concurrency_max) return;  // Until one of them is settled.
-  if (!may_start(target)) return;
-  Delivery& delivery = target.ready.front();
+  if (target.in_flight >= target.places()) return;  // Until one of them is settled.
+  if (!may_start(target) || !circuits_admit(target)) return;
+  Delivery& delivery = target.ready.next(target.places(), target.retries_in_flight);
   if (delivery.enquiry && (target.standing == nullptr || target.standing->permitted)) {
     discard(delivery);
     return;
   }
+  if (!has_share(target)) return held_.push_back(target);
   if (!delivery.event && !delivery.enquiry) {
     load(delivery);
     return activate(target);
   }
-  Endpoint& endpoint = *target.endpoint;
-  const bool full = endpoint.connection_count >= limits_.connections_per_endpoint_max ||
-                    connection_count_ >= limits_.connections_max;
-  if (endpoint.idle.empty() && full) return endpoint.blocked.push_back(target);
-  if (!endpoint.idle.empty() || connects_left_ > 0) start(delivery);
+  if (find_connection(target)) start(delivery);
+  // It may wait for a connection by now.
   activate(target);
+}
+
+/// @returns false if the target waits for the next probe of its own circuit or its endpoint's, or
+/// for what one of them shows.
+bool Dispatcher::circuits_admit(Target& target) {
+  const Instant now = ring_.now();
+  Endpoint& endpoint = *target.endpoint;
+  const bool reachable = !endpoint.idle.empty() || endpoint.circuit.admits(now);
+  const Circuit& shut = reachable ? target.conduct.circuit : endpoint.circuit;
+  if (reachable && shut.admits(now)) return true;
+  Delivery& oldest = target.ready.oldest();
+  if (overdue(target, oldest)) {
+    give_up(oldest, last_failure_of(target));
+    return false;
+  }
+  if (shut.state() == Circuit::State::half_open && reachable) return false;  // Until it is settled.
+  if (reachable) {
+    ring_.arm<&Target::on_pace_due>(target, target.pace_timer, shut.probe_at() - now);
+    return false;
+  }
+  if (shut.state() == Circuit::State::open && !endpoint.probe_timer.armed()) {
+    ring_.arm<&Endpoint::on_probe_due>(endpoint, endpoint.probe_timer, shut.probe_at() - now);
+  }
+  endpoint.blocked.push_back(target);
+  return false;
+}
+
+/// Whether the delivery has waited for as long as its schedule could have taken, and its receiver
+/// did not work for as long: without attempts it would wait for ever.
+bool Dispatcher::overdue(const Target& target, const Delivery& delivery) const {
+  if (delivery.enquiry) return false;
+  const Duration patience = patience_of(target.schedule_s);
+  const Circuit& own = target.conduct.circuit;
+  const Circuit& shared = target.endpoint->circuit;
+  const Instant since = own.closed()      ? shared.opened_at()
+                        : shared.closed() ? own.opened_at()
+                                          : std::min(own.opened_at(), shared.opened_at());
+  return ring_.now() - since > patience && ring_.wall_now() - delivery.id.time() > patience;
+}
+
+/// Whether what all share has room for an attempt of the target. A part of it is for webhooks in
+/// good standing; and an organization may have four times what is left, so that there is always
+/// something left for the next one (dynamic thresholds: Choudhury and Hahne, 1998).
+bool Dispatcher::has_share(const Target& target) const {
+  const uint32_t limit = in_flight_limit();
+  const uint32_t reserve = limit / limits_.reserve_divisor;
+  if (!target.conduct.good && others_in_flight_ >= limit - reserve) return false;
+  const uint64_t left = limit - in_flight_;
+  return target.organization->in_flight < 4 * left;
+}
+
+/// Whether an attempt can have a connection now, a kept one or a new one; if not, the target waits
+/// for one, or for the next turn.
+bool Dispatcher::find_connection(Target& target) {
+  Endpoint& endpoint = *target.endpoint;
+  if (!endpoint.idle.empty()) return true;
+  if (endpoint.connection_count >= limits_.connections_per_endpoint_max) {
+    endpoint.blocked.push_back(target);
+    return false;
+  }
+  if (shortage_timer_.armed() || connection_count_ >= limits_.connections_max) {
+    if (!spare_.empty()) spare_.front().retire();  // Makes room once it is closed.
+    held_.push_back(target);
+    return false;
+  }
+  const uint32_t reserve =
+      target.conduct.good ? 0 : limits_.connects_per_turn_max / limits_.reserve_divisor;
+  return connects_left_ > reserve;
+}
+
+void Dispatcher::take_place(Delivery& delivery) {
+  Target& target = *delivery.target;
+  delivery.retry_place = delivery.attempts > 0;
+  delivery.good_place = target.conduct.good;
+  ++target.in_flight;
+  ++target.organization->in_flight;
+  ++in_flight_;
+  if (delivery.retry_place) ++target.retries_in_flight;
+  if (!delivery.good_place) ++others_in_flight_;
+}
+
+void Dispatcher::leave_place(Delivery& delivery) {
+  Target& target = *delivery.target;
+  --target.in_flight;
+  --target.organization->in_flight;
+  --in_flight_;
+  if (delivery.retry_place) --target.retries_in_flight;
+  if (!delivery.good_place) --others_in_flight_;
+  release_held();
 }
 
 /// @returns false if the target waits: for the time of its next start, for the answer to the one
@@ -287,20 +449,24 @@ void Dispatcher::start(Delivery& delivery) {
     trial = standing->trial == Standing::Trial::due;
     if (trial) standing->trial = Standing::Trial::under_way;
   }
+  const bool probes_webhook = target.conduct.circuit.on_start();
+  const bool probes_endpoint = endpoint.idle.empty() && endpoint.circuit.on_start();
   delivery.ready_link.unlink();
   delivery.state = Delivery::State::in_flight;
+  take_place(delivery);
   ++delivery.attempts;
-  ++target.in_flight;
-  ++in_flight_;
   if (!delivery.enquiry) counters_.add(Counter::attempts_started);
   counters_.add(Counter::deliveries_in_flight);
   const Attempt attempt{.delivery = &delivery,
+                        .endpoint = &endpoint,
                         .renderer = target.renderer,
                         .started_at = ring_.wall_now(),
                         .started = ring_.now(),
                         .deadline = ring_.now() + target.timeout,
                         .question = question,
-                        .trial = trial};
+                        .trial = trial,
+                        .probes_webhook = probes_webhook,
+                        .probes_endpoint = probes_endpoint};
   // Written down before the first byte goes out: after a crash the log knows of this attempt.
   if (!delivery.enquiry) {
     host_.record(OutcomeView{.delivery = delivery.id,
@@ -389,8 +555,7 @@ void Dispatcher::load(Delivery& delivery) {
   delivery.state = Delivery::State::loading;
   delivery.ticket = next_ticket_++;
   loading_.emplace(delivery.ticket, &delivery);
-  ++delivery.target->in_flight;
-  ++in_flight_;
+  take_place(delivery);
   host_.want_payload(delivery.event_position, delivery.ticket);
 }
 
@@ -400,8 +565,7 @@ void Dispatcher::on_payload(uint64_t ticket, const journal::EventRef& event, con
   Delivery& delivery = *found->second;
   Target& target = *delivery.target;
   loading_.erase(found);
-  --target.in_flight;
-  --in_flight_;
+  leave_place(delivery);
   if (event) {
     delivery.event = event;
     retain(delivery);
@@ -409,9 +573,14 @@ void Dispatcher::on_payload(uint64_t ticket, const journal::EventRef& event, con
     target.ready.push_front(delivery);
     return activate(target);
   }
+  give_up(delivery, error);
+}
+
+/// A dead letter without a further attempt.
+void Dispatcher::give_up(Delivery& delivery, const Error& error) {
   host_.record(OutcomeView{.delivery = delivery.id,
                            .event = delivery.event_position,
-                           .webhook_number = target.webhook_number,
+                           .webhook_number = delivery.target->webhook_number,
                            .attempt = delivery.attempts,
                            .status = DeliveryStatus::dead,
                            .started_at = ring_.wall_now(),
@@ -446,6 +615,16 @@ bool Dispatcher::retries(const Target& target, const AttemptResult& result) cons
   return target.dialect->retries_status(result.http_status);
 }
 
+namespace {
+
+/// Something is short on this machine: descriptors, memory, a limit of our own. No receiver's
+/// fault, and no attempt.
+bool short_here(const AttemptResult& result) {
+  return result.error && result.error->code == Errc::overloaded && result.error->side == Side::self;
+}
+
+}  // namespace
+
 // --- ends ----------------------------------------------------------------------------------------
 
 void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
@@ -453,6 +632,8 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   RINGPOST_ASSERT(attempt.delivery->state == Delivery::State::in_flight);
   Delivery& delivery = *attempt.delivery;
   leave_flight(attempt, result);
+  learn(attempt, result);
+  if (short_here(result) && !delivery.enquiry) return put_back(delivery);
   const Verdict verdict = judge(delivery, result);
   if (verdict.status != DeliveryStatus::cancelled)
     heed_pause(attempt, result.http_status, result.retry_after);
@@ -464,12 +645,11 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
 
 /// The attempt's places are free, and what it had asked for the others is over.
 void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& result) {
-  const Delivery& delivery = *attempt.delivery;
+  Delivery& delivery = *attempt.delivery;
   Target& target = *delivery.target;
-  --target.in_flight;
-  --in_flight_;
+  leave_place(delivery);
   counters_.subtract(Counter::deliveries_in_flight);
-  if (!delivery.enquiry) count_end(delivery, result);
+  if (!delivery.enquiry && !short_here(result)) count_end(delivery, result);
   Standing* standing = target.standing;
   if (standing == nullptr) return;
   if (attempt.question != 0 && standing->question == attempt.question) {
@@ -477,6 +657,88 @@ void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& resul
     host_.on_permission(target.webhook_number, result.error);
   }
   if (attempt.trial) standing->trial = Standing::Trial::none;
+}
+
+/// It goes on after a moment as if it had not begun.
+void Dispatcher::put_back(Delivery& delivery) {
+  counters_.add(Counter::attempts_put_back);
+  --delivery.attempts;
+  const auto most = static_cast<uint64_t>(limits_.shortage_pause.count());
+  wait(delivery,
+       limits_.shortage_pause + Duration{static_cast<int64_t>(ring_.random().below(most))});
+  if (shortage_timer_.armed()) return;
+  ring_.arm<&Dispatcher::on_shortage_over>(*this, shortage_timer_, limits_.shortage_pause);
+}
+
+void Dispatcher::on_shortage_over() {
+  release_all_held();
+}
+
+Dispatcher::Showing Dispatcher::showing(const AttemptResult& result) {
+  if (!result.error) return Showing::success;
+  switch (result.error->code) {
+    case Errc::refused:
+    case Errc::unreachable:
+    case Errc::reset:
+    case Errc::closed:
+    case Errc::timed_out:
+    case Errc::name_unresolved:
+    case Errc::tls_failed:
+    case Errc::certificate_invalid: return Showing::failure;
+    case Errc::bad_status: {
+      const uint16_t status = result.http_status;
+      return status == 429 || status >= 500 ? Showing::failure : Showing::answered;
+    }
+    case Errc::malformed:
+    case Errc::too_large:
+    case Errc::origin_refused: return Showing::answered;
+    default: return Showing::nothing;
+  }
+}
+
+/// What the attempt showed of its receiver, and of its endpoint where it was not even asked.
+void Dispatcher::learn(const Attempt& attempt, const AttemptResult& result) {
+  Target& target = *attempt.delivery->target;
+  Endpoint& endpoint = *attempt.endpoint;
+  const Instant now = ring_.now();
+  const Showing shown = showing(result);
+  const bool asked = result.request != nullptr;
+  if (!asked && shown == Showing::failure) {
+    endpoint.last_failure = *result.error;
+    endpoint.circuit.on_failure(attempt.probes_endpoint, now, limits_.circuit, ring_.random());
+  } else if (attempt.probes_endpoint) {
+    endpoint.circuit.on_no_result(true);
+  }
+  if (attempt.probes_endpoint) release(endpoint);
+  const bool changed = attempt.renderer != target.renderer;
+  if (changed) return;  // It was sent to somebody else, perhaps.
+  Conduct& conduct = target.conduct;
+  switch (asked || shown != Showing::failure ? shown : Showing::nothing) {
+    case Showing::success:
+      conduct.window.on_success(target.concurrency_max);
+      conduct.circuit.on_success();
+      conduct.good = now - attempt.started < limits_.good_time_max;
+      break;
+    case Showing::answered: conduct.circuit.on_success(); break;
+    case Showing::failure:
+      conduct.good = false;
+      conduct.last_failure = *result.error;
+      conduct.window.on_failure(attempt.started, now);
+      conduct.circuit.on_failure(attempt.probes_webhook, now, limits_.circuit, ring_.random());
+      break;
+    case Showing::nothing: conduct.circuit.on_no_result(attempt.probes_webhook); break;
+  }
+}
+
+void Dispatcher::on_connected(Attempt& attempt, Endpoint& endpoint) {
+  attempt.probes_endpoint = false;
+  if (endpoint.circuit.on_success()) release(endpoint);
+}
+
+/// Why its receiver gets nothing.
+Error Dispatcher::last_failure_of(const Target& target) {
+  const Endpoint& endpoint = *target.endpoint;
+  return endpoint.circuit.closed() ? target.conduct.last_failure : endpoint.last_failure;
 }
 
 void Dispatcher::count_end(const Delivery& delivery, const AttemptResult& result) {
@@ -568,6 +830,7 @@ void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {
   ring_.disarm(delivery.timer);
   delete &delivery;
   --pending_;
+  pending_counts_.subtract(target.organization->key, target.webhook_number);
   counters_.subtract(Counter::deliveries_pending);
   activate(target);
   forget_if_unused(target);
@@ -576,11 +839,12 @@ void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {
 void Dispatcher::forget_if_unused(Target& target) {
   if (!target.members.empty()) return;
   if (target.endpoint != nullptr) return tidy(*target.endpoint);
-  targets_.erase(target.webhook_number);  // Never used: nothing else knows of it.
+  forget(target);  // Never used: nothing else knows of it.
 }
 
 void Dispatcher::cancel(uint32_t webhook_number) {
   standings_.erase(webhook_number);
+  conducts_.erase(webhook_number);
   const auto found = targets_.find(webhook_number);
   if (found == targets_.end()) return;
   found->second->standing = nullptr;
@@ -597,8 +861,7 @@ void Dispatcher::cancel(Delivery& delivery) {
   Target& target = *delivery.target;
   if (delivery.state == Delivery::State::loading) {
     loading_.erase(delivery.ticket);
-    --target.in_flight;
-    --in_flight_;
+    leave_place(delivery);
   }
   host_.record(OutcomeView{.delivery = delivery.id,
                            .event = delivery.event_position,
@@ -612,8 +875,9 @@ void Dispatcher::cancel(Delivery& delivery) {
 // --- connections ---------------------------------------------------------------------------------
 
 void Dispatcher::on_connection_idle(Connection& connection) {
-  Endpoint& endpoint = connection.endpoint();
-  while (!endpoint.blocked.empty()) activate(endpoint.blocked.pop_front());
+  spare_.push_back(connection);
+  release(connection.endpoint());
+  release_held();
 }
 
 Endpoint::Learnt& Dispatcher::learnt_of(Endpoint& endpoint) {
@@ -639,7 +903,8 @@ void Dispatcher::on_connection_closed(Connection& connection) {
   connection.member_link.unlink();
   --endpoint.connection_count;
   --connection_count_;
-  while (!endpoint.blocked.empty()) activate(endpoint.blocked.pop_front());
+  release(endpoint);
+  release_held();
   delete &connection;
   tidy(endpoint);
 }
@@ -648,17 +913,24 @@ void Dispatcher::on_connection_closed(Connection& connection) {
 /// is kept follows what is used, not what was ever used.
 void Dispatcher::tidy(Endpoint& endpoint) {
   if (endpoint.connection_count > 0) return;
-  std::vector<uint32_t> unused;
+  std::vector<Target*> unused;
   bool used = false;
   endpoint.targets.for_each([&](Target& target) {
     if (target.members.empty()) {
-      unused.push_back(target.webhook_number);
+      unused.push_back(&target);
     } else {
       used = true;
     }
   });
-  for (uint32_t number : unused) targets_.erase(number);
-  if (!used) endpoints_.erase(std::string{endpoint.key});
+  for (Target* target : unused) forget(*target);
+  if (used) return;
+  if (!endpoint.circuit.closed()) {
+    Endpoint::Learnt& learnt = learnt_of(endpoint);
+    learnt.circuit = endpoint.circuit;
+    learnt.last_failure = endpoint.last_failure;
+  }
+  ring_.disarm(endpoint.probe_timer);
+  endpoints_.erase(std::string{endpoint.key});
 }
 
 void Dispatcher::stop() {

@@ -6,11 +6,13 @@
 #include "delivery/endpoint.h"
 #include "delivery/host.h"
 #include "delivery/limits.h"
+#include "delivery/round.h"
 #include "delivery/target.h"
 #include "io/ring.h"
 #include "net/egress_policy.h"
 #include "net/resolver.h"
 #include "net/tls.h"
+#include "subscription/pending_counts.h"
 
 #include <cstdint>
 #include <map>
@@ -39,9 +41,12 @@ struct PendingPause {
 /// All deliveries of one shard: queues them per webhook, picks fairly, carries them over pooled
 /// connections, retries, and writes down what became of them.
 ///
-/// Fairness: webhooks with something ready stand in a round; each pick takes one delivery of the
-/// next webhook. A webhook has at most `concurrency_max` attempts in flight, an endpoint at most 64
-/// connections: a receiver that hangs keeps that much and no more.
+/// Fairness: organizations with something ready take turns, and within each its webhooks; each pick
+/// takes one delivery. What all share (attempts, connections, connects of a turn) has a part that
+/// only webhooks in good standing may use, and no organization may take more of it than four times
+/// what is left. A webhook has as many attempts in flight as its receiver was seen to take
+/// (Window), `concurrency_max` at most; one that fails again and again gets one attempt at a time
+/// (Circuit).
 class Dispatcher {
  public:
   struct Dependencies {
@@ -50,6 +55,7 @@ class Dispatcher {
     const net::EgressPolicy& policy;
     Counters& counters;
     Host& host;
+    subscription::PendingCounts& pending_counts;  ///< Of this shard.
     /// The DNS name by which the relay introduces itself to receivers that are asked first.
     std::string origin;
     /// What receivers are verified by whose webhook names no CA; null: the system's roots.
@@ -105,6 +111,9 @@ class Dispatcher {
 
   void on_due(Delivery& delivery);
   void on_pace_due(Target& target) { activate(target); }
+  void on_probe_due(Endpoint& endpoint) { release(endpoint); }
+  /// The attempt's connection stands: whatever becomes of the attempt, its endpoint can be reached.
+  void on_connected(Attempt& attempt, Endpoint& endpoint);
   /// The receiver was asked and lets us send. @param interval  between starts, as it says; 0: none.
   /// @param first  when the attempt that asked goes on.
   void on_permission(const Attempt& attempt, Duration interval, Instant first);
@@ -145,8 +154,16 @@ class Dispatcher {
     std::optional<Duration> delay;  ///< Until the next attempt, while it is pending.
   };
 
+  /// What an attempt's end says of its receiver.
+  enum class Showing : uint8_t {
+    success,
+    answered,  ///< It works, and did not want this one.
+    failure,   ///< It has too much, or does not work.
+    nothing,   ///< The cause was elsewhere.
+  };
+
   bool may_pick() const {
-    return !stopping_ && !active_.empty() && in_flight_ < in_flight_limit() &&
+    return !stopping_ && !round_.empty() && in_flight_ < in_flight_limit() &&
            host_.has_room_for_attempt(in_flight_);
   }
   Target& target_for(uint32_t webhook_number);
@@ -154,6 +171,24 @@ class Dispatcher {
   Endpoint& endpoint_for(const subscription::Webhook& webhook);
   Standing* standing_for(const subscription::Webhook& webhook, bool asks_first);
   bool may_start(Target& target);
+  bool circuits_admit(Target& target);
+  bool has_share(const Target& target) const;
+  bool find_connection(Target& target);
+  void take_place(Delivery& delivery);
+  void leave_place(Delivery& delivery);
+  void give_up(Delivery& delivery, const Error& error);
+  bool overdue(const Target& target, const Delivery& delivery) const;
+  void put_back(Delivery& delivery);
+  void hasten(Target& target);
+  static Error last_failure_of(const Target& target);
+  static Showing showing(const AttemptResult& result);
+  void learn(const Attempt& attempt, const AttemptResult& result);
+  void release(Endpoint& endpoint);
+  void release_held();
+  void release_all_held();
+  void on_shortage_over();
+  Organization& organization_for(std::string_view name);
+  void forget(Target& target);
   Delivery& add(Target& target, Ulid id, journal::Position event);
   void make_ready(Delivery& delivery);
   void activate(Target& target);
@@ -189,6 +224,7 @@ class Dispatcher {
   net::Resolver& resolver_;
   Counters& counters_;
   Host& host_;
+  subscription::PendingCounts& pending_counts_;
 
   const net::EgressPolicy* policy_;  ///< Never null.
   Limits limits_;
@@ -200,18 +236,24 @@ class Dispatcher {
   std::unordered_map<uint32_t, Standing> standings_;
   std::unordered_map<uint32_t, std::unique_ptr<Target>> targets_;
   std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints_;
-  IntrusiveList<Target, &Target::active_link> active_;
+  std::unordered_map<std::string, std::unique_ptr<Organization>> organizations_;
+  std::unordered_map<uint32_t, Conduct> conducts_;  ///< Telling ones of webhooks not in use.
+  ActiveRound round_;
+  HeldRound held_;  ///< Have something ready and wait for room in what all share.
   IntrusiveList<Connection, &Connection::member_link> connections_;
   IntrusiveList<Connection, &Connection::idle_link> resting_;
-  std::map<std::string, Endpoint::Learnt> learnt_;  ///< By key; outlives the endpoints.
-  Deliveries loading_;                              ///< By ticket.
+  IntrusiveList<Connection, &Connection::spare_link> spare_;  ///< Idle, least recently used first.
+  std::map<std::string, Endpoint::Learnt> learnt_;            ///< By key; outlives the endpoints.
+  Deliveries loading_;                                        ///< By ticket.
   uint64_t next_ticket_ = 1;
   uint64_t turn_number_ = 0;
   uint64_t pending_ = 0;
   uint64_t retained_bytes_ = 0;
   uint32_t in_flight_ = 0;
   uint32_t connection_count_ = 0;
-  uint32_t connects_left_ = 0;  ///< This turn.
+  uint32_t others_in_flight_ = 0;  ///< Of in_flight_: those not in good standing.
+  uint32_t connects_left_ = 0;     ///< This turn.
+  io::Timer shortage_timer_;       ///< While no connection is opened, for want of something here.
   bool stopping_ = false;
 };
 

@@ -22,7 +22,11 @@ struct Endpoint {
   struct Learnt {
     bool distrusted = false;
     Duration idle_max = Duration::max();
+    Circuit circuit;
+    Error last_failure{};
   };
+
+  Dispatcher& dispatcher;
 
   std::string key;
   std::string host;
@@ -34,12 +38,19 @@ struct Endpoint {
   bool proved_patient = false;  ///< A receiver said nothing before it was asked.
   bool distrusted = false;
   uint32_t connection_count = 0;
+  Error last_failure{};   ///< To reach it.
+  Circuit circuit;        ///< Of reaching it: name, connect, TLS handshake.
+  io::Timer probe_timer;  ///< While targets wait for its circuit.
   IntrusiveList<Connection, &Connection::idle_link> idle;  ///< Most recently used first.
   /// Not used again before one of them was silent for Limits::silence_time.
   IntrusiveList<Connection, &Connection::idle_link> proving;
   IntrusiveList<Target, &Target::endpoint_link> targets;
-  /// Have something ready and wait for a connection of this endpoint to become free.
+  /// Have something ready and wait for a connection of this endpoint, or for its circuit.
   IntrusiveList<Target, &Target::active_link> blocked;
+
+  explicit Endpoint(Dispatcher& owner) : dispatcher(owner) {}
+
+  void on_probe_due();
 };
 
 }  // namespace ringpost::delivery

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "delivery/circuit.h"
 
 #include <cstdint>
 
@@ -20,6 +21,17 @@ struct Limits {
   /// Half the descriptors of a usual limit of 16,384, so that ingest and journal have theirs.
   uint32_t connections_max = 8192;
   uint32_t connections_per_endpoint_max = 64;
+  /// What only those in good standing may use (Conduct::good): of attempts and of new connections
+  /// in a turn, one in so many.
+  uint32_t reserve_divisor = 4;
+  /// A success that took longer does not make for good standing.
+  Duration good_time_max = std::chrono::seconds{1};
+  /// The circuits of endpoints and webhooks.
+  Circuit::Options circuit;
+  /// Webhooks whose receivers' conduct is remembered beyond their deliveries.
+  uint32_t conducts_max = 65'536;
+  /// After descriptors or memory ran out here, how long no new connection is opened.
+  Duration shortage_pause = std::chrono::milliseconds{100};
   /// New connections per turn of the loop: four full handshakes are a millisecond of CPU.
   uint32_t connects_per_turn_max = 4;
   /// Attempts begun per turn: keeps a turn below about a millisecond.

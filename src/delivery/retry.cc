@@ -27,4 +27,10 @@ Duration longest_delay(std::span<const uint32_t> schedule_s, uint32_t attempt) {
   return std::max(planned + planned / 4, retry_after_max);
 }
 
+Duration patience_of(std::span<const uint32_t> schedule_s) {
+  Duration planned{};
+  for (const uint32_t delay_s : schedule_s) planned += std::chrono::seconds{delay_s};
+  return std::max<Duration>(planned + planned / 4, std::chrono::hours{1});
+}
+
 }  // namespace ringpost::delivery

@@ -32,4 +32,8 @@ std::optional<Duration> next_delay(std::span<const uint32_t> schedule_s, uint32_
 /// The most that `next_delay` can have said after attempt number `attempt`, whatever was asked for.
 Duration longest_delay(std::span<const uint32_t> schedule_s, uint32_t attempt);
 
+/// How long a delivery may wait for a receiver that does not work, without attempts: as long as its
+/// schedule could take, an hour at least.
+Duration patience_of(std::span<const uint32_t> schedule_s);
+
 }  // namespace ringpost::delivery

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "base/intrusive_list.h"
+#include "delivery/circuit.h"
+#include "delivery/window.h"
 #include "dialect/renderer.h"
 #include "io/ring.h"
 #include "journal/record.h"
@@ -22,6 +24,7 @@ class Dispatcher;
 class Connection;
 struct Target;
 struct Endpoint;
+struct Organization;
 
 /// One event on its way to one webhook, from acceptance to its end.
 ///
@@ -36,6 +39,8 @@ struct Delivery {
   uint64_t ticket = 0;       ///< Of the payload wanted while loading.
   uint32_t attempts = 0;     ///< Started so far, in this life of the process and before.
   State state = State::ready;
+  bool retry_place = false;  ///< While it has a place: Target::retries_in_flight counts it.
+  bool good_place = false;   ///< While it has a place: taken in good standing (Conduct::good).
   bool enquiry = false;  ///< Has no event: asks for the receiver's permission, and is not recorded.
   io::Timer timer;       ///< While waiting.
   ListLink ready_link;   ///< In its target's queue while ready.
@@ -68,6 +73,42 @@ struct Standing {
   void on_start(Instant now, Duration credit_max);
 };
 
+/// How a webhook's receiver took what it was sent lately.
+struct Conduct {
+  WallTime webhook_updated_at{};  ///< A change of the webhook is a new beginning.
+  Window window;
+  Circuit circuit;  ///< Of what was asked and answered; Endpoint::circuit is for reaching it.
+  /// Its last attempt was a success, and soon over: it may use what is reserved for such.
+  bool good = false;
+  Error last_failure{};
+
+  /// Whether it says more than one that was never seen.
+  bool telling() const { return !circuit.closed() || circuit.failures() > 0; }
+};
+
+/// What a webhook has ready: fresh deliveries and retries, each in their order.
+class ReadyQueue {
+ public:
+  bool empty() const { return fresh_.empty() && retries_.empty(); }
+  void push_back(Delivery& delivery) { lane(delivery).push_back(delivery); }
+  void push_front(Delivery& delivery) { lane(delivery).push_front(delivery); }
+  /// The next to begin. While fresh ones wait, retries get every fifth start and a fifth of the
+  /// places.
+  /// @param places            that the webhook has.
+  /// @param retries_in_place  how many of them retries have.
+  Delivery& next(uint32_t places, uint32_t retries_in_place);
+  /// Of the two lanes' first ones the older; the queue is not empty.
+  Delivery& oldest();
+
+ private:
+  using Lane = IntrusiveList<Delivery, &Delivery::ready_link>;
+  Lane& lane(const Delivery& delivery) { return delivery.attempts > 0 ? retries_ : fresh_; }
+
+  Lane fresh_;
+  Lane retries_;
+  uint32_t choices_ = 0;  ///< Made between the two.
+};
+
 /// One webhook as its owner shard uses it: its settings of now, its renderer, its deliveries.
 struct Target {
   Dispatcher& dispatcher;
@@ -79,16 +120,21 @@ struct Target {
   std::vector<uint32_t> schedule_s;
   Duration timeout{};
   uint32_t concurrency_max = 1;
-  uint32_t in_flight = 0;
+  uint32_t in_flight = 0;  ///< Attempts, and events being read back for one.
+  uint32_t retries_in_flight = 0;
+  Organization* organization = nullptr;  ///< The dispatcher's; never null.
+  Conduct conduct;
   Standing* standing = nullptr;  ///< The dispatcher's; null: no pace, permission or pause.
   io::Timer pace_timer;          ///< While the next start is awaited.
-  IntrusiveList<Delivery, &Delivery::ready_link> ready;
+  ReadyQueue ready;
   IntrusiveList<Delivery, &Delivery::member_link> members;
-  ListLink active_link;    ///< In the dispatcher's round while something is ready and allowed.
+  ListLink active_link;    ///< In the round, or among those that wait for room.
   ListLink endpoint_link;  ///< In its endpoint's list of targets.
 
   Target(Dispatcher& owner, uint32_t number) : dispatcher(owner), webhook_number(number) {}
 
+  /// How many attempts it may have in flight now.
+  uint32_t places() const { return conduct.window.size(concurrency_max); }
   void on_pace_due();
 };
 

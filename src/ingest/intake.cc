@@ -175,6 +175,7 @@ std::optional<http::Problem> Intake::read_events(Reading& reading,
       reading.matcher.begin(snapshot, reading.view(), reading.token);
     }
     if (!reading.matcher.proceed(snapshot, work_left)) return std::nullopt;
+    if (auto problem = refuse_share(reading)) return problem;
     encode(reading, snapshot);
     reading.matching = false;
   }
@@ -335,6 +336,15 @@ uint32_t count_sendable(const journal::EventView& event, std::span<const uint32_
 }
 
 }  // namespace
+
+/// Too much is pending already for a webhook that wants the next event.
+std::optional<http::Problem> Intake::refuse_share(const Reading& reading) const {
+  auto problem = parts_.sink.refuse_share(reading.token->organization, reading.matcher.found());
+  if (!problem) return std::nullopt;
+  const uint32_t place = place_of(*reading.request, reading.next);
+  if (place > 0) problem->line = place;
+  return problem;
+}
 
 /// The next event, which is fresh, with the webhooks that want it.
 void Intake::encode(Reading& reading, const subscription::Snapshot& snapshot) {

@@ -61,6 +61,10 @@ class WriterLog final : public EventLog {
 class IntakeSink {
  public:
   virtual ~IntakeSink() = default;
+  /// Whether an event of the organization for these webhooks is refused, because too many of their
+  /// deliveries are pending; nothing: it is taken.
+  virtual std::optional<http::Problem> refuse_share(std::string_view organization,
+                                                    std::span<const uint32_t> webhook_numbers) = 0;
   /// The event is on stable storage: its deliveries may begin. Called once for each.
   virtual void on_event_durable(journal::EventRef event) = 0;
   /// The end of `append_own`: nothing, after its on_event_durable; or why it was not stored
@@ -185,6 +189,7 @@ class Intake {
   std::optional<http::Problem> refuse_sources(const Reading& reading) const;
   std::optional<http::Problem> admit(uint32_t count, uint64_t bytes) const;
   std::optional<http::Problem> reserve(Reading& reading);
+  std::optional<http::Problem> refuse_share(const Reading& reading) const;
   static Refusal id_conflict(const Reading& reading);
   void encode(Reading& reading, const subscription::Snapshot& snapshot);
   static void write_acceptance(Reading& reading);

@@ -582,6 +582,8 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   delivery.integer("pending_max", config.pending_max, 1, 100'000'000);
   delivery.integer("attempts_in_flight_max", config.attempts_in_flight_max, 1, 65'536);
   delivery.integer("connections_per_endpoint_max", config.connections_per_endpoint_max, 1, 1024);
+  delivery.integer("circuit_failures", config.circuit_failures, 0, 1000);
+  delivery.duration("circuit_pause_max", config.circuit_pause_max, seconds{1}, hours{1});
   delivery.duration("idle_max", config.idle_max, milliseconds{100}, hours{1});
   delivery.integer("history_deliveries_max", config.history_deliveries_max, 1000, 100'000'000);
   read_networks(delivery, "allow_networks", config.allow_networks);

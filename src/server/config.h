@@ -76,6 +76,8 @@ struct Config {
   uint64_t pending_max = 1'000'000;
   uint32_t attempts_in_flight_max = 4096;
   uint32_t connections_per_endpoint_max = 64;
+  uint32_t circuit_failures = 5;
+  Duration circuit_pause_max = std::chrono::seconds{60};
   Duration idle_max = std::chrono::seconds{55};
   uint64_t history_deliveries_max = 1'000'000;
   std::vector<std::string> allow_networks;

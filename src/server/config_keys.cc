@@ -83,6 +83,8 @@ constexpr std::array keys = {
     key<&Config::attempts_in_flight_max>("delivery.attempts_in_flight_max", Takes::reload),
     key<&Config::connections_per_endpoint_max>("delivery.connections_per_endpoint_max",
                                                Takes::reload),
+    key<&Config::circuit_failures>("delivery.circuit_failures", Takes::reload),
+    key<&Config::circuit_pause_max>("delivery.circuit_pause_max", Takes::reload),
     key<&Config::idle_max>("delivery.idle_max", Takes::reload),
     key<&Config::history_deliveries_max>("delivery.history_deliveries_max", Takes::restart),
     key<&Config::allow_networks>("delivery.allow_networks", Takes::reload),

@@ -137,6 +137,7 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       settings_(options.live),
       mailroom_(options.shard_count),
       counters_(std::make_unique<Counters[]>(options.shard_count)),
+      pending_counts_(std::make_unique<subscription::PendingCounts[]>(options.shard_count)),
       table_(options.shard_count, options.hash_keys[0]),
       window_(options.idempotency, {options.hash_keys[1], options.hash_keys[2]}),
       begun_(store),
@@ -374,15 +375,17 @@ std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Re
       .token_hash_keys = {options_.hash_keys[4], options_.hash_keys[5]},
       .ids_after = latest_id_};
   mailroom_.set_shard_waker(index, &ring.waker());
-  auto shard = std::make_unique<Shard>(Shard::Parts{.index = index,
-                                                    .ring = ring,
-                                                    .resolver = resolver,
-                                                    .settings = settings_,
-                                                    .reader = table_.reader(index),
-                                                    .window = window_,
-                                                    .mailroom = mailroom_,
-                                                    .counters = counters()},
-                                       options);
+  auto shard = std::make_unique<Shard>(
+      Shard::Parts{.index = index,
+                   .ring = ring,
+                   .resolver = resolver,
+                   .settings = settings_,
+                   .reader = table_.reader(index),
+                   .window = window_,
+                   .mailroom = mailroom_,
+                   .counters = counters(),
+                   .pending_counts = {pending_counts_.get(), options_.shard_count}},
+      options);
   shard->provide(*first_segments_[index]);
   for (const delivery::PendingPause& pause : pauses_[index]) shard->restore(pause);
   for (const delivery::PendingDelivery& pending : pending_[index]) shard->restore(pending);

@@ -128,6 +128,7 @@ class Relay {
   SettingsInForce settings_;  ///< Replaced on the control thread, fetched on the shards'.
   Mailroom mailroom_;
   const std::unique_ptr<Counters[]> counters_;
+  const std::unique_ptr<subscription::PendingCounts[]> pending_counts_;
   subscription::SubscriptionTable table_;
   ingest::IdempotencyWindow window_;
   control::BegunJournals begun_;

@@ -23,6 +23,9 @@ constexpr Duration news_delay_max = std::chrono::milliseconds{20};
 /// For requests that find the relay with too much to do.
 constexpr uint32_t retry_after_s = 5;
 
+/// For events of who has too many deliveries pending: it takes a while until some have ended.
+constexpr uint32_t share_retry_after_s = 30;
+
 /// What an event takes, ordinarily: with less room than this, none is taken.
 constexpr uint64_t event_bytes_usual = 4 * 1024;
 
@@ -48,6 +51,7 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
       mailroom_(parts.mailroom),
       all_counters_(parts.counters),
       counters_(parts.counters[parts.index]),
+      pending_counts_(parts.pending_counts),
       settings_in_force_(parts.settings),
       window_(parts.window),
       settings_(parts.settings.get()),
@@ -68,6 +72,7 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
                    .policy = settings_->policy,
                    .counters = counters_,
                    .host = *this,
+                   .pending_counts = parts.pending_counts[parts.index],
                    .origin = settings_->origin,
                    .roots = settings_->roots},
                   settings_->delivery),
@@ -337,6 +342,31 @@ void Shard::on_storage_failed(const Error& error) {
 }
 
 // --- from durable event to delivery --------------------------------------------------------------
+
+/// Who sends more than its receivers take is refused before it fills what all share.
+std::optional<http::Problem> Shard::refuse_share(std::string_view organization,
+                                                 std::span<const uint32_t> webhook_numbers) {
+  const auto over = subscription::over_share(pending_counts_, settings_->delivery.pending_max,
+                                             organization, webhook_numbers);
+  if (!over) return std::nullopt;
+  counters_.add(Counter::events_over_share);
+  const subscription::Webhook* webhook = snapshot().webhook(over->webhook_number);
+  const std::string id = webhook != nullptr ? webhook->id.to_text() : "";
+  const std::string who = over->whole_organization
+                              ? std::to_string(over->organization_pending) +
+                                    " deliveries of the organization `" +
+                                    std::string{organization} + "` are pending, " +
+                                    std::to_string(over->webhook_pending) + " of them"
+                              : std::to_string(over->webhook_pending) + " deliveries are pending";
+  return http::Problem{
+      .status = 429,
+      .type = "urn:ringpost:share-used-up",
+      .detail = who + " for the webhook " + id +
+                ", which is its share of delivery.pending_max. Events for it are refused until "
+                "some are delivered: mend its receiver, or disable the webhook.",
+      .member = "",
+      .retry_after_s = share_retry_after_s};
+}
 
 void Shard::on_event_durable(journal::EventRef event) {
   const journal::EventView& view = event->view();

@@ -9,6 +9,7 @@
 #include "journal/writer.h"
 #include "shard/live_settings.h"
 #include "shard/mailroom.h"
+#include "subscription/pending_counts.h"
 #include "subscription/table.h"
 
 #include <array>
@@ -52,6 +53,7 @@ class Shard final : private journal::WriterEvents,
     ingest::IdempotencyWindow& window;
     Mailroom& mailroom;
     std::span<Counters> counters;  ///< Of all shards; this one writes its own.
+    std::span<subscription::PendingCounts> pending_counts;  ///< Likewise.
   };
 
   Shard(const Parts& parts, const ShardOptions& options);
@@ -94,6 +96,8 @@ class Shard final : private journal::WriterEvents,
   void on_storage_failed(const Error& error) override;
 
   // Events that are durable.
+  std::optional<http::Problem> refuse_share(std::string_view organization,
+                                            std::span<const uint32_t> webhook_numbers) override;
   void on_event_durable(journal::EventRef event) override;
   void on_own_event_settled(uint64_t ticket, const Ulid& event_uid,
                             std::optional<Error> error) override;
@@ -138,6 +142,7 @@ class Shard final : private journal::WriterEvents,
   Mailroom& mailroom_;
   const std::span<Counters> all_counters_;
   Counters& counters_;
+  const std::span<const subscription::PendingCounts> pending_counts_;
   const SettingsInForce& settings_in_force_;
   const ingest::IdempotencyWindow& window_;
 

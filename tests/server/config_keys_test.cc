@@ -40,6 +40,8 @@ const std::map<std::string, std::string> other_values = {
     {"delivery.pending_max", "9"},
     {"delivery.attempts_in_flight_max", "9"},
     {"delivery.connections_per_endpoint_max", "9"},
+    {"delivery.circuit_failures", "9"},
+    {"delivery.circuit_pause_max", "\"9s\""},
     {"delivery.idle_max", "9s"},
     {"delivery.history_deliveries_max", "9000"},
     {"delivery.allow_networks", "[\"10.0.0.0/8\"]"},

@@ -45,6 +45,8 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.pending_max, plain.pending_max);
   EXPECT_EQ(example.config.attempts_in_flight_max, plain.attempts_in_flight_max);
   EXPECT_EQ(example.config.connections_per_endpoint_max, plain.connections_per_endpoint_max);
+  EXPECT_EQ(example.config.circuit_failures, plain.circuit_failures);
+  EXPECT_EQ(example.config.circuit_pause_max, plain.circuit_pause_max);
   EXPECT_EQ(example.config.idle_max, plain.idle_max);
   EXPECT_EQ(example.config.history_deliveries_max, plain.history_deliveries_max);
   EXPECT_EQ(example.config.key_file, plain.key_file);

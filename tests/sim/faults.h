@@ -14,6 +14,7 @@ struct Faults {
 
   uint32_t connect_refused = 0;      ///< A connect: refused although somebody listens.
   uint32_t connect_black_hole = 0;   ///< A connect: no answer; ETIMEDOUT after 127 s.
+  uint32_t connect_short = 0;        ///< A connect: no descriptor is left (EMFILE).
   uint32_t connect_reset_early = 0;  ///< A connect: reset right after it succeeded.
   uint32_t segment = 0;              ///< A write: its bytes arrive cut into up to 8 pieces.
   uint32_t delay = 0;                ///< A piece: comes up to 200 ms late (and holds up the later).
@@ -48,7 +49,7 @@ struct Faults {
     for (uint32_t Faults::*rare :
          {&Faults::connect_refused, &Faults::connect_black_hole, &Faults::connect_reset_early,
           &Faults::reset, &Faults::stall, &Faults::starved_receive, &Faults::late_accept,
-          &Faults::pause, &Faults::slow_write}) {
+          &Faults::pause, &Faults::slow_write, &Faults::connect_short}) {
       if (prng.chance(1, 3)) faults.*rare = static_cast<uint32_t>(prng.between(1, 300));
     }
     return faults;

@@ -222,6 +222,7 @@ void Network::syn(uint64_t token) {
   const Reach fate = reach == reaches_.end() ? Reach::normal : reach->second;
   const Duration latency = world_.network_latency();
   const Duration patience_left = connecting.begun + connect_patience - world_.now();
+  if (world_.chance(world_.faults().connect_short)) return fail_connect(token, EMFILE, Duration{});
   if (fate == Reach::unreachable) return fail_connect(token, EHOSTUNREACH, latency);
   if (fate == Reach::refused || world_.chance(world_.faults().connect_refused)) {
     return fail_connect(token, ECONNREFUSED, latency);

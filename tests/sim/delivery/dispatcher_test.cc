@@ -122,6 +122,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
     std::string note;
     WallTime next_attempt_at{};
     Instant at{};
+    uint64_t event = 0;
   };
 
   DispatcherTest() {
@@ -162,7 +163,8 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                                   ? std::string{}
                                   : std::string{describe(outcome.response_note)},
                       .next_attempt_at = outcome.next_attempt_at,
-                      .at = world_.now()});
+                      .at = world_.now(),
+                      .event = outcome.event.packed});
   }
   bool has_room_for_attempt(uint32_t) const override { return has_room_; }
   void want_payload(journal::Position event, uint64_t ticket) override {
@@ -197,9 +199,11 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
     dispatcher_.on_changed(number);
     if (dispatcher_.has_work()) ring_.waker().wake();
   }
-  void submit(uint32_t webhook, uint32_t count = 1, std::string_view data = "{}") {
+  void submit(uint32_t webhook, uint32_t count = 1, std::string_view data = "{}",
+              Ulid redelivery_of = {}) {
     for (uint32_t index = 0; index < count; ++index) {
       journal::EventView event;
+      event.redelivery_of = redelivery_of;
       event.uid = Ulid::mint(world_.wall_now(), world_.random());
       event.accepted_at = world_.wall_now();
       event.organization = "default";
@@ -209,9 +213,21 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
       journal::EventRef stored = journal::EventCodec::encode(event);
       stored->set_position(journal::Position::make(0, 0, ++offset_));
       events_[stored->position().packed] = stored;
+      submitted_[stored->position().packed] = world_.now();
       dispatcher_.submit(stored, webhook);
     }
     ring_.waker().wake();
+  }
+  void redeliver(uint32_t webhook) {
+    submit(webhook, 1, "{}", Ulid::mint(world_.wall_now(), world_.random()));
+  }
+  size_t counted(DeliveryStatus status) const {
+    return static_cast<size_t>(std::ranges::count(noted_, status, &Noted::status));
+  }
+  size_t delivered_to(uint32_t webhook) const {
+    return static_cast<size_t>(std::ranges::count_if(noted_, [&](const Noted& noted) {
+      return noted.webhook == webhook && noted.status == DeliveryStatus::delivered;
+    }));
   }
   bool settle(Duration within = std::chrono::hours{2}) {
     return world_.run_until([&] { return dispatcher_.pending_count() == 0; }, within);
@@ -236,12 +252,14 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   sim::Resolver resolver_{ring_, names_};
   const net::EgressPolicy policy_ = open_policy();
   Counters counters_;
+  subscription::PendingCounts pending_counts_;
   subscription::SubscriptionTable table_{1, HashKey{}};
   Dispatcher dispatcher_{{.ring = ring_,
                           .resolver = resolver_,
                           .policy = policy_,
                           .counters = counters_,
                           .host = *this,
+                          .pending_counts = pending_counts_,
                           .origin = "relay.example.org"},
                          {}};
   std::function<Answer(const Request&)> answer_;
@@ -254,6 +272,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   std::vector<std::pair<uint32_t, std::optional<Error>>> permissions_;
   bool has_room_ = true;
   std::map<uint64_t, journal::EventRef> events_;
+  std::map<uint64_t, Instant> submitted_;
   uint32_t offset_ = 0;
   int64_t changes_ = 0;
   uint64_t turns_ = 0;
@@ -275,6 +294,7 @@ TEST_F(DispatcherTest, JudgesStatusesByTheTable) {
   webhook.schedule_s = {10};
   put(webhook);
   for (const auto& [status, end] : table) {
+    put(webhook);  // A change is a new beginning: what was before opens no circuit.
     const size_t before = receiver_.requests().size();
     answer_ = [&, status = status](const Request&) {
       return Answer{.status = status, .headers = {{"Location", "http://10.0.0.2/elsewhere"}}};
@@ -1167,6 +1187,225 @@ TEST_F(PermissionTest, EndsWithAReceiverThatIsGone) {
   EXPECT_EQ(gone_, std::vector<uint32_t>{1});
 }
 
+// --- isolation -----------------------------------------------------------------------------------
+
+class IsolationTest : public DispatcherTest {
+ protected:
+  static Answer hang(const Request&) { return {.way = Answer::Way::never}; }
+  static Answer unavailable(const Request&) { return {.status = 503}; }
+  /// How many requests `receiver` had at work at once, at most, each taking `time`.
+  static size_t most_at_once(const HttpReceiver& receiver, Duration time) {
+    size_t most = 0;
+    const auto& requests = receiver.requests();
+    for (size_t first = 0, last = 0; first < requests.size(); ++first) {
+      while (last < requests.size() && requests[last].at - requests[first].at < time) ++last;
+      most = std::max(most, last - first);
+    }
+    return most;
+  }
+  Duration slowest() const {
+    Duration most{};
+    for (const Noted& noted : noted_) {
+      if (noted.webhook == 1) most = std::max(most, noted.at - submitted_.at(noted.event));
+    }
+    return most;
+  }
+  /// An event for webhook 1 every 20 ms, and one for each of the bad ones every second.
+  void run_traffic(uint32_t bad_count) {
+    for (int tick = 0; tick < 3000; ++tick) {
+      submit(1);
+      for (uint32_t bad = 0; bad < bad_count; ++bad) {
+        if (tick % 50 == static_cast<int>(bad % 50)) submit(10 + bad);
+      }
+      world_.run_for(milliseconds{20});
+    }
+  }
+};
+
+// Goal: receivers that hang cost the others nothing, however many they are, for as long as it
+// lasts. Method: the slowest delivery to a good receiver within a minute, alone and beside 300
+// that never answer, on a shard with room for 64 attempts.
+TEST_F(IsolationTest, AGoodReceiverDoesNotNoticeHundredsThatHang) {
+  Limits limits;
+  limits.attempts_in_flight_max = 64;
+  limits.connections_max = 128;
+  dispatcher_.reconfigure({.policy = policy_, .limits = limits, .origin = "relay.example.org"});
+  put(make(1));
+  run_traffic(0);
+  const Duration alone = slowest();
+  ASSERT_EQ(receiver_.requests().size(), 3000u);
+  HttpReceiver bad(world_, sim::address("10.0.0.3", 80), hang);
+  for (uint32_t index = 0; index < 300; ++index) put(make(10 + index, 3));
+  noted_.clear();
+  run_traffic(300);
+  EXPECT_EQ(receiver_.requests().size(), 6000u);
+  EXPECT_LE(slowest(), alone * 12 / 10);
+  EXPECT_GE(bad.requests().size(), 48u) << "they were tried";
+}
+
+TEST_F(IsolationTest, AFailingReceiverGetsOneAttemptAtATime) {
+  answer_ = unavailable;
+  Webhook webhook = make(1);
+  webhook.schedule_s = {3600};
+  put(webhook);
+  submit(1, 500);
+  world_.run_for(minutes{10});
+  // 1, 2, 4, 8, 16, 32 s, and then one a minute.
+  EXPECT_LE(receiver_.requests().size(), 5u + 4u + 6u + 12u);
+  EXPECT_GE(receiver_.requests().size(), 5u + 6u + 6u);
+  EXPECT_EQ(dispatcher_.pending_count(), 500u);
+  const uint64_t before = turns_;
+  world_.run_for(minutes{10});
+  EXPECT_LT(turns_ - before, 500u) << "waiting takes no turns";
+  answer_ = nullptr;
+  ASSERT_TRUE(settle());
+  for (const Noted& noted : noted_) EXPECT_NE(noted.status, DeliveryStatus::dead);
+}
+
+TEST_F(IsolationTest, OfAnEndpointThatCannotBeReachedOneAttemptOfAllItsWebhooksIsMade) {
+  receiver_.stop();
+  for (uint32_t number = 1; number <= 50; ++number) {
+    put(make(number));
+    submit(number, 10);
+  }
+  world_.run_for(minutes{10});
+  // Those that were under way when the first ones failed, then 1, 2, 4, … s and one a minute.
+  EXPECT_LE(noted_.size(), 64u + 6u + 14u);
+  receiver_.start();
+  const Instant back = world_.now();
+  ASSERT_TRUE(settle());
+  EXPECT_LE(world_.now() - back, seconds{80});
+  EXPECT_EQ(receiver_.requests().size() + noted_.size() - counted(DeliveryStatus::delivered), 500u);
+}
+
+TEST_F(IsolationTest, AWebhookThatFailsDoesNotHoldUpOthersOfItsEndpoint) {
+  answer_ = [](const Request& request) {
+    return request.target() == "/bad" ? Answer{.status = 500} : Answer{};
+  };
+  Webhook bad = make(1);
+  bad.destination.target = "/bad";
+  put(bad);
+  put(make(2));
+  submit(1, 100);
+  submit(2, 100);
+  world_.run_for(seconds{2});
+  EXPECT_EQ(delivered_to(2), 100u);
+}
+
+// A webhook with one attempt would lose what comes while its receiver is away, if it were not held
+// back; but it does not wait for ever.
+TEST_F(IsolationTest, WaitsForAReceiverNoLongerThanItsScheduleWouldTake) {
+  receiver_.stop();
+  put(make(1));
+  submit(1, 300);
+  world_.run_for(minutes{50});
+  EXPECT_GT(dispatcher_.pending_count(), 0u);
+  const uint64_t before = dispatcher_.pending_count();
+  EXPECT_GT(before, 200u) << "one attempt a minute";
+  world_.run_for(minutes{20});
+  EXPECT_EQ(dispatcher_.pending_count(), 0u);
+  submit(1);
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(noted_.back().status, DeliveryStatus::dead);
+  EXPECT_EQ(noted_.back().error->code, Errc::refused);
+}
+
+TEST_F(IsolationTest, ARedeliveryByHandIsTriedAtOnce) {
+  receiver_.stop();
+  Webhook webhook = make(1);
+  webhook.schedule_s = {3600};
+  put(webhook);
+  submit(1, 20);
+  world_.run_for(minutes{5});
+  receiver_.start();
+  redeliver(1);
+  world_.run_for(seconds{1});
+  EXPECT_GE(receiver_.requests().size(), 1u);
+  ASSERT_TRUE(settle());
+}
+
+TEST_F(IsolationTest, AChangedWebhookBeginsAnew) {
+  answer_ = unavailable;
+  Webhook webhook = make(1);
+  webhook.schedule_s = {3600};
+  put(webhook);
+  submit(1, 50);
+  world_.run_for(minutes{5});
+  answer_ = nullptr;
+  put(webhook);
+  world_.run_for(seconds{1});
+  EXPECT_GE(delivered_to(1), 30u);
+}
+
+TEST_F(IsolationTest, RemembersAReceiverThatFailsBeyondItsDeliveries) {
+  answer_ = [](const Request&) { return Answer{.status = 503, .close = true}; };
+  put(make(1));  // One attempt each.
+  for (int index = 0; index < 600; ++index) {
+    submit(1);
+    world_.run_for(milliseconds{500});
+  }
+  EXPECT_LE(receiver_.requests().size(), 30u);
+}
+
+TEST_F(IsolationTest, AskedByManyOneIsEnoughToFillTheWindowAgain) {
+  Webhook webhook = make(1);
+  webhook.schedule_s = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  put(webhook);
+  answer_ = [](const Request&) { return Answer{.delay = milliseconds{100}}; };
+  submit(1, 4000);
+  ASSERT_TRUE(settle());
+  EXPECT_GE(most_at_once(receiver_, milliseconds{100}), 60u);
+  EXPECT_LE(most_at_once(receiver_, milliseconds{100}), 66u);
+}
+
+TEST_F(IsolationTest, WhatIsShortHereCostsNoAttempt) {
+  put(make(1));  // One attempt: a failure would be the end of it.
+  world_.set_faults({.connect_short = 5'000});
+  answer_ = [](const Request&) { return Answer{.close = true}; };
+  submit(1, 200);
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(delivered_to(1), 200u);
+  for (const Noted& noted : noted_) EXPECT_EQ(noted.attempt, 1u);
+  EXPECT_GT(counters_.value(Counter::attempts_put_back), 20u);
+  EXPECT_EQ(counters_.value(Counter::attempts_failed), 0u);
+}
+
+TEST_F(IsolationTest, IdleConnectionsMakeRoomForEndpointsThatHaveNone) {
+  Limits limits;
+  limits.connections_max = 8;
+  dispatcher_.reconfigure({.policy = policy_, .limits = limits, .origin = "relay.example.org"});
+  std::vector<std::unique_ptr<HttpReceiver>> receivers;
+  for (int at = 10; at < 40; ++at) {
+    receivers.push_back(std::make_unique<HttpReceiver>(
+        world_, sim::address(("10.0.0." + std::to_string(at)).c_str(), 80)));
+    put(make(static_cast<uint32_t>(at), at));
+  }
+  for (int round = 0; round < 3; ++round) {
+    for (uint32_t number = 10; number < 40; ++number) submit(number);
+    ASSERT_TRUE(settle(seconds{10}));
+  }
+  EXPECT_EQ(counted(DeliveryStatus::delivered), 90u);
+}
+
+TEST_F(IsolationTest, AnOrganizationWithAThousandWebhooksDoesNotHoldUpAnother) {
+  Limits limits;
+  limits.attempts_in_flight_max = 16;
+  dispatcher_.reconfigure({.policy = policy_, .limits = limits, .origin = "relay.example.org"});
+  answer_ = [](const Request&) { return Answer{.delay = milliseconds{50}}; };
+  for (uint32_t number = 100; number < 1100; ++number) {
+    Webhook webhook = make(number);
+    webhook.organization = "many";
+    put(webhook);
+    submit(number, 5);
+  }
+  world_.run_for(milliseconds{200});
+  Webhook webhook = make(1);
+  webhook.organization = "one";
+  put(webhook);
+  submit(1);
+  ASSERT_TRUE(world_.run_until([&] { return delivered_to(1) == 1; }, milliseconds{300}));
+}
+
 // --- settings that change
 
 class SettingsTest : public PermissionTest {
@@ -1222,13 +1461,11 @@ TEST_F(SettingsTest, APolicyThatAllowsKeepsWhatItFinds) {
 }
 
 TEST_F(SettingsTest, MoreRoomIsUsedByThoseWhoWaitForIt) {
-  Webhook webhook = make(2);
-  webhook.concurrency_max = 16;
-  put(webhook);
+  for (uint32_t number = 2; number < 10; ++number) put(make(number));
   limits_.connections_per_endpoint_max = 2;
   reconfigure();
   answer_ = [](const Request&) { return Answer{.delay = seconds{20}}; };
-  submit(2, 8);
+  for (uint32_t number = 2; number < 10; ++number) submit(number);
   world_.run_for(seconds{2});
   EXPECT_EQ(receiver_.requests().size(), 2u);
   limits_.connections_per_endpoint_max = 5;
@@ -1236,7 +1473,7 @@ TEST_F(SettingsTest, MoreRoomIsUsedByThoseWhoWaitForIt) {
   world_.run_for(seconds{2});
   EXPECT_EQ(receiver_.requests().size(), 5u);
   limits_.connections_per_endpoint_max = 64;
-  limits_.attempts_in_flight_max = 6;
+  limits_.attempts_in_flight_max = 8;  // Of which a quarter is for those in good standing.
   reconfigure();
   world_.run_for(seconds{2});
   EXPECT_EQ(receiver_.requests().size(), 6u);

@@ -309,5 +309,35 @@ TEST(RelayDelivery, IsMaskedAsItWasMadeWhenTheWebhookChangesMeanwhile) {
   EXPECT_EQ(shown.find(secret), std::string::npos) << shown;
 }
 
+// Goal: an organization whose receiver takes nothing is refused, and told which webhook it is; its
+// other webhooks and everybody else go on. Method: one dead receiver and more events than fit.
+TEST(RelayWebhook, WithTooMuchPendingIsRefusedAndNobodyElse) {
+  for (const uint32_t shards : {1u, 3u}) {
+    SmallWorld small(5, shards,
+                     [](shard::RelayOptions& options) { options.live.delivery.pending_max = 900; });
+    const std::string dead =
+        small.api.create_webhook(R"({"url":"http://10.0.0.9/","sources":["app/dead"]})");
+    small.api.create_webhook(R"({"url":"http://10.0.0.2/","sources":["app/good"]})");
+    const auto post = [&](const std::string& source) {
+      return small.api.post_event("", source, "tick", "{}");
+    };
+    int taken = 0;
+    while (taken < 1000 && post("app/dead") == 202) ++taken;
+    EXPECT_NEAR(taken, 300, 20) << shards;
+    const auto refused =
+        small.api.call("POST", "/v1/events", R"({"type":"tick","source":"app/dead","data":{}})");
+    EXPECT_EQ(refused.status(), 429);
+    EXPECT_NE(refused.body.find(dead), std::string::npos) << refused.body;
+    EXPECT_NE(refused.body.find("urn:ringpost:share-used-up"), std::string::npos) << refused.body;
+    EXPECT_FALSE(refused.header("retry-after").empty());
+    EXPECT_EQ(post("app/good"), 202) << "another webhook of the same organization";
+    EXPECT_TRUE(small.run_until_requests(1));
+    EXPECT_EQ(small.api.call("GET", "/readyz").status(), 200);
+    EXPECT_EQ(small.api.call("POST", "/v1/webhooks/" + dead + "/disable").status(), 200);
+    EXPECT_TRUE(small.settle(minutes{1}));
+    EXPECT_EQ(post("app/dead"), 202);
+  }
+}
+
 }  // namespace
 }  // namespace ringpost::sim
