@@ -1,6 +1,6 @@
 """schemathesis reads the relay's own description and calls every operation of every API with what it makes of it: all
 phases, a bounded number of examples, always the same ones. No answer is a 5xx or unlike its description, and what the description
-refuses is refused. That what it allows is taken is shown by ../openapi_test.py, member by member: schemathesis knows no
+refuses is refused. That what it allows is taken is shown by ../openapi_members_test.py, member by member: schemathesis knows no
 rule beyond the schema, such as that a webhook's sources stay within the token's.
 """
 
