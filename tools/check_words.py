@@ -35,6 +35,10 @@ IN_PROGRAM = [
     (r"\bstands? (there|here|beside|behind|together|by itself)\b", "is, appears"),
     (r"\b(is|are|be) told\b", "is shown, is reported"),
     (r"\btells (of|before|again)\b", "shows, reports"),
+    (r"\bexcludes? each other\b", "give only one of"),
+    (r"\bnames? a member twice\b", "name the member: is in the body twice"),
+    (r"\bcome back in\b", "try again in"),
+    (r"\bfollow(s|ed)? from the\b", "is derived from, is set by"),
 ]
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 

@@ -1,11 +1,9 @@
 #include "api/json_body.h"
 
-#include "base/json_writer.h"
 #include "json/fault.h"
-#include "json/text.h"
+#include "json/readable_copy.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace ringpost::api {
@@ -17,74 +15,6 @@ namespace {
 Problem malformed(std::string_view why) {
   return refusal(400, "the body is not a JSON object: " + std::string{why});
 }
-
-/// What the DOM gets in the place of what it cannot read. Nothing else in the copy is a fraction.
-constexpr std::string_view unreadable_number = "0.5";
-constexpr std::string_view unreadable_text = "-0.5";
-constexpr double unreadable_text_value = -0.5;
-
-bool fits_64_bits(std::string_view digits) {
-  int64_t low = 0;
-  uint64_t high = 0;
-  const char* const end = digits.data() + digits.size();
-  return std::from_chars(digits.data(), end, low).ec == std::errc{} ||
-         std::from_chars(digits.data(), end, high).ec == std::errc{};
-}
-
-/// Writes the copy of a JSON text that the DOM reads.
-class Copy {
- public:
-  explicit Copy(std::string_view json) : json_(json) { out_.reserve(json.size()); }
-
-  std::string write() {
-    while (at_ < json_.size()) {
-      const char byte = json_[at_];
-      if (byte == '"') {
-        write_string();
-      } else if (byte == '-' || (byte >= '0' && byte <= '9')) {
-        write_number();
-      } else {
-        out_ += byte;
-        ++at_;
-      }
-    }
-    return std::move(out_);
-  }
-
- private:
-  void write_number() {
-    const size_t end = std::min(json_.find_first_of(",]} \t\r\n", at_), json_.size());
-    const auto whole = json::whole_number(json_.substr(at_, end - at_));
-    out_ += whole && fits_64_bits(*whole) ? std::string_view{*whole} : unreadable_number;
-    at_ = end;
-  }
-
-  void write_string() {
-    size_t end = at_ + 1;
-    while (json_[end] != '"') end += json_[end] == '\\' ? 2 : 1;
-    const std::string_view inside = json_.substr(at_ + 1, end - at_ - 1);
-    at_ = end + 1;
-    scratch_.clear();
-    const bool plain = inside.find('\\') == std::string_view::npos;
-    if (plain || json::unescape(inside, scratch_)) {
-      out_.append(1, '"').append(inside).append(1, '"');
-    } else if (names_member()) {
-      append_json_string(out_, inside);  // No text: it goes by its spelling.
-    } else {
-      out_ += unreadable_text;
-    }
-  }
-
-  bool names_member() const {
-    const size_t next = json_.find_first_not_of(" \t\r\n", at_);
-    return next != std::string_view::npos && json_[next] == ':';
-  }
-
-  const std::string_view json_;
-  size_t at_ = 0;
-  std::string out_;
-  std::string scratch_;
-};
 
 /// The name that an object holds twice, if any.
 std::optional<std::string_view> twice(dom::object object) {
@@ -173,14 +103,14 @@ std::optional<Problem> JsonBody::parse(std::string_view body, std::string_view p
     return malformed(json::describe(*fault, body_));
   }
   constexpr size_t levels_max = json::Document::depth_max + 1;  // A scalar is one for the DOM.
-  const std::string copy = Copy{body_}.write();
+  const std::string copy = json::readable_copy(body_);
   dom::element element;
   simdjson::error_code error = parser_.allocate(std::max<size_t>(copy.size(), 64), levels_max);
   if (error == simdjson::SUCCESS) error = parser_.parse(copy).get(element);
   if (error != simdjson::SUCCESS) return malformed(simdjson::error_message(error));
   if (element.get(root_) != simdjson::SUCCESS) return malformed("it holds another kind of value");
   if (const auto place = find_twice(root_, passed_on)) {
-    return refusal(400, "the body names a member twice", *place);
+    return refusal_of_member(400, *place, "is in the body twice; give it once");
   }
   return std::nullopt;
 }
@@ -209,7 +139,7 @@ std::optional<Problem> read(dom::element value, std::string_view member, size_t 
   if (value.get(text) != simdjson::SUCCESS) {
     double number = 0;
     const bool unreadable = value.is_double() && value.get(number) == simdjson::SUCCESS &&
-                            number == unreadable_text_value;
+                            number == json::unreadable_text_value;
     return invalid(member, unreadable ? "holds an unpaired surrogate" : "must be a string");
   }
   if (text.size() > bytes_max) {

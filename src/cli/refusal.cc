@@ -1,5 +1,6 @@
 #include "cli/refusal.h"
 
+#include "cli/json.h"
 #include "cli/text.h"
 #include "cli/webhook_body.h"
 #include "http/syntax.h"
@@ -58,7 +59,7 @@ void move_line(std::string& text, uint64_t line, uint64_t lines_before) {
 std::string detail_of(const Answer& answer, std::string_view target, uint64_t lines_before) {
   simdjson::dom::parser parser;
   simdjson::dom::element problem;
-  if (parser.parse(answer.body).get(problem) != simdjson::SUCCESS || !problem.is_object()) {
+  if (!parse_json(answer.body, parser, problem) || !problem.is_object()) {
     return {};
   }
   std::string text = text_of(problem, "/detail");
@@ -84,7 +85,7 @@ std::string list_errors(const Answer& answer) {
   simdjson::dom::parser parser;
   simdjson::dom::element problem;
   simdjson::dom::array errors;
-  if (parser.parse(answer.body).get(problem) != simdjson::SUCCESS ||
+  if (!parse_json(answer.body, parser, problem) ||
       problem.at_pointer("/errors").get(errors) != simdjson::SUCCESS) {
     return {};
   }

@@ -1,5 +1,6 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/refusal.h"
 #include "cli/text.h"
 #include "http/date.h"
@@ -129,13 +130,6 @@ bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
-/// One JSON value, or one per line?
-bool is_one_document(const std::string& text) {
-  simdjson::dom::parser parser;
-  simdjson::dom::element document;
-  return parser.parse(text).get(document) == simdjson::SUCCESS;
-}
-
 bool Sender::post_lines(std::string_view text, size_t batch_events_max) {
   uint64_t lines_done = 0;
   while (!text.empty()) {
@@ -202,8 +196,8 @@ int send(Session& session, const SendOptions& options) {
     return exit_refused;
   }
   Sender sender(session, *wait);
-  const bool done = described || is_one_document(text) ? sender.post({"application/json", text})
-                                                       : sender.post_lines(text, options.batch);
+  const bool done = described || is_json(text) ? sender.post({"application/json", text})
+                                               : sender.post_lines(text, options.batch);
   if (!done) return session.failure_code();
   if (session.json) return 0;
   sender.report();

@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/input.h"
+#include "cli/json.h"
 #include "cli/refusal.h"
 #include "cli/text.h"
 
@@ -29,12 +30,6 @@ std::string token_source(const std::string& option) {
   if (!option.empty()) return option;
   const char* variable = std::getenv("RINGPOST_TOKEN");
   return variable != nullptr && *variable == '@' ? variable : "";
-}
-
-bool is_json(const std::string& body) {
-  simdjson::dom::parser parser;
-  simdjson::dom::element document;
-  return parser.parse(body).get(document) == simdjson::SUCCESS;
 }
 
 }  // namespace
@@ -162,7 +157,7 @@ bool Session::accept(const Answer& answer, std::string_view target, uint64_t lin
 
 bool parse_answer(const Answer& answer, simdjson::dom::parser& parser,
                   simdjson::dom::element& out) {
-  return parser.parse(answer.body).get(out) == simdjson::SUCCESS && out.is_object();
+  return parse_json(answer.body, parser, out) && out.is_object();
 }
 
 bool Session::for_each_item(const std::string& target, const Range& range,

@@ -1,6 +1,8 @@
 #include "cli/view.h"
 
+#include "cli/json.h"
 #include "cli/text.h"
+#include "json/document.h"
 
 #include <string_view>
 
@@ -19,6 +21,24 @@ std::string members_of(element object, std::string_view path, std::string_view i
   std::string out;
   for (const auto& [name, value] : members) {
     out.append(indent).append(printable(name)).append(": ").append(text_of(value, "")).append("\n");
+  }
+  return out;
+}
+
+/// The same of a webhook's settings. They may hold any JSON, so each value is shown as it is
+/// spelled and not as the DOM understood it.
+std::string settings_of(element webhook, std::string_view json) {
+  simdjson::dom::object settings;
+  if (webhook["settings"].get(settings) != simdjson::SUCCESS) return "";
+  json::Document document;
+  document.assign(json);
+  std::string out;
+  for (const auto& [name, value] : settings) {
+    const auto path = json::Path::parse("settings." + std::string{name});
+    const json::Found found = path ? document.find(*path) : json::Found{};
+    const bool known = found.kind != json::Kind::missing && !found.broken;
+    out.append("  ").append(printable(name)).append(": ");
+    out.append(known ? printable(found.text) : text_of(value, "")).append("\n");
   }
   return out;
 }
@@ -68,7 +88,10 @@ std::string filter_of(element webhook) {
   return out;
 }
 
-std::string show_webhook(element webhook) {
+std::string show_webhook(std::string_view json) {
+  simdjson::dom::parser parser;
+  element webhook;
+  if (!parse_json(json, parser, webhook) || !webhook.is_object()) return {};
   const std::string timeout = text_of(webhook, "/timeout_ms");
   const std::string rate = text_of(webhook, "/rate_per_second");
   const std::string secret = text_of(webhook, "/secret");
@@ -99,7 +122,7 @@ std::string show_webhook(element webhook) {
       }());
   std::string out = rows.take();
   append_section(out, "headers", members_of(webhook, "/headers", "  "));
-  append_section(out, "settings", members_of(webhook, "/settings", "  "));
+  append_section(out, "settings", settings_of(webhook, json));
   if (!secret.empty()) {
     out += "\nThe secret is shown this once: give it to the receiver now.\n";
   }

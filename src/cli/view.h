@@ -3,13 +3,15 @@
 #include <simdjson.h>
 
 #include <string>
+#include <string_view>
 
 // The relay's answers, laid out for people. JSON in, text out; no control byte gets through.
 
 namespace ringpost::cli {
 
 /// A webhook, with its filter, its pace and its dialect's settings; with its secret if it is there.
-std::string show_webhook(simdjson::dom::element webhook);
+/// @param json  the webhook, as the relay answered it.
+std::string show_webhook(std::string_view json);
 
 /// What a webhook's filter asks for, in one cell: `branches "main", teams a, b`; empty: nothing.
 std::string filter_of(simdjson::dom::element webhook);

@@ -18,10 +18,7 @@ std::string path_of(const std::string& id) {
 
 int print_answer(Session& session, const std::optional<Answer>& answer) {
   if (!answer) return session.failure_code();
-  if (session.json) return 0;
-  simdjson::dom::parser parser;
-  simdjson::dom::element webhook;
-  if (parse_answer(*answer, parser, webhook)) std::printf("%s", show_webhook(webhook).c_str());
+  if (!session.json) std::printf("%s", show_webhook(answer->body).c_str());
   return 0;
 }
 
@@ -48,24 +45,28 @@ Permission await_permission(Session& session, const std::string& id) {
   return permission;
 }
 
-/// Where the receiver has to agree to deliveries: whether it does, and what it takes if not.
-void print_permission(Session& session, const Answer& created) {
+/// Where the receiver has to agree to deliveries: whether it does, and what it takes if not. Beside
+/// JSON, which is for programs, it goes to standard error.
+/// @param changed  the answer that shows the webhook as it is now.
+void print_permission(Session& session, const Answer& changed) {
   simdjson::dom::parser parser;
   simdjson::dom::element webhook;
-  if (!parse_answer(created, parser, webhook)) return;
+  if (!parse_answer(changed, parser, webhook)) return;
+  FILE* const out = session.json ? stderr : stdout;
   if (text_of(webhook, "/permission") != "unknown") return;
   const Permission permission = await_permission(session, text_of(webhook, "/id"));
   if (permission.state == "granted") {
-    std::printf("\nThe receiver was asked (OPTIONS) and takes deliveries.\n");
+    std::fprintf(out, "\nThe receiver was asked (OPTIONS) and takes deliveries.\n");
   } else if (permission.reason.empty()) {
-    std::printf(
+    std::fprintf(
+        out,
         "\nThe receiver was asked (OPTIONS) and has not answered yet; ringpost webhook show "
         "tells when it has.\n");
   } else {
-    std::printf(
-        "\nNothing is delivered yet: %s.\n"
-        "Every delivery asks again. With --setting handshake=false nobody is asked.\n",
-        permission.reason.c_str());
+    std::fprintf(out,
+                 "\nNothing is delivered yet: %s.\n"
+                 "Every delivery asks again. With --setting handshake=false nobody is asked.\n",
+                 permission.reason.c_str());
   }
 }
 
@@ -74,7 +75,7 @@ int add(Session& session, const WebhookOptions& options) {
   if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
   const auto created = session.call("POST", "/v1/webhooks", std::get<std::string>(body));
   const int code = print_answer(session, created);
-  if (created && !session.json) print_permission(session, *created);
+  if (created) print_permission(session, *created);
   return code;
 }
 
@@ -85,8 +86,10 @@ int update(Session& session, const WebhookOptions& options) {
     return report_usage(
         {"nothing to change: see ringpost webhook update --help for what can be changed"});
   }
-  return print_answer(session,
-                      session.call("PATCH", path_of(options.id), std::get<std::string>(body)));
+  const auto changed = session.call("PATCH", path_of(options.id), std::get<std::string>(body));
+  const int code = print_answer(session, changed);
+  if (changed) print_permission(session, *changed);
+  return code;
 }
 
 int rotate_secret(Session& session, const std::string& id, const RotationOptions& options) {

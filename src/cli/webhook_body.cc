@@ -1,7 +1,9 @@
 #include "cli/webhook_body.h"
 
 #include "base/json_writer.h"
+#include "cli/json.h"
 #include "cli/text.h"
+#include "json/document.h"
 
 #include <algorithm>
 #include <array>
@@ -108,13 +110,15 @@ Outcome write_tls(Writing& writing) {
 
 /// JSON as it is; everything else is a word.
 void write_setting_value(JsonWriter& json, const std::string& text) {
-  simdjson::dom::parser parser;
-  simdjson::dom::element value;
-  if (parser.parse(text).get(value) == simdjson::SUCCESS) {
-    json.raw(simdjson::minify(value));
-  } else {
+  if (!is_json(text)) {
     json.value(text);
+    return;
   }
+  json::Document document;
+  document.assign(text);
+  const json::Found root = document.root();
+  const bool nested = root.kind == json::Kind::object || root.kind == json::Kind::array;
+  json.raw(nested ? root.text : std::string_view{text});
 }
 
 Outcome write_settings(Writing& writing) {

@@ -33,12 +33,31 @@ Response problem_response(const Problem& problem, const std::function<void(JsonW
   return response;
 }
 
+namespace {
+
+/// Whether it is a media type of JSON, whatever its parameters say.
+bool names_json(std::string_view type) {
+  std::string name{type.substr(0, type.find(';'))};
+  name.resize(name.find_last_not_of(" \t") + 1);
+  for (char& byte : name) byte = to_lower(byte);
+  return name.ends_with("/json") || name.ends_with("+json");
+}
+
+}  // namespace
+
 std::string wrong_content_type(const Request& request) {
   constexpr size_t shown_max = 64;
   const std::string_view type = request.header("content-type").substr(0, shown_max);
-  const std::string came = type.empty() ? "The body came without a content type"
-                                        : "The body came as `" + std::string{type} + '`';
-  return came + ": add the header Content-Type: application/json.";
+  if (type.empty()) {
+    return "The body came without a content type: add the header Content-Type: application/json.";
+  }
+  const std::string came = "The body came as `" + std::string{type} + "`: ";
+  if (names_json(type)) {
+    return came +
+           "JSON is read in UTF-8 only, so send it in UTF-8, with the header Content-Type: "
+           "application/json.";
+  }
+  return came + "send JSON, and replace the header Content-Type with application/json.";
 }
 
 Problem to_problem(const HttpError& error) {

@@ -16,41 +16,53 @@ std::string seen(View view, const std::string& json) {
 }
 
 TEST(View, ShowsAWebhookWithItsFilterPaceAndSettings) {
-  EXPECT_EQ(
-      seen(show_webhook, R"({"id":"01J","dialect":"standard","description":"","url":"https://h/",
+  EXPECT_EQ(show_webhook(R"({"id":"01J","dialect":"standard","description":"","url":"https://h/",
       "organization":"default","sources":["app/a","app/b"],"events":["*"],
       "filter":{"branches":"main release/*","teams":["x","y"],"clusters":[]},
       "headers":{"X-A":"1"},"tls":{"verify":true,"ca":""},"schedule":[5,300],"timeout_ms":30000,
       "concurrency_max":64,"rate_per_second":20,"settings":{"mode":"binary","n":{"a":1}},
       "state":"broken","state_reason":"refused too often","created_at":"2031-05-04T09:08:07.123Z",
       "updated_at":"2031-05-05T09:08:07Z","previous_secret_until":"2031-05-06T00:00:00Z"})"),
-      "id            01J\n"
-      "url           https://h/\n"
-      "dialect       standard\n"
-      "state         broken\n"
-      "reason        refused too often\n"
-      "organization  default\n"
-      "sources       app/a, app/b\n"
-      "events        *\n"
-      "filter        branches main release/*; teams x, y\n"
-      "schedule      after 5 s, 5 min\n"
-      "timeout       30000 ms\n"
-      "concurrency   64\n"
-      "rate          20 a second\n"
-      "TLS           verified\n"
-      "created       2031-05-04 09:08:07\n"
-      "changed       2031-05-05 09:08:07\n"
-      "old secret    signs too until 2031-05-06 00:00:00\n"
-      "headers\n"
-      "  X-A: 1\n"
-      "settings\n"
-      "  mode: binary\n"
-      "  n: {\"a\":1}\n");
+            "id            01J\n"
+            "url           https://h/\n"
+            "dialect       standard\n"
+            "state         broken\n"
+            "reason        refused too often\n"
+            "organization  default\n"
+            "sources       app/a, app/b\n"
+            "events        *\n"
+            "filter        branches main release/*; teams x, y\n"
+            "schedule      after 5 s, 5 min\n"
+            "timeout       30000 ms\n"
+            "concurrency   64\n"
+            "rate          20 a second\n"
+            "TLS           verified\n"
+            "created       2031-05-04 09:08:07\n"
+            "changed       2031-05-05 09:08:07\n"
+            "old secret    signs too until 2031-05-06 00:00:00\n"
+            "headers\n"
+            "  X-A: 1\n"
+            "settings\n"
+            "  mode: binary\n"
+            "  n: {\"a\":1}\n");
+}
+
+// JSON is RFC 8259's: what the DOM cannot read is shown as it is spelled.
+TEST(View, ShowsSettingsAsTheyAreSpelled) {
+  const std::string said = show_webhook(
+      R"({"id":"01J","settings":{"request_body":{"n":1e400, "m":12345678901234567890123},)"
+      R"("lone":"\ud800","small":-1e-400,"plain":"a\nb"}})");
+  EXPECT_NE(said.find("id            01J\n"), std::string::npos) << said;
+  EXPECT_NE(said.find("  request_body: {\"n\":1e400,\"m\":12345678901234567890123}\n"),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find("  small: -1e-400\n"), std::string::npos) << said;
+  EXPECT_NE(said.find("  plain: a\\x0ab\n"), std::string::npos) << said;
 }
 
 TEST(View, WarnsOfAnUnverifiedReceiverAndShowsASecretOnce) {
   const std::string said =
-      seen(show_webhook, R"({"tls":{"verify":false,"ca":""},"schedule":[],"secret":"s3"})");
+      show_webhook(R"({"tls":{"verify":false,"ca":""},"schedule":[],"secret":"s3"})");
   EXPECT_NE(said.find("TLS           NOT VERIFIED"), std::string::npos) << said;
   EXPECT_NE(said.find("schedule      none: one attempt"), std::string::npos) << said;
   EXPECT_NE(said.find("secret        s3\n"), std::string::npos) << said;
@@ -118,7 +130,7 @@ TEST(View, NoControlByteGetsThrough) {
   for (size_t at = json.find('@'); at != std::string::npos; at = json.find('@', at)) {
     json.replace(at, 1, controls);
   }
-  for (const std::string& said : {seen(show_delivery, json), seen(show_webhook, json),
+  for (const std::string& said : {seen(show_delivery, json), show_webhook(json),
                                   seen(filter_of, json), seen(result_of, json)}) {
     for (size_t index = 0; index < said.size(); ++index) {
       const auto byte = static_cast<uint8_t>(said[index]);

@@ -120,6 +120,12 @@ TEST_F(WebhookBody, ReadsHeadersAndSettingsFromFiles) {
             R"({"headers":{"X-A":"1","X-B":"2"},"settings":{"body":"X-A: 1\r\n\nX-B: 2\n"}})");
 }
 
+TEST_F(WebhookBody, KeepsTheNumbersOfASetting) {
+  options_.settings = {R"(a={"n": 1e400})", "b=12345678901234567890123", "c=1e", "d=0.10"};
+  EXPECT_EQ(made(options_),
+            R"({"settings":{"a":{"n":1e400},"b":12345678901234567890123,"c":"1e","d":0.10}})");
+}
+
 TEST_F(WebhookBody, NamesTheLineOfAWrongHeader) {
   const File file("X-A: 1\nnothing\n");
   options_.headers = {"@" + file.name()};

@@ -133,6 +133,16 @@ class CloudEvents(unittest.TestCase):
         status, _, shown = self.relay.request("GET", f"/v1/webhooks/{refused['id']}")
         self.assertEqual((shown["permission"], shown["permission_reason"]), ("granted", ""))
 
+    def test_who_changes_the_webhook_or_reads_json_hears_it_too(self):
+        agreeing, refusing = self.target(), self.target(allow=None)
+        added = self.relay.cli("webhook", "add", "--dialect", "cloudevents", "--url", refusing.url, "--json")
+        self.assertEqual(json.loads(added.stdout)["url"], refusing.url)
+        self.assertIn("WebHook-Allowed-Origin", added.stderr)
+        webhook = self.add(agreeing.url)
+        for target, said in ((refusing, "WebHook-Allowed-Origin"), (agreeing, "takes deliveries")):
+            shown = self.relay.cli("webhook", "update", webhook["id"], "--url", target.url).stdout
+            self.assertIn(said, shown)
+
     def test_415_is_final_and_an_event_that_fits_no_head_too(self):
         target = self.target()
         target.status = 415

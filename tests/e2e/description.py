@@ -109,7 +109,8 @@ class Description:
 
     def errors(self, schema, value):
         """What is wrong with a value, in words."""
-        validator = jsonschema.Draft202012Validator(schema, resolver=self.resolver)
+        validator = jsonschema.Draft202012Validator(
+            schema, resolver=self.resolver, format_checker=jsonschema.FormatChecker(["uuid"]))
         return [f"{list(error.absolute_path)}: {error.message[:300]}"
                 for error in validator.iter_errors(value)]
 

@@ -123,12 +123,18 @@ class Intake(unittest.TestCase):
     def test_a_body_without_a_type_is_told_which_one(self):
         for path in ("/v1/events", "/v1/webhooks", "/v0.1/apps/a/outgoing-webhooks",
                      "/v2/organizations/default/services", "/pipelines/1/hooks/outgoing"):
-            for kind in ("", "application/x-www-form-urlencoded", "text/plain"):
+            for kind, advice in (
+                    ("", "add the header Content-Type: application/json"),
+                    ("application/x-www-form-urlencoded", "replace the header Content-Type with application/json"),
+                    ("text/plain", "replace the header Content-Type with application/json")):
                 status, _, answer = self.relay.request("POST", path, b'{"a":1}',
                                                        {"Content-Type": kind})
                 self.assertEqual(status, 415, (path, kind, answer))
-                self.assertIn("add the header Content-Type: application/json",
-                              answer.get("detail", answer.get("message")))
+                self.assertIn(advice, answer.get("detail", answer.get("message")))
+        status, _, answer = self.relay.request("POST", "/v1/events", b'{"a":1}',
+                                               {"Content-Type": "application/json; charset=latin1"})
+        self.assertEqual(status, 415)
+        self.assertIn("send it in UTF-8, with the header Content-Type: application/json", answer["detail"])
 
     def test_http_2_is_answered_in_words(self):
         answer = harness.raw_exchange(self.relay.port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))

@@ -3,7 +3,6 @@
 Everything here is taken from the document; a new operation is covered when it is in it.
 """
 
-import copy
 import json
 import re
 import time
@@ -13,21 +12,9 @@ import description
 import harness
 
 MEGABYTE = 1 << 20
-CALLS_OF_ONE_TOKEN = 30  # Some APIs allow a token, and an organization, so many calls a minute.
 UNKNOWN = "Surprise-"  # No member of anything, and no name for an extension attribute.
 ODD_VALUES = ("12345678901234567890123", "1e400", "-1e-400", "-0", '"\\ud800"',
               "[" * 100 + "1e400" + "]" * 100)
-WRONG_VALUES = (None, True, -1, 0.5, 1 << 40, "", "\u0000", "x" * 900_000, [], [[]], {}, {"a": {}})
-
-
-def changed(body, path, value):
-    """The body with one member made another."""
-    whole = copy.deepcopy(body)
-    place = whole
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
-    return whole
 
 
 class OpenApi(unittest.TestCase):
@@ -110,43 +97,6 @@ class OpenApi(unittest.TestCase):
                 self.assertEqual(set(answer.headers["Allow"].split(", ")), methods, (method, path))
 
     # --- bad input
-
-    def test_a_member_of_the_wrong_kind_is_refused_by_name(self):
-        self.for_each(self.try_members)
-
-    def try_members(self, operation):
-        for kind, body in operation.examples():
-            if not isinstance(body, dict):
-                continue
-            if description.is_login(body) or description.is_refresh(body):  # They are throttled.
-                continue
-            world = None
-            for count, (path, value) in enumerate(self.changes(body, operation.schema(kind))):
-                if count % CALLS_OF_ONE_TOKEN == 0:
-                    world = self.world()
-                    values = world.values(operation)
-                    good = world.fitted(operation, values, kind, body)
-                self.try_body(world, operation, values, kind, path, changed(good, path, value))
-
-    def changes(self, body, schema):
-        """What to make wrong in a body: a member of it or of an object in it, and the value."""
-        paths = {(name,) for name in (*body, *self.described.properties(schema))}
-        paths |= {(name, inner) for name, part in body.items() if isinstance(part, dict)
-                  for inner in (*part, UNKNOWN)}
-        return [(path, value) for path in sorted(paths) for value in WRONG_VALUES] + [
-            ((UNKNOWN,), 1)]
-
-    def try_body(self, world, operation, values, kind, path, body):
-        schema = operation.schema(kind)
-        wrong = self.described.errors(schema, body)
-        answer = world.call_checked(operation, values, kind=kind, body=body)
-        what = (operation, path, json.dumps(body)[:300], answer.status, answer.text[:300], wrong)
-        self.assertLess(answer.status, 500, what)
-        if wrong:
-            # Where there are several kinds of bodies, one of another kind's members may be named.
-            named = body if "anyOf" in self.described.follow(schema) else path
-            self.assertGreaterEqual(answer.status, 400, what)
-            self.assertTrue(any(step in answer.text for step in named), what)
 
     def test_a_body_that_is_no_object_is_refused(self):
         broken = [b"{", b'"x"', b"\xff", b'{"a":1}x', b"[" * 1000 + b"]" * 1000, b"\x00"]
@@ -256,6 +206,8 @@ class OpenApi(unittest.TestCase):
                            headers={"Authorization": f"Bearer {self.relay.token}"})
         self.assertIn(template, connection.getresponse().read().decode())
         connection.close()
+        self.assertIn(template, self.relay.cli("webhook", "show", made["id"]).stdout)
+        self.assertEqual(self.relay.cli("webhook", "list").returncode, 0)
         self.assertEqual(self.relay.request("PATCH", f"/v1/webhooks/{made['id']}",
                                             {"description": "x"})[0], 200)
         entry = self.relay.request("GET", "/v1/audit")[2]["items"][0]

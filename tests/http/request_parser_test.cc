@@ -304,9 +304,19 @@ TEST(Problem, SaysWhichContentTypeIsWanted) {
   EXPECT_EQ(wrong_content_type(request),
             "The body came without a content type: add the header Content-Type: application/json.");
   request.headers = {{"content-type", "application/x-www-form-urlencoded"}};
-  EXPECT_EQ(wrong_content_type(request),
-            "The body came as `application/x-www-form-urlencoded`: add the header Content-Type: "
-            "application/json.");
+  EXPECT_EQ(
+      wrong_content_type(request),
+      "The body came as `application/x-www-form-urlencoded`: send JSON, and replace the header "
+      "Content-Type with application/json.");
+  for (const char* json :
+       {"application/json; charset=latin1", "Application/JSON ;charset=\"utf-16\"",
+        "application/problem+json;charset=iso-8859-1"}) {
+    request.headers = {{"content-type", json}};
+    EXPECT_EQ(wrong_content_type(request),
+              "The body came as `" + std::string{json} +
+                  "`: JSON is read in UTF-8 only, so send it in UTF-8, with the header "
+                  "Content-Type: application/json.");
+  }
 }
 
 TEST(RequestParser, ExplainsARefusal) {

@@ -1,6 +1,7 @@
 #include "control/api/list_query.h"
 
 #include "http/syntax.h"
+#include "subscription/patterns.h"
 
 #include <algorithm>
 
@@ -59,6 +60,8 @@ std::optional<Problem> apply(ListKind kind, const std::string& name, const std::
   } else if (name == "source") {
     query.source = value;
   } else if (name == "organization") {
+    const auto objection = subscription::object_to_organization(value);
+    if (!objection.empty()) return bad_parameter(name, objection);
     query.organization = value;
   } else {
     auto& time = name == "since" ? query.since : query.until;

@@ -1,5 +1,6 @@
 #include "dialect/bitrise/api.h"
 
+#include "api/sentence.h"
 #include "api/webhook_fields.h"
 #include "base/assert.h"
 #include "base/json_writer.h"
@@ -78,7 +79,8 @@ std::optional<Problem> check_slugs(const Call& call) {
   RINGPOST_ASSERT(call.parameters.size() <= names.size());
   for (size_t index = 0; index < call.parameters.size(); ++index) {
     if (is_slug(call.parameters[index])) continue;
-    return refusal(400, "must be 1 to 64 letters, digits, \"-\" and \"_\"", names[index]);
+    return api::refusal_of_member(400, names[index],
+                                  "must be 1 to 64 letters, digits, \"-\" and \"_\"");
   }
   return std::nullopt;
 }
@@ -284,10 +286,11 @@ std::span<const api::Route> routes() {
 
 http::Response refuse(const Problem& problem) {
   http::Response response;
-  std::string message = problem.detail;
+  std::string message = api::full_sentence(problem);
   switch (problem.status) {  // This API knows fewer; what HTTP itself says stays as it is.
     case 403:                // Whatever it is that the token may not do.
-      return refuse(refusal(404, "there is nothing here that the token may do"));
+      return refuse(
+          refusal(404, "the token does not have the scope for this, or there is no such thing"));
     case 409:
     case 422: response.status = 400; break;
     case 503:
@@ -295,8 +298,7 @@ http::Response refuse(const Problem& problem) {
     default: response.status = problem.status;
   }
   if (problem.status == 401)
-    message = "send the header Authorization with a token that is in force";
-  if (!problem.member.empty()) message = problem.member + ": " + message;
+    message = "Send the header Authorization with a token that is in force.";
   JsonWriter json{response.body};
   json.begin_object().member("message", message).end_object();
   if (problem.retry_after_s > 0) {

@@ -58,11 +58,11 @@ std::optional<Problem> add_header(std::string_view name, dom::element value, con
     return problem;
   }
   if (auto problem = api::check_header(member, name, text)) return problem;
-  if (dialect.writes_header(name)) return invalid(member, "is written by the relay itself");
+  if (dialect.writes_header(name)) return invalid(member, "is reserved and cannot be set");
   if (is_masked_credential(name, text)) {
     const auto found = api::find_header(stored, name);
     if (found == stored.end()) {
-      return invalid(member, "is what answers show in the place of a credential; give its value");
+      return invalid(member, "is the placeholder for a hidden value; send the real value");
     }
     text = found->second;
   }
@@ -76,6 +76,7 @@ std::optional<Problem> read_headers(dom::element value, Webhook& webhook) {
   if (auto problem = api::check_names_differ("headers", object)) return problem;
   api::Headers headers;
   for (const auto [name, content] : object) {
+    if (content.is_null()) continue;  // As clients write what they do not have.
     if (auto problem = add_header(name, content, of(webhook), webhook.headers, headers)) {
       return problem;
     }

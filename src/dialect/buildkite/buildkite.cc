@@ -24,6 +24,16 @@ using subscription::EventFacts;
 using subscription::EventRule;
 using subscription::Webhook;
 
+/// With the scope that a filter of the webhook is, if it is one: what filters is seen.
+Settings shown_settings(const Webhook& webhook) {
+  Settings settings = settings_of(webhook).value_or(Settings{});
+  if (auto filter_scope = filter_scope_of(webhook, settings)) {
+    settings.scope = filter_scope->scope;
+    settings.scope_ids = std::move(filter_scope->ids);
+  }
+  return settings;
+}
+
 class Buildkite final : public Dialect {
  public:
   std::string_view name() const override { return "buildkite"; }
@@ -45,8 +55,16 @@ class Buildkite final : public Dialect {
     api::JsonBody body;
     if (auto problem = body.parse(json)) return problem;
     const Settings before = settings_of(webhook).value_or(Settings{});
-    Settings settings = before;
+    const Settings shown = shown_settings(webhook);
+    Settings settings = shown;
+    std::string_view scope;
+    const bool names_scope = body.root().at_key("scope").get(scope) == simdjson::SUCCESS;
+    if (names_scope && scope != buildkite::name(shown.scope)) settings.scope_ids = before.scope_ids;
     if (auto problem = buildkite::read_settings(body.root(), settings)) return problem;
+    if (settings.scope == shown.scope && settings.scope_ids == shown.scope_ids) {
+      settings.scope = before.scope;  // As a filter says it: that stays the one to say it.
+      settings.scope_ids = before.scope_ids;
+    }
     // Where the scope is not of projects, or the same as before, sources stay what the user says.
     const bool of_projects =
         settings.scope == Scope::some_projects || before.scope == Scope::some_projects;
@@ -75,7 +93,7 @@ class Buildkite final : public Dialect {
     webhook.settings = to_text(*settings);
   }
   void write_settings(JsonWriter& json, const Webhook& webhook) const override {
-    buildkite::write_settings(json, settings_of(webhook).value_or(Settings{}));
+    buildkite::write_settings(json, shown_settings(webhook));
   }
 
   std::unique_ptr<const EventRule> make_rule(const Webhook& webhook) const override {

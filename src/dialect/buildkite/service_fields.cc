@@ -1,6 +1,7 @@
 #include "dialect/buildkite/service_fields.h"
 
 #include "api/json_body.h"
+#include "api/sentence.h"
 #include "api/webhook_fields.h"
 #include "base/json_writer.h"
 #include "dialect/buildkite/events.h"
@@ -171,10 +172,10 @@ struct Reading {
   bool names_scope_ids = false;
 
   void add(std::string_view field, std::string_view code, std::string_view message) {
-    errors.push_back({std::string{field}, std::string{code}, std::string{message}});
+    errors.push_back({std::string{field}, std::string{code}, invalid(field, message).sentence()});
   }
   void add(const std::optional<Problem>& problem) {
-    if (problem) add(problem->member, "invalid", problem->detail);
+    if (problem) errors.push_back({problem->member, "invalid", api::full_sentence(*problem)});
   }
 };
 
@@ -199,7 +200,7 @@ void read_provider(Reading& reading, dom::element value) {
       const bool known = name == "id" || (name == "name" && part.get(text) == simdjson::SUCCESS &&
                                           text == provider_name);
       if (!known) {
-        reading.add("provider." + std::string{name}, "invalid", "is not the provider's");
+        reading.add("provider." + std::string{name}, "invalid", "is not what the provider has");
       }
     }
     if (object.at_key("id").get(id) != simdjson::SUCCESS) id = {};
@@ -207,7 +208,7 @@ void read_provider(Reading& reading, dom::element value) {
     id = {};
   }
   if (id != provider_id) {
-    reading.add("provider", "invalid", "must be \"webhook\": there are no others here");
+    reading.add("provider", "invalid", "must be \"webhook\", the only provider here");
   }
 }
 
@@ -355,6 +356,7 @@ bool repeats(std::optional<dom::object> shown, std::string_view name, dom::eleme
 }
 
 void read_webhook_settings(Reading& reading, std::optional<dom::object> shown, dom::element value) {
+  if (value.is_null()) return;  // None of them is set.
   dom::object object;
   if (auto problem = api::read_object(value, "settings", object)) return reading.add(problem);
   std::optional<dom::object> shown_settings;
@@ -372,7 +374,7 @@ void read_webhook_settings(Reading& reading, std::optional<dom::object> shown, d
 }
 
 constexpr std::array fields{
-    Field{"provider", read_provider},
+    Field{"provider", read_provider, [](Reading&) {}},  // There is one: null leaves it.
     Field{"description", read_description, clear_description},
     Field{"scope", read_service_scope, clear_scope},
     Field{"scope_uuids", read_service_scope_ids, clear_scope_ids},
@@ -389,6 +391,10 @@ void read_member(Reading& reading, std::string_view name, dom::element value) {
   if (std::ranges::find(read_only_fields, name) == read_only_fields.end()) {
     return reading.add(name, "unknown_field", "is not a member of a service");
   }
+  bool enabled = false;
+  const bool is_so = name == "enabled" && value.get(enabled) == simdjson::SUCCESS && enabled &&
+                     reading.webhook.state != WebhookState::disabled;
+  if (is_so || value.is_null()) return;  // As clients write what they do not set.
   reading.add(name, "read_only",
               name == "enabled" ? "is changed by PUT …/enable and …/disable" : "cannot be set");
 }
@@ -457,7 +463,7 @@ std::vector<FieldError> create_service(dom::object body, const api::Management& 
   webhook.events.clear();
   read_fields(reading, body, {});
   dom::element value;
-  if (body.at_key("provider").get(value) != simdjson::SUCCESS) {
+  if (body.at_key("provider").get(value) != simdjson::SUCCESS || value.is_null()) {
     reading.add("provider", "missing_field", "is required: \"webhook\"");
   }
   if (body.at_pointer("/settings/url").get(value) != simdjson::SUCCESS) {

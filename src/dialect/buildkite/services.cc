@@ -1,6 +1,7 @@
 #include "dialect/buildkite/services.h"
 
 #include "api/json_body.h"
+#include "api/sentence.h"
 #include "base/bytes.h"
 #include "base/json_writer.h"
 #include "crypto/random.h"
@@ -205,7 +206,7 @@ std::optional<Problem> read_cursor(const http::QueryParameters& query, std::stri
   if (!text) return std::nullopt;
   out = Ulid::parse_either(*text);
   if (out) return std::nullopt;
-  return refusal(400, std::string{name} + " is not a cursor from a Link header of this list", name);
+  return api::refusal_of_member(400, name, "is not a cursor from the links of this list");
 }
 
 std::variant<Page, Problem> read_page(const std::string& text) {
@@ -219,12 +220,12 @@ std::variant<Page, Problem> read_page(const std::string& text) {
     const auto [end, error] = std::from_chars(size->data(), size->data() + size->size(), page.size);
     if (error != std::errc{} || end != size->data() + size->size() || page.size < 1 ||
         page.size > per_page_max) {
-      return refusal(400, "per_page must be a whole number from 1 to 100", "per_page");
+      return api::refusal_of_member(400, "per_page", "must be a whole number from 1 to 100");
     }
   }
   if (auto problem = read_cursor(query, "after", page.after)) return *problem;
   if (auto problem = read_cursor(query, "before", page.before)) return *problem;
-  if (page.after && page.before) return refusal(400, "after and before exclude each other");
+  if (page.after && page.before) return refusal(400, "give only one of `after` and `before`");
   return page;
 }
 
@@ -292,7 +293,7 @@ Answer Services::redeliver() {
   if (!delivery) return refuse(refusal(404, "there is no such request"));
   const auto made = management_.redeliver(*delivery, {});
   if (const auto* problem = std::get_if<Problem>(&made)) return refuse(*problem);
-  return answer_json(202, R"({"message":"the event will be sent again"})", Answer::When::stored);
+  return answer_json(202, R"({"message":"The event will be sent again."})", Answer::When::stored);
 }
 
 Answer show_meta(const Call& call) {
@@ -339,14 +340,15 @@ Answer handle_service(const api::Route& route, const Call& call, Management& man
 
 http::Response refuse_call(const Problem& problem) {
   if (problem.status == 422 && !problem.member.empty()) {
-    return refuse({{problem.member, "invalid", problem.detail}}).response;
+    return refuse({{problem.member, "invalid", api::full_sentence(problem)}}).response;
   }
   http::Response response;
   response.status = problem.status;
+  const std::string sentence = api::full_sentence(problem);
   JsonWriter json{response.body};
   json.begin_object()
-      .member("message", problem.detail.empty() ? http::reason_phrase(problem.status)
-                                                : std::string_view{problem.detail})
+      .member("message",
+              sentence.empty() ? http::reason_phrase(problem.status) : std::string_view{sentence})
       .end_object();
   if (problem.status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
   if (problem.retry_after_s != 0) {
@@ -385,7 +387,7 @@ http::Response refuse_over_rate(const api::Rate& rate) {
   response.status = 429;
   JsonWriter json{response.body};
   json.begin_object()
-      .member("message", "too many requests; come back in " + std::to_string(use.reset_s) + " s")
+      .member("message", "Too many requests. Try again in " + std::to_string(use.reset_s) + " s.")
       .member("scope", of_user ? user_scope : organization_scope)
       .member("limit", use.limit)
       .member("current", use.used)

@@ -130,7 +130,11 @@ std::optional<Problem> read_build_states(dom::element value, std::string_view me
     const auto found = std::ranges::find(build_state_names, name);
     if (found == build_state_names.end()) return invalid(place, "is not a build state");
     bool& state = settings.build_states[static_cast<size_t>(found - build_state_names.begin())];
-    if (auto problem = api::read(flag, place, state)) return problem;
+    if (flag.is_null()) {
+      state = false;
+    } else if (auto problem = api::read(flag, place, state)) {
+      return problem;
+    }
   }
   return std::nullopt;
 }

@@ -1,21 +1,18 @@
 #include "dialect/devopness/answers.h"
 
+#include "api/sentence.h"
 #include "base/json_writer.h"
-
-#include <string>
 
 namespace ringpost::dialect::devopness {
 
 http::Response refusal_response(const api::Problem& problem) {
   http::Response response;
   response.status = problem.status;
-  std::string sentence = problem.member.empty() ? "" : problem.member + ": ";
-  sentence += problem.detail;
   JsonWriter json(response.body);
-  json.begin_object().member("message", sentence);
+  json.begin_object().member("message", api::full_sentence(problem));
   if (!problem.member.empty()) {
     json.key("errors").begin_object().key(problem.member).begin_array();
-    json.value(problem.detail).end_array().end_object();
+    json.value(api::full_sentence(problem)).end_array().end_object();
   }
   json.end_object();
   if (problem.retry_after_s != 0) {

@@ -10,6 +10,7 @@
 namespace ringpost::dialect::devopness {
 
 using api::invalid;
+using api::refusal;
 
 namespace {
 
@@ -47,27 +48,27 @@ std::variant<CompiledHook, api::Problem> compile(const Hook& hook, Layout layout
   if (!hook.incoming) {
     auto url = compiler.target_url(hook.target_url);
     if (auto* problem = std::get_if<TemplateProblem>(&url)) {
-      return invalid("target_url", problem->reason);
+      return refusal(422, problem->reason, "target_url");
     }
     made.target_url = std::get<Template>(std::move(url));
   }
   for (const auto& [name, value] : hook.request_headers) {
     auto header = compiler.header(value);
     if (auto* problem = std::get_if<TemplateProblem>(&header)) {
-      return invalid(inner + "request_headers." + std::to_string(made.headers.size()) + ".value",
-                     problem->reason);
+      return refusal(422, problem->reason,
+                     inner + "request_headers." + std::to_string(made.headers.size()) + ".value");
     }
     made.headers.emplace_back(name, std::get<Template>(std::move(header)));
   }
   if (!hook.request_body.empty()) {
     const std::string_view content_type = content_type_of(hook, headers);
     if (content_type.find("{{") != std::string_view::npos) {
-      return invalid(inner + "request_headers",
-                     "the Content-Type must be fixed text: it decides how values are written");
+      return refusal(422, "the Content-Type must be fixed text: it decides how values are written",
+                     inner + "request_headers");
     }
     auto body = compiler.body(hook.request_body, content_type);
     if (auto* problem = std::get_if<TemplateProblem>(&body)) {
-      return invalid(inner + "request_body", problem->reason);
+      return refusal(422, problem->reason, inner + "request_body");
     }
     made.body = std::get<Template>(std::move(body));
   }

@@ -90,8 +90,13 @@ std::optional<ConditionsProblem> Conditions::Reader::read_condition(
     return ConditionsProblem{here.text(), "must be an object with path and accepted_values"};
   }
   const Found type = find("type");
-  if (type.kind != Kind::missing && type.text != "request_body") {
+  const bool said = type.kind != Kind::missing && type.kind != Kind::null;
+  if (said && (type.kind != Kind::string || type.text != "request_body")) {
     return refuse("type", "must be request_body");
+  }
+  const Kind name = find("name").kind;
+  if (name != Kind::missing && name != Kind::null && name != Kind::string) {
+    return refuse("name", "must be a string");
   }
   const Found path = find("path");
   if (path.kind != Kind::string) return refuse("path", "must be a string");

@@ -22,6 +22,8 @@ using json::Path;
 
 namespace {
 
+constexpr size_t target_url_characters_max = 64 * 1024;
+
 using Outcome = std::optional<api::Problem>;
 
 // What is looked for, and what a refusal names, is one path: `settings.variables.3.name`.
@@ -161,7 +163,10 @@ Outcome Reader::read() {
   read_word("resource_type", resource_types, hook_.resource_type);
   read_ids();
   read_secret_members();
-  if (!hook_.incoming && says("target_url")) read_text("target_url", 64 * 1024, hook_.target_url);
+  const bool has_target = find("target_url").kind != Kind::null;  // Null: as if it were absent.
+  if (!hook_.incoming && has_target && says("target_url")) {
+    read_text("target_url", target_url_characters_max, hook_.target_url);
+  }
   if (layout_ == Layout::flat && hook_.incoming) read_flag("active", true, hook_.takes_calls);
   read_settings();
   read_trigger_when();

@@ -223,9 +223,8 @@ std::optional<api::Problem> restore_credentials(const Hook& before, Layout layou
       if (found == stored.end()) {
         const std::string list =
             layout == Layout::api ? "settings.request_headers." : "request_headers.";
-        return api::invalid(
-            list + std::to_string(index) + ".value",
-            "is what answers show in the place of a credential; give the value itself");
+        return api::invalid(list + std::to_string(index) + ".value",
+                            "is the placeholder for a hidden value; send the real value");
       }
       value = found->second;
     }

@@ -80,7 +80,7 @@ Answer Trigger::run() {
   if (kind != json::Kind::object && kind != json::Kind::array) {
     const auto fault = json::find_fault(text, json::Document::depth_max);
     const std::string place = fault ? ": " + json::describe(*fault, text) : "";
-    return refuse(api::invalid("", "the body must be a JSON object or array" + place));
+    return refuse(api::refusal(422, "the body must be a JSON object or array" + place));
   }
   const auto holds = conditions_hold();
   if (const auto* problem = std::get_if<api::Problem>(&holds)) return refuse(*problem);

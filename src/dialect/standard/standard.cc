@@ -190,7 +190,7 @@ class Standard final : public Dialect {
                           "one of the other kind");
     }
     if (!settings.public_key.empty() && settings.public_key != public_key_of(webhook)) {
-      return api::invalid("settings.public_key", "cannot be set: it follows from the secret");
+      return api::invalid("settings.public_key", "cannot be set: it is derived from the secret");
     }
     return std::nullopt;
   }

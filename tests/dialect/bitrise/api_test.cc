@@ -152,18 +152,18 @@ TEST_F(BitriseApi, RefusesABodyWith400) {
   };
   const std::string long_value(5000, 'x');
   const Row rows[] = {
-      {R"("url":"https://a.example/")", "events: is required"},
-      {R"("url":"https://a.example/","events":null)", "events: is required"},
-      {R"("url":"https://a.example/","events":[])", "events: must have at least one"},
-      {R"("url":"https://a.example/","events":"all")", "events: must be an array"},
-      {R"("url":"https://a.example/","events":["all","deploy"])", "events[1]: must be"},
-      {R"("url":"https://a.example/","events":[1])", "events[0]: must be"},
-      {R"("events":["all"])", "url: is required"},
-      {R"("events":["all"],"url":7)", "url: must be a string"},
-      {R"("events":["all"],"url":"")", "url: must not be empty"},
-      {R"("events":["all"],"url":"http://a.example/")", "url: must begin with https://"},
-      {R"("events":["all"],"url":"ftp://a.example/")", "url: "},
-      {R"("events":["all"],"url":"https://user:word@a.example/")", "url: "},
+      {R"("url":"https://a.example/")", "`events` is required"},
+      {R"("url":"https://a.example/","events":null)", "`events` is required"},
+      {R"("url":"https://a.example/","events":[])", "`events` must have at least one"},
+      {R"("url":"https://a.example/","events":"all")", "`events` must be an array"},
+      {R"("url":"https://a.example/","events":["all","deploy"])", "`events[1]` must be"},
+      {R"("url":"https://a.example/","events":[1])", "`events[0]` must be"},
+      {R"("events":["all"])", "`url` is required"},
+      {R"("events":["all"],"url":7)", "`url` must be a string"},
+      {R"("events":["all"],"url":"")", "`url` must not be empty"},
+      {R"("events":["all"],"url":"http://a.example/")", "`url` must begin with https://"},
+      {R"("events":["all"],"url":"ftp://a.example/")", "`url`"},
+      {R"("events":["all"],"url":"https://user:word@a.example/")", "`url`"},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.members);
@@ -172,15 +172,15 @@ TEST_F(BitriseApi, RefusesABodyWith400) {
   expect_refusal(call("POST", app_path, ""), 400, "not a JSON object");
   expect_refusal(call("POST", app_path, "[1]"), 400, "not a JSON object");
   expect_refusal(call("POST", app_path, R"({"url":"a.b","url":"c.d","events":["all"]})"), 400,
-                 "names a member twice");
+                 "`url` is in the body twice; give it once.");
   expect_refusal(
       call("POST", app_path, R"({"url":"a.b","events":["all"],"secret":")" + long_value + "\"}"),
-      400, "secret: is longer");
+      400, "`secret` is longer");
   expect_refusal(call("POST", app_path, R"({"url":"a.b","events":["all"],"secret":5})"), 400,
-                 "secret: must be a string");
+                 "`secret` must be a string");
   management_.denied_destination = "is a private address";
   expect_refusal(call("POST", app_path, R"({"url":"a.b","events":["all"]})"), 400,
-                 "url: is a private address");
+                 "`url` is a private address");
   EXPECT_TRUE(management_.stored.empty());
 }
 
@@ -366,7 +366,7 @@ TEST_F(BitriseApi, TurnsEveryRefusalIntoADocumentedStatus) {
     const auto response = bitrise_dialect().refuse(api::refusal(row.status, "why", "member"));
     EXPECT_EQ(response.status, row.shown) << row.status;
     if (row.status != 403) {
-      EXPECT_EQ(response.body, R"({"message":"member: why"})");
+      EXPECT_EQ(response.body, R"({"message":"`member`: Why."})");
     }
   }
   const auto stranger = bitrise_dialect().refuse(api::refusal(401, "send Bearer <token>"));
@@ -407,10 +407,10 @@ TEST_F(BitriseApi, PagesWebhooksOldestFirst) {
 TEST_F(BitriseApi, RefusesAWrongPage) {
   const std::string slug = make();
   for (const char* query : {"?limit=0", "?limit=51", "?limit=-1", "?limit=x", "?limit="}) {
-    expect_refusal(call("GET", app_path + query), 400, "limit: must be");
+    expect_refusal(call("GET", app_path + query), 400, "`limit` must be");
     expect_refusal(call("GET", app_path + "/" + slug + "/delivery-items" + query), 400, "limit");
   }
-  expect_refusal(call("GET", app_path + "?next=unknown"), 400, "next: is not the id of an item");
+  expect_refusal(call("GET", app_path + "?next=unknown"), 400, "`next` is not the id of an item");
   expect_refusal(call("GET", app_path + "/" + slug + "/delivery-items?next=" + slug), 400, "next");
   expect_refusal(call("GET", app_path + "?limit=1&limit=2"), 400, "query");
   EXPECT_EQ(call("GET", app_path + "?sort_by=other").response.status, 200);

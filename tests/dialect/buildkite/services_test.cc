@@ -277,19 +277,21 @@ constexpr RefusedCase refused_creates[] = {
     {PROVIDER R"("branch_configuration":"main !","settings":{)" URL "}}", "branch_configuration",
      "invalid"},
     {PROVIDER R"("settings":{"url":null}})", "settings.url", "invalid"},
-    {R"({"provider":null,"settings":{"url":"https://ci.example.org/"}})", "provider", "invalid"},
+    {R"({"provider":null,"settings":{"url":"https://ci.example.org/"}})", "provider",
+     "missing_field"},
+    {PROVIDER R"("settings":null})", "settings.url", "missing_field"},
     {PROVIDER R"("build_states":{"build_great":true},"settings":{)" URL "}}",
      "build_states.build_great", "invalid"},
     {PROVIDER R"("build_states":{"build_passed":1},"settings":{)" URL "}}",
      "build_states.build_passed", "invalid"},
     {PROVIDER R"("id":"018f6b1e-aaaa-4abc-8def-00000000000a","settings":{)" URL "}}", "id",
      "read_only"},
-    {PROVIDER R"("graphql_id":null,"settings":{)" URL "}}", "graphql_id", "read_only"},
+    {PROVIDER R"("graphql_id":"x","settings":{)" URL "}}", "graphql_id", "read_only"},
     {PROVIDER R"("url":"https://x.example.org","settings":{)" URL "}}", "url", "read_only"},
-    {PROVIDER R"("enabled":true,"settings":{)" URL "}}", "enabled", "read_only"},
+    {PROVIDER R"("enabled":false,"settings":{)" URL "}}", "enabled", "read_only"},
     {PROVIDER R"("created_at":"2031-05-04T09:08:07.123Z","settings":{)" URL "}}", "created_at",
      "read_only"},
-    {PROVIDER R"("created_by":null,"settings":{)" URL "}}", "created_by", "read_only"},
+    {PROVIDER R"("created_by":{},"settings":{)" URL "}}", "created_by", "read_only"},
 };
 
 #undef URL
@@ -363,7 +365,7 @@ TEST_F(ServicesTest, AnswersMalformedBodiesAndFailuresWithAMessage) {
   const auto response = ask(
       "POST", services, R"({"provider":"webhook","settings":{"url":"https://a.example.org/"}})");
   EXPECT_EQ(response.status, 503);
-  EXPECT_EQ(response.body, R"({"message":"no space"})");
+  EXPECT_EQ(response.body, R"({"message":"No space."})");
   EXPECT_EQ(response.headers[0].value, "5");
 }
 
@@ -407,7 +409,7 @@ TEST_F(ServicesTest, RefusesToChangeWhatIsReadOnly) {
            {R"({"url":"https://elsewhere.example.org/"})", "url"},
            {R"({"enabled":false})", "enabled"},
            {R"({"created_at":"2031-05-04T09:08:07.124Z"})", "created_at"},
-           {R"({"created_by":null})", "created_by"}}) {
+           {R"({"created_by":{}})", "created_by"}}) {
     EXPECT_EQ(errors(ask("PATCH", path, body)), (Errors{{field, "read_only"}})) << body;
   }
   EXPECT_EQ(errors(ask("PATCH", path, R"({"provider":"slack"})")),
@@ -478,6 +480,34 @@ TEST_F(ServicesTest, NullBringsTheDefaultOfASettingBack) {
   EXPECT_EQ(json.at("/settings/tls_verify"), "true");
   EXPECT_EQ(json.at("/settings/version"), "3");
   EXPECT_EQ(json.at("/build_states/build_failed"), "false");
+}
+
+// A client that plans a whole object (Terraform's) sends null for what it does not set.
+TEST_F(ServicesTest, NullIsAsGoodAsAbsent) {
+  const std::string id = make(
+      R"(,"events":["ping"])",
+      R"(,"enabled":null,"id":null,"graphql_id":null,"url":null,"created_at":null,)"
+      R"("created_by":null,"ringpost":null,"description":null,"scope":null,)"
+      R"("scope_uuids":null,"branch_configuration":null,"build_states":{"build_failed":null})");
+  const std::string path = services + "/" + id;
+  const std::string before = ask("GET", path).body;
+  for (const char* member : {"id", "graphql_id", "url", "enabled", "created_at", "created_by",
+                             "ringpost", "provider", "settings"}) {
+    const auto response = ask("PATCH", path, "{\"" + std::string{member} + "\":null}");
+    EXPECT_EQ(response.status, 200) << member << response.body;
+    EXPECT_EQ(ask("GET", path).body, before) << member;
+  }
+}
+
+TEST_F(ServicesTest, RefusesInSentencesThatNameTheMember) {
+  const auto twice =
+      ask("POST", services, R"({"provider":"webhook","settings":{"url":1,"url":2}})");
+  EXPECT_EQ(twice.status, 400);
+  EXPECT_EQ(Json(twice.body).text("/message"),
+            "`settings.url` is in the body twice; give it once.");
+  const auto wrong = ask("POST", services, R"({"provider":"webhook","settings":{"url":"x"}})");
+  EXPECT_EQ(Json(wrong.body).text("/errors/0/message"),
+            "`settings.url` cannot be used: the URL does not begin with https:// or http://.");
 }
 
 // What filters is seen: as a scope where one says it, else beside Buildkite's members.
@@ -797,12 +827,12 @@ TEST_F(ServicesTest, OwnsItsPathsOnly) {
 
 TEST_F(ServicesTest, RefusesInItsOwnShape) {
   EXPECT_EQ(buildkite_dialect().refuse(api::refusal(404, "there is no such path")).body,
-            R"({"message":"there is no such path"})");
+            R"({"message":"There is no such path."})");
   const auto unauthorized = buildkite_dialect().refuse(api::refusal(401, "no token"));
   EXPECT_EQ(unauthorized.headers[0].name, "WWW-Authenticate");
   EXPECT_EQ(buildkite_dialect().refuse(api::invalid("a", "is wrong")).body,
             R"({"message":"Validation Failed","errors":[{"field":"a","code":"invalid",)"
-            R"("message":"is wrong"}]})");
+            R"("message":"`a` is wrong."}]})");
 }
 
 TEST_F(ServicesTest, TellsTheRate) {
@@ -817,7 +847,7 @@ TEST_F(ServicesTest, TellsTheRate) {
   http::Response refused = buildkite_dialect().refuse_rate(rate);
   EXPECT_EQ(refused.status, 429);
   EXPECT_EQ(refused.body,
-            R"({"message":"too many requests; come back in 27 s","scope":"rest_user","limit":50,)"
+            R"({"message":"Too many requests. Try again in 27 s.","scope":"rest_user","limit":50,)"
             R"("current":50,"reset":27})");
   http::Response response;
   buildkite_dialect().write_rate(rate, response);

@@ -54,6 +54,34 @@ TEST(NativeSources, ThatAreUuidsOfPipelinesBecomeTheScope) {
   EXPECT_EQ(made({"pipeline/" + one}, "{}", {}, {"build.*"}).sources, Sources{"pipeline/" + one});
 }
 
+std::string shown(const Webhook& webhook) {
+  std::string text;
+  JsonWriter json{text};
+  dialect().write_settings(json, webhook);
+  return text.substr(0, text.find(",\"token_mode"));
+}
+
+// Goal: what filters is seen by the native API as by Buildkite's, and writing it back changes
+// nothing.
+TEST(NativeSettings, ShowAFilterAsTheScopeThatItIs) {
+  for (const bool by_team : {true, false}) {
+    Webhook webhook = made({"*"});
+    (by_team ? webhook.filter.teams : webhook.filter.clusters) = {one, two};
+    const std::string word = by_team ? "some_teams" : "some_clusters";
+    EXPECT_EQ(shown(webhook),
+              R"({"scope":")" + word + R"(","scope_uuids":[")" + one + R"(",")" + two + R"("])");
+    const std::string stored = webhook.settings;
+    for (const std::string& settings :
+         {shown(webhook) + "}", R"({"scope":")" + word + "\"}", std::string{R"({"scope":"all"})"},
+          std::string{R"({"token_mode":"token"})"}}) {
+      set(webhook, {"*"}, settings);
+      EXPECT_EQ(webhook.settings, stored) << settings;
+    }
+    set(webhook, {"*"}, R"({"scope":"some_projects","scope_uuids":[")" + one + "\"]}");
+    EXPECT_EQ(scope_of(webhook), "some_projects " + one);
+  }
+}
+
 TEST(NativeSources, OfAnyOtherKindStandBesideTheScopeOfAll) {
   for (const Sources& sources :
        {Sources{"*"}, Sources{"pipeline/app"}, Sources{"pipeline/" + one, "pipeline/app"},

@@ -120,11 +120,11 @@ TEST_F(ApiTest, RefusesWithTheFieldNamed) {
   management.denied_destination = "is a private address";
   EXPECT_EQ(
       request("POST", "/pipelines/33/hooks/outgoing", std::string{note_hook}).response.body,
-      R"({"message":"target_url: is a private address","errors":{"target_url":["is a private address"]}})");
+      R"({"message":"`target_url` is a private address.","errors":{"target_url":["`target_url` is a private address."]}})");
   management.denied_destination.reset();
   management.failure = api::refusal(503, "the change could not be stored");
   EXPECT_EQ(request("POST", "/pipelines/33/hooks/outgoing", std::string{note_hook}).response.body,
-            R"({"message":"the change could not be stored"})");
+            R"({"message":"The change could not be stored."})");
   EXPECT_TRUE(management.stored.empty());
 }
 

@@ -48,7 +48,7 @@ TEST(Hook, RefusesWhatBreaksARuleAndNamesTheMember) {
       {R"("resource_id":9007199254740992)", "resource_id"},
       {R"("project_id":1.5)", "project_id"},
       {R"("environment_id":9007199254740991)", "(taken)"},
-      {R"("target_url":null)", "target_url"},
+      {R"("target_url":null)", "(taken)"},
       {R"("target_url":"")", "target_url"},
       {R"("target_url":7)", "target_url"},
       {R"("target_url":"https://{{ user.name }}/")", "target_url"},

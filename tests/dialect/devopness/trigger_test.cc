@@ -213,7 +213,7 @@ TEST_F(TriggerTest, RefusesWhatItCannotRead) {
   }
   EXPECT_EQ(
       call("{}", "").response.body,
-      R"({"message":"v: is required: the body has nothing at v","errors":{"v":["is required: the body has nothing at v"]}})");
+      R"({"message":"`v` is required: the body has nothing at v.","errors":{"v":["`v` is required: the body has nothing at v."]}})");
   EXPECT_EQ(call(R"({"v":"7"})", "").response.status, 200);
 }
 
