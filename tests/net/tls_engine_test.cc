@@ -251,8 +251,8 @@ std::vector<BadCertificate> bad_certificates() {
        X509_V_ERR_IP_ADDRESS_MISMATCH, "certificate is for another IP address"},
       {"another IPv6 address", issue({.ip_addresses = {"2001:db8::2"}}), "2001:db8::1",
        X509_V_ERR_IP_ADDRESS_MISMATCH, "certificate is for another IP address"},
-      {"for clients", issue({.dns_names = {"hook.test"}, .extended_usage = "clientAuth"}),
-       "hook.test", X509_V_ERR_INVALID_PURPOSE, "certificate is not meant for servers"},
+      {"for clients", issue({.dns_names = {"hook.test"}, .purpose = NID_client_auth}), "hook.test",
+       X509_V_ERR_INVALID_PURPOSE, "certificate is not meant for servers"},
       {"SHA-1", issue({.dns_names = {"hook.test"}, .sha1 = true}), "hook.test",
        X509_V_ERR_APPLICATION_VERIFICATION,
        "certificate has a weak key or signature (RSA below 2048 bits, SHA-1 or MD5)"},
@@ -299,7 +299,7 @@ TEST(Verification, AcceptsWhatIsRight) {
       {{.ip_addresses = {"192.0.2.1"}}, "192.0.2.1"},
       {{.ip_addresses = {"2001:db8::1"}}, "2001:db8::1"},
       {{.ip_addresses = {"2001:db8::1"}}, "2001:0db8:0:0::1"},
-      {{.dns_names = {"hook.test"}, .extended_usage = ""}, "hook.test"},
+      {{.dns_names = {"hook.test"}, .purpose = 0}, "hook.test"},
       {{.dns_names = {"hook.test"}, .key = Key::rsa2048}, "hook.test"},
   };
   for (const auto& [options, host] : good) {
