@@ -309,6 +309,7 @@ Result<std::unique_ptr<ServerTls>> ServerTls::create(const std::string& certific
   if (!give_identity(context, certificate_pem, key_pem)) return malformed;
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // Tickets only: no table to fill.
   SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+  send_compressed_certificates(context);
   return std::unique_ptr<ServerTls>{new ServerTls{std::move(state)}};
 }
 

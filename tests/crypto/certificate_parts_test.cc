@@ -1,6 +1,7 @@
 #include "crypto/certificate_parts.h"
 
 #include <gtest/gtest.h>
+#include <openssl/mem.h>
 #include <openssl/nid.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
