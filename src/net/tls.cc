@@ -49,7 +49,7 @@ CRYPTO_BUFFER_POOL* certificate_pool() {
 bssl::UniquePtr<SSL_CTX> make_context() {
   bssl::UniquePtr<SSL_CTX> context{SSL_CTX_new(TLS_method())};
   RINGPOST_ASSERT(context != nullptr);
-  SSL_CTX_set0_buffer_pool(context.get(), certificate_pool());
+  share_certificates(context.get(), certificate_pool());
   RINGPOST_ASSERT(SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) == 1);
   RINGPOST_ASSERT(SSL_CTX_set_max_proto_version(context.get(), TLS1_3_VERSION) == 1);
   RINGPOST_ASSERT(SSL_CTX_set_strict_cipher_list(context.get(), ciphers_of_tls12) == 1);
@@ -309,6 +309,7 @@ Result<std::unique_ptr<ServerTls>> ServerTls::create(const std::string& certific
   if (!give_identity(context, certificate_pem, key_pem)) return malformed;
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // Tickets only: no table to fill.
   SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+  send_compressed_certificates(context);
   return std::unique_ptr<ServerTls>{new ServerTls{std::move(state)}};
 }
 

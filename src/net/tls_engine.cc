@@ -102,8 +102,7 @@ Result<void> TlsEngine::expect_name(const std::string& server_name) {
   if (server_name_.ends_with('.')) server_name_.pop_back();  // RFC 6066, 3: without it.
   if (server_name_.empty()) return malformed;
   // A certificate's common name is not looked at (RFC 9110, 4.3.4), its alternative names are.
-  X509_VERIFY_PARAM_set_hostflags(
-      param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   const bool taken =
       X509_VERIFY_PARAM_set1_host(param, server_name_.data(), server_name_.size()) == 1 &&
       SSL_set_tlsext_host_name(ssl, server_name_.c_str()) == 1;

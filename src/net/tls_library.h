@@ -29,6 +29,10 @@ inline bool share_only(SSL* ssl, uint16_t group) {
 }
 /// An RSA certificate may be used only for what it says it is for.
 inline void enforce_key_usage(SSL* /*ssl*/) {}  // Always so.
+/// The context's certificates are those of the pool, which it holds from now on.
+inline void share_certificates(SSL_CTX* context, CRYPTO_BUFFER_POOL* pool) {
+  SSL_CTX_set1_buffer_pool(context, pool);
+}
 /// Gives the context a chain, leaf first, with the leaf's key; false if they do not fit.
 inline bool use_identity(SSL_CTX* context, std::span<CRYPTO_BUFFER* const> chain, EVP_PKEY* key) {
   const bssl::UniquePtr<SSL_CREDENTIAL> credential{SSL_CREDENTIAL_new_x509()};
@@ -55,6 +59,9 @@ inline bool share_only(SSL* /*ssl*/, uint16_t /*group*/) {
 }
 inline void enforce_key_usage(SSL* ssl) {
   SSL_set_enforce_rsa_key_usage(ssl, 1);
+}
+inline void share_certificates(SSL_CTX* context, CRYPTO_BUFFER_POOL* pool) {
+  SSL_CTX_set0_buffer_pool(context, pool);  // The pool outlives the context.
 }
 inline bool use_identity(SSL_CTX* context, std::span<CRYPTO_BUFFER* const> chain, EVP_PKEY* key) {
   return SSL_CTX_set_chain_and_key(context, chain.data(), chain.size(), key, nullptr) == 1;

@@ -3,10 +3,12 @@
 
     build.py SOURCE OUTPUT-DIRECTORY C-COMPILER C++-COMPILER
 
-What was built is kept beside the fetched sources (tools/packaged_source.py), under a name made of all that shapes it. Static, with
-hidden symbols and without debug information; never with sanitizers: see subprojects/README.md.
+What was built is kept beside the fetched sources (tools/packaged_source.py), under a name made of all that shapes it, and compared
+with its checksums before each use. Static, with hidden symbols and without debug information; never with sanitizers: see
+subprojects/README.md.
 """
 import hashlib
+import json
 import pathlib
 import platform
 import shutil
@@ -30,9 +32,24 @@ def place_for(source, compilers):
     return source.parent / f"{source.name}-built-{hashlib.sha256(shape.encode()).hexdigest()[:16]}"
 
 
+def checksums_of(place):
+    return {library: hashlib.sha256((place / library).read_bytes()).hexdigest() for library in LIBRARIES}
+
+
+def is_whole(place):
+    try:
+        return json.loads((place / "checksums.json").read_text()) == checksums_of(place)
+    except (OSError, ValueError):
+        return False
+
+
 def run(command, log):
-    with open(log, "a") as out:
-        status = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+    try:
+        with open(log, "a") as out:
+            status = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+    except OSError as error:
+        raise packaged_source.Refusal(f"{command[0]}, which builds BoringSSL, cannot be started: {error.strerror} "
+                                      "(Debian: apt-get install cmake ninja-build)")
     if status != 0:
         lines = pathlib.Path(log).read_text(errors="replace").splitlines()
         raise packaged_source.Refusal("BoringSSL could not be built; the end of what was said:\n" + "\n".join(lines[-40:]))
@@ -48,6 +65,7 @@ def build(source, place, compilers):
         whole.mkdir()
         for library in LIBRARIES:
             shutil.copy(f"{scratch}/build/{library}", whole)
+        (whole / "checksums.json").write_text(json.dumps(checksums_of(whole)))
         whole.rename(place)
 
 
@@ -55,7 +73,7 @@ def main(source, output, *compilers):
     source, output = pathlib.Path(source), pathlib.Path(output)
     place = place_for(source, compilers)
     with packaged_source.only_one(place.parent):
-        if not all((place / library).is_file() for library in LIBRARIES):
+        if not is_whole(place):
             shutil.rmtree(place, ignore_errors=True)
             build(source, place, compilers)
     for library in LIBRARIES:
@@ -65,6 +83,6 @@ def main(source, output, *compilers):
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except packaged_source.Refusal as refusal:
-        print(f"error: {refusal}", file=sys.stderr)
+    except (packaged_source.Refusal, OSError) as error:
+        print(f"error: {error}\nWithout it: {packaged_source.what_instead('boring-sys')}", file=sys.stderr)
         sys.exit(1)

@@ -1,16 +1,15 @@
 #include "net/test_certificates.h"
 
 #include "base/assert.h"
+#include "crypto/certificate_parts.h"
 
 #include <openssl/bio.h>
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
 #include <openssl/nid.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 #include <ctime>
 #include <utility>
@@ -57,22 +56,6 @@ std::string to_pem(EVP_PKEY* key) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
 
-void add_extension(X509* certificate, int nid, const std::string& value) {
-  X509V3_CTX context;
-  X509V3_set_ctx(&context, certificate, certificate, nullptr, nullptr, 0);
-  bssl::UniquePtr<X509_EXTENSION> extension{
-      X509V3_EXT_nconf_nid(nullptr, &context, nid, value.c_str())};
-  RINGPOST_ASSERT(extension != nullptr);
-  RINGPOST_ASSERT(X509_add_ext(certificate, extension.get(), -1) == 1);
-}
-
-std::string alternative_names(const CertificateOptions& options) {
-  std::string names;
-  for (const std::string& name : options.dns_names) names += ",DNS:" + name;
-  for (const std::string& ip : options.ip_addresses) names += ",IP:" + ip;
-  return names.empty() ? names : names.substr(1);
-}
-
 void set_validity(X509* certificate, const CertificateOptions& options) {
   const int64_t now = options.now != 0 ? options.now : std::time(nullptr);
   ASN1_TIME_set(X509_getm_notBefore(certificate), now + options.valid_from_seconds);
@@ -83,9 +66,7 @@ void set_validity(X509* certificate, const CertificateOptions& options) {
 CertificatePointer make_certificate(const CertificateOptions& options, EVP_PKEY* key) {
   CertificatePointer certificate{X509_new()};
   RINGPOST_ASSERT(X509_set_version(certificate.get(), X509_VERSION_3) == 1);
-  uint32_t serial = 0;
-  RAND_bytes(reinterpret_cast<uint8_t*>(&serial), sizeof serial);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), static_cast<long>(serial >> 1) + 1);
+  crypto::set_random_serial(certificate.get());
   set_validity(certificate.get(), options);
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
                              reinterpret_cast<const uint8_t*>(options.common_name.c_str()), -1, -1,
@@ -100,18 +81,11 @@ void sign(X509* certificate, X509* issuer, EVP_PKEY* issuer_key, bool sha1) {
 }
 
 void add_leaf_extensions(X509* certificate, const CertificateOptions& options) {
-  add_extension(certificate, NID_basic_constraints, "critical,CA:FALSE");
-  add_extension(certificate, NID_key_usage, "critical,digitalSignature");
-  if (!options.extended_usage.empty()) {
-    add_extension(certificate, NID_ext_key_usage, options.extended_usage);
+  crypto::mark_as_leaf(certificate);
+  if (options.purpose != 0) crypto::set_purpose(certificate, options.purpose);
+  if (!options.dns_names.empty() || !options.ip_addresses.empty()) {
+    crypto::set_alternative_names(certificate, options.dns_names, options.ip_addresses);
   }
-  const std::string names = alternative_names(options);
-  if (!names.empty()) add_extension(certificate, NID_subject_alt_name, names);
-}
-
-void add_authority_extensions(X509* certificate) {
-  add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
-  add_extension(certificate, NID_key_usage, "critical,keyCertSign,cRLSign");
 }
 
 }  // namespace
@@ -129,7 +103,7 @@ TestAuthority::TestAuthority(const std::string& name, int64_t now)
   state_->now = now;
   state_->key = make_key(CertificateOptions::Key::p256);
   state_->certificate = make_certificate({.common_name = name, .now = now}, state_->key.get());
-  add_authority_extensions(state_->certificate.get());
+  crypto::mark_as_authority(state_->certificate.get(), true);
   sign(state_->certificate.get(), state_->certificate.get(), state_->key.get(), false);
   state_->pem = to_pem(state_->certificate.get());
 }
@@ -155,7 +129,7 @@ TestAuthority TestAuthority::intermediate(const std::string& name) const {
   made->now = state_->now;
   made->key = make_key(CertificateOptions::Key::p256);
   made->certificate = make_certificate({.common_name = name, .now = made->now}, made->key.get());
-  add_authority_extensions(made->certificate.get());
+  crypto::mark_as_authority(made->certificate.get(), true);
   sign(made->certificate.get(), state_->certificate.get(), state_->key.get(), false);
   made->pem = to_pem(made->certificate.get());
   made->chain_pem = made->pem + state_->chain_pem;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <openssl/nid.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,7 +19,7 @@ struct CertificateOptions {
   int64_t now = 0;                        ///< Unix seconds; 0 for the system's clock.
   int64_t valid_from_seconds = -3600;     ///< From `now`.
   int64_t valid_until_seconds = 86'400;   ///< From `now`.
-  std::string extended_usage = "serverAuth";  ///< Empty: no such extension.
+  int purpose = NID_server_auth;          ///< 0: no such extension.
   Key key = Key::p256;
   bool sha1 = false;  ///< Signed over SHA-1.
 };

@@ -10,9 +10,11 @@
 #include <openssl/x509.h>
 
 #include <array>
+#include <atomic>
 #include <brotli/encode.h>
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 // Goal: no byte of a request goes to a peer that does not prove to be the named host, over any
@@ -251,8 +253,8 @@ std::vector<BadCertificate> bad_certificates() {
        X509_V_ERR_IP_ADDRESS_MISMATCH, "certificate is for another IP address"},
       {"another IPv6 address", issue({.ip_addresses = {"2001:db8::2"}}), "2001:db8::1",
        X509_V_ERR_IP_ADDRESS_MISMATCH, "certificate is for another IP address"},
-      {"for clients", issue({.dns_names = {"hook.test"}, .extended_usage = "clientAuth"}),
-       "hook.test", X509_V_ERR_INVALID_PURPOSE, "certificate is not meant for servers"},
+      {"for clients", issue({.dns_names = {"hook.test"}, .purpose = NID_client_auth}), "hook.test",
+       X509_V_ERR_INVALID_PURPOSE, "certificate is not meant for servers"},
       {"SHA-1", issue({.dns_names = {"hook.test"}, .sha1 = true}), "hook.test",
        X509_V_ERR_APPLICATION_VERIFICATION,
        "certificate has a weak key or signature (RSA below 2048 bits, SHA-1 or MD5)"},
@@ -299,7 +301,7 @@ TEST(Verification, AcceptsWhatIsRight) {
       {{.ip_addresses = {"192.0.2.1"}}, "192.0.2.1"},
       {{.ip_addresses = {"2001:db8::1"}}, "2001:db8::1"},
       {{.ip_addresses = {"2001:db8::1"}}, "2001:0db8:0:0::1"},
-      {{.dns_names = {"hook.test"}, .extended_usage = ""}, "hook.test"},
+      {{.dns_names = {"hook.test"}, .purpose = 0}, "hook.test"},
       {{.dns_names = {"hook.test"}, .key = Key::rsa2048}, "hook.test"},
   };
   for (const auto& [options, host] : good) {
@@ -619,6 +621,49 @@ TEST(CompressedCertificate, IsUnpackedAndVerified) {
       EXPECT_EQ(end.engine->error().code, Errc::tls_failed);
     }
   }
+}
+
+/// Bytes of the server's answer to a first message of ours, for a client that asks for compression
+/// or does not.
+size_t answer_size(ServerTls& server, bool asks) {
+  const auto client = client_trusting(authority().certificate_pem());
+  if (!asks) {
+    client->state().context.reset(SSL_CTX_new(TLS_method()));
+    SSL_CTX_set_min_proto_version(client->state().context.get(), TLS1_3_VERSION);
+  }
+  auto engine = TlsEngine::for_client(*client, "hook.test", wall_now());
+  End left{.engine = std::move(engine).value()};
+  End right{.engine = TlsEngine::for_server(server, wall_now())};
+  left.take({});
+  right.take(std::exchange(left.out, {}));
+  const size_t size = right.out.size();
+  carry(left, right);
+  EXPECT_TRUE(left.open && right.open);
+  return size;
+}
+
+TEST(CompressedCertificate, IsSentToClientsThatAsk) {
+  CertificateOptions names{.dns_names = {"hook.test"}};
+  for (int i = 0; i < 50; ++i) names.dns_names.push_back("relay-" + std::to_string(i) + ".test");
+  const auto server = server_with(authority().issue(names));
+  const size_t plain = answer_size(*server, false);
+  // What was kept of the first time is right for the second.
+  for (int i = 0; i < 2; ++i) EXPECT_LT(answer_size(*server, true) + 500, plain);
+  EXPECT_GT(answer_size(*server, false) + 8, plain);  // Signatures vary by a few bytes.
+}
+
+TEST(CompressedCertificate, IsSharedByThreads) {
+  const auto server = server_with(good_identity());
+  std::vector<std::jthread> threads;
+  std::atomic<int> opened = 0;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      const auto client = client_trusting(authority().certificate_pem());
+      for (int j = 0; j < 5; ++j) opened += join(*client, *server).client.open ? 1 : 0;
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(opened, 20);
 }
 
 // --- resumption ----------------------------------------------------------------------------------

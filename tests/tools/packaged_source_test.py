@@ -7,10 +7,12 @@ import hashlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import unittest
 
 TOOL = pathlib.Path(__file__).resolve().parent.parent.parent / "tools" / "packaged_source.py"
@@ -52,10 +54,16 @@ class PackagedSource(unittest.TestCase):
             (into / '.cargo-checksum.json').write_text({json.dumps({"files": listed, "package": package})!r})
         """
 
-    def run_tool(self, *arguments):
+    def start_tool(self, *arguments):
         environment = {"PATH": str(self.bin), "HOME": str(self.root), "XDG_CACHE_HOME": str(self.cache),
                        "RINGPOST_CRATES": str(self.root / "crates")}
-        return subprocess.run([sys.executable, "-B", str(TOOL), *arguments], env=environment, capture_output=True, text=True, timeout=60)
+        return subprocess.Popen([sys.executable, "-B", str(TOOL), *arguments], env=environment, text=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
+    def run_tool(self, *arguments):
+        process = self.start_tool(*arguments)
+        said, complaints = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, said, complaints)
 
     def calls(self):
         return len((self.root / "calls").read_text()) if (self.root / "calls").exists() else 0
@@ -103,6 +111,30 @@ class PackagedSource(unittest.TestCase):
         left.mkdir(parents=True)
         self.assertEqual(self.run_tool("fetch", "wanted").returncode, 0)
         self.assertFalse(left.exists())
+
+    def test_two_at_once_wait_for_one_fetch(self):
+        self.install_cargo(" " * 12 + "import time; time.sleep(0.5)" + self.unpack())
+        running = [self.start_tool("fetch", "wanted") for _ in range(2)]
+        for process in running:
+            said, complaints = process.communicate(timeout=60)
+            self.assertEqual(said.splitlines(), [str(self.place), "1.2.3"], complaints)
+        self.assertEqual(self.calls(), 1)
+
+    def test_one_that_is_killed_while_it_fetches_leaves_nothing_half(self):
+        self.install_cargo("(into / 'deps').mkdir(parents=True); (into / 'deps/code.c').write_text('int m')\n"
+                           f"open({str(self.root / 'cargo.pid')!r}, 'w').write(str(os.getpid()))\nimport time; time.sleep(60)")
+        killed = self.start_tool("fetch", "wanted")
+        while not (self.root / "cargo.pid").exists() or not (self.root / "cargo.pid").read_text():
+            self.assertIsNone(killed.poll())
+            time.sleep(0.01)
+        killed.kill()
+        killed.communicate(timeout=60)
+        os.kill(int((self.root / "cargo.pid").read_text()), signal.SIGKILL)
+        self.assertFalse(self.place.exists())
+        self.install_cargo(self.unpack())
+        self.assertEqual(self.run_tool("fetch", "wanted").returncode, 0)
+        self.assertEqual((self.place / "deps/code.c").read_text(), FILES["deps/code.c"])
+        self.assertEqual(list(self.place.parent.glob("scratch-*")), [])
 
     def test_refuses_another_package(self):
         self.install_cargo(self.unpack(package="cd" * 32))

@@ -1,16 +1,14 @@
 #include "sink/certificate.h"
 
 #include "base/assert.h"
+#include "crypto/certificate_parts.h"
 
 #include <openssl/bio.h>
-#include <openssl/bn.h>
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
 #include <openssl/nid.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 namespace ringpost::sink {
 namespace {
@@ -23,25 +21,12 @@ bssl::UniquePtr<EVP_PKEY> make_key() {
   return key;
 }
 
-void add_extension(X509* certificate, X509* issuer, int kind, const char* value) {
-  X509V3_CTX context;
-  X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  bssl::UniquePtr<X509_EXTENSION> extension(
-      X509V3_EXT_nconf_nid(nullptr, &context, kind, const_cast<char*>(value)));
-  RINGPOST_ASSERT(extension != nullptr);
-  RINGPOST_ASSERT(X509_add_ext(certificate, extension.get(), -1) == 1);
-}
-
 bssl::UniquePtr<X509> make_unsigned(EVP_PKEY* key, const char* name) {
   bssl::UniquePtr<X509> certificate(X509_new());
-  X509_set_version(certificate.get(), 2);  // Version 3 is written as 2.
-  uint64_t serial = 0;
-  RAND_bytes(reinterpret_cast<uint8_t*>(&serial), sizeof serial);
-  bssl::UniquePtr<BIGNUM> number(BN_new());
-  BN_set_u64(number.get(), serial >> 1);
-  BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate.get()));
-  X509_gmtime_adj(X509_get_notBefore(certificate.get()), -86'400);
-  X509_gmtime_adj(X509_get_notAfter(certificate.get()), 30 * 86'400);
+  X509_set_version(certificate.get(), X509_VERSION_3);
+  crypto::set_random_serial(certificate.get());
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -86'400);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 30 * 86'400);
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_ASC,
                              reinterpret_cast<const uint8_t*>(name), -1, -1, 0);
   X509_set_pubkey(certificate.get(), key);
@@ -76,19 +61,18 @@ std::string to_pem(EVP_PKEY* key) {
 }  // namespace
 
 Certificates make_certificates() {
+  const std::string dns_names[] = {"localhost"};
+  const std::string addresses[] = {"127.0.0.1", "::1"};
   const auto ca_key = make_key();
   const auto ca = make_unsigned(ca_key.get(), "ringpost-sink test CA");
-  add_extension(ca.get(), ca.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
-  add_extension(ca.get(), ca.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
+  crypto::mark_as_authority(ca.get(), false);
   sign(ca.get(), ca.get(), ca_key.get());
 
   const auto key = make_key();
   const auto leaf = make_unsigned(key.get(), "ringpost-sink");
-  add_extension(leaf.get(), ca.get(), NID_basic_constraints, "critical,CA:FALSE");
-  add_extension(leaf.get(), ca.get(), NID_key_usage, "critical,digitalSignature");
-  add_extension(leaf.get(), ca.get(), NID_ext_key_usage, "serverAuth");
-  add_extension(leaf.get(), ca.get(), NID_subject_alt_name,
-                "DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1");
+  crypto::mark_as_leaf(leaf.get());
+  crypto::set_purpose(leaf.get(), NID_server_auth);
+  crypto::set_alternative_names(leaf.get(), dns_names, addresses);
   sign(leaf.get(), ca.get(), ca_key.get());
 
   return {.ca_pem = to_pem(ca.get()), .leaf_pem = to_pem(leaf.get()), .key_pem = to_pem(key.get())};
