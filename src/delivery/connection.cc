@@ -468,7 +468,8 @@ void Connection::abort() {
 void Connection::settle(std::optional<Error> error) {
   const Attempt attempt = std::exchange(attempt_, {});
   dispatcher_.ring().disarm(timer_);
-  AttemptResult result{.error = error, .tls = stream_.tls_session()};
+  const bool connected = step_ != Step::resolve && step_ != Step::connect;
+  AttemptResult result{.error = error, .connected = connected, .tls = stream_.tls_session()};
   if (parser_.begun() && asked()) {
     result.http_status = parser_.status();
     result.response_head = parser_.status() != 0 ? parser_.kept_head() : parser_.refused_head();

@@ -37,6 +37,7 @@ struct Attempt {
 /// How an attempt ended. Views into the connection, valid during Dispatcher::settle.
 struct AttemptResult {
   std::optional<Error> error;  ///< Nothing: a 2xx came.
+  bool connected = false;      ///< Its endpoint was reached.
   uint16_t http_status = 0;
   bool response_truncated = false;
   BadAnswer response_note{};

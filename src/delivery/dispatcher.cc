@@ -702,8 +702,7 @@ void Dispatcher::learn(const Attempt& attempt, const AttemptResult& result) {
   Endpoint& endpoint = *attempt.endpoint;
   const Instant now = ring_.now();
   const Showing shown = showing(result);
-  const bool asked = result.request != nullptr;
-  if (!asked && shown == Showing::failure) {
+  if (!result.connected && shown == Showing::failure) {
     endpoint.last_failure = *result.error;
     endpoint.circuit.on_failure(attempt.probes_endpoint, now, limits_.circuit, ring_.random());
   } else if (attempt.probes_endpoint) {
@@ -713,7 +712,7 @@ void Dispatcher::learn(const Attempt& attempt, const AttemptResult& result) {
   const bool changed = attempt.renderer != target.renderer;
   if (changed) return;  // It was sent to somebody else, perhaps.
   Conduct& conduct = target.conduct;
-  switch (asked || shown != Showing::failure ? shown : Showing::nothing) {
+  switch (result.connected || shown != Showing::failure ? shown : Showing::nothing) {
     case Showing::success:
       conduct.window.on_success(target.concurrency_max);
       conduct.circuit.on_success();
