@@ -69,9 +69,10 @@ void add_session_options(CLI::App& command, Session& session, RelayOptions names
       ->type_name("URL")
       ->group(relay_group);
   command
-      .add_option("--token", session.token_from,
-                  "A token with the scopes that the command needs: @FILE, or - for standard input; "
-                  "default: RINGPOST_TOKEN, which may be the token or @FILE")
+      .add_option(
+          "--token", session.token_from,
+          "A token with the scopes that the command requires: @FILE, or - for standard input; "
+          "default: RINGPOST_TOKEN, which may be the token or @FILE")
       ->type_name("@FILE")
       ->group(relay_group);
   command

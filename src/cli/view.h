@@ -9,7 +9,8 @@
 namespace ringpost::cli {
 
 /// A webhook, with its filter, its pace and its dialect's settings; with its secret if it is there.
-std::string show_webhook(simdjson::dom::element webhook);
+/// @param given_secret  what the user gave as the secret: it is not printed again.
+std::string show_webhook(simdjson::dom::element webhook, std::string_view given_secret = {});
 
 /// What a webhook's filter asks for, in one cell: `branches "main", teams a, b`; empty: nothing.
 std::string filter_of(simdjson::dom::element webhook);

@@ -30,7 +30,8 @@ struct Url {
   friend bool operator==(const Url&, const Url&) = default;
 };
 
-/// Why text is refused; one sentence for people, without a stop.
+/// Why text is refused: what follows the name of the member or option, as in "has no host", without
+/// a full stop. (Of a query it is a whole sentence.)
 struct UrlProblem {
   std::string reason;
 };

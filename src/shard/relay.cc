@@ -21,7 +21,7 @@ std::optional<std::string> check_destination(const net::EgressPolicy& policy,
                                              const subscription::Destination& to) {
   if (policy.allows_host(to.host, to.port, to.tls)) return std::nullopt;
   if (policy.leads_back(to.host, to.port)) {
-    return "leads back to this relay (delivery.allow_own_addresses permits that)";
+    return "leads back to this relay; to allow that, set delivery.allow_own_addresses";
   }
   return to.tls ? "is in a private, loopback or denied network; to allow it, add the network to "
                   "delivery.allow_networks"
@@ -145,9 +145,8 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
         return kept;
       });
   if (!token) {
-    problem =
-        kept ? "the control store refuses the first token: " + std::string(store.last_problem())
-             : "the admin token cannot be written to " + options.data_dir;
+    problem = kept ? "the first token cannot be stored: " + std::string(store.last_problem())
+                   : "the admin token cannot be written to " + options.data_dir;
     return nullptr;
   }
   if (!relay->recover(wall_now, now, problem)) return nullptr;
@@ -168,9 +167,10 @@ Result<void> Relay::identify(std::string& problem) {
     // Journals without the store that goes with them: starting would hide all they hold.
     const auto journals = disk_.list(journal_directory_);
     if (journals && !journals->empty() && !options_.accept_loss) {
-      problem = journal_directory_ +
-                " holds journals, but the control store beside it is new: put control.db back, or "
-                "move the journals away";
+      problem =
+          journal_directory_ +
+          " contains journals, but the control store beside it is new: put control.db back, or "
+          "move the journals away";
       return Error{Errc::not_found, Side::operator_};
     }
     directory_id_ = random_.next() | 1;
@@ -240,7 +240,7 @@ Result<void> Relay::load_begun(std::string& problem) {
   const auto loaded = begun_.load();
   const auto marks = control::load_settled_marks(store_);
   if (!loaded || !marks) {
-    problem = "what the control store says of the journals cannot be used: " +
+    problem = "the control store's list of journals is invalid: " +
               describe(loaded ? marks.error() : loaded.error());
     return loaded ? marks.error() : loaded.error();
   }

@@ -202,7 +202,7 @@ class Tokens(unittest.TestCase):
     def test_manages_tokens_from_the_command_line(self):
         made = self.relay.cli("token", "add", "--name", "ci", "--scope", "events:write",
                               "--source", "app/*", "--expires-in", "12h")
-        self.assertIn("shown this once", made.stdout)
+        self.assertIn("shown only this once", made.stdout)
         text = next(line.split()[1] for line in made.stdout.splitlines()
                     if line.startswith("token "))
         self.assertEqual(self.send(text, ["app/cli"])[0], 202)
