@@ -4,7 +4,7 @@
 
 #include <string>
 
-// The relay's answers, laid out for people. JSON in, text out; no control byte gets through.
+// The relay's answers, laid out as text. JSON in, text out; no control byte gets through.
 
 namespace ringpost::cli {
 

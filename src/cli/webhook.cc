@@ -183,7 +183,7 @@ void add_target_options(CLI::App& command, WebhookOptions& options, bool creates
   add_secret(command, options.secret,
              creates
                  ? "Signing secret or token, as the dialect wants it: @FILE, or - for standard "
-                   "input; default: RINGPOST_SECRET, or what the dialect mints"
+                   "input; default: RINGPOST_SECRET, or one that the dialect generates"
                  : "Replace the signing secret or token at once: @FILE, or - for standard input")
       ->group(group);
   command

@@ -32,9 +32,9 @@ struct PendingDelivery {
 /// All deliveries of one shard: queues them per webhook, picks fairly, carries them over pooled
 /// connections, retries, and writes down what became of them.
 ///
-/// Fairness: webhooks with something ready stand in a round; each pick takes one delivery of the
+/// Fairness: webhooks with something ready take turns; each pick takes one delivery of the
 /// next webhook. A webhook has at most `concurrency_max` attempts in flight, an endpoint at most 64
-/// connections: a receiver that hangs keeps that much and no more.
+/// connections: a receiver that hangs keeps only that much.
 class Dispatcher {
  public:
   struct Dependencies {

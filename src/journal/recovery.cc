@@ -196,7 +196,7 @@ Result<void> JournalRecovery::list_directory() {
     find(Finding::Kind::note, directory_ + '/' + journal_mark_name, 0, 0,
          begun_ != nullptr
              ? "absent or unreadable; the control store says which segment is the oldest"
-             : "absent or unreadable; the first segment found is taken for the oldest");
+             : "absent or unreadable; the first segment found is treated as the oldest");
   }
   return {};
 }
