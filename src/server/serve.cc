@@ -104,7 +104,7 @@ void announce(const Config& config, const std::vector<SharedListener>& listeners
       text += "first start: the admin token is in " + token_file + "\n";
     }
     text += "secrets are encrypted with the new key in " + key_file_path(config) +
-            ": keep a copy of it outside " + config.data_dir + "\n";
+            ": keep a copy elsewhere\n";
   }
   std::string_view left = text;
   if (io::write_within(STDOUT_FILENO, left, said_time) != io::Written::all) {

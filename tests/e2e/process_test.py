@@ -247,7 +247,7 @@ class Configuration(ProcessTest):
             relay.read(0.2)
             said = "\n".join(relay.lines)
             self.assertEqual(f"the admin token is in {data}/admin.token" in said, told, said)
-            self.assertEqual(f"the new key in {data}.key: keep a copy of it outside" in said, told, said)
+            self.assertEqual(f"the new key in {data}.key: keep a copy elsewhere" in said, told, said)
             self.assertEqual(relay.stop(), 0)  # In order: a kill may come before the note is durable.
 
     def test_a_refusal_in_the_middle_of_a_large_request_is_told(self):

@@ -376,7 +376,7 @@ class Passwords(SecretsTest):
         self.assertIn("scrypt$", shown)
         code, shown = self.type_at_a_terminal(b"correct horse\n", b"correct house\n")
         self.assertEqual(code, 1, shown)
-        self.assertIn("not the same", shown)
+        self.assertIn("the two passwords differ", shown)
         code, shown = self.type_at_a_terminal(b"corr\x03")
         self.assertEqual(code, 1, shown)
         self.assertNotIn("scrypt$", shown)

@@ -724,8 +724,8 @@ TEST(SystemRoots, SayWhatIsMissing) {
   const auto loaded = load_roots("/nonexistent/roots.pem");
   ASSERT_FALSE(loaded);
   EXPECT_EQ(describe_tls(loaded.error()),
-            "no root certificates at /etc/ssl/certs/ca-certificates.crt: install ca-certificates, "
-            "or give the webhook a CA");
+            "no root certificates at /etc/ssl/certs/ca-certificates.crt: install the package "
+            "ca-certificates, or name a CA");
 }
 
 }  // namespace

@@ -172,7 +172,7 @@ TEST_F(BitriseApi, RefusesABodyWith400) {
   expect_refusal(call("POST", app_path, ""), 400, "not a JSON object");
   expect_refusal(call("POST", app_path, "[1]"), 400, "not a JSON object");
   expect_refusal(call("POST", app_path, R"({"url":"a.b","url":"c.d","events":["all"]})"), 400,
-                 "names a member twice");
+                 "appears twice in the body");
   expect_refusal(
       call("POST", app_path, R"({"url":"a.b","events":["all"],"secret":")" + long_value + "\"}"),
       400, "secret: is longer");
