@@ -232,7 +232,7 @@ class Tokens(unittest.TestCase):
         lost = relay.data_dir / "admin.token"
         running = relay.cli("token", "add", "--data-dir", relay.data_dir, check=False)
         self.assertEqual((running.returncode, running.stdout), (1, ""))
-        self.assertIn("lock", running.stderr)
+        self.assertIn("stop it first", running.stderr)
         relay.stop()
         lost.unlink()
 
