@@ -80,7 +80,7 @@ void add_session_options(CLI::App& command, Session& session, RelayOptions names
                   "PEM file of the relay's private CA, for https")
       ->type_name("FILE")
       ->group(relay_group);
-  command.add_flag("--json", session.json, "Print the relay's answers as JSON, one a line");
+  command.add_flag("--json", session.json, "Print the relay's answers as JSON, one per line");
   add_notes(command, "");
 }
 

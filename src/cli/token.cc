@@ -129,7 +129,9 @@ void add_offline_options(CLI::App& command, OfflineToken& options) {
                   "The same, in the data directory that this configuration file names")
       ->type_name("FILE")
       ->group(group);
-  command.add_option("--set", options.assignments, "section.key=value; repeatable")
+  command
+      .add_option("--set", options.assignments,
+                  "Override a configuration key: section.key=value; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false)
       ->group(group);

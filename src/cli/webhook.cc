@@ -187,8 +187,9 @@ void add_target_options(CLI::App& command, WebhookOptions& options, bool creates
                  : "Replace the signing secret or token at once: @FILE, or - for standard input")
       ->group(group);
   command
-      .add_option("--setting", options.settings,
-                  "A setting of the dialect as key=value: a word, JSON, or @FILE; repeatable")
+      .add_option(
+          "--setting", options.settings,
+          "A setting of the dialect as key=value; the value is a word, JSON, or @FILE; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false)
       ->group(group);
