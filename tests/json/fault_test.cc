@@ -66,8 +66,7 @@ TEST(Fault, IsNamedWithItsPlace) {
       {"[\"\xc3", "line 1, column 3 (after 2 bytes): the bytes are not UTF-8"},
       {"[\xff]", "line 1, column 2 (after 1 bytes): the bytes are not UTF-8"},
       {"[[[[[[[[[]]]]]]]]]",
-       "line 1, column 9 (after 8 bytes): there are too many objects and arrays inside each "
-       "other"},
+       "line 1, column 9 (after 8 bytes): objects and arrays are nested too deeply"},
   };
   for (const auto& [text, fault] : cases) EXPECT_EQ(fault_of(text), fault) << text;
 }
