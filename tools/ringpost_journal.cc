@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "cli/manual.h"
 #include "cli/output.h"
+#include "cli/usage.h"
 #include "control/stored_journals.h"
 #include "io/posix_disk.h"
 #include "io/process.h"
@@ -286,8 +287,8 @@ int verify(const std::string& data_directory) {
   const std::string verdict =
       report->torn_tails == 0 ? "sound"
       : report->torn_tails == 1
-          ? "sound but for 1 torn tail"
-          : "sound but for " + std::to_string(report->torn_tails) + " torn tails";
+          ? "sound except for 1 torn tail"
+          : "sound except for " + std::to_string(report->torn_tails) + " torn tails";
   std::printf("%s: %llu segments, %llu events, %llu outcomes\n", verdict.c_str(),
               static_cast<unsigned long long>(report->segments),
               static_cast<unsigned long long>(report->events),
@@ -350,7 +351,7 @@ int run(int argument_count, char** arguments) {
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? exit_sound : exit_failed;
+    return cli::report_parse_error(app, error, exit_failed);
   }
   if (dump_command->parsed()) return dump(data_directory, with_data);
   if (verify_command->parsed()) return verify(data_directory);

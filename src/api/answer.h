@@ -20,12 +20,12 @@ struct Change {
   std::string organization;  ///< Whose object; empty: the caller's.
 };
 
-/// What an operation comes to: a response, now or when its change is in force.
+/// The result of an operation: a response, now or when its change is in force.
 struct Answer {
   enum class When : uint8_t {
     now,
     published,  ///< When every shard has seen the change.
-    reloaded,   ///< When every shard goes by the configuration that was read.
+    reloaded,   ///< When every shard uses the configuration that was read.
     stored,     ///< When the event that Management took for it is durable.
   };
 

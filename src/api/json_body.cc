@@ -108,7 +108,7 @@ std::optional<Problem> JsonBody::parse(std::string_view body, std::string_view p
   simdjson::error_code error = parser_.allocate(std::max<size_t>(copy.size(), 64), levels_max);
   if (error == simdjson::SUCCESS) error = parser_.parse(copy).get(element);
   if (error != simdjson::SUCCESS) return malformed(simdjson::error_message(error));
-  if (element.get(root_) != simdjson::SUCCESS) return malformed("it holds another kind of value");
+  if (element.get(root_) != simdjson::SUCCESS) return malformed("it is a value of another kind");
   if (const auto place = find_twice(root_, passed_on)) {
     return refusal_of_member(400, *place, "is in the body twice; give it once");
   }

@@ -18,7 +18,7 @@ namespace ringpost::api {
 /// levels. No object in it names a member twice: what can be read in two ways is refused.
 ///
 /// simdjson's DOM knows fewer numbers and strings than RFC 8259, so it gets a copy of the body in
-/// which each number without a fraction stands in plain digits if it has 64 bits at most (`6e1` is
+/// which each number without a fraction is in plain digits if it has 64 bits at most (`6e1` is
 /// 60), and any other number, and a string with an unpaired surrogate, is a value that none of the
 /// readings below takes. So what nobody reads does not matter, and what somebody reads is refused
 /// by its name. No API reads fractions.
@@ -48,7 +48,7 @@ class JsonBody {
 /// The names of an object's members, in their order.
 std::vector<std::string> member_names(simdjson::dom::object object);
 
-/// Whether two values say the same: members of objects may stand in any order.
+/// Whether two values say the same: members of objects may be in any order.
 bool equal_values(simdjson::dom::element left, simdjson::dom::element right);
 /// The same of two JSON texts. What cannot be parsed is equal only to the same bytes.
 bool equal_values(std::string_view left, std::string_view right);

@@ -31,14 +31,14 @@ struct LoggedHead {
 
 LoggedHead parse_logged_head(std::string_view head);
 
-/// Writes the headers as an object, names as they stand in the head. RFC 9110, 5.3: fields of one
+/// Writes the headers as an object, names as in the head. RFC 9110, 5.3: fields of one
 /// name are one list, `a, b`.
 void write_headers(JsonWriter& json, const LoggedHead& head);
 
 /// Writes the member `response` of an attempt: what the receiver answered; null if nothing came.
 void write_response(JsonWriter& json, const journal::OutcomeView& outcome);
 
-/// Why an attempt got no answer, as a sentence part for people; empty if it got one, or is still
+/// Why an attempt got no answer, as a part of a sentence; empty if it got one, or is still
 /// under way.
 std::string no_answer_reason(const journal::OutcomeView& outcome);
 

@@ -98,7 +98,7 @@ class Management {
     std::vector<std::string> members;  ///< What was said, by name; for the audit log.
   };
   /// Sends a delivery's stored event once more, as a new delivery, to the webhook as it is now: its
-  /// URL, headers and secret. What an earlier redelivery had of its own is not sent again. The
+  /// URL, headers and secret. Changes of an earlier redelivery are not sent again. The
   /// answer has to have Answer::When::stored. At most one of `redeliver`, `ping` and `accept` in a
   /// call.
   /// @returns the event that starts the new delivery.

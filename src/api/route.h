@@ -23,7 +23,7 @@ enum class Access : uint8_t {
 struct Route {
   uint16_t operation = 0;  ///< A number of the table's owner.
   std::string_view method;
-  /// `{name}` stands for one segment; as the last segment, `{name...}` for everything left.
+  /// `{name}` matches one segment; as the last segment, `{name...}` for everything left.
   std::string_view pattern;
   subscription::Scope scope{};  ///< `Scope{}`: any token will do.
   Access access = Access::token;

@@ -17,7 +17,7 @@ namespace ringpost::base {
 /// Marks a place that no input can reach.
 #define RINGPOST_UNREACHABLE() ::ringpost::base::assert_failed("unreachable", __FILE__, __LINE__)
 
-/// For checks dearer than the work they guard: on in debug and sanitizer builds only.
+/// For checks that cost more than the work they guard: on in debug and sanitizer builds only.
 #if defined(RINGPOST_DEBUG_CHECKS)
 #define RINGPOST_DCHECK(condition) RINGPOST_ASSERT(condition)
 #else

@@ -56,15 +56,15 @@ std::string_view sentence(Errc code) {
     case Errc::refused: return "connection refused";
     case Errc::unreachable: return "no route to the host";
     case Errc::reset: return "connection reset by the peer";
-    case Errc::closed: return "connection closed before the message was whole";
-    case Errc::timed_out: return "deadline passed";
+    case Errc::closed: return "connection closed before the message was complete";
+    case Errc::timed_out: return "timed out";
     case Errc::cancelled: return "cancelled";
-    case Errc::overloaded: return "a limit of the relay is reached";
+    case Errc::overloaded: return "a limit of this relay is reached";
     case Errc::malformed: return "malformed message";
     case Errc::too_large: return "too large";
     case Errc::out_of_space: return "no space left";
-    case Errc::corrupt: return "stored bytes fail their checksum";
-    case Errc::io_failed: return "input/output failed";
+    case Errc::corrupt: return "stored bytes do not match their checksum";
+    case Errc::io_failed: return "input/output error";
     case Errc::not_found: return "not found";
     case Errc::conflict: return "conflict";
     case Errc::locked: return "locked by another process";
@@ -74,9 +74,9 @@ std::string_view sentence(Errc code) {
     case Errc::name_unresolved: return "the host name does not resolve";
     case Errc::tls_failed: return "TLS failed";
     case Errc::certificate_invalid: return "the certificate does not verify";
-    case Errc::bad_status: return "the answer's status means failure";
+    case Errc::bad_status: return "the receiver answered with an error status";
     case Errc::unsupported: return "not supported";
-    case Errc::not_renderable: return "the event gives no valid request";
+    case Errc::not_renderable: return "no valid request can be made from the event";
     case Errc::origin_refused:
       return "the receiver does not permit deliveries: it has to answer OPTIONS with a 2xx status "
              "and the header WebHook-Allowed-Origin, which holds * or the origin asked for";
@@ -114,14 +114,14 @@ bool carries_errno(Errc code) {
 
 std::string_view describe(Unrenderable reason) {
   switch (reason) {
-    case Unrenderable::header_value: return "a header would hold a line break or NUL";
-    case Unrenderable::target_path: return "the URL's path would hold a dot segment";
+    case Unrenderable::header_value: return "a header would contain a line break or a NUL byte";
+    case Unrenderable::target_path: return "the URL's path would contain a segment . or ..";
     case Unrenderable::target_bytes: return "the URL would be too long";
     case Unrenderable::body_bytes: return "the body would be too large";
     case Unrenderable::data_object: return "its data is not a JSON object";
-    case Unrenderable::head_bytes: return "its headers would be too large";
-    case Unrenderable::sends_nothing: return "the webhook takes calls and sends nothing";
-    case Unrenderable::body_form: return "the body would not be what its Content-Type says";
+    case Unrenderable::head_bytes: return "the request's headers would be too large";
+    case Unrenderable::sends_nothing: return "this is an incoming hook, which sends nothing";
+    case Unrenderable::body_form: return "the body would not match its Content-Type";
   }
   return "unknown reason";  // The number may come from a file.
 }
@@ -130,14 +130,14 @@ std::string_view describe(Unrenderable reason) {
 
 std::string_view describe(BadAnswer reason) {
   switch (reason) {
-    case BadAnswer::binary: return "the answer is not HTTP (TLS, where http was asked for?)";
+    case BadAnswer::binary: return "the answer is not HTTP (does this port expect https?)";
     case BadAnswer::status_line_bytes: return "the answer's status line is too long";
     case BadAnswer::header_line_bytes: return "a header line of the answer is too long";
     case BadAnswer::header_count: return "the answer has too many header lines";
     case BadAnswer::header_bytes: return "the answer's headers together are too large";
     case BadAnswer::bare_line_feed:
       return "a line of the answer ends with LF alone; it has to be CR LF";
-    case BadAnswer::control_byte: return "a line of the answer's head holds a control byte";
+    case BadAnswer::control_byte: return "a line of the answer's head contains a control character";
     case BadAnswer::leading_space: return "a line of the answer's head begins with white space";
     case BadAnswer::no_status_line:
       return "the answer has an empty line where its status line should be";
@@ -146,12 +146,13 @@ std::string_view describe(BadAnswer reason) {
     case BadAnswer::status_range: return "the answer's status is not 100 to 599";
     case BadAnswer::header_form:
       return "a header line of the answer is not a name, a colon and a value";
-    case BadAnswer::framing_tab: return "a header of the answer that delimits its body holds a tab";
+    case BadAnswer::framing_tab:
+      return "Content-Length or Transfer-Encoding of the answer contains a tab";
     case BadAnswer::length_twice: return "the answer has more than one Content-Length";
     case BadAnswer::length_form: return "the answer's Content-Length is not one decimal number";
     case BadAnswer::coding_twice: return "the answer has more than one Transfer-Encoding";
     case BadAnswer::coding_unknown:
-      return "the answer's Transfer-Encoding is not chunked, the only one understood";
+      return "the answer's Transfer-Encoding is not chunked, the only one supported";
     case BadAnswer::coding_http_1_0: return "the answer is HTTP/1.0 with a Transfer-Encoding";
     case BadAnswer::length_and_coding:
       return "the answer has both Content-Length and Transfer-Encoding";
@@ -163,21 +164,23 @@ std::string_view describe(BadAnswer reason) {
     case BadAnswer::chunk_extension:
       return "chunk extensions in the answer's body are malformed or too long";
     case BadAnswer::chunk_end:
-      return "a chunk of the answer's body does not end with CR LF where its size says";
+      return "a chunk of the answer's body does not end with CR LF after as many bytes as its size "
+             "says";
     case BadAnswer::trailer:
-      return "the answer's trailer is malformed or holds a field that belongs in the head";
+      return "the answer's trailer is malformed or contains a field that is allowed only in the "
+             "head";
     case BadAnswer::trailer_bytes: return "the answer's trailer is too large";
     case BadAnswer::no_answer: return "the receiver closed the connection without an answer";
     case BadAnswer::head_cut:
-      return "the receiver closed the connection before the head of its answer was whole";
+      return "the receiver closed the connection before the head of its answer was complete";
     case BadAnswer::body_cut: return "the answer's body was cut short";
-    case BadAnswer::body_reset: return "the connection broke before the answer's body was whole";
-    case BadAnswer::body_late: return "the answer's body was not whole when the time was over";
+    case BadAnswer::body_reset: return "the connection broke before the answer's body was complete";
+    case BadAnswer::body_late: return "the answer's body was not complete when the time was up";
     case BadAnswer::surplus: return "more bytes came after the end of the answer";
-    case BadAnswer::early: return "the receiver answered before it had the whole request";
+    case BadAnswer::early: return "the receiver answered before it had received the whole request";
     case BadAnswer::distrusted:
-      return "each attempt gets a new connection, because this receiver was seen to send bytes "
-             "after the end of an answer, or an answer before it had the whole request";
+      return "each attempt gets a new connection, because this receiver once sent bytes after "
+             "the end of an answer, or answered before it had received the whole request";
   }
   return "unknown reason";  // The number may come from a file.
 }
@@ -188,7 +191,7 @@ std::string describe(const Error& error) {
   if (error.detail == 0) return text;
   switch (error.code) {
     case Errc::closed: return std::string{describe(static_cast<BadAnswer>(error.detail))};
-    case Errc::bad_status: return text + " (" + std::to_string(error.detail) + ")";
+    case Errc::bad_status: return "HTTP status " + std::to_string(error.detail);
     case Errc::origin_refused: return text + " (it answered " + std::to_string(error.detail) + ")";
     case Errc::not_renderable:
       return text + ": " + std::string{describe(static_cast<Unrenderable>(error.detail))};

@@ -6,7 +6,7 @@
 
 namespace ringpost {
 
-/// A link embedded in an object that stands in at most one list per link. Unlinks itself when
+/// A link embedded in an object that is in at most one list per link. Unlinks itself when
 /// destroyed, so a list never points at freed memory.
 class ListLink {
  public:

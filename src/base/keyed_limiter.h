@@ -36,7 +36,7 @@ class KeyedLimiter {
     return {};
   }
 
-  /// Whether nothing is counted against `key`, as far as is remembered.
+  /// Whether nothing is counted against `key`, by what is remembered.
   bool idle(uint64_t key, Instant now) const {
     return std::ranges::none_of(sets_[key % set_count], [&](const Bucket& bucket) {
       return bucket.key == key && bucket.full_at > now;

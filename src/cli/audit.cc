@@ -32,7 +32,8 @@ int list(Session& session, const AuditOptions& options) {
 }
 
 constexpr const char* notes =
-    "Names of members only: values may be secrets. A token of the scope admin is needed.\n"
+    "Only the names of changed members are kept, as values may be secrets. Requires a token with "
+    "the scope admin.\n"
     "\n"
     "  ringpost audit list --since 2031-05-04T00:00:00Z --limit 500\n"
     "  ringpost audit list --json | jq -r '.items[] | [.at, .token.name, .operation] | @tsv'";

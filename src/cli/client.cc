@@ -99,7 +99,7 @@ class StreamClient final : public Client, private net::StreamOwner {
   }
 
   std::string describe_failure() const {
-    if (!error_) return "the connection ended without an answer";
+    if (!error_) return "the connection was closed without an answer";
     std::string text = net::describe_tls(*error_);
     if (error_->code != Errc::refused && error_->code != Errc::not_found) return text;
     return text + ": is the relay running there? (ringpost serve)";
@@ -155,14 +155,15 @@ std::unique_ptr<net::ClientTls> make_tls(const ClientOptions& options, std::stri
   if (!options.ca_file.empty()) {
     const auto text = io::read_file(options.ca_file);
     if (!text || text->empty()) {
-      problem = "--ca " + options.ca_file + (text ? " is empty" : " cannot be read");
+      problem = "--ca " + options.ca_file +
+                (text ? " is empty" : " cannot be read: " + describe(text.error()));
       return nullptr;
     }
     tls.ca_pem = *text;
   }
   auto made = net::ClientTls::create(tls);
   if (!made) {
-    problem = "--ca " + options.ca_file + " holds no certificate in PEM form";
+    problem = "--ca " + options.ca_file + " contains no certificate in PEM form";
     return nullptr;
   }
   return std::move(*made);
@@ -194,7 +195,7 @@ std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string
   }
   const auto parsed = http::parse_url(options.url);
   if (const auto* reason = std::get_if<http::UrlProblem>(&parsed)) {
-    problem = "--url " + options.url + ": " + reason->reason;
+    problem = "--url " + options.url + " " + reason->reason;
     return nullptr;
   }
   const auto& url = std::get<http::Url>(parsed);

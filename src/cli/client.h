@@ -28,14 +28,14 @@ struct Answer {
 /// A blocking HTTP client for the commands: one connection, kept between requests.
 class Client {
  public:
-  /// Fails with a text for people. `wrong_usage`: the options are at fault (a URL that cannot be
+  /// Fails with a text. `wrong_usage`: the options are at fault (a URL that cannot be
   /// read, a CA file that is none), not the world (a name that does not resolve, no io_uring).
   static std::unique_ptr<Client> create(const ClientOptions& options, std::string& problem,
                                         bool& wrong_usage);
   virtual ~Client() = default;
 
   /// Sends one request and waits for the whole answer, 60 s at most.
-  /// @returns nothing if none came; `problem` says why, for people.
+  /// @returns nothing if none came; `problem` says why.
   virtual std::optional<Answer> request(std::string_view method, std::string_view target,
                                         std::string_view content_type, std::string_view body,
                                         std::string& problem) = 0;

@@ -39,7 +39,7 @@ struct Session {
   std::string token_from;  ///< Where the token is read from (read_secret).
   bool json = false;       ///< Machine-readable output: the relay's answers as they came.
 
-  /// Sends a request and prints what stands in its way: one line that says how to mend it, and the
+  /// Sends a request and prints what prevents it: one line that says how to mend it, and the
   /// problem as JSON where JSON is wanted. @returns the answer of a success: JSON, or nothing.
   std::optional<Answer> call(std::string_view method, const std::string& target,
                              std::string_view body = {},
@@ -50,16 +50,16 @@ struct Session {
   std::optional<Answer> exchange(std::string_view method, const std::string& target,
                                  std::string_view body, std::string_view content_type);
   bool accept(const Answer& answer, std::string_view target, uint64_t lines_before = 0);
-  /// Asks `GET /readyz`, without a token, until it is answered with success or the time is over.
+  /// Asks `GET /readyz`, without a token, until it is answered with success or the time is up.
   /// Prints nothing: a caller goes on with its request, which says what is wrong.
-  /// @returns whether the relay is ready, as far as can be known.
+  /// @returns whether the relay is ready, if that can be known.
   bool wait_until_ready(std::chrono::milliseconds wait_max);
   /// Which part of a list: from the cursor of an earlier answer on, or from its beginning.
   struct Range {
     uint32_t limit = std::numeric_limits<uint32_t>::max();
     std::string cursor = {};
   };
-  /// Walks a list, page by page, over at most so many items. @returns false after a failure.
+  /// Walks a list, page by page, over at most `limit` items. @returns false after a failure.
   bool for_each_item(const std::string& target, const Range& range,
                      const std::function<void(simdjson::dom::element)>& take);
   /// Prints what for_each_item found, unless JSON is wanted: then it is printed already.
@@ -118,7 +118,7 @@ struct OfflineToken {
 /// @returns the exit code.
 using MakeOfflineToken = std::function<int(const OfflineToken&)>;
 
-/// @param make_offline  done by who knows data directories: the server.
+/// @param make_offline  done by the server, which knows data directories.
 void add_token_commands(CLI::App& app, Session& session, Action& action,
                         MakeOfflineToken make_offline);
 void add_audit_commands(CLI::App& app, Session& session, Action& action);

@@ -105,11 +105,11 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
   showing->callback(
       [&, options] { action = [&session, options] { return show(session, *options); }; });
 
-  CLI::App* again = group->add_subcommand("redeliver", "Deliver it again, as a new delivery");
+  CLI::App* again = group->add_subcommand("redeliver", "Send it again, as a new delivery");
   again->add_option("ID", options->id, "The delivery's id")->required();
   again
       ->add_option("--data", options->data,
-                   "Sent in place of the stored data: JSON, or @FILE, or @-")
+                   "Send this instead of the stored data: JSON, or @FILE, or @-")
       ->type_name("JSON");
   add_session_options(*again, session);
   again->callback(

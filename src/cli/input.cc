@@ -45,7 +45,7 @@ Usable<std::string> read_file(const std::string& name) {
     return std::string{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
   }
   auto content = io::read_file(name);
-  if (!content) return UsageProblem{shown(name) + " cannot be read"};
+  if (!content) return UsageProblem{shown(name) + " cannot be read: " + describe(content.error())};
   return std::move(*content);
 }
 
@@ -93,9 +93,10 @@ Usable<std::string> read_secret(const std::string& option, const std::string& fr
     return secret;
   }
   if (from != "-" && !from.starts_with('@')) {
-    std::string text = option + " takes @FILE, or - for standard input: arguments can be read by ";
-    text += "every user of this machine";
-    if (environment != nullptr) text += std::string{"; "} + environment + " is private, too";
+    std::string text = option + " takes @FILE, or - for standard input: every user of this ";
+    text += "machine can read arguments";
+    if (environment != nullptr)
+      text += std::string{"; the environment variable "} + environment + " is private";
     return UsageProblem{std::move(text)};
   }
   auto read = read_text_file(from == "-" ? from : from.substr(1));

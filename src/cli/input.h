@@ -10,7 +10,7 @@
 
 namespace ringpost::cli {
 
-/// Why the command line cannot be followed, for people: what, and how to mend it. Exit code 2.
+/// Why the command line cannot be followed: what, and how to mend it. Exit code 2.
 struct UsageProblem {
   std::string text;
 };
@@ -28,7 +28,7 @@ Usable<std::string> read_text_file(const std::string& name);
 /// The value of an option that takes text, or `@FILE` for a file's content (`@-`: standard input).
 Usable<std::string> read_text_or_file(const std::string& value);
 
-/// A line that an option gave, and where it stands: `--header`, or file and line, for a problem.
+/// A line that an option gave, and where it is: `--header`, or file and line, for a problem.
 struct PlacedLine {
   std::string place;
   std::string text;  ///< Without its line end.

@@ -23,7 +23,7 @@ struct ManualNotes {
       sections;                       ///< For the program's own page, before EXAMPLES and SEE ALSO.
   std::string examples;               ///< Of the program's own page; may be empty.
   std::vector<std::string> see_also;  ///< Other programs with a page in section 1.
-  /// Whether each command has a page of its own, with its subcommands; otherwise one page has all.
+  /// Whether each command has its own page, with its subcommands; otherwise one page has all.
   bool page_for_each_command = false;
 };
 

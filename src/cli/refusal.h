@@ -9,7 +9,7 @@
 namespace ringpost::cli {
 
 /// Why the relay refused, in one printable line without its end: what, where, and how to mend it.
-/// Where the answer lists `errors` (those of a configuration), each follows on a line of its own.
+/// Where the answer lists `errors` (those of a configuration), each follows on its own line.
 ///
 /// @param answer  of a status that is no success, whoever it came from: it need not be a relay.
 /// @param target  what was asked for, as in the request line.

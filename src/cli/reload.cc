@@ -13,10 +13,10 @@ int reload(Session& session) {
   simdjson::dom::parser parser;
   simdjson::dom::element reloaded;
   if (!parse_answer(*answer, parser, reloaded)) return 0;
-  std::printf("the configuration is in force since %s\n",
+  std::printf("configuration reloaded at %s\n",
               short_time(text_of(reloaded, "/applied_at")).c_str());
   const std::string waiting = list_of(reloaded, "/needs_restart");
-  if (!waiting.empty()) std::printf("waits for a restart: %s\n", waiting.c_str());
+  if (!waiting.empty()) std::printf("takes effect after a restart: %s\n", waiting.c_str());
   return 0;
 }
 

@@ -181,7 +181,7 @@ int send(Session& session, const SendOptions& options) {
     return report_usage({"give either a FILE, or --type and --source, not both"});
   }
   if (described && options.source.empty()) {
-    return report_usage({"--type needs --source, which must not be empty"});
+    return report_usage({"--type requires --source, and neither may be empty"});
   }
   const auto wait = parse_span(options.wait);
   if (!wait) return report_usage({"--wait " + shown(options.wait) + " is not " + span_forms});
@@ -191,7 +191,7 @@ int send(Session& session, const SendOptions& options) {
   const auto& text = std::get<std::string>(input);
   if (is_blank(text)) {
     const bool standard_input = options.file.empty() || options.file == "-";
-    std::fprintf(stderr, "ringpost: there is nothing to send: %s holds no event\n",
+    std::fprintf(stderr, "ringpost: there is nothing to send: %s contains no event\n",
                  standard_input ? "standard input" : shown(options.file).c_str());
     return exit_refused;
   }
@@ -207,12 +207,13 @@ int send(Session& session, const SendOptions& options) {
 constexpr const char* notes =
     "An event with an id can be sent again safely: within a day the relay drops the duplicate.\n"
     "\n"
-    "A delivery is one event for one webhook. Events that no webhook wants are accepted "
+    "A delivery is one event for one webhook. Events that match no webhook are accepted "
     "as well, and a warning on standard error says how many there are.\n"
     "\n"
     "Blank lines are skipped. Empty input is an error: exit code 1.\n"
     "\n"
-    "When the relay is overloaded (429, 503 or 507 with Retry-After), send waits as asked, "
+    "When the relay is overloaded (429, 503 or 507 with Retry-After), send waits as long as it "
+    "asks, "
     "retries, "
     "and reports it on standard error.\n"
     "\n"
@@ -234,12 +235,12 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
       ->type_name("SOURCE");
   command->add_option("--data", options->data, "The event's data: JSON, or @FILE, or @-")
       ->type_name("JSON");
-  command->add_option("--id", options->id, "Idempotency key; minted by the relay if absent")
+  command->add_option("--id", options->id, "Idempotency key; default: the relay generates one")
       ->type_name("ID");
   command
-      ->add_option(
-          "--batch", options->batch,
-          "Events per request when sending NDJSON; a request is accepted whole or not at all")
+      ->add_option("--batch", options->batch,
+                   "Events per request when sending NDJSON; each request is accepted as a whole or "
+                   "not at all")
       ->type_name("COUNT")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();

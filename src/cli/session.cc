@@ -64,9 +64,10 @@ void add_session_options(CLI::App& command, Session& session, RelayOptions names
       ->type_name("URL")
       ->group(relay_group);
   command
-      .add_option("--token", session.token_from,
-                  "A token with the scopes that the command needs: @FILE, or - for standard input; "
-                  "default: RINGPOST_TOKEN, which may be the token or @FILE")
+      .add_option(
+          "--token", session.token_from,
+          "A token with the scopes that the command requires: @FILE, or - for standard input; "
+          "default: RINGPOST_TOKEN, which may be the token or @FILE")
       ->type_name("@FILE")
       ->group(relay_group);
   command
@@ -74,7 +75,7 @@ void add_session_options(CLI::App& command, Session& session, RelayOptions names
                   "PEM file of the relay's private CA, for https")
       ->type_name("FILE")
       ->group(relay_group);
-  command.add_flag("--json", session.json, "Print the relay's answers as JSON, one a line");
+  command.add_flag("--json", session.json, "Print the relay's answers as JSON, one per line");
   add_notes(command, "");
 }
 

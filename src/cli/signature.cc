@@ -136,10 +136,10 @@ void print_headers(std::string_view head) {
 /// Why a request does not carry the body that was given: its signature would be of another one.
 int fail_for_other_body(const std::string& dialect, std::string_view sent) {
   constexpr size_t shown_max = 4096;
-  std::string problem = "a request of the dialect " + dialect + " would not carry this body but ";
-  problem += sent.size() <= shown_max ? "this one: " + printable(sent)
-                                      : "one of " + std::to_string(sent.size()) + " bytes";
-  return fail(problem + "; sign the body as it is sent");
+  std::string problem =
+      "the dialect " + dialect + " sends another body for this event; sign that one: ";
+  problem += sent.size() <= shown_max ? printable(sent) : std::to_string(sent.size()) + " bytes";
+  return fail(problem);
 }
 
 int sign(SignatureOptions& options) {
@@ -214,7 +214,8 @@ int verify(SignatureOptions& options) {
   const dialect::Dialect* dialect = dialect_of(options);
   if (dialect == nullptr) return exit_usage;
   const auto tolerance = parse_tolerance(options.tolerance);
-  if (!tolerance) return fail("--tolerance must be seconds, or like 30s, 5m or 1h");
+  if (!tolerance)
+    return fail("--tolerance must be a number of seconds, or a time such as 30s, 5m or 1h");
   const auto now = time_of(options);
   if (!now) return fail("--at must be seconds since 1970, or a time like 2031-05-04T09:08:07Z");
   const auto headers = headers_of(options.headers);
@@ -255,7 +256,7 @@ void add_sign_command(CLI::App& app, Action& action) {
   CLI::App* signing = app.add_subcommand(
       "sign", "Print the headers that a request with this body would carry; needs no relay");
   add_common_options(*signing, *options);
-  signing->add_option("--id", options->id, "The delivery's id, a ULID; minted if absent");
+  signing->add_option("--id", options->id, "The delivery's id, a ULID; default: a new one");
   signing->add_option("--timestamp", options->timestamp,
                       "When it is sent: seconds since 1970 or RFC 3339; default: now");
   signing->add_option("--type", options->type,
@@ -291,10 +292,10 @@ void add_verify_command(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   verifying
       ->add_option("--tolerance", options->tolerance,
-                   "How far a signed time may lie from now: seconds, or like 5m")
+                   "How far the signed time may be from now: seconds, or e.g. 5m")
       ->capture_default_str();
   verifying->add_option("--at", options->timestamp,
-                        "Judge as of this time: seconds since 1970 or RFC 3339; default: now");
+                        "Verify as of this time: seconds since 1970 or RFC 3339; default: now");
   verifying->footer(
       "Examples:\n"
       "  export RINGPOST_SECRET=relay-demo-secret\n"

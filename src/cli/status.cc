@@ -31,15 +31,9 @@ std::string percentiles(simdjson::dom::element status, const std::string& path) 
 
 std::string_view storage_note(std::string_view state) {
   if (state == "failed") return "   STORAGE FAILED: events are refused until a restart";
-  if (state == "short") return "   STORAGE SHORT: events may be refused; stored ones go on";
+  if (state == "short")
+    return "   STORAGE SHORT: new events may be refused; stored events are still delivered";
   return "";
-}
-
-/// Nothing, as long as there was room for everything.
-std::string without_record(simdjson::dom::element status) {
-  const uint64_t bare = number_of(status, "/totals/outcomes_bare");
-  const uint64_t lost = number_of(status, "/totals/outcomes_unrecorded");
-  return bare + lost == 0 ? std::string{} : grouped(bare) + ", " + grouped(lost);
 }
 
 /// What became of the configuration when it was last read again; empty: it never was.
@@ -51,7 +45,7 @@ std::string last_reload(simdjson::dom::element status) {
   std::string text = problem.empty() ? "ok" : "REFUSED";
   text += ", " + short_time(at);
   if (!problem.empty()) text += ": " + problem;
-  if (!waiting.empty()) text += "; waits for a restart: " + waiting;
+  if (!waiting.empty()) text += "; takes effect after a restart: " + waiting;
   return text;
 }
 
@@ -77,22 +71,23 @@ void print(simdjson::dom::element status) {
     row("  last failure",
         short_time(text_of(status, "/last_failure/at")) + ": ringpost delivery show " + failed);
   }
-  if (const std::string left_out = without_record(status); !left_out.empty()) {
-    row("  bare, unrecorded", left_out);
-  }
-  for (const auto& [title, name] : {std::pair{"ids forgotten early", "ids_forgotten_early"},
-                                    std::pair{"bodies without room", "bodies_without_room"},
-                                    std::pair{"requests too slow", "requests_too_slow"},
-                                    std::pair{"clients made way", "connections_displaced"},
-                                    std::pair{"clients turned away", "connections_turned_away"},
-                                    std::pair{"  by address", "connections_over_address"}}) {
+  // What is worth a line only where it happened.
+  for (const auto& [title, name] :
+       {std::pair{"  stored in short", "outcomes_bare"},
+        std::pair{"  not stored", "outcomes_unrecorded"},
+        std::pair{"ids forgotten early", "ids_forgotten_early"},
+        std::pair{"refused: no memory", "bodies_without_room"},
+        std::pair{"refused: too slow", "requests_too_slow"},
+        std::pair{"idle clients closed", "connections_displaced"},
+        std::pair{"clients refused", "connections_turned_away"},
+        std::pair{"  over address limit", "connections_over_address"}}) {
     if (const std::string count = total(name); count != "0") row(title, count);
   }
   if (const auto dropped = number_of(status, "/log_lines_dropped"); dropped > 0) {
     row("log lines dropped", grouped(dropped));
   }
-  row("accept to 202", percentiles(status, "/latency/accept"));
-  row("accept to delivered", percentiles(status, "/latency/delivery"));
+  row("latency to 202", percentiles(status, "/latency/accept"));
+  row("latency to delivery", percentiles(status, "/latency/delivery"));
   row("webhooks", text_of(status, "/webhooks"));
   row("journal (preallocated)",
       grouped(number_of(status, "/storage/journal_bytes") >> 20) + " MiB");
@@ -116,8 +111,8 @@ void print(simdjson::dom::element status) {
 }  // namespace
 
 void add_status_command(CLI::App& app, Session& session, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("status", "Health, backlog, oldest undelivered and per-shard figures");
+  CLI::App* command = app.add_subcommand(
+      "status", "Show health, backlog, the last failure and figures of each shard");
   auto wait = std::make_shared<std::string>("0");
   command->add_option("--wait", *wait, "Wait at most this long until the relay is ready, e.g. 10s")
       ->type_name("TIME");

@@ -43,7 +43,7 @@ class Rows {
   std::string text_;
 };
 
-/// Members of the relay's answers, as text for people; empty for absent and null.
+/// Members of the relay's answers, as text; empty for absent and null.
 std::string text_of(simdjson::dom::element object, std::string_view path);
 /// Elements of an array member, joined by `, `.
 std::string list_of(simdjson::dom::element object, std::string_view path);

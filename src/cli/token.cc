@@ -27,9 +27,9 @@ void print_token(simdjson::dom::element token) {
       .add("expires", short_time(text_of(token, "/expires_at")))
       .add("token", text_of(token, "/token"));
   std::printf(
-      "%s\nThe token is shown this once: keep it where only its user can read it. The relay has "
-      "its\n"
-      "hash only; if you lose it, remove it and create another.\n",
+      "%s\nThe token is shown only this once: keep it where only its user can read it. The relay "
+      "stores\n"
+      "only a hash. If you lose the token, remove it and create another.\n",
       rows.take().c_str());
 }
 
@@ -69,7 +69,7 @@ int add_offline(const TokenOptions& options, const MakeOfflineToken& make_offlin
   if (!admin_alone || !options.sources.empty() || !options.expires_in.empty() ||
       !options.organization.empty()) {
     return report_usage(
-        {"with --data-dir the token is an admin token of the organization default: "
+        {"with --data-dir or --config the token is an admin token of the organization default: "
          "leave out --scope, --source, --expires-in and --organization"});
   }
   OfflineToken offline = options.offline;
@@ -80,7 +80,7 @@ int add_offline(const TokenOptions& options, const MakeOfflineToken& make_offlin
 int add_token(Session& session, const TokenOptions& options, const MakeOfflineToken& make_offline) {
   if (is_offline(options)) return add_offline(options, make_offline);
   if (!options.offline.file.empty() || !options.offline.assignments.empty()) {
-    return report_usage({"--out and --set go with --data-dir, while the relay is stopped"});
+    return report_usage({"--out and --set require --data-dir or --config, and a stopped relay"});
   }
   if (options.name.empty()) return report_usage({"--name is required"});
   if (options.scopes.empty()) return report_usage({"--scope is required"});
@@ -97,8 +97,7 @@ int list(Session& session, const TokenOptions& options) {
                expires.empty() ? "never" : expires});
   });
   if (!done) return session.failure_code();
-  session.print(table,
-                "No tokens there. Add one: ringpost token add --name ci --scope events:write\n");
+  session.print(table, "No tokens. Add one: ringpost token add --name ci --scope events:write\n");
   return 0;
 }
 
@@ -122,15 +121,17 @@ void add_offline_options(CLI::App& command, OfflineToken& options) {
   constexpr const char* group = "While the relay is stopped";
   command
       .add_option("--data-dir", options.data_dir,
-                  "Make an admin token in this data directory, without asking a relay")
+                  "Create an admin token directly in this data directory")
       ->type_name("DIR")
       ->group(group);
   command
       .add_option("--config", options.config_file,
-                  "Likewise, in the data directory of this configuration file")
+                  "The same, in the data directory that this configuration file names")
       ->type_name("FILE")
       ->group(group);
-  command.add_option("--set", options.assignments, "section.key=value; repeatable")
+  command
+      .add_option("--set", options.assignments,
+                  "Override a configuration key: section.key=value; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false)
       ->group(group);
@@ -160,7 +161,7 @@ void add_token_commands(CLI::App& app, Session& session, Action& action,
            "deliveries:redeliver", "admin"});
   adding
       ->add_option("--source", options->sources,
-                   "Bind it to a source, e.g. app/c0ffee or 'app/*'; repeatable; default: all")
+                   "Restrict it to a source, e.g. app/c0ffee or 'app/*'; repeatable; default: all")
       ->type_name("SOURCE")
       ->allow_extra_args(false);
   adding
@@ -175,8 +176,8 @@ void add_token_commands(CLI::App& app, Session& session, Action& action,
   add_session_options(*adding, session);
   add_notes(
       *adding,
-      "--name and --scope are required, unless the relay is stopped. Who has lost the admin token "
-      "stops\nthe relay, makes another one in its data directory, and starts it again.\n"
+      "--name and --scope are required, unless the relay is stopped. If you have lost the admin "
+      "token:\nstop the relay, create another token in its data directory, and start it again.\n"
       "\n"
       "  ringpost token add --name ci --scope events:write --source 'app/*' --expires-in 90d\n"
       "  ringpost token add --data-dir ~/ringpost --out ~/ringpost/admin.token");
@@ -193,7 +194,8 @@ void add_token_commands(CLI::App& app, Session& session, Action& action,
   listing->callback(
       [&, options] { action = [&session, options] { return list(session, *options); }; });
 
-  CLI::App* removing = group->add_subcommand("remove", "Delete a token; refused from then on");
+  CLI::App* removing =
+      group->add_subcommand("remove", "Delete a token; it is refused from then on");
   removing->add_option("ID", options->id, "The token's id")->required();
   add_session_options(*removing, session);
   removing->callback(

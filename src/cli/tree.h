@@ -22,7 +22,7 @@ struct OptionFacts {
   ValueKind kind = ValueKind::none;
   std::vector<std::string> choices;
   std::string description;
-  std::string group;  ///< The heading it stands under.
+  std::string group;  ///< The heading above it.
   std::string default_text;
   bool required = false;
   bool repeatable = false;
@@ -35,7 +35,7 @@ struct CommandFacts {
   std::vector<OptionFacts> options;      ///< In the order of the help.
   std::vector<OptionFacts> positionals;  ///< In their order on the command line.
   std::vector<CommandFacts> commands;
-  std::string notes;  ///< What stands under the options in the help.
+  std::string notes;  ///< The text below the options in the help.
 
   std::string name() const { return path.back(); }
 };

@@ -88,13 +88,14 @@ std::string filter_of(element webhook) {
   return out;
 }
 
-std::string show_webhook(std::string_view json) {
+std::string show_webhook(std::string_view json, std::string_view given_secret) {
   simdjson::dom::parser parser;
   element webhook;
   if (!parse_json(json, parser, webhook) || !webhook.is_object()) return {};
   const std::string timeout = text_of(webhook, "/timeout_ms");
   const std::string rate = text_of(webhook, "/rate_per_second");
   const std::string secret = text_of(webhook, "/secret");
+  const bool given = !secret.empty() && secret == given_secret;
   Rows rows(13);
   rows.add("id", text_of(webhook, "/id"))
       .add("url", text_of(webhook, "/url"))
@@ -115,16 +116,16 @@ std::string show_webhook(std::string_view json) {
       .add("TLS", tls_of(webhook))
       .add("created", short_time(text_of(webhook, "/created_at")))
       .add("changed", short_time(text_of(webhook, "/updated_at")))
-      .add("secret", secret)
+      .add("secret", given ? "as you gave it" : secret)
       .add("old secret", [&] {
         const std::string until = short_time(text_of(webhook, "/previous_secret_until"));
-        return until.empty() ? "" : "signs too until " + until;
+        return until.empty() ? "" : "also signs until " + until;
       }());
   std::string out = rows.take();
   append_section(out, "headers", members_of(webhook, "/headers", "  "));
   append_section(out, "settings", settings_of(webhook, json));
-  if (!secret.empty()) {
-    out += "\nThe secret is shown this once: give it to the receiver now.\n";
+  if (!secret.empty() && !given) {
+    out += "\nThe secret is shown only this once: give it to the receiver now.\n";
   }
   return out;
 }

@@ -5,13 +5,14 @@
 #include <string>
 #include <string_view>
 
-// The relay's answers, laid out for people. JSON in, text out; no control byte gets through.
+// The relay's answers, laid out as text. JSON in, text out; no control byte gets through.
 
 namespace ringpost::cli {
 
 /// A webhook, with its filter, its pace and its dialect's settings; with its secret if it is there.
-/// @param json  the webhook, as the relay answered it.
-std::string show_webhook(std::string_view json);
+/// @param json          the webhook, as the relay answered it.
+/// @param given_secret  what the user gave as the secret: it is not printed again.
+std::string show_webhook(std::string_view json, std::string_view given_secret = {});
 
 /// What a webhook's filter asks for, in one cell: `branches "main", teams a, b`; empty: nothing.
 std::string filter_of(simdjson::dom::element webhook);

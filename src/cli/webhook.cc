@@ -16,9 +16,16 @@ std::string path_of(const std::string& id) {
   return "/v1/webhooks/" + percent_encoded(id);
 }
 
-int print_answer(Session& session, const std::optional<Answer>& answer) {
+/// @param request  the body that was sent: a secret in it is known to the user.
+int print_answer(Session& session, const std::optional<Answer>& answer,
+                 const std::string& request = {}) {
   if (!answer) return session.failure_code();
-  if (!session.json) std::printf("%s", show_webhook(answer->body).c_str());
+  if (session.json) return 0;
+  simdjson::dom::parser parser;
+  simdjson::dom::element sent;
+  const bool parsed = parse_json(request, parser, sent);
+  std::printf(
+      "%s", show_webhook(answer->body, parsed ? text_of(sent, "/secret") : std::string{}).c_str());
   return 0;
 }
 
@@ -56,25 +63,28 @@ void print_permission(Session& session, const Answer& changed) {
   if (text_of(webhook, "/permission") != "unknown") return;
   const Permission permission = await_permission(session, text_of(webhook, "/id"));
   if (permission.state == "granted") {
-    std::fprintf(out, "\nThe receiver was asked (OPTIONS) and takes deliveries.\n");
+    std::fprintf(out,
+                 "\nThe receiver was asked for permission (OPTIONS) and accepts deliveries.\n");
   } else if (permission.reason.empty()) {
     std::fprintf(
         out,
-        "\nThe receiver was asked (OPTIONS) and has not answered yet; ringpost webhook show "
-        "tells when it has.\n");
+        "\nThe receiver was asked for permission (OPTIONS) and has not answered yet; see ringpost "
+        "webhook show.\n");
   } else {
-    std::fprintf(out,
-                 "\nNothing is delivered yet: %s.\n"
-                 "Every delivery asks again. With --setting handshake=false nobody is asked.\n",
-                 permission.reason.c_str());
+    std::fprintf(
+        out,
+        "\nNothing is delivered yet: %s.\n"
+        "Each delivery asks again. To deliver without asking: --setting handshake=false\n",
+        permission.reason.c_str());
   }
 }
 
 int add(Session& session, const WebhookOptions& options) {
   const auto body = webhook_body(options, true);
   if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
-  const auto created = session.call("POST", "/v1/webhooks", std::get<std::string>(body));
-  const int code = print_answer(session, created);
+  const auto& request = std::get<std::string>(body);
+  const auto created = session.call("POST", "/v1/webhooks", request);
+  const int code = print_answer(session, created, request);
   if (created) print_permission(session, *created);
   return code;
 }
@@ -86,8 +96,9 @@ int update(Session& session, const WebhookOptions& options) {
     return report_usage(
         {"nothing to change: see ringpost webhook update --help for what can be changed"});
   }
-  const auto changed = session.call("PATCH", path_of(options.id), std::get<std::string>(body));
-  const int code = print_answer(session, changed);
+  const auto& request = std::get<std::string>(body);
+  const auto changed = session.call("PATCH", path_of(options.id), request);
+  const int code = print_answer(session, changed, request);
   if (changed) print_permission(session, *changed);
   return code;
 }
@@ -95,8 +106,9 @@ int update(Session& session, const WebhookOptions& options) {
 int rotate_secret(Session& session, const std::string& id, const RotationOptions& options) {
   const auto body = rotation_body(options);
   if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
-  return print_answer(
-      session, session.call("POST", path_of(id) + "/rotate-secret", std::get<std::string>(body)));
+  const auto& request = std::get<std::string>(body);
+  return print_answer(session, session.call("POST", path_of(id) + "/rotate-secret", request),
+                      request);
 }
 
 int list(Session& session, const WebhookOptions& options) {
@@ -117,7 +129,7 @@ int list(Session& session, const WebhookOptions& options) {
   if (!done) return session.failure_code();
   session.print(table, source.empty()
                            ? "No webhooks yet. Add one: ringpost webhook add --url https://…\n"
-                           : "No webhook takes events of this source.\n");
+                           : "No webhook receives events from this source.\n");
   return 0;
 }
 
@@ -166,22 +178,25 @@ void add_target_options(CLI::App& command, WebhookOptions& options, bool creates
   if (creates) {
     std::vector<std::string> dialects;
     for (const dialect::Dialect* one : dialect::all()) dialects.emplace_back(one->name());
-    suggest(add_text(command, "--dialect", options.dialect, "How requests look; default: standard")
-                ->group(group),
-            dialects);
-    add_text(command, "--organization", options.organization, "Owner; default: the token's own")
+    suggest(
+        add_text(command, "--dialect", options.dialect, "Format of the requests; default: standard")
+            ->group(group),
+        dialects);
+    add_text(command, "--organization", options.organization,
+             "Organization that owns it; default: the token's")
         ->group(group);
   }
   add_text(command, "--description", options.description, "Description")->group(group);
   add_secret(command, options.secret,
              creates
                  ? "Signing secret or token, as the dialect wants it: @FILE, or - for standard "
-                   "input; default: RINGPOST_SECRET, or what the dialect mints"
+                   "input; default: RINGPOST_SECRET, or one that the dialect generates"
                  : "Replace the signing secret or token at once: @FILE, or - for standard input")
       ->group(group);
   command
-      .add_option("--setting", options.settings,
-                  "A setting of the dialect as key=value: a word, JSON, or @FILE; repeatable")
+      .add_option(
+          "--setting", options.settings,
+          "A setting of the dialect as key=value; the value is a word, JSON, or @FILE; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false)
       ->group(group);
@@ -234,7 +249,7 @@ void add_request_options(CLI::App& command, WebhookOptions& options, bool create
   command.add_option("--concurrency", options.concurrency, "Attempts in flight at once, 1 to 256")
       ->type_name("COUNT")
       ->group(group);
-  command.add_option("--rate", options.rate, "Attempts begun in a second, 1 to 100000")
+  command.add_option("--rate", options.rate, "Attempts per second, 1 to 100000")
       ->type_name("COUNT")
       ->group(group);
   command.add_option("--ca", options.ca_file, "PEM file: verify the receiver against this CA")
@@ -303,7 +318,8 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
       [&, options] { action = [&session, options] { return add(session, *options); }; });
 
   CLI::App* listing = command("list", "List webhooks, newest first", false);
-  listing->add_option("--source", options->sources, "Only those that take events of this source")
+  listing
+      ->add_option("--source", options->sources, "Only those that receive events from this source")
       ->type_name("SOURCE")
       ->allow_extra_args(false);
   listing->add_option("--app", options->apps, "The same as --source app/SLUG")
@@ -321,7 +337,7 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
     };
   });
 
-  CLI::App* updating = begin("update", "Change what is given, keep the rest", true);
+  CLI::App* updating = begin("update", "Change the given options, keep the rest", true);
   add_target_options(*updating, *options, false);
   add_match_options(*updating, *options);
   add_request_options(*updating, *options, false);
@@ -337,11 +353,11 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
   updating->callback(
       [&, options] { action = [&session, options] { return update(session, *options); }; });
 
-  command("remove", "Delete a webhook; what is pending for it is cancelled", true)
+  command("remove", "Delete a webhook and cancel its pending deliveries", true)
       ->callback(
           [&, options] { action = [&session, options] { return remove(session, options->id); }; });
 
-  command("ping", "Send it an event of type ping, whatever it subscribed to", true)
+  command("ping", "Send it an event of type ping, whatever its event types", true)
       ->callback(
           [&, options] { action = [&session, options] { return ping(session, options->id); }; });
 
@@ -353,12 +369,12 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
     });
   };
   verb("enable", "Resume deliveries to it");
-  verb("disable", "Stop delivering to it; what is pending is cancelled");
+  verb("disable", "Stop delivering to it and cancel its pending deliveries");
 
   CLI::App* rotating =
       command("rotate-secret", "Replace its signing secret and show the new one once", true);
   add_secret(*rotating, rotation->secret,
-             "The new secret: @FILE, or - for standard input; default: one is minted");
+             "The new secret: @FILE, or - for standard input; default: a new one is generated");
   rotating
       ->add_option("--overlap", rotation->overlap,
                    "How long the old secret signs as well, e.g. 24h")

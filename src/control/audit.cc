@@ -22,7 +22,7 @@ void Audit::record(const Entry& entry) {
   ++recorded_;
   any_left_ = true;
   if (const auto done = store_.audit().insert(stored); !done) {
-    log_error("a change is not in the audit log, because the store failed (" +
+    log_error("a change is missing in the audit log, because the control store failed (" +
               describe(done.error()) + "): " + stored.operation + " of " + stored.object +
               " by token " + stored.token.to_text() + " from " + stored.peer);
   }
@@ -41,8 +41,7 @@ bool Audit::step(std::optional<WallTime> wall_now, Instant now) {
   const auto pruned =
       store_.audit().prune(wall_now ? std::optional{*wall_now - age_max} : std::nullopt);
   if (!pruned) {
-    log_error("old entries stay in the audit log, because the store failed: " +
-              describe(pruned.error()));
+    log_error("could not delete old entries of the audit log: " + describe(pruned.error()));
     return false;
   }
   any_left_ = pruned->any_left;

@@ -502,7 +502,7 @@ void Control::tell_of_delay() {
 bool Control::tidy_tokens(WallTime wall_now) {
   const auto removed = tokens_.remove_expired(wall_now);
   if (!removed) {
-    log_error("expired tokens stay, because the store failed: " + describe(removed.error()));
+    log_error("could not delete expired tokens: " + describe(removed.error()));
     return false;
   }
   if (*removed == 0) return false;

@@ -36,9 +36,9 @@ namespace ringpost::control {
 
 class Store;
 
-/// The control thread's brain: everything that may block on the disk or is asked by people. It owns
-/// what the management API shows, and answers the shards' messages. Knows no thread and no mailbox,
-/// so that a simulation can drive it.
+/// What the control thread does: everything that may block on the disk or is asked over an API. It
+/// owns what the management API shows, and answers the shards' messages. Knows no thread and no
+/// mailbox, so that a simulation can drive it.
 ///
 /// Life: construct; `load`; feed the recovery to `history()` and `ledger()`; `finish_recovery`;
 /// then `handle`, `flush` and `step` from one thread, for as long as the shards run.
@@ -61,7 +61,7 @@ class Control {
     uint64_t prng_seed = 0;
   };
 
-  /// What it stands on; all outlive it.
+  /// What it uses; all outlive it.
   struct Parts {
     Store& store;
     subscription::SubscriptionTable& table;
@@ -87,7 +87,7 @@ class Control {
   void handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now);
   /// Answers the login that waits for it.
   void on_password_checked(const PasswordChecked& checked, WallTime wall_now, Instant now);
-  /// Goes by these settings from now on.
+  /// Uses these settings from now on.
   void reconfigure(Settings settings);
   /// Reads the configuration again, as `POST /v1/admin/reload` does; the log tells what became of
   /// it.
@@ -197,8 +197,8 @@ class Control {
 /// @returns the text; nothing if there are tokens; Errc::io_failed if `keep` answers false.
 Result<std::optional<std::string>> mint_admin_token(
     Store& store, WallTime now, Prng& random, const std::function<bool(const std::string&)>& keep);
-/// Makes one more such token, and notes it in the audit log: for who has lost theirs. The store is
-/// nobody else's meanwhile. @param keep  as for `mint_admin_token`.
+/// Makes one more such token, and notes it in the audit log: for operators who lost theirs. The
+/// store is nobody else's meanwhile. @param keep  as for `mint_admin_token`.
 Result<std::string> add_admin_token(Store& store, WallTime now, Prng& random,
                                     const std::string& name,
                                     const std::function<bool(const std::string&)>& keep);

@@ -53,7 +53,7 @@ bool FailingTimes::step(Instant now) {
   auto next = entries_.lower_bound(next_to_write_);
   const auto written = store_.transaction([&] { return write(next); });
   if (!written) {
-    log_warning("how long webhooks have failed could not be stored; tried again in 5 minutes: " +
+    log_warning("could not store since when webhooks have been failing; retrying in 5 minutes: " +
                 describe(written.error()));
     due_ = now + write_interval;
     return false;

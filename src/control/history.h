@@ -17,8 +17,8 @@
 
 namespace ringpost::control {
 
-/// What one OUTCOME record says about its delivery, as far as the index keeps it. An attempt has
-/// one for its start (status in_flight) and one for its end, which takes the other's place.
+/// What one OUTCOME record says about its delivery, in the form that the index keeps. An attempt
+/// has one for its start (status in_flight) and one for its end, which takes the other's place.
 struct OutcomeFact {
   Ulid delivery;
   journal::Position event;

@@ -12,7 +12,7 @@
 
 namespace ringpost::control {
 
-/// What Control needs of the journals' files. The real one stands on journal::SegmentKeeper; tests
+/// What Control needs of the journals' files. The real one uses journal::SegmentKeeper; tests
 /// keep records in memory. Reading and `expire` may block on the disk.
 class JournalAccess {
  public:

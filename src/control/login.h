@@ -36,7 +36,7 @@ struct LoginUser {
 /// count against the source (an address, or the /64 of an IPv6 one), and against the user at that
 /// source; beyond these, failures against the user from wherever hold back only a source that has
 /// failed lately and from which the user has not logged in since the start. Logins from where the
-/// user has been before have verifications of their own, so that strangers cannot use up all. Every
+/// user has been before have reserved verifications, so that strangers cannot use up all. Every
 /// table has a bound.
 ///
 /// An unknown user, a wrong password and a password that is too long take the same path: one
@@ -128,7 +128,7 @@ class Login {
   bool knows(const Keys& keys) const;
   void remember(const Keys& keys);
   std::variant<const LoginUser*, Refused> check(const Attempt& attempt);
-  /// What the audit log is told of who asks.
+  /// The caller, for the audit log.
   struct Caller {
     const io::Address& peer;
     WallTime wall_now{};

@@ -256,7 +256,7 @@ std::variant<ManagementDesk::Granted, Problem> ManagementDesk::refresh(
   return answer_login(
       parts_.login.refresh(
           {.token = refresh_token, .peer = *call_->peer, .wall_now = call_->now, .now = now_}),
-      "the refresh token is not in force; log in again");
+      "the refresh token is not valid: it was used, has expired or was revoked; log in again");
 }
 
 std::optional<Problem> ManagementDesk::logout() {

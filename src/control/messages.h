@@ -78,7 +78,7 @@ struct SnapshotSeen {
   uint64_t version = 0;
 };
 
-/// The sender goes by the settings of `version`, or by newer ones.
+/// The sender uses the settings of `version`, or newer ones.
 struct SettingsSeen {
   uint64_t version = 0;
 };
@@ -116,7 +116,7 @@ struct SnapshotPublished {
   std::vector<uint32_t> changed;
 };
 
-/// The configuration was read anew. The shard fetches its part (shard::SettingsInForce), goes by it
+/// The configuration was read anew. The shard fetches its part (shard::SettingsInForce), uses it
 /// from now on, then answers SettingsSeen.
 struct SettingsPublished {
   uint64_t version = 0;

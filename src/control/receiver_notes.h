@@ -17,8 +17,8 @@ struct ReceiverNote {
   std::optional<Error> why_not;  ///< It was asked, and did not agree or did not answer.
 };
 
-/// What the shards told of receivers since the relay started, for people to see. The shards keep
-/// their own account (delivery::Standing) and go by that.
+/// What the shards told of receivers since the relay started, to be shown. The shards keep
+/// their own account (delivery::Standing) and use that.
 ///
 /// An entry for each webhook whose receiver was asked, or asked for a pause.
 class ReceiverNotes {
@@ -29,7 +29,7 @@ class ReceiverNotes {
   void on_change(const subscription::Webhook& before, const subscription::Webhook& after);
   void forget(uint32_t webhook_number) { notes_.erase(webhook_number); }
 
-  /// As it stands at `now`: without a pause that is over.
+  /// The state at `now`: without a pause that has ended.
   ReceiverNote of(uint32_t webhook_number, WallTime now) const;
 
  private:

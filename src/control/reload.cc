@@ -29,7 +29,8 @@ ReloadOutcome Reloads::run(WallTime now) {
   }
   arriving_ = LastReload{.at = now, .problem = {}, .needs_restart = outcome.needs_restart};
   for (const std::string& key : outcome.needs_restart) {
-    log_warning("configuration reloaded: the new " + key + " waits for a restart");
+    log_warning("configuration reloaded: the new value of " + key +
+                " takes effect after a restart");
   }
   std::string changed;
   for (const std::string& key : outcome.changed) changed += (changed.empty() ? "" : ", ") + key;

@@ -30,16 +30,16 @@ struct ConfigProblem {
 
 /// What a reload of the configuration came to: all of it, or nothing.
 struct ReloadOutcome {
-  std::vector<ConfigProblem> problems;     ///< Empty: it is in force as far as it can be.
+  std::vector<ConfigProblem> problems;     ///< Empty: all that can be in effect is.
   std::vector<std::string> changed;        ///< Keys whose new value is in force: `log.level`.
-  std::vector<std::string> needs_restart;  ///< Keys whose value in the file waits for a restart.
+  std::vector<std::string> needs_restart;  ///< Keys whose value in the file needs a restart.
 };
 
 /// Reads the configuration again. With problems it has changed nothing; else everything but what
 /// the shards use themselves, which they fetch when they hear of it (SettingsPublished).
 using Reload = std::function<ReloadOutcome()>;
 
-/// The last reload that is over, for `GET /v1/status`: refused, or in force on every shard.
+/// The last completed reload, for `GET /v1/status`: refused, or in force on every shard.
 struct LastReload {
   WallTime at{};
   std::string problem;                     ///< The first; empty: it went through.
@@ -47,10 +47,10 @@ struct LastReload {
 };
 
 /// Reloads of the configuration: carries them out, tells the log and the shards, and keeps back the
-/// answers until every shard goes by the new settings.
+/// answers until every shard uses the new settings.
 class Reloads {
  public:
-  /// Of more than so many problems only the count is told.
+  /// Of further problems only the count is logged.
   static constexpr size_t problems_told_max = 100;
 
   /// @param post  must outlive it. @param reload  may be empty: there is nothing to read.

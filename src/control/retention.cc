@@ -92,7 +92,8 @@ bool Retention::raise_marks() {
     marks[journal] = std::max(marks[journal], durable_marks_[journal]);
   }
   if (const auto stored = store_.set_meta(marks_name, to_text(marks)); !stored) {
-    log_error("old journal segments stay, because the store failed: " + describe(stored.error()));
+    log_error("could not remove old journal segments, because the control store failed: " +
+              describe(stored.error()));
     return false;
   }
   durable_marks_ = std::move(marks);

@@ -13,7 +13,7 @@
 
 namespace ringpost::control {
 
-/// Tells when the wall clock may be believed for deleting things: after it has gone along with the
+/// Says when the wall clock may be trusted for deleting things: after it has gone along with the
 /// monotonic clock for a while. A jump, by hand or by a bad time server, starts the wait again
 /// (reliability rule 11). So does a restart.
 class WallClockTrust {

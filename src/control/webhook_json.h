@@ -33,7 +33,7 @@ struct WebhookChecks {
 /// Makes a webhook of the body of a create request. Number, id and times are left to the caller;
 /// `webhook.organization` is the caller's, unless the body names another. A `standard` webhook
 /// without a secret gets a fresh one.
-/// @param by  who makes it.
+/// @param by  its creator.
 std::optional<Problem> create_webhook(JsonBody& body, const WebhookChecks& checks,
                                       const subscription::Token& by,
                                       subscription::Webhook& webhook);

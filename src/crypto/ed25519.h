@@ -33,7 +33,7 @@ class Ed25519Key {
   /// Seed and public key: secret; for storing only.
   std::span<const uint8_t, private_size> private_bytes() const { return private_; }
 
-  /// The same signature for the same message, always. The message must stand in one buffer: it is
+  /// The same signature for the same message, always. The message must be in one buffer: it is
   /// hashed twice. Allocates nothing.
   Ed25519Signature sign(Bytes message) const;
 

@@ -12,8 +12,8 @@ namespace ringpost::crypto {
 /// system that cannot give them ends the process (the library aborts): nothing may go on without.
 void fill(MutableBytes bytes);
 
-/// A secret for people to copy: `prefix`, then `bytes` random bytes as hexadecimal digits. At least
-/// 16 bytes (reliability: 128 random bits).
+/// A secret to be copied by hand: `prefix`, then `bytes` random bytes as hexadecimal digits. At
+/// least 16 bytes (reliability: 128 random bits).
 std::string token(std::string_view prefix, size_t bytes);
 
 }  // namespace ringpost::crypto

@@ -43,7 +43,8 @@ bool read_number(std::string_view text, uint32_t& number) {
 
 /// Why a text's cost is not taken; empty if it is. The order keeps the sums within 64 bits.
 std::string_view object_to_cost(const ScryptCost& cost) {
-  if (cost.log2_n < scrypt_log2_n_min) return "log2 N is below 14: such a hash is guessed quickly";
+  if (cost.log2_n < scrypt_log2_n_min)
+    return "log2 N is below 14: the password could be guessed too quickly";
   if (cost.log2_n > 20) return "log2 N is above 20";
   if (cost.r < 8 || cost.r > 64) return "r is outside 8 to 64";
   if (cost.p < 1 || cost.p > 64) return "p is outside 1 to 64";

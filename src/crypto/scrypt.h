@@ -34,7 +34,7 @@ inline constexpr size_t password_bytes_max = 1024;
 ///          `scrypt_memory_max`.
 Result<void> scrypt(Bytes password, Bytes salt, ScryptCost cost, MutableBytes out);
 
-/// A password's hash, as it stands in configurations:
+/// A password's hash, as in configurations:
 /// `scrypt$<log2 N>$<r>$<p>$<salt, base64>$<hash, base64>`. Takes 32 MiB and some 0.2 s: not for a
 /// shard's thread.
 class PasswordHash {
@@ -44,7 +44,7 @@ class PasswordHash {
 
   /// @returns nothing if the text has another form, breaks a limit above, or has a salt outside 8
   /// to
-  ///          64 or a hash outside 16 to 64 bytes. `why` then says which, for people.
+  ///          64 or a hash outside 16 to 64 bytes. `why` then says which.
   static std::optional<PasswordHash> parse(std::string_view text, std::string& why);
 
   std::string to_text() const;

@@ -21,7 +21,7 @@ struct Attempt {
   Delivery* delivery = nullptr;
   Endpoint* endpoint = nullptr;  ///< Where it goes; lives as long as its connections.
   /// Of the webhook as it was when the attempt began. A change while it is under way waits for the
-  /// next attempt: this one's connection leads to the endpoint of before, which must see nothing
+  /// next attempt: this one's connection leads to the previous endpoint, which must see nothing
   /// of what is new, and what it was sent is to be masked as it was made.
   std::shared_ptr<dialect::Renderer> renderer;
   WallTime started_at{};
@@ -41,7 +41,7 @@ struct AttemptResult {
   uint16_t http_status = 0;
   bool response_truncated = false;
   BadAnswer response_note{};
-  const dialect::Request* request = nullptr;  ///< As sent; null: it did not come to that.
+  const dialect::Request* request = nullptr;  ///< As sent; null: it was not sent.
   std::string_view response_head;             ///< As OutcomeView::response_head.
   Bytes response_body;
   std::optional<Duration> retry_after;

@@ -49,7 +49,7 @@ struct Delivery {
   void on_due();
 };
 
-/// What a webhook's receiver may be sent, as far as it outlives the webhook's targets: those come
+/// What a webhook's receiver may be sent, kept longer than the webhook's targets, which come
 /// and go with deliveries, and neither a permission nor a pace is to begin anew with each.
 struct Standing {
   /// After a pause one attempt goes first, and the others wait for what it meets.
@@ -61,7 +61,7 @@ struct Standing {
   uint64_t question = 0;          ///< The one under way: Attempt::question; 0: none.
   Duration own_interval{};        ///< Between starts of attempts, as the webhook says; 0: none.
   Duration allowed_interval{};    ///< As the receiver said with its permission.
-  Instant next_start{};           ///< No attempt begins before, as far as the pace goes.
+  Instant next_start{};           ///< No attempt begins before, because of the rate.
   Instant paused_until{};         ///< Nor before this: the receiver said so (Retry-After).
   Trial trial = Trial::none;
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 // What an event's data is, and what it may be called: the one place where a dialect decides whether
-// these bytes can stand where JSON is due.
+// these bytes can be put where JSON is due.
 
 namespace ringpost::dialect {
 

@@ -123,9 +123,9 @@ class Dialect {
   virtual std::variant<Ping, std::string> ping(const subscription::Webhook& webhook,
                                                std::string_view base_url) const;
 
-  // --- receiving, for who takes its requests
+  // --- receiving, for receivers of its requests
 
-  /// What an event of its own is called, for who tries it out (`ringpost sign`).
+  /// The name of an example event, for trying it out (`ringpost sign`).
   struct ExampleEvent {
     std::string_view type;
     std::string_view source;
@@ -134,7 +134,7 @@ class Dialect {
 
   /// Whether its requests carry anything that proves who sent them.
   virtual bool verifies() const { return false; }
-  /// Whether a request was sent by who knows `secret`, and why not. Only where `verifies`.
+  /// Whether a request was sent with `secret`, and why not. Only where `verifies`.
   /// @param secret  one that `object_to_secret` has no objection to.
   virtual Verdict verify(const Received& received, std::string_view secret,
                          const Freshness& freshness) const;
@@ -173,7 +173,7 @@ const Dialect& of(const subscription::Webhook& webhook);
 std::span<const Dialect* const> all();
 /// The dialect whose API the path is in; nullptr: the native API's, or nobody's.
 const Dialect* owner_of_path(std::string_view path);
-/// A list, for people.
+/// As a list with commas.
 std::string names();
 
 /// What filter and dialect ask of an event together; null: nothing. For Webhook::rule. A webhook

@@ -80,7 +80,7 @@ std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook);
 /// of tokens, secrets, keys or passwords.
 bool names_a_credential(std::string_view header);
 
-/// What stands for a credential where it is not shown.
+/// The placeholder for a credential that is not shown.
 inline constexpr std::string_view credential_mask = "*****";
 /// Whether this is such a header as answers show it: a change that brings it back means to keep the
 /// value that is stored.

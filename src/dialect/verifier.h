@@ -18,30 +18,31 @@ namespace ringpost::dialect {
 /// A request as it reached a receiver. Borrows everything.
 struct Received {
   std::span<const http::Header> headers;
-  Bytes body;  ///< As it came, byte for byte: a body that was parsed and written anew is another.
+  Bytes
+      body;  ///< As it came, byte for byte: a body that was parsed and serialised again may differ.
 
-  /// The value of a header; empty if it is absent, empty, or stands more than once: what can be
+  /// The value of a header; empty if it is absent, empty, or appears more than once: what can be
   /// read in two ways is not verified.
   std::string_view header(std::string_view name) const;
   bool has_header(std::string_view name) const;
 };
 
-/// Which times a signature may bear, where the dialect signs a time.
+/// Which times a signature may have, where the dialect signs a time.
 struct Freshness {
   WallTime now{};
   Duration tolerance = std::chrono::minutes(5);  ///< Into the past and into the future.
 };
 
-/// What verifying comes to.
+/// The result of a verification.
 struct Verdict {
   enum class Kind : uint8_t {
-    authentic,   ///< Sent by who knows the secret; fresh, where the dialect signs a time.
+    authentic,   ///< Sent with the secret; fresh, where the dialect signs a time.
     not_signed,  ///< Nothing of the dialect's is there that could be verified.
     refuted,     ///< It claims to be authentic, and is not.
   };
 
   Kind kind = Kind::authentic;
-  std::string reason;  ///< Why not, as a sentence for people without a stop; shows no secret.
+  std::string reason;  ///< Why not, as a sentence without a full stop; shows no secret.
 
   bool authentic() const { return kind == Kind::authentic; }
 };
@@ -54,7 +55,7 @@ inline Verdict refuted(std::string reason) {
 }
 
 /// Whether a signed time is fresh.
-/// @param place    where it stands, for the reason: `webhook-timestamp`.
+/// @param place    where it is, for the reason: `webhook-timestamp`.
 /// @param seconds  since 1970, as text: decimal digits and nothing else.
 Verdict check_freshness(std::string_view place, std::string_view seconds,
                         const Freshness& freshness);

@@ -13,9 +13,10 @@ std::string_view describe(BodyFault fault) {
     case BodyFault::none: return "no fault";
     case BodyFault::chunk_size: return "a chunk size is not 1 to 16 hexadecimal digits";
     case BodyFault::chunk_extension: return "chunk extensions are malformed or too long";
-    case BodyFault::chunk_end: return "a chunk does not end with CR LF where its size says";
+    case BodyFault::chunk_end:
+      return "a chunk does not end with CR LF after as many bytes as its size says";
     case BodyFault::trailer:
-      return "the trailer is malformed or holds a field that belongs in the head";
+      return "the trailer is malformed or contains a field that is allowed only in the head";
     case BodyFault::trailer_too_large: return "the trailer is too large";
   }
   RINGPOST_UNREACHABLE();

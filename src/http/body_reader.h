@@ -18,10 +18,10 @@ enum class BodyFault : uint8_t {
   chunk_size,       ///< Not 1 to 16 hexadecimal digits.
   chunk_extension,  ///< Malformed, or too much of it.
   chunk_end,        ///< A chunk's data or size line is not followed by CR LF.
-  trailer,          ///< Malformed, or a field that must not stand there.
+  trailer,          ///< Malformed, or a field that must not be there.
   trailer_too_large,
 };
-/// For people: what `fault` means.
+/// What `fault` means.
 std::string_view describe(BodyFault fault);
 
 /// Takes the framing off a body that comes in any pieces. Trailers are checked and thrown away.
@@ -103,7 +103,7 @@ class BodyReader {
   std::string trailer_line_;  ///< With its CR, while it is being read.
 };
 
-/// RFC 9110, 6.5.1: whether `name` must not stand in a trailer, because it frames, routes,
+/// RFC 9110, 6.5.1: whether `name` must not appear in a trailer, because it frames, routes,
 /// authenticates or describes the message.
 bool forbidden_in_trailer(std::string_view name);
 

@@ -11,13 +11,13 @@ namespace ringpost::http {
 std::string_view describe(HeadFault fault) {
   switch (fault) {
     case HeadFault::none: return "no fault";
-    case HeadFault::binary: return "what came is not HTTP (TLS, where there is none?)";
+    case HeadFault::binary: return "this is not HTTP (was TLS sent to a port without TLS?)";
     case HeadFault::first_line_too_long: return "the first line is too long";
     case HeadFault::line_too_long: return "a header line is too long";
     case HeadFault::headers_too_many: return "there are too many header lines";
     case HeadFault::headers_too_large: return "the headers together are too large";
     case HeadFault::bare_line_feed: return "a line ends with LF alone; it has to be CR LF";
-    case HeadFault::control_byte: return "a line holds a control byte";
+    case HeadFault::control_byte: return "a line contains a control character";
     case HeadFault::leading_space: return "a line begins with white space";
     case HeadFault::empty_line: return "there is an empty line where the first line should be";
   }

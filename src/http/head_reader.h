@@ -34,7 +34,7 @@ enum class HeadFault : uint8_t {
   leading_space,   ///< A line that begins with white space: a fold, or in the first place.
   empty_line,      ///< Where the first line should be.
 };
-/// For people: what `fault` means.
+/// What `fault` means.
 std::string_view describe(HeadFault fault);
 
 /// Finds the lines of one head, and its end, in bytes that come in any pieces. A head that arrives
@@ -72,7 +72,7 @@ class HeadReader {
   /// The whole head, with the empty line at its end; after `failed` its whole lines so far. Valid
   /// until the next call, as long as the piece is.
   std::string_view head() const { return view_.substr(head_start_, cursor_ - head_start_); }
-  /// The bytes from the head's first on, as far as they came; behind its end others may follow.
+  /// The bytes from the head's first on, as many as have come; after its end others may follow.
   /// Valid as `head()` is.
   std::string_view seen() const { return partial_.empty() ? view_ : partial_; }
   /// Header lines so far.
@@ -101,7 +101,7 @@ class HeadReader {
   std::string_view view_;   ///< The bytes from the head's first: the piece, or `partial_`.
   size_t piece_start_ = 0;  ///< Where the current piece begins in `view_`.
   size_t cursor_ = 0;       ///< Of the line being looked for, in `view_`.
-  size_t scanned_ = 0;      ///< No line feed stands between `cursor_` and here.
+  size_t scanned_ = 0;      ///< There is no line feed between `cursor_` and here.
   size_t head_start_ = 0;   ///< 2 if an empty line was skipped.
   size_t consumed_ = 0;
   std::string_view line_;

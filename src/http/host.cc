@@ -87,14 +87,14 @@ bool append_pieces(std::string_view text, bool tail_allowed, std::vector<uint16_
 }
 
 std::optional<std::string> check_name(std::string_view host) {
-  if (host.size() > 253) return "the host name is longer than 253 bytes";
+  if (host.size() > 253) return "has a host name longer than 253 bytes";
   for (std::string_view rest = host;;) {
     const size_t dot = rest.find('.');
     const std::string_view label = rest.substr(0, dot);
-    if (label.empty()) return "the host name has an empty part, or ends with a dot";
-    if (label.size() > 63) return "a part of the host name is longer than 63 bytes";
+    if (label.empty()) return "has a host name with an empty part, or with a dot at its end";
+    if (label.size() > 63) return "has a host name with a part longer than 63 bytes";
     if (label.starts_with("xn--") && !acceptable_punycode(label.substr(4))) {
-      return "an xn-- part of the host name does not decode to plain letters";
+      return "has a host name with an xn-- part that does not decode to plain letters";
     }
     if (dot == std::string_view::npos) return std::nullopt;
     rest.remove_prefix(dot + 1);
@@ -104,11 +104,11 @@ std::optional<std::string> check_name(std::string_view host) {
 }  // namespace
 
 std::variant<Host, UrlProblem> parse_host(std::string_view text) {
-  if (text.empty()) return UrlProblem{"the URL has no host"};
+  if (text.empty()) return UrlProblem{"has no host"};
   if (text.front() == '[') {
-    if (text.back() != ']') return UrlProblem{"the bracket around the IPv6 address is not closed"};
+    if (text.back() != ']') return UrlProblem{"has an IPv6 address without the closing bracket"};
     const auto pieces = parse_ipv6(text.substr(1, text.size() - 2));
-    if (!pieces) return UrlProblem{"the text in brackets is not an IPv6 address"};
+    if (!pieces) return UrlProblem{"has brackets around something that is not an IPv6 address"};
     return Host{Url::HostKind::ipv6, ipv6_text(*pieces)};
   }
   std::string host(text);
@@ -117,12 +117,13 @@ std::variant<Host, UrlProblem> parse_host(std::string_view text) {
     const bool letter = byte >= 'a' && byte <= 'z';
     if (!letter && !is_digit(byte) && byte != '-' && byte != '_' && byte != '.') {
       return UrlProblem{
-          "the host may only hold ASCII letters, digits, dots, hyphens and underscores"};
+          "has a host with characters other than ASCII letters, digits, dots, hyphens and "
+          "underscores"};
     }
   }
   if (ends_in_number(host)) {
     const auto address = parse_ipv4(host);
-    if (!address) return UrlProblem{"the host ends in a number but is not an IPv4 address"};
+    if (!address) return UrlProblem{"has a host that ends in a number but is not an IPv4 address"};
     return Host{Url::HostKind::ipv4, ipv4_text(*address)};
   }
   if (const auto problem = check_name(host)) return UrlProblem{*problem};

@@ -31,7 +31,7 @@ bool ends_in_number(std::string_view host);
 std::optional<uint32_t> parse_ipv4(std::string_view host);
 
 /// Whether what follows `xn--`, in lower case, decodes (RFC 3492) to text that the standard surely
-/// accepts as it stands: see parse_url.
+/// accepts unchanged: see parse_url.
 bool acceptable_punycode(std::string_view encoded);
 
 }  // namespace ringpost::http

@@ -23,7 +23,7 @@ struct Request {
   std::string body;             ///< 64 bytes beyond its size are allocated (simdjson's padding).
   bool keep_alive = true;
 
-  /// The value of a header that may stand once; empty if absent.
+  /// The value of a header that may appear once; empty if absent.
   std::string_view header(std::string_view name) const;
   bool has_header(std::string_view name) const;
 };

@@ -16,7 +16,7 @@ struct Problem {
   uint16_t status = 500;
   std::string type = "about:blank";  ///< Or `urn:ringpost:<slug>`.
   std::string title;                 ///< The status's reason phrase if empty.
-  std::string detail;                ///< What is wrong, for people; may quote a peer's bytes.
+  std::string detail;                ///< What is wrong; may quote a peer's bytes.
   std::optional<uint64_t> line;      ///< Of a batch, from 1.
   std::string member;                ///< The member of the body (or header, or parameter) to blame.
   uint32_t retry_after_s = 0;        ///< 0: no Retry-After header.

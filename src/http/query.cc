@@ -69,7 +69,7 @@ std::variant<QueryParameters, UrlProblem> QueryParameters::parse(std::string_vie
     }
     if (name->empty()) return UrlProblem{"a parameter in the query has no name"};
     if (has_control_byte(*name) || has_control_byte(*value)) {
-      return UrlProblem{"the query holds a control byte"};
+      return UrlProblem{"the query contains a control character"};
     }
     if (!is_utf8(*name) || !is_utf8(*value)) return UrlProblem{"the query is not UTF-8"};
     if (result.find(*name)) return UrlProblem{"the parameter " + *name + " appears more than once"};

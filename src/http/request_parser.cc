@@ -219,7 +219,7 @@ bool RequestParser::read_line(std::string_view line) {
     return false;
   }
   return !is_framing_line_with_tab(line) ||
-         refuse(400, "a header that delimits the body holds a tab");
+         refuse(400, "Content-Length or Transfer-Encoding contains a tab");
 }
 
 bool RequestParser::read_request_line(std::string_view line) {
@@ -283,7 +283,7 @@ bool RequestParser::read_head(std::string_view head) {
   const auto method = static_cast<llhttp_method_t>(llhttp_get_method(&parser));
   if (request_.method != llhttp_method_name(method) ||
       request_.headers.size() != head_reader_.headers()) {
-    return refuse(400, "the head can be read in two ways");
+    return refuse(400, "the request head is ambiguous");
   }
   for (Header& header : request_.headers) {
     // Built without its strict mode, llhttp lets a space into a name.
@@ -348,7 +348,7 @@ bool RequestParser::read_framing() {
     if (http_1_0_) return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
     if (!equal_ignoring_case(*coding, "chunked")) {
       return refuse(names_unknown_coding(*coding) ? 501 : 400,
-                    "the only Transfer-Encoding understood is chunked");
+                    "the only Transfer-Encoding supported is chunked");
     }
     framing_ = BodyFraming::chunked;
     return true;
@@ -385,7 +385,7 @@ bool RequestParser::read_expectation() {
   for (const Header& header : request_.headers) {
     if (!equal_ignoring_case(header.name, "expect")) continue;
     if (++count > 1 || !equal_ignoring_case(header.value, "100-continue")) {
-      return refuse(417, "the only expectation understood is 100-continue");
+      return refuse(417, "the only expectation supported is 100-continue");
     }
   }
   expect_continue_ = count == 1 && has_body();

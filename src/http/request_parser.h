@@ -20,7 +20,7 @@ struct RequestLimits {
   uint32_t header_bytes_max = 32 * 1024;  ///< All header lines together.
 };
 
-/// Why a request is refused: the status of the answer and two texts for people (static).
+/// Why a request is refused: the status of the answer and two texts (static).
 struct HttpError {
   uint16_t status = 0;
   std::string_view title;   ///< The status's reason phrase.
@@ -54,7 +54,7 @@ class RequestParser {
 
   /// From `head_complete`: the request, without its body before `complete`. Before, and after a
   /// failure: what could be read of it; without a readable target its path is empty. Of a line that
-  /// was too long it is what stands within the limit.
+  /// was too long it is the part within the limit.
   const Request& request() const { return request_; }
   /// After `complete`: the request; the parser is then ready for the next one.
   Request take_request();
@@ -106,7 +106,7 @@ class RequestParser {
 /// The interim answer to a client that waits (RFC 9110, 10.1.1).
 inline constexpr std::string_view continue_answer = "HTTP/1.1 100 Continue\r\n\r\n";
 
-/// simdjson reads up to this many bytes beyond a body's end; so many are allocated there.
+/// simdjson reads up to this many bytes beyond a body's end; they are allocated there.
 inline constexpr size_t body_padding_bytes = 64;
 
 }  // namespace ringpost::http

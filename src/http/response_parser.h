@@ -31,7 +31,7 @@ struct ResponseLimits {
 /// ends, whose body is not read.
 ///
 /// Life: `feed` until something else than `need_more`; `on_end` when the stream ends before, or the
-/// time is over; `reset` before the next answer on a connection that is `reusable()`.
+/// time is up; `reset` before the next answer on a connection that is `reusable()`.
 class ResponseParser {
  public:
   static constexpr size_t refused_head_bytes_max = 1024;
@@ -48,7 +48,7 @@ class ResponseParser {
   /// connection is then not reusable. Must not be called after anything but `need_more`.
   Progress feed(Bytes bytes);
   /// Nothing more comes after `need_more`: the stream ended in order, or `error` says how else
-  /// (Errc::timed_out: the time is over). @returns whether the final answer's head is here: settle
+  /// (Errc::timed_out: the time is up). @returns whether the final answer's head is here: settle
   /// by the status and close; the answer is complete if its body ended so. Else see `error()`.
   bool on_end(const std::optional<Error>& error);
   /// Ready for the next answer; keeps the memory.
@@ -71,7 +71,7 @@ class ResponseParser {
   /// replaced by spaces (RFC 9112, 5.2; RFC 9110, 5.5). Of a head beyond the limits its first
   /// lines. Valid until `reset`.
   std::string_view head() const { return head_; }
-  /// As many whole lines of `head()` as fit into `kept_head_bytes_max`: what goes on record.
+  /// As many whole lines of `head()` as fit into `kept_head_bytes_max`: what is stored.
   std::string_view kept_head() const;
   /// The trimmed value of the first header `name`; empty if absent.
   std::string_view header(std::string_view name) const;
@@ -88,7 +88,7 @@ class ResponseParser {
   /// `detail` is a BadAnswer, of Side::endpoint, or the error given to `on_end`.
   const Error& error() const { return error_; }
   /// Likewise, if the final answer's head could not be read: the first bytes of what stood there,
-  /// as far as they had come. They may be anything. Valid until `reset`.
+  /// as many as had come. They may be anything. Valid until `reset`.
   std::string_view refused_head() const { return refused_head_; }
 
  private:

@@ -31,7 +31,7 @@ std::optional<std::string> decode_path(std::string_view path, std::string_view& 
   decoded.reserve(path.size());
   for (size_t at = 0; at < path.size(); ++at) {
     if (!allowed_in_path(path[at])) {
-      reason = "the path holds a character that has to be percent-encoded";
+      reason = "the path contains a character that has to be percent-encoded";
       return std::nullopt;
     }
     if (path[at] != '%') {
@@ -47,7 +47,7 @@ std::optional<std::string> decode_path(std::string_view path, std::string_view& 
     at += 2;
     const auto code = static_cast<uint8_t>(*high << 4 | *low);
     if (code < 0x20 || code == 0x7F) {
-      reason = "the path holds an encoded control byte";
+      reason = "the path contains an encoded control character";
       return std::nullopt;
     }
     switch (code) {
@@ -103,7 +103,7 @@ std::variant<Target, TargetProblem> parse_target(std::string_view target) {
       mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
   for (const char byte : query) {
     if (!allowed_in_query(byte)) {
-      return TargetProblem{"the query holds a character that has to be percent-encoded"};
+      return TargetProblem{"the query contains a character that has to be percent-encoded"};
     }
   }
   const std::string_view path = target.substr(0, mark);

@@ -12,7 +12,7 @@ struct Target {
   std::string query;  ///< As sent, without `?`.
 };
 
-/// Why a target is refused, for people. Static text.
+/// Why a target is refused. Static text.
 struct TargetProblem {
   std::string_view reason;
 };

@@ -15,15 +15,15 @@ constexpr uint16_t https_port = 443;
 constexpr uint16_t http_port = 80;
 
 std::optional<std::string> check_characters(std::string_view text) {
-  if (text.size() > url_bytes_max) return "the URL is longer than 2,048 bytes";
+  if (text.size() > url_bytes_max) return "is longer than 2,048 bytes";
   for (const char byte : text) {
     const auto code = static_cast<uint8_t>(byte);
-    if (code < 0x20 || code == 0x7F) return "the URL holds a tab, a line end or a control byte";
-    if (byte == '\\') return "the URL holds a backslash";
-    if (byte == '#') return "the URL has a fragment (#), which is never sent: leave it out";
+    if (code < 0x20 || code == 0x7F) return "contains a tab, a line break or a control character";
+    if (byte == '\\') return "contains a backslash";
+    if (byte == '#') return "has a fragment (#), which is never sent: leave it out";
   }
-  if (text.starts_with(' ') || text.ends_with(' ')) return "the URL begins or ends with a space";
-  if (!is_utf8(text)) return "the URL is not UTF-8";
+  if (text.starts_with(' ') || text.ends_with(' ')) return "begins or ends with a space";
+  if (!is_utf8(text)) return "is not UTF-8";
   return std::nullopt;
 }
 
@@ -48,7 +48,7 @@ std::optional<uint16_t> parse_port(std::string_view text, uint16_t by_default) {
 
 std::optional<std::string> read_authority(std::string_view authority, Url& url) {
   if (authority.find('@') != std::string_view::npos) {
-    return "the URL holds credentials (or an @ before the path)";
+    return "contains a user name, a password or an @ before the path";
   }
   const size_t bracket = authority.rfind(']');
   const size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
@@ -59,7 +59,7 @@ std::optional<std::string> read_authority(std::string_view authority, Url& url) 
   const std::string_view digits =
       colon == std::string_view::npos ? std::string_view{} : authority.substr(colon + 1);
   const auto port = parse_port(digits, url.tls ? https_port : http_port);
-  if (!port) return "the port is not a number from 1 to 65535";
+  if (!port) return "has a port that is not a number from 1 to 65535";
   url.port = *port;
   return std::nullopt;
 }
@@ -127,7 +127,7 @@ std::variant<Url, UrlProblem> parse_url(std::string_view text) {
   if (auto problem = check_characters(text)) return UrlProblem{std::move(*problem)};
   std::string_view rest = text;
   const auto tls = take_scheme(rest);
-  if (!tls) return UrlProblem{"the URL does not begin with https:// or http://"};
+  if (!tls) return UrlProblem{"must begin with https:// or http://"};
   Url url{.tls = *tls};
   const size_t authority_end = std::min(rest.find_first_of("/?"), rest.size());
   if (auto problem = read_authority(rest.substr(0, authority_end), url)) {
@@ -135,7 +135,7 @@ std::variant<Url, UrlProblem> parse_url(std::string_view text) {
   }
   rest.remove_prefix(authority_end);
   if (!percents_are_whole(rest)) {
-    return UrlProblem{"a % in the URL is not followed by two hexadecimal digits"};
+    return UrlProblem{"has a % that is not followed by two hexadecimal digits"};
   }
   const size_t mark = rest.find('?');
   url.target = normalise_path(rest.substr(0, mark));
@@ -144,7 +144,7 @@ std::variant<Url, UrlProblem> parse_url(std::string_view text) {
     append_encoded(url.target, rest.substr(mark + 1), "\"'<>");
   }
   if (url.text().size() > url_bytes_max) {
-    return UrlProblem{"the URL is longer than 2,048 bytes once it is encoded"};
+    return UrlProblem{"is longer than 2,048 bytes once it is encoded"};
   }
   return url;
 }

@@ -19,7 +19,7 @@ struct Url {
   HostKind host_kind = HostKind::name;
   std::string host;  ///< Lower case, without brackets; addresses normalised: see parse_url.
   uint16_t port = 443;
-  std::string target;  ///< Path and query, as they stand in the request line. Begins with `/`.
+  std::string target;  ///< Path and query, as in the request line. Begins with `/`.
 
   bool host_is_ip() const { return host_kind != HostKind::name; }
   /// The Host header: with brackets around IPv6, with the port if it is not the scheme's.
@@ -30,7 +30,8 @@ struct Url {
   friend bool operator==(const Url&, const Url&) = default;
 };
 
-/// Why text is refused; one sentence for people, without a stop.
+/// Why text is refused: what follows the name of the member or option, as in "has no host", without
+/// a full stop. (Of a query it is a whole sentence.)
 struct UrlProblem {
   std::string reason;
 };

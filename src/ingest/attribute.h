@@ -25,7 +25,7 @@ inline constexpr size_t extensions_max = 64;
 inline constexpr size_t extension_name_bytes_max = 64;
 inline constexpr size_t extension_value_bytes_max = 1024;
 
-/// By its name in JSON; nullptr if EventView has no place of its own for it.
+/// By its name in JSON; nullptr if EventView has no field for it.
 const Attribute* find_attribute(std::string_view name);
 /// Which attribute it is, counted from 0 and below 16: a bit in a set of those seen.
 uint16_t attribute_bit(const Attribute& attribute);
@@ -33,7 +33,7 @@ uint16_t attribute_bit(const Attribute& attribute);
 /// Whether `name` may name a CloudEvents attribute: lower-case letters and digits of ASCII.
 bool is_attribute_name(std::string_view name);
 
-/// Whether an attribute without a place of its own is text all the same, not a boolean or a number:
+/// Whether an attribute without its own field is text nevertheless, not a boolean or a number:
 /// the routing attributes `cluster` and `teams`, and `dataschema`.
 bool is_text_extension(std::string_view name);
 

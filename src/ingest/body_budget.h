@@ -14,13 +14,13 @@ namespace ringpost::ingest {
 /// Who has not shown a token yet (the management APIs look at theirs when the body is here) gets a
 /// quarter of it: nobody without one can take producers' room away.
 ///
-/// When a large use is over, the pages that it needed go back to the system.
+/// After heavy use, the pages that it needed go back to the system.
 class BodyBudget {
  public:
   struct Options {
     uint64_t bytes_max = uint64_t{256} << 20;
     uint64_t large_use = 16u << 20;            ///< From here on memory is given back afterwards.
-    uint64_t small_use = 1u << 20;             ///< Below, a large use is over.
+    uint64_t small_use = 1u << 20;             ///< Below, heavy use has ended.
     Duration quiet = std::chrono::seconds{1};  ///< How long it has to be over.
     void (*give_back)() = &return_free_memory;
   };
@@ -56,7 +56,7 @@ class BodyBudget {
 
   bool owing_ = false;       ///< There was a large use, and its pages were not given back.
   bool used_again_ = false;  ///< A large use since the timer was armed.
-  io::Timer quiet_timer_;    ///< Armed once a large use is over: a shard at rest sleeps.
+  io::Timer quiet_timer_;    ///< Armed after heavy use: a shard at rest sleeps.
 };
 
 }  // namespace ringpost::ingest

@@ -102,7 +102,7 @@ class Connection final : public net::StreamOwner {
   std::optional<std::array<uint8_t, 16>> source_;  ///< Counted by the server (Server::Source).
   bool leaving_ = false;                           ///< Counted by the server: it makes way.
   http::ResponseForm form_;
-  bool peer_ended_ = false;  ///< It sends no more; it may still read.
+  bool peer_ended_ = false;  ///< It has stopped sending; it may still read.
   bool paused_ = false;
   uint32_t generation_ = 0;  ///< Of the request in hand.
 

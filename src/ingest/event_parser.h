@@ -13,12 +13,12 @@
 namespace ringpost::ingest {
 
 struct EventLimits {
-  uint32_t event_bytes_max = 1024 * 1024;       ///< One event, as it stands in the body.
+  uint32_t event_bytes_max = 1024 * 1024;       ///< One event, as in the body.
   uint32_t batch_bytes_max = 16 * 1024 * 1024;  ///< A whole batch.
   uint32_t batch_events_max = 10'000;
 };
 
-/// How events stand in the body of `POST /v1/events`, by its content type and headers.
+/// How events are laid out in the body of `POST /v1/events`, by its content type and headers.
 enum class Packing : uint8_t {
   native_one,         ///< application/json; a bare document of CDEvents too (cdevent.h)
   native_lines,       ///< application/x-ndjson: one a line; blank lines are passed over
@@ -34,7 +34,7 @@ std::optional<Packing> packing_of(const http::Request& request);
 /// The size that a body of this packing may have: known before its first byte is read.
 uint64_t body_bytes_max(std::optional<Packing> packing, const EventLimits& limits);
 
-/// Where the event that was read as number `index` (from 0) stands in a batch, from 1: the line of
+/// Where the event that was read as number `index` (from 0) is in a batch, from 1: the line of
 /// an NDJSON body, the place in an array. 0 if the request is no batch.
 uint32_t place_of(const http::Request& request, size_t index);
 

@@ -18,18 +18,18 @@ namespace ringpost::ingest {
 /// Which rules an event's object obeys (design, section 6.1).
 enum class Form : uint8_t {
   native,      ///< Only `type` and `source` have to be there; `data` is an object.
-  cloudevents  ///< CloudEvents 1.0, JSON format, to the letter.
+  cloudevents  ///< CloudEvents 1.0, JSON format, strictly.
 };
 
 /// Objects and arrays inside each other, at most. Reading is recursive: this bounds the stack.
 inline constexpr uint32_t json_depth_max = 128;
 
-/// Texts that do not stand in the body as they are: unescaped, decoded or put together. They stay
+/// Texts that are not in the body in this form: unescaped, decoded or put together. They stay
 /// in place until cleared, so that views into them are as good as views into the body.
 using TextStore = std::deque<std::string>;
 
 /// Reads one event from its JSON object. Nothing in this header leaves the folder: simdjson.h is
-/// dear to compile.
+/// expensive to compile.
 class EventReader {
  public:
   /// @param document  the one that `read` gets objects of, for places in the text.
@@ -37,7 +37,7 @@ class EventReader {
       : document_(document), form_(form), texts_(texts) {}
 
   /// Walks all of `object`: after success its JSON is known to be well-formed, `data` included.
-  /// After a refusal with 422 nothing is known of what stands behind the member at fault.
+  /// After a refusal with 422 nothing is known of what follows the member at fault.
   /// The caller has checked the document's escapes (escapes_are_valid). Views in `event` point into
   /// the document's text or into the store.
   std::optional<Refusal> read(simdjson::ondemand::object object, journal::EventView& event);

@@ -29,7 +29,7 @@ enum class ContentHash : uint64_t {};
 /// again. Shared by all shards.
 ///
 /// A key is reserved before its event is written, and confirmed when the event is durable. Only
-/// then may a second event with that key be answered as a duplicate. With each key stands the hash
+/// then may a second event with that key be answered as a duplicate. Each key has the hash
 /// of its event's content: the same key with another content is a conflict, never a duplicate.
 ///
 /// Memory: nothing at first; 40 bytes for each key remembered (32 of an entry, 8 of its index),

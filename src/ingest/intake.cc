@@ -242,8 +242,7 @@ http::Problem Intake::unauthenticated(const http::Request& request, const io::Ad
   http::Problem problem{
       .status = 401,
       .type = "urn:ringpost:unauthenticated",
-      .detail =
-          "Send `Authorization: Bearer <token>` with a token of this relay that is in force."};
+      .detail = "Send `Authorization: Bearer <token>` with a valid token of this relay."};
   if (!request.has_header("authorization")) return problem;
   parts_.counters.add(Counter::tokens_refused);
   problem.retry_after_s = throttle_.on_failure(peer, parts_.ring.now());
@@ -274,7 +273,7 @@ std::optional<http::Problem> Intake::refuse_sources(const Reading& reading) cons
   if (foreign == reading.views.end()) return std::nullopt;
   http::Problem problem{.status = 403,
                         .type = "urn:ringpost:not-permitted",
-                        .detail = "The token may not send events of this source.",
+                        .detail = "The token may not send events from this source.",
                         .member = "source"};
   const auto index = static_cast<size_t>(foreign - reading.views.begin());
   const uint32_t place = place_of(*reading.request, index);

@@ -33,7 +33,7 @@ class KnownHosts {
   const std::string public_url_;
 };
 
-/// 421: the relay does not go by this name, and which key would change that.
+/// 421: the relay does not know this host name; which key would change that.
 http::Problem unknown_host(std::string_view host);
 
 /// 403 for a request that would change something and that a browser sent for a page of another

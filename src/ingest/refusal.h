@@ -22,7 +22,7 @@ struct Refusal {
   bool syntax = false;  ///< The text is not JSON: `detail` may be replaced by what says where.
 };
 
-/// What a producer is told when the journal takes no event: it is full, a write has failed, the
+/// The answer to a producer when the journal takes no event: it is full, a write has failed, the
 /// event is too large, or (else) more comes in than the disk takes.
 /// @param retry_after_s  of the last: when it may look better.
 http::Problem journal_refusal(const Error& error, uint32_t retry_after_s);

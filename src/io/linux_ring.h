@@ -176,7 +176,7 @@ class LinuxRing final : public Ring {
   Statistics statistics_;
 };
 
-/// For people: one line that says why there is no ring and which kernel or setting is needed.
+/// One line that says why there is no ring and which kernel or setting is needed.
 /// @param error  from LinuxRing::create.
 std::string explain_setup_failure(const Error& error);
 

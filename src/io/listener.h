@@ -23,7 +23,7 @@ Result<void> check_address(const Address& address);
 /// path, or the same port of one address or of all of them. Port 0 is a new one each time.
 bool collide(const Address& one, const Address& other);
 
-/// One line, no newline, for people: that nobody can listen at `address`, why, and how to mend it.
+/// One line, no newline: that nobody can listen at `address`, why, and how to mend it.
 /// @param error  what Ring::listen answered.
 std::string explain_listen_failure(const Address& address, const Error& error);
 

@@ -1,20 +1,22 @@
 #include "io/read_file.h"
 
 #include <array>
-#include <fstream>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
 
 namespace ringpost::io {
 
-std::optional<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
+Result<std::string> read_file(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{
+      std::fopen(path.c_str(), "rbe"), [](std::FILE* open) { return std::fclose(open); }};
+  if (file == nullptr) return error_from_errno(errno, Side::operator_);
   std::string text;
   std::array<char, 16 * 1024> chunk;
-  do {
-    in.read(chunk.data(), chunk.size());  // A directory opens, but does not read: `bad`.
-    text.append(chunk.data(), static_cast<size_t>(in.gcount()));
-  } while (in);
-  if (in.bad()) return std::nullopt;
+  while (const size_t size = std::fread(chunk.data(), 1, chunk.size(), file.get())) {
+    text.append(chunk.data(), size);
+  }
+  if (std::ferror(file.get()) != 0) return error_from_errno(errno, Side::operator_);
   return text;
 }
 

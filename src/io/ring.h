@@ -162,7 +162,7 @@ class Ring {
 
   /// One turn: submits what was staged, waits if nothing is at hand, runs the handlers of what
   /// ended and of the timers that are due.
-  /// @param may_sleep  false if the caller has work of its own left to do.
+  /// @param may_sleep  false if the caller has other work to do.
   virtual void turn(bool may_sleep) = 0;
 
   /// For other threads. Lives as long as the ring.

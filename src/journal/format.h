@@ -50,7 +50,7 @@ class Generation {
 
 // --- segment header: the first page --------------------------------------------------------------
 
-/// How the segment before this one ended, as far as whoever prepared this one knew.
+/// How the segment before this one ended, to the knowledge of the one that prepared this one.
 enum class PreviousEnd : uint8_t {
   sealed = 0,  ///< It seals itself with a footer when it is full (or there is none before).
   clean = 1,   ///< It was not full; recovery found its end at `previous_end`.
@@ -117,7 +117,7 @@ uint32_t seal_block(std::byte* header, uint32_t records_crc);
 /// block of this segment at all.
 std::optional<BlockHeader> peek_block_header(Bytes bytes, uint32_t segment);
 /// Whether a block that begins at `offset` is whole as to its header and record headers. The
-/// payloads have checksums of their own.
+/// payloads have their own checksums.
 /// @param bytes  at least the header and `header.payload_bytes`.
 bool verify_block(const BlockHeader& header, const Generation& generation, uint32_t offset,
                   Bytes bytes);

@@ -13,7 +13,7 @@ namespace ringpost::journal {
 
 /// What the file `oldest` of a journal's directory says, in one line of text: which segments there
 /// must be. It is durable before an expired segment goes and before a new one is handed out, so
-/// that one that is missing otherwise is noticed, be it the last.
+/// that one that is missing otherwise is noticed, even the last.
 struct JournalMark {
   uint32_t oldest = 1;  ///< The first segment that has not expired.
   /// The last segment that was handed out; below `oldest` (or 0) if there is none. Later files were

@@ -65,7 +65,7 @@ class Reader {
   const std::string journal_directory_;
   const uint64_t directory_id_;
   const Access access_;
-  std::vector<OpenFile> files_;  // The one used last stands at the end.
+  std::vector<OpenFile> files_;  // The one used last is at the end.
   BlockBuffer buffer_;
 };
 

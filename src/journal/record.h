@@ -20,7 +20,7 @@ namespace ringpost::journal {
 
 /// An accepted event and whom it goes to. All members are views into somebody's bytes.
 struct EventView {
-  Ulid uid;  ///< Ours, minted for each event; delivery ids derive from it.
+  Ulid uid;  ///< Ours, generated for each event; delivery ids derive from it.
   WallTime accepted_at{};
   std::string_view organization;
   std::string_view id;    ///< The producer's, or `uid` as text where none was given.
@@ -96,7 +96,7 @@ struct OutcomeView {
   bool request_made = false;
   /// Only if `request_made`: at most the capture limit, secrets masked; may be empty.
   Bytes request_body;
-  /// What the connection's handshake agreed on; empty for plain http, and if it did not come to it.
+  /// What the connection's handshake agreed on; empty for plain http, and without a handshake.
   TlsSession tls;
 };
 

@@ -148,8 +148,8 @@ void JournalRecovery::find(Finding::Kind kind, std::string path, uint64_t offset
 
 void JournalRecovery::find_damage(uint32_t segment, const ByteRange& range) {
   find(Finding::Kind::damage, path(segment), range.begin, range.end - range.begin,
-       "stored bytes fail their checksum; the records around them are in use, the file is as it "
-       "was");
+       "stored bytes do not match their checksum; all other records are used, and the file was not "
+       "changed");
 }
 
 /// Something of the structure is not there: the end, unless the operator accepts it.
@@ -197,7 +197,8 @@ Result<void> JournalRecovery::list_directory() {
     } else if (const auto unfinished = parse_unfinished_name(entry)) {
       unfinished_.push_back(*unfinished);
     } else if (!entry.starts_with(journal_mark_name) && entry != written_name) {
-      find(Finding::Kind::note, directory_ + '/' + entry, 0, 0, "not a file of ours; left alone");
+      find(Finding::Kind::note, directory_ + '/' + entry, 0, 0,
+           "not a file of ringpost's; ignored");
     }
   }
   end_.next_segment = std::max({end_.next_segment, end_.oldest, newest_.value_or(0) + 1,
@@ -208,7 +209,7 @@ Result<void> JournalRecovery::list_directory() {
     find(Finding::Kind::note, directory_ + '/' + journal_mark_name, 0, 0,
          begun_ != nullptr
              ? "absent or unreadable; the control store says which segment is the oldest"
-             : "absent or unreadable; the first segment found is taken for the oldest");
+             : "absent or unreadable; the first segment found is treated as the oldest");
   }
   return {};
 }
@@ -343,7 +344,7 @@ Result<void> JournalRecovery::scan(const SegmentFile& segment) {
   ++report_.segments;
   if (segment.file_bytes > segment.size()) {
     find(Finding::Kind::note, path(segment.number), segment.size(),
-         segment.file_bytes - segment.size(), "behind the segment's end; not read");
+         segment.file_bytes - segment.size(), "after the segment's end; not read");
   }
   report_.records_lost += scan->records_lost;
   for (const ByteRange& range : scan->damaged) find_damage(segment.number, range);
@@ -457,8 +458,7 @@ Result<void> JournalRecovery::note_rest() {
   if (!rest) return rest.error();
   if (*rest > 0) {
     find(Finding::Kind::note, path(last_used_->number), end_.previous_end, *rest,
-         "behind the segment's end; not read: left of the file's use as an earlier segment, or "
-         "damage");
+         "after the segment's end; not read: left over from the file's earlier use, or damage");
   }
   return {};
 }
@@ -566,7 +566,7 @@ Result<void> JournalRecovery::on_record(const ScannedRecord& record) {
        newer ? "a record that only a newer ringpost understands (type " +
                    std::to_string(record.header.type) +
                    "); nothing was changed: start the newer version again"
-             : "the record's checksum is right, and its contents make no sense");
+             : "the record's checksum is correct, but its contents are invalid");
   if (newer) return *error;
   return {};
 }
@@ -614,7 +614,7 @@ Result<RecoveryReport> recover(io::Disk& disk, const std::string& journal_direct
     const auto journal = parse_journal_name(entry);
     if (!journal) {
       visitor.on_finding({Finding::Kind::note, journal_directory + '/' + entry, 0, 0,
-                          "not a journal of ours; left alone"});
+                          "not a journal of ringpost's; ignored"});
       continue;
     }
     JournalRecovery recovery(disk, journal_directory, *journal, options,

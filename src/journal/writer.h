@@ -54,7 +54,7 @@ class Writer {
   struct Options {
     uint16_t journal = 0;                   ///< The shard's number in positions.
     uint64_t directory_id = 0;              ///< Of the data directory; part of every checksum.
-    uint32_t block_bytes_max = 256 * 1024;  ///< A bigger record gets a block of its own.
+    uint32_t block_bytes_max = 256 * 1024;  ///< A bigger record gets its own block.
     uint32_t slots = 2;                     ///< Writes in flight.
     /// Appended and not written; beyond it an event is refused. Outcomes may take as much again:
     /// attempts are not begun meanwhile, so they come from what is in flight.

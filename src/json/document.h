@@ -10,11 +10,11 @@ namespace ringpost::json {
 
 enum class Kind : uint8_t { missing, null, boolean, integer, number, string, array, object };
 
-/// What stands at a path.
+/// The value at a path.
 struct Found {
   Kind kind = Kind::missing;
-  /// Missing and null: empty. Strings: what they stand for, without quotes and escapes; one with an
-  /// unpaired surrogate stands for no text and is given as it is spelled. Integers: in decimal, of
+  /// Missing and null: empty. Strings: their text, without quotes and escapes; one with an
+  /// unpaired surrogate has no text and is given as it is spelled. Integers: in decimal, of
   /// any length (`-0` is `0`). Other numbers: as spelled. Booleans: `true`, `false`. Arrays and
   /// objects: JSON without the white space, everything else as spelled.
   std::string_view text;
@@ -26,7 +26,7 @@ struct Found {
 /// want. What is accepted is what ingest accepts: RFC 8259 in UTF-8, numbers of any size. In
 /// anything else, and in what is nested deeper than depth_max, everything is missing.
 ///
-/// A member that stands twice: the last one counts, at every level, as in most receivers' parsers.
+/// A member that appears twice: the last one counts, at every level, as in most receivers' parsers.
 ///
 /// Memory is kept from text to text: look-ups and texts no bigger than an earlier one allocate
 /// nothing. What a text or an index above kept_bytes_max took is given back, at the next assign()
@@ -35,7 +35,7 @@ struct Found {
 ///
 /// An array or object with many children that is looked into again and again gets an index of them,
 /// by name or place (24 bytes for a child): a thousand look-ups in an object of 60,000 members cost
-/// about what twenty do. So no text makes look-ups dear, whatever is asked of it.
+/// about what twenty do. So no text makes look-ups expensive, whatever is asked of it.
 ///
 /// One thread at a time.
 class Document {
@@ -56,14 +56,14 @@ class Document {
   Found find(const Path& path);
 
   /// As find(), but arrays and objects have no text: theirs is as long as the document and is made
-  /// anew each time. For who only compares or wants a string.
+  /// anew each time. For callers that only compare or want a string.
   Found scalar(const Path& path);
 
   /// What look-ups in this text have cost so far, in steps of a few nanoseconds: bytes parsed,
-  /// values stepped over, bytes of text made. For who gives way to others after a while.
+  /// values stepped over, bytes of text made. For callers that let others work after a while.
   uint64_t work() const;
 
-  /// What stands at `path` as it was spelled, white space inside it included: a piece of the text.
+  /// The value at `path` as it was spelled, white space inside it included: a piece of the text.
   /// Empty if nothing does.
   std::string_view spelled(const Path& path);
 
@@ -73,7 +73,7 @@ class Document {
   /// The whole text as one value: missing if it is no JSON. As find() otherwise.
   Found root();
 
-  /// Whether something stands at `path`, null included. Cheaper than find(): no text is made.
+  /// Whether there is a value at `path`, null included. Cheaper than find(): no text is made.
   bool has_member(const Path& path);
 
   /// Calls `visit(const Found&)` for each element of the array at `path`, in order, as long as it

@@ -23,12 +23,13 @@ class Reader {
 
   bool read() {
     if (text_.starts_with(byte_order_mark)) {
-      return fail("the text begins with a byte order mark (the bytes EF BB BF); save it without");
+      return fail(
+          "the text begins with a byte order mark (the bytes EF BB BF); save it without one");
     }
     if (!read_value()) return false;
     skip_blanks();
     if (ended()) return true;
-    return fail("there is more text behind the end of the JSON value");
+    return fail("there is more text after the end of the JSON value");
   }
 
   const Fault& fault() const { return fault_; }
@@ -60,7 +61,7 @@ class Reader {
   bool read_value() {
     skip_blanks();
     if (ended() && text_.find_first_not_of(white_space) == std::string_view::npos) {
-      return fail_at(at_, "the text holds no JSON value");
+      return fail_at(at_, "there is no JSON value");
     }
     switch (next()) {
       case '{': return read_nested(&Reader::read_members);
@@ -71,7 +72,7 @@ class Reader {
   }
 
   bool read_nested(bool (Reader::*read_inside)()) {
-    if (levels_left_ == 0) return fail("there are too many objects and arrays inside each other");
+    if (levels_left_ == 0) return fail("objects and arrays are nested too deeply");
     --levels_left_;
     ++at_;
     const bool good = (this->*read_inside)();
@@ -84,11 +85,11 @@ class Reader {
     if (take('}')) return true;
     do {
       skip_blanks();
-      if (next() == '}') return fail("a member is missing behind the comma");
+      if (next() == '}') return fail("a member is missing after the comma");
       if (next() != '"') return fail("a member's name in double quotes is missing");
       if (!read_string()) return false;
       skip_blanks();
-      if (!take(':')) return fail("a colon is missing behind a member's name");
+      if (!take(':')) return fail("a colon is missing after a member's name");
       if (!read_value()) return false;
       skip_blanks();
     } while (take(','));
@@ -100,7 +101,7 @@ class Reader {
     if (take(']')) return true;
     do {
       skip_blanks();
-      if (next() == ']') return fail("a value is missing behind the comma");
+      if (next() == ']') return fail("a value is missing after the comma");
       if (!read_value()) return false;
       skip_blanks();
     } while (take(','));
@@ -119,14 +120,14 @@ class Reader {
       const bool good = byte == '\\' ? read_escape() : byte < 0x80 ? take(next()) : read_wide();
       if (!good) return false;
     }
-    return fail_at(begin, "a string begins here and nothing closes it");
+    return fail_at(begin, "the string that begins here has no closing quote");
   }
 
   bool read_escape() {
     const std::string_view escape = text_.substr(at_, text_.substr(at_ + 1, 1) == "u" ? 6 : 2);
     const bool good = escape.size() == 6 ? std::ranges::all_of(escape.substr(2), is_hex_digit)
                                          : escape.size() == 2 && escapes_are_valid(escape);
-    if (!good) return fail_at(at_, "a backslash begins no escape that JSON has");
+    if (!good) return fail_at(at_, "this escape does not exist in JSON");
     at_ += escape.size();
     return true;
   }

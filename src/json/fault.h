@@ -22,7 +22,7 @@ std::optional<Fault> find_fault(std::string_view text, uint32_t levels_max);
 
 /// `line 3, column 5 (after 41 bytes): a comma is missing`. Lines and columns count from 1, columns
 /// in characters.
-/// @param text  in which `fault` stands.
+/// @param text  in which `fault` is.
 std::string describe(const Fault& fault, std::string_view text);
 
 /// Of UTF-8. RFC 8259, 8.1: no JSON text begins with it.

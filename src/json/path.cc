@@ -12,7 +12,7 @@ std::string_view Path::object_to(std::string_view text) {
   if (text.size() > bytes_max) return "is longer than 512 bytes";
   static_assert(bytes_max == 512, "the sentence says so");
   if (text.front() == '.' || text.back() == '.' || text.find("..") != std::string_view::npos) {
-    return "has an empty name: names are joined by single dots";
+    return "has an empty name: names are separated by single dots";
   }
   const auto fits = [](char byte) { return byte == '.' || is_name_character(byte); };
   if (!std::ranges::all_of(text, fits)) {

@@ -22,7 +22,7 @@ class Path {
  public:
   static constexpr size_t bytes_max = 512;
 
-  /// Why `text` is no path, as a sentence part for people ("is empty"); empty if it is one. Points
+  /// Why `text` is no path, as a part of a sentence ("is empty"); empty if it is one. Points
   /// to static text.
   static std::string_view object_to(std::string_view text);
 

@@ -9,12 +9,12 @@
 
 namespace ringpost::net {
 
-/// Who stands behind an address, as far as one can tell: an IPv4 address, or the /64 of an IPv6
+/// The client behind an address: an IPv4 address, or the /64 of an IPv6
 /// one, hashed. Nothing for a Unix socket: whoever may open it is let in by the file system.
 std::optional<uint64_t> source_key(const io::Address& peer, const HashKey& key);
 
 /// Slows down whoever guesses tokens (reliability A-2): counts failed authentications by source
-/// address. Asked only after a token was found wrong, so it never stands in the way of a right
+/// address. Asked only after a token was found wrong, so it never blocks a valid
 /// one. One per thread; no locks, 16 KiB.
 class FailureThrottle {
  public:

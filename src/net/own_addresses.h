@@ -17,7 +17,7 @@ namespace ringpost::net {
 class OwnAddresses {
  public:
   struct Content {
-    /// Bound addresses. One that is unspecified (0.0.0.0, ::) stands for all of `machine`; those of
+    /// Bound addresses. One that is unspecified (0.0.0.0, ::) means all of `machine`; those of
     /// Unix sockets are left out.
     std::vector<io::Address> listeners;
     std::vector<io::Address> machine;  ///< Of this machine's interfaces; ports do not matter.
@@ -26,7 +26,7 @@ class OwnAddresses {
   };
   void set(Content content);
 
-  /// Whether a connection to `address` (no IPv4 address in an IPv6 form) comes to a listener.
+  /// Whether a connection to `address` (no IPv4 address in an IPv6 form) reaches a listener.
   bool contain(const io::Address& address) const;
   /// Whether these are the public host and port.
   bool named(std::string_view host, uint16_t port) const;

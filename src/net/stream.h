@@ -24,9 +24,9 @@ class StreamOwner {
   virtual void on_stream_bytes(Bytes bytes) = 0;
   /// Everything given to `send` was handed to the kernel.
   virtual void on_stream_sent() = 0;
-  /// The peer's side is over: nothing (its clean end of stream) or an error. Called once; a second
-  /// time only if after a clean end our own sending fails too. After a clean end bytes may still be
-  /// sent. `close` is still the owner's to call. Not called after `close`.
+  /// The peer's side has ended: nothing (its clean end of stream) or an error. Called once; a
+  /// second time only if after a clean end our own sending fails too. After a clean end bytes may
+  /// still be sent. `close` is still the owner's to call. Not called after `close`.
   virtual void on_stream_end(std::optional<Error> error) = 0;
   /// The last call: the stream may be destroyed (or opened again), from within this call too.
   virtual void on_stream_closed() = 0;

@@ -78,13 +78,13 @@ class ServerTls {
 /// Whether the first certificate of the text is one, and its time has begun and not ended.
 bool certificate_in_force(const std::string& certificate_pem);
 
-/// What the numbers of a session stand for, as IANA names them: "TLSv1.3",
+/// What the numbers of a session mean, as IANA names them: "TLSv1.3",
 /// "TLS_AES_128_GCM_SHA256", "X25519MLKEM768". A number that is not known is shown as "0x1234".
 std::string tls_version_name(uint16_t version);
 std::string tls_cipher_name(uint16_t cipher);
 std::string tls_group_name(uint16_t group);
 
-/// For people: the reason of a failed connection in words ("certificate expired"), with what to do
+/// The reason of a failed connection in words ("certificate expired"), with what to do
 /// where that is known. For Errc::tls_failed, Errc::certificate_invalid and the errors of
 /// ClientTls::create; `describe` for all others.
 std::string describe_tls(const Error& error);

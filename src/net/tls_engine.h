@@ -16,7 +16,7 @@
 namespace ringpost::net {
 
 /// Turns lent bytes of the peer into plain text, and plain text into sealed records appended to the
-/// caller's buffer. Keeps no buffers of its own: the library holds an incomplete record's bytes,
+/// caller's buffer. Keeps no buffers: the library holds an incomplete record's bytes,
 /// nothing else.
 class TlsEngine {
  public:
@@ -48,7 +48,7 @@ class TlsEngine {
   bool write(Bytes plain, std::string& out);
   void write_close_notice(std::string& out);
 
-  /// Why it failed. A certificate's fault is told apart from the protocol's.
+  /// Why it failed. A certificate's fault differs from the protocol's.
   const Error& error() const { return error_; }
   /// After the handshake.
   TlsSession session() const;

@@ -21,11 +21,13 @@ std::string certificate_reason(int32_t code) {
     case X509_V_ERR_HOSTNAME_MISMATCH: return "certificate is for another host";
     case X509_V_ERR_IP_ADDRESS_MISMATCH: return "certificate is for another IP address";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "certificate is self-signed";
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return "certificate chain ends in an unknown root";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+      return "certificate chain ends in an unknown root (a private CA has to be named)";
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return "certificate's issuer is unknown (or the server does not send its intermediate)";
+      return "certificate's issuer is unknown: a private CA has to be named, and the server has to "
+             "send its intermediate certificates";
     case X509_V_ERR_APPLICATION_VERIFICATION:
       return "certificate has a weak key or signature (RSA below 2048 bits, SHA-1 or MD5)";
     case X509_V_ERR_INVALID_PURPOSE: return "certificate is not meant for servers";
@@ -54,10 +56,10 @@ std::string protocol_reason(int32_t detail) {
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION: return "peer speaks neither TLS 1.2 nor TLS 1.3";
     case SSL_R_WRONG_VERSION_NUMBER:
     case SSL_R_HTTP_REQUEST:
-    case SSL_R_HTTPS_PROXY_REQUEST: return "peer does not speak TLS on this port";
+    case SSL_R_HTTPS_PROXY_REQUEST: return "peer does not use TLS on this port";
     case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
     case SSL_R_NO_SHARED_CIPHER: return "no cipher in common";
-    case SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED: return "peer asks for a client certificate";
+    case SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED: return "peer requires a client certificate";
     case SSL_R_TLSV1_ALERT_UNRECOGNIZED_NAME: return "peer does not serve this host name";
     default: return library_reason(detail);
   }
@@ -90,10 +92,10 @@ std::string describe_tls(const Error& error) {
     case Errc::not_found:
       if (error.side != Side::operator_) break;
       return std::string{"no root certificates at "} + system_roots_path +
-             ": install ca-certificates, or give the webhook a CA";
+             ": install the package ca-certificates, or name a CA";
     case Errc::malformed:
       if (error.side != Side::operator_) break;
-      return "certificates or key unreadable, or not made for each other (PEM is expected)";
+      return "the certificate or the key is not PEM, or they do not belong together";
     default: break;
   }
   return describe(error);

@@ -23,7 +23,7 @@ std::string object_to_token_name(const std::string& name) {
   const auto objection = subscription::object_to_name(name, control::token_name_bytes_max);
   if (!objection.empty()) return "the token's name " + std::string{objection};
   if (!name.starts_with(control::login_token_prefix)) return {};
-  return "the token's name begins with \"login \", which marks the tokens of people's logins";
+  return "the token's name begins with \"login \", which is reserved for login tokens";
 }
 
 void make(DataDirectory& directory, const std::string& name, const std::string& file,
@@ -34,7 +34,7 @@ void make(DataDirectory& directory, const std::string& name, const std::string& 
   const auto keep = [&](const std::string& text) {
     if (file.empty() || write_token_file(file, text, false)) return true;
     made.problem = file + ": " + std::strerror(errno) +
-                   "; the token was not made: name a file that does not exist yet";
+                   "; no token was created: name a file that does not exist yet";
     return false;
   };
   const auto now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
@@ -84,10 +84,11 @@ int add_admin_token(const Config& config, const std::string& name, const std::st
     std::printf("%s\n", made.text.c_str());
     std::fprintf(
         stderr,
-        "This admin token is shown once; it is good when the relay starts. Remove the lost "
-        "one then: ringpost token list, ringpost token remove ID\n");
+        "This admin token is shown only once. It is valid as soon as the relay starts. Then remove "
+        "the lost one: ringpost token list, ringpost token remove ID\n");
   } else {
-    std::printf("the admin token is in %s; it is good when the relay starts\n", file.c_str());
+    std::printf("the admin token is in %s; it is valid as soon as the relay starts\n",
+                file.c_str());
   }
   return 0;
 }

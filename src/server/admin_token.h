@@ -18,8 +18,8 @@ struct AdminToken {
 };
 
 /// Makes a token of the relay's operator (scope admin, organization `default`) in the data
-/// directory of a stopped relay, for who has lost theirs. Whoever may open the directory and its
-/// key file holds all its secrets anyway. The audit log gets an entry.
+/// directory of a stopped relay, for operators who lost theirs. Anyone who may open the directory
+/// and its key file holds all its secrets anyway. The audit log gets an entry.
 /// @param name  for people.
 /// @param file  a new file to write the token to, before it is good; empty: none.
 AdminToken make_admin_token(io::Disk& disk, const Config& config, const std::string& name,

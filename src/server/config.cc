@@ -184,8 +184,9 @@ class Section {
     if (*value % multiple != 0) {
       return problem(*node, std::string(key) + " = " + format_size(*value) +
                                 " is not a multiple of " + format_size(multiple) +
-                                "; next to it are " + std::to_string(*value / multiple * multiple) +
-                                " and " + std::to_string((*value / multiple + 1) * multiple));
+                                "; the nearest are " +
+                                std::to_string(*value / multiple * multiple) + " and " +
+                                std::to_string((*value / multiple + 1) * multiple));
     }
     into = static_cast<Size>(*value);
   }
@@ -282,15 +283,18 @@ class Section {
   std::set<std::string> known_;
 };
 
+std::string cannot_read(const std::string& file, const Error& error) {
+  return file + " cannot be read: " + describe(error);
+}
+
 /// Certificate and key must be readable and belong together now, not when the first client comes.
 void read_tls_files(ListenerConfig& listener, const toml::source_region& where,
                     Problems& problems) {
   const auto certificate = io::read_file(listener.certificate_file);
   const auto key = io::read_file(listener.key_file);
   if (!certificate || !key) {
-    problems.add(where, "cannot read " +
-                            (certificate ? listener.key_file : listener.certificate_file) +
-                            ": check the path and its permissions");
+    problems.add(where, certificate ? cannot_read(listener.key_file, key.error())
+                                    : cannot_read(listener.certificate_file, certificate.error()));
     return;
   }
   auto tls = net::ServerTls::create(*certificate, *key);
@@ -299,9 +303,9 @@ void read_tls_files(ListenerConfig& listener, const toml::source_region& where,
                                    " are not a PEM certificate and the key that belongs to it");
   }
   if (!net::certificate_in_force(*certificate)) {
-    return problems.add(where, listener.certificate_file +
-                                   " is not in force: it has expired, or its time has not begun; "
-                                   "renew it");
+    return problems.add(where,
+                        listener.certificate_file +
+                            " is not valid now: it has expired, or is not valid yet; renew it");
   }
   listener.tls = std::move(*tls);
   listener.tls_digest = crypto::sha256(as_bytes(*certificate + *key));
@@ -410,7 +414,7 @@ void read_scopes(Section& section, const toml::table& table, uint8_t& scopes) {
     scopes = scopes_of(
         {events_write, webhooks_read, webhooks_write, deliveries_read, deliveries_redeliver});
   } else if (written->is_array() && written->as_array()->empty()) {
-    section.problem(*written, "scopes must name one at least; leave it out for all but admin");
+    section.problem(*written, "scopes must name at least one; leave it out for all but admin");
   }
   section.texts("scopes", [&](const std::string& text, const toml::node& node) {
     if (const auto scope = subscription::parse_scope(text)) {
@@ -433,7 +437,7 @@ void read_user(const toml::table& table, Config& config, Problems& problems) {
     if (const auto objection = object_to_email(user.email); !objection.empty()) {
       section.problem(*node, "email " + std::string(objection));
     } else if (std::ranges::any_of(config.users, same)) {
-      section.problem(*node, "email \"" + user.email + "\" is another user's, too");
+      section.problem(*node, "email \"" + user.email + "\" is used by another user, too");
     }
   } else if (table.get("email") == nullptr) {
     problems.add(table.source(), "[[user]] needs an email");
@@ -476,8 +480,7 @@ void read_ca_file(Section& section, Config& config) {
   if (node == nullptr || config.ca_file.empty()) return;
   auto pem = io::read_file(config.ca_file);
   if (!pem) {
-    return section.problem(
-        *node, "ca_file: cannot read " + config.ca_file + ": check the path and its permissions");
+    return section.problem(*node, "ca_file: " + cannot_read(config.ca_file, pem.error()));
   }
   if (pem->empty() || !net::CommonRoots::create(*pem)) {
     return section.problem(*node, "ca_file: " + config.ca_file +
@@ -538,9 +541,8 @@ void read_hosts(Section& section, Config& config) {
     if (const auto* host = std::get_if<http::Host>(&parsed)) {
       config.hosts.push_back(host->text);
     } else {
-      section.problem(node, "hosts: \"" + text +
-                                "\" must be a host name without scheme and port: " +
-                                std::get<http::UrlProblem>(parsed).reason);
+      section.problem(node, "hosts: \"" + text + "\" " + std::get<http::UrlProblem>(parsed).reason +
+                                "; give host names without scheme and port");
     }
   });
 }
@@ -727,7 +729,7 @@ ConfigResult load_config(const std::string& file, const std::vector<std::string>
   const auto text = io::read_file(file);
   if (!text) {
     ConfigResult result;
-    result.problems.push_back({file, 0, 0, "cannot be read: check the path and its permissions"});
+    result.problems.push_back({file, 0, 0, "cannot be read: " + describe(text.error())});
     return result;
   }
   return parse_config(*text, file, assignments);
@@ -759,7 +761,7 @@ std::string object_to_place(const std::string& path) {
   std::error_code ignored;
   if (fs::is_directory(place.parent_path(), ignored)) return {};
   return place.string() + " cannot be made: " + place.parent_path().string() +
-         " is no directory; make it first";
+         " is not a directory; make it first";
 }
 
 /// What is wrong with the key file, or with the place where the start would make one.
@@ -773,7 +775,7 @@ std::string object_to_data_dir(const std::string& data_dir) {
   std::error_code ignored;
   if (!std::filesystem::exists(data_dir, ignored)) return object_to_place(data_dir);
   if (std::filesystem::is_directory(data_dir, ignored)) return {};
-  return "server.data_dir: " + data_dir + " is no directory; name another one";
+  return "server.data_dir: " + data_dir + " is not a directory; name another one";
 }
 
 }  // namespace

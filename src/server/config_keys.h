@@ -24,7 +24,7 @@ struct ConfigKey {
   void (*keep)(const Config& running, Config& read) = nullptr;
 };
 
-/// Every key there is: the one place that says what waits for a restart.
+/// Every key there is: the one place that says what needs a restart.
 std::span<const ConfigKey> config_keys();
 
 /// What of a configuration that was read anew takes effect in a relay that runs another one.
@@ -34,7 +34,7 @@ struct ConfigChange {
   std::vector<std::string> needs_restart;  ///< Names of keys whose new value waits.
 };
 
-/// @param running  as it runs, whatever waits for a restart by now.
+/// @param running  as it runs, whatever needs a restart by now.
 ConfigChange change_of(const Config& running, Config read);
 
 }  // namespace ringpost::server

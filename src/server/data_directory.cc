@@ -12,19 +12,23 @@ std::string store_path(const Config& config) {
   return config.data_dir + "/control.db";
 }
 
+/// @param if_absent  make: for a relay that starts; refuse: for a command that needs a stopped one.
 /// @returns a problem; empty if the lock is ours.
-std::string take_lock(io::Disk& disk, const Config& config, DataDirectory& into) {
+std::string take_lock(io::Disk& disk, const Config& config, IfAbsent if_absent,
+                      DataDirectory& into) {
   const auto lock = disk.lock(config.data_dir + "/lock");
   if (lock) {
     into.lock = *lock;
     return {};
   }
   if (lock.error().code != Errc::locked) {
-    return config.data_dir + "/lock cannot be taken: " + describe(lock.error());
+    return config.data_dir + "/lock cannot be locked: " + describe(lock.error());
   }
-  return config.data_dir +
-         "/lock is held by another relay: one data directory belongs to one process; stop that one "
-         "or use another --data-dir";
+  if (if_absent == IfAbsent::refuse) {
+    return "a relay is running with the data directory " + config.data_dir + ": stop it first";
+  }
+  return "another relay is running with the data directory " + config.data_dir +
+         ": stop it, or choose another directory with --data-dir";
 }
 
 /// @returns a problem; empty if there are keys.
@@ -40,15 +44,18 @@ std::string take_keys(io::Disk& disk, const Config& config, DataDirectory& into)
   if (!sealed) return problem;
   if (*sealed) {
     return key_file_path(config) + " is missing, and the secrets in " + store_path(config) +
-           " cannot be read without it: restore it from a copy, or name its place with "
-           "secrets.key_file; no new key was made";
+           " cannot be read without it: restore it from a copy, or set secrets.key_file to its "
+           "path; no new key was created";
   }
   into.keyring = control::Keyring{}.with_new_key();
   return write_key_file(disk, config, into.keyring);
 }
 
-std::string open_parts(io::Disk& disk, const Config& config, DataDirectory& into) {
-  if (std::string problem = take_lock(disk, config, into); !problem.empty()) return problem;
+std::string open_parts(io::Disk& disk, const Config& config, IfAbsent if_absent,
+                       DataDirectory& into) {
+  if (std::string problem = take_lock(disk, config, if_absent, into); !problem.empty()) {
+    return problem;
+  }
   if (std::string problem = take_keys(disk, config, into); !problem.empty()) return problem;
   auto opened = control::Store::open(store_path(config), {.keyring = into.keyring});
   into.store = std::move(opened.store);
@@ -61,8 +68,8 @@ std::optional<DataDirectory> open_data_directory(io::Disk& disk, const Config& c
                                                  IfAbsent if_absent, std::string& problem) {
   if (if_absent == IfAbsent::refuse && ::access(store_path(config).c_str(), F_OK) != 0) {
     problem = store_path(config) +
-              " does not exist or may not be seen: name the relay's data directory with --data-dir "
-              "or --config";
+              " does not exist or cannot be accessed: give the relay's data directory with "
+              "--data-dir or --config";
     return std::nullopt;
   }
   if (const auto made = disk.make_directory(config.data_dir); !made) {
@@ -71,7 +78,7 @@ std::optional<DataDirectory> open_data_directory(io::Disk& disk, const Config& c
     return std::nullopt;
   }
   DataDirectory directory;
-  problem = open_parts(disk, config, directory);
+  problem = open_parts(disk, config, if_absent, directory);
   if (problem.empty()) return directory;
   if (directory.lock.valid()) disk.close(directory.lock);
   return std::nullopt;

@@ -97,22 +97,23 @@ KeyFile read_key_file(io::Disk& disk, const Config& config) {
     return KeyFile{.problem = path + " " + reason};
   };
   if (lies_inside(path, config.data_dir)) {
-    return refuse("lies inside of the data directory " + config.data_dir +
-                  ": a copy of the secrets would hold their keys, too; set secrets.key_file to a "
-                  "path outside of it");
+    return refuse("is inside the data directory " + config.data_dir +
+                  ": a copy of that directory would contain both the secrets and their keys; set "
+                  "secrets.key_file to a path outside it");
   }
   const auto file = disk.open(path, io::Disk::OpenMode::read);
   if (!file && file.error().code == Errc::not_found) {
     return {.absent = true, .problem = path + " does not exist"};
   }
   if (!file) {
-    return refuse("cannot be opened: " + describe(file.error()) +
-                  "; the key file must be a regular file, no link, that the relay's user may read");
+    return refuse(
+        "cannot be opened: " + describe(file.error()) +
+        "; the key file must be a regular file, not a link, that the relay's user can read");
   }
   Reading reading(disk, *file);
   if (const mode_t mode = open_mode(*file); mode != 0) {
     return refuse("can be read by other users (mode " + octal(mode) +
-                  "): if none of them did, `chmod 600` it; else also rotate the keys");
+                  "): run `chmod 600` on it, and rotate the keys if another user may have read it");
   }
   if (!reading.read()) return refuse("cannot be read");
   std::string why;

@@ -27,7 +27,7 @@ struct KeyFile {
 KeyFile read_key_file(io::Disk& disk, const Config& config);
 
 /// Makes it, with mode 0600 and durable with its name, or replaces it as a whole: after a crash
-/// there is the old file or the new one. @returns a problem for people; empty on success.
+/// there is the old file or the new one. @returns a problem as text; empty on success.
 std::string write_key_file(io::Disk& disk, const Config& config, const control::Keyring& keyring);
 
 }  // namespace ringpost::server

@@ -6,6 +6,7 @@
 #include "cli/manual.h"
 #include "cli/output.h"
 #include "cli/text.h"
+#include "cli/usage.h"
 #include "io/posix_disk.h"
 #include "io/process.h"
 #include "ringpost/version.h"
@@ -67,7 +68,9 @@ void add_config_options(CLI::App& command, ServeCall& options) {
   command
       .add_option("--data-dir", options.data_dir, "Directory of the journal and the control store")
       ->type_name("DIR");
-  command.add_option("--set", options.assignments, "section.key=value; repeatable")
+  command
+      .add_option("--set", options.assignments,
+                  "Override a configuration key: section.key=value; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
 }
@@ -101,7 +104,9 @@ void add_check_command(CLI::App& app, cli::Action& action) {
       "check-config", "Check a configuration file; print each error with line and column");
   command->add_option("FILE,--config", options->call.config_file, "Configuration file (TOML)")
       ->type_name("FILE");
-  command->add_option("--set", options->call.assignments, "section.key=value; repeatable")
+  command
+      ->add_option("--set", options->call.assignments,
+                   "Override a configuration key: section.key=value; repeatable")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_flag("--example", options->example, "Print a commented example with every key");
@@ -145,10 +150,11 @@ void add_secrets_commands(CLI::App& app, cli::Action& action) {
   group->footer(cli::exit_codes_alone);
   CLI::App* rotate = group->add_subcommand(
       "rotate",
-      "Seal all secrets with a new key and remove the old one; the relay must be stopped");
+      "Encrypt all secrets with a new key and remove the old one; the relay must be stopped");
   add_config_options(*rotate, *options);
   rotate->footer(
-      std::string{"If it is interrupted, run it again; the relay can be started in between.\n\n"} +
+      std::string{
+          "If it is interrupted, run it again; the relay can also be started before that.\n\n"} +
       cli::exit_codes_alone);
   rotate->callback([&action, options] { action = [options] { return run_rotate(*options); }; });
 
@@ -165,27 +171,31 @@ cli::ManualNotes manual_notes() {
   notes.page_for_each_command = true;
   notes.sections = {
       {"environment",
-       "RINGPOST_URL - The relay that the client commands ask; default: http://127.0.0.1:8420.\n\n"
-       "RINGPOST_TOKEN - Their token, or @FILE for a file that holds it.\n\n"
+       "RINGPOST_URL - The relay that the client commands talk to; default: "
+       "http://127.0.0.1:8420.\n\n"
+       "RINGPOST_TOKEN - The token for it, or @FILE for a file that contains it.\n\n"
        "RINGPOST_SECRET - The secret that ringpost webhook add gives to the new webhook."},
       {"files",
        "DIR/admin.token - The first token, with every scope; written by the first start into the "
        "data "
-       "directory DIR. Make others and remove it: ringpost token add. If it is "
+       "directory DIR. Create others and remove this one: ringpost token add, ringpost token "
+       "remove. If it is "
        "lost: ringpost token add --data-dir DIR, while the relay is stopped.\n\n"
-       "DIR.key - The key of the secrets in DIR, unless the configuration names another file. Keep "
+       "DIR.key - The key that encrypts the secrets in DIR, unless the configuration names another "
+       "file. Keep "
        "a copy elsewhere.\n\n"
        "FILE.toml - The configuration, for --config: ringpost check-config --example prints one "
        "with "
        "every key. None is needed."}};
   notes.sections.push_back(
       {"signals",
-       "Of ringpost serve:\n\n"
-       "SIGTERM, SIGINT, SIGPWR, SIGXCPU - Stop in order; a second one shortens that.\n\n"
+       "ringpost serve handles:\n\n"
+       "SIGTERM, SIGINT, SIGPWR, SIGXCPU - Stop in order; a second signal stops without waiting "
+       "for deliveries in flight.\n\n"
        "SIGHUP - Read the configuration again.\n\n"
-       "SIGQUIT - End at once, as SIGKILL, with one line on standard error; nothing that was "
-       "acknowledged is lost.\n\n"
-       "All others that would end a process are ignored."});
+       "SIGQUIT - End at once, like SIGKILL, with one line on standard error; no acknowledged "
+       "event is lost.\n\n"
+       "All other signals that would end a process are ignored."});
   notes.examples =
       "  ringpost serve --data-dir ~/ringpost\n"
       "  export RINGPOST_TOKEN=$(cat ~/ringpost/admin.token)\n"
@@ -202,27 +212,6 @@ cli::ManualNotes manual_notes() {
 
 namespace ringpost {
 namespace {
-
-/// What is wrong with the commands, where the library only says that one is missing; empty if it is
-/// something else that is missing.
-std::string command_problem(const CLI::App& app) {
-  const CLI::App* command = &app;
-  std::string path = "ringpost";
-  while (!command->get_subcommands().empty()) {
-    command = command->get_subcommands().front();
-    path += " " + command->get_name();
-  }
-  if (command->get_require_subcommand_min() == 0) return {};
-  const auto unknown = app.remaining(true);
-  if (!unknown.empty()) {
-    return "there is no command \"" + printable(unknown.front()) + "\" (" + path + " --help)";
-  }
-  std::string names;
-  for (const CLI::App* next : command->get_subcommands([](const CLI::App*) { return true; })) {
-    names += (names.empty() ? "" : ", ") + next->get_name();
-  }
-  return path + " needs a command: " + names + " (" + path + " --help)";
-}
 
 int run(int argc, char** argv) {
   CLI::App app{"ringpost: a durable relay for CI/CD webhooks", "ringpost"};
@@ -254,12 +243,8 @@ int run(int argc, char** argv) {
   if (const auto done = cli::write_manual(app, argc, argv, server::manual_notes())) return *done;
   try {
     app.parse(argc, argv);
-  } catch (const CLI::RequiredError& error) {
-    const std::string problem = command_problem(app);
-    if (problem.empty()) return app.exit(error) == 0 ? 0 : cli::exit_usage;
-    return cli::report_usage({problem});
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : cli::exit_usage;
+    return cli::report_parse_error(app, error, cli::exit_usage);
   }
   return action();
 }

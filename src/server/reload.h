@@ -23,7 +23,7 @@ class Reloader {
   /// Where the relay itself can be reached; kept up to date here.
   std::shared_ptr<const net::OwnAddresses> own_addresses() const { return own_addresses_; }
 
-  /// Without problems the log goes by the new configuration already; what else there is to change
+  /// Without problems the log uses the new configuration already; what else there is to change
   /// is in the result.
   shard::Reloaded reload();
 

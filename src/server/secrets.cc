@@ -36,13 +36,14 @@ std::string rotate(io::Disk& disk, const Config& config, DataDirectory& director
   const std::string path = key_file_path(config);
   if (directory.keyring.keys().size() == control::Keyring::keys_max) {
     return path +
-           " holds 64 keys, from rotations that did not end: keep a copy of it, remove keys from "
+           " holds 64 keys, from interrupted rotations: keep a copy of it, remove keys from "
            "it, "
            "and put back the one that a start then asks for";
   }
   const control::Keyring both = directory.keyring.with_new_key();
   if (std::string problem = write_key_file(disk, config, both); !problem.empty()) return problem;
-  const std::string mend = "; " + path + " keeps all keys, so nothing is lost: run this again";
+  const std::string mend =
+      "; " + path + " still has all keys, so nothing is lost: run this command again";
   if (const auto resealed = directory.store->reseal(both); !resealed) {
     return std::string{directory.store->last_problem()} + mend;
   }
@@ -122,8 +123,8 @@ int rotate_secrets(const Config& config) {
   const RotationResult result = rotate_keys(disk, config);
   if (!result.problem.empty()) return fail(result.problem);
   std::printf(
-      "secrets of %llu webhooks sealed with the new key %s; older keys were removed from %s\n"
-      "backups of the data directory from before need the key file from before\n",
+      "secrets of %llu webhooks encrypted with the new key %s; older keys were removed from %s\n"
+      "older backups of the data directory need the older key file\n",
       static_cast<unsigned long long>(result.webhooks), result.key_id.c_str(),
       key_file_path(config).c_str());
   return 0;
@@ -136,11 +137,11 @@ int hash_password() {
   {
     const SilentTerminal terminal;
     password = terminal.ask("Password: ");
-    if (password && terminal.is_terminal()) again = terminal.ask("Once more: ");
+    if (password && terminal.is_terminal()) again = terminal.ask("Repeat: ");
     if (!terminal.is_terminal()) again = password;
   }
   if (!password || !again) return fail("no password was read");
-  if (*password != *again) return fail("the two are not the same; nothing was made");
+  if (*password != *again) return fail("the two passwords differ; no hash was made");
   if (password->empty()) {
     return fail("the password is empty: type one, or send it as the first line of standard input");
   }

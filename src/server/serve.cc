@@ -104,13 +104,13 @@ void announce(const Config& config, const std::vector<SharedListener>& listeners
     if (access(token_file.c_str(), F_OK) == 0) {
       text += "first start: the admin token is in " + token_file + "\n";
     }
-    text += "secrets are sealed with the new key in " + key_file_path(config) +
-            ": keep a copy apart from " + config.data_dir + "\n";
+    text += "secrets are encrypted with the new key in " + key_file_path(config) +
+            ": keep a copy elsewhere\n";
   }
   std::string_view left = text;
   if (io::write_within(STDOUT_FILENO, left, said_time) != io::Written::all) {
     return log_warning(
-        "cannot write to standard output: the relay's addresses and the place of its "
+        "cannot write to standard output: the relay's addresses and the path of its "
         "token were not printed");
   }
   if (told) return;
@@ -168,7 +168,7 @@ void remove_socket_files(const std::vector<SharedListener>& listeners) {
   for (const SharedListener& listener : listeners) {
     if (listener.bound.family != io::Address::Family::unix_path) continue;
     if (unlink(listener.bound.path.c_str()) != 0) {
-      log_warning(listener.bound.path + " cannot be removed; the next start replaces it");
+      log_warning(listener.bound.path + " could not be removed; the next start replaces it");
     }
   }
 }

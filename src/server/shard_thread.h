@@ -22,7 +22,7 @@ struct SharedListener {
   io::Address bound;  ///< With the port that the first shard got.
 };
 
-/// One shard with its ring, on a thread of its own.
+/// One shard with its ring, on its own thread.
 ///
 /// Life: `start`, `request_stop`, wait for `ended`, `join`. Between its end and `join` the thread
 /// keeps its ring, because other shards and the control thread may still wake it: join no shard

@@ -34,7 +34,7 @@ struct LiveSettings {
 };
 
 /// The settings that are in force. The control thread replaces them and tells the shards
-/// (control::SettingsPublished); each shard fetches them then and keeps them until it is told
+/// (control::SettingsPublished); each shard fetches them then and keeps them until the next
 /// again, so that nothing on the way of an event asks here.
 ///
 /// Thread safety: both functions may be called from any thread. What `get` returned stays as it is

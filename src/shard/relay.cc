@@ -20,7 +20,7 @@ std::optional<std::string> check_destination(const net::EgressPolicy& policy,
                                              const subscription::Destination& to) {
   if (policy.allows_host(to.host, to.port, to.tls)) return std::nullopt;
   if (policy.leads_back(to.host, to.port)) {
-    return "leads back to this relay (delivery.allow_own_addresses permits that)";
+    return "leads back to this relay; to allow that, set delivery.allow_own_addresses";
   }
   return to.tls ? "is in a private, loopback or denied network; to allow it, add the network to "
                   "delivery.allow_networks"
@@ -163,9 +163,8 @@ std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
         return kept;
       });
   if (!token) {
-    problem =
-        kept ? "the control store refuses the first token: " + std::string(store.last_problem())
-             : "the admin token cannot be written to " + options.data_dir;
+    problem = kept ? "the first token cannot be stored: " + std::string(store.last_problem())
+                   : "the admin token cannot be written to " + options.data_dir;
     return nullptr;
   }
   if (!relay->recover(wall_now, now, problem)) return nullptr;

@@ -68,7 +68,7 @@ struct StartReport {
 /// thread, `control_turn` from the control thread for as long as shards turn, destroy.
 class Relay {
  public:
-  /// @param store  open; @param problem  set on failure: a sentence for people that names the file.
+  /// @param store  open; @param problem  set on failure: a sentence that names the file.
   static std::unique_ptr<Relay> open(io::Disk& disk, control::Store& store,
                                      const RelayOptions& options, WallTime wall_now, Instant now,
                                      std::string& problem);
@@ -149,7 +149,7 @@ class Relay {
   std::vector<std::vector<delivery::PendingPause>> pauses_;
   StartReport report_;
   WallTime latest_id_{};      ///< The time of the newest event's id.
-  std::string last_finding_;  ///< Of recovery: what ends it is told right before.
+  std::string last_finding_;  ///< Of recovery: what ends it is reported right before.
 };
 
 }  // namespace ringpost::shard

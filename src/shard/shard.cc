@@ -273,13 +273,13 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
     case OwnOperation::none: break;
   }
   if (!origin.serves.api) {
-    return server_.answer(handle,
-                          http::problem_response({.status = 404,
-                                                  .type = "about:blank",
-                                                  .title = "",
-                                                  .detail = "this listener does not serve it",
-                                                  .line = {},
-                                                  .member = ""}));
+    return server_.answer(
+        handle, http::problem_response({.status = 404,
+                                        .type = "about:blank",
+                                        .title = "",
+                                        .detail = "this listener does not serve this path",
+                                        .line = {},
+                                        .member = ""}));
   }
   tell_control(control::ApiRequest{handle, std::move(request), origin.peer, origin.tls}, true);
 }
@@ -331,7 +331,7 @@ void Shard::on_storage_failed(const Error& error) {
   counters_.set(Counter::storage_failed, 1);
   log_error("journal/" + journal::journal_name(static_cast<uint16_t>(index_)) + "/" +
             journal::segment_name(writer_.failed_segment()) + ": a durable write failed: " +
-            describe(error) + "; events are refused until a restart, deliveries go on");
+            describe(error) + "; events are refused until a restart, deliveries continue");
   intake_.on_storage_failed(error);
   for (control::OutcomeRecorded& outcome : outcomes_) {  // They happened, on record or not.
     outcome.position = {};

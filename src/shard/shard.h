@@ -146,7 +146,7 @@ class Shard final : private journal::WriterEvents,
   const SettingsInForce& settings_in_force_;
   const ingest::IdempotencyWindow& window_;
 
-  /// What this shard goes by; the dispatcher borrows the policy.
+  /// What this shard uses; the dispatcher borrows the policy.
   std::shared_ptr<const LiveSettings> settings_;
 
   journal::Writer writer_;

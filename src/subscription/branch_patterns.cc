@@ -32,7 +32,7 @@ Objection BranchPatterns::object_to(std::string_view text) {
     lone_negation |= text.substr(begin, end - begin) == "!";
   });
   if (count > words_max) return "has more than 64 words";
-  if (lone_negation) return "has a '!' with nothing behind it: write it at the front of a word";
+  if (lone_negation) return "has a '!' with nothing after it: put it directly before a pattern";
   return {};
 }
 

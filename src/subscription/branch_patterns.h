@@ -15,7 +15,7 @@ namespace ringpost::subscription {
 ///   `main release/*`     these, and what begins with `release/`
 ///   `* !dependabot/*`    all but these
 ///
-/// Words stand in any order, separated by spaces, tabs and line ends. `!` at the front of a word
+/// Words are in any order, separated by spaces, tabs and line ends. `!` at the front of a word
 /// negates it. If there are positive words, one at least must match; no negative one may. `*` is
 /// any run of bytes, `/` included, also none; no other character is special; case counts. No words
 /// at all: every branch.

@@ -32,7 +32,7 @@ class EventFacts {
     std::string_view organization;
     std::string_view source;
     std::string_view type;
-    std::string_view branch;  ///< Empty: `routing` says where it stands in the data.
+    std::string_view branch;  ///< Empty: `routing` says where it is in the data.
   };
 
   /// @param data        assigned to the event's data.
@@ -44,7 +44,7 @@ class EventFacts {
 
   std::string_view source() const { return attributes_.source; }
   std::string_view type() const { return attributes_.type; }
-  /// Other names of the source, out of the data, as far as who sent the event may use them.
+  /// Other names of the source, out of the data, if the event's sender may use them.
   std::span<const std::string> other_names() const { return other_names_; }
   void set_other_names(std::span<const std::string> names) { other_names_ = names; }
   json::Document& data() const { return data_; }

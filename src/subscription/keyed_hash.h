@@ -12,7 +12,7 @@
 namespace ringpost::subscription {
 
 /// The hash of the source table: NH (RFC 4418, 5.2.2) with 64-bit words, each position with a
-/// secret word of its own, then one keyed multiplication to spread the bits.
+/// different secret word, then one keyed multiplication to spread the bits.
 ///
 /// Why not SipHash: an event costs three hashes; they take 50 ns with SipHash-2-4 and 13 ns here,
 /// where the whole lookup takes about 60 (src/subscription/README.md). NH keeps what is needed of

@@ -18,7 +18,7 @@
 // A type of CDEvents ends with a version, `dev.cdevents.pipelinerun.finished.0.2.0`; as an exact
 // pattern its name without the version is good for all of them.
 //
-// A source has one kind, what stands before its first slash: `resource/server/7` is of the kind
+// A source has one kind, the part before its first slash: `resource/server/7` is of the kind
 // `resource`, not of `resource/server`. So a lookup is three probes, however deep the name.
 
 namespace ringpost::subscription {
@@ -27,7 +27,7 @@ inline constexpr size_t source_bytes_max = 256;
 inline constexpr size_t event_type_bytes_max = 256;
 inline constexpr size_t organization_bytes_max = 128;
 
-/// Why a text cannot be used, as a sentence part for people ("is empty"); empty if it can be.
+/// Why a text cannot be used, as a part of a sentence ("is empty"); empty if it can be.
 /// Points to static text.
 using Objection = std::string_view;
 

@@ -73,7 +73,7 @@ class PointerTable {
     }
   }
 
-  /// @returns a table of its own; the caller destroys its memory.
+  /// @returns a new table; the caller destroys its memory.
   static PointerTable build(const PointerTable& old, std::span<const Change> changes) {
     std::vector<const T*> removed;
     std::vector<const T*> entries;

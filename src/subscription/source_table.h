@@ -18,7 +18,7 @@ namespace ringpost::subscription {
 /// One webhook under one key, with what is needed to pass it over without touching it.
 struct SourceRow {
   const Webhook* webhook = nullptr;
-  uint32_t number = 0;  ///< The webhook's; rows of a key stand by rising number.
+  uint32_t number = 0;  ///< The webhook's; rows of a key are sorted by number.
   uint32_t flags = 0;
 
   static constexpr uint32_t asks_event = 1u << 31;  ///< Does not want every type.

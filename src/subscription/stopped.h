@@ -9,7 +9,7 @@ namespace ringpost::subscription {
 /// Webhook::state_reason of a webhook that a 410 disabled. No person's reason is the same.
 inline constexpr std::string_view reason_gone = "the endpoint answered 410 Gone";
 
-/// Whether the webhook stands still for what its endpoint did, and not because a person said so:
+/// Whether the webhook was stopped for what its endpoint did, and not because a person said so:
 /// an API that shows no state starts it again when it is mended.
 inline bool stopped_by_endpoint(const Webhook& webhook) {
   return webhook.state == WebhookState::broken ||

@@ -56,8 +56,8 @@ struct Token {
 
   /// Whether it may send, or see, events of this source.
   bool may_touch(std::string_view source) const;
-  /// Whether every source that these patterns stand for may be touched. No pattern at all stands
-  /// for all sources, as in a token.
+  /// Whether every source that these patterns match may be touched. No pattern at all means
+  /// all sources, as in a token.
   bool covers(const std::vector<std::string>& patterns) const;
   /// Whether there is a source that it may not touch.
   bool restricted() const;

@@ -48,11 +48,11 @@ TEST(Error, SaysOfEachShortageWhatIsShort) {
     ASSERT_TRUE(text.ends_with(symbol)) << text;
     EXPECT_TRUE(texts.insert(text.substr(0, text.size() - symbol.size())).second) << text;
     EXPECT_EQ(text.find("limit of the relay"), std::string::npos) << text;
-    EXPECT_EQ(text.find("input/output failed"), std::string::npos) << text;
+    EXPECT_EQ(text.find("input/output error"), std::string::npos) << text;
   }
   EXPECT_EQ(describe(error_from_errno(EMFILE, Side::disk)),
             "this process has too many open files (ulimit -n, systemd LimitNOFILE=) (EMFILE)");
-  EXPECT_EQ(describe(Error{Errc::overloaded}), "a limit of the relay is reached");
+  EXPECT_EQ(describe(Error{Errc::overloaded}), "a limit of this relay is reached");
   EXPECT_EQ(describe(Error{Errc::out_of_space}), "no space left");
   EXPECT_EQ(error_from_errno(EFBIG, Side::disk).code, Errc::io_failed);
 }

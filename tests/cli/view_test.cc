@@ -7,6 +7,10 @@
 namespace ringpost::cli {
 namespace {
 
+std::string show_webhook_of(simdjson::dom::element webhook) {
+  return show_webhook(webhook);
+}
+
 template <typename View>
 std::string seen(View view, const std::string& json) {
   simdjson::dom::parser parser;
@@ -39,7 +43,7 @@ TEST(View, ShowsAWebhookWithItsFilterPaceAndSettings) {
             "TLS           verified\n"
             "created       2031-05-04 09:08:07\n"
             "changed       2031-05-05 09:08:07\n"
-            "old secret    signs too until 2031-05-06 00:00:00\n"
+            "old secret    also signs until 2031-05-06 00:00:00\n"
             "headers\n"
             "  X-A: 1\n"
             "settings\n"
@@ -66,7 +70,14 @@ TEST(View, WarnsOfAnUnverifiedReceiverAndShowsASecretOnce) {
   EXPECT_NE(said.find("TLS           NOT VERIFIED"), std::string::npos) << said;
   EXPECT_NE(said.find("schedule      none: one attempt"), std::string::npos) << said;
   EXPECT_NE(said.find("secret        s3\n"), std::string::npos) << said;
-  EXPECT_NE(said.find("shown this once"), std::string::npos) << said;
+  EXPECT_NE(said.find("shown only this once"), std::string::npos) << said;
+}
+
+TEST(View, DoesNotRepeatASecretThatTheUserGave) {
+  const auto view = [](simdjson::dom::element webhook) { return show_webhook(webhook, "s3"); };
+  const std::string said = seen(view, R"({"tls":{"verify":true},"schedule":[],"secret":"s3"})");
+  EXPECT_NE(said.find("secret        as you gave it\n"), std::string::npos) << said;
+  EXPECT_EQ(said.find("shown only this once"), std::string::npos) << said;
 }
 
 constexpr const char* delivery =

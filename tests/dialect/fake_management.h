@@ -198,7 +198,9 @@ class FakeManagement final : public api::Management {
     if (refresh_token == "rp_refresh") {
       return Granted{"rp_granted_again", now + std::chrono::hours(24), "rp_refresh_again"};
     }
-    return api::refusal(401, "the refresh token is not in force; log in again");
+    return api::refusal(
+        401,
+        "the refresh token is not valid: it was used, has expired or was revoked; log in again");
   }
   std::optional<api::Problem> logout() override { return failure; }
 

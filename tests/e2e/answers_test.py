@@ -310,7 +310,7 @@ class AnswersTest(unittest.TestCase):
         self.assertEqual(delivery["status"], "dead")
         self.assertEqual(attempt["response"]["status"], 200)
         self.assertEqual(attempt["error"]["detail"],
-                         "the receiver answered before it had the whole request")
+                         "the receiver answered before it had received the whole request")
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class Webhooks(ClientTest):
     def test_an_old_secret_signs_until_its_overlap_ends(self):
         made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/")
         rotated = self.client("webhook", "rotate-secret", made["id"], "--overlap", "12h").stdout
-        self.assertRegex(rotated, r"(?m)^old secret +signs too until \d{4}-")
+        self.assertRegex(rotated, r"(?m)^old secret +also signs until \d{4}-")
         self.assertNotIn(made["secret"], rotated)
 
     def test_removes_with_an_answer_for_people_and_one_for_programs(self):
@@ -438,7 +438,7 @@ class Output(ClientTest):
                 done = subprocess.run([harness.RINGPOST, *arguments], stdout=full, text=True,
                                       stderr=subprocess.PIPE, env=environment, timeout=20)
                 self.assertEqual(done.returncode, 1, done.stderr)
-                self.assertRegex(done.stderr, r"^ringpost: standard output cannot be written.*\n$")
+                self.assertRegex(done.stderr, r"^ringpost: cannot write to standard output.*\n$")
 
     def test_of_the_other_programs_too(self):
         for program in (harness.JOURNAL, harness.SINK):
@@ -446,7 +446,7 @@ class Output(ClientTest):
                 done = subprocess.run([program, "--version"], stdout=full, text=True,
                                       stderr=subprocess.PIPE, timeout=20)
             self.assertNotEqual(done.returncode, 0)
-            self.assertIn("standard output cannot be written", done.stderr)
+            self.assertIn("cannot write to standard output", done.stderr)
 
 
 class Send(ClientTest):
@@ -474,7 +474,7 @@ class Send(ClientTest):
             for done in (self.client("send", nothing), self.client("send", input=content)):
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
                 self.assertRegex(done.stderr, r"^ringpost: there is nothing to send: "
-                                              r"(\S+/nothing|standard input) holds no event\n$")
+                                              r"(\S+/nothing|standard input) contains no event\n$")
         self.assertIn("Blank lines are skipped", self.client("send", "--help").stdout)
 
     def busy_relay(self, busy, problem="overloaded", retry_after="1"):

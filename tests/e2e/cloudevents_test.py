@@ -117,7 +117,7 @@ class CloudEvents(unittest.TestCase):
 
     def test_who_adds_the_webhook_hears_at_once_whether_it_is_permitted(self):
         refusing, agreeing = self.target(allow=None), self.target()
-        for target, said in ((refusing, "WebHook-Allowed-Origin"), (agreeing, "takes deliveries")):
+        for target, said in ((refusing, "WebHook-Allowed-Origin"), (agreeing, "accepts deliveries")):
             shown = self.relay.cli("webhook", "add", "--dialect", "cloudevents", "--url",
                                    target.url).stdout
             self.assertIn(said, shown)

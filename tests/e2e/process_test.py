@@ -74,7 +74,7 @@ class Lock(ProcessTest):
         code, said = run("serve", "--data-dir", first.data_dir, "--listen", "127.0.0.1:0")
         self.assertLess(time.monotonic() - began, 2)
         self.assertEqual(code, 1)
-        self.assertIn(f"{first.data_dir}/lock is held by another relay", said)
+        self.assertIn(f"another relay is running with the data directory {first.data_dir}", said)
         self.assertEqual(len(said.splitlines()), 1, said)
         self.assertEqual(first.request("GET", "/v1/status")[0], 200)
         first.kill()
@@ -149,7 +149,7 @@ class Configuration(ProcessTest):
         for tls, expected in (
                 (f'certificate = "{certificate}"', "needs both certificate and key"),
                 (f'certificate = "{certificate}", key = "{certificate}"', "the key that belongs"),
-                (f'certificate = "{certificate}", key = "/nowhere.key"', "cannot read /nowhere.key"),
+                (f'certificate = "{certificate}", key = "/nowhere.key"', "/nowhere.key cannot be read: not found"),
                 (f'certificate = "{key}", key = "{key}"', "are not a PEM certificate")):
             with self.subTest(tls):
                 code, said = self.verdict_of(listener % tls)
@@ -248,7 +248,7 @@ class Configuration(ProcessTest):
             relay.read(0.2)
             said = "\n".join(relay.lines)
             self.assertEqual(f"the admin token is in {data}/admin.token" in said, told, said)
-            self.assertEqual(f"the new key in {data}.key: keep a copy apart" in said, told, said)
+            self.assertEqual(f"the new key in {data}.key: keep a copy elsewhere" in said, told, said)
             self.assertEqual(relay.stop(), 0)  # In order: a kill may come before the note is durable.
 
     def test_a_refusal_in_the_middle_of_a_large_request_is_told(self):

@@ -237,7 +237,7 @@ class Live(ReloadTest):
                        more='[[listener]]\naddress = "127.0.0.1:1"\n')
         status, _, answer = relay.reload()
         self.assertEqual((status, answer["needs_restart"]), (200, ["listener", "log.json"]))
-        self.assertTrue(relay.said("the new log.json waits for a restart"))
+        self.assertTrue(relay.said("the new value of log.json takes effect after a restart"))
         self.assertEqual(relay.status()["last_reload"], {
             "ok": True, "at": answer["applied_at"], "problem": None,
             "needs_restart": ["listener", "log.json"]})
@@ -300,7 +300,7 @@ class Refused(ReloadTest):
         self.assertEqual(set(load.statuses), {202})
         self.configure()
         done = relay.cli("reload")
-        self.assertIn("the configuration is in force since", done.stdout)
+        self.assertIn("configuration reloaded at ", done.stdout)
         self.assertTrue(relay.status()["last_reload"]["ok"])
 
     def test_a_certificate_without_its_key(self):

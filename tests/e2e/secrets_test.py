@@ -78,7 +78,7 @@ class AtRest(SecretsTest):
         sink = self.place.sink("--bitrise-secret", "unused", plain=True)
         relay = self.place.relay("--set", "log.level=debug")
         self.assertTrue(any(str(self.key_file) in line for line in relay.lines) or
-                        relay.wait_for(r"secrets are sealed with the new key in .*data\.key"))
+                        relay.wait_for(r"secrets are encrypted with the new key in .*data\.key"))
         self.assertEqual(self.key_file.stat().st_mode & 0o777, 0o600)
         (self.data / "probe").write_text(self.fresh())
         self.assertEqual(len(self.hits()), 1, "the search finds nothing at all")
@@ -129,7 +129,7 @@ class AtRest(SecretsTest):
         self.assertEqual(relay.stop(), 0)
         code, said = self.rotate()
         self.assertEqual(code, 0, said)
-        self.assertIn("secrets of 1 webhooks sealed with the new key", said)
+        self.assertIn("secrets of 1 webhooks encrypted with the new key", said)
         relay = self.place.relay()
         self.assertEqual(relay.send({"type": "t", "source": "s", "data": {}})[0], 202)
         self.assertEqual([row["signature"] for row in sink.wait_for_count(1)], ["good"])
@@ -206,7 +206,7 @@ class Refusals(SecretsTest):
         self.assertEqual(self.key_file.read_text(), other.read_text())
 
         self.key_file.unlink()
-        self.refused("data.key is missing", "no new key was made")
+        self.refused("data.key is missing", "no new key was created")
         self.assertFalse(self.key_file.exists())
 
         self.key_file.write_text(good[:-3])
@@ -228,14 +228,14 @@ class Refusals(SecretsTest):
         self.assertEqual(len(relay.request("GET", "/v1/webhooks")[2]["items"]), 1)
         code, said = self.rotate()
         self.assertEqual(code, 1)
-        self.assertIn("held by another relay", said)
+        self.assertIn("a relay is running with the data directory", said)
         self.assertEqual(self.key_file.read_text(), good)
 
     def test_a_key_inside_of_the_data_directory(self):
         code, said = run("serve", "--data-dir", self.data, "--listen", "127.0.0.1:0", "--set",
                          f"secrets.key_file={self.data}/key")
         self.assertEqual(code, 1)
-        self.assertIn("lies inside of the data directory", said)
+        self.assertIn("is inside the data directory", said)
         self.assertFalse((self.data / "key").exists())
 
 
@@ -376,7 +376,7 @@ class Passwords(SecretsTest):
         self.assertIn("scrypt$", shown)
         code, shown = self.type_at_a_terminal(b"correct horse\n", b"correct house\n")
         self.assertEqual(code, 1, shown)
-        self.assertIn("not the same", shown)
+        self.assertIn("the two passwords differ", shown)
         code, shown = self.type_at_a_terminal(b"corr\x03")
         self.assertEqual(code, 1, shown)
         self.assertNotIn("scrypt$", shown)

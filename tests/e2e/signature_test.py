@@ -153,7 +153,7 @@ class Sign(unittest.TestCase):
         done = run("sign", "--dialect", "buildkite", "--setting", "token_mode=signature",
                    body=b'{"event":"build.finished"}', secret="bk")
         self.assertEqual((done.returncode, done.stdout), (2, b""))
-        self.assertRegex(done.stderr, rb'buildkite would not carry this body but this one: '
+        self.assertRegex(done.stderr, rb'the dialect buildkite sends another body for this event; sign that one: '
                                       rb'\{"event":"build.finished","sender":')
 
     def test_type_and_source_are_the_dialects_where_none_is_given(self):

@@ -250,7 +250,7 @@ class Damage(StorageTest):
         self.assertEqual(verified.returncode, 0, verified.stdout)
         *findings, verdict = verified.stdout.splitlines()
         self.assertEqual(len(findings), torn)
-        self.assertTrue(verdict.startswith("sound but for 1 torn tail: " if torn else "sound: "),
+        self.assertTrue(verdict.startswith("sound except for 1 torn tail: " if torn else "sound: "),
                         verdict)
         for finding in findings:
             self.assertIn("end is unfinished or damaged", finding)

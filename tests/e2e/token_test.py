@@ -202,7 +202,7 @@ class Tokens(unittest.TestCase):
     def test_manages_tokens_from_the_command_line(self):
         made = self.relay.cli("token", "add", "--name", "ci", "--scope", "events:write",
                               "--source", "app/*", "--expires-in", "12h")
-        self.assertIn("shown this once", made.stdout)
+        self.assertIn("shown only this once", made.stdout)
         text = next(line.split()[1] for line in made.stdout.splitlines()
                     if line.startswith("token "))
         self.assertEqual(self.send(text, ["app/cli"])[0], 202)
@@ -232,7 +232,7 @@ class Tokens(unittest.TestCase):
         lost = relay.data_dir / "admin.token"
         running = relay.cli("token", "add", "--data-dir", relay.data_dir, check=False)
         self.assertEqual((running.returncode, running.stdout), (1, ""))
-        self.assertIn("lock", running.stderr)
+        self.assertIn("stop it first", running.stderr)
         relay.stop()
         lost.unlink()
 

@@ -1041,7 +1041,7 @@ TEST_F(EventParserTest, SaysWhereATextIsNotJson) {
   EXPECT_EQ(
       detail("application/json", "\xef\xbb\xbf" + native("{}")),
       "Not JSON: line 1, column 1: the text begins with a byte order mark (the bytes EF BB BF); "
-      "save it without.");
+      "save it without one.");
   EXPECT_EQ(
       detail("application/cloudevents-batch+json", "[\n" + cloud("") + "\n" + cloud("") + "]"),
       "Not JSON: line 3, column 1 (after " + std::to_string(3 + cloud("").size()) +
@@ -1070,7 +1070,7 @@ TEST_F(EventParserTest, SaysWhereATextIsNotJson) {
       request_of("application/json", "{\"a\":1}\n{\"a\":2}",
                  {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
   EXPECT_EQ(parse_request().refusal->detail,
-            "Not JSON: line 2, column 1 (after 8 bytes): there is more text behind the end of the "
+            "Not JSON: line 2, column 1 (after 8 bytes): there is more text after the end of the "
             "JSON value.");
 }
 

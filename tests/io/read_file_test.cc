@@ -14,16 +14,17 @@ TEST(ReadFile, ReturnsEveryByte) {
   bytes[7] = '\0';
   bytes += "\r\nend";
   std::ofstream{path, std::ios::binary} << bytes;
-  EXPECT_EQ(read_file(path), bytes);
+  EXPECT_EQ(*read_file(path), bytes);
   std::ofstream{path, std::ios::binary | std::ios::trunc};
-  EXPECT_EQ(read_file(path), "");
+  EXPECT_EQ(*read_file(path), "");
   std::filesystem::remove(path);
 }
 
-TEST(ReadFile, ReturnsNothingForWhatCannotBeRead) {
-  EXPECT_EQ(read_file(testing::TempDir() + "absent/file"), std::nullopt);
-  EXPECT_EQ(read_file(testing::TempDir()), std::nullopt);
-  EXPECT_EQ(read_file(""), std::nullopt);
+TEST(ReadFile, SaysWhyAFileCannotBeRead) {
+  const auto why = [](const std::string& path) { return describe(read_file(path).error()); };
+  EXPECT_EQ(why(testing::TempDir() + "absent/file"), "not found (ENOENT)");
+  EXPECT_EQ(why(testing::TempDir()), "it is a directory (EISDIR)");
+  EXPECT_EQ(why(""), "not found (ENOENT)");
 }
 
 }  // namespace

@@ -503,7 +503,7 @@ TEST(TlsStream, RefusesAClientThatSpeaksPlainHttp) {
   ASSERT_TRUE(world.run_until([&] { return !world.accepted.empty(); }));
   world.adopt(server, tls.server.get());
   ASSERT_TRUE(world.run_until([&] { return server.ends == 1; }));
-  EXPECT_EQ(describe_tls(*server.end_error), "TLS failed: peer does not speak TLS on this port");
+  EXPECT_EQ(describe_tls(*server.end_error), "TLS failed: peer does not use TLS on this port");
   EXPECT_EQ(server.opens, 0);
   world.close_all({&server});
 }

@@ -195,8 +195,7 @@ TEST(TlsEngine, SaysThatAPeerDoesNotSpeakTls) {
     end.take({});
     end.take(answer);
     ASSERT_TRUE(end.failed) << answer;
-    EXPECT_EQ(describe_tls(end.engine->error()),
-              "TLS failed: peer does not speak TLS on this port");
+    EXPECT_EQ(describe_tls(end.engine->error()), "TLS failed: peer does not use TLS on this port");
   }
 }
 
@@ -233,12 +232,14 @@ std::vector<BadCertificate> bad_certificates() {
        X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "certificate is self-signed"},
       {"unknown root", stranger.issue({.dns_names = {"hook.test"}}), "hook.test",
        X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-       "certificate's issuer is unknown (or the server does not send its intermediate)"},
+       "certificate's issuer is unknown: a private CA has to be named, and the server has to send "
+       "its intermediate certificates"},
       {"unknown root, sent along", with_root, "hook.test", X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
-       "certificate chain ends in an unknown root"},
+       "certificate chain ends in an unknown root (a private CA has to be named)"},
       {"missing intermediate", incomplete, "hook.test",
        X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-       "certificate's issuer is unknown (or the server does not send its intermediate)"},
+       "certificate's issuer is unknown: a private CA has to be named, and the server has to send "
+       "its intermediate certificates"},
       {"common name only", issue({.common_name = "hook.test"}), "hook.test",
        X509_V_ERR_HOSTNAME_MISMATCH, "certificate is for another host"},
       {"wildcard too deep", issue({.dns_names = {"*.test"}}), "a.hook.test",
@@ -742,7 +743,7 @@ TEST(ServerTls, RefusesAKeyOfAnotherCertificate) {
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, Errc::malformed);
   EXPECT_EQ(describe_tls(made.error()),
-            "certificates or key unreadable, or not made for each other (PEM is expected)");
+            "the certificate or the key is not PEM, or they do not belong together");
 }
 
 TEST(ServerTls, RefusesWhatItCannotRead) {
@@ -768,8 +769,8 @@ TEST(SystemRoots, SayWhatIsMissing) {
   const auto loaded = load_roots("/nonexistent/roots.pem");
   ASSERT_FALSE(loaded);
   EXPECT_EQ(describe_tls(loaded.error()),
-            "no root certificates at /etc/ssl/certs/ca-certificates.crt: install ca-certificates, "
-            "or give the webhook a CA");
+            "no root certificates at /etc/ssl/certs/ca-certificates.crt: install the package "
+            "ca-certificates, or name a CA");
 }
 
 }  // namespace

@@ -187,7 +187,8 @@ TEST(Config, ReadsCertificatesForReceivers) {
       std::string::npos);
   const ConfigResult absent = load_config("", {"delivery.ca_file=/nowhere/ca.pem"});
   ASSERT_EQ(absent.problems.size(), 1u);
-  EXPECT_NE(absent.problems[0].text.find("cannot read /nowhere/ca.pem"), std::string::npos);
+  EXPECT_NE(absent.problems[0].text.find("/nowhere/ca.pem cannot be read: not found"),
+            std::string::npos);
   EXPECT_TRUE(load_config("", {"delivery.ca_file="}).problems.empty());
 }
 
@@ -227,7 +228,7 @@ TEST(Config, NamesThePlaceOfEachProblemWithAUser) {
       {user("organization = \"\"\n"), "test.toml:4:16: [user] organization is empty"},
       {user("scopes = [\"root\"]\n"),
        "test.toml:4:11: [user] scopes: \"root\" is unknown; known: "},
-      {user("scopes = []\n"), "test.toml:4:10: [user] scopes must name one at least"},
+      {user("scopes = []\n"), "test.toml:4:10: [user] scopes must name at least one"},
       {user("scopes = \"admin\"\n"), "test.toml:4:10: [user] scopes must be an array"},
       {user("mail = 1\n"), "test.toml:4:1: unknown key \"user.mail\"; did you mean \"email\"?"},
       {"[user]\nemail = \"a@b\"\n", "test.toml:1:1: user must be written as [[user]]"},
@@ -289,7 +290,7 @@ TEST(Config, NamesTheAssignmentThatIsWrong) {
 TEST(Config, RefusesWhatComponentsDoNotTake) {
   EXPECT_EQ(
       first_problem("[journal]\nsegment_bytes = 5000001\n"),
-      "test.toml:2:17: [journal] segment_bytes = 5000001 is not a multiple of 4KiB; next to it "
+      "test.toml:2:17: [journal] segment_bytes = 5000001 is not a multiple of 4KiB; the nearest "
       "are 4997120 and 5001216");
   EXPECT_EQ(first_problem("[ingest]\nidempotency_window = \"0s\"\n"),
             "test.toml:2:22: [ingest] idempotency_window = 0s is outside 1s to 720h");
@@ -373,7 +374,7 @@ TEST(Config, CheckFindsWhatTheStartWouldMiss) {
         << address << ": " << problems({address}, data);
   }
   EXPECT_NE(problems({}, place + "/missing/data").find("make it first"), std::string::npos);
-  EXPECT_NE(problems({}, place + "/file").find("is no directory"), std::string::npos);
+  EXPECT_NE(problems({}, place + "/file").find("is not a directory"), std::string::npos);
   for (const char* key_file : {"/missing/key", "/file/key"}) {
     EXPECT_NE(problems({}, data, {"secrets.key_file=" + place + key_file}), "") << key_file;
   }

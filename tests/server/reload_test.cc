@@ -159,7 +159,7 @@ TEST_F(ReloadTest, RefusesACertificateThatIsNotInForce) {
   write_certificate("early", {.valid_from_seconds = 3600, .valid_until_seconds = 7200});
   start(tls("own", "own"));
   for (const char* name : {"old", "early"}) {
-    EXPECT_NE(first_problem(tls(name, name)).find("is not in force"), std::string::npos) << name;
+    EXPECT_NE(first_problem(tls(name, name)).find("is not valid now"), std::string::npos) << name;
   }
 }
 

@@ -183,7 +183,7 @@ TEST_F(SecretsTest, RefusesAKeyFileInsideOfTheDataDirectory) {
        {"data/key", "data/deep/key", "data/../data/key", "other-name/key", "data/deep/../key"}) {
     config_.key_file = place_ / inside;
     const std::string told = start();
-    EXPECT_NE(told.find("lies inside of the data directory"), std::string::npos) << inside << told;
+    EXPECT_NE(told.find("is inside the data directory"), std::string::npos) << inside << told;
     EXPECT_NE(told.find("secrets.key_file"), std::string::npos) << told;
     EXPECT_FALSE(fs::exists(config_.key_file)) << inside;
   }
@@ -219,7 +219,7 @@ TEST_F(SecretsTest, MakesNoNewKeyForSealedSecrets) {
   fs::remove(key_file());
   const std::string told = start();
   EXPECT_NE(told.find("data.key is missing"), std::string::npos) << told;
-  EXPECT_NE(told.find("no new key was made"), std::string::npos) << told;
+  EXPECT_NE(told.find("no new key was created"), std::string::npos) << told;
   EXPECT_FALSE(fs::exists(key_file()));
   write(key_file(), good);
   EXPECT_EQ(start(), "");
@@ -274,7 +274,7 @@ TEST_F(SecretsTest, RotationWaitsForNobody) {
   auto running = open_data_directory(disk_, config_, IfAbsent::make, problem);
   ASSERT_TRUE(running) << problem;
   const std::string before = text_of(key_file());
-  EXPECT_NE(rotate_keys(disk_, config_).problem.find("held by another relay"), std::string::npos);
+  EXPECT_NE(rotate_keys(disk_, config_).problem.find("stop it first"), std::string::npos);
   EXPECT_EQ(text_of(key_file()), before);
   disk_.close(running->lock);
 }

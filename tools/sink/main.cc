@@ -4,6 +4,7 @@
 #include "cli/input.h"
 #include "cli/manual.h"
 #include "cli/output.h"
+#include "cli/usage.h"
 #include "dialect/dialect.h"
 #include "io/linux_ring.h"
 #include "io/listener.h"
@@ -16,8 +17,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <fstream>
 #include <map>
@@ -48,11 +51,28 @@ struct Setup {
 /// Of requests. CLI11 takes -1 for the largest number unless there is a bound.
 constexpr uint64_t count_max = 1'000'000'000'000;
 
+/// @returns whether `file` could be read; else `problem` says why.
+bool read_into(std::string& text, const std::string& option, const std::string& file,
+               std::string& problem) {
+  auto content = io::read_file(file);
+  if (!content) {
+    problem = option + " " + file + " cannot be read: " + describe(content.error());
+    return false;
+  }
+  text = std::move(*content);
+  return true;
+}
+
 /// The TLS side, or nullptr with `problem` set.
 std::unique_ptr<net::ServerTls> make_tls(const Setup& setup, std::string& problem) {
-  std::string certificate = io::read_file(setup.certificate_file).value_or("");
-  std::string key = io::read_file(setup.key_file).value_or("");
-  if (setup.certificate_file.empty()) {
+  std::string certificate;
+  std::string key;
+  if (!setup.certificate_file.empty()) {
+    if (!read_into(certificate, "--certificate", setup.certificate_file, problem) ||
+        !read_into(key, "--key", setup.key_file, problem)) {
+      return nullptr;
+    }
+  } else {
     Certificates made = make_certificates();
     certificate = std::move(made.leaf_pem);
     key = std::move(made.key_pem);
@@ -60,7 +80,7 @@ std::unique_ptr<net::ServerTls> make_tls(const Setup& setup, std::string& proble
       std::ofstream out(setup.ca_out, std::ios::binary | std::ios::trunc);
       out << made.ca_pem;
       if (!out.flush()) {
-        problem = "--ca-out " + setup.ca_out + " cannot be written";
+        problem = "--ca-out " + setup.ca_out + " cannot be written: " + std::strerror(errno);
         return nullptr;
       }
     }
@@ -121,7 +141,8 @@ std::string problem_of(const Options& options) {
   }
   if (options.ledger_file.empty()) return "";
   std::FILE* ledger = std::fopen(options.ledger_file.c_str(), "ae");
-  if (ledger == nullptr) return "--ledger " + options.ledger_file + " cannot be written";
+  if (ledger == nullptr)
+    return "--ledger " + options.ledger_file + " cannot be written: " + std::strerror(errno);
   std::fclose(ledger);
   return "";
 }
@@ -220,24 +241,26 @@ int run(int argc, char** argv) {
   Options& options = setup.options;
   CLI::App app{
       "A webhook receiver that counts, verifies and misbehaves on request.\n"
-      "Ends on SIGINT or SIGTERM with a summary.",
+      "SIGINT or SIGTERM ends it with a summary.",
       "ringpost-sink"};
   app.set_version_flag("--version", std::string("ringpost-sink ") + version);
-  app.add_option("--listen", setup.listen, "Where: IP:port or unix:/path; port 0 picks one")
+  app.add_option("--listen", setup.listen,
+                 "Address: IP:port or unix:/path; port 0 picks a free port")
       ->capture_default_str();
   app.add_flag("--plain", setup.plain, "Plain http instead of TLS");
   app.add_option("--certificate", setup.certificate_file,
-                 "PEM; without it one is made for loopback");
-  app.add_option("--key", setup.key_file, "PEM key of --certificate");
-  app.add_option("--ca-out", setup.ca_out, "Write the CA of the made certificate here");
+                 "PEM certificate; default: one is generated for loopback");
+  app.add_option("--key", setup.key_file, "PEM private key of --certificate");
+  app.add_option("--ca-out", setup.ca_out,
+                 "Write the CA of the generated certificate to this file");
   add_secret_options(app, options.secrets);
-  app.add_option("--status", options.status, "Status of every answer")
+  app.add_option("--status", options.status, "HTTP status of every answer")
       ->check(CLI::Range(200, 599))
       ->capture_default_str();
   app.add_option("--body", options.answer_body, "Body of every answer")->capture_default_str();
   app.add_option("--answer-header", options.answer_headers,
                  "'Name: value' for every answer; repeatable");
-  app.add_option("--delay-ms", setup.delay_ms, "Wait so long before each answer");
+  app.add_option("--delay-ms", setup.delay_ms, "Wait this many milliseconds before each answer");
   app.add_option("--fail-first", options.fail_first, "Answer the first N requests with 503")
       ->check(CLI::Range(uint64_t{0}, count_max));
   const std::map<std::string, Fault> faults{{"none", Fault::none},       {"reset", Fault::reset},
@@ -246,23 +269,24 @@ int run(int argc, char** argv) {
                                             {"cut", Fault::cut}};
   app.add_option_function<std::string>(
          "--fault", [&](const std::string& name) { options.fault = faults.at(name); },
-         "What happens after a request")
+         "What to do wrong after each request")
       ->check(CLI::IsMember(faults));
-  app.add_flag("--print", options.print, "Show every request");
-  app.add_option(
-      "--ledger", options.ledger_file,
-      "Append per request: time, delivery, attempt, SHA-256 of the body, signature, status");
+  app.add_flag("--print", options.print, "Print a line for every request");
+  app.add_option("--ledger", options.ledger_file,
+                 "Append a line per request to this file: time, delivery, attempt, SHA-256 of the "
+                 "body, signature, status");
   app.add_option("--id-member", options.id_member,
                  "Member of the body that numbers the events from 1, e.g. build_number");
-  app.add_option("--expect", options.expect, "With --id-member: report which of 1…N never came")
+  app.add_option("--expect", options.expect,
+                 "With --id-member: report which of 1…N were not received")
       ->check(CLI::Range(uint64_t{0}, uint64_t{100'000'000}));
   app.add_option("--quit-after", setup.quit_after, "Exit after N requests")
       ->check(CLI::Range(uint64_t{0}, count_max));
   app.add_flag("--json", setup.json, "Print the summary as JSON");
   app.footer(
-      "A secret may also be given literally. Every user of the machine can read it then: for "
-      "secrets\n"
-      "that protect nothing.\n"
+      "A secret may also be given literally, but then every user of the machine can read it: only "
+      "for\n"
+      "tests.\n"
       "\n"
       "Exit codes: 0 all well; 1 a signature was bad, an event is missing, or it cannot run; 2 "
       "wrong usage.");
@@ -274,7 +298,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return ringpost::cli::report_parse_error(app, error);
   }
   options.delay = std::chrono::milliseconds{setup.delay_ms};
   return run(setup);

@@ -27,7 +27,7 @@ using api::answer_json;
 using api::Call;
 
 Answer refuse(const Problem& problem);
-/// 503: a change was not stored, as far as is known.
+/// 503: a change was not stored, to our knowledge.
 Problem store_failed(const Error& error);
 
 /// For operations that take no body: an empty one and an empty object pass, any member is refused

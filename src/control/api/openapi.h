@@ -11,7 +11,7 @@ namespace ringpost::control {
 std::string_view openapi_document();
 
 /// `GET /v1/openapi.json`, open to anybody: the document tells what this version can do, and
-/// nothing about this relay. 304 for who has it (If-None-Match; RFC 9110, 13.1.2).
+/// nothing about this relay. 304 if the client has it (If-None-Match; RFC 9110, 13.1.2).
 Answer show_openapi(const Call& call);
 
 }  // namespace ringpost::control

@@ -117,7 +117,7 @@ Result<std::vector<AuditEntry>> AuditLog::list(const AuditQuery& query) {
       result = database_->fail(list_);
     } else if (!read_entry(list_, result.value().emplace_back())) {
       result = database_->fail(Errc::corrupt, Side::disk,
-                               "an entry of the audit log holds a value that cannot be used");
+                               "an entry of the audit log contains an invalid value");
     }
   }
   list_.reset();

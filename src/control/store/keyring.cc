@@ -13,9 +13,9 @@ namespace ringpost::control {
 namespace {
 
 constexpr std::string_view heading =
-    "# ringpost keyring: the secrets in the data directory cannot be read without it. Keep a copy\n"
-    "# apart from that directory's. The first key seals, all of them open: `ringpost secrets "
-    "rotate`.\n";
+    "# ringpost keyring: without it the secrets in the data directory cannot be read. Keep a copy\n"
+    "# outside that directory. The first key encrypts, all of them decrypt. To replace it:\n"
+    "# `ringpost secrets rotate`.\n";
 
 template <size_t N>
 bool take(const Result<std::string>& decoded, std::array<std::byte, N>& into) {

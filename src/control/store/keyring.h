@@ -11,7 +11,7 @@
 
 namespace ringpost::control {
 
-/// Names a key: random, no secret. Stands in everything that the key sealed.
+/// Names a key: random, no secret. Part of everything that the key sealed.
 using KeyId = std::array<std::byte, 8>;
 
 /// 16 hexadecimal digits.
@@ -44,7 +44,7 @@ class Keyring {
   ///          says which and in which line, without the key.
   static std::optional<Keyring> parse(std::string_view text, std::string& why);
 
-  /// What `parse` reads, with a heading for people. Secret.
+  /// What `parse` reads, with a heading. Secret.
   std::string to_text() const;
 
   /// The same keys behind a new random one. At most `keys_max` keys: asserted.

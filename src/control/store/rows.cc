@@ -109,7 +109,7 @@ std::string read_secret(const Sealer& sealer, const Statement& row, Column colum
   }
   const std::string place = "column '" + std::string{name_of(column)} + "' ";
   if (opened.error().code == Errc::not_found) {
-    return place + "was sealed with key " + Sealer::key_of(sealed) +
+    return place + "was encrypted with key " + Sealer::key_of(sealed) +
            ", which the key file does not have; restore the key file that has it";
   }
   return place + "cannot be opened: it was damaged, or it belongs to another row or column";
@@ -401,8 +401,7 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   if (!has_number) return prefix + "the number is out of range";
   if (!locked.empty()) return prefix + locked;
   if (failed != number) {
-    return prefix + "column '" + std::string{name_of(failed)} +
-           "' holds a value that cannot be used";
+    return prefix + "column '" + std::string{name_of(failed)} + "' contains an invalid value";
   }
   const std::string objection = object_to_webhook(webhook);
   return objection.empty() ? objection : prefix + objection;

@@ -24,7 +24,7 @@ int webhook_number_index();
 
 /// Names of the columns of `webhook` that hold sealed values: what a rotation of keys seals anew.
 std::span<const std::string_view> sealed_webhook_columns();
-/// Where the sealed value of a webhook's column stands. Borrows both.
+/// Where the sealed value of a webhook's column is. Borrows both.
 inline Sealer::Place webhook_place(std::string_view column, std::string_view id) {
   return {.table = "webhook", .column = column, .row = id};
 }
@@ -61,7 +61,7 @@ class WebhookReader {
   WebhookReader(const WebhookReader&) = delete;
   WebhookReader& operator=(const WebhookReader&) = delete;
 
-  /// @returns what is wrong with the row, for people; empty if `webhook` is whole.
+  /// @returns what is wrong with the row; empty if `webhook` is whole.
   std::string read(const Statement& row, subscription::Webhook& webhook);
 
  private:

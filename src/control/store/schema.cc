@@ -118,15 +118,15 @@ Result<int64_t> check_schema(Database& database) {
   const bool is_new = *owner == 0 && *version == 0 && *tables == 0;
   if (!is_new && (*owner != application_id || *version < 1)) {
     return database.fail(Errc::malformed, Side::operator_,
-                         "this SQLite file is not a ringpost control store; it was left as it is");
+                         "this SQLite file is not a ringpost control store; it was not changed");
   }
   if (*version > schema_version) {
     return database.fail(Errc::unsupported, Side::operator_,
                          "the control store has schema version " + std::to_string(*version) +
-                             " and this ringpost knows versions up to " +
+                             ", and this ringpost supports versions up to " +
                              std::to_string(schema_version) +
                              "; start the newer ringpost, or restore a backup from before its "
-                             "first start; the file was left as it is");
+                             "first start; the file was not changed");
   }
   return *version;
 }

@@ -12,11 +12,11 @@ namespace ringpost::control {
 /// Seals what must not lie readable in the store, and opens it.
 ///
 /// A sealed value is `1 (format) | key id (8) | nonce (12) | ciphertext | tag (16)`, AES-256-GCM.
-/// What comes before the nonce and the place where the value stands are authenticated with it, so
+/// What comes before the nonce and the place of the value are authenticated with it, so
 /// that nobody who can write to the file moves a secret to another row or column.
 class Sealer {
  public:
-  /// Where a value stands in the store. `row` is the row's id, which never changes.
+  /// Where a value is in the store. `row` is the row's id, which never changes.
   struct Place {
     std::string_view table;
     std::string_view column;

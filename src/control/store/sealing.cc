@@ -71,7 +71,8 @@ Result<void> empty_write_ahead_log(Database& database) {
   const auto busy = database.query_integer("PRAGMA wal_checkpoint(TRUNCATE)");
   if (!busy) return busy.error();
   if (*busy == 0) return {};
-  return database.fail(Errc::locked, Side::operator_, "another program reads this file; close it");
+  return database.fail(Errc::locked, Side::operator_,
+                       "another program is reading this file; close that program");
 }
 
 }  // namespace
@@ -90,7 +91,7 @@ Result<void> check_key(Database& database, const Sealer& sealer) {
   const bool absent = !opened && opened.error().code == Errc::not_found;
   return database.fail(
       Errc::unauthenticated, Side::operator_,
-      "wrong key: the secrets in it are sealed with " + key + ", " +
+      "wrong key: the secrets in it are encrypted with " + key + ", " +
           (absent ? "which the key file does not have"
                   : "and that key of the key file is another") +
           "; restore the key file that belongs to this data directory; nothing was changed");
@@ -161,7 +162,7 @@ Result<void> scrub_if_due(Database& database) {
   const Error error = scrubbed.error();
   static_cast<void>(database.fail(
       error.code, error.side,
-      "old secrets could not be overwritten, which takes free space of the file's size: " +
+      "old secrets could not be overwritten (this needs as much free space as the file has): " +
           database.last_problem()));
   return error;
 }

@@ -81,7 +81,7 @@ class Database {
   /// Makes an error with a text of the caller's.
   Error fail(Errc code, Side side, std::string problem);
 
-  /// What went wrong last, for people and logs. Never holds bound values.
+  /// What went wrong last, as text. Never holds bound values.
   const std::string& last_problem() const { return problem_; }
 
  private:

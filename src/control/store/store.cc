@@ -136,7 +136,7 @@ Result<void> Store::set_pragmas(bool in_memory) {
   if (*mode != (in_memory ? "memory" : "wal")) {
     return database_.fail(Errc::unsupported, Side::operator_,
                           "this file system cannot hold a write-ahead log (SQLite journal mode '" +
-                              *mode + "'); the data directory needs a local one");
+                              *mode + "'); put the data directory on a local one");
   }
   // FULL: each commit is synced, so that what the API answered survives power loss.
   // secure_delete: what is deleted or replaced is overwritten, so that no free page keeps it.

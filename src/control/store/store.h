@@ -42,7 +42,7 @@ class Store {
   static StoreOpenResult open(const std::string& path, const StoreOptions& options);
 
   /// Whether there is a file at `path` that cannot be opened without the right keyring: then none
-  /// may be made. Changes nothing. @returns an error, with `problem` for people, as `open`.
+  /// may be made. Changes nothing. @returns an error, with `problem` as text, as `open`.
   static Result<bool> is_sealed(const std::string& path, std::string& problem);
 
   using WebhookVisitor = std::function<void(subscription::Webhook&&)>;
@@ -94,7 +94,7 @@ class Store {
   /// fails. Not nested.
   Result<void> transaction(const std::function<Result<void>()>& work);
 
-  /// What the last error was, for people and logs. Holds no secrets.
+  /// What the last error was, as text. Holds no secrets.
   std::string_view last_problem() const { return database_.last_problem(); }
 
  private:

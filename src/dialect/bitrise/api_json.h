@@ -13,7 +13,7 @@
 namespace ringpost::dialect::bitrise {
 
 /// A webhook's item. Never holds the secret. What Bitrise has no words for (a filter, or types that
-/// are not a whole group) stands in an extension.
+/// are not a whole group) is in an extension.
 /// @param created  whether it answers the request that made the webhook: only then the headers that
 ///                 carry credentials show their values, which the client has just sent.
 void write_webhook(JsonWriter& json, const subscription::Webhook& webhook, bool created = false);

@@ -18,13 +18,13 @@ namespace ringpost::dialect::bitrise {
 struct Settings {
   std::vector<std::string> groups;   ///< As they were given; empty: none were.
   bool registered_by_addon = false;  ///< Made with an add-on's token.
-  std::string url_as_sent;           ///< If it had no scheme, which stands for https; else empty.
+  std::string url_as_sent;           ///< If it had no scheme, which means https; else empty.
 };
 
 Settings read_settings(const subscription::Webhook& webhook);
 void write_settings(const Settings& settings, subscription::Webhook& webhook);
 
-/// Stands for itself where a URL has no scheme.
+/// Used unchanged where a URL has no scheme.
 inline constexpr std::string_view url_scheme_unsaid = "https://";
 
 inline constexpr size_t groups_max = 16;

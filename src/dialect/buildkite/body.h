@@ -15,7 +15,7 @@ struct BodyMembers {
 };
 
 /// Looks for `event` and `sender` at the top of a JSON text. A name that is spelled with escapes is
-/// another name. Linear, and much faster than parsing where neither name occurs, or `event` stands
+/// another name. Linear, and much faster than parsing where neither name occurs, or `event` is
 /// first and `sender` last, as Buildkite has them.
 BodyMembers find_body_members(std::string_view json);
 

@@ -20,7 +20,7 @@ namespace ringpost::dialect::buildkite {
 struct FieldError {
   std::string field;    ///< As a path: `settings.url`.
   std::string code;     ///< `missing_field`, `invalid`, `unknown_field` or `read_only`.
-  std::string message;  ///< For people: why, as a sentence part.
+  std::string message;  ///< Why, as a sentence part.
 };
 
 /// What a webhook of this dialect is before anybody has said anything about it: section 6's rules

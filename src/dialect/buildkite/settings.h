@@ -82,7 +82,7 @@ std::optional<api::Problem> check_scope(const Settings& settings, std::string_vi
 
 /// Takes sources that the native API has set over into the scope, if they name pipelines by their
 /// UUIDs and nothing else: the webhook is then as Buildkite's API would have made it. Other sources
-/// stand beside a scope of all, and one of pipelines that was there goes.
+/// apply beside a scope of all, and one of pipelines that was there goes.
 /// @param by  who asks: events of agents, which come from any source, are left out where this token
 ///            may not touch all sources.
 void take_sources(const subscription::Token& by, Settings& settings,

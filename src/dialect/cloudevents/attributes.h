@@ -12,7 +12,7 @@
 
 namespace ringpost::dialect::cloudevents {
 
-/// Appends `text` as a URI-reference (RFC 3986, 4.1): what cannot stand in one where it stands is
+/// Appends `text` as a URI-reference (RFC 3986, 4.1): what is not allowed in one there is
 /// percent-encoded. What is one already (`app/x`, `https://ci.example.org/a?b#c`) stays as it is.
 void append_uri_reference(std::string& out, std::string_view text);
 

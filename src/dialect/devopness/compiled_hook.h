@@ -28,7 +28,7 @@ struct CompiledHook {
 std::variant<CompiledHook, api::Problem> compile(const Hook& hook, Layout layout,
                                                  const Headers& headers);
 
-/// The conditions alone: for who sends nothing.
+/// The conditions alone, for hooks that send nothing.
 std::variant<Conditions, api::Problem> compile_conditions(const Hook& hook);
 
 }  // namespace ringpost::dialect::devopness

@@ -16,7 +16,7 @@ namespace ringpost::dialect::devopness {
 /// Why conditions are refused on create and update.
 struct ConditionsProblem {
   std::string member;  ///< Inside the conditions: `0.accepted_values.2`; empty if all of it.
-  std::string reason;  ///< A sentence part for people: "must be ...".
+  std::string reason;  ///< Part of a sentence: "must be ...".
 };
 
 /// `trigger_when.conditions`, compiled: what an event must say so that a hook is triggered.
@@ -36,7 +36,7 @@ class Conditions {
 
   /// @param json   an array of `{"path", "accepted_values"}`; accepted values are scalars and null.
   /// A
-  ///               `type` may stand there and must be `request_body` then (incoming hooks); other
+  ///               `type` may be there and must be `request_body` then (incoming hooks); other
   ///               members are ignored. `null` is no restriction.
   /// @param roots  the first names that a path may have, those of an outgoing hook's variables:
   /// then

@@ -56,7 +56,7 @@ struct Hook {
 
 /// Where a JSON text keeps the members of a hook.
 enum class Layout : uint8_t {
-  api,   ///< As the Devopness API does: some stand in `settings`.
+  api,   ///< As the Devopness API does: some are in `settings`.
   flat,  ///< As Webhook::settings and the native API's `settings` do: side by side.
 };
 

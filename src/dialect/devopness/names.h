@@ -24,7 +24,7 @@ inline constexpr std::array<std::string_view, 13> resource_types{
     "ssl-certificate", "subnet",       "virtual-host"};
 
 /// What the API shows of a hook that nobody gave an operation or a resource: these members always
-/// hold one of the words. They decide on nothing: the pipeline is what such a hook goes by.
+/// hold one of the words. They decide on nothing: the pipeline is what identifies such a hook.
 inline constexpr std::string_view action_type_unsaid = "deploy";
 inline constexpr std::string_view resource_type_unsaid = "application";
 
@@ -36,7 +36,7 @@ inline constexpr std::array<std::string_view, 5> event_names{"action.status_chan
 /// That an action was made is no change of its status: no hook is sent for it.
 inline constexpr std::string_view action_created = "action.created";
 
-/// With commas, for people.
+/// As a list with commas.
 std::string list_of(std::span<const std::string_view> names);
 
 using EventSet = uint8_t;

@@ -15,7 +15,7 @@ namespace ringpost::dialect::devopness {
 /// Where the values of expansions come from: an event's data, the hook itself, a mask.
 class Resolver {
  public:
-  /// @returns what stands at `path`; its text valid until the next call.
+  /// @returns the value at `path`; its text valid until the next call.
   virtual json::Found find(const json::Path& path) = 0;
 
  protected:
@@ -68,7 +68,7 @@ class Template {
     return paths_.size() == 1 && fixed_.empty() ? &paths_.front() : nullptr;
   }
 
-  /// Whether an expansion shows what stands at `secret`: names it, or what it is a part of.
+  /// Whether an expansion shows the value at `secret`: names it, or what contains it.
   bool shows(const json::Path& secret) const;
 
   /// Replaces `out` by the text filled in. Allocates only if `out` has to grow.
@@ -76,7 +76,7 @@ class Template {
   /// - header: without white space at its ends, which no reader would see.
   /// - target_url: scheme, host and port are those of the template; http::parse_url reads the rest.
   ///
-  /// @returns why the delivery fails, as a sentence part for people ("is longer than ..."), and
+  /// @returns why the delivery fails, as a part of a sentence ("is longer than ..."), and
   ///          `out` is empty then: a body above body_bytes_max, a header above header_bytes_max or
   ///          with CR, LF, NUL or another control byte, a URL above http::url_bytes_max or with a
   ///          segment `.` or `..` in its path. Empty if all is well.
@@ -101,7 +101,7 @@ class Template {
   std::string fixed_;
   std::vector<uint32_t> ends_;  ///< In fixed_: the end of the piece before each expansion.
   std::vector<json::Path> paths_;
-  /// Of a json_body made from text, and of a header: which expansions are outside of quotes; else
+  /// Of a json_body made from text, and of a header: which expansions are outside quotes; else
   /// empty.
   std::vector<bool> bare_;
 };

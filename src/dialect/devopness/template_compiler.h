@@ -11,7 +11,7 @@
 
 namespace ringpost::dialect::devopness {
 
-/// Why a template is refused on create and update: one sentence for people, without a stop.
+/// Why a template is refused on create and update: one sentence without a full stop.
 struct TemplateProblem {
   std::string reason;
 };
@@ -67,7 +67,7 @@ class TemplateCompiler {
 
   std::span<const std::string_view> roots_;
   size_t expansions_count_ = 0;
-  bool text_is_json_ = false;  ///< Fixed text of a json_body is JSON as it stands, to be kept.
+  bool text_is_json_ = false;  ///< Fixed text of a json_body is JSON already, to be kept.
 };
 
 }  // namespace ringpost::dialect::devopness

@@ -11,7 +11,7 @@
 
 namespace ringpost::dialect::devopness {
 
-/// The types of the events that stand for the calls of incoming hooks. The first goes to whoever
+/// The types of the events for the calls of incoming hooks. The first goes to those who
 /// subscribed to it, a scheduler above all; the second only into the hook's log.
 inline constexpr std::string_view triggered_type = "hook.triggered";
 inline constexpr std::string_view not_triggered_type = "hook.not_triggered";

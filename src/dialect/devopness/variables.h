@@ -23,7 +23,7 @@ struct Variable {
   static constexpr size_t name_bytes_max = 128;
 
   std::string name;  ///< Of name characters, so that templates can say it.
-  std::string path;  ///< Where it stands in the body; empty: at its name.
+  std::string path;  ///< Where it is in the body; empty: at its name.
   VariableType type{};
   bool required = false;
   std::string default_value;  ///< JSON; empty: there is none.
@@ -35,8 +35,8 @@ inline constexpr size_t variables_max = 64;
 /// All values of a call together, as JSON: several variables can take the same part of a body.
 inline constexpr size_t variables_bytes_max = 256 * 1024;
 
-/// What stands at a place as a variable of this type has it, in JSON: an integer also from its
-/// decimal digits, a boolean from its word, a string from a number or a boolean. Nothing if the
+/// The value at a place as a variable of this type has it, in JSON: an integer also from its
+/// decimal digits, a boolean from its text, a string from a number or a boolean. Nothing if the
 /// value is of another kind.
 std::optional<std::string> convert(VariableType type, const json::Found& found);
 

@@ -26,7 +26,7 @@ enum class SignatureKind : uint8_t {
   v1a  ///< Ed25519
 };
 
-/// As it stands in settings, and before a signature.
+/// As in settings, and before a signature.
 std::string_view signature_name(SignatureKind kind);
 
 /// By the prefix; nothing if it has none of the two.

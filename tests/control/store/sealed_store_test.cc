@@ -244,7 +244,7 @@ TEST(SealedStore, RefusesAWrongKeyAndChangesNothing) {
         Store::open(directory.file(), {.keyring = Keyring{}.with_new_key()});
     EXPECT_EQ(opened.store, nullptr);
     EXPECT_EQ(opened.error.code, Errc::unauthenticated);
-    EXPECT_NE(opened.problem.find("wrong key: the secrets in it are sealed with key " +
+    EXPECT_NE(opened.problem.find("wrong key: the secrets in it are encrypted with key " +
                                   to_text(keyring.keys()[0].id)),
               std::string::npos)
         << opened.problem;

@@ -465,8 +465,7 @@ TEST(Store, NamesTheRowWhoseSealedListCannotBeUsed) {
             "UPDATE webhook SET headers = x'" + crypto::hex_encode(as_bytes(sealed)) + "'");
     const auto store = open_or_fail(directory.file());
     ASSERT_FALSE(Loaded(*store).result) << json;
-    EXPECT_EQ(store->last_problem(),
-              "webhook 1: column 'headers' holds a value that cannot be used");
+    EXPECT_EQ(store->last_problem(), "webhook 1: column 'headers' contains an invalid value");
   }
 }
 

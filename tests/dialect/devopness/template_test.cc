@@ -232,7 +232,7 @@ TEST(Template, RefusesTextThatNeverBecomesTheJsonItIsSentAs) {
   }
   // Nobody writes this who does not mean JSON.
   expect_holds(refusal(TemplateCompiler{roots}.body(as_json(R"({ "a":{{ action.id }},})"))),
-               "a member is missing behind the comma");
+               "a member is missing after the comma");
 }
 
 TEST(Template, WritesValuesAsTheContentTypeAsks) {

@@ -523,7 +523,8 @@ TEST_F(DispatcherTest, EndsWhatGivesNoRequestForGoodAndSaysWhy) {
   EXPECT_EQ(noted_.size(), 1u);
   EXPECT_EQ(end.status, DeliveryStatus::dead);
   ASSERT_TRUE(end.error);
-  EXPECT_EQ(describe(*end.error), "the event gives no valid request: the URL would be too long");
+  EXPECT_EQ(describe(*end.error),
+            "no valid request can be made from the event: the URL would be too long");
   EXPECT_EQ(end.request_line, "");
   EXPECT_TRUE(receiver_.requests().empty());
   // Its connection is as good as before.

@@ -1,0 +1,121 @@
+#include "cli/usage.h"
+
+#include "base/log.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <string_view>
+
+namespace ringpost::cli {
+namespace {
+
+/// The command that was chosen, and the words that lead to it.
+struct Chosen {
+  const CLI::App* command;
+  std::string path;
+};
+
+Chosen chosen_of(const CLI::App& program) {
+  Chosen chosen{&program, program.get_name()};
+  while (!chosen.command->get_subcommands().empty()) {
+    chosen.command = chosen.command->get_subcommands().front();
+    chosen.path += " " + chosen.command->get_name();
+  }
+  return chosen;
+}
+
+std::string in_quotes(std::string_view text) {
+  return '"' + printable(text) + '"';
+}
+
+/// Words that belong to nothing, in their order; an option goes before all else, since what follows
+/// it may be its value.
+std::optional<std::string> unexpected_word(const Chosen& chosen, const CLI::App& program) {
+  const auto words = program.remaining(true);
+  if (words.empty()) return std::nullopt;
+  const auto option = std::ranges::find_if(
+      words, [](const std::string& word) { return word.size() > 1 && word.front() == '-'; });
+  if (option != words.end()) return "there is no option " + in_quotes(*option);
+  const bool wants_command = chosen.command->get_require_subcommand_min() > 0;
+  return (wants_command ? "there is no command " : "unexpected argument ") +
+         in_quotes(words.front());
+}
+
+std::string missing_command(const Chosen& chosen) {
+  std::string names;
+  for (const CLI::App* next :
+       chosen.command->get_subcommands([](const CLI::App*) { return true; })) {
+    names += (names.empty() ? "" : ", ") + next->get_name();
+  }
+  return chosen.path + " needs a command: " + names;
+}
+
+/// `--limit: Value x not in range 1 to 9`, and whatever else the library says of one option's
+/// value.
+std::string wrong_value(std::string_view said) {
+  const size_t colon = said.find(": ");
+  if (colon == std::string_view::npos) return printable(said);
+  const std::string name{said.substr(0, colon)};
+  const std::string_view what = said.substr(colon + 2);
+  constexpr std::string_view value = "Value ";
+  for (const auto& [middle, must] :
+       {std::pair<std::string_view, const char*>{" not in range ", " must be a number from "},
+        {" not in ", " must be one of "}}) {
+    const size_t at = what.rfind(middle);
+    if (at == std::string_view::npos) continue;
+    const std::string_view given = what.substr(0, at);
+    return name + must + std::string{what.substr(at + middle.size())} + ", not " +
+           in_quotes(given.starts_with(value) ? given.substr(value.size()) : given);
+  }
+  return name + ": " + printable(what);
+}
+
+/// `Could not convert: --delay-ms = x`
+std::string unreadable_number(std::string_view said) {
+  const size_t colon = said.find(": ");
+  const size_t equals = said.find(" = ");
+  if (colon == std::string_view::npos || equals == std::string_view::npos) return printable(said);
+  return std::string{said.substr(colon + 2, equals - colon - 2)} + " must be a number, not " +
+         in_quotes(said.substr(equals + 3));
+}
+
+/// `--set: 1 required KEY=VALUE missing`, `--url: At Most 1 required but received 2`
+std::string wrong_count(const Chosen& chosen, std::string_view said) {
+  const std::string name{said.substr(0, said.find(": "))};
+  if (said.find("At Most") != std::string_view::npos) return name + " can be given only once";
+  const CLI::Option* option = chosen.command->get_option_no_throw(name);
+  return name + " needs a value" + (option == nullptr ? "" : ": " + option->get_type_name());
+}
+
+std::string problem_of(const Chosen& chosen, const CLI::App& program,
+                       const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    return wrong_count(chosen, error.what());
+  }
+  if (auto unexpected = unexpected_word(chosen, program)) return *unexpected;
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    const bool wants_command = chosen.command->get_require_subcommand_min() > 0;
+    return wants_command ? missing_command(chosen) : error.what();
+  }
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr) {
+    return unreadable_number(error.what());
+  }
+  return wrong_value(error.what());
+}
+
+}  // namespace
+
+std::string explain_usage(const CLI::App& program, const CLI::ParseError& error) {
+  const Chosen chosen = chosen_of(program);
+  return problem_of(chosen, program, error) + " (" + chosen.path + " --help)";
+}
+
+int report_parse_error(const CLI::App& program, const CLI::ParseError& error, int usage_code) {
+  if (error.get_exit_code() == 0) return program.exit(error);
+  std::fprintf(stderr, "%s: %s\n", program.get_name().c_str(),
+               explain_usage(program, error).c_str());
+  return usage_code;
+}
+
+}  // namespace ringpost::cli

@@ -1,0 +1,72 @@
+#include "cli/usage.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace ringpost::cli {
+namespace {
+
+/// What `program list …` is told, as a program with two commands would.
+std::string said_of(const std::string& line) {
+  CLI::App app{"", "program"};
+  app.require_subcommand(1);
+  app.add_subcommand("list", "");
+  CLI::App* add = app.add_subcommand("add", "");
+  std::string url, kind;
+  int count = 1;
+  uint32_t delay = 0;
+  std::vector<std::string> sets, ids;
+  add->add_option("--url", url)->type_name("URL")->required();
+  add->add_option("--count", count)->check(CLI::Range(1, 9));
+  add->add_option("--delay", delay);
+  add->add_option("--kind", kind)->check(CLI::IsMember({"red", "blue"}));
+  add->add_option("--set", sets)->type_name("KEY=VALUE")->allow_extra_args(false);
+  add->add_option_function<std::string>("--own", [](const std::string&) {
+    throw CLI::ValidationError("--own: the secret is too short");
+  });
+  try {
+    app.parse("program " + line, true);
+  } catch (const CLI::ParseError& error) {
+    return explain_usage(app, error);
+  }
+  return "fine";
+}
+
+TEST(Usage, NamesTheCommandThatIsMissingOrUnknown) {
+  EXPECT_EQ(said_of(""), "program needs a command: list, add (program --help)");
+  EXPECT_EQ(said_of("sing"), "there is no command \"sing\" (program --help)");
+  EXPECT_EQ(said_of("\x1b[31m"), "there is no command \"\\x1b[31m\" (program --help)");
+}
+
+TEST(Usage, NamesAnUnknownOptionBeforeAMissingOne) {
+  EXPECT_EQ(said_of("add --nope x"), "there is no option \"--nope\" (program add --help)");
+  EXPECT_EQ(said_of("add x -n"), "there is no option \"-n\" (program add --help)");
+  EXPECT_EQ(said_of("add"), "--url is required (program add --help)");
+}
+
+TEST(Usage, NamesAWordThatBelongsToNothing) {
+  EXPECT_EQ(said_of("list one two"), "unexpected argument \"one\" (program list --help)");
+  EXPECT_EQ(said_of("add --url u one"), "unexpected argument \"one\" (program add --help)");
+}
+
+TEST(Usage, SaysWhatAValueMustBe) {
+  EXPECT_EQ(said_of("add --url u --count 10"),
+            "--count must be a number from 1 to 9, not \"10\" (program add --help)");
+  EXPECT_EQ(said_of("add --url u --count x"),
+            "--count must be a number from 1 to 9, not \"x\" (program add --help)");
+  EXPECT_EQ(said_of("add --url u --delay x"),
+            "--delay must be a number, not \"x\" (program add --help)");
+  EXPECT_EQ(said_of("add --url u --kind green"),
+            "--kind must be one of {red,blue}, not \"green\" (program add --help)");
+  EXPECT_EQ(said_of("add --url u --own x"), "--own: the secret is too short (program add --help)");
+}
+
+TEST(Usage, SaysHowOftenAnOptionMayBeGiven) {
+  EXPECT_EQ(said_of("add --url"), "--url needs a value: URL (program add --help)");
+  EXPECT_EQ(said_of("add --url u --url v"), "--url can be given only once (program add --help)");
+}
+
+}  // namespace
+}  // namespace ringpost::cli
