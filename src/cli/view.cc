@@ -71,6 +71,15 @@ std::string permission_of(element webhook) {
   return reason.empty() ? permission : permission + ": " + reason;
 }
 
+/// Empty where the receiver works.
+std::string circuit_of(element webhook) {
+  const std::string failures = text_of(webhook, "/circuit/failures");
+  if (failures.empty()) return {};
+  const std::string next = short_time(text_of(webhook, "/circuit/next_attempt_at"));
+  return failures + " attempts in a row failed: " + text_of(webhook, "/circuit/last_failure") +
+         (next.empty() ? "; the next is under way" : "; the next is at " + next);
+}
+
 void append_section(std::string& out, std::string_view title, const std::string& lines) {
   if (!lines.empty()) out.append(title).append("\n").append(lines);
 }
@@ -103,6 +112,7 @@ std::string show_webhook(std::string_view json, std::string_view given_secret) {
       .add("state", text_of(webhook, "/state"))
       .add("reason", text_of(webhook, "/state_reason"))
       .add("paused until", short_time(text_of(webhook, "/paused_until")))
+      .add("failing", circuit_of(webhook))
       .add("permission", permission_of(webhook))
       .add("description", text_of(webhook, "/description"))
       .add("organization", text_of(webhook, "/organization"))

@@ -71,11 +71,10 @@ void print_permission(Session& session, const Answer& changed) {
         "\nThe receiver was asked for permission (OPTIONS) and has not answered yet; see ringpost "
         "webhook show.\n");
   } else {
-    std::fprintf(
-        out,
-        "\nNothing is delivered yet: %s.\n"
-        "Each delivery asks again. To deliver without asking: --setting handshake=false\n",
-        permission.reason.c_str());
+    std::fprintf(out,
+                 "\nNothing is delivered yet: %s.\n"
+                 "Each delivery asks again. To deliver without asking: --setting handshake=false\n",
+                 permission.reason.c_str());
   }
 }
 

@@ -232,6 +232,26 @@ void Control::on(uint32_t, ReceiverPaused&& message) {
   registry_.receivers().on_pause(message.webhook_number, message.until);
 }
 
+void Control::on(uint32_t, CircuitChanged&& message) {
+  const Webhook* webhook = registry_.find(message.webhook_number);
+  if (webhook == nullptr) return;
+  ReceiverNotes& receivers = registry_.receivers();
+  if (message.failures == 0) {
+    if (receivers.on_circuit_closed(message.webhook_number)) {
+      log_info("webhook " + webhook->id.to_text() + ": its receiver works again");
+    }
+    return;
+  }
+  const bool tell = receivers.on_circuit_open(
+      message.webhook_number, {message.failures, message.next_attempt_at, message.last_failure});
+  if (!tell) return;
+  log_warning("webhook " + webhook->id.to_text() + ": " + std::to_string(message.failures) +
+              " attempts in a row failed (" + describe(message.last_failure) +
+              "); it gets one attempt at a time until one succeeds, and the others wait; see "
+              "`ringpost webhook show " +
+              webhook->id.to_text() + "`");
+}
+
 void Control::on(uint32_t, PermissionAsked&& message) {
   if (registry_.find(message.webhook_number) == nullptr) return;
   registry_.receivers().on_permission(message.webhook_number, message.why_not);

@@ -122,6 +122,7 @@ class Control {
   void on(uint32_t shard, OutcomeRecorded&& message);
   void on(uint32_t shard, EndpointGone&& message);
   void on(uint32_t shard, ReceiverPaused&& message);
+  void on(uint32_t shard, CircuitChanged&& message);
   void on(uint32_t shard, PermissionAsked&& message);
   void on(uint32_t shard, SegmentWanted&& message);
   void on(uint32_t shard, SegmentSealed&& message);

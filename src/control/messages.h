@@ -60,6 +60,15 @@ struct ReceiverPaused {
   WallTime until{};
 };
 
+/// Several attempts in a row failed and the webhook gets one at a time (delivery::OpenCircuit), or
+/// its receiver works again.
+struct CircuitChanged {
+  uint32_t webhook_number = 0;
+  uint32_t failures = 0;  ///< 0: it works again.
+  WallTime next_attempt_at{};
+  Error last_failure{};
+};
+
 /// The receiver was asked for its permission: as delivery::Host::on_permission.
 struct PermissionAsked {
   uint32_t webhook_number = 0;
@@ -98,8 +107,8 @@ struct StorageFailed {
 
 using ToControl =
     std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded, EndpointGone,
-                 ReceiverPaused, PermissionAsked, SegmentWanted, SegmentSealed, SnapshotSeen,
-                 SettingsSeen, StoreEventDone, StorageFailed>;
+                 ReceiverPaused, CircuitChanged, PermissionAsked, SegmentWanted, SegmentSealed,
+                 SnapshotSeen, SettingsSeen, StoreEventDone, StorageFailed>;
 
 // --- from the control thread to a shard ----------------------------------------------------------
 

@@ -344,12 +344,10 @@ constexpr std::array members = {
     Member{"enabled", read_enabled, nullptr},
 };
 
-constexpr std::array<std::string_view, 10> members_read_only = {
-    "id",           "state",
-    "state_reason", "paused_until",
-    "permission",   "permission_reason",
-    "created_at",   "updated_at",
-    "dialect",      "previous_secret_until"};
+constexpr std::array<std::string_view, 11> members_read_only = {
+    "id",         "state",      "state_reason",         "paused_until",
+    "circuit",    "permission", "permission_reason",    "created_at",
+    "updated_at", "dialect",    "previous_secret_until"};
 
 Outcome read_member(Reading& reading, std::string_view name, dom::element value) {
   for (const Member& member : members) {
@@ -488,6 +486,20 @@ std::string_view permission_of(const Webhook& webhook, const ReceiverNote& recei
   return refused ? "refused" : "unknown";
 }
 
+void write_circuit(JsonWriter& json, const CircuitNote& circuit) {
+  if (circuit.failures == 0) return json.null();
+  json.begin_object()
+      .member("failures", circuit.failures)
+      .member("last_failure", describe(circuit.last_failure))
+      .key("next_attempt_at");
+  if (circuit.next_attempt_at == WallTime{}) {
+    json.null();  // It is under way.
+  } else {
+    json.value(to_rfc3339(circuit.next_attempt_at));
+  }
+  json.end_object();
+}
+
 void write_receiver(JsonWriter& json, const Webhook& webhook, const ReceiverNote& receiver) {
   json.key("paused_until");
   if (receiver.paused_until == WallTime{}) {
@@ -495,6 +507,8 @@ void write_receiver(JsonWriter& json, const Webhook& webhook, const ReceiverNote
   } else {
     json.value(to_rfc3339(receiver.paused_until));
   }
+  json.key("circuit");
+  write_circuit(json, receiver.circuit);
   json.member("permission", permission_of(webhook, receiver))
       .member("permission_reason", receiver.why_not ? describe(*receiver.why_not) : "");
 }

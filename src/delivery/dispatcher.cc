@@ -175,8 +175,11 @@ Organization& Dispatcher::organization_for(std::string_view name) {
 
 /// What its receiver did is remembered, where that says anything.
 void Dispatcher::forget(Target& target) {
-  const bool room = conducts_.size() < limits_.conducts_max;
-  if (target.conduct.telling() && room) conducts_[target.webhook_number] = target.conduct;
+  if (target.conduct.telling() && conducts_.size() < limits_.conducts_max) {
+    conducts_[target.webhook_number] = target.conduct;
+  } else if (target.conduct.told) {
+    host_.on_circuit_closed(target.webhook_number);
+  }
   Organization& organization = *target.organization;
   targets_.erase(target.webhook_number);
   if (--organization.target_count == 0) organizations_.erase(std::string{organization.name});
@@ -698,19 +701,11 @@ Dispatcher::Showing Dispatcher::showing(const AttemptResult& result) {
 
 /// What the attempt showed of its receiver, and of its endpoint where it was not even asked.
 void Dispatcher::learn(const Attempt& attempt, const AttemptResult& result) {
+  learn_of_endpoint(attempt, result);
   Target& target = *attempt.delivery->target;
-  Endpoint& endpoint = *attempt.endpoint;
+  if (attempt.renderer != target.renderer) return;  // It was sent to somebody else, perhaps.
   const Instant now = ring_.now();
   const Showing shown = showing(result);
-  if (!result.connected && shown == Showing::failure) {
-    endpoint.last_failure = *result.error;
-    endpoint.circuit.on_failure(attempt.probes_endpoint, now, limits_.circuit, ring_.random());
-  } else if (attempt.probes_endpoint) {
-    endpoint.circuit.on_no_result(true);
-  }
-  if (attempt.probes_endpoint) release(endpoint);
-  const bool changed = attempt.renderer != target.renderer;
-  if (changed) return;  // It was sent to somebody else, perhaps.
   Conduct& conduct = target.conduct;
   switch (result.connected || shown != Showing::failure ? shown : Showing::nothing) {
     case Showing::success:
@@ -727,11 +722,51 @@ void Dispatcher::learn(const Attempt& attempt, const AttemptResult& result) {
       break;
     case Showing::nothing: conduct.circuit.on_no_result(attempt.probes_webhook); break;
   }
+  tell_of_circuits(target);
+}
+
+/// It could not be reached, or nobody knows. That it was reached is known before: `on_connected`.
+void Dispatcher::learn_of_endpoint(const Attempt& attempt, const AttemptResult& result) {
+  Endpoint& endpoint = *attempt.endpoint;
+  if (!result.connected && showing(result) == Showing::failure) {
+    endpoint.last_failure = *result.error;
+    const bool opened = endpoint.circuit.on_failure(attempt.probes_endpoint, ring_.now(),
+                                                    limits_.circuit, ring_.random());
+    if (opened) tell_all_of_circuits(endpoint);
+  } else if (attempt.probes_endpoint) {
+    endpoint.circuit.on_no_result(true);
+  }
+  if (attempt.probes_endpoint) release(endpoint);
 }
 
 void Dispatcher::on_connected(Attempt& attempt, Endpoint& endpoint) {
   attempt.probes_endpoint = false;
-  if (endpoint.circuit.on_success()) release(endpoint);
+  if (!endpoint.circuit.on_success()) return;
+  tell_all_of_circuits(endpoint);
+  release(endpoint);
+}
+
+void Dispatcher::tell_all_of_circuits(Endpoint& endpoint) {
+  endpoint.targets.for_each([this](Target& target) { tell_of_circuits(target); });
+}
+
+/// Of whichever lets the next attempt go later.
+void Dispatcher::tell_of_circuits(Target& target) {
+  const Circuit& own = target.conduct.circuit;
+  const Circuit& shared = target.endpoint->circuit;
+  if (own.closed() && shared.closed()) {
+    if (std::exchange(target.conduct.told, false)) host_.on_circuit_closed(target.webhook_number);
+    return;
+  }
+  const bool by_own = shared.closed() || (!own.closed() && own.probe_at() > shared.probe_at());
+  const Circuit& circuit = by_own ? own : shared;
+  if (circuit.state() != Circuit::State::open) return;
+  target.conduct.told = true;
+  host_.on_circuit_open(
+      target.webhook_number,
+      {.failures = circuit.failures(),
+       .probe_at = ring_.wall_now() + (circuit.probe_at() - ring_.now()),
+       .last_failure = by_own ? target.conduct.last_failure : target.endpoint->last_failure});
 }
 
 /// Why its receiver gets nothing.

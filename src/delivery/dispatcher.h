@@ -181,8 +181,11 @@ class Dispatcher {
   void put_back(Delivery& delivery);
   void hasten(Target& target);
   static Error last_failure_of(const Target& target);
+  void tell_of_circuits(Target& target);
+  void tell_all_of_circuits(Endpoint& endpoint);
   static Showing showing(const AttemptResult& result);
   void learn(const Attempt& attempt, const AttemptResult& result);
+  void learn_of_endpoint(const Attempt& attempt, const AttemptResult& result);
   void release(Endpoint& endpoint);
   void release_held();
   void release_all_held();

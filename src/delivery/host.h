@@ -10,6 +10,13 @@
 
 namespace ringpost::delivery {
 
+/// A circuit that is not closed, as others see it.
+struct OpenCircuit {
+  uint32_t failures = 0;  ///< Attempts in a row.
+  WallTime probe_at{};    ///< The next attempt is not made before.
+  Error last_failure{};
+};
+
 /// What the dispatcher needs from its shard.
 class Host {
  public:
@@ -26,6 +33,11 @@ class Host {
   virtual void want_payload(journal::Position event, uint64_t ticket) = 0;
   /// The receiver asked for a pause (Retry-After): the webhook gets nothing before `until`.
   virtual void on_receiver_paused(uint32_t webhook_number, WallTime until) = 0;
+  /// Several attempts in a row failed: the webhook gets one attempt at a time, the next one not
+  /// before `circuit.probe_at`. Called again for each that fails.
+  virtual void on_circuit_open(uint32_t webhook_number, const OpenCircuit& circuit) = 0;
+  /// Its receiver works again.
+  virtual void on_circuit_closed(uint32_t webhook_number) = 0;
   /// The receiver was asked for its permission (Dialect::asks_first).
   /// @param why_not  nothing: it agreed. Errc::origin_refused: it did not. Any other error: it did
   ///                 not come to an answer.

@@ -80,10 +80,11 @@ struct Conduct {
   Circuit circuit;  ///< Of what was asked and answered; Endpoint::circuit is for reaching it.
   /// Its last attempt was a success, and soon over: it may use what is reserved for such.
   bool good = false;
+  bool told = false;  ///< Others know that its circuit, or its endpoint's, is open.
   Error last_failure{};
 
   /// Whether it says more than one that was never seen.
-  bool telling() const { return !circuit.closed() || circuit.failures() > 0; }
+  bool telling() const { return told || !circuit.closed() || circuit.failures() > 0; }
 };
 
 /// What a webhook has ready: fresh deliveries and retries, each in their order.

@@ -470,6 +470,18 @@ void Shard::on_receiver_paused(uint32_t webhook_number, WallTime until) {
   tell_control(control::ReceiverPaused{webhook_number, until}, false);
 }
 
+void Shard::on_circuit_open(uint32_t webhook_number, const delivery::OpenCircuit& circuit) {
+  tell_control(control::CircuitChanged{.webhook_number = webhook_number,
+                                       .failures = circuit.failures,
+                                       .next_attempt_at = circuit.probe_at,
+                                       .last_failure = circuit.last_failure},
+               false);
+}
+
+void Shard::on_circuit_closed(uint32_t webhook_number) {
+  tell_control(control::CircuitChanged{.webhook_number = webhook_number}, false);
+}
+
 void Shard::on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) {
   tell_control(control::PermissionAsked{webhook_number, why_not}, false);
 }

@@ -111,6 +111,8 @@ class Shard final : private journal::WriterEvents,
   Result<journal::Position> append(const journal::OutcomeView& outcome, journal::Claim claim);
   void want_payload(journal::Position event, uint64_t ticket) override;
   void on_receiver_paused(uint32_t webhook_number, WallTime until) override;
+  void on_circuit_open(uint32_t webhook_number, const delivery::OpenCircuit& circuit) override;
+  void on_circuit_closed(uint32_t webhook_number) override;
   void on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) override;
   void on_endpoint_gone(uint32_t webhook_number) override;
 

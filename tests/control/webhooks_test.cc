@@ -291,6 +291,27 @@ TEST_F(ControlTest, ShowsAPublicKeyAndRotatesWithinItsKind) {
   EXPECT_TRUE(table_.current().webhook(number_of(id))->previous_secret.starts_with("whsk_"));
 }
 
+TEST_F(ControlTest, ShowsThatAReceiverFailsUntilItWorksAgain) {
+  const std::string id = make_webhook();
+  const std::string path = "/v1/webhooks/" + id;
+  const uint32_t number = number_of(id);
+  const auto shown = [&](const char* member) { return Json(ask("GET", path).body).text(member); };
+  EXPECT_EQ(shown("/circuit"), "(none)");
+  const WallTime next = at(clock_) + std::chrono::seconds{30};
+  tell(0, CircuitChanged{number, 7, next, {Errc::refused, Side::endpoint}});
+  EXPECT_EQ(shown("/circuit/failures"), "7");
+  EXPECT_EQ(shown("/circuit/next_attempt_at"), to_rfc3339(next));
+  EXPECT_EQ(shown("/circuit/last_failure"), describe({Errc::refused, Side::endpoint}));
+  accept(number, "event-1");
+  const std::string list = ask("GET", path + "/deliveries").body;
+  EXPECT_EQ(Json(list).text("/items/0/next_attempt_at"), to_rfc3339(next));
+  tell(0, CircuitChanged{.webhook_number = number});
+  EXPECT_EQ(shown("/circuit"), "(none)");
+  tell(0, CircuitChanged{number, 7, next, {Errc::refused, Side::endpoint}});
+  ask("PATCH", path, R"({"url": "https://other.example.org/"})");
+  EXPECT_EQ(shown("/circuit"), "(none)") << "it was about the receiver of before";
+}
+
 TEST_F(ControlTest, ShowsWhatAReceiverAskedForAndHoldsItBackFromNobodyElse) {
   const std::string id = make_webhook(R"(, "dialect": "cloudevents")");
   const std::string path = "/v1/webhooks/" + id;

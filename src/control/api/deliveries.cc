@@ -166,7 +166,7 @@ std::variant<DeliveryApi::Found, Problem> DeliveryApi::find(const Call& call) {
 }
 
 WallTime DeliveryApi::paused_until(const Call& call, uint32_t webhook_number) const {
-  return registry_.receivers().of(webhook_number, call.now).paused_until;
+  return registry_.receivers().waits_until(webhook_number, call.now);
 }
 
 Answer DeliveryApi::show(const Call& call) {

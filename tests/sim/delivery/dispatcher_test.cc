@@ -176,6 +176,10 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   void on_receiver_paused(uint32_t webhook_number, WallTime until) override {
     paused_[webhook_number] = until;
   }
+  void on_circuit_open(uint32_t webhook_number, const OpenCircuit& circuit) override {
+    circuits_[webhook_number] = circuit;
+  }
+  void on_circuit_closed(uint32_t webhook_number) override { circuits_.erase(webhook_number); }
   void on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) override {
     permissions_.emplace_back(webhook_number, why_not);
   }
@@ -269,6 +273,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   std::vector<Noted> noted_;
   std::vector<uint32_t> gone_;
   std::map<uint32_t, WallTime> paused_;
+  std::map<uint32_t, OpenCircuit> circuits_;
   std::vector<std::pair<uint32_t, std::optional<Error>>> permissions_;
   bool has_room_ = true;
   std::map<uint64_t, journal::EventRef> events_;
@@ -1258,8 +1263,13 @@ TEST_F(IsolationTest, AFailingReceiverGetsOneAttemptAtATime) {
   const uint64_t before = turns_;
   world_.run_for(minutes{10});
   EXPECT_LT(turns_ - before, 500u) << "waiting takes no turns";
+  ASSERT_EQ(circuits_.size(), 1u);
+  EXPECT_EQ(circuits_[1].last_failure, (Error{Errc::bad_status, Side::endpoint, 503}));
+  EXPECT_GE(circuits_[1].failures, 16u);
+  EXPECT_GE(circuits_[1].probe_at, world_.wall_now());
   answer_ = nullptr;
   ASSERT_TRUE(settle());
+  EXPECT_TRUE(circuits_.empty());
   for (const Noted& noted : noted_) EXPECT_NE(noted.status, DeliveryStatus::dead);
 }
 
@@ -1272,6 +1282,7 @@ TEST_F(IsolationTest, OfAnEndpointThatCannotBeReachedOneAttemptOfAllItsWebhooksI
   world_.run_for(minutes{10});
   // Those that were under way when the first ones failed, then 1, 2, 4, … s and one a minute.
   EXPECT_LE(noted_.size(), 64u + 6u + 14u);
+  EXPECT_EQ(circuits_.size(), 50u) << "told for each webhook";
   receiver_.start();
   const Instant back = world_.now();
   ASSERT_TRUE(settle());
