@@ -94,7 +94,7 @@ std::variant<subscription::Destination, Problem> read_destination(std::string_vi
                                                                   std::string_view text) {
   const auto parsed = http::parse_url(text);
   if (const auto* wrong = std::get_if<http::UrlProblem>(&parsed)) {
-    return invalid(member, "cannot be used: " + wrong->reason);
+    return invalid(member, wrong->reason);
   }
   const http::Url& url = std::get<http::Url>(parsed);
   const bool printable = subscription::object_to_name(text, webhook_url_bytes_max).empty();

@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "cli/view.h"
 #include "cli/webhook_body.h"

@@ -487,7 +487,10 @@ std::string_view permission_of(const Webhook& webhook, const ReceiverNote& recei
 }
 
 void write_circuit(JsonWriter& json, const CircuitNote& circuit) {
-  if (circuit.failures == 0) return json.null();
+  if (circuit.failures == 0) {
+    json.null();
+    return;
+  }
   json.begin_object()
       .member("failures", circuit.failures)
       .member("last_failure", describe(circuit.last_failure))

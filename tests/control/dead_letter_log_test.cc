@@ -52,8 +52,8 @@ TEST_F(DeadLetterLogTest, TellsOfTheFirstAtOnceAndShowsHowToSeeIt) {
   die(1, 0, 10);
   ASSERT_EQ(lines().size(), 1u);
   EXPECT_EQ(lines()[0], "webhook " + id(1).to_text() +
-                            ": a delivery failed for good after 10 attempts: the answer's status "
-                            "means failure (500); see `ringpost delivery show " +
+                            ": a delivery failed for good after 10 attempts: HTTP status 500; see "
+                            "`ringpost delivery show " +
                             id(7).to_text() + "`");
   die(2, 1);
   ASSERT_EQ(lines().size(), 2u);

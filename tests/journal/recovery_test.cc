@@ -404,12 +404,12 @@ TEST(Recovery, BytesBehindTheEndAreCounted) {
   ASSERT_EQ(told.findings.size(), 1u);
   EXPECT_EQ(told.findings[0].kind, Finding::Kind::note);
   EXPECT_TRUE(describe(told.findings[0])
-                  .starts_with(segment(1) + ": 16384 bytes at offset 8192: behind the segment"));
+                  .starts_with(segment(1) + ": 16384 bytes at offset 8192: after the segment"));
   disk.contents(segment(1)).resize(64 * 1024 + 10);
   Told longer;
   ASSERT_TRUE(recover_all(disk, longer));
   EXPECT_TRUE(describe(longer.findings[0])
-                  .starts_with(segment(1) + ": 10 bytes at offset 65536: behind the segment"));
+                  .starts_with(segment(1) + ": 10 bytes at offset 65536: after the segment"));
 }
 
 TEST(Recovery, CrashBetweenFooterAndNextSegment) {

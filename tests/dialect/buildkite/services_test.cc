@@ -507,7 +507,7 @@ TEST_F(ServicesTest, RefusesInSentencesThatNameTheMember) {
             "`settings.url` is in the body twice; give it once.");
   const auto wrong = ask("POST", services, R"({"provider":"webhook","settings":{"url":"x"}})");
   EXPECT_EQ(Json(wrong.body).text("/errors/0/message"),
-            "`settings.url` cannot be used: the URL does not begin with https:// or http://.");
+            "`settings.url` must begin with https:// or http://.");
 }
 
 // What filters is seen: as a scope where one says it, else beside Buildkite's members.

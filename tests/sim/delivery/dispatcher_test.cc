@@ -771,8 +771,7 @@ TEST_F(DispatcherTest, TakesNoAnswerThatCameBeforeTheRequest) {
        {std::pair{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", describe(BadAnswer::early)},
         {"HTTP/1.1 204 No Content\r\n\r\n", describe(BadAnswer::early)},
         {"HTTP/1.1 200 OK\r\n\r\n", describe(BadAnswer::early)},
-        {"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
-         std::string_view{"the answer's status means failure (503)"}}}) {
+        {"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", std::string_view{"HTTP status 503"}}}) {
     for (const Duration pause :
          {Duration{}, Duration{milliseconds{1}}, Duration{milliseconds{5}}}) {
       for (const bool closes : {false, true}) {

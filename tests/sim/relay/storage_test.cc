@@ -131,12 +131,8 @@ TEST(RelayStart, MissesWhateverIsGone) {
   EXPECT_EQ(model.relay.start(), "");
 }
 
-bool holds_records(io::Disk& disk, const std::string& segment) {
-  const auto file = disk.open(segment, io::Disk::OpenMode::read);
-  std::array<std::byte, 4> magic{};
-  EXPECT_TRUE(file && disk.read_at(*file, journal::page_bytes, magic));
-  disk.close(*file);
-  return as_text(magic) == "RPJB";
+bool holds_records(const Disk& disk, const std::string& segment) {
+  return disk.read_file(segment).substr(journal::page_bytes, 4) == "RPJB";
 }
 
 // Goal: nor is what a segment must hold concluded from what it holds. Method: each segment in turn
