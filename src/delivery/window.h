@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 namespace ringpost::delivery {
 
-/// How many attempts of one webhook its receiver takes at once, learnt from how they end: additive
-/// increase, multiplicative decrease (as TCP's congestion window, RFC 5681). It starts small, grows
-/// by one with each window of successes and halves when the receiver shows that it has too much.
+/// How many attempts of one webhook its receiver takes at once, learnt from how they end, as TCP
+/// learns its congestion window (RFC 5681). It starts small and grows by one with each success; the
+/// first time that the receiver shows that it has too much it halves, and from there it grows by one
+/// with each window of successes.
 class Window {
  public:
   static constexpr uint32_t first_size = 4;
@@ -18,7 +20,8 @@ class Window {
   uint32_t size(uint32_t size_max) const { return std::min(size_, size_max); }
 
   void on_success(uint32_t size_max) {
-    if (size_ >= size_max || ++successes_ < size_) return;
+    if (size_ >= size_max) return;
+    if (size_ >= threshold_ && ++successes_ < size_) return;
     successes_ = 0;
     ++size_;
   }
@@ -29,11 +32,12 @@ class Window {
     if (began < decreased_at_) return;
     decreased_at_ = now;
     successes_ = 0;
-    size_ = std::max(size_ / 2, 1u);
+    threshold_ = size_ = std::max(size_ / 2, 1u);
   }
 
  private:
   uint32_t size_ = first_size;
+  uint32_t threshold_ = std::numeric_limits<uint32_t>::max();  ///< From here on it grows slowly.
   uint32_t successes_ = 0;  ///< Since the size changed.
   Instant decreased_at_{};
 };

@@ -9,19 +9,30 @@ using std::chrono::seconds;
 
 constexpr Instant start{seconds{100}};
 
-TEST(Window, GrowsByOneWithEachWindowOfSuccessesUpToTheWebhooksLimit) {
+TEST(Window, GrowsQuicklyUntilTheFirstFailureUpToTheWebhooksLimit) {
   Window window;
-  uint32_t successes = 0;
   for (uint32_t size = Window::first_size; size < 16; ++size) {
-    for (uint32_t index = 0; index < size; ++index, ++successes) {
-      ASSERT_EQ(window.size(16), size) << successes;
-      window.on_success(16);
-    }
+    ASSERT_EQ(window.size(16), size);
+    window.on_success(16);
   }
   for (int index = 0; index < 1000; ++index) window.on_success(16);
   EXPECT_EQ(window.size(16), 16u);
   EXPECT_EQ(window.size(64), 16u) << "a higher limit is learnt, too";
   EXPECT_EQ(window.size(2), 2u);
+}
+
+TEST(Window, GrowsByOneWithEachWindowOfSuccessesAfterAFailure) {
+  Window window;
+  for (int index = 0; index < 100; ++index) window.on_success(64);
+  window.on_failure(start, start);
+  uint32_t successes = 0;
+  for (uint32_t size = 32; size < 64; ++size) {
+    for (uint32_t index = 0; index < size; ++index, ++successes) {
+      ASSERT_EQ(window.size(64), size) << successes;
+      window.on_success(64);
+    }
+  }
+  EXPECT_EQ(window.size(64), 64u);
 }
 
 TEST(Window, HalvesToOne) {

@@ -218,7 +218,7 @@ class BitriseTest(unittest.TestCase):
                          "the native API takes Bearer only")
         status, answer = self.ask("POST", PATH, {"events": [], "url": "x"})
         self.assertEqual((status, answer), (400, {"message":
-                                                  "events: must have at least one entry"}))
+                                                  "`events` must have at least one entry."}))
         status, answer = self.ask("POST", PATH, body, {"Authorization": token,
                                                        "Content-Type": "text/plain"})
         self.assertEqual((status, list(answer)), (415, ["message"]))

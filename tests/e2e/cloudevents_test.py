@@ -139,7 +139,7 @@ class CloudEvents(unittest.TestCase):
         self.assertEqual(json.loads(added.stdout)["url"], refusing.url)
         self.assertIn("WebHook-Allowed-Origin", added.stderr)
         webhook = self.add(agreeing.url)
-        for target, said in ((refusing, "WebHook-Allowed-Origin"), (agreeing, "takes deliveries")):
+        for target, said in ((refusing, "WebHook-Allowed-Origin"), (agreeing, "accepts deliveries")):
             shown = self.relay.cli("webhook", "update", webhook["id"], "--url", target.url).stdout
             self.assertIn(said, shown)
 

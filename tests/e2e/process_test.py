@@ -404,12 +404,13 @@ class Stop(ProcessTest):
         """Reliability P-1, whole: under load, with a receiver that hangs and 500 that are slow."""
         relay, noted = self.start_with_load(drain="60s")
         slow = self.place.sink("--delay-ms", "8000", name="slow", plain=True)
-        for number in range(10):
+        webhooks = 125  # Each begins with four attempts at once.
+        for number in range(webhooks):
             relay.add_webhook(url=slow.url, sources=[f"slow/{number}"], schedule=[1] * 20,
                               timeout_ms=30000)
         datas = ['{"slow":%d}' % number for number in range(500)]
         status, answer = relay.send("".join(
-            '{"type":"t","source":"slow/%d","data":%s}\n' % (number % 10, data)
+            '{"type":"t","source":"slow/%d","data":%s}\n' % (number % webhooks, data)
             for number, data in enumerate(datas)), "application/x-ndjson")
         self.assertEqual((status, answer["accepted"]), (202, 500))
         slow_noted = {sha256(data) for data in datas}

@@ -116,7 +116,7 @@ class ReceiverTest(unittest.TestCase):
         (b"garbage \x1b]0;owned\x07\xff\r\n\r\n", "malformed", "does not begin with HTTP/1.1"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "malformed", "does not begin with HTTP/1.1 or HTTP/1.0"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 2000, "too_large", "too many interim answers"),
-        (b"HTTP/1.1 200 OK\r\nX: never ends", "closed", "before the head of its answer was whole"),
+        (b"HTTP/1.1 200 OK\r\nX: never ends", "closed", "before the head of its answer was complete"),
     )
 
     def test_what_is_no_answer_is_explained_and_its_first_bytes_are_shown(self):
@@ -229,7 +229,7 @@ class Certificates(unittest.TestCase):
         file.write_text('[delivery]\nca_file = "/nowhere.pem"')
         code, _, answer = relay.request("POST", "/v1/admin/reload")
         self.assertEqual(code, 422)
-        self.assertIn("cannot read /nowhere.pem", json.dumps(answer))
+        self.assertIn("/nowhere.pem cannot be read", json.dumps(answer))
 
     def test_every_log_says_why_a_handshake_failed(self):
         relay = self.place.relay()
