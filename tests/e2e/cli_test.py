@@ -593,7 +593,7 @@ class Lists(ClientTest):
         pages = self.client("delivery", "list", made["id"], "--limit", "210", "--json").stdout
         self.assertEqual([len(json.loads(line)["items"]) for line in pages.splitlines()], [200, 10])
         self.assertEqual(
-            self.client("delivery", "list", made["id"], "--status", "pending").stdout,
+            self.client("delivery", "list", made["id"], "--status", "delivered").stdout,
             "No deliveries match.\n")
 
 
