@@ -29,6 +29,10 @@ struct Route {
   Access access = Access::token;
   /// A header that may hold the token instead of Authorization; empty: none.
   std::string_view token_header = {};
+  bool get_changes = false;  ///< Although it is a GET it changes something.
+
+  /// Whether a call may change what the relay keeps.
+  bool changes() const { return method != "GET" || get_changes; }
 };
 
 /// What stood for the placeholders, in order, or nothing if the path is another one.

@@ -34,7 +34,7 @@ class Audit {
     uint16_t status = 0;  ///< Of the answer.
     Change change;
   };
-  /// Durable on return. The change is made already: if the store fails now, the entry goes to the
+  /// As durable on return as the change that it describes. The change is made already: if the store fails now, the entry goes to the
   /// log of the process instead, as an error.
   void record(const Entry& entry);
 

@@ -12,7 +12,8 @@
 namespace ringpost::control {
 
 /// Which journals were begun, and with which segment each of them starts today. The control store
-/// keeps it, beside the journals' own files: so a folder that is gone is missed, too. Blocking.
+/// keeps it, beside the journals' own files: so a folder that is gone is missed, too. As durable on
+/// return as any change of the store.
 class BegunJournals {
  public:
   /// By number of the journal: its oldest segment that has not expired.
@@ -25,10 +26,11 @@ class BegunJournals {
   Result<void> load();
   const Oldest& oldest() const { return oldest_; }
 
-  /// Durably: these journals and no others are in use. Only once their folders and marks are
-  /// durable, and before one of them is written to.
+  /// These journals and no others are in use. Only once their folders and marks are
+  /// durable; it has to be durable before one of them is written to.
   Result<void> replace(Oldest oldest);
-  /// Durably, before segments below `oldest` go. A journal that is not in use is left alone.
+  /// Segments below `oldest` will go, once this is durable. A journal that is not in use is left
+  /// alone.
   Result<void> expire(uint32_t journal, uint32_t oldest);
 
  private:

@@ -44,6 +44,23 @@ Answer refuse_all_but_operator() {
       refusal(403, "this requires an operator token (scope admin, organization default)"));
 }
 
+std::span<const api::Route> routes_of(const dialect::Dialect* dialect) {
+  return dialect != nullptr ? dialect->routes() : native_routes();
+}
+
+bool may_change(const http::Request& request) {
+  const auto found = api::find_route(routes_of(dialect::owner_of_path(request.path)),
+                                     request.method, request.path);
+  const auto* match = std::get_if<api::Match>(&found);
+  return match != nullptr && match->route->changes();
+}
+
+Problem not_saved(const Error& error) {
+  return refusal(503, "the control store could not be written to the disk: " + describe(error) +
+                          "; what this call changed may be lost at a restart of the relay, and "
+                          "nothing else can be changed before");
+}
+
 bool is_json_type(std::string_view content_type) {
   const std::string_view essence = http::trim(content_type.substr(0, content_type.find(';')));
   return http::equal_ignoring_case(essence, "application/json") ||
@@ -73,6 +90,7 @@ Control::Control(const Parts& parts, const Options& options)
       audit_(parts.store, random_),
       authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
+      durability_(parts.store, parts.syncs),
       history_(ledger_, options.history),
       retention_(ledger_, history_, parts.journals, parts.store, options.settings.retention),
       login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.settings.users,
@@ -135,11 +153,16 @@ void Control::begin(Instant now) {
 }
 
 void Control::on(uint32_t shard, ApiRequest&& message) {
+  if (durability_.under_way() && may_change(*message.request)) {
+    waiting_.push_back({shard, std::move(message), std::nullopt});
+    return;
+  }
   respond(shard, std::move(message), nullptr);
 }
 
 void Control::respond(uint32_t shard, ApiRequest&& message, const Login::Verdict* verdict) {
   Outgoing outgoing;
+  const bool changing = may_change(*message.request);
   Answer answered = answer(message, verdict, outgoing);
   if (const auto waiting = verifying_.find(next_ticket_);
       waiting != verifying_.end() && desk_.verifying()) {
@@ -148,14 +171,77 @@ void Control::respond(uint32_t shard, ApiRequest&& message, const Login::Verdict
     ++next_ticket_;
     return;
   }
-  ApiReply reply{message.handle, std::make_unique<http::Response>(std::move(answered.response))};
-  switch (answered.when) {
-    case Answer::When::now: post_.send(shard, std::move(reply)); return;
-    case Answer::When::published: publisher_.send_when_seen(shard, std::move(reply)); return;
+  outgoing.api = dialect::owner_of_path(message.request->path);
+  Reply ready{
+      .shard = shard,
+      .reply = {message.handle, std::make_unique<http::Response>(std::move(answered.response))},
+      .when = answered.when,
+      .outgoing = std::move(outgoing)};
+  // Also one that changed nothing: it may say what another call has just changed.
+  if (changing && durability_.pending()) {
+    unsaved_.push_back(std::move(ready));
+  } else {
+    send(std::move(ready));
+  }
+}
+
+void Control::send(Reply&& ready) {
+  auto& [shard, reply, when, outgoing] = ready;
+  switch (when) {
+    case Answer::When::now: break;
+    case Answer::When::published:
+      if (durability_.failure()) break;  // Nothing was changed, and nothing is published any more.
+      publisher_.send_when_seen(shard, std::move(reply));
+      return;
     case Answer::When::reloaded: reloads_.send_when_seen(shard, std::move(reply)); return;
     case Answer::When::stored: send_outgoing(shard, std::move(reply), std::move(outgoing)); return;
   }
+  post_.send(shard, std::move(reply));
 }
+
+// --- durability ----------------------------------------------------------------------------------
+
+// change ─> commit ─> flush: a sync begins ─> on_store_synced ─> answers, snapshot ─> what waited
+
+void Control::flush() {
+  if (!durability_.begin()) publish();
+}
+
+void Control::on_store_synced(const StoreSynced& synced, WallTime wall_now, Instant now) {
+  wall_now_ = wall_now;
+  begin(now);
+  durability_.on_synced(synced);
+  publish();
+  go_on_changing();
+}
+
+/// Everything that was committed is durable, or never will be known to be.
+void Control::publish() {
+  const auto& failure = durability_.failure();
+  for (Reply& ready : std::exchange(unsaved_, {})) {
+    if (failure && ready.when != Answer::When::reloaded) {  // Those are in effect.
+      *ready.reply.response = refusal_of(ready.outgoing.api, not_saved(*failure));
+      ready.when = Answer::When::now;
+    }
+    send(std::move(ready));
+  }
+  if (!failure) publisher_.flush();
+}
+
+/// What came while nothing could be changed.
+void Control::go_on_changing() {
+  for (auto& [number, stop] : std::exchange(stops_, {})) {
+    const Webhook* webhook = registry_.find(number);
+    if (webhook != nullptr && webhook->active()) {
+      stop_webhook(*webhook, stop.state, std::move(stop.reason));
+    }
+  }
+  for (Waiting& call : std::exchange(waiting_, {})) {
+    respond(call.shard, std::move(call.request), call.verdict ? &*call.verdict : nullptr);
+  }
+}
+
+// --- news ----------------------------------------------------------------------------------------
 
 /// Asks who checks passwords, if that is not this thread.
 std::optional<bool> Control::is_password(std::string_view password, std::string_view text) {
@@ -173,7 +259,11 @@ void Control::on_password_checked(const PasswordChecked& checked, WallTime wall_
   auto waiting = verifying_.extract(checked.ticket);
   if (waiting.empty()) return;
   Verifying& login = waiting.mapped();
-  const Login::Verdict verdict{.text = std::move(login.text), .right = checked.right};
+  Login::Verdict verdict{.text = std::move(login.text), .right = checked.right};
+  if (durability_.under_way()) {
+    waiting_.push_back({login.shard, std::move(login.request), std::move(verdict)});
+    return;
+  }
   respond(login.shard, std::move(login.request), &verdict);
 }
 
@@ -259,6 +349,10 @@ void Control::on(uint32_t, PermissionAsked&& message) {
 
 /// Ends a webhook's deliveries for what its endpoint did.
 void Control::stop_webhook(const Webhook& webhook, WebhookState state, std::string reason) {
+  if (durability_.under_way()) {
+    stops_[webhook.number] = {state, std::move(reason)};
+    return;
+  }
   Webhook changed = webhook;
   changed.state = state;
   changed.state_reason = std::move(reason);
@@ -319,7 +413,7 @@ Answer Control::answer(const ApiRequest& message, const Login::Verdict* verdict,
                        Outgoing& outgoing) {
   const http::Request& request = *message.request;
   const dialect::Dialect* dialect = dialect::owner_of_path(request.path);
-  const auto routes = dialect != nullptr ? dialect->routes() : native_routes();
+  const auto routes = routes_of(dialect);
   const auto refuse_here = [&](const Problem& problem) {
     return Answer{refusal_of(dialect, problem)};
   };
@@ -346,7 +440,6 @@ Answer Control::answer(const ApiRequest& message, const Login::Verdict* verdict,
   Answer answered = dialect != nullptr ? run(*dialect, *match.route, call)
                                        : run(static_cast<Operation>(match.route->operation), call);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
-  outgoing.api = dialect;
   RINGPOST_ASSERT((answered.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
   if (!answered.change) answered.change = desk_.take_change();
   if (answered.change) ping_changed(call, *answered.change);
@@ -494,20 +587,37 @@ bool Control::step(WallTime wall_now, Instant now) {
   provide_segments();
   tell_of_delay();
   const bool wall_trusted = wall_clock_.observe(wall_now, now);
-  bool removing = retention_.step(wall_now, now);
-  removing |= wall_trusted && tidy_tokens(wall_now);
-  removing |= audit_.step(wall_trusted ? std::optional{wall_now} : std::nullopt, now);
+  durability_.begin();  // Housekeeping relies on what is stored.
+  const bool more =
+      durability_.may_commit() &&
+      tidy_store(wall_trusted ? std::optional{wall_now} : std::nullopt, wall_now, now);
+  dead_letters_.step(now);
+  flush();
   const bool reclaimed = table_.reclaim();
+  set_next_due(reclaimed);
+  // When a sync ends there is another step.
+  return more && durability_.may_commit();
+}
+
+/// All housekeeping that changes the store.
+/// @param trusted  the wall clock, if it can be believed. @returns whether there may be more.
+bool Control::tidy_store(std::optional<WallTime> trusted, WallTime wall_now, Instant now) {
+  bool more = retention_.step(wall_now, now);
+  more |= trusted && tidy_tokens(*trusted);
+  more |= audit_.step(trusted, now);
+  more |= registry_.failing().step(now);
+  return more;
+}
+
+void Control::set_next_due(bool reclaimed) {
   next_due_.reset();
   const bool ageing = retention_.pending() || tokens_.any_expires() || audit_.pending();
-  if (ageing) next_due_ = now + retention_interval;
-  if (!reclaimed) next_due_ = now + retry_interval;
-  const bool writing = registry_.failing().step(now);
-  dead_letters_.step(now);
-  for (const auto& due : {registry_.failing().due(), dead_letters_.due()}) {
+  if (ageing) next_due_ = now_ + retention_interval;
+  if (!reclaimed) next_due_ = now_ + retry_interval;
+  const auto writing = durability_.may_commit() ? registry_.failing().due() : std::nullopt;
+  for (const auto& due : {writing, dead_letters_.due()}) {
     if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
   }
-  return removing || writing;
 }
 
 void Control::tell_of_delay() {
@@ -527,7 +637,6 @@ bool Control::tidy_tokens(WallTime wall_now) {
   }
   if (*removed == 0) return false;
   publisher_.on_change();
-  publisher_.flush();
   return true;
 }
 

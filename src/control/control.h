@@ -7,6 +7,7 @@
 #include "control/api/tokens.h"
 #include "control/audit.h"
 #include "control/dead_letter_log.h"
+#include "control/durability.h"
 #include "control/history.h"
 #include "control/journal_access.h"
 #include "control/login.h"
@@ -23,6 +24,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -70,6 +72,8 @@ class Control {
     std::vector<const Counters*> counters;  ///< One for each shard.
     /// Null: passwords are checked at once, and everything else waits.
     PasswordChecks* passwords = nullptr;
+    /// Null: the store's changes are durable when it returns from them.
+    StoreSyncs* syncs = nullptr;
   };
 
   Control(const Parts& parts, const Options& options);
@@ -87,13 +91,16 @@ class Control {
   void handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now);
   /// Answers the login that waits for it.
   void on_password_checked(const PasswordChecked& checked, WallTime wall_now, Instant now);
+  /// Answers and publishes what waits for it.
+  void on_store_synced(const StoreSynced& synced, WallTime wall_now, Instant now);
   /// Uses these settings from now on.
   void reconfigure(Settings settings);
   /// Reads the configuration again, as `POST /v1/admin/reload` does; the log tells what became of
   /// it.
   void reload(WallTime wall_now) { reloads_.run(wall_now); }
-  /// Call when no more messages wait: publishes what they changed, all of it at once.
-  void flush() { publisher_.flush(); }
+  /// Call when no more messages wait: makes durable what they changed, and publishes it, all of it
+  /// at once, as soon as it is.
+  void flush();
 
   /// Housekeeping: prepares segments, removes old ones, frees old snapshots; one bounded piece.
   /// @returns whether more is waiting to be done now.
@@ -108,6 +115,27 @@ class Control {
     const dialect::Dialect* api = nullptr;  ///< Whose refusals it gets; null: the native API's.
   };
 
+  /// An answer that is ready.
+  struct Reply {
+    uint32_t shard = 0;
+    ApiReply reply;
+    Answer::When when = Answer::When::now;
+    Outgoing outgoing;
+  };
+
+  /// A call that may change something while nothing may be changed.
+  struct Waiting {
+    uint32_t shard = 0;
+    ApiRequest request;
+    std::optional<Login::Verdict> verdict;
+  };
+
+  /// Why a webhook is to be stopped.
+  struct Stop {
+    subscription::WebhookState state{};
+    std::string reason;
+  };
+
   /// A login while its password is checked.
   struct Verifying {
     uint32_t shard = 0;
@@ -117,6 +145,9 @@ class Control {
 
   void on(uint32_t shard, ApiRequest&& message);
   void respond(uint32_t shard, ApiRequest&& message, const Login::Verdict* verdict);
+  void send(Reply&& ready);
+  void publish();
+  void go_on_changing();
   std::optional<bool> is_password(std::string_view password, std::string_view text);
   void on(uint32_t shard, EventAccepted&& message);
   void on(uint32_t shard, OutcomeRecorded&& message);
@@ -145,6 +176,8 @@ class Control {
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
   void tell_of_delay();
+  bool tidy_store(std::optional<WallTime> trusted, WallTime wall_now, Instant now);
+  void set_next_due(bool reclaimed);
   bool tidy_tokens(WallTime wall_now);
   void judge(const OutcomeRecorded& outcome);
   void stop_webhook(const subscription::Webhook& webhook, subscription::WebhookState state,
@@ -167,6 +200,7 @@ class Control {
   Audit audit_;
   Authenticator authenticator_;
   Publisher publisher_;
+  Durability durability_;
   SegmentLedger ledger_;
   History history_;
   Retention retention_;
@@ -185,6 +219,9 @@ class Control {
   std::optional<Instant> next_due_ = Instant{};        // The first step is due at once.
   std::unordered_map<uint64_t, Storing> storing_;      // By ticket.
   std::unordered_map<uint64_t, Verifying> verifying_;  // By ticket.
+  std::vector<Reply> unsaved_;                         // To changes that are not durable yet.
+  std::vector<Waiting> waiting_;                       // For the end of a sync; so are these:
+  std::map<uint32_t, Stop> stops_;                     // By webhook number.
   uint64_t next_ticket_ = 1;
   std::optional<Error> storage_failure_;
   std::optional<LastFailure> last_failure_;

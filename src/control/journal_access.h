@@ -13,7 +13,7 @@
 namespace ringpost::control {
 
 /// What Control needs of the journals' files. The real one uses journal::SegmentKeeper; tests
-/// keep records in memory. Reading and `expire` may block on the disk.
+/// keep records in memory. Reading may block on the disk.
 class JournalAccess {
  public:
   virtual ~JournalAccess() = default;
@@ -42,9 +42,10 @@ class JournalAccess {
   virtual std::optional<Ready> take() = 0;
   /// The shard is done with the segment's file.
   virtual void on_sealed(uint32_t journal, uint32_t segment) = 0;
-  /// Has the segments of a journal below `first_needed` removed or recycled. What an error leaves
-  /// undone may be asked for again.
-  virtual Result<void> expire(uint32_t journal, uint32_t first_needed) = 0;
+  /// Notes in the control store that the segments of a journal below `first_needed` will go.
+  virtual Result<void> note_expiry(uint32_t journal, uint32_t first_needed) = 0;
+  /// Has them removed or recycled. Only once the note is durable.
+  virtual void expire(uint32_t journal, uint32_t first_needed) = 0;
 
   /// Why no segment can be prepared for now; nothing: none is wanted, or they come.
   virtual std::optional<Error> failure() const = 0;

@@ -45,12 +45,10 @@ void JournalFiles::on_sealed(uint32_t journal, uint32_t segment) {
   orders_.send(CloseSegment{journal, segment});
 }
 
-Result<void> JournalFiles::expire(uint32_t journal, uint32_t first_needed) {
-  if (auto noted = begun_.expire(journal, first_needed); !noted) return noted;
+void JournalFiles::expire(uint32_t journal, uint32_t first_needed) {
   Numbers& numbers = journals_[journal];
   numbers.erase(numbers.begin(), numbers.lower_bound(first_needed));
   orders_.send(ExpireSegments{journal, first_needed});
-  return {};
 }
 
 uint64_t JournalFiles::bytes() const {

@@ -37,7 +37,10 @@ class JournalFiles final : public JournalAccess {
   void want(uint32_t journal) override { orders_.send(PrepareSegment{journal}); }
   std::optional<Ready> take() override;
   void on_sealed(uint32_t journal, uint32_t segment) override;
-  Result<void> expire(uint32_t journal, uint32_t first_needed) override;
+  Result<void> note_expiry(uint32_t journal, uint32_t first_needed) override {
+    return begun_.expire(journal, first_needed);
+  }
+  void expire(uint32_t journal, uint32_t first_needed) override;
   std::optional<Error> failure() const override { return failure_; }
   uint64_t bytes() const override;
 

@@ -31,7 +31,7 @@ Retention::Retention(SegmentLedger& ledger, History& history, JournalAccess& jou
 Result<SettledMarks> Retention::load_marks() {
   const auto marks =
       read_settled_marks([this](std::string_view name) { return store_.meta(name); });
-  if (marks) durable_marks_ = *marks;
+  if (marks) stored_marks_ = *marks;
   return marks;
 }
 
@@ -55,7 +55,7 @@ std::optional<uint32_t> Retention::removable(WallTime wall_now, bool wall_truste
     const SegmentLedger::Oldest oldest = ledger_.oldest(journal);
     if (oldest.segment == 0 || !oldest.settled) continue;
     if (!expired(oldest, wall_now, wall_trusted)) continue;
-    const bool spent = ledger_.outcomes_spent(journal, durable_marks_) ||
+    const bool spent = ledger_.outcomes_spent(journal, stored_marks_) ||
                        ledger_.outcomes_spent(journal, ledger_.marks());
     if (spent && oldest.newest_record < oldest_time) {
       oldest_journal = journal;
@@ -72,31 +72,34 @@ bool Retention::expired(const SegmentLedger::Oldest& oldest, WallTime wall_now,
 }
 
 bool Retention::remove(uint32_t journal) {
-  if (!ledger_.outcomes_spent(journal, durable_marks_) && !raise_marks()) return false;
+  const uint64_t changes = store_.change_count();
+  if (!ledger_.outcomes_spent(journal, stored_marks_) && !raise_marks()) return false;
   const uint32_t segment = ledger_.oldest(journal).segment;
-  if (const auto removed = journals_.expire(journal, segment + 1); !removed) {
+  if (const auto noted = journals_.note_expiry(journal, segment + 1); !noted) {
     log_error("journal " + std::to_string(journal) + ": segment " + std::to_string(segment) +
-              " cannot be removed: " + describe(removed.error()));
+              " cannot be removed: " + describe(noted.error()));
     return false;
   }
+  if (store_.change_count() != changes) return true;  // The next step, when this is durable.
+  journals_.expire(journal, segment + 1);
   history_.forget_segment(journal, segment);
   ledger_.on_removed(journal, segment);
   return true;
 }
 
-/// Makes the marks durable before anything goes that they stand for.
+/// Stores the marks, before anything goes that they stand for.
 bool Retention::raise_marks() {
   SettledMarks marks = ledger_.marks();
-  marks.resize(std::max(marks.size(), durable_marks_.size()));
-  for (size_t journal = 0; journal < durable_marks_.size(); ++journal) {
-    marks[journal] = std::max(marks[journal], durable_marks_[journal]);
+  marks.resize(std::max(marks.size(), stored_marks_.size()));
+  for (size_t journal = 0; journal < stored_marks_.size(); ++journal) {
+    marks[journal] = std::max(marks[journal], stored_marks_[journal]);
   }
   if (const auto stored = store_.set_meta(marks_name, to_text(marks)); !stored) {
     log_error("could not remove old journal segments, because the control store failed: " +
               describe(stored.error()));
     return false;
   }
-  durable_marks_ = std::move(marks);
+  stored_marks_ = std::move(marks);
   return true;
 }
 

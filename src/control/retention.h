@@ -48,7 +48,8 @@ class Retention {
   /// The marks as of the last run, for History::finish_recovery. Call once, before `step`.
   Result<SettledMarks> load_marks();
 
-  /// Removes at most one segment. @returns whether there may be more to remove now.
+  /// Removes at most one segment, or stores what its removal takes: the next step removes it.
+  /// Everything stored is durable by now. @returns whether there may be more to do.
   bool step(WallTime wall_now, Instant now);
   /// Whether time alone can make something removable: there are sealed segments.
   bool pending() const;
@@ -66,7 +67,7 @@ class Retention {
   Options options_;
 
   WallClockTrust wall_clock_;
-  SettledMarks durable_marks_;
+  SettledMarks stored_marks_;
 };
 
 /// Marks as the store keeps them: numbers with commas between. Nothing if the text is none.

@@ -57,6 +57,7 @@ shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live
   options.segment_bytes = config.segment_bytes;
   options.accept_loss = config.accept_loss;
   options.password_thread = true;
+  options.store_thread = true;
   options.idempotency = {.length = config.idempotency_window,
                          .entries_max = static_cast<uint32_t>(config.idempotency_entries_max)};
   options.history_deliveries_max = config.history_deliveries_max;
@@ -153,13 +154,12 @@ void stop_shards(Duration drain_max, const sigset_t& signals,
   }
 }
 
-/// In this order: the control thread gives the others their last orders, and it and the journal
+/// In this order: the control thread gives the helpers their last orders, and it and the journal
 /// thread may wake any shard's ring until they are joined.
-void join_all(ControlThread& control, HelperThread& journal, HelperThread& passwords,
+void join_all(ControlThread& control, const std::vector<HelperThread*>& helpers,
               std::vector<std::unique_ptr<ShardThread>>& shards) {
   control.join();
-  journal.join();
-  passwords.join();
+  for (HelperThread* helper : helpers) helper->join();
   for (auto& shard : shards) shard->join();
 }
 
@@ -189,6 +189,9 @@ std::vector<io::Address> bound_addresses(const std::vector<SharedListener>& list
 
 int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard::Relay& relay,
         control::Store& store) {
+  std::string problem;
+  const auto log = store.take_log(problem);
+  if (log == nullptr) return fail(problem);
   net::NameService names{{}};
   std::vector<SharedListener> listeners = prepare_listeners(config);
   ControlThread control(relay);
@@ -201,8 +204,13 @@ int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard
                           .has_messages = [&relay] { return relay.password_has_messages(); },
                           .due = [] { return std::optional<Instant>{}; }});
   relay.mailroom().set_password_waker(&passwords);
+  HelperThread store_syncs(
+      {.turn = [&relay, &log](WallTime, Instant) { return relay.store_turn(*log); },
+       .has_messages = [&relay] { return relay.store_has_messages(); },
+       .due = [] { return std::optional<Instant>{}; }});
+  relay.mailroom().set_store_waker(&store_syncs);
+  const std::vector<HelperThread*> helpers{&journal, &passwords, &store_syncs};
   std::vector<std::unique_ptr<ShardThread>> shards;
-  std::string problem;
   for (uint32_t index = 0; index < relay.shard_count() && problem.empty(); ++index) {
     shards.push_back(std::make_unique<ShardThread>(relay, names, index, listeners));
     problem = shards.back()->start();
@@ -212,18 +220,17 @@ int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard
     log_start(relay, shards.front()->features());
     announce(config, listeners, store);
   }
-  journal.start();
-  passwords.start();
+  for (HelperThread* helper : helpers) helper->start();
   control.start();  // The store is its own from here on; what the shards have sent it waits.
   if (!problem.empty()) {
     for (auto& shard : shards) shard->request_stop(2);
     while (!all_ended(shards)) std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    join_all(control, journal, passwords, shards);
+    join_all(control, helpers, shards);
     return fail(problem);
   }
   serve_signals(signals, control);
   stop_shards(reloader.drain_max(), signals, shards);
-  join_all(control, journal, passwords, shards);
+  join_all(control, helpers, shards);
   remove_socket_files(listeners);
   log_info("stopped");
   stop_logging();

@@ -4,6 +4,7 @@
 #include "control/journal_orders.h"
 #include "control/messages.h"
 #include "control/password_checks.h"
+#include "control/store_syncs.h"
 #include "io/ring.h"
 #include "journal/format.h"
 #include "journal/position.h"
@@ -114,6 +115,8 @@ class Mailroom {
         journal_news_(capacity),
         passwords_wanted_(capacity),
         passwords_checked_(capacity),
+        store_syncs_wanted_(1),
+        store_synced_(1),
         written_(shard_count),
         wakers_(shard_count) {
     for (uint32_t shard = 0; shard < shard_count; ++shard) {
@@ -140,6 +143,9 @@ class Mailroom {
   /// Between the control thread and the password thread.
   Channel<control::PasswordWanted>& passwords_wanted() { return passwords_wanted_; }
   Channel<control::PasswordChecked>& passwords_checked() { return passwords_checked_; }
+  /// Between the control thread and the store thread: one at a time.
+  Channel<control::StoreSyncWanted>& store_syncs_wanted() { return store_syncs_wanted_; }
+  Channel<control::StoreSynced>& store_synced() { return store_synced_; }
   Channel<Deliver>& between(uint32_t from, uint32_t to) {
     return *between_[from * shard_count_ + to];
   }
@@ -148,6 +154,7 @@ class Mailroom {
   void set_control_waker(io::Waker* waker) { control_waker_ = waker; }
   void set_journal_waker(io::Waker* waker) { journal_waker_ = waker; }
   void set_password_waker(io::Waker* waker) { password_waker_ = waker; }
+  void set_store_waker(io::Waker* waker) { store_waker_ = waker; }
   /// A shard without a waker needs none yet: it looks into its mailboxes before it first sleeps.
   void wake_shard(uint32_t shard) {
     if (io::Waker* waker = wakers_[shard].load()) waker->wake();
@@ -157,6 +164,9 @@ class Mailroom {
   }
   void wake_passwords() {
     if (password_waker_ != nullptr) password_waker_->wake();
+  }
+  void wake_store() {
+    if (store_waker_ != nullptr) store_waker_->wake();
   }
   void wake_journal() {
     if (journal_waker_ != nullptr) journal_waker_->wake();
@@ -173,11 +183,14 @@ class Mailroom {
   std::vector<std::unique_ptr<Channel<Deliver>>> between_;
   Channel<control::PasswordWanted> passwords_wanted_;
   Channel<control::PasswordChecked> passwords_checked_;
+  Channel<control::StoreSyncWanted> store_syncs_wanted_;
+  Channel<control::StoreSynced> store_synced_;
   std::vector<WrittenNews> written_;
   std::vector<std::atomic<io::Waker*>> wakers_;
   io::Waker* control_waker_ = nullptr;
   io::Waker* journal_waker_ = nullptr;
   io::Waker* password_waker_ = nullptr;
+  io::Waker* store_waker_ = nullptr;
 };
 
 }  // namespace ringpost::shard

@@ -84,6 +84,21 @@ class Relay::ToPasswords final : public control::PasswordChecks {
   Mailroom& mailroom_;
 };
 
+class Relay::ToStore final : public control::StoreSyncs {
+ public:
+  explicit ToStore(Mailroom& mailroom) : mailroom_(mailroom) {}
+
+  void send(control::StoreSyncWanted wanted) override {
+    mailroom_.store_syncs_wanted().send(std::move(wanted));
+  }
+  void flush() {
+    if (mailroom_.store_syncs_wanted().flush()) mailroom_.wake_store();
+  }
+
+ private:
+  Mailroom& mailroom_;
+};
+
 /// Feeds what the journals hold to the history, the ledger and the idempotency window.
 class Relay::Visitor final : public journal::RecoveryVisitor {
  public:
@@ -143,6 +158,7 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       begun_(store),
       orders_(std::make_unique<ToDesk>(mailroom_)),
       passwords_(std::make_unique<ToPasswords>(mailroom_)),
+      syncs_(std::make_unique<ToStore>(mailroom_)),
       post_(std::make_unique<ToShards>(mailroom_)),
       first_segments_(options.shard_count),
       pending_(options.shard_count),
@@ -224,7 +240,8 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                               .journals = *files_,
                               .post = *post_,
                               .counters = counters,
-                              .passwords = options_.password_thread ? passwords_.get() : nullptr},
+                              .passwords = options_.password_thread ? passwords_.get() : nullptr,
+                              .syncs = options_.store_thread ? syncs_.get() : nullptr},
       control::Control::Options{.history = {.deliveries_max = options_.history_deliveries_max,
                                             .hash_key = options_.hash_keys[3]},
                                 .checks = webhook_checks(),
@@ -411,6 +428,10 @@ bool Relay::control_turn(WallTime wall_now, Instant now) {
       }
     }
   }
+  control::StoreSynced synced;
+  while (mailroom_.store_synced().receive(synced)) {
+    control_->on_store_synced(synced, wall_now, now);
+  }
   for (size_t index = 0; index < requests_.size(); ++index) {
     control_->handle(request_shards_[index], std::move(requests_[index]), wall_now, now);
   }
@@ -420,6 +441,7 @@ bool Relay::control_turn(WallTime wall_now, Instant now) {
   const bool more = control_->step(wall_now, now);
   const bool behind = orders_->flush();
   passwords_->flush();
+  syncs_->flush();
   return post_->flush() || behind || more;
 }
 
@@ -431,8 +453,18 @@ bool Relay::password_turn() {
   return true;
 }
 
+bool Relay::store_turn(control::LogSync& log) {
+  control::StoreSyncWanted wanted;
+  if (!mailroom_.store_syncs_wanted().receive(wanted)) return false;
+  const auto synced = log.sync();
+  mailroom_.store_synced().send({.failure = synced ? std::nullopt : std::optional{synced.error()}});
+  if (mailroom_.store_synced().flush()) mailroom_.wake_control();
+  return false;
+}
+
 bool Relay::control_has_messages() {
   if (!mailroom_.journal_news().empty() || !mailroom_.passwords_checked().empty()) return true;
+  if (!mailroom_.store_synced().empty()) return true;
   for (uint32_t shard = 0; shard < options_.shard_count; ++shard) {
     if (!mailroom_.to_control(shard).empty()) return true;
   }

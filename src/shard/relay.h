@@ -41,6 +41,8 @@ struct RelayOptions {
   bool accept_loss = false;  ///< Start although segments are missing.
   /// Somebody calls Relay::password_turn. Otherwise the control thread checks passwords itself.
   bool password_thread = false;
+  /// Somebody calls Relay::store_turn. Otherwise the store's changes are durable when made.
+  bool store_thread = false;
   ingest::IdempotencyWindow::Options idempotency;
   uint64_t history_deliveries_max = 1'000'000;
   LiveSettings live;
@@ -96,6 +98,9 @@ class Relay {
   /// The same for the password thread: checks one password.
   bool password_turn();
   bool password_has_messages() { return !mailroom_.passwords_wanted().empty(); }
+  /// The same for the store thread. @param log  of the relay's store.
+  bool store_turn(control::LogSync& log);
+  bool store_has_messages() { return !mailroom_.store_syncs_wanted().empty(); }
   /// Reads the configuration again, as SIGHUP wants it: all of what can change takes effect, or
   /// nothing. On the control thread; a `control_turn` has to follow.
   void reload(WallTime wall_now) { control_->reload(wall_now); }
@@ -105,6 +110,7 @@ class Relay {
   class ToShards;
   class ToDesk;
   class ToPasswords;
+  class ToStore;
 
   Relay(io::Disk& disk, control::Store& store, const RelayOptions& options);
 
@@ -139,6 +145,7 @@ class Relay {
   std::unique_ptr<control::JournalFiles> files_;
   std::unique_ptr<JournalDesk> desk_;  ///< Has the keeper from the end of `open` on.
   std::unique_ptr<ToPasswords> passwords_;
+  std::unique_ptr<ToStore> syncs_;
   std::unique_ptr<ToShards> post_;
   std::unique_ptr<control::Control> control_;
   std::vector<control::ToControl> requests_;  ///< Of people, while news is read first.

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -41,6 +42,7 @@ class FakeJournals final : public JournalAccess {
   std::map<uint32_t, uint32_t> next_segment;  // By journal.
   uint32_t prepared_max = 1000;
   uint64_t segment_bytes = 1 << 20;
+  std::function<Result<void>(uint32_t, uint32_t)> note;  ///< As `note_expiry`; empty: nothing.
 
   journal::EventRef put_event(const journal::EventView& view, journal::Position position) {
     journal::EventRef event = journal::EventCodec::encode(view);
@@ -84,7 +86,10 @@ class FakeJournals final : public JournalAccess {
       if (file.journal == journal && file.number == segment) file.open = false;
     }
   }
-  Result<void> expire(uint32_t journal, uint32_t first_needed) override {
+  Result<void> note_expiry(uint32_t journal, uint32_t first_needed) override {
+    return note ? note(journal, first_needed) : Result<void>{};
+  }
+  void expire(uint32_t journal, uint32_t first_needed) override {
     const auto gone = [&](uint64_t packed) {
       const journal::Position position{packed};
       return position.journal() == journal && position.segment() < first_needed;
@@ -94,7 +99,6 @@ class FakeJournals final : public JournalAccess {
     });
     std::erase_if(events, [&](const auto& record) { return gone(record.first); });
     std::erase_if(outcomes, [&](const auto& record) { return gone(record.first); });
-    return {};
   }
   std::optional<Error> failure() const override {
     if (wants.empty() || prepared_max > 0) return std::nullopt;

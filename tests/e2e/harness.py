@@ -110,7 +110,8 @@ class Process:
 class Relay(Process):
     """`ringpost serve` on a data directory."""
 
-    def __init__(self, data_dir, *arguments, listen=("127.0.0.1:0",), networks=("127.0.0.0/8",)):
+    def __init__(self, data_dir, *arguments, listen=("127.0.0.1:0",), networks=("127.0.0.0/8",),
+                 environment=None):
         self.data_dir = pathlib.Path(data_dir)
         listeners = [part for address in listen for part in ("--listen", address)]
         allowed = json.dumps(list(networks))
@@ -119,7 +120,7 @@ class Relay(Process):
              "--set", f"delivery.allow_networks={allowed}",
              "--set", f"delivery.plain_http_networks={allowed}",
              "--set", "journal.segment_bytes=4MiB", *arguments],
-            r"ready: .*?(?:http://127\.0\.0\.1:(\d+)|unix:)")
+            r"ready: .*?(?:http://127\.0\.0\.1:(\d+)|unix:)", environment)
         self.port = int(self.match.group(1)) if self.match.group(1) else None
 
     @property

@@ -58,7 +58,8 @@ Answer refuse(const Problem& problem) {
 }
 
 Problem store_failed(const Error& error) {
-  Problem problem = refusal(503, "the change could not be stored: " + describe(error));
+  Problem problem = refusal(
+      503, "the change could not be stored: " + describe(error) + "; the relay's log says more");
   problem.retry_after_s = 5;
   return problem;
 }

@@ -100,6 +100,12 @@ Result<void> Database::allow_checkpoints() {
   return {};
 }
 
+void Database::refuse_changes(const Error& because) {
+  const auto set = execute("PRAGMA query_only = ON");
+  RINGPOST_ASSERT(set.has_value());
+  refusal_ = because;
+}
+
 Result<void> Database::execute(const std::string& sql) {
   const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return fail(code);
@@ -148,6 +154,7 @@ Error Database::fail(int code) {
   // The connection's message is of its last call, which is the one that failed, but for bindings.
   const bool is_its_own = handle != nullptr && sqlite3_extended_errcode(handle) == code;
   problem_ = is_its_own ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  if (refusal_ && (code & 0xFF) == SQLITE_READONLY) return *refusal_;
   const bool is_system = (code & 0xFF) == SQLITE_IOERR || (code & 0xFF) == SQLITE_CANTOPEN;
   const int system_errno = is_its_own && is_system ? sqlite3_system_errno(handle) : 0;
   const Error error = error_from_sqlite(code, system_errno);

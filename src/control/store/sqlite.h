@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -63,6 +64,8 @@ class Database {
   /// @param busy_timeout_ms  how long to wait for another process's lock.
   Result<void> open(const std::string& path, int busy_timeout_ms);
   Result<void> allow_checkpoints();
+  /// From now on every change fails with `because`.
+  void refuse_changes(const Error& because);
 
   Result<void> execute(const std::string& sql);
   Result<Statement> prepare(const std::string& sql);
@@ -74,6 +77,8 @@ class Database {
 
   int64_t last_insert_number() const { return sqlite3_last_insert_rowid(handle_.get()); }
   int64_t changed_rows() const { return sqlite3_changes64(handle_.get()); }
+  /// Rows that this connection has changed since it was opened, also by what was rolled back.
+  uint64_t changes() const { return static_cast<uint64_t>(sqlite3_total_changes64(handle_.get())); }
   bool in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
   /// Makes the error of the statement's failed step, and its text.
@@ -92,6 +97,7 @@ class Database {
   Error fail(int code);
 
   std::unique_ptr<sqlite3, Close> handle_;
+  std::optional<Error> refusal_;  // Of every change.
   std::string problem_;
 };
 

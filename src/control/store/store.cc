@@ -1,13 +1,13 @@
 #include "control/store/store.h"
 
 #include "base/assert.h"
+#include "control/store/file.h"
 #include "control/store/rows.h"
 #include "control/store/schema.h"
 #include "control/store/sealing.h"
 
 #include <cerrno>
 #include <fcntl.h>
-#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -17,29 +17,6 @@ namespace {
 
 constexpr std::string_view memory_path = ":memory:";
 constexpr mode_t file_mode = 0600;  // Secrets are in it.
-
-class File {
- public:
-  explicit File(int descriptor) : descriptor_(descriptor) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (is_open()) ::close(descriptor_);
-  }
-  bool is_open() const { return descriptor_ >= 0; }
-  int descriptor() const { return descriptor_; }
-
- private:
-  const int descriptor_;
-};
-
-/// A new file is only found again after a crash if its directory was synced too.
-bool sync_directory_of(const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path{path}.parent_path();
-  const File directory{
-      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  return directory.is_open() && ::fsync(directory.descriptor()) == 0;
-}
 
 /// Makes the file if there is none, and takes it away from other users if they could read it:
 /// SQLite would make it with the process's umask, and gives its other files the mode of this one.
@@ -90,7 +67,7 @@ StoreOpenResult Store::open(const std::string& path, const StoreOptions& options
     const Error error = error_from_errno(errno, Side::disk);
     return {.error = error, .problem = path + ": " + describe(error)};
   }
-  std::unique_ptr<Store> store{new Store(options.keyring)};
+  std::unique_ptr<Store> store{new Store(options.keyring, path)};
   if (const Result<void> opened = store->open_database(path, options); !opened) {
     return {.error = opened.error(), .problem = path + ": " + std::string{store->last_problem()}};
   }
@@ -114,6 +91,21 @@ Result<void> Store::open_database(const std::string& path, const StoreOptions& o
   if (auto allowed = database_.allow_checkpoints(); !allowed) return allowed;
   if (auto scrubbed = scrub_if_due(database_); !scrubbed) return scrubbed;
   return prepare_statements();
+}
+
+std::unique_ptr<LogSync> Store::take_log(std::string& problem) {
+  auto log = WriteAheadLog::open(path_, problem);
+  if (log == nullptr) return nullptr;
+  // NORMAL: what the order of writes needs is still synced, which is nothing as long as the log
+  // does not begin anew; that, too, is left to the one who has the log.
+  const auto set = database_.execute("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
+  if (set) return log;
+  problem = path_ + ": " + database_.last_problem();
+  return nullptr;
+}
+
+void Store::refuse_changes(const Error& because) {
+  database_.refuse_changes(because);
 }
 
 Result<bool> Store::is_sealed(const std::string& path, std::string& problem) {

@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "control/store/audit_log.h"
 #include "control/store/keyring.h"
+#include "control/store/log_sync.h"
 #include "control/store/sealer.h"
 #include "control/store/sqlite.h"
 #include "subscription/token.h"
@@ -15,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace ringpost::control {
 
@@ -29,11 +31,11 @@ struct StoreOpenResult;
 /// What the operator set up and must survive: webhooks, tokens and a few facts about the data
 /// directory, in one SQLite file (WAL, synchronous FULL). Secrets are sealed (README.md).
 ///
-/// A call that returned success is durable, also after power loss. After an error it is not known
-/// whether the change is (an error of the disk may come after its write): what `load` gives at the
-/// next start holds.
+/// A call that returned success is durable, also after power loss; from `take_log` on, only once
+/// the log was synced after it. After an error it is not known whether the change is durable (an
+/// error of the disk may come after its write): what `load` gives at the next start holds.
 ///
-/// One thread at a time, the control thread after start; calls block on the disk.
+/// One thread at a time, the control thread after start; until `take_log` calls block on the disk.
 class Store {
  public:
   /// @param path  the file, made with mode 0600 if there is none; `:memory:` for simulation.
@@ -94,11 +96,20 @@ class Store {
   /// fails. Not nested.
   Result<void> transaction(const std::function<Result<void>()>& work);
 
+  /// From now on a commit does not wait for the disk: whoever has the log makes it durable. For a
+  /// store in a file. The store outlives the log.
+  /// @returns nothing, and `problem` as `open` has it, if the log cannot be opened.
+  std::unique_ptr<LogSync> take_log(std::string& problem);
+  /// Grows with every change; says nothing of how many there were.
+  uint64_t change_count() const { return database_.changes(); }
+  /// From now on nothing can be changed, and whoever tries gets `because`.
+  void refuse_changes(const Error& because);
+
   /// What the last error was, as text. Holds no secrets.
   std::string_view last_problem() const { return database_.last_problem(); }
 
  private:
-  explicit Store(const Keyring& keyring) : sealer_(keyring) {}
+  Store(const Keyring& keyring, std::string path) : path_(std::move(path)), sealer_(keyring) {}
 
   Result<void> open_database(const std::string& path, const StoreOptions& options);
   Result<void> set_pragmas(bool in_memory);
@@ -109,6 +120,7 @@ class Store {
   Result<void> load_webhooks(const WebhookVisitor& on_webhook);
   Result<void> load_tokens(const TokenVisitor& on_token);
 
+  const std::string path_;
   Sealer sealer_;
   Database database_;  // Before the statements: they go first.
   Statement insert_webhook_;

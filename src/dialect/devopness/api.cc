@@ -103,7 +103,11 @@ constexpr std::array table{
     open_row(trigger, "/hooks-incoming/{hook_id}"),
     open_row(login, "/users/login"),
     open_row(refresh, "/users/refresh-token"),
-    row(logout, outgoing, "GET", "/users/logout", any_token),
+    Route{.operation = code(logout, outgoing),
+          .method = "GET",
+          .pattern = "/users/logout",
+          .scope = any_token,
+          .get_changes = true},
 };
 
 Problem no_such_hook() {

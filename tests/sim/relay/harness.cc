@@ -9,20 +9,6 @@ namespace ringpost::sim {
 
 using std::chrono::seconds;
 
-namespace {
-
-/// A fixed key: nothing of a run depends on the system's randomness but the sealed bytes, which
-/// nobody looks at.
-control::StoreOptions store_options() {
-  std::string why;
-  const auto keyring = control::Keyring::parse(
-      "0123456789abcdef AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", why);
-  RINGPOST_ASSERT(keyring.has_value());
-  return {.keyring = *keyring};
-}
-
-}  // namespace
-
 const io::Address RelayHarness::address = sim::address("127.0.0.1", 8420);
 
 /// One shard and its ring; its turn is what server::ShardThread does in a loop.
@@ -139,12 +125,31 @@ class RelayHarness::HelperActor final : public Actor {
   std::optional<Instant> alarm_;
 };
 
+/// The disk under the control store: a sync takes up to a tenth of a second.
+class RelayHarness::StoreSyncer {
+ public:
+  StoreSyncer(World& world, shard::Relay& relay, StoreDisk& disk)
+      : world_(world), relay_(relay), disk_(disk) {}
+
+  void turn(Instant now) {
+    if (!relay_.store_has_messages()) return;
+    if (!done_at_) done_at_ = now + std::chrono::milliseconds{random_.below(100)};
+    if (now < *done_at_) return;
+    done_at_.reset();
+    relay_.store_turn(disk_);
+  }
+  std::optional<Instant> due() const { return done_at_; }
+
+ private:
+  World& world_;
+  shard::Relay& relay_;
+  StoreDisk& disk_;
+  Prng random_{1};  // Its own: nobody else's faults shift.
+  std::optional<Instant> done_at_;
+};
+
 RelayHarness::RelayHarness(World& world, uint32_t shard_count, Adjust adjust)
-    : world_(world),
-      adjust_(std::move(adjust)),
-      store_(control::Store::open(":memory:", store_options()).store),
-      shard_count_(shard_count) {
-  RINGPOST_ASSERT(store_ != nullptr);
+    : world_(world), adjust_(std::move(adjust)), shard_count_(shard_count) {
   insert_token();
 }
 
@@ -161,7 +166,7 @@ void RelayHarness::insert_token() {
   record.scopes = static_cast<uint8_t>(subscription::Scope::admin);
   record.sha256 = crypto::sha256(as_bytes(token));
   record.created_at = world_.wall_now();
-  const auto inserted = store_->insert_token(record);
+  const auto inserted = store_.store().insert_token(record);
   RINGPOST_ASSERT(inserted.has_value());
 }
 
@@ -170,6 +175,7 @@ shard::RelayOptions RelayHarness::options() {
   options.shard_count = shard_count_;
   options.data_dir = "/data";
   options.segment_bytes = 256 * 1024;  // A run fills several.
+  options.store_thread = true;
   options.live.event_limits.event_bytes_max = 16 * 1024;
   options.live.event_limits.batch_bytes_max = 64 * 1024;
   options.seed = world_.random().next();
@@ -189,8 +195,9 @@ std::string RelayHarness::start() {
   RINGPOST_ASSERT(!running());
   if (world_.crashed()) world_.restart();
   std::string problem;
-  relay_ = shard::Relay::open(world_.disk(), *store_, options(), world_.wall_now(), world_.now(),
-                              problem);
+  relay_ = shard::Relay::open(world_.disk(), store_.store(), options(), world_.wall_now(),
+                              world_.now(), problem);
+  RINGPOST_ASSERT(store_.sync());  // A start syncs each commit.
   if (relay_ == nullptr) return problem.empty() ? "no reason given" : problem;
   start_helpers();
   for (uint32_t index = 0; index < shard_count_; ++index) {
@@ -215,6 +222,16 @@ void RelayHarness::start_helpers() {
                         .has_messages = [&relay] { return relay.journal_has_messages(); },
                         .due = [&relay] { return relay.journal_due(); }});
   relay.mailroom().set_journal_waker(&journal_->waker());
+  syncer_ = std::make_unique<StoreSyncer>(world_, relay, store_);
+  store_thread_ = std::make_unique<HelperActor>(
+      world_, HelperActor::Work{.turn =
+                                    [&syncer = *syncer_](WallTime, Instant now) {
+                                      syncer.turn(now);
+                                      return false;
+                                    },
+                                .has_messages = [] { return false; },
+                                .due = [&syncer = *syncer_] { return syncer.due(); }});
+  relay.mailroom().set_store_waker(&store_thread_->waker());
 }
 
 void RelayHarness::hold_control(bool held) {
@@ -225,6 +242,10 @@ void RelayHarness::hold_journal(bool held) {
   journal_->hold(held);
 }
 
+void RelayHarness::hold_store(bool held) {
+  store_thread_->hold(held);
+}
+
 void RelayHarness::crash(Crash kind) {
   RINGPOST_ASSERT(running());
   world_.crash(kind);
@@ -232,7 +253,10 @@ void RelayHarness::crash(Crash kind) {
   shards_.clear();
   control_.reset();
   journal_.reset();
+  store_thread_.reset();
+  syncer_.reset();
   relay_.reset();
+  if (kind == Crash::power) store_.lose_power();
 }
 
 void RelayHarness::request_stop() {
@@ -252,11 +276,14 @@ void RelayHarness::leave() {
   for (const auto& shard : shards_) shard->leave();
   world_.remove_actor(*control_);
   world_.remove_actor(*journal_);
+  world_.remove_actor(*store_thread_);
   // The last, as ControlThread::join does. It may wake shards: their rings outlive it.
   relay_->control_turn(world_.wall_now(), world_.now());
   relay_->journal_turn(world_.wall_now(), world_.now());
   control_.reset();
   journal_.reset();
+  store_thread_.reset();
+  syncer_.reset();
   relay_.reset();
   shards_.clear();
 }

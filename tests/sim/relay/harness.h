@@ -1,9 +1,9 @@
 #pragma once
 
-#include "control/store/store.h"
 #include "shard/relay.h"
 #include "sim/disk.h"
 #include "sim/relay/resolver.h"
+#include "sim/relay/store_disk.h"
 #include "sim/ring.h"
 #include "sim/world.h"
 
@@ -16,8 +16,8 @@
 namespace ringpost::sim {
 
 /// A whole relay in a world: its shards on simulated rings, its control side as an actor. It dies
-/// and lives again on the same disk and the same control store (SQLite in memory: what was
-/// committed survives).
+/// and lives again on the same disk and the same control store (in memory: a sync takes its time,
+/// and a loss of power takes what was not synced).
 ///
 /// The world outlives it. Not to be started, stopped or crashed from inside an actor's turn.
 class RelayHarness {
@@ -44,6 +44,8 @@ class RelayHarness {
   /// most.
   void hold_control(bool held);
   void hold_journal(bool held);
+  /// Syncs of the control store take until then.
+  void hold_store(bool held);
 
   /// The process ends at once, with what that does to the disk; the world may go on.
   void crash(Crash kind = Crash::power);
@@ -71,6 +73,7 @@ class RelayHarness {
  private:
   class ShardActor;
   class HelperActor;
+  class StoreSyncer;
 
   shard::RelayOptions options();
   void insert_token();
@@ -78,12 +81,14 @@ class RelayHarness {
 
   World& world_;
   const Adjust adjust_;
-  const std::unique_ptr<control::Store> store_;
+  StoreDisk store_;
   uint32_t shard_count_;
   Names names_;
   std::unique_ptr<shard::Relay> relay_;
   std::unique_ptr<HelperActor> control_;
   std::unique_ptr<HelperActor> journal_;
+  std::unique_ptr<StoreSyncer> syncer_;
+  std::unique_ptr<HelperActor> store_thread_;
   std::vector<std::unique_ptr<ShardActor>> shards_;
 };
 

@@ -208,5 +208,51 @@ TEST(RelayApi, AnswersWhileSegmentsCannotBePrepared) {
   small.relay.hold_journal(false);
 }
 
+/// Somebody who disables a webhook, and whether that was answered.
+struct Disabling {
+  explicit Disabling(SmallWorld& small, const std::string& hook)
+      : caller(
+            small.world, {.to = RelayHarness::address},
+            [this](const HttpProducer::Exchange& exchange) { done = exchange.status() == 200; }) {
+    caller.post("/v1/webhooks/" + hook + "/disable", "", authorized("application/json"));
+  }
+
+  bool done = false;
+  HttpProducer caller;
+};
+
+// Goal: nor for the disk that the control store is on. Method: its sync takes for ever; whoever
+// asks is answered, whoever changes something is not, and nothing of the change is in force.
+TEST(RelayApi, AnswersWhileTheStoreIsSynced) {
+  SmallWorld small;
+  const std::string hook = small.hook();
+  small.relay.hold_store(true);
+  const Disabling disabling(small, hook);
+  small.world.run_for(seconds{5});
+  EXPECT_EQ(small.api.call("GET", "/v1/webhooks").status(), 200);
+  ASSERT_EQ(small.post("one"), 202);
+  EXPECT_TRUE(small.run_until_requests(1));
+  EXPECT_FALSE(disabling.done);
+  small.relay.hold_store(false);
+  EXPECT_TRUE(small.world.run_until([&] { return disabling.done; }, seconds{5}));
+  small.restart();
+  EXPECT_EQ(small.api.webhook_member(hook, "state"), "disabled");
+}
+
+// Goal: what a loss of power takes of the store was never answered, nor in force.
+TEST(RelayStorage, LosesNoChangeThatWasAnswered) {
+  SmallWorld small;
+  const std::string hook = small.hook();
+  small.relay.hold_store(true);
+  const Disabling disabling(small, hook);
+  small.world.run_for(seconds{5});
+  EXPECT_EQ(small.api.webhook_member(hook, "state"), "disabled");  // A read may run ahead.
+  EXPECT_FALSE(disabling.done);
+  small.restart();
+  EXPECT_EQ(small.api.webhook_member(hook, "state"), "active");
+  ASSERT_EQ(small.post("one"), 202);
+  EXPECT_TRUE(small.run_until_requests(1));
+}
+
 }  // namespace
 }  // namespace ringpost::sim
