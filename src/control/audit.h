@@ -34,8 +34,8 @@ class Audit {
     uint16_t status = 0;  ///< Of the answer.
     Change change;
   };
-  /// As durable on return as the change that it describes. The change is made already: if the store fails now, the entry goes to the
-  /// log of the process instead, as an error.
+  /// As durable on return as the change that it describes. The change is made already: if the store
+  /// fails now, the entry goes to the log of the process instead, as an error.
   void record(const Entry& entry);
 
   Result<std::vector<AuditEntry>> list(const AuditQuery& query);

@@ -47,7 +47,7 @@ class WriteAheadLog final : public LogSync {
   int64_t bytes() const;
 
   Database database_;        // A second connection.
-  std::optional<File> log_;  // Kept open: it is told of every write that failed since then.
+  std::optional<File> log_;  // Kept open: the kernel reports to it every write that failed.
   int64_t begin_anew_at_ = bytes_max;
 };
 
