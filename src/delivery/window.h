@@ -10,8 +10,8 @@ namespace ringpost::delivery {
 
 /// How many attempts of one webhook its receiver takes at once, learnt from how they end, as TCP
 /// learns its congestion window (RFC 5681). It starts small and grows by one with each success; the
-/// first time that the receiver shows that it has too much it halves, and from there it grows by one
-/// with each window of successes.
+/// first time that the receiver shows that it has too much it halves, and from there it grows by
+/// one with each window of successes.
 class Window {
  public:
   static constexpr uint32_t first_size = 4;
@@ -38,7 +38,7 @@ class Window {
  private:
   uint32_t size_ = first_size;
   uint32_t threshold_ = std::numeric_limits<uint32_t>::max();  ///< From here on it grows slowly.
-  uint32_t successes_ = 0;  ///< Since the size changed.
+  uint32_t successes_ = 0;                                     ///< Since the size changed.
   Instant decreased_at_{};
 };
 
