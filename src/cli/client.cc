@@ -99,7 +99,10 @@ class StreamClient final : public Client, private net::StreamOwner {
   }
 
   std::string describe_failure() const {
-    if (!error_) return "the connection was closed without an answer";
+    if (!error_) {
+      const std::string closed = "the connection was closed without an answer";
+      return tls_ ? closed : closed + ": is that the relay's port, and does it use http?";
+    }
     std::string text = net::describe_tls(*error_);
     if (error_->code != Errc::refused && error_->code != Errc::not_found) return text;
     return text + ": is the relay running there? (ringpost serve)";

@@ -120,9 +120,10 @@ void Sender::report() const {
   std::printf("\n");
   if (unmatched_ == 0) return;
   std::fprintf(stderr,
-               "ringpost: %s of them matched no active webhook of the organization %s, which the "
-               "token belongs to (see: ringpost webhook list)\n",
-               grouped(unmatched_).c_str(), shown(organization_).c_str());
+               "ringpost: %s matched no active webhook of the token's organization, which is %s "
+               "(see: ringpost webhook list)\n",
+               (grouped(unmatched_) + (unmatched_ == 1 ? " event" : " events")).c_str(),
+               shown(organization_).c_str());
 }
 
 /// As the relay sees it: it skips blank lines.

@@ -165,7 +165,7 @@ int sign(SignatureOptions& options) {
   const auto renderer = dialect->make_renderer(*webhook);
   if (const auto error =
           renderer->render({.event = event, .delivery = *id, .now = *time}, request)) {
-    return fail("no request can be made from this event: " + describe(*error));
+    return fail(describe(*error));
   }
   if (as_text(request.body) != *body) {
     return fail_for_other_body(options.dialect, as_text(request.body));

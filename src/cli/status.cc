@@ -54,8 +54,9 @@ void print(simdjson::dom::element status) {
     return grouped(number_of(status, std::string("/totals/") + name));
   };
   const std::string storage = text_of(status, "/storage/state");
-  std::printf("ringpost %s, up %s%s\n\n", text_of(status, "/version").c_str(),
-              span_of(number_of(status, "/uptime_s")).c_str(), storage_note(storage).data());
+  std::printf("ringpost %s, up %s (counts are since then)%s\n\n",
+              text_of(status, "/version").c_str(), span_of(number_of(status, "/uptime_s")).c_str(),
+              storage_note(storage).data());
   if (storage != "ok") row("storage", text_of(status, "/storage/detail"));
   const std::string reload = last_reload(status);
   if (!reload.empty()) row("last reload", reload);

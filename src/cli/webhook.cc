@@ -357,7 +357,7 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
       ->callback(
           [&, options] { action = [&session, options] { return remove(session, options->id); }; });
 
-  command("ping", "Send it an event of type ping, whatever its event types", true)
+  command("ping", "Send an event of type ping to a webhook, whatever its event types", true)
       ->callback(
           [&, options] { action = [&session, options] { return ping(session, options->id); }; });
 
@@ -368,8 +368,8 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
       };
     });
   };
-  verb("enable", "Resume deliveries to it");
-  verb("disable", "Stop delivering to it and cancel its pending deliveries");
+  verb("enable", "Resume deliveries to a webhook");
+  verb("disable", "Stop delivering to a webhook and cancel its pending deliveries");
 
   CLI::App* rotating =
       command("rotate-secret", "Replace its signing secret and show the new one once", true);

@@ -8,6 +8,7 @@
 #include "dialect/dialect.h"
 #include "http/hops.h"
 #include "http/syntax.h"
+#include "net/tls.h"
 #include "subscription/stopped.h"
 
 #include <algorithm>
@@ -336,7 +337,7 @@ void Control::on(uint32_t, CircuitChanged&& message) {
       message.webhook_number, {message.failures, message.next_attempt_at, message.last_failure});
   if (!tell) return;
   log_warning("webhook " + webhook->id.to_text() + ": " + std::to_string(message.failures) +
-              " attempts in a row failed (" + describe(message.last_failure) +
+              " attempts in a row failed (" + net::describe_tls(message.last_failure) +
               "); it gets one attempt at a time until one succeeds, and the others wait; see "
               "`ringpost webhook show " +
               webhook->id.to_text() + "`");

@@ -1,6 +1,7 @@
 #include "control/dead_letter_log.h"
 
 #include "base/log.h"
+#include "net/tls.h"
 
 #include <algorithm>
 #include <string>
@@ -20,7 +21,7 @@ void log_first(const DeadLetterLog::Death& death) {
   const std::string attempts =
       std::to_string(death.attempts) + (death.attempts == 1 ? " attempt" : " attempts");
   log_warning("webhook " + death.webhook.to_text() + ": a delivery failed for good after " +
-              attempts + ": " + describe(death.error) + "; see `ringpost delivery show " +
+              attempts + ": " + net::describe_tls(death.error) + "; see `ringpost delivery show " +
               death.delivery.to_text() + "`");
 }
 

@@ -1,6 +1,7 @@
 #include "control/webhook_json.h"
 
 #include "dialect/dialect.h"
+#include "net/tls.h"
 #include "subscription/branch_patterns.h"
 #include "subscription/patterns.h"
 
@@ -493,7 +494,7 @@ void write_circuit(JsonWriter& json, const CircuitNote& circuit) {
   }
   json.begin_object()
       .member("failures", circuit.failures)
-      .member("last_failure", describe(circuit.last_failure))
+      .member("last_failure", net::describe_tls(circuit.last_failure))
       .key("next_attempt_at");
   if (circuit.next_attempt_at == WallTime{}) {
     json.null();  // It is under way.
@@ -513,7 +514,7 @@ void write_receiver(JsonWriter& json, const Webhook& webhook, const ReceiverNote
   json.key("circuit");
   write_circuit(json, receiver.circuit);
   json.member("permission", permission_of(webhook, receiver))
-      .member("permission_reason", receiver.why_not ? describe(*receiver.why_not) : "");
+      .member("permission_reason", receiver.why_not ? net::describe_tls(*receiver.why_not) : "");
 }
 
 }  // namespace

@@ -22,12 +22,12 @@ std::string certificate_reason(int32_t code) {
     case X509_V_ERR_IP_ADDRESS_MISMATCH: return "certificate is for another IP address";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "certificate is self-signed";
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-      return "certificate chain ends in an unknown root (a private CA has to be named)";
+      return "certificate chain ends in an unknown root: if its CA is private, name that CA";
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return "certificate's issuer is unknown: a private CA has to be named, and the server has to "
-             "send its intermediate certificates";
+      return "certificate's issuer is unknown: if its CA is private, name that CA; if not, the "
+             "server must also send its intermediate certificates";
     case X509_V_ERR_APPLICATION_VERIFICATION:
       return "certificate has a weak key or signature (RSA below 2048 bits, SHA-1 or MD5)";
     case X509_V_ERR_INVALID_PURPOSE: return "certificate is not meant for servers";

@@ -176,7 +176,7 @@ class Section {
     } else if (const auto written = node->value_exact<std::string>()) {
       value = parse_size(*written);
     }
-    if (!value) return wrong_kind(key, *node, R"(a size such as "64MiB" or a count of bytes)");
+    if (!value) return wrong_form(key, *node, R"(a size such as "64MiB" or a count of bytes)");
     if (*value < low || *value > high) {
       return problem(*node, std::string(key) + " = " + format_size(*value) + " is outside " +
                                 format_size(low) + " to " + format_size(high));
@@ -196,7 +196,7 @@ class Section {
     if (node == nullptr) return;
     const auto written = node->value_exact<std::string>();
     const auto value = written ? parse_duration(*written) : std::nullopt;
-    if (!value) return wrong_kind(key, *node, R"(a duration such as "30s", "500ms" or "24h")");
+    if (!value) return wrong_form(key, *node, R"(a duration such as "30s", "500ms" or "24h")");
     if (*value < low || *value > high) {
       return problem(*node, std::string(key) + " = " + *written + " is outside " +
                                 format_duration(low) + " to " + format_duration(high));
@@ -277,6 +277,14 @@ class Section {
                       std::string(kind_of(node)));
   }
 
+  /// For values that may be strings of a certain form: shows the string that has another.
+  void wrong_form(std::string_view key, const toml::node& node, std::string_view wanted) {
+    const auto written = node.value_exact<std::string>();
+    if (!written) return wrong_kind(key, node, wanted);
+    problem(node,
+            std::string(key) + " must be " + std::string(wanted) + ", not \"" + *written + "\"");
+  }
+
   const toml::table* table_;
   std::string name_;
   Problems& problems_;
@@ -343,7 +351,7 @@ void read_listener(const toml::table& table, Config& config, Problems& problems)
       if (!objection.empty()) section.problem(*node, "address = \"" + address + "\": " + objection);
     } else {
       section.problem(*node, "address = \"" + address +
-                                 "\" must be \"127.0.0.1:8420\", \"[::1]:8420\" or "
+                                 "\" must be an address like \"127.0.0.1:8420\", \"[::1]:8420\" or "
                                  "\"unix:/run/ringpost/ringpost.sock\"");
     }
   } else if (table.get("address") == nullptr) {
@@ -469,7 +477,7 @@ void read_networks(Section& section, std::string_view key, std::vector<std::stri
     if (net::Network::parse(network, why)) {
       into.push_back(network);
     } else {
-      section.problem(node, std::string(key) + ": \"" + network + "\": " + why);
+      section.problem(node, std::string(key) + ": " + why);
     }
   });
 }
@@ -689,8 +697,8 @@ void assign(toml::table& root, const std::string& assignment, std::vector<Config
 void read_listen_option(const std::string& text, ConfigResult& result) {
   const auto address = io::Address::parse(text);
   if (!address) {
-    result.problems.push_back(
-        {"--listen " + text, 0, 0, "must be 127.0.0.1:8420, [::1]:8420 or unix:/path"});
+    result.problems.push_back({"--listen " + text, 0, 0,
+                               "must be an address like 127.0.0.1:8420, [::1]:8420 or unix:/path"});
     return;
   }
   const std::string objection = object_to_listener(*address, result.config.listeners);

@@ -89,6 +89,9 @@ void add_serve_command(CLI::App& app, cli::Action& action) {
       "  ringpost serve --data-dir ~/ringpost\n"
       "  ringpost serve --config /etc/ringpost.toml --set log.level=debug\n"
       "\n"
+      "Ctrl-C or SIGTERM stops it; deliveries that are pending then continue after the next "
+      "start.\n"
+      "\n"
       "Exit codes: 0 stopped in order; 1 could not start; 2 wrong usage.");
   command->callback([&action, options] { action = [options] { return run_serve(*options); }; });
 }
@@ -154,12 +157,13 @@ void add_secrets_commands(CLI::App& app, cli::Action& action) {
   add_config_options(*rotate, *options);
   rotate->footer(
       std::string{
-          "If it is interrupted, run it again; the relay can also be started before that.\n\n"} +
+          "If it is interrupted, run it again, now or later: the relay starts in any case.\n\n"} +
       cli::exit_codes_alone);
   rotate->callback([&action, options] { action = [options] { return run_rotate(*options); }; });
 
   CLI::App* hash = app.add_subcommand(
-      "hash-password", "Read a password from standard input and print its hash for [[user]]");
+      "hash-password",
+      "Read a password from standard input and print its hash for a [[user]] table");
   hash->footer(cli::exit_codes_alone);
   hash->callback([&action] { action = hash_password; });
 }

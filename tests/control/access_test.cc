@@ -60,7 +60,11 @@ TEST_F(ControlTest, AsksEachRouteForItsScope) {
     ASSERT_FALSE(none.headers.empty()) << name;
     EXPECT_EQ(none.headers[0].name, "WWW-Authenticate") << name;
     EXPECT_EQ(ask(route.method, route.path, {}, "garbage").status, 401) << name;
-    EXPECT_EQ(ask(route.method, route.path, {}, "others-" + name).status, 403) << name;
+    const auto refused = ask(route.method, route.path, {}, "others-" + name);
+    EXPECT_EQ(refused.status, 403) << name;
+    EXPECT_NE(refused.body.find("lacks the scope `" + std::string(subscription::name(route.scope))),
+              std::string::npos)
+        << refused.body;
     const auto allowed = ask(route.method, route.path, {}, "own-" + name).status;
     EXPECT_NE(allowed, 401) << name;
     EXPECT_NE(allowed, 403) << name;

@@ -36,12 +36,13 @@ class DeadLetterLogTest : public ::testing::Test {
     made.bytes[14] = static_cast<uint8_t>(number >> 8);
     return made;
   }
-  void die(uint32_t webhook, int64_t second, uint32_t attempts = 1) {
+  void die(uint32_t webhook, int64_t second, uint32_t attempts = 1,
+           Error error = {Errc::bad_status, Side::endpoint, 500}) {
     log_.on_death({.webhook_number = webhook,
                    .webhook = id(webhook),
                    .delivery = id(7),
                    .attempts = attempts,
-                   .error = {Errc::bad_status, Side::endpoint, 500}},
+                   .error = error},
                   at(second));
   }
 
@@ -58,6 +59,13 @@ TEST_F(DeadLetterLogTest, TellsOfTheFirstAtOnceAndShowsHowToSeeIt) {
   die(2, 1);
   ASSERT_EQ(lines().size(), 2u);
   EXPECT_NE(lines()[1].find("after 1 attempt:"), std::string::npos);
+}
+
+TEST_F(DeadLetterLogTest, SaysWhatIsWrongWithACertificate) {
+  constexpr int32_t expired = 10;  // X509_V_ERR_CERT_HAS_EXPIRED.
+  die(1, 0, 1, {Errc::certificate_invalid, Side::endpoint, expired});
+  ASSERT_EQ(lines().size(), 1u);
+  EXPECT_NE(lines()[0].find("after 1 attempt: certificate expired; see"), std::string::npos);
 }
 
 TEST_F(DeadLetterLogTest, CountsTheOthersOnceAMinute) {

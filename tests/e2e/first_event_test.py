@@ -348,7 +348,7 @@ class Listeners(RelayTest):
         """One event was taken, and nobody wants it."""
         code, said = result
         self.assertEqual((code, said.splitlines()[0]), (0, "accepted 1, deliveries 0"))
-        self.assertIn("1 of them matched no active webhook", said)
+        self.assertIn("1 event matched no active webhook", said)
 
     def test_tls_unix_sockets_and_plain_tcp_serve_alike(self):
         key, certificate = make_certificate(self.place.path)

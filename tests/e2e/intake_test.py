@@ -186,8 +186,8 @@ class Intake(unittest.TestCase):
                           answer["events"][0]["webhooks"]), (202, 1, "another", 0))
         sent = self.relay.cli("send", "--type", "deploy", "--source", "s")
         self.assertEqual(sent.stdout, "accepted 1, deliveries 0\n")
-        self.assertIn("1 of them matched no active webhook", sent.stderr)
-        self.assertIn("organization default", sent.stderr)
+        self.assertIn("1 event matched no active webhook", sent.stderr)
+        self.assertIn("organization, which is default", sent.stderr)
 
 
 if __name__ == "__main__":

@@ -232,14 +232,14 @@ std::vector<BadCertificate> bad_certificates() {
        X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "certificate is self-signed"},
       {"unknown root", stranger.issue({.dns_names = {"hook.test"}}), "hook.test",
        X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-       "certificate's issuer is unknown: a private CA has to be named, and the server has to send "
-       "its intermediate certificates"},
+       "certificate's issuer is unknown: if its CA is private, name that CA; if not, the server "
+       "must also send its intermediate certificates"},
       {"unknown root, sent along", with_root, "hook.test", X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
-       "certificate chain ends in an unknown root (a private CA has to be named)"},
+       "certificate chain ends in an unknown root: if its CA is private, name that CA"},
       {"missing intermediate", incomplete, "hook.test",
        X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-       "certificate's issuer is unknown: a private CA has to be named, and the server has to send "
-       "its intermediate certificates"},
+       "certificate's issuer is unknown: if its CA is private, name that CA; if not, the server "
+       "must also send its intermediate certificates"},
       {"common name only", issue({.common_name = "hook.test"}), "hook.test",
        X509_V_ERR_HOSTNAME_MISMATCH, "certificate is for another host"},
       {"wildcard too deep", issue({.dns_names = {"*.test"}}), "a.hook.test",

@@ -146,8 +146,12 @@ TEST(Config, NamesThePlaceOfEachProblem) {
   EXPECT_EQ(
       parse_config("[ingest]\nbodies_bytes_max = \"32MiB\"\n", "t", {}).config.bodies_bytes_max,
       uint64_t{32} << 20);
+  EXPECT_TRUE(first_problem("[delivery]\nallow_networks = [\"10.0.0.1/8\"]\n")
+                  .ends_with("allow_networks: \"10.0.0.1/8\": has bits set after the first 8"));
+  EXPECT_TRUE(first_problem("[ingest]\nevent_bytes_max = \"1MB\"\n").ends_with(", not \"1MB\""));
   EXPECT_TRUE(
-      first_problem("[delivery]\nallow_networks = [\"10.0.0.1/8\"]\n").starts_with("test.toml:2:"));
+      first_problem("[ingest]\nidempotency_window = \"1 day\"\n").ends_with(", not \"1 day\""));
+  EXPECT_TRUE(first_problem("[ingest]\nidempotency_window = 24\n").ends_with(", not an integer"));
   EXPECT_TRUE(
       first_problem("[server]\nwebhook_ips = [\"everywhere\"]\n").starts_with("test.toml:2:"));
   EXPECT_TRUE(first_problem("[[listener]]\nserves = [\"events\"]\n").find("needs an address") !=

@@ -155,7 +155,8 @@ int run(const Setup& setup) {
   const auto address = io::Address::parse(setup.listen);
   if (!address) {
     std::fprintf(stderr,
-                 "ringpost-sink: --listen %s must be 127.0.0.1:8443, [::1]:8443 or unix:/path\n",
+                 "ringpost-sink: --listen %s must be an address like 127.0.0.1:8443, [::1]:8443 or "
+                 "unix:/path\n",
                  setup.listen.c_str());
     return 2;
   }

@@ -22,7 +22,7 @@ std::variant<const Token*, AuthenticationFailure> Authenticator::authenticate(
       text.empty() ? nullptr : table_.current().token(crypto::sha256(as_bytes(text)));
   if (token != nullptr && !token->expired(question.wall_now)) {
     if (question.scope == subscription::Scope{} || token->allows(question.scope)) return token;
-    return AuthenticationFailure{Reason::scope};
+    return AuthenticationFailure{Reason::scope, 0, question.scope};
   }
   if (text.empty() && !question.request.has_header("authorization")) return AuthenticationFailure{};
   counters_.add(Counter::tokens_refused);
@@ -40,7 +40,8 @@ api::Problem authentication_problem(const AuthenticationFailure& failure) {
           401,
           "the token is missing, unknown, expired or deleted: send the header Authorization: "
           "Bearer <token>");
-    case Reason::scope: return refusal(403, "the token does not have the scope that this needs");
+    case Reason::scope:
+      return refusal(403, "the token lacks the scope `" + std::string(name(failure.needed)) + "`");
     case Reason::throttled: break;
   }
   api::Problem problem = refusal(

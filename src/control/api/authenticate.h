@@ -23,7 +23,8 @@ struct AuthenticationFailure {
     scope,      ///< A good token that may not do this: 403.
   };
   Reason reason = Reason::missing;
-  uint32_t retry_after_s = 0;  ///< Of `throttled`.
+  uint32_t retry_after_s = 0;    ///< Of `throttled`.
+  subscription::Scope needed{};  ///< Of `scope`.
 };
 
 /// Lets requests to the management APIs in, the native one's and the dialects'.
