@@ -38,7 +38,8 @@ class NoJournals final : public JournalAccess {
   void want(uint32_t) override {}
   std::optional<Ready> take() override { return std::nullopt; }
   void on_sealed(uint32_t, uint32_t) override {}
-  Result<void> expire(uint32_t, uint32_t) override { return {}; }
+  Result<void> note_expiry(uint32_t, uint32_t) override { return {}; }
+  void expire(uint32_t, uint32_t) override {}
   std::optional<Error> failure() const override { return std::nullopt; }
   uint64_t bytes() const override { return 0; }
 };

@@ -396,6 +396,12 @@ void Control::on(uint32_t, StoreEventDone&& message) {
   if (message.failed) {
     Problem problem = refusal(503, "the event was not stored: " + describe(message.error));
     if (message.error.code == Errc::out_of_space) problem.status = 507;
+    if (message.error == Error{Errc::overloaded, Side::producer}) {
+      problem = refusal(429,
+                        "too many deliveries of the organization are pending, which is its share "
+                        "of delivery.pending_max; mend the receiver that they wait for, or disable "
+                        "its webhook");
+    }
     problem.retry_after_s = 5;
     *reply.response = refusal_of(api, problem);
   }

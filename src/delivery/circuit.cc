@@ -24,6 +24,7 @@ bool Circuit::on_failure(bool probe, Instant now, const Options& options, Prng& 
   if (failures_ < std::numeric_limits<uint32_t>::max()) ++failures_;
   if (options.failures_max == 0) {
     state_ = State::closed;
+    pause_ = {};
     return false;
   }
   if (state_ != State::closed && !probe) return false;

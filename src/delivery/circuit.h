@@ -49,8 +49,9 @@ class Circuit {
   ///               others were under way when it opened.
   /// @returns whether it opened with this, for the first time or again.
   bool on_failure(bool probe, Instant now, const Options& options, Prng& random);
-  /// A person wants to know now: the next attempt may be the probe.
-  void hasten(Instant now) { probe_at_ = std::min(probe_at_, now); }
+  /// The next attempt may be made at `latest`: a person wants to know now, or the limit of pauses
+  /// is another one.
+  void hasten(Instant latest) { probe_at_ = std::min(probe_at_, latest); }
   /// The attempt ended without showing anything, by a cause of our own.
   void on_no_result(bool probe);
 

@@ -61,6 +61,24 @@ void Dispatcher::set_limits(const Limits& limits) {
     release(*endpoint);  // There may be room now; who finds none waits again.
   }
   release_all_held();
+  limit_pauses();
+}
+
+/// Circuits that are open go by the limit of now.
+void Dispatcher::limit_pauses() {
+  const bool never = limits_.circuit.failures_max == 0;
+  const Instant latest = ring_.now() + (never ? Duration::zero() : limits_.circuit.pause_max);
+  for (auto& [key, endpoint] : endpoints_) {
+    endpoint->circuit.hasten(latest);
+    ring_.disarm(endpoint->probe_timer);
+    release(*endpoint);
+  }
+  for (auto& [number, target] : targets_) {
+    if (target->conduct.circuit.closed()) continue;
+    target->conduct.circuit.hasten(latest);
+    ring_.disarm(target->pace_timer);
+    activate(*target);
+  }
 }
 
 void Dispatcher::set_origin(const std::string& origin) {
@@ -91,7 +109,7 @@ Dispatcher::~Dispatcher() {
 
 // --- arrival -------------------------------------------------------------------------------------
 
-void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number) {
+void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number, bool by_hand) {
   Target& target = target_for(webhook_number);
   Delivery& delivery =
       add(target, journal::delivery_id(event->view().uid, webhook_number), event->position());
@@ -100,11 +118,12 @@ void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number)
     delivery.event = event;
     retain(delivery);
   }
-  if (event->view().is_redelivery()) hasten(target);
+  delivery.by_hand = by_hand;
+  if (by_hand) hasten(target);
   make_ready(delivery);
 }
 
-/// Who sends something again by hand wants to know now what comes of it.
+/// Whoever sends something by hand, or changed the webhook, wants to know now what comes of it.
 void Dispatcher::hasten(Target& target) {
   target.conduct.circuit.hasten(ring_.now());
   ring_.disarm(target.pace_timer);  // What else it waits for is looked at again.
@@ -193,6 +212,7 @@ bool Dispatcher::refresh(Target& target) {
   if (target.renderer != nullptr && target.webhook_updated_at == webhook->updated_at) return true;
   target.webhook_updated_at = webhook->updated_at;
   if (target.conduct.webhook_updated_at != webhook->updated_at) {
+    if (target.conduct.told) host_.on_circuit_closed(target.webhook_number);
     target.conduct = {.webhook_updated_at = webhook->updated_at};
   }
   target.dialect = &dialect::of(*webhook);
@@ -266,7 +286,8 @@ Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
 
 void Dispatcher::make_ready(Delivery& delivery) {
   delivery.state = Delivery::State::ready;
-  delivery.target->ready.push_back(delivery);
+  ReadyQueue& ready = delivery.target->ready;
+  delivery.by_hand ? ready.push_front(delivery) : ready.push_back(delivery);
   activate(*delivery.target);
 }
 
@@ -468,6 +489,7 @@ void Dispatcher::start(Delivery& delivery) {
                         .deadline = ring_.now() + target.timeout,
                         .question = question,
                         .trial = trial,
+                        .webhook_version = target.conduct.webhook_updated_at,
                         .probes_webhook = probes_webhook,
                         .probes_endpoint = probes_endpoint};
   // Written down before the first byte goes out: after a crash the log knows of this attempt.
@@ -519,8 +541,10 @@ void Dispatcher::on_permission(const Attempt& attempt, Duration interval, Instan
 void Dispatcher::on_changed(uint32_t webhook_number) {
   const auto found = targets_.find(webhook_number);
   if (found == targets_.end()) return;
-  ring_.disarm(found->second->pace_timer);
-  activate(*found->second);
+  Target& target = *found->second;
+  target.active_link.unlink();  // Whatever it waits for.
+  hasten(target);
+  activate(target);
 }
 
 void Dispatcher::enquire(uint32_t webhook_number) {
@@ -665,6 +689,7 @@ void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& resul
 /// It goes on after a moment as if it had not begun.
 void Dispatcher::put_back(Delivery& delivery) {
   counters_.add(Counter::attempts_put_back);
+  if (!spare_.empty()) spare_.front().retire();  // Its descriptor may be what is short.
   --delivery.attempts;
   const auto most = static_cast<uint64_t>(limits_.shortage_pause.count());
   wait(delivery,
@@ -688,13 +713,16 @@ Dispatcher::Showing Dispatcher::showing(const AttemptResult& result) {
     case Errc::name_unresolved:
     case Errc::tls_failed:
     case Errc::certificate_invalid: return Showing::failure;
-    case Errc::bad_status: {
+    case Errc::bad_status:
+    case Errc::origin_refused: {
       const uint16_t status = result.http_status;
-      return status == 429 || status >= 500 ? Showing::failure : Showing::answered;
+      if (status != 429 && status < 500) return Showing::answered;
+      // One that says when to come back is paused for as long (Standing::paused_until).
+      const bool pauses = may_pause(status) && result.retry_after.value_or(Duration{}) > Duration{};
+      return pauses ? Showing::too_much : Showing::failure;
     }
     case Errc::malformed:
-    case Errc::too_large:
-    case Errc::origin_refused: return Showing::answered;
+    case Errc::too_large: return Showing::answered;
     default: return Showing::nothing;
   }
 }
@@ -703,7 +731,7 @@ Dispatcher::Showing Dispatcher::showing(const AttemptResult& result) {
 void Dispatcher::learn(const Attempt& attempt, const AttemptResult& result) {
   learn_of_endpoint(attempt, result);
   Target& target = *attempt.delivery->target;
-  if (attempt.renderer != target.renderer) return;  // It was sent to somebody else, perhaps.
+  if (attempt.webhook_version != target.conduct.webhook_updated_at) return;  // It is another one.
   const Instant now = ring_.now();
   const Showing shown = showing(result);
   Conduct& conduct = target.conduct;
@@ -714,6 +742,11 @@ void Dispatcher::learn(const Attempt& attempt, const AttemptResult& result) {
       conduct.good = now - attempt.started < limits_.good_time_max;
       break;
     case Showing::answered: conduct.circuit.on_success(); break;
+    case Showing::too_much:
+      conduct.good = false;
+      conduct.window.on_failure(attempt.started, now);
+      conduct.circuit.on_success();
+      break;
     case Showing::failure:
       conduct.good = false;
       conduct.last_failure = *result.error;
@@ -730,9 +763,10 @@ void Dispatcher::learn_of_endpoint(const Attempt& attempt, const AttemptResult& 
   Endpoint& endpoint = *attempt.endpoint;
   if (!result.connected && showing(result) == Showing::failure) {
     endpoint.last_failure = *result.error;
+    const bool closed = endpoint.circuit.closed();
     const bool opened = endpoint.circuit.on_failure(attempt.probes_endpoint, ring_.now(),
                                                     limits_.circuit, ring_.random());
-    if (opened) tell_all_of_circuits(endpoint);
+    if (opened || closed != endpoint.circuit.closed()) tell_all_of_circuits(endpoint);
   } else if (attempt.probes_endpoint) {
     endpoint.circuit.on_no_result(true);
   }
@@ -750,8 +784,15 @@ void Dispatcher::tell_all_of_circuits(Endpoint& endpoint) {
   endpoint.targets.for_each([this](Target& target) { tell_of_circuits(target); });
 }
 
+/// Whether what is known of its receiver is about the webhook as it is now.
+bool Dispatcher::is_current(const Target& target) {
+  const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
+  return webhook != nullptr && webhook->updated_at == target.conduct.webhook_updated_at;
+}
+
 /// Of whichever lets the next attempt go later.
 void Dispatcher::tell_of_circuits(Target& target) {
+  if (!is_current(target)) return;
   const Circuit& own = target.conduct.circuit;
   const Circuit& shared = target.endpoint->circuit;
   if (own.closed() && shared.closed()) {
@@ -958,7 +999,7 @@ void Dispatcher::tidy(Endpoint& endpoint) {
   });
   for (Target* target : unused) forget(*target);
   if (used) return;
-  if (!endpoint.circuit.closed()) {
+  if (endpoint.circuit.failures() > 0 || learnt_.contains(endpoint.key)) {
     Endpoint::Learnt& learnt = learnt_of(endpoint);
     learnt.circuit = endpoint.circuit;
     learnt.last_failure = endpoint.last_failure;

@@ -77,7 +77,8 @@ class Dispatcher {
   void reconfigure(const Settings& settings);
 
   /// Queues the delivery of `event` to the webhook. The caller checked `has_room()`.
-  void submit(const journal::EventRef& event, uint32_t webhook_number);
+  /// @param by_hand  a person asked for it: it does not wait for what others wait for.
+  void submit(const journal::EventRef& event, uint32_t webhook_number, bool by_hand = false);
   void restore(const PendingDelivery& pending);
   /// At most retry_after_max is left of it: the wall clock may have been set back.
   void restore(const PendingPause& pause);
@@ -158,6 +159,7 @@ class Dispatcher {
   enum class Showing : uint8_t {
     success,
     answered,  ///< It works, and did not want this one.
+    too_much,  ///< It works, and said when to come back.
     failure,   ///< It has too much, or does not work.
     nothing,   ///< The cause was elsewhere.
   };
@@ -180,6 +182,8 @@ class Dispatcher {
   bool overdue(const Target& target, const Delivery& delivery) const;
   void put_back(Delivery& delivery);
   void hasten(Target& target);
+  void limit_pauses();
+  bool is_current(const Target& target);
   static Error last_failure_of(const Target& target);
   void tell_of_circuits(Target& target);
   void tell_all_of_circuits(Endpoint& endpoint);

@@ -14,6 +14,7 @@ constexpr uint32_t retry_share_divisor = 5;
 Delivery& ReadyQueue::next(uint32_t places, uint32_t retries_in_place) {
   if (retries_.empty()) return fresh_.front();
   if (fresh_.empty()) return retries_.front();
+  if (fresh_.front().by_hand) return fresh_.front();
   const bool turn = ++choices_ % retry_share_divisor == 0;
   const bool room = retries_in_place < std::max(places / retry_share_divisor, 1u);
   return turn && room ? retries_.front() : fresh_.front();

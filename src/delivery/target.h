@@ -41,6 +41,7 @@ struct Delivery {
   State state = State::ready;
   bool retry_place = false;  ///< While it has a place: Target::retries_in_flight counts it.
   bool good_place = false;   ///< While it has a place: taken in good standing (Conduct::good).
+  bool by_hand = false;      ///< A person asked for it: it goes before the others.
   bool enquiry = false;  ///< Has no event: asks for the receiver's permission, and is not recorded.
   io::Timer timer;       ///< While waiting.
   ListLink ready_link;   ///< In its target's queue while ready.

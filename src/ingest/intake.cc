@@ -338,7 +338,8 @@ uint32_t count_sendable(const journal::EventView& event, std::span<const uint32_
 
 /// Too much is pending already for a webhook that wants the next event.
 std::optional<http::Problem> Intake::refuse_share(const Reading& reading) const {
-  auto problem = parts_.sink.refuse_share(reading.token->organization, reading.matcher.found());
+  auto problem = parts_.sink.refuse_share(reading.token->organization, reading.matcher.found(),
+                                          reading.pending.deliveries);
   if (!problem) return std::nullopt;
   const uint32_t place = place_of(*reading.request, reading.next);
   if (place > 0) problem->line = place;
@@ -443,7 +444,7 @@ void Intake::on_durable(journal::Position through) {
     events_.pop_front();
     if (durable.key) parts_.window.confirm(*durable.key);
     const Ulid uid = durable.event->view().uid;
-    parts_.sink.on_event_durable(std::move(durable.event));
+    parts_.sink.on_event_durable(std::move(durable.event), durable.ticket.has_value());
     if (durable.ticket) parts_.sink.on_own_event_settled(*durable.ticket, uid, std::nullopt);
   }
   while (!requests_.empty() && requests_.front().last < through) {

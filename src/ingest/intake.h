@@ -62,11 +62,14 @@ class IntakeSink {
  public:
   virtual ~IntakeSink() = default;
   /// Whether an event of the organization for these webhooks is refused, because too many of their
-  /// deliveries are pending; nothing: it is taken.
+  /// deliveries are pending; nothing: it is taken. @param adding  as subscription::over_share has
+  /// it.
   virtual std::optional<http::Problem> refuse_share(std::string_view organization,
-                                                    std::span<const uint32_t> webhook_numbers) = 0;
+                                                    std::span<const uint32_t> webhook_numbers,
+                                                    uint64_t adding) = 0;
   /// The event is on stable storage: its deliveries may begin. Called once for each.
-  virtual void on_event_durable(journal::EventRef event) = 0;
+  /// @param own  the relay made it, at somebody's request (`append_own`).
+  virtual void on_event_durable(journal::EventRef event, bool own) = 0;
   /// The end of `append_own`: nothing, after its on_event_durable; or why it was not stored
   /// (after a storage failure: why nobody knows).
   virtual void on_own_event_settled(uint64_t ticket, const Ulid& event_uid,

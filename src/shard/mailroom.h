@@ -24,6 +24,7 @@ namespace ringpost::shard {
 struct Deliver {
   journal::EventRef event;
   std::vector<uint32_t> webhook_numbers;
+  bool by_hand = false;  ///< As Dispatcher::submit has it.
 };
 
 /// A mailbox with room for what does not fit: the sender keeps it, in order, and tries again every

@@ -345,30 +345,35 @@ void Shard::on_storage_failed(const Error& error) {
 
 /// Who sends more than its receivers take is refused before it fills what all share.
 std::optional<http::Problem> Shard::refuse_share(std::string_view organization,
-                                                 std::span<const uint32_t> webhook_numbers) {
+                                                 std::span<const uint32_t> webhook_numbers,
+                                                 uint64_t adding) {
   const auto over = subscription::over_share(pending_counts_, settings_->delivery.pending_max,
-                                             organization, webhook_numbers);
+                                             organization, webhook_numbers, adding);
   if (!over) return std::nullopt;
   counters_.add(Counter::events_over_share);
   const subscription::Webhook* webhook = snapshot().webhook(over->webhook_number);
   const std::string id = webhook != nullptr ? webhook->id.to_text() : "";
-  const std::string who = over->whole_organization
-                              ? std::to_string(over->organization_pending) +
-                                    " deliveries of the organization `" +
-                                    std::string{organization} + "` are pending, " +
-                                    std::to_string(over->webhook_pending) + " of them"
-                              : std::to_string(over->webhook_pending) + " deliveries are pending";
+  const std::string count = std::to_string(over->webhook_pending);
+  const std::string of_webhook =
+      over->webhook_pending == 0 ? "" : " (" + count + " of them for the webhook " + id + ")";
+  const std::string why =
+      over->whole_organization
+          ? "The organization `" + std::string{organization} +
+                "` may have no more: " + std::to_string(over->organization_pending) +
+                " deliveries are pending" + of_webhook + ", and this request brings " +
+                std::to_string(adding + webhook_numbers.size()) + " more"
+          : count + " deliveries are pending for the webhook " + id + ", which may have no more";
   return http::Problem{
       .status = 429,
       .type = "urn:ringpost:share-used-up",
-      .detail = who + " for the webhook " + id +
-                ", which is its share of delivery.pending_max. Events for it are refused until "
-                "some are delivered: mend its receiver, or disable the webhook.",
+      .detail = why +
+                " (a share of delivery.pending_max). Events are refused until some are "
+                "delivered: mend the receiver that they wait for, or disable its webhook.",
       .member = "",
       .retry_after_s = share_retry_after_s};
 }
 
-void Shard::on_event_durable(journal::EventRef event) {
+void Shard::on_event_durable(journal::EventRef event, bool own) {
   const journal::EventView& view = event->view();
   for (uint32_t index = 0; index < view.webhook_count(); ++index) {
     const uint32_t number = view.webhook_number(index);
@@ -383,16 +388,18 @@ void Shard::on_event_durable(journal::EventRef event) {
     std::vector<uint32_t>& numbers = webhooks_by_shard_[owner];
     if (numbers.empty()) continue;
     if (owner == index_) {
-      for (uint32_t number : numbers) dispatcher_.submit(event, number);
+      for (uint32_t number : numbers) dispatcher_.submit(event, number, own);
     } else {
-      mailroom_.between(index_, owner).send({event, numbers});
+      mailroom_.between(index_, owner).send({event, numbers, own});
     }
     numbers.clear();
   }
 }
 
 void Shard::take(const Deliver& message) {
-  for (uint32_t number : message.webhook_numbers) dispatcher_.submit(message.event, number);
+  for (uint32_t number : message.webhook_numbers) {
+    dispatcher_.submit(message.event, number, message.by_hand);
+  }
 }
 
 void Shard::on_own_event_settled(uint64_t ticket, const Ulid& event_uid,
@@ -570,6 +577,14 @@ void Shard::read_payloads() {
 }
 
 void Shard::on(control::StoreEvent&& message) {
+  const journal::EventView& event = message.event->view();
+  std::vector<uint32_t> numbers;
+  for (uint32_t index = 0; index < event.webhook_count(); ++index) {
+    numbers.push_back(event.webhook_number(index));
+  }
+  if (refuse_share(event.organization, numbers, 0)) {
+    return on_own_event_settled(message.ticket, event.uid, Error{Errc::overloaded, Side::producer});
+  }
   intake_.append_own(std::move(message.event), message.ticket);
 }
 

@@ -91,20 +91,19 @@ namespace {
 constexpr uint64_t share_min = 64;
 
 /// The event's webhook with the most pending on the shard, if it may have no more.
-std::optional<OverShare> over_share_of(const PendingCounts& shard, uint64_t free,
+std::optional<OverShare> over_share_of(const PendingCounts& shard, uint64_t free, uint64_t adding,
                                        uint64_t organization_key,
                                        std::span<const uint32_t> webhook_numbers) {
-  OverShare most;
+  OverShare most{.webhook_number = webhook_numbers.front()};
   for (const uint32_t number : webhook_numbers) {
     const uint32_t pending = shard.of_webhook(number);
     if (pending <= most.webhook_pending) continue;
     most.webhook_number = number;
     most.webhook_pending = pending;
   }
-  if (most.webhook_pending == 0) return std::nullopt;  // Nothing of it waits here.
   most.organization_pending = shard.of_organization(organization_key);
   const uint64_t of_all = std::max<uint64_t>(free, share_min);
-  most.whole_organization = most.organization_pending > of_all;
+  most.whole_organization = most.organization_pending + adding > of_all;
   if (most.whole_organization) return most;
   const uint64_t of_organization =
       std::max<uint64_t>(of_all - most.organization_pending, share_min);
@@ -116,12 +115,14 @@ std::optional<OverShare> over_share_of(const PendingCounts& shard, uint64_t free
 
 std::optional<OverShare> over_share(std::span<const PendingCounts> shards, uint64_t pending_max,
                                     std::string_view organization,
-                                    std::span<const uint32_t> webhook_numbers) {
+                                    std::span<const uint32_t> webhook_numbers, uint64_t adding) {
+  if (webhook_numbers.empty()) return std::nullopt;
   for (const PendingCounts& shard : shards) {
-    const uint64_t total = shard.total();
+    const uint64_t total = shard.total() + adding;
     if (total < pending_max / 3) continue;  // Nobody can have too much.
     const uint64_t free = pending_max - std::min(total, pending_max);
-    const auto over = over_share_of(shard, free, organization_key(organization), webhook_numbers);
+    const auto over =
+        over_share_of(shard, free, adding, organization_key(organization), webhook_numbers);
     if (over) return over;
   }
   return std::nullopt;

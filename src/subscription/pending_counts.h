@@ -63,9 +63,10 @@ struct OverShare {
 /// organization leaves of that. So there is always room for whoever has little pending, however
 /// many have much (dynamic thresholds: Choudhury and Hahne, 1998); alone, one webhook gets a third
 /// and one organization half; anybody may have 64.
+/// @param adding  deliveries that the same request brought before, and that are not counted yet.
 /// @returns nothing: it may be taken.
 std::optional<OverShare> over_share(std::span<const PendingCounts> shards, uint64_t pending_max,
                                     std::string_view organization,
-                                    std::span<const uint32_t> webhook_numbers);
+                                    std::span<const uint32_t> webhook_numbers, uint64_t adding);
 
 }  // namespace ringpost::subscription

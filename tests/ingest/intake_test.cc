@@ -65,10 +65,11 @@ class TestAnswers final : public Answers {
 
 class TestSink final : public IntakeSink {
  public:
-  std::optional<http::Problem> refuse_share(std::string_view, std::span<const uint32_t>) override {
+  std::optional<http::Problem> refuse_share(std::string_view, std::span<const uint32_t>,
+                                            uint64_t) override {
     return share_problem;
   }
-  void on_event_durable(EventRef event) override { events.push_back(std::move(event)); }
+  void on_event_durable(EventRef event, bool) override { events.push_back(std::move(event)); }
   void on_own_event_settled(uint64_t ticket, const Ulid& uid, std::optional<Error> error) override {
     redeliveries.push_back({ticket, uid, error});
   }

@@ -27,10 +27,11 @@ class PendingCountsTest : public testing::Test {
     return count;
   }
   std::optional<OverShare> over(std::string_view organization, std::vector<uint32_t> webhooks) {
-    return over_share(shards_, pending_max, organization, webhooks);
+    return over_share(shards_, pending_max, organization, webhooks, adding_);
   }
 
   std::vector<PendingCounts> shards_{2};
+  uint64_t adding_ = 0;
 };
 
 TEST_F(PendingCountsTest, CountsOrganizationsAndWebhooksOfAnyNumber) {
@@ -85,6 +86,15 @@ TEST_F(PendingCountsTest, AnEventForNobodyAndOneForOthersIsTaken) {
   fill("acme", 1);
   EXPECT_FALSE(over("acme", {}));
   EXPECT_FALSE(over("other", {7}));
+}
+
+// Goal: many webhooks with little each, and one request with much, are no way around the share.
+TEST_F(PendingCountsTest, HoldsForFreshWebhooksAndForWhatARequestAdds) {
+  for (uint32_t webhook = 1; webhook <= 60; ++webhook) add("acme", webhook, 100);
+  EXPECT_TRUE(over("acme", {61})->whole_organization);
+  EXPECT_FALSE(over("other", {62}));
+  adding_ = 2'500;
+  EXPECT_TRUE(over("other", {62})->whole_organization);
 }
 
 TEST_F(PendingCountsTest, LooksAtEveryShard) {

@@ -204,10 +204,9 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
     if (dispatcher_.has_work()) ring_.waker().wake();
   }
   void submit(uint32_t webhook, uint32_t count = 1, std::string_view data = "{}",
-              Ulid redelivery_of = {}) {
+              bool by_hand = false) {
     for (uint32_t index = 0; index < count; ++index) {
       journal::EventView event;
-      event.redelivery_of = redelivery_of;
       event.uid = Ulid::mint(world_.wall_now(), world_.random());
       event.accepted_at = world_.wall_now();
       event.organization = "default";
@@ -218,13 +217,11 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
       stored->set_position(journal::Position::make(0, 0, ++offset_));
       events_[stored->position().packed] = stored;
       submitted_[stored->position().packed] = world_.now();
-      dispatcher_.submit(stored, webhook);
+      dispatcher_.submit(stored, webhook, by_hand);
     }
     ring_.waker().wake();
   }
-  void redeliver(uint32_t webhook) {
-    submit(webhook, 1, "{}", Ulid::mint(world_.wall_now(), world_.random()));
-  }
+  void redeliver(uint32_t webhook) { submit(webhook, 1, "{}", true); }
   size_t counted(DeliveryStatus status) const {
     return static_cast<size_t>(std::ranges::count(noted_, status, &Noted::status));
   }
@@ -1321,6 +1318,112 @@ TEST_F(IsolationTest, WaitsForAReceiverNoLongerThanItsScheduleWouldTake) {
   EXPECT_EQ(noted_.back().error->code, Errc::refused);
 }
 
+// A probe that is under way when something else changes still says what it found.
+TEST_F(IsolationTest, AProbeCountsWhateverIsReconfiguredMeanwhile) {
+  answer_ = [](const Request&) { return Answer{.way = Answer::Way::never}; };
+  Webhook webhook = make(1);
+  webhook.timeout_ms = 2000;
+  webhook.schedule_s = std::vector<uint32_t>(32, 1);
+  put(webhook);
+  submit(1, 6);
+  ASSERT_TRUE(world_.run_until([&] { return circuits_.contains(1); }, minutes{1}));
+  const size_t before = receiver_.requests().size();
+  ASSERT_TRUE(world_.run_until([&] { return receiver_.requests().size() > before; }, minutes{1}));
+  dispatcher_.reconfigure({.policy = policy_, .limits = {}, .origin = "other.example.org"});
+  answer_ = nullptr;
+  submit(1);
+  ASSERT_TRUE(settle(minutes{5}));
+  EXPECT_TRUE(circuits_.empty());
+}
+
+TEST_F(IsolationTest, AChangeDuringAProbeLeavesNothingOfTheReceiverOfBefore) {
+  HttpReceiver good(world_, sim::address("10.0.0.3", 80));
+  answer_ = [](const Request&) { return Answer{.way = Answer::Way::never}; };
+  Webhook webhook = make(1);
+  webhook.timeout_ms = 2000;
+  put(webhook);
+  submit(1, 6);
+  ASSERT_TRUE(world_.run_until([&] { return circuits_.contains(1); }, minutes{1}));
+  submit(1);
+  const size_t before = receiver_.requests().size();
+  ASSERT_TRUE(world_.run_until([&] { return receiver_.requests().size() > before; }, minutes{1}));
+  webhook = make(1, 3);
+  put(webhook);
+  world_.run_for(seconds{10});
+  submit(1, 3);
+  ASSERT_TRUE(settle(seconds{5}));
+  EXPECT_GE(good.requests().size(), 3u);
+  EXPECT_TRUE(circuits_.empty());
+}
+
+TEST_F(IsolationTest, AChangeDoesNotWaitForTheEndpointOfBefore) {
+  HttpReceiver good(world_, sim::address("10.0.0.3", 80));
+  receiver_.stop();
+  Webhook webhook = make(1);
+  webhook.schedule_s = {3600};
+  put(webhook);
+  submit(1, 100);
+  world_.run_for(minutes{10});
+  put(make(1, 3));
+  world_.run_for(seconds{1});
+  EXPECT_GE(good.requests().size(), 4u);
+}
+
+TEST_F(IsolationTest, ASuccessIsANewBeginningAlsoForAnEndpointThatIsForgotten) {
+  answer_ = [](const Request&) { return Answer{.close = true}; };
+  put(make(1));
+  receiver_.stop();
+  submit(1, 20);
+  world_.run_for(seconds{1});
+  ASSERT_TRUE(circuits_.contains(1));
+  receiver_.start();
+  ASSERT_TRUE(settle());
+  world_.run_for(minutes{2});
+  receiver_.stop();
+  submit(1);
+  world_.run_for(seconds{5});
+  EXPECT_TRUE(circuits_.empty()) << "one failure";
+}
+
+TEST_F(IsolationTest, FailuresInARowAreCountedAlsoOneAtATime) {
+  receiver_.stop();
+  put(make(1));
+  for (int index = 0; index < 5; ++index) {
+    submit(1);
+    world_.run_for(seconds{5});
+  }
+  EXPECT_TRUE(circuits_.contains(1));
+}
+
+TEST_F(IsolationTest, ALowerLimitOfPausesHoldsForThoseUnderWay) {
+  answer_ = unavailable;
+  Limits limits;
+  limits.circuit.pause_max = std::chrono::hours{1};
+  dispatcher_.reconfigure({.policy = policy_, .limits = limits, .origin = "relay.example.org"});
+  Webhook webhook = make(1);
+  webhook.schedule_s = {36'000};
+  put(webhook);
+  submit(1, 100);
+  world_.run_for(std::chrono::hours{3});
+  answer_ = nullptr;
+  limits.circuit.pause_max = seconds{1};
+  dispatcher_.reconfigure({.policy = policy_, .limits = limits, .origin = "relay.example.org"});
+  ring_.waker().wake();
+  world_.run_for(seconds{10});
+  EXPECT_GE(delivered_to(1), 50u);
+}
+
+TEST_F(IsolationTest, AReceiverThatSaysWhenToComeBackIsTakenAtItsWord) {
+  answer_ = [](const Request&) { return Answer{.status = 429, .headers = {{"Retry-After", "3"}}}; };
+  Webhook webhook = make(1);
+  webhook.schedule_s = std::vector<uint32_t>(64, 1);
+  put(webhook);
+  submit(1, 20);
+  world_.run_for(minutes{2});
+  EXPECT_TRUE(circuits_.empty());
+  EXPECT_GE(receiver_.requests().size(), 30u);
+}
+
 TEST_F(IsolationTest, ARedeliveryByHandIsTriedAtOnce) {
   receiver_.stop();
   Webhook webhook = make(1);
@@ -1329,9 +1432,11 @@ TEST_F(IsolationTest, ARedeliveryByHandIsTriedAtOnce) {
   submit(1, 20);
   world_.run_for(minutes{5});
   receiver_.start();
+  const uint32_t by_hand = offset_ + 1;
   redeliver(1);
-  world_.run_for(seconds{1});
-  EXPECT_GE(receiver_.requests().size(), 1u);
+  ASSERT_TRUE(world_.run_until([&] { return counted(DeliveryStatus::delivered) > 0; }, seconds{1}));
+  const auto first = std::ranges::find(noted_, DeliveryStatus::delivered, &Noted::status);
+  EXPECT_EQ(first->event, journal::Position::make(0, 0, by_hand).packed) << "before the others";
   ASSERT_TRUE(settle());
 }
 
