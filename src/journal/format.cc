@@ -116,6 +116,15 @@ void write_segment_footer(const SegmentFooter& footer, const Generation& generat
                      crc32c(generation.seed(offset), {page.data(), block_crc_at}));
 }
 
+SegmentFooter peek_segment_footer(Bytes page) {
+  RINGPOST_ASSERT(page.size() == page_bytes);
+  const std::byte* from = page.data();
+  return {.blocks = load_le<uint32_t>(from + 8),
+          .records = load_le<uint32_t>(from + 12),
+          .end = load_le<uint32_t>(from + 16),
+          .blocks_crc = load_le<uint32_t>(from + 20)};
+}
+
 std::optional<SegmentFooter> read_segment_footer(const Generation& generation, uint32_t offset,
                                                  Bytes page) {
   if (page.size() < page_bytes) return std::nullopt;
@@ -127,11 +136,7 @@ std::optional<SegmentFooter> read_segment_footer(const Generation& generation, u
   if (!all_zero(page.subspan(block_header_bytes, page_bytes - block_header_bytes))) {
     return std::nullopt;
   }
-  SegmentFooter footer;
-  footer.blocks = load_le<uint32_t>(from + 8);
-  footer.records = load_le<uint32_t>(from + 12);
-  footer.end = load_le<uint32_t>(from + 16);
-  footer.blocks_crc = load_le<uint32_t>(from + 20);
+  const SegmentFooter footer = peek_segment_footer(page.first(page_bytes));
   const bool sound =
       footer.end >= page_bytes && footer.end <= offset && footer.end % page_bytes == 0;
   return sound ? std::optional{footer} : std::nullopt;

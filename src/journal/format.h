@@ -90,6 +90,9 @@ struct SegmentFooter {
 /// @param offset  of the page in the file; @param page  page_bytes long.
 void write_segment_footer(const SegmentFooter& footer, const Generation& generation,
                           uint32_t offset, MutableBytes page);
+/// The numbers at a footer's place, whether or not they are a footer's. @param page  page_bytes
+/// long.
+SegmentFooter peek_segment_footer(Bytes page);
 /// @returns nothing if the page is no footer of this generation.
 std::optional<SegmentFooter> read_segment_footer(const Generation& generation, uint32_t offset,
                                                  Bytes page);

@@ -73,11 +73,11 @@ std::string written_text(uint16_t journal, const Written& written) {
   return text + " check " + std::to_string(crc32c(0, as_bytes(text))) + "\n";
 }
 
-Result<Written> read_written(io::Disk& disk, const std::string& directory, uint16_t journal,
-                             bool sync) {
+Result<std::optional<Written>> read_written(io::Disk& disk, const std::string& directory,
+                                            uint16_t journal, bool sync) {
   const auto file = disk.open(directory + '/' + written_name,
                               sync ? io::Disk::OpenMode::read_write : io::Disk::OpenMode::read);
-  if (!file && file.error().code == Errc::not_found) return Written{};
+  if (!file && file.error().code == Errc::not_found) return std::optional<Written>{};
   if (!file) return file.error();
   std::array<std::byte, 256> bytes{};
   const auto synced = sync ? disk.sync(*file) : Result<void>{};
@@ -85,8 +85,7 @@ Result<Written> read_written(io::Disk& disk, const std::string& directory, uint1
   disk.close(*file);
   if (!synced) return synced.error();
   if (!read) return read.error();
-  return parse_written(as_text(Bytes{bytes}.first(static_cast<size_t>(*read))), journal)
-      .value_or(Written{});
+  return parse_written(as_text(Bytes{bytes}.first(static_cast<size_t>(*read))), journal);
 }
 
 Result<std::optional<JournalMark>> read_journal_mark(io::Disk& disk, const std::string& directory,

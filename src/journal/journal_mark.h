@@ -42,9 +42,9 @@ inline constexpr const char* written_name = "written";
 /// The text of the file, for `journal`. Whatever stands behind its line end is not read, so that a
 /// shorter text may be written over a longer one.
 std::string written_text(uint16_t journal, const Written& written);
-/// @param sync  first, so that what is read stays. @returns segment 0 if the file is absent or says
+/// @param sync  first, so that what is read stays. @returns nothing if the file is absent or says
 ///              nothing that makes sense.
-Result<Written> read_written(io::Disk& disk, const std::string& directory, uint16_t journal,
-                             bool sync);
+Result<std::optional<Written>> read_written(io::Disk& disk, const std::string& directory,
+                                            uint16_t journal, bool sync);
 
 }  // namespace ringpost::journal

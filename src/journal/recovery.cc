@@ -48,6 +48,7 @@ struct SegmentFile {
   uint64_t file_bytes = 0;
   std::optional<SegmentHeader> header;  // Nothing if it is damaged.
   std::optional<SegmentFooter> footer;
+  SegmentFooter unproven_footer;  // What the last page says without a checksum; zeros if cut off.
 
   uint32_t size() const {
     if (header) return header->size;
@@ -95,6 +96,7 @@ class JournalRecovery final : public RecordSink {
   Result<void> scan(const SegmentFile& segment);
   Result<SegmentScan> scan_file(const SegmentFile& segment);
   Result<void> link(const SegmentFile& segment, const SegmentScan& scan);
+  Result<void> lost_footer();
   Result<void> missing_before(const SegmentFile& segment);
   std::string torn_text() const;
   Result<void> note_rest();
@@ -130,12 +132,14 @@ class JournalRecovery final : public RecordSink {
   bool mark_lost_ = false;
   bool oldest_known_ = false;
   std::optional<uint32_t> newest_;  // The last segment that was handed out, if the mark tells.
+  bool written_known_ = false;      // Whether the file `written` says something.
   Written written_;                 // How far it is known to have been durable.
   std::vector<uint32_t> unfinished_;
   std::vector<SegmentFile> segments_;
 
   uint32_t scanning_ = 0;                 // The segment that on_record hears of.
   std::optional<SegmentFile> last_used_;  // The last one with contents so far.
+  SegmentScan last_scan_;                 // And what was found in it.
   std::optional<uint32_t> torn_at_;       // Its unfinished end, if nobody has named it yet.
 };
 
@@ -189,7 +193,8 @@ Result<void> JournalRecovery::list_directory() {
   if (auto read = read_mark(); !read) return read;
   const auto written = read_written(disk_, directory_, journal_, !options_.read_only);
   if (!written) return written.error();
-  written_ = *written;
+  written_known_ = written->has_value();
+  written_ = written->value_or(Written{});
   for (const std::string& entry : *names) {
     if (const auto number = parse_segment_name(entry)) {
       end_.next_segment = std::max(end_.next_segment, *number + 1);
@@ -271,6 +276,7 @@ Result<void> JournalRecovery::read_pages(SegmentFile& segment) {
   if (segment.file_bytes < segment.size()) return {};
   const auto last = disk_.read_at(*file, footer_at, into);
   if (!last) return last.error();
+  if (*last == page_bytes) segment.unproven_footer = peek_segment_footer(into);
   segment.footer = read_segment_footer({options_.directory_id, journal_, segment.number}, footer_at,
                                        into.first(static_cast<size_t>(*last)));
   return {};
@@ -379,7 +385,7 @@ Result<void> JournalRecovery::lost_contents(const SegmentFile& segment) {
 
 Result<void> JournalRecovery::lost_end(uint32_t segment, const ByteRange& range) {
   return lost(segment, "the end of the segment is gone: its records from offset " +
-                           std::to_string(range.begin) + " to " + std::to_string(written_.end) +
+                           std::to_string(range.begin) + " to " + std::to_string(range.end) +
                            " were durable, and events among them acknowledged");
 }
 
@@ -391,12 +397,11 @@ Result<void> JournalRecovery::link(const SegmentFile& segment, const SegmentScan
       if (auto accepted = missing_before(segment); !accepted) return accepted;
     } else if (last_used_ && !last_used_->footer &&
                segment.header->previous_kind == PreviousEnd::sealed) {
-      // This one was begun when the one before it had its footer.
-      find(Finding::Kind::damage, path(last_used_->number), last_used_->size() - page_bytes,
-           page_bytes, "the segment was full, and its end is damaged or cut off");
+      if (auto accepted = lost_footer(); !accepted) return accepted;
     }
   }
   last_used_ = segment;
+  last_scan_ = scan;
   torn_at_ = scan.torn_at;
   end_.previous = segment.number;
   end_.previous_end = segment.footer ? 0 : scan.end;
@@ -405,6 +410,27 @@ Result<void> JournalRecovery::link(const SegmentFile& segment, const SegmentScan
                                       : PreviousEnd::clean;
   const SegmentHeader* named = named_end_of(segment.number);
   if (named != nullptr && !segment.footer) end_.previous_kind = named->previous_kind;
+  return {};
+}
+
+/// The next segment was begun when the last one used had its footer. Without it nobody knows where
+/// the blocks ended: unless they reach up to it, or its page is damaged and still says that number,
+/// or how many blocks and records there are.
+Result<void> JournalRecovery::lost_footer() {
+  const uint32_t footer_at = last_used_->size() - page_bytes;
+  const SegmentFooter& said = last_used_->unproven_footer;
+  const bool all_found =
+      last_scan_.kept_end == footer_at || said.end == last_scan_.kept_end ||
+      (said.blocks == last_scan_.blocks && said.records == last_scan_.records && said.records > 0);
+  if (!all_found) {
+    return lost(last_used_->number, "the end of the segment is gone: its records from offset " +
+                                        std::to_string(last_scan_.kept_end) + " to at most " +
+                                        std::to_string(footer_at) +
+                                        " were durable, and events among them acknowledged");
+  }
+  find(Finding::Kind::damage, path(last_used_->number), footer_at, page_bytes,
+       "the segment's last page does not match its checksum; no record behind the last one found "
+       "is missing");
   return {};
 }
 
@@ -418,8 +444,11 @@ Result<void> JournalRecovery::missing_before(const SegmentFile& segment) {
          "move it away");
     return Error{Errc::conflict, Side::disk};
   }
-  return lost(previous, "the segment is missing: segment " + std::to_string(segment.number) +
-                            " continues it");
+  const SegmentFile* found = segment_at_most(previous);
+  const bool is_there = found != nullptr && found->number == previous;
+  return lost(previous, std::string(is_there ? "all that the segment held is gone"
+                                             : "the segment is missing") +
+                            ": segment " + std::to_string(segment.number) + " continues it");
 }
 
 Result<void> JournalRecovery::finish() {
@@ -429,6 +458,11 @@ Result<void> JournalRecovery::finish() {
     find(Finding::Kind::torn_tail, path(last_used_->number), *torn_at_, bytes,
          "tail truncated at offset " + std::to_string(*torn_at_) +
              ": the segment's end is unfinished or damaged; " + torn_text());
+  }
+  if (!written_known_ && last_used_) {
+    find(Finding::Kind::note, directory_ + '/' + written_name, 0, 0,
+         "absent or unreadable; without it a start cannot notice that the last records are missing "
+         "(after a power loss this can happen, and the relay writes the file anew)");
   }
   if (auto noted = note_rest(); !noted) return noted;
   if (auto checked = check_unused_tail(); !checked) return checked;

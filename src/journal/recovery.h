@@ -92,8 +92,7 @@ struct RecoveryOptions {
 /// Damage does not stop it: every record whose checksum is right is visited, the ranges that are
 /// not are findings. What does stop it, with a finding that names the file:
 /// - Errc::not_found: a journal or a segment is missing, or empty, or has lost its end although
-/// that
-///   is known to have been durable (unless `accept_loss`);
+///   that is known to have been durable, be it the newest one or not (unless `accept_loss`);
 /// - Errc::conflict: a segment under another's name, or of another data directory;
 /// - Errc::unsupported: a newer format, or a required record of unknown type;
 /// - the error of the file system.

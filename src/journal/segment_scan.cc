@@ -80,6 +80,7 @@ class Scanner {
   bool is_damage(const Suspect& suspect) const;
   void judge();
   void judge_end();
+  void judge_known_end(uint32_t known_end);
   bool torn() const;
 
   SegmentInput& input_;
@@ -313,6 +314,7 @@ bool Scanner::is_damage(const Suspect& suspect) const {
 /// Only now is it known up to where everything was durable.
 void Scanner::judge() {
   result_.end = std::min(good_end_, limit_);
+  result_.kept_end = kept_end_;
   bool unfinished = false;
   for (const Suspect& suspect : suspects_) {
     if (is_damage(suspect)) {
@@ -327,18 +329,29 @@ void Scanner::judge() {
 
 void Scanner::judge_end() {
   if (request_.footer) {
-    result_.end = request_.footer->end;
-    return;
+    return judge_known_end(request_.footer->end);
   }
   if (kept_end_ < request_.written.certain) {
-    result_.lost_end = ByteRange{kept_end_, request_.written.certain};
+    result_.lost_end = ByteRange{kept_end_, request_.written.end};
   }
   if (end_is_known()) {
     if (certain_ > limit_) result_.damaged.push_back({limit_, certain_});  // Cut off since.
-    result_.end = request_.known_end;
+    judge_known_end(request_.known_end);
   } else if (torn()) {
     result_.torn_at = result_.end;
   }
+}
+
+/// All blocks up to `known_end` were durable.
+void Scanner::judge_known_end(uint32_t known_end) {
+  result_.end = known_end;
+  if (good_end_ >= known_end) return;
+  uint32_t blocks = (known_end - good_end_) / page_bytes;  // Or fewer, of more pages each.
+  if (const auto& footer = request_.footer) {
+    const uint32_t records = footer->records - std::min(footer->records, next_ordinal_);
+    blocks = std::min({blocks, footer->blocks - std::min(footer->blocks, next_sequence_), records});
+  }
+  if (blocks > Written::blocks_spared) result_.lost_end = ByteRange{kept_end_, known_end};
 }
 
 /// Behind the end of an unfinished segment lie zeros, or blocks of a former life of the file. Part

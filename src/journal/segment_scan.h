@@ -77,14 +77,16 @@ struct ByteRange {
 };
 
 struct SegmentScan {
-  bool used = false;          ///< There is, or was, at least part of a block.
-  uint32_t end = page_bytes;  ///< Where the contents end; behind it nothing was ever durable.
+  bool used = false;               ///< There is, or was, at least part of a block.
+  uint32_t end = page_bytes;       ///< Where the contents end; behind it nothing was ever durable.
+  uint32_t kept_end = page_bytes;  ///< Behind the page in which the last good record ends.
   uint32_t blocks = 0;
   uint32_t records = 0;
   uint64_t records_lost = 0;        ///< Gaps in the numbering of the records.
   std::vector<ByteRange> damaged;   ///< Was durable, and is not as it was written.
   std::optional<uint32_t> torn_at;  ///< An unfinished write begins here (not if it is known).
-  /// Below Written::certain, and of all that follows nothing is there: the whole end is gone.
+  /// Was durable, and nothing of it is there, nor anything behind it: the whole end is gone. Losses
+  /// that may be of no more than Written::blocks_spared blocks do not count.
   std::optional<ByteRange> lost_end;
 };
 

@@ -3,6 +3,7 @@
 #include "base/counters.h"
 #include "fake_disk.h"
 #include "fake_ring.h"
+#include "journal/journal_mark.h"
 #include "journal/reader.h"
 #include "journal/recovery.h"
 #include "journal/segments.h"
@@ -104,6 +105,11 @@ class Journal final : public WriterEvents {
     JournalEnd begin = end;
     begin.journal = setup.writer.journal;
     EXPECT_TRUE(keeper.open(begin));
+    // A file that is there and says nothing yet: tests that need more write it themselves.
+    const std::string note = journal_path(data_directory, begin.journal) + '/' + written_name;
+    if (!disk.exists(note)) {
+      EXPECT_TRUE(keeper.note_written(begin.journal, {}));
+    }
     for (uint32_t index = 0; index < setup.prepared; ++index) prepare();
     writer->segments_delayed(!setup.more_segments);
   }

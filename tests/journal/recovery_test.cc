@@ -381,6 +381,30 @@ TEST(Recovery, WhatIsRememberedMayLagAndBreak) {
   EXPECT_FALSE(recover_all(grown, told)) << "a longer text stood there before";
 }
 
+// Goal: without what is remembered a start cannot notice a lost end, so people hear of that.
+TEST(Recovery, NothingRememberedIsNoted) {
+  const std::string note = data_directory + "/000/written";
+  const auto bytes = [](size_t size) { return std::vector<std::byte>(size, std::byte('x')); };
+  for (const int size : {-1, 0, 1, 76}) {
+    FakeDisk disk;
+    remembered_blocks(disk);
+    size < 0 ? disk.erase(note) : disk.put(note, bytes(static_cast<size_t>(size)));
+    Told told;
+    ASSERT_TRUE(recover_all(disk, told));
+    EXPECT_EQ(told.events.size(), 6u);
+    ASSERT_EQ(told.findings.size(), 1u) << size;
+    EXPECT_EQ(told.findings[0].kind, Finding::Kind::note);
+    EXPECT_EQ(told.findings[0].path, note);
+    EXPECT_NE(told.findings[0].text.find("absent or unreadable"), std::string::npos);
+  }
+  FakeDisk unused;
+  { const Journal journal(unused, small()); }
+  unused.erase(note);
+  Told told;
+  ASSERT_TRUE(recover_all(unused, told));
+  EXPECT_TRUE(told.findings.empty()) << "nothing was written that could be remembered";
+}
+
 // Goal: a segment that a former run ended is missed as well when its contents are gone and nothing
 // was written since.
 TEST(Recovery, LostContentsOfAFormerRunAreMissed) {
@@ -668,15 +692,143 @@ TEST(Recovery, UnknownFilesAreNotedAndLeftAlone) {
   EXPECT_EQ(told.findings.size(), 2u);
 }
 
-TEST(Recovery, FullSegmentThatWasCutIsDamage) {
-  FakeDisk disk;
-  fill(disk, 3);
-  disk.contents(segment(2)).resize(30'000);
+// --- full segments that have lost something ------------------------------------------------------
+
+constexpr uint32_t footer_at = 60 * 1024;
+
+void zero(FakeDisk& disk, uint32_t number, uint32_t begin, uint32_t end) {
+  auto& bytes = disk.contents(segment(number));
+  std::fill(bytes.begin() + begin, bytes.begin() + end, std::byte{});
+}
+
+void expect_lost_end(const Told& told, const std::string& range, const std::string& where) {
+  const Finding& last = told.findings.back();
+  EXPECT_EQ(last.kind, Finding::Kind::missing) << where;
+  EXPECT_EQ(last.path, segment(2)) << where;
+  EXPECT_NE(last.text.find("the end of the segment is gone: its records from offset " + range +
+                           " were durable, and events among them acknowledged"),
+            std::string::npos)
+      << where << ": " << last.text;
+}
+
+// Goal: a full segment without its end stops the start, and the range that may be missing is named.
+// Method: segments of seven blocks of 8 KiB, an event of 5,000 bytes in each, up to the footer;
+// cut, and zeros, from every 512th byte on.
+TEST(Recovery, LostEndOfAFullSegmentStopsUnlessAccepted) {
+  FakeDisk whole;
+  const size_t events = fill(whole, 3).size();
+  for (const Loss loss : {Loss::cut, Loss::zeros}) {
+    for (uint32_t offset = 8192; offset < 64 * 1024; offset += 512) {
+      FakeDisk disk;
+      disk.copy_from(whole);
+      zero(disk, 2, offset, 64 * 1024);
+      if (loss == Loss::cut) disk.contents(segment(2)).resize(offset);
+      const std::string where = std::to_string(offset) + (loss == Loss::cut ? " cut" : " zeros");
+      const uint32_t good = (offset - 4096 + 2560) / 8192;  // Padding follows the record.
+      Told told;
+      ASSERT_EQ(recover_all(disk, told).has_value(), good == 7) << where;
+      if (good == 7) {
+        EXPECT_EQ(told.events.size(), events) << where;
+        continue;
+      }
+      expect_lost_end(told, std::to_string(4096 + good * 8192) + " to at most 61440", where);
+      Told accepted;
+      const auto report = recover_all(disk, accepted, true);
+      ASSERT_TRUE(report) << where;
+      EXPECT_EQ(accepted.events.size(), events - 7 + good) << where;
+      { Journal(disk, small(), report->journals[0]).add("later"); }
+      Told again;
+      EXPECT_TRUE(recover_all(disk, again)) << where;
+    }
+  }
+}
+
+TEST(Recovery, LostContentsOfAFullSegmentStop) {
+  for (const Loss loss : {Loss::cut, Loss::zeros}) {
+    FakeDisk disk;
+    fill(disk, 3);
+    zero(disk, 2, 4096, 64 * 1024);
+    if (loss == Loss::cut) disk.contents(segment(2)).resize(4096);
+    Told told;
+    EXPECT_FALSE(recover_all(disk, told));
+    EXPECT_EQ(told.findings.back().path, segment(2));
+    EXPECT_NE(told.findings.back().text.find("all that the segment held is gone"),
+              std::string::npos);
+  }
+}
+
+// Goal: the same when the footer is still there. It says how many blocks are missing at the end:
+// more than three stop the start, fewer are damage.
+TEST(Recovery, LostEndBeforeAFooterStops) {
+  FakeDisk whole;
+  fill(whole, 3);
+  for (uint32_t good = 1; good < 7; ++good) {
+    FakeDisk disk;
+    disk.copy_from(whole);
+    const uint32_t offset = 4096 + good * 8192;
+    zero(disk, 2, offset, footer_at);
+    Told told;
+    const auto report = recover_all(disk, told);
+    ASSERT_EQ(report.has_value(), good >= 4) << good;
+    const auto damage = told.of_kind(Finding::Kind::damage);
+    ASSERT_EQ(damage.size(), 1u);
+    EXPECT_EQ(damage[0].offset, offset);
+    EXPECT_EQ(damage[0].bytes, footer_at - offset);
+    if (report) {
+      EXPECT_EQ(report->records_lost, 7 - good);
+    } else {
+      expect_lost_end(told, std::to_string(offset) + " to 61440", std::to_string(good));
+    }
+  }
+}
+
+// Goal: the same in a segment that ended with its run and that a later header closes.
+TEST(Recovery, LostEndOfAFormerRunStops) {
+  FakeDisk whole;
+  remembered_blocks(whole);
   Told told;
-  ASSERT_TRUE(recover_all(disk, told));
-  EXPECT_GE(told.of_kind(Finding::Kind::damage).size(), 1u);
-  EXPECT_TRUE(told.of_kind(Finding::Kind::torn_tail).empty());
-  for (const Finding& finding : told.findings) EXPECT_EQ(finding.path, segment(2));
+  {
+    Journal next(whole, small(), end_of(whole, told));
+    next.add("later");
+    ASSERT_TRUE(next.keeper.note_written(0, next.writer->written()));
+  }
+  for (const Loss loss : {Loss::cut, Loss::zeros}) {
+    for (uint32_t good = 1; good < 6; ++good) {
+      FakeDisk disk;
+      disk.copy_from(whole);
+      lose_end(disk, loss, 4096 + good * 4096);
+      Told found;
+      ASSERT_EQ(recover_all(disk, found).has_value(), good >= 3) << good;
+      EXPECT_EQ(found.events.size(), good + (good >= 3 ? 1 : 0));
+      if (good < 3) {
+        EXPECT_EQ(found.findings.back().path, segment(1));
+        EXPECT_NE(found.findings.back().text.find("the end of the segment is gone"),
+                  std::string::npos);
+      } else {
+        EXPECT_FALSE(found.of_kind(Finding::Kind::damage).empty());
+      }
+    }
+  }
+}
+
+// Goal: one damaged place costs what it covers, and the start goes on.
+TEST(Recovery, OneLostBlockOfAFullSegmentIsDamage) {
+  FakeDisk whole;
+  const size_t events = fill(whole, 3).size();
+  for (uint32_t block = 0; block < 7; ++block) {
+    FakeDisk disk;
+    disk.copy_from(whole);
+    const uint32_t offset = 4096 + block * 8192;
+    zero(disk, 2, offset, offset + 8192);
+    Told told;
+    const auto report = recover_all(disk, told);
+    ASSERT_TRUE(report) << block;
+    EXPECT_EQ(told.events.size(), events - 1);
+    EXPECT_EQ(report->records_lost, 1u);
+    ASSERT_EQ(told.findings.size(), 1u) << block;
+    EXPECT_EQ(told.findings[0].kind, Finding::Kind::damage);
+    EXPECT_EQ(told.findings[0].offset, offset);
+  }
 }
 
 // --- versions (O-3) ------------------------------------------------------------------------------
