@@ -429,7 +429,7 @@ Result<void> JournalRecovery::lost_footer() {
                                         " were durable, and events among them acknowledged");
   }
   find(Finding::Kind::damage, path(last_used_->number), footer_at, page_bytes,
-       "the segment's last page does not match its checksum; no record behind the last one found "
+       "the segment's last page does not match its checksum; no record after the last one found "
        "is missing");
   return {};
 }

@@ -109,10 +109,18 @@ TEST(PasswordHash, RefusesTextsOfAnotherForm) {
 
 TEST(PasswordHash, RefusesCostsThatTakeMemoryOrTimeOrAreWeak) {
   const std::pair<const char*, const char*> bad[] = {
-      {"13$8$1", "guessed too quickly"}, {"4$8$1", "guessed too quickly"},   {"14$1$1", "8 to 64"},
-      {"14$8$0", "1 to 64"},         {"18$8$1", "128 MiB"},          {"14$65$1", "8 to 64"},
-      {"20$64$1", "128 MiB"},        {"21$8$1", "above 20"},         {"4294967295$8$1", "above 20"},
-      {"17$8$2", "too long"},        {"14$8$4294967295", "1 to 64"}, {"14$64$2", "too long"},
+      {"13$8$1", "guessed too quickly"},
+      {"4$8$1", "guessed too quickly"},
+      {"14$1$1", "8 to 64"},
+      {"14$8$0", "1 to 64"},
+      {"18$8$1", "128 MiB"},
+      {"14$65$1", "8 to 64"},
+      {"20$64$1", "128 MiB"},
+      {"21$8$1", "above 20"},
+      {"4294967295$8$1", "above 20"},
+      {"17$8$2", "too long"},
+      {"14$8$4294967295", "1 to 64"},
+      {"14$64$2", "too long"},
   };
   for (const auto& [cost, told] : bad) {
     std::string why;
