@@ -20,7 +20,9 @@ http::Problem journal_refusal(const Error& error, uint32_t retry_after_s) {
     case Errc::too_large:
       return {.status = 413,
               .type = "urn:ringpost:too-large",
-              .detail = "The event and the list of its webhooks do not fit into the journal."};
+              .detail =
+                  "The events and the lists of their webhooks do not fit into a journal file "
+                  "(journal.segment_bytes): send fewer in one request."};
     case Errc::overloaded:
       return {.status = 503,
               .type = "urn:ringpost:overloaded",

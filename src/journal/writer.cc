@@ -460,14 +460,15 @@ Result<void> Writer::admit(uint32_t count, uint64_t bytes) const {
   if (state.failure) return *state.failure;
   if (!state.current) return state.no_room();
   const uint64_t records = bytes + uint64_t{count} * (record_header_bytes + 7);
-  // A batch larger than the limit is taken by an empty queue, or it could never be.
-  const bool room = state.queued_bytes + records <= state.options.queue_bytes_max;
-  if (!room && state.queued_bytes > 0) return Error{Errc::overloaded, Side::self};
-
   // Two blocks that follow each other hold more than one block's limit, and waste a page each.
   const uint64_t blocks = 2 * records / state.options.block_bytes_max + 2;
   const uint64_t space = records + blocks * (page_bytes + block_header_bytes);
   const uint32_t here_end = blocks_end(*state.current);
+  if (space > here_end - page_bytes) return Error{Errc::too_large, Side::producer};
+  // A batch larger than the limit is taken by an empty queue, or it could never be.
+  const bool room = state.queued_bytes + records <= state.options.queue_bytes_max;
+  if (!room && state.queued_bytes > 0) return Error{Errc::overloaded, Side::self};
+
   const uint64_t here = here_end - std::min(state.next_offset(), here_end);
   const bool fits_next =
       !state.prepared.empty() && space <= blocks_end(state.prepared.front()) - page_bytes;

@@ -76,6 +76,7 @@ class Writer {
   Result<Position> append(RecordType type, Bytes payload, Claim claim = Claim::ordinary);
 
   /// Whether `append` would take `count` events of `bytes` together now: a batch is all or nothing.
+  /// @returns Errc::too_large if it fits into no segment; else as `append`.
   Result<void> admit(uint32_t count, uint64_t bytes) const;
 
   /// Whether the next segment cannot be prepared for now.

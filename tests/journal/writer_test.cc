@@ -192,6 +192,21 @@ TEST(Writer, EmptyQueueTakesABatchOfAnySize) {
   journal.flush();
 }
 
+// Goal: what can never be taken is not asked to be sent again. Method: both sides of what a segment
+// holds.
+TEST(Writer, RefusesForGoodWhatFitsIntoNoSegment) {
+  FakeDisk disk;
+  const Journal::Setup setup;
+  Journal journal(disk, setup);
+  const uint64_t most = setup.segment_bytes;
+  EXPECT_EQ(journal.writer->admit(10, most).error().code, Errc::too_large);
+  EXPECT_EQ(journal.writer->admit(10, 100 * most).error().code, Errc::too_large);
+  ASSERT_TRUE(journal.writer->append(RecordType::event, payload(1000)));
+  EXPECT_EQ(journal.writer->admit(10, most).error().code, Errc::too_large) << "busy or not";
+  EXPECT_TRUE(journal.writer->admit(10, most / 4));
+  journal.flush();
+}
+
 // Goal: what `admit` promises, `append` keeps. Method: batches of random shape until the disk is
 // full.
 TEST(Writer, AdmittedBatchIsNeverRefusedHalfway) {

@@ -1395,6 +1395,28 @@ TEST_F(IsolationTest, FailuresInARowAreCountedAlsoOneAtATime) {
   EXPECT_TRUE(circuits_.contains(1));
 }
 
+// Goal: a success closes the circuit also for what waits for its probe. Method: attempts that began
+// together; the last one succeeds long after the others opened the circuit.
+TEST_F(IsolationTest, ASuccessOfAnOlderAttemptEndsThePause) {
+  Limits limits;
+  limits.circuit.first_pause = minutes{10};
+  limits.circuit.pause_max = minutes{10};
+  limits.circuit.failures_max = 3;
+  dispatcher_.reconfigure({.policy = policy_, .limits = limits, .origin = "relay.example.org"});
+  answer_ = [](const Request& request) {
+    return request.number == 3 ? Answer{.delay = seconds{5}} : Answer{.status = 503};
+  };
+  put(make(1));
+  submit(1, 8);
+  world_.run_for(seconds{4});
+  ASSERT_TRUE(circuits_.contains(1));
+  ASSERT_EQ(receiver_.requests().size(), 4u);
+  answer_ = nullptr;
+  world_.run_for(seconds{4});
+  EXPECT_TRUE(circuits_.empty());
+  EXPECT_EQ(receiver_.requests().size(), 8u);
+}
+
 TEST_F(IsolationTest, ALowerLimitOfPausesHoldsForThoseUnderWay) {
   answer_ = unavailable;
   Limits limits;
