@@ -75,8 +75,20 @@ BodyType body_type_of(std::string_view content_type) {
              : BodyType::other;
 }
 
+/// Behind what receivers skip before they look at a text: white space of any kind, a byte order
+/// mark.
 std::string_view skip_white_space(std::string_view text) {
-  return {std::ranges::find_if_not(text, is_blank), text.end()};
+  constexpr std::string_view mark = "\xEF\xBB\xBF";
+  constexpr std::string_view no_break_space = "\xC2\xA0";
+  while (!text.empty()) {
+    size_t size = 0;
+    if (static_cast<uint8_t>(text.front()) <= ' ') size = 1;
+    if (text.starts_with(mark)) size = mark.size();
+    if (text.starts_with(no_break_space)) size = no_break_space.size();
+    if (size == 0) break;
+    text.remove_prefix(size);
+  }
+  return text;
 }
 
 /// What a text is by its looks, where its type does not say.
@@ -98,6 +110,7 @@ bool looks_like_form(std::string_view fixed, size_t first_value) {
   const size_t name_size =
       static_cast<size_t>(std::ranges::find_if_not(fixed, in_form_name) - fixed.begin());
   const bool named = name_size > 0 && name_size < first_value && fixed[name_size] == '=';
+  while (!fixed.empty() && is_blank(fixed.back())) fixed.remove_suffix(1);
   return named && std::ranges::all_of(fixed, [](char byte) {
            return static_cast<uint8_t>(byte) > ' ' &&
                   !std::string_view{"\"<>\\^`{|}"}.contains(byte);
@@ -116,6 +129,7 @@ Looks looks_of(std::string_view beginning, std::string_view fixed, bool filled) 
 /// Whether a text that begins so was meant to be JSON, though it is not.
 bool means_json(std::string_view beginning) {
   const std::string_view text = skip_white_space(beginning);
+  if (text.empty() || !std::string_view{"{[\""}.contains(text.front())) return false;
   const std::string_view next = skip_white_space(text.substr(1));
   return next.starts_with('"') ? text.front() != '"' : text.front() == '[' && next.starts_with('{');
 }
@@ -173,6 +187,7 @@ class MarkupScan {
   }
 
   bool bare_in_tag() const { return in_tag_ && quote_ == 0; }
+  bool in_comment() const { return !until_.empty(); }
 
  private:
   std::string_view until_;  ///< The end of a comment or of CDATA; empty: in neither.
@@ -180,14 +195,20 @@ class MarkupScan {
   bool in_tag_ = false;
 };
 
-bool fills_a_tag(std::string_view fixed, std::span<const uint32_t> ends) {
+/// Why XML or HTML has a value where no escape keeps it from being more; empty if it has none.
+std::string_view object_to_markup(std::string_view fixed, std::span<const uint32_t> ends) {
   MarkupScan scan;
   size_t at = 0;
   for (const uint32_t end : ends) {
     for (; at < end; ++at) scan.step(fixed.substr(at, at + 1 == end ? 1 : std::string_view::npos));
-    if (scan.bare_in_tag()) return true;
+    if (scan.bare_in_tag()) {
+      return "a value inside a tag needs quotes around it: write <a href=\"{{ path }}\">";
+    }
+    if (scan.in_comment()) {
+      return "a value cannot be filled into a comment or CDATA: write it as text or in quotes";
+    }
   }
-  return false;
+  return {};
 }
 
 /// Where what may be filled in begins in `url`: behind its authority; its end if there is none.
@@ -343,8 +364,9 @@ TemplateResult TemplateCompiler::json_text(std::string_view text, std::string_vi
 TemplateResult TemplateCompiler::markup_text(std::string_view text) {
   auto made = plain_body(text, Template::Form::xml_body);
   const auto* filled = std::get_if<Template>(&made);
-  if (filled == nullptr || !fills_a_tag(filled->fixed_, filled->ends_)) return made;
-  return problem("a value inside a tag needs quotes around it: write <a href=\"{{ path }}\">");
+  if (filled == nullptr) return made;
+  const std::string_view objection = object_to_markup(filled->fixed_, filled->ends_);
+  return objection.empty() ? std::move(made) : problem(objection);
 }
 
 TemplateResult TemplateCompiler::plain_body(std::string_view text, Template::Form form) {
@@ -362,6 +384,14 @@ TemplateResult TemplateCompiler::text_by_looks(std::string_view text, bool typed
   const auto* made = std::get_if<Template>(&plain);
   if (made == nullptr) return plain;
   const Looks looks = looks_of(made->beginning(), made->fixed_text(), made->expansions_count() > 0);
+  const bool led_by_values = made->expansions_count() > 0 &&
+                             skip_white_space(made->beginning()).empty() &&
+                             means_json(made->fixed_text());
+  if (led_by_values) {
+    return problem(
+        "a value before JSON may be empty, and the rest is read as JSON then: put text "
+        "before it, or leave the value out");
+  }
   if (looks == Looks::text || (looks == Looks::form && typed)) return plain;
   expansions_count_ = expansions_before;  // They are the same ones.
   if (looks == Looks::markup) return markup_text(text);

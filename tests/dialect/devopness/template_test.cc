@@ -348,6 +348,29 @@ TEST(Template, RefusesAValueForANameAndWithinATag) {
   }
 }
 
+TEST(Template, RefusesAValueWhereMarkupHasNoEscape) {
+  for (const std::string_view text :
+       {"<p/><!-- {{ user.name }} -->", "<a><![CDATA[{{ user.name }}]]></a>"}) {
+    for (const std::string_view type : {"", "text/html", "application/xml", "text/plain"}) {
+      expect_holds(refusal(TemplateCompiler{roots}.body(as_json(text), type)), "comment or CDATA");
+    }
+  }
+}
+
+// Goal: what receivers skip, and a value that is empty, hide nothing of what a text is read as.
+TEST(Template, LooksBehindWhatReceiversSkip) {
+  for (const std::string_view mark : {"\xEF\xBB\xBF", "\xC2\xA0", "\f\v\n "}) {
+    const std::string json = std::string{mark} + R"({"by":"{{ user.name }}"})";
+    expect_holds(refusal(TemplateCompiler{roots}.body(as_json(json))), "begins as JSON");
+    const Template markup = body(as_json(std::string{mark} + "<a>{{ action.markup }}</a>"));
+    EXPECT_EQ(markup.form(), Template::Form::xml_body);
+  }
+  expect_holds(
+      refusal(TemplateCompiler{roots}.body(as_json(R"({{ action.id }} {"by":"{{ user.name }}"})"))),
+      "before JSON");
+  EXPECT_EQ(filled(body(as_json("by={{ action.pair }}&n=1\r\n"))), "by=a%26admin%3D1&n=1\r\n");
+}
+
 // RFC 9110, 5.6.4.
 TEST(Template, KeepsAValueInsideTheQuotedStringOfAHeader) {
   EXPECT_EQ(filled(header("Digest user=\"{{ action.quote }}\", x={{ action.id }}")),
