@@ -19,9 +19,9 @@ bool Dispatcher::circuits_admit(Target& target) {
   const bool reachable = !endpoint.idle.empty() || endpoint.circuit.admits(now);
   const Circuit& shut = reachable ? target.conduct.circuit : endpoint.circuit;
   if (reachable && shut.admits(now)) return true;
-  Delivery& oldest = target.ready.oldest();
+  const ReadyQueue::Place oldest = target.ready.oldest();
   if (overdue(target, oldest)) {
-    give_up(oldest, last_failure_of(target));
+    give_up(take(target, oldest), last_failure_of(target));
     return false;
   }
   if (shut.state() == Circuit::State::half_open && reachable) return false;  // Until it is settled.
@@ -38,15 +38,15 @@ bool Dispatcher::circuits_admit(Target& target) {
 
 /// Whether the delivery has waited for as long as its schedule could have taken, and its receiver
 /// did not work for as long: without attempts it would wait for ever.
-bool Dispatcher::overdue(const Target& target, const Delivery& delivery) const {
-  if (delivery.enquiry) return false;
+bool Dispatcher::overdue(const Target& target, const ReadyQueue::Place& place) const {
+  if (place.delivery != nullptr && place.delivery->enquiry) return false;
   const Duration patience = patience_of(target.schedule_s);
   const Circuit& own = target.conduct.circuit;
   const Circuit& shared = target.endpoint->circuit;
   const Instant since = own.closed()      ? shared.opened_at()
                         : shared.closed() ? own.opened_at()
                                           : std::min(own.opened_at(), shared.opened_at());
-  return ring_.now() - since > patience && ring_.wall_now() - delivery.id.time() > patience;
+  return ring_.now() - since > patience && ring_.wall_now() - place.id().time() > patience;
 }
 
 /// Whoever sends something by hand, or changed the webhook, wants to know now what comes of it.

@@ -17,14 +17,24 @@ namespace {
 /// Targets looked at again when something comes free.
 constexpr uint32_t held_released = 4;
 
-}  // namespace
-
-void Delivery::on_due() {
-  target->dispatcher.on_due(*this);
+Waiting as_waiting(const Delivery& delivery) {
+  return Waiting::make(delivery.id, delivery.event_position, delivery.attempts);
 }
+
+/// Retries that become ready in one go: more take another turn.
+constexpr uint32_t retries_per_turn_max = 1024;
+
+/// Of Waiting::due, as fine as the timer wheel's.
+constexpr Duration retry_tick = io::TimerWheel::tick;
+
+}  // namespace
 
 void Target::on_pace_due() {
   dispatcher.on_pace_due(*this);
+}
+
+void Target::on_retry_due() {
+  dispatcher.on_retry_due(*this);
 }
 
 void Endpoint::on_probe_due() {
@@ -40,7 +50,8 @@ Dispatcher::Dispatcher(const Dependencies& dependencies, const Limits& limits)
       policy_(&dependencies.policy),
       limits_(limits),
       origin_(dependencies.origin),
-      roots_(dependencies.roots) {}
+      roots_(dependencies.roots),
+      first_tick_(dependencies.ring.now()) {}
 
 void Dispatcher::reconfigure(const Settings& settings) {
   set_limits(settings.limits);
@@ -86,6 +97,7 @@ void Dispatcher::set_roots(std::shared_ptr<net::CommonRoots> roots) {
 Dispatcher::~Dispatcher() {
   RINGPOST_ASSERT(connections_.empty());
   ring_.disarm(shortage_timer_);
+  ring_.disarm(start_timer_);
   for (auto& [number, target] : targets_) {
     target->members.for_each([](Delivery& delivery) { delete &delivery; });
   }
@@ -95,29 +107,39 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number, bool by_hand) {
   Target& target = target_for(webhook_number);
-  Delivery& delivery =
-      add(target, journal::delivery_id(event->view().uid, webhook_number), event->position());
+  count_in(target);
   counters_.add(Counter::deliveries_created);
-  if (retained_bytes_ < limits_.retained_bytes_max) {
-    delivery.event = event;
-    retain(delivery);
+  Waiting waiting =
+      Waiting::make(journal::delivery_id(event->view().uid, webhook_number), event->position(), 0);
+  const bool room = stock_.bytes() < limits_.retained_bytes_max || stock_.has(event->position());
+  if (room || by_hand) {
+    stock_.hold(event);
+    waiting.set_holds_event(true);
   }
-  delivery.by_hand = by_hand;
-  if (by_hand) hasten(target);
-  make_ready(delivery);
+  if (by_hand) {
+    hasten(target);
+    return make_first(make(target, waiting));
+  }
+  target.ready.push_back(waiting);
+  activate(target);
 }
 
 void Dispatcher::restore(const PendingDelivery& pending) {
   Target& target = target_for(pending.webhook_number);
-  Delivery& delivery = add(target, pending.id, pending.event);
-  delivery.attempts = pending.attempts;
+  count_in(target);
+  Waiting waiting = Waiting::make(pending.id, pending.event, pending.attempts);
+  if (pending.perhaps_begun) {
+    ++waiting.attempts;
+    record_start(target, waiting, pending.id.time(), journal::Urgency::may_wait);
+  }
   // The wall clock may have been set back since: a delivery never waits longer than it was to.
   const subscription::Webhook* webhook = host_.snapshot().webhook(pending.webhook_number);
   const Duration longest =
       webhook != nullptr ? longest_delay(webhook->schedule_s, pending.attempts) : Duration::zero();
   const Duration delay = std::min(pending.next_attempt_at - ring_.wall_now(), longest);
-  if (delay <= Duration::zero()) return make_ready(delivery);
-  wait(delivery, delay);
+  if (delay > Duration::zero()) return wait(target, waiting, delay);
+  target.ready.push_back(waiting);
+  activate(target);
 }
 
 void Dispatcher::restore(const PendingPause& pause) {
@@ -131,15 +153,39 @@ void Dispatcher::restore(const PendingPause& pause) {
   host_.on_receiver_paused(pause.webhook_number, ring_.wall_now() + left);
 }
 
-Delivery& Dispatcher::add(Target& target, Ulid id, journal::Position event) {
-  auto* delivery = new Delivery;
-  delivery->id = id;
-  delivery->event_position = event;
-  delivery->target = &target;
-  target.members.push_back(*delivery);
+void Dispatcher::count_in(Target& target) {
   ++pending_;
   pending_counts_.add(target.organization->key, target.webhook_number);
   counters_.add(Counter::deliveries_pending);
+}
+
+/// A delivery of the target has ended.
+void Dispatcher::count_out(Target& target, DeliveryStatus status) {
+  RINGPOST_ASSERT(journal::is_end(status));
+  RINGPOST_ASSERT(pending_ > 0);
+  counters_.add(status == DeliveryStatus::delivered ? Counter::deliveries_delivered
+                : status == DeliveryStatus::dead    ? Counter::deliveries_dead
+                                                    : Counter::deliveries_cancelled);
+  --pending_;
+  pending_counts_.subtract(target.organization->key, target.webhook_number);
+  counters_.subtract(Counter::deliveries_pending);
+}
+
+/// The delivery in that place, out of the queue.
+Delivery& Dispatcher::take(Target& target, const ReadyQueue::Place& place) {
+  if (place.delivery == nullptr) return make(target, place.lane->pop_front());
+  place.delivery->ready_link.unlink();
+  return *place.delivery;
+}
+
+Delivery& Dispatcher::make(Target& target, const Waiting& waiting) {
+  auto* delivery = new Delivery;
+  delivery->id = waiting.id;
+  delivery->event_position = waiting.event();
+  delivery->attempts = waiting.attempts;
+  delivery->target = &target;
+  if (waiting.holds_event()) delivery->event = stock_.find(waiting.event());
+  target.members.push_back(*delivery);
   return *delivery;
 }
 
@@ -259,10 +305,10 @@ Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
   return *endpoint;
 }
 
-void Dispatcher::make_ready(Delivery& delivery) {
+/// It goes before all that are Waiting.
+void Dispatcher::make_first(Delivery& delivery) {
   delivery.state = Delivery::State::ready;
-  ReadyQueue& ready = delivery.target->ready;
-  delivery.by_hand ? ready.push_front(delivery) : ready.push_back(delivery);
+  delivery.target->ready.push_first(delivery);
   activate(*delivery.target);
 }
 
@@ -316,17 +362,18 @@ void Dispatcher::pick(Target& target) {
   if (!refresh(target)) return cancel(target.webhook_number);
   if (target.in_flight >= target.places()) return;  // Until one of them is settled.
   if (!may_start(target) || !circuits_admit(target)) return;
-  Delivery& delivery = target.ready.next(target.places(), target.retries_in_flight);
-  if (delivery.enquiry && (target.standing == nullptr || target.standing->permitted)) {
-    discard(delivery);
+  const ReadyQueue::Place next = target.ready.next(target.places(), target.retries_in_flight);
+  const bool enquiry = next.delivery != nullptr && next.delivery->enquiry;
+  if (enquiry && (target.standing == nullptr || target.standing->permitted)) {
+    discard(*next.delivery);
     return;
   }
   if (!has_share(target)) return held_.push_back(target);
-  if (!delivery.event && !delivery.enquiry) {
-    load(delivery);
+  if (!enquiry && !find_event(next)) {
+    load(take(target, next));
     return activate(target);
   }
-  if (find_connection(target)) start(delivery);
+  if (find_connection(target)) start(take(target, next));
   // It may wait for a connection by now.
   activate(target);
 }
@@ -412,7 +459,8 @@ void Dispatcher::start(Delivery& delivery) {
   }
   const bool probes_webhook = target.conduct.circuit.on_start();
   const bool probes_endpoint = endpoint.idle.empty() && endpoint.circuit.on_start();
-  delivery.ready_link.unlink();
+  RINGPOST_ASSERT(!delivery.ready_link.linked());
+  RINGPOST_ASSERT(delivery.enquiry || delivery.event);
   delivery.state = Delivery::State::in_flight;
   take_place(delivery);
   ++delivery.attempts;
@@ -429,18 +477,57 @@ void Dispatcher::start(Delivery& delivery) {
                         .webhook_version = target.conduct.webhook_updated_at,
                         .probes_webhook = probes_webhook,
                         .probes_endpoint = probes_endpoint};
-  // Written down before the first byte goes out: after a crash the log knows of this attempt.
-  if (!delivery.enquiry) {
-    host_.record(OutcomeView{.delivery = delivery.id,
-                             .event = delivery.event_position,
-                             .webhook_number = target.webhook_number,
-                             .attempt = delivery.attempts,
-                             .status = DeliveryStatus::in_flight,
-                             .started_at = attempt.started_at});
-  }
+  if (!delivery.enquiry) note_start(delivery, attempt);
   if (!endpoint.idle.empty()) return endpoint.idle.front().begin(attempt);
   --connects_left_;
   open_connection(endpoint, attempt);
+}
+
+/// After a crash the log has to know of this attempt.
+void Dispatcher::note_start(Delivery& delivery, const Attempt& attempt) {
+  if (!start_may_wait(delivery)) {
+    return record_start(*delivery.target, as_waiting(delivery), attempt.started_at,
+                        journal::Urgency::now);
+  }
+  delivery.started = attempt.started;
+  unrecorded_.push_back(delivery);
+  if (start_timer_.armed()) return;
+  ring_.arm<&Dispatcher::on_start_due>(*this, start_timer_, limits_.outcome_delay);
+}
+
+/// The first attempt for an event that has only just come needs no record if it ends soon: a start
+/// of the relay takes for begun what came right before a crash (journal/README.md).
+bool Dispatcher::start_may_wait(const Delivery& delivery) const {
+  const Duration age = ring_.wall_now() - delivery.id.time();
+  return delivery.attempts == 1 && age <= limits_.outcome_delay;
+}
+
+void Dispatcher::record_start(const Target& target, const Waiting& waiting, WallTime started_at,
+                              journal::Urgency urgency) {
+  host_.record(OutcomeView{.delivery = waiting.id,
+                           .event = waiting.event(),
+                           .webhook_number = target.webhook_number,
+                           .attempt = waiting.attempts,
+                           .status = DeliveryStatus::in_flight,
+                           .started_at = started_at},
+               urgency);
+}
+
+void Dispatcher::on_start_due() {
+  while (!unrecorded_.empty()) {
+    const Delivery& first = unrecorded_.front();
+    const Duration left = limits_.outcome_delay - (ring_.now() - first.started);
+    if (left > Duration::zero()) {
+      return ring_.arm<&Dispatcher::on_start_due>(*this, start_timer_, left);
+    }
+    record_first_start();
+  }
+}
+
+void Dispatcher::record_first_start() {
+  const Delivery& delivery = unrecorded_.pop_front();
+  const WallTime started_at = ring_.wall_now() - (ring_.now() - delivery.started);
+  record_start(*delivery.target, as_waiting(delivery), started_at, journal::Urgency::may_wait);
 }
 
 void Dispatcher::open_connection(Endpoint& endpoint, const Attempt& attempt) {
@@ -495,7 +582,7 @@ void Dispatcher::enquire(uint32_t webhook_number) {
   enquiry->enquiry = true;
   enquiry->target = &target;
   target.members.push_back(*enquiry);
-  make_ready(*enquiry);
+  make_first(*enquiry);
 }
 
 /// The end of a delivery that was none.
@@ -512,10 +599,22 @@ void Dispatcher::repeat(const Attempt& attempt, Endpoint& endpoint) {
 
 // --- events read back from the journal -----------------------------------------------------------
 
+/// @returns whether the delivery has its event: it did, another one has it, or it was read lately.
+bool Dispatcher::find_event(const ReadyQueue::Place& place) {
+  if (place.delivery != nullptr) return true;  // Those that go first have it.
+  Waiting& waiting = place.lane->front();
+  if (waiting.holds_event()) return true;
+  journal::EventRef event = stock_.find(waiting.event());
+  if (!event) event = host_.event_at_hand(waiting.event());
+  if (!event) return false;
+  stock_.hold(event);
+  waiting.set_holds_event(true);
+  return true;
+}
+
 /// Asks for the event. It takes up a place of its webhook meanwhile, so that a long backlog is not
 /// read into memory at once.
 void Dispatcher::load(Delivery& delivery) {
-  delivery.ready_link.unlink();
   delivery.state = Delivery::State::loading;
   delivery.ticket = next_ticket_++;
   loading_.emplace(delivery.ticket, &delivery);
@@ -527,17 +626,14 @@ void Dispatcher::on_payload(uint64_t ticket, const journal::EventRef& event, con
   const auto found = loading_.find(ticket);
   if (found == loading_.end()) return;  // Cancelled meanwhile.
   Delivery& delivery = *found->second;
-  Target& target = *delivery.target;
   loading_.erase(found);
   leave_place(delivery);
   if (event) {
-    delivery.event = event;
-    retain(delivery);
-    delivery.state = Delivery::State::ready;
-    target.ready.push_front(delivery);
-    return activate(target);
+    delivery.event = stock_.hold(event);
+    return make_first(delivery);
   }
-  give_up(delivery, error);
+  const bool short_of_something = error.code == Errc::overloaded;
+  short_of_something ? wait(delivery, limits_.shortage_pause) : give_up(delivery, error);
 }
 
 /// A dead letter without a further attempt.
@@ -549,17 +645,14 @@ void Dispatcher::give_up(Delivery& delivery, const Error& error) {
                            .status = DeliveryStatus::dead,
                            .started_at = ring_.wall_now(),
                            .failed = true,
-                           .error = error});
+                           .error = error},
+               journal::Urgency::may_wait);
   finish(delivery, DeliveryStatus::dead);
-}
-
-void Dispatcher::retain(const Delivery& delivery) {
-  retained_bytes_ += delivery.event->record().size();
 }
 
 void Dispatcher::let_go(Delivery& delivery) {
   if (!delivery.event) return;
-  retained_bytes_ -= delivery.event->record().size();
+  stock_.release(delivery.event);
   delivery.event = {};
 }
 
@@ -611,6 +704,7 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
 void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& result) {
   Delivery& delivery = *attempt.delivery;
   Target& target = *delivery.target;
+  delivery.ready_link.unlink();  // Its end says that it began.
   leave_place(delivery);
   counters_.subtract(Counter::deliveries_in_flight);
   if (!delivery.enquiry && !short_here(result)) count_end(delivery, result);
@@ -702,40 +796,60 @@ void Dispatcher::record(const Attempt& attempt, const AttemptResult& result,
     outcome.request_head = masked;
     put_request_body(*result.request, outcome);
   }
-  host_.record(outcome);
+  host_.record(outcome, journal::Urgency::may_wait);
 }
 
+/// The delivery's attempt is over, and so is the delivery as an object.
 void Dispatcher::wait(Delivery& delivery, Duration delay) {
-  delivery.state = Delivery::State::waiting;
-  if (delay > limits_.retained_for_max || retained_bytes_ > limits_.retained_bytes_max) {
-    let_go(delivery);
-  }
-  activate(*delivery.target);  // Its place is free for the next one.
-  ring_.arm<&Delivery::on_due>(delivery, delivery.timer, delay);
+  Target& target = *delivery.target;
+  Waiting waiting = as_waiting(delivery);
+  const bool keeps =
+      delay <= limits_.retained_for_max && stock_.bytes() <= limits_.retained_bytes_max;
+  if (!keeps) let_go(delivery);
+  waiting.set_holds_event(static_cast<bool>(delivery.event));
+  delete &delivery;
+  wait(target, waiting, delay);
+  activate(target);  // Its place is free for the next one.
 }
 
-void Dispatcher::on_due(Delivery& delivery) {
-  make_ready(delivery);
+void Dispatcher::wait(Target& target, Waiting waiting, Duration delay) {
+  waiting.due = tick_at(ring_.now() + delay) + 1;
+  target.retries.push(waiting);
+  arm_retry_timer(target);
+}
+
+/// The last tick that has begun by then.
+uint32_t Dispatcher::tick_at(Instant time) const {
+  return static_cast<uint32_t>((time - first_tick_) / retry_tick);
+}
+
+void Dispatcher::arm_retry_timer(Target& target) {
+  if (target.retries.empty()) return ring_.disarm(target.retry_timer);
+  const auto ticks = static_cast<int32_t>(target.retries.front().due - tick_at(ring_.now()));
+  ring_.arm<&Target::on_retry_due>(target, target.retry_timer, std::max(ticks, 0) * retry_tick);
+}
+
+void Dispatcher::on_retry_due(Target& target) {
+  const uint32_t now = tick_at(ring_.now());
+  for (uint32_t count = 0; count < retries_per_turn_max && !target.retries.empty(); ++count) {
+    if (static_cast<int32_t>(target.retries.front().due - now) > 0) break;
+    target.ready.push_back(target.retries.pop());
+  }
+  arm_retry_timer(target);
+  activate(target);
 }
 
 void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {
-  RINGPOST_ASSERT(journal::is_end(status));
-  counters_.add(status == DeliveryStatus::delivered ? Counter::deliveries_delivered
-                : status == DeliveryStatus::dead    ? Counter::deliveries_dead
-                                                    : Counter::deliveries_cancelled);
   Target& target = *delivery.target;
   let_go(delivery);
-  ring_.disarm(delivery.timer);
   delete &delivery;
-  --pending_;
-  pending_counts_.subtract(target.organization->key, target.webhook_number);
-  counters_.subtract(Counter::deliveries_pending);
+  count_out(target, status);
   activate(target);
   forget_if_unused(target);
 }
 
 void Dispatcher::forget_if_unused(Target& target) {
-  if (!target.members.empty()) return;
+  if (!target.unused()) return;
   if (target.endpoint != nullptr) return tidy(*target.endpoint);
   forget(target);  // Never used: nothing else knows of it.
 }
@@ -745,29 +859,48 @@ void Dispatcher::cancel(uint32_t webhook_number) {
   conducts_.erase(webhook_number);
   const auto found = targets_.find(webhook_number);
   if (found == targets_.end()) return;
-  found->second->standing = nullptr;
-  found->second->webhook_updated_at = {};  // Should it come back, it is looked at anew.
+  Target& target = *found->second;
+  target.standing = nullptr;
+  target.webhook_updated_at = {};  // Should it come back, it is looked at anew.
+  cancel_waiting(target);
   std::vector<Delivery*> open;
-  found->second->members.for_each([&](Delivery& delivery) {
+  target.members.for_each([&](Delivery& delivery) {
     if (delivery.state != Delivery::State::in_flight) open.push_back(&delivery);
   });
+  if (open.empty()) return forget_if_unused(target);
   for (Delivery* delivery : open) cancel(*delivery);
+}
+
+void Dispatcher::cancel_waiting(Target& target) {
+  while (target.ready.waiting() > 0) cancel(target, target.ready.pop_waiting());
+  while (!target.retries.empty()) cancel(target, target.retries.pop());
+  ring_.disarm(target.retry_timer);
+}
+
+void Dispatcher::cancel(Target& target, const Waiting& waiting) {
+  record_cancelled(target, waiting.id, waiting.event());
+  if (waiting.holds_event()) stock_.release(stock_.find(waiting.event()));
+  count_out(target, DeliveryStatus::cancelled);
 }
 
 void Dispatcher::cancel(Delivery& delivery) {
   if (delivery.enquiry) return discard(delivery);
-  Target& target = *delivery.target;
   if (delivery.state == Delivery::State::loading) {
     loading_.erase(delivery.ticket);
     leave_place(delivery);
   }
-  host_.record(OutcomeView{.delivery = delivery.id,
-                           .event = delivery.event_position,
+  record_cancelled(*delivery.target, delivery.id, delivery.event_position);
+  finish(delivery, DeliveryStatus::cancelled);
+}
+
+void Dispatcher::record_cancelled(const Target& target, const Ulid& id, journal::Position event) {
+  host_.record(OutcomeView{.delivery = id,
+                           .event = event,
                            .webhook_number = target.webhook_number,
                            .attempt = 0,
                            .status = DeliveryStatus::cancelled,
-                           .started_at = ring_.wall_now()});
-  finish(delivery, DeliveryStatus::cancelled);
+                           .started_at = ring_.wall_now()},
+               journal::Urgency::may_wait);
 }
 
 // --- connections ---------------------------------------------------------------------------------
@@ -814,7 +947,7 @@ void Dispatcher::tidy(Endpoint& endpoint) {
   std::vector<Target*> unused;
   bool used = false;
   endpoint.targets.for_each([&](Target& target) {
-    if (target.members.empty()) {
+    if (target.unused()) {
       unused.push_back(&target);
     } else {
       used = true;
@@ -844,6 +977,7 @@ void Dispatcher::stop() {
 
 void Dispatcher::abort() {
   RINGPOST_ASSERT(stopping_);
+  while (!unrecorded_.empty()) record_first_start();  // Their ends will not come.
   connections_.for_each([](Connection& connection) { connection.abort(); });
 }
 

@@ -4,6 +4,7 @@
 #include "base/intrusive_list.h"
 #include "delivery/connection.h"
 #include "delivery/endpoint.h"
+#include "delivery/event_stock.h"
 #include "delivery/host.h"
 #include "delivery/limits.h"
 #include "delivery/round.h"
@@ -29,6 +30,8 @@ struct PendingDelivery {
   uint32_t webhook_number = 0;
   uint32_t attempts = 0;       ///< Started before.
   WallTime next_attempt_at{};  ///< Before now: due at once.
+  /// Its first attempt may have begun, and left no record.
+  bool perhaps_begun = false;
 };
 
 /// A pause that a receiver had asked for in a former life of the process.
@@ -108,11 +111,12 @@ class Dispatcher {
   /// After `stop`: no connection is left, the dispatcher may be destroyed.
   bool stopped() const { return stopping_ && connections_.empty(); }
 
-  // --- for Connection and Delivery ---------------------------------------------------------------
+  // --- for Connection, Target and Endpoint -------------------------------------------------------
 
-  void on_due(Delivery& delivery);
+  void on_retry_due(Target& target);
   void on_pace_due(Target& target) { activate(target); }
   void on_probe_due(Endpoint& endpoint) { release(endpoint); }
+  void on_start_due();
   /// The attempt's connection stands: whatever becomes of the attempt, its endpoint can be reached.
   void on_connected(Attempt& attempt, Endpoint& endpoint);
   /// The receiver was asked and lets us send. @param interval  between starts, as it says; 0: none.
@@ -179,7 +183,7 @@ class Dispatcher {
   void take_place(Delivery& delivery);
   void leave_place(Delivery& delivery);
   void give_up(Delivery& delivery, const Error& error);
-  bool overdue(const Target& target, const Delivery& delivery) const;
+  bool overdue(const Target& target, const ReadyQueue::Place& place) const;
   void put_back(Delivery& delivery);
   void hasten(Target& target);
   void limit_pauses();
@@ -196,13 +200,21 @@ class Dispatcher {
   void on_shortage_over();
   Organization& organization_for(std::string_view name);
   void forget(Target& target);
-  Delivery& add(Target& target, Ulid id, journal::Position event);
-  void make_ready(Delivery& delivery);
+  void count_in(Target& target);
+  void count_out(Target& target, journal::DeliveryStatus status);
+  Delivery& take(Target& target, const ReadyQueue::Place& place);
+  Delivery& make(Target& target, const Waiting& waiting);
+  void make_first(Delivery& delivery);
   void activate(Target& target);
   Endpoint::Learnt& learnt_of(Endpoint& endpoint);
   void go_on_with_rested();
   void pick(Target& target);
   void start(Delivery& delivery);
+  void note_start(Delivery& delivery, const Attempt& attempt);
+  bool start_may_wait(const Delivery& delivery) const;
+  void record_start(const Target& target, const Waiting& waiting, WallTime started_at,
+                    journal::Urgency urgency);
+  void record_first_start();
   std::optional<Error> render(const Attempt& attempt, dialect::Request& request) const;
   void leave_flight(const Attempt& attempt, const AttemptResult& result);
   void count_end(const Delivery& delivery, const AttemptResult& result);
@@ -212,11 +224,17 @@ class Dispatcher {
   void put_request_body(const dialect::Request& request, journal::OutcomeView& outcome) const;
   void load(Delivery& delivery);
   void wait(Delivery& delivery, Duration delay);
+  void wait(Target& target, Waiting waiting, Duration delay);
+  uint32_t tick_at(Instant time) const;
+  void arm_retry_timer(Target& target);
   void finish(Delivery& delivery, journal::DeliveryStatus status);
   void cancel(Delivery& delivery);
+  void cancel(Target& target, const Waiting& waiting);
+  void cancel_waiting(Target& target);
+  void record_cancelled(const Target& target, const Ulid& id, journal::Position event);
   void discard(Delivery& enquiry);
   void forget_if_unused(Target& target);
-  void retain(const Delivery& delivery);
+  bool find_event(const ReadyQueue::Place& place);
   void let_go(Delivery& delivery);
   void open_connection(Endpoint& endpoint, const Attempt& attempt);
   void tidy(Endpoint& endpoint);
@@ -255,12 +273,16 @@ class Dispatcher {
   uint64_t next_ticket_ = 1;
   uint64_t turn_number_ = 0;
   uint64_t pending_ = 0;
-  uint64_t retained_bytes_ = 0;
+  EventStock stock_;
   uint32_t in_flight_ = 0;
   uint32_t connection_count_ = 0;
   uint32_t others_in_flight_ = 0;  ///< Of in_flight_: those not in good standing.
   uint32_t connects_left_ = 0;     ///< This turn.
-  io::Timer shortage_timer_;       ///< While no connection is opened, for want of something here.
+  /// In flight, and their starts not recorded yet; the first to have begun comes first.
+  IntrusiveList<Delivery, &Delivery::ready_link> unrecorded_;
+  io::Timer start_timer_;     ///< While `unrecorded_` has any: for its first one.
+  Instant first_tick_{};      ///< Of Waiting::due.
+  io::Timer shortage_timer_;  ///< While no connection is opened, for want of something here.
   bool stopping_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include "journal/position.h"
 #include "journal/record.h"
+#include "journal/writer.h"
 #include "subscription/table.h"
 
 #include <cstdint>
@@ -28,8 +29,10 @@ class Host {
   virtual bool has_room_for_attempt(uint32_t in_flight) const = 0;
   /// Writes down the start (status in_flight) or the end of an attempt and tells the control
   /// thread.
-  virtual void record(const journal::OutcomeView& outcome) = 0;
-  /// Asks for an event that is no longer in memory; answered by Dispatcher::on_payload.
+  virtual void record(const journal::OutcomeView& outcome, journal::Urgency urgency) = 0;
+  /// An event that no delivery holds any more, if it lies in what was read lately; else empty.
+  virtual journal::EventRef event_at_hand(journal::Position event) = 0;
+  /// Asks for an event that is not at hand; answered by Dispatcher::on_payload.
   virtual void want_payload(journal::Position event, uint64_t ticket) = 0;
   /// The receiver asked for a pause (Retry-After): the webhook gets nothing before `until`.
   virtual void on_receiver_paused(uint32_t webhook_number, WallTime until) = 0;

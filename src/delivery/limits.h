@@ -18,6 +18,9 @@ struct Limits {
   /// A delivery that waits longer than this for its next attempt lets go of its event.
   Duration retained_for_max = std::chrono::seconds{15};
   uint32_t attempts_in_flight_max = 4096;
+  /// How long the records of attempts may wait for others to share a write with. A crash repeats
+  /// what was delivered in that time.
+  Duration outcome_delay = std::chrono::milliseconds{10};
   /// Half the descriptors of a usual limit of 16,384, so that ingest and journal have theirs.
   uint32_t connections_max = 8192;
   uint32_t connections_per_endpoint_max = 64;

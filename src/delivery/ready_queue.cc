@@ -11,19 +11,24 @@ constexpr uint32_t retry_share_divisor = 5;
 
 }  // namespace
 
-Delivery& ReadyQueue::next(uint32_t places, uint32_t retries_in_place) {
-  if (retries_.empty()) return fresh_.front();
-  if (fresh_.empty()) return retries_.front();
-  if (fresh_.front().by_hand) return fresh_.front();
+ReadyQueue::Place ReadyQueue::next(uint32_t places, uint32_t retries_in_place) {
+  if (!first_.empty()) return {.delivery = &first_.front()};
+  if (retries_.empty()) return {.lane = &fresh_};
+  if (fresh_.empty()) return {.lane = &retries_};
   const bool turn = ++choices_ % retry_share_divisor == 0;
   const bool room = retries_in_place < std::max(places / retry_share_divisor, 1u);
-  return turn && room ? retries_.front() : fresh_.front();
+  return {.lane = turn && room ? &retries_ : &fresh_};
 }
 
-Delivery& ReadyQueue::oldest() {
-  if (retries_.empty()) return fresh_.front();
-  if (fresh_.empty()) return retries_.front();
-  return retries_.front().id < fresh_.front().id ? retries_.front() : fresh_.front();
+ReadyQueue::Place ReadyQueue::oldest() {
+  Place oldest;
+  if (!first_.empty()) oldest = {.delivery = &first_.front()};
+  for (Lane* lane : {&fresh_, &retries_}) {
+    if (lane->empty()) continue;
+    const bool none = oldest.delivery == nullptr && oldest.lane == nullptr;
+    if (none || lane->front().id < oldest.id()) oldest = {.lane = lane};
+  }
+  return oldest;
 }
 
 }  // namespace ringpost::delivery

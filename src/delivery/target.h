@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/intrusive_list.h"
+#include "delivery/backlog.h"
 #include "delivery/circuit.h"
 #include "delivery/window.h"
 #include "dialect/renderer.h"
@@ -26,28 +27,27 @@ struct Target;
 struct Endpoint;
 struct Organization;
 
-/// One event on its way to one webhook, from acceptance to its end.
+/// One event on its way to one webhook, while an attempt is prepared or under way: before and after
+/// it is a Waiting.
 ///
-/// ready ⟲ ─> (loading) ─> in flight ─> settled, or waiting for the next attempt ─> ready
+/// (loading ─> ready) ─> in flight ─> settled, or Waiting again
 struct Delivery {
-  enum class State : uint8_t { ready, loading, in_flight, waiting };
+  enum class State : uint8_t { ready, loading, in_flight };
 
   Ulid id;
   journal::Position event_position;
   journal::EventRef event;   ///< Empty once let go: read back from the journal when needed.
   Target* target = nullptr;  ///< Lives as long as it has deliveries.
   uint64_t ticket = 0;       ///< Of the payload wanted while loading.
+  Instant started{};         ///< Of the attempt in flight, while its start is unrecorded.
   uint32_t attempts = 0;     ///< Started so far, in this life of the process and before.
   State state = State::ready;
   bool retry_place = false;  ///< While it has a place: Target::retries_in_flight counts it.
   bool good_place = false;   ///< While it has a place: taken in good standing (Conduct::good).
   bool by_hand = false;      ///< A person asked for it: it goes before the others.
   bool enquiry = false;  ///< Has no event: asks for the receiver's permission, and is not recorded.
-  io::Timer timer;       ///< While waiting.
-  ListLink ready_link;   ///< In its target's queue while ready.
-  ListLink member_link;  ///< In its target's list of all deliveries.
-
-  void on_due();
+  ListLink ready_link;   ///< In its target's queue while ready; in flight: among the unrecorded.
+  ListLink member_link;  ///< In its target's list.
 };
 
 /// What a webhook's receiver may be sent, kept longer than the webhook's targets, which come
@@ -88,24 +88,35 @@ struct Conduct {
   bool telling() const { return told || !circuit.closed() || circuit.failures() > 0; }
 };
 
-/// What a webhook has ready: fresh deliveries and retries, each in their order.
+/// What a webhook has ready: what goes before all others, fresh deliveries and retries, each in
+/// their order.
 class ReadyQueue {
  public:
-  bool empty() const { return fresh_.empty() && retries_.empty(); }
-  void push_back(Delivery& delivery) { lane(delivery).push_back(delivery); }
-  void push_front(Delivery& delivery) { lane(delivery).push_front(delivery); }
+  /// One of the queue: a delivery that goes first, or the first of a lane.
+  struct Place {
+    Delivery* delivery = nullptr;
+    Lane* lane = nullptr;
+
+    const Ulid& id() const { return delivery != nullptr ? delivery->id : lane->front().id; }
+  };
+
+  bool empty() const { return first_.empty() && fresh_.empty() && retries_.empty(); }
+  uint64_t waiting() const { return fresh_.size() + retries_.size(); }
+  void push_back(const Waiting& one) { (one.attempts > 0 ? retries_ : fresh_).push_back(one); }
+  /// It goes before all that are Waiting.
+  void push_first(Delivery& delivery) { first_.push_back(delivery); }
   /// The next to begin. While fresh ones wait, retries get every fifth start and a fifth of the
   /// places.
   /// @param places            that the webhook has.
   /// @param retries_in_place  how many of them retries have.
-  Delivery& next(uint32_t places, uint32_t retries_in_place);
-  /// Of the two lanes' first ones the older; the queue is not empty.
-  Delivery& oldest();
+  Place next(uint32_t places, uint32_t retries_in_place);
+  /// Of the first ones the oldest; the queue is not empty.
+  Place oldest();
+  /// Takes any that is Waiting; there is one.
+  Waiting pop_waiting() { return fresh_.empty() ? retries_.pop_front() : fresh_.pop_front(); }
 
  private:
-  using Lane = IntrusiveList<Delivery, &Delivery::ready_link>;
-  Lane& lane(const Delivery& delivery) { return delivery.attempts > 0 ? retries_ : fresh_; }
-
+  IntrusiveList<Delivery, &Delivery::ready_link> first_;
   Lane fresh_;
   Lane retries_;
   uint32_t choices_ = 0;  ///< Made between the two.
@@ -129,7 +140,9 @@ struct Target {
   Standing* standing = nullptr;  ///< The dispatcher's; null: no pace, permission or pause.
   io::Timer pace_timer;          ///< While the next start is awaited.
   ReadyQueue ready;
-  IntrusiveList<Delivery, &Delivery::member_link> members;
+  RetryHeap retries;
+  io::Timer retry_timer;  ///< While `retries` has any: for its first one.
+  IntrusiveList<Delivery, &Delivery::member_link> members;  ///< Those that are not Waiting.
   ListLink active_link;    ///< In the round, or among those that wait for room.
   ListLink endpoint_link;  ///< In its endpoint's list of targets.
 
@@ -137,7 +150,10 @@ struct Target {
 
   /// How many attempts it may have in flight now.
   uint32_t places() const { return conduct.window.size(concurrency_max); }
+  /// Whether it has no delivery.
+  bool unused() const { return members.empty() && ready.waiting() == 0 && retries.empty(); }
   void on_pace_due();
+  void on_retry_due();
 };
 
 }  // namespace ringpost::delivery

@@ -52,7 +52,7 @@ class Completion {
 
   using Handler = void (*)(void* owner, const Outcome& outcome);
 
-  enum class Operation : uint8_t { none, accept, connect, receive, send, close, write };
+  enum class Operation : uint8_t { none, accept, connect, receive, send, close, write, read };
 
   void begin(Operation operation, Socket socket, void* owner, Handler handler) {
     RINGPOST_ASSERT(!pending_);
@@ -77,11 +77,12 @@ class Completion {
   }
 
   Operation operation() const { return operation_; }
+  bool on_file() const { return operation_ == Operation::write || operation_ == Operation::read; }
   Socket socket() const { return socket_; }
 
-  /// Room for the implementation: progress of short sends and writes, list links, positions.
+  /// Room for the implementation: progress of short transfers, list links, positions.
   struct Progress {
-    const std::byte* data = nullptr;
+    const std::byte* data = nullptr;  ///< What is sent or written, or where what is read goes.
     uint64_t offset = 0;
     uint32_t size = 0;
     uint32_t done = 0;

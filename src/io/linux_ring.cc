@@ -227,7 +227,7 @@ void LinuxRing::admit(Completion& op, int32_t descriptor) {
 void LinuxRing::retire(Completion& op) {
   --pending_count_;
   if (is(op, in_cancels)) cancels_[op.progress.offset] = nullptr;  // Free when the answer is here.
-  if (op.operation() == Completion::Operation::write || op.progress.file < 0) return;
+  if (op.on_file() || op.progress.file < 0) return;
   Completion* const next = op.progress.next;
   Completion* const previous = op.progress.previous;
   if (next != nullptr) next->progress.previous = previous;
@@ -240,7 +240,7 @@ void LinuxRing::retire(Completion& op) {
 
 /// Ends `op` and runs its handler, after which it may not exist any more.
 void LinuxRing::finish(Completion& op, int32_t result) {
-  const bool on_socket = op.operation() != Completion::Operation::write;
+  const bool on_socket = !op.on_file();
   const int32_t descriptor = op.progress.file;
   retire(op);
   op.complete({.result = result});
@@ -278,7 +278,7 @@ void LinuxRing::cancel(Completion& op) {
 }
 
 void LinuxRing::cancel_in_kernel(Completion& op) {
-  if (op.operation() == Completion::Operation::write) {  // Ends soon, found or not.
+  if (op.on_file()) {  // Ends soon, found or not.
     return stage_cancel(op, user_data_ignored);
   }
   uint32_t place = static_cast<uint32_t>(cancels_.size());
@@ -409,6 +409,29 @@ void LinuxRing::stage_write(Completion& op) {
   set(op, in_kernel);
 }
 
+void LinuxRing::submit_read(Completion& op, File file, uint64_t offset, MutableBytes into) {
+  RINGPOST_ASSERT(file.valid());
+  RINGPOST_ASSERT(!into.empty());
+  RINGPOST_ASSERT(into.size() <= std::numeric_limits<int32_t>::max());
+  admit(op, -1);
+  op.progress.file = file.handle;
+  op.progress.offset = offset;
+  op.progress.data = into.data();
+  op.progress.size = static_cast<uint32_t>(into.size());
+  stage_read(op);
+}
+
+void LinuxRing::stage_read(Completion& op) {
+  const uint32_t left = std::min(op.progress.size - op.progress.done, transfer_bytes_max);
+  io_uring_sqe& sqe = kernel_->stage();
+  // submit_read had it as bytes that may change.
+  auto* into = const_cast<std::byte*>(op.progress.data);  // NOLINT
+  io_uring_prep_read(&sqe, op.progress.file, into + op.progress.done, left,
+                     op.progress.offset + op.progress.done);
+  io_uring_sqe_set_data64(&sqe, user_data_of(op));
+  set(op, in_kernel);
+}
+
 void LinuxRing::submit_close(Completion& op) {
   op.progress = {};
   op.progress.file = op.socket().handle;
@@ -455,7 +478,8 @@ void LinuxRing::on_posted(uint64_t user_data, int32_t result, uint32_t flags) {
     case Completion::Operation::connect: return on_connect(op, result);
     case Completion::Operation::receive: return on_receive(op, result, flags);
     case Completion::Operation::send:
-    case Completion::Operation::write: return on_transfer(op, result);
+    case Completion::Operation::write:
+    case Completion::Operation::read: return on_transfer(op, result);
     case Completion::Operation::close:
     case Completion::Operation::none: break;  // Never given to the kernel.
   }
@@ -501,15 +525,18 @@ void LinuxRing::on_receive(Completion& op, int32_t result, uint32_t flags) {
   stage_receive(op);
 }
 
-/// Sends and writes: goes on after a short one.
+/// Sends, writes and reads: goes on after a short one.
 void LinuxRing::on_transfer(Completion& op, int32_t result) {
   if (result > 0) op.progress.done += static_cast<uint32_t>(result);
   if (op.progress.done == op.progress.size) {
     return finish(op, static_cast<int32_t>(op.progress.size));
   }
+  const bool reads = op.operation() == Completion::Operation::read;
+  if (result == 0 && reads) return finish(op, static_cast<int32_t>(op.progress.done));
   if (result == 0) return finish(op, -EIO);  // No progress and no reason: do not go round for ever.
   if (result < 0 && result != -EINTR) return finish(op, result);
   if (is(op, cancelled)) return finish(op, -ECANCELED);
+  if (reads) return stage_read(op);
   op.operation() == Completion::Operation::send ? stage_send(op) : stage_write(op);
 }
 

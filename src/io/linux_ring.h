@@ -81,6 +81,7 @@ class LinuxRing final : public Ring {
   void submit_send(Completion& op, Bytes bytes) override;
   void submit_close(Completion& op) override;
   void submit_write(Completion& op, File file, uint64_t offset, Bytes bytes) override;
+  void submit_read(Completion& op, File file, uint64_t offset, MutableBytes into) override;
 
  private:
   /// What the ring knows of a socket, found by its descriptor.
@@ -134,6 +135,7 @@ class LinuxRing final : public Ring {
   void stage_receive(Completion& op);
   void stage_send(Completion& op);
   void stage_write(Completion& op);
+  void stage_read(Completion& op);
   void stage_wake_poll();
 
   // Completions.

@@ -42,7 +42,7 @@ struct ListenOptions {
 /// Which pool of receive buffers a connection draws from (performance-notes: two groups per shard).
 enum class ReceiveGroup : uint8_t { ingress, reply };
 
-/// The seam between the engine and the world: clock, randomness, network and durable writes.
+/// The seam between the engine and the world: clock, randomness, network, durable writes and reads.
 /// LinuxRing is the real one (io_uring); tests/sim has one with a virtual clock and faults.
 ///
 /// One ring per shard, built and used on that shard's thread only (but for `waker()`).
@@ -158,6 +158,14 @@ class Ring {
     submit_write(op, file, offset, bytes);
   }
 
+  /// Reads `into.size()` bytes at `offset`; the handler gets fewer only at the end of the file. The
+  /// file was opened by Disk::open_journal; `offset`, size and address are multiples of 4,096.
+  template <auto Handler, typename Owner>
+  void read(Owner& owner, Completion& op, File file, uint64_t offset, MutableBytes into) {
+    op.begin(Completion::Operation::read, Socket{}, &owner, thunk<Handler, Owner>());
+    submit_read(op, file, offset, into);
+  }
+
   // --- the loop -------------------------------------------------------------------------------
 
   /// One turn: submits what was staged, waits if nothing is at hand, runs the handlers of what
@@ -178,6 +186,7 @@ class Ring {
   virtual void submit_send(Completion& op, Bytes bytes) = 0;
   virtual void submit_close(Completion& op) = 0;
   virtual void submit_write(Completion& op, File file, uint64_t offset, Bytes bytes) = 0;
+  virtual void submit_read(Completion& op, File file, uint64_t offset, MutableBytes into) = 0;
 
   Instant now_{};
   WallTime wall_now_{};

@@ -17,6 +17,21 @@ uint16_t journal_of(Position position) {
 
 }  // namespace
 
+Result<io::File> open_segment(io::Disk& disk, const std::string& journal_directory,
+                              uint16_t journal, uint32_t segment) {
+  bool direct = false;
+  const auto file = disk.open_journal(segment_path(journal_directory, journal, segment), direct);
+  if (!file) return file;
+  const BlockBuffer page(page_bytes);
+  const auto read = disk.read_at(*file, 0, {page.data(), page_bytes});
+  const auto header = read_segment_header({page.data(), page_bytes});
+  // One whose header is damaged may have good records: they have checksums of their own.
+  const bool reused = header && (header->segment != segment || header->journal != journal);
+  if (read && !reused) return file;
+  disk.close(*file);
+  return read ? not_found : read.error();
+}
+
 Reader::Reader(io::Disk& disk, std::string journal_directory, uint64_t directory_id, Access access)
     : disk_(disk),
       journal_directory_(std::move(journal_directory)),

@@ -20,6 +20,11 @@ struct StoredOutcome {
   OutcomeView view;
 };
 
+/// Opens a segment's file for Ring::read, if it is still that segment's. Blocking.
+/// Errc::not_found if the segment has expired or was reused; otherwise the file system's error.
+Result<io::File> open_segment(io::Disk& disk, const std::string& journal_directory,
+                              uint16_t journal, uint32_t segment);
+
 /// Reads single records at known positions, while the relay runs. Blocking: for the control thread
 /// and for tools, never for a shard. Keeps the files of the last few segments open.
 ///

@@ -39,6 +39,7 @@ struct Block {
   uint32_t records_crc = 0;
   bool footer = false;
   bool only_ends = true;
+  bool urgent = false;
 
   uint32_t end() const { return offset + round_up(used, page_bytes); }
 };
@@ -70,7 +71,7 @@ struct Writer::State {
 
   // --- appending ---
 
-  Result<Position> append(RecordType type, Bytes payload, Claim claim);
+  Result<Position> append(RecordType type, Bytes payload, Claim claim, Urgency urgency);
   std::optional<Error> refuses(RecordType type, uint64_t span, Claim claim) const;
   Error no_room() const { return {delayed ? Errc::out_of_space : Errc::overloaded, Side::disk}; }
   bool queue_takes(RecordType type, uint64_t span, Claim claim) const;
@@ -186,7 +187,8 @@ bool Writer::State::fits_open_block(uint64_t span) const {
          open->offset + open->used + span <= blocks_end(*current);
 }
 
-Result<Position> Writer::State::append(RecordType type, Bytes payload, Claim claim) {
+Result<Position> Writer::State::append(RecordType type, Bytes payload, Claim claim,
+                                       Urgency urgency) {
   const uint64_t wide_span = record_span(payload.size());
   if (auto error = refuses(type, wide_span, claim)) return *error;
   const auto span = static_cast<uint32_t>(wide_span);
@@ -206,6 +208,7 @@ Result<Position> Writer::State::append(RecordType type, Bytes payload, Claim cla
   open->used += span;
   ++open->header.record_count;
   open->only_ends &= claim == Claim::end;
+  open->urgent |= urgency == Urgency::now;
   queued_bytes += span;
   if (type == RecordType::event) batch_credit -= std::min<uint64_t>(batch_credit, span);
   counters.add(Counter::journal_records);
@@ -408,8 +411,8 @@ void Writer::provide(const PreparedSegment& segment) {
   state_->durable = Position::make(options.journal, segment.number, page_bytes);
 }
 
-Result<Position> Writer::append(RecordType type, Bytes payload, Claim claim) {
-  return state_->append(type, payload, claim);
+Result<Position> Writer::append(RecordType type, Bytes payload, Claim claim, Urgency urgency) {
+  return state_->append(type, payload, claim, urgency);
 }
 
 void Writer::segments_delayed(bool delayed) {
@@ -441,6 +444,11 @@ uint64_t Writer::outcome_room_bytes() const {
 bool Writer::only_ends_wait() const {
   const Block* open = state_->open;
   return open != nullptr && open->only_ends && state_->queue.size() == 1 && open->used < page_bytes;
+}
+
+bool Writer::nothing_urgent_waits() const {
+  const Block* open = state_->open;
+  return open != nullptr && !open->urgent && state_->queue.size() == 1;
 }
 
 bool Writer::queue_full() const {

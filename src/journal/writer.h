@@ -21,6 +21,12 @@ enum class Claim : uint8_t {
   end,       ///< How a delivery ended, and nothing beside it: takes whatever there is.
 };
 
+/// Whether somebody waits for a record to be durable.
+enum class Urgency : uint8_t {
+  now,       ///< It is written with the next commit.
+  may_wait,  ///< It is no reason for a commit.
+};
+
 /// A file that is ready to be written: created, zero-filled and durable in its directory. Prepared
 /// by SegmentKeeper on the control thread and handed to the shard.
 struct PreparedSegment {
@@ -73,7 +79,8 @@ class Writer {
   ///          or until the next segment is there; Errc::out_of_space when that is delayed and the
   ///          rest would not leave what the claim has to leave; Errc::io_failed after a storage
   ///          failure.
-  Result<Position> append(RecordType type, Bytes payload, Claim claim = Claim::ordinary);
+  Result<Position> append(RecordType type, Bytes payload, Claim claim = Claim::ordinary,
+                          Urgency urgency = Urgency::now);
 
   /// Whether `append` would take `count` events of `bytes` together now: a batch is all or nothing.
   /// @returns Errc::too_large if it fits into no segment; else as `append`.
@@ -92,6 +99,9 @@ class Writer {
   /// Whether nothing waits but records with Claim::end, and these for less than a page: their
   /// commit may be put off to spare room.
   bool only_ends_wait() const;
+  /// Whether nothing waits but less than a block of records that may: their commit may be put off,
+  /// for others to share their write.
+  bool nothing_urgent_waits() const;
   /// Whether the queue is as full as an event may find it.
   bool queue_full() const;
 

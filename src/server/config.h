@@ -72,6 +72,7 @@ struct Config {
   Duration retention_age = std::chrono::hours{24 * 7};
   uint64_t retention_bytes = uint64_t{10} << 30;
   bool accept_loss = false;
+  Duration outcome_delay = std::chrono::milliseconds{10};
 
   uint64_t pending_max = 1'000'000;
   uint32_t attempts_in_flight_max = 4096;

@@ -79,6 +79,7 @@ constexpr std::array keys = {
     key<&Config::retention_age>("journal.retention_age", Takes::reload),
     key<&Config::retention_bytes>("journal.retention_bytes", Takes::reload),
     key<&Config::accept_loss>("journal.accept_loss", Takes::restart),
+    key<&Config::outcome_delay>("journal.outcome_delay", Takes::reload),
     key<&Config::pending_max>("delivery.pending_max", Takes::reload),
     key<&Config::attempts_in_flight_max>("delivery.attempts_in_flight_max", Takes::reload),
     key<&Config::connections_per_endpoint_max>("delivery.connections_per_endpoint_max",

@@ -49,6 +49,7 @@ std::optional<shard::LiveSettings> live_settings(
   settings.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;
   settings.delivery.circuit.failures_max = config.circuit_failures;
   settings.delivery.circuit.pause_max = config.circuit_pause_max;
+  settings.delivery.outcome_delay = config.outcome_delay;
   settings.delivery.idle_max = config.idle_max;
   settings.origin = origin_of(config);
   for (const ListenerConfig& listener : config.listeners) {

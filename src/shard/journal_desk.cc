@@ -22,12 +22,10 @@ constexpr Duration note_interval = std::chrono::milliseconds(50);
 
 JournalDesk::JournalDesk(io::Disk& disk, journal::SegmentKeeper& keeper, Mailroom& mailroom,
                          const Options& options)
-    : keeper_(keeper),
-      mailroom_(mailroom),
-      reader_(disk, options.journal_directory, options.directory_id) {}
+    : disk_(disk), keeper_(keeper), mailroom_(mailroom), options_(options) {}
 
 bool JournalDesk::turn(WallTime wall_now, Instant now) {
-  read_payloads();
+  open_files();
   take_orders();
   note_written(now);
   bool more = false;
@@ -43,24 +41,43 @@ bool JournalDesk::turn(WallTime wall_now, Instant now) {
 bool JournalDesk::has_messages() {
   if (!mailroom_.journal_orders().empty()) return true;
   for (uint32_t shard = 0; shard < mailroom_.shard_count(); ++shard) {
-    if (!mailroom_.payloads_wanted(shard).empty()) return true;
-    if (mailroom_.payloads(shard).behind()) return true;
+    if (!mailroom_.file_orders(shard).empty()) return true;
+    if (mailroom_.files_opened(shard).behind()) return true;
   }
   return mailroom_.journal_news().behind();
 }
 
-void JournalDesk::read_payloads() {
-  PayloadWanted wanted;
+void JournalDesk::open_files() {
+  FileOrder order;
   for (uint32_t shard = 0; shard < mailroom_.shard_count(); ++shard) {
-    while (mailroom_.payloads_wanted(shard).receive(wanted)) {
-      PayloadRead answer{.ticket = wanted.ticket, .event = {}};
-      auto event = reader_.read_event(wanted.event);
-      if (event) {
-        answer.event = std::move(*event);
-      } else {
-        answer.error = event.error();
-      }
-      mailroom_.payloads(shard).send(std::move(answer));
+    while (mailroom_.file_orders(shard).receive(order)) open(shard, order);
+  }
+}
+
+void JournalDesk::open(uint32_t shard, const FileOrder& order) {
+  if (order.unused.valid()) return disk_.close(order.unused);
+  FileOpened answer{.journal = order.journal, .segment = order.segment};
+  const auto file =
+      journal::open_segment(disk_, options_.journal_directory, order.journal, order.segment);
+  if (file) {
+    answer.file = *file;
+  } else {
+    answer.error = file.error();
+  }
+  mailroom_.files_opened(shard).send(std::move(answer));
+}
+
+void JournalDesk::close_files() {
+  FileOrder order;
+  FileOpened opened;
+  for (uint32_t shard = 0; shard < mailroom_.shard_count(); ++shard) {
+    mailroom_.file_orders(shard).flush();
+    mailroom_.files_opened(shard).flush();
+    while (mailroom_.file_orders(shard).receive(order)) {
+      if (order.unused.valid()) disk_.close(order.unused);
+    }
+    while (mailroom_.files_opened(shard).receive(opened)) {
+      if (opened.file.valid()) disk_.close(opened.file);
     }
   }
 }
@@ -144,7 +161,7 @@ void JournalDesk::fail(const char* what, const Error& error, Instant now) {
 
 void JournalDesk::flush() {
   for (uint32_t shard = 0; shard < mailroom_.shard_count(); ++shard) {
-    if (mailroom_.payloads(shard).flush()) mailroom_.wake_shard(shard);
+    if (mailroom_.files_opened(shard).flush()) mailroom_.wake_shard(shard);
   }
   if (mailroom_.journal_news().flush()) mailroom_.wake_control();
 }

@@ -14,30 +14,34 @@
 
 namespace ringpost::shard {
 
-/// The journal thread's work: reads payloads that shards wait for, and prepares, expires and
-/// recycles segment files. Nobody waits here for what a person asked for, and no person for what is
-/// done here. Blocking, in steps that are short as long as the disk is quick. Knows no thread.
+/// The journal thread's work: opens the files that shards read events back from, and prepares,
+/// expires and recycles segment files. Nobody waits here for what a person asked for, and no person
+/// for what is done here. Blocking, in steps that are short as long as the disk is quick. Knows no
+/// thread.
 class JournalDesk {
  public:
   struct Options {
     std::string journal_directory;
-    uint64_t directory_id = 0;
   };
 
   /// @param keeper  with every journal open; the desk's alone from now on. All outlive it.
   JournalDesk(io::Disk& disk, journal::SegmentKeeper& keeper, Mailroom& mailroom,
               const Options& options);
 
-  /// Reads all payloads that are wanted, takes orders, remembers how far journals are durable, then
+  /// Opens all files that are wanted, takes orders, remembers how far journals are durable, then
   /// does one piece of work on segments.
   /// @returns whether more is waiting to be done now.
   bool turn(WallTime wall_now, Instant now);
   /// When `turn` is wanted next without a message before.
   std::optional<Instant> due() const;
   bool has_messages();
+  /// Closes the files that shards have given back, or were given and never took: once they are
+  /// gone.
+  void close_files();
 
  private:
-  void read_payloads();
+  void open_files();
+  void open(uint32_t shard, const FileOrder& order);
   void take_orders();
   void take(control::PrepareSegment&& order);
   void take(control::CloseSegment&& order);
@@ -49,9 +53,10 @@ class JournalDesk {
   void fail(const char* what, const Error& error, Instant now);
   void flush();
 
+  io::Disk& disk_;
   journal::SegmentKeeper& keeper_;
   Mailroom& mailroom_;
-  journal::Reader reader_;
+  const Options options_;
   std::map<uint16_t, uint32_t> expiring_;  ///< By journal: the first segment that stays.
   std::optional<Instant> retry_at_;        ///< Set while the disk refuses.
   std::optional<Error> failure_;           ///< As the log has it.

@@ -123,8 +123,8 @@ class Mailroom {
     for (uint32_t shard = 0; shard < shard_count; ++shard) {
       to_control_.push_back(std::make_unique<Channel<control::ToControl>>(capacity * 4));
       to_shard_.push_back(std::make_unique<Channel<control::ToShard>>(capacity));
-      payloads_wanted_.push_back(std::make_unique<Channel<PayloadWanted>>(capacity));
-      payloads_.push_back(std::make_unique<Channel<PayloadRead>>(capacity));
+      file_orders_.push_back(std::make_unique<Channel<FileOrder>>(64));
+      files_opened_.push_back(std::make_unique<Channel<FileOpened>>(64));
     }
     for (uint32_t pair = 0; pair < shard_count * shard_count; ++pair) {
       between_.push_back(std::make_unique<Channel<Deliver>>(capacity));
@@ -135,8 +135,8 @@ class Mailroom {
   Channel<control::ToControl>& to_control(uint32_t from_shard) { return *to_control_[from_shard]; }
   Channel<control::ToShard>& to_shard(uint32_t shard) { return *to_shard_[shard]; }
   /// To and from the journal thread.
-  Channel<PayloadWanted>& payloads_wanted(uint32_t shard) { return *payloads_wanted_[shard]; }
-  Channel<PayloadRead>& payloads(uint32_t shard) { return *payloads_[shard]; }
+  Channel<FileOrder>& file_orders(uint32_t shard) { return *file_orders_[shard]; }
+  Channel<FileOpened>& files_opened(uint32_t shard) { return *files_opened_[shard]; }
   WrittenNews& written(uint32_t shard) { return written_[shard]; }
   /// Between the control thread and the journal thread.
   Channel<control::JournalOrder>& journal_orders() { return journal_orders_; }
@@ -177,8 +177,8 @@ class Mailroom {
   const uint32_t shard_count_;
   std::vector<std::unique_ptr<Channel<control::ToControl>>> to_control_;
   std::vector<std::unique_ptr<Channel<control::ToShard>>> to_shard_;
-  std::vector<std::unique_ptr<Channel<PayloadWanted>>> payloads_wanted_;
-  std::vector<std::unique_ptr<Channel<PayloadRead>>> payloads_;
+  std::vector<std::unique_ptr<Channel<FileOrder>>> file_orders_;
+  std::vector<std::unique_ptr<Channel<FileOpened>>> files_opened_;
   Channel<control::JournalOrder> journal_orders_;
   Channel<control::JournalNews> journal_news_;
   std::vector<std::unique_ptr<Channel<Deliver>>> between_;

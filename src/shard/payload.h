@@ -1,25 +1,28 @@
 #pragma once
 
 #include "base/result.h"
-#include "journal/position.h"
-#include "journal/record.h"
+#include "io/completion.h"
 
 #include <cstdint>
+#include <optional>
 
 namespace ringpost::shard {
 
-// Between a shard and the journal thread.
+// Between a shard, which reads events back from journals itself, and the journal thread, which
+// opens and closes the files, because that may block.
 
-/// A delivery is due whose event is no longer in memory.
-struct PayloadWanted {
-  journal::Position event;
-  uint64_t ticket = 0;  ///< Handed back in PayloadRead.
+/// A segment is to be read: answered by FileOpened. Or a file is not needed any more.
+struct FileOrder {
+  uint16_t journal = 0;
+  uint32_t segment = 0;
+  io::File unused;  ///< Valid: to be closed; the rest does not count.
 };
 
-struct PayloadRead {
-  uint64_t ticket = 0;
-  journal::EventRef event;  ///< Empty if the record is damaged or gone: `error` says which.
-  Error error{};
+struct FileOpened {
+  uint16_t journal = 0;
+  uint32_t segment = 0;
+  io::File file;
+  std::optional<Error> error;  ///< Why there is none.
 };
 
 }  // namespace ringpost::shard

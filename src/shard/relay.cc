@@ -11,6 +11,10 @@
 namespace ringpost::shard {
 namespace {
 
+/// Events that were accepted this long before the last one may have been attempted without a
+/// record: several times delivery's outcome_delay at most, and what the disk takes for a write.
+constexpr Duration unrecorded_time_max = std::chrono::seconds{2};
+
 std::optional<std::string> check_ca(std::string_view pem) {
   if (net::ClientTls::create({.verify = true, .ca_pem = std::string(pem)})) return std::nullopt;
   return "holds no certificate in PEM form";
@@ -108,6 +112,7 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
   void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
     history_.on_event(event, position);
     relay_.latest_id_ = std::max(relay_.latest_id_, event.uid.time());
+    relay_.last_ids_[position.journal()] = event.uid.time();
     if (!event.id_given) return;
     const auto key = relay_.window_.key(event.organization, event.source, event.id);
     relay_.window_.restore(key, relay_.window_.content(event), wall_now_ - event.accepted_at, now_);
@@ -164,7 +169,9 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       pending_(options.shard_count),
       pauses_(options.shard_count) {}
 
-Relay::~Relay() = default;
+Relay::~Relay() {
+  if (desk_ != nullptr) desk_->close_files();
+}
 
 std::unique_ptr<Relay> Relay::open(io::Disk& disk, control::Store& store,
                                    const RelayOptions& options, WallTime wall_now, Instant now,
@@ -269,8 +276,7 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
   if (const auto prepared = prepare_segments(wall_now, problem); !prepared) return prepared;
   files_->adopt(*keeper_, journals);
   desk_ = std::make_unique<JournalDesk>(
-      disk_, *keeper_, mailroom_,
-      JournalDesk::Options{.journal_directory = journal_directory_, .directory_id = directory_id_});
+      disk_, *keeper_, mailroom_, JournalDesk::Options{.journal_directory = journal_directory_});
   return control_->finish_recovery();
 }
 
@@ -370,11 +376,13 @@ void Relay::distribute_pending() {
       const subscription::Webhook* webhook = snapshot.webhook(pending.webhook_number);
       const uint32_t owner =
           webhook != nullptr ? subscription::owner_shard(*webhook, options_.shard_count) : 0;
-      pending_[owner].push_back({.id = journal::delivery_id(uid, pending.webhook_number),
-                                 .event = position,
-                                 .webhook_number = pending.webhook_number,
-                                 .attempts = pending.attempts,
-                                 .next_attempt_at = pending.next_attempt_at});
+      pending_[owner].push_back(
+          {.id = journal::delivery_id(uid, pending.webhook_number),
+           .event = position,
+           .webhook_number = pending.webhook_number,
+           .attempts = pending.attempts,
+           .next_attempt_at = pending.next_attempt_at,
+           .perhaps_begun = pending.attempts == 0 && perhaps_begun(position, uid)});
       ++report_.pending_deliveries;
     }
   });
@@ -383,6 +391,17 @@ void Relay::distribute_pending() {
         {.webhook_number = webhook.number, .url = webhook.destination.url, .until = until});
   });
   recovered_pauses_ = {};
+}
+
+/// Whether an attempt for the event may have begun that left no record: starts of first attempts
+/// are recorded a moment later (Dispatcher::start_may_wait), and a crash loses that moment. An
+/// orderly stop records all.
+bool Relay::perhaps_begun(journal::Position event, const Ulid& uid) const {
+  const auto last = last_ids_.find(event.journal());
+  if (last == last_ids_.end() || last->second - uid.time() > unrecorded_time_max) return false;
+  return std::ranges::none_of(report_.recovery.journals, [&](const journal::JournalEnd& end) {
+    return end.journal == event.journal() && end.previous_kind == journal::PreviousEnd::sealed;
+  });
 }
 
 std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Resolver& resolver) {

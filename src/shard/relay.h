@@ -20,6 +20,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,7 +92,7 @@ class Relay {
   /// When `control_turn` is wanted next without a message before.
   std::optional<Instant> control_due() const { return control_->next_due(); }
   bool control_has_messages();
-  /// The same for the journal thread: payloads for the shards, segment files.
+  /// The same for the journal thread: files that shards read from, segment files.
   bool journal_turn(WallTime wall_now, Instant now) { return desk_->turn(wall_now, now); }
   std::optional<Instant> journal_due() const { return desk_->due(); }
   bool journal_has_messages() { return desk_->has_messages(); }
@@ -121,6 +122,7 @@ class Relay {
   Result<void> prepare_segments(WallTime wall_now, std::string& problem);
   Error no_segment(const Error& error, std::string& problem) const;
   void distribute_pending();
+  bool perhaps_begun(journal::Position event, const Ulid& uid) const;
   control::WebhookChecks webhook_checks() const;
   control::ReloadOutcome apply_reload();
 
@@ -155,8 +157,9 @@ class Relay {
   RecoveredPauses recovered_pauses_;
   std::vector<std::vector<delivery::PendingPause>> pauses_;
   StartReport report_;
-  WallTime latest_id_{};      ///< The time of the newest event's id.
-  std::string last_finding_;  ///< Of recovery: what ends it is reported right before.
+  WallTime latest_id_{};                   ///< The time of the newest event's id.
+  std::map<uint32_t, WallTime> last_ids_;  ///< The same, of each journal's last event.
+  std::string last_finding_;               ///< Of recovery: what ends it is reported right before.
 };
 
 }  // namespace ringpost::shard

@@ -56,6 +56,7 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
       window_(parts.window),
       settings_(parts.settings.get()),
       writer_(parts.ring, counters_, *this, options.journal),
+      extents_(parts.ring, *this, {.directory_id = options.journal.directory_id}),
       log_(writer_),
       server_(parts.ring, counters_, *this, settings_->server),
       intake_({.ring = parts.ring,
@@ -96,6 +97,7 @@ Shard::~Shard() {
 void Shard::turn(bool may_sleep) {
   ring_.turn(may_sleep && !busy());
   read_messages();
+  hand_over_events();
   intake_.turn(snapshot());
   dispatcher_.turn();
   keep_room();
@@ -141,13 +143,22 @@ void Shard::note_forgotten_ids() {
 }
 
 void Shard::commit() {
-  if (segments_delayed_ && !stopping_ && !ends_due_ && writer_.only_ends_wait()) {
-    if (!ends_timer_.armed()) ring_.arm<&Shard::on_ends_due>(*this, ends_timer_, ends_delay);
+  if (const auto delay = commit_delay(); delay && !commit_due_) {
+    if (!commit_timer_.armed()) ring_.arm<&Shard::on_commit_due>(*this, commit_timer_, *delay);
     return;
   }
-  ends_due_ = false;
-  ring_.disarm(ends_timer_);
+  commit_due_ = false;
+  ring_.disarm(commit_timer_);
   writer_.commit();
+}
+
+/// How long what has been appended may wait for more; nothing: not at all.
+std::optional<Duration> Shard::commit_delay() const {
+  if (stopping_) return std::nullopt;
+  if (segments_delayed_ && writer_.only_ends_wait()) return ends_delay;
+  const Duration delay = settings_->delivery.outcome_delay;
+  if (delay == Duration::zero() || !writer_.nothing_urgent_waits()) return std::nullopt;
+  return delay;
 }
 
 bool Shard::busy() const {
@@ -173,7 +184,7 @@ bool Shard::drained() const {
 }
 
 bool Shard::stopped() const {
-  return drained() && sealed_ && writer_.idle() && !behind();
+  return drained() && sealed_ && writer_.idle() && extents_.idle() && !behind();
 }
 
 // --- routes --------------------------------------------------------------------------------------
@@ -425,21 +436,22 @@ bool Shard::has_room_for_attempt(uint32_t in_flight) const {
   return writer_.outcome_room_bytes() >= attempts * outcome_bytes_usual;
 }
 
-Result<journal::Position> Shard::append(const journal::OutcomeView& outcome, journal::Claim claim) {
+Result<journal::Position> Shard::append(const journal::OutcomeView& outcome, journal::Claim claim,
+                                        journal::Urgency urgency) {
   record_.clear();
   journal::encode_outcome(outcome, record_);
-  return writer_.append(journal::RecordType::outcome, record_, claim);
+  return writer_.append(journal::RecordType::outcome, record_, claim, urgency);
 }
 
-void Shard::record(const journal::OutcomeView& outcome) {
-  auto position = append(outcome, journal::Claim::ordinary);
+void Shard::record(const journal::OutcomeView& outcome, journal::Urgency urgency) {
+  auto position = append(outcome, journal::Claim::ordinary, urgency);
   if (!position && journal::is_end(outcome.status)) {
     journal::OutcomeView bare = outcome;
     bare.request_head = bare.response_head = {};
     bare.response_truncated = !outcome.response_body.empty() || outcome.response_truncated;
     bare.response_body = bare.request_body = {};
     bare.tls = {};
-    position = append(bare, journal::Claim::end);
+    position = append(bare, journal::Claim::end, urgency);
     if (position) counters_.add(Counter::outcomes_bare);
     note_shortage();
   }
@@ -469,8 +481,13 @@ void Shard::note_shortage() {
               "outcomes_unrecorded)");
 }
 
-void Shard::want_payload(journal::Position event, uint64_t ticket) {
-  mailroom_.payloads_wanted(index_).send(PayloadWanted{event, ticket});
+void Shard::on_file_wanted(uint16_t journal, uint32_t segment) {
+  mailroom_.file_orders(index_).send(
+      FileOrder{.journal = journal, .segment = segment, .unused = {}});
+}
+
+void Shard::on_file_unused(io::File file) {
+  mailroom_.file_orders(index_).send(FileOrder{.unused = file});
 }
 
 void Shard::on_receiver_paused(uint32_t webhook_number, WallTime until) {
@@ -523,7 +540,7 @@ void Shard::read_messages() {
     if (from == index_) continue;
     while (mailroom_.between(from, index_).receive(deliver)) take(deliver);
   }
-  read_payloads();
+  take_opened_files();
 }
 
 void Shard::on(control::ApiReply&& message) {
@@ -569,10 +586,18 @@ void Shard::on(control::SegmentsDelayed&& message) {
   writer_.segments_delayed(message.delayed);
 }
 
-void Shard::read_payloads() {
-  PayloadRead read;
-  while (mailroom_.payloads(index_).receive(read)) {
-    dispatcher_.on_payload(read.ticket, read.event, read.error);
+void Shard::take_opened_files() {
+  FileOpened opened;
+  while (mailroom_.files_opened(index_).receive(opened)) {
+    extents_.on_file(opened.journal, opened.segment,
+                     opened.error ? Result<io::File>{*opened.error} : opened.file);
+  }
+}
+
+void Shard::hand_over_events() {
+  journal::ExtentReader::Answer answer;
+  while (extents_.next_answer(answer)) {
+    dispatcher_.on_payload(answer.ticket, answer.event, answer.error);
   }
 }
 
@@ -592,7 +617,7 @@ void Shard::flush_messages() {
   for (uint32_t to = 0; to < mailroom_.shard_count(); ++to) {
     if (to != index_ && mailroom_.between(index_, to).flush()) mailroom_.wake_shard(to);
   }
-  if (mailroom_.payloads_wanted(index_).flush()) mailroom_.wake_journal();
+  if (mailroom_.file_orders(index_).flush()) mailroom_.wake_journal();
   Channel<control::ToControl>& to_control = mailroom_.to_control(index_);
   to_control.flush();
   if (control_wake_due_ || to_control.behind() || to_control.half_full()) mailroom_.wake_control();
@@ -601,7 +626,7 @@ void Shard::flush_messages() {
 
 bool Shard::behind() const {
   if (mailroom_.to_control(index_).behind()) return true;
-  if (mailroom_.payloads_wanted(index_).behind()) return true;
+  if (mailroom_.file_orders(index_).behind()) return true;
   for (uint32_t to = 0; to < mailroom_.shard_count(); ++to) {
     if (to != index_ && mailroom_.between(index_, to).behind()) return true;
   }
@@ -610,7 +635,7 @@ bool Shard::behind() const {
 
 bool Shard::has_messages() const {
   if (!mailroom_.to_shard(index_).empty()) return true;
-  if (!mailroom_.payloads(index_).empty()) return true;
+  if (!mailroom_.files_opened(index_).empty() || extents_.has_answers()) return true;
   for (uint32_t from = 0; from < mailroom_.shard_count(); ++from) {
     if (from != index_ && !mailroom_.between(from, index_).empty()) return true;
   }

@@ -6,6 +6,7 @@
 #include "ingest/intake.h"
 #include "ingest/server.h"
 #include "io/ring.h"
+#include "journal/extent_reader.h"
 #include "journal/writer.h"
 #include "shard/live_settings.h"
 #include "shard/mailroom.h"
@@ -41,6 +42,7 @@ struct ShardOptions {
 class Shard final : private journal::WriterEvents,
                     private ingest::Backend,
                     private ingest::IntakeSink,
+                    private journal::ExtentEvents,
                     private delivery::Host {
  public:
   /// Everything is borrowed, for the shard's life.
@@ -107,10 +109,18 @@ class Shard final : private journal::WriterEvents,
   // Deliveries.
   const subscription::Snapshot& snapshot() override { return reader_.snapshot(); }
   bool has_room_for_attempt(uint32_t in_flight) const override;
-  void record(const journal::OutcomeView& outcome) override;
+  void record(const journal::OutcomeView& outcome, journal::Urgency urgency) override;
   void note_shortage();
-  Result<journal::Position> append(const journal::OutcomeView& outcome, journal::Claim claim);
-  void want_payload(journal::Position event, uint64_t ticket) override;
+  Result<journal::Position> append(const journal::OutcomeView& outcome, journal::Claim claim,
+                                   journal::Urgency urgency);
+  journal::EventRef event_at_hand(journal::Position event) override {
+    return extents_.at_hand(event);
+  }
+  void want_payload(journal::Position event, uint64_t ticket) override {
+    extents_.want(event, ticket);
+  }
+  void on_file_wanted(uint16_t journal, uint32_t segment) override;
+  void on_file_unused(io::File file) override;
   void on_receiver_paused(uint32_t webhook_number, WallTime until) override;
   void on_circuit_open(uint32_t webhook_number, const delivery::OpenCircuit& circuit) override;
   void on_circuit_closed(uint32_t webhook_number) override;
@@ -125,7 +135,8 @@ class Shard final : private journal::WriterEvents,
   void on(control::SettingsPublished&& message);
   void on(control::SegmentReady&& message);
   void on(control::SegmentsDelayed&& message);
-  void read_payloads();
+  void take_opened_files();
+  void hand_over_events();
   void on(control::StoreEvent&& message);
   void on(std::monostate&&) {}
   void flush_messages();
@@ -134,7 +145,8 @@ class Shard final : private journal::WriterEvents,
   void note_journal_room();
   void note_forgotten_ids();
   void commit();
-  void on_ends_due() { ends_due_ = true; }
+  std::optional<Duration> commit_delay() const;
+  void on_commit_due() { commit_due_ = true; }
   bool behind() const;
   bool drained() const;
   bool has_messages() const;
@@ -153,6 +165,7 @@ class Shard final : private journal::WriterEvents,
   std::shared_ptr<const LiveSettings> settings_;
 
   journal::Writer writer_;
+  journal::ExtentReader extents_;
   ingest::WriterLog log_;
   ingest::Server server_;
   ingest::Intake intake_;
@@ -163,8 +176,8 @@ class Shard final : private journal::WriterEvents,
   std::vector<std::byte> record_;                         ///< The outcome in hand, encoded.
   std::deque<control::OutcomeRecorded> outcomes_;         ///< Appended, not durable yet.
   io::Timer flush_timer_;
-  io::Timer ends_timer_;  ///< While ends wait for others to share their page.
-  bool ends_due_ = false;
+  io::Timer commit_timer_;  ///< While records wait for others to share their write.
+  bool commit_due_ = false;
   bool control_wake_due_ = false;
   bool storage_failed_ = false;
   bool segments_delayed_ = false;  ///< Records make do with the room there is.

@@ -10,15 +10,16 @@ namespace {
 
 class ReadyQueueTest : public testing::Test {
  protected:
-  Delivery& add(uint32_t attempts, uint8_t id) {
-    Delivery& delivery = deliveries_.emplace_back();
-    delivery.attempts = attempts;
-    delivery.id.bytes[0] = id;
-    queue_.push_back(delivery);
-    return delivery;
+  void add(uint32_t attempts, uint8_t id) {
+    Waiting waiting;
+    waiting.id.bytes[0] = id;
+    waiting.attempts = attempts;
+    queue_.push_back(waiting);
+  }
+  uint32_t attempts_of_next(uint32_t places, uint32_t retries_in_place) {
+    return queue_.next(places, retries_in_place).lane->front().attempts;
   }
 
-  std::deque<Delivery> deliveries_;
   ReadyQueue queue_;
 };
 
@@ -29,9 +30,8 @@ TEST_F(ReadyQueueTest, GivesRetriesEveryFifthStartWhileFreshOnesWait) {
   }
   int retries = 0;
   for (int index = 0; index < 100; ++index) {
-    Delivery& next = queue_.next(64, 0);
-    retries += next.attempts > 0 ? 1 : 0;
-    next.ready_link.unlink();
+    const ReadyQueue::Place next = queue_.next(64, 0);
+    retries += next.lane->pop_front().attempts > 0 ? 1 : 0;
   }
   EXPECT_EQ(retries, 20);
 }
@@ -39,23 +39,42 @@ TEST_F(ReadyQueueTest, GivesRetriesEveryFifthStartWhileFreshOnesWait) {
 TEST_F(ReadyQueueTest, GivesRetriesAFifthOfThePlacesWhileFreshOnesWait) {
   for (uint8_t index = 0; index < 10; ++index) add(0, index);
   add(1, 10);
-  for (int index = 0; index < 9; ++index) EXPECT_EQ(queue_.next(20, 4).attempts, 0u);
+  for (int index = 0; index < 9; ++index) EXPECT_EQ(attempts_of_next(20, 4), 0u);
 }
 
 TEST_F(ReadyQueueTest, GivesEitherEverythingWhereTheOtherIsEmpty) {
   add(1, 1);
-  EXPECT_EQ(queue_.next(1, 1).attempts, 1u);
-  deliveries_.clear();
+  EXPECT_EQ(attempts_of_next(1, 1), 1u);
+  queue_.pop_waiting();
   EXPECT_TRUE(queue_.empty());
   add(0, 1);
-  EXPECT_EQ(queue_.next(1, 1).attempts, 0u);
+  EXPECT_EQ(attempts_of_next(1, 1), 0u);
+}
+
+TEST_F(ReadyQueueTest, GivesWhatGoesFirstBeforeAllOthers) {
+  add(0, 1);
+  add(1, 2);
+  Delivery first;
+  Delivery second;
+  queue_.push_first(first);
+  queue_.push_first(second);
+  EXPECT_EQ(queue_.next(1, 0).delivery, &first);
+  first.ready_link.unlink();
+  EXPECT_EQ(queue_.next(1, 0).delivery, &second);
+  second.ready_link.unlink();
+  EXPECT_NE(queue_.next(1, 0).lane, nullptr);
+  EXPECT_EQ(queue_.waiting(), 2u);
 }
 
 TEST_F(ReadyQueueTest, KnowsTheOldest) {
   add(0, 3);
   add(2, 2);
   add(0, 1);  // Behind the first of its lane.
-  EXPECT_EQ(queue_.oldest().id.bytes[0], 2);
+  EXPECT_EQ(queue_.oldest().id().bytes[0], 2);
+  Delivery older;
+  older.id.bytes[0] = 1;
+  queue_.push_first(older);
+  EXPECT_EQ(queue_.oldest().delivery, &older);
 }
 
 // Goal: a thousand webhooks of one organization take no more turns than one of another.

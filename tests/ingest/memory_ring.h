@@ -129,6 +129,9 @@ class MemoryRing final : public io::Ring {
   }
   void submit_close(io::Completion& op) override { sockets_[op.socket().handle].closing = &op; }
   void submit_write(io::Completion&, io::File, uint64_t, Bytes) override { RINGPOST_UNREACHABLE(); }
+  void submit_read(io::Completion&, io::File, uint64_t, MutableBytes) override {
+    RINGPOST_UNREACHABLE();
+  }
 
  private:
   struct Socket {

@@ -8,7 +8,7 @@
 
 namespace ringpost::journal::test {
 
-/// A ring that only writes, and only when the test says so: in any order, or not at all.
+/// A ring that only writes and reads, and only when the test says so: in any order, or not at all.
 class FakeRing final : public io::Ring {
  public:
   explicit FakeRing(FakeDisk& disk) : disk_(disk) {}
@@ -19,6 +19,25 @@ class FakeRing final : public io::Ring {
     uint64_t offset = 0;
     Bytes bytes;
   };
+
+  struct Read {
+    io::Completion* op = nullptr;
+    io::File file;
+    uint64_t offset = 0;
+    MutableBytes into;
+  };
+
+  const std::vector<Read>& reads() const { return reads_; }
+  /// Ends the oldest read with what the file has.
+  void finish_read() {
+    const Read read = take_read();
+    const auto& file = disk_.contents(read.file);
+    const size_t there = file.size() - std::min<size_t>(file.size(), read.offset);
+    const size_t count = std::min(there, read.into.size());
+    if (count > 0) std::memcpy(read.into.data(), file.data() + read.offset, count);
+    read.op->complete({.result = static_cast<int32_t>(count)});
+  }
+  void fail_read(int error) { take_read().op->complete({.result = -error}); }
 
   const std::vector<Write>& writes() const { return writes_; }
   uint64_t writes_started() const { return writes_started_; }
@@ -52,7 +71,9 @@ class FakeRing final : public io::Ring {
   void cancel(io::Completion&) override {}
   void turn(bool) override { finish_all(); }
   io::Waker& waker() override { return waker_; }
-  uint32_t pending_count() const override { return static_cast<uint32_t>(writes_.size()); }
+  uint32_t pending_count() const override {
+    return static_cast<uint32_t>(writes_.size() + reads_.size());
+  }
 
  protected:
   void submit_accept(io::Completion&) override { RINGPOST_UNREACHABLE(); }
@@ -67,6 +88,12 @@ class FakeRing final : public io::Ring {
     ++writes_started_;
     writes_.push_back({&op, file, offset, bytes});
   }
+  void submit_read(io::Completion& op, io::File file, uint64_t offset, MutableBytes into) override {
+    RINGPOST_ASSERT(offset % 4096 == 0);
+    RINGPOST_ASSERT(into.size() % 4096 == 0);
+    RINGPOST_ASSERT(reinterpret_cast<uintptr_t>(into.data()) % 4096 == 0);
+    reads_.push_back({&op, file, offset, into});
+  }
 
  private:
   class NoWaker final : public io::Waker {
@@ -74,6 +101,11 @@ class FakeRing final : public io::Ring {
     void wake() override {}
   };
 
+  Read take_read() {
+    const Read read = reads_.at(0);
+    reads_.erase(reads_.begin());
+    return read;
+  }
   Write take(size_t index) {
     const Write write = writes_.at(index);
     writes_.erase(writes_.begin() + static_cast<ptrdiff_t>(index));
@@ -83,6 +115,7 @@ class FakeRing final : public io::Ring {
   FakeDisk& disk_;
   Prng random_{1};
   NoWaker waker_;
+  std::vector<Read> reads_;
   std::vector<Write> writes_;
   uint64_t writes_started_ = 0;
 };

@@ -61,6 +61,37 @@ TEST(Writer, CommitWithoutRecordsWritesNothing) {
   EXPECT_EQ(journal.ring.writes_started(), 0u);
 }
 
+TEST(Writer, SaysWhetherAnythingThatWaitsIsUrgent) {
+  FakeDisk disk;
+  Journal journal(disk, {});
+  EXPECT_FALSE(journal.writer->nothing_urgent_waits());  // Nothing waits.
+  const auto append = [&](Urgency urgency) {
+    ASSERT_TRUE(
+        journal.writer->append(RecordType::outcome, payload(100), Claim::ordinary, urgency));
+  };
+  append(Urgency::may_wait);
+  EXPECT_TRUE(journal.writer->nothing_urgent_waits());
+  append(Urgency::now);
+  EXPECT_FALSE(journal.writer->nothing_urgent_waits());
+  append(Urgency::may_wait);
+  EXPECT_FALSE(journal.writer->nothing_urgent_waits());
+  journal.writer->commit();
+  journal.ring.finish_all();
+  append(Urgency::may_wait);
+  EXPECT_TRUE(journal.writer->nothing_urgent_waits());
+}
+
+TEST(Writer, WhatMayWaitDoesNotWaitForMoreThanABlock) {
+  FakeDisk disk;
+  Journal journal(disk, {});
+  while (journal.ring.writes_started() == 0) {
+    ASSERT_TRUE(journal.writer->append(RecordType::outcome, payload(8000), Claim::ordinary,
+                                       Urgency::may_wait));
+    if (!journal.writer->nothing_urgent_waits()) journal.writer->commit();
+  }
+  EXPECT_GT(journal.counters.value(Counter::journal_records), 10u);
+}
+
 TEST(Writer, RecordsGatherWhileBothSlotsAreBusy) {
   FakeDisk disk;
   Journal journal(disk, {});

@@ -35,6 +35,7 @@ const std::map<std::string, std::string> other_values = {
     {"journal.retention_age", "1h"},
     {"journal.retention_bytes", "1GiB"},
     {"journal.accept_loss", "true"},
+    {"journal.outcome_delay", "\"9ms\""},
     {"delivery.allow_own_addresses", "true"},
     {"delivery.ca_file", "/etc/ssl/certs/ca-certificates.crt"},
     {"delivery.pending_max", "9"},

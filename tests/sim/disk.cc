@@ -295,11 +295,43 @@ void Disk::submit_write(Ring& ring, io::Completion& op, io::File file, uint64_t 
   const uint64_t number = ++flight_count_;
   flights_.emplace(number,
                    Flight{&ring, &op, open.inode, offset, bytes, {bytes.begin(), bytes.end()}});
+  world_.schedule(world_.now() + latency(), World::Kind::disk,
+                  [this, number] { finish_write(number); });
+}
+
+Duration Disk::latency() {
   Duration latency =
       world_.between(world_.options().disk_latency_min, world_.options().disk_latency_max);
   if (world_.chance(world_.faults().slow_write)) latency += world_.between({}, milliseconds{500});
-  world_.schedule(world_.now() + latency, World::Kind::disk,
-                  [this, number] { finish_write(number); });
+  return latency;
+}
+
+void Disk::submit_read(Ring& ring, io::Completion& op, io::File file, uint64_t offset,
+                       MutableBytes into) {
+  const OpenFile& open = open_at(file);
+  RINGPOST_ASSERT(open.journal);
+  RINGPOST_ASSERT(!into.empty());
+  assert_aligned(offset, into);
+  const uint64_t number = ++flight_count_;
+  reads_.emplace(number, ReadFlight{&ring, &op, open.inode, offset, into});
+  world_.schedule(world_.now() + latency(), World::Kind::disk,
+                  [this, number] { finish_read(number); });
+}
+
+void Disk::finish_read(uint64_t number) {
+  const auto found = reads_.find(number);
+  if (found == reads_.end()) return;  // Cut off by a crash.
+  const ReadFlight flight = found->second;
+  reads_.erase(found);
+  auto result = static_cast<int32_t>(-EIO);
+  if (!fails(Call::read, world_.faults().read_error)) {
+    const uint64_t size = flight.inode->seen.size();
+    const uint64_t there = size - std::min(size, flight.offset);
+    const uint64_t count = std::min<uint64_t>(flight.into.size(), there);
+    if (count > 0) flight.inode->seen.read(flight.offset, flight.into.first(count));
+    result = static_cast<int32_t>(count);
+  }
+  flight.ring->on_transferred(*flight.op, result);
 }
 
 void Disk::finish_write(uint64_t number) {
@@ -320,7 +352,7 @@ void Disk::finish_write(uint64_t number) {
     ++durable_write_count_;
   }
   world_.note(number << 32 | static_cast<uint32_t>(result));
-  flight.ring->on_written(*flight.op, result);
+  flight.ring->on_transferred(*flight.op, result);
 }
 
 /// Writes whole pages to both contents; they share the memory.
@@ -358,6 +390,7 @@ void Disk::tear(Flight& flight) {
 void Disk::crash(Crash kind) {
   for (auto& [number, flight] : flights_) settle_flight(flight, kind);
   flights_.clear();
+  reads_.clear();
   open_.clear();
   detached_ = true;
   if (kind == Crash::kill) return;  // The page cache is the kernel's, and lives on.

@@ -27,7 +27,7 @@ class Ring;
 ///   of what was done or as any subset (file systems differ);
 /// - everything else is exactly as it was.
 ///
-/// Calls take no virtual time; durable writes do.
+/// Calls take no virtual time; durable writes and reads by a ring do.
 class Disk final : public io::Disk {
  public:
   explicit Disk(World& world);
@@ -88,6 +88,8 @@ class Disk final : public io::Disk {
   // --- for rings and the world ------------------------------------------------------------------
 
   void submit_write(Ring& ring, io::Completion& op, io::File file, uint64_t offset, Bytes bytes);
+  void submit_read(Ring& ring, io::Completion& op, io::File file, uint64_t offset,
+                   MutableBytes into);
   void crash(Crash kind);
   void restart() {
     detached_ = false;
@@ -127,7 +129,17 @@ class Disk final : public io::Disk {
     std::vector<std::byte> bytes;  // As submitted.
   };
 
+  struct ReadFlight {
+    Ring* ring;
+    io::Completion* op;
+    InodeRef inode;
+    uint64_t offset;
+    MutableBytes into;
+  };
+
   bool fails(Call call, uint32_t per_10000);
+  Duration latency();
+  void finish_read(uint64_t number);
   bool gone();
   OpenFile& open_at(io::File file);
   io::File add_open(OpenFile file);
@@ -162,6 +174,7 @@ class Disk final : public io::Disk {
   std::vector<NameChange> unsynced_names_;  // In the order they were made.
   std::map<int32_t, OpenFile> open_;
   std::map<uint64_t, Flight> flights_;
+  std::map<uint64_t, ReadFlight> reads_;
 };
 
 class Disk::Snapshot {

@@ -126,6 +126,7 @@ void Ring::cancel(Completion& op) {
     case Operation::receive:
     case Operation::send: return cancel_and_queue(&op);
     case Operation::write:  // The disk has it: it ends by itself.
+    case Operation::read:
     case Operation::close:
     case Operation::none: return;
   }
@@ -172,6 +173,7 @@ void Ring::deliver(Completion& op) {
       [[fallthrough]];
     case Operation::connect:
     case Operation::write:
+    case Operation::read:
       RINGPOST_ASSERT((op.progress.flags & flag_ended) != 0);
       return finish(op, static_cast<int32_t>(static_cast<int64_t>(op.progress.offset)));
     case Operation::none: RINGPOST_UNREACHABLE();
@@ -354,7 +356,12 @@ void Ring::submit_write(Completion& op, io::File file, uint64_t offset, Bytes by
   if (!dead_) world_.disk().submit_write(*this, op, file, offset, bytes);
 }
 
-void Ring::on_written(Completion& op, int32_t result) {
+void Ring::submit_read(Completion& op, io::File file, uint64_t offset, MutableBytes into) {
+  enlist(op);
+  if (!dead_) world_.disk().submit_read(*this, op, file, offset, into);
+}
+
+void Ring::on_transferred(Completion& op, int32_t result) {
   end_with(op, result);
 }
 

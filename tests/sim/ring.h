@@ -59,7 +59,7 @@ class Ring final : public io::Ring, private SocketUser {
   /// The process crashed: from now on this ring reaches nothing (World::crash).
   void die();
   /// From the disk: a durable write ended.
-  void on_written(io::Completion& op, int32_t result);
+  void on_transferred(io::Completion& op, int32_t result);
 
  private:
   /// What is pending on one socket.
@@ -87,6 +87,7 @@ class Ring final : public io::Ring, private SocketUser {
   void submit_send(io::Completion& op, Bytes bytes) override;
   void submit_close(io::Completion& op) override;
   void submit_write(io::Completion& op, io::File file, uint64_t offset, Bytes bytes) override;
+  void submit_read(io::Completion& op, io::File file, uint64_t offset, MutableBytes into) override;
 
   void on_acceptable(int32_t listener) override;
   void on_connected(uint64_t token, int32_t result) override;

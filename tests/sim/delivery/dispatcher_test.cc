@@ -150,8 +150,8 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
 
   // Host
   const subscription::Snapshot& snapshot() override { return table_.reader(0).snapshot(); }
-  void record(const journal::OutcomeView& outcome) override {
-    if (outcome.status == DeliveryStatus::in_flight) return;
+  void record(const journal::OutcomeView& outcome, journal::Urgency) override {
+    if (outcome.status == DeliveryStatus::in_flight) return starts_.push_back(outcome.attempt);
     const std::string_view head = outcome.request_head;
     noted_.push_back({.webhook = outcome.webhook_number,
                       .attempt = outcome.attempt,
@@ -167,6 +167,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                       .event = outcome.event.packed});
   }
   bool has_room_for_attempt(uint32_t) const override { return has_room_; }
+  journal::EventRef event_at_hand(journal::Position) override { return {}; }
   void want_payload(journal::Position event, uint64_t ticket) override {
     world_.after(milliseconds{1}, [this, event, ticket] {
       dispatcher_.on_payload(ticket, events_.at(event.packed), {});
@@ -214,7 +215,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
       event.type = "t";
       event.data = as_bytes(data);
       journal::EventRef stored = journal::EventCodec::encode(event);
-      stored->set_position(journal::Position::make(0, 0, ++offset_));
+      stored->set_position(journal::Position::make(0, 0, offset_ += 8));
       events_[stored->position().packed] = stored;
       submitted_[stored->position().packed] = world_.now();
       dispatcher_.submit(stored, webhook, by_hand);
@@ -268,6 +269,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                            return answer_ ? answer_(request) : Answer{};
                          }};
   std::vector<Noted> noted_;
+  std::vector<uint32_t> starts_;  ///< The attempts' numbers.
   std::vector<uint32_t> gone_;
   std::map<uint32_t, WallTime> paused_;
   std::map<uint32_t, OpenCircuit> circuits_;
@@ -361,6 +363,70 @@ TEST_F(DispatcherTest, HonoursRetryAfterInBothFormsUpToAnHour) {
       EXPECT_LE(noted_[1].at - noted_[0].at, most) << value();
     }
   }
+}
+
+// --- starts on record ---------------------------------------------------------------------------
+
+TEST_F(DispatcherTest, RecordsTheStartOfAFirstAttemptOnlyIfItTakesLong) {
+  put(make(1));
+  deliver(1);  // There is a connection that may be used again.
+  starts_.clear();
+  answer_ = [](const Request&) { return Answer{.delay = milliseconds{2}}; };
+  deliver(1);
+  EXPECT_EQ(starts_, std::vector<uint32_t>{});
+  answer_ = [](const Request&) { return Answer{.delay = milliseconds{100}}; };
+  submit(1);
+  world_.run_for(milliseconds{30});
+  EXPECT_EQ(starts_, std::vector<uint32_t>{1});
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(starts_, std::vector<uint32_t>{1});
+  EXPECT_EQ(noted_.back().status, DeliveryStatus::delivered);
+}
+
+// A start of the relay cannot know that they were begun: their events came long before.
+TEST_F(DispatcherTest, RecordsTheStartsOfLaterAttemptsAtOnce) {
+  Webhook webhook = make(1);
+  webhook.schedule_s = {1, 1};
+  put(webhook);
+  deliver(1);
+  starts_.clear();
+  std::vector<size_t> recorded;  // When the receiver has the request.
+  answer_ = [&](const Request&) {
+    recorded.push_back(starts_.size());
+    return Answer{.status = recorded.size() < 3 ? 500 : 200};
+  };
+  deliver(1);
+  EXPECT_EQ(recorded, (std::vector<size_t>{0, 1, 2}));
+  EXPECT_EQ(starts_, (std::vector<uint32_t>{2, 3}));
+}
+
+TEST_F(DispatcherTest, RecordsTheStartOfADelayedFirstAttemptAtOnce) {
+  has_room_ = false;
+  put(make(1));
+  submit(1);
+  world_.run_for(seconds{1});
+  has_room_ = true;
+  ring_.waker().wake();
+  std::vector<uint32_t> recorded;
+  answer_ = [&](const Request&) {
+    recorded = starts_;
+    return Answer{};
+  };
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(recorded, std::vector<uint32_t>{1});
+}
+
+TEST_F(DispatcherTest, RecordsTheStartsOfWhatAStopCutsOff) {
+  put(make(1));
+  deliver(1);
+  starts_.clear();
+  answer_ = [](const Request&) { return Answer{.way = Answer::Way::never}; };
+  submit(1);
+  ASSERT_TRUE(world_.run_until([&] { return dispatcher_.in_flight_count() == 1; }, seconds{1}));
+  EXPECT_EQ(starts_, std::vector<uint32_t>{});
+  dispatcher_.stop();
+  dispatcher_.abort();
+  EXPECT_EQ(starts_, std::vector<uint32_t>{1});
 }
 
 // --- pauses --------------------------------------------------------------------------------------
@@ -1454,7 +1520,7 @@ TEST_F(IsolationTest, ARedeliveryByHandIsTriedAtOnce) {
   submit(1, 20);
   world_.run_for(minutes{5});
   receiver_.start();
-  const uint32_t by_hand = offset_ + 1;
+  const uint32_t by_hand = offset_ + 8;
   redeliver(1);
   ASSERT_TRUE(world_.run_until([&] { return counted(DeliveryStatus::delivered) > 0; }, seconds{1}));
   const auto first = std::ranges::find(noted_, DeliveryStatus::delivered, &Noted::status);

@@ -298,6 +298,13 @@ void RelayHarness::stop(Duration drain) {
   leave();
 }
 
+bool RelayHarness::settle(Duration within) {
+  const bool settled =
+      world_.run_until([this] { return count(Counter::deliveries_pending) == 0; }, within);
+  world_.run_for(std::chrono::milliseconds{100});  // Outcomes wait for others, then for the disk.
+  return settled;
+}
+
 uint64_t RelayHarness::count(Counter counter) const {
   uint64_t sum = 0;
   for (const Counters& shard : relay_->counters()) sum += shard.value(counter);

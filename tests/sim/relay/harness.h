@@ -69,6 +69,8 @@ class RelayHarness {
   shard::Relay& relay() { return *relay_; }
   /// The sum over all shards since the last start.
   uint64_t count(Counter counter) const;
+  /// Runs the world until nothing is pending, and what became of it is on record.
+  bool settle(Duration within);
 
  private:
   class ShardActor;

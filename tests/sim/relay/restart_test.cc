@@ -30,6 +30,50 @@ TEST(RelayStop, LeavesWhatAHangingReceiverHoldsForTheNextStart) {
   EXPECT_EQ(small.delivery(hook, "held").status, "delivered");
 }
 
+// Starts of first attempts are recorded late: what the receiver got is shown all the same.
+TEST(RelayCrash, ShowsAnAttemptThatLeftNoRecord) {
+  for (const Crash kind : {Crash::kill, Crash::power}) {
+    SmallWorld small;
+    const std::string hook = small.hook();
+    ASSERT_EQ(small.post("before"), 202);
+    ASSERT_TRUE(small.settle());
+    small.world.run_for(seconds{5});
+    ASSERT_EQ(small.post("twice"), 202);
+    ASSERT_TRUE(small.run_until_requests(2));
+    small.restart(kind);
+    ASSERT_TRUE(small.settle());
+    ASSERT_EQ(small.receiver.requests().size(), 3u);
+    const DeliveryItem item = small.delivery(hook, "twice");
+    EXPECT_EQ(item.status, "delivered");
+    const auto attempts = small.api.attempts(item.id);
+    ASSERT_EQ(attempts.size(), 2u);
+    EXPECT_EQ(attempts[0].number, 1u);
+    EXPECT_EQ(attempts[0].error, "interrupted");
+    EXPECT_EQ(small.api.attempts(small.delivery(hook, "before").id).size(), 1u);
+  }
+}
+
+TEST(RelayStop, ShowsNoAttemptThatWasNotBegun) {
+  SmallWorld small;
+  small.answer = [](const Request&) { return Answer{.status = 500}; };
+  const std::string hook = small.hook();
+  for (const char* id : {"1", "2", "3", "4", "5", "6", "7", "8", "9"}) {
+    ASSERT_EQ(small.post(id), 202);
+  }
+  ASSERT_TRUE(small.run_until_requests(5));
+  small.relay.stop(seconds{2});
+  const size_t requests = small.receiver.requests().size();
+  small.answer = {};
+  small.start();
+  ASSERT_TRUE(small.settle(std::chrono::hours{2}));
+  size_t attempts = 0;
+  for (const char* id : {"1", "2", "3", "4", "5", "6", "7", "8", "9"}) {
+    attempts += small.api.attempts(small.delivery(hook, id).id).size();
+  }
+  EXPECT_EQ(attempts, small.receiver.requests().size());
+  EXPECT_LT(requests, 9u);
+}
+
 TEST(RelayStop, LetsAnAttemptEndAndRemembersIt) {
   SmallWorld small;
   small.answer = [](const Request&) { return Answer{.delay = seconds{1}}; };
