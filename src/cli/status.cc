@@ -29,10 +29,12 @@ std::string percentiles(simdjson::dom::element status, const std::string& path) 
          latency(number_of(status, path + "/p99_us"));
 }
 
-std::string_view storage_note(std::string_view state) {
+std::string_view storage_note(std::string_view state, std::string_view store_state) {
   if (state == "failed") return "   STORAGE FAILED: events are refused until a restart";
   if (state == "short")
     return "   STORAGE SHORT: new events may be refused; stored events are still delivered";
+  if (store_state == "failed")
+    return "   STORE FAILED: webhooks and tokens cannot be changed until a restart";
   return "";
 }
 
@@ -54,10 +56,15 @@ void print(simdjson::dom::element status) {
     return grouped(number_of(status, std::string("/totals/") + name));
   };
   const std::string storage = text_of(status, "/storage/state");
+  const std::string store = text_of(status, "/storage/store_state");
   std::printf("ringpost %s, up %s (counts are since then)%s\n\n",
               text_of(status, "/version").c_str(), span_of(number_of(status, "/uptime_s")).c_str(),
-              storage_note(storage).data());
+              storage_note(storage, store).data());
   if (storage != "ok") row("storage", text_of(status, "/storage/detail"));
+  if (store == "failed") {
+    row("control store", text_of(status, "/storage/store_detail") +
+                             ": webhooks and tokens cannot be changed until a restart");
+  }
   const std::string reload = last_reload(status);
   if (!reload.empty()) row("last reload", reload);
   row("events accepted", total("events_accepted"));

@@ -568,6 +568,7 @@ StatusFacts Control::status_facts() const {
   return {.uptime = now_ - started_at_.value_or(now_),
           .storage_failure = storage_failure_,
           .storage_shortage = journals_.failure(),
+          .store_failure = durability_.failure(),
           .journal_bytes = journals_.bytes(),
           .last_reload = reloads_.last(),
           .last_failure = last_failure_};

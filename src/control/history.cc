@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace ringpost::control {
 
@@ -133,6 +134,18 @@ uint32_t History::add_delivery(uint32_t event_index, uint32_t webhook_number, co
 }
 
 void History::record_attempt(Delivery& delivery, const OutcomeFact& fact) {
+  const bool begun = static_cast<DeliveryStatus>(delivery.status) == DeliveryStatus::in_flight;
+  if (fact.attempt == 0 && fact.status == DeliveryStatus::pending && begun) {
+    // The attempt was put back before it reached anybody: it is none.
+    --delivery.attempts;
+    delivery.status = static_cast<uint32_t>(DeliveryStatus::pending);
+    delivery.due_s = to_due_s(fact.next_attempt_at);
+    const uint32_t earlier = std::exchange(delivery.earlier_attempts, no_slot);
+    delivery.newest_record = earlier == no_slot ? PackedPosition{} : attempts_[earlier].record;
+    if (earlier == no_slot) return;
+    delivery.earlier_attempts = attempts_[earlier].earlier;
+    attempts_.give_back(earlier);
+  }
   if (fact.attempt == 0) return;
   if (fact.attempt == delivery.attempts) {  // The attempt's end takes the place of its start.
     if (fact.record.valid()) delivery.newest_record = fact.record;

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t request_bytes_kept_max = 4096;
 
 /// What TCP sends at once on a fresh connection (RFC 6928): of a request no larger, no receiver
-/// answers one part while another is held back.
+/// answers one part while another is held back, and the kernel takes all of it or nothing.
 constexpr size_t flight_bytes = 14'000;
 /// How often a request that was answered early is looked after.
 constexpr Duration early_pause = std::chrono::milliseconds{20};
@@ -164,17 +164,22 @@ void Connection::on_heard_nothing() {
   proceed();
 }
 
+/// Bytes came before the request.
+void Connection::on_spoken() {
+  early_ = heeded_ = false;
+  parser_.reset();
+  request_.clear();
+  const Duration left = time_over_ - dispatcher_.ring().now();
+  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
+  on_unasked();
+}
+
 /// What came belongs to no request. It is read like an answer all the same: it may say why there is
 /// none to be had (503).
 void Connection::on_unasked() {
   unasked_ = true;
-  early_ = heeded_ = false;
-  parser_.reset();
-  request_.clear();
   dispatcher_.distrust(endpoint_);
   step_ = Step::exchange;
-  const Duration left = time_over_ - dispatcher_.ring().now();
-  dispatcher_.ring().arm<&Connection::on_deadline>(*this, timer_, left);
 }
 
 // --- ask -----------------------------------------------------------------------------------------
@@ -260,8 +265,9 @@ void Connection::exchange() {
 }
 
 void Connection::on_stream_bytes(Bytes bytes) {
-  if (step_ == Step::listen) on_unasked();
+  if (step_ == Step::listen) on_spoken();
   if (!exchanging()) return on_surplus();
+  if (!parser_.begun() && answers_nothing()) on_unasked();
   const auto progress = parser_.feed(bytes);
   if (progress == http::ResponseParser::Progress::need_more) return heed_head();
   if (progress == http::ResponseParser::Progress::failed) {
@@ -341,13 +347,24 @@ void Connection::on_exchange_end(const std::optional<Error>& error) {
 /// yet.
 bool Connection::known_untaken(const std::optional<Error>& error) const {
   const bool in_order = !error || error->code == Errc::closed;
-  return stream_.unsent() || (in_order && stream_.unacknowledged());
+  return stream_.unsent() || (in_order && stream_.unacknowledged_bytes() > 0);
 }
 
 /// Whether the receiver's system has the whole request.
 bool Connection::request_taken() const {
   if (stream_.unsent()) return false;
-  return request_.head.size() + request_.body.size() <= flight_bytes || !stream_.unacknowledged();
+  return request_.head.size() + request_.body.size() <= flight_bytes ||
+         stream_.unacknowledged_bytes() == 0;
+}
+
+/// Whether what comes now was written before the receiver's system had a byte of the request: each
+/// of its segments acknowledges all that had arrived when it was sent (RFC 9293, 3.4). A kept
+/// connection is seen to be silent before each request, and is not asked again.
+bool Connection::answers_nothing() const {
+  if (unasked_ || reused_) return false;
+  const size_t request_bytes = request_.head.size() + request_.body.size();
+  if (stream_.unsent()) return request_bytes <= flight_bytes;
+  return stream_.unacknowledged_bytes() >= request_bytes;
 }
 
 /// The final answer's head is here, whatever became of its body.
@@ -478,7 +495,7 @@ void Connection::settle(std::optional<Error> error) {
     if (parser_.status() != 0) result.response_note = note();
     result.retry_after = retry_after();
   }
-  if (asked() && !unasked_) result.request = &request_;
+  if (asked() && !request_.head.empty()) result.request = &request_;
   dispatcher_.settle(attempt, result);
 }
 

@@ -113,6 +113,7 @@ class Connection final : public net::StreamOwner {
   void connect_next();
   void on_stream_open() override;
   void listen();
+  void on_spoken();
   void on_unasked();
   void on_heard_nothing();
   void rest();
@@ -131,6 +132,7 @@ class Connection final : public net::StreamOwner {
   void on_exchange_end(const std::optional<Error>& error);
   bool known_untaken(const std::optional<Error>& error) const;
   bool request_taken() const;
+  bool answers_nothing() const;
   bool success() const { return parser_.status() >= 200 && parser_.status() < 300; }
   void on_answer(bool stream_over);
   void finish();
@@ -166,7 +168,7 @@ class Connection final : public net::StreamOwner {
   bool reused_ = false;        ///< This exchange is not the connection's first.
   bool heeded_ = false;        ///< What the answer's head asks of later attempts was passed on.
   bool early_ = false;         ///< The answer came before the receiver had the whole request.
-  bool unasked_ = false;       ///< It came before the first byte of the request was sent.
+  bool unasked_ = false;       ///< It was written before a byte of the request had arrived.
   bool stream_begun_ = false;  ///< Then the stream's close has to be waited for.
 };
 

@@ -486,6 +486,7 @@ void Dispatcher::start(Delivery& delivery) {
 /// After a crash the log has to know of this attempt.
 void Dispatcher::note_start(Delivery& delivery, const Attempt& attempt) {
   if (!start_may_wait(delivery)) {
+    delivery.start_recorded = true;
     return record_start(*delivery.target, as_waiting(delivery), attempt.started_at,
                         journal::Urgency::now);
   }
@@ -525,7 +526,8 @@ void Dispatcher::on_start_due() {
 }
 
 void Dispatcher::record_first_start() {
-  const Delivery& delivery = unrecorded_.pop_front();
+  Delivery& delivery = unrecorded_.pop_front();
+  delivery.start_recorded = true;
   const WallTime started_at = ring_.wall_now() - (ring_.now() - delivery.started);
   record_start(*delivery.target, as_waiting(delivery), started_at, journal::Urgency::may_wait);
 }
@@ -717,14 +719,24 @@ void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& resul
   if (attempt.trial) standing->trial = Standing::Trial::none;
 }
 
-/// It goes on after a moment as if it had not begun.
+/// It goes on after a moment as if it had not begun: its start is taken back, in the journal too.
 void Dispatcher::put_back(Delivery& delivery) {
   counters_.add(Counter::attempts_put_back);
   if (!spare_.empty()) spare_.front().retire();  // Its descriptor may be what is short.
   --delivery.attempts;
   const auto most = static_cast<uint64_t>(limits_.shortage_pause.count());
-  wait(delivery,
-       limits_.shortage_pause + Duration{static_cast<int64_t>(ring_.random().below(most))});
+  const Duration pause =
+      limits_.shortage_pause + Duration{static_cast<int64_t>(ring_.random().below(most))};
+  if (delivery.start_recorded) {
+    host_.record(OutcomeView{.delivery = delivery.id,
+                             .event = delivery.event_position,
+                             .webhook_number = delivery.target->webhook_number,
+                             .status = DeliveryStatus::pending,
+                             .started_at = ring_.wall_now(),
+                             .next_attempt_at = ring_.wall_now() + pause},
+                 journal::Urgency::may_wait);
+  }
+  wait(delivery, pause);
   if (shortage_timer_.armed()) return;
   ring_.arm<&Dispatcher::on_shortage_over>(*this, shortage_timer_, limits_.shortage_pause);
 }

@@ -42,9 +42,10 @@ struct Delivery {
   Instant started{};         ///< Of the attempt in flight, while its start is unrecorded.
   uint32_t attempts = 0;     ///< Started so far, in this life of the process and before.
   State state = State::ready;
-  bool retry_place = false;  ///< While it has a place: Target::retries_in_flight counts it.
-  bool good_place = false;   ///< While it has a place: taken in good standing (Conduct::good).
-  bool by_hand = false;      ///< A person asked for it: it goes before the others.
+  bool start_recorded = false;  ///< Of the attempt in flight.
+  bool retry_place = false;     ///< While it has a place: Target::retries_in_flight counts it.
+  bool good_place = false;      ///< While it has a place: taken in good standing (Conduct::good).
+  bool by_hand = false;         ///< A person asked for it: it goes before the others.
   bool enquiry = false;  ///< Has no event: asks for the receiver's permission, and is not recorded.
   ListLink ready_link;   ///< In its target's queue while ready; in flight: among the unrecorded.
   ListLink member_link;  ///< In its target's list.

@@ -15,6 +15,12 @@ bool is_text_type(std::string_view content_type) {
   return content_type.size() > prefix.size() && http::begins_ignoring_case(content_type, prefix);
 }
 
+/// JSON has no empty text, so what is empty and not JSON's is data only if it is there at all.
+bool has_empty_data(const journal::EventView& event) {
+  return event.data.empty() && event.data.data() != nullptr && !event.data_content_type.empty() &&
+         !json::declares_json(event.data_content_type);
+}
+
 }  // namespace
 
 bool data_is_json(const journal::EventView& event) {
@@ -31,7 +37,7 @@ bool data_is_object(const journal::EventView& event) {
 }
 
 Content content_of(const journal::EventView& event) {
-  if (event.data.empty()) return Content::none;
+  if (event.data.empty() && !has_empty_data(event)) return Content::none;
   if (json::declares_json(event.data_content_type)) {
     return data_is_json(event) ? Content::json : Content::bytes;
   }
@@ -41,7 +47,7 @@ Content content_of(const journal::EventView& event) {
 }
 
 std::string_view content_type_of(const journal::EventView& event) {
-  if (event.data.empty()) return {};
+  if (event.data.empty() && !has_empty_data(event)) return {};
   const std::string_view declared = event.data_content_type;
   if (json::declares_json(declared) && !data_is_json(event)) return "application/octet-stream";
   return declared.empty() ? "application/json" : declared;

@@ -50,12 +50,14 @@ void append_attribute_text(std::string& out, std::string_view value) {
   append(out, plain);
 }
 
-/// Earlier versions kept a time as it came.
+/// The instant, however it is spelled. Where WallTime cannot hold it, what is spelled. Earlier
+/// versions kept a time as it came.
 void append_time(std::string& out, std::string_view time) {
-  if (time.empty() || is_strict_rfc3339(time)) return append(out, time);
   std::string strict{time};
-  make_strict_rfc3339(strict);
-  append(out, strict);
+  if (!time.empty() && !is_strict_rfc3339(time)) make_strict_rfc3339(strict);
+  const auto instant = parse_rfc3339(strict);
+  const bool held = instant && *instant != WallTime::min() && *instant != WallTime::max();
+  append(out, held ? std::to_string(to_unix_ns(*instant)) : strict);
 }
 
 /// Of `{"name":value,…}`, as ingest writes it: names are lower-case letters and digits. The sum

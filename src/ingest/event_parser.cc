@@ -276,7 +276,9 @@ std::optional<Refusal> EventParser::State::parse_binary(const http::Request& req
                                                         Events& events) {
   auto& event = events.emplace_back();
   if (auto refusal = read_binary_attributes(request, texts, event)) return refusal;
-  event.data = as_bytes(std::string_view{request.body});
+  // An empty body that has a type is empty data; without one there is none.
+  const bool none = request.body.empty() && event.data_content_type.empty();
+  if (!none) event.data = as_bytes(std::string_view{request.body});
   if (request.body.empty() || !declares_json(event.data_content_type)) return std::nullopt;
   auto refusal = check_json(request.body);
   if (refusal && event.data_content_type.empty()) {

@@ -5,6 +5,7 @@
 #include "io/event_waker.h"
 #include "io/kernel_ring.h"
 #include "io/listener.h"
+#include "io/process.h"
 #include "io/socket_address.h"
 
 #include <algorithm>
@@ -525,6 +526,15 @@ void LinuxRing::on_receive(Completion& op, int32_t result, uint32_t flags) {
   stage_receive(op);
 }
 
+namespace {
+
+int errno_of_transfer(const Completion& op, int errno_value) {
+  if (op.operation() != Completion::Operation::write) return errno_value;
+  return errno_of_write(errno_value, op.progress.offset + op.progress.size);
+}
+
+}  // namespace
+
 /// Sends, writes and reads: goes on after a short one.
 void LinuxRing::on_transfer(Completion& op, int32_t result) {
   if (result > 0) op.progress.done += static_cast<uint32_t>(result);
@@ -534,7 +544,7 @@ void LinuxRing::on_transfer(Completion& op, int32_t result) {
   const bool reads = op.operation() == Completion::Operation::read;
   if (result == 0 && reads) return finish(op, static_cast<int32_t>(op.progress.done));
   if (result == 0) return finish(op, -EIO);  // No progress and no reason: do not go round for ever.
-  if (result < 0 && result != -EINTR) return finish(op, result);
+  if (result < 0 && result != -EINTR) return finish(op, -errno_of_transfer(op, -result));
   if (is(op, cancelled)) return finish(op, -ECANCELED);
   if (reads) return stage_read(op);
   op.operation() == Completion::Operation::send ? stage_send(op) : stage_write(op);

@@ -1,5 +1,7 @@
 #include "io/posix_disk.h"
 
+#include "io/process.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -125,7 +127,7 @@ Result<void> PosixDisk::write_at(File file, uint64_t offset, Bytes from) {
     const ssize_t put = pwrite(file.handle, from.data() + done, from.size() - done,
                                static_cast<off_t>(offset + done));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return disk_error(errno);
+    if (put < 0) return disk_error(errno_of_write(errno, offset + from.size()));
     if (put == 0) return disk_error(EIO);
     done += static_cast<uint64_t>(put);
   }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,6 +58,13 @@ void secure_process() {
     open_if_closed(descriptor);
   }
   signal(SIGXFSZ, SIG_IGN);
+}
+
+int errno_of_write(int errno_value, uint64_t end) {
+  rlimit limit;
+  const bool cut = errno_value == EINVAL && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+                   limit.rlim_cur != RLIM_INFINITY && end > limit.rlim_cur;
+  return cut ? EFBIG : errno_value;
 }
 
 void ignore_stray_signals() {

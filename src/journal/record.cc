@@ -95,11 +95,14 @@ class FieldWriter {
 
   template <typename Id>
   void add(Id id, Bytes bytes) {
-    if (bytes.empty()) return;
+    if (!bytes.empty()) add_always(id, bytes);
+  }
+  template <typename Id>
+  void add_always(Id id, Bytes bytes) {
     store_le<uint8_t>(to_, static_cast<uint8_t>(id));
     store_le<uint8_t>(to_ + 1, 0);
     store_le<uint32_t>(to_ + 2, static_cast<uint32_t>(bytes.size()));
-    std::memcpy(to_ + field_header_bytes, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(to_ + field_header_bytes, bytes.data(), bytes.size());
     to_ += field_header_bytes + bytes.size();
   }
   template <typename Id>
@@ -186,13 +189,20 @@ bool take_event_field(EventView& event, uint8_t id, Bytes bytes, bool& sound) {
   return false;
 }
 
+/// Data that is there and empty is a field without bytes. Only where it has a type: JSON's are
+/// never empty.
+bool writes_data(const EventView& event) {
+  return !event.data.empty() || (event.data.data() != nullptr && !event.data_content_type.empty());
+}
+
 size_t event_size(const EventView& event) {
   return event_head_bytes + field_size(event.organization.size()) + field_size(event.id.size()) +
          field_size(event.source.size()) + field_size(event.type.size()) +
          field_size(event.time.size()) + field_size(event.subject.size()) +
          field_size(event.data_content_type.size()) + field_size(event.branch.size()) +
          field_size(event.ordering_key.size()) + field_size(event.trace_parent.size()) +
-         field_size(event.extensions.size()) + field_size(event.data.size()) +
+         field_size(event.extensions.size()) +
+         (writes_data(event) ? field_header_bytes + event.data.size() : 0) +
          field_size(event.webhook_numbers.size()) +
          field_size(event.is_redelivery() ? sizeof(Ulid::bytes) : 0) +
          field_size(event.header_overrides.size()) +
@@ -224,7 +234,7 @@ void write_event(const EventView& event, std::byte* to, size_t size) {
   fields.add(EventField::ordering_key, event.ordering_key);
   fields.add(EventField::trace_parent, event.trace_parent);
   fields.add(EventField::extensions, event.extensions);
-  fields.add(EventField::data, event.data);
+  if (writes_data(event)) fields.add_always(EventField::data, event.data);
   fields.add(EventField::webhook_numbers, event.webhook_numbers);
   if (event.is_redelivery()) fields.add(EventField::redelivery_of, id_bytes(event.redelivery_of));
   fields.add(EventField::header_overrides, event.header_overrides);

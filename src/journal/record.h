@@ -34,7 +34,7 @@ struct EventView {
   std::string_view ordering_key;
   std::string_view trace_parent;
   std::string_view extensions;  ///< Other CloudEvents attributes, a JSON object; may be empty.
-  Bytes data;                   ///< As it came, byte for byte.
+  Bytes data;                   ///< As it came. Null: there is none; else it may be empty.
   /// Looked at when it came: where `data_content_type` says JSON or nothing, `data` is exactly one
   /// JSON text, or empty. Not set in journals of earlier versions, which hold other bytes as well.
   bool data_checked = false;
@@ -69,7 +69,7 @@ enum class DeliveryStatus : uint8_t { pending, in_flight, delivered, dead, cance
 
 std::string_view name(DeliveryStatus status);
 
-/// One attempt's end (or, with `attempt` 0, a cancellation without attempt).
+/// One attempt's end; `attempt` 0: a cancellation without one, or (pending) a start taken back.
 struct OutcomeView {
   Ulid delivery;
   Position event;

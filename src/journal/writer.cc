@@ -107,9 +107,10 @@ struct Writer::State {
   std::deque<PreparedSegment> prepared;
   uint64_t ends_kept = 0;  // Bytes; see keep_for_ends.
   uint64_t outcomes_expected = 0;
-  uint32_t fill = 0;      // Where the next block begins if none is open.
-  uint32_t sequence = 0;  // Of the next block.
-  uint32_t ordinal = 0;   // Of the next record.
+  uint64_t batch_expected = 0;  // A batch that was refused for want of segments, until it comes.
+  uint32_t fill = 0;            // Where the next block begins if none is open.
+  uint32_t sequence = 0;        // Of the next block.
+  uint32_t ordinal = 0;         // Of the next record.
   bool segment_wanted = false;
   bool delayed = false;  // It cannot be prepared for now.
   bool sealed = false;
@@ -370,7 +371,8 @@ void Writer::State::fail(const Error& error, uint32_t segment) {
 
 void Writer::State::want_segment() {
   if (segment_wanted || failure || !current) return;
-  const uint64_t wanted = ends_kept + outcomes_expected + reserve_bytes(current->size);
+  const uint64_t wanted =
+      ends_kept + outcomes_expected + batch_expected + reserve_bytes(current->size);
   if (!prepared.empty() && prepared_room(0) >= wanted) return;
   segment_wanted = true;
   events.on_segment_wanted();
@@ -480,12 +482,17 @@ Result<void> Writer::admit(uint32_t count, uint64_t bytes) const {
   const uint64_t here = here_end - std::min(state.next_offset(), here_end);
   const bool fits_next =
       !state.prepared.empty() && space <= blocks_end(state.prepared.front()) - page_bytes;
-  if (space > here && !fits_next) return state.no_room();
+  if (space > here && !fits_next) {
+    if (!state.prepared.empty()) return Error{Errc::too_large, Side::producer};
+    return state.no_room();
+  }
   // In the next segment, what is left of this one is lost.
   const uint64_t left = (space <= here ? here : 0) + state.prepared_room(0) - space;
   if (left < state.kept(RecordType::event, Claim::ordinary, *state.current)) {
+    state.batch_expected = space;  // Or no segment would follow, and it would be refused for ever.
     return state.no_room();
   }
+  state.batch_expected = 0;
   state.batch_credit = room ? state.batch_credit : records;
   return {};
 }

@@ -55,10 +55,19 @@ bool OwnAddresses::of_this_machine(const io::Address& address) const {
          });
 }
 
+bool OwnAddresses::may_listen(uint16_t port) const {
+  return port == 443 || port == 80 || port == content_.public_port ||
+         std::ranges::find(content_.listeners, port, &io::Address::port) !=
+             content_.listeners.end();
+}
+
 bool OwnAddresses::named(std::string_view host, uint16_t port) const {
+  const auto is_host = [host](const std::string& own) {
+    return !own.empty() && http::equal_ignoring_case(host, own);
+  };
   const std::lock_guard lock{mutex_};
-  return !content_.public_host.empty() && port == content_.public_port &&
-         http::equal_ignoring_case(host, content_.public_host);
+  if (is_host(content_.public_host) && port == content_.public_port) return true;
+  return may_listen(port) && std::ranges::any_of(content_.hosts, is_host);
 }
 
 }  // namespace ringpost::net

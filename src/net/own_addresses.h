@@ -23,16 +23,19 @@ class OwnAddresses {
     std::vector<io::Address> machine;  ///< Of this machine's interfaces; ports do not matter.
     std::string public_host;           ///< Lower case; empty: none.
     uint16_t public_port = 0;
+    std::vector<std::string> hosts;  ///< Other names, in lower case.
   };
   void set(Content content);
 
   /// Whether a connection to `address` (no IPv4 address in an IPv6 form) reaches a listener.
   bool contain(const io::Address& address) const;
-  /// Whether these are the public host and port.
+  /// Whether these are the public host and port, or one of the other names at a port where the
+  /// relay may be met by it: the usual ones (a proxy's), the public one, a listener's.
   bool named(std::string_view host, uint16_t port) const;
 
  private:
   bool of_this_machine(const io::Address& address) const;
+  bool may_listen(uint16_t port) const;
 
   mutable std::mutex mutex_;
   Content content_;  // Guarded by mutex_.

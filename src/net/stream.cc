@@ -107,6 +107,7 @@ struct Stream::State {
   void seal(Bytes head, Bytes body);
   void start_send();
   void on_send(const io::Outcome& outcome);
+  void start_receive();
   void pause();
   void resume();
   void end(std::optional<Error> error);
@@ -514,10 +515,16 @@ void Stream::State::advance() {
       if (receive_op.pending()) return;  // The connect has not ended yet.
       return may_tell ? closed() : soon();
   }
+  start_receive();
   start_send();
   if (phase == Phase::flushing && broken) return start_closing();
   if (phase == Phase::flushing && outbox == nullptr) start_draining();
   if (phase == Phase::draining && peer_ended) return start_closing();
+}
+
+/// Before any send of the same turn: so the owner hears of bytes that were there before its own
+/// went out while these are still `unsent`.
+void Stream::State::start_receive() {
   if (!listens() || peer_ended || receive_op.pending()) return;
   ring.receive<&State::on_receive>(*this, receive_op, socket, group);
 }
@@ -571,9 +578,8 @@ bool Stream::unsent() const {
          (outbox != nullptr && (outbox->sending_data || outbox->queued_data));
 }
 
-bool Stream::unacknowledged() const {
-  if (unsent()) return true;
-  return state_->socket.valid() && state_->ring.unacknowledged_bytes(state_->socket) > 0;
+uint64_t Stream::unacknowledged_bytes() const {
+  return state_->socket.valid() ? state_->ring.unacknowledged_bytes(state_->socket) : 0;
 }
 
 const io::Address& Stream::peer() const {

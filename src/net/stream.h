@@ -69,9 +69,10 @@ class Stream {
   uint64_t queued_bytes() const;  ///< Given to `send` and not yet handed to the kernel.
   /// Whether some of what was given to `send` was not handed to the kernel, or never will be.
   bool unsent() const;
-  /// Whether the peer's system is not known to have all that was given to `send`: the rules of
-  /// io::Ring::unacknowledged_bytes hold. Costs a system call. Until `close`.
-  bool unacknowledged() const;
+  /// How much of what was given to `send` and handed to the kernel the peer's system is not known
+  /// to have, in bytes as sent (sealed if TLS): the rules of io::Ring::unacknowledged_bytes hold.
+  /// Costs a system call. Until `close`.
+  uint64_t unacknowledged_bytes() const;
   const io::Address& peer() const;
   /// Empty for plain streams, before the handshake's end, and once the stream is closed.
   TlsSession tls_session() const;

@@ -61,7 +61,8 @@ net::OwnAddresses::Content own_addresses(const Config& config, std::vector<io::A
   return {.listeners = std::move(listeners),
           .machine = machine_addresses(),
           .public_host = config.public_host,
-          .public_port = config.public_port};
+          .public_port = config.public_port,
+          .hosts = config.hosts};
 }
 
 std::shared_ptr<const ingest::KnownHosts> known_hosts(const Config& config) {

@@ -18,7 +18,7 @@ std::string machine_name();
 std::shared_ptr<const ingest::KnownHosts> known_hosts(const Config& config);
 
 /// What of this machine leads to the relay: its listeners, the addresses that the machine has now,
-/// and the host of `server.public_url`.
+/// the host of `server.public_url`, and the names of `server.hosts`.
 /// @param listeners  as they are bound.
 net::OwnAddresses::Content own_addresses(const Config& config, std::vector<io::Address> listeners);
 

@@ -191,6 +191,10 @@ TEST_F(DurabilityTest, AFailedSyncRefusesChangesFromThenOn) {
   EXPECT_EQ(wanted_, 0);
   EXPECT_EQ(matches(), 0u);
   EXPECT_EQ(ask("GET", "/v1/webhooks").status, 200);
+  Json status_shown(ask("GET", "/v1/status").body);
+  EXPECT_EQ(status_shown.text("/storage/state"), "ok");
+  EXPECT_EQ(status_shown.text("/storage/store_state"), "failed");
+  EXPECT_NE(status_shown.text("/storage/store_detail").find("EIO"), std::string::npos);
   EXPECT_EQ(ask("GET", "/v1/audit").status, 200);
   EXPECT_EQ(ask("GET", "/users/logout").status, 204);  // It changes nothing for this token.
   control_->step(at(clock_), monotonic(clock_));

@@ -96,6 +96,34 @@ class HistoryTest : public ::testing::Test {
   SegmentLedger ledger_;
 };
 
+// Goal: an attempt that was put back is none: neither the delivery nor a restart counts it. Method:
+// before the first attempt and after others, and once more after it was put back.
+TEST_F(HistoryTest, AStartThatIsTakenBackIsNoAttempt) {
+  History history(ledger_, {});
+  const SampleEvent event = make(1, {1});
+  tell(history, event);
+  const Ulid id = journal::delivery_id(event.uid, 1);
+  Position newest;
+  for (uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    for (int time = 0; time < 2; ++time) {
+      history.on_outcome(outcome(event, 1, attempt, DeliveryStatus::in_flight));
+      EXPECT_EQ(history.delivery(id)->status, DeliveryStatus::in_flight);
+      EXPECT_EQ(history.delivery(id)->attempts, attempt);
+      history.on_outcome(outcome(event, 1, 0, DeliveryStatus::pending));
+      EXPECT_EQ(history.delivery(id)->status, DeliveryStatus::pending);
+      EXPECT_EQ(history.delivery(id)->attempts, attempt - 1);
+      EXPECT_EQ(history.delivery(id)->next_attempt_at, at(100));
+      EXPECT_EQ(history.delivery(id)->newest_record, newest);
+    }
+    history.on_outcome(outcome(event, 1, attempt, DeliveryStatus::in_flight));
+    const OutcomeFact end = outcome(event, 1, attempt, DeliveryStatus::pending);
+    history.on_outcome(end);
+    newest = end.record;
+    EXPECT_EQ(history.delivery(id)->attempts, attempt);
+  }
+  EXPECT_EQ(history.outcomes(*history.delivery(id)).size(), 3u);
+}
+
 TEST_F(HistoryTest, KeepsTheEventsOfOneIdApartByOrganization) {
   History history(ledger_, {});
   SampleEvent ours = make(1, {1});

@@ -54,6 +54,16 @@ TEST(Content, IsTextIfItSaysSoAndIsUtf8) {
   EXPECT_EQ(content_type_of(event_with("", "{}", true)), "application/json");
 }
 
+// Where JSON is not due, data that is there may be empty.
+TEST(Content, IsThereThoughItIsEmpty) {
+  EXPECT_EQ(content_of(event_with("text/plain", "", true)), Content::text);
+  EXPECT_EQ(content_of(event_with("image/png", "", true)), Content::bytes);
+  EXPECT_EQ(content_type_of(event_with("text/plain", "", true)), "text/plain");
+  const EventView none{.data_content_type = "text/plain", .data_checked = true};
+  EXPECT_EQ(content_of(none), Content::none);
+  EXPECT_EQ(content_type_of(none), "");
+}
+
 TEST(Content, LooksIntoOtherTypesForTheirBytes) {
   EXPECT_TRUE(data_is_json(event_with("text/plain", "{}", true)));
   EXPECT_FALSE(data_is_json(event_with("text/plain", forged, true)));
@@ -90,7 +100,7 @@ TEST(Content, NoDialectSendsOtherBytesAsJson) {
 TEST(Content, WhatIsNotThereHasNoType) {
   for (const char* dialect : {"standard", "bitrise"}) {
     for (const char* type : {"", "application/json", "text/plain"}) {
-      Sent sent{type, "", true};
+      Sent sent{type, {}, true};
       sent.render(webhook(dialect, "secret-of-any-length-that-will-do"));
       EXPECT_EQ(sent.header("Content-Type"), "(absent)") << dialect;
       EXPECT_EQ(sent.header("Content-Length"), "0");

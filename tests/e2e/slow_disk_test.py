@@ -133,6 +133,11 @@ class SlowDisk(unittest.TestCase):
             self.assertEqual(status, 503, problem)
         self.relay.wait_for("cannot be changed until the relay is restarted")
         self.assertEqual(self.relay.request("GET", "/v1/webhooks")[0], 200)
+        storage = self.relay.request("GET", "/v1/status")[2]["storage"]
+        self.assertEqual([storage["state"], storage["store_state"]], ["ok", "failed"])
+        self.assertIn("the device failed", storage["store_detail"])
+        shown = self.relay.cli("status").stdout
+        self.assertIn("webhooks and tokens cannot be changed until a restart", shown)
         self.assertEqual(self.relay.request("POST", "/v1/events", EVENT)[0], 202)
         self.sink.wait_for_count(1)
         self.relay.wait_until_settled()

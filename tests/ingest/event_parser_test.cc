@@ -790,6 +790,34 @@ TEST_F(EventParserTest, BinaryModeNeedsNeitherDataNorItsType) {
   }
 }
 
+// Goal: empty data is told from none, and stays so in the journal. Method: each mode, with a type
+// and without.
+TEST_F(EventParserTest, DataMayBeThereAndEmpty) {
+  const auto has_data = [](const journal::EventView& event) {
+    EXPECT_TRUE(event.data.empty());
+    const bool stored = journal::EventCodec::encode(event)->view().data.data() != nullptr;
+    EXPECT_EQ(stored, event.data.data() != nullptr);
+    return stored;
+  };
+  for (const auto& [members, there] :
+       {std::pair{R"("datacontenttype":"text/plain","data":"")", true},
+        {R"("datacontenttype":"application/octet-stream","data_base64":"")", true},
+        {R"("datacontenttype":"text/plain")", false},
+        {R"("subject":"x")", false}}) {
+    const auto parsed = parse("application/cloudevents+json", cloud(members));
+    ASSERT_FALSE(parsed.refusal) << members;
+    EXPECT_EQ(has_data(parsed.events[0]), there) << members;
+  }
+  for (const auto& [type, there] : {std::pair{"text/plain", true}, {"", false}}) {
+    request_ = request_of(
+        type, "",
+        {{"ce-specversion", "1.0"}, {"ce-type", "t"}, {"ce-source", "s"}, {"ce-id", "i"}});
+    const auto parsed = parse_request();
+    ASSERT_FALSE(parsed.refusal) << type;
+    EXPECT_EQ(has_data(parsed.events[0]), there) << type;
+  }
+}
+
 // HTTP binding, 3: CloudEvents' own content types go before the headers, which may stand beside.
 TEST_F(EventParserTest, StructuredModeGoesBeforeHeaders) {
   request_ = request_of("Application/CloudEvents+JSON; charset=UTF-8", cloud(""),

@@ -141,6 +141,28 @@ TEST_F(IdempotencyWindowTest, ContentsDifferWhereverAnAttributeOrAByteOfDataDoes
   EXPECT_NE(other.content(event), content) << "anyone could aim for a collision";
 }
 
+// The same instant is the same time, however it is spelled; another one is not.
+TEST_F(IdempotencyWindowTest, ATimeIsTheInstantThatItIs) {
+  journal::EventView event{.id = "1", .source = "s", .type = "t"};
+  const auto with_time = [&](std::string_view time) {
+    event.time = time;
+    return window_.content(event);
+  };
+  const ContentHash content = with_time("2031-05-04T09:08:07.120Z");
+  for (const char* time :
+       {"2031-05-04T09:08:07.12Z", "2031-05-04T09:08:07.120000000Z", "2031-05-04t09:08:07.12z",
+        "2031-05-04 09:08:07.12Z", "2031-05-04T11:08:07.12+02:00", "2031-05-04T09:08:07.12-00:00",
+        "2031-05-03T19:38:07.12-13:30", "2031-05-04T09:08:07.1200000001Z"}) {
+    EXPECT_EQ(with_time(time), content) << time;
+  }
+  for (const char* time :
+       {"2031-05-04T09:08:07.121Z", "2031-05-04T09:08:07Z", "2031-05-04T09:08:07.12+02:00", ""}) {
+    EXPECT_NE(with_time(time), content) << time;
+  }
+  EXPECT_NE(with_time("0001-01-01T00:00:00Z"), with_time("0002-01-01T00:00:00Z"));
+  EXPECT_NE(with_time("9998-01-01T00:00:00Z"), with_time("9999-01-01T00:00:00Z"));
+}
+
 TEST_F(IdempotencyWindowTest, ContentOfAStoredEventIsThatOfTheEventAccepted) {
   const std::string_view data = R"({"a":[1,2]})";
   journal::EventView event{.organization = "o",

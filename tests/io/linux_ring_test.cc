@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -550,6 +551,33 @@ TEST_F(LinuxRingTest, WriteReportsTheDisksError) {
   EXPECT_TRUE(turn_until(*ring_, [&] { return writing.ended(); }));
   EXPECT_EQ(writing.results, std::vector<int32_t>{-EBADF});
   ::close(handle);
+}
+
+// Goal: a write beyond the limit of a file's size says so, however the kernel cuts it and whether
+// the file is direct. Method: limits on and off the alignment, by the ring and by the disk.
+TEST_F(LinuxRingTest, AWriteBeyondTheLimitOfAFileSaysSo) {
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  std::ofstream{directory_ / "segment"} << std::string(16'384, 'x');
+  PosixDisk disk;
+  bool direct = false;
+  for (const rlim_t limit : {rlim_t{8192}, rlim_t{8193}, rlim_t{9000}, rlim_t{10'000}}) {
+    const File file = disk.open_journal(directory_ / "segment", direct).value();
+    const rlimit small{.rlim_cur = limit, .rlim_max = before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    AlignedBytes bytes{8192};
+    Watched writing;
+    write(*ring_, writing, file, 4096, bytes.bytes);
+    EXPECT_TRUE(turn_until(*ring_, [&] { return writing.ended(); }));
+    const auto written = disk.write_at(file, 4096, bytes.bytes);
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+    EXPECT_EQ(writing.results, std::vector<int32_t>{-EFBIG}) << limit;
+    ASSERT_FALSE(written) << limit;
+    EXPECT_EQ(written.error().detail, EFBIG) << limit;
+    disk.close(file);
+  }
+  std::signal(SIGXFSZ, handler);
 }
 
 TEST_F(LinuxRingTest, TellsWhatItFound) {

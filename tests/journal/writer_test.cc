@@ -238,6 +238,30 @@ TEST(Writer, RefusesForGoodWhatFitsIntoNoSegment) {
   journal.flush();
 }
 
+// Goal: a batch that a segment holds is taken in the end, also where the segment in use is half
+// full and the next one alone would not leave what outcomes need. Method: a relay's turns, while a
+// client sends the same batch again.
+TEST(Writer, TakesABatchThatFillsASegmentOnceThereAreEnough) {
+  FakeDisk disk;
+  const Journal::Setup setup{.segment_bytes = 256 * 1024, .prepared = 2};
+  Journal journal(disk, setup);
+  for (int index = 0; index < 12; ++index) {
+    ASSERT_TRUE(journal.writer->append(RecordType::event, payload(10'000)));
+    journal.flush();
+  }
+  const auto admitted = [&] { return journal.writer->admit(20, 200'000); };
+  ASSERT_EQ(admitted().error().code, Errc::overloaded);
+  for (int turn = 0; turn < 3 && !admitted(); ++turn) {
+    journal.writer->commit();
+    if (std::exchange(journal.wanted, false)) journal.prepare();
+  }
+  ASSERT_TRUE(admitted());
+  for (int index = 0; index < 20; ++index) {
+    ASSERT_TRUE(journal.writer->append(RecordType::event, payload(10'000))) << index;
+  }
+  journal.flush();
+}
+
 // Goal: what `admit` promises, `append` keeps. Method: batches of random shape until the disk is
 // full.
 TEST(Writer, AdmittedBatchIsNeverRefusedHalfway) {

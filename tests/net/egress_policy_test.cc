@@ -255,7 +255,8 @@ class OwnAddressesTest : public testing::Test {
   void listen(std::vector<std::string> at) {
     OwnAddresses::Content content{.machine = {address("10.1.2.3", 0), address("fd00:1::3", 0)},
                                   .public_host = "relay.example.org",
-                                  .public_port = 443};
+                                  .public_port = 443,
+                                  .hosts = {"hooks.example.org", "relay"}};
     for (const std::string& text : at) content.listeners.push_back(*io::Address::parse(text));
     own_->set(std::move(content));
   }
@@ -303,6 +304,13 @@ TEST_F(OwnAddressesTest, AreKnownByThePublicNameToo) {
     EXPECT_TRUE(policy.leads_back(host, 443)) << host;
     EXPECT_FALSE(policy.allows_host(host, 443, true)) << host;
     EXPECT_FALSE(policy.leads_back(host, 8443)) << host;
+  }
+  for (const char* host : {"hooks.example.org", "Hooks.Example.org.", "relay", "RELAY"}) {
+    for (const uint16_t port : {uint16_t{443}, uint16_t{80}, uint16_t{8420}}) {
+      EXPECT_TRUE(policy.leads_back(host, port)) << host << port;
+      EXPECT_FALSE(policy.allows_host(host, port, true)) << host << port;
+    }
+    EXPECT_TRUE(policy.allows_host(host, 8443, true)) << "another service: " << host;
   }
   EXPECT_FALSE(policy.leads_back("other.example.org", 443));
   EXPECT_FALSE(EgressPolicy{}.leads_back("relay.example.org", 443));

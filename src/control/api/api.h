@@ -46,6 +46,7 @@ struct StatusFacts {
   Duration uptime{};
   std::optional<Error> storage_failure;   ///< Final: nothing is taken until a restart.
   std::optional<Error> storage_shortage;  ///< Passes: no segment can be prepared just now.
+  std::optional<Error> store_failure;     ///< Final: nothing can be changed until a restart.
   uint64_t journal_bytes = 0;
   std::optional<LastReload> last_reload;
   std::optional<LastFailure> last_failure;

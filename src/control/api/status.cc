@@ -27,15 +27,22 @@ void write_latency(JsonWriter& json, std::string_view key,
   json.key(key).begin_object().member("p50_us", us(500)).member("p99_us", us(990)).end_object();
 }
 
-void write_storage(JsonWriter& json, const StatusFacts& facts) {
-  json.key("storage").begin_object();
-  const auto& problem = facts.storage_failure ? facts.storage_failure : facts.storage_shortage;
-  json.member("state", facts.storage_failure ? "failed" : problem ? "short" : "ok").key("detail");
+void write_problem(JsonWriter& json, std::string_view key, const std::optional<Error>& problem) {
+  json.key(key);
   if (problem) {
     json.value(describe(*problem));
   } else {
     json.null();
   }
+}
+
+void write_storage(JsonWriter& json, const StatusFacts& facts) {
+  json.key("storage").begin_object();
+  const auto& problem = facts.storage_failure ? facts.storage_failure : facts.storage_shortage;
+  json.member("state", facts.storage_failure ? "failed" : problem ? "short" : "ok");
+  write_problem(json, "detail", problem);
+  json.member("store_state", facts.store_failure ? "failed" : "ok");
+  write_problem(json, "store_detail", facts.store_failure);
   json.member("journal_bytes", facts.journal_bytes).end_object();
 }
 

@@ -110,12 +110,9 @@ void write_text(JsonWriter& json, std::string_view name, const std::string& text
   }
 }
 
-void write_scope(JsonWriter& json, const Settings& settings,
-                 const std::optional<FilterScope>& filter_scope) {
-  json.member("scope", name(filter_scope ? filter_scope->scope : settings.scope));
-  json.key("scope_uuids").begin_array();
-  for (const Ulid& id : filter_scope ? filter_scope->ids : settings.scope_ids)
-    json.value(id.to_given_uuid_text());
+void write_scope(JsonWriter& json, const FilterScope& scope) {
+  json.member("scope", name(scope.scope)).key("scope_uuids").begin_array();
+  for (const Ulid& id : scope.ids) json.value(id.to_given_uuid_text());
   json.end_array();
 }
 
@@ -127,19 +124,35 @@ void write_build_states(JsonWriter& json, const Settings& settings) {
   json.end_object();
 }
 
+bool filters_by_group(const Webhook& webhook) {
+  return !webhook.filter.teams.empty() || !webhook.filter.clusters.empty();
+}
+
 /// Whether Buildkite's own members say which events the webhook gets.
-bool shows_subscription(const Webhook& webhook, const Settings& settings,
-                        const std::optional<FilterScope>& filter_scope) {
-  const bool by_filter = !webhook.filter.teams.empty() || !webhook.filter.clusters.empty();
-  if (by_filter && !filter_scope) return false;
+bool shows_subscription(const Webhook& webhook, const Settings& settings) {
+  if (filters_by_group(webhook) && !filter_scope_of(webhook, settings)) return false;
   return webhook.sources == sources_of(settings, webhook.events);
+}
+
+/// The scope that is shown. It never says that the webhook gets events which it does not get: what
+/// no scope says is shown as one without UUIDs, which gets nothing, and whole in the extension.
+FilterScope shown_scope_of(const Webhook& webhook, const Settings& settings) {
+  if (shows_subscription(webhook, settings)) {
+    auto filter_scope = filter_scope_of(webhook, settings);
+    return filter_scope ? *std::move(filter_scope)
+                        : FilterScope{settings.scope, settings.scope_ids};
+  }
+  if (settings.scope != Scope::all) {
+    return {settings.scope, filters_by_group(webhook) ? std::vector<Ulid>{} : settings.scope_ids};
+  }
+  if (!filters_by_group(webhook)) return {Scope::some_projects, {}};
+  return {webhook.filter.teams.empty() ? Scope::some_clusters : Scope::some_teams, {}};
 }
 
 }  // namespace
 
 void write_service(JsonWriter& json, const Webhook& webhook, std::string_view base_url) {
   const Settings settings = settings_of(webhook).value_or(Settings{});
-  const auto filter_scope = filter_scope_of(webhook, settings);
   const std::string id = webhook.id.to_uuid_text();
   json.begin_object().member("id", id).key("graphql_id").null();
   json.member("url", organization_url(base_url, webhook.organization) + "/services/" + id);
@@ -147,13 +160,13 @@ void write_service(JsonWriter& json, const Webhook& webhook, std::string_view ba
   write_text(json, "description", webhook.description, settings.empty_description);
   // A broken webhook is stopped, and still enabled.
   json.member("enabled", webhook.state != WebhookState::disabled);
-  write_scope(json, settings, filter_scope);
+  write_scope(json, shown_scope_of(webhook, settings));
   write_text(json, "branch_configuration", webhook.filter.branches, settings.empty_branches);
   write_build_states(json, settings);
   write_webhook_settings(json, webhook, settings);
   json.member("created_at", to_milliseconds(webhook.created_at));
   write_creator(json, settings.creator);
-  if (!shows_subscription(webhook, settings, filter_scope)) api::write_extension(json, webhook);
+  if (!shows_subscription(webhook, settings)) api::write_extension(json, webhook);
   json.end_object();
 }
 
@@ -167,7 +180,6 @@ struct Reading {
   Settings settings;
   const api::Management& management;
   std::vector<FieldError> errors{};
-  std::vector<Ulid> scope_ids_before{};
   bool names_scope = false;
   bool names_scope_ids = false;
 
@@ -421,23 +433,24 @@ void finish(Reading& reading, const Webhook& before) {
   Settings& settings = reading.settings;
   Webhook& webhook = reading.webhook;
   const Settings settings_before = settings_of(before).value_or(Settings{});
-  const auto filter_scope = filter_scope_of(before, settings_before);
-  const Scope scope_before = filter_scope ? filter_scope->scope : settings_before.scope;
-  const bool rescoped = reading.names_scope || settings.scope_ids != reading.scope_ids_before;
+  const FilterScope shown = shown_scope_of(before, settings_before);
+  const bool rescoped = reading.names_scope || settings.scope_ids != shown.ids;
   // The ids of another scope are of other things: they go with it.
-  if (settings.scope != scope_before && !reading.names_scope_ids) settings.scope_ids.clear();
+  if (settings.scope != shown.scope && !reading.names_scope_ids) settings.scope_ids.clear();
   reading.add(check_scope(settings, "scope_uuids"));
   if (!reading.errors.empty()) return;
-  if (filter_scope && rescoped) {  // The scope takes the place of the filter that was shown as one.
+  const bool derived =
+      shown.scope != settings_before.scope || shown.ids != settings_before.scope_ids;
+  if (derived && rescoped) {  // The scope takes the place of what was shown as one.
     webhook.filter.teams.clear();
     webhook.filter.clusters.clear();
-  } else if (filter_scope) {
+  } else if (derived) {
     settings.scope = settings_before.scope;
     settings.scope_ids = settings_before.scope_ids;
   }
   const bool by_source =
       settings.scope == Scope::some_projects || settings_before.scope == Scope::some_projects;
-  if (by_source && (rescoped || webhook.events != before.events)) {
+  if ((derived && rescoped) || (by_source && (rescoped || webhook.events != before.events))) {
     webhook.sources = sources_of(settings, webhook.events);
   }
   webhook.settings = to_text(settings);
@@ -446,11 +459,9 @@ void finish(Reading& reading, const Webhook& before) {
 /// Begins with the scope that is shown.
 Reading begin(Webhook& webhook, const api::Management& management) {
   Reading reading{webhook, settings_of(webhook).value_or(Settings{}), management};
-  if (auto filter_scope = filter_scope_of(webhook, reading.settings)) {
-    reading.settings.scope = filter_scope->scope;
-    reading.settings.scope_ids = std::move(filter_scope->ids);
-  }
-  reading.scope_ids_before = reading.settings.scope_ids;
+  FilterScope shown = shown_scope_of(webhook, reading.settings);
+  reading.settings.scope = shown.scope;
+  reading.settings.scope_ids = std::move(shown.ids);
   return reading;
 }
 

@@ -42,12 +42,10 @@ class CloudEventsRenderer final : public Renderer {
       append_header(request.head, "WebHook-Request-Origin", facts.origin);
     }
     append_delivery(request.head, facts);
-    const Content content = content_of(facts.event);
-    // The webhook binding (2.1) forbids requests without a body.
-    if (settings_.mode == Settings::Mode::binary && content != Content::none) {
+    if (settings_.mode == Settings::Mode::binary) {
       render_binary(facts, request);
     } else {
-      render_structured(facts, content, request);
+      render_structured(facts, content_of(facts.event), request);
     }
     if (request.head.size() <= head_bytes_max) return std::nullopt;
     request.clear();

@@ -73,6 +73,32 @@ void append_json_value(std::string& out, const json::Found& value) {
   }
 }
 
+/// As it is written where `place` is. Stops at a size that no body may have.
+void append_placed(std::string& out, const json::Found& value, const Place& place) {
+  if (place == Place{.bare = true}) return append_json_value(out, value);
+  if (place == Place{.levels = 1}) return append_json_characters(out, value.text);
+  std::string inner;
+  if (place.bare) {
+    append_json_value(inner, value);
+  } else {
+    inner = value.text;
+  }
+  for (size_t level = 0; level < place.levels && inner.size() <= Template::body_bytes_max;
+       ++level) {
+    std::string outer;
+    append_json_characters(outer, inner);
+    inner = std::move(outer);
+  }
+  out.append(inner);
+}
+
+void append_form_value(std::string& out, const json::Found& value, const Place& place) {
+  if (place == Place{}) return http::append_percent_encoded(out, value.text);
+  std::string json;
+  append_placed(json, value, place);
+  http::append_percent_encoded(out, json);
+}
+
 }  // namespace
 
 json::Found MaskingResolver::find(const json::Path& path) {
@@ -100,13 +126,12 @@ bool has_dot_segment(std::string_view url, size_t path_begin) {
   return false;
 }
 
-std::string Template::sample(std::string_view value, std::string_view bare) const {
+std::string Template::sample(std::string_view value) const {
   std::string out;
   size_t begin = 0;
-  for (size_t index = 0; index < ends_.size(); ++index) {
-    const bool is_bare = !bare_.empty() && bare_[index];
-    out.append(fixed_, begin, ends_[index] - begin).append(is_bare ? bare : value);
-    begin = ends_[index];
+  for (const uint32_t end : ends_) {
+    out.append(fixed_, begin, end - begin).append(value);
+    begin = end;
   }
   return out.append(fixed_, begin);
 }
@@ -131,16 +156,15 @@ size_t Template::bytes_max() const {
 void Template::append_value(size_t index, const json::Found& value, std::string& out) const {
   switch (form_) {
     case Form::header:
-      if (!bare_.empty() && !bare_[index]) return append_quoted_characters(out, value.text);
+      if (!places_.empty() && !places_[index].bare)
+        return append_quoted_characters(out, value.text);
       out.append(value.text);
       return;
     case Form::text_body: out.append(value.text); return;
     case Form::target_url: http::append_percent_encoded(out, value.text, "/"); return;
-    case Form::form_body: http::append_percent_encoded(out, value.text); return;
+    case Form::form_body: return append_form_value(out, value, places_[index]);
     case Form::xml_body: append_xml_characters(out, value.text); return;
-    case Form::json_body:
-      if (!bare_.empty() && bare_[index]) return append_json_value(out, value);
-      return append_json_characters(out, value.text);
+    case Form::json_body: return append_placed(out, value, places_[index]);
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dialect/devopness/json_places.h"
 #include "json/document.h"
 #include "json/path.h"
 #include "subscription/patterns.h"
@@ -45,7 +46,7 @@ class Template {
     header,      ///< A header's value: values as they are; in a quoted string escaped.
     target_url,  ///< Values percent-encoded, except letters, digits and `-._~/`.
     json_body,   ///< In a JSON string values are escaped; elsewhere they are JSON values.
-    form_body,   ///< application/x-www-form-urlencoded: values percent-encoded.
+    form_body,   ///< application/x-www-form-urlencoded: values percent-encoded, as JSON if in JSON.
     xml_body,    ///< XML or HTML: what is markup in a value becomes an entity.
     text_body    ///< Plain text: values as they are.
   };
@@ -71,7 +72,8 @@ class Template {
   /// Whether an expansion shows the value at `secret`: names it, or what contains it.
   bool shows(const json::Path& secret) const;
 
-  /// Replaces `out` by the text filled in. Allocates only if `out` has to grow.
+  /// Replaces `out` by the text filled in. Allocates only if `out` has to grow, and for values in
+  /// JSON that is inside of something else.
   ///
   /// - header: without white space at its ends, which no reader would see.
   /// - target_url: scheme, host and port are those of the template; http::parse_url reads the rest.
@@ -91,9 +93,7 @@ class Template {
   bool append_pieces(Resolver& values, std::string& out) const;
   void append_value(size_t index, const json::Found& value, std::string& out) const;
   /// The text with `value` in place of each expansion.
-  std::string sample(std::string_view value) const { return sample(value, value); }
-  /// @param bare  in place of each that is marked as bare.
-  std::string sample(std::string_view value, std::string_view bare) const;
+  std::string sample(std::string_view value) const;
 
   Form form_;
   uint32_t path_begin_ = 0;  ///< Of a target_url: where what may be filled in begins.
@@ -101,9 +101,10 @@ class Template {
   std::string fixed_;
   std::vector<uint32_t> ends_;  ///< In fixed_: the end of the piece before each expansion.
   std::vector<json::Path> paths_;
-  /// Of a json_body made from text, and of a header: which expansions are outside quotes; else
-  /// empty.
-  std::vector<bool> bare_;
+  /// Of a json_body: how each value is written. Of a form_body: how each is written that is in
+  /// JSON (levels 0 and not bare: in none). Of a header: which are outside of quotes; empty where
+  /// its quotes mean nothing. Else empty.
+  std::vector<Place> places_;
 };
 
 /// Whether the path of `url`, from `path_begin` to its query, has a segment that is `.` or `..`,

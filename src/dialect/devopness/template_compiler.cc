@@ -1,6 +1,7 @@
 #include "dialect/devopness/template_compiler.h"
 
 #include "base/json_writer.h"
+#include "dialect/devopness/json_places.h"
 #include "dialect/devopness/names.h"
 #include "http/syntax.h"
 #include "http/url.h"
@@ -39,23 +40,6 @@ void skip_blanks(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
 }
 
-bool is_blank(char byte) {
-  return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
-}
-
-/// The size of the JSON string at the front of `json`, which is valid, with its quotes.
-size_t string_size(std::string_view json) {
-  size_t size = 1;
-  while (json[size] != '"') size += json[size] == '\\' ? 2 : 1;
-  return size + 1;
-}
-
-/// Whether the next thing in `json` is the colon behind a member's name.
-bool colon_follows(std::string_view json) {
-  const auto next = std::ranges::find_if_not(json, is_blank);
-  return next != json.end() && *next == ':';
-}
-
 /// What a hook's Content-Type says of its body.
 enum class BodyType : uint8_t { unset, json, form, xml, plain, other };
 
@@ -73,22 +57,6 @@ BodyType body_type_of(std::string_view content_type) {
                  http::equal_ignoring_case(type, "text/markdown")
              ? BodyType::plain
              : BodyType::other;
-}
-
-/// Behind what receivers skip before they look at a text: white space of any kind, a byte order
-/// mark.
-std::string_view skip_white_space(std::string_view text) {
-  constexpr std::string_view mark = "\xEF\xBB\xBF";
-  constexpr std::string_view no_break_space = "\xC2\xA0";
-  while (!text.empty()) {
-    size_t size = 0;
-    if (static_cast<uint8_t>(text.front()) <= ' ') size = 1;
-    if (text.starts_with(mark)) size = mark.size();
-    if (text.starts_with(no_break_space)) size = no_break_space.size();
-    if (size == 0) break;
-    text.remove_prefix(size);
-  }
-  return text;
 }
 
 /// What a text is by its looks, where its type does not say.
@@ -124,41 +92,6 @@ Looks looks_of(std::string_view beginning, std::string_view fixed, bool filled) 
   if (std::string_view{"{[\""}.contains(text.front())) return Looks::json;
   if (begins_markup(text)) return Looks::markup;
   return filled && looks_like_form(fixed, beginning.size()) ? Looks::form : Looks::text;
-}
-
-/// Whether a text that begins so was meant to be JSON, though it is not.
-bool means_json(std::string_view beginning) {
-  const std::string_view text = skip_white_space(beginning);
-  if (text.empty() || !std::string_view{"{[\""}.contains(text.front())) return false;
-  const std::string_view next = skip_white_space(text.substr(1));
-  return next.starts_with('"') ? text.front() != '"' : text.front() == '[' && next.starts_with('{');
-}
-
-/// Which of the expansions that end the pieces `ends` of `fixed` stand outside of JSON strings.
-std::vector<bool> bare_expansions(std::string_view fixed, std::span<const uint32_t> ends) {
-  std::vector<bool> bare;
-  bool in_string = false;
-  size_t at = 0;
-  for (const uint32_t end : ends) {
-    for (; at < end; ++at) {
-      if (fixed[at] == '"') in_string = !in_string;
-      if (in_string && fixed[at] == '\\') ++at;
-    }
-    bare.push_back(!in_string);
-  }
-  return bare;
-}
-
-/// Whether one of the values is, or is a part of, the name of a member of JSON.
-bool names_a_member(std::string_view fixed, std::span<const uint32_t> ends,
-                    const std::vector<bool>& bare) {
-  for (size_t index = 0; index < ends.size(); ++index) {
-    if (bare[index]) continue;
-    size_t at = ends[index];
-    while (at < fixed.size() && fixed[at] != '"') at += fixed[at] == '\\' ? 2 : 1;
-    if (at < fixed.size() && colon_follows(fixed.substr(at + 1))) return true;
-  }
-  return false;
 }
 
 /// Walks through XML or HTML: knows whether it is inside a tag and outside of quotes, where a value
@@ -283,8 +216,11 @@ TemplateResult TemplateCompiler::header(std::string_view text) {
   if (auto complaint = add_text(text, made)) return *std::move(complaint);
   std::vector<uint32_t> ends = made.ends_;
   ends.push_back(static_cast<uint32_t>(made.fixed_.size()));
-  std::vector<bool> bare = bare_expansions(made.fixed_, ends);
-  if (bare.back()) made.bare_ = std::move(bare);  // Else a quote is open at the end: it is text.
+  const std::vector<bool> bare = bare_expansions(made.fixed_, ends);
+  if (!bare.back()) return made;  // A quote is open at the end: it is text.
+  for (size_t index = 0; index < made.ends_.size(); ++index) {
+    made.places_.push_back({.bare = bare[index], .levels = 0});
+  }
   return made;
 }
 
@@ -345,20 +281,19 @@ TemplateResult TemplateCompiler::json_text(std::string_view text, std::string_vi
   auto complaint = add_text(text, made);
   text_is_json_ = false;
   if (complaint) return *std::move(complaint);
-  made.bare_ = bare_expansions(made.fixed_, made.ends_);
-  // A string shows what is wrong around a value; a number, that it stands for a member's name.
-  for (const std::string_view bare : {"\"x\"", "0"}) {
-    const auto fault = json::find_fault(made.sample("x", bare), json::Document::depth_max);
-    if (fault) {
-      return TemplateProblem{"the body " + std::string{why} +
-                             " but is not valid JSON once filled in: " + std::string{fault->what} +
-                             "; write JSON, or send another Content-Type"};
-    }
-  }
-  if (names_a_member(made.fixed_, made.ends_, made.bare_)) {
-    return problem("a member of the JSON has a name that would be filled in: only values can be");
-  }
+  std::string objection =
+      place_in_json({made.fixed_, made.ends_}, "the body " + std::string{why}, made.places_);
+  if (!objection.empty()) return TemplateProblem{std::move(objection)};
   return made;
+}
+
+/// A form, of which a value may be JSON.
+TemplateResult TemplateCompiler::form_text(std::string_view text) {
+  auto made = plain_body(text, Template::Form::form_body);
+  auto* filled = std::get_if<Template>(&made);
+  if (filled == nullptr) return made;
+  std::string objection = place_in_form({filled->fixed_, filled->ends_}, filled->places_);
+  return objection.empty() ? std::move(made) : TemplateProblem{std::move(objection)};
 }
 
 TemplateResult TemplateCompiler::markup_text(std::string_view text) {
@@ -384,18 +319,11 @@ TemplateResult TemplateCompiler::text_by_looks(std::string_view text, bool typed
   const auto* made = std::get_if<Template>(&plain);
   if (made == nullptr) return plain;
   const Looks looks = looks_of(made->beginning(), made->fixed_text(), made->expansions_count() > 0);
-  const bool led_by_values = made->expansions_count() > 0 &&
-                             skip_white_space(made->beginning()).empty() &&
-                             means_json(made->fixed_text());
-  if (led_by_values) {
-    return problem(
-        "a value before JSON may be empty, and the rest is read as JSON then: put text "
-        "before it, or leave the value out");
-  }
+  if (leads_json({made->fixed_, made->ends_})) return problem(leads_json_objection);
   if (looks == Looks::text || (looks == Looks::form && typed)) return plain;
   expansions_count_ = expansions_before;  // They are the same ones.
   if (looks == Looks::markup) return markup_text(text);
-  if (looks == Looks::form) return plain_body(text, Template::Form::form_body);
+  if (looks == Looks::form) return form_text(text);
   auto json = json_text(text, "begins as JSON");
   if (std::holds_alternative<Template>(json) || means_json(made->beginning())) return json;
   return plain;
@@ -404,7 +332,7 @@ TemplateResult TemplateCompiler::text_by_looks(std::string_view text, bool typed
 TemplateResult TemplateCompiler::text_body(std::string_view text, std::string_view content_type) {
   switch (body_type_of(content_type)) {
     case BodyType::json: return json_text(text, "is sent as JSON");
-    case BodyType::form: return plain_body(text, Template::Form::form_body);
+    case BodyType::form: return form_text(text);
     case BodyType::xml: return markup_text(text);
     case BodyType::plain: return text_by_looks(text, true);
     case BodyType::unset: return text_by_looks(text, false);
@@ -445,6 +373,8 @@ TemplateResult TemplateCompiler::body(std::string_view json, std::string_view co
   }
   Template made{Template::Form::json_body};
   if (auto complaint = add_json(json, made)) return *std::move(complaint);
+  std::string objection = place_in_json({made.fixed_, made.ends_}, "the body", made.places_);
+  if (!objection.empty()) return TemplateProblem{std::move(objection)};
   // Escapes can make fixed text longer than it came.
   if (made.fixed_.size() > Template::body_bytes_max) return problem("the body is over 256 KiB");
   return made;

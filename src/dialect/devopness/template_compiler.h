@@ -40,7 +40,8 @@ class TemplateCompiler {
 
   /// @param json  the JSON value that is the body: a string, an object or an array, at most
   ///              Template::body_bytes_max. An object or array becomes compact JSON whose string
-  ///              values, at any depth, are templates; names of members are not. So does a string
+  ///              values, at any depth, are templates; names of members are not. One that is JSON
+  ///              itself has its values escaped for each string that they are in. So does a string
   ///              that is the text of one. Any other string is a template of text, and what it is
   ///              sent as decides how values are written (Template::Form). Where that is nothing
   ///              or plain text, its looks decide: JSON (`{"id":{{ action.id }}}`), XML or HTML,
@@ -56,6 +57,7 @@ class TemplateCompiler {
 
   TemplateResult text_body(std::string_view text, std::string_view content_type);
   TemplateResult json_text(std::string_view text, std::string_view why);
+  TemplateResult form_text(std::string_view text);
   TemplateResult markup_text(std::string_view text);
   TemplateResult text_by_looks(std::string_view text, bool typed);
   TemplateResult plain_body(std::string_view text, Template::Form form);

@@ -525,7 +525,8 @@ TEST_F(ServicesTest, ShowsWhatTheNativeApiFiltersBy) {
   EXPECT_EQ(ask("GET", path).body.find("ringpost"), std::string::npos);
   webhook.filter.teams = {"mobile"};
   Json both(ask("GET", path).body);
-  EXPECT_EQ(both.text("/scope"), "all");
+  EXPECT_EQ(both.text("/scope"), "some_teams");
+  EXPECT_EQ(both.at("/scope_uuids"), "[]");
   EXPECT_EQ(both.at("/ringpost/filter/teams"), R"(["mobile"])");
   webhook.filter = {};
   webhook.sources = {"pipeline/app"};
@@ -537,6 +538,56 @@ TEST_F(ServicesTest, ShowsWhatTheNativeApiFiltersBy) {
   ASSERT_EQ(ask("PATCH", path, R"({"scope":"all","scope_uuids":[]})").status, 200);
   EXPECT_TRUE(stored(id).filter.empty());
   EXPECT_EQ(Json(ask("GET", path).body).text("/scope"), "all");
+}
+
+// Goal: a webhook is never shown as if it got events that it does not get, and writing back what
+// was read changes nothing. Method: every mixture of what the native API can set.
+TEST_F(ServicesTest, ShowsNoScopeThatIsWiderThanTheWebhook) {
+  const std::string team = "018f6b1e-bbbb-4abc-8def-00000000000b";
+  const std::string projects = R"({"scope":"some_projects","scope_uuids":[")" + team + R"("]})";
+  struct Case {
+    std::vector<std::string> sources, teams, clusters;
+    std::string settings;
+    std::string scope;
+  };
+  const std::vector<Case> cases{
+      {{"*"}, {team}, {team}, "", "some_teams []"},
+      {{"*"}, {team, "mobile"}, {}, "", "some_teams []"},
+      {{"*"}, {}, {"main"}, "", "some_clusters []"},
+      {{"*"}, {"018F6B1E-BBBB-4ABC-8DEF-00000000000B"}, {}, "", "some_teams []"},
+      {{"pipeline/app"}, {team}, {}, "", "some_teams []"},
+      {{"pipeline/app"}, {}, {}, "", "some_projects []"},
+      {{"pipeline/" + team}, {team}, {}, projects, "some_projects []"},
+  };
+  const std::string id = make(R"(,"events":["build.finished"])");
+  const std::string path = services + "/" + id;
+  Webhook& webhook = management_.stored.begin()->second;
+  for (const auto& [sources, teams, clusters, settings, scope] : cases) {
+    webhook.sources = sources;
+    webhook.filter = {.branches = {}, .teams = teams, .clusters = clusters};
+    webhook.settings = settings;
+    const Webhook before = webhook;
+    const std::string shown = ask("GET", path).body;
+    Json json(shown);
+    EXPECT_EQ(json.text("/scope") + " " + json.at("/scope_uuids"), scope);
+    EXPECT_NE(json.at("/ringpost/filter"), "");
+    const auto scope_again = R"({"scope":")" + json.text("/scope") + R"(","scope_uuids":[]})";
+    for (const std::string& body : {shown, scope_again, std::string{R"({"description":null})"}}) {
+      ASSERT_EQ(ask("PATCH", path, body).status, 200) << body;
+      EXPECT_EQ(ask("GET", path).body, shown) << body;
+      EXPECT_EQ(stored(id).filter, before.filter) << body;
+      EXPECT_EQ(stored(id).sources, before.sources) << body;
+    }
+    // What is said of the scope takes the place of all of it.
+    ASSERT_EQ(ask("PATCH", path, R"({"scope":"all"})").status, 200);
+    EXPECT_EQ(Json(ask("GET", path).body).text("/scope"), "all");
+    EXPECT_TRUE(stored(id).filter.empty());
+    EXPECT_EQ(stored(id).sources, std::vector<std::string>{"*"});
+    webhook = before;
+    ASSERT_EQ(ask("PATCH", path, R"({"scope_uuids":[")" + team + R"("]})").status, 200);
+    EXPECT_EQ(Json(ask("GET", path).body).at("/scope_uuids"), "[\"" + team + "\"]");
+    EXPECT_EQ(ask("GET", path).body.find("ringpost"), std::string::npos);
+  }
 }
 
 TEST_F(ServicesTest, EnablesAndDisables) {

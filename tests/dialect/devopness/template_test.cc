@@ -2,6 +2,7 @@
 
 #include "base/json_writer.h"
 #include "dialect/devopness/template_compiler.h"
+#include "http/query.h"
 #include "http/serialiser.h"
 #include "http/url.h"
 
@@ -181,6 +182,108 @@ TEST(Template, LetsNoValueBreakTheJsonAroundIt) {
   EXPECT_EQ(document.find(json::Path::constant("x")).kind, json::Kind::missing);
   EXPECT_EQ(document.find(json::Path::constant("a")).text,
             std::string("\",\"x\":\"\\a\r\nX: y\0", 16));
+}
+
+/// The string at `path` of `json`.
+std::string text_at(const std::string& json, std::string_view path) {
+  json::Document document;
+  document.assign(json);
+  return std::string{document.find(json::Path::constant(path)).text};
+}
+
+// Goal: a value stays one value in JSON that is in a string of JSON, at any level, in every form
+// that the outer JSON may have. Method: read back level by level.
+TEST(Template, EscapesAValueForEachStringThatItIsIn) {
+  const std::string_view quote = "\",\"x\":\"\\";
+  const std::string inner =
+      R"({"a":"{{ action.quote }}","id":{{ action.id }},"o":{{ action.summary }}})";
+  const std::string middle = R"({"b":[1,)" + as_json(inner) + R"(],"by":"{{ action.quote }}"})";
+  const std::string outer = R"({"c":)" + as_json(middle) + R"(,"plain":"x {{ action.quote }}"})";
+  const std::string with_bare = R"({"n":{{ action.id }},)" + outer.substr(1);
+  for (const std::string& json :
+       {outer, as_json(outer), as_json(with_bare), as_json("[" + outer + "]").insert(1, " ")}) {
+    std::string text = filled(body(json));
+    if (text.starts_with('[')) text = text.substr(1, text.size() - 2);
+    EXPECT_EQ(text_at(text, "plain"), "x " + std::string{quote});
+    const std::string level_2 = text_at(text, "c");
+    EXPECT_EQ(text_at(level_2, "by"), quote) << level_2;
+    const std::string level_3 = text_at(level_2, "b.1");
+    EXPECT_EQ(text_at(level_3, "a"), quote) << level_3;
+    EXPECT_EQ(text_at(level_3, "id"), "8801");
+    EXPECT_EQ(text_at(level_3, "x"), "");
+  }
+  EXPECT_EQ(filled(body(R"({"text":"{\"a\":\"{{ action.quote }}\"}"})")),
+            R"({"text":"{\"a\":\"\\\",\\\"x\\\":\\\"\\\\\"}"})");
+}
+
+TEST(Template, TakesAStringInsideOfJsonForTextUnlessItIsJson) {
+  for (const std::string_view text :
+       {"[{{ action.quote }}] build", "{{{ action.quote }}}", "\"{{ action.quote }}\"",
+        "<b>{{ action.quote }}</b>", "a {\"b\":\"{{ action.quote }}\"}"}) {
+    const std::string written = filled(body(R"({"text":)" + as_json(text) + "}"));
+    std::string expected{text};
+    expected.replace(expected.find("{{ action.quote }}"), 18, "\",\"x\":\"\\");
+    EXPECT_EQ(text_at(written, "text"), expected);
+  }
+  // What has no values is not looked at.
+  EXPECT_EQ(filled(body(R"({"text":"{\"a\":"})")), R"({"text":"{\"a\":"})");
+  // One that has no meaning as text is none.
+  EXPECT_EQ(filled(body(as_json(R"({"n":{{ action.id }},"t":"{\"\ud800{{ user.name }}"})"))),
+            R"({"n":8801,"t":"{\"\ud800Ada"})");
+}
+
+TEST(Template, RefusesAValueInJsonInsideOfJsonWhereItCannotBeOne) {
+  for (const auto& [text, reason] :
+       {std::pair<std::string_view, std::string_view>{R"({"a":"{{ user.name }}")",
+                                                      "string in the body"},
+        {R"({"a":{{ user.name }}1})", "not valid JSON"},
+        {R"({"{{ user.name }}":1,"a":{{ user.name }}})", "name"},
+        {R"(["{{ user.name }}":1])", "not valid JSON"},
+        {R"({{ user.name }}{"a":"b"})", "before JSON"},
+        {"\xEF\xBB\xBF{\"a\":\"{{ user.name }}\"}", "not valid JSON"}}) {
+    const std::string json = R"({"text":)" + as_json(text) + "}";
+    expect_holds(refusal(TemplateCompiler{roots}.body(json)), reason);
+    expect_holds(refusal(TemplateCompiler{roots}.body(as_json(json))), reason);
+  }
+  std::string json = R"({"a":"{{ user.name }}"})";
+  for (size_t level = 0; level < json_levels_max; ++level) {
+    json = R"({"a":)" + as_json(json) + "}";
+    EXPECT_EQ(refusal(TemplateCompiler{roots}.body(json)), "");
+  }
+  json = R"({"a":)" + as_json(json) + "}";
+  expect_holds(refusal(TemplateCompiler{roots}.body(json)), "more than 4");
+}
+
+TEST(Template, EndsADeliveryIfEscapesMakeAValueTooLong) {
+  std::string json = R"({"a":"{{ action.long }}"})";
+  for (size_t level = 0; level < json_levels_max; ++level) json = R"({"a":)" + as_json(json) + "}";
+  const Template one = body(json);
+  for (const auto& [size, fits] : {std::pair{5'000, true}, {20'000, false}, {250'000, false}}) {
+    const std::string event = R"({"action":{"long":)" + as_json(std::string(size, '"')) + "}}";
+    DataResolver values{event};
+    std::string out;
+    EXPECT_EQ(one.fill(values, out).empty(), fits) << size;
+  }
+}
+
+// A form of one value that is JSON is how some chat services are called.
+TEST(Template, EscapesAValueInTheJsonOfAForm) {
+  const std::string_view type = "application/x-www-form-urlencoded";
+  for (
+      const std::string_view form :
+      {R"(n={{ action.quote }}&payload={"a":"{{ action.quote }}","id":{{ action.id }}}&m=1)",
+       R"(n={{ action.quote }}&payload=%7B%22a%22:+%22{{ action.quote }}%22,%22id%22:{{ action.id }}}&m=1)"}) {
+    const std::string written = filled(body(as_json(form), type));
+    const auto parsed = http::QueryParameters::parse(written);
+    const auto* parameters = std::get_if<http::QueryParameters>(&parsed);
+    ASSERT_NE(parameters, nullptr) << written;
+    EXPECT_EQ(parameters->find("n"), "\",\"x\":\"\\");
+    const std::string payload{parameters->find("payload").value_or("")};
+    EXPECT_EQ(text_at(payload, "a"), "\",\"x\":\"\\") << payload;
+    EXPECT_EQ(text_at(payload, "id"), "8801");
+  }
+  expect_holds(refusal(TemplateCompiler{roots}.body(as_json(R"(p={"a":"{{ user.name }})"), type)),
+               "a value of the form");
 }
 
 TEST(Template, TakesAStringThatIsJsonForJson) {
