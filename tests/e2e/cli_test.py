@@ -99,6 +99,31 @@ class Webhooks(ClientTest):
         for part in ("active", "standard", "https://127.0.0.1:1/in", "job.finished", "teams a, b"):
             self.assertIn(part, row)
 
+    def test_warns_of_a_webhook_that_nothing_is_ever_sent_to(self):
+        add = ("webhook", "add", "--url", "https://127.0.0.1:1/")
+        for arguments, part in (
+                (("--dialect", "devopness", "--pipeline", "33"), "trigger_when.events"),
+                (("--dialect", "buildkite", "--setting", "scope=some_projects"), "scope_uuids"),
+                (("--branches", "main !main"), "filter.branches"),
+                (("--organization", "nosuch"), "ringpost token add")):
+            with self.subTest(arguments):
+                done = self.client(*add, *arguments)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertTrue(done.stderr.startswith("ringpost: warning: "), done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertIn(part, done.stderr)
+                told = self.client(*add, *arguments, "--json")
+                self.assertEqual(len(json.loads(told.stdout)["warnings"]), 1)
+                self.assertEqual(told.stderr, done.stderr)
+        made = self.read(*add, "--branches", "main !*")
+        self.assertIn("warning", self.client("webhook", "show", made["id"]).stderr)
+        mended = self.client("webhook", "update", made["id"], "--branches", "main")
+        self.assertEqual(mended.stderr, "")
+        self.assertEqual(self.client("webhook", "disable", made["id"]).stderr, "")
+        self.assertIn(f"ringpost webhook enable {made['id']}",
+                      self.client("webhook", "show", made["id"]).stderr)
+        self.assertEqual(self.client("webhook", "enable", made["id"]).stderr, "")
+
     def test_changes_what_is_given_and_resets_what_is_named(self):
         made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--header", "X-A: 1",
                          "--header", "X-B: 2", "--branches", "main", "--rate", "5", "--no-retries")
