@@ -389,7 +389,8 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
              "The new secret: @FILE, or - for standard input; default: a new one is generated");
   rotating
       ->add_option("--overlap", rotation->overlap,
-                   "How long the old secret signs as well, e.g. 24h")
+                   "How long the old secret signs as well, e.g. 12h; default: 24h, or 0 where a "
+                   "request of the dialect has one signature")
       ->type_name("TIME");
   add_notes(*rotating, rotate_notes);
   rotating->callback([&, options, rotation] {
