@@ -354,8 +354,10 @@ Outcome read_member(Reading& reading, std::string_view name, dom::element value)
   for (const Member& member : members) {
     if (member.name != name) continue;
     if (!value.is_null() || member.read == read_rate) return member.read(reading, value);
-    if (reading.creates || member.reset == nullptr) {
-      return invalid(name, "must not be null; leave it out instead");
+    if (reading.creates) return invalid(name, "must not be null; leave it out instead");
+    if (member.reset == nullptr) {
+      return invalid(name,
+                     "cannot be reset, as it has no default: give it a value, or leave it out");
     }
     member.reset(reading);
     return std::nullopt;

@@ -141,6 +141,10 @@ class Webhooks(ClientTest):
         self.assertEqual((reset["rate_per_second"], reset["headers"], reset["sources"],
                           reset["filter"]["teams"], len(reset["schedule"]) > 1),
                          (None, {}, ["*"], [], True))
+        for member in ("url", "secret", "enabled", "organization"):  # They have no default.
+            refused = self.client(*path, "--reset", member)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(f"`{member}` cannot be reset", refused.stderr)
         nothing = self.client(*path)
         self.assertEqual(nothing.returncode, 2)
         self.assertIn("nothing to change", nothing.stderr)
