@@ -1,7 +1,10 @@
 #include "server/serve.h"
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "crypto/random.h"
+#include "io/linux_ring.h"
+#include "io/listener.h"
 #include "io/posix_disk.h"
 #include "io/process.h"
 #include "ringpost/version.h"
@@ -72,9 +75,31 @@ shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live
   return options;
 }
 
+bool is_loopback(const io::Address& address) {
+  switch (address.family) {
+    case io::Address::Family::unix_path: return true;
+    case io::Address::Family::ipv4: return address.ip[0] == 127;
+    case io::Address::Family::ipv6: return address.to_text().starts_with("[::1]:");
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+/// Requests to every listener carry tokens.
+void warn_of_plain_listeners(const std::vector<SharedListener>& listeners) {
+  for (const SharedListener& listener : listeners) {
+    if (listener.config.tls != nullptr || is_loopback(listener.bound)) continue;
+    log_warning(
+        "the listener " + listener.bound.to_text() +
+        " has no TLS and is not on loopback: anyone on the network path can read the tokens "
+        "and events that are sent to it; set `tls` for it, or let it listen on 127.0.0.1 "
+        "behind a proxy that has TLS");
+  }
+}
+
 void log_start(const shard::Relay& relay, const std::string& features) {
   const shard::StartReport& report = relay.report();
-  log_info("ringpost " + std::string(version) + ", " + features);
+  log_info("ringpost " + std::string(version));
+  log(LogLevel::debug, "io_uring features: " + features);
   log_info("journals read: " + std::to_string(report.recovery.events) + " events, " +
            std::to_string(report.recovery.outcomes) + " outcomes, " +
            std::to_string(report.pending_deliveries) + " deliveries pending, " +
@@ -218,6 +243,7 @@ int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard
   if (problem.empty()) {
     reloader.set_listeners(bound_addresses(listeners));
     log_start(relay, shards.front()->features());
+    warn_of_plain_listeners(listeners);
     announce(config, listeners, store);
   }
   for (HelperThread* helper : helpers) helper->start();
