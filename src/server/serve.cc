@@ -212,6 +212,31 @@ std::vector<io::Address> bound_addresses(const std::vector<SharedListener>& list
   return addresses;
 }
 
+/// Why a first start cannot serve, found out before it has made anything: the ring, and each
+/// address. Their sockets are closed again. Later starts find out when they listen: their files are
+/// there anyway, and a relay that uses them already has to be named first.
+std::string object_to_first_start(const Config& config) {
+  if (const auto ring = io::LinuxRing::create({}); !ring) {
+    return io::explain_setup_failure(ring.error());
+  }
+  std::string problem;
+  std::vector<io::Socket> sockets;
+  for (const ListenerConfig& listener : config.listeners) {
+    const auto socket =
+        io::open_listener(listener.address, {.reuse_port = true, .must_be_free = true});
+    if (!socket) {
+      problem = io::explain_listen_failure(listener.address, socket.error());
+      break;
+    }
+    sockets.push_back(*socket);
+    if (listener.address.family == io::Address::Family::unix_path) {
+      unlink(listener.address.path.c_str());
+    }
+  }
+  for (const io::Socket socket : sockets) close(socket.handle);
+  return problem;
+}
+
 int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard::Relay& relay,
         control::Store& store) {
   std::string problem;
@@ -277,12 +302,17 @@ int serve(const ServeCall& call, const Config& config) {
   if (!live) return fail(why);
 
   std::string problem;
+  if (NewFiles{config}.first_start()) problem = object_to_first_start(config);
+  if (!problem.empty()) return fail(problem);
   const auto directory = open_data_directory(disk, config, IfAbsent::make, problem);
   if (!directory) return fail(problem);
   const auto relay =
       shard::Relay::open(disk, *directory->store, relay_options(config, std::move(*live), reloader),
                          wall_clock_now(), monotonic_now(), problem);
-  if (relay == nullptr) return fail(problem);
+  if (relay == nullptr) {
+    directory->made.remove();
+    return fail(problem);
+  }
   return run(config, reloader, signals, *relay, *directory->store);
 }
 
