@@ -190,7 +190,8 @@ std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string
   if (options.url.starts_with("unix:")) {
     const auto address = io::Address::parse(options.url);
     if (!address) {
-      problem = "--url " + options.url + " must be unix:/path, with a path of at most 107 bytes";
+      problem = "the relay's URL " + options.url +
+                " must be unix:/path, with a path of at most 107 bytes";
       return nullptr;
     }
     return std::make_unique<StreamClient>(std::move(*ring), *address, "localhost", nullptr,
@@ -198,10 +199,15 @@ std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string
   }
   const auto parsed = http::parse_url(options.url);
   if (const auto* reason = std::get_if<http::UrlProblem>(&parsed)) {
-    problem = "--url " + options.url + " " + reason->reason;
+    problem = "the relay's URL " + options.url + " " + reason->reason;
     return nullptr;
   }
   const auto& url = std::get<http::Url>(parsed);
+  if (url.target != "/") {
+    problem = "the relay's URL " + options.url + " has a path or a query: leave " + url.target +
+              " out; the relay answers at the root of its host";
+    return nullptr;
+  }
   const auto address = resolve(url.host, url.port);
   if (!address) {
     wrong_usage = false;

@@ -59,7 +59,7 @@ int show(Session& session, const DeliveryOptions& options) {
 int redeliver(Session& session, const DeliveryOptions& options) {
   std::string body;
   if (!options.data.empty()) {
-    const auto data = read_text_or_file(options.data);
+    const auto data = read_json("--data", options.data);
     if (const auto* problem = std::get_if<UsageProblem>(&data)) return report_usage(*problem);
     JsonWriter json{body};
     json.begin_object().key("data").raw(std::get<std::string>(data)).end_object();

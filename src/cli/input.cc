@@ -1,5 +1,6 @@
 #include "cli/input.h"
 
+#include "base/duration.h"
 #include "cli/text.h"
 #include "io/read_file.h"
 #include "json/fault.h"
@@ -61,6 +62,33 @@ Usable<std::string> read_text_file(const std::string& name) {
 Usable<std::string> read_text_or_file(const std::string& value) {
   if (!value.starts_with('@')) return value;
   return read_text_file(value.substr(1));
+}
+
+Usable<std::string> read_json(const std::string& option, const std::string& value) {
+  auto read = read_text_or_file(value);
+  const auto* text = std::get_if<std::string>(&read);
+  if (text == nullptr) return read;
+  constexpr uint32_t levels_max = 1024;  // Beyond what a relay takes: the relay decides.
+  const auto fault = json::find_fault(*text, levels_max);
+  if (!fault) return read;
+  const std::string place = value.starts_with('@') ? option + " " + shown(value) : option;
+  return UsageProblem{place + " is not JSON: " + json::describe(*fault, *text)};
+}
+
+Usable<std::chrono::milliseconds> read_duration(const std::string& option,
+                                                const std::string& value) {
+  const auto duration = parse_duration(value);
+  if (duration) return std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+  return UsageProblem{option + " \"" + shown(value) + "\" must be " + duration_forms};
+}
+
+Usable<int64_t> read_seconds(const std::string& option, const std::string& value) {
+  const auto duration = parse_duration(value);
+  const auto whole = duration ? std::chrono::floor<std::chrono::seconds>(*duration) : Duration{};
+  if (duration && whole == *duration) return whole / std::chrono::seconds{1};
+  return UsageProblem{option + " \"" + shown(value) +
+                      "\" must be a whole number of seconds with its unit (s, m, h or d), as in "
+                      "90s or 12h"};
 }
 
 Usable<std::vector<PlacedLine>> read_lines(const std::string& option, const std::string& value) {

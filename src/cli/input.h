@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,6 +29,16 @@ Usable<std::string> read_text_file(const std::string& name);
 
 /// The value of an option that takes text, or `@FILE` for a file's content (`@-`: standard input).
 Usable<std::string> read_text_or_file(const std::string& value);
+
+/// The same for an option that takes JSON. A problem names the place in the value as it was given,
+/// not in the request that it becomes a part of.
+Usable<std::string> read_json(const std::string& option, const std::string& value);
+
+/// An option's duration (base/duration.h).
+Usable<std::chrono::milliseconds> read_duration(const std::string& option,
+                                                const std::string& value);
+/// The same in whole seconds, for what the relay counts in seconds.
+Usable<int64_t> read_seconds(const std::string& option, const std::string& value);
 
 /// A line that an option gave, and where it is: `--header`, or file and line, for a problem.
 struct PlacedLine {

@@ -47,12 +47,19 @@ std::string hint_for(const Answer& answer, std::string_view target, bool from_re
   return {};
 }
 
-/// Where the words name the line of the request, they name that of the whole input then.
-void move_line(std::string& text, uint64_t line, uint64_t lines_before) {
+/// Puts the line of the whole input into the text: in the place of the request's, if the text names
+/// it, or else in front. A count of bytes from the request's front means nothing then.
+std::string with_line(std::string text, uint64_t line, uint64_t lines_before) {
+  const std::string whole = "line " + std::to_string(lines_before + line);
   const std::string before = "line " + std::to_string(line) + ",";
   const size_t at = text.find(before);
-  if (at == std::string::npos) return;
-  text.replace(at, before.size(), "line " + std::to_string(lines_before + line) + ",");
+  if (at == std::string::npos) return whole + ": " + text;
+  if (lines_before > 0) {
+    const size_t bytes = text.find(" (after ", at);
+    const size_t end = text.find(')', bytes);
+    if (end != std::string::npos) text.erase(bytes, end + 1 - bytes);
+  }
+  return text.replace(at, before.size(), whole + ",");
 }
 
 /// The problem's own words, with its place; empty if the body is no problem (RFC 9457).
@@ -73,8 +80,7 @@ std::string detail_of(const Answer& answer, std::string_view target, uint64_t li
   if (text.ends_with('.')) text.pop_back();  // More follows.
   uint64_t line = 0;
   if (problem["line"].get(line) == simdjson::SUCCESS) {
-    move_line(text, line, lines_before);
-    text = "line " + std::to_string(lines_before + line) + ": " + text;
+    text = with_line(std::move(text), line, lines_before);
   }
   if (!option.empty()) text.append(" (").append(option).append(")");
   return text;

@@ -163,10 +163,9 @@ bool Sender::post_lines(std::string_view text, size_t batch_events_max) {
 Usable<std::string> event_from_options(const SendOptions& options) {
   std::string data = "{}";
   if (!options.data.empty()) {
-    auto read = read_text_or_file(options.data);
+    auto read = read_json("--data", options.data);
     if (std::holds_alternative<UsageProblem>(read)) return read;
     data = std::get<std::string>(std::move(read));
-    while (data.ends_with('\n') || data.ends_with('\r')) data.pop_back();
   }
   std::string event;
   JsonWriter json{event};
@@ -184,8 +183,8 @@ int send(Session& session, const SendOptions& options) {
   if (described && options.source.empty()) {
     return report_usage({"--type requires --source, and neither may be empty"});
   }
-  const auto wait = parse_span(options.wait);
-  if (!wait) return report_usage({"--wait " + shown(options.wait) + " is not " + span_forms});
+  const auto wait = read_duration("--wait", options.wait);
+  if (const auto* problem = std::get_if<UsageProblem>(&wait)) return report_usage(*problem);
   const auto input = described ? event_from_options(options)
                                : read_text_file(options.file.empty() ? "-" : options.file);
   if (const auto* problem = std::get_if<UsageProblem>(&input)) return report_usage(*problem);
@@ -196,7 +195,7 @@ int send(Session& session, const SendOptions& options) {
                  standard_input ? "standard input" : shown(options.file).c_str());
     return exit_refused;
   }
-  Sender sender(session, *wait);
+  Sender sender(session, std::get<std::chrono::milliseconds>(wait));
   const bool done = described || is_json(text) ? sender.post({"application/json", text})
                                                : sender.post_lines(text, options.batch);
   if (!done) return session.failure_code();
@@ -214,9 +213,7 @@ constexpr const char* notes =
     "Blank lines are skipped. Empty input is an error: exit code 1.\n"
     "\n"
     "When the relay is overloaded (429, 503 or 507 with Retry-After), send waits as long as it "
-    "asks, "
-    "retries, "
-    "and reports it on standard error.\n"
+    "asks, retries, and reports it on standard error.\n"
     "\n"
     "  ringpost send --type build/finished --source app/c0ffee --data '{\"build_number\":128}'\n"
     "  ringpost send events.ndjson\n"
@@ -248,7 +245,7 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
   command
       ->add_option("--wait", options->wait,
                    "How long to keep retrying while the relay is overloaded; 0: do not retry")
-      ->type_name("SPAN")
+      ->type_name("TIME")
       ->capture_default_str();
   add_session_options(*command, session);
   add_notes(*command, notes);

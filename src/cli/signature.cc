@@ -176,18 +176,8 @@ int sign(SignatureOptions& options) {
 
 // --- verify --------------------------------------------------------------------------------------
 
-/// `300`, `300s`, `5m` or `1h`. Nothing if it is something else, or more than a year.
-std::optional<Duration> parse_tolerance(std::string_view text) {
-  uint64_t unit = 1;
-  if (text.ends_with('s') || text.ends_with('m') || text.ends_with('h')) {
-    unit = text.ends_with('s') ? 1 : text.ends_with('m') ? 60 : 3600;
-    text.remove_suffix(1);
-  }
-  constexpr uint64_t seconds_max = 366 * 86'400;
-  const auto count = http::parse_decimal(text);
-  if (!count || *count > seconds_max / unit) return std::nullopt;
-  return std::chrono::seconds(*count * unit);
-}
+/// Signatures are of yesterday at the most; a longer time is a slip.
+constexpr auto tolerance_max = std::chrono::hours{366 * 24};
 
 /// Nothing after a problem was printed.
 std::optional<std::vector<http::Header>> headers_of(const std::vector<std::string>& options) {
@@ -213,9 +203,10 @@ std::optional<std::vector<http::Header>> headers_of(const std::vector<std::strin
 int verify(SignatureOptions& options) {
   const dialect::Dialect* dialect = dialect_of(options);
   if (dialect == nullptr) return exit_usage;
-  const auto tolerance = parse_tolerance(options.tolerance);
-  if (!tolerance)
-    return fail("--tolerance must be a number of seconds, or a time such as 30s, 5m or 1h");
+  const auto read = read_duration("--tolerance", options.tolerance);
+  if (const auto* problem = std::get_if<UsageProblem>(&read)) return report_usage(*problem);
+  const auto tolerance = std::get<std::chrono::milliseconds>(read);
+  if (tolerance > tolerance_max) return fail("--tolerance must be at most 366d");
   const auto now = time_of(options);
   if (!now) return fail("--at must be seconds since 1970, or a time like 2031-05-04T09:08:07Z");
   const auto headers = headers_of(options.headers);
@@ -223,7 +214,7 @@ int verify(SignatureOptions& options) {
   const auto body = body_of(options);
   if (!body) return exit_usage;
   const dialect::Verdict verdict = dialect->verify({*headers, as_bytes(*body)}, options.secret,
-                                                   {.now = *now, .tolerance = *tolerance});
+                                                   {.now = *now, .tolerance = tolerance});
   if (verdict.authentic()) {
     std::printf("valid\n");
     return 0;
@@ -292,7 +283,8 @@ void add_verify_command(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   verifying
       ->add_option("--tolerance", options->tolerance,
-                   "How far the signed time may be from now: seconds, or e.g. 5m")
+                   "How far the signed time may be from now, e.g. 90s or 5m")
+      ->type_name("TIME")
       ->capture_default_str();
   verifying->add_option("--at", options->timestamp,
                         "Verify as of this time: seconds since 1970 or RFC 3339; default: now");

@@ -127,9 +127,9 @@ void add_status_command(CLI::App& app, Session& session, Action& action) {
   add_session_options(*command, session);
   command->callback([&, wait] {
     action = [&session, wait] {
-      const auto wait_max = parse_span(*wait);
-      if (!wait_max) return report_usage({"--wait " + shown(*wait) + " is not " + span_forms});
-      if (wait_max->count() > 0) session.wait_until_ready(*wait_max);
+      const auto wait_max = read_duration("--wait", *wait);
+      if (const auto* problem = std::get_if<UsageProblem>(&wait_max)) return report_usage(*problem);
+      session.wait_until_ready(std::get<std::chrono::milliseconds>(wait_max));
       const auto answer = session.call("GET", "/v1/status");
       if (!answer) return session.failure_code();
       simdjson::dom::parser parser;

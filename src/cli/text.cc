@@ -197,23 +197,4 @@ std::string span_of(uint64_t seconds) {
   return join(seconds / 86'400, "d", seconds % 86'400 / 3600, "h");
 }
 
-std::optional<std::chrono::milliseconds> parse_span(std::string_view text) {
-  using std::chrono::milliseconds;
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || number < 0) return std::nullopt;
-  const std::string_view unit{end, static_cast<size_t>(text.data() + text.size() - end)};
-  const auto in = [&](int64_t unit_ms) -> std::optional<milliseconds> {
-    constexpr int64_t most_ms = int64_t{std::numeric_limits<uint32_t>::max()} * 1000;
-    if (number > most_ms / unit_ms) return std::nullopt;
-    return milliseconds{number * unit_ms};
-  };
-  if (unit == "ms") return in(1);
-  if (unit.empty() || unit == "s") return in(1000);
-  if (unit == "m") return in(60'000);
-  if (unit == "h") return in(3'600'000);
-  if (unit == "d") return in(86'400'000);
-  return std::nullopt;
-}
-
 }  // namespace ringpost::cli

@@ -75,10 +75,4 @@ std::string grouped(uint64_t number);
 std::string short_time(std::string_view rfc3339);
 /// 90061 as `1 d 1 h`, 75 as `1 min 15 s`.
 std::string span_of(uint64_t seconds);
-/// What parse_span reads, for help and problems.
-inline constexpr const char* span_forms = "a number with ms, s, m, h or d, as in 90s or 12h";
-/// `250ms`, `90`, `90s`, `15m`, `12h` or `30d`; nothing for anything else, or for more than about
-/// 136 years.
-std::optional<std::chrono::milliseconds> parse_span(std::string_view text);
-
 }  // namespace ringpost::cli

@@ -41,12 +41,9 @@ int add(Session& session, const TokenOptions& options) {
   write_texts(json, "scopes", options.scopes);
   write_texts(json, "sources", options.sources);
   if (!options.expires_in.empty()) {
-    const auto span = parse_span(options.expires_in);
-    if (!span || span->count() % 1000 != 0) {
-      return report_usage({"--expires-in \"" + shown(options.expires_in) +
-                           "\" must be a number with s, m, h or d, as in 30d"});
-    }
-    json.member("expires_in_s", span->count() / 1000);
+    const auto seconds = read_seconds("--expires-in", options.expires_in);
+    if (const auto* problem = std::get_if<UsageProblem>(&seconds)) return report_usage(*problem);
+    json.member("expires_in_s", std::get<int64_t>(seconds));
   }
   json.end_object();
   const auto answer = session.call("POST", "/v1/tokens", body);

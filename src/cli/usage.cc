@@ -48,7 +48,18 @@ std::string missing_command(const Chosen& chosen) {
        chosen.command->get_subcommands([](const CLI::App*) { return true; })) {
     names += (names.empty() ? "" : ", ") + next->get_name();
   }
-  return chosen.path + " needs a command: " + names;
+  return "a command is missing: " + names;
+}
+
+/// `{red,blue}` as `red, blue`; what has no braces, as it is.
+std::string plain_list(std::string_view list) {
+  if (!list.starts_with('{') || !list.ends_with('}')) return std::string{list};
+  std::string text;
+  for (const char byte : list.substr(1, list.size() - 2)) {
+    text += byte;
+    if (byte == ',') text += ' ';
+  }
+  return text;
 }
 
 /// `--limit: Value x not in range 1 to 9`, and whatever else the library says of one option's
@@ -65,7 +76,7 @@ std::string wrong_value(std::string_view said) {
     const size_t at = what.rfind(middle);
     if (at == std::string_view::npos) continue;
     const std::string_view given = what.substr(0, at);
-    return name + must + std::string{what.substr(at + middle.size())} + ", not " +
+    return name + must + plain_list(what.substr(at + middle.size())) + ", not " +
            in_quotes(given.starts_with(value) ? given.substr(value.size()) : given);
   }
   return name + ": " + printable(what);

@@ -140,10 +140,27 @@ std::string show_webhook(std::string_view json, std::string_view given_secret) {
   return out;
 }
 
+std::string warnings_of(std::string_view json) {
+  simdjson::dom::parser parser;
+  element webhook;
+  simdjson::dom::array warnings;
+  if (!parse_json(json, parser, webhook) ||
+      webhook.at_pointer("/warnings").get(warnings) != simdjson::SUCCESS) {
+    return {};
+  }
+  std::string out;
+  for (const element warning : warnings) {
+    out.append("ringpost: warning: ").append(text_of(warning, "")).append("\n");
+  }
+  return out;
+}
+
 std::string result_of(element delivery) {
   const std::string status = text_of(delivery, "/last_attempt/response_status");
-  if (!status.empty()) return status;
   const std::string code = text_of(delivery, "/last_attempt/error/code");
+  // Success in itself, which did not count: of a request for permission, say.
+  const bool refuted = status.starts_with('2') && !code.empty();
+  if (!status.empty() && !refuted) return status;
   return code.empty() ? "-" : code;
 }
 

@@ -14,6 +14,10 @@ namespace ringpost::cli {
 /// @param given_secret  what the user gave as the secret: it is not printed again.
 std::string show_webhook(std::string_view json, std::string_view given_secret = {});
 
+/// Why nothing is ever sent to a webhook: a line for each reason that the relay gives.
+/// @param json  the webhook, as the relay answered it.
+std::string warnings_of(std::string_view json);
+
 /// What a webhook's filter asks for, in one cell: `branches "main", teams a, b`; empty: nothing.
 std::string filter_of(simdjson::dom::element webhook);
 

@@ -30,6 +30,15 @@ int print_answer(Session& session, const std::optional<Answer>& answer,
   return 0;
 }
 
+/// Why nothing is ever sent to a webhook that was just shown. Beside JSON, too, where a person may
+/// not see it.
+int warn(const std::optional<Answer>& answer, int code) {
+  if (!answer) return code;
+  std::fflush(stdout);  // What it warns of comes first.
+  std::fprintf(stderr, "%s", warnings_of(answer->body).c_str());
+  return code;
+}
+
 /// What came of asking the receiver, which the relay does as soon as the webhook is in force.
 struct Permission {
   std::string state;   ///< As `permission` of a webhook.
@@ -86,7 +95,7 @@ int add(Session& session, const WebhookOptions& options) {
   const auto created = session.call("POST", "/v1/webhooks", request);
   const int code = print_answer(session, created, request);
   if (created) print_permission(session, *created);
-  return code;
+  return warn(created, code);
 }
 
 int update(Session& session, const WebhookOptions& options) {
@@ -100,7 +109,7 @@ int update(Session& session, const WebhookOptions& options) {
   const auto changed = session.call("PATCH", path_of(options.id), request);
   const int code = print_answer(session, changed, request);
   if (changed) print_permission(session, *changed);
-  return code;
+  return warn(changed, code);
 }
 
 int rotate_secret(Session& session, const std::string& id, const RotationOptions& options) {
@@ -333,7 +342,8 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
 
   command("show", "Show one webhook", true)->callback([&, options] {
     action = [&session, options] {
-      return print_answer(session, session.call("GET", path_of(options->id)));
+      const auto answer = session.call("GET", path_of(options->id));
+      return warn(answer, print_answer(session, answer));
     };
   });
 
@@ -364,7 +374,9 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
   const auto verb = [&](const char* name, const char* help) {
     command(name, help, true)->callback([&session, &action, options, name = std::string(name)] {
       action = [&session, options, name] {
-        return print_answer(session, session.call("POST", path_of(options->id) + "/" + name));
+        const auto answer = session.call("POST", path_of(options->id) + "/" + name);
+        const int code = print_answer(session, answer);
+        return name == "enable" ? warn(answer, code) : code;
       };
     });
   };
@@ -377,7 +389,8 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
              "The new secret: @FILE, or - for standard input; default: a new one is generated");
   rotating
       ->add_option("--overlap", rotation->overlap,
-                   "How long the old secret signs as well, e.g. 24h")
+                   "How long the old secret signs as well, e.g. 12h; default: 24h, or 0 where a "
+                   "request of the dialect has one signature")
       ->type_name("TIME");
   add_notes(*rotating, rotate_notes);
   rotating->callback([&, options, rotation] {

@@ -129,34 +129,21 @@ Outcome write_settings(Writing& writing) {
   return std::nullopt;
 }
 
-UsageProblem no_span(const std::string& option, const std::string& text, const char* forms) {
-  return UsageProblem{option + " \"" + shown(text) + "\" must be " + forms};
-}
-
-constexpr const char* whole_seconds = "whole seconds: a number with s, m, h or d, as in 90s or 12h";
-
-/// Nothing unless the text says whole seconds.
-std::optional<int64_t> seconds_of(const std::string& text) {
-  const auto span = parse_span(text);
-  if (!span || span->count() % 1000 != 0) return std::nullopt;
-  return span->count() / 1000;
-}
-
 Outcome write_pace(Writing& writing) {
   const WebhookOptions& options = writing.options;
   if (options.no_retries || !options.schedule.empty()) {
     writing.json.key("schedule").begin_array();
     for (const std::string& text : options.schedule) {
-      const auto seconds = seconds_of(text);
-      if (!seconds) return no_span("--schedule", text, whole_seconds);
-      writing.json.value(*seconds);
+      const auto seconds = read_seconds("--schedule", text);
+      if (const auto* problem = std::get_if<UsageProblem>(&seconds)) return *problem;
+      writing.json.value(std::get<int64_t>(seconds));
     }
     writing.json.end_array();
   }
   if (!options.timeout.empty()) {
-    const auto span = parse_span(options.timeout);
-    if (!span) return no_span("--timeout", options.timeout, span_forms);
-    writing.json.member("timeout_ms", span->count());
+    const auto timeout = read_duration("--timeout", options.timeout);
+    if (const auto* problem = std::get_if<UsageProblem>(&timeout)) return *problem;
+    writing.json.member("timeout_ms", std::get<std::chrono::milliseconds>(timeout).count());
   }
   if (options.concurrency) writing.json.member("concurrency_max", *options.concurrency);
   if (options.rate) writing.json.member("rate_per_second", *options.rate);
@@ -213,9 +200,9 @@ Usable<std::string> rotation_body(const RotationOptions& options) {
   json.begin_object();
   if (!text.empty()) json.member("secret", text);
   if (!options.overlap.empty()) {
-    const auto seconds = seconds_of(options.overlap);
-    if (!seconds) return no_span("--overlap", options.overlap, whole_seconds);
-    json.member("overlap_s", *seconds);
+    const auto seconds = read_seconds("--overlap", options.overlap);
+    if (const auto* problem = std::get_if<UsageProblem>(&seconds)) return *problem;
+    json.member("overlap_s", std::get<int64_t>(seconds));
   }
   json.end_object();
   return body;

@@ -108,7 +108,7 @@ Control::Control(const Parts& parts, const Options& options)
              .tokens = tokens_,
              .checks = checks_,
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
-      webhook_api_(registry_, desk_, checks_),
+      webhook_api_(registry_, tokens_, desk_, checks_),
       delivery_api_(registry_, history_, parts.journals, desk_),
       token_api_(tokens_, random_),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload) {

@@ -345,17 +345,19 @@ constexpr std::array members = {
     Member{"enabled", read_enabled, nullptr},
 };
 
-constexpr std::array<std::string_view, 11> members_read_only = {
-    "id",         "state",      "state_reason",         "paused_until",
-    "circuit",    "permission", "permission_reason",    "created_at",
-    "updated_at", "dialect",    "previous_secret_until"};
+constexpr std::array<std::string_view, 12> members_read_only = {
+    "id",         "state",      "state_reason",      "paused_until",
+    "circuit",    "permission", "permission_reason", "warnings",
+    "created_at", "updated_at", "dialect",           "previous_secret_until"};
 
 Outcome read_member(Reading& reading, std::string_view name, dom::element value) {
   for (const Member& member : members) {
     if (member.name != name) continue;
     if (!value.is_null() || member.read == read_rate) return member.read(reading, value);
-    if (reading.creates || member.reset == nullptr) {
-      return invalid(name, "must not be null; leave it out instead");
+    if (reading.creates) return invalid(name, "must not be null; leave it out instead");
+    if (member.reset == nullptr) {
+      return invalid(name,
+                     "cannot be reset, as it has no default: give it a value, or leave it out");
     }
     member.reset(reading);
     return std::nullopt;
@@ -520,7 +522,7 @@ void write_receiver(JsonWriter& json, const Webhook& webhook, const ReceiverNote
 }  // namespace
 
 void write_webhook(JsonWriter& json, const Webhook& webhook, bool with_secret,
-                   const ReceiverNote& receiver) {
+                   const ReceiverNote& receiver, std::span<const std::string> warnings) {
   json.begin_object()
       .member("id", webhook.id.to_text())
       .member("dialect", webhook.dialect)
@@ -536,6 +538,9 @@ void write_webhook(JsonWriter& json, const Webhook& webhook, bool with_secret,
       .member("state", subscription::name(webhook.state))
       .member("state_reason", webhook.state_reason);
   write_receiver(json, webhook, receiver);
+  json.key("warnings").begin_array();
+  for (const std::string& warning : warnings) json.value(warning);
+  json.end_array();
   json.member("created_at", to_rfc3339(webhook.created_at))
       .member("updated_at", to_rfc3339(webhook.updated_at))
       .end_object();

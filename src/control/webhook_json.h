@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -49,9 +50,10 @@ std::optional<Problem> check_secret(std::string_view dialect, std::string_view s
 
 /// Writes the webhook as an object. The secret only if `with_secret`: in the answer that made it.
 /// @param receiver  what is known of its receiver.
+/// @param warnings  as `warnings_of`.
 /// Headers that carry credentials never show their values; a change that sends the mask back leaves
 /// them as they are.
 void write_webhook(JsonWriter& json, const subscription::Webhook& webhook, bool with_secret,
-                   const ReceiverNote& receiver = {});
+                   const ReceiverNote& receiver = {}, std::span<const std::string> warnings = {});
 
 }  // namespace ringpost::control

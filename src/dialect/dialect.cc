@@ -48,6 +48,10 @@ std::unique_ptr<const EventRule> Dialect::make_rule(const Webhook&) const {
   return nullptr;
 }
 
+std::string Dialect::why_nothing_matches(const Webhook&) const {
+  return {};
+}
+
 std::optional<EventFacts::RoutingPaths> Dialect::routing(std::string_view) const {
   return std::nullopt;
 }

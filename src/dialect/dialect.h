@@ -84,6 +84,9 @@ class Dialect {
   /// What the webhook asks of an event besides source, type and filter; null: nothing.
   virtual std::unique_ptr<const subscription::EventRule> make_rule(
       const subscription::Webhook& webhook) const;
+  /// Why no event can ever be sent to an active webhook, as its settings and filter are now: a
+  /// whole sentence that says how to mend it. Empty: nothing is known that prevents all of them.
+  virtual std::string why_nothing_matches(const subscription::Webhook& webhook) const;
   /// Where events of this type keep their branch and cluster, if the type is this dialect's.
   virtual std::optional<subscription::EventFacts::RoutingPaths> routing(
       std::string_view type) const;

@@ -25,6 +25,30 @@ constexpr std::array<Attribute, 9> attributes{{
     {"traceparent", &EventView::trace_parent, 128, Shape::trace_parent, false},
 }};
 
+/// Members of an event that have no field of their own in EventView.
+constexpr std::array<std::string_view, 6> other_members{"data",    "data_base64", "specversion",
+                                                        "cluster", "teams",       "dataschema"};
+
+char to_lower(char byte) {
+  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte;
+}
+
+/// Whether `given` is `name`, or one slip away from it.
+bool is_slip_for(std::string_view given, std::string_view name) {
+  const auto same = [](char left, char right) { return to_lower(left) == right; };
+  while (!given.empty() && !name.empty() && same(given.front(), name.front())) {
+    given.remove_prefix(1);
+    name.remove_prefix(1);
+  }
+  while (!given.empty() && !name.empty() && same(given.back(), name.back())) {
+    given.remove_suffix(1);
+    name.remove_suffix(1);
+  }
+  if (given.size() <= 1 && name.size() <= 1) return true;
+  return given.size() == 2 && name.size() == 2 && same(given[0], name[1]) &&
+         same(given[1], name[0]);
+}
+
 bool is_lower_hex(std::string_view text) {
   return std::ranges::all_of(text, [](char digit) {
     return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
@@ -65,6 +89,15 @@ bool is_attribute_name(std::string_view name) {
   return !name.empty() && std::ranges::all_of(name, [](char byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
   });
+}
+
+std::string_view intended_member(std::string_view name) {
+  for (const Attribute& attribute : attributes) {
+    if (is_slip_for(name, attribute.name)) return attribute.name;
+  }
+  const auto found = std::ranges::find_if(
+      other_members, [name](std::string_view member) { return is_slip_for(name, member); });
+  return found == other_members.end() ? std::string_view{} : *found;
 }
 
 bool is_text_extension(std::string_view name) {

@@ -33,6 +33,10 @@ uint16_t attribute_bit(const Attribute& attribute);
 /// Whether `name` may name a CloudEvents attribute: lower-case letters and digits of ASCII.
 bool is_attribute_name(std::string_view name);
 
+/// The member of an event that `name` may be a slip for: the same in other letter case, or with one
+/// character too many, too few, wrong, or exchanged with the next. Empty if there is none.
+std::string_view intended_member(std::string_view name);
+
 /// Whether an attribute without its own field is text nevertheless, not a boolean or a number:
 /// the routing attributes `cluster` and `teams`, and `dataschema`.
 bool is_text_extension(std::string_view name);

@@ -94,8 +94,8 @@ class HeaderReader {
   }
 
   std::optional<Refusal> finish() {
-    if (event_.type.empty()) return wrong("ce-type", "is missing");
-    if (event_.source.empty()) return wrong("ce-source", "is missing");
+    if (event_.type.empty()) return missing("ce-type", slip_for("type"));
+    if (event_.source.empty()) return missing("ce-source", slip_for("source"));
     if (event_.id.empty()) return wrong("ce-id", "is missing");
     event_.id_given = true;
     if (extensions_.empty()) return std::nullopt;
@@ -120,6 +120,14 @@ class HeaderReader {
     extensions_.append(attribute).append("\":");
     append_json_string(extensions_, text);
     return std::nullopt;
+  }
+
+  /// The header that may be meant as this attribute's; empty if there is none.
+  std::string_view slip_for(std::string_view attribute) const {
+    const auto slip = std::ranges::find_if(names_, [attribute](std::string_view name) {
+      return intended_member(name.substr(3)) == attribute;
+    });
+    return slip == names_.end() ? std::string_view{} : *slip;
   }
 
   TextStore& texts_;

@@ -64,6 +64,20 @@ std::string integer_of(std::string_view token) {
   return read.ec == std::errc{} ? *digits : std::string{};
 }
 
+/// No webhook is meant to match such a name. CloudEvents itself takes any text.
+bool is_padded(std::string_view name) {
+  return name.front() == ' ' || name.back() == ' ';
+}
+constexpr std::string_view padded =
+    "begins or ends with a space, so that no webhook would match it";
+
+/// The rest of the sentence about a member that is not known.
+std::string did_you_mean(std::string_view name) {
+  const std::string_view intended = intended_member(name);
+  return intended.empty() ? std::string{}
+                          : "; perhaps it is meant to be `" + std::string{intended} + "`";
+}
+
 }  // namespace
 
 simdjson::error_code walk(json::value& value, uint32_t levels_left) {
@@ -212,11 +226,18 @@ std::optional<Refusal> EventReader::read_data_base64(Value value) {
 std::optional<Refusal> EventReader::read_extension(std::string_view name, Value value) {
   if (!is_attribute_name(name) || name.size() > extension_name_bytes_max) {
     const std::string_view shown = name.substr(0, extension_name_bytes_max);
-    return wrong(shown, "is neither an event member nor a valid extension attribute name");
+    return wrong(shown,
+                 "is neither a member of an event nor an extension attribute, which has a "
+                 "name of a to z and 0 to 9" +
+                     did_you_mean(name));
   }
   const char first = value.raw_json_token().front();
-  if (first == '{' || first == '[')
-    return wrong(name, "is an extension attribute: no object or array");
+  if (first == '{' || first == '[') {
+    return wrong(name,
+                 "is not a member of an event, and an extension attribute cannot be an object or "
+                 "an array" +
+                     did_you_mean(name));
+  }
   std::string_view span;
   if (auto refusal = walk_span(value, span)) return refusal;
   if (first == '"') {
@@ -282,15 +303,23 @@ std::optional<Refusal> EventReader::add_extension(std::string_view name, std::st
 std::optional<Refusal> EventReader::finish() {
   const bool strict = form_ == Form::cloudevents;
   if (strict && (seen_ & bit_spec_version) == 0) return wrong("specversion", "is missing");
-  if (event_->type.empty()) return wrong("type", "is missing");
-  if (event_->source.empty()) return wrong("source", "is missing");
+  if (event_->type.empty()) return missing("type", slip_for("type"));
+  if (event_->source.empty()) return missing("source", slip_for("source"));
   if (strict && event_->id.empty()) return wrong("id", "is missing");
+  if (!strict && is_padded(event_->type)) return wrong("type", padded);
+  if (!strict && is_padded(event_->source)) return wrong("source", padded);
   event_->id_given = !event_->id.empty();
   if (!extensions_.empty()) {
     extensions_ += '}';
     event_->extensions = texts_.emplace_back(extensions_);
   }
   return finish_data();
+}
+
+/// The extension that may be meant as this member; empty if there is none.
+std::string_view EventReader::slip_for(std::string_view member) const {
+  const auto slip = std::ranges::find(extension_names_, member, intended_member);
+  return slip == extension_names_.end() ? std::string_view{} : *slip;
 }
 
 std::optional<Refusal> EventReader::finish_data() {

@@ -55,6 +55,7 @@ class EventReader {
   std::optional<Refusal> add_extension(std::string_view name, std::string_view json);
 
   std::optional<Refusal> finish();
+  std::string_view slip_for(std::string_view member) const;
   std::optional<Refusal> finish_data();
   std::optional<Refusal> finish_data_text();
   std::optional<Refusal> finish_data_base64();

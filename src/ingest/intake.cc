@@ -237,13 +237,18 @@ std::optional<http::Problem> Intake::authenticate(const http::Request& request,
 }
 
 /// After the token, so that a good one is never kept waiting by others' wrong ones. What is wrong
-/// with it (unknown, expired, no token at all) is not told.
+/// with a token (unknown, expired, deleted) is not told.
 http::Problem Intake::unauthenticated(const http::Request& request, const io::Address& peer) {
   http::Problem problem{
       .status = 401,
       .type = "urn:ringpost:unauthenticated",
-      .detail = "Send `Authorization: Bearer <token>` with a valid token of this relay."};
+      .detail = "No token was sent: send the header Authorization: Bearer <token>."};
   if (!request.has_header("authorization")) return problem;
+  problem.detail =
+      http::presented_token(request, http::TokenForm::bearer).empty()
+          ? "No token can be read from the header Authorization: send it once, in the form Bearer "
+            "<token>."
+          : "This token is not known here, or it has expired or was deleted: send a valid one.";
   parts_.counters.add(Counter::tokens_refused);
   problem.retry_after_s = throttle_.on_failure(peer, parts_.ring.now());
   if (problem.retry_after_s == 0) return problem;

@@ -7,6 +7,11 @@ Refusal wrong(std::string_view member, std::string_view complaint) {
           std::string{member}};
 }
 
+Refusal missing(std::string_view member, std::string_view slip) {
+  if (slip.empty()) return wrong(member, "is missing");
+  return wrong(member, "is missing; perhaps `" + std::string{slip} + "` is meant to be it");
+}
+
 http::Problem journal_refusal(const Error& error, uint32_t retry_after_s) {
   switch (error.code) {
     case Errc::out_of_space:

@@ -29,5 +29,8 @@ http::Problem journal_refusal(const Error& error, uint32_t retry_after_s);
 
 /// 422 for a member (or header): its name, and the complaint as the rest of the sentence.
 Refusal wrong(std::string_view member, std::string_view complaint);
+/// The same for one that is required and not there.
+/// @param slip  what may stand there in its place, misspelt; empty: nothing.
+Refusal missing(std::string_view member, std::string_view slip);
 
 }  // namespace ringpost::ingest

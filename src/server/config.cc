@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include "base/bytes.h"
+#include "base/duration.h"
 #include "http/host.h"
 #include "http/url.h"
 #include "io/listener.h"
@@ -26,26 +27,6 @@
 
 namespace ringpost::server {
 namespace {
-
-/// `30s`, `500ms`, `24h`, `7d`; nothing also for what is longer than a Duration can be.
-std::optional<Duration> parse_duration(std::string_view text) {
-  struct Unit {
-    std::string_view name;
-    Duration length;
-  };
-  constexpr std::array<Unit, 5> units{{{"ms", std::chrono::milliseconds{1}},
-                                       {"s", std::chrono::seconds{1}},
-                                       {"m", std::chrono::minutes{1}},
-                                       {"h", std::chrono::hours{1}},
-                                       {"d", std::chrono::hours{24}}}};
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || number < 0) return std::nullopt;
-  const std::string_view name{end, static_cast<size_t>(text.data() + text.size() - end)};
-  const auto unit = std::ranges::find(units, name, &Unit::name);
-  if (unit == units.end() || number > Duration::max() / unit->length) return std::nullopt;
-  return number * unit->length;
-}
 
 /// `64MiB`, `10GiB`, `512KiB`; a bare number is bytes.
 std::optional<uint64_t> parse_size(std::string_view text) {
@@ -196,7 +177,11 @@ class Section {
     if (node == nullptr) return;
     const auto written = node->value_exact<std::string>();
     const auto value = written ? parse_duration(*written) : std::nullopt;
-    if (!value) return wrong_form(key, *node, R"(a duration such as "30s", "500ms" or "24h")");
+    if (!value) {
+      return wrong_form(
+          key, *node,
+          R"(a number with a unit (ms, s, m, h or d) in quotes, such as "30s" or "12h")");
+    }
     if (*value < low || *value > high) {
       return problem(*node, std::string(key) + " = " + *written + " is outside " +
                                 format_duration(low) + " to " + format_duration(high));

@@ -8,10 +8,6 @@
 namespace ringpost::server {
 namespace {
 
-std::string store_path(const Config& config) {
-  return config.data_dir + "/control.db";
-}
-
 /// @param if_absent  make: for a relay that starts; refuse: for a command that needs a stopped one.
 /// @returns a problem; empty if the lock is ours.
 std::string take_lock(io::Disk& disk, const Config& config, IfAbsent if_absent,
@@ -56,6 +52,8 @@ std::string open_parts(io::Disk& disk, const Config& config, IfAbsent if_absent,
   if (std::string problem = take_lock(disk, config, if_absent, into); !problem.empty()) {
     return problem;
   }
+  // Another relay may have begun in between: then the files are that one's.
+  if (::access(store_path(config).c_str(), F_OK) == 0) into.made = {};
   if (std::string problem = take_keys(disk, config, into); !problem.empty()) return problem;
   auto opened = control::Store::open(store_path(config), {.keyring = into.keyring});
   into.store = std::move(opened.store);
@@ -63,6 +61,10 @@ std::string open_parts(io::Disk& disk, const Config& config, IfAbsent if_absent,
 }
 
 }  // namespace
+
+std::string store_path(const Config& config) {
+  return config.data_dir + "/control.db";
+}
 
 std::optional<DataDirectory> open_data_directory(io::Disk& disk, const Config& config,
                                                  IfAbsent if_absent, std::string& problem) {
@@ -72,15 +74,19 @@ std::optional<DataDirectory> open_data_directory(io::Disk& disk, const Config& c
               "--data-dir or --config";
     return std::nullopt;
   }
+  DataDirectory directory;
+  if (if_absent == IfAbsent::make) directory.made = NewFiles{config};
   if (const auto made = disk.make_directory(config.data_dir); !made) {
     problem = config.data_dir + " cannot be created: " + describe(made.error()) +
               "; choose another directory with --data-dir";
     return std::nullopt;
   }
-  DataDirectory directory;
   problem = open_parts(disk, config, if_absent, directory);
   if (problem.empty()) return directory;
-  if (directory.lock.valid()) disk.close(directory.lock);
+  if (directory.lock.valid()) {
+    directory.made.remove();
+    disk.close(directory.lock);
+  }
   return std::nullopt;
 }
 

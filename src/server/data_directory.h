@@ -3,6 +3,7 @@
 #include "control/store/store.h"
 #include "io/disk.h"
 #include "server/config.h"
+#include "server/new_files.h"
 
 #include <memory>
 #include <optional>
@@ -16,12 +17,16 @@ struct DataDirectory {
   io::File lock;
   control::Keyring keyring;
   std::unique_ptr<control::Store> store;
+  NewFiles made;  ///< By a first start.
 };
+
+std::string store_path(const Config& config);
 
 enum class IfAbsent : uint8_t { make, refuse };
 
 /// In this order, so that a failure has changed as little as possible: directory, lock, key file,
-/// store. A key file is made only if there is none and the store holds nothing sealed.
+/// store. A key file is made only if there is none and the store holds nothing sealed. What a first
+/// start has made is removed after a failure.
 /// @returns nothing, with `problem` saying why and how to mend it in one line.
 std::optional<DataDirectory> open_data_directory(io::Disk& disk, const Config& config,
                                                  IfAbsent if_absent, std::string& problem);

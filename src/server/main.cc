@@ -28,7 +28,7 @@ namespace {
 
 int report(const std::vector<ConfigProblem>& problems) {
   for (const ConfigProblem& problem : problems) {
-    std::fprintf(stderr, "%s\n", problem.to_text().c_str());
+    std::fprintf(stderr, "ringpost: %s\n", problem.to_text().c_str());
   }
   return problems.empty() ? 0 : 1;
 }

@@ -16,6 +16,9 @@
 namespace ringpost::server {
 namespace {
 
+/// NIST SP 800-63B, 5.1.1: a password that a person chose has at least 8 characters.
+constexpr size_t password_bytes_min = 8;
+
 int fail(const std::string& problem) {
   std::fprintf(stderr, "ringpost: %s\n", problem.c_str());
   return 1;
@@ -144,6 +147,9 @@ int hash_password() {
   if (*password != *again) return fail("the two passwords differ; no hash was made");
   if (password->empty()) {
     return fail("the password is empty: type one, or send it as the first line of standard input");
+  }
+  if (password->size() < password_bytes_min) {
+    return fail("the password is too short: use at least 8 characters; no hash was made");
   }
   if (password->size() > crypto::password_bytes_max) {
     return fail("the password is longer than 1024 bytes");

@@ -1,7 +1,10 @@
 #include "server/serve.h"
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "crypto/random.h"
+#include "io/linux_ring.h"
+#include "io/listener.h"
 #include "io/posix_disk.h"
 #include "io/process.h"
 #include "ringpost/version.h"
@@ -72,9 +75,31 @@ shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live
   return options;
 }
 
+bool is_loopback(const io::Address& address) {
+  switch (address.family) {
+    case io::Address::Family::unix_path: return true;
+    case io::Address::Family::ipv4: return address.ip[0] == 127;
+    case io::Address::Family::ipv6: return address.to_text().starts_with("[::1]:");
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+/// Requests to every listener carry tokens.
+void warn_of_plain_listeners(const std::vector<SharedListener>& listeners) {
+  for (const SharedListener& listener : listeners) {
+    if (listener.config.tls != nullptr || is_loopback(listener.bound)) continue;
+    log_warning(
+        "the listener " + listener.bound.to_text() +
+        " has no TLS and is not on loopback: anyone on the network path can read the tokens "
+        "and events that are sent to it; set `tls` for it, or let it listen on 127.0.0.1 "
+        "behind a proxy that has TLS");
+  }
+}
+
 void log_start(const shard::Relay& relay, const std::string& features) {
   const shard::StartReport& report = relay.report();
-  log_info("ringpost " + std::string(version) + ", " + features);
+  log_info("ringpost " + std::string(version));
+  log(LogLevel::debug, "io_uring features: " + features);
   log_info("journals read: " + std::to_string(report.recovery.events) + " events, " +
            std::to_string(report.recovery.outcomes) + " outcomes, " +
            std::to_string(report.pending_deliveries) + " deliveries pending, " +
@@ -187,6 +212,31 @@ std::vector<io::Address> bound_addresses(const std::vector<SharedListener>& list
   return addresses;
 }
 
+/// Why a first start cannot serve, found out before it has made anything: the ring, and each
+/// address. Their sockets are closed again. Later starts find out when they listen: their files are
+/// there anyway, and a relay that uses them already has to be named first.
+std::string object_to_first_start(const Config& config) {
+  if (const auto ring = io::LinuxRing::create({}); !ring) {
+    return io::explain_setup_failure(ring.error());
+  }
+  std::string problem;
+  std::vector<io::Socket> sockets;
+  for (const ListenerConfig& listener : config.listeners) {
+    const auto socket =
+        io::open_listener(listener.address, {.reuse_port = true, .must_be_free = true});
+    if (!socket) {
+      problem = io::explain_listen_failure(listener.address, socket.error());
+      break;
+    }
+    sockets.push_back(*socket);
+    if (listener.address.family == io::Address::Family::unix_path) {
+      unlink(listener.address.path.c_str());
+    }
+  }
+  for (const io::Socket socket : sockets) close(socket.handle);
+  return problem;
+}
+
 int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard::Relay& relay,
         control::Store& store) {
   std::string problem;
@@ -218,6 +268,7 @@ int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard
   if (problem.empty()) {
     reloader.set_listeners(bound_addresses(listeners));
     log_start(relay, shards.front()->features());
+    warn_of_plain_listeners(listeners);
     announce(config, listeners, store);
   }
   for (HelperThread* helper : helpers) helper->start();
@@ -251,12 +302,17 @@ int serve(const ServeCall& call, const Config& config) {
   if (!live) return fail(why);
 
   std::string problem;
+  if (NewFiles{config}.first_start()) problem = object_to_first_start(config);
+  if (!problem.empty()) return fail(problem);
   const auto directory = open_data_directory(disk, config, IfAbsent::make, problem);
   if (!directory) return fail(problem);
   const auto relay =
       shard::Relay::open(disk, *directory->store, relay_options(config, std::move(*live), reloader),
                          wall_clock_now(), monotonic_now(), problem);
-  if (relay == nullptr) return fail(problem);
+  if (relay == nullptr) {
+    directory->made.remove();
+    return fail(problem);
+  }
   return run(config, reloader, signals, *relay, *directory->store);
 }
 

@@ -75,6 +75,26 @@ bool BranchPatterns::matches(std::string_view branch) const {
   return wanted;
 }
 
+bool BranchPatterns::matches_nothing() const {
+  if (!has_positive_) return excludes("*");
+  return std::ranges::all_of(
+      words_, [this](const Word& word) { return word.negative || excludes(text_of(word)); });
+}
+
+/// Whether a negative word matches whatever the positive word matches. A star in `positive` can
+/// only be matched by a star, which matches whatever stands in its place as well.
+bool BranchPatterns::excludes(std::string_view positive) const {
+  return std::ranges::any_of(words_, [this, positive](const Word& word) {
+    return word.negative && matches(word, positive);
+  });
+}
+
+std::string_view BranchPatterns::text_of(const Word& word) const {
+  const Piece& first = pieces_[word.first];
+  const Piece& last = pieces_[word.first + word.count - 1];
+  return std::string_view{text_}.substr(first.begin, last.begin + last.size - first.begin);
+}
+
 bool BranchPatterns::matches(const Word& word, std::string_view branch) const {
   const std::span<const Piece> pieces{pieces_.data() + word.first, word.count};
   const std::string_view front = text_of(pieces.front());

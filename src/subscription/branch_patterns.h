@@ -40,6 +40,10 @@ class BranchPatterns {
   /// of its pieces are taken from left to right and never taken back.
   bool matches(std::string_view branch) const;
 
+  /// Whether the words exclude each other, so that no branch can match: a negative word covers each
+  /// positive one, as in `main !*`.
+  bool matches_nothing() const;
+
   /// As it was compiled.
   const std::string& text() const { return text_; }
 
@@ -63,7 +67,9 @@ class BranchPatterns {
   std::string_view text_of(const Piece& piece) const {
     return {text_.data() + piece.begin, piece.size};
   }
+  std::string_view text_of(const Word& word) const;
   bool matches(const Word& word, std::string_view branch) const;
+  bool excludes(std::string_view positive) const;
 
   std::string text_;
   std::vector<Piece> pieces_;

@@ -63,6 +63,24 @@ TEST_F(Input, NamesWhatMakesATextNoSecret) {
             std::string::npos);
 }
 
+// The text becomes a part of a request: places count from its own front, not the request's.
+TEST_F(Input, NamesThePlaceWhereJsonIsBroken) {
+  const auto problem_of = [](const std::string& value) {
+    const auto read = read_json("--data", value);
+    const auto* problem = std::get_if<UsageProblem>(&read);
+    return problem == nullptr ? std::string{} : problem->text;
+  };
+  EXPECT_TRUE(
+      problem_of("{\"a\":1,,}").starts_with("--data is not JSON: line 1, column 8 (after 7"))
+      << problem_of("{\"a\":1,,}");
+  EXPECT_TRUE(problem_of("").starts_with("--data is not JSON: line 1, column 1"));
+  EXPECT_TRUE(problem_of("{} {}").starts_with("--data is not JSON: line 1, column 4"));
+  std::ofstream(name_, std::ios::binary) << "{\n  \"a\": nul\n}\n";
+  EXPECT_TRUE(problem_of("@" + name_).starts_with("--data @" + name_ + " is not JSON: line 2,"));
+  EXPECT_EQ(problem_of("{\"a\": 1}\n"), "");
+  EXPECT_EQ(problem_of("@/nonexistent").find("not JSON"), std::string::npos);
+}
+
 TEST_F(Input, AFileOfBytesStaysAsItIs) {
   EXPECT_EQ(text_of(read_file(name_)), "\xef\xbb\xbfhush\n");
 }

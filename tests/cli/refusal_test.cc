@@ -43,7 +43,12 @@ TEST(Refusal, NamesALineAndNoOptionForAnEvent) {
       explain_refusal(
           {400, R"({"detail":"Not JSON: line 3, column 8 (after 9 bytes): x.","line":3})", ""},
           "/v1/events", 2000),
-      "the relay answered 400: line 2003: Not JSON: line 2003, column 8 (after 9 bytes): x");
+      "the relay answered 400: Not JSON: line 2003, column 8: x");
+  EXPECT_EQ(
+      explain_refusal(
+          {400, R"({"detail":"Not JSON: line 3, column 8 (after 9 bytes): x.","line":3})", ""},
+          "/v1/events"),
+      "the relay answered 400: Not JSON: line 3, column 8 (after 9 bytes): x");
 }
 
 TEST(Refusal, ListsTheProblemsOfAConfiguration) {

@@ -5,21 +5,6 @@
 namespace ringpost::cli {
 namespace {
 
-using std::chrono::milliseconds;
-
-TEST(Text, ReadsSpansOfTime) {
-  EXPECT_EQ(parse_span("250ms"), milliseconds{250});
-  EXPECT_EQ(parse_span("90"), milliseconds{90'000});
-  EXPECT_EQ(parse_span("90s"), milliseconds{90'000});
-  EXPECT_EQ(parse_span("15m"), milliseconds{900'000});
-  EXPECT_EQ(parse_span("12h"), milliseconds{43'200'000});
-  EXPECT_EQ(parse_span("30d"), milliseconds{2'592'000'000});
-  for (const char* wrong : {"", "s", "-1s", "1.5h", "1 h", "1w", "soon", "99999999999d",
-                            "9223372036854775807ms", "99999999999999999999"}) {
-    EXPECT_FALSE(parse_span(wrong)) << wrong;
-  }
-}
-
 TEST(Text, EncodesEverythingThatMeansSomethingInATarget) {
   EXPECT_EQ(percent_encoded("aZ09-._~"), "aZ09-._~");
   EXPECT_EQ(percent_encoded("a/b?c&d=e f\r\n%\xC3\xBC"), "a%2Fb%3Fc%26d%3De%20f%0D%0A%25%C3%BC");

@@ -35,7 +35,7 @@ std::string said_of(const std::string& line) {
 }
 
 TEST(Usage, NamesTheCommandThatIsMissingOrUnknown) {
-  EXPECT_EQ(said_of(""), "program needs a command: list, add (program --help)");
+  EXPECT_EQ(said_of(""), "a command is missing: list, add (program --help)");
   EXPECT_EQ(said_of("sing"), "there is no command \"sing\" (program --help)");
   EXPECT_EQ(said_of("\x1b[31m"), "there is no command \"\\x1b[31m\" (program --help)");
 }
@@ -59,7 +59,7 @@ TEST(Usage, SaysWhatAValueMustBe) {
   EXPECT_EQ(said_of("add --url u --delay x"),
             "--delay must be a number, not \"x\" (program add --help)");
   EXPECT_EQ(said_of("add --url u --kind green"),
-            "--kind must be one of {red,blue}, not \"green\" (program add --help)");
+            "--kind must be one of red, blue, not \"green\" (program add --help)");
   EXPECT_EQ(said_of("add --url u --own x"), "--own: the secret is too short (program add --help)");
 }
 

@@ -152,6 +152,13 @@ TEST(View, TheResultIsAStatusOrTheErrorsName) {
       seen(result_of, R"({"last_attempt":{"response_status":null,"error":{"code":"reset"}}})"),
       "reset");
   EXPECT_EQ(seen(result_of, R"({"last_attempt":null})"), "-");
+  // The receiver answered the question for permission with 200, and gave none.
+  EXPECT_EQ(seen(result_of, R"({"last_attempt":{"response_status":200,)"
+                            R"("error":{"code":"origin_refused"}}})"),
+            "origin_refused");
+  EXPECT_EQ(seen(result_of, R"({"last_attempt":{"response_status":503,)"
+                            R"("error":{"code":"bad_status"}}})"),
+            "503");
 }
 
 }  // namespace

@@ -145,14 +145,18 @@ TEST_F(WebhookBody, SaysWhatIsWrongWithAnOption) {
             "problem: --setting \"=x\" must have the form key=value");
   EXPECT_EQ(problem([](auto& o) { o.resources = {"44"}; }),
             "problem: --resource \"44\" must have the form TYPE/ID, as in application/44");
-  EXPECT_EQ(problem([](auto& o) {
-              o.schedule = {"1s", "soon"};
-            }),
-            "problem: --schedule \"soon\" must be whole seconds: a number with s, m, h or d, as in "
-            "90s or 12h");
+  EXPECT_EQ(
+      problem([](auto& o) {
+        o.schedule = {"1s", "soon"};
+      }),
+      "problem: --schedule \"soon\" must be a whole number of seconds with its unit (s, m, h or "
+      "d), as in 90s or 12h");
+  EXPECT_TRUE(problem([](auto& o) { o.schedule = {"90"}; }).starts_with("problem: --schedule"));
   EXPECT_TRUE(problem([](auto& o) { o.schedule = {"1ms"}; }).starts_with("problem: --schedule"));
-  EXPECT_EQ(problem([](auto& o) { o.timeout = "x"; }),
-            "problem: --timeout \"x\" must be a number with ms, s, m, h or d, as in 90s or 12h");
+  EXPECT_EQ(
+      problem([](auto& o) { o.timeout = "x"; }),
+      "problem: --timeout \"x\" must be a number with a unit (ms, s, m, h or d), as in 500ms, "
+      "90s or 12h");
 }
 
 TEST(RotationBody, SaysOnlyWhatWasGiven) {

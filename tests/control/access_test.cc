@@ -15,6 +15,7 @@ namespace {
 
 using journal::DeliveryStatus;
 using subscription::Scope;
+using testing::at;
 using testing::ControlTest;
 using testing::header_of;
 using testing::Json;
@@ -92,6 +93,40 @@ TEST_F(ControlTest, TakesOneBearerTokenAndNothingElse) {
   request->headers = {{"AUTHORIZATION", "bearer admin-token"}};
   tell(0, ApiRequest{{}, std::move(request), {}});
   EXPECT_EQ(answered()->status, 200);
+}
+
+TEST_F(ControlTest, SaysWhetherNoTokenOrAWrongOneWasSent) {
+  const auto said = [this](const char* path, const std::string& value) {
+    auto request = std::make_unique<http::Request>();
+    request->method = "GET";
+    request->path = path;
+    if (!value.empty()) request->headers.push_back({"Authorization", value});
+    tell(0, ApiRequest{{}, std::move(request), {}});
+    const auto response = answered();
+    EXPECT_EQ(response->status, 401) << path << value;
+    return response->body;
+  };
+  subscription::Token expired;
+  expired.id = Ulid::mint(at(0), random_);
+  expired.sha256 = crypto::sha256(as_bytes("expired"));
+  expired.scopes = static_cast<uint8_t>(Scope::admin);
+  expired.expires_at = at(0);
+  table_.put_token(expired);
+  table_.publish();
+  for (const char* path : {"/v1/webhooks", "/v0.1/apps/a/outgoing-webhooks",
+                           "/v2/organizations/default/services", "/pipelines/1/hooks"}) {
+    const std::string none = said(path, "");
+    const std::string wrong = said(path, "Bearer wrong");
+    EXPECT_NE(none.find("o token was sent"), std::string::npos) << none;
+    EXPECT_NE(wrong.find("his token is not known"), std::string::npos) << wrong;
+    // Nothing tells one that was good once from one that never was.
+    EXPECT_EQ(said(path, "Bearer expired"), wrong);
+    const std::string other = said(path, "Basic YTpi x");
+    EXPECT_NE(other.find("o token can be read"), std::string::npos) << other;
+    const bool bare =
+        std::string_view{path}.starts_with("/v0.1/");  // Bitrise's tokens are sent so.
+    EXPECT_EQ(none.find("Bearer") == std::string::npos, bare) << none;
+  }
 }
 
 TEST_F(ControlTest, HidesOtherOrganizationsObjects) {

@@ -94,7 +94,7 @@ TEST_F(ControlTest, RefusesATokenOnceItsDeletionIsAnswered) {
   EXPECT_EQ(ask("GET", "/v1/webhooks", {}, token.text).status, 401);
 }
 
-TEST_F(ControlTest, AnswersExpiredUnknownAndMalformedTokensAlike) {
+TEST_F(ControlTest, AnswersExpiredAndUnknownTokensAlike) {
   const MadeToken token =
       made(ask("POST", "/v1/tokens", R"({"name": "a", "scopes": ["admin"], "expires_in_s": 10})"));
   clock_ = 9;
@@ -102,12 +102,10 @@ TEST_F(ControlTest, AnswersExpiredUnknownAndMalformedTokensAlike) {
   clock_ = 10;
   const auto expired = ask("GET", "/v1/webhooks", {}, token.text);
   EXPECT_EQ(expired.status, 401);
-  for (const char* other : {"rp_unknown", "two words"}) {
-    const auto response = ask("GET", "/v1/webhooks", {}, other);
-    EXPECT_EQ(response.status, 401);
-    EXPECT_EQ(response.body, expired.body);
-    EXPECT_EQ(response.headers.at(0).value, expired.headers.at(0).value);
-  }
+  const auto unknown = ask("GET", "/v1/webhooks", {}, "rp_unknown");
+  EXPECT_EQ(unknown.status, 401);
+  EXPECT_EQ(unknown.body, expired.body);
+  EXPECT_EQ(unknown.headers.at(0).value, expired.headers.at(0).value);
 }
 
 TEST_F(ControlTest, KeepsTheLastTokenThatCanOperateTheRelay) {

@@ -320,7 +320,7 @@ TEST(WebhookJson, TakesEveryMemberAndWritesItBack) {
       R"("previous_secret_until":null,"tls":{"verify":false,"ca":"","client_certificate":""},"schedule":[1,604800],)"
       R"("timeout_ms":100,"concurrency_max":256,"rate_per_second":20,"ordering":"none","settings":{"signature":"v1"},)"
       R"("enabled":false,"state":"disabled","state_reason":"disabled over the API",)"
-      R"("paused_until":null,"circuit":null,"permission":"not_needed","permission_reason":"",)"
+      R"("paused_until":null,"circuit":null,"permission":"not_needed","permission_reason":"","warnings":[],)"
       R"("created_at":"1970-01-01T00:00:00.000000Z",)"
       R"("updated_at":"1970-01-01T00:00:00.000000Z"})");
 }

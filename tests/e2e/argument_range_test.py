@@ -16,16 +16,16 @@ EVENT = '{"type":"t","source":"s","data":{}}'
 # Of each argument: what it takes and what it does not. Both ends of its range are in the first.
 SENT = {
     "--batch": (["1", "10000"], ["0", "10001", "-1", str(HUGE), "x", ""]),
-    "--wait": (["0", "1ms", "4294967295s", "49710d"], ["-1s", "4294967296s", "49711d", "1y", "", "s"]),
+    "--wait": (["0", "1ms", "4294967295s", "49710d"], ["-1s", "4294967296s", "49711d", "1y", "", "s", "90"]),
 }
 LISTED = {"--limit": (["1", "1000000"], ["0", "1000001", "-1", str(HUGE), ""])}
 WEBHOOK = {
-    "--timeout": (["100ms", "120s"], ["99ms", "121s", "-1s", f"{HUGE}s", ""]),
+    "--timeout": (["100ms", "120s"], ["99ms", "121s", "-1s", f"{HUGE}s", "", "30"]),
     "--concurrency": (["1", "256"], ["0", "257", "-1", str(HUGE), ""]),
     "--rate": (["1", "100000"], ["0", "100001", "-1", str(HUGE), ""]),
-    "--schedule": (["1s", "1s,7d"], ["99ms", "-1s", "8d", f"{HUGE}s", ""]),
+    "--schedule": (["1s", "1s,7d"], ["99ms", "-1s", "8d", f"{HUGE}s", "", "5"]),
 }
-TOKEN = {"--expires-in": (["1h"], ["0s", "-1s", f"{HUGE}d", "x", ""])}
+TOKEN = {"--expires-in": (["1h"], ["0s", "-1s", f"{HUGE}d", "x", "", "90", "1500ms"])}
 SIGNED = {"--timestamp": (["0", "9000000000", "1970-01-01T00:00:00Z"],
                           ["-1", "9000000001", str(HUGE), "10000-01-01T00:00:00Z", "x"])}
 SINK = {

@@ -99,13 +99,38 @@ class Webhooks(ClientTest):
         for part in ("active", "standard", "https://127.0.0.1:1/in", "job.finished", "teams a, b"):
             self.assertIn(part, row)
 
+    def test_warns_of_a_webhook_that_nothing_is_ever_sent_to(self):
+        add = ("webhook", "add", "--url", "https://127.0.0.1:1/")
+        for arguments, part in (
+                (("--dialect", "devopness", "--pipeline", "33"), "trigger_when.events"),
+                (("--dialect", "buildkite", "--setting", "scope=some_projects"), "scope_uuids"),
+                (("--branches", "main !main"), "filter.branches"),
+                (("--organization", "nosuch"), "ringpost token add")):
+            with self.subTest(arguments):
+                done = self.client(*add, *arguments)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertTrue(done.stderr.startswith("ringpost: warning: "), done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertIn(part, done.stderr)
+                told = self.client(*add, *arguments, "--json")
+                self.assertEqual(len(json.loads(told.stdout)["warnings"]), 1)
+                self.assertEqual(told.stderr, done.stderr)
+        made = self.read(*add, "--branches", "main !*")
+        self.assertIn("warning", self.client("webhook", "show", made["id"]).stderr)
+        mended = self.client("webhook", "update", made["id"], "--branches", "main")
+        self.assertEqual(mended.stderr, "")
+        self.assertEqual(self.client("webhook", "disable", made["id"]).stderr, "")
+        self.assertIn(f"ringpost webhook enable {made['id']}",
+                      self.client("webhook", "show", made["id"]).stderr)
+        self.assertEqual(self.client("webhook", "enable", made["id"]).stderr, "")
+
     def test_changes_what_is_given_and_resets_what_is_named(self):
         made = self.read("webhook", "add", "--url", "https://127.0.0.1:1/", "--header", "X-A: 1",
                          "--header", "X-B: 2", "--branches", "main", "--rate", "5", "--no-retries")
         self.assertEqual(made["schedule"], [])
         path = ("webhook", "update", made["id"])
         changed = self.read(*path, "--header", "X-A:", "--header", "X-C: 3", "--team", "t",
-                            "--schedule", "9", "--app", "one")
+                            "--schedule", "9s", "--app", "one")
         self.assertEqual(changed["headers"], {"X-B": "2", "X-C": "3"})
         self.assertEqual(changed["filter"], {"branches": "main", "teams": ["t"], "clusters": []})
         self.assertEqual((changed["schedule"], changed["sources"], changed["rate_per_second"]),
@@ -116,6 +141,10 @@ class Webhooks(ClientTest):
         self.assertEqual((reset["rate_per_second"], reset["headers"], reset["sources"],
                           reset["filter"]["teams"], len(reset["schedule"]) > 1),
                          (None, {}, ["*"], [], True))
+        for member in ("url", "secret", "enabled", "organization"):  # They have no default.
+            refused = self.client(*path, "--reset", member)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(f"`{member}` cannot be reset", refused.stderr)
         nothing = self.client(*path)
         self.assertEqual(nothing.returncode, 2)
         self.assertIn("nothing to change", nothing.stderr)
@@ -393,14 +422,14 @@ class Refusals(ClientTest):
 
     def test_a_missing_command_is_named_with_its_place(self):
         for arguments, said in (
-                (["token"], 'ringpost token needs a command: add, list, remove (ringpost token --help)'),
-                (["secrets"], 'ringpost secrets needs a command: rotate (ringpost secrets --help)'),
+                (["token"], 'a command is missing: add, list, remove (ringpost token --help)'),
+                (["secrets"], 'a command is missing: rotate (ringpost secrets --help)'),
                 (["token", "sing"], 'there is no command "sing" (ringpost token --help)'),
                 (["sing\x1b[31m"], 'there is no command "sing\\x1b[31m" (ringpost --help)')):
             done = self.client(*arguments, stdin=subprocess.DEVNULL)
             self.assertEqual((done.returncode, done.stdout, done.stderr),
                              (2, "", f"ringpost: {said}\n"))
-        self.assertIn("ringpost needs a command: serve, check-config, secrets, ",
+        self.assertIn("a command is missing: serve, check-config, secrets, ",
                       self.client(stdin=subprocess.DEVNULL).stderr)
         self.assertIn("--name is required", self.client("token", "add").stderr)
 
@@ -536,7 +565,7 @@ class Send(ClientTest):
                 self.assertEqual(done.stderr.count("retrying"), 2 if "2s" in more else 0)
         done = self.client("send", file, "--wait", "long")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("--wait long is not a number with ms", done.stderr)
+        self.assertIn('--wait "long" must be a number with a unit', done.stderr)
 
     def test_an_interrupt_ends_the_wait(self):
         url, _ = self.busy_relay([503] * 100, retry_after="60")

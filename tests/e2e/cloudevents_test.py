@@ -115,6 +115,13 @@ class CloudEvents(unittest.TestCase):
         shown = self.relay.cli("delivery", "show", delivery["id"]).stdout
         self.assertIn("the receiver does not permit deliveries", shown)
 
+    def test_a_200_without_permission_is_not_shown_as_a_result(self):
+        webhook = self.add(self.target(allow="https://other.example").url)
+        self.assertEqual(self.deliver(webhook)["status"], "dead")
+        row = self.relay.cli("delivery", "list", webhook["id"]).stdout.splitlines()[1]
+        self.assertIn("origin_refused", row)
+        self.assertNotIn("200", row.split())
+
     def test_who_adds_the_webhook_hears_at_once_whether_it_is_permitted(self):
         refusing, agreeing = self.target(allow=None), self.target()
         for target, said in ((refusing, "WebHook-Allowed-Origin"), (agreeing, "accepts deliveries")):

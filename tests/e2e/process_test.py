@@ -206,6 +206,72 @@ class Configuration(ProcessTest):
         self.assertEqual(done.stderr, f"ringpost-sink: cannot listen at {address}: another process "
                          "listens there; stop it, or choose another address with --listen\n")
 
+    def test_a_first_start_that_fails_leaves_nothing_that_it_created(self):
+        key, certificate = make_certificate(self.place.path)
+        config = self.place.path / "wrong.toml"
+        config.write_text('[[listener]]\naddress = "127.0.0.1:0"\n'
+                          f'tls = {{certificate = "{certificate}", key = "{certificate}"}}\n')
+        data = self.place.path / "data"
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            for arguments in (("--listen", "nonsense"),
+                              ("--listen", "192.0.2.1:8420"),
+                              ("--listen", f"127.0.0.1:{port}"),
+                              ("--listen", "127.0.0.1:0", "--listen", f"127.0.0.1:{port}"),
+                              ("--listen", f"unix:{self.place.path}/new.sock",
+                               "--listen", f"127.0.0.1:{port}"),
+                              ("--listen", f"unix:{self.place.path}/none/a.sock"),
+                              ("--config", config),
+                              ("--listen", "127.0.0.1:0", "--set",
+                               f"secrets.key_file={self.place.path}/none/data.key"),
+                              ("--listen", "127.0.0.1:0", "--set",
+                               f"secrets.key_file={data}/data.key")):
+                with self.subTest(arguments):
+                    before = sorted(self.place.path.iterdir())
+                    code, said = run("serve", "--data-dir", data, *arguments)
+                    self.assertEqual(code, 1, said)
+                    self.assertEqual(sorted(self.place.path.iterdir()), before, said)
+        data.mkdir()  # A directory that was there stays, and so does what is in it.
+        (data / "notes").write_text("kept")
+        (data / "journal").write_text("not a directory")
+        code, said = run("serve", "--data-dir", data, "--listen", "127.0.0.1:0")
+        self.assertEqual(code, 1, said)
+        self.assertEqual(sorted(path.name for path in data.iterdir()), ["journal", "notes"])
+        self.assertFalse((self.place.path / "data.key").exists())
+
+    def test_a_later_start_that_fails_keeps_everything(self):
+        relay = self.place.relay()
+        self.assertEqual(relay.stop(), 0)
+        kept = [relay.data_dir / "admin.token", relay.data_dir / "control.db",
+                self.place.path / "data.key"]
+        before = [path.stat().st_ino for path in kept]
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            code, said = run("serve", "--data-dir", relay.data_dir, "--listen",
+                             "127.0.0.1:%d" % taken.getsockname()[1])
+        self.assertEqual(code, 1, said)
+        self.assertEqual([path.stat().st_ino for path in kept], before)
+
+    def test_warns_of_tokens_over_plain_http_on_the_network(self):
+        for address, warned in (("0.0.0.0:0", True), ("127.0.0.1:0", False), ("[::1]:0", False),
+                                (f"unix:{self.place.path}/socket", False)):
+            with self.subTest(address):
+                data = self.place.path / f"data{len(address)}"
+                relay = subprocess.Popen([harness.RINGPOST, "serve", "--data-dir", data,
+                                          "--listen", address], stderr=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, text=True)
+                self.addCleanup(relay.kill)
+                self.assertIn("ready", relay.stdout.readline())
+                relay.terminate()
+                said = relay.communicate(timeout=20)[1]
+                self.assertEqual("has no TLS and is not on loopback" in said, warned, said)
+                self.assertNotIn("io_uring features", said)
+
+    def test_every_problem_of_a_configuration_says_which_program_speaks(self):
+        for command in (["check-config"], ["serve", "--config"]):
+            code, said = run(*command, self.place.path / "none.toml")
+            self.assertEqual(code, 1)
+            self.assertTrue(said.startswith("ringpost: "), said)
+
     def test_another_relays_port_is_in_use_too(self):
         first = self.place.relay()
         code, said = run("serve", "--data-dir", self.place.path / "other", "--listen",
@@ -214,7 +280,7 @@ class Configuration(ProcessTest):
         self.assertIn("another process listens there", said)
         self.assertEqual(first.stop(), 0)
 
-    def test_a_first_start_that_fails_leaves_the_token(self):
+    def test_a_start_after_one_that_failed_writes_a_token_that_works(self):
         data = self.place.path / "data"
         data.mkdir()
         (data / "journal").write_text("not a directory")

@@ -64,7 +64,7 @@ class Verify(unittest.TestCase):
         done = verify("standard", secret, body, headers)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, rb"webhook-timestamp lies \d+ s in the past, and 300 s are")
-        for tolerance, code in (("5m", 1), ("400", 0), ("400s", 0), ("399", 1), ("7m", 0),
+        for tolerance, code in (("5m", 1), ("400s", 0), ("400000ms", 0), ("399s", 1), ("7m", 0),
                                 ("1h", 0)):
             done = verify("standard", secret, body, headers, "--at", 1614265330 + 400,
                           "--tolerance", tolerance)
@@ -83,6 +83,7 @@ class Verify(unittest.TestCase):
                 ("short", ("--dialect", "standard"), b"whsec_"),
                 ("s", ("--dialect", "bitrise", "--header", "no colon"), b"Name: value"),
                 ("s", ("--dialect", "bitrise", "--tolerance", "soon"), b"--tolerance"),
+                ("s", ("--dialect", "bitrise", "--tolerance", "400"), b"must be a number with a unit"),
                 ("s", ("--dialect", "bitrise", "--tolerance", "9999999h"), b"--tolerance"),
                 ("s", ("--dialect", "bitrise", "--at", "yesterday"), b"--at"),
                 ("s", ("--dialect", "bitrise", "--body", "/nonexistent"), b"cannot be read"),

@@ -441,6 +441,55 @@ TEST_F(EventParserTest, NamesTheMemberOfWhatIsNoEvent) {
   }
 }
 
+// CloudEvents 1.0.2: names of attributes are lower-case letters and digits. What is misspelt is an
+// extension, or refused; either way the producer learns which member was meant.
+TEST_F(EventParserTest, SaysWhatAMisspeltMemberIsMeantToBe) {
+  struct Case {
+    const char* event;
+    std::string_view member;
+    std::string_view intended;
+  };
+  for (const Case& one : {
+           Case{R"({"type":"t","sorce":"s"})", "source", "`sorce`"},
+           Case{R"({"type":"t","soruce":"s"})", "source", "`soruce`"},
+           Case{R"({"type":"t","sources":"s"})", "source", "`sources`"},
+           Case{R"({"tpye":"t","source":"s"})", "type", "`tpye`"},
+           Case{R"({"type":"t","source":"s","Data":{}})", "Data", "`data`"},
+           Case{R"({"Type":"t","source":"s"})", "Type", "`type`"},
+           Case{R"({"type":"t","source":"s","data_":{}})", "data_", "`data`"},
+           Case{R"({"type":"t","source":"s","dta":{"a":1}})", "dta", "`data`"},
+           Case{R"({"type":"t","source":"s","trace-parent":"x"})", "trace-parent", "`traceparent`"},
+       }) {
+    const auto parsed = parse("application/json", one.event);
+    ASSERT_TRUE(parsed.refusal) << one.event;
+    EXPECT_EQ(parsed.refusal->status, 422);
+    EXPECT_EQ(parsed.refusal->member, one.member) << one.event;
+    EXPECT_NE(parsed.refusal->detail.find("perhaps"), std::string::npos) << parsed.refusal->detail;
+    EXPECT_NE(parsed.refusal->detail.find(one.intended), std::string::npos)
+        << parsed.refusal->detail;
+  }
+  for (const char* event : {R"({"type":"t","kind":"s"})", R"({"type":"t","source":"s","x":{}})"}) {
+    const auto parsed = parse("application/json", event);
+    ASSERT_TRUE(parsed.refusal);
+    EXPECT_EQ(parsed.refusal->detail.find("perhaps"), std::string::npos) << parsed.refusal->detail;
+  }
+  EXPECT_FALSE(parse("application/json", R"({"type":"t","source":"s","date":"x"})").refusal);
+}
+
+TEST_F(EventParserTest, RefusesSpacesAroundTypeAndSourceNatively) {
+  for (const char* event : {R"({"type":" t","source":"s"})", R"({"type":"t ","source":"s"})",
+                            R"({"type":"t","source":"s "})", R"({"type":"t","source":" "})"}) {
+    const auto parsed = parse("application/json", event);
+    ASSERT_TRUE(parsed.refusal) << event;
+    EXPECT_NE(parsed.refusal->detail.find("a space"), std::string::npos) << parsed.refusal->detail;
+  }
+  // CloudEvents itself has no such rule, and no rule against one inside of a text.
+  EXPECT_FALSE(parse("application/json", R"({"type":"build done","source":"my app"})").refusal);
+  EXPECT_FALSE(parse("application/cloudevents+json",
+                     R"({"specversion":"1.0","id":"1","type":"t ","source":"s"})")
+                   .refusal);
+}
+
 TEST_F(EventParserTest, NamesTheLineOfWhatIsNoEvent) {
   const std::string good = native("{}");
   for (const BadEvent& bad : bad_events) {

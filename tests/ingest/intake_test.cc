@@ -534,6 +534,9 @@ TEST_F(IntakeTest, AsksForATokenWithTheScope) {
     const uint32_t request = shard_.post("application/json", Shard::event_of("e"), bad);
     EXPECT_EQ(shard_.status(request), 401) << bad;
     EXPECT_EQ(shard_.answers.answered[request].headers.at(0).value, "Bearer");
+    const bool token = std::string_view{bad}.starts_with("Bearer ") && bad[7] != '\0';
+    const std::string_view said = token ? "This token is not known" : "No token can be read";
+    EXPECT_NE(shard_.answers.answered[request].body.find(said), std::string::npos) << bad;
   }
   EXPECT_EQ(shard_.status(shard_.post("application/json", Shard::event_of("e"), "Bearer reader")),
             403);

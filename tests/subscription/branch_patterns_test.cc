@@ -40,6 +40,19 @@ TEST(BranchPatterns, AreSeparatedByAnyWhiteSpace) {
   EXPECT_TRUE(matches(" \t\n", "anything"));
 }
 
+TEST(BranchPatterns, KnowThatTheyMatchNothing) {
+  for (const std::string_view patterns :
+       {"!*", "!**", "main !main", "main !*", "main !m*n", "release/* !release/*",
+        "release/1.* !release/*", "a*c !a*", "main dev !*", "main dev !main !dev", "!* !main"}) {
+    EXPECT_TRUE(BranchPatterns::compile(patterns)->matches_nothing()) << patterns;
+  }
+  for (const std::string_view patterns :
+       {"", "main", "!main", "*", "* !main", "!a* !b*", "main dev !main", "release/* !release/1.*",
+        "a* !a*c", "main !mai", "main !Main"}) {
+    EXPECT_FALSE(BranchPatterns::compile(patterns)->matches_nothing()) << patterns;
+  }
+}
+
 TEST(BranchPatterns, NegateOnceOnly) {
   EXPECT_FALSE(matches("!!a", "!a"));
   EXPECT_TRUE(matches("!!a", "a"));

@@ -10,6 +10,7 @@
 #include "control/history.h"
 #include "control/journal_access.h"
 #include "control/reload.h"
+#include "control/token_registry.h"
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
 #include "http/message.h"
@@ -56,8 +57,9 @@ struct StatusFacts {
 /// which has begun with the call. Blocks on the store.
 class WebhookApi {
  public:
-  WebhookApi(const WebhookRegistry& registry, api::Management& management, WebhookChecks checks)
-      : registry_(registry), management_(management), checks_(std::move(checks)) {}
+  WebhookApi(const WebhookRegistry& registry, const TokenRegistry& tokens,
+             api::Management& management, WebhookChecks checks)
+      : registry_(registry), tokens_(tokens), management_(management), checks_(std::move(checks)) {}
 
   Answer create(const Call& call);
   Answer list(const Call& call);
@@ -73,12 +75,15 @@ class WebhookApi {
   const subscription::Webhook* find(const Call& call) const;
   std::vector<const subscription::Webhook*> visible(const Call& call, const ListQuery& query,
                                                     size_t count) const;
+  /// Whether a token may send events for the organization.
+  bool sends_events(std::string_view organization, WallTime now) const;
   std::string to_json(const Call& call, const subscription::Webhook& webhook,
                       bool with_secret) const;
   /// @param operation  for the audit log.
   Answer store(const Call& call, subscription::Webhook webhook, std::string_view operation);
 
   const WebhookRegistry& registry_;
+  const TokenRegistry& tokens_;
   api::Management& management_;
   const WebhookChecks checks_;
 };

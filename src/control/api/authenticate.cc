@@ -24,22 +24,32 @@ std::variant<const Token*, AuthenticationFailure> Authenticator::authenticate(
     if (question.scope == subscription::Scope{} || token->allows(question.scope)) return token;
     return AuthenticationFailure{Reason::scope, 0, question.scope};
   }
-  if (text.empty() && !question.request.has_header("authorization")) return AuthenticationFailure{};
+  if (text.empty() && !question.request.has_header("authorization")) {
+    return AuthenticationFailure{.form = question.form};
+  }
   counters_.add(Counter::tokens_refused);
   const uint32_t wait_s = throttle_.on_failure(question.peer, question.now);
-  if (wait_s == 0) return AuthenticationFailure{Reason::refused};
+  if (wait_s == 0) {
+    const Reason reason = text.empty() ? Reason::unreadable : Reason::refused;
+    return AuthenticationFailure{.reason = reason, .form = question.form};
+  }
   counters_.add(Counter::tokens_throttled);
   return AuthenticationFailure{Reason::throttled, wait_s};
 }
 
 api::Problem authentication_problem(const AuthenticationFailure& failure) {
+  const bool bare = failure.form != http::TokenForm::bearer;
+  const std::string form = bare ? "<token>" : "Bearer <token>";
   switch (failure.reason) {
     case Reason::missing:
-    case Reason::refused:
+      return refusal(401, "no token was sent: send the header Authorization: " + form);
+    case Reason::unreadable:
       return refusal(
           401,
-          "the token is missing, unknown, expired or deleted: send the header Authorization: "
-          "Bearer <token>");
+          "no token can be read from the header Authorization: send it once, in the form " + form);
+    case Reason::refused:
+      return refusal(
+          401, "this token is not known here, or it has expired or was deleted: send a valid one");
     case Reason::scope:
       return refusal(403, "the token lacks the scope `" + std::string(name(failure.needed)) + "`");
     case Reason::throttled: break;
@@ -57,6 +67,7 @@ http::Response authentication_response(const AuthenticationFailure& failure) {
   switch (failure.reason) {
     case Reason::throttled: return response;
     case Reason::missing: break;
+    case Reason::unreadable:
     case Reason::refused: challenge += ", error=\"invalid_token\""; break;
     case Reason::scope: challenge += ", error=\"insufficient_scope\""; break;
   }

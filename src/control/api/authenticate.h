@@ -13,18 +13,20 @@
 
 namespace ringpost::control {
 
-/// Why a request is not let in. Each API puts it into its own words; whether a token is unknown,
-/// malformed or expired is not told to them either.
+/// Why a request is not let in. Each API puts it into its own shape; whether a token is unknown,
+/// expired or deleted is not told to them either.
 struct AuthenticationFailure {
   enum class Reason : uint8_t {
-    missing,    ///< No header Authorization: 401.
-    refused,    ///< A token that is not good: 401.
-    throttled,  ///< The same, and too many came from that address: 429.
-    scope,      ///< A good token that may not do this: 403.
+    missing,     ///< No header Authorization: 401.
+    unreadable,  ///< There is one, and no token of the API's form in it: 401.
+    refused,     ///< A token that is not good: 401.
+    throttled,   ///< One of the last two, and too many came from that address: 429.
+    scope,       ///< A good token that may not do this: 403.
   };
   Reason reason = Reason::missing;
-  uint32_t retry_after_s = 0;    ///< Of `throttled`.
-  subscription::Scope needed{};  ///< Of `scope`.
+  uint32_t retry_after_s = 0;                      ///< Of `throttled`.
+  subscription::Scope needed{};                    ///< Of `scope`.
+  http::TokenForm form = http::TokenForm::bearer;  ///< What the API takes.
 };
 
 /// Lets requests to the management APIs in, the native one's and the dialects'.

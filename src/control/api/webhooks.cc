@@ -1,5 +1,6 @@
 #include "base/json_writer.h"
 #include "control/api/api.h"
+#include "control/webhook_warnings.h"
 #include "crypto/random.h"
 #include "dialect/dialect.h"
 #include "subscription/patterns.h"
@@ -78,10 +79,18 @@ const Webhook* WebhookApi::find(const Call& call) const {
   return id ? management_.webhook(call.organization, *id) : nullptr;
 }
 
+bool WebhookApi::sends_events(std::string_view organization, WallTime now) const {
+  const auto sends = [now](const subscription::Token& token) {
+    return token.allows(subscription::Scope::events_write) && !token.expired(now);
+  };
+  return !tokens_.list(organization, std::nullopt, 1, sends).empty();
+}
+
 std::string WebhookApi::to_json(const Call& call, const Webhook& webhook, bool with_secret) const {
   std::string body;
   JsonWriter json(body);
-  write_webhook(json, webhook, with_secret, registry_.receivers().of(webhook.number, call.now));
+  write_webhook(json, webhook, with_secret, registry_.receivers().of(webhook.number, call.now),
+                warnings_of(webhook, sends_events(webhook.organization, call.now)));
   return body;
 }
 
@@ -138,8 +147,10 @@ Answer WebhookApi::list(const Call& call) {
   std::string body;
   JsonWriter json(body);
   json.begin_object().key("items").begin_array();
+  const bool organization_sends = sends_events(call.organization, call.now);
   for (const Webhook* webhook : found) {
-    write_webhook(json, *webhook, false, registry_.receivers().of(webhook->number, call.now));
+    write_webhook(json, *webhook, false, registry_.receivers().of(webhook->number, call.now),
+                  warnings_of(*webhook, organization_sends));
   }
   json.end_array();
   write_next_cursor(json, ListKind::webhooks, more ? &found.back()->id : nullptr);

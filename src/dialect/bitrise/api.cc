@@ -286,7 +286,7 @@ std::span<const api::Route> routes() {
 
 http::Response refuse(const Problem& problem) {
   http::Response response;
-  std::string message = api::full_sentence(problem);
+  const std::string message = api::full_sentence(problem);
   switch (problem.status) {  // This API knows fewer; what HTTP itself says stays as it is.
     case 403:                // Whatever it is that the token may not do.
       return refuse(
@@ -297,8 +297,6 @@ http::Response refuse(const Problem& problem) {
     case 507: response.status = 500; break;
     default: response.status = problem.status;
   }
-  if (problem.status == 401)
-    message = "Send the header Authorization with a token that is in force.";
   JsonWriter json{response.body};
   json.begin_object().member("message", message).end_object();
   if (problem.retry_after_s > 0) {

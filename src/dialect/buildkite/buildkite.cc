@@ -99,6 +99,9 @@ class Buildkite final : public Dialect {
   std::unique_ptr<const EventRule> make_rule(const Webhook& webhook) const override {
     return make_scope_rule(webhook);
   }
+  std::string why_nothing_matches(const Webhook& webhook) const override {
+    return why_scope_matches_nothing(webhook);
+  }
   std::optional<EventFacts::RoutingPaths> routing(std::string_view type) const override {
     return routing_of(type);
   }

@@ -48,7 +48,7 @@ std::string object_to_event_name(std::string_view pattern) {
     return subscription::event_matches(pattern, name);
   };
   if (std::ranges::any_of(names, matched)) return {};
-  std::string text = "is the name of no event of Buildkite's; they are";
+  std::string text = "is not an event of Buildkite's; these are:";
   for (const std::string_view name : names) {
     text.append(name == names.front() ? " " : ", ").append(name);
   }

@@ -118,6 +118,24 @@ std::unique_ptr<const EventRule> make_scope_rule(const Webhook& webhook) {
   return std::make_unique<ScopeRule>(std::move(settings));
 }
 
+std::string why_scope_matches_nothing(const Webhook& webhook) {
+  const auto settings = settings_of(webhook);
+  if (!settings) return "Nothing is ever sent: its `settings` cannot be read. Set them again.";
+  const std::string scope{name(settings->scope)};
+  if (settings->scope != Scope::all && settings->scope_ids.empty()) {
+    return "Nothing is ever sent: `settings.scope` is " + scope +
+           ", and `settings.scope_uuids` is empty. List the UUIDs there, or set the scope to all.";
+  }
+  if (settings->scope != Scope::some_clusters || webhook.filter.clusters.empty()) return {};
+  const bool may_match = std::ranges::any_of(webhook.filter.clusters, [&](std::string_view text) {
+    const auto id = Ulid::parse_uuid(text);
+    return id && std::ranges::find(settings->scope_ids, *id) != settings->scope_ids.end();
+  });
+  if (may_match) return {};
+  return "Nothing is ever sent: no cluster is both in `filter.clusters` and in "
+         "`settings.scope_uuids`. Remove one of the two.";
+}
+
 std::optional<EventFacts::RoutingPaths> routing_of(std::string_view type) {
   switch (subject_of(type)) {
     case Subject::pipeline:

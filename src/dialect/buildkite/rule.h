@@ -19,6 +19,9 @@ namespace ringpost::dialect::buildkite {
 std::unique_ptr<const subscription::EventRule> make_scope_rule(
     const subscription::Webhook& webhook);
 
+/// As Dialect::why_nothing_matches.
+std::string why_scope_matches_nothing(const subscription::Webhook& webhook);
+
 /// Where events of a type keep branch and cluster; nothing if the type is not Buildkite's.
 std::optional<subscription::EventFacts::RoutingPaths> routing_of(std::string_view type);
 

@@ -178,6 +178,12 @@ void Conditions::decide(std::string_view root, json::Document& document) {
   });
 }
 
+bool Conditions::never_hold() const {
+  return never_ || std::ranges::any_of(conditions_, [](const Condition& one) {
+           return one.accepted.empty() && !one.accepts_null;
+         });
+}
+
 bool Conditions::hold(json::Document& document) const {
   return !never_ && std::ranges::all_of(conditions_, [&document](const Condition& one) {
     return holds(one, document);

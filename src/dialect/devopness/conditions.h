@@ -50,6 +50,10 @@ class Conditions {
 
   bool empty() const { return conditions_.empty() && !never_; }
 
+  /// Whether they cannot hold, whatever the event: one that was decided does not, or one accepts
+  /// nothing.
+  bool never_hold() const;
+
   /// Judges the conditions whose paths begin with `root` once and for all: what they look at is in
   /// `document`, and does not come with the events.
   void decide(std::string_view root, json::Document& document);

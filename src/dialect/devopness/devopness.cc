@@ -204,6 +204,10 @@ class Devopness final : public Dialect {
     return make_hook_rule(webhook);
   }
 
+  std::string why_nothing_matches(const Webhook& webhook) const override {
+    return why_no_action_matches(webhook);
+  }
+
   /// A deployment's source, which is a branch more often than a tag or a commit.
   std::optional<EventFacts::RoutingPaths> routing(std::string_view type) const override {
     static const Path branch = Path::constant("action.action_data.deployment.source_ref");

@@ -4,6 +4,7 @@
 #include "dialect/devopness/hook.h"
 #include "dialect/devopness/hook_writer.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -65,16 +66,36 @@ void decide_on_hook(const Webhook& webhook, const Hook& hook, Conditions& condit
   conditions.decide("hook", document);
 }
 
+/// Nothing if they cannot be used.
+std::optional<Conditions> decided_conditions(const Webhook& webhook, const Hook& hook) {
+  auto compiled = compile_conditions(hook);
+  auto* conditions = std::get_if<Conditions>(&compiled);
+  if (conditions == nullptr) return std::nullopt;
+  if (!conditions->empty()) decide_on_hook(webhook, hook, *conditions);
+  return std::move(*conditions);
+}
+
 }  // namespace
 
 std::unique_ptr<const EventRule> make_hook_rule(const Webhook& webhook) {
   const Hook hook = hook_of(webhook);
   if (hook.incoming || hook.events == 0) return std::make_unique<NeverRule>();
-  auto compiled = compile_conditions(hook);
-  auto* conditions = std::get_if<Conditions>(&compiled);
-  if (conditions == nullptr) return std::make_unique<NeverRule>();
-  if (!conditions->empty()) decide_on_hook(webhook, hook, *conditions);
+  auto conditions = decided_conditions(webhook, hook);
+  if (!conditions) return std::make_unique<NeverRule>();
   return std::make_unique<HookRule>(hook, std::move(*conditions));
+}
+
+std::string why_no_action_matches(const Webhook& webhook) {
+  const Hook hook = hook_of(webhook);
+  if (hook.incoming) return {};  // It takes calls and sends nothing.
+  if (hook.events == 0) {
+    return "No action is ever sent: `settings.trigger_when.events` names no event. Set it, for "
+           "example to [\"action.completed\", \"action.failed\"].";
+  }
+  const auto conditions = decided_conditions(webhook, hook);
+  if (conditions && !conditions->never_hold()) return {};
+  return "No action is ever sent: `settings.trigger_when.conditions` cannot all hold, whatever the "
+         "action. Change or remove the condition that is wrong.";
 }
 
 }  // namespace ringpost::dialect::devopness
