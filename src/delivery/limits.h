@@ -7,7 +7,7 @@
 
 namespace ringpost::delivery {
 
-/// The bounds of one shard's deliveries. Memory at the limits: 1 M pending x 160 B = 160 MB, 64 MiB
+/// The bounds of one shard's deliveries. Memory at the limits: 1 M pending x 32 B = 32 MB, 64 MiB
 /// of events, 4,096 attempts x (16 KiB of answer + about 1 KiB of request).
 struct Limits {
   /// Deliveries that have not ended. Beyond it the relay refuses events at the door.
