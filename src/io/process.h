@@ -15,8 +15,9 @@ namespace ringpost::io {
 /// process by SIGXFSZ.
 void secure_process();
 
-/// What a write that would end at `end` failed for. The kernel cuts a write at the limit of a file's
-/// size, and refuses what it leaves of a direct one for not being aligned (EINVAL): that is EFBIG.
+/// What a write that would end at `end` failed for. The kernel cuts a write at the limit of a
+/// file's size, and refuses what it leaves of a direct one for not being aligned (EINVAL): that is
+/// EFBIG.
 int errno_of_write(int errno_value, uint64_t end);
 
 /// For a server, first of all. Of the signals that end a process unless it says otherwise, ignores

@@ -34,9 +34,7 @@ struct SmallWorld {
   int post(const std::string& id) {
     return api.post_event(id, "app/one", "build/done", R"({"id":")" + id + R"("})");
   }
-  bool settle(Duration within = std::chrono::hours{1}) {
-    return relay.settle(within);
-  }
+  bool settle(Duration within = std::chrono::hours{1}) { return relay.settle(within); }
   bool run_until_requests(size_t count, Duration within = std::chrono::minutes{1}) {
     return world.run_until([&] { return receiver.requests().size() >= count; }, within);
   }
