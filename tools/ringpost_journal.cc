@@ -8,6 +8,7 @@
 #include "io/posix_disk.h"
 #include "io/process.h"
 #include "journal/format.h"
+#include "journal/reader.h"
 #include "journal/recovery.h"
 #include "ringpost/version.h"
 
@@ -59,6 +60,8 @@ class Visitor : public journal::RecoveryVisitor {
     stops_ = stops_ || (is_bad(finding.kind) && finding.kind != journal::Finding::Kind::damage);
     report(finding);
   }
+  /// Right before the journals are read.
+  virtual void open(const std::string& /*directory*/, uint64_t /*directory_id*/) {}
   /// Findings that are no torn tail and no note.
   uint64_t bad() const { return bad_; }
   /// Whether a relay refuses to start because of one of them.
@@ -107,6 +110,10 @@ class Dump final : public Visitor {
     end(json);
   }
 
+  void open(const std::string& directory, uint64_t directory_id) override {
+    reader_.emplace(disk_, directory, directory_id, journal::Reader::Access::read_only);
+  }
+
   void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {
     JsonWriter json = begin("outcome", position);
     json.member("delivery", outcome.delivery.to_text());
@@ -121,13 +128,23 @@ class Dump final : public Visitor {
     }
     if (outcome.failed) json.member("error", name(outcome.error.code));
     json.member("http_status", outcome.http_status);
-    if (with_data_) {
-      text(json, "request_head", outcome.request_head);
-      text(json, "response_head", outcome.response_head);
-      text(json, "response_body", as_text(outcome.response_body));
-      text(json, "request_body", as_text(outcome.request_body));
-    }
+    if (with_data_) write_texts(json, position, outcome);
     end(json);
+  }
+
+  void write_texts(JsonWriter& json, journal::Position position,
+                   const journal::OutcomeView& recorded) {
+    journal::OutcomeView outcome = recorded;
+    Result<journal::StoredOutcome> whole = Error{};  // Has the texts.
+    if (recorded.base_offset != 0) {
+      whole = reader_->read_outcome(position);
+      if (!whole) return text(json, "unreadable", describe(whole.error()));
+      outcome = whole->view;
+    }
+    text(json, "request_head", outcome.request_head);
+    text(json, "response_head", outcome.response_head);
+    text(json, "response_body", as_text(outcome.response_body));
+    text(json, "request_body", as_text(outcome.request_body));
   }
 
  protected:
@@ -156,6 +173,8 @@ class Dump final : public Visitor {
   }
 
   const bool with_data_;
+  io::PosixDisk disk_;
+  std::optional<journal::Reader> reader_;  ///< While the journals are read.
   std::string line_;
 };
 
@@ -267,6 +286,7 @@ std::optional<journal::RecoveryReport> read_all(const std::string& data_director
   options.directory_id = *stored && (*stored)->directory_id
                              ? *(*stored)->directory_id
                              : find_directory_id(disk, directory).value_or(0);
+  visitor.open(directory, options.directory_id);
   auto report = journal::recover(disk, directory, options, visitor);
   if (report) return *report;
   if (visitor.bad() == 0) problem = directory + ": " + describe(report.error());

@@ -49,6 +49,19 @@ Result<EventRef> Reader::read_event(Position position) {
 }
 
 Result<StoredOutcome> Reader::read_outcome(Position position) {
+  auto outcome = read_as_recorded(position);
+  if (!outcome || outcome->view.base_offset == 0) return outcome;
+  const Position base_position =
+      Position::make(journal_of(position), position.segment(), outcome->view.base_offset);
+  if (base_position >= position) return corrupt;
+  const auto base = read_as_recorded(base_position);
+  if (!base) return base.error();
+  const auto restored = restore_texts(outcome->view, outcome_texts(base->view), outcome->texts);
+  if (!restored) return restored.error();
+  return outcome;
+}
+
+Result<StoredOutcome> Reader::read_as_recorded(Position position) {
   const auto payload = read(RecordType::outcome, position);
   if (!payload) return payload.error();
   StoredOutcome outcome{.record = {payload->begin(), payload->end()}};

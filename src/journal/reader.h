@@ -17,6 +17,7 @@ namespace ringpost::journal {
 /// An outcome with the bytes that it points into.
 struct StoredOutcome {
   std::vector<std::byte> record;
+  std::vector<std::byte> texts;  ///< If the record has them as changes to another's.
   OutcomeView view;
 };
 
@@ -58,6 +59,7 @@ class Reader {
     io::File file;
   };
 
+  Result<StoredOutcome> read_as_recorded(Position position);
   /// The payload of the record at `position`; valid until the next read.
   Result<Bytes> read(RecordType type, Position position);
   Result<Bytes> read_from(io::File file, RecordType type, Position position);

@@ -1,6 +1,7 @@
 #include "journal/record.h"
 
 #include "base/siphash.h"
+#include "journal/text_delta.h"
 
 #include <algorithm>
 #include <array>
@@ -54,7 +55,14 @@ enum class OutcomeField : uint8_t {
   response_body = 3,
   request_body = 4,
   tls = 5,
+  changes = 6,
 };
+
+/// Before the delta of OutcomeField::changes: offset of the base, then the sizes of request head,
+/// request body and response head; the rest is the response's body.
+constexpr uint32_t changes_head_bytes = 16;
+/// More than four texts at their limits take.
+constexpr size_t texts_bytes_max = 1u << 20;
 
 // The numbers of these enumerations on disk are theirs here, so that the enumerations may change.
 // 0 stands for nothing; a new code goes to the end.
@@ -94,13 +102,13 @@ class FieldWriter {
   explicit FieldWriter(std::byte* to) : to_(to) {}
 
   template <typename Id>
-  void add(Id id, Bytes bytes) {
-    if (!bytes.empty()) add_always(id, bytes);
+  void add(Id id, Bytes bytes, uint8_t flags = 0) {
+    if (!bytes.empty()) add_always(id, bytes, flags);
   }
   template <typename Id>
-  void add_always(Id id, Bytes bytes) {
+  void add_always(Id id, Bytes bytes, uint8_t flags = 0) {
     store_le<uint8_t>(to_, static_cast<uint8_t>(id));
-    store_le<uint8_t>(to_ + 1, 0);
+    store_le<uint8_t>(to_ + 1, flags);
     store_le<uint32_t>(to_ + 2, static_cast<uint32_t>(bytes.size()));
     if (!bytes.empty()) std::memcpy(to_ + field_header_bytes, bytes.data(), bytes.size());
     to_ += field_header_bytes + bytes.size();
@@ -414,20 +422,45 @@ bool take_outcome_field(OutcomeView& outcome, uint8_t id, Bytes bytes, bool& sou
       sound = bytes.size() >= sizeof(TlsBytes);
       if (sound) outcome.tls = read_tls(bytes);
       return true;
+    case OutcomeField::changes:
+      sound = bytes.size() >= changes_head_bytes && load_le<uint32_t>(bytes.data()) != 0;
+      if (!sound) return true;
+      outcome.base_offset = load_le<uint32_t>(bytes.data());
+      outcome.changes = bytes;
+      return true;
   }
   return false;
 }
 
 }  // namespace
 
-void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out) {
+namespace {
+
+void encode_changes(const OutcomeView& outcome, const OutcomeBase& base,
+                    std::vector<std::byte>& out) {
+  out.resize(changes_head_bytes);
+  store_le<uint32_t>(&out[0], base.offset);
+  store_le<uint32_t>(&out[4], static_cast<uint32_t>(outcome.request_head.size()));
+  store_le<uint32_t>(&out[8], static_cast<uint32_t>(outcome.request_body.size()));
+  store_le<uint32_t>(&out[12], static_cast<uint32_t>(outcome.response_head.size()));
+  encode_delta(base.texts, outcome_texts(outcome), out);
+}
+
+OutcomeView without_texts(OutcomeView outcome) {
+  outcome.request_head = outcome.response_head = {};
+  outcome.request_body = outcome.response_body = {};
+  return outcome;
+}
+
+void encode(const OutcomeView& outcome, Bytes changes, std::vector<std::byte>& out) {
   const size_t begin = out.size();
   const TlsBytes tls = tls_bytes(outcome.tls);
   const Bytes tls_field{tls.data(), outcome.tls ? tls.size() : 0};
   const size_t size = outcome_head_bytes + field_size(outcome.request_head.size()) +
                       field_size(outcome.response_head.size()) +
                       field_size(outcome.response_body.size()) +
-                      field_size(outcome.request_body.size()) + field_size(tls_field.size());
+                      field_size(outcome.request_body.size()) + field_size(tls_field.size()) +
+                      field_size(changes.size());
   out.resize(begin + size);
   write_outcome_head(outcome, &out[begin]);
   FieldWriter fields(&out[begin] + outcome_head_bytes);
@@ -436,6 +469,50 @@ void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out) {
   fields.add(OutcomeField::response_body, outcome.response_body);
   fields.add(OutcomeField::request_body, outcome.request_body);
   fields.add(OutcomeField::tls, tls_field);
+  fields.add(OutcomeField::changes, changes, field_flag_required);
+}
+
+}  // namespace
+
+std::string outcome_texts(const OutcomeView& outcome) {
+  std::string texts;
+  texts.reserve(outcome.request_head.size() + outcome.request_body.size() +
+                outcome.response_head.size() + outcome.response_body.size());
+  texts.append(outcome.request_head).append(as_text(outcome.request_body));
+  texts.append(outcome.response_head).append(as_text(outcome.response_body));
+  return texts;
+}
+
+void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out,
+                    const OutcomeBase& base) {
+  if (base.offset == 0) return encode(outcome, {}, out);
+  std::vector<std::byte> changes;
+  encode_changes(outcome, base, changes);
+  encode(without_texts(outcome), changes, out);
+}
+
+Result<void> restore_texts(OutcomeView& outcome, std::string_view base_texts,
+                           std::vector<std::byte>& memory) {
+  RINGPOST_ASSERT(outcome.base_offset != 0);
+  const Bytes head = outcome.changes.first(changes_head_bytes);
+  memory.clear();
+  if (!apply_delta(base_texts, outcome.changes.subspan(changes_head_bytes), texts_bytes_max,
+                   memory)) {
+    return corrupt;
+  }
+  Bytes rest = memory;
+  const auto take = [&](uint32_t size) {
+    const Bytes taken = rest.first(std::min<size_t>(size, rest.size()));
+    rest = rest.subspan(taken.size());
+    return taken;
+  };
+  outcome.request_head = as_text(take(load_le<uint32_t>(&head[4])));
+  outcome.request_body = take(load_le<uint32_t>(&head[8]));
+  outcome.response_head = as_text(take(load_le<uint32_t>(&head[12])));
+  outcome.response_body = rest;
+  outcome.base_offset = 0;
+  outcome.changes = {};
+  return {};
 }
 
 Result<OutcomeView> decode_outcome(Bytes record) {

@@ -98,6 +98,10 @@ struct OutcomeView {
   Bytes request_body;
   /// What the connection's handshake agreed on; empty for plain http, and without a handshake.
   TlsSession tls;
+  /// Not 0: the four texts above (heads and bodies) are recorded as changes to those of an earlier
+  /// outcome at this offset of the same segment, and empty here until `restore_texts`.
+  uint32_t base_offset = 0;
+  Bytes changes;
 };
 
 /// An encoded EVENT record, shared by the journal's writer, the shards that deliver it and the
@@ -173,9 +177,24 @@ constexpr bool is_end(DeliveryStatus status) {
          status == DeliveryStatus::cancelled;
 }
 
+/// The four texts of an outcome in one, as what others are changes to.
+std::string outcome_texts(const OutcomeView& outcome);
+
+/// An outcome that others resemble: an earlier one of the same webhook.
+struct OutcomeBase {
+  uint32_t offset = 0;     ///< In the segment that the others are in as well.
+  std::string_view texts;  ///< outcome_texts.
+};
+
 /// Appends the encoded record to `out`.
-void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out);
+/// @param base  with an offset: the texts are recorded as changes to it.
+void encode_outcome(const OutcomeView& outcome, std::vector<std::byte>& out,
+                    const OutcomeBase& base = {});
 /// The view points into `record`. Errc::corrupt if the bytes break the format.
 Result<OutcomeView> decode_outcome(Bytes record);
+/// Gives an outcome with a base its texts. Errc::corrupt if they cannot be made of the base's.
+/// @param memory  holds them.
+Result<void> restore_texts(OutcomeView& outcome, std::string_view base_texts,
+                           std::vector<std::byte>& memory);
 
 }  // namespace ringpost::journal

@@ -448,6 +448,16 @@ bool Writer::only_ends_wait() const {
   return open != nullptr && open->only_ends && state_->queue.size() == 1 && open->used < page_bytes;
 }
 
+uint32_t Writer::segment_for(uint64_t payload_bytes) const {
+  const State& state = *state_;
+  if (!state.current) return 0;
+  const uint64_t span = record_span(payload_bytes);
+  const bool fits = state.fits_open_block(span) ||
+                    state.next_offset() + block_header_bytes + span <= blocks_end(*state.current);
+  if (fits) return state.current->number;
+  return state.prepared.empty() ? 0 : state.prepared.front().number;
+}
+
 bool Writer::nothing_urgent_waits() const {
   const Block* open = state_->open;
   return open != nullptr && !open->urgent && state_->queue.size() == 1;

@@ -96,6 +96,8 @@ class Writer {
   uint64_t room_bytes() const;
   /// What outcomes may take of it.
   uint64_t outcome_room_bytes() const;
+  /// The number of the segment that `append` would put a record of so many bytes into; 0: none.
+  uint32_t segment_for(uint64_t payload_bytes) const;
   /// Whether nothing waits but records with Claim::end, and these for less than a page: their
   /// commit may be put off to spare room.
   bool only_ends_wait() const;

@@ -28,8 +28,8 @@ struct Deliver {
 };
 
 /// A mailbox with room for what does not fit: the sender keeps it, in order, and tries again every
-/// turn. Senders stop taking on work while `behind()`, which bounds what is kept by what was under
-/// way already.
+/// turn. Senders stop taking on work while `far_behind()`, which bounds what is kept by that and
+/// what was under way already.
 template <typename Message>
 class Channel {
  public:
@@ -51,6 +51,8 @@ class Channel {
     return std::exchange(sent_, false);
   }
   bool behind() const { return !kept_.empty(); }
+  /// The receiver cannot keep up, not only for a moment.
+  bool far_behind() const { return kept_.size() > 4 * mailbox_.capacity(); }
   /// The receiver should be woken for the sake of room alone.
   bool half_full() const { return mailbox_.size() * 2 > mailbox_.capacity(); }
 

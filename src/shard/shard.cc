@@ -162,7 +162,7 @@ std::optional<Duration> Shard::commit_delay() const {
 }
 
 bool Shard::busy() const {
-  return intake_.has_work() || dispatcher_.has_work() || has_messages() || behind() ||
+  return intake_.has_work() || dispatcher_.has_work() || has_messages() ||
          (drained() && !sealed_);
 }
 
@@ -238,7 +238,7 @@ std::optional<http::Problem> Shard::overloaded() const {
                          .member = "",
                          .retry_after_s = retry_after_s};
   };
-  if (behind()) return refusal("the relay is catching up; try again in a moment");
+  if (far_behind()) return refusal("the relay is catching up; try again in a moment");
   for (const Counters& shard : all_counters_) {
     // As its own intake says it: whoever asks is not to be told otherwise by another shard.
     for (const auto& [gauge, code] : {std::pair{Counter::storage_failed, Errc::io_failed},
@@ -436,11 +436,39 @@ bool Shard::has_room_for_attempt(uint32_t in_flight) const {
   return writer_.outcome_room_bytes() >= attempts * outcome_bytes_usual;
 }
 
+namespace {
+
+/// More than the fields of an outcome take beside their contents.
+constexpr uint64_t outcome_fields_bytes = 128;
+
+/// Successes are many and alike. Of what failed the whole is recorded at its place: a restart reads
+/// it, and so may people who have nothing else.
+bool resembles_others(const journal::OutcomeView& outcome) {
+  return outcome.status == journal::DeliveryStatus::delivered && !outcome.request_head.empty();
+}
+
+}  // namespace
+
 Result<journal::Position> Shard::append(const journal::OutcomeView& outcome, journal::Claim claim,
                                         journal::Urgency urgency) {
+  const bool whole = !resembles_others(outcome);
+  const uint64_t bytes_most = journal::bare_outcome_bytes + outcome.request_head.size() +
+                              outcome.request_body.size() + outcome.response_head.size() +
+                              outcome.response_body.size() + outcome_fields_bytes;
+  const journal::OutcomeBase base =
+      whole ? journal::OutcomeBase{}
+            : bases_.find(outcome.webhook_number, writer_.segment_for(bytes_most));
   record_.clear();
-  journal::encode_outcome(outcome, record_);
-  return writer_.append(journal::RecordType::outcome, record_, claim, urgency);
+  journal::encode_outcome(outcome, record_, base);
+  if (record_.size() > bytes_most) {  // It has nothing in common with its base.
+    record_.clear();
+    journal::encode_outcome(outcome, record_);
+  }
+  const auto position = writer_.append(journal::RecordType::outcome, record_, claim, urgency);
+  if (position && !whole && base.offset == 0) {
+    bases_.put(outcome.webhook_number, *position, journal::outcome_texts(outcome));
+  }
+  return position;
 }
 
 void Shard::record(const journal::OutcomeView& outcome, journal::Urgency urgency) {
@@ -622,6 +650,10 @@ void Shard::flush_messages() {
   to_control.flush();
   if (control_wake_due_ || to_control.behind() || to_control.half_full()) mailroom_.wake_control();
   control_wake_due_ = false;
+  // The receivers are busy: there is room in a moment, and turning until then would take their CPU.
+  if (behind() && !flush_timer_.armed()) {
+    ring_.arm<&Shard::on_flush_due>(*this, flush_timer_, io::TimerWheel::tick);
+  }
 }
 
 bool Shard::behind() const {
@@ -629,6 +661,14 @@ bool Shard::behind() const {
   if (mailroom_.file_orders(index_).behind()) return true;
   for (uint32_t to = 0; to < mailroom_.shard_count(); ++to) {
     if (to != index_ && mailroom_.between(index_, to).behind()) return true;
+  }
+  return false;
+}
+
+bool Shard::far_behind() const {
+  if (mailroom_.to_control(index_).far_behind()) return true;
+  for (uint32_t to = 0; to < mailroom_.shard_count(); ++to) {
+    if (to != index_ && mailroom_.between(index_, to).far_behind()) return true;
   }
   return false;
 }

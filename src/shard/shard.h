@@ -10,6 +10,7 @@
 #include "journal/writer.h"
 #include "shard/live_settings.h"
 #include "shard/mailroom.h"
+#include "shard/outcome_bases.h"
 #include "subscription/pending_counts.h"
 #include "subscription/table.h"
 
@@ -148,6 +149,7 @@ class Shard final : private journal::WriterEvents,
   std::optional<Duration> commit_delay() const;
   void on_commit_due() { commit_due_ = true; }
   bool behind() const;
+  bool far_behind() const;
   bool drained() const;
   bool has_messages() const;
 
@@ -174,7 +176,8 @@ class Shard final : private journal::WriterEvents,
   std::vector<size_t> listeners_;  ///< Their numbers, as the server has them.
   std::vector<std::vector<uint32_t>> webhooks_by_shard_;  ///< Of the event in hand.
   std::vector<std::byte> record_;                         ///< The outcome in hand, encoded.
-  std::deque<control::OutcomeRecorded> outcomes_;         ///< Appended, not durable yet.
+  OutcomeBases bases_;
+  std::deque<control::OutcomeRecorded> outcomes_;  ///< Appended, not durable yet.
   io::Timer flush_timer_;
   io::Timer commit_timer_;  ///< While records wait for others to share their write.
   bool commit_due_ = false;

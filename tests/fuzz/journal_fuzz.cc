@@ -64,7 +64,10 @@ void scan(Bytes file, const journal::SegmentHeader& header) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Bytes bytes = std::as_bytes(std::span{data, size});
   static_cast<void>(journal::EventCodec::decode_view(bytes));
-  static_cast<void>(journal::decode_outcome(bytes));
+  if (auto outcome = journal::decode_outcome(bytes); outcome && outcome->base_offset != 0) {
+    std::vector<std::byte> texts;
+    static_cast<void>(journal::restore_texts(*outcome, "POST / HTTP/1.1\r\nA: b\r\n\r\n", texts));
+  }
   const auto header = journal::read_segment_header(bytes);
   const auto file_size = static_cast<uint32_t>(std::clamp<size_t>(
       size / journal::page_bytes * journal::page_bytes, journal::segment_bytes_min, 1024 * 1024));
@@ -87,10 +90,13 @@ std::vector<std::string> fuzz_seeds() {
   outcome.response_head = "HTTP/1.1 200 OK\r\n\r\n";
   std::vector<std::byte> encoded;
   journal::encode_outcome(outcome, encoded);
+  std::vector<std::byte> changes;
+  journal::encode_outcome(outcome, changes,
+                          {.offset = 4096, .texts = "POST / HTTP/1.1\r\nA: b\r\n\r\n"});
   std::string segment(journal::segment_bytes_min, '\0');
   journal::write_segment_header(
       {.segment = 1, .size = journal::segment_bytes_min, .directory_id = 7},
       std::as_writable_bytes(std::span{segment.data(), journal::page_bytes}));
   return {std::string(as_text(journal::EventCodec::encode(event)->record())),
-          std::string(as_text(encoded)), segment};
+          std::string(as_text(encoded)), std::string(as_text(changes)), segment};
 }

@@ -38,6 +38,37 @@ TEST(Reader, ReadsWhatWasWritten) {
   }
 }
 
+TEST(Reader, GivesOutcomesTheirTextsThatAreChangesToOthers) {
+  FakeDisk disk;
+  Journal journal(disk, {});
+  const Position event = journal.add("one");
+  OutcomeView outcome{.event = event, .attempt = 1, .status = DeliveryStatus::delivered};
+  outcome.request_head = "POST /a HTTP/1.1\r\nid: 1\r\n\r\n";
+  outcome.response_head = "HTTP/1.1 200 OK\r\n\r\n";
+  const auto add = [&](const OutcomeBase& base) {
+    std::vector<std::byte> record;
+    encode_outcome(outcome, record, base);
+    const auto position = journal.writer->append(RecordType::outcome, record);
+    journal.flush();
+    return *position;
+  };
+  const Position first = add({});
+  const std::string texts = outcome_texts(outcome);
+  outcome.request_head = "POST /a HTTP/1.1\r\nid: 2\r\n\r\n";
+  const Position second = add({.offset = first.offset(), .texts = texts});
+  const Position broken = add({.offset = event.offset(), .texts = texts});
+  const Position ahead = add({.offset = broken.offset() + 4096, .texts = texts});
+  Reader reader(disk, data_directory, directory_id);
+  const auto read = reader.read_outcome(second);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->view.request_head, outcome.request_head);
+  EXPECT_EQ(read->view.response_head, outcome.response_head);
+  EXPECT_EQ(reader.read_outcome(broken).error().code, Errc::corrupt);  // Its base is an event.
+  EXPECT_EQ(reader.read_outcome(ahead).error().code, Errc::corrupt);
+  disk.contents(segment(1))[first.offset() + 80] ^= std::byte{1};
+  EXPECT_EQ(reader.read_outcome(second).error().code, Errc::corrupt);
+}
+
 TEST(Reader, WrongPositionsAreErrors) {
   FakeDisk disk;
   Journal journal(disk, {});

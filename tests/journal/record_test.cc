@@ -311,6 +311,38 @@ TEST(OutcomeCodec, KnowsEveryCode) {
   }
 }
 
+// What a person sees is what was sent and answered, whatever is recorded of it.
+TEST(OutcomeCodec, BringsBackTextsThatAreChangesToOthers) {
+  const OutcomeView base = full_outcome();
+  OutcomeView outcome = full_outcome();
+  outcome.request_head = "POST / HTTP/1.1\r\nnumber: 2\r\n\r\n";
+  outcome.response_body = as_bytes("later, much later");
+  std::vector<std::byte> record;
+  encode_outcome(outcome, record, {.offset = 4128, .texts = outcome_texts(base)});
+  auto read = decode_outcome(record);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->base_offset, 4128u);
+  EXPECT_EQ(read->request_head, "");
+  std::vector<std::byte> memory;
+  ASSERT_TRUE(restore_texts(*read, outcome_texts(base), memory));
+  EXPECT_EQ(read->base_offset, 0u);
+  EXPECT_EQ(read->request_head, outcome.request_head);
+  EXPECT_EQ(as_text(read->request_body), as_text(outcome.request_body));
+  EXPECT_EQ(read->response_head, outcome.response_head);
+  EXPECT_EQ(as_text(read->response_body), as_text(outcome.response_body));
+  EXPECT_EQ(read->tls, outcome.tls);
+}
+
+TEST(OutcomeCodec, RefusesChangesThatDoNotFitTheirBase) {
+  const OutcomeView outcome = full_outcome();
+  std::vector<std::byte> record;
+  encode_outcome(outcome, record, {.offset = 4128, .texts = outcome_texts(outcome)});
+  auto read = decode_outcome(record);
+  ASSERT_TRUE(read);
+  std::vector<std::byte> memory;
+  EXPECT_EQ(restore_texts(*read, "short", memory).error().code, Errc::corrupt);
+}
+
 TEST(OutcomeCodec, UnknownErrorCodeIsStillAFailure) {
   std::vector<std::byte> record;
   encode_outcome(full_outcome(), record);
