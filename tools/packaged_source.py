@@ -104,8 +104,8 @@ def explain(name, version, said):
     elif any(word in words for word in unreached):
         reason = "the first build needs the package registry, which cannot be reached; later builds do not need it"
     elif "yanked" in words or "failed to select a version" in words or "no matching package" in words:
-        reason = ("the registry no longer has this version; a newer one is taken with "
-                  f"`cargo update` in {CRATES}, after a look at what changed")
+        reason = (f"the registry no longer has this version. To use another one, write its number into {CRATES}/Cargo.toml and run "
+                  "`cargo update` there, after a look at what changed in it")
     else:
         reason = "later builds will not need it, this first one does"
     indented = "\n".join("    " + line for line in said.strip().splitlines())

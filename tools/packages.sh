@@ -16,7 +16,8 @@ foreign_packages=(php-cli puma)
 
 # Which BoringSSL: the source in cargo's registry, or (BORINGSSL=system) the library that Debian packages.
 boringssl=${BORINGSSL:-crate}
-[ "$boringssl" = system ] && build_packages+=(android-libboringssl-dev)
+system_boringssl_packages=(android-libboringssl-dev)
+[ "$boringssl" = system ] && build_packages+=("${system_boringssl_packages[@]}")
 
 # Installs what is missing of the packages named, and says what it does.
 ensure_packages() {

@@ -57,7 +57,7 @@ void add_version_command(CLI::App& app, Action& action) {
   auto options = std::make_shared<VersionOptions>();
   command->add_flag(
       "--verbose", options->verbose,
-      "Also each library: its version, where the build took it from, how it is linked");
+      "Also each library, as it was at the build: version, where from, how it is linked");
   command->add_flag("--json", options->json, "Print all of it as JSON");
   command->footer(exit_codes_alone);
   command->callback([&action, options] { action = [options] { return print_version(*options); }; });

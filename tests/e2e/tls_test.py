@@ -4,9 +4,11 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -143,20 +145,80 @@ class WhatIsRecorded(TlsTest):
 @unittest.skipUnless(IS_CURRENT, "built with the system's BoringSSL, which may have no post-quantum key exchange")
 @unittest.skipUnless(has_modern_openssl(), f"no current OpenSSL at {MODERN_PYTHON}: tools/check installs it")
 class ModernOpenssl(TlsTest):
-    def test_a_receiver_takes_the_hybrid_and_is_resumed(self):
+    def test_a_receiver_takes_the_hybrid(self):
         receiver = harness.Process([MODERN_PYTHON, "-B", HERE / "openssl/peer.py", "serve", self.certificate, self.key],
                                    r"listening (\d+)")
         self.place.processes.append(receiver)
-        first, second = self.deliver(self.place.relay(), f"https://127.0.0.1:{receiver.match.group(1)}/", 2)
-        for delivery in (first, second):
+        for delivery in self.deliver(self.place.relay(), f"https://127.0.0.1:{receiver.match.group(1)}/", 2):
             self.assertEqual(delivery["attempts"][0]["tls"]["group"], HYBRID)
-        self.assertFalse(first["attempts"][0]["tls"]["resumed"])
         receiver.wait_for(f"group {HYBRID}")
 
     def test_a_client_is_served_over_the_hybrid(self):
         done = subprocess.run([str(MODERN_PYTHON), "-B", str(HERE / "openssl/peer.py"), "ask", str(self.serving_relay()),
                                str(self.certificate)], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.stdout, f"group {HYBRID}\nHTTP/1.1 200 OK\n", done.stderr)
+
+
+class Go(TlsTest):
+    """Go's libraries: net/http at both ends, with Go's own choice of groups and with others."""
+
+    @classmethod
+    def setUpClass(cls):
+        if shutil.which("go") is None:
+            raise unittest.SkipTest("NO GO: nobody has tried Go's crypto/tls; install a Go that builds tests/e2e/go (go.mod)")
+        folder = tempfile.TemporaryDirectory(prefix="ringpost-go-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.peer = pathlib.Path(folder.name) / "peer"
+        environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
+        built = subprocess.run(["go", "build", "-o", str(cls.peer), "."], cwd=HERE / "go", env=environment, capture_output=True,
+                               text=True, timeout=300)
+        if "requires go" in built.stderr:
+            raise unittest.SkipTest("OLD GO: nobody has tried Go's crypto/tls: " + built.stderr.strip())
+        assert built.returncode == 0, built.stderr
+
+    def groups(self):
+        """What Go is asked to take, and what is agreed on."""
+        yield (), HYBRID if IS_CURRENT else "X25519"
+        for group in ("X25519", "P-256", "P-384"):
+            yield (group,), group
+        if IS_CURRENT:
+            yield (HYBRID,), HYBRID
+
+    def start_receiver(self, *taken):
+        receiver = harness.Process([self.peer, "serve", self.certificate, self.key, *taken], r"listening (\d+)")
+        self.place.processes.append(receiver)
+        return receiver, f"https://127.0.0.1:{receiver.match.group(1)}/"
+
+    def test_a_receiver_agrees(self):
+        relay = self.place.relay()
+        for taken, group in self.groups():
+            with self.subTest(taken):
+                receiver, url = self.start_receiver(*taken)
+                delivery, = self.deliver(relay, url)
+                self.assertEqual(delivery["attempts"][0]["tls"], {
+                    "version": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256", "group": group, "resumed": False})
+                receiver.wait_for(f"^group {group}, resumed false$")
+
+    def test_a_receiver_takes_its_tickets_back(self):
+        """It closes each connection, and the rate keeps the attempts apart."""
+        relay = self.place.relay("--set", "server.shards=1")
+        receiver, url = self.start_receiver()
+        webhook = relay.add_webhook(url=url, tls={"ca": self.certificate.read_text()}, schedule=[], rate_per_second=2)
+        relay.send("".join(json.dumps({"type": "a", "source": "app/1", "data": {"n": n}}) + "\n" for n in range(4)), "application/x-ndjson")
+        relay.wait_until_settled()
+        sessions = [relay.delivery(each["id"])["attempts"][0]["tls"] for each in relay.deliveries(webhook)]
+        self.assertIn(True, [session["resumed"] for session in sessions])
+        self.assertIn(False, [session["resumed"] for session in sessions])
+        receiver.wait_for("resumed true$")
+
+    def test_a_client_is_served_and_resumed(self):
+        port = self.serving_relay()
+        for taken, group in self.groups():
+            with self.subTest(taken):
+                done = subprocess.run([str(self.peer), "ask", str(port), str(self.certificate), *taken], capture_output=True, text=True,
+                                      timeout=60)
+                self.assertEqual(done.stdout, f"group {group}, resumed false\n200 OK\ngroup {group}, resumed true\n200 OK\n",
+                                 done.stderr)
 
 
 class WhatItIsBuiltFrom(unittest.TestCase):
@@ -198,4 +260,4 @@ class WhatItIsBuiltFrom(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -113,7 +113,7 @@ class BoringsslBuild(unittest.TestCase):
                 code, said = self.finish(self.start())
                 self.assertEqual(code, 1)
                 self.assertIn(words, said)
-                self.assertIn("Without it: install a BoringSSL of your distribution", said)
+                self.assertIn("Without it: use the BoringSSL of your distribution", said)
                 self.assertIn("-Dboringssl=system", said)
                 self.assertEqual([path.name for path in self.source.parent.glob("*-built-*")], [])
             self.install("cmake", "")

@@ -1,0 +1,3 @@
+module ringpost.example/peer
+
+go 1.25
