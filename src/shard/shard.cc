@@ -162,8 +162,7 @@ std::optional<Duration> Shard::commit_delay() const {
 }
 
 bool Shard::busy() const {
-  return intake_.has_work() || dispatcher_.has_work() || has_messages() ||
-         (drained() && !sealed_);
+  return intake_.has_work() || dispatcher_.has_work() || has_messages() || (drained() && !sealed_);
 }
 
 void Shard::stop() {
