@@ -91,6 +91,7 @@ void Dispatcher::set_roots(std::shared_ptr<net::CommonRoots> roots) {
   if (pem_of(roots.get()) == pem_of(roots_.get())) return;
   roots_ = std::move(roots);
   ++roots_version_;
+  kept_tls_.clear();
   for (auto& [number, target] : targets_) target->webhook_updated_at = {};
 }
 
@@ -297,12 +298,24 @@ Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
     endpoint->circuit = learnt->second.circuit;
     endpoint->last_failure = learnt->second.last_failure;
   }
-  if (webhook.destination.tls) {
-    auto tls = net::ClientTls::create(
-        {.verify = webhook.tls_verify, .ca_pem = webhook.tls_ca, .roots = roots_.get()});
-    if (tls) endpoint->tls = std::move(*tls);
-  }
+  if (webhook.destination.tls) endpoint->tls = tls_for(*endpoint, webhook);
   return *endpoint;
+}
+
+/// Null if the webhook's CA cannot be read.
+std::unique_ptr<net::ClientTls> Dispatcher::tls_for(const Endpoint& endpoint,
+                                                    const subscription::Webhook& webhook) {
+  if (auto kept = kept_tls_.extract(endpoint.key)) return std::move(kept.mapped());
+  auto tls = net::ClientTls::create(
+      {.verify = webhook.tls_verify, .ca_pem = webhook.tls_ca, .roots = roots_.get()});
+  return tls ? std::move(*tls) : nullptr;
+}
+
+/// The endpoint is not used any more; its receiver may have given us tickets for the next time.
+void Dispatcher::keep_tls(Endpoint& endpoint) {
+  if (endpoint.tls == nullptr || !endpoint.tls->remembers()) return;
+  if (kept_tls_.size() >= limits_.tls_kept_max) kept_tls_.erase(kept_tls_.begin());
+  kept_tls_[endpoint.key] = std::move(endpoint.tls);
 }
 
 /// It goes before all that are Waiting.
@@ -974,6 +987,7 @@ void Dispatcher::tidy(Endpoint& endpoint) {
     learnt.circuit = endpoint.circuit;
     learnt.last_failure = endpoint.last_failure;
   }
+  keep_tls(endpoint);
   ring_.disarm(endpoint.probe_timer);
   endpoints_.erase(std::string{endpoint.key});
 }

@@ -207,6 +207,9 @@ class Dispatcher {
   void make_first(Delivery& delivery);
   void activate(Target& target);
   Endpoint::Learnt& learnt_of(Endpoint& endpoint);
+  std::unique_ptr<net::ClientTls> tls_for(const Endpoint& endpoint,
+                                          const subscription::Webhook& webhook);
+  void keep_tls(Endpoint& endpoint);
   void go_on_with_rested();
   void pick(Target& target);
   void start(Delivery& delivery);
@@ -269,7 +272,9 @@ class Dispatcher {
   IntrusiveList<Connection, &Connection::idle_link> resting_;
   IntrusiveList<Connection, &Connection::spare_link> spare_;  ///< Idle, least recently used first.
   std::map<std::string, Endpoint::Learnt> learnt_;            ///< By key; outlives the endpoints.
-  Deliveries loading_;                                        ///< By ticket.
+  /// By key, of endpoints that are not in use: tickets, for receivers that close each connection.
+  std::unordered_map<std::string, std::unique_ptr<net::ClientTls>> kept_tls_;
+  Deliveries loading_;  ///< By ticket.
   uint64_t next_ticket_ = 1;
   uint64_t turn_number_ = 0;
   uint64_t pending_ = 0;

@@ -49,6 +49,8 @@ struct Limits {
   Duration listen_time = std::chrono::milliseconds{10};
   /// Endpoints of which is remembered what their receivers' connections showed.
   uint32_t endpoints_learnt_max = 1024;
+  /// Endpoints whose TLS tickets are kept while they are not in use: some kilobytes each.
+  uint32_t tls_kept_max = 1024;
   uint32_t response_body_bytes_max = 16 * 1024;
   /// By how much attempts of a paced webhook may catch up when they began late: timers have ticks.
   /// In any second begin at most as many as it allows, and what this time is worth.

@@ -247,6 +247,11 @@ uint16_t ClientTls::State::group_for(const std::string& name, WallTime now) cons
   return name == server_name_ && now < group_until_ ? group_ : 0;
 }
 
+bool ClientTls::State::remembers() const {
+  return group_ != 0 ||
+         std::ranges::any_of(sessions_, [](const auto& one) { return one != nullptr; });
+}
+
 void ClientTls::State::forget_endpoint() {
   for (auto& session : sessions_) session.reset();
   group_ = 0;
@@ -277,6 +282,10 @@ const std::string& CommonRoots::ca_pem() const {
 
 ClientTls::ClientTls(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ClientTls::~ClientTls() = default;
+
+bool ClientTls::remembers() const {
+  return state_->remembers();
+}
 
 Result<std::unique_ptr<ClientTls>> ClientTls::create(const Options& options) {
   auto state = std::make_unique<State>();

@@ -50,6 +50,9 @@ class ClientTls {
   static Result<std::unique_ptr<ClientTls>> create(const Options& options);
   ~ClientTls();
 
+  /// Whether it remembers an endpoint: a ticket, or the group it chose.
+  bool remembers() const;
+
   struct State;
   State& state() { return *state_; }
 

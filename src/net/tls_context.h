@@ -23,6 +23,8 @@ struct ClientTls::State {
   bssl::UniquePtr<SSL_CTX> context;  ///< Shared by all that trust the same roots.
   bool verify = true;
 
+  /// As ClientTls::remembers.
+  bool remembers() const;
   /// Keeps a session for a later connection to `name`; forgets the oldest if there are too many.
   void keep_session(const std::string& name, bssl::UniquePtr<SSL_SESSION> session);
   /// The newest session of `name` that is still good, or null. One of TLS 1.3 is given out once: a

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import harness
@@ -117,6 +118,23 @@ class OldLibraries(TlsTest):
             with context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1") as connection:
                 connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 self.assertEqual(connection.recv(65536)[:15], b"HTTP/1.1 200 OK")
+
+
+class Tickets(TlsTest):
+    def test_outlive_the_connections_and_deliveries_of_an_endpoint(self):
+        """A receiver that closes each connection, and an event now and then."""
+        relay = self.place.relay()
+        receiver = OldReceiver(self.certificate, self.key, "X25519")
+        self.addCleanup(receiver.listener.close)
+        webhook = relay.add_webhook(url=receiver.url, tls={"ca": self.certificate.read_text()}, schedule=[])
+        resumed = []
+        for number in range(3):
+            relay.send({"type": "a", "source": "app/1", "id": str(number), "data": {}})
+            shown = relay.wait_for_delivery(
+                webhook, lambda found, number=number: found["status"] == "delivered" and found["event"]["id"] == str(number))
+            resumed.append(shown["attempts"][0]["tls"]["resumed"])
+            time.sleep(0.3)  # The connection is closed and the endpoint is not in use.
+        self.assertEqual(resumed, [False, True, True])
 
 
 class WhatIsRecorded(TlsTest):
