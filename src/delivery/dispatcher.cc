@@ -129,10 +129,7 @@ void Dispatcher::restore(const PendingDelivery& pending) {
   Target& target = target_for(pending.webhook_number);
   count_in(target);
   Waiting waiting = Waiting::make(pending.id, pending.event, pending.attempts);
-  if (pending.perhaps_begun) {
-    ++waiting.attempts;
-    record_start(target, waiting, pending.id.time(), journal::Urgency::may_wait);
-  }
+  if (pending.perhaps_begun) ++waiting.attempts;
   // The wall clock may have been set back since: a delivery never waits longer than it was to.
   const subscription::Webhook* webhook = host_.snapshot().webhook(pending.webhook_number);
   const Duration longest =

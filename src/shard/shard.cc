@@ -482,12 +482,18 @@ void Shard::record(const journal::OutcomeView& outcome, journal::Urgency urgency
     if (position) counters_.add(Counter::outcomes_bare);
     note_shortage();
   }
+  tell_outcome(outcome, position, outcome.status);
+}
+
+/// @param status  of the delivery now.
+void Shard::tell_outcome(const journal::OutcomeView& outcome, Result<journal::Position> position,
+                         journal::DeliveryStatus status) {
   const control::OutcomeRecorded news{.delivery = outcome.delivery,
                                       .event = outcome.event,
                                       .position = position ? *position : journal::Position{},
                                       .webhook_number = outcome.webhook_number,
                                       .attempt = outcome.attempt,
-                                      .status = outcome.status,
+                                      .status = status,
                                       .started_at = outcome.started_at,
                                       .next_attempt_at = outcome.next_attempt_at,
                                       .error = outcome.error};
@@ -497,6 +503,21 @@ void Shard::record(const journal::OutcomeView& outcome, journal::Urgency urgency
     if (outcomes_.empty()) return tell_control(news, false);
   }
   outcomes_.push_back(news);  // Until it is durable: what people see survives a crash.
+}
+
+/// An attempt that may have begun right before a crash goes on record as one that did, and was
+/// interrupted (journal/README.md, "Attempts that left no record").
+void Shard::restore(const delivery::PendingDelivery& pending) {
+  dispatcher_.restore(pending);
+  if (!pending.perhaps_begun) return;
+  const journal::OutcomeView start{.delivery = pending.id,
+                                   .event = pending.event,
+                                   .webhook_number = pending.webhook_number,
+                                   .attempt = pending.attempts + 1,
+                                   .status = journal::DeliveryStatus::in_flight,
+                                   .started_at = pending.id.time()};
+  const auto position = append(start, journal::Claim::ordinary, journal::Urgency::may_wait);
+  tell_outcome(start, position, journal::DeliveryStatus::pending);
 }
 
 /// Once for each time that room runs out.

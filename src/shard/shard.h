@@ -63,7 +63,7 @@ class Shard final : private journal::WriterEvents,
   ~Shard();
 
   void provide(const journal::PreparedSegment& segment) { writer_.provide(segment); }
-  void restore(const delivery::PendingDelivery& pending) { dispatcher_.restore(pending); }
+  void restore(const delivery::PendingDelivery& pending);
   void restore(const delivery::PendingPause& pause) { dispatcher_.restore(pause); }
   /// @param listener  its number in LiveSettings::certificates, which say whether it is TLS's.
   /// @param options   without `tls`.
@@ -111,6 +111,8 @@ class Shard final : private journal::WriterEvents,
   const subscription::Snapshot& snapshot() override { return reader_.snapshot(); }
   bool has_room_for_attempt(uint32_t in_flight) const override;
   void record(const journal::OutcomeView& outcome, journal::Urgency urgency) override;
+  void tell_outcome(const journal::OutcomeView& outcome, Result<journal::Position> position,
+                    journal::DeliveryStatus status);
   void note_shortage();
   Result<journal::Position> append(const journal::OutcomeView& outcome, journal::Claim claim,
                                    journal::Urgency urgency);

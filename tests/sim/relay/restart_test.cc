@@ -53,6 +53,24 @@ TEST(RelayCrash, ShowsAnAttemptThatLeftNoRecord) {
   }
 }
 
+// What may have been begun is not under way now.
+TEST(RelayCrash, ShowsWhatMayHaveBegunAsPending) {
+  SmallWorld small;
+  small.answer = [](const Request&) { return Answer{.status = 500}; };
+  const std::string hook = small.hook(R"(,"schedule":[600,600])");
+  for (const char* id : {"1", "2", "3", "4", "5", "6", "7", "8", "9"}) {
+    ASSERT_EQ(small.post(id), 202);
+  }
+  small.restart(Crash::kill);
+  small.world.run_for(seconds{5});
+  size_t pending = 0;
+  for (const DeliveryItem& item : small.api.deliveries(hook)) {
+    EXPECT_EQ(item.status, "pending") << item.event_id;
+    ++pending;
+  }
+  EXPECT_EQ(pending, 9u);
+}
+
 TEST(RelayStop, ShowsNoAttemptThatWasNotBegun) {
   SmallWorld small;
   small.answer = [](const Request&) { return Answer{.status = 500}; };
