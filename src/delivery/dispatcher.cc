@@ -379,12 +379,15 @@ void Dispatcher::pick(Target& target) {
     return;
   }
   if (!has_share(target)) return held_.push_back(target);
-  if (!enquiry && !find_event(next)) {
+  if (!find_connection(target)) return activate(target);  // It may wait for one by now.
+  if (enquiry || find_event(next)) {
+    if (!enquiry && !has_room_for_bytes(target, next)) return held_.push_back(target);
+    start(take(target, next));
+  } else if (may_load()) {
     load(take(target, next));
-    return activate(target);
+  } else {
+    return held_.push_back(target);
   }
-  if (find_connection(target)) start(take(target, next));
-  // It may wait for a connection by now.
   activate(target);
 }
 
@@ -422,18 +425,23 @@ void Dispatcher::take_place(Delivery& delivery) {
   Target& target = *delivery.target;
   delivery.retry_place = delivery.attempts > 0;
   delivery.good_place = target.conduct.good;
+  delivery.place_bytes =
+      delivery.event ? static_cast<uint32_t>(delivery.event->record().size()) : 0;
   ++target.in_flight;
   ++target.organization->in_flight;
   ++in_flight_;
+  bytes_in_flight_ += delivery.place_bytes;
   if (delivery.retry_place) ++target.retries_in_flight;
   if (!delivery.good_place) ++others_in_flight_;
 }
 
 void Dispatcher::leave_place(Delivery& delivery) {
   Target& target = *delivery.target;
+  RINGPOST_ASSERT(bytes_in_flight_ >= delivery.place_bytes);
   --target.in_flight;
   --target.organization->in_flight;
   --in_flight_;
+  bytes_in_flight_ -= delivery.place_bytes;
   if (delivery.retry_place) --target.retries_in_flight;
   if (!delivery.good_place) --others_in_flight_;
   release_held();
@@ -510,7 +518,7 @@ void Dispatcher::note_start(Delivery& delivery, const Attempt& attempt) {
 /// of the relay takes for begun what came right before a crash (journal/README.md).
 bool Dispatcher::start_may_wait(const Delivery& delivery) const {
   const Duration age = ring_.wall_now() - delivery.id.time();
-  return delivery.attempts == 1 && age <= limits_.outcome_delay;
+  return delivery.attempts == 1 && age >= Duration::zero() && age <= limits_.outcome_delay;
 }
 
 void Dispatcher::record_start(const Target& target, const Waiting& waiting, WallTime started_at,
@@ -622,6 +630,24 @@ bool Dispatcher::find_event(const ReadyQueue::Place& place) {
   stock_.hold(event);
   waiting.set_holds_event(true);
   return true;
+}
+
+/// One always has, or an event larger than the limit would never go. A part is for those in good
+/// standing.
+bool Dispatcher::has_room_for_bytes(const Target& target, const ReadyQueue::Place& place) const {
+  if (in_flight_ == 0) return true;
+  const journal::EventRef& event =
+      place.delivery != nullptr ? place.delivery->event : stock_.at(place.lane->front().event());
+  const uint64_t limit = limits_.bytes_in_flight_max;
+  const uint64_t reserve = target.conduct.good ? 0 : limit / limits_.reserve_divisor;
+  return bytes_in_flight_ + event->record().size() <= limit - reserve;
+}
+
+/// What is read back is bounded like what was never let go. Something is under way whenever it is
+/// not allowed: that looks after those that are held when it ends.
+bool Dispatcher::may_load() const {
+  if (loading_.size() >= limits_.loads_max) return false;
+  return stock_.bytes() < limits_.retained_bytes_max || in_flight_ == 0;
 }
 
 /// Asks for the event. It takes up a place of its webhook meanwhile, so that a long backlog is not

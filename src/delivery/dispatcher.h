@@ -30,7 +30,7 @@ struct PendingDelivery {
   uint32_t webhook_number = 0;
   uint32_t attempts = 0;       ///< Started before.
   WallTime next_attempt_at{};  ///< Before now: due at once.
-  /// Its first attempt may have begun, and left no record.
+  /// Its next attempt may have begun, and left no record.
   bool perhaps_begun = false;
 };
 
@@ -238,6 +238,8 @@ class Dispatcher {
   void discard(Delivery& enquiry);
   void forget_if_unused(Target& target);
   bool find_event(const ReadyQueue::Place& place);
+  bool may_load() const;
+  bool has_room_for_bytes(const Target& target, const ReadyQueue::Place& place) const;
   void let_go(Delivery& delivery);
   void open_connection(Endpoint& endpoint, const Attempt& attempt);
   void tidy(Endpoint& endpoint);
@@ -280,6 +282,7 @@ class Dispatcher {
   uint64_t pending_ = 0;
   EventStock stock_;
   uint32_t in_flight_ = 0;
+  uint64_t bytes_in_flight_ = 0;
   uint32_t connection_count_ = 0;
   uint32_t others_in_flight_ = 0;  ///< Of in_flight_: those not in good standing.
   uint32_t connects_left_ = 0;     ///< This turn.

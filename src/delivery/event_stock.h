@@ -34,6 +34,12 @@ class EventStock {
     const auto found = held_.find(position.packed);
     return found == held_.end() ? journal::EventRef{} : found->second.event;
   }
+  /// The event, which some delivery holds.
+  const journal::EventRef& at(journal::Position position) const {
+    const auto found = held_.find(position.packed);
+    RINGPOST_ASSERT(found != held_.end());
+    return found->second.event;
+  }
   bool has(journal::Position position) const { return held_.contains(position.packed); }
   uint64_t bytes() const { return bytes_; }
 

@@ -18,6 +18,11 @@ struct Limits {
   /// A delivery that waits longer than this for its next attempt lets go of its event.
   Duration retained_for_max = std::chrono::seconds{15};
   uint32_t attempts_in_flight_max = 4096;
+  /// Bytes of the events of attempts in flight: a receiver that takes a large request slowly has it
+  /// in memory meanwhile.
+  uint64_t bytes_in_flight_max = 64u << 20;
+  /// Events being read back from the journal at the same time.
+  uint32_t loads_max = 64;
   /// How long the records of attempts may wait for others to share a write with. A crash repeats
   /// what was delivered in that time.
   Duration outcome_delay = std::chrono::milliseconds{10};

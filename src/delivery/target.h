@@ -40,6 +40,7 @@ struct Delivery {
   Target* target = nullptr;  ///< Lives as long as it has deliveries.
   uint64_t ticket = 0;       ///< Of the payload wanted while loading.
   Instant started{};         ///< Of the attempt in flight, while its start is unrecorded.
+  uint32_t place_bytes = 0;  ///< Of its event, while it has a place.
   uint32_t attempts = 0;     ///< Started so far, in this life of the process and before.
   State state = State::ready;
   bool start_recorded = false;  ///< Of the attempt in flight.

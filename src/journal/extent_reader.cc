@@ -62,7 +62,10 @@ void ExtentReader::want(Position position, uint64_t ticket) {
 }
 
 bool ExtentReader::next_answer(Answer& answer) {
-  if (answers_.empty()) return false;
+  if (answers_.empty()) {
+    answered_.clear();
+    return false;
+  }
   answer = std::move(answers_.front());
   answers_.pop_front();
   return true;
@@ -91,7 +94,7 @@ ExtentReader::Extent* ExtentReader::find(Position position) {
   Extent* best = nullptr;  // Of two, the one with more of the record.
   for (const auto& extent : extents_) {
     if (!extent->covers(position, record_header_bytes)) continue;
-    if (best == nullptr || extent->begin.offset() > best->begin.offset()) best = extent.get();
+    if (best == nullptr || extent->end() > best->end()) best = extent.get();
   }
   if (best != nullptr) best->used = ++clock_;
   return best;
@@ -103,9 +106,9 @@ void ExtentReader::serve_from(Extent& extent, const Wish& wish, Age age) {
   if (wish.bytes == 0 && span > 0 && !extent.covers(wish.position, span)) {
     Wish larger = wish;
     larger.bytes = span;
-    return read_for(larger);
+    return serve(larger);  // It may be under way for another.
   }
-  auto event = decode(extent, wish.position);
+  auto event = decode_once(extent, wish.position);
   const bool may_retry = !event && event.error().code == Errc::corrupt;
   may_retry ? retry(extent, wish, age) : answer(wish, std::move(event));
 }
@@ -138,6 +141,15 @@ Result<EventRef> ExtentReader::decode(const Extent& extent, Position position) c
   const Generation generation(options_.directory_id, journal_of(position), position.segment());
   if (!verify_record(*header, generation, position.offset(), bytes)) return corrupt;
   return EventCodec::decode(bytes.subspan(record_header_bytes, header->payload_bytes), position);
+}
+
+/// Many may wait for one event: they get the same one.
+Result<EventRef> ExtentReader::decode_once(const Extent& extent, Position position) {
+  const auto known = answered_.find(position.packed);
+  if (known != answered_.end()) return known->second;
+  auto event = decode(extent, position);
+  if (event) answered_.emplace(position.packed, *event);
+  return event;
 }
 
 // --- extents -------------------------------------------------------------------------------------
@@ -180,11 +192,11 @@ ExtentReader::Extent* ExtentReader::free_extent() {
 }
 
 void ExtentReader::on_read(Extent& extent, const io::Outcome& outcome) {
-  extent.reading = false;
   extent.size = outcome ? static_cast<uint32_t>(outcome.result) : 0;
   --reading_;
   if (OpenFile* file = find_file(extent.begin)) --file->reads;
   const std::vector<Wish> wishes = std::exchange(extent.wishes, {});
+  // Still `reading`: no wish of these may have it read something else before the last is served.
   for (const Wish& wish : wishes) {
     if (!outcome) {
       answer(wish, outcome.error(Side::disk));
@@ -192,6 +204,8 @@ void ExtentReader::on_read(Extent& extent, const io::Outcome& outcome) {
       serve_from(extent, wish, Age::just_read);
     }
   }
+  RINGPOST_ASSERT(extent.wishes.empty());
+  extent.reading = false;
   serve_queued();
   if (reading_ == 0) ring_.arm<&ExtentReader::on_rest>(*this, rest_timer_, options_.rest_after);
 }

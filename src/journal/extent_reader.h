@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 namespace ringpost::journal {
@@ -94,6 +95,7 @@ class ExtentReader {
     std::vector<Wish> wishes;  ///< That wait for it.
 
     explicit Extent(ExtentReader& owner) : reader(owner) {}
+    uint32_t end() const { return begin.offset() + size; }
     /// Whether it has the `bytes` from `position` on, or will.
     bool covers(Position position, uint32_t bytes) const;
     /// What it has from `position` on, which it covers.
@@ -107,6 +109,7 @@ class ExtentReader {
   void serve_from(Extent& extent, const Wish& wish, Age age);
   void retry(Extent& extent, const Wish& wish, Age age);
   Result<EventRef> decode(const Extent& extent, Position position) const;
+  Result<EventRef> decode_once(const Extent& extent, Position position);
   static uint32_t span_of(const Extent& extent, Position position);
   Extent* find(Position position);
   void read_for(const Wish& wish);
@@ -129,6 +132,7 @@ class ExtentReader {
   std::vector<OpenFile> files_;
   std::deque<Wish> queued_;  ///< For an extent to come free.
   std::deque<Answer> answers_;
+  std::unordered_map<uint64_t, EventRef> answered_;  ///< The events of `answers_`, by position.
   uint32_t reading_ = 0;
   uint64_t clock_ = 0;  ///< Counts uses.
   io::Timer rest_timer_;

@@ -56,6 +56,9 @@ Result<StoredOutcome> Reader::read_outcome(Position position) {
   if (base_position >= position) return corrupt;
   const auto base = read_as_recorded(base_position);
   if (!base) return base.error();
+  const bool fits =
+      base->view.base_offset == 0 && base->view.webhook_number == outcome->view.webhook_number;
+  if (!fits) return corrupt;
   const auto restored = restore_texts(outcome->view, outcome_texts(base->view), outcome->texts);
   if (!restored) return restored.error();
   return outcome;

@@ -11,8 +11,8 @@
 namespace ringpost::shard {
 namespace {
 
-/// Events that were accepted this long before the last one may have been attempted without a
-/// record: several times delivery's outcome_delay at most, and what the disk takes for a write.
+/// What came or was due this long before the newest record may have been attempted without one of
+/// its own: several times delivery's outcome_delay at most, and what the disk takes for a write.
 constexpr Duration unrecorded_time_max = std::chrono::seconds{2};
 
 std::optional<std::string> check_ca(std::string_view pem) {
@@ -112,7 +112,7 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
   void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
     history_.on_event(event, position);
     relay_.latest_id_ = std::max(relay_.latest_id_, event.uid.time());
-    relay_.last_ids_[position.journal()] = event.uid.time();
+    relay_.latest_record_ = std::max(relay_.latest_record_, event.uid.time());
     if (!event.id_given) return;
     const auto key = relay_.window_.key(event.organization, event.source, event.id);
     relay_.window_.restore(key, relay_.window_.content(event), wall_now_ - event.accepted_at, now_);
@@ -120,6 +120,7 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
 
   void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {
     history_.on_outcome(control::to_fact(outcome, position));
+    relay_.latest_record_ = std::max(relay_.latest_record_, outcome.started_at);
     relay_.recovered_pauses_.on_outcome(outcome, wall_now_);
   }
 
@@ -376,13 +377,13 @@ void Relay::distribute_pending() {
       const subscription::Webhook* webhook = snapshot.webhook(pending.webhook_number);
       const uint32_t owner =
           webhook != nullptr ? subscription::owner_shard(*webhook, options_.shard_count) : 0;
-      pending_[owner].push_back(
-          {.id = journal::delivery_id(uid, pending.webhook_number),
-           .event = position,
-           .webhook_number = pending.webhook_number,
-           .attempts = pending.attempts,
-           .next_attempt_at = pending.next_attempt_at,
-           .perhaps_begun = pending.attempts == 0 && perhaps_begun(position, uid)});
+      delivery::PendingDelivery delivery{.id = journal::delivery_id(uid, pending.webhook_number),
+                                         .event = position,
+                                         .webhook_number = pending.webhook_number,
+                                         .attempts = pending.attempts,
+                                         .next_attempt_at = pending.next_attempt_at};
+      delivery.perhaps_begun = perhaps_begun(delivery);
+      pending_[owner].push_back(delivery);
       ++report_.pending_deliveries;
     }
   });
@@ -393,14 +394,17 @@ void Relay::distribute_pending() {
   recovered_pauses_ = {};
 }
 
-/// Whether an attempt for the event may have begun that left no record: starts of first attempts
-/// are recorded a moment later (Dispatcher::start_may_wait), and a crash loses that moment. An
-/// orderly stop records all.
-bool Relay::perhaps_begun(journal::Position event, const Ulid& uid) const {
-  const auto last = last_ids_.find(event.journal());
-  if (last == last_ids_.end() || last->second - uid.time() > unrecorded_time_max) return false;
+/// Whether an attempt may have begun that left no durable record: of an event that came right
+/// before the end, or a retry that was due then. Starts are written a moment after they happen, and
+/// a crash loses that moment. An orderly stop records all.
+bool Relay::perhaps_begun(const delivery::PendingDelivery& pending) const {
+  const bool first = pending.attempts == 0;
+  const WallTime earliest = first ? pending.id.time() : pending.next_attempt_at;
+  const Duration before = latest_record_ - earliest;
+  if (before > unrecorded_time_max || (!first && before < -unrecorded_time_max)) return false;
   return std::ranges::none_of(report_.recovery.journals, [&](const journal::JournalEnd& end) {
-    return end.journal == event.journal() && end.previous_kind == journal::PreviousEnd::sealed;
+    return end.journal == pending.event.journal() &&
+           end.previous_kind == journal::PreviousEnd::sealed;
   });
 }
 

@@ -20,7 +20,6 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -122,7 +121,7 @@ class Relay {
   Result<void> prepare_segments(WallTime wall_now, std::string& problem);
   Error no_segment(const Error& error, std::string& problem) const;
   void distribute_pending();
-  bool perhaps_begun(journal::Position event, const Ulid& uid) const;
+  bool perhaps_begun(const delivery::PendingDelivery& pending) const;
   control::WebhookChecks webhook_checks() const;
   control::ReloadOutcome apply_reload();
 
@@ -157,9 +156,10 @@ class Relay {
   RecoveredPauses recovered_pauses_;
   std::vector<std::vector<delivery::PendingPause>> pauses_;
   StartReport report_;
-  WallTime latest_id_{};                   ///< The time of the newest event's id.
-  std::map<uint32_t, WallTime> last_ids_;  ///< The same, of each journal's last event.
-  std::string last_finding_;               ///< Of recovery: what ends it is reported right before.
+  WallTime latest_id_{};  ///< The time of the newest event's id.
+  WallTime
+      latest_record_{};  ///< When the newest record of all journals was made, or a little before.
+  std::string last_finding_;  ///< Of recovery: what ends it is reported right before.
 };
 
 }  // namespace ringpost::shard

@@ -517,7 +517,7 @@ void Shard::restore(const delivery::PendingDelivery& pending) {
                                    .status = journal::DeliveryStatus::in_flight,
                                    .started_at = pending.id.time()};
   const auto position = append(start, journal::Claim::ordinary, journal::Urgency::may_wait);
-  tell_outcome(start, position, journal::DeliveryStatus::pending);
+  if (position) tell_outcome(start, position, journal::DeliveryStatus::pending);
 }
 
 /// Once for each time that room runs out.

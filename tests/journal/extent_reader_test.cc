@@ -115,6 +115,23 @@ TEST_F(ExtentReaderTest, ReadsEventsLargerThanAnExtentAndAcrossItsEnd) {
             as_text(make_event("huge", 300'000)->record()));
 }
 
+// A large event to many webhooks is read once, and is in memory once.
+TEST_F(ExtentReaderTest, GivesAllThatWaitForAnEventTheSameOne) {
+  const Position huge = journal_.append("huge", 300'000);
+  const Position small = journal_.append("small");
+  journal_.flush();
+  for (uint64_t ticket = 1; ticket <= 50; ++ticket)
+    reader_.want(ticket % 2 == 0 ? huge : small, ticket);
+  const Answers answers = settle();
+  ASSERT_EQ(answers.size(), 50u);
+  for (const auto& [ticket, answer] : answers) {
+    ASSERT_TRUE(answer.event);
+    EXPECT_EQ(&*answer.event, &*answers.at(ticket % 2 == 0 ? 2 : 1).event);
+  }
+  EXPECT_LE(read_, 3u);
+  EXPECT_TRUE(reader_.at_hand(huge));
+}
+
 // What is not written yet is read as zeros, and may be there the next time.
 TEST_F(ExtentReaderTest, SeesWhatWasWrittenAfterItRead) {
   const Position first = journal_.add("first");

@@ -1620,6 +1620,28 @@ TEST_F(IsolationTest, AskedByManyOneIsEnoughToFillTheWindowAgain) {
   EXPECT_LE(most_at_once(receiver_, milliseconds{100}), 66u);
 }
 
+// Requests that are being sent are in memory, however many receivers take them slowly.
+TEST_F(IsolationTest, LargeEventsInFlightAreBoundedByTheirBytes) {
+  size_t under_way = 0;
+  size_t most = 0;
+  answer_ = [&](const Request&) {
+    most = std::max(most, ++under_way);
+    world_.after(milliseconds{900}, [&] { --under_way; });
+    return Answer{.delay = seconds{1}};
+  };
+  const std::string data = "\"" + std::string(1 << 20, 'x') + "\"";
+  for (uint32_t number = 1; number <= 40; ++number) {
+    put(make(number));
+    submit(number, 5, data);
+  }
+  submit(41, 1, "\"" + std::string(100 << 20, 'x') + "\"");  // Larger than all that is allowed.
+  put(make(41));
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(counted(DeliveryStatus::delivered), 201u);
+  EXPECT_GT(most, 30u);
+  EXPECT_LE(most, 64u);
+}
+
 TEST_F(IsolationTest, WhatIsShortHereCostsNoAttempt) {
   put(make(1));  // One attempt: a failure would be the end of it.
   world_.set_faults({.connect_short = 5'000});
