@@ -278,6 +278,7 @@ Receiver::Taken Receiver::take(Endpoint& endpoint, const http::Request& request)
                             .status = taken.decision.status};
   taken.delivery = enter_in_ledger(endpoint, request, judgement.delivery);
   note(endpoint, request, judgement);
+  if (options_.on_request) options_.on_request(request, judgement.signature);
   return taken;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -27,6 +28,8 @@ struct Options {
   std::string order_key;  ///< Likewise: events of one key are to come in order. Needs `id_member`.
   uint64_t expect = 0;    ///< With `id_member`: each endpoint is to get events 1 to this number.
   uint64_t seed = 1;
+  /// Hears of every request, before it is answered, on the receiver's thread; may be empty.
+  std::function<void(const http::Request&, const dialect::Verdict&)> on_request;
 };
 
 class Connection;
