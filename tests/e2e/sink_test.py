@@ -426,7 +426,7 @@ class Refusals(SinkTest):
         file = self.place.path / "wrong.toml"
         for text, place, said in (
                 ("[[endpoint]]\nstatsu = 200\n", "2:1", 'unknown key "endpoint.statsu"; known here: '),
-                ("[[endpoint]]\n\ndelay = '20'\n", "3:9", "endpoint.delay must be a duration"),
+                ("[[endpoint]]\n\ndelay = '20'\n", "3:9", "endpoint.delay must be a number with a unit"),
                 ("[[endpoint]]\nfault = 'x'\n", "2:9", 'endpoint.fault must be one of "none", "reset"'),
                 ("[[endpoint]\n", "1:", "")):
             file.write_text(text)

@@ -125,7 +125,7 @@ class Table {
     const auto value = written ? parse_duration(*written) : std::nullopt;
     constexpr Duration high = std::chrono::hours{24 * 365};
     if (!value || *value > high) {
-      wrong(key, node, "a duration such as \"500ms\", \"30s\" or \"10m\", at most \"365d\"");
+      wrong(key, node, std::string{duration_forms} + ", at most 365d");
     }
     if (*value < low) wrong(key, node, "at least 1 ms long");
     return *value;

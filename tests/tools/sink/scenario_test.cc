@@ -175,7 +175,7 @@ TEST(Scenario, SaysWhatIsWrongAndWhere) {
       {"[[endpoint]]\nstatus = { 200 = -1 }", 2, "weights"},
       {"[[endpoint]]\nstatus = { ok = 1 }", 2, "from 200 to 599"},
       {"[[endpoint]]\ndelay = 20", 2, "a duration such as"},
-      {"[[endpoint]]\ndelay = '20'", 2, "a duration such as"},
+      {"[[endpoint]]\ndelay = '20'", 2, "a number with a unit"},
       {"[[endpoint]]\ndelay = { min = '2s', max = '1s' }", 2, "max is not below min"},
       {"[[endpoint]]\ndelay = { median = '2s', p99 = '2s' }", 2, "p99 is above median"},
       {"[[endpoint]]\ndelay = { median = '0s', p99 = '2s' }", 2, "at least 1 ms"},
