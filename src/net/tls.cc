@@ -310,11 +310,17 @@ ServerTls::ServerTls(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ServerTls::~ServerTls() = default;
 
 Result<std::unique_ptr<ServerTls>> ServerTls::create(const std::string& certificate_pem,
-                                                     const std::string& key_pem) {
+                                                     const std::string& key_pem,
+                                                     Versions versions) {
   const Error malformed{Errc::malformed, Side::operator_};
   auto state = std::make_unique<State>();
   state->context = make_context();
   SSL_CTX* const context = state->context.get();
+  if (versions == Versions::only_1_2) {
+    RINGPOST_ASSERT(SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION) == 1);
+  } else if (versions == Versions::only_1_3) {
+    RINGPOST_ASSERT(SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1);
+  }
   if (!give_identity(context, certificate_pem, key_pem)) return malformed;
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // Tickets only: no table to fill.
   SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);

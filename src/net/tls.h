@@ -64,10 +64,14 @@ class ClientTls {
 /// A certificate with its key, for listeners. Never changes; a reload makes another one.
 class ServerTls {
  public:
+  enum class Versions : uint8_t { both, only_1_2, only_1_3 };
+
   /// @param certificate_pem  leaf first, then its chain.
+  /// @param versions         both, but for receivers that test how senders take only one.
   /// Errc::malformed if either is unreadable or they do not belong together.
   static Result<std::unique_ptr<ServerTls>> create(const std::string& certificate_pem,
-                                                   const std::string& key_pem);
+                                                   const std::string& key_pem,
+                                                   Versions versions = Versions::both);
   ~ServerTls();
 
   struct State;

@@ -136,6 +136,20 @@ TEST(TlsEngine, CarriesBytesBothWays) {
   EXPECT_EQ(pair.client.received, "answer");
 }
 
+TEST(TlsEngine, ServesTheVersionsThatItIsMadeFor) {
+  using Versions = ServerTls::Versions;
+  const auto client = client_trusting(authority().certificate_pem());
+  const TestIdentity identity = good_identity();
+  for (const auto& [versions, agreed] :
+       {std::pair{Versions::both, TLS1_3_VERSION}, std::pair{Versions::only_1_2, TLS1_2_VERSION},
+        std::pair{Versions::only_1_3, TLS1_3_VERSION}}) {
+    auto server = ServerTls::create(identity.certificate_pem, identity.key_pem, versions);
+    ASSERT_TRUE(server);
+    const Pair pair = join(*client, **server);
+    EXPECT_EQ(pair.client.engine->session().version, agreed);
+  }
+}
+
 TEST(TlsEngine, WorksWhateverPiecesTheBytesComeIn) {
   const auto client = client_trusting(authority().certificate_pem());
   const auto server = server_with(good_identity());

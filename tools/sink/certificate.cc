@@ -21,12 +21,26 @@ bssl::UniquePtr<EVP_PKEY> make_key() {
   return key;
 }
 
-bssl::UniquePtr<X509> make_unsigned(EVP_PKEY* key, const char* name) {
+constexpr long day = 86'400;
+
+/// Seconds from now.
+struct Validity {
+  long from = -day;
+  long until = 30 * day;
+};
+
+Validity validity_of(CertificateKind kind) {
+  if (kind == CertificateKind::expired) return {-30 * day, -day};
+  if (kind == CertificateKind::not_yet_valid) return {day, 30 * day};
+  return {};
+}
+
+bssl::UniquePtr<X509> make_unsigned(EVP_PKEY* key, const char* name, Validity validity = {}) {
   bssl::UniquePtr<X509> certificate(X509_new());
   X509_set_version(certificate.get(), X509_VERSION_3);
   crypto::set_random_serial(certificate.get());
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -86'400);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 30 * 86'400);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), validity.from);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), validity.until);
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_ASC,
                              reinterpret_cast<const uint8_t*>(name), -1, -1, 0);
   X509_set_pubkey(certificate.get(), key);
@@ -58,24 +72,50 @@ std::string to_pem(EVP_PKEY* key) {
   return text_of(memory.get());
 }
 
+void name_hosts(X509* certificate, CertificateKind kind) {
+  if (kind == CertificateKind::wrong_name) {
+    const std::string elsewhere[] = {"elsewhere.example"};
+    return crypto::set_alternative_names(certificate, elsewhere, {});
+  }
+  const std::string dns_names[] = {"localhost", "*.sink.localhost"};
+  const std::string addresses[] = {"127.0.0.1", "::1"};
+  crypto::set_alternative_names(certificate, dns_names, addresses);
+}
+
 }  // namespace
 
-Certificates make_certificates() {
-  const std::string dns_names[] = {"localhost"};
-  const std::string addresses[] = {"127.0.0.1", "::1"};
-  const auto ca_key = make_key();
-  const auto ca = make_unsigned(ca_key.get(), "ringpost-sink test CA");
-  crypto::mark_as_authority(ca.get(), false);
-  sign(ca.get(), ca.get(), ca_key.get());
+struct Authority::State {
+  explicit State(const char* name) : key(make_key()), certificate(make_unsigned(key.get(), name)) {
+    crypto::mark_as_authority(certificate.get(), false);
+    sign(certificate.get(), certificate.get(), key.get());
+  }
 
+  bssl::UniquePtr<EVP_PKEY> key;
+  bssl::UniquePtr<X509> certificate;
+};
+
+Authority::Authority() : state_(std::make_unique<State>("ringpost-sink test CA")) {}
+Authority::~Authority() = default;
+
+std::string Authority::ca_pem() const {
+  return to_pem(state_->certificate.get());
+}
+
+Authority::Identity Authority::issue(CertificateKind kind) const {
   const auto key = make_key();
-  const auto leaf = make_unsigned(key.get(), "ringpost-sink");
+  const auto leaf = make_unsigned(key.get(), "ringpost-sink", validity_of(kind));
   crypto::mark_as_leaf(leaf.get());
   crypto::set_purpose(leaf.get(), NID_server_auth);
-  crypto::set_alternative_names(leaf.get(), dns_names, addresses);
-  sign(leaf.get(), ca.get(), ca_key.get());
-
-  return {.ca_pem = to_pem(ca.get()), .leaf_pem = to_pem(leaf.get()), .key_pem = to_pem(key.get())};
+  name_hosts(leaf.get(), kind);
+  if (kind == CertificateKind::self_signed) {
+    sign(leaf.get(), leaf.get(), key.get());
+  } else if (kind == CertificateKind::unknown_issuer) {
+    const State stranger("a CA that nobody was given");
+    sign(leaf.get(), stranger.certificate.get(), stranger.key.get());
+  } else {
+    sign(leaf.get(), state_->certificate.get(), state_->key.get());
+  }
+  return {.certificate_pem = to_pem(leaf.get()), .key_pem = to_pem(key.get())};
 }
 
 }  // namespace ringpost::sink

@@ -3,11 +3,10 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "crypto/hex.h"
+#include "crypto/random.h"
 #include "dialect/dialect.h"
-#include "http/serialiser.h"
+#include "http/request_parser.h"
 #include "http/syntax.h"
-
-#include <simdjson.h>
 
 #include <algorithm>
 
@@ -17,6 +16,7 @@ namespace {
 using Kind = dialect::Verdict::Kind;
 
 constexpr uint64_t body_bytes_max = 64u << 20;
+constexpr Duration sweep_interval = std::chrono::milliseconds{10};
 
 const char* word_for(Kind kind) {
   switch (kind) {
@@ -28,29 +28,17 @@ const char* word_for(Kind kind) {
 }
 
 /// What names the delivery in whichever dialect the request is; empty: nothing does.
-std::string delivery_of(const http::Request& request) {
-  const dialect::Received received{request.headers, as_bytes(request.body)};
+std::string_view delivery_of(const dialect::Received& received) {
   for (const dialect::Dialect* dialect : dialect::all()) {
-    if (const auto id = dialect->delivery_of(received); !id.empty()) return std::string{id};
+    if (const auto id = dialect->delivery_of(received); !id.empty()) return id;
   }
   return {};
 }
 
-bool is_content_type(const std::string& header) {
-  return http::equal_ignoring_case(std::string_view{header}.substr(0, header.find(':')),
-                                   "content-type");
-}
-
-std::string answer_text(const Options& options, uint16_t status) {
-  std::string text = "HTTP/1.1 " + std::to_string(status) + " " +
-                     std::string(http::reason_phrase(status)) + "\r\n";
-  for (const std::string& header : options.answer_headers) text += header + "\r\n";
-  if (status == 204 || status == 304) return text + "\r\n";
-  if (std::ranges::none_of(options.answer_headers, is_content_type)) {
-    text += "Content-Type: text/plain\r\n";
-  }
-  return text + "Content-Length: " + std::to_string(options.answer_body.size()) + "\r\n\r\n" +
-         options.answer_body;
+HashKey random_key() {
+  HashKey key;
+  crypto::fill(std::as_writable_bytes(std::span{key}));
+  return key;
 }
 
 }  // namespace
@@ -58,12 +46,16 @@ std::string answer_text(const Options& options, uint16_t status) {
 /// One sender's connection: a request at a time, in order.
 class Connection final : public net::StreamOwner {
  public:
-  Connection(Receiver& receiver, io::Socket socket)
-      : receiver_(receiver), stream_(receiver.ring_, *this, io::ReceiveGroup::ingress) {
-    stream_.adopt(socket, receiver.tls_);
+  Connection(Receiver& receiver, const Receiver::Door& door, io::Socket socket)
+      : receiver_(receiver),
+        door_(door),
+        stream_(receiver.ring_, *this, io::ReceiveGroup::ingress) {
+    stream_.adopt(socket, door.tls);
   }
 
-  void on_stream_open() override {}
+  const Receiver::Door& door() const { return door_; }
+
+  void on_stream_open() override { opened_ = true; }
   void on_stream_sent() override {}
 
   void on_stream_bytes(Bytes bytes) override {
@@ -79,13 +71,16 @@ class Connection final : public net::StreamOwner {
         if (parser_.expect_continue()) stream_.send(as_bytes(http::continue_answer));
         progress = parser_.accept_body(body_bytes_max);
       }
-      if (progress == http::RequestParser::Progress::failed) return refuse();
+      if (progress == http::RequestParser::Progress::failed) return refuse(parser_.error().status);
       if (progress == http::RequestParser::Progress::complete) take();
     }
     if (busy_) waiting_.append(as_text(bytes));
   }
 
-  void on_stream_end(std::optional<Error>) override { close(true); }
+  void on_stream_end(std::optional<Error> error) override {
+    if (error && !opened_) ++receiver_.totals_of(door_).handshakes_failed;
+    close(true);
+  }
 
   void on_stream_closed() override {
     receiver_.connections_.erase(this);
@@ -99,9 +94,9 @@ class Connection final : public net::StreamOwner {
   }
 
  private:
-  void refuse() {
-    ++receiver_.totals_.malformed;
-    const std::string text = "HTTP/1.1 " + std::to_string(parser_.error().status) +
+  void refuse(uint16_t status) {
+    ++receiver_.totals_of(door_).malformed;
+    const std::string text = "HTTP/1.1 " + std::to_string(status) +
                              " Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     stream_.send(as_bytes(text));
     close(true);
@@ -110,18 +105,19 @@ class Connection final : public net::StreamOwner {
   void take() {
     const http::Request request = parser_.take_request();
     keep_alive_ = request.keep_alive;
-    const uint16_t status = receiver_.take(request);
+    Endpoint* endpoint = receiver_.endpoint_of(door_, request);
+    if (endpoint == nullptr) return refuse(421);  // RFC 9110, 15.5.20.
+    taken_ = receiver_.take(*endpoint, request);
     busy_ = true;
-    pending_answer_ = answer_text(receiver_.options_, status);
-    if (receiver_.options_.delay > Duration::zero()) {
-      receiver_.ring_.arm<&Connection::answer>(*this, timer_, receiver_.options_.delay);
+    if (taken_.decision.delay > Duration::zero()) {
+      receiver_.ring_.arm<&Connection::answer>(*this, timer_, taken_.decision.delay);
     } else {
       answer();
     }
   }
 
   void answer() {
-    switch (receiver_.options_.fault) {
+    switch (taken_.decision.fault) {
       case Fault::none: return send_answer();
       case Fault::reset: return close(false);
       case Fault::hang: return;
@@ -138,8 +134,16 @@ class Connection final : public net::StreamOwner {
     }
   }
 
+  void note_success() {
+    const uint16_t status = taken_.decision.status;
+    if (taken_.delivery != nullptr && status >= 200 && status < 300) {
+      taken_.delivery->succeeded = true;
+    }
+  }
+
   void send_answer() {
-    stream_.send(as_bytes(pending_answer_));
+    note_success();
+    stream_.send(as_bytes(*taken_.decision.answer));
     busy_ = false;
     if (!keep_alive_) return close(true);
     if (waiting_.empty()) return;
@@ -148,9 +152,12 @@ class Connection final : public net::StreamOwner {
   }
 
   void drip() {
-    if (dripped_ == pending_answer_.size()) return close(true);
-    stream_.send(as_bytes(pending_answer_).subspan(dripped_++, 1));
-    receiver_.ring_.arm<&Connection::drip>(*this, timer_, std::chrono::seconds{1});
+    if (dripped_ == taken_.decision.answer->size()) {
+      note_success();
+      return close(true);
+    }
+    stream_.send(as_bytes(*taken_.decision.answer).subspan(dripped_++, 1));
+    receiver_.ring_.arm<&Connection::drip>(*this, timer_, taken_.decision.drip_interval);
   }
 
   void pour() {
@@ -160,85 +167,151 @@ class Connection final : public net::StreamOwner {
   }
 
   Receiver& receiver_;
+  const Receiver::Door& door_;
   net::Stream stream_;
   http::RequestParser parser_;
   io::Timer timer_;
-  std::string pending_answer_;
+  Receiver::Taken taken_;
   std::string waiting_;
   size_t dripped_ = 0;
   bool keep_alive_ = true;
   bool busy_ = false;
   bool closing_ = false;
+  bool opened_ = false;
 };
 
-Receiver::Receiver(io::Ring& ring, io::Socket listener, net::ServerTls* tls, const Options& options)
-    : ring_(ring), listener_(listener), tls_(tls), options_(options) {
+Receiver::Receiver(io::Ring& ring, const Options& options)
+    : ring_(ring), options_(options), start_(ring.now()), key_(random_key()) {
   if (!options.ledger_file.empty()) ledger_ = std::fopen(options.ledger_file.c_str(), "ae");
-  ring_.accept<&Receiver::on_accept>(*this, accepting_, listener_);
 }
 
 Receiver::~Receiver() {
   if (ledger_ != nullptr) std::fclose(ledger_);
 }
 
-void Receiver::on_accept(const io::Outcome& outcome) {
+Endpoint& Receiver::add(EndpointPlan plan) {
+  const uint64_t seed = options_.seed + endpoints_.size();
+  Endpoint& endpoint = endpoints_.emplace_back(std::move(plan), seed, key_, options_.expect);
+  by_host_[endpoint.name() + ".sink.localhost"] = &endpoint;
+  return endpoint;
+}
+
+// --- doors ---------------------------------------------------------------------------------------
+
+void Receiver::serve(io::Socket listener, const io::Address& address, net::ServerTls* tls,
+                     Endpoint& endpoint) {
+  open_door(listener, address, tls, &endpoint);
+  const std::string text = address.to_text();
+  endpoint.url =
+      text.starts_with("unix:") ? text : (tls == nullptr ? "http://" : "https://") + text;
+  if (endpoint.plan().refuses_ever() && !sweeping_.armed()) sweep();
+}
+
+void Receiver::serve_by_name(io::Socket listener, const io::Address& address, net::ServerTls* tls) {
+  open_door(listener, address, tls, nullptr);
+  for (Endpoint& endpoint : endpoints_) {
+    endpoint.url = (tls == nullptr ? "http://" : "https://") + endpoint.name() +
+                   ".sink.localhost:" + std::to_string(address.port);
+  }
+}
+
+Receiver::Door& Receiver::open_door(io::Socket listener, const io::Address& address,
+                                    net::ServerTls* tls, Endpoint* endpoint) {
+  Door& door = doors_.emplace_back(*this, endpoint, address, tls, listener);
+  ring_.accept<&Door::on_accept>(door, door.accepting, listener);
+  return door;
+}
+
+void Receiver::Door::on_accept(const io::Outcome& outcome) {
   if (!outcome) return;
-  ++totals_.connections;
-  connections_.insert(new Connection(*this, outcome.socket()));
+  ++receiver.totals_of(*this).connections;
+  receiver.connections_.insert(new Connection(receiver, *this, outcome.socket()));
 }
 
-/// By the first of the secrets whose dialect finds something to verify.
-dialect::Verdict Receiver::verify(const http::Request& request) const {
-  dialect::Verdict verdict = dialect::not_signed("there is no secret to verify it with");
-  for (const Secret& secret : options_.secrets) {
-    verdict = secret.dialect->verify({request.headers, as_bytes(request.body)}, secret.text,
-                                     {.now = ring_.wall_now()});
-    if (verdict.kind != Kind::not_signed) break;
+void Receiver::shut(Door& door) {
+  ring_.close<&Door::on_closed>(door, door.closing, std::exchange(door.listener, {}));
+  const std::vector<Connection*> open(connections_.begin(), connections_.end());
+  for (Connection* connection : open) {
+    if (&connection->door() == &door) connection->close(false);
   }
-  return verdict;
 }
 
-uint16_t Receiver::take(const http::Request& request) {
-  ++totals_.requests;
-  const Judgement judgement{
-      .signature = verify(request),
-      .delivery = delivery_of(request),
-      .status = totals_.requests <= options_.fail_first ? uint16_t{503} : options_.status};
-  switch (judgement.signature.kind) {
-    case Kind::authentic: ++totals_.signatures_good; break;
-    case Kind::refuted: ++totals_.signatures_bad; break;
-    case Kind::not_signed: ++totals_.unsigned_requests; break;
+void Receiver::reopen(Door& door) {
+  const auto listener = ring_.listen(door.address, {.reuse_port = false});
+  if (!listener) return;  // Somebody took the port: tried again by the next sweep.
+  door.listener = *listener;
+  ring_.accept<&Door::on_accept>(door, door.accepting, door.listener);
+}
+
+void Receiver::sweep() {
+  for (Door& door : doors_) {
+    if (door.endpoint == nullptr || door.closing.pending()) continue;
+    const Outage* outage = door.endpoint->plan().outage_at(elapsed());
+    const bool refuses = outage != nullptr && outage->kind == Outage::Kind::refuse;
+    if (refuses && door.listener.valid()) shut(door);
+    if (!refuses && !door.listener.valid()) reopen(door);
   }
-  const std::string& delivery = judgement.delivery;
-  if (!delivery.empty() && !deliveries_.insert(delivery).second) ++totals_.duplicates;
+  ring_.arm<&Receiver::sweep>(*this, sweeping_, sweep_interval);
+}
+
+// --- requests ------------------------------------------------------------------------------------
+
+Totals& Receiver::totals_of(const Door& door) {
+  return door.endpoint == nullptr ? unnamed_ : door.endpoint->totals;
+}
+
+Endpoint* Receiver::endpoint_of(const Door& door, const http::Request& request) {
+  if (door.endpoint != nullptr) return door.endpoint;
+  const std::string_view host = request.header("host");
+  const auto found = by_host_.find(std::string{host.substr(0, host.find(':'))});
+  return found == by_host_.end() ? nullptr : found->second;
+}
+
+Receiver::Taken Receiver::take(Endpoint& endpoint, const http::Request& request) {
+  last_request_ = ring_.now();
+  if (++requests_ == 1) first_request_ = last_request_;
+  endpoint.totals.body_bytes += request.body.size();
+  const dialect::Received received{request.headers, as_bytes(request.body)};
+  Taken taken{.decision = endpoint.decide(elapsed())};
+  const Judgement judgement{.signature = endpoint.verify(received, ring_.wall_now()),
+                            .delivery = delivery_of(received),
+                            .status = taken.decision.status};
+  taken.delivery = enter_in_ledger(endpoint, request, judgement.delivery);
+  note(endpoint, request, judgement);
+  if (options_.on_request) options_.on_request(request, judgement.signature);
+  return taken;
+}
+
+Ledger::Delivery* Receiver::enter_in_ledger(Endpoint& endpoint, const http::Request& request,
+                                            std::string_view delivery) {
+  Ledger::Sighting sighting{.delivery = delivery};
+  std::string key;
   if (!options_.id_member.empty()) {
-    simdjson::dom::parser parser;
+    simdjson::dom::element body;
     uint64_t number = 0;
-    if (parser.parse(request.body).at_pointer("/" + options_.id_member).get(number) ==
-        simdjson::SUCCESS) {
-      numbers_.insert(number);
+    if (parser_.parse(request.body).get(body) == simdjson::SUCCESS &&
+        body.at_pointer("/" + options_.id_member).get(number) == simdjson::SUCCESS) {
+      sighting.number = number;
+    }
+    simdjson::dom::element value;
+    if (sighting.number && !options_.order_key.empty() &&
+        body.at_pointer("/" + options_.order_key).get(value) == simdjson::SUCCESS) {
+      key = simdjson::minify(value);
+      sighting.key = key;
     }
   }
-  if (judgement.status >= 200 && judgement.status < 300) ++totals_.answered_2xx;
-  note(request, judgement);
-  return judgement.status;
+  return endpoint.ledger.note(sighting);
 }
 
-void Receiver::note(const http::Request& request, const Judgement& judgement) {
-  const char* signature = word_for(judgement.signature.kind);
-  if (ledger_ != nullptr) {
-    const std::string hash =
-        crypto::hex_encode(crypto::bytes_of(crypto::sha256(as_bytes(request.body))));
-    std::fprintf(ledger_, "%lld\t%s\t%s\t%s\t%s\t%u\n",
-                 static_cast<long long>(to_unix_ns(ring_.wall_now())),
-                 printable(judgement.delivery).c_str(),
-                 printable(request.header("ringpost-attempt")).c_str(), hash.c_str(), signature,
-                 judgement.status);
-    std::fflush(ledger_);  // A killed sink has noted what it answered.
-  }
+void Receiver::note(const Endpoint& endpoint, const http::Request& request,
+                    const Judgement& judgement) {
+  if (ledger_ != nullptr) write_line(endpoint, request, judgement);
   if (!options_.print) return;
-  std::printf("%s %s  signature %s  answered %u\n", request.method.c_str(),
-              printable(request.target).c_str(), signature, judgement.status);
+  std::printf("%s%s%s %s  signature %s  answered %u\n",
+              endpoints_.size() > 1 ? endpoint.name().c_str() : "",
+              endpoints_.size() > 1 ? ": " : "", request.method.c_str(),
+              printable(request.target).c_str(), word_for(judgement.signature.kind),
+              judgement.status);
   if (judgement.signature.kind == Kind::refuted) {
     std::printf("  because %s\n", printable(judgement.signature.reason).c_str());
   }
@@ -251,16 +324,54 @@ void Receiver::note(const http::Request& request, const Judgement& judgement) {
   std::fflush(stdout);
 }
 
-std::vector<uint64_t> Receiver::missing() const {
-  std::vector<uint64_t> missing;
-  for (uint64_t number = 1; number <= options_.expect; ++number) {
-    if (!numbers_.contains(number)) missing.push_back(number);
-  }
-  return missing;
+void Receiver::write_line(const Endpoint& endpoint, const http::Request& request,
+                          const Judgement& judgement) {
+  const std::string hash =
+      crypto::hex_encode(crypto::bytes_of(crypto::sha256(as_bytes(request.body))));
+  std::fprintf(
+      ledger_, "%lld\t%s\t%s\t%s\t%s\t%u%s%s\n",
+      static_cast<long long>(to_unix_ns(ring_.wall_now())), printable(judgement.delivery).c_str(),
+      printable(request.header("ringpost-attempt")).c_str(), hash.c_str(),
+      word_for(judgement.signature.kind), judgement.status, endpoints_.size() > 1 ? "\t" : "",
+      endpoints_.size() > 1 ? endpoint.name().c_str() : "");
+  std::fflush(ledger_);  // A killed sink has noted what it answered.
+}
+
+// --- sums ----------------------------------------------------------------------------------------
+
+Totals Receiver::totals() const {
+  Totals sum = unnamed_;
+  for (const Endpoint& endpoint : endpoints_) sum.add(endpoint.totals);
+  return sum;
+}
+
+uint64_t Receiver::missing_count() const {
+  uint64_t sum = 0;
+  for (const Endpoint& endpoint : endpoints_) sum += endpoint.ledger.missing_count();
+  return sum;
+}
+
+uint64_t Receiver::duplicates() const {
+  uint64_t sum = 0;
+  for (const Endpoint& endpoint : endpoints_) sum += endpoint.ledger.duplicates();
+  return sum;
+}
+
+uint64_t Receiver::duplicates_after_success() const {
+  uint64_t sum = 0;
+  for (const Endpoint& endpoint : endpoints_) sum += endpoint.ledger.duplicates_after_success();
+  return sum;
+}
+
+uint64_t Receiver::out_of_order() const {
+  uint64_t sum = 0;
+  for (const Endpoint& endpoint : endpoints_) sum += endpoint.ledger.out_of_order();
+  return sum;
 }
 
 void Receiver::stop() {
-  ring_.cancel(accepting_);
+  ring_.disarm(sweeping_);
+  for (Door& door : doors_) ring_.cancel(door.accepting);
   const std::vector<Connection*> open(connections_.begin(), connections_.end());
   for (Connection* connection : open) connection->close(false);
 }

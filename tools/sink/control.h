@@ -1,0 +1,33 @@
+#pragma once
+
+#include "io/ring.h"
+
+#include <unordered_set>
+
+namespace ringpost::sink {
+
+class Receiver;
+class ControlConnection;
+
+/// Serves the report, and a page that shows it live, over plain HTTP. For a loopback address: there
+/// is no login, so requests that name another host (a page of a foreign site whose name was bound
+/// to loopback) are refused.
+class Control {
+ public:
+  /// Takes over the listener. @param receiver  lives longer.
+  Control(io::Ring& ring, io::Socket listener, const Receiver& receiver);
+
+  void stop();
+
+ private:
+  friend class ControlConnection;
+
+  void on_accept(const io::Outcome& outcome);
+
+  io::Ring& ring_;
+  const Receiver& receiver_;
+  io::Completion accepting_;
+  std::unordered_set<ControlConnection*> connections_;
+};
+
+}  // namespace ringpost::sink

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "dialect/verifier.h"
+#include "sink/ledger.h"
+#include "sink/scenario.h"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace ringpost::sink {
+
+/// What came, of one endpoint or of all.
+struct Totals {
+  struct Signatures {
+    uint64_t good = 0;
+    uint64_t bad = 0;
+  };
+
+  uint64_t requests = 0;
+  uint64_t answered_2xx = 0;  ///< Answers that were decided on; a fault may keep them back.
+  uint64_t signatures_good = 0;
+  uint64_t signatures_bad = 0;
+  uint64_t unsigned_requests = 0;  ///< No signature to verify, or no secret to verify it with.
+  uint64_t malformed = 0;
+  uint64_t connections = 0;
+  uint64_t handshakes_failed = 0;
+  uint64_t body_bytes = 0;
+  std::map<uint16_t, uint64_t> statuses;             ///< Decided on, as above.
+  std::array<uint64_t, std::size(all_faults)> faults{};  ///< By Fault.
+  std::map<std::string_view, Signatures> dialects;
+
+  void add(const Totals& other);
+};
+
+/// What becomes of one request.
+struct Decision {
+  uint16_t status = 200;
+  Fault fault = Fault::none;
+  Duration delay{};
+  Duration drip_interval{};
+  const std::string* answer = nullptr;  ///< Lives as long as the endpoint.
+};
+
+/// One endpoint: its plan, and what it received.
+class Endpoint {
+ public:
+  /// @param seed  of what is drawn.
+  Endpoint(EndpointPlan plan, uint64_t seed, const HashKey& key, uint64_t expect);
+
+  const EndpointPlan& plan() const { return plan_; }
+  const std::string& name() const { return plan_.name; }
+
+  /// Decides on the request that has just been read, and counts it.
+  /// @param elapsed  since the start.
+  Decision decide(Duration elapsed);
+  /// Verifies a request, and counts the verdict: of several secrets the one that fits.
+  dialect::Verdict verify(const dialect::Received& received, WallTime now);
+
+  Totals totals;
+  Ledger ledger;
+  std::string url;  ///< Where it listens.
+
+ private:
+  const std::string& answer_of(const Phase& phase, uint16_t status);
+
+  const EndpointPlan plan_;
+  Prng random_;
+  std::map<std::pair<const Phase*, uint16_t>, std::string> answers_;  ///< Made once each.
+};
+
+}  // namespace ringpost::sink
