@@ -221,6 +221,7 @@ uint16_t Receiver::take(const http::Request& request) {
   }
   if (judgement.status >= 200 && judgement.status < 300) ++totals_.answered_2xx;
   note(request, judgement);
+  if (options_.on_request) options_.on_request(request, judgement.signature);
   return judgement.status;
 }
 

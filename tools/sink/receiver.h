@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,6 +50,8 @@ struct Options {
   std::string ledger_file;      ///< Append one line per request.
   std::string id_member;        ///< Member of the body that numbers the events from 1, for loss.
   uint64_t expect = 0;          ///< With `id_member`: events 1 to so many are to come.
+  /// Hears of every request, before it is answered, on the receiver's thread; may be empty.
+  std::function<void(const http::Request&, const dialect::Verdict&)> on_request;
 };
 
 struct Totals {
