@@ -1,7 +1,5 @@
 #include "load/generator.h"
 
-#include "cli/client.h"
-#include "cli/refusal.h"
 #include "load/clock.h"
 #include "net/tls.h"
 
@@ -211,8 +209,7 @@ void Generator::on_answer(Exchange& exchange, uint16_t status, Bytes body) {
   const bool success = workload_.take_answer(exchange.number(), status, body, now);
   if (!success) {
     if (results_.first_refusal.empty()) {
-      results_.first_refusal = cli::explain_refusal(
-          {.status = status, .body = std::string{as_text(body)}, .retry_after = {}}, "");
+      results_.first_refusal = workload_.explain(status, body);
     }
     return count_failure(exchange.scheduled(), "status " + std::to_string(status));
   }

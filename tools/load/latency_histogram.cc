@@ -105,7 +105,8 @@ std::vector<LatencyHistogram::Point> LatencyHistogram::points(uint32_t ticks_per
     const double reached = static_cast<double>(seen) / static_cast<double>(count_);
     if (reached < share) continue;
     points.push_back({seen == count_ ? 1.0 : reached, std::min(upper_bound(index), max_), seen});
-    while (share <= reached && share < 1) {
+    if (seen == count_) break;
+    while (share <= reached) {
       const double halvings = std::floor(std::log2(1 / (1 - share))) + 1;
       share += 1 / (std::exp2(halvings) * ticks_per_half);
     }

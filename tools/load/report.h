@@ -11,7 +11,7 @@
 
 namespace ringpost::load {
 
-/// All that is to be told of one command: one run, or the runs of a sweep.
+/// The results of one command: one run, or the runs of a sweep.
 struct Report {
   std::string command;  ///< `relay` or `receiver`.
   std::string target;

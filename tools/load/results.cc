@@ -24,6 +24,7 @@ std::string why_invalid(const RunResults& results) {
            decimal_text(results.busy_share * 100, 0) +
            " % of the time and did not send all that was due" + remedy;
   }
+  if (results.latency.count() == 0) return "";  // Nothing was measured that could be wrong.
   const Duration late = results.lateness.quantile(0.99);
   const Duration measured = results.latency.quantile(0.99);
   if (late <= lateness_floor || late * 10 <= measured) return "";

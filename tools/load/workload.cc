@@ -1,6 +1,8 @@
 #include "load/workload.h"
 
 #include "base/ulid.h"
+#include "cli/refusal.h"
+#include "cli/text.h"
 #include "http/serialiser.h"
 
 #include <algorithm>
@@ -48,6 +50,11 @@ bool RelayWorkload::take_answer(uint64_t number, uint16_t status, Bytes body, In
   }
   if (note_times_) note_accepted(number, now);
   return true;
+}
+
+std::string RelayWorkload::explain(uint16_t status, Bytes body) const {
+  return cli::explain_refusal(
+      {.status = status, .body = std::string{as_text(body)}, .retry_after = {}}, frame_.target);
 }
 
 void RelayWorkload::note_accepted(uint64_t number, Instant now) {
@@ -101,6 +108,12 @@ std::optional<Error> WebhookRequests::make(uint64_t number, WallTime now, Outgoi
   request.head = rendered_.head;
   request.body = as_text(rendered_.body);
   return std::nullopt;
+}
+
+std::string WebhookRequests::explain(uint16_t status, Bytes body) const {
+  constexpr size_t shown_max = 200;
+  const std::string_view text = as_text(body).substr(0, shown_max);
+  return "status " + std::to_string(status) + (text.empty() ? "" : ": " + cli::shown(text));
 }
 
 bool WebhookRequests::take_answer(uint64_t, uint16_t status, Bytes, Instant) {

@@ -39,6 +39,8 @@ class Workload {
   virtual uint64_t events_in(uint64_t number) const = 0;
   /// Looks at the answer to it. @returns whether that is a success.
   virtual bool take_answer(uint64_t number, uint16_t status, Bytes body, Instant now) = 0;
+  /// What an answer that is no success says, in one printable line.
+  virtual std::string explain(uint16_t status, Bytes body) const = 0;
 };
 
 /// What a relay said of the events that it took.
@@ -66,6 +68,8 @@ class RelayWorkload : public Workload {
   std::optional<Error> make(uint64_t number, WallTime now, Outgoing& request) override;
   uint64_t events_in(uint64_t number) const override;
   bool take_answer(uint64_t number, uint16_t status, Bytes body, Instant now) override;
+
+  std::string explain(uint16_t status, Bytes body) const override;
 
   const RelayTotals& totals() const { return totals_; }
   /// By event; the zero instant where it was not accepted. May be shorter than there are events.
@@ -117,6 +121,7 @@ class WebhookRequests final : public Workload {
   std::optional<Error> make(uint64_t number, WallTime now, Outgoing& request) override;
   uint64_t events_in(uint64_t) const override { return 1; }
   bool take_answer(uint64_t, uint16_t status, Bytes, Instant) override;
+  std::string explain(uint16_t status, Bytes body) const override;
 
  private:
   std::vector<std::unique_ptr<dialect::Renderer>> renderers_;
