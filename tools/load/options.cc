@@ -105,7 +105,7 @@ void add_load_options(CLI::App& command, RunOptions& options) {
   command
       .add_option("--duration", options.duration,
                   "How long, of stages without their own time; 0: until Ctrl-C")
-      ->type_name("SPAN")
+      ->type_name("TIME")
       ->group(group)
       ->capture_default_str();
   command
@@ -140,7 +140,7 @@ void add_load_options(CLI::App& command, RunOptions& options) {
   command
       .add_option("--p99-limit", options.p99_limit,
                   "Of a sweep: a rate with a higher p99 counts as too high")
-      ->type_name("SPAN")
+      ->type_name("TIME")
       ->group(group);
   command
       .add_option("--connections", options.connections,
@@ -152,17 +152,17 @@ void add_load_options(CLI::App& command, RunOptions& options) {
   command
       .add_option("--warm-up", options.warm_up,
                   "Do not measure what is due in this time after the start")
-      ->type_name("SPAN")
+      ->type_name("TIME")
       ->group(group)
       ->capture_default_str();
   command.add_option("--timeout", options.timeout, "Of a request: connecting and its answer")
-      ->type_name("SPAN")
+      ->type_name("TIME")
       ->group(group)
       ->capture_default_str();
   command
       .add_option("--drain", options.drain,
                   "How long to wait for what is missing after the last request")
-      ->type_name("SPAN")
+      ->type_name("TIME")
       ->group(group)
       ->capture_default_str();
   command.add_option("--seed", options.seed, "Of all that is random: the same seed, the same run")
@@ -294,9 +294,9 @@ T take(Usable<T> read, const std::string& option) {
 }
 
 Duration span_of(const std::string& option, const std::string& text) {
-  const auto span = cli::parse_span(text);
-  if (!span) throw Problem{option + " " + cli::shown(text) + " is not " + cli::span_forms};
-  return *span;
+  const auto read = cli::read_duration(option, text);
+  if (const auto* problem = std::get_if<UsageProblem>(&read)) throw Problem{problem->text};
+  return std::get<std::chrono::milliseconds>(read);
 }
 
 std::optional<uint64_t> parse_bytes(std::string_view text) {

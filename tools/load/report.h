@@ -29,7 +29,7 @@ std::string why_beyond_knee(const RunResults& run, Duration p99_limit);
 
 /// The table for a terminal.
 std::string to_text(const Report& report);
-/// One JSON object, with a line end. bench/README.md says what the members mean.
+/// One JSON object, with a line end; its members are in tools/load/README.md.
 std::string to_json(const Report& report);
 /// One HTML page that needs nothing else: tables, and plots as SVG.
 std::string to_html(const Report& report);

@@ -249,13 +249,18 @@ void drain_sink(const Session& session, const SinkThread& sink, uint64_t expecte
   if (expected > 0) std::this_thread::sleep_for(std::chrono::milliseconds{100});
 }
 
+void check_processes(const std::vector<int>& pids) {
+  for (const int pid : pids) {
+    if (ProcessWatch::begin(pid)) continue;
+    throw Stop{exit_usage, "--pid " + std::to_string(pid) + ": there is no such process"};
+  }
+}
+
+/// One that has ended since it was checked is left out.
 std::vector<ProcessWatch> watch_processes(const std::vector<int>& pids) {
   std::vector<ProcessWatch> watches;
   for (const int pid : pids) {
-    auto watch = ProcessWatch::begin(pid);
-    if (!watch)
-      throw Stop{exit_usage, "--pid " + std::to_string(pid) + ": there is no such process"};
-    watches.push_back(std::move(*watch));
+    if (auto watch = ProcessWatch::begin(pid)) watches.push_back(std::move(*watch));
   }
   return watches;
 }
@@ -438,7 +443,7 @@ int run_all(const RunOptions& options) {
   }
   Session session{.options = options, .setup = std::get<RunSetup>(std::move(setup))};
   read_target(session);
-  watch_processes(options.pids);
+  check_processes(options.pids);
   try_files(options);
   auto ring = io::LinuxRing::create({});
   if (!ring) throw Stop{exit_unreachable, io::explain_setup_failure(ring.error())};
@@ -459,6 +464,7 @@ int run_all(const RunOptions& options) {
   const auto after = before ? session.relay->counters() : std::nullopt;
   if (before && after) report.relay_counters = *after - *before;
   while (session.ring->pending_count() > 0) session.ring->turn(true);
+  waker = nullptr;
   print(options, report);
   return code_of(report);
 }

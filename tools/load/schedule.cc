@@ -1,5 +1,6 @@
 #include "load/schedule.h"
 
+#include "base/duration.h"
 #include "cli/text.h"
 
 #include <algorithm>
@@ -23,7 +24,7 @@ std::optional<double> parse_rate(std::string_view text) {
 std::optional<Stage> parse_stage(std::string_view text, double seconds) {
   Stage stage{.seconds = seconds};
   if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
-    const auto span = cli::parse_span(text.substr(colon + 1));
+    const auto span = parse_duration(text.substr(colon + 1));
     if (!span || span->count() == 0) return std::nullopt;
     stage.seconds = std::chrono::duration<double>(*span).count();
     text = text.substr(0, colon);
