@@ -18,23 +18,6 @@ namespace {
 constexpr Duration request_time_max = std::chrono::seconds{60};
 constexpr uint32_t answer_bytes_max = 64u << 20;
 
-/// A command waits for its one answer: the only place that looks a name up in the blocking way.
-std::optional<io::Address> resolve(const std::string& host, uint16_t port) {
-  if (const auto literal = io::Address::parse_ip(host, port)) return *literal;
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return std::nullopt;
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> guard(found, freeaddrinfo);
-  char text[NI_MAXHOST];
-  if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
-                  NI_NUMERICHOST) != 0) {
-    return std::nullopt;
-  }
-  const auto address = io::Address::parse_ip(text, port);
-  return address ? std::optional{*address} : std::nullopt;
-}
-
 /// Over our own engine, so that plain, TLS and Unix sockets work as they do in the relay.
 class StreamClient final : public Client, private net::StreamOwner {
  public:
@@ -153,8 +136,28 @@ class StreamClient final : public Client, private net::StreamOwner {
   bool done_ = false;
 };
 
+}  // namespace
+
+// A command waits for its one answer: the only place that looks a name up in the blocking way.
+std::optional<io::Address> resolve(const std::string& host, uint16_t port) {
+  if (const auto literal = io::Address::parse_ip(host, port)) return *literal;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return std::nullopt;
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> guard(found, freeaddrinfo);
+  char text[NI_MAXHOST];
+  if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
+                  NI_NUMERICHOST) != 0) {
+    return std::nullopt;
+  }
+  const auto address = io::Address::parse_ip(text, port);
+  return address ? std::optional{*address} : std::nullopt;
+}
+
 std::unique_ptr<net::ClientTls> make_tls(const ClientOptions& options, std::string& problem) {
   net::ClientTls::Options tls;
+  tls.verify = options.verify;
   if (!options.ca_file.empty()) {
     const auto text = io::read_file(options.ca_file);
     if (!text || text->empty()) {
@@ -166,13 +169,13 @@ std::unique_ptr<net::ClientTls> make_tls(const ClientOptions& options, std::stri
   }
   auto made = net::ClientTls::create(tls);
   if (!made) {
-    problem = "--ca " + options.ca_file + " contains no certificate in PEM form";
+    problem = options.ca_file.empty()
+                  ? net::describe_tls(made.error())
+                  : "--ca " + options.ca_file + " contains no certificate in PEM form";
     return nullptr;
   }
   return std::move(*made);
 }
-
-}  // namespace
 
 std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string& problem,
                                        bool& wrong_usage) {

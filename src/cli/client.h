@@ -1,6 +1,8 @@
 #pragma once
 
 #include "http/message.h"
+#include "io/address.h"
+#include "net/tls.h"
 
 #include <cstdint>
 #include <memory>
@@ -15,7 +17,15 @@ struct ClientOptions {
   std::string url;  ///< http://, https:// or unix:/path
   std::string token;
   std::string ca_file;  ///< PEM, for https with a private CA; empty: the system's roots.
+  bool verify = true;   ///< The relay's certificate, for https.
 };
+
+/// The address of a name or an IP address without brackets: the first that the system gives.
+/// Blocks. Nothing if there is none.
+std::optional<io::Address> resolve(const std::string& host, uint16_t port);
+/// What a client trusts: the CAs of `ca_file` alone, or the system's. @returns null with `problem`
+/// set if the file is not a CA's.
+std::unique_ptr<net::ClientTls> make_tls(const ClientOptions& options, std::string& problem);
 
 struct Answer {
   uint16_t status = 0;

@@ -2,15 +2,17 @@
 #include "cli/completion.h"
 
 #include <cstdio>
+#include <string>
 
 namespace ringpost::cli {
 namespace {
 
-constexpr const char* notes =
-    "  source <(ringpost completion bash)                                     # this bash\n"
-    "  ringpost completion zsh > ~/.zfunc/_ringpost                           # a folder of fpath\n"
-    "  ringpost completion fish > ~/.config/fish/completions/ringpost.fish\n"
-    "\n";
+/// Where the script of `program` goes, for each shell.
+std::string notes_for(const std::string& program) {
+  return "  source <(" + program + " completion bash)    # this bash\n  " + program +
+         " completion zsh > ~/.zfunc/_" + program + "    # a folder of fpath\n  " + program +
+         " completion fish > ~/.config/fish/completions/" + program + ".fish\n\n";
+}
 
 }  // namespace
 
@@ -20,7 +22,7 @@ void add_completion_command(CLI::App& app, Action& action) {
   command->add_option("SHELL", *shell, "Shell")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  command->footer(std::string{notes} + exit_codes_alone);
+  command->footer(notes_for(app.get_name()) + exit_codes_alone);
   command->callback([&app, &action, shell] {
     action = [&app, shell] {
       const auto chosen = parse_shell(*shell);

@@ -14,9 +14,11 @@ namespace {
 
 constexpr std::string_view default_url = "http://127.0.0.1:8420";
 
-/// The relay's URL. All commands share one, so the variable is read here, once it is known that no
-/// option says more: CLI11 would read it for each of the commands, also for those that were not
-/// chosen, and over the option of the one that was.
+}  // namespace
+
+// All commands share the URL, so the variable is read here, once it is known that no option says
+// more: CLI11 would read it for each of the commands, also for those that were not chosen, and over
+// the option of the one that was.
 std::string relay_url(const std::string& option) {
   if (!option.empty()) return option;
   const char* variable = std::getenv("RINGPOST_URL");
@@ -24,15 +26,11 @@ std::string relay_url(const std::string& option) {
   return std::string{default_url};
 }
 
-/// Where the token is read from: the option, or RINGPOST_TOKEN where that names a file (`@FILE`; no
-/// token begins with an @). Empty: the variable holds the token itself, or there is none.
 std::string token_source(const std::string& option) {
   if (!option.empty()) return option;
   const char* variable = std::getenv("RINGPOST_TOKEN");
   return variable != nullptr && *variable == '@' ? variable : "";
 }
-
-}  // namespace
 
 int report_usage(const UsageProblem& problem) {
   std::fprintf(stderr, "ringpost: %s\n", problem.text.c_str());

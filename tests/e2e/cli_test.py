@@ -792,7 +792,7 @@ class Manual(unittest.TestCase):
                             *(harness.BUILD / "tools").glob("ringpost*.1")])
 
     def test_has_a_page_for_every_command_and_program(self):
-        wanted = {"ringpost.1", "ringpost-journal.1", "ringpost-sink.1"}
+        wanted = {"ringpost.1", "ringpost-journal.1", "ringpost-load.1", "ringpost-sink.1"}
         wanted |= {f"ringpost-{path[0]}.1" for path in commands() if len(path) == 1}
         self.assertEqual({page.name for page in self.pages}, wanted)
         main = next(page for page in self.pages if page.name == "ringpost.1").read_text()
@@ -849,9 +849,10 @@ class Installed(unittest.TestCase):
             shells = {"bash": "bash-completion/completions/ringpost.bash",
                       "zsh": "zsh/site-functions/_ringpost",
                       "fish": "fish/vendor_completions.d/ringpost.fish"}
-            of_the_sink = {place.replace("ringpost", "ringpost-sink") for place in shells.values()}
-            self.assertEqual(set(files), pages | set(shells.values()) | of_the_sink | {
-                "ringpost", "ringpost-sink", "ringpost-journal", "man/man1/ringpost.1",
+            of_tools = {place.replace("ringpost", program)
+                        for place in shells.values() for program in ("ringpost-load", "ringpost-sink")}
+            self.assertEqual(set(files), pages | set(shells.values()) | of_tools | {
+                "ringpost", "ringpost-load", "ringpost-sink", "ringpost-journal", "man/man1/ringpost.1", "man/man1/ringpost-load.1",
                 "man/man1/ringpost-sink.1", "man/man1/ringpost-journal.1", "doc/ringpost/LICENSE", "doc/ringpost/ringpost.spdx.json"})
             for shell, place in shells.items():
                 self.assertEqual(files[place].read_text(), run("completion", shell).stdout)

@@ -20,6 +20,7 @@ import time
 BUILD = pathlib.Path(os.environ["RINGPOST_BUILD"])
 RINGPOST = BUILD / "src" / "server" / "ringpost"
 SINK = BUILD / "tools" / "ringpost-sink"
+LOAD = BUILD / "tools" / "ringpost-load"
 JOURNAL = BUILD / "tools" / "ringpost-journal"
 START_SECONDS = 30
 

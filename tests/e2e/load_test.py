@@ -1,0 +1,314 @@
+"""The load generator: what it says is checked against the relay's counters and an independent receiver."""
+
+import html.parser
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+import harness
+
+DONE = (0, 4)  # On a busy machine the generator may be late: it says so, and its counts hold all the same.
+
+
+def run(*arguments, environment=None, seconds=120):
+    return subprocess.run([str(harness.LOAD), *map(str, arguments)], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, env=dict(os.environ, **(environment or {})), timeout=seconds)
+
+
+def share_above(latency, limit_us):
+    """The share of requests that took longer, from the percentiles."""
+    below = [share for share, value in latency["percentiles"] if value <= limit_us]
+    return 1 - max(below, default=0)
+
+
+class Page(html.parser.HTMLParser):
+    """Checks that elements close in order, and counts them."""
+
+    VOID = {"meta", "br", "circle", "line", "rect", "polyline"}
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+        self.count = {}
+
+    def handle_starttag(self, tag, attributes):
+        self.count[tag] = self.count.get(tag, 0) + 1
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.count[tag] = self.count.get(tag, 0) + 1
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, (tag, self.open)
+
+
+class LoadTest(unittest.TestCase):
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+
+    def to_relay(self, relay, *arguments, codes=DONE):
+        """Runs `relay ... --json`; returns the result."""
+        done = run("relay", *arguments, "--json", environment={
+            "RINGPOST_URL": f"http://127.0.0.1:{relay.port}", "RINGPOST_TOKEN": relay.token})
+        self.assertIn(done.returncode, codes, done.stdout[:2000] + done.stderr)
+        return json.loads(done.stdout)
+
+    def to_receiver(self, sink, *arguments, codes=DONE):
+        done = run("receiver", sink.url + "/in", *arguments, "--json")
+        self.assertIn(done.returncode, codes, done.stdout[:2000] + done.stderr)
+        return json.loads(done.stdout)
+
+    def secret_file(self, name, text):
+        path = self.place.path / name
+        path.write_text(text)
+        return f"@{path}"
+
+    # --- the relay -----------------------------------------------------------------------------------
+
+    def test_counts_agree_with_the_relay_and_an_independent_receiver(self):
+        relay = self.place.relay()
+        sink = self.place.sink(plain=True)
+        relay.add_webhook(url=sink.url, sources=["load/e2e"])
+        result = self.to_relay(relay, "--rate", "100", "--duration", "2s", "--source", "load/e2e",
+                               "--pid", relay.child.pid)
+        run_ = result["runs"][0]
+        self.assertEqual((run_["requests"], run_["succeeded"], run_["failed"]), (200, 200, 0))
+        self.assertEqual(run_["latency"]["count"], 200)
+        self.assertEqual(run_["relay"], {"accepted": 200, "duplicates": 0, "deliveries": 200, "unmatched": 0})
+        totals = relay.wait_until_settled()["totals"]
+        self.assertEqual((totals["events_accepted"], totals["deliveries_delivered"]), (200, 200))
+        self.assertEqual(result["relay_counters"]["events_accepted"], 200)
+        self.assertEqual(len({row["delivery"] for row in sink.wait_for_count(200)}), 200)
+        process = run_["processes"][0]
+        self.assertEqual(process["name"], "ringpost")
+        self.assertGreater(process["resident_bytes_max"], 1 << 20)
+        self.assertGreater(process["descriptors_max"], 3)
+
+    def test_its_own_receiver_sees_every_delivery_once_signed(self):
+        relay = self.place.relay()
+        run_ = self.to_relay(relay, "--rate", "60", "--duration", "2s", "--warm-up", "500ms", "--sink", "--fan-out",
+                             "2", "--dialect", "standard", "--dialect", "buildkite", "--type", "build.finished",
+                             "--source", "pipeline/load", "--keys", "5")["runs"][0]
+        sink = run_["sink"]
+        self.assertEqual(run_["warm_up_requests"], 30)
+        self.assertEqual(run_["requests"], 90)
+        self.assertEqual((sink["expected"], sink["delivered"], sink["missing"]), (240, 240, 0))
+        self.assertEqual((sink["signatures_bad"], sink["signatures_good"] + sink["unsigned"]),
+                         (0, sink["requests"]))
+        self.assertGreaterEqual(sink["signatures_good"], 120)
+        self.assertEqual(sink["accepted_to_delivered"]["count"], 180)
+        self.assertEqual(relay.request("GET", "/v1/webhooks")[2]["items"], [])
+        # And one more: Buildkite's webhooks get a ping when they are made.
+        self.assertEqual(relay.status()["totals"]["deliveries_created"], 241)
+
+    def test_what_is_lost_is_reported(self):
+        """The relay gives a delivery up: the generator's receiver says that it is missing."""
+        relay = self.place.relay("--set", "delivery.deny_networks=[\"127.0.0.0/8\"]")
+        done = run("relay", "--sink", "--count", "3", environment={
+            "RINGPOST_URL": f"http://127.0.0.1:{relay.port}", "RINGPOST_TOKEN": relay.token})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the relay made no webhook", done.stderr)
+
+    def test_batches_templates_and_a_count(self):
+        relay = self.place.relay()
+        sink = self.place.sink("--print", plain=True)
+        relay.add_webhook(url=sink.url)
+        run_ = self.to_relay(
+            relay, "--rate", "200", "--count", "25", "--batch", "10", "--data",
+            '{"n":{{counter 1}},"at":"{{timestamp}}","id":"{{uuid}}","r":{{random 5 6}}}')["runs"][0]
+        self.assertEqual((run_["requests"], run_["events"], run_["relay"]["accepted"]), (3, 25, 25))
+        sink.wait_for_count(25)
+        sink.stop()
+        numbers = re.findall(r'\{"n":(\d+),"at":"[^"]+Z","id":"[0-9a-f-]{36}","r":[56]\}', "\n".join(sink.lines))
+        self.assertEqual(sorted(map(int, numbers)), list(range(1, 26)))
+
+    def test_replay_sends_recorded_events_as_they_are(self):
+        relay = self.place.relay()
+        file = self.place.path / "recorded.ndjson"
+        file.write_text("".join(
+            json.dumps({"id": f"r{second}", "type": "t", "source": "s", "time": f"2031-05-04T09:08:{second:02}Z",
+                        "data": {}}) + "\n" for second in (0, 10, 20)))
+        run_ = self.to_relay(relay, "--replay", file, "--speed", "20")["runs"][0]
+        self.assertEqual(run_["relay"]["accepted"], 3)
+        self.assertGreaterEqual(run_["seconds"], 1.0)
+        again = self.to_relay(relay, "--replay", file, "--rate", "100")["runs"][0]
+        self.assertEqual(again["relay"], {"accepted": 0, "duplicates": 3, "deliveries": 0, "unmatched": 0})
+
+    def test_a_unix_socket_a_closed_loop_and_a_sweep(self):
+        path = f"unix:{self.place.path}/relay.sock"
+        relay = self.place.relay(listen=("127.0.0.1:0", path))
+        closed = self.to_relay(relay, "--url", path, "--closed", "--connections", "4", "--duration", "1s")["runs"][0]
+        self.assertFalse(closed["open_loop"])
+        self.assertGreater(closed["succeeded"], 4)
+        self.assertEqual(closed["connections"], 4)
+        swept = self.to_relay(relay, "--sweep", "10-20", "--sweep-steps", "2", "--duration", "1s", codes=(0, 1))
+        self.assertTrue(swept["sweep"])
+        self.assertEqual([run_["events"] for run_ in swept["runs"]], [10, 20])
+
+    # --- a receiver ----------------------------------------------------------------------------------
+
+    def test_a_stall_of_the_receiver_is_charged_to_all_that_it_kept_waiting(self):
+        """With 8 connections a closed loop would count 8 slow requests. Here each request that was due counts."""
+        sink = self.place.sink(plain=True)
+        load = subprocess.Popen(
+            [str(harness.LOAD), "receiver", sink.url, "--unsigned", "--rate", "100", "--duration", "5s",
+             "--connections", "8", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        sink.wait_for_count(100)
+        sink.freeze()
+        begun = time.monotonic()
+        time.sleep(1.0)
+        stalled = time.monotonic() - begun
+        sink.thaw()
+        out, err = load.communicate(timeout=60)
+        self.assertIn(load.returncode, DONE, err)
+        run_ = json.loads(out)["runs"][0]
+        self.assertEqual((run_["requests"], run_["succeeded"]), (500, 500))
+        # Those due in the first half of the stall waited for longer than the other half.
+        expected = 100 * stalled / 2 / 500
+        self.assertGreaterEqual(share_above(run_["latency"], stalled / 2 * 1e6), 0.8 * expected)
+        self.assertGreaterEqual(run_["latency"]["max_us"], 0.9 * stalled * 1e6)
+        self.assertGreater(run_["waited"], 50)
+        self.assertGreater(run_["backlog_max"], 50)
+
+    def test_requests_are_signed_in_each_dialect(self):
+        secrets = {"standard": "whsec_" + "QUFB" * 8, "bitrise": "b" * 20, "buildkite": "k" * 20}
+        options = {name: self.secret_file(name, secret) for name, secret in secrets.items()}
+        sink = self.place.sink(*(part for name, option in options.items() for part in (f"--{name}-secret", option)))
+        for name, option in options.items():
+            extra = ["--setting", "token_mode=signature"] if name == "buildkite" else []
+            run_ = self.to_receiver(sink, "--dialect", name, f"--{name}-secret", option, *extra, "--ca", sink.ca_file,
+                                    "--rate", "50", "--count", "20", "--connections", "4")["runs"][0]
+            self.assertEqual(run_["succeeded"], 20, name)
+        received = sink.wait_for_count(60)
+        self.assertEqual({row["signature"] for row in received}, {"good"})
+        self.assertEqual(len({row["delivery"] for row in received}), 60)
+
+    def test_errors_are_counted_by_kind(self):
+        sink = self.place.sink("--status", "429", plain=True)
+        result = self.to_receiver(sink, "--unsigned", "--count", "10", codes=(1,))
+        self.assertEqual(result["runs"][0]["errors"], {"status 429": 10})
+        self.assertEqual(result["runs"][0]["failed"], 10)
+        self.assertEqual(result["runs"][0]["first_refusal"], "status 429: ok")
+
+    def test_ctrl_c_prints_the_results_so_far(self):
+        sink = self.place.sink(plain=True)
+        load = subprocess.Popen([str(harness.LOAD), "receiver", sink.url, "--unsigned", "--duration", "0", "--json"],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        sink.wait_for_count(50)
+        load.send_signal(signal.SIGINT)
+        out, err = load.communicate(timeout=60)
+        self.assertIn(load.returncode, DONE, err)
+        run_ = json.loads(out)["runs"][0]
+        self.assertTrue(run_["interrupted"])
+        self.assertGreaterEqual(run_["succeeded"], 50)
+        self.assertEqual(run_["failed"], 0)
+
+    def test_a_run_whose_generator_was_late_is_invalid(self):
+        """As when the machine has no time for it: the generator itself stands still for a second."""
+        sink = self.place.sink(plain=True)
+        load = subprocess.Popen([str(harness.LOAD), "receiver", sink.url, "--unsigned", "--rate", "100", "--duration", "3s"],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        sink.wait_for_count(50)
+        load.send_signal(signal.SIGSTOP)
+        time.sleep(1.0)
+        load.send_signal(signal.SIGCONT)
+        out, err = load.communicate(timeout=60)
+        self.assertEqual(load.returncode, 4, out + err)
+        self.assertIn("INVALID: the generator was late", out)
+
+    # --- files ---------------------------------------------------------------------------------------
+
+    def test_the_files_can_be_read(self):
+        sink = self.place.sink(plain=True)
+        page, hgrm = self.place.path / "report.html", self.place.path / "latency.hgrm"
+        results = []
+        for number in range(2):
+            done = run("receiver", sink.url, "--unsigned", "--rate", "50", "--duration", "2s", "--json", "--html", page,
+                       "--hgrm", hgrm)
+            self.assertIn(done.returncode, DONE, done.stderr)
+            results.append(self.place.path / f"{number}.json")
+            results[-1].write_text(done.stdout)
+        parsed = Page()
+        parsed.feed(page.read_text())
+        parsed.close()
+        self.assertEqual(parsed.open, [])
+        self.assertEqual(parsed.count["svg"], 3)
+        self.assertNotIn("script", parsed.count)
+        rows = [line.split() for line in hgrm.read_text().splitlines()[2:] if not line.startswith("#")]
+        self.assertEqual(rows[-1][1:3], ["1.000000000000", "100"])
+        values = [float(row[0]) for row in rows]
+        self.assertEqual(values, sorted(values))
+        compared = run("compare", *results)
+        self.assertEqual(compared.returncode, 0, compared.stderr)
+        self.assertRegex(compared.stdout, r"p99 +\S+ \S+ +\S+ \S+ +\d")
+        self.assertEqual(run("compare", results[0], page).returncode, 2)
+
+    # --- refusals ------------------------------------------------------------------------------------
+
+    def assert_refused(self, code, text, *arguments, environment=None):
+        done = run(*arguments, environment=environment)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        self.assertIn(text, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def test_other_machines_are_not_attacked(self):
+        for url in ("http://192.0.2.1/", "https://[2001:db8::1]/in", "http://0.0.0.0:80/"):
+            self.assert_refused(2, "--i-own-this-target", "receiver", url, "--unsigned")
+            self.assert_refused(2, "--i-own-this-target", "relay", "--url", url)
+        self.assert_refused(2, "is not the URL's host", "receiver", "http://192.0.2.1/", "--unsigned",
+                            "--i-own-this-target", "192.0.2.2")
+
+    def test_targets_that_are_not_there_or_are_something_else(self):
+        sink = self.place.sink(plain=True)
+        self.assert_refused(3, "refused", "receiver", "http://127.0.0.1:9/", "--unsigned")
+        self.assert_refused(3, "refused", "relay", "--url", "http://127.0.0.1:9")
+        self.assert_refused(3, "is that a relay?", "relay", "--url", sink.url)
+        self.assert_refused(3, "does not resolve", "receiver", "http://nobody.invalid/", "--unsigned")
+        self.assert_refused(3, "/nothing.sock", "receiver", f"unix:{self.place.path}/nothing.sock", "--unsigned")
+
+    def test_certificates_are_verified_unless_the_user_says_so(self):
+        sink = self.place.sink()
+        self.assert_refused(3, "--insecure", "receiver", sink.url, "--unsigned")
+        self.to_receiver(sink, "--unsigned", "--count", "3", "--insecure", "--connections", "2")
+        self.to_receiver(sink, "--unsigned", "--count", "3", "--ca", sink.ca_file, "--connections", "2")
+        self.assert_refused(2, "--ca", "receiver", sink.url, "--unsigned", "--ca", "/nonexistent")
+
+    def test_tokens_and_options_that_are_wrong(self):
+        relay = self.place.relay()
+        url = f"http://127.0.0.1:{relay.port}"
+        self.assert_refused(1, "token", "relay", "--url", url, environment={"RINGPOST_TOKEN": "nonsense"})
+        self.assert_refused(1, "token", "relay", "--url", url, environment={"RINGPOST_TOKEN": ""})
+        for arguments in (["--rate", "x"], ["--rate", "5", "--closed"], ["--frobnicate"], ["--pid", "2147483647"],
+                          ["--data", "[]"], ["--size", "1TB"], ["--html", "/nonexistent/x"]):
+            done = run("relay", "--url", url, *arguments)
+            self.assertIn(done.returncode, (1, 2), arguments)
+            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+    def test_a_scenario_file_is_read_and_judged(self):
+        sink = self.place.sink(plain=True)
+        scenario = self.place.path / "scenario.toml"
+        scenario.write_text("unsigned = true\nrate = 30\ncount = 50\n")
+        run_ = self.to_receiver(sink, "--scenario", scenario, "--count", "15")["runs"][0]
+        self.assertEqual(run_["requests"], 15)
+        scenario.write_text("unsigned = true\nrates = 30\n")
+        self.assert_refused(2, ":2: there is no key rates", "receiver", sink.url, "--scenario", scenario)
+
+    def test_help_states_the_exit_codes_and_completion_knows_the_commands(self):
+        for command in ([], ["relay"], ["receiver"]):
+            done = run(*command, "--help")
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("4 the run is invalid", " ".join(done.stdout.split()))
+        for shell in ("bash", "zsh", "fish"):
+            self.assertIn("receiver", run("completion", shell).stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

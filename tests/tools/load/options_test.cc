@@ -1,0 +1,143 @@
+#include "load/options.h"
+
+#include "io/address.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+
+namespace ringpost::load {
+namespace {
+
+using Sizes = std::pair<uint64_t, uint64_t>;
+
+std::string problem_of(const auto& read) {
+  const auto* problem = std::get_if<cli::UsageProblem>(&read);
+  return problem == nullptr ? "" : problem->text;
+}
+
+TEST(ObjectToTarget, ThisMachineIsPermittedAndOthersByName) {
+  const auto judge = [](const char* ip, const std::string& host, const std::string& owned) {
+    return object_to_target(*io::Address::parse_ip(ip, 80), host, owned);
+  };
+  EXPECT_EQ(judge("127.0.0.1", "localhost", ""), "");
+  EXPECT_EQ(judge("127.9.8.7", "127.9.8.7", ""), "");
+  EXPECT_EQ(judge("::1", "::1", ""), "");
+  EXPECT_EQ(object_to_target(*io::Address::parse("unix:/tmp/x"), "localhost", ""), "");
+  for (const char* ip : {"192.0.2.1", "10.0.0.1", "0.0.0.0", "2001:db8::1", "::ffff:192.0.2.1"}) {
+    EXPECT_NE(judge(ip, "ci.example", "").find("--i-own-this-target ci.example"), std::string::npos)
+        << ip;
+    EXPECT_EQ(judge(ip, "ci.example", "CI.example"), "") << ip;
+  }
+  EXPECT_NE(judge("192.0.2.1", "ci.example", "other.example"), "");
+}
+
+TEST(ParseSizes, BytesUnitsAndRanges) {
+  EXPECT_EQ(std::get<Sizes>(parse_sizes("1024")), Sizes(1024, 1024));
+  EXPECT_EQ(std::get<Sizes>(parse_sizes("500-4KiB")), Sizes(500, 4096));
+  EXPECT_EQ(std::get<Sizes>(parse_sizes("16MiB")), Sizes(16u << 20, 16u << 20));
+  for (const char* text : {"", "-", "5-", "9-8", "17MiB", "1KB", "-1", "99999999999999999999"}) {
+    EXPECT_NE(problem_of(parse_sizes(text)), "") << text;
+  }
+}
+
+TEST(ParseSweep, RatesGrowByOneFactor) {
+  const auto rates = std::get<std::vector<double>>(parse_sweep("100-1600", 5));
+  ASSERT_EQ(rates.size(), 5u);
+  for (size_t step = 0; step < 5; ++step) EXPECT_NEAR(rates[step], 100 << step, 1e-6);
+  for (const char* text : {"", "100", "200-100", "0-100", "1-2:3s", "1-2,3-4", "x-y"}) {
+    EXPECT_NE(problem_of(parse_sweep(text, 5)), "") << text;
+  }
+}
+
+TEST(ReadRecording, TimesAreDistancesFromTheFirst) {
+  const auto read = read_recording(
+      "{\"type\":\"a\",\"time\":\"2031-05-04T09:08:07Z\"}\r\n\n"
+      "{\"type\":\"c\",\"time\":\"2031-05-04T09:08:11+00:00\"}\n"
+      "{\"type\":\"b\",\"time\":\"2031-05-04T09:08:09Z\"}",
+      2, true);
+  const auto& recording = std::get<Recording>(read);
+  ASSERT_EQ(recording.events.size(), 3u);
+  EXPECT_EQ(recording.due,
+            (std::vector<Duration>{Duration{0}, std::chrono::seconds{1}, std::chrono::seconds{2}}));
+  EXPECT_NE(recording.events[1].find("\"b\""), std::string::npos);  // In the order of the times.
+}
+
+TEST(ReadRecording, NamesTheLineThatIsNoEvent) {
+  EXPECT_EQ(problem_of(read_recording("{}\n\n[1]\n", 1, false)), "line 3 is not a JSON object");
+  EXPECT_EQ(problem_of(read_recording("{\"time\":5}\n", 1, true)),
+            "line 1 has no \"time\" (RFC 3339): give a --rate to send at");
+  EXPECT_NE(problem_of(read_recording(" \n", 1, false)), "");
+  EXPECT_EQ(std::get<Recording>(read_recording("{\"time\":5}\n{}", 1, false)).events.size(), 2u);
+}
+
+TEST(SetUp, WhatDoesNotFitTogetherIsRefused) {
+  RunOptions options;
+  EXPECT_EQ(problem_of(set_up(options)), "");
+  const auto refused = [](auto change) {
+    RunOptions changed;
+    change(changed);
+    return problem_of(set_up(changed));
+  };
+  EXPECT_NE(refused([](RunOptions& o) { o.rate = "5", o.closed = true; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.fan_out = 2; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.dialects = {"bitrise"}; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.warm_up = "10s"; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.data = "[1]"; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.data = R"({"a":{{nothing}}})"; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.sweep = "1-9", o.duration = "0"; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.p99_limit = "1s"; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.duration = "x"; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.timeout = "0"; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.replay_file = "/nonexistent"; }), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.types = {"{{x}}"}; }), "");
+}
+
+TEST(SetUp, AReceiverNeedsASecretOrAWord) {
+  RunOptions options{.to_relay = false};
+  EXPECT_NE(problem_of(set_up(options)).find("--standard-secret"), std::string::npos);
+  options.is_unsigned = true;
+  EXPECT_EQ(problem_of(set_up(options)), "");
+}
+
+class ScenarioTest : public testing::Test {
+ protected:
+  ScenarioTest() {
+    RunOptions& options = options_;
+    add_run_options(app_, options);
+  }
+  ~ScenarioTest() override { std::remove(file_.c_str()); }
+
+  cli::Usable<std::vector<std::string>> read(const std::string& text) {
+    std::ofstream(file_) << text;
+    return read_scenario(file_, app_);
+  }
+
+  CLI::App app_{"", "relay"};
+  RunOptions options_;
+  const std::string file_ = testing::TempDir() + "load-scenario.toml";
+};
+
+TEST_F(ScenarioTest, KeysAreTheLongOptions) {
+  const auto read_words = read(
+      "rate = 500\nspeed = 2.5\nsink = true\nclosed = false\n"
+      "type = [\"3:a\", \"b\"]\ndata = '{\"n\":{{counter}}}'\n");
+  ASSERT_EQ(problem_of(read_words), "");
+  auto words = std::get<std::vector<std::string>>(read_words);
+  std::ranges::sort(words);
+  EXPECT_EQ(words, (std::vector<std::string>{"--data={\"n\":{{counter}}}", "--rate=500", "--sink",
+                                             "--speed=2.5", "--type=3:a", "--type=b"}));
+}
+
+TEST_F(ScenarioTest, WhatItDoesNotKnowIsNamedWithItsLine) {
+  EXPECT_EQ(problem_of(read("rate = 5\nrtae = 6\n")),
+            file_ + ":2: there is no key rtae; keys are the long options of ringpost-load relay");
+  EXPECT_NE(problem_of(read("[relay]\nrate = 5\n")), "");
+  EXPECT_NE(problem_of(read("rate = 2031-05-04\n")), "");
+  EXPECT_NE(problem_of(read("rate = \n")).find(":1: "), std::string::npos);
+  EXPECT_NE(problem_of(read_scenario("/nonexistent", app_)), "");
+}
+
+}  // namespace
+}  // namespace ringpost::load

@@ -1,0 +1,178 @@
+#include "load/report.h"
+
+#include "load/compare.h"
+#include "load/figures.h"
+#include "load/live_line.h"
+#include "load/svg_plot.h"
+
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <limits>
+
+namespace ringpost::load {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// A thousand requests of 1 to 1,000 ms at 100/s, seven of them failed.
+RunResults sample(double offered = 100) {
+  RunResults run{.offered_rate = offered, .seconds = 10};
+  for (int value = 1; value <= 993; ++value) run.latency.record(milliseconds{value});
+  for (int value = 0; value < 1000; ++value) run.lateness.record(std::chrono::microseconds{40});
+  run.requests = run.events = 1000;
+  run.succeeded = run.events_succeeded = 993;
+  run.failed = 7;
+  run.errors = {{"status 503", 4}, {"<timed & out>", 3}};
+  run.connections = 8;
+  run.timeline.push_back({.begins_s = 0, .seconds = 1, .due = 100, .answered = 99, .failed = 1});
+  run.timeline.push_back({.begins_s = 1, .seconds = 1, .due = 100, .answered = 100});
+  return run;
+}
+
+Report report_of(RunResults run) {
+  Report report{.command = "relay", .target = "http://127.0.0.1:1/\x1b<x>"};
+  report.machine = {.kernel = "Linux", .cpu = "A & B", .cpus = 2};
+  report.settings = {{"load", "100/s"}};
+  report.runs.push_back(std::move(run));
+  return report;
+}
+
+TEST(WhyInvalid, OnlyALateGeneratorInvalidatesARun) {
+  RunResults run = sample();
+  EXPECT_EQ(why_invalid(run), "");
+  for (int value = 0; value < 20; ++value) run.lateness.record(milliseconds{150});
+  EXPECT_NE(why_invalid(run).find("the generator was late"), std::string::npos);
+  run.open_loop = false;
+  EXPECT_EQ(why_invalid(run), "");
+}
+
+TEST(WhyInvalid, WakeUpsBelowAMillisecondAreNoFault) {
+  RunResults run;
+  for (int value = 0; value < 100; ++value) {
+    run.latency.record(std::chrono::microseconds{300});
+    run.lateness.record(std::chrono::microseconds{900});
+  }
+  EXPECT_EQ(why_invalid(run), "");
+}
+
+TEST(WhyInvalid, ABusyGeneratorThatFallsBehindIsTheLimit) {
+  RunResults run = sample(1000);
+  run.busy_share = 0.97;
+  EXPECT_NE(why_invalid(run).find("97 % of the time"), std::string::npos);
+  run.busy_share = 0.5;  // Then it is the target that is too slow.
+  EXPECT_EQ(why_invalid(run), "");
+  run = sample(100);  // Busy, and in time.
+  run.busy_share = 0.97;
+  EXPECT_EQ(why_invalid(run), "");
+}
+
+TEST(ToText, ShowsPercentilesAndErrorsAndNoControlBytes) {
+  const std::string text = to_text(report_of(sample()));
+  for (const char* part : {"99.3 events/s", "status 503", "p99.9", "due to accepted", "497 ms",
+                           "984 ms", "1,000 on 8 connections", "generator late by"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_EQ(text.find("INVALID"), std::string::npos);
+}
+
+TEST(ToJson, IsReadAndComparedAgain) {
+  Report report = report_of(sample());
+  simdjson::dom::parser parser;
+  const std::string text = to_json(report);
+  simdjson::dom::element json = parser.parse(text);
+  EXPECT_EQ(uint64_t{json.at_pointer("/runs/0/failed")}, 7u);
+  EXPECT_EQ(uint64_t{json.at_pointer("/runs/0/errors/status 503")}, 4u);
+  EXPECT_EQ(uint64_t{json.at_pointer("/runs/0/latency/max_us")}, 993'000u);
+  EXPECT_TRUE(bool{json.at_pointer("/runs/0/valid")});
+  EXPECT_EQ(simdjson::dom::array{json.at_pointer("/runs/0/timeline")}.size(), 2u);
+
+  RunResults slower = sample(200);
+  for (int value = 0; value < 993; ++value) slower.latency.record(milliseconds{2000});
+  const auto compared = compare(text, to_json(report_of(slower)));
+  const std::string table = std::get<std::string>(compared);
+  EXPECT_NE(table.find("B / A"), std::string::npos);
+  EXPECT_NE(table.find("2.00"), std::string::npos) << table;
+}
+
+TEST(Compare, RefusesWhatIsNoResult) {
+  const std::string good = to_json(report_of(sample()));
+  for (const std::string& bad : {std::string{"x"}, std::string{"{}"}, std::string{"[]"},
+                                 std::string{R"({"program":"ringpost-load","runs":[]})"}}) {
+    EXPECT_TRUE(std::holds_alternative<cli::UsageProblem>(compare(good, bad))) << bad;
+    EXPECT_TRUE(std::holds_alternative<cli::UsageProblem>(compare(bad, good))) << bad;
+  }
+}
+
+TEST(ToHtml, IsOnePageThatNeedsNothingElse) {
+  const std::string html = to_html(report_of(sample()));
+  EXPECT_TRUE(html.starts_with("<!DOCTYPE html>"));
+  EXPECT_TRUE(html.ends_with("</html>\n"));
+  for (const char* part : {"&lt;timed &amp; out&gt;", "Latency by percentile", "Latency over time",
+                           "Requests over time", "A &amp; B"}) {
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+  }
+  for (const char* part : {"<script", "href=", "src=", "url(", "<x>"}) {
+    EXPECT_EQ(html.find(part), std::string::npos) << part;
+  }
+}
+
+TEST(ToHtml, ASweepShowsThroughputAgainstOfferedRate) {
+  Report report = report_of(sample());
+  report.sweep = true;
+  report.knee = 100;
+  report.runs.push_back(sample(200));
+  const std::string html = to_html(report);
+  EXPECT_NE(html.find("Throughput against offered rate"), std::string::npos);
+  EXPECT_NE(to_text(report).find("kept up with: 100"), std::string::npos);
+}
+
+TEST(WhyBeyondKnee, FailuresTooLittleAndTooSlow) {
+  RunResults run = sample();
+  EXPECT_NE(why_beyond_knee(run, {}), "");
+  run.failed = 0;
+  EXPECT_EQ(why_beyond_knee(run, {}), "");
+  EXPECT_NE(why_beyond_knee(run, milliseconds{900}), "");
+  EXPECT_EQ(why_beyond_knee(run, milliseconds{1000}), "");
+  run.offered_rate = 120;
+  EXPECT_NE(why_beyond_knee(run, {}), "");
+}
+
+TEST(SvgPlot, MarksAreRound) {
+  EXPECT_EQ(round_marks(10), (std::vector<double>{0, 2, 4, 6, 8, 10}));
+  EXPECT_EQ(round_marks(0.7).size(), 5u);
+  EXPECT_EQ(round_marks(0), std::vector<double>{0});
+  EXPECT_EQ(round_marks(std::numeric_limits<double>::infinity()), std::vector<double>{0});
+}
+
+TEST(SvgPlot, WithoutPointsThereIsNone) {
+  EXPECT_EQ(to_svg({.title = "x", .series = {{"a", {}}}}), "");
+  const std::string svg = to_svg({.title = "<t>", .series = {{"a\"b", {{0, 0}}}}});
+  EXPECT_NE(svg.find("&lt;t&gt;"), std::string::npos);
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+}
+
+TEST(Figures, ThreeDigits) {
+  EXPECT_EQ(duration_text(std::chrono::microseconds{850}), "850 us");
+  EXPECT_EQ(duration_text(std::chrono::microseconds{1234}), "1.23 ms");
+  EXPECT_EQ(duration_text(std::chrono::microseconds{999'600}), "1.00 s");
+  EXPECT_EQ(duration_text(milliseconds{12'340}), "12.3 s");
+  EXPECT_EQ(number_text(99.96), "100");
+  EXPECT_EQ(number_text(12'345.6), "12,346");
+}
+
+TEST(LiveLine, ShowsWhatIsLeft) {
+  const std::string line = live_line(
+      {.elapsed_s = 5, .total_s = 20, .due = 500, .failed = 2, .backlog = 3, .rate = 100});
+  EXPECT_NE(line.find("[=====               ] 15 s left"), std::string::npos) << line;
+  EXPECT_NE(line.find("errors 2  backlog 3"), std::string::npos) << line;
+  const double endless = std::numeric_limits<double>::infinity();
+  EXPECT_TRUE(live_line({.elapsed_s = 65, .total_s = endless}).starts_with("1 min 5 s  "));
+  EXPECT_NE(live_line({.elapsed_s = 1, .total_s = endless, .due = 50, .total = 100})
+                .find("[==========          ] 1 s left"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace ringpost::load

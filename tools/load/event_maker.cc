@@ -1,0 +1,121 @@
+#include "load/event_maker.h"
+
+#include "base/json_writer.h"
+#include "cli/text.h"
+#include "http/syntax.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace ringpost::load {
+namespace {
+
+constexpr std::string_view mark_begins = "\"ringpost_load\":{\"run\":\"";
+constexpr std::string_view mark_number = "\",\"event\":";
+constexpr std::string_view padding_begins = ",\"padding\":\"";
+
+}  // namespace
+
+void Mix::add(TextTemplate text, uint64_t weight) {
+  const uint64_t before = entries_.empty() ? 0 : entries_.back().up_to;
+  entries_.push_back({before + weight, texts_.size()});
+  texts_.push_back(std::move(text));
+}
+
+const TextTemplate& Mix::pick(Prng& random) const {
+  if (texts_.size() == 1) return texts_.front();
+  const uint64_t at = random.below(entries_.back().up_to);
+  const auto found =
+      std::ranges::upper_bound(entries_, at, {}, [](const Entry& entry) { return entry.up_to; });
+  return texts_[found->index];
+}
+
+std::string add_to_mix(Mix& mix, std::string_view text) {
+  uint64_t weight = 1;
+  if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
+    const auto number = http::parse_decimal(text.substr(0, colon));
+    if (number && (*number == 0 || *number > 1'000'000)) {
+      return cli::shown(text) + " must have a weight from 1 to 1,000,000 before the colon";
+    }
+    if (number) {
+      weight = *number;
+      text.remove_prefix(colon + 1);
+    }
+  }
+  if (text.empty()) return "a name must not be empty";
+  auto compiled = TextTemplate::compile(text);
+  if (const auto* problem = std::get_if<cli::UsageProblem>(&compiled)) return problem->text;
+  mix.add(std::get<TextTemplate>(std::move(compiled)), weight);
+  return "";
+}
+
+EventMaker::EventMaker(EventForm form) : form_(std::move(form)), random_(form_.seed) {}
+
+const std::string& EventMaker::next_type(uint64_t number, WallTime now) {
+  type_.clear();
+  form_.types.pick(random_).append_to(type_, {number, now, random_});
+  return type_;
+}
+
+const std::string& EventMaker::next_source(uint64_t number, WallTime now) {
+  source_.clear();
+  form_.sources.pick(random_).append_to(source_, {number, now, random_});
+  return source_;
+}
+
+void EventMaker::append_event(std::string& out, uint64_t number, WallTime now) {
+  JsonWriter json{out};
+  json.begin_object();
+  if (form_.ids) json.member("id", form_.run + "-" + std::to_string(number));
+  json.member("type", next_type(number, now)).member("source", next_source(number, now));
+  if (form_.keys > 0) json.member("orderingkey", "key-" + std::to_string(number % form_.keys));
+  json.key("data");
+  append_data(out, number, now);
+  out += '}';
+}
+
+void EventMaker::append_data(std::string& out, uint64_t number, WallTime now) {
+  if (!form_.data) return append_padded(out, number);
+  if (!form_.marked) return form_.data->append_to(out, {number, now, random_});
+  scratch_.clear();
+  form_.data->append_to(scratch_, {number, now, random_});
+  const std::string_view data = scratch_;
+  const size_t members = data.find_first_not_of(" \t\r\n", data.find('{') + 1);
+  out += '{';
+  append_mark(out, number);
+  if (data[members] != '}') out += ',';
+  out += data.substr(members);
+}
+
+void EventMaker::append_mark(std::string& out, uint64_t number) const {
+  out.append(mark_begins).append(form_.run).append(mark_number);
+  out.append(std::to_string(number)).append("}");
+}
+
+void EventMaker::append_padded(std::string& out, uint64_t number) {
+  const size_t begin = out.size();
+  const uint64_t wanted = random_.between(form_.bytes_min, form_.bytes_max);
+  out += '{';
+  append_mark(out, number);
+  const size_t with_frame = out.size() - begin + padding_begins.size() + 2;
+  if (wanted >= with_frame) {
+    out.append(padding_begins).append(wanted - with_frame, 'x').append("\"");
+  }
+  out += '}';
+}
+
+std::optional<uint64_t> marked_number(std::string_view body, std::string_view run) {
+  size_t at = body.find(mark_begins);
+  if (at == std::string_view::npos) return std::nullopt;
+  body.remove_prefix(at + mark_begins.size());
+  if (!body.starts_with(run)) return std::nullopt;
+  body.remove_prefix(run.size());
+  if (!body.starts_with(mark_number)) return std::nullopt;
+  body.remove_prefix(mark_number.size());
+  uint64_t number = 0;
+  const auto [end, fault] = std::from_chars(body.data(), body.data() + body.size(), number);
+  if (fault != std::errc{} || end == body.data()) return std::nullopt;
+  return number;
+}
+
+}  // namespace ringpost::load

@@ -1,0 +1,483 @@
+#include "load/run.h"
+
+#include "cli/commands.h"
+#include "cli/refusal.h"
+#include "cli/text.h"
+#include "crypto/hex.h"
+#include "crypto/random.h"
+#include "http/url.h"
+#include "io/linux_ring.h"
+#include "load/clock.h"
+#include "load/generator.h"
+#include "load/live_line.h"
+#include "load/relay_target.h"
+#include "load/report.h"
+#include "load/sink_thread.h"
+#include "ringpost/version.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+namespace ringpost::load {
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;
+io::Waker* waker = nullptr;
+
+void on_signal(int) {
+  stop_requested = 1;
+  if (waker != nullptr) waker->wake();
+}
+
+/// Why there is no result, or no further one.
+struct Stop {
+  int code = exit_usage;
+  std::string text;
+};
+
+/// How many runs of a sweep may be beyond the knee before it ends.
+constexpr size_t beyond_max = 2;
+
+/// What is open as long as the program runs.
+struct Session {
+  const RunOptions& options;
+  RunSetup setup;
+  cli::ClientOptions client;
+  std::string authority;  ///< For Host.
+  std::string path = "/";
+  std::unique_ptr<net::ClientTls> tls;
+  Endpoint endpoint;
+  subscription::Destination destination;
+  std::unique_ptr<io::LinuxRing> ring;
+  std::unique_ptr<RelayTarget> relay;
+};
+
+// --- before the first run ------------------------------------------------------------------------
+
+void read_unix_target(Session& session) {
+  const auto address = io::Address::parse(session.client.url);
+  if (!address) {
+    throw Stop{exit_usage, "the URL " + cli::shown(session.client.url) +
+                               " must be unix:/path, with a path of at most 107 bytes"};
+  }
+  session.endpoint.address = *address;
+  session.endpoint.host = session.authority = "localhost";
+  session.destination = {
+      .url = "http://localhost/", .tls = false, .host = "localhost", .port = 80, .target = "/"};
+}
+
+void read_target(Session& session) {
+  const RunOptions& options = session.options;
+  session.client = {.url = options.to_relay ? cli::relay_url(options.url) : options.url,
+                    .token = {},
+                    .ca_file = options.ca_file,
+                    .verify = !options.insecure};
+  if (session.client.url.starts_with("unix:")) return read_unix_target(session);
+  const auto parsed = http::parse_url(session.client.url);
+  if (const auto* problem = std::get_if<http::UrlProblem>(&parsed)) {
+    throw Stop{exit_usage, "the URL " + cli::shown(session.client.url) + " " + problem->reason};
+  }
+  const auto& url = std::get<http::Url>(parsed);
+  const auto address = cli::resolve(url.host, url.port);
+  if (!address) {
+    throw Stop{exit_unreachable, "the name " + cli::shown(url.host) + " does not resolve"};
+  }
+  const std::string objection = object_to_target(*address, url.host, options.owned_host);
+  if (!objection.empty()) throw Stop{exit_usage, objection};
+  session.endpoint.address = *address;
+  session.endpoint.host = url.host;
+  session.authority = url.authority();
+  session.path = url.target;
+  session.destination = {.url = session.client.url,
+                         .tls = url.tls,
+                         .host = url.host,
+                         .port = url.port,
+                         .target = url.target};
+  if (!url.tls) return;
+  std::string problem;
+  session.tls = cli::make_tls(session.client, problem);
+  if (session.tls == nullptr) throw Stop{exit_usage, problem};
+  session.endpoint.tls = session.tls.get();
+}
+
+/// How to mend what a TLS client says of a certificate that nobody vouches for.
+std::string with_hint(const Session& session, std::string problem) {
+  if (session.endpoint.tls == nullptr || session.options.insecure ||
+      problem.find("ertificate") == std::string::npos) {
+    return problem;
+  }
+  return problem + " (name its CA with --ca FILE, or do not verify it: --insecure)";
+}
+
+void open_relay(Session& session) {
+  auto token =
+      cli::read_secret("--token", cli::token_source(session.options.token_from), "RINGPOST_TOKEN");
+  if (const auto* problem = std::get_if<cli::UsageProblem>(&token)) {
+    throw Stop{exit_usage, problem->text};
+  }
+  session.client.token = std::get<std::string>(std::move(token));
+  std::string problem;
+  bool wrong_usage = false;
+  session.relay = RelayTarget::create(session.client, problem, wrong_usage);
+  if (session.relay == nullptr) {
+    throw Stop{wrong_usage ? exit_usage : exit_unreachable, cli::shown(problem)};
+  }
+  const auto state = session.relay->check(problem);
+  if (state == RelayTarget::State::good) return;
+  const bool refuses = state == RelayTarget::State::refuses;
+  throw Stop{refuses ? exit_faults : exit_unreachable,
+             cli::shown(session.client.url) + ": " + with_hint(session, problem)};
+}
+
+// --- one run -------------------------------------------------------------------------------------
+
+/// A new secret that the dialect takes.
+std::string new_secret(const dialect::Dialect& dialect) {
+  if (!dialect.verifies()) return "";
+  const std::string made = dialect.mint_secret();
+  return made.empty() ? crypto::token("", 20) : made;
+}
+
+/// Sources or types as a webhook subscribes to them: what a template varies becomes a `*`.
+std::vector<std::string> patterns_of(const Mix& mix) {
+  std::vector<std::string> patterns;
+  for (const TextTemplate& text : mix.texts()) {
+    std::string pattern = text.beginning();
+    if (!text.fixed()) pattern.resize(pattern.find_last_of("/.") + 1);
+    if (!text.fixed()) pattern += '*';
+    if (std::ranges::find(patterns, pattern) == patterns.end()) patterns.push_back(pattern);
+  }
+  return patterns;
+}
+
+std::unique_ptr<SinkThread> open_sink(Session& session, const EventForm& form) {
+  SinkThread::Options options{
+      .run = form.run, .webhooks = session.options.fan_out, .keys = form.keys, .secrets = {}};
+  for (const std::string& name : session.setup.dialects) {
+    const dialect::Dialect* dialect = dialect::find(name);
+    if (dialect->verifies()) options.secrets.push_back({dialect, new_secret(*dialect)});
+  }
+  const auto secrets = options.secrets;
+  auto started = SinkThread::start(std::move(options));
+  if (const auto* problem = std::get_if<std::string>(&started)) {
+    throw Stop{exit_unreachable, *problem};
+  }
+  auto sink = std::get<std::unique_ptr<SinkThread>>(std::move(started));
+  for (uint64_t webhook = 0; webhook < session.options.fan_out; ++webhook) {
+    const std::string& name = session.setup.dialects[webhook % session.setup.dialects.size()];
+    const auto secret = std::ranges::find(secrets, dialect::find(name), &sink::Secret::dialect);
+    std::string problem;
+    if (!session.relay->add_webhook(
+            {.dialect = name,
+             .url = sink->url(webhook),
+             .ca_pem = sink->ca_pem(),
+             .secret = secret == secrets.end() ? "" : secret->text,
+             .sources = patterns_of(form.sources),
+             .events = patterns_of(form.types),
+             .settings = name == "cloudevents" ? R"({"handshake":false})" : ""},
+            problem)) {
+      throw Stop{exit_faults, "the relay made no webhook for the receiver in this process: " +
+                                  cli::shown(problem)};
+    }
+  }
+  return sink;
+}
+
+Plan plan_of(const Session& session, const std::vector<Stage>& stages) {
+  const RunOptions& options = session.options;
+  const RunSetup& setup = session.setup;
+  Plan plan{.seconds = setup.seconds,
+            .warm_up = setup.warm_up,
+            .connections = options.connections,
+            .timeout = setup.timeout,
+            .drain = setup.drain};
+  if (!setup.recorded_at.empty()) {
+    plan.schedule.emplace(std::make_shared<const std::vector<Duration>>(setup.recorded_at));
+  } else if (!stages.empty()) {
+    plan.schedule.emplace(stages, setup.arrivals, static_cast<double>(options.batch), options.seed);
+  }
+  const uint64_t events = setup.recorded.empty() ? options.count : setup.recorded.size();
+  if (events > 0) plan.sends_max = (events + options.batch - 1) / options.batch;
+  return plan;
+}
+
+std::unique_ptr<RelayWorkload> relay_workload(const Session& session, const EventForm& form) {
+  RequestFrame frame{.authority = session.authority, .headers = {}};
+  frame.headers.push_back({"User-Agent", std::string{"ringpost-load/"} + version});
+  if (!session.client.token.empty()) {
+    frame.headers.push_back({"Authorization", "Bearer " + session.client.token});
+  }
+  const RunOptions& options = session.options;
+  if (!session.setup.recorded.empty()) {
+    return std::make_unique<RecordedEvents>(std::move(frame), session.setup.recorded,
+                                            options.batch);
+  }
+  const uint64_t events_max =
+      options.count > 0 ? options.count : std::numeric_limits<uint64_t>::max();
+  return std::make_unique<MadeEvents>(std::move(frame), form, options.batch, events_max,
+                                      options.sink);
+}
+
+std::unique_ptr<WebhookRequests> receiver_workload(const Session& session, const EventForm& form) {
+  std::vector<subscription::Webhook> webhooks = session.setup.webhooks;
+  for (subscription::Webhook& webhook : webhooks) webhook.destination = session.destination;
+  auto workload = std::make_unique<WebhookRequests>(webhooks, form);
+  for (uint64_t number = 0; number < webhooks.size(); ++number) {
+    Outgoing request;
+    if (const auto error = workload->make(number, session.ring->wall_now(), request)) {
+      throw Stop{exit_usage, "the " + webhooks[number].dialect +
+                                 " dialect makes no request of this event: " + describe(*error)};
+    }
+  }
+  return workload;
+}
+
+/// Waits until what was accepted has arrived, or nobody wants to wait any more.
+void drain_sink(const Session& session, const SinkThread& sink, uint64_t expected, LiveLine& line) {
+  const Instant deadline = read_monotonic() + session.setup.drain;
+  while (sink.delivered() < expected && stop_requested == 0 && read_monotonic() < deadline) {
+    line.show("waiting for " + cli::grouped(expected - sink.delivered()) + " deliveries");
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+  // Duplicates come late.
+  if (expected > 0) std::this_thread::sleep_for(std::chrono::milliseconds{100});
+}
+
+void check_processes(const std::vector<int>& pids) {
+  for (const int pid : pids) {
+    if (ProcessWatch::begin(pid)) continue;
+    throw Stop{exit_usage, "--pid " + std::to_string(pid) + ": there is no such process"};
+  }
+}
+
+/// One that has ended since it was checked is left out.
+std::vector<ProcessWatch> watch_processes(const std::vector<int>& pids) {
+  std::vector<ProcessWatch> watches;
+  for (const int pid : pids) {
+    if (auto watch = ProcessWatch::begin(pid)) watches.push_back(std::move(*watch));
+  }
+  return watches;
+}
+
+/// Removes the webhooks of a run, whatever becomes of it.
+class WebhookRemover {
+ public:
+  explicit WebhookRemover(RelayTarget* relay) : relay_(relay) {}
+  ~WebhookRemover() { remove(); }
+  WebhookRemover(const WebhookRemover&) = delete;
+  WebhookRemover& operator=(const WebhookRemover&) = delete;
+
+  void remove() {
+    std::string problem;
+    if (relay_ != nullptr && !relay_->remove_webhooks(problem)) {
+      std::fprintf(stderr, "ringpost-load: %s\n", cli::shown(problem).c_str());
+    }
+    relay_ = nullptr;
+  }
+
+ private:
+  RelayTarget* relay_;
+};
+
+RunResults run_once(Session& session, const std::vector<Stage>& stages, const std::string& label) {
+  const RunOptions& options = session.options;
+  EventForm form = session.setup.form;
+  if (!label.empty()) form.run += "s" + label;  // Each run of a sweep marks its own events.
+  WebhookRemover remover(options.sink ? session.relay.get() : nullptr);
+  const std::unique_ptr<SinkThread> sink = options.sink ? open_sink(session, form) : nullptr;
+
+  std::unique_ptr<RelayWorkload> to_relay;
+  std::unique_ptr<WebhookRequests> to_receiver;
+  if (options.to_relay) {
+    to_relay = relay_workload(session, form);
+  } else {
+    to_receiver = receiver_workload(session, form);
+  }
+  Workload& workload = to_relay ? static_cast<Workload&>(*to_relay) : *to_receiver;
+
+  Pacer pacer(session.ring->waker());
+  Generator generator(*session.ring, pacer, session.endpoint, workload, plan_of(session, stages),
+                      stop_requested);
+  if (const auto error = generator.connect()) {
+    generator.close();
+    throw Stop{exit_unreachable, cli::shown(session.client.url) + ": " +
+                                     with_hint(session, net::describe_tls(*error))};
+  }
+  auto watches = watch_processes(options.pids);
+  LiveLine line(!options.quiet && !options.json);
+  uint64_t ticks = 0;
+  generator.run([&](const Progress& progress) {
+    line.show((label.empty() ? "" : "run " + label + "  ") + live_line(progress));
+    if (++ticks % 4 == 0) std::ranges::for_each(watches, &ProcessWatch::look);
+  });
+  generator.close();
+
+  RunResults results = std::move(generator.results());
+  if (to_relay) results.relay = to_relay->totals();
+  if (sink != nullptr)
+    drain_sink(session, *sink, to_relay->totals().accepted * options.fan_out, line);
+  for (ProcessWatch& watch : watches) {
+    watch.look();
+    results.processes.push_back(watch.use());
+  }
+  remover.remove();
+  if (sink == nullptr) return results;
+  sink->stop();
+  results.sink = sink->results({.accepted_at = to_relay->accepted_at(),
+                                .schedule = generator.schedule(),
+                                .start = generator.started(),
+                                .warm_up = generator.warm_up(),
+                                .batch = options.batch});
+  return results;
+}
+
+void run_sweep(Session& session, Report& report) {
+  report.sweep = true;
+  size_t beyond = 0;
+  for (const double rate : session.setup.sweep_rates) {
+    const std::vector<Stage> stages{
+        {.rate_from = rate, .rate_to = rate, .seconds = session.setup.seconds}};
+    report.runs.push_back(run_once(session, stages, std::to_string(report.runs.size() + 1)));
+    const RunResults& results = report.runs.back();
+    if (stop_requested != 0) return;
+    const bool kept_up = why_beyond_knee(results, session.setup.p99_limit).empty();
+    if (kept_up && beyond == 0 && why_invalid(results).empty()) report.knee = results.offered_rate;
+    beyond += kept_up ? 0 : 1;
+    if (beyond == beyond_max) return;
+  }
+}
+
+// --- what is printed -----------------------------------------------------------------------------
+
+void write_file(const std::string& option, const std::string& file, const std::string& text) {
+  if (file.empty()) return;
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out << text;
+  if (out.flush()) return;
+  throw Stop{exit_faults,
+             option + " " + cli::shown(file) + " cannot be written: " + std::strerror(errno)};
+}
+
+/// Finds out before the run whether the files can be written.
+void try_files(const RunOptions& options) {
+  write_file("--hgrm", options.hgrm_file, "");
+  write_file("--html", options.html_file, "");
+}
+
+std::vector<std::pair<std::string, std::string>> settings_of(const Session& session) {
+  const RunOptions& options = session.options;
+  std::vector<std::pair<std::string, std::string>> settings;
+  const auto add = [&settings](const char* name, const std::string& value) {
+    if (!value.empty()) settings.emplace_back(name, value);
+  };
+  const bool timed = !session.setup.recorded_at.empty();
+  add("load", options.closed           ? "closed loop"
+              : !options.sweep.empty() ? "sweep " + options.sweep
+              : timed                ? "replay at its own times x " + std::to_string(options.speed)
+              : options.rate.empty() ? "100/s"
+                                     : options.rate + "/s");
+  add("duration", timed ? "" : options.duration);
+  add("count", options.count > 0 ? std::to_string(options.count) : "");
+  add("arrivals", options.closed || timed ? "" : options.arrivals);
+  add("connections", std::to_string(options.connections));
+  add("warm-up", options.warm_up);
+  add("batch", options.to_relay ? std::to_string(options.batch) : "");
+  add("replay", options.replay_file);
+  add("data",
+      options.data.empty() && options.replay_file.empty() ? options.size + " bytes" : options.data);
+  add("keys", options.keys > 0 ? std::to_string(options.keys) : "");
+  add("webhooks", options.sink ? std::to_string(options.fan_out) : "");
+  std::string dialects;
+  for (const std::string& name : session.setup.dialects) {
+    dialects += (dialects.empty() ? "" : ", ") + name;
+  }
+  add("dialects", options.sink || !options.to_relay ? dialects : "");
+  add("seed", std::to_string(options.seed));
+  return settings;
+}
+
+bool has_faults(const RunResults& run) {
+  if (run.failed > 0) return true;
+  return run.sink && (run.sink->missing > 0 || run.sink->signatures_bad > 0);
+}
+
+int code_of(const Report& report) {
+  if (report.sweep) return report.knee || stop_requested != 0 ? exit_done : exit_faults;
+  for (const RunResults& run : report.runs) {
+    if (!why_invalid(run).empty()) return exit_invalid;
+    if (has_faults(run)) return exit_faults;
+  }
+  return exit_done;
+}
+
+void print(const RunOptions& options, const Report& report) {
+  const std::string text = options.json ? to_json(report) : to_text(report);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+  LatencyHistogram all;
+  for (const RunResults& run : report.runs) all.add(run.latency);
+  if (!options.hgrm_file.empty()) write_file("--hgrm", options.hgrm_file, to_hgrm(all));
+  if (!options.html_file.empty()) write_file("--html", options.html_file, to_html(report));
+}
+
+void catch_signals(io::Ring& ring) {
+  waker = &ring.waker();
+  struct sigaction stop {};
+  stop.sa_handler = on_signal;
+  stop.sa_flags = static_cast<int>(SA_RESETHAND);  // A second one ends the process at once.
+  sigaction(SIGINT, &stop, nullptr);
+  sigaction(SIGTERM, &stop, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int run_all(const RunOptions& options) {
+  auto setup = set_up(options);
+  if (const auto* problem = std::get_if<cli::UsageProblem>(&setup)) {
+    throw Stop{exit_usage, problem->text};
+  }
+  Session session{.options = options, .setup = std::get<RunSetup>(std::move(setup))};
+  read_target(session);
+  check_processes(options.pids);
+  try_files(options);
+  auto ring = io::LinuxRing::create({});
+  if (!ring) throw Stop{exit_unreachable, io::explain_setup_failure(ring.error())};
+  session.ring = std::move(*ring);
+  catch_signals(*session.ring);
+  if (options.to_relay) open_relay(session);
+
+  Report report{.command = options.to_relay ? "relay" : "receiver",
+                .target = session.client.url,
+                .machine = this_machine(),
+                .settings = settings_of(session)};
+  const auto before = options.to_relay ? session.relay->counters() : std::nullopt;
+  if (!session.setup.sweep_rates.empty()) {
+    run_sweep(session, report);
+  } else {
+    report.runs.push_back(run_once(session, session.setup.stages, ""));
+  }
+  const auto after = before ? session.relay->counters() : std::nullopt;
+  if (before && after) report.relay_counters = *after - *before;
+  while (session.ring->pending_count() > 0) session.ring->turn(true);
+  waker = nullptr;
+  print(options, report);
+  return code_of(report);
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  try {
+    return run_all(options);
+  } catch (const Stop& stop) {
+    std::fprintf(stderr, "ringpost-load: %s\n", stop.text.c_str());
+    return stop.code;
+  }
+}
+
+}  // namespace ringpost::load
