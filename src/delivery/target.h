@@ -46,10 +46,12 @@ struct Delivery {
   bool start_recorded = false;  ///< Of the attempt in flight.
   bool retry_place = false;     ///< While it has a place: Target::retries_in_flight counts it.
   bool good_place = false;      ///< While it has a place: taken in good standing (Conduct::good).
-  bool by_hand = false;         ///< A person asked for it: it goes before the others.
   bool enquiry = false;  ///< Has no event: asks for the receiver's permission, and is not recorded.
   ListLink ready_link;   ///< In its target's queue while ready; in flight: among the unrecorded.
   ListLink member_link;  ///< In its target's list.
+
+  /// What is kept of it between attempts. It holds no event.
+  Waiting as_waiting() const { return Waiting::make(id, event_position, attempts); }
 };
 
 /// What a webhook's receiver may be sent, kept longer than the webhook's targets, which come
