@@ -100,11 +100,11 @@ void Dispatcher::restore(const PendingPause& pause) {
   const Duration left = std::min<Duration>(pause.until - ring_.wall_now(), retry_after_max);
   if (left <= Duration::zero()) return;
   // The rest is set when the webhook is first used: its version here is none.
-  Standing& standing = standings_[pause.webhook_number];
+  Standing& standing = standings_[pause.webhook.number];
   standing.url = pause.url;
   standing.paused_until = ring_.now() + left;
   standing.trial = Standing::Trial::due;
-  host_.on_receiver_paused(pause.webhook_number, ring_.wall_now() + left);
+  host_.on_receiver_paused(pause.webhook, ring_.wall_now() + left);
 }
 
 Target& Dispatcher::target_for(uint32_t webhook_number) {
@@ -136,7 +136,7 @@ void Dispatcher::forget(Target& target) {
   if (target.conduct.telling() && conducts_.size() < limits_.conducts_max) {
     conducts_[target.webhook_number] = target.conduct;
   } else if (target.conduct.told) {
-    host_.on_circuit_closed(target.webhook_number);
+    host_.on_circuit_closed(target.version());
   }
   Organization& organization = *target.organization;
   targets_.erase(target.webhook_number);
@@ -151,7 +151,6 @@ bool Dispatcher::refresh(Target& target) {
   if (target.renderer != nullptr && target.webhook_updated_at == webhook->updated_at) return true;
   target.webhook_updated_at = webhook->updated_at;
   if (target.conduct.webhook_updated_at != webhook->updated_at) {
-    if (target.conduct.told) host_.on_circuit_closed(target.webhook_number);
     target.conduct = {.webhook_updated_at = webhook->updated_at};
   }
   target.dialect = &dialect::of(*webhook);
@@ -405,7 +404,7 @@ void Dispatcher::start(Delivery& delivery) {
                         .deadline = ring_.now() + target.timeout,
                         .question = question,
                         .trial = trial,
-                        .webhook_version = target.conduct.webhook_updated_at,
+                        .webhook = target.version(),
                         .probes_webhook = probes_webhook,
                         .probes_endpoint = probes_endpoint};
   if (!delivery.enquiry) note_start(delivery, attempt);
@@ -491,7 +490,7 @@ void Dispatcher::on_permission(const Attempt& attempt, Duration interval, Instan
   standing->allowed_interval = interval;
   standing->next_start =
       std::max(standing->next_start, first + std::max(standing->own_interval, interval));
-  host_.on_permission(target.webhook_number, std::nullopt);
+  host_.on_permission(attempt.webhook, std::nullopt);
   activate(target);
 }
 
@@ -584,7 +583,7 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
     heed_pause(attempt, result.http_status, result.retry_after);
   if (delivery.enquiry) return discard(delivery);
   record(attempt, result, verdict);
-  if (result.gone()) host_.on_endpoint_gone(delivery.target->webhook_number);
+  if (result.gone()) host_.on_endpoint_gone(attempt.webhook);
   verdict.delay ? wait(delivery, *verdict.delay) : finish(delivery, verdict.status);
 }
 
@@ -600,7 +599,7 @@ void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& resul
   if (standing == nullptr) return;
   if (attempt.question != 0 && standing->question == attempt.question) {
     standing->question = 0;  // No permission: the next attempt asks again.
-    host_.on_permission(target.webhook_number, result.error);
+    host_.on_permission(attempt.webhook, result.error);
   }
   if (attempt.trial) standing->trial = Standing::Trial::none;
 }
@@ -654,7 +653,7 @@ void Dispatcher::heed_pause(const Attempt& attempt, uint16_t http_status,
   standing.url = webhook->destination.url;
   standing.paused_until = std::max(standing.paused_until, ring_.now() + *retry_after);
   standing.trial = Standing::Trial::due;
-  host_.on_receiver_paused(target.webhook_number,
+  host_.on_receiver_paused(attempt.webhook,
                            ring_.wall_now() + (standing.paused_until - ring_.now()));
 }
 

@@ -9,6 +9,7 @@
 #include "journal/record.h"
 #include "net/tls.h"
 #include "subscription/webhook.h"
+#include "subscription/webhook_version.h"
 
 #include <cstdint>
 #include <memory>
@@ -152,6 +153,10 @@ struct Target {
 
   Target(Dispatcher& owner, uint32_t number) : dispatcher(owner), webhook_number(number) {}
 
+  /// What its conduct is about.
+  subscription::WebhookVersion version() const {
+    return {webhook_number, conduct.webhook_updated_at};
+  }
   /// How many attempts it may have in flight now.
   uint32_t places() const { return conduct.window.size(concurrency_max); }
   /// Whether it has no delivery.
