@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace ringpost::delivery {
@@ -37,8 +38,11 @@ static_assert(sizeof(Waiting) == 32, "what each delivery of a backlog costs");
 class Lane {
  public:
   Lane() = default;
-  Lane(const Lane&) = delete;
-  Lane& operator=(const Lane&) = delete;
+  Lane(Lane&& other) noexcept
+      : first_(std::move(other.first_)),
+        last_(std::exchange(other.last_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  Lane& operator=(Lane&&) = delete;
   ~Lane() {  // Not by recursion: it may be long.
     while (first_ != nullptr) drop_first_chunk();
   }

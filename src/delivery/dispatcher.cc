@@ -267,6 +267,7 @@ void Dispatcher::turn() {
   for (uint32_t picks = 0; picks < limits_.attempts_per_turn_max && may_pick(); ++picks) {
     if (Target* target = round_.pop_front()) pick(*target);
   }
+  go_on_cancelling();
   ++turn_number_;
 }
 
@@ -700,7 +701,7 @@ void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {
   Target& target = *delivery.target;
   let_go(delivery);
   delete &delivery;
-  count_out(target, status);
+  count_out(target.organization->key, target.webhook_number, status);
   activate(target);
   forget_if_unused(target);
 }
@@ -734,14 +735,15 @@ void Dispatcher::cancel(Delivery& delivery) {
     loading_.erase(delivery.ticket);
     leave_place(delivery);
   }
-  record_cancelled(*delivery.target, delivery.id, delivery.event_position);
+  record_cancelled(delivery.target->webhook_number, delivery.id, delivery.event_position);
   finish(delivery, DeliveryStatus::cancelled);
 }
 
-void Dispatcher::record_cancelled(const Target& target, const Ulid& id, journal::Position event) {
+void Dispatcher::record_cancelled(uint32_t webhook_number, const Ulid& id,
+                                  journal::Position event) {
   host_.record(OutcomeView{.delivery = id,
                            .event = event,
-                           .webhook_number = target.webhook_number,
+                           .webhook_number = webhook_number,
                            .attempt = 0,
                            .status = DeliveryStatus::cancelled,
                            .started_at = ring_.wall_now()},

@@ -16,6 +16,7 @@
 #include "subscription/pending_counts.h"
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -92,14 +93,14 @@ class Dispatcher {
   /// Asks the webhook's receiver for its permission now, if its dialect has to and nobody has: so
   /// that people hear of it before there is an event. Only on the shard that owns its endpoint.
   void enquire(uint32_t webhook_number);
-  /// The webhook was deleted or disabled: what is not in flight is cancelled, and what was known
-  /// of its receiver forgotten.
+  /// The webhook was deleted or disabled: what is not in flight is cancelled, a part of it each
+  /// turn, and what was known of its receiver forgotten.
   void cancel(uint32_t webhook_number);
 
   /// Starts what is ready. Once per turn of the loop.
   void turn();
   /// Whether `turn` would start something now: the loop must not sleep.
-  bool has_work() const { return !resting_.empty() || may_pick(); }
+  bool has_work() const { return !resting_.empty() || may_pick() || may_cancel(); }
   bool has_room() const { return pending_ < limits_.pending_max; }
   uint64_t pending_count() const { return pending_; }
   uint32_t in_flight_count() const { return in_flight_; }
@@ -201,7 +202,8 @@ class Dispatcher {
   Organization& organization_for(std::string_view name);
   void forget(Target& target);
   void count_in(Target& target);
-  void count_out(Target& target, journal::DeliveryStatus status);
+  void count_out(uint64_t organization_key, uint32_t webhook_number,
+                 journal::DeliveryStatus status);
   Delivery& take(Target& target, const ReadyQueue::Place& place);
   Delivery& make(Target& target, const Waiting& waiting);
   void make_first(Delivery& delivery);
@@ -232,9 +234,11 @@ class Dispatcher {
   void arm_retry_timer(Target& target);
   void finish(Delivery& delivery, journal::DeliveryStatus status);
   void cancel(Delivery& delivery);
-  void cancel(Target& target, const Waiting& waiting);
   void cancel_waiting(Target& target);
-  void record_cancelled(const Target& target, const Ulid& id, journal::Position event);
+  bool may_cancel() const;
+  void go_on_cancelling();
+  void cancel(const Cancellation& cancellation, const Waiting& waiting);
+  void record_cancelled(uint32_t webhook_number, const Ulid& id, journal::Position event);
   void discard(Delivery& enquiry);
   void forget_if_unused(Target& target);
   bool find_event(const ReadyQueue::Place& place);
@@ -270,6 +274,7 @@ class Dispatcher {
   std::unordered_map<uint32_t, Conduct> conducts_;  ///< Telling ones of webhooks not in use.
   ActiveRound round_;
   HeldRound held_;  ///< Have something ready and wait for room in what all share.
+  std::deque<Cancellation> cancellations_;
   IntrusiveList<Connection, &Connection::member_link> connections_;
   IntrusiveList<Connection, &Connection::idle_link> resting_;
   IntrusiveList<Connection, &Connection::spare_link> spare_;  ///< Idle, least recently used first.

@@ -11,9 +11,11 @@
 #include "subscription/webhook.h"
 #include "subscription/webhook_version.h"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ringpost::dialect {
@@ -117,14 +119,32 @@ class ReadyQueue {
   Place next(uint32_t places, uint32_t retries_in_place);
   /// Of the first ones the oldest; the queue is not empty.
   Place oldest();
-  /// Takes any that is Waiting; there is one.
-  Waiting pop_waiting() { return fresh_.empty() ? retries_.pop_front() : fresh_.pop_front(); }
+  /// All that are Waiting; the queue has none of them any more.
+  std::array<Lane, 2> take_waiting() { return {std::move(fresh_), std::move(retries_)}; }
 
  private:
   IntrusiveList<Delivery, &Delivery::ready_link> first_;
   Lane fresh_;
   Lane retries_;
   uint32_t choices_ = 0;  ///< Made between the two.
+};
+
+/// Deliveries of a webhook that was deleted or disabled, until each is on record as cancelled: that
+/// takes room in the journal, and they may be a million.
+struct Cancellation {
+  uint32_t webhook_number = 0;
+  uint64_t organization_key = 0;
+  std::array<Lane, 2> ready;
+  RetryHeap retries;
+
+  bool empty() const { return ready[0].empty() && ready[1].empty() && retries.empty(); }
+  /// There is one.
+  Waiting pop() {
+    for (Lane& lane : ready) {
+      if (!lane.empty()) return lane.pop_front();
+    }
+    return retries.pop();
+  }
 };
 
 /// One webhook as its owner shard uses it: its settings of now, its renderer, its deliveries.

@@ -15,6 +15,8 @@ namespace {
 
 /// Retries that become ready in one go: more take another turn.
 constexpr uint32_t retries_per_turn_max = 1024;
+/// Likewise of those that are cancelled.
+constexpr uint32_t cancelled_per_turn_max = 1024;
 
 /// Of Waiting::due, as fine as the timer wheel's.
 constexpr Duration retry_tick = io::TimerWheel::tick;
@@ -63,15 +65,16 @@ void Dispatcher::count_in(Target& target) {
   counters_.add(Counter::deliveries_pending);
 }
 
-/// A delivery of the target has ended.
-void Dispatcher::count_out(Target& target, DeliveryStatus status) {
+/// A delivery of the webhook has ended.
+void Dispatcher::count_out(uint64_t organization_key, uint32_t webhook_number,
+                           DeliveryStatus status) {
   RINGPOST_ASSERT(journal::is_end(status));
   RINGPOST_ASSERT(pending_ > 0);
   counters_.add(status == DeliveryStatus::delivered ? Counter::deliveries_delivered
                 : status == DeliveryStatus::dead    ? Counter::deliveries_dead
                                                     : Counter::deliveries_cancelled);
   --pending_;
-  pending_counts_.subtract(target.organization->key, target.webhook_number);
+  pending_counts_.subtract(organization_key, webhook_number);
   counters_.subtract(Counter::deliveries_pending);
 }
 
@@ -142,16 +145,32 @@ void Dispatcher::on_retry_due(Target& target) {
   activate(target);
 }
 
+/// What waits is cancelled in the turns to come, or after the next start.
 void Dispatcher::cancel_waiting(Target& target) {
-  while (target.ready.waiting() > 0) cancel(target, target.ready.pop_waiting());
-  while (!target.retries.empty()) cancel(target, target.retries.pop());
   ring_.disarm(target.retry_timer);
+  Cancellation cancellation{.webhook_number = target.webhook_number,
+                            .organization_key = target.organization->key,
+                            .ready = target.ready.take_waiting(),
+                            .retries = std::exchange(target.retries, {})};
+  if (!cancellation.empty()) cancellations_.push_back(std::move(cancellation));
 }
 
-void Dispatcher::cancel(Target& target, const Waiting& waiting) {
-  record_cancelled(target, waiting.id, waiting.event());
+bool Dispatcher::may_cancel() const {
+  return !cancellations_.empty() && !stopping_ && host_.has_room_for_attempt(in_flight_);
+}
+
+void Dispatcher::go_on_cancelling() {
+  for (uint32_t count = 0; count < cancelled_per_turn_max && may_cancel(); ++count) {
+    Cancellation& first = cancellations_.front();
+    cancel(first, first.pop());
+    if (first.empty()) cancellations_.pop_front();
+  }
+}
+
+void Dispatcher::cancel(const Cancellation& cancellation, const Waiting& waiting) {
+  record_cancelled(cancellation.webhook_number, waiting.id, waiting.event());
   if (waiting.holds_event()) stock_.release(stock_.find(waiting.event()));
-  count_out(target, DeliveryStatus::cancelled);
+  count_out(cancellation.organization_key, cancellation.webhook_number, DeliveryStatus::cancelled);
 }
 
 // --- events read back from the journal -----------------------------------------------------------

@@ -591,6 +591,36 @@ TEST_F(PauseTest, EndsWithTheWebhookThatIsDisabled) {
   EXPECT_TRUE(settle(seconds{1}));
 }
 
+// Goal: a webhook with a long backlog may be disabled and enabled again, and holds up nobody.
+TEST_F(DispatcherTest, CancelsALongBacklogInPartsAndWhileThereIsRoom) {
+  constexpr uint32_t count = 5000;
+  answer_ = [](const Request&) { return Answer{.way = Answer::Way::never}; };
+  put(make(1));
+  submit(1, count);
+  world_.run_for(seconds{1});
+  const auto ended = [&](DeliveryStatus status) {
+    return static_cast<uint32_t>(std::ranges::count(noted_, status, &Noted::status));
+  };
+  has_room_ = false;
+  Webhook disabled = make(1);
+  disabled.state = subscription::WebhookState::disabled;
+  put(disabled);
+  dispatcher_.cancel(1);
+  world_.run_for(seconds{1});
+  EXPECT_EQ(ended(DeliveryStatus::cancelled), 0u) << "it could not be written down";
+  EXPECT_EQ(dispatcher_.pending_count(), count);
+  has_room_ = true;
+  answer_ = [](const Request&) { return Answer{}; };
+  put(make(1));
+  dispatcher_.turn();
+  EXPECT_GT(ended(DeliveryStatus::cancelled), 0u);
+  EXPECT_LT(ended(DeliveryStatus::cancelled), count / 2) << "others have their turn";
+  submit(1);
+  ASSERT_TRUE(settle());
+  EXPECT_GE(ended(DeliveryStatus::cancelled), count - 64) << "all but what was in flight";
+  EXPECT_EQ(receiver_.requests().size(), count - ended(DeliveryStatus::cancelled) + 1);
+}
+
 // Goal: who hears of the 410 can tell that the webhook leads elsewhere by now.
 TEST_F(DispatcherTest, SaysOfWhichVersionOfTheWebhookTheReceiverIsGone) {
   answer_ = [](const Request&) { return Answer{.status = 410, .delay = seconds{5}}; };
