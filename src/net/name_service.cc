@@ -225,19 +225,22 @@ void NameService::Worker::close_channel() {
   ares_ = nullptr;
 }
 
-/// The library reads resolv.conf only when it starts; laptops and containers change it.
+/// The library reads resolv.conf only when it starts; laptops and containers change it. Names that
+/// wait are asked for again: their servers may be silent, and the others mean to help.
 void NameService::Worker::follow_configuration() {
   struct stat status {};
   if (!service_.options_.servers.empty() || stat("/etc/resolv.conf", &status) != 0) return;
   const timespec changed = status.st_mtim;
-  const bool same = changed.tv_sec == configuration_time_.tv_sec &&
-                    changed.tv_nsec == configuration_time_.tv_nsec;
-  if (same || !pending_.empty()) return;
-  if (configuration_time_.tv_sec != 0) {
-    close_channel();
-    open_channel();
+  const timespec before = std::exchange(configuration_time_, changed);
+  const bool same = changed.tv_sec == before.tv_sec && changed.tv_nsec == before.tv_nsec;
+  if (same || before.tv_sec == 0) return;
+  close_channel();
+  open_channel();
+  std::vector<std::pair<std::string, uint64_t>> waiting;
+  for (const auto& [host, name] : pending_) waiting.emplace_back(host, name.id);
+  for (const auto& [host, id] : waiting) {
+    if (pending(host, id) != nullptr) ask(host, id, AF_UNSPEC);
   }
-  configuration_time_ = changed;
 }
 
 /// Until the library's next deadline or the end of the next delay; -1: for ever.

@@ -26,16 +26,22 @@ class NameServer(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((ADDRESS, 53))
+        self.socket.settimeout(0.1)
+        self.ended = False
+        try:
+            self.socket.bind((ADDRESS, 53))
+        except OSError:
+            self.socket.close()
+            raise
         self.silent = False
         self.asked = 0
 
     def run(self):
-        while True:
+        while not self.ended:
             try:
                 question, peer = self.socket.recvfrom(512)
-            except OSError:
-                return
+            except TimeoutError:
+                continue
             self.asked += 1
             if self.silent or question[13:].startswith(b"silent"):
                 continue
@@ -46,6 +52,8 @@ class NameServer(threading.Thread):
             self.socket.sendto(head + question[12:end] + (record if is_ipv4 else b""), peer)
 
     def close(self):
+        self.ended = True
+        self.join()
         self.socket.close()
 
 
@@ -72,9 +80,9 @@ class Names(unittest.TestCase):
         except OSError as error:
             print(f"SKIPPED: {ADDRESS}:53 cannot be used: {error}")
             self.skipTest("no address for a name server")
-        self.addCleanup(self.server.close)
         self.server.start()
-        resolv = self.place.path / "resolv.conf"
+        self.addCleanup(self.server.close)
+        self.resolv = resolv = self.place.path / "resolv.conf"
         resolv.write_text(f"nameserver {ADDRESS}\noptions timeout:2\n")
         # A program of its own, so that the harness starts the relay as it does any other.
         wrapper = self.place.path / "ringpost-with-names"
@@ -140,6 +148,20 @@ class Names(unittest.TestCase):
             self.event("app/known")
             self.until(lambda: self.total("deliveries_delivered") == count, 5)
         self.assertEqual(self.total("deliveries_dead"), 0)
+
+    def test_a_mended_resolv_conf_is_read_while_names_wait(self):
+        # Packets arrive there, and nobody answers.
+        nobody = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        nobody.bind(("127.77.0.54", 53))
+        self.addCleanup(nobody.close)
+        self.resolv.write_text("nameserver 127.77.0.54\n")
+        self.hook("first.test", "app/first", schedule=[])
+        self.hook("second.test", "app/second", schedule=[])
+        self.event("app/first")
+        time.sleep(1)
+        self.resolv.write_text(f"nameserver {ADDRESS}\n")
+        self.event("app/second")
+        self.until(lambda: self.total("deliveries_delivered") == 2, 8)
 
 
 if __name__ == "__main__":
