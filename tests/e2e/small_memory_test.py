@@ -130,7 +130,7 @@ class SmallMemory(unittest.TestCase):
         original, harness.RINGPOST = harness.RINGPOST, self.wrapper
         try:
             # The segments are the default's, unlike those of other tests.
-            return self.place.relay("--set", "journal.segment_bytes=64MiB", *self.arguments)
+            return self.place.relay("--set", "journal.segment_bytes=64MiB", *self.arguments, seconds=120)
         finally:
             harness.RINGPOST = original
 
