@@ -453,7 +453,6 @@ void Connection::learn_idle_time(Duration idle) {
 
 // --- ends ----------------------------------------------------------------------------------------
 
-/// The head of the final answer decides, also where its body is late.
 /// What the time was spent on.
 Error Connection::late() const {
   if (step_ != Step::resolve) return {Errc::timed_out, Side::endpoint};
@@ -461,6 +460,7 @@ Error Connection::late() const {
                         : Error{Errc::overloaded, Side::self};
 }
 
+/// The head of the final answer decides, also where its body is late.
 void Connection::on_deadline() {
   const Error late = this->late();
   if (exchanging() && parser_.on_end(late)) {

@@ -60,7 +60,7 @@ class FairResolver : public Resolver {
 
     bool waits() const { return !waiting.empty() || !waiting_for_silent.empty(); }
   };
-  /// One question, with all that wait for its answer: none, if their time is over.
+  /// One question, with all that wait for its answer: none, if their time is up.
   struct Question {
     uint64_t id;
     std::string host;

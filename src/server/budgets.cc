@@ -14,7 +14,8 @@ constexpr uint64_t shard_bytes = 16 * mib;    // Ring, and the journal's queue o
 constexpr uint64_t pending_bytes = 32;        // In the dispatcher.
 constexpr uint64_t history_bytes = 110;       // Of each delivery, in the control thread's index.
 constexpr uint64_t idempotency_bytes = 40;
-constexpr uint64_t body_bytes = 2;               // For each byte of a body: it grows by doubling.
+constexpr uint64_t event_bytes = 2;  // For each byte of an event: once more while it is being sent.
+constexpr uint64_t body_bytes = 2;   // For each byte of a body: it grows by doubling.
 constexpr uint64_t attempt_bytes = 30 * 1024;    // TLS, request, the answer's first 16 KiB.
 constexpr uint64_t connection_bytes = 8 * 1024;  // One that is idle, with TLS.
 
@@ -79,10 +80,10 @@ class Fit {
 uint64_t memory_total(const Budgets& budgets) {
   const control::MemoryLimits& limits = budgets.limits;
   const uint64_t connections = uint64_t{limits.connections_max} + budgets.delivery_connections_max;
-  const uint64_t shard = shard_bytes + limits.pending_max * pending_bytes +
-                         limits.bodies_bytes_max * body_bytes + budgets.retained_bytes_max +
-                         limits.attempts_in_flight_max * attempt_bytes +
-                         connections * connection_bytes;
+  const uint64_t shard =
+      shard_bytes + limits.pending_max * pending_bytes + limits.bodies_bytes_max * body_bytes +
+      budgets.retained_bytes_max * event_bytes + limits.attempts_in_flight_max * attempt_bytes +
+      connections * connection_bytes;
   const uint64_t indexed =
       std::max(limits.history_deliveries_max, limits.pending_max * limits.shards);
   return limits.memory_max / kernel_divisor + process_bytes + shard * limits.shards +
@@ -134,7 +135,7 @@ Budgets budgets_of(const Config& config, const Machine& machine) {
     limits.idempotency_entries_max = std::bit_floor(limits.idempotency_entries_max);
   }
   budgets.retained_bytes_max =
-      fit.count(parts.retained, 1, shards, mib, defaults.retained_bytes_max);
+      fit.count(parts.retained, event_bytes, shards, mib, defaults.retained_bytes_max);
   limits.attempts_in_flight_max = static_cast<uint32_t>(
       fit.count_of("delivery.attempts_in_flight_max", config.attempts_in_flight_max, parts.attempts,
                    attempt_bytes, shards, 32));
@@ -186,7 +187,7 @@ std::string warning_of(const Budgets& budgets) {
          " of memory, and the relay may use only " + in_mib(limits.memory_max) + " (" +
          budgets.memory_limit +
          "): under load the system may end it; lower the limits in the sections [ingest] and "
-         "[delivery], or leave them out, so that they follow from the memory";
+         "[delivery], or leave them out, so that the memory decides";
 }
 
 std::string to_text(const Budgets& budgets) {

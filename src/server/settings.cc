@@ -47,6 +47,7 @@ std::optional<shard::LiveSettings> live_settings(
   settings.delivery.pending_max = config.pending_max;
   settings.delivery.attempts_in_flight_max = config.attempts_in_flight_max;
   settings.delivery.retained_bytes_max = config.retained_bytes_max;
+  settings.delivery.bytes_in_flight_max = config.retained_bytes_max;
   settings.delivery.connections_max = config.delivery_connections_max;
   settings.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;
   settings.delivery.circuit.failures_max = config.circuit_failures;

@@ -22,7 +22,7 @@ enum class Fault : uint8_t {
   cut,      ///< Announces more than it sends, then closes.
 };
 inline constexpr Fault all_faults[] = {Fault::none,    Fault::reset, Fault::hang, Fault::drip,
-                                   Fault::endless, Fault::huge,  Fault::cut};
+                                       Fault::endless, Fault::huge,  Fault::cut};
 std::string_view name(Fault fault);
 std::optional<Fault> find_fault(std::string_view name);
 

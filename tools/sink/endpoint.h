@@ -27,7 +27,7 @@ struct Totals {
   uint64_t connections = 0;
   uint64_t handshakes_failed = 0;
   uint64_t body_bytes = 0;
-  std::map<uint16_t, uint64_t> statuses;             ///< Decided on, as above.
+  std::map<uint16_t, uint64_t> statuses;                 ///< Decided on, as above.
   std::array<uint64_t, std::size(all_faults)> faults{};  ///< By Fault.
   std::map<std::string_view, Signatures> dialects;
 
