@@ -231,8 +231,8 @@ void Control::publish() {
 
 /// What came while nothing could be changed.
 void Control::go_on_changing() {
-  for (auto& [number, stop] : std::exchange(stops_, {})) {
-    const Webhook* webhook = registry_.find(number);
+  for (Stop& stop : std::exchange(stops_, {})) {
+    const Webhook* webhook = registry_.find(stop.webhook);
     if (webhook != nullptr && webhook->active()) {
       stop_webhook(*webhook, stop.state, std::move(stop.reason));
     }
@@ -313,28 +313,28 @@ void Control::judge(const OutcomeRecorded& outcome) {
 }
 
 void Control::on(uint32_t, EndpointGone&& message) {
-  const Webhook* webhook = registry_.find(message.webhook_number);
+  const Webhook* webhook = registry_.find(message.webhook);
   if (webhook == nullptr || !webhook->active()) return;
   stop_webhook(*webhook, WebhookState::disabled, std::string{subscription::reason_gone});
 }
 
 void Control::on(uint32_t, ReceiverPaused&& message) {
-  if (registry_.find(message.webhook_number) == nullptr) return;
-  registry_.receivers().on_pause(message.webhook_number, message.until);
+  if (registry_.find(message.webhook) == nullptr) return;
+  registry_.receivers().on_pause(message.webhook.number, message.until);
 }
 
 void Control::on(uint32_t, CircuitChanged&& message) {
-  const Webhook* webhook = registry_.find(message.webhook_number);
+  const Webhook* webhook = registry_.find(message.webhook);
   if (webhook == nullptr) return;
   ReceiverNotes& receivers = registry_.receivers();
   if (message.failures == 0) {
-    if (receivers.on_circuit_closed(message.webhook_number)) {
+    if (receivers.on_circuit_closed(webhook->number)) {
       log_info("webhook " + webhook->id.to_text() + ": its receiver works again");
     }
     return;
   }
   const bool tell = receivers.on_circuit_open(
-      message.webhook_number, {message.failures, message.next_attempt_at, message.last_failure});
+      webhook->number, {message.failures, message.next_attempt_at, message.last_failure});
   if (!tell) return;
   log_warning("webhook " + webhook->id.to_text() + ": " + std::to_string(message.failures) +
               " attempts in a row failed (" + net::describe_tls(message.last_failure) +
@@ -344,14 +344,14 @@ void Control::on(uint32_t, CircuitChanged&& message) {
 }
 
 void Control::on(uint32_t, PermissionAsked&& message) {
-  if (registry_.find(message.webhook_number) == nullptr) return;
-  registry_.receivers().on_permission(message.webhook_number, message.why_not);
+  if (registry_.find(message.webhook) == nullptr) return;
+  registry_.receivers().on_permission(message.webhook.number, message.why_not);
 }
 
 /// Ends a webhook's deliveries for what its endpoint did.
 void Control::stop_webhook(const Webhook& webhook, WebhookState state, std::string reason) {
   if (durability_.under_way()) {
-    stops_[webhook.number] = {state, std::move(reason)};
+    stops_.push_back({{webhook.number, webhook.updated_at}, state, std::move(reason)});
     return;
   }
   Webhook changed = webhook;

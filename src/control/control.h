@@ -134,6 +134,7 @@ class Control {
 
   /// Why a webhook is to be stopped.
   struct Stop {
+    subscription::WebhookVersion webhook;
     subscription::WebhookState state{};
     std::string reason;
   };
@@ -223,7 +224,7 @@ class Control {
   std::unordered_map<uint64_t, Verifying> verifying_;  // By ticket.
   std::vector<Reply> unsaved_;                         // To changes that are not durable yet.
   std::vector<Waiting> waiting_;                       // For the end of a sync; so are these:
-  std::map<uint32_t, Stop> stops_;                     // By webhook number.
+  std::vector<Stop> stops_;
   uint64_t next_ticket_ = 1;
   std::optional<Error> storage_failure_;
   std::optional<LastFailure> last_failure_;

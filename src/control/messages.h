@@ -6,6 +6,7 @@
 #include "io/address.h"
 #include "journal/record.h"
 #include "journal/writer.h"
+#include "subscription/webhook_version.h"
 
 #include <cstdint>
 #include <memory>
@@ -51,19 +52,19 @@ struct OutcomeRecorded {
 
 /// The endpoint answered 410 Gone: the webhook is to be disabled.
 struct EndpointGone {
-  uint32_t webhook_number = 0;
+  subscription::WebhookVersion webhook;
 };
 
 /// The receiver asked for a pause: the webhook gets nothing before `until`.
 struct ReceiverPaused {
-  uint32_t webhook_number = 0;
+  subscription::WebhookVersion webhook;
   WallTime until{};
 };
 
 /// Several attempts in a row failed and the webhook gets one at a time (delivery::OpenCircuit), or
 /// its receiver works again.
 struct CircuitChanged {
-  uint32_t webhook_number = 0;
+  subscription::WebhookVersion webhook;
   uint32_t failures = 0;  ///< 0: it works again.
   WallTime next_attempt_at{};
   Error last_failure{};
@@ -71,7 +72,7 @@ struct CircuitChanged {
 
 /// The receiver was asked for its permission: as delivery::Host::on_permission.
 struct PermissionAsked {
-  uint32_t webhook_number = 0;
+  subscription::WebhookVersion webhook;
   std::optional<Error> why_not;
 };
 

@@ -52,6 +52,8 @@ Result<const Webhook*> WebhookRegistry::create(Webhook webhook) {
 Result<const Webhook*> WebhookRegistry::update(Webhook webhook) {
   const Webhook* before = find(webhook.number);
   RINGPOST_ASSERT(before != nullptr);
+  // Versions are told apart by it (subscription::WebhookVersion), on a clock that is set back too.
+  webhook.updated_at = std::max(webhook.updated_at, before->updated_at + Duration{1});
   if (auto stored = store_.update_webhook(webhook); !stored) return stored.error();
   if (before->active() && !webhook.active()) ended_.push_back(webhook.number);
   if (webhook.active()) std::erase(ended_, webhook.number);
@@ -120,6 +122,11 @@ const Webhook* WebhookRegistry::find(uint32_t number) const {
     return changed->second ? &*changed->second : nullptr;
   }
   return table_.current().webhook(number);
+}
+
+const Webhook* WebhookRegistry::find(const subscription::WebhookVersion& version) const {
+  const Webhook* webhook = find(version.number);
+  return webhook != nullptr && webhook->updated_at == version.updated_at ? webhook : nullptr;
 }
 
 const Webhook* WebhookRegistry::find_called(const Ulid& id) const {

@@ -5,6 +5,7 @@
 #include "control/receiver_notes.h"
 #include "subscription/table.h"
 #include "subscription/webhook.h"
+#include "subscription/webhook_version.h"
 
 #include <cstdint>
 #include <map>
@@ -39,6 +40,8 @@ class WebhookRegistry {
   /// until the next change.
   const subscription::Webhook* find(std::string_view organization, const Ulid& id) const;
   const subscription::Webhook* find(uint32_t number) const;
+  /// nullptr also if it has changed since.
+  const subscription::Webhook* find(const subscription::WebhookVersion& version) const;
   /// By its id alone, if it is one that outsiders call (Dialect::takes_calls).
   const subscription::Webhook* find_called(const Ulid& id) const;
 

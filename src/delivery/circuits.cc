@@ -106,7 +106,8 @@ Dispatcher::Showing Dispatcher::showing(const AttemptResult& result) {
 void Dispatcher::learn(const Attempt& attempt, const AttemptResult& result) {
   learn_of_endpoint(attempt, result);
   Target& target = *attempt.delivery->target;
-  if (attempt.webhook_version != target.conduct.webhook_updated_at) return;  // It is another one.
+  if (attempt.webhook.updated_at != target.conduct.webhook_updated_at)
+    return;  // It is another one.
   const Instant now = ring_.now();
   const Showing shown = showing(result);
   Conduct& conduct = target.conduct;
@@ -173,7 +174,7 @@ void Dispatcher::tell_of_circuits(Target& target) {
   const Circuit& own = target.conduct.circuit;
   const Circuit& shared = target.endpoint->circuit;
   if (own.closed() && shared.closed()) {
-    if (std::exchange(target.conduct.told, false)) host_.on_circuit_closed(target.webhook_number);
+    if (std::exchange(target.conduct.told, false)) host_.on_circuit_closed(target.version());
     return;
   }
   const bool by_own = shared.closed() || (!own.closed() && own.probe_at() > shared.probe_at());
@@ -181,7 +182,7 @@ void Dispatcher::tell_of_circuits(Target& target) {
   if (circuit.state() != Circuit::State::open) return;
   target.conduct.told = true;
   host_.on_circuit_open(
-      target.webhook_number,
+      target.version(),
       {.failures = circuit.failures(),
        .probe_at = ring_.wall_now() + (circuit.probe_at() - ring_.now()),
        .last_failure = by_own ? target.conduct.last_failure : target.endpoint->last_failure});

@@ -30,9 +30,9 @@ struct Attempt {
   bool repeated = false;  ///< A kept connection had died under it: it was moved to a fresh one.
   uint64_t question = 0;  ///< Not 0: the receiver's permission comes first (Standing::question).
   bool trial = false;     ///< The first after a pause (Standing::trial).
-  WallTime webhook_version{};    ///< Conduct::webhook_updated_at, when it began.
-  bool probes_webhook = false;   ///< Of Conduct::circuit.
-  bool probes_endpoint = false;  ///< Of Endpoint::circuit; over once it is connected.
+  subscription::WebhookVersion webhook;  ///< That it was begun for.
+  bool probes_webhook = false;           ///< Of Conduct::circuit.
+  bool probes_endpoint = false;          ///< Of Endpoint::circuit; over once it is connected.
 };
 
 /// How an attempt ended. Views into the connection, valid during Dispatcher::settle.

@@ -17,16 +17,6 @@ namespace {
 /// Targets looked at again when something comes free.
 constexpr uint32_t held_released = 4;
 
-Waiting as_waiting(const Delivery& delivery) {
-  return Waiting::make(delivery.id, delivery.event_position, delivery.attempts);
-}
-
-/// Retries that become ready in one go: more take another turn.
-constexpr uint32_t retries_per_turn_max = 1024;
-
-/// Of Waiting::due, as fine as the timer wheel's.
-constexpr Duration retry_tick = io::TimerWheel::tick;
-
 }  // namespace
 
 void Target::on_pace_due() {
@@ -104,87 +94,17 @@ Dispatcher::~Dispatcher() {
   }
 }
 
-// --- arrival -------------------------------------------------------------------------------------
-
-void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number, bool by_hand) {
-  Target& target = target_for(webhook_number);
-  count_in(target);
-  counters_.add(Counter::deliveries_created);
-  Waiting waiting =
-      Waiting::make(journal::delivery_id(event->view().uid, webhook_number), event->position(), 0);
-  const bool room = stock_.bytes() < limits_.retained_bytes_max || stock_.has(event->position());
-  if (room || by_hand) {
-    stock_.hold(event);
-    waiting.set_holds_event(true);
-  }
-  if (by_hand) {
-    hasten(target);
-    return make_first(make(target, waiting));
-  }
-  target.ready.push_back(waiting);
-  activate(target);
-}
-
-void Dispatcher::restore(const PendingDelivery& pending) {
-  Target& target = target_for(pending.webhook_number);
-  count_in(target);
-  Waiting waiting = Waiting::make(pending.id, pending.event, pending.attempts);
-  if (pending.perhaps_begun) ++waiting.attempts;
-  // The wall clock may have been set back since: a delivery never waits longer than it was to.
-  const subscription::Webhook* webhook = host_.snapshot().webhook(pending.webhook_number);
-  const Duration longest =
-      webhook != nullptr ? longest_delay(webhook->schedule_s, pending.attempts) : Duration::zero();
-  const Duration delay = std::min(pending.next_attempt_at - ring_.wall_now(), longest);
-  if (delay > Duration::zero()) return wait(target, waiting, delay);
-  target.ready.push_back(waiting);
-  activate(target);
-}
+// --- webhooks and endpoints ----------------------------------------------------------------------
 
 void Dispatcher::restore(const PendingPause& pause) {
   const Duration left = std::min<Duration>(pause.until - ring_.wall_now(), retry_after_max);
   if (left <= Duration::zero()) return;
   // The rest is set when the webhook is first used: its version here is none.
-  Standing& standing = standings_[pause.webhook_number];
+  Standing& standing = standings_[pause.webhook.number];
   standing.url = pause.url;
   standing.paused_until = ring_.now() + left;
   standing.trial = Standing::Trial::due;
-  host_.on_receiver_paused(pause.webhook_number, ring_.wall_now() + left);
-}
-
-void Dispatcher::count_in(Target& target) {
-  ++pending_;
-  pending_counts_.add(target.organization->key, target.webhook_number);
-  counters_.add(Counter::deliveries_pending);
-}
-
-/// A delivery of the target has ended.
-void Dispatcher::count_out(Target& target, DeliveryStatus status) {
-  RINGPOST_ASSERT(journal::is_end(status));
-  RINGPOST_ASSERT(pending_ > 0);
-  counters_.add(status == DeliveryStatus::delivered ? Counter::deliveries_delivered
-                : status == DeliveryStatus::dead    ? Counter::deliveries_dead
-                                                    : Counter::deliveries_cancelled);
-  --pending_;
-  pending_counts_.subtract(target.organization->key, target.webhook_number);
-  counters_.subtract(Counter::deliveries_pending);
-}
-
-/// The delivery in that place, out of the queue.
-Delivery& Dispatcher::take(Target& target, const ReadyQueue::Place& place) {
-  if (place.delivery == nullptr) return make(target, place.lane->pop_front());
-  place.delivery->ready_link.unlink();
-  return *place.delivery;
-}
-
-Delivery& Dispatcher::make(Target& target, const Waiting& waiting) {
-  auto* delivery = new Delivery;
-  delivery->id = waiting.id;
-  delivery->event_position = waiting.event();
-  delivery->attempts = waiting.attempts;
-  delivery->target = &target;
-  if (waiting.holds_event()) delivery->event = stock_.find(waiting.event());
-  target.members.push_back(*delivery);
-  return *delivery;
+  host_.on_receiver_paused(pause.webhook, ring_.wall_now() + left);
 }
 
 Target& Dispatcher::target_for(uint32_t webhook_number) {
@@ -216,7 +136,7 @@ void Dispatcher::forget(Target& target) {
   if (target.conduct.telling() && conducts_.size() < limits_.conducts_max) {
     conducts_[target.webhook_number] = target.conduct;
   } else if (target.conduct.told) {
-    host_.on_circuit_closed(target.webhook_number);
+    host_.on_circuit_closed(target.version());
   }
   Organization& organization = *target.organization;
   targets_.erase(target.webhook_number);
@@ -231,7 +151,6 @@ bool Dispatcher::refresh(Target& target) {
   if (target.renderer != nullptr && target.webhook_updated_at == webhook->updated_at) return true;
   target.webhook_updated_at = webhook->updated_at;
   if (target.conduct.webhook_updated_at != webhook->updated_at) {
-    if (target.conduct.told) host_.on_circuit_closed(target.webhook_number);
     target.conduct = {.webhook_updated_at = webhook->updated_at};
   }
   target.dialect = &dialect::of(*webhook);
@@ -313,13 +232,6 @@ void Dispatcher::keep_tls(Endpoint& endpoint) {
   if (endpoint.tls == nullptr || !endpoint.tls->remembers()) return;
   if (kept_tls_.size() >= limits_.tls_kept_max) kept_tls_.erase(kept_tls_.begin());
   kept_tls_[endpoint.key] = std::move(endpoint.tls);
-}
-
-/// It goes before all that are Waiting.
-void Dispatcher::make_first(Delivery& delivery) {
-  delivery.state = Delivery::State::ready;
-  delivery.target->ready.push_first(delivery);
-  activate(*delivery.target);
 }
 
 /// Puts the target into the round, unless it is there or waits for its endpoint, for room or for a
@@ -492,7 +404,7 @@ void Dispatcher::start(Delivery& delivery) {
                         .deadline = ring_.now() + target.timeout,
                         .question = question,
                         .trial = trial,
-                        .webhook_version = target.conduct.webhook_updated_at,
+                        .webhook = target.version(),
                         .probes_webhook = probes_webhook,
                         .probes_endpoint = probes_endpoint};
   if (!delivery.enquiry) note_start(delivery, attempt);
@@ -505,7 +417,7 @@ void Dispatcher::start(Delivery& delivery) {
 void Dispatcher::note_start(Delivery& delivery, const Attempt& attempt) {
   if (!start_may_wait(delivery)) {
     delivery.start_recorded = true;
-    return record_start(*delivery.target, as_waiting(delivery), attempt.started_at,
+    return record_start(*delivery.target, delivery.as_waiting(), attempt.started_at,
                         journal::Urgency::now);
   }
   delivery.started = attempt.started;
@@ -547,7 +459,7 @@ void Dispatcher::record_first_start() {
   Delivery& delivery = unrecorded_.pop_front();
   delivery.start_recorded = true;
   const WallTime started_at = ring_.wall_now() - (ring_.now() - delivery.started);
-  record_start(*delivery.target, as_waiting(delivery), started_at, journal::Urgency::may_wait);
+  record_start(*delivery.target, delivery.as_waiting(), started_at, journal::Urgency::may_wait);
 }
 
 void Dispatcher::open_connection(Endpoint& endpoint, const Attempt& attempt) {
@@ -578,7 +490,7 @@ void Dispatcher::on_permission(const Attempt& attempt, Duration interval, Instan
   standing->allowed_interval = interval;
   standing->next_start =
       std::max(standing->next_start, first + std::max(standing->own_interval, interval));
-  host_.on_permission(target.webhook_number, std::nullopt);
+  host_.on_permission(attempt.webhook, std::nullopt);
   activate(target);
 }
 
@@ -617,63 +529,6 @@ void Dispatcher::repeat(const Attempt& attempt, Endpoint& endpoint) {
   open_connection(endpoint, attempt);
 }
 
-// --- events read back from the journal -----------------------------------------------------------
-
-/// @returns whether the delivery has its event: it did, another one has it, or it was read lately.
-bool Dispatcher::find_event(const ReadyQueue::Place& place) {
-  if (place.delivery != nullptr) return true;  // Those that go first have it.
-  Waiting& waiting = place.lane->front();
-  if (waiting.holds_event()) return true;
-  journal::EventRef event = stock_.find(waiting.event());
-  if (!event) event = host_.event_at_hand(waiting.event());
-  if (!event) return false;
-  stock_.hold(event);
-  waiting.set_holds_event(true);
-  return true;
-}
-
-/// One always has, or an event larger than the limit would never go. A part is for those in good
-/// standing.
-bool Dispatcher::has_room_for_bytes(const Target& target, const ReadyQueue::Place& place) const {
-  if (in_flight_ == 0) return true;
-  const journal::EventRef& event =
-      place.delivery != nullptr ? place.delivery->event : stock_.at(place.lane->front().event());
-  const uint64_t limit = limits_.bytes_in_flight_max;
-  const uint64_t reserve = target.conduct.good ? 0 : limit / limits_.reserve_divisor;
-  return bytes_in_flight_ + event->record().size() <= limit - reserve;
-}
-
-/// What is read back is bounded like what was never let go. Something is under way whenever it is
-/// not allowed: that looks after those that are held when it ends.
-bool Dispatcher::may_load() const {
-  if (loading_.size() >= limits_.loads_max) return false;
-  return stock_.bytes() < limits_.retained_bytes_max || in_flight_ == 0;
-}
-
-/// Asks for the event. It takes up a place of its webhook meanwhile, so that a long backlog is not
-/// read into memory at once.
-void Dispatcher::load(Delivery& delivery) {
-  delivery.state = Delivery::State::loading;
-  delivery.ticket = next_ticket_++;
-  loading_.emplace(delivery.ticket, &delivery);
-  take_place(delivery);
-  host_.want_payload(delivery.event_position, delivery.ticket);
-}
-
-void Dispatcher::on_payload(uint64_t ticket, const journal::EventRef& event, const Error& error) {
-  const auto found = loading_.find(ticket);
-  if (found == loading_.end()) return;  // Cancelled meanwhile.
-  Delivery& delivery = *found->second;
-  loading_.erase(found);
-  leave_place(delivery);
-  if (event) {
-    delivery.event = stock_.hold(event);
-    return make_first(delivery);
-  }
-  const bool short_of_something = error.code == Errc::overloaded;
-  short_of_something ? wait(delivery, limits_.shortage_pause) : give_up(delivery, error);
-}
-
 /// A dead letter without a further attempt.
 void Dispatcher::give_up(Delivery& delivery, const Error& error) {
   host_.record(OutcomeView{.delivery = delivery.id,
@@ -686,12 +541,6 @@ void Dispatcher::give_up(Delivery& delivery, const Error& error) {
                            .error = error},
                journal::Urgency::may_wait);
   finish(delivery, DeliveryStatus::dead);
-}
-
-void Dispatcher::let_go(Delivery& delivery) {
-  if (!delivery.event) return;
-  stock_.release(delivery.event);
-  delivery.event = {};
 }
 
 /// What was sent goes on record if it was not the event's data as it stands there.
@@ -734,7 +583,7 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
     heed_pause(attempt, result.http_status, result.retry_after);
   if (delivery.enquiry) return discard(delivery);
   record(attempt, result, verdict);
-  if (result.gone()) host_.on_endpoint_gone(delivery.target->webhook_number);
+  if (result.gone()) host_.on_endpoint_gone(attempt.webhook);
   verdict.delay ? wait(delivery, *verdict.delay) : finish(delivery, verdict.status);
 }
 
@@ -750,7 +599,7 @@ void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& resul
   if (standing == nullptr) return;
   if (attempt.question != 0 && standing->question == attempt.question) {
     standing->question = 0;  // No permission: the next attempt asks again.
-    host_.on_permission(target.webhook_number, result.error);
+    host_.on_permission(attempt.webhook, result.error);
   }
   if (attempt.trial) standing->trial = Standing::Trial::none;
 }
@@ -805,7 +654,7 @@ void Dispatcher::heed_pause(const Attempt& attempt, uint16_t http_status,
   standing.url = webhook->destination.url;
   standing.paused_until = std::max(standing.paused_until, ring_.now() + *retry_after);
   standing.trial = Standing::Trial::due;
-  host_.on_receiver_paused(target.webhook_number,
+  host_.on_receiver_paused(attempt.webhook,
                            ring_.wall_now() + (standing.paused_until - ring_.now()));
 }
 
@@ -848,46 +697,6 @@ void Dispatcher::record(const Attempt& attempt, const AttemptResult& result,
   host_.record(outcome, journal::Urgency::may_wait);
 }
 
-/// The delivery's attempt is over, and so is the delivery as an object.
-void Dispatcher::wait(Delivery& delivery, Duration delay) {
-  Target& target = *delivery.target;
-  Waiting waiting = as_waiting(delivery);
-  const bool keeps =
-      delay <= limits_.retained_for_max && stock_.bytes() <= limits_.retained_bytes_max;
-  if (!keeps) let_go(delivery);
-  waiting.set_holds_event(static_cast<bool>(delivery.event));
-  delete &delivery;
-  wait(target, waiting, delay);
-  activate(target);  // Its place is free for the next one.
-}
-
-void Dispatcher::wait(Target& target, Waiting waiting, Duration delay) {
-  waiting.due = tick_at(ring_.now() + delay) + 1;
-  target.retries.push(waiting);
-  arm_retry_timer(target);
-}
-
-/// The last tick that has begun by then.
-uint32_t Dispatcher::tick_at(Instant time) const {
-  return static_cast<uint32_t>((time - first_tick_) / retry_tick);
-}
-
-void Dispatcher::arm_retry_timer(Target& target) {
-  if (target.retries.empty()) return ring_.disarm(target.retry_timer);
-  const auto ticks = static_cast<int32_t>(target.retries.front().due - tick_at(ring_.now()));
-  ring_.arm<&Target::on_retry_due>(target, target.retry_timer, std::max(ticks, 0) * retry_tick);
-}
-
-void Dispatcher::on_retry_due(Target& target) {
-  const uint32_t now = tick_at(ring_.now());
-  for (uint32_t count = 0; count < retries_per_turn_max && !target.retries.empty(); ++count) {
-    if (static_cast<int32_t>(target.retries.front().due - now) > 0) break;
-    target.ready.push_back(target.retries.pop());
-  }
-  arm_retry_timer(target);
-  activate(target);
-}
-
 void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {
   Target& target = *delivery.target;
   let_go(delivery);
@@ -918,18 +727,6 @@ void Dispatcher::cancel(uint32_t webhook_number) {
   });
   if (open.empty()) return forget_if_unused(target);
   for (Delivery* delivery : open) cancel(*delivery);
-}
-
-void Dispatcher::cancel_waiting(Target& target) {
-  while (target.ready.waiting() > 0) cancel(target, target.ready.pop_waiting());
-  while (!target.retries.empty()) cancel(target, target.retries.pop());
-  ring_.disarm(target.retry_timer);
-}
-
-void Dispatcher::cancel(Target& target, const Waiting& waiting) {
-  record_cancelled(target, waiting.id, waiting.event());
-  if (waiting.holds_event()) stock_.release(stock_.find(waiting.event()));
-  count_out(target, DeliveryStatus::cancelled);
 }
 
 void Dispatcher::cancel(Delivery& delivery) {

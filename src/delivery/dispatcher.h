@@ -36,7 +36,7 @@ struct PendingDelivery {
 
 /// A pause that a receiver had asked for in a former life of the process.
 struct PendingPause {
-  uint32_t webhook_number = 0;
+  subscription::WebhookVersion webhook;
   std::string url;  ///< The webhook's.
   WallTime until{};
 };

@@ -4,6 +4,7 @@
 #include "journal/record.h"
 #include "journal/writer.h"
 #include "subscription/table.h"
+#include "subscription/webhook_version.h"
 
 #include <cstdint>
 #include <optional>
@@ -35,18 +36,20 @@ class Host {
   /// Asks for an event that is not at hand; answered by Dispatcher::on_payload.
   virtual void want_payload(journal::Position event, uint64_t ticket) = 0;
   /// The receiver asked for a pause (Retry-After): the webhook gets nothing before `until`.
-  virtual void on_receiver_paused(uint32_t webhook_number, WallTime until) = 0;
+  virtual void on_receiver_paused(const subscription::WebhookVersion& webhook, WallTime until) = 0;
   /// Several attempts in a row failed: the webhook gets one attempt at a time, the next one not
   /// before `circuit.probe_at`. Called again for each that fails.
-  virtual void on_circuit_open(uint32_t webhook_number, const OpenCircuit& circuit) = 0;
+  virtual void on_circuit_open(const subscription::WebhookVersion& webhook,
+                               const OpenCircuit& circuit) = 0;
   /// Its receiver works again.
-  virtual void on_circuit_closed(uint32_t webhook_number) = 0;
+  virtual void on_circuit_closed(const subscription::WebhookVersion& webhook) = 0;
   /// The receiver was asked for its permission (Dialect::asks_first).
   /// @param why_not  nothing: it agreed. Errc::origin_refused: it did not. Any other error: it did
   ///                 not come to an answer.
-  virtual void on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) = 0;
+  virtual void on_permission(const subscription::WebhookVersion& webhook,
+                             const std::optional<Error>& why_not) = 0;
   /// The endpoint answered 410: the webhook is to be disabled.
-  virtual void on_endpoint_gone(uint32_t webhook_number) = 0;
+  virtual void on_endpoint_gone(const subscription::WebhookVersion& webhook) = 0;
 };
 
 }  // namespace ringpost::delivery

@@ -9,6 +9,7 @@
 #include "journal/record.h"
 #include "net/tls.h"
 #include "subscription/webhook.h"
+#include "subscription/webhook_version.h"
 
 #include <cstdint>
 #include <memory>
@@ -46,10 +47,12 @@ struct Delivery {
   bool start_recorded = false;  ///< Of the attempt in flight.
   bool retry_place = false;     ///< While it has a place: Target::retries_in_flight counts it.
   bool good_place = false;      ///< While it has a place: taken in good standing (Conduct::good).
-  bool by_hand = false;         ///< A person asked for it: it goes before the others.
   bool enquiry = false;  ///< Has no event: asks for the receiver's permission, and is not recorded.
   ListLink ready_link;   ///< In its target's queue while ready; in flight: among the unrecorded.
   ListLink member_link;  ///< In its target's list.
+
+  /// What is kept of it between attempts. It holds no event.
+  Waiting as_waiting() const { return Waiting::make(id, event_position, attempts); }
 };
 
 /// What a webhook's receiver may be sent, kept longer than the webhook's targets, which come
@@ -150,6 +153,10 @@ struct Target {
 
   Target(Dispatcher& owner, uint32_t number) : dispatcher(owner), webhook_number(number) {}
 
+  /// What its conduct is about.
+  subscription::WebhookVersion version() const {
+    return {webhook_number, conduct.webhook_updated_at};
+  }
   /// How many attempts it may have in flight now.
   uint32_t places() const { return conduct.window.size(concurrency_max); }
   /// Whether it has no delivery.

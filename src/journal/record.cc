@@ -61,6 +61,7 @@ enum class OutcomeField : uint8_t {
 /// Before the delta of OutcomeField::changes: offset of the base, then the sizes of request head,
 /// request body and response head; the rest is the response's body.
 constexpr uint32_t changes_head_bytes = 16;
+constexpr uint32_t changes_bytes_usual = 256;
 /// More than four texts at their limits take.
 constexpr size_t texts_bytes_max = 1u << 20;
 
@@ -432,12 +433,9 @@ bool take_outcome_field(OutcomeView& outcome, uint8_t id, Bytes bytes, bool& sou
   return false;
 }
 
-}  // namespace
-
-namespace {
-
 void encode_changes(const OutcomeView& outcome, const OutcomeBase& base,
                     std::vector<std::byte>& out) {
+  out.reserve(changes_bytes_usual);
   out.resize(changes_head_bytes);
   store_le<uint32_t>(&out[0], base.offset);
   store_le<uint32_t>(&out[4], static_cast<uint32_t>(outcome.request_head.size()));

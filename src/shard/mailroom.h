@@ -9,7 +9,7 @@
 #include "journal/format.h"
 #include "journal/position.h"
 #include "journal/record.h"
-#include "shard/payload.h"
+#include "shard/file_orders.h"
 
 #include <atomic>
 #include <cstdint>

@@ -389,7 +389,9 @@ void Relay::distribute_pending() {
   });
   recovered_pauses_.for_each(snapshot, [&](const subscription::Webhook& webhook, WallTime until) {
     pauses_[subscription::owner_shard(webhook, options_.shard_count)].push_back(
-        {.webhook_number = webhook.number, .url = webhook.destination.url, .until = until});
+        {.webhook = {webhook.number, webhook.updated_at},
+         .url = webhook.destination.url,
+         .until = until});
   });
   recovered_pauses_ = {};
 }

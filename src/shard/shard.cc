@@ -538,28 +538,30 @@ void Shard::on_file_unused(io::File file) {
   mailroom_.file_orders(index_).send(FileOrder{.unused = file});
 }
 
-void Shard::on_receiver_paused(uint32_t webhook_number, WallTime until) {
-  tell_control(control::ReceiverPaused{webhook_number, until}, false);
+void Shard::on_receiver_paused(const subscription::WebhookVersion& webhook, WallTime until) {
+  tell_control(control::ReceiverPaused{webhook, until}, false);
 }
 
-void Shard::on_circuit_open(uint32_t webhook_number, const delivery::OpenCircuit& circuit) {
-  tell_control(control::CircuitChanged{.webhook_number = webhook_number,
+void Shard::on_circuit_open(const subscription::WebhookVersion& webhook,
+                            const delivery::OpenCircuit& circuit) {
+  tell_control(control::CircuitChanged{.webhook = webhook,
                                        .failures = circuit.failures,
                                        .next_attempt_at = circuit.probe_at,
                                        .last_failure = circuit.last_failure},
                false);
 }
 
-void Shard::on_circuit_closed(uint32_t webhook_number) {
-  tell_control(control::CircuitChanged{.webhook_number = webhook_number}, false);
+void Shard::on_circuit_closed(const subscription::WebhookVersion& webhook) {
+  tell_control(control::CircuitChanged{.webhook = webhook}, false);
 }
 
-void Shard::on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) {
-  tell_control(control::PermissionAsked{webhook_number, why_not}, false);
+void Shard::on_permission(const subscription::WebhookVersion& webhook,
+                          const std::optional<Error>& why_not) {
+  tell_control(control::PermissionAsked{webhook, why_not}, false);
 }
 
-void Shard::on_endpoint_gone(uint32_t webhook_number) {
-  tell_control(control::EndpointGone{webhook_number}, true);
+void Shard::on_endpoint_gone(const subscription::WebhookVersion& webhook) {
+  tell_control(control::EndpointGone{webhook}, true);
 }
 
 // --- messages ------------------------------------------------------------------------------------

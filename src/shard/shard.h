@@ -124,11 +124,13 @@ class Shard final : private journal::WriterEvents,
   }
   void on_file_wanted(uint16_t journal, uint32_t segment) override;
   void on_file_unused(io::File file) override;
-  void on_receiver_paused(uint32_t webhook_number, WallTime until) override;
-  void on_circuit_open(uint32_t webhook_number, const delivery::OpenCircuit& circuit) override;
-  void on_circuit_closed(uint32_t webhook_number) override;
-  void on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) override;
-  void on_endpoint_gone(uint32_t webhook_number) override;
+  void on_receiver_paused(const subscription::WebhookVersion& webhook, WallTime until) override;
+  void on_circuit_open(const subscription::WebhookVersion& webhook,
+                       const delivery::OpenCircuit& circuit) override;
+  void on_circuit_closed(const subscription::WebhookVersion& webhook) override;
+  void on_permission(const subscription::WebhookVersion& webhook,
+                     const std::optional<Error>& why_not) override;
+  void on_endpoint_gone(const subscription::WebhookVersion& webhook) override;
 
   // Messages.
   void tell_control(control::ToControl&& message, bool urgent);

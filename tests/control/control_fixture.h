@@ -146,6 +146,10 @@ class ControlTest : public ::testing::Test {
     });
     return number;
   }
+  subscription::WebhookVersion version_of(const std::string& id) {
+    const uint32_t number = number_of(id);
+    return {number, table_.current().webhook(number)->updated_at};
+  }
   size_t matches() {
     std::vector<const subscription::Webhook*> found;
     table_.current().match({"default", "app/x", "build/finished"}, found);

@@ -166,7 +166,7 @@ TEST_F(DurabilityTest, AnEndpointThatIsGoneStopsItsWebhookAfterTheSync) {
   EXPECT_EQ(status(), 201);
   const uint32_t number = only_number();
   post_webhook();
-  tell(0, EndpointGone{number});
+  tell(0, EndpointGone{{number, table_.current().webhook(number)->updated_at}});
   settle();
   EXPECT_TRUE(ended_.empty());
   sync();

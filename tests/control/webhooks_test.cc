@@ -174,17 +174,48 @@ TEST_F(ControlTest, KeepsWebhooksAndTokensOverARestart) {
 
 TEST_F(ControlTest, DisablesAWebhookWhoseEndpointIsGone) {
   const std::string id = make_webhook();
-  tell(1, EndpointGone{number_of(id)});
+  tell(1, EndpointGone{version_of(id)});
   settle();
   EXPECT_EQ(ended_.size(), 2u);
   EXPECT_EQ(matches(), 0u);
   Json json(ask("GET", "/v1/webhooks/" + id).body);
   EXPECT_EQ(json.text("/state"), "disabled");
   EXPECT_EQ(json.text("/state_reason"), "the endpoint answered 410 Gone");
-  tell(1, EndpointGone{number_of(id)});
-  tell(1, EndpointGone{12345});
+  tell(1, EndpointGone{version_of(id)});
+  tell(1, EndpointGone{{12345, {}}});
   settle();
   EXPECT_EQ(ended_.size(), 2u);
+}
+
+// Goal: what came of an attempt to where the webhook led before says nothing of where it leads now.
+TEST_F(ControlTest, DoesNotTakeWhatTheReceiverOfBeforeDidForTheNewOnes) {
+  const std::string id = make_webhook(R"(, "dialect": "cloudevents")");
+  const std::string path = "/v1/webhooks/" + id;
+  const subscription::WebhookVersion before = version_of(id);
+  ask("PATCH", path, R"({"url": "https://other.example.org/"})");
+  const WallTime later = at(clock_) + std::chrono::hours{1};
+  tell(0, PermissionAsked{before, std::nullopt});
+  tell(0, ReceiverPaused{before, later});
+  tell(0, CircuitChanged{before, 7, later, {Errc::refused, Side::endpoint}});
+  tell(1, EndpointGone{before});
+  settle();
+  Json shown(ask("GET", path).body);
+  EXPECT_EQ(shown.text("/permission"), "unknown");
+  EXPECT_EQ(shown.text("/paused_until"), "(none)");
+  EXPECT_EQ(shown.text("/circuit"), "(none)");
+  EXPECT_EQ(shown.text("/state"), "active");
+  EXPECT_TRUE(ended_.empty());
+}
+
+// Goal: a version is known by its time, also of two changes at one time.
+TEST_F(ControlTest, GivesEachVersionOfAWebhookATimeOfItsOwn) {
+  const std::string id = make_webhook();
+  const subscription::WebhookVersion first = version_of(id);
+  ask("PATCH", "/v1/webhooks/" + id, R"({"description": "second"})");
+  const subscription::WebhookVersion second = version_of(id);
+  ask("PATCH", "/v1/webhooks/" + id, R"({"description": "third"})");
+  EXPECT_GT(second.updated_at, first.updated_at);
+  EXPECT_GT(version_of(id).updated_at, second.updated_at);
 }
 
 // Bitrise's API shows no state: to mend the webhook is how one goes on.
@@ -193,13 +224,13 @@ TEST_F(ControlTest, StartsABitriseWebhookAgainWhenItIsMendedAfterA410) {
   const std::string body = R"({"events": ["all"], "url": "https://ci.example.org/"})";
   const std::string id = Json(ask("POST", path, body).body).text("/data/slug");
   const auto state = [&] { return Json(ask("GET", "/v1/webhooks/" + id).body).text("/state"); };
-  tell(1, EndpointGone{number_of(id)});
+  tell(1, EndpointGone{version_of(id)});
   settle();
   EXPECT_EQ(state(), "disabled");
   restart();
   EXPECT_EQ(ask("PUT", path + "/" + id, body).status, 200);
   EXPECT_EQ(state(), "active");
-  tell(1, EndpointGone{number_of(id)});
+  tell(1, EndpointGone{version_of(id)});
   settle();
   ask("POST", "/v1/webhooks/" + id + "/disable");
   EXPECT_EQ(ask("PUT", path + "/" + id, body).status, 200);
@@ -216,7 +247,7 @@ TEST_F(ControlTest, KeepsTheOldSecretForTheOverlapOfARotation) {
   const auto rotated = ask("POST", path);
   ASSERT_EQ(rotated.status, 200) << rotated.body;
   EXPECT_EQ(webhook()->previous_secret, first);
-  EXPECT_EQ(webhook()->previous_secret_until - webhook()->updated_at, std::chrono::hours{24});
+  EXPECT_EQ(webhook()->previous_secret_until - at(clock_), std::chrono::hours{24});
   EXPECT_EQ(Json(rotated.body).text("/previous_secret_until"),
             to_rfc3339(webhook()->previous_secret_until));
   EXPECT_EQ(rotated.body.find(first), std::string::npos);
@@ -228,7 +259,7 @@ TEST_F(ControlTest, KeepsTheOldSecretForTheOverlapOfARotation) {
   const std::string second = webhook()->secret;
   ASSERT_EQ(ask("POST", path, R"({"overlap_s": 60})").status, 200);
   EXPECT_EQ(webhook()->previous_secret, second);
-  EXPECT_EQ(webhook()->previous_secret_until - webhook()->updated_at, std::chrono::seconds{60});
+  EXPECT_EQ(webhook()->previous_secret_until - at(clock_), std::chrono::seconds{60});
 
   // At once: the old one is void.
   ASSERT_EQ(ask("POST", path, R"({"overlap_s": 0})").status, 200);
@@ -298,16 +329,16 @@ TEST_F(ControlTest, ShowsThatAReceiverFailsUntilItWorksAgain) {
   const auto shown = [&](const char* member) { return Json(ask("GET", path).body).text(member); };
   EXPECT_EQ(shown("/circuit"), "(none)");
   const WallTime next = at(clock_) + std::chrono::seconds{30};
-  tell(0, CircuitChanged{number, 7, next, {Errc::refused, Side::endpoint}});
+  tell(0, CircuitChanged{version_of(id), 7, next, {Errc::refused, Side::endpoint}});
   EXPECT_EQ(Json(ask("GET", path).body).number("/circuit/failures"), 7);
   EXPECT_EQ(shown("/circuit/next_attempt_at"), to_rfc3339(next));
   EXPECT_EQ(shown("/circuit/last_failure"), describe({Errc::refused, Side::endpoint}));
   accept(number, "event-1");
   const std::string list = ask("GET", path + "/deliveries").body;
   EXPECT_EQ(Json(list).text("/items/0/next_attempt_at"), to_rfc3339(next));
-  tell(0, CircuitChanged{.webhook_number = number});
+  tell(0, CircuitChanged{.webhook = version_of(id)});
   EXPECT_EQ(shown("/circuit"), "(none)");
-  tell(0, CircuitChanged{number, 7, next, {Errc::refused, Side::endpoint}});
+  tell(0, CircuitChanged{version_of(id), 7, next, {Errc::refused, Side::endpoint}});
   ask("PATCH", path, R"({"url": "https://other.example.org/"})");
   EXPECT_EQ(shown("/circuit"), "(none)") << "it was about the receiver of before";
 }
@@ -320,17 +351,17 @@ TEST_F(ControlTest, ShowsWhatAReceiverAskedForAndHoldsItBackFromNobodyElse) {
   EXPECT_EQ(shown("/permission"), "unknown");
   EXPECT_EQ(shown("/permission_reason"), "");
   EXPECT_EQ(shown("/paused_until"), "(none)");
-  tell(0, PermissionAsked{number, Error{Errc::refused, Side::endpoint}});
+  tell(0, PermissionAsked{version_of(id), Error{Errc::refused, Side::endpoint}});
   EXPECT_EQ(shown("/permission"), "unknown");
   EXPECT_EQ(shown("/permission_reason"), describe({Errc::refused, Side::endpoint}));
-  tell(0, PermissionAsked{number, Error{Errc::origin_refused, Side::endpoint, 405}});
+  tell(0, PermissionAsked{version_of(id), Error{Errc::origin_refused, Side::endpoint, 405}});
   EXPECT_EQ(shown("/permission"), "refused");
   EXPECT_NE(shown("/permission_reason").find("405"), std::string::npos);
-  tell(0, PermissionAsked{number, std::nullopt});
+  tell(0, PermissionAsked{version_of(id), std::nullopt});
   EXPECT_EQ(shown("/permission"), "granted");
   EXPECT_EQ(shown("/permission_reason"), "");
   const WallTime until = at(clock_) + std::chrono::hours{1};
-  tell(0, ReceiverPaused{number, until});
+  tell(0, ReceiverPaused{version_of(id), until});
   EXPECT_EQ(shown("/paused_until"), to_rfc3339(until));
   const auto event = accept(number, "event-1");
   const std::string list = ask("GET", path + "/deliveries").body;
@@ -342,9 +373,10 @@ TEST_F(ControlTest, ShowsWhatAReceiverAskedForAndHoldsItBackFromNobodyElse) {
   EXPECT_EQ(shown("/paused_until"), "(none)");
   EXPECT_EQ(Json(ask("GET", "/v1/webhooks/" + make_webhook()).body).text("/permission"),
             "not_needed");
-  tell(0, ReceiverPaused{number, until});
+  tell(0, ReceiverPaused{version_of(id), until});
+  const subscription::WebhookVersion version = version_of(id);
   ask("DELETE", path);
-  tell(0, ReceiverPaused{number, until});  // On its way when it was deleted.
+  tell(0, ReceiverPaused{version, until});  // On its way when it was deleted.
 }
 
 }  // namespace

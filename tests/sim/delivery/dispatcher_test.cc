@@ -98,6 +98,7 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using subscription::Webhook;
+using subscription::WebhookVersion;
 using Answer = HttpReceiver::Answer;
 using Request = HttpReceiver::Request;
 
@@ -174,17 +175,24 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
       ring_.waker().wake();
     });
   }
-  void on_receiver_paused(uint32_t webhook_number, WallTime until) override {
-    paused_[webhook_number] = until;
+  void on_receiver_paused(const WebhookVersion& webhook, WallTime until) override {
+    paused_[webhook.number] = until;
   }
-  void on_circuit_open(uint32_t webhook_number, const OpenCircuit& circuit) override {
-    circuits_[webhook_number] = circuit;
+  void on_circuit_open(const WebhookVersion& webhook, const OpenCircuit& circuit) override {
+    if (is_current(webhook)) circuits_[webhook.number] = circuit;
   }
-  void on_circuit_closed(uint32_t webhook_number) override { circuits_.erase(webhook_number); }
-  void on_permission(uint32_t webhook_number, const std::optional<Error>& why_not) override {
-    permissions_.emplace_back(webhook_number, why_not);
+  void on_circuit_closed(const WebhookVersion& webhook) override {
+    if (is_current(webhook)) circuits_.erase(webhook.number);
   }
-  void on_endpoint_gone(uint32_t webhook_number) override { gone_.push_back(webhook_number); }
+  void on_permission(const WebhookVersion& webhook, const std::optional<Error>& why_not) override {
+    permissions_.emplace_back(webhook.number, why_not);
+  }
+  void on_endpoint_gone(const WebhookVersion& webhook) override { gone_.push_back(webhook); }
+
+  bool is_current(const WebhookVersion& version) {
+    const Webhook* webhook = snapshot().webhook(version.number);
+    return webhook != nullptr && webhook->updated_at == version.updated_at;
+  }
 
   /// @param at  the last part of the receiver's address.
   Webhook make(uint32_t number, int at = 2) {
@@ -208,6 +216,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
     const uint32_t number = webhook.number;
     table_.put(std::move(webhook));
     table_.publish();
+    circuits_.erase(number);  // As the control thread forgets what was said of the one before.
     dispatcher_.on_changed(number);
     if (dispatcher_.has_work()) ring_.waker().wake();
   }
@@ -277,7 +286,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                          }};
   std::vector<Noted> noted_;
   std::vector<uint32_t> starts_;  ///< The attempts' numbers.
-  std::vector<uint32_t> gone_;
+  std::vector<WebhookVersion> gone_;
   std::map<uint32_t, WallTime> paused_;
   std::map<uint32_t, OpenCircuit> circuits_;
   std::vector<std::pair<uint32_t, std::optional<Error>>> permissions_;
@@ -587,6 +596,20 @@ TEST_F(PauseTest, EndsWithTheWebhookThatIsDisabled) {
   put(webhook);
   submit(1);
   EXPECT_TRUE(settle(seconds{1}));
+}
+
+// Goal: who hears of the 410 can tell that the webhook leads elsewhere by now.
+TEST_F(DispatcherTest, SaysOfWhichVersionOfTheWebhookTheReceiverIsGone) {
+  answer_ = [](const Request&) { return Answer{.status = 410, .delay = seconds{5}}; };
+  put(make(1));
+  submit(1);
+  world_.run_for(seconds{1});
+  ASSERT_EQ(receiver_.requests().size(), 1u);
+  const WallTime before = table_.reader(0).snapshot().webhook(1)->updated_at;
+  put(make(1, 3));
+  ASSERT_TRUE(settle());
+  ASSERT_EQ(gone_.size(), 1u);
+  EXPECT_EQ(gone_.front().updated_at, before);
 }
 
 TEST_F(DispatcherTest, EndsWhatGivesNoRequestForGoodAndSaysWhy) {
@@ -1317,7 +1340,8 @@ TEST_F(PermissionTest, MayComeWithAPause) {
 TEST_F(PermissionTest, EndsWithAReceiverThatIsGone) {
   on_question_ = Answer{.status = 410};
   EXPECT_EQ(deliver(1).status, DeliveryStatus::dead);
-  EXPECT_EQ(gone_, std::vector<uint32_t>{1});
+  ASSERT_EQ(gone_.size(), 1u);
+  EXPECT_EQ(gone_.front().number, 1u);
 }
 
 // --- isolation -----------------------------------------------------------------------------------

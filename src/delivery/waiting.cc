@@ -1,0 +1,220 @@
+// The dispatcher's deliveries of which no attempt is under way: how they come, wait, get their
+// events back, and go without one (README.md, `Waiting`).
+
+#include "delivery/dispatcher.h"
+#include "delivery/retry.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringpost::delivery {
+
+using journal::DeliveryStatus;
+
+namespace {
+
+/// Retries that become ready in one go: more take another turn.
+constexpr uint32_t retries_per_turn_max = 1024;
+
+/// Of Waiting::due, as fine as the timer wheel's.
+constexpr Duration retry_tick = io::TimerWheel::tick;
+
+}  // namespace
+
+// --- arrival -------------------------------------------------------------------------------------
+
+void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number, bool by_hand) {
+  Target& target = target_for(webhook_number);
+  count_in(target);
+  counters_.add(Counter::deliveries_created);
+  Waiting waiting =
+      Waiting::make(journal::delivery_id(event->view().uid, webhook_number), event->position(), 0);
+  const bool room = stock_.bytes() < limits_.retained_bytes_max || stock_.has(event->position());
+  if (room || by_hand) {
+    stock_.hold(event);
+    waiting.set_holds_event(true);
+  }
+  if (by_hand) {
+    hasten(target);
+    return make_first(make(target, waiting));
+  }
+  target.ready.push_back(waiting);
+  activate(target);
+}
+
+void Dispatcher::restore(const PendingDelivery& pending) {
+  Target& target = target_for(pending.webhook_number);
+  count_in(target);
+  Waiting waiting = Waiting::make(pending.id, pending.event, pending.attempts);
+  if (pending.perhaps_begun) ++waiting.attempts;
+  // The wall clock may have been set back since: a delivery never waits longer than it was to.
+  const subscription::Webhook* webhook = host_.snapshot().webhook(pending.webhook_number);
+  const Duration longest =
+      webhook != nullptr ? longest_delay(webhook->schedule_s, pending.attempts) : Duration::zero();
+  const Duration delay = std::min(pending.next_attempt_at - ring_.wall_now(), longest);
+  if (delay > Duration::zero()) return wait(target, waiting, delay);
+  target.ready.push_back(waiting);
+  activate(target);
+}
+
+void Dispatcher::count_in(Target& target) {
+  ++pending_;
+  pending_counts_.add(target.organization->key, target.webhook_number);
+  counters_.add(Counter::deliveries_pending);
+}
+
+/// A delivery of the target has ended.
+void Dispatcher::count_out(Target& target, DeliveryStatus status) {
+  RINGPOST_ASSERT(journal::is_end(status));
+  RINGPOST_ASSERT(pending_ > 0);
+  counters_.add(status == DeliveryStatus::delivered ? Counter::deliveries_delivered
+                : status == DeliveryStatus::dead    ? Counter::deliveries_dead
+                                                    : Counter::deliveries_cancelled);
+  --pending_;
+  pending_counts_.subtract(target.organization->key, target.webhook_number);
+  counters_.subtract(Counter::deliveries_pending);
+}
+
+/// The delivery in that place, out of the queue.
+Delivery& Dispatcher::take(Target& target, const ReadyQueue::Place& place) {
+  if (place.delivery == nullptr) return make(target, place.lane->pop_front());
+  place.delivery->ready_link.unlink();
+  return *place.delivery;
+}
+
+Delivery& Dispatcher::make(Target& target, const Waiting& waiting) {
+  auto* delivery = new Delivery;
+  delivery->id = waiting.id;
+  delivery->event_position = waiting.event();
+  delivery->attempts = waiting.attempts;
+  delivery->target = &target;
+  if (waiting.holds_event()) delivery->event = stock_.find(waiting.event());
+  target.members.push_back(*delivery);
+  return *delivery;
+}
+
+/// It goes before all that are Waiting.
+void Dispatcher::make_first(Delivery& delivery) {
+  delivery.state = Delivery::State::ready;
+  delivery.target->ready.push_first(delivery);
+  activate(*delivery.target);
+}
+
+// --- between attempts ----------------------------------------------------------------------------
+
+/// The delivery's attempt is over, and so is the delivery as an object.
+void Dispatcher::wait(Delivery& delivery, Duration delay) {
+  Target& target = *delivery.target;
+  Waiting waiting = delivery.as_waiting();
+  const bool keeps =
+      delay <= limits_.retained_for_max && stock_.bytes() <= limits_.retained_bytes_max;
+  if (!keeps) let_go(delivery);
+  waiting.set_holds_event(static_cast<bool>(delivery.event));
+  delete &delivery;
+  wait(target, waiting, delay);
+  activate(target);  // Its place is free for the next one.
+}
+
+void Dispatcher::wait(Target& target, Waiting waiting, Duration delay) {
+  waiting.due = tick_at(ring_.now() + delay) + 1;
+  target.retries.push(waiting);
+  arm_retry_timer(target);
+}
+
+/// The last tick that has begun by then.
+uint32_t Dispatcher::tick_at(Instant time) const {
+  return static_cast<uint32_t>((time - first_tick_) / retry_tick);
+}
+
+void Dispatcher::arm_retry_timer(Target& target) {
+  if (target.retries.empty()) return ring_.disarm(target.retry_timer);
+  const auto ticks = static_cast<int32_t>(target.retries.front().due - tick_at(ring_.now()));
+  ring_.arm<&Target::on_retry_due>(target, target.retry_timer, std::max(ticks, 0) * retry_tick);
+}
+
+void Dispatcher::on_retry_due(Target& target) {
+  const uint32_t now = tick_at(ring_.now());
+  for (uint32_t count = 0; count < retries_per_turn_max && !target.retries.empty(); ++count) {
+    if (static_cast<int32_t>(target.retries.front().due - now) > 0) break;
+    target.ready.push_back(target.retries.pop());
+  }
+  arm_retry_timer(target);
+  activate(target);
+}
+
+void Dispatcher::cancel_waiting(Target& target) {
+  while (target.ready.waiting() > 0) cancel(target, target.ready.pop_waiting());
+  while (!target.retries.empty()) cancel(target, target.retries.pop());
+  ring_.disarm(target.retry_timer);
+}
+
+void Dispatcher::cancel(Target& target, const Waiting& waiting) {
+  record_cancelled(target, waiting.id, waiting.event());
+  if (waiting.holds_event()) stock_.release(stock_.find(waiting.event()));
+  count_out(target, DeliveryStatus::cancelled);
+}
+
+// --- events read back from the journal -----------------------------------------------------------
+
+/// @returns whether the delivery has its event: it did, another one has it, or it was read lately.
+bool Dispatcher::find_event(const ReadyQueue::Place& place) {
+  if (place.delivery != nullptr) return true;  // Those that go first have it.
+  Waiting& waiting = place.lane->front();
+  if (waiting.holds_event()) return true;
+  journal::EventRef event = stock_.find(waiting.event());
+  if (!event) event = host_.event_at_hand(waiting.event());
+  if (!event) return false;
+  stock_.hold(event);
+  waiting.set_holds_event(true);
+  return true;
+}
+
+/// One always has, or an event larger than the limit would never go. A part is for those in good
+/// standing.
+bool Dispatcher::has_room_for_bytes(const Target& target, const ReadyQueue::Place& place) const {
+  if (in_flight_ == 0) return true;
+  const journal::EventRef& event =
+      place.delivery != nullptr ? place.delivery->event : stock_.at(place.lane->front().event());
+  const uint64_t limit = limits_.bytes_in_flight_max;
+  const uint64_t reserve = target.conduct.good ? 0 : limit / limits_.reserve_divisor;
+  return bytes_in_flight_ + event->record().size() <= limit - reserve;
+}
+
+/// What is read back is bounded like what was never let go. Something is under way whenever it is
+/// not allowed: that looks after those that are held when it ends.
+bool Dispatcher::may_load() const {
+  if (loading_.size() >= limits_.loads_max) return false;
+  return stock_.bytes() < limits_.retained_bytes_max || in_flight_ == 0;
+}
+
+/// Asks for the event. It takes up a place of its webhook meanwhile, so that a long backlog is not
+/// read into memory at once.
+void Dispatcher::load(Delivery& delivery) {
+  delivery.state = Delivery::State::loading;
+  delivery.ticket = next_ticket_++;
+  loading_.emplace(delivery.ticket, &delivery);
+  take_place(delivery);
+  host_.want_payload(delivery.event_position, delivery.ticket);
+}
+
+void Dispatcher::on_payload(uint64_t ticket, const journal::EventRef& event, const Error& error) {
+  const auto found = loading_.find(ticket);
+  if (found == loading_.end()) return;  // Cancelled meanwhile.
+  Delivery& delivery = *found->second;
+  loading_.erase(found);
+  leave_place(delivery);
+  if (event) {
+    delivery.event = stock_.hold(event);
+    return make_first(delivery);
+  }
+  const bool short_of_something = error.code == Errc::overloaded;
+  short_of_something ? wait(delivery, limits_.shortage_pause) : give_up(delivery, error);
+}
+
+void Dispatcher::let_go(Delivery& delivery) {
+  if (!delivery.event) return;
+  stock_.release(delivery.event);
+  delivery.event = {};
+}
+
+}  // namespace ringpost::delivery
