@@ -44,7 +44,7 @@ void FairResolver::submit(Query& query, std::string_view host, uint64_t share) {
   }
   std::string name = canonical(host);
   if (name.empty()) return settle(query, Error{Errc::name_unresolved, Side::endpoint});
-  query.deadline = ring_.now() + deadline;
+  query.deadline = ring_.now() + time_max_;
   late_next_.push_back(query);
   arm_timer();
   if (Question* const question = find(name)) return join(*question, query);

@@ -21,14 +21,15 @@ namespace ringpost::net {
 /// business: ShardResolver asks the NameService, tests/sim has one with a table.
 class FairResolver : public Resolver {
  public:
-  /// A query ends within it, in any case.
-  static constexpr Duration deadline = std::chrono::seconds{10};
+  static constexpr Duration usual_time_max = std::chrono::seconds{10};
   static constexpr size_t questions_max = 256;
   /// Names of which is remembered that their servers were silent.
   static constexpr size_t silent_names_max = 4096;
 
   /// @param counters  of the shard; lives longer.
-  FairResolver(io::Ring& ring, Counters& counters) : ring_(ring), counters_(counters) {}
+  /// @param time_max  a query ends within it, in any case.
+  FairResolver(io::Ring& ring, Counters& counters, Duration time_max = usual_time_max)
+      : ring_(ring), counters_(counters), time_max_(time_max) {}
   ~FairResolver() override;  // Pending queries are taken back.
 
   /// Whether `tell_ready` has something to tell already, so that the shard's turn may not sleep.
@@ -87,6 +88,7 @@ class FairResolver : public Resolver {
 
   io::Ring& ring_;
   Counters& counters_;
+  const Duration time_max_;
   std::vector<std::unique_ptr<Question>> open_;
   std::unordered_map<uint64_t, std::unique_ptr<Account>> accounts_;  ///< Those with questions.
   IntrusiveList<Account, &Account::turn_link> turns_;                ///< Those with waiting ones.

@@ -2,8 +2,9 @@
 
 namespace ringpost::net {
 
-ShardResolver::ShardResolver(io::Ring& ring, NameService& service, Counters& counters)
-    : FairResolver(ring, counters), service_(service) {}
+ShardResolver::ShardResolver(io::Ring& ring, NameService& service, Counters& counters,
+                             Duration time_max)
+    : FairResolver(ring, counters, time_max), service_(service) {}
 
 ShardResolver::~ShardResolver() {
   if (channel_ != nullptr) service_.detach(*channel_);

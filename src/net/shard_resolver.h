@@ -15,7 +15,9 @@ namespace ringpost::net {
 class ShardResolver final : public FairResolver {
  public:
   /// @param service  lives longer, as do the others.
-  ShardResolver(io::Ring& ring, NameService& service, Counters& counters);
+  /// @param time_max  as FairResolver's.
+  ShardResolver(io::Ring& ring, NameService& service, Counters& counters,
+                Duration time_max = usual_time_max);
   ~ShardResolver() override;
 
   /// Runs the handlers of what is answered. The shard calls it each turn; the ring is woken for it.

@@ -9,7 +9,7 @@
 namespace ringpost::server {
 
 /// The least that a relay runs in.
-inline constexpr uint64_t memory_min = uint64_t{48} << 20;
+inline constexpr uint64_t memory_min = uint64_t{50} << 20;
 
 /// What a relay may use of its machine. README.md, "Memory and descriptors", has the sums.
 struct Budgets {

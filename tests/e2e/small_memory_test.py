@@ -214,7 +214,7 @@ class SmallMemory(unittest.TestCase):
         self.flood(64 * MIB)
 
     def test_too_little_memory_is_refused(self):
-        with self.assertRaisesRegex(AssertionError, "needs at least 48 MiB of memory"):
+        with self.assertRaisesRegex(AssertionError, "needs at least 50 MiB of memory"):
             self.start(32 * MIB)
 
 

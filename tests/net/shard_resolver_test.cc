@@ -257,7 +257,7 @@ class HalfSilence : public Resolution {
   NameService patient_{{.servers = server.address(), .server_timeout = std::chrono::seconds{60}}};
 
  protected:
-  ShardResolver shard_{*ring, patient_, counters};
+  ShardResolver shard_{*ring, patient_, counters, std::chrono::seconds{3}};
 };
 
 // RFC 8305, 3: a server that drops questions for one family holds up nobody.

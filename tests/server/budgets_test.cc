@@ -101,7 +101,7 @@ TEST(Budgets, SayThatTheConfiguredMemoryIsNotThere) {
 
 TEST(Budgets, RefuseTooLittleMemory) {
   const std::string text = object_to(budgets_of(with({}), machine_of(32 * mib)));
-  EXPECT_NE(text.find("at least 48 MiB"), std::string::npos) << text;
+  EXPECT_NE(text.find("at least 50 MiB"), std::string::npos) << text;
   EXPECT_NE(text.find("only 32 MiB (the machine's memory)"), std::string::npos) << text;
   EXPECT_NE(object_to(budgets_of(with({"server.memory_max=64MiB"}), machine_of(32 * mib))), "");
   EXPECT_FALSE(parse_config("", "x", {"server.memory_max=47MiB"}).problems.empty());
