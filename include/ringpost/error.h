@@ -26,13 +26,14 @@ enum class Errc : uint8_t {
   unauthenticated,      ///< No credentials, or wrong ones.
   not_permitted,        ///< Credentials without the needed scope.
   destination_denied,   ///< The egress policy forbids the address.
-  name_unresolved,      ///< The name has no address, or the name servers did not answer.
+  name_unresolved,      ///< The name has no address, or the name servers failed.
   tls_failed,           ///< The handshake or a record failed; `detail` is the library's reason.
   certificate_invalid,  ///< The peer's certificate does not verify; `detail` is an X509_V_ERR_*.
   bad_status,           ///< The answer's status means failure; `detail` is the status.
   unsupported,          ///< The kernel, file system or peer lacks what we need.
   not_renderable,       ///< The event gives no valid request; `detail` is an Unrenderable.
   origin_refused,       ///< The receiver does not let us send; `detail` is its answer's status.
+  name_timed_out,       ///< The name servers did not answer in time.
 };
 
 /// Why an event gives no request for a webhook: the `detail` of Errc::not_renderable.

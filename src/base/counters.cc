@@ -41,6 +41,7 @@ std::string_view name(Counter counter) {
     case Counter::tokens_refused: return "tokens_refused";
     case Counter::tokens_throttled: return "tokens_throttled";
     case Counter::ids_forgotten_early: return "ids_forgotten_early";
+    case Counter::names_queued: return "names_queued";
     case Counter::count_: break;
   }
   RINGPOST_UNREACHABLE();

@@ -47,6 +47,7 @@ enum class Counter : uint8_t {
   tokens_refused,    ///< Requests with a token that is not good.
   tokens_throttled,  ///< Of these, answered 429: too many from one source.
   ids_forgotten_early,  ///< Event ids forgotten before the idempotency window was over.
+  names_queued,         ///< Look-ups of names that had to wait until fewer were under way.
   count_,
 };
 

@@ -34,6 +34,7 @@ std::string_view name(Errc code) {
     case Errc::unsupported: return "unsupported";
     case Errc::not_renderable: return "not_renderable";
     case Errc::origin_refused: return "origin_refused";
+    case Errc::name_timed_out: return "name_timed_out";
   }
   RINGPOST_UNREACHABLE();
 }
@@ -80,6 +81,10 @@ std::string_view sentence(Errc code) {
     case Errc::origin_refused:
       return "the receiver does not permit deliveries: it has to answer OPTIONS with a 2xx status "
              "and the header WebHook-Allowed-Origin, which holds * or the origin asked for";
+    case Errc::name_timed_out:
+      return "the name servers did not answer in time when they were asked for the addresses of "
+             "the "
+             "host name";
   }
   RINGPOST_UNREACHABLE();
 }
@@ -220,6 +225,7 @@ bool retryable(Errc code) {
     case Errc::io_failed:
     case Errc::destination_denied:  // The policy or the name's addresses may change in between.
     case Errc::name_unresolved:
+    case Errc::name_timed_out:
     case Errc::tls_failed:
     case Errc::certificate_invalid:
     case Errc::bad_status:

@@ -84,6 +84,7 @@ void print(simdjson::dom::element status) {
        {std::pair{"  stored in short", "outcomes_bare"},
         std::pair{"  not stored", "outcomes_unrecorded"},
         std::pair{"ids forgotten early", "ids_forgotten_early"},
+        std::pair{"name look-ups queued", "names_queued"},
         std::pair{"refused: no memory", "bodies_without_room"},
         std::pair{"refused: too slow", "requests_too_slow"},
         std::pair{"idle clients closed", "connections_displaced"},
@@ -99,6 +100,11 @@ void print(simdjson::dom::element status) {
   row("webhooks", text_of(status, "/webhooks"));
   row("journal (preallocated)",
       grouped(number_of(status, "/storage/journal_bytes") >> 20) + " MiB");
+
+  row("memory, at most", grouped(number_of(status, "/limits/memory_total") >> 20) + " of " +
+                             grouped(number_of(status, "/limits/memory_max") >> 20) + " MiB");
+  row("  pending per shard", grouped(number_of(status, "/limits/pending_max")));
+  row("  attempts per shard", grouped(number_of(status, "/limits/attempts_in_flight_max")));
 
   simdjson::dom::array shards;
   if (status["shards"].get(shards) != simdjson::SUCCESS) return;

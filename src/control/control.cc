@@ -571,7 +571,8 @@ StatusFacts Control::status_facts() const {
           .store_failure = durability_.failure(),
           .journal_bytes = journals_.bytes(),
           .last_reload = reloads_.last(),
-          .last_failure = last_failure_};
+          .last_failure = last_failure_,
+          .limits = settings_.limits};
 }
 
 void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {

@@ -12,6 +12,7 @@
 #include "control/journal_access.h"
 #include "control/login.h"
 #include "control/management_desk.h"
+#include "control/memory_limits.h"
 #include "control/messages.h"
 #include "control/password_checks.h"
 #include "control/publisher.h"
@@ -53,6 +54,7 @@ class Control {
     std::string public_url;
     std::vector<LoginUser> users;          ///< Who may log in with a password.
     std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
+    MemoryLimits limits;                   ///< For `GET /v1/status`.
   };
 
   struct Options {

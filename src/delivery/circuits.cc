@@ -85,6 +85,7 @@ Dispatcher::Showing Dispatcher::showing(const AttemptResult& result) {
     case Errc::closed:
     case Errc::timed_out:
     case Errc::name_unresolved:
+    case Errc::name_timed_out:
     case Errc::tls_failed:
     case Errc::certificate_invalid: return Showing::failure;
     case Errc::bad_status:

@@ -86,7 +86,8 @@ Duration Connection::answer_time() const {
 
 void Connection::resolve() {
   step_ = Step::resolve;
-  dispatcher_.resolver().resolve<&Connection::on_resolved>(*this, query_, endpoint_.host);
+  dispatcher_.resolver().resolve<&Connection::on_resolved>(
+      *this, query_, endpoint_.host, attempt_.delivery->target->organization->key);
 }
 
 bool Connection::allowed(const io::Address& address) const {
@@ -452,9 +453,16 @@ void Connection::learn_idle_time(Duration idle) {
 
 // --- ends ----------------------------------------------------------------------------------------
 
+/// What the time was spent on.
+Error Connection::late() const {
+  if (step_ != Step::resolve) return {Errc::timed_out, Side::endpoint};
+  return query_.asked() ? Error{Errc::name_timed_out, Side::operator_}
+                        : Error{Errc::overloaded, Side::self};
+}
+
 /// The head of the final answer decides, also where its body is late.
 void Connection::on_deadline() {
-  const Error late{Errc::timed_out, Side::endpoint};
+  const Error late = this->late();
   if (exchanging() && parser_.on_end(late)) {
     return step_ == Step::ask ? on_permission_answer() : on_answer(true);
   }
@@ -486,7 +494,10 @@ void Connection::settle(std::optional<Error> error) {
   const Attempt attempt = std::exchange(attempt_, {});
   dispatcher_.ring().disarm(timer_);
   const bool connected = step_ != Step::resolve && step_ != Step::connect;
-  AttemptResult result{.error = error, .connected = connected, .tls = stream_.tls_session()};
+  AttemptResult result{.error = error,
+                       .connected = connected,
+                       .name_unasked = step_ == Step::resolve && !query_.asked(),
+                       .tls = stream_.tls_session()};
   if (parser_.begun() && asked()) {
     result.http_status = parser_.status();
     result.response_head = parser_.status() != 0 ? parser_.kept_head() : parser_.refused_head();

@@ -39,6 +39,7 @@ struct Attempt {
 struct AttemptResult {
   std::optional<Error> error;  ///< Nothing: a 2xx came.
   bool connected = false;      ///< Its endpoint was reached.
+  bool name_unasked = false;   ///< Its time was over before it was its name's turn to be asked for.
   uint16_t http_status = 0;
   bool response_truncated = false;
   BadAnswer response_note{};
@@ -142,6 +143,7 @@ class Connection final : public net::StreamOwner {
   void on_silent();
   void on_request_due();
   void learn_idle_time(Duration idle);
+  Error late() const;
   void on_deadline();
   void on_idle_too_long();
   void move_to_fresh();

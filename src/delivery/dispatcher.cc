@@ -578,7 +578,7 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   Delivery& delivery = *attempt.delivery;
   leave_flight(attempt, result);
   learn(attempt, result);
-  if (short_here(result) && !delivery.enquiry) return put_back(delivery);
+  if (short_here(result) && !delivery.enquiry) return put_back(delivery, !result.name_unasked);
   const Verdict verdict = judge(delivery, result);
   if (verdict.status != DeliveryStatus::cancelled)
     heed_pause(attempt, result.http_status, result.retry_after);
@@ -606,9 +606,10 @@ void Dispatcher::leave_flight(const Attempt& attempt, const AttemptResult& resul
 }
 
 /// It goes on after a moment as if it had not begun: its start is taken back, in the journal too.
-void Dispatcher::put_back(Delivery& delivery) {
+/// @param for_descriptors  they, or memory, may be short, so that no connection can be opened.
+void Dispatcher::put_back(Delivery& delivery, bool for_descriptors) {
   counters_.add(Counter::attempts_put_back);
-  if (!spare_.empty()) spare_.front().retire();  // Its descriptor may be what is short.
+  if (for_descriptors && !spare_.empty()) spare_.front().retire();
   --delivery.attempts;
   const auto most = static_cast<uint64_t>(limits_.shortage_pause.count());
   const Duration pause =
@@ -623,7 +624,7 @@ void Dispatcher::put_back(Delivery& delivery) {
                  journal::Urgency::may_wait);
   }
   wait(delivery, pause);
-  if (shortage_timer_.armed()) return;
+  if (!for_descriptors || shortage_timer_.armed()) return;
   ring_.arm<&Dispatcher::on_shortage_over>(*this, shortage_timer_, limits_.shortage_pause);
 }
 

@@ -185,7 +185,7 @@ class Dispatcher {
   void leave_place(Delivery& delivery);
   void give_up(Delivery& delivery, const Error& error);
   bool overdue(const Target& target, const ReadyQueue::Place& place) const;
-  void put_back(Delivery& delivery);
+  void put_back(Delivery& delivery, bool for_descriptors);
   void hasten(Target& target);
   void limit_pauses();
   bool is_current(const Target& target);

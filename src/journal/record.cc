@@ -68,15 +68,15 @@ constexpr size_t texts_bytes_max = 1u << 20;
 // The numbers of these enumerations on disk are theirs here, so that the enumerations may change.
 // 0 stands for nothing; a new code goes to the end.
 constexpr std::array stored_codes = {
-    Errc::refused,         Errc::unreachable,   Errc::reset,
-    Errc::closed,          Errc::timed_out,     Errc::cancelled,
-    Errc::overloaded,      Errc::malformed,     Errc::too_large,
-    Errc::out_of_space,    Errc::corrupt,       Errc::io_failed,
-    Errc::not_found,       Errc::conflict,      Errc::locked,
-    Errc::unauthenticated, Errc::not_permitted, Errc::destination_denied,
-    Errc::name_unresolved, Errc::tls_failed,    Errc::certificate_invalid,
-    Errc::bad_status,      Errc::unsupported,   Errc::not_renderable,
-    Errc::origin_refused,
+    Errc::refused,         Errc::unreachable,    Errc::reset,
+    Errc::closed,          Errc::timed_out,      Errc::cancelled,
+    Errc::overloaded,      Errc::malformed,      Errc::too_large,
+    Errc::out_of_space,    Errc::corrupt,        Errc::io_failed,
+    Errc::not_found,       Errc::conflict,       Errc::locked,
+    Errc::unauthenticated, Errc::not_permitted,  Errc::destination_denied,
+    Errc::name_unresolved, Errc::tls_failed,     Errc::certificate_invalid,
+    Errc::bad_status,      Errc::unsupported,    Errc::not_renderable,
+    Errc::origin_refused,  Errc::name_timed_out,
 };
 constexpr std::array stored_sides = {Side::producer, Side::endpoint, Side::disk, Side::operator_,
                                      Side::self};

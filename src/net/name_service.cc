@@ -88,10 +88,15 @@ Error resolve_error(int status) {
     case ARES_ENODATA:
     case ARES_ENOTFOUND:
     case ARES_EBADNAME: return {Errc::name_unresolved, Side::endpoint};
-    case ARES_ETIMEOUT: return {Errc::timed_out, Side::operator_};
+    case ARES_ETIMEOUT: return {Errc::name_timed_out, Side::operator_};
     case ARES_ENOMEM: return {Errc::overloaded, Side::self};
     default: return {Errc::name_unresolved, Side::operator_};  // The name servers failed.
   }
+}
+
+/// Whether it says something of the name, rather than of its servers.
+bool is_authoritative(const Error& error) {
+  return error.side == Side::endpoint;
 }
 
 }  // namespace
@@ -121,7 +126,8 @@ class NameService::Worker {
   struct Entry {
     std::vector<io::Address> addresses;
     std::optional<Error> error;
-    SystemClock::time_point expires;
+    SystemClock::time_point expires;  ///< Then the servers are asked again.
+    SystemClock::time_point stale{};  ///< Till then the addresses are better than nothing.
   };
   /// Those who wait for one name.
   struct Pending {
@@ -138,7 +144,7 @@ class NameService::Worker {
   };
   /// What is done for a name, unless it is settled before.
   struct Delay {
-    enum class Then : uint8_t { ask_each_family, go_on_with_one };
+    enum class Then : uint8_t { ask_each_family, go_on_with_one, use_stale };
     Then then;
     uint64_t id;  ///< Of the Pending.
     std::string host;
@@ -154,6 +160,10 @@ class NameService::Worker {
   void ask(const std::string& host, uint64_t id, int family);
   void end_delays();
   void ask_each_family(const Delay& late);
+  void delay(const std::string& host, uint64_t id, Duration time, Delay::Then then);
+  const Entry* stale_entry(const std::string& host) const;
+  Entry use_longer(const Entry& stale) const;
+  void tell_stale(const std::string& host, Pending& pending);
   Pending* pending(const std::string& host, uint64_t id);
   int wait_ms() const;
   void take_answer(const Lookup& lookup, Entry&& entry);
@@ -215,19 +225,22 @@ void NameService::Worker::close_channel() {
   ares_ = nullptr;
 }
 
-/// The library reads resolv.conf only when it starts; laptops and containers change it.
+/// The library reads resolv.conf only when it starts; laptops and containers change it. Names that
+/// wait are asked for again: their servers may be silent, and the others mean to help.
 void NameService::Worker::follow_configuration() {
   struct stat status {};
   if (!service_.options_.servers.empty() || stat("/etc/resolv.conf", &status) != 0) return;
   const timespec changed = status.st_mtim;
-  const bool same = changed.tv_sec == configuration_time_.tv_sec &&
-                    changed.tv_nsec == configuration_time_.tv_nsec;
-  if (same || !pending_.empty()) return;
-  if (configuration_time_.tv_sec != 0) {
-    close_channel();
-    open_channel();
+  const timespec before = std::exchange(configuration_time_, changed);
+  const bool same = changed.tv_sec == before.tv_sec && changed.tv_nsec == before.tv_nsec;
+  if (same || before.tv_sec == 0) return;
+  close_channel();
+  open_channel();
+  std::vector<std::pair<std::string, uint64_t>> waiting;
+  for (const auto& [host, name] : pending_) waiting.emplace_back(host, name.id);
+  for (const auto& [host, id] : waiting) {
+    if (pending(host, id) != nullptr) ask(host, id, AF_UNSPEC);
   }
-  configuration_time_ = changed;
 }
 
 /// Until the library's next deadline or the end of the next delay; -1: for ever.
@@ -284,18 +297,24 @@ void NameService::Worker::take_questions() {
 
 void NameService::Worker::look_up(const std::string& host, Asker asker) {
   const auto cached = cache_.find(host);
-  if (cached != cache_.end()) {
-    if (SystemClock::now() < cached->second.expires) return tell(service_, asker, cached->second);
-    cache_.erase(cached);
+  if (cached != cache_.end() && SystemClock::now() < cached->second.expires) {
+    return tell(service_, asker, cached->second);
   }
   follow_configuration();
-  Pending& pending = pending_[host];
-  pending.askers.push_back(asker);
-  if (pending.askers.size() > 1) return;  // Asked already.
-  const uint64_t id = pending.id = ++last_id_;
-  delays_.emplace(SystemClock::now() + service_.options_.family_delay,
-                  Delay{Delay::Then::ask_each_family, id, host});
+  const auto [pending, is_new] = pending_.try_emplace(host);
+  pending->second.askers.push_back(asker);
+  if (!is_new) return;  // Asked already.
+  const uint64_t id = pending->second.id = ++last_id_;
+  delay(host, id, service_.options_.family_delay, Delay::Then::ask_each_family);
+  if (stale_entry(host) != nullptr) {
+    delay(host, id, service_.options_.stale_delay, Delay::Then::use_stale);
+  }
   ask(host, id, AF_UNSPEC);
+}
+
+void NameService::Worker::delay(const std::string& host, uint64_t id, Duration time,
+                                Delay::Then then) {
+  delays_.emplace(SystemClock::now() + time, Delay{then, id, host});
 }
 
 /// May settle the name at once.
@@ -310,14 +329,36 @@ void NameService::Worker::ask(const std::string& host, uint64_t id, int family) 
 void NameService::Worker::end_delays() {
   while (!delays_.empty() && delays_.begin()->first <= SystemClock::now()) {
     const Delay late = std::move(delays_.extract(delays_.begin()).mapped());
-    const Pending* const waiting = pending(late.host, late.id);
+    Pending* const waiting = pending(late.host, late.id);
     if (waiting == nullptr) continue;  // Settled meanwhile.
-    if (late.then == Delay::Then::ask_each_family) {
-      ask_each_family(late);
-    } else {
-      settle(late.host, Entry{waiting->of_one_family});
+    switch (late.then) {
+      case Delay::Then::ask_each_family: ask_each_family(late); break;
+      case Delay::Then::go_on_with_one: settle(late.host, Entry{waiting->of_one_family}); break;
+      case Delay::Then::use_stale: tell_stale(late.host, *waiting); break;
     }
   }
+}
+
+/// What is known of the name and may be used while its servers do not answer; null: nothing.
+const NameService::Worker::Entry* NameService::Worker::stale_entry(const std::string& host) const {
+  const auto cached = cache_.find(host);
+  const bool usable = cached != cache_.end() && SystemClock::now() < cached->second.stale;
+  return usable ? &cached->second : nullptr;
+}
+
+NameService::Worker::Entry NameService::Worker::use_longer(const Entry& stale) const {
+  Entry longer = stale;
+  longer.expires = std::min(SystemClock::now() + service_.options_.stale_recheck, stale.stale);
+  return longer;
+}
+
+/// The servers are late: they may go on to answer, for the next askers.
+void NameService::Worker::tell_stale(const std::string& host, Pending& pending) {
+  const Entry* const stale = stale_entry(host);
+  if (stale == nullptr) return;
+  const Entry entry = use_longer(*stale);
+  remember(host, entry);
+  for (const Asker& asker : std::exchange(pending.askers, {})) tell(service_, asker, entry);
 }
 
 /// Where the answer with both families is late: one of the two questions may have been dropped.
@@ -358,6 +399,7 @@ NameService::Worker::Entry NameService::Worker::entry_of(int status,
     ttl = options.ttl_negative;
   } else {
     ttl = std::max(ttl, options.ttl_min);
+    entry.stale = SystemClock::now() + ttl + options.stale_max;
   }
   entry.expires = SystemClock::now() + ttl;
   return entry;
@@ -386,12 +428,17 @@ void NameService::Worker::take_one_family(Pending& pending, const Lookup& lookup
   }
   Entry both = std::move(pending.of_one_family);
   both.expires = std::min(both.expires, entry.expires);
+  both.stale = std::min(both.stale, entry.stale);
   both.addresses.insert(both.addresses.end(), entry.addresses.begin(), entry.addresses.end());
   std::ranges::stable_sort(both.addresses, {}, preference);
   settle(lookup.host, both);
 }
 
-void NameService::Worker::settle(const std::string& host, const Entry& entry) {
+/// Where the servers failed, what they answered before goes on being used.
+void NameService::Worker::settle(const std::string& host, const Entry& answer) {
+  const Entry* const stale = stale_entry(host);
+  const bool failed = answer.error && !is_authoritative(*answer.error);
+  const Entry entry = failed && stale != nullptr ? use_longer(*stale) : answer;
   remember(host, entry);
   const auto waiting = pending_.extract(host);
   if (waiting.empty()) return;
@@ -399,12 +446,17 @@ void NameService::Worker::settle(const std::string& host, const Entry& entry) {
 }
 
 void NameService::Worker::remember(const std::string& host, const Entry& entry) {
-  if (cache_.size() >= service_.options_.cache_entries_max) {
-    const auto now = SystemClock::now();
+  const size_t most = service_.options_.cache_entries_max;
+  if (const auto cached = cache_.find(host); cached != cache_.end()) {
+    cached->second = entry;
+    return;
+  }
+  const auto now = SystemClock::now();
+  if (cache_.size() >= most) {
     std::erase_if(cache_, [&](const auto& item) { return item.second.expires <= now; });
   }
   // Still full of names that are good: any of them makes room.
-  if (cache_.size() >= service_.options_.cache_entries_max) cache_.erase(cache_.begin());
+  if (cache_.size() >= most) cache_.erase(cache_.begin());
   cache_.insert_or_assign(host, entry);
 }
 

@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "io/address.h"
 #include "io/ring.h"
+#include "net/fair_resolver.h"
 
 #include <chrono>
 #include <cstdint>
@@ -33,6 +34,13 @@ class NameService {
     Duration ttl_max = std::chrono::seconds{300};
     /// How long "no such name" and silence are believed.
     Duration ttl_negative = std::chrono::seconds{5};
+    /// How much longer an answer is used while its servers are silent or fail (RFC 8767, 5: one to
+    /// three days). "No such name" is an answer.
+    Duration stale_max = std::chrono::hours{24};
+    /// How long they are waited for then (RFC 8767, 5: the client response timer).
+    Duration stale_delay = std::chrono::milliseconds{500};
+    /// How long they are not asked again then (RFC 8767, 5: the failure recheck timer).
+    Duration stale_recheck = std::chrono::seconds{30};
     size_t cache_entries_max = 10'000;
     /// Wait for a server's first answer; doubled for each of the two further tries.
     Duration server_timeout = std::chrono::seconds{2};
@@ -57,7 +65,7 @@ class NameService {
   /// than `questions_max` unanswered, so neither mailbox is ever full.
   class Channel {
    public:
-    static constexpr size_t questions_max = 256;
+    static constexpr size_t questions_max = FairResolver::questions_max;
 
     Mailbox<Question> questions{questions_max};
     Mailbox<Answer> answers{questions_max};

@@ -8,6 +8,7 @@
 #include "io/read_file.h"
 #include "journal/format.h"
 #include "net/egress_policy.h"
+#include "server/budgets.h"
 #include "server/key_file.h"
 #include "subscription/patterns.h"
 #include "subscription/token.h"
@@ -111,8 +112,10 @@ class Problems {
 /// One table of the file: reads the keys it is asked for, then reports the others as unknown.
 class Section {
  public:
-  Section(const toml::table* table, std::string name, Problems& problems)
-      : table_(table), name_(std::move(name)), problems_(problems) {}
+  /// @param given  gets the full names of the keys that are there; null: nobody asks.
+  Section(const toml::table* table, std::string name, Problems& problems,
+          std::set<std::string, std::less<>>* given = nullptr)
+      : table_(table), name_(std::move(name)), problems_(problems), given_(given) {}
 
   template <typename Integer>
   void integer(std::string_view key, Integer& into, uint64_t low, uint64_t high) {
@@ -145,6 +148,14 @@ class Section {
     }
     into = std::move(*value);
     return node;
+  }
+
+  /// Whether the key holds this word; then it is read.
+  bool is_word(std::string_view key, std::string_view word) {
+    const toml::node* node = table_ != nullptr ? table_->get(key) : nullptr;
+    if (node == nullptr || node->value_exact<std::string>() != word) return false;
+    take(key);
+    return true;
   }
 
   template <typename Size>
@@ -212,12 +223,14 @@ class Section {
       wrong_kind(key, *node, "a table");
       node = nullptr;
     }
-    return {node != nullptr ? node->as_table() : nullptr, qualified(key), problems_};
+    return {node != nullptr ? node->as_table() : nullptr, qualified(key), problems_, given_};
   }
 
   const toml::node* take(std::string_view key) {
     known_.insert(std::string(key));
-    return table_ != nullptr ? table_->get(key) : nullptr;
+    const toml::node* node = table_ != nullptr ? table_->get(key) : nullptr;
+    if (node != nullptr && given_ != nullptr) given_->insert(qualified(key));
+    return node;
   }
 
   bool present() const { return table_ != nullptr; }
@@ -273,6 +286,7 @@ class Section {
   const toml::table* table_;
   std::string name_;
   Problems& problems_;
+  std::set<std::string, std::less<>>* given_;
   std::set<std::string> known_;
 };
 
@@ -547,6 +561,9 @@ void read_sections(Section& root, Config& config, Problems& problems) {
 
   Section server = root.table("server");
   server.integer("shards", config.shards, 0, 64);
+  if (!server.is_word("memory_max", "auto")) {
+    server.size("memory_max", config.memory_max, memory_min, uint64_t{1} << 50);
+  }
   server.text("data_dir", config.data_dir);
   server.duration("drain_max", config.drain_max, seconds{0}, hours{1});
   read_public_url(server, config);
@@ -712,7 +729,7 @@ ConfigResult parse_config(std::string_view toml_text, const std::string& file_na
   toml::table& root = *parsed;
   for (const std::string& assignment : assignments) assign(root, assignment, result.problems);
   Problems problems(file_name, result.problems);
-  Section top(&root, "", problems);
+  Section top(&root, "", problems, &result.config.given);
   read_sections(top, result.config, problems);
   check_together(result.config, problems);
   return result;
@@ -780,6 +797,7 @@ ConfigResult check_config(io::Disk& disk, const ServeCall& call) {
   const auto object = [&](const std::string& text) {
     if (!text.empty()) result.problems.push_back({call.config_file, 0, 0, text});
   };
+  object(object_to(budgets_of(result.config, this_machine())));
   object(object_to_data_dir(result.config.data_dir));
   object(object_to_key_file(disk, result.config));
   for (const ListenerConfig& listener : result.config.listeners) {

@@ -1,15 +1,19 @@
 #pragma once
 
 #include "base/clock.h"
+#include "control/memory_limits.h"
 #include "control/reload.h"
 #include "crypto/digest.h"
 #include "crypto/scrypt.h"
+#include "delivery/limits.h"
 #include "io/address.h"
 #include "net/tls.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +52,8 @@ struct UserConfig {
 
 /// The whole configuration, with its defaults. Every key is described in ringpost.example.toml.
 struct Config {
-  uint32_t shards = 0;  ///< 0: one per core.
+  uint32_t shards = 0;      ///< 0: one per core, or fewer where memory is small (budgets.h).
+  uint64_t memory_max = 0;  ///< 0: what the machine gives.
   std::string data_dir = "/var/lib/ringpost";
   Duration drain_max = std::chrono::seconds{30};
   uint16_t public_port = 0;        ///< Of `public_url`.
@@ -93,6 +98,15 @@ struct Config {
 
   std::string log_level = "info";
   bool log_json = false;
+
+  /// Keys that were given: `delivery.pending_max`. What is given is never fitted to the memory.
+  std::set<std::string, std::less<>> given;
+  bool gives(std::string_view key) const { return given.contains(key); }
+
+  // What has no keys, and follows from the memory (budgets.h: use).
+  uint64_t retained_bytes_max = delivery::Limits{}.retained_bytes_max;
+  uint32_t delivery_connections_max = delivery::Limits{}.connections_max;
+  control::MemoryLimits limits;  ///< For people, after `use`.
 };
 
 using control::ConfigProblem;

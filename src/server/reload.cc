@@ -1,5 +1,6 @@
 #include "server/reload.h"
 
+#include "server/budgets.h"
 #include "server/config_keys.h"
 #include "server/hosts.h"
 #include "server/key_file.h"
@@ -20,14 +21,36 @@ std::vector<io::Address> addresses_of(const std::vector<ListenerConfig>& listene
 
 }  // namespace
 
-Reloader::Reloader(io::Disk& disk, ServeCall call, const Config& running)
-    : disk_(disk), call_(std::move(call)), running_(running), drain_max_(running.drain_max) {
+Reloader::Reloader(io::Disk& disk, ServeCall call, const Config& running, Machine machine)
+    : disk_(disk),
+      call_(std::move(call)),
+      machine_(std::move(machine)),
+      started_(running),
+      running_(running),
+      drain_max_(running.drain_max) {
   set_listeners(addresses_of(running.listeners));
 }
 
 void Reloader::set_listeners(std::vector<io::Address> bound) {
   listeners_ = std::move(bound);
   own_addresses_->set(server::own_addresses(running_, listeners_));
+}
+
+/// What memory and shards of the next start will come to is not used before, nor reported as a
+/// change: nobody made one.
+void Reloader::fit(Config& read) const {
+  Config basis = read;
+  basis.memory_max = started_.memory_max;
+  if (read.shards == 0) read.shards = budgets_of(basis, machine_).limits.shards;
+  const uint32_t shards = read.shards;
+  basis.shards = started_.shards;
+  use(budgets_of(basis, machine_), read);
+  read.shards = shards;
+  const auto keep = [&](std::string_view key, uint64_t Config::*limit) {
+    if (!read.gives(key) && !started_.gives(key)) read.*limit = started_.*limit;
+  };
+  keep("delivery.history_deliveries_max", &Config::history_deliveries_max);
+  keep("ingest.idempotency_entries_max", &Config::idempotency_entries_max);
 }
 
 shard::Reloaded Reloader::reload() {
@@ -37,6 +60,7 @@ shard::Reloaded Reloader::reload() {
     reloaded.outcome.problems = std::move(read.problems);
     return reloaded;
   }
+  fit(read.config);
   ConfigChange change = change_of(running_, std::move(read.config));
   std::string why;
   auto live = live_settings(change.config, own_addresses_, why);

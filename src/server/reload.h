@@ -3,6 +3,7 @@
 #include "io/disk.h"
 #include "net/own_addresses.h"
 #include "server/config.h"
+#include "server/machine.h"
 #include "shard/relay.h"
 
 #include <atomic>
@@ -15,8 +16,9 @@ namespace ringpost::server {
 class Reloader {
  public:
   /// @param disk     borrowed. @param call  how the relay was started.
-  /// @param running  what it was started with.
-  Reloader(io::Disk& disk, ServeCall call, const Config& running);
+  /// @param running  what it was started with, fitted to the machine (budgets.h: use).
+  /// @param machine  what its limits follow from, until the next start.
+  Reloader(io::Disk& disk, ServeCall call, const Config& running, Machine machine);
 
   /// The listeners are bound there. Before the control thread starts.
   void set_listeners(std::vector<io::Address> bound);
@@ -31,8 +33,12 @@ class Reloader {
   Duration drain_max() const { return drain_max_.load(std::memory_order_relaxed); }
 
  private:
+  void fit(Config& read) const;
+
   io::Disk& disk_;
   const ServeCall call_;
+  const Machine machine_;
+  const Config started_;
   Config running_;
   std::vector<io::Address> listeners_;
   const std::shared_ptr<net::OwnAddresses> own_addresses_ = std::make_shared<net::OwnAddresses>();

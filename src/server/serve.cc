@@ -9,6 +9,7 @@
 #include "io/process.h"
 #include "ringpost/version.h"
 #include "server/admin_token.h"
+#include "server/budgets.h"
 #include "server/control_thread.h"
 #include "server/data_directory.h"
 #include "server/helper_thread.h"
@@ -54,8 +55,7 @@ void set_limits() {
 shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live,
                                   Reloader& reloader) {
   shard::RelayOptions options;
-  options.shard_count =
-      config.shards != 0 ? config.shards : std::max(1u, std::thread::hardware_concurrency());
+  options.shard_count = config.shards;
   options.data_dir = config.data_dir;
   options.segment_bytes = config.segment_bytes;
   options.accept_loss = config.accept_loss;
@@ -237,8 +237,8 @@ std::string object_to_first_start(const Config& config) {
   return problem;
 }
 
-int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard::Relay& relay,
-        control::Store& store) {
+int run(const Config& config, const Budgets& budgets, Reloader& reloader, const sigset_t& signals,
+        shard::Relay& relay, control::Store& store) {
   std::string problem;
   const auto log = store.take_log(problem);
   if (log == nullptr) return fail(problem);
@@ -268,6 +268,8 @@ int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard
   if (problem.empty()) {
     reloader.set_listeners(bound_addresses(listeners));
     log_start(relay, shards.front()->features());
+    log_info(to_text(budgets));
+    if (const std::string warning = warning_of(budgets); !warning.empty()) log_warning(warning);
     warn_of_plain_listeners(listeners);
     announce(config, listeners, store);
   }
@@ -290,13 +292,17 @@ int run(const Config& config, Reloader& reloader, const sigset_t& signals, shard
 
 }  // namespace
 
-int serve(const ServeCall& call, const Config& config) {
+int serve(const ServeCall& call, Config config) {
   const sigset_t signals = io::block_signals();
   set_limits();
   start_logging(config.log_level, config.log_json);
 
+  const Machine machine = this_machine();
+  const Budgets budgets = budgets_of(config, machine);
+  if (const std::string objection = object_to(budgets); !objection.empty()) return fail(objection);
+  use(budgets, config);
   io::PosixDisk disk;
-  Reloader reloader(disk, call, config);
+  Reloader reloader(disk, call, config, machine);
   std::string why;
   auto live = live_settings(config, reloader.own_addresses(), why);
   if (!live) return fail(why);
@@ -313,7 +319,7 @@ int serve(const ServeCall& call, const Config& config) {
     directory->made.remove();
     return fail(problem);
   }
-  return run(config, reloader, signals, *relay, *directory->store);
+  return run(config, budgets, reloader, signals, *relay, *directory->store);
 }
 
 }  // namespace ringpost::server

@@ -9,6 +9,6 @@ namespace ringpost::server {
 /// (io/process.h). Call before any other thread is started.
 /// @returns the process's exit code: 0 after an orderly stop; 1 when it could not start, with one
 ///          line on standard error that says why and how to mend it.
-int serve(const ServeCall& call, const Config& config);
+int serve(const ServeCall& call, Config config);
 
 }  // namespace ringpost::server

@@ -46,6 +46,9 @@ std::optional<shard::LiveSettings> live_settings(
       std::min(settings.server.connections_reserved, config.ingest_connections_max / 2);
   settings.delivery.pending_max = config.pending_max;
   settings.delivery.attempts_in_flight_max = config.attempts_in_flight_max;
+  settings.delivery.retained_bytes_max = config.retained_bytes_max;
+  settings.delivery.bytes_in_flight_max = config.retained_bytes_max;
+  settings.delivery.connections_max = config.delivery_connections_max;
   settings.delivery.connections_per_endpoint_max = config.connections_per_endpoint_max;
   settings.delivery.circuit.failures_max = config.circuit_failures;
   settings.delivery.circuit.pause_max = config.circuit_pause_max;
@@ -63,6 +66,7 @@ control::Control::Settings control_settings(const Config& config) {
   settings.retention = {.age = config.retention_age, .bytes = config.retention_bytes};
   settings.public_url = config.public_url;
   settings.webhook_ips = config.webhook_ips;
+  settings.limits = config.limits;
   for (const UserConfig& user : config.users) {
     settings.users.push_back({.email = user.email,
                               .scrypt_text = user.password.to_text(),

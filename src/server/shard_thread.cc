@@ -40,7 +40,7 @@ void ShardThread::run(std::promise<std::string>& started) {
 }
 
 void ShardThread::run_shard(io::LinuxRing& ring, std::promise<std::string>& started) {
-  net::ShardResolver resolver(ring, names_);
+  net::ShardResolver resolver(ring, names_, relay_.counters()[index_]);
   ring.turn(false);  // Reads the clocks, which restored deliveries are measured by.
   auto shard = relay_.make_shard(index_, ring, resolver);
   const std::string problem = listen(*shard);

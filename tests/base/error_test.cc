@@ -66,5 +66,14 @@ TEST(Error, SurvivesNumbersOfOtherVersions) {
   EXPECT_EQ(describe(Error{Errc::too_large}), "too large");
 }
 
+TEST(Error, SaysThatTheNameTookTooLong) {
+  const Error error{Errc::name_timed_out, Side::operator_};
+  EXPECT_EQ(name(error.code), "name_timed_out");
+  EXPECT_EQ(describe(error),
+            "the name servers did not answer in time when they were asked for the addresses of the "
+            "host name");
+  EXPECT_TRUE(retryable(error.code));
+}
+
 }  // namespace
 }  // namespace ringpost

@@ -28,14 +28,14 @@ START_SECONDS = 30
 class Process:
     """A child whose first lines of output say when it is ready."""
 
-    def __init__(self, arguments, ready, environment=None):
+    def __init__(self, arguments, ready, environment=None, seconds=START_SECONDS):
         self.lines = []
         self.child = subprocess.Popen(
             [str(argument) for argument in arguments], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
         os.set_blocking(self.child.stdout.fileno(), False)
         self.rest = b""
-        self.match = self.wait_for(ready)
+        self.match = self.wait_for(ready, seconds)
 
     def read(self, seconds):
         """Reads what the child printed, waiting at most so long for something."""
@@ -112,7 +112,7 @@ class Relay(Process):
     """`ringpost serve` on a data directory."""
 
     def __init__(self, data_dir, *arguments, listen=("127.0.0.1:0",), networks=("127.0.0.0/8",),
-                 environment=None):
+                 environment=None, seconds=START_SECONDS):
         self.data_dir = pathlib.Path(data_dir)
         listeners = [part for address in listen for part in ("--listen", address)]
         allowed = json.dumps(list(networks))
@@ -121,7 +121,8 @@ class Relay(Process):
              "--set", f"delivery.allow_networks={allowed}",
              "--set", f"delivery.plain_http_networks={allowed}",
              "--set", "journal.segment_bytes=4MiB", *arguments],
-            r"ready: .*?(?:http://127\.0\.0\.1:(\d+)|unix:)", environment)
+            r"ready: .*?(?:http://127\.0\.0\.1:(\d+)|unix:)", environment,
+            seconds)
         self.port = int(self.match.group(1)) if self.match.group(1) else None
 
     @property

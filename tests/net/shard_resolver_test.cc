@@ -53,6 +53,13 @@ class NameServer {
     const std::lock_guard lock{mutex_};
     table_[name] = {std::move(ips), ttl};
   }
+  void remove(const std::string& name) {
+    const std::lock_guard lock{mutex_};
+    table_.erase(name);
+  }
+  void fall_silent() { silent_ = true; }
+  /// From now on each answer says that the server failed.
+  void fail() { failing_ = true; }
   int questions() const { return questions_; }
 
  private:
@@ -86,7 +93,7 @@ class NameServer {
     const size_t end = at + 5;
     const bool asks_ipv4 = question[at + 2] == 1;
     if (asks_ipv4) ++questions_;
-    if (name.starts_with("silent")) return {};
+    if (silent_ || name.starts_with("silent")) return {};
     if (name.starts_with(asks_ipv4 ? "only6" : "only4")) return {};
     const std::lock_guard lock{mutex_};
     const auto found = table_.find(name);
@@ -96,8 +103,9 @@ class NameServer {
       return (ip.find(':') == std::string::npos) != asks_ipv4;
     });
     std::string reply = question.substr(0, 2);
-    reply += '\x81';                                   // An answer, recursion desired.
-    reply += found == table_.end() ? '\x83' : '\x80';  // NXDOMAIN or none.
+    reply += '\x81';  // An answer, recursion desired.
+    reply += failing_ ? '\x82' : found == table_.end() ? '\x83' : '\x80';  // Or no error.
+    if (failing_) ips.clear();
     reply += {'\0', '\1', '\0', static_cast<char>(ips.size()), '\0', '\0', '\0', '\0'};
     reply += question.substr(12, end - 12);
     for (const std::string& ip : ips) {
@@ -116,6 +124,8 @@ class NameServer {
   int socket_;
   uint16_t port_ = 0;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> silent_{false};
+  std::atomic<bool> failing_{false};
   std::atomic<int> questions_{0};
   std::mutex mutex_;
   std::map<std::string, Record> table_;  // Guarded by mutex_.
@@ -126,6 +136,7 @@ struct Waiter {
   Query query;
   int calls = 0;
   bool inside = false;
+  uint64_t share = 1;
   std::function<void()> then;
 
   void on_resolved() {
@@ -135,7 +146,7 @@ struct Waiter {
   }
   void ask(Resolver& resolver, const std::string& host) {
     inside = true;
-    resolver.resolve<&Waiter::on_resolved>(*this, query, host);
+    resolver.resolve<&Waiter::on_resolved>(*this, query, host, share);
     inside = false;
   }
   std::string text() const {
@@ -149,6 +160,7 @@ struct Waiter {
 class Resolution : public ::testing::Test {
  protected:
   NameServer server;
+  Counters counters;
   NameService::Options options() const {
     return {.servers = server.address(), .server_timeout = std::chrono::milliseconds{50}};
   }
@@ -160,7 +172,8 @@ class Resolution : public ::testing::Test {
                                        .reply_buffers = 16,
                                        .buffers_circulating_first = 16}))
           .value();
-  std::unique_ptr<ShardResolver> resolver = std::make_unique<ShardResolver>(*ring, service);
+  std::unique_ptr<ShardResolver> resolver =
+      std::make_unique<ShardResolver>(*ring, service, counters);
 
   bool run_until(const std::function<bool()>& done) {
     const Instant limit = ring->now() + std::chrono::seconds{20};
@@ -224,7 +237,7 @@ TEST_F(Resolution, SaysThatANameDoesNotExist) {
 }
 
 TEST_F(Resolution, GivesUpOnASilentServer) {
-  EXPECT_EQ(resolve("silent.test"), "timed_out");
+  EXPECT_EQ(resolve("silent.test"), "name_timed_out");
 }
 
 /// A server is waited for much longer than a look-up may take.
@@ -242,7 +255,9 @@ class HalfSilence : public Resolution {
 
  private:
   NameService patient_{{.servers = server.address(), .server_timeout = std::chrono::seconds{60}}};
-  ShardResolver shard_{*ring, patient_};
+
+ protected:
+  ShardResolver shard_{*ring, patient_, counters, std::chrono::seconds{3}};
 };
 
 // RFC 8305, 3: a server that drops questions for one family holds up nobody.
@@ -258,7 +273,7 @@ TEST_F(HalfSilence, GoesOnWithTheFamilyThatIsThere) {
 
 TEST_F(HalfSilence, DoesNotTakeOneFamilysNothingForAnAnswer) {
   server.set("only4.nothing.test", {"2001:db8::1"}, 60);
-  EXPECT_EQ(resolve_patiently("only4.nothing.test"), "timed_out");
+  EXPECT_EQ(resolve_patiently("only4.nothing.test"), "name_timed_out");
 }
 
 TEST_F(Resolution, FindsBothFamilies) {
@@ -316,15 +331,97 @@ TEST_F(Resolution, MayBeAskedAgainFromWithinAnAnswer) {
   EXPECT_EQ(waiter.text(), "192.0.2.3:0 ");
 }
 
-TEST_F(Resolution, RefusesMoreQuestionsThanItsMailboxHolds) {
-  std::vector<Waiter> waiters(NameService::Channel::questions_max + 1);
-  for (size_t i = 0; i < waiters.size(); ++i) {
-    waiters[i].ask(*resolver, "silent" + std::to_string(i) + ".test");
+// Who asks for silent names has most questions open, but not all of them.
+TEST_F(HalfSilence, LeavesQuestionsToOthers) {
+  server.set("hook.test", {"192.0.2.1"}, 60);
+  std::vector<Waiter> crowd(NameService::Channel::questions_max * 2);
+  int asked = 0;
+  for (size_t i = 0; i < crowd.size(); ++i) {
+    crowd[i].ask(shard_, "silent" + std::to_string(i) + ".test");
+    if (!crowd[i].query.asked()) continue;
+    ++asked;  // All at once are more than the server's socket holds.
+    ASSERT_TRUE(run_until([&] { return server.questions() >= asked; }));
   }
-  ASSERT_TRUE(run_until([&] { return waiters.back().calls == 1; }));
-  EXPECT_EQ(waiters.back().text(), "overloaded");
-  ASSERT_TRUE(run_until([&] { return waiters.front().calls == 1; }));
-  for (Waiter& waiter : waiters) resolver->cancel(waiter.query);
+  EXPECT_TRUE(crowd.front().query.asked());
+  EXPECT_FALSE(crowd.back().query.asked());
+  EXPECT_GT(counters.value(Counter::names_queued), crowd.size() / 2);
+  Waiter other;
+  other.share = 2;
+  other.ask(shard_, "hook.test");
+  EXPECT_TRUE(other.query.asked());
+  ASSERT_TRUE(run_until([&] {
+    shard_.poll();
+    return other.calls == 1;
+  }));
+  EXPECT_EQ(other.text(), "192.0.2.1:0 ");
+  EXPECT_EQ(crowd.front().calls, 0) << "still waits";
+  for (Waiter& waiter : crowd) shard_.cancel(waiter.query);
+}
+
+// What was never asked is no failure of the name servers.
+TEST_F(HalfSilence, EndsInTimeWhatWasNeverAsked) {
+  std::vector<Waiter> crowd(NameService::Channel::questions_max + 1);
+  for (size_t i = 0; i < crowd.size(); ++i) {
+    crowd[i].ask(shard_, "silent" + std::to_string(i) + ".test");
+  }
+  ASSERT_TRUE(run_until([&] {
+    shard_.poll();
+    return crowd.back().calls == 1;
+  }));
+  EXPECT_EQ(crowd.back().text(), "overloaded");
+  EXPECT_EQ(crowd.front().text(), "name_timed_out");
+}
+
+/// Names of which an answer is known that is no longer believed.
+class StaleNames : public Resolution {
+ protected:
+  StaleNames() { resolver = std::make_unique<ShardResolver>(*ring, stale_, counters); }
+  ~StaleNames() override { resolver.reset(); }  // Before its service.
+
+  void learn(const std::string& name) {
+    server.set(name, {"192.0.2.1"}, 0);
+    EXPECT_EQ(resolve(name), "192.0.2.1:0 ");
+    const Instant later = ring->now() + std::chrono::milliseconds{20};
+    EXPECT_TRUE(run_until([&] { return ring->now() > later; }));
+  }
+
+ private:
+  NameService stale_{{.servers = server.address(),
+                      .ttl_min = std::chrono::milliseconds{10},
+                      .stale_delay = std::chrono::milliseconds{20},
+                      .server_timeout = std::chrono::milliseconds{50}}};
+};
+
+// RFC 8767: an answer goes on being used while its servers are silent or fail.
+TEST_F(StaleNames, GoOnBeingUsedWhileTheirServersAreSilent) {
+  learn("hook.test");
+  server.fall_silent();
+  EXPECT_EQ(resolve("hook.test"), "192.0.2.1:0 ");
+  EXPECT_EQ(resolve("unknown.test"), "name_timed_out");
+  const int questions = server.questions();
+  EXPECT_EQ(resolve("hook.test"), "192.0.2.1:0 ") << "after the last try";
+  EXPECT_EQ(server.questions(), questions) << "and not asked for again so soon";
+}
+
+TEST_F(StaleNames, GoOnBeingUsedWhileTheirServersFail) {
+  learn("hook.test");
+  server.fail();
+  EXPECT_EQ(resolve("hook.test"), "192.0.2.1:0 ");
+  EXPECT_EQ(resolve("unknown.test"), "name_unresolved");
+  EXPECT_EQ(resolve("hook.test"), "192.0.2.1:0 ");
+}
+
+TEST_F(StaleNames, AreForgottenWhenTheirServersSayThatTheyDoNotExist) {
+  learn("hook.test");
+  server.remove("hook.test");
+  EXPECT_TRUE(run_until([&] { return resolve("hook.test") == "name_unresolved"; }));
+  EXPECT_EQ(resolve("hook.test"), "name_unresolved");
+}
+
+TEST_F(StaleNames, AreReplacedByALateAnswer) {
+  learn("hook.test");
+  server.set("hook.test", {"192.0.2.2"}, 60);
+  EXPECT_TRUE(run_until([&] { return resolve("hook.test") == "192.0.2.2:0 "; }));
 }
 
 TEST_F(Resolution, MayEndWhileQuestionsAreUnanswered) {
@@ -337,7 +434,7 @@ TEST_F(Resolution, MayEndWhileQuestionsAreUnanswered) {
 
 TEST_F(Resolution, KeepsNoMoreNamesThanItMay) {
   NameService small{{.servers = server.address(), .cache_entries_max = 2}};
-  ShardResolver shard{*ring, small};
+  ShardResolver shard{*ring, small, counters};
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 5; ++i) {
       const std::string name = "n" + std::to_string(i) + ".test";
@@ -362,7 +459,8 @@ TEST(NameService, KnowsThisHostFromTheHostsFile) {
                                                .reply_buffers = 16,
                                                .buffers_circulating_first = 16}))
                   .value();
-  ShardResolver resolver{*ring, service};
+  Counters counters;
+  ShardResolver resolver{*ring, service, counters};
   Waiter waiter;
   waiter.ask(resolver, "localhost");
   const Instant limit = ring->now() + std::chrono::seconds{20};

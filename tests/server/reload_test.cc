@@ -5,6 +5,7 @@
 
 #include "io/posix_disk.h"
 #include "net/test_certificates.h"
+#include "server/budgets.h"
 
 #include <gtest/gtest.h>
 
@@ -52,7 +53,11 @@ class ReloadTest : public ::testing::Test {
     configure(toml);
     const ConfigResult result = load_config(call_);
     for (const ConfigProblem& problem : result.problems) ADD_FAILURE() << problem.to_text();
-    return reloader_.emplace(disk_, call_, result.config);
+    return reloader_.emplace(disk_, call_, fitted(result.config), machine_);
+  }
+  Config fitted(Config config) const {
+    use(budgets_of(config, machine_), config);
+    return config;
   }
   std::string first_problem(const std::string& toml) {
     configure(toml);
@@ -61,6 +66,8 @@ class ReloadTest : public ::testing::Test {
                                              : reloaded.outcome.problems.front().to_text();
   }
 
+  const Machine machine_{
+      .memory_bytes = uint64_t{24} << 30, .memory_limit = "a test", .descriptors = 65'536};
   fs::path place_;
   io::PosixDisk disk_;
   ServeCall call_;
@@ -186,10 +193,20 @@ TEST_F(ReloadTest, FindsTheCertificateOfAnAddressWhereverItStands) {
   EXPECT_NE(reloaded.live.certificates[1], nullptr);
 }
 
+TEST_F(ReloadTest, FitsWhatIsReadToTheMemoryOfTheStart) {
+  Reloader& reloader = start("[server]\nmemory_max = \"64MiB\"\n");
+  configure("[server]\nmemory_max = \"1GiB\"\n[delivery]\npending_max = 5000\n");
+  const shard::Reloaded reloaded = reloader.reload();
+  EXPECT_EQ(reloaded.outcome.changed, std::vector<std::string>{"delivery.pending_max"});
+  EXPECT_EQ(reloaded.outcome.needs_restart, std::vector<std::string>{"server.memory_max"});
+  EXPECT_EQ(reloaded.live.delivery.pending_max, 5000u);
+  EXPECT_LT(reloaded.live.delivery.attempts_in_flight_max, 1000u);
+}
+
 TEST_F(ReloadTest, WorksWithoutAFile) {
   call_.config_file.clear();
   const ConfigResult result = load_config(call_);
-  Reloader reloader(disk_, call_, result.config);
+  Reloader reloader(disk_, call_, fitted(result.config), machine_);
   EXPECT_TRUE(reloader.reload().outcome.problems.empty());
 }
 

@@ -9,6 +9,7 @@
 #include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
+#include "control/memory_limits.h"
 #include "control/reload.h"
 #include "control/token_registry.h"
 #include "control/webhook_json.h"
@@ -51,6 +52,7 @@ struct StatusFacts {
   uint64_t journal_bytes = 0;
   std::optional<LastReload> last_reload;
   std::optional<LastFailure> last_failure;
+  MemoryLimits limits;
 };
 
 /// The operations of the management API on webhooks. What they change goes through `Management`,

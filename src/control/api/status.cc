@@ -75,6 +75,19 @@ void write_last_failure(JsonWriter& json, const std::optional<LastFailure>& last
   json.member("delivery", last->delivery.to_text()).end_object();
 }
 
+void write_limits(JsonWriter& json, const MemoryLimits& limits) {
+  json.key("limits").begin_object();
+  json.member("memory_max", limits.memory_max).member("memory_total", limits.memory_total);
+  json.member("shards", limits.shards).member("pending_max", limits.pending_max);
+  json.member("history_deliveries_max", limits.history_deliveries_max);
+  json.member("idempotency_entries_max", limits.idempotency_entries_max);
+  json.member("bodies_bytes_max", limits.bodies_bytes_max);
+  json.member("batch_bytes_max", limits.batch_bytes_max);
+  json.member("attempts_in_flight_max", limits.attempts_in_flight_max);
+  json.member("connections_max", limits.connections_max);
+  json.member("delivery_connections_max", limits.delivery_connections_max).end_object();
+}
+
 }  // namespace
 
 Answer show_status(const StatusFacts& facts, const History& history,
@@ -87,6 +100,7 @@ Answer show_status(const StatusFacts& facts, const History& history,
   write_storage(json, facts);
   write_last_reload(json, facts.last_reload);
   write_last_failure(json, facts.last_failure);
+  write_limits(json, facts.limits);
   json.member("backlog", history.pending_count()).key("oldest_undelivered_at");
   if (const auto oldest = history.oldest_pending_at()) {
     json.value(to_rfc3339(*oldest));

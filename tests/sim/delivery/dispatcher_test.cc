@@ -203,6 +203,13 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
         .url = "http://" + host + "/", .tls = false, .host = host, .port = 80, .target = "/"};
     return webhook;
   }
+  Webhook make_named(uint32_t number, const std::string& host, std::string_view organization) {
+    Webhook webhook = make(number);
+    webhook.organization = organization;
+    webhook.destination.url = "http://" + host + "/";
+    webhook.destination.host = host;
+    return webhook;
+  }
   /// Makes or changes a webhook.
   void put(Webhook webhook) {
     webhook.updated_at = world_.wall_now() + Duration{++changes_};
@@ -260,9 +267,9 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   sim::World world_;
   sim::Ring& ring_{world_.add_ring()};
   sim::Names names_;
-  sim::Resolver resolver_{ring_, names_};
-  const net::EgressPolicy policy_ = open_policy();
   Counters counters_;
+  sim::Resolver resolver_{ring_, counters_, names_};
+  const net::EgressPolicy policy_ = open_policy();
   subscription::PendingCounts pending_counts_;
   subscription::SubscriptionTable table_{1, HashKey{}};
   Dispatcher dispatcher_{{.ring = ring_,
@@ -1717,6 +1724,63 @@ TEST_F(IsolationTest, WhatIsShortHereCostsNoAttempt) {
     EXPECT_EQ(noted.next_attempt_at > WallTime{}, noted.attempt == 0);
   }
   EXPECT_EQ(counters_.value(Counter::attempts_failed), 0u);
+}
+
+TEST_F(IsolationTest, SilentNamesOfOneOrganizationKeepNoOtherFromResolving) {
+  for (uint32_t number = 100; number < 500; ++number) {
+    const std::string host = "silent-" + std::to_string(number) + ".test";
+    names_[host];
+    put(make_named(number, host, "dead names"));
+    submit(number, 4);
+  }
+  world_.run_for(seconds{1});
+  for (uint32_t number = 1; number <= 50; ++number) {
+    const std::string host = "good-" + std::to_string(number) + ".test";
+    names_[host] = {sim::address("10.0.0.2", 0)};
+    put(make_named(number, host, "others"));  // One attempt each.
+    submit(number, 3);
+  }
+  ASSERT_TRUE(
+      world_.run_until([&] { return counted(DeliveryStatus::delivered) == 150; }, seconds{5}));
+  EXPECT_EQ(counted(DeliveryStatus::dead), 0u);
+  EXPECT_GT(counters_.value(Counter::names_queued), 0u);
+}
+
+TEST_F(IsolationTest, SilentNamesKeepTheirOwnOrganizationsOtherNamesFromNothing) {
+  for (uint32_t number = 100; number < 500; ++number) {
+    const std::string host = "silent-" + std::to_string(number) + ".test";
+    names_[host];
+    Webhook webhook = make_named(number, host, "one");
+    webhook.schedule_s = {5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5};
+    put(webhook);
+    submit(number, 4);
+  }
+  world_.run_for(seconds{1});
+  for (uint32_t number = 1; number <= 50; ++number) {
+    const std::string host = "good-" + std::to_string(number) + ".test";
+    names_[host] = {sim::address("10.0.0.2", 0)};
+    put(make_named(number, host, "one"));  // One attempt each.
+    submit(number, 3);
+  }
+  ASSERT_TRUE(
+      world_.run_until([&] { return counted(DeliveryStatus::delivered) == 150; }, minutes{1}));
+  EXPECT_EQ(counted(DeliveryStatus::dead), 0u)
+      << "a name that was never asked for costs no attempt";
+}
+
+TEST_F(IsolationTest, AnAttemptWhoseNameDidNotResolveInTimeSaysSo) {
+  names_["silent.test"];
+  for (const seconds timeout : {seconds{2}, seconds{30}}) {
+    Webhook webhook = make_named(1, "silent.test", "one");
+    webhook.timeout_ms = static_cast<uint32_t>(timeout.count() * 1000);
+    put(webhook);
+    submit(1);
+    ASSERT_TRUE(settle());
+    EXPECT_EQ(noted_.back().status, DeliveryStatus::dead);
+    ASSERT_TRUE(noted_.back().error);
+    EXPECT_EQ(noted_.back().error->code, Errc::name_timed_out);
+    EXPECT_EQ(noted_.back().error->side, Side::operator_);
+  }
 }
 
 TEST_F(IsolationTest, IdleConnectionsMakeRoomForEndpointsThatHaveNone) {

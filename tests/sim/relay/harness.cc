@@ -17,7 +17,8 @@ class RelayHarness::ShardActor final : public Actor {
   ShardActor(RelayHarness& harness, uint32_t index)
       : world_(harness.world_),
         ring_(harness.world_.add_ring()),
-        resolver_(std::make_unique<Resolver>(ring_, harness.names_)),
+        resolver_(
+            std::make_unique<Resolver>(ring_, harness.relay_->counters()[index], harness.names_)),
         index_(index) {
     ring_.refresh_clock();  // Restored deliveries are measured by it.
     shard_ = harness.relay_->make_shard(index, ring_, *resolver_);

@@ -1,31 +1,37 @@
 #include "sim/relay/resolver.h"
 
-#include <utility>
-
 namespace ringpost::sim {
 
 Resolver::~Resolver() {
-  while (!ready_.empty()) cancel(ready_.front());
-  ring_.disarm(timer_);
+  ring().disarm(timer_);
 }
 
-void Resolver::submit(net::Query& query, std::string_view host) {
-  if (auto literal = io::Address::parse_ip(host, 0)) {
-    query.addresses.push_back(std::move(literal).value());
-  } else if (const auto found = names_.find(host); found != names_.end()) {
-    query.addresses = found->second;
-  } else {
-    query.error = Error{Errc::name_unresolved, Side::endpoint};
+void Resolver::ask(uint64_t id, const std::string& host) {
+  ++asked_;
+  const auto found = names_.find(host);
+  const bool silent = found != names_.end() && found->second.empty();
+  const Instant at = ring().now() + (silent ? silence : Duration::zero());
+  answers_.emplace(at, Answer{id, host, silent});
+  ring().arm<&Resolver::on_timer>(*this, timer_, answers_.begin()->first - ring().now());
+}
+
+void Resolver::answer(const Answer& answer) {
+  if (answer.silent)
+    return take_answer(answer.id, {}, Error{Errc::name_timed_out, Side::operator_});
+  const auto found = names_.find(answer.host);
+  if (found == names_.end()) {
+    return take_answer(answer.id, {}, Error{Errc::name_unresolved, Side::endpoint});
   }
-  ready_.push_back(query);
-  if (!timer_.armed()) ring_.arm<&Resolver::on_timer>(*this, timer_, Duration::zero());
+  take_answer(answer.id, found->second, std::nullopt);
 }
 
-/// Tells those that are ready now: a handler may ask again.
 void Resolver::on_timer() {
-  IntrusiveList<net::Query, &net::Query::link> telling;
-  while (!ready_.empty()) telling.push_back(ready_.pop_front());
-  while (!telling.empty()) telling.pop_front().complete();
+  while (!answers_.empty() && answers_.begin()->first <= ring().now()) {
+    answer(answers_.extract(answers_.begin()).mapped());
+  }
+  tell_ready();
+  if (answers_.empty()) return;
+  ring().arm<&Resolver::on_timer>(*this, timer_, answers_.begin()->first - ring().now());
 }
 
 }  // namespace ringpost::sim
