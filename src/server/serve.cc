@@ -98,7 +98,6 @@ void warn_of_plain_listeners(const std::vector<SharedListener>& listeners) {
 
 void log_start(const shard::Relay& relay, const std::string& features) {
   const shard::StartReport& report = relay.report();
-  log_info("ringpost " + std::string(version));
   log(LogLevel::debug, "io_uring features: " + features);
   log_info("journals read: " + std::to_string(report.recovery.events) + " events, " +
            std::to_string(report.recovery.outcomes) + " outcomes, " +
@@ -312,6 +311,8 @@ int serve(const ServeCall& call, Config config) {
   if (!problem.empty()) return fail(problem);
   const auto directory = open_data_directory(disk, config, IfAbsent::make, problem);
   if (!directory) return fail(problem);
+  // What follows takes as long as the disk takes: people should see what it is busy with.
+  log_info("ringpost " + std::string(version) + ": reading the journals in " + config.data_dir);
   const auto relay =
       shard::Relay::open(disk, *directory->store, relay_options(config, std::move(*live), reloader),
                          wall_clock_now(), monotonic_now(), problem);
