@@ -7,12 +7,10 @@
 //
 // SIM_SEEDS=1000 runs more of them, SIM_SEED=17 just that one.
 
+#include "sim/relay/seeds.h"
 #include "sim/relay/traffic.h"
 
 #include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <cstring>
 
 namespace ringpost::sim {
 namespace {
@@ -87,31 +85,20 @@ RunResult run_seed(uint64_t seed) {
   return result;
 }
 
-uint64_t number_from(const char* variable, uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += "\n  " + line;
-  return text;
-}
-
 TEST(RelayLedger, LosesInventsAndAltersNothing) {
-  const uint64_t only = number_from("SIM_SEED", 0);
-  const uint64_t last = only != 0 ? only : number_from("SIM_SEEDS", 200);
+  const Seeds seeds = seeds_to_run(200);
   Traffic::Totals totals;
   uint32_t crashes = 0;
   uint32_t stops = 0;
-  for (uint64_t seed = only != 0 ? only : 1; seed <= last; ++seed) {
+  for (uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
     const RunResult result = run_seed(seed);
     ASSERT_TRUE(result.wrong.empty()) << "seed " << seed << ":" << joined(result.wrong);
     totals.add(result.totals);
     crashes += result.crashes;
     stops += result.stops;
   }
-  if (only != 0 || last < 100) return;
+  const uint64_t last = seeds.last;
+  if (seeds.only_one() || last < 100) return;
   // A run that exercises nothing proves nothing.
   EXPECT_GT(totals.acknowledged, 10 * last);
   EXPECT_GT(totals.requests, totals.acknowledged);
