@@ -539,4 +539,49 @@ DeliveryFacts History::facts(uint32_t index) const {
   return facts;
 }
 
+// --- checks --------------------------------------------------------------------------------------
+
+void History::check() const {
+  uint64_t pending = 0;
+  uint64_t found = 0;
+  for (uint32_t index = 0; index < events_.index_end(); ++index) {
+    const Event& event = events_[index];
+    if (!event.position.unpack().valid()) continue;
+    pending += event.open;
+    found += check_event(event);
+  }
+  RINGPOST_ASSERT(pending == pending_);
+  RINGPOST_ASSERT(found == deliveries_.taken());
+  check_chains();
+}
+
+/// @returns how many deliveries it has.
+uint64_t History::check_event(const Event& event) const {
+  uint64_t open = 0;
+  uint64_t count = 0;
+  for (uint32_t index = event.first_delivery, before = no_slot; index != no_slot; ++count) {
+    const Delivery& delivery = deliveries_[index];
+    RINGPOST_ASSERT(&events_[delivery.event] == &event);
+    RINGPOST_ASSERT(delivery.event_previous == before);
+    open += settled(delivery) ? 0 : 1;
+    before = std::exchange(index, delivery.event_next);
+  }
+  RINGPOST_ASSERT(open == event.open);
+  return count;
+}
+
+/// Newest first, by the events' uids.
+void History::check_chains() const {
+  for (const auto& [number, chain] : chains_) {
+    RINGPOST_ASSERT(chain.newest != no_slot && chain.latest != no_slot);
+    for (uint32_t index = chain.newest, before = no_slot; index != no_slot;) {
+      const Delivery& delivery = deliveries_[index];
+      RINGPOST_ASSERT(delivery.webhook_number == number);
+      RINGPOST_ASSERT(delivery.newer == before);
+      RINGPOST_ASSERT(before == no_slot || uid_of(index) <= uid_of(before));
+      before = std::exchange(index, delivery.older);
+    }
+  }
+}
+
 }  // namespace ringpost::control

@@ -131,6 +131,9 @@ class History {
   /// it found last has settled.
   std::optional<WallTime> oldest_pending_at() const;
 
+  /// For simulations: all that is counted and linked fits together. Visits everything.
+  void check() const;
+
   uint64_t delivery_count() const { return deliveries_.taken(); }
   uint64_t pending_count() const { return pending_; }
   size_t memory_bytes() const;
@@ -218,6 +221,8 @@ class History {
   void settle_marked(const SettledMarks& marks);
   void sort_settled();
   void forget_queued(uint32_t journal, uint32_t segment);
+  uint64_t check_event(const Event& event) const;
+  void check_chains() const;
   void evict();
 
   SegmentLedger& ledger_;

@@ -351,6 +351,9 @@ void Dispatcher::take_place(Delivery& delivery) {
 void Dispatcher::leave_place(Delivery& delivery) {
   Target& target = *delivery.target;
   RINGPOST_ASSERT(bytes_in_flight_ >= delivery.place_bytes);
+  RINGPOST_ASSERT(target.in_flight > 0 && target.organization->in_flight > 0 && in_flight_ > 0);
+  RINGPOST_ASSERT(!delivery.retry_place || target.retries_in_flight > 0);
+  RINGPOST_ASSERT(delivery.good_place || others_in_flight_ > 0);
   --target.in_flight;
   --target.organization->in_flight;
   --in_flight_;

@@ -105,6 +105,10 @@ class Dispatcher {
   uint64_t pending_count() const { return pending_; }
   uint32_t in_flight_count() const { return in_flight_; }
 
+  /// For simulations, between turns: all that is counted adds up. Takes as long as there are
+  /// webhooks in use, connections, and deliveries under way.
+  void check();
+
   /// Starts nothing more; what is in flight goes on.
   void stop();
   /// Ends what is in flight, too: it stays pending and is repeated after a restart.
@@ -199,6 +203,8 @@ class Dispatcher {
   void release_held();
   void release_all_held();
   void on_shortage_over();
+  void check_deliveries();
+  void check_connections();
   Organization& organization_for(std::string_view name);
   void forget(Target& target);
   void count_in(Target& target);

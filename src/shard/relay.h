@@ -104,6 +104,8 @@ class Relay {
   /// Reads the configuration again, as SIGHUP wants it: all of what can change takes effect, or
   /// nothing. On the control thread; a `control_turn` has to follow.
   void reload(WallTime wall_now) { control_->reload(wall_now); }
+  /// For simulations, between control turns: what the control side counts adds up.
+  void check() const { control_->history().check(); }
 
  private:
   class Visitor;

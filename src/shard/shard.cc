@@ -109,6 +109,17 @@ void Shard::turn(bool may_sleep) {
   reader_.quiescent();
 }
 
+void Shard::check() {
+  dispatcher_.check();
+  for (const auto& numbers : webhooks_by_shard_) RINGPOST_ASSERT(numbers.empty());
+  journal::Position before{};
+  for (const control::OutcomeRecorded& outcome : outcomes_) {
+    if (!outcome.position.valid()) continue;
+    RINGPOST_ASSERT(outcome.position.packed > before.packed);
+    before = outcome.position;
+  }
+}
+
 /// For the ends of all that is pending, and for as many attempts as may be in flight after the next
 /// turn.
 void Shard::keep_room() {

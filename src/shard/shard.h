@@ -64,6 +64,8 @@ class Shard final : private journal::WriterEvents,
 
   void provide(const journal::PreparedSegment& segment) { writer_.provide(segment); }
   void restore(const delivery::PendingDelivery& pending);
+  /// For simulations, between turns: all that is counted adds up.
+  void check();
   void restore(const delivery::PendingPause& pause) { dispatcher_.restore(pause); }
   /// @param listener  its number in LiveSettings::certificates, which say whether it is TLS's.
   /// @param options   without `tls`.

@@ -37,6 +37,7 @@ class RelayHarness::ShardActor final : public Actor {
   void turn() override {
     if (left_) return;
     shard_->turn(true);
+    shard_->check();
     left_ = stopping_ && shard_->stopped() && ring_.pending_count() == 0;
     if (!left_ && shard_->busy()) ring_.waker().wake();
   }
@@ -210,11 +211,14 @@ std::string RelayHarness::start() {
 void RelayHarness::start_helpers() {
   shard::Relay& relay = *relay_;
   control_ = std::make_unique<HelperActor>(
-      world_,
-      HelperActor::Work{.turn = [&relay](WallTime wall_now,
-                                         Instant now) { return relay.control_turn(wall_now, now); },
-                        .has_messages = [&relay] { return relay.control_has_messages(); },
-                        .due = [&relay] { return relay.control_due(); }});
+      world_, HelperActor::Work{.turn =
+                                    [&relay](WallTime wall_now, Instant now) {
+                                      const bool more = relay.control_turn(wall_now, now);
+                                      relay.check();
+                                      return more;
+                                    },
+                                .has_messages = [&relay] { return relay.control_has_messages(); },
+                                .due = [&relay] { return relay.control_due(); }});
   relay.mailroom().set_control_waker(&control_->waker());
   journal_ = std::make_unique<HelperActor>(
       world_,
