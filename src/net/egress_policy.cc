@@ -124,14 +124,6 @@ bool globally_reachable(const io::Address& address) {
   return global_ipv6.contains(address) && !any_contains(special_ipv6, address);
 }
 
-/// Names of this host (RFC 6761, 6.3), whatever a name server says about them.
-bool names_this_host(std::string_view host) {
-  constexpr std::string_view local = "localhost";
-  if (http::equal_ignoring_case(host, local)) return true;
-  return host.size() > local.size() && host[host.size() - local.size() - 1] == '.' &&
-         http::equal_ignoring_case(host.substr(host.size() - local.size()), local);
-}
-
 /// `127.1`, `2130706433`, `0x7f.1`: no names, yet some resolvers read them as addresses. The URL
 /// standard's rule ("ends in a number") decides by the last label.
 bool ends_in_number(std::string_view host) {
@@ -175,6 +167,13 @@ Result<std::vector<Network>> parse_all(const std::vector<std::string>& texts, co
 }
 
 }  // namespace
+
+bool names_this_host(std::string_view host) {
+  constexpr std::string_view local = "localhost";
+  if (http::equal_ignoring_case(host, local)) return true;
+  return host.size() > local.size() && host[host.size() - local.size() - 1] == '.' &&
+         http::equal_ignoring_case(host.substr(host.size() - local.size()), local);
+}
 
 Result<Network> Network::parse(std::string_view text, std::string& why) {
   const auto fault = [&](const std::string& what) {

@@ -13,6 +13,10 @@
 
 namespace ringpost::net {
 
+/// Whether it is `localhost`, or ends in `.localhost`: names of this host (RFC 6761, 6.3), whatever
+/// a name server or a file says about them.
+bool names_this_host(std::string_view host);
+
 /// The addresses that share the first `bits` bits of `ip` (CIDR).
 struct Network {
   io::Address::Family family = io::Address::Family::ipv4;

@@ -1,5 +1,7 @@
 #include "net/fair_resolver.h"
 
+#include "net/egress_policy.h"
+
 #include <algorithm>
 #include <cctype>
 #include <utility>
@@ -44,6 +46,12 @@ void FairResolver::submit(Query& query, std::string_view host, uint64_t share) {
   }
   std::string name = canonical(host);
   if (name.empty()) return settle(query, Error{Errc::name_unresolved, Side::endpoint});
+  if (names_this_host(name)) {
+    for (const std::string_view loopback : {"127.0.0.1", "::1"}) {
+      query.addresses.push_back(io::Address::parse_ip(loopback, 0).value());
+    }
+    return settle(query, std::nullopt);
+  }
   query.deadline = ring_.now() + time_max_;
   late_next_.push_back(query);
   arm_timer();

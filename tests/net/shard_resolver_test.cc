@@ -276,6 +276,16 @@ TEST_F(HalfSilence, DoesNotTakeOneFamilysNothingForAnAnswer) {
   EXPECT_EQ(resolve_patiently("only4.nothing.test"), "name_timed_out");
 }
 
+// RFC 6761, 6.3: neither a file nor a name server decides where this leads.
+TEST_F(Resolution, KnowsThisHostByItself) {
+  server.set("localhost", {"192.0.2.1"}, 60);
+  for (const char* name : {"localhost", "LocalHost.", "app.localhost"}) {
+    EXPECT_EQ(resolve(name), "127.0.0.1:0 [::1]:0 ") << name;
+  }
+  EXPECT_EQ(server.questions(), 0);
+  EXPECT_EQ(resolve("localhost.test"), "name_unresolved");
+}
+
 TEST_F(Resolution, FindsBothFamilies) {
   server.set("both.test", {"192.0.2.1", "2001:db8::1"}, 60);
   const std::string found = resolve("both.test");
@@ -449,26 +459,6 @@ TEST_F(Resolution, KeepsNoMoreNamesThanItMay) {
     }
   }
   EXPECT_GE(server.questions(), 8);  // Two of five were remembered at most.
-}
-
-TEST(NameService, KnowsThisHostFromTheHostsFile) {
-  NameService service{{}};
-  auto ring = std::move(io::LinuxRing::create({.sq_entries = 64,
-                                               .cq_entries = 256,
-                                               .ingress_buffers = 16,
-                                               .reply_buffers = 16,
-                                               .buffers_circulating_first = 16}))
-                  .value();
-  Counters counters;
-  ShardResolver resolver{*ring, service, counters};
-  Waiter waiter;
-  waiter.ask(resolver, "localhost");
-  const Instant limit = ring->now() + std::chrono::seconds{20};
-  while (waiter.calls == 0 && ring->now() < limit) {
-    ring->turn(true);
-    resolver.poll();
-  }
-  EXPECT_NE(waiter.text().find("127.0.0.1:0 "), std::string::npos) << waiter.text();
 }
 
 }  // namespace

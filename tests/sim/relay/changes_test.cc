@@ -84,7 +84,7 @@ RunResult run_seed(uint64_t seed) {
 }
 
 TEST(RelayChanges, ReachTheRightWebhooks) {
-  const Seeds seeds = seeds_to_run(150);
+  const Seeds seeds = seeds_to_run(200);
   Changing::Totals totals;
   for (uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
     const RunResult result = run_seed(seed);
