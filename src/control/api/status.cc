@@ -7,11 +7,10 @@ namespace ringpost::control {
 namespace {
 
 void write_counters(JsonWriter& json, const std::vector<const Counters*>& shards) {
-  for (size_t index = 0; index < static_cast<size_t>(Counter::count_); ++index) {
-    const auto counter = static_cast<Counter>(index);
+  for (const CounterInfo& row : counter_table()) {
     uint64_t sum = 0;
-    for (const Counters* counters : shards) sum += counters->value(counter);
-    json.member(name(counter), sum);
+    for (const Counters* counters : shards) sum += counters->value(row.counter);
+    json.member(row.name, sum);
   }
 }
 
