@@ -306,7 +306,8 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
     }
     case OwnOperation::none: break;
   }
-  if (!origin.serves.api) {
+  const bool metrics = origin.serves.metrics && request->path == control::metrics_path;
+  if (!origin.serves.api && !metrics) {
     return server_.answer(
         handle, http::problem_response({.status = 404,
                                         .type = "about:blank",
@@ -315,7 +316,8 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
                                         .line = {},
                                         .member = ""}));
   }
-  tell_control(control::ApiRequest{handle, std::move(request), origin.peer, origin.tls}, true);
+  tell_control(control::ApiRequest{handle, std::move(request), origin.peer, origin.tls, metrics},
+               true);
 }
 
 /// Why events are refused at present, all or as the last one was; empty: they are taken.
