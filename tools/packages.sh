@@ -130,10 +130,10 @@ ensure_python_packages() {
   cp "$wanted" "$directory/installed-requirements.txt"
 }
 
-# Unpacks Debian's nginx and HAProxy into a build directory. Installed they would start as services.
+# Unpacks Debian's nginx, HAProxy and Prometheus into a build directory. Installed they would start as services.
 ensure_servers() {
   local directory=$1/servers
-  local packages=(nginx haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libpcre2-posix3)
+  local packages=(nginx haproxy prometheus liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libpcre2-posix3)
   cmp -s <(echo "${packages[@]}") "$directory/unpacked" && return 0
   echo "unpacking into $directory: ${packages[*]}"
   rm -rf "$directory"

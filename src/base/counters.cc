@@ -3,48 +3,197 @@
 #include "base/assert.h"
 
 namespace ringpost {
+namespace {
 
-std::string_view name(Counter counter) {
-  switch (counter) {  // No default: a new counter has to get a name, or the build warns.
-    case Counter::events_accepted: return "events_accepted";
-    case Counter::events_duplicate: return "events_duplicate";
-    case Counter::events_refused: return "events_refused";
-    case Counter::events_over_share: return "events_over_share";
-    case Counter::deliveries_created: return "deliveries_created";
-    case Counter::deliveries_delivered: return "deliveries_delivered";
-    case Counter::deliveries_dead: return "deliveries_dead";
-    case Counter::deliveries_cancelled: return "deliveries_cancelled";
-    case Counter::attempts_started: return "attempts_started";
-    case Counter::attempts_failed: return "attempts_failed";
-    case Counter::attempts_put_back: return "attempts_put_back";
-    case Counter::connections_opened: return "connections_opened";
-    case Counter::connections_reused: return "connections_reused";
-    case Counter::tls_handshakes: return "tls_handshakes";
-    case Counter::tls_resumptions: return "tls_resumptions";
-    case Counter::journal_bytes: return "journal_bytes";
-    case Counter::journal_records: return "journal_records";
-    case Counter::syncs_completed: return "syncs_completed";
-    case Counter::outcomes_bare: return "outcomes_bare";
-    case Counter::outcomes_unrecorded: return "outcomes_unrecorded";
-    case Counter::http_requests: return "http_requests";
-    case Counter::connections_accepted: return "connections_accepted";
-    case Counter::connections_displaced: return "connections_displaced";
-    case Counter::connections_turned_away: return "connections_turned_away";
-    case Counter::connections_over_address: return "connections_over_address";
-    case Counter::requests_too_slow: return "requests_too_slow";
-    case Counter::bodies_without_room: return "bodies_without_room";
-    case Counter::deliveries_pending: return "deliveries_pending";
-    case Counter::deliveries_in_flight: return "deliveries_in_flight";
-    case Counter::journal_short: return "journal_short";
-    case Counter::journal_full: return "journal_full";
-    case Counter::storage_failed: return "storage_failed";
-    case Counter::tokens_refused: return "tokens_refused";
-    case Counter::tokens_throttled: return "tokens_throttled";
-    case Counter::ids_forgotten_early: return "ids_forgotten_early";
-    case Counter::names_queued: return "names_queued";
-    case Counter::count_: break;
+constexpr MetricInfo counter(std::string_view name, std::string_view help) {
+  return {name, MetricKind::counter, {}, help};
+}
+constexpr MetricInfo gauge(std::string_view name, std::string_view help) {
+  return {name, MetricKind::gauge, {}, help};
+}
+/// The sum of a family: `GET /metrics` leaves it out.
+constexpr MetricInfo sum(std::string_view help) {
+  return {{}, MetricKind::counter, {}, help};
+}
+
+constexpr MetricInfo requests_refused =
+    counter("ringpost_event_requests_refused",
+            "Requests for events that were refused, by reason; nothing of them was stored.");
+constexpr MetricLabel refused(std::string_view reason) {
+  return {"reason", reason};
+}
+
+constexpr MetricInfo deliveries_finished =
+    counter("ringpost_deliveries_finished",
+            "Deliveries that are over: delivered, dead (given up) or cancelled (webhook deleted or "
+            "disabled).");
+constexpr MetricInfo attempts_finished =
+    counter("ringpost_attempts_finished", "Attempts that are over, by result.");
+constexpr MetricLabel result(std::string_view value) {
+  return {"result", value};
+}
+
+constexpr MetricInfo connections_closed =
+    counter("ringpost_connections_closed_early",
+            "Incoming connections closed without an answer: displaced (to make room for a newer "
+            "one), full (all others were in use) or address_limit (too many from one address).");
+
+using enum Counter;
+constexpr std::array<CounterInfo, static_cast<size_t>(Counter::count_)> table{{
+    {events_accepted, "events_accepted",
+     counter("ringpost_events_accepted", "Events that are durable and were acknowledged.")},
+    {events_duplicate, "events_duplicate",
+     counter("ringpost_events_duplicate",
+             "Events acknowledged again because their id was known; not delivered again.")},
+    {events_refused, "events_refused", sum("Requests for events answered 4xx or 5xx.")},
+    {events_refused_invalid, "events_refused_invalid", requests_refused, refused("invalid")},
+    {events_refused_unauthorized, "events_refused_unauthorized", requests_refused,
+     refused("unauthorized")},
+    {events_refused_throttled, "events_refused_throttled", requests_refused, refused("throttled")},
+    {events_over_share, "events_over_share", requests_refused, refused("share")},
+    {events_refused_overloaded, "events_refused_overloaded", requests_refused,
+     refused("overloaded")},
+    {events_refused_no_space, "events_refused_no_space", requests_refused, refused("no_space")},
+    {events_refused_storage_failed, "events_refused_storage_failed", requests_refused,
+     refused("storage_failed")},
+    {deliveries_created, "deliveries_created",
+     counter("ringpost_deliveries",
+             "Deliveries made: one for each webhook that an event matches.")},
+    {deliveries_delivered, "deliveries_delivered", deliveries_finished, result("delivered")},
+    {deliveries_dead, "deliveries_dead", deliveries_finished, result("dead")},
+    {deliveries_cancelled, "deliveries_cancelled", deliveries_finished, result("cancelled")},
+    {deliveries_pending, "deliveries_pending",
+     gauge("ringpost_deliveries_pending", "Deliveries that are due, waiting or in flight.")},
+    {deliveries_in_flight, "deliveries_in_flight",
+     gauge("ringpost_deliveries_in_flight", "Attempts that are under way.")},
+    {attempts_started, "attempts_started",
+     counter("ringpost_attempts_started", "Attempts that began.")},
+    {attempts_failed, "attempts_failed", sum("Attempts that did not succeed.")},
+    {attempts_succeeded, "attempts_succeeded", attempts_finished, result("success")},
+    {attempts_redirected, "attempts_redirected", attempts_finished, result("redirect")},
+    {attempts_client_error, "attempts_client_error", attempts_finished, result("client_error")},
+    {attempts_server_error, "attempts_server_error", attempts_finished, result("server_error")},
+    {attempts_bad_answer, "attempts_bad_answer", attempts_finished, result("bad_answer")},
+    {attempts_timed_out, "attempts_timed_out", attempts_finished, result("timed_out")},
+    {attempts_connection_failed, "attempts_connection_failed", attempts_finished,
+     result("connection_failed")},
+    {attempts_tls_failed, "attempts_tls_failed", attempts_finished, result("tls_failed")},
+    {attempts_name_unresolved, "attempts_name_unresolved", attempts_finished,
+     result("name_unresolved")},
+    {attempts_denied, "attempts_denied", attempts_finished, result("denied")},
+    {attempts_failed_otherwise, "attempts_failed_otherwise", attempts_finished, result("other")},
+    {attempts_put_back, "attempts_put_back",
+     counter("ringpost_attempts_put_back",
+             "Attempts taken back because this machine was short of something (descriptors, "
+             "memory); they use up nothing of the schedule.")},
+    {connections_opened, "connections_opened",
+     counter("ringpost_delivery_connections_opened", "Connections to receivers that were begun.")},
+    {connections_reused, "connections_reused",
+     counter("ringpost_delivery_connections_reused",
+             "Attempts sent on a connection that an earlier attempt left open.")},
+    {delivery_connections, "delivery_connections",
+     gauge("ringpost_delivery_connections_open", "Connections to receivers, idle ones included.")},
+    {tls_handshakes, "tls_handshakes",
+     counter("ringpost_delivery_tls_handshakes",
+             "TLS handshakes with receivers, full and resumed.")},
+    {tls_resumptions, "tls_resumptions",
+     counter("ringpost_delivery_tls_resumptions",
+             "TLS handshakes with receivers that resumed a "
+             "session.")},
+    {journal_bytes,
+     "journal_bytes",
+     {"ringpost_journal_written_bytes", MetricKind::counter, "bytes",
+      "Bytes written to the journals, padding included."}},
+    {journal_records, "journal_records",
+     counter("ringpost_journal_records", "Records appended to the journals.")},
+    {syncs_completed, "syncs_completed",
+     counter("ringpost_journal_syncs",
+             "Durable writes to the journals that succeeded: each write is a sync.")},
+    {outcomes_bare, "outcomes_bare",
+     counter("ringpost_journal_outcomes_bare",
+             "Final outcomes stored without request and response, for want of journal space.")},
+    {outcomes_unrecorded, "outcomes_unrecorded",
+     counter("ringpost_journal_outcomes_unrecorded",
+             "Attempts that were not stored, for want of journal space; a restart repeats them.")},
+    {storage_failed, "storage_failed",
+     gauge("ringpost_journals_failed",
+           "Shards whose journal failed a durable write; events are refused until a restart.")},
+    {journal_short, "journal_short",
+     gauge("ringpost_journals_short",
+           "Shards whose journal had no room for the last event that came.")},
+    {journal_full, "journal_full",
+     gauge("ringpost_journals_full", "Shards whose journal accepts no event, for want of space.")},
+    {http_requests, "http_requests",
+     counter("ringpost_http_requests", "Requests that were read, of all APIs.")},
+    {connections_accepted, "connections_accepted",
+     counter("ringpost_connections_accepted", "Incoming connections that were accepted.")},
+    {connections_open, "connections_open",
+     gauge("ringpost_connections_open", "Incoming connections that are open.")},
+    {connections_displaced, "connections_displaced", connections_closed, {"reason", "displaced"}},
+    {connections_turned_away, "connections_turned_away", connections_closed, {"reason", "full"}},
+    {connections_over_address,
+     "connections_over_address",
+     connections_closed,
+     {"reason", "address_limit"}},
+    {tls_accepted, "tls_accepted",
+     counter("ringpost_tls_handshakes", "TLS handshakes of incoming connections.")},
+    {requests_too_slow, "requests_too_slow",
+     counter("ringpost_http_requests_too_slow", "Requests answered 408.")},
+    {bodies_without_room, "bodies_without_room",
+     counter("ringpost_http_bodies_refused",
+             "Requests answered 503 because bodies used up ingest.bodies_bytes_max.")},
+    {tokens_refused, "tokens_refused",
+     counter("ringpost_tokens_refused", "Requests with an invalid token, of all APIs.")},
+    {tokens_throttled, "tokens_throttled",
+     counter("ringpost_tokens_throttled",
+             "Requests with an invalid token answered 429: too many from one address.")},
+    {ids_forgotten_early, "ids_forgotten_early",
+     counter("ringpost_event_ids_forgotten_early",
+             "Event ids forgotten before ingest.idempotency_window was over.")},
+    {names_queued, "names_queued",
+     counter("ringpost_names_queued",
+             "Look-ups of names that had to wait until fewer were under way.")},
+    {ring_submissions, "ring_submissions",
+     counter("ringpost_ring_submissions", "Operations handed to io_uring.")},
+    {ring_completions, "ring_completions",
+     counter("ringpost_ring_completions", "Completions taken from io_uring.")},
+    {ring_enters, "ring_enters",
+     counter("ringpost_ring_system_calls", "System calls made for io_uring.")},
+    {ring_sleeps, "ring_sleeps",
+     counter("ringpost_ring_waits", "Turns of a shard that waited for the kernel.")},
+    {ring_starvations, "ring_starvations",
+     counter("ringpost_ring_buffer_shortages", "Receives that found no buffer and waited.")},
+    {ring_accept_pauses, "ring_accept_pauses",
+     counter("ringpost_ring_accept_pauses", "Accepts that found no descriptor or memory.")},
+    {ring_overflows, "ring_overflows",
+     counter("ringpost_ring_overflows",
+             "Times the completion queue overflowed; anything but 0 is a defect of ringpost.")},
+}};
+
+constexpr bool rows_are_in_order() {
+  for (size_t index = 0; index < table.size(); ++index) {
+    if (table[index].counter != static_cast<Counter>(index)) return false;
   }
-  RINGPOST_UNREACHABLE();
+  return true;
+}
+static_assert(rows_are_in_order(), "a row for each counter, in the order of the enumeration");
+
+}  // namespace
+
+const MetricInfo accept_latency_info{
+    "ringpost_accept_latency_seconds", MetricKind::histogram, "seconds",
+    "From a whole request for events to its 202, which says that they are durable."};
+const MetricInfo delivery_latency_info{
+    "ringpost_delivery_latency_seconds", MetricKind::histogram, "seconds",
+    "From an event's acceptance to the end of a first attempt that succeeded."};
+
+std::span<const CounterInfo> counter_table() {
+  return table;
+}
+
+const CounterInfo& info(Counter counter) {
+  RINGPOST_ASSERT(counter < Counter::count_);
+  return table[static_cast<size_t>(counter)];
 }
 
 }  // namespace ringpost

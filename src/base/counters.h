@@ -1,58 +1,102 @@
 #pragma once
 
 #include "base/histogram.h"
+#include "base/metric.h"
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace ringpost {
 
-/// What a shard counts. Counters only grow; gauges go both ways.
+/// What a shard counts; the table (`counter_table`) says what each means.
 enum class Counter : uint8_t {
-  events_accepted,       ///< Durable and acknowledged.
-  events_duplicate,      ///< Answered from the idempotency window.
-  events_refused,        ///< Answered 4xx or 5xx; nothing stored.
-  events_over_share,     ///< Of these, answered 429: too many deliveries of theirs are pending.
-  deliveries_created,    ///< One per matched webhook.
-  deliveries_delivered,  ///< Ended with a 2xx.
-  deliveries_dead,       ///< Given up.
-  deliveries_cancelled,  ///< Webhook deleted or disabled.
+  events_accepted,
+  events_duplicate,
+  events_refused,
+  events_refused_invalid,
+  events_refused_unauthorized,
+  events_refused_throttled,
+  events_over_share,
+  events_refused_overloaded,
+  events_refused_no_space,
+  events_refused_storage_failed,
+  deliveries_created,
+  deliveries_delivered,
+  deliveries_dead,
+  deliveries_cancelled,
+  deliveries_pending,
+  deliveries_in_flight,
   attempts_started,
   attempts_failed,
-  attempts_put_back,     ///< Something was short on this machine; they count for nothing.
-  connections_opened,    ///< Outbound.
-  connections_reused,    ///< Attempts sent on a kept connection.
-  tls_handshakes,        ///< Outbound, full and resumed.
-  tls_resumptions,       ///< Outbound, resumed only.
-  journal_bytes,         ///< Written, padding included.
-  journal_records,       ///< Appended.
-  syncs_completed,       ///< Durable journal writes that succeeded.
-  outcomes_bare,         ///< Ends on record without request and answer: no room was left for these.
-  outcomes_unrecorded,   ///< Attempts without a record, for want of room; a restart repeats them.
-  http_requests,         ///< Inbound.
-  connections_accepted,  ///< Inbound.
-  connections_displaced,     ///< Inbound; closed without a request, to make room for newer ones.
-  connections_turned_away,   ///< Inbound; closed at once: all others were at work.
-  connections_over_address,  ///< Inbound; closed at once: their address has as many as it may.
-  requests_too_slow,         ///< Answered 408.
-  bodies_without_room,       ///< Answered 503: ingest.bodies_bytes_max.
-  deliveries_pending,        ///< Gauge: due, waiting or in flight.
-  deliveries_in_flight,      ///< Gauge.
-  storage_failed,            ///< Gauge: 1 after a durable write failed.
-  journal_short,     ///< Gauge: 1 while the last event that came found no room in the journal.
-  journal_full,      ///< Gauge: 1 while no segment can be prepared and the journal takes no event.
-  tokens_refused,    ///< Requests with a token that is not good.
-  tokens_throttled,  ///< Of these, answered 429: too many from one source.
-  ids_forgotten_early,  ///< Event ids forgotten before the idempotency window was over.
-  names_queued,         ///< Look-ups of names that had to wait until fewer were under way.
+  attempts_succeeded,
+  attempts_redirected,
+  attempts_client_error,
+  attempts_server_error,
+  attempts_bad_answer,
+  attempts_timed_out,
+  attempts_connection_failed,
+  attempts_tls_failed,
+  attempts_name_unresolved,
+  attempts_denied,
+  attempts_failed_otherwise,
+  attempts_put_back,
+  connections_opened,
+  connections_reused,
+  delivery_connections,
+  tls_handshakes,
+  tls_resumptions,
+  journal_bytes,
+  journal_records,
+  syncs_completed,
+  outcomes_bare,
+  outcomes_unrecorded,
+  storage_failed,
+  journal_short,
+  journal_full,
+  http_requests,
+  connections_accepted,
+  connections_open,
+  connections_displaced,
+  connections_turned_away,
+  connections_over_address,
+  tls_accepted,
+  requests_too_slow,
+  bodies_without_room,
+  tokens_refused,
+  tokens_throttled,
+  ids_forgotten_early,
+  names_queued,
+  ring_submissions,
+  ring_completions,
+  ring_enters,
+  ring_sleeps,
+  ring_starvations,
+  ring_accept_pauses,
+  ring_overflows,
   count_,
 };
 
-/// The name under which `/metrics` and `ringpost status` show a counter.
-std::string_view name(Counter counter);
+/// A row of the table of counters, which `GET /v1/status` and `GET /metrics` both show.
+struct CounterInfo {
+  Counter counter{};
+  std::string_view name;  ///< In `GET /v1/status` and `ringpost status --json`.
+  /// In `GET /metrics`. Rows of one family are neighbours and differ by their label. Without a
+  /// name: `GET /metrics` leaves it out, because it is the sum of a family.
+  MetricInfo family;
+  MetricLabel label{};  ///< Without a name: none.
+};
+
+/// All counters, in the order of the enumeration.
+std::span<const CounterInfo> counter_table();
+const CounterInfo& info(Counter counter);
+
+/// The latencies that a shard measures, for `GET /metrics`.
+extern const MetricInfo accept_latency_info;
+extern const MetricInfo delivery_latency_info;
 
 /// The counters of one shard. Thread safety: the shard writes, anyone reads (relaxed: each value is
 /// right, two values need not be of one instant).
@@ -67,7 +111,7 @@ class alignas(64) Counters {
   void set(Counter counter, uint64_t amount) {
     shared_[static_cast<size_t>(counter)].store(amount, std::memory_order_relaxed);
   }
-  /// From the first byte of a request being parsed to its 202.
+  /// From a request for events being whole to its 202.
   Histogram accept_latency;
   /// From an event's acceptance to the end of a successful first attempt.
   Histogram delivery_latency;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -10,8 +11,8 @@
 
 namespace ringpost {
 
-/// Latencies from 1 us to 67 s in log-linear buckets: eight per power of two, so that a quantile is
-/// at most 12.5 % too high. Two kilobytes, no allocation.
+/// Latencies from 1 us to 9 minutes in log-linear buckets: eight per power of two, so that a
+/// quantile is at most 12.5 % too high. Two kilobytes, no allocation.
 ///
 /// Thread safety: one thread records, anyone reads (relaxed, as Counters).
 class Histogram {
@@ -21,7 +22,12 @@ class Histogram {
   void record(Duration duration) {
     auto& bucket = shared_[bucket_of(duration)];
     bucket.store(bucket.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    const Duration sum = shared_sum_.load(std::memory_order_relaxed);
+    shared_sum_.store(sum + std::max(duration, Duration::zero()), std::memory_order_relaxed);
   }
+
+  /// Of all that was recorded.
+  Duration sum() const { return shared_sum_.load(std::memory_order_relaxed); }
 
   using Buckets = std::array<uint64_t, bucket_count>;
 
@@ -46,6 +52,14 @@ class Histogram {
     return upper_bound(bucket_count - 1);
   }
 
+  /// What the bucket holds is shorter than this; the last bucket holds all that is longer, too.
+  static Duration upper_bound(size_t index) {
+    if (index < 8) return std::chrono::microseconds{index + 1};
+    const size_t power = index / 8 + 2;
+    const uint64_t us = (uint64_t{8} + index % 8 + 1) << (power - 3);
+    return std::chrono::microseconds{us};
+  }
+
  private:
   static size_t bucket_of(Duration duration) {
     const int64_t us = duration.count() / 1000;
@@ -56,14 +70,8 @@ class Histogram {
     return index < bucket_count ? index : bucket_count - 1;
   }
 
-  static Duration upper_bound(size_t index) {
-    if (index < 8) return std::chrono::microseconds{index + 1};
-    const size_t power = index / 8 + 2;
-    const uint64_t us = (uint64_t{8} + index % 8 + 1) << (power - 3);
-    return std::chrono::microseconds{us};
-  }
-
   std::array<std::atomic<uint64_t>, bucket_count> shared_{};
+  std::atomic<Duration> shared_sum_{Duration::zero()};
 };
 
 }  // namespace ringpost

@@ -1,30 +1,12 @@
 #include "base/json_writer.h"
 
+#include "base/utf8.h"
+
 #include <cmath>
 #include <cstdint>
 
 namespace ringpost {
 namespace {
-
-/// The length of the UTF-8 sequence at the front of `text`, or 0 if there is no valid one
-/// (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
-size_t utf8_sequence_size(std::string_view text) {
-  const auto byte = [&](size_t index) { return static_cast<uint8_t>(text[index]); };
-  const auto continues = [&](size_t index) { return (byte(index) & 0xC0) == 0x80; };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead < 0xC2 || lead > 0xF4) return 0;
-  const size_t size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  if (text.size() < size) return 0;
-  for (size_t index = 1; index < size; ++index) {
-    if (!continues(index)) return 0;
-  }
-  if (lead == 0xE0 && byte(1) < 0xA0) return 0;
-  if (lead == 0xED && byte(1) > 0x9F) return 0;
-  if (lead == 0xF0 && byte(1) < 0x90) return 0;
-  if (lead == 0xF4 && byte(1) > 0x8F) return 0;
-  return size;
-}
 
 bool needs_escape(char byte) {
   const auto value = static_cast<uint8_t>(byte);
@@ -69,7 +51,7 @@ void append_json_characters(std::string& out, std::string_view text) {
     }
     const size_t size = utf8_sequence_size(text);
     if (size == 0) {
-      out += "\xEF\xBF\xBD";
+      out += utf8_replacement;
     } else if (size == 3 &&
                (text.substr(0, 3) == "\xE2\x80\xA8" || text.substr(0, 3) == "\xE2\x80\xA9")) {
       out += text[2] == '\xA8' ? "\\u2028" : "\\u2029";  // Line ends to some readers of log lines.

@@ -155,7 +155,7 @@ void add_token_commands(CLI::App& app, Session& session, Action& action,
               ->type_name("SCOPE")
               ->allow_extra_args(false),
           {"events:write", "webhooks:read", "webhooks:write", "deliveries:read",
-           "deliveries:redeliver", "admin"});
+           "deliveries:redeliver", "metrics:read", "admin"});
   adding
       ->add_option("--source", options->sources,
                    "Restrict it to a source, e.g. app/c0ffee or 'app/*'; repeatable; default: all")

@@ -45,6 +45,12 @@ Answer refuse_all_but_operator() {
       refusal(403, "this requires an operator token (scope admin, organization default)"));
 }
 
+Answer refuse_metrics() {
+  return refuse(refusal(403,
+                        "the metrics are those of all organizations: this requires a token of the "
+                        "organization default that is not restricted to some sources"));
+}
+
 std::span<const api::Route> routes_of(const dialect::Dialect* dialect) {
   return dialect != nullptr ? dialect->routes() : native_routes();
 }
@@ -83,6 +89,8 @@ Control::Control(const Parts& parts, const Options& options)
       post_(parts.post),
       passwords_(parts.passwords),
       counters_(parts.counters),
+      pending_counts_(parts.pending_counts),
+      machine_(parts.machine),
       checks_(options.checks),
       settings_(options.settings),
       random_(options.prng_seed),
@@ -464,7 +472,8 @@ Answer Control::answer(const ApiRequest& message, const Login::Verdict* verdict,
 /// API.
 std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
     const ApiRequest& message, const dialect::Dialect* dialect, const api::Route& route) {
-  if (route.access == api::Access::open) return std::optional<subscription::Token>{};
+  const bool open = route.access == api::Access::open || message.metrics_open;
+  if (open) return std::optional<subscription::Token>{};
   const bool bare = dialect != nullptr && dialect->takes_bare_token();
   const auto caller =
       authenticator_.authenticate({.request = *message.request,
@@ -551,7 +560,10 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::event_show: return delivery_api_.show_event(call);
     case Operation::status_show:
       if (!call.token->is_operator()) return refuse_all_but_operator();
-      return show_status(status_facts(), history_, registry_, counters_, own_counters_);
+      return show_status(metric_sources(status_facts()));
+    case Operation::metrics_show:
+      if (call.token != nullptr && !call.token->may_read_metrics()) return refuse_metrics();
+      return show_metrics(metric_sources(status_facts()), settings_.metrics, call.request);
     case Operation::token_create: return token_api_.create(call);
     case Operation::token_list: return token_api_.list(call);
     case Operation::token_delete: return token_api_.remove(call);
@@ -570,9 +582,21 @@ StatusFacts Control::status_facts() const {
           .storage_shortage = journals_.failure(),
           .store_failure = durability_.failure(),
           .journal_bytes = journals_.bytes(),
+          .retention = settings_.retention,
+          .queued_messages = queued_messages_,
           .last_reload = reloads_.last(),
           .last_failure = last_failure_,
           .limits = settings_.limits};
+}
+
+MetricSources Control::metric_sources(const StatusFacts& facts) const {
+  return {.shards = counters_,
+          .control = own_counters_,
+          .pending = pending_counts_,
+          .history = history_,
+          .registry = registry_,
+          .facts = facts,
+          .machine = machine_};
 }
 
 void Control::send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing) {

@@ -27,6 +27,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -55,6 +56,7 @@ class Control {
     std::vector<LoginUser> users;          ///< Who may log in with a password.
     std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
     MemoryLimits limits;                   ///< For `GET /v1/status`.
+    MetricSettings metrics;
   };
 
   struct Options {
@@ -76,6 +78,10 @@ class Control {
     PasswordChecks* passwords = nullptr;
     /// Null: the store's changes are durable when it returns from them.
     StoreSyncs* syncs = nullptr;
+    /// Of all shards; may be empty: then no webhook has metrics of its own.
+    std::span<const subscription::PendingCounts> pending_counts{};
+    /// May be empty: then there are no metrics of the process.
+    MachineSource machine{};
   };
 
   Control(const Parts& parts, const Options& options);
@@ -87,6 +93,9 @@ class Control {
   /// All journals have been read, and JournalAccess has taken charge of their segments. Afterwards
   /// History::for_each_pending says what is to be done.
   Result<void> finish_recovery();
+
+  /// A turn begins. @param queued_messages  from shards, that wait to be handled.
+  void note_queue(uint64_t queued_messages) { queued_messages_ = queued_messages; }
 
   /// @param shard     whose message it is.
   /// @param wall_now  for records and answers; @param now  for uptime.
@@ -176,6 +185,7 @@ class Control {
   Answer run(Operation operation, const Call& call);
   void ping_changed(const Call& call, const Change& change);
   StatusFacts status_facts() const;
+  MetricSources metric_sources(const StatusFacts& facts) const;
   void send_outgoing(uint32_t shard, ApiReply reply, Outgoing outgoing);
   void provide_segments();
   void tell_of_delay();
@@ -193,6 +203,8 @@ class Control {
   Post& post_;
   PasswordChecks* const passwords_;
   const std::vector<const Counters*> counters_;
+  const std::span<const subscription::PendingCounts> pending_counts_;
+  const MachineSource machine_;
   const WebhookChecks checks_;
   Settings settings_;
 
@@ -226,6 +238,7 @@ class Control {
   std::vector<Waiting> waiting_;                       // For the end of a sync; so are these:
   std::vector<Stop> stops_;
   uint64_t next_ticket_ = 1;
+  uint64_t queued_messages_ = 0;  // When this turn began.
   std::optional<Error> storage_failure_;
   std::optional<LastFailure> last_failure_;
   DeadLetterLog dead_letters_;

@@ -213,6 +213,7 @@ void History::link_by_time(uint32_t index) {
   if (newer != no_slot) deliveries_[newer].older = index;
   if (newer == no_slot) chain.newest = index;
   chain.latest = index;
+  if (chain.oldest_open == no_slot || uid < uid_of(chain.oldest_open)) chain.oldest_open = index;
 }
 
 void History::unlink_by_time(uint32_t index) {
@@ -222,6 +223,7 @@ void History::unlink_by_time(uint32_t index) {
   if (delivery.older != no_slot) deliveries_[delivery.older].newer = delivery.newer;
   if (delivery.newer != no_slot) deliveries_[delivery.newer].older = delivery.older;
   if (chain.newest == index) chain.newest = delivery.older;
+  if (chain.oldest_open == index) chain.oldest_open = delivery.newer;
   if (chain.latest == index) {
     chain.latest = delivery.newer != no_slot ? delivery.newer : delivery.older;
   }
@@ -474,6 +476,15 @@ std::optional<WallTime> History::oldest_pending_at() const {
   return time_of(oldest_pending_uid_);
 }
 
+std::optional<WallTime> History::oldest_pending_at(uint32_t webhook_number) const {
+  const auto found = chains_.find(webhook_number);
+  if (found == chains_.end()) return std::nullopt;
+  uint32_t& oldest = found->second.oldest_open;
+  while (oldest != no_slot && settled(deliveries_[oldest])) oldest = deliveries_[oldest].newer;
+  if (oldest == no_slot) return std::nullopt;
+  return time_of(uid_of(oldest));
+}
+
 size_t History::memory_bytes() const {
   return events_.memory_bytes() + deliveries_.memory_bytes() + attempts_.memory_bytes() +
          events_by_id_.memory_bytes() + deliveries_by_id_.memory_bytes();
@@ -574,8 +585,11 @@ uint64_t History::check_event(const Event& event) const {
 void History::check_chains() const {
   for (const auto& [number, chain] : chains_) {
     RINGPOST_ASSERT(chain.newest != no_slot && chain.latest != no_slot);
+    bool all_settled = chain.oldest_open == no_slot;
     for (uint32_t index = chain.newest, before = no_slot; index != no_slot;) {
       const Delivery& delivery = deliveries_[index];
+      RINGPOST_ASSERT(!all_settled || settled(delivery));
+      all_settled |= index == chain.oldest_open;
       RINGPOST_ASSERT(delivery.webhook_number == number);
       RINGPOST_ASSERT(delivery.newer == before);
       RINGPOST_ASSERT(before == no_slot || uid_of(index) <= uid_of(before));

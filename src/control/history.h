@@ -131,6 +131,10 @@ class History {
   /// it found last has settled.
   std::optional<WallTime> oldest_pending_at() const;
 
+  /// The same of one webhook. Goes on from where the last call for it ended: all calls together
+  /// look once at each of its deliveries.
+  std::optional<WallTime> oldest_pending_at(uint32_t webhook_number) const;
+
   /// For simulations: all that is counted and linked fits together. Visits everything.
   void check() const;
 
@@ -186,6 +190,8 @@ class History {
   struct Chain {  // A webhook's deliveries, by older and newer.
     uint32_t newest = no_slot;
     uint32_t latest = no_slot;  // Linked last, or a neighbour of it.
+    // All that are older are settled; none: all are.
+    mutable uint32_t oldest_open = no_slot;
   };
   struct Queue {  // Of settled deliveries, by due_s.
     uint32_t first = no_slot;

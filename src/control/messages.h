@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -21,6 +22,9 @@
 
 namespace ringpost::control {
 
+/// The one path that a listener may serve without the APIs.
+inline constexpr std::string_view metrics_path = "/metrics";
+
 // --- from a shard to the control thread ----------------------------------------------------------
 
 /// A request for the management API. Authentication is the control thread's business.
@@ -28,7 +32,8 @@ struct ApiRequest {
   http::RequestHandle handle;
   std::unique_ptr<http::Request> request;
   io::Address peer;
-  bool tls = false;  ///< It came over TLS.
+  bool tls = false;           ///< It came over TLS.
+  bool metrics_open = false;  ///< Its listener serves the metrics to everyone: they need no token.
 };
 
 /// An event is durable in the sender's journal and its deliveries are under way.

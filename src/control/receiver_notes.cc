@@ -29,6 +29,11 @@ bool ReceiverNotes::on_circuit_closed(uint32_t webhook_number) {
   return std::exchange(found->second.logged, false);
 }
 
+size_t ReceiverNotes::open_circuits() const {
+  return static_cast<size_t>(std::ranges::count_if(
+      notes_, [](const auto& entry) { return entry.second.circuit.failures > 0; }));
+}
+
 WallTime ReceiverNotes::waits_until(uint32_t webhook_number, WallTime now) const {
   const ReceiverNote note = of(webhook_number, now);
   return std::max(note.paused_until, note.circuit.next_attempt_at);

@@ -44,6 +44,8 @@ class ReceiverNotes {
 
   /// The state at `now`: without a pause that has ended.
   ReceiverNote of(uint32_t webhook_number, WallTime now) const;
+  /// Webhooks whose circuit is open.
+  size_t open_circuits() const;
   /// Before when nothing is sent to it, for either reason; the epoch: at once.
   WallTime waits_until(uint32_t webhook_number, WallTime now) const;
 

@@ -470,7 +470,7 @@ void Dispatcher::open_connection(Endpoint& endpoint, const Attempt& attempt) {
   auto* connection = new Connection(*this, endpoint);
   connections_.push_back(*connection);
   ++endpoint.connection_count;
-  ++connection_count_;
+  counters_.set(Counter::delivery_connections, ++connection_count_);
   connection->begin(attempt);
 }
 
@@ -635,7 +635,55 @@ void Dispatcher::on_shortage_over() {
   release_all_held();
 }
 
+namespace {
+
+Counter counter_of_status(uint16_t http_status) {
+  switch (http_status / 100) {
+    case 3: return Counter::attempts_redirected;
+    case 4: return Counter::attempts_client_error;
+    case 5: return Counter::attempts_server_error;
+    default: return Counter::attempts_bad_answer;
+  }
+}
+
+/// Which of the results in `GET /metrics` it is.
+Counter counter_of(const AttemptResult& result) {
+  if (!result.error) return Counter::attempts_succeeded;
+  switch (result.error->code) {
+    case Errc::bad_status: return counter_of_status(result.http_status);
+    case Errc::malformed:
+    case Errc::too_large:
+    case Errc::closed: return Counter::attempts_bad_answer;
+    case Errc::timed_out: return Counter::attempts_timed_out;
+    case Errc::refused:
+    case Errc::unreachable:
+    case Errc::reset: return Counter::attempts_connection_failed;
+    case Errc::tls_failed:
+    case Errc::certificate_invalid: return Counter::attempts_tls_failed;
+    case Errc::name_unresolved:
+    case Errc::name_timed_out: return Counter::attempts_name_unresolved;
+    case Errc::destination_denied: return Counter::attempts_denied;
+    case Errc::cancelled:
+    case Errc::overloaded:
+    case Errc::out_of_space:
+    case Errc::corrupt:
+    case Errc::io_failed:
+    case Errc::not_found:
+    case Errc::conflict:
+    case Errc::locked:
+    case Errc::unauthenticated:
+    case Errc::not_permitted:
+    case Errc::unsupported:
+    case Errc::not_renderable:
+    case Errc::origin_refused: return Counter::attempts_failed_otherwise;
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+}  // namespace
+
 void Dispatcher::count_end(const Delivery& delivery, const AttemptResult& result) {
+  counters_.add(counter_of(result));
   if (result.error) {
     counters_.add(Counter::attempts_failed);
   } else if (delivery.attempts == 1) {
@@ -784,7 +832,7 @@ void Dispatcher::on_connection_closed(Connection& connection) {
   Endpoint& endpoint = connection.endpoint();
   connection.member_link.unlink();
   --endpoint.connection_count;
-  --connection_count_;
+  counters_.set(Counter::delivery_connections, --connection_count_);
   release(endpoint);
   release_held();
   delete &connection;

@@ -1,5 +1,6 @@
 #include "http/target.h"
 
+#include "base/utf8.h"
 #include "http/syntax.h"
 
 #include <algorithm>
@@ -122,26 +123,10 @@ std::variant<Target, TargetProblem> parse_target(std::string_view target) {
 }
 
 bool is_utf8(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const auto lead = static_cast<uint8_t>(text[at]);
-    if (lead < 0x80) {
-      ++at;
-      continue;
-    }
-    const size_t size = lead >= 0xC2 && lead < 0xE0   ? 2
-                        : lead >= 0xE0 && lead < 0xF0 ? 3
-                        : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                      : 0;
-    if (size == 0 || at + size > text.size()) return false;
-    for (size_t index = 1; index < size; ++index) {
-      if ((static_cast<uint8_t>(text[at + index]) & 0xC0) != 0x80) return false;
-    }
-    const auto second = static_cast<uint8_t>(text[at + 1]);
-    if (lead == 0xE0 && second < 0xA0) return false;  // Overlong.
-    if (lead == 0xED && second > 0x9F) return false;  // A surrogate.
-    if (lead == 0xF0 && second < 0x90) return false;  // Overlong.
-    if (lead == 0xF4 && second > 0x8F) return false;  // Beyond U+10FFFF.
-    at += size;
+  while (!text.empty()) {
+    const size_t size = utf8_sequence_size(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
   }
   return true;
 }

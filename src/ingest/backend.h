@@ -16,7 +16,6 @@ namespace ringpost::ingest {
 struct Serves {
   bool events = false;
   bool api = false;
-  bool console = false;
   bool metrics = false;
 };
 

@@ -55,6 +55,7 @@ void Connection::open(io::Socket socket, net::ServerTls* tls, Serves serves) {
 void Connection::on_stream_open() {
   RINGPOST_ASSERT(step_ == Step::opening);
   step_ = Step::reading;
+  if (tls_) server_.counters_.add(Counter::tls_accepted);
 }
 
 // --- reading -------------------------------------------------------------------------------------

@@ -99,7 +99,6 @@ void Intake::on_request(http::RequestHandle handle, std::unique_ptr<http::Reques
   // Before the work of reading, what would be refused after it.
   if (!problem) problem = admit(1, request->body.size());
   if (problem) {
-    parts_.counters.add(Counter::events_refused);
     return refuse(handle, *problem);
   }
   ReadingOwner reading = take_reading();
@@ -140,7 +139,6 @@ void Intake::read(ReadingOwner reading, const subscription::Snapshot& snapshot) 
   if (!problem) problem = store(*reading);
   if (problem) {
     abandon_fresh(*reading);
-    parts_.counters.add(Counter::events_refused);
     refuse(reading->pending.handle, *problem);
   }
   end(std::move(reading));
@@ -462,7 +460,6 @@ void Intake::on_durable(journal::Position through) {
 void Intake::on_storage_failed(const Error& error) {
   for (ReadingOwner& reading : std::exchange(readings_, {})) {  // Nothing of them is stored.
     abandon_fresh(*reading);
-    parts_.counters.add(Counter::events_refused);
     refuse(reading->pending.handle, problem_of(error));
   }
   for (PendingRequest& request : std::exchange(requests_, {})) parts_.answers.drop(request.handle);
@@ -500,7 +497,6 @@ bool Intake::drop_settled_keys(PendingRequest& request) {
   if (request.accepted > 0) {
     parts_.answers.drop(request.handle);
   } else {
-    parts_.counters.add(Counter::events_refused);
     refuse(request.handle, overloaded());
   }
   return false;
@@ -519,6 +515,7 @@ void Intake::reply(const PendingRequest& request) {
 }
 
 void Intake::refuse(http::RequestHandle handle, const http::Problem& problem) {
+  count_refusal(parts_.counters, problem);
   parts_.answers.answer(handle, refusal_response(problem));
 }
 

@@ -1,5 +1,9 @@
 #include "ingest/refusal.h"
 
+#include <string>
+#include <string_view>
+#include <utility>
+
 namespace ringpost::ingest {
 
 Refusal wrong(std::string_view member, std::string_view complaint) {
@@ -10,6 +14,41 @@ Refusal wrong(std::string_view member, std::string_view complaint) {
 Refusal missing(std::string_view member, std::string_view slip) {
   if (slip.empty()) return wrong(member, "is missing");
   return wrong(member, "is missing; perhaps `" + std::string{slip} + "` is meant to be it");
+}
+
+namespace {
+
+constexpr std::string_view share_type = "urn:ringpost:share-used-up";
+constexpr std::string_view storage_failed_type = "urn:ringpost:storage-failed";
+
+Counter counter_of(const http::Problem& problem) {
+  switch (problem.status) {
+    case 401:
+    case 403:
+    case 421: return Counter::events_refused_unauthorized;
+    case 429:
+      return problem.type == share_type ? Counter::events_over_share
+                                        : Counter::events_refused_throttled;
+    case 503:
+      return problem.type == storage_failed_type ? Counter::events_refused_storage_failed
+                                                 : Counter::events_refused_overloaded;
+    case 507: return Counter::events_refused_no_space;
+    default: return Counter::events_refused_invalid;
+  }
+}
+
+}  // namespace
+
+void count_refusal(Counters& counters, const http::Problem& problem) {
+  counters.add(Counter::events_refused);
+  counters.add(counter_of(problem));
+}
+
+http::Problem share_refusal(std::string detail, uint32_t retry_after_s) {
+  return {.status = 429,
+          .type = std::string{share_type},
+          .detail = std::move(detail),
+          .retry_after_s = retry_after_s};
 }
 
 http::Problem journal_refusal(const Error& error, uint32_t retry_after_s) {
@@ -36,7 +75,7 @@ http::Problem journal_refusal(const Error& error, uint32_t retry_after_s) {
               .retry_after_s = retry_after_s};
     default:
       return {.status = 503,
-              .type = "urn:ringpost:storage-failed",
+              .type = std::string{storage_failed_type},
               .detail =
                   "A write to the journal failed; this relay takes no events until it is "
                   "restarted.",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/counters.h"
 #include "http/problem.h"
 #include "ringpost/error.h"
 
@@ -26,6 +27,13 @@ struct Refusal {
 /// event is too large, or (else) more comes in than the disk takes.
 /// @param retry_after_s  of the last: when it may look better.
 http::Problem journal_refusal(const Error& error, uint32_t retry_after_s);
+
+/// The answer to a producer who has more deliveries pending than its share: 429.
+/// @param detail  who has how many.
+http::Problem share_refusal(std::string detail, uint32_t retry_after_s);
+
+/// Counts a refused request for events, by its reason.
+void count_refusal(Counters& counters, const http::Problem& problem);
 
 /// 422 for a member (or header): its name, and the complaint as the rest of the sentence.
 Refusal wrong(std::string_view member, std::string_view complaint);

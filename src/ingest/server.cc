@@ -142,7 +142,7 @@ void Server::turn_away(io::Socket socket) {
 // --- connections ---------------------------------------------------------------------------------
 
 Connection& Server::take_connection() {
-  ++connections_open_;
+  counters_.set(Counter::connections_open, ++connections_open_);
   if (free_.empty()) {
     const auto index = static_cast<uint32_t>(connections_.size());
     return *connections_.emplace_back(std::make_unique<Connection>(*this, index));
@@ -153,7 +153,7 @@ Connection& Server::take_connection() {
 }
 
 void Server::release(Connection& connection) {
-  --connections_open_;
+  counters_.set(Counter::connections_open, --connections_open_);
   free_.push_back(connection.index());
 }
 

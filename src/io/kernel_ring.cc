@@ -63,6 +63,7 @@ KernelRing::~KernelRing() {
 }
 
 io_uring_sqe& KernelRing::stage() {
+  ++counts_.submissions;
   if (backlog_.empty()) {
     if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) return *sqe;
     ++counts_.enters;

@@ -27,6 +27,7 @@ class KernelRing {
 
   /// Counted since creation.
   struct Counts {
+    uint64_t submissions = 0;  ///< Staged.
     uint64_t enters = 0;       ///< System calls made.
     uint64_t completions = 0;  ///< Taken from the completion queue.
     uint64_t overflows = 0;    ///< Times the completion queue was found to have overflowed: a bug.

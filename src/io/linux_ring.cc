@@ -155,8 +155,9 @@ std::string LinuxRing::features_text() const {
          group(options_.reply_buffers, options_.reply_buffer_bytes);
 }
 
-LinuxRing::Statistics LinuxRing::statistics() const {
-  Statistics statistics = statistics_;
+RingStatistics LinuxRing::statistics() const {
+  RingStatistics statistics = statistics_;
+  statistics.submissions = kernel_->counts().submissions;
   statistics.enters = kernel_->counts().enters;
   statistics.completions = kernel_->counts().completions;
   statistics.overflows = kernel_->counts().overflows;

@@ -45,24 +45,12 @@ class LinuxRing final : public Ring {
  public:
   using Options = LinuxRingOptions;
 
-  /// How the ring does; for metrics, tests and benchmarks. Counted since creation.
-  struct Statistics {
-    uint64_t enters = 0;         ///< System calls into the kernel's ring.
-    uint64_t completions = 0;    ///< Completions taken from it.
-    uint64_t overflows = 0;      ///< Completion queue overflows; anything but 0 is a design fault.
-    uint64_t sleeps = 0;         ///< Turns that waited for the kernel.
-    uint64_t starvations = 0;    ///< Receives that found no buffer.
-    uint64_t accept_pauses = 0;  ///< Accepts that found no descriptor or memory.
-  };
-
   /// Fails if the kernel cannot or may not give us a ring; explain_setup_failure says it in words.
   static Result<std::unique_ptr<LinuxRing>> create(const Options& options);
   ~LinuxRing() override;
 
   /// One line for the log: the kernel, the features found, the sizes in use.
   std::string features_text() const;
-  Statistics statistics() const;
-
   Prng& random() override { return random_; }
   Result<Socket> listen(const Address& address, const ListenOptions& options) override;
   Result<Address> local_address(Socket socket) override;
@@ -73,6 +61,7 @@ class LinuxRing final : public Ring {
   void turn(bool may_sleep) override;
   Waker& waker() override;
   uint32_t pending_count() const override { return pending_count_; }
+  RingStatistics statistics() const override;
 
  protected:
   void submit_accept(Completion& op) override;
@@ -175,7 +164,7 @@ class LinuxRing final : public Ring {
   std::vector<uint32_t> cancels_free_;  ///< Places in cancels_.
   Timer accept_pause_;
   uint32_t pending_count_ = 0;
-  Statistics statistics_;
+  RingStatistics statistics_;  ///< What the kernel's ring does not count itself.
 };
 
 /// One line that says why there is no ring and which kernel or setting is needed.

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <system_error>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,6 +93,58 @@ sigset_t block_signals() {
   for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGPWR, SIGXCPU}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signals;
+}
+
+namespace {
+
+/// Two numbers of /proc/self/statm, in pages: all, and what is resident.
+bool read_memory(ProcessFigures& figures) {
+  const int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  char text[128];
+  const ssize_t size = read(file, text, sizeof text);
+  close(file);
+  if (size <= 0) return false;
+  const char* const end = text + size;
+  const auto whole = std::from_chars(text, end, figures.virtual_bytes);
+  if (whole.ptr == end) return false;
+  if (std::from_chars(whole.ptr + 1, end, figures.resident_bytes).ec != std::errc{}) return false;
+  const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  figures.virtual_bytes *= page_bytes;
+  figures.resident_bytes *= page_bytes;
+  return true;
+}
+
+/// Since Linux 6.2 the directory's size is the number of descriptors.
+uint64_t count_descriptors() {
+  constexpr const char* path = "/proc/self/fd";
+  struct stat found {};
+  if (stat(path, &found) == 0 && found.st_size > 0) return static_cast<uint64_t>(found.st_size);
+  DIR* const directory = opendir(path);
+  if (directory == nullptr) return 0;
+  uint64_t count = 0;
+  while (const dirent* entry = readdir(directory)) count += entry->d_name[0] != '.';
+  closedir(directory);
+  return count - 1;  // Without the directory's own.
+}
+
+Duration duration_of(const timeval& time) {
+  return std::chrono::seconds{time.tv_sec} + std::chrono::microseconds{time.tv_usec};
+}
+
+}  // namespace
+
+std::optional<ProcessFigures> process_figures() {
+  ProcessFigures figures;
+  if (!read_memory(figures)) return std::nullopt;
+  figures.descriptors_open = count_descriptors();
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) figures.descriptors_max = files.rlim_cur;
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) == 0) {
+    figures.cpu_time = duration_of(usage.ru_utime) + duration_of(usage.ru_stime);
+  }
+  return figures;
 }
 
 Written write_within(int descriptor, std::string_view& text, Duration time) {

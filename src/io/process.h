@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 #include <cstdint>
+#include <optional>
 #include <signal.h>
 #include <string_view>
 
@@ -31,6 +32,18 @@ void ignore_stray_signals();
 ///          (the time allowed for computing is used up), which ask for a stop. SIGQUIT keeps its
 ///          meaning: it ends the process at once.
 sigset_t block_signals();
+
+/// What the kernel counts for this process.
+struct ProcessFigures {
+  uint64_t resident_bytes = 0;
+  uint64_t virtual_bytes = 0;
+  uint64_t descriptors_open = 0;
+  uint64_t descriptors_max = 0;  ///< What RLIMIT_NOFILE allows.
+  Duration cpu_time{};           ///< Of all threads, in user and kernel mode.
+};
+/// @returns nothing without /proc. Before Linux 6.2 it lists the open descriptors: some
+///          milliseconds for 10,000.
+std::optional<ProcessFigures> process_figures();
 
 enum class Written : uint8_t { all, timed_out, failed };
 

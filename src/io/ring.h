@@ -39,6 +39,17 @@ struct ListenOptions {
   uint32_t unix_mode = 0660;  ///< Mode of a Unix socket, from the first instant.
 };
 
+/// How a ring does, counted since it was made.
+struct RingStatistics {
+  uint64_t submissions = 0;    ///< Operations handed to the kernel.
+  uint64_t completions = 0;    ///< Completions taken from it.
+  uint64_t enters = 0;         ///< System calls into the kernel's ring.
+  uint64_t sleeps = 0;         ///< Turns that waited for the kernel.
+  uint64_t starvations = 0;    ///< Receives that found no buffer.
+  uint64_t accept_pauses = 0;  ///< Accepts that found no descriptor or memory.
+  uint64_t overflows = 0;      ///< Completion queue overflows; anything but 0 is a design fault.
+};
+
 /// Which pool of receive buffers a connection draws from (performance-notes: two groups per shard).
 enum class ReceiveGroup : uint8_t { ingress, reply };
 
@@ -178,6 +189,9 @@ class Ring {
 
   /// Operations that have not ended: 0 when the ring may be destroyed.
   virtual uint32_t pending_count() const = 0;
+
+  /// Zeros where there is no kernel to count for. Cheap: a shard asks each turn.
+  virtual RingStatistics statistics() const { return {}; }
 
  protected:
   virtual void submit_accept(Completion& op) = 0;

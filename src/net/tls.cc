@@ -328,10 +328,30 @@ Result<std::unique_ptr<ServerTls>> ServerTls::create(const std::string& certific
   return std::unique_ptr<ServerTls>{new ServerTls{std::move(state)}};
 }
 
-bool certificate_in_force(const std::string& certificate_pem) {
-  auto bio = memory_bio(certificate_pem);
-  const bssl::UniquePtr<X509> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
+namespace {
+
+bssl::UniquePtr<X509> first_certificate(const std::string& pem) {
+  auto bio = memory_bio(pem);
+  bssl::UniquePtr<X509> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
   ERR_clear_error();
+  return certificate;
+}
+
+}  // namespace
+
+std::optional<WallTime> certificate_expires_at(const std::string& certificate_pem) {
+  const auto certificate = first_certificate(certificate_pem);
+  if (certificate == nullptr) return std::nullopt;
+  int64_t seconds = 0;
+  if (ASN1_TIME_to_posix(X509_get0_notAfter(certificate.get()), &seconds) != 1) return std::nullopt;
+  // What the nanoseconds of a WallTime cannot hold (after 2262) is as good as never.
+  constexpr int64_t seconds_max =
+      std::chrono::duration_cast<std::chrono::seconds>(WallTime::max().time_since_epoch()).count();
+  return WallTime{std::chrono::seconds{std::clamp<int64_t>(seconds, 0, seconds_max)}};
+}
+
+bool certificate_in_force(const std::string& certificate_pem) {
+  const auto certificate = first_certificate(certificate_pem);
   return certificate != nullptr &&
          X509_cmp_current_time(X509_get0_notBefore(certificate.get())) < 0 &&
          X509_cmp_current_time(X509_get0_notAfter(certificate.get())) > 0;

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/tls_session.h"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace ringpost::net {
@@ -84,6 +86,9 @@ class ServerTls {
 
 /// Whether the first certificate of the text is one, and its time has begun and not ended.
 bool certificate_in_force(const std::string& certificate_pem);
+
+/// When the first certificate of the text expires; nothing if it is none.
+std::optional<WallTime> certificate_expires_at(const std::string& certificate_pem);
 
 /// What the numbers of a session mean, as IANA names them: "TLSv1.3",
 /// "TLS_AES_128_GCM_SHA256", "X25519MLKEM768". A number that is not known is shown as "0x1234".

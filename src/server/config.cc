@@ -315,6 +315,7 @@ void read_tls_files(ListenerConfig& listener, const toml::source_region& where,
                             " is not valid now: it has expired, or is not valid yet; renew it");
   }
   listener.tls = std::move(*tls);
+  listener.tls_expires_at = net::certificate_expires_at(*certificate).value_or(WallTime{});
   listener.tls_digest = crypto::sha256(as_bytes(*certificate + *key));
 }
 
@@ -356,21 +357,25 @@ void read_listener(const toml::table& table, Config& config, Problems& problems)
   } else if (table.get("address") == nullptr) {
     problems.add(table.source(), "[[listener]] needs an address");
   }
-  if (table.get("serves") != nullptr) listener.serves = {.events = false, .api = false};
+  if (table.get("serves") != nullptr) {
+    listener.serves = {.events = false, .api = false, .metrics = false};
+  }
   section.texts("serves", [&](const std::string& what, const toml::node& node) {
     if (what == "events") {
       listener.serves.events = true;
     } else if (what == "api") {
       listener.serves.api = true;
+    } else if (what == "metrics") {
+      listener.serves.metrics = true;
     } else {
-      section.problem(node, "serves: \"" + what + "\" is unknown; known: events, api");
+      section.problem(node, "serves: \"" + what + "\" is unknown; known: events, api, metrics");
     }
   });
   if (const toml::array* serves = table["serves"].as_array();
       serves != nullptr && serves->empty()) {
     section.problem(*serves,
-                    "serves must name events, api or both; to serve nothing, remove the "
-                    "[[listener]]");
+                    "serves must name some of events, api and metrics; to serve nothing, remove "
+                    "the [[listener]]");
   }
   Section tls = section.table("tls");
   tls.text("certificate", listener.certificate_file);
@@ -421,7 +426,8 @@ void read_scopes(Section& section, const toml::table& table, uint8_t& scopes) {
     scopes = scopes_of(
         {events_write, webhooks_read, webhooks_write, deliveries_read, deliveries_redeliver});
   } else if (written->is_array() && written->as_array()->empty()) {
-    section.problem(*written, "scopes must name at least one; leave it out for all but admin");
+    section.problem(
+        *written, "scopes must name at least one; leave it out for all but metrics:read and admin");
   }
   section.texts("scopes", [&](const std::string& text, const toml::node& node) {
     if (const auto scope = subscription::parse_scope(text)) {
@@ -605,6 +611,10 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   delivery.boolean("allow_own_addresses", config.allow_own_addresses);
   read_ca_file(delivery, config);
   delivery.finish();
+
+  Section metrics = root.table("metrics");
+  metrics.integer("webhooks_max", config.metrics_webhooks_max, 0, 1000);
+  metrics.finish();
 
   Section log = root.table("log");
   if (const toml::node* node = log.text("level", config.log_level)) {

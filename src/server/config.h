@@ -26,8 +26,9 @@ namespace ringpost::server {
 
 /// What a listener answers to.
 struct Serves {
-  bool events = true;  ///< POST /v1/events
-  bool api = true;     ///< The management API.
+  bool events = true;    ///< POST /v1/events
+  bool api = true;       ///< The management API.
+  bool metrics = false;  ///< GET /metrics, without a token.
 
   bool operator==(const Serves&) const = default;
 };
@@ -39,6 +40,7 @@ struct ListenerConfig {
   std::string key_file;
   /// Made of the two files as they were when the configuration was read; null: no TLS.
   std::shared_ptr<net::ServerTls> tls;
+  WallTime tls_expires_at{};    ///< Of the certificate; the epoch: no TLS.
   crypto::Digest tls_digest{};  ///< Of both files' contents: the same files may have been renewed.
 };
 
@@ -95,6 +97,8 @@ struct Config {
 
   std::string key_file;  ///< Empty: the data directory's path and `.key` (key_file.h).
   std::vector<UserConfig> users;
+
+  uint32_t metrics_webhooks_max = 10;
 
   std::string log_level = "info";
   bool log_json = false;

@@ -47,6 +47,7 @@ void keep_listeners(const Config& running, Config& read) {
     listener.certificate_file = std::move(found->certificate_file);
     listener.key_file = std::move(found->key_file);
     listener.tls_digest = found->tls_digest;
+    listener.tls_expires_at = found->tls_expires_at;
     listener.tls = std::move(found->tls);  // Port 0 may stand there twice: each has its own.
   }
   read.listeners = std::move(kept);
@@ -100,6 +101,7 @@ constexpr std::array keys = {
               nullptr},
     key<&Config::key_file>("secrets.key_file", Takes::restart),
     ConfigKey{"user", Takes::reload, same_users, nullptr},
+    key<&Config::metrics_webhooks_max>("metrics.webhooks_max", Takes::reload),
     key<&Config::log_level>("log.level", Takes::reload),
     key<&Config::log_json>("log.json", Takes::restart),
 };

@@ -52,7 +52,18 @@ void set_limits() {
   forbid_core_files();
 }
 
-shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live,
+/// For `GET /metrics`.
+control::MachineSource machine_source(io::Disk& disk, const std::string& data_dir) {
+  return [&disk, data_dir, started_at = wall_clock_now()] {
+    const auto free_bytes = disk.free_bytes(data_dir);
+    return control::MachineFigures{
+        .started_at = started_at,
+        .process = io::process_figures(),
+        .free_bytes = free_bytes ? std::optional{*free_bytes} : std::nullopt};
+  };
+}
+
+shard::RelayOptions relay_options(io::Disk& disk, const Config& config, shard::LiveSettings live,
                                   Reloader& reloader) {
   shard::RelayOptions options;
   options.shard_count = config.shards;
@@ -66,6 +77,7 @@ shard::RelayOptions relay_options(const Config& config, shard::LiveSettings live
   options.history_deliveries_max = config.history_deliveries_max;
   options.live = std::move(live);
   options.control = control_settings(config);
+  options.machine = machine_source(disk, config.data_dir);
   options.reload = [&reloader] { return reloader.reload(); };
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
@@ -84,10 +96,16 @@ bool is_loopback(const io::Address& address) {
   RINGPOST_UNREACHABLE();
 }
 
-/// Requests to every listener carry tokens.
-void warn_of_plain_listeners(const std::vector<SharedListener>& listeners) {
+/// Tokens that anyone may read on their way, and figures that anyone may read.
+void warn_of_open_listeners(const std::vector<SharedListener>& listeners) {
   for (const SharedListener& listener : listeners) {
-    if (listener.config.tls != nullptr || is_loopback(listener.bound)) continue;
+    if (is_loopback(listener.bound)) continue;
+    if (listener.config.serves.metrics) {
+      log_info("the listener " + listener.bound.to_text() +
+               " serves GET /metrics without a token; let only your monitoring reach it");
+    }
+    const bool takes_tokens = listener.config.serves.events || listener.config.serves.api;
+    if (listener.config.tls != nullptr || !takes_tokens) continue;
     log_warning(
         "the listener " + listener.bound.to_text() +
         " has no TLS and is not on loopback: anyone on the network path can read the tokens "
@@ -269,7 +287,7 @@ int run(const Config& config, const Budgets& budgets, Reloader& reloader, const 
     log_start(relay, shards.front()->features());
     log_info(to_text(budgets));
     if (const std::string warning = warning_of(budgets); !warning.empty()) log_warning(warning);
-    warn_of_plain_listeners(listeners);
+    warn_of_open_listeners(listeners);
     announce(config, listeners, store);
   }
   for (HelperThread* helper : helpers) helper->start();
@@ -313,9 +331,9 @@ int serve(const ServeCall& call, Config config) {
   if (!directory) return fail(problem);
   // What follows takes as long as the disk takes: people should see what it is busy with.
   log_info("ringpost " + std::string(version) + ": reading the journals in " + config.data_dir);
-  const auto relay =
-      shard::Relay::open(disk, *directory->store, relay_options(config, std::move(*live), reloader),
-                         wall_clock_now(), monotonic_now(), problem);
+  const auto relay = shard::Relay::open(disk, *directory->store,
+                                        relay_options(disk, config, std::move(*live), reloader),
+                                        wall_clock_now(), monotonic_now(), problem);
   if (relay == nullptr) {
     directory->made.remove();
     return fail(problem);

@@ -67,6 +67,11 @@ control::Control::Settings control_settings(const Config& config) {
   settings.public_url = config.public_url;
   settings.webhook_ips = config.webhook_ips;
   settings.limits = config.limits;
+  settings.metrics.webhooks_max = config.metrics_webhooks_max;
+  for (const ListenerConfig& listener : config.listeners) {
+    if (listener.tls == nullptr) continue;
+    settings.metrics.certificates.push_back({listener.address.to_text(), listener.tls_expires_at});
+  }
   for (const UserConfig& user : config.users) {
     settings.users.push_back({.email = user.email,
                               .scrypt_text = user.password.to_text(),

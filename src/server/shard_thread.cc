@@ -60,12 +60,13 @@ std::string ShardThread::listen(shard::Shard& shard) {
     SharedListener& listener = listeners_[number];
     const bool is_unix = listener.bound.family == io::Address::Family::unix_path;
     if (is_unix && index_ > 0) continue;
-    const auto bound = shard.listen(
-        number,
-        {.address = listener.bound,
-         // Shards share a port among themselves, not with another relay.
-         .socket = {.reuse_port = true, .must_be_free = index_ == 0},
-         .serves = {.events = listener.config.serves.events, .api = listener.config.serves.api}});
+    const auto bound =
+        shard.listen(number, {.address = listener.bound,
+                              // Shards share a port among themselves, not with another relay.
+                              .socket = {.reuse_port = true, .must_be_free = index_ == 0},
+                              .serves = {.events = listener.config.serves.events,
+                                         .api = listener.config.serves.api,
+                                         .metrics = listener.config.serves.metrics}});
     if (!bound) return io::explain_listen_failure(listener.bound, bound.error());
     listener.bound = *bound;
   }

@@ -53,6 +53,8 @@ class Channel {
   bool behind() const { return !kept_.empty(); }
   /// The receiver cannot keep up, not only for a moment.
   bool far_behind() const { return kept_.size() > 4 * mailbox_.capacity(); }
+  /// Messages in the mailbox; from either end, near enough for the other one.
+  size_t size() const { return mailbox_.size(); }
   /// The receiver should be woken for the sake of room alone.
   bool half_full() const { return mailbox_.size() * 2 > mailbox_.capacity(); }
 
@@ -135,6 +137,12 @@ class Mailroom {
 
   uint32_t shard_count() const { return shard_count_; }
   Channel<control::ToControl>& to_control(uint32_t from_shard) { return *to_control_[from_shard]; }
+  /// That wait for the control thread, from all shards.
+  uint64_t control_messages() const {
+    uint64_t count = 0;
+    for (const auto& channel : to_control_) count += channel->size();
+    return count;
+  }
   Channel<control::ToShard>& to_shard(uint32_t shard) { return *to_shard_[shard]; }
   /// To and from the journal thread.
   Channel<FileOrder>& file_orders(uint32_t shard) { return *file_orders_[shard]; }

@@ -249,7 +249,9 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                               .post = *post_,
                               .counters = counters,
                               .passwords = options_.password_thread ? passwords_.get() : nullptr,
-                              .syncs = options_.store_thread ? syncs_.get() : nullptr},
+                              .syncs = options_.store_thread ? syncs_.get() : nullptr,
+                              .pending_counts = {pending_counts_.get(), options_.shard_count},
+                              .machine = options_.machine},
       control::Control::Options{.history = {.deliveries_max = options_.history_deliveries_max,
                                             .hash_key = options_.hash_keys[3]},
                                 .checks = webhook_checks(),
@@ -435,6 +437,7 @@ std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Re
 }
 
 bool Relay::control_turn(WallTime wall_now, Instant now) {
+  control_->note_queue(mailroom_.control_messages());
   control::JournalNews journal_news;
   while (mailroom_.journal_news().receive(journal_news)) files_->on_news(std::move(journal_news));
   control::PasswordChecked checked;

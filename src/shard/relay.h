@@ -53,6 +53,8 @@ struct RelayOptions {
   /// Keeps the first token for people, before anything else may fail: it is made only once.
   /// @returns false if it could not. May be empty.
   std::function<bool(const std::string& token)> keep_admin_token;
+  /// For `GET /metrics`, on the control thread; may block, may be empty.
+  control::MachineSource machine;
   /// Reads the configuration again, on the control thread. Empty: there is nothing to read.
   std::function<Reloaded()> reload;
 };

@@ -5,6 +5,7 @@
 #include "dialect/dialect.h"
 #include "http/problem.h"
 #include "http/syntax.h"
+#include "ingest/refusal.h"
 #include "shard/routes.h"
 
 #include <algorithm>
@@ -103,6 +104,7 @@ void Shard::turn(bool may_sleep) {
   keep_room();
   note_journal_room();
   note_forgotten_ids();
+  note_ring();
   if (drained() && !std::exchange(sealed_, true)) writer_.seal();
   commit();
   flush_messages();
@@ -136,6 +138,17 @@ void Shard::note_journal_room() {
   if (!segments_delayed_) log_.note_room();
   counters_.set(Counter::journal_full, segments_delayed_ && !writer_.admit(1, event_bytes_usual));
   counters_.set(Counter::journal_short, segments_delayed_ && log_.is_short());
+}
+
+void Shard::note_ring() {
+  const io::RingStatistics ring = ring_.statistics();
+  counters_.set(Counter::ring_submissions, ring.submissions);
+  counters_.set(Counter::ring_completions, ring.completions);
+  counters_.set(Counter::ring_enters, ring.enters);
+  counters_.set(Counter::ring_sleeps, ring.sleeps);
+  counters_.set(Counter::ring_starvations, ring.starvations);
+  counters_.set(Counter::ring_accept_pauses, ring.accept_pauses);
+  counters_.set(Counter::ring_overflows, ring.overflows);
 }
 
 /// The window is shared by all shards: the first one tells.
@@ -267,7 +280,7 @@ std::optional<http::Problem> Shard::overloaded() const {
 http::Response Shard::refuse(const http::Request& head, const ingest::Origin& origin,
                              const http::Problem& problem) {
   if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
-    counters_.add(Counter::events_refused);  // The intake counts those that it sees whole.
+    ingest::count_refusal(counters_, problem);  // The intake counts those that it sees whole.
   }
   const dialect::Dialect* api = origin.serves.api ? dialect::owner_of_path(head.path) : nullptr;
   http::Response response =
@@ -293,7 +306,8 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
     }
     case OwnOperation::none: break;
   }
-  if (!origin.serves.api) {
+  const bool metrics = origin.serves.metrics && request->path == control::metrics_path;
+  if (!origin.serves.api && !metrics) {
     return server_.answer(
         handle, http::problem_response({.status = 404,
                                         .type = "about:blank",
@@ -302,7 +316,8 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
                                         .line = {},
                                         .member = ""}));
   }
-  tell_control(control::ApiRequest{handle, std::move(request), origin.peer, origin.tls}, true);
+  tell_control(control::ApiRequest{handle, std::move(request), origin.peer, origin.tls, metrics},
+               true);
 }
 
 /// Why events are refused at present, all or as the last one was; empty: they are taken.
@@ -371,7 +386,6 @@ std::optional<http::Problem> Shard::refuse_share(std::string_view organization,
   const auto over = subscription::over_share(pending_counts_, settings_->delivery.pending_max,
                                              organization, webhook_numbers, adding);
   if (!over) return std::nullopt;
-  counters_.add(Counter::events_over_share);
   const subscription::Webhook* webhook = snapshot().webhook(over->webhook_number);
   const std::string id = webhook != nullptr ? webhook->id.to_text() : "";
   const std::string count = std::to_string(over->webhook_pending);
@@ -384,14 +398,11 @@ std::optional<http::Problem> Shard::refuse_share(std::string_view organization,
                 " deliveries are pending" + of_webhook + ", and this request brings " +
                 std::to_string(adding + webhook_numbers.size()) + " more"
           : count + " deliveries are pending for the webhook " + id + ", which may have no more";
-  return http::Problem{
-      .status = 429,
-      .type = "urn:ringpost:share-used-up",
-      .detail = why +
-                " (a share of delivery.pending_max). Events are refused until some are "
-                "delivered: mend the receiver that they wait for, or disable its webhook.",
-      .member = "",
-      .retry_after_s = share_retry_after_s};
+  return ingest::share_refusal(
+      why +
+          " (a share of delivery.pending_max). Events are refused until some are delivered: mend "
+          "the receiver that they wait for, or disable its webhook.",
+      share_retry_after_s);
 }
 
 void Shard::on_event_durable(journal::EventRef event, bool own) {

@@ -151,6 +151,7 @@ class Shard final : private journal::WriterEvents,
   void keep_room();
   void note_journal_room();
   void note_forgotten_ids();
+  void note_ring();
   void commit();
   std::optional<Duration> commit_delay() const;
   void on_commit_due() { commit_due_ = true; }

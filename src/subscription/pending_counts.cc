@@ -5,6 +5,7 @@
 #include "base/siphash.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace ringpost::subscription {
 
@@ -50,10 +51,45 @@ PendingCounts::Count& PendingCounts::webhook_count(uint32_t webhook_number) {
 }
 
 uint32_t PendingCounts::of_webhook(uint32_t webhook_number) const {
-  const Block* block =
-      blocks_[webhook_number / block_size % block_count].load(std::memory_order_acquire);
-  if (block == nullptr) return 0;
-  return (*block)[webhook_number % block_size].load(std::memory_order_relaxed);
+  const Block* found = block(webhook_number / block_size % block_count);
+  if (found == nullptr) return 0;
+  return (*found)[webhook_number % block_size].load(std::memory_order_relaxed);
+}
+
+namespace {
+
+/// Keeps the `count` with the most, in a heap whose front has the least of them.
+void keep_most(std::vector<WebhookPending>& kept, size_t count, const WebhookPending& next) {
+  constexpr auto more = [](const WebhookPending& left, const WebhookPending& right) {
+    return left.pending > right.pending;
+  };
+  if (kept.size() == count) {
+    if (next.pending <= kept.front().pending) return;
+    std::ranges::pop_heap(kept, more);
+    kept.pop_back();
+  }
+  kept.push_back(next);
+  std::ranges::push_heap(kept, more);
+}
+
+}  // namespace
+
+std::vector<WebhookPending> PendingCounts::most_pending(std::span<const PendingCounts> shards,
+                                                        size_t count) {
+  std::vector<WebhookPending> most;
+  if (count == 0) return most;
+  for (size_t index = 0; index < block_count; ++index) {
+    const bool used = std::ranges::any_of(
+        shards, [index](const PendingCounts& shard) { return shard.block(index) != nullptr; });
+    for (size_t place = 0; used && place < block_size; ++place) {
+      const auto number = static_cast<uint32_t>(index * block_size + place);
+      WebhookPending webhook{number, 0};
+      for (const PendingCounts& shard : shards) webhook.pending += shard.of_webhook(number);
+      if (webhook.pending > 0) keep_most(most, count, webhook);
+    }
+  }
+  std::ranges::sort(most, std::greater{}, &WebhookPending::pending);
+  return most;
 }
 
 PendingCounts::OrganizationCount& PendingCounts::organization_count(uint64_t organization_key) {

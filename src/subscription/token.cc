@@ -14,6 +14,7 @@ std::string_view name(Scope scope) {
     case Scope::webhooks_write: return "webhooks:write";
     case Scope::deliveries_read: return "deliveries:read";
     case Scope::deliveries_redeliver: return "deliveries:redeliver";
+    case Scope::metrics_read: return "metrics:read";
     case Scope::admin: return "admin";
   }
   RINGPOST_UNREACHABLE();

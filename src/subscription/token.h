@@ -19,12 +19,17 @@ enum class Scope : uint8_t {
   webhooks_write = 4,
   deliveries_read = 8,
   deliveries_redeliver = 16,
-  admin = 32,  ///< Everything, tokens included.
+  admin = 32,         ///< Everything, tokens included.
+  metrics_read = 64,  ///< GET /metrics, and nothing else.
 };
 
-inline constexpr std::array all_scopes{Scope::events_write,         Scope::webhooks_read,
-                                       Scope::webhooks_write,       Scope::deliveries_read,
-                                       Scope::deliveries_redeliver, Scope::admin};
+inline constexpr std::array all_scopes{Scope::events_write,
+                                       Scope::webhooks_read,
+                                       Scope::webhooks_write,
+                                       Scope::deliveries_read,
+                                       Scope::deliveries_redeliver,
+                                       Scope::metrics_read,
+                                       Scope::admin};
 
 /// As the API and people spell it: `events:write`.
 std::string_view name(Scope scope);
@@ -65,6 +70,11 @@ struct Token {
   /// An administrator of the whole relay: it may manage every organization's tokens.
   bool is_operator() const {
     return allows(Scope::admin) && organization == operator_organization && !restricted();
+  }
+
+  /// The figures are those of the whole relay, all organizations together.
+  bool may_read_metrics() const {
+    return allows(Scope::metrics_read) && organization == operator_organization && !restricted();
   }
 
   /// Whether it is the token of this hash, in a time that does not depend on where they differ.

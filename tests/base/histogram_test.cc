@@ -42,5 +42,14 @@ TEST(Histogram, PutsWhatIsOutsideIntoTheEndBuckets) {
   EXPECT_EQ(buckets.back(), 1u);
 }
 
+TEST(Histogram, AddsUpWhatWasRecorded) {
+  Histogram histogram;
+  EXPECT_EQ(histogram.sum(), Duration::zero());
+  histogram.record(microseconds{3});
+  histogram.record(std::chrono::hours{10});
+  histogram.record(Duration{-5});  // A clock was set back: nothing to subtract.
+  EXPECT_EQ(histogram.sum(), std::chrono::hours{10} + microseconds{3});
+}
+
 }  // namespace
 }  // namespace ringpost

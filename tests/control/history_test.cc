@@ -485,5 +485,53 @@ TEST_F(HistoryTest, FindsTheOldestPendingEventAgainWhenItHasSettled) {
   EXPECT_FALSE(history.oldest_pending_at());
 }
 
+// Goal: the oldest pending event of each webhook, whatever is told in whatever order, and after
+// what was forgotten. Method: random events, outcomes and forgotten segments against a plain list,
+// asked often and seldom.
+TEST_F(HistoryTest, FindsTheOldestPendingEventOfEachWebhook) {
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    Prng random{seed};
+    SegmentLedger ledger;
+    History history(ledger, {.deliveries_max = seed % 2 == 0 ? 1'000'000u : 8u});
+    struct Told {
+      SampleEvent event;
+      uint32_t webhook;
+      bool pending = true;
+    };
+    std::vector<Told> told;
+    for (int step = 0; step < 300; ++step) {
+      if (told.empty() || random.below(3) > 0) {  // Uids rise, but for some that come late.
+        const auto second = static_cast<int64_t>(random.below(4) == 0 ? random.below(400) : step);
+        const auto webhook = static_cast<uint32_t>(1 + random.below(3));
+        told.push_back({make(1000 + second, {webhook}), webhook});
+        if (random.below(5) == 0) {
+          told.back().pending = false;
+          history.on_outcome(
+              outcome(told.back().event, webhook, 1, DeliveryStatus::delivered));  // Overtook it.
+        }
+        tell(history, told.back().event);
+      } else {
+        Told& one = told[random.below(told.size())];
+        const bool ends = random.below(4) > 0;
+        if (one.pending) {
+          history.on_outcome(outcome(one.event, one.webhook, 1,
+                                     ends ? DeliveryStatus::dead : DeliveryStatus::pending));
+        }
+        one.pending = one.pending && !ends;
+      }
+      if (random.below(1 + seed % 20) != 0) continue;
+      for (uint32_t webhook = 1; webhook <= 4; ++webhook) {
+        std::optional<Ulid> oldest;
+        for (const Told& one : told) {
+          if (one.webhook != webhook || !one.pending) continue;
+          if (!oldest || one.event.uid < *oldest) oldest = one.event.uid;
+        }
+        const auto expected = oldest ? std::optional{WallTime{oldest->time()}} : std::nullopt;
+        ASSERT_EQ(history.oldest_pending_at(webhook), expected) << seed << " " << step;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ringpost::control

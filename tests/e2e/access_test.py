@@ -13,22 +13,23 @@ import description
 import harness
 
 SCOPES = ("events:write", "webhooks:read", "webhooks:write", "deliveries:read",
-          "deliveries:redeliver", "admin")
+          "deliveries:redeliver", "metrics:read", "admin")
 ELSEWHERE = ["elsewhere/*"]  # No example is about such a source.
 
 
 class Caller:
 
-    def __init__(self, name, text, scopes=(), foreign=False, narrow=False):
+    def __init__(self, name, text, scopes=(), foreign=False, narrow=False, operator=False):
         self.name = name
         self.text = text
         self.scopes = scopes
         self.foreign = foreign  # Of another organization.
         self.narrow = narrow    # Restricted to sources elsewhere.
+        self.operator = operator  # Of the operators' organization.
 
     def may(self, operation):
-        if operation.operator:
-            return self.name == "operator"
+        if operation.operator and not self.operator:
+            return False
         return operation.scope in ("any", *self.scopes) or "admin" in self.scopes
 
 
@@ -96,8 +97,10 @@ class Case:
             return found[:2] + [Caller("admin", world.admin, ("admin",))]
         found += [Caller(scope, world.token(scope)["token"], (scope,)) for scope in SCOPES]
         if self.operation.operator:
-            operator = world.token("admin", organization=description.ORGANIZATION)
-            found.append(Caller("operator", operator["token"], ("admin",), foreign=True))
+            for scope in SCOPES:
+                token = world.token(scope, organization=description.ORGANIZATION)["token"]
+                found.append(Caller(f"operator {scope}", token, (scope,), foreign=True,
+                                    operator=True))
         return sorted(found, key=lambda caller: caller.may(self.operation))
 
     def targets(self):

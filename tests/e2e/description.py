@@ -234,6 +234,8 @@ class Answer:
 
     @property
     def body(self):
+        if self.headers.get("Content-Type", "").startswith("text/"):
+            return self.text
         return json.loads(self.raw) if self.raw else None
 
 

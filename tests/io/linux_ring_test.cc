@@ -528,7 +528,7 @@ TEST_F(LinuxRingTest, SleepsInOnePieceWhenOnlyAFarTimerIsArmed) {
   WatchedTimer far;
   arm(*ring_, far, std::chrono::hours{3});
   ring_->turn(false);
-  const LinuxRing::Statistics before = ring_->statistics();
+  const RingStatistics before = ring_->statistics();
   std::thread other{[&] {
     std::this_thread::sleep_for(std::chrono::milliseconds{300});
     ring_->waker().wake();

@@ -139,5 +139,23 @@ TEST(Process, WritesToAPipeThatNobodyReadsAsMuchAsItTakes) {
   EXPECT_EQ(write_within(ends[1], left, milliseconds{20}), Written::failed);
 }
 
+TEST(Process, CountsWhatItUses) {
+  const auto before = process_figures();
+  ASSERT_TRUE(before);
+  EXPECT_GT(before->resident_bytes, 100'000u);
+  EXPECT_GT(before->virtual_bytes, before->resident_bytes);
+  rlimit files{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+  EXPECT_EQ(before->descriptors_max, files.rlim_cur);
+  int opened[3];
+  for (int& descriptor : opened) descriptor = open("/dev/null", O_RDONLY);
+  EXPECT_EQ(process_figures()->descriptors_open, before->descriptors_open + 3);
+  for (const int descriptor : opened) close(descriptor);
+  EXPECT_EQ(process_figures()->descriptors_open, before->descriptors_open);
+  uint64_t work = 1;
+  while (process_figures()->cpu_time == before->cpu_time) work = work * 3 + 1;
+  EXPECT_GT(process_figures()->cpu_time, before->cpu_time) << work;
+}
+
 }  // namespace
 }  // namespace ringpost::io

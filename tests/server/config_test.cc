@@ -52,6 +52,7 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.history_deliveries_max, plain.history_deliveries_max);
   EXPECT_EQ(example.config.key_file, plain.key_file);
   EXPECT_TRUE(example.config.users.empty());
+  EXPECT_EQ(example.config.metrics_webhooks_max, plain.metrics_webhooks_max);
   EXPECT_EQ(example.config.log_level, plain.log_level);
   EXPECT_EQ(example.config.log_json, plain.log_json);
 }
@@ -111,6 +112,11 @@ address = "[::1]:9000"
 serves = ["events"]
 [[listener]]
 address = "unix:/run/ringpost/r.sock"
+[[listener]]
+address = "10.0.0.1:9100"
+serves = ["metrics"]
+[metrics]
+webhooks_max = 3
 )",
                                            "test.toml", {});
   for (const ConfigProblem& problem : result.problems) ADD_FAILURE() << problem.to_text();
@@ -119,10 +125,11 @@ address = "unix:/run/ringpost/r.sock"
   EXPECT_EQ(result.config.idempotency_window, std::chrono::minutes{90});
   EXPECT_EQ(result.config.allow_networks.size(), 2u);
   EXPECT_EQ(result.config.webhook_ips, (std::vector<std::string>{"192.0.2.0/24", "2001:db8::/48"}));
-  ASSERT_EQ(result.config.listeners.size(), 2u);
-  EXPECT_TRUE(result.config.listeners[0].serves.events);
-  EXPECT_FALSE(result.config.listeners[0].serves.api);
-  EXPECT_TRUE(result.config.listeners[1].serves.api);
+  EXPECT_EQ(result.config.metrics_webhooks_max, 3u);
+  ASSERT_EQ(result.config.listeners.size(), 3u);
+  EXPECT_EQ(result.config.listeners[0].serves, (Serves{true, false, false}));
+  EXPECT_EQ(result.config.listeners[1].serves, (Serves{true, true, false}));
+  EXPECT_EQ(result.config.listeners[2].serves, (Serves{false, false, true}));
 }
 
 TEST(Config, NamesThePlaceOfEachProblem) {

@@ -6,6 +6,7 @@
 #include "io/posix_disk.h"
 #include "net/test_certificates.h"
 #include "server/budgets.h"
+#include "server/helper_thread.h"
 
 #include <gtest/gtest.h>
 
@@ -81,14 +82,15 @@ TEST_F(ReloadTest, BringsWhatAFileSaysNow) {
       "[server]\ndrain_max = \"7s\"\nshards = 9\npublic_url = \"https://a.example\"\n"
       "[ingest]\nevent_bytes_max = \"32KiB\"\nconnections_max = 2\n"
       "[journal]\nretention_age = \"1h\"\n"
-      "[delivery]\npending_max = 5\nallow_networks = [\"10.0.0.0/8\"]\n");
+      "[delivery]\npending_max = 5\nallow_networks = [\"10.0.0.0/8\"]\n"
+      "[metrics]\nwebhooks_max = 0\n");
   const shard::Reloaded reloaded = reloader.reload();
   ASSERT_TRUE(reloaded.outcome.problems.empty());
   EXPECT_EQ(reloaded.outcome.needs_restart, Names{"server.shards"});
   EXPECT_EQ(reloaded.outcome.changed,
             (Names{"server.drain_max", "server.public_url", "ingest.event_bytes_max",
                    "ingest.connections_max", "journal.retention_age", "delivery.pending_max",
-                   "delivery.allow_networks"}));
+                   "delivery.allow_networks", "metrics.webhooks_max"}));
   EXPECT_EQ(reloader.drain_max(), std::chrono::seconds{7});
   EXPECT_EQ(reloaded.live.event_limits.event_bytes_max, 32u << 10);
   EXPECT_EQ(reloaded.live.server.connections_max, 2u);
@@ -98,6 +100,7 @@ TEST_F(ReloadTest, BringsWhatAFileSaysNow) {
   EXPECT_TRUE(reloaded.live.policy.allows(*io::Address::parse("10.1.2.3:443"), true));
   EXPECT_EQ(reloaded.control.public_url, "https://a.example");
   EXPECT_EQ(reloaded.control.retention.age, std::chrono::hours{1});
+  EXPECT_EQ(reloaded.control.metrics.webhooks_max, 0u);
 }
 
 TEST_F(ReloadTest, KeepsToTheCommandLine) {
@@ -149,6 +152,23 @@ TEST_F(ReloadTest, ReadsRenewedCertificatesUnderTheSameNames) {
   EXPECT_NE(renewed.live.certificates[0], nullptr);
   EXPECT_NE(renewed.live.certificates[0], same.live.certificates[0]);
   EXPECT_TRUE(reloader.reload().outcome.changed.empty());
+}
+
+// Goal: an operator is warned before the certificate that is used expires, not the one before it.
+TEST_F(ReloadTest, SaysWhenCertificatesExpire) {
+  const auto expires_in = [](const shard::Reloaded& reloaded) {
+    const auto& certificates = reloaded.control.metrics.certificates;
+    EXPECT_EQ(certificates.size(), 1u);
+    EXPECT_EQ(certificates.front().listener, "127.0.0.1:0");
+    return std::chrono::duration_cast<std::chrono::hours>(
+        certificates.front().expires_at - wall_clock_now() + std::chrono::minutes{30});
+  };
+  write_certificate("own", {.valid_until_seconds = 3 * 86'400});
+  Reloader& reloader = start(tls("own", "own"));
+  EXPECT_EQ(expires_in(reloader.reload()), std::chrono::hours{72});
+  write_certificate("own", {.valid_until_seconds = 30 * 86'400});
+  EXPECT_EQ(expires_in(reloader.reload()), std::chrono::hours{720});
+  EXPECT_EQ(net::certificate_expires_at("no certificate"), std::nullopt);
 }
 
 TEST_F(ReloadTest, RefusesACertificateWithoutItsKey) {

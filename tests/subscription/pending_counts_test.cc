@@ -109,5 +109,41 @@ TEST_F(PendingCountsTest, SurvivesALimitThatWasLowered) {
   EXPECT_FALSE(over("other", {2}));
 }
 
+TEST_F(PendingCountsTest, FindsTheWebhooksWithTheMost) {
+  const auto numbers = [this](size_t count) {
+    std::vector<uint32_t> found;
+    for (const WebhookPending& one : PendingCounts::most_pending(shards_, count)) {
+      found.push_back(one.webhook_number);
+      EXPECT_GT(one.pending, 0u);
+    }
+    return found;
+  };
+  EXPECT_TRUE(numbers(5).empty());
+  add("acme", 7, 3);
+  add("acme", 7, 2, 1);  // On both shards: together the most.
+  add("acme", 40'000, 4);
+  add("acme", 0, 1, 1);
+  add("acme", 9, 1);
+  shards_[0].subtract(organization_key("acme"), 9);
+  EXPECT_EQ(numbers(5), (std::vector<uint32_t>{7, 40'000, 0}));
+  EXPECT_EQ(numbers(2), (std::vector<uint32_t>{7, 40'000}));
+  EXPECT_EQ(numbers(1), (std::vector<uint32_t>{7}));
+  EXPECT_TRUE(numbers(0).empty());
+  EXPECT_EQ(PendingCounts::most_pending(shards_, 1).front().pending, 5u);
+  EXPECT_TRUE(PendingCounts::most_pending({}, 5).empty());
+}
+
+TEST_F(PendingCountsTest, KeepsTheMostOfMany) {
+  for (uint32_t webhook = 1; webhook <= 500; ++webhook) {
+    add("acme", webhook, static_cast<int>(webhook * 37 % 501), webhook % 2);
+  }
+  const auto most = PendingCounts::most_pending(shards_, 3);
+  ASSERT_EQ(most.size(), 3u);
+  for (uint32_t place = 0; place < 3; ++place) {
+    EXPECT_EQ(most[place].pending, 500 - place);
+    EXPECT_EQ(most[place].webhook_number * 37 % 501, 500 - place);
+  }
+}
+
 }  // namespace
 }  // namespace ringpost::subscription

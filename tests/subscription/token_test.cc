@@ -23,6 +23,22 @@ TEST(Token, NamesOfScopesAreReadBack) {
   }
 }
 
+// Goal: figures of all organizations are for tokens of the operators' organization alone.
+TEST(Token, ReadsTheMetricsOfTheWholeRelayOrNone) {
+  Token token;
+  for (const Scope scope : all_scopes) {
+    token.scopes = static_cast<uint8_t>(scope);
+    EXPECT_EQ(token.may_read_metrics(), scope == Scope::metrics_read || scope == Scope::admin);
+  }
+  token.sources = {"*"};
+  EXPECT_TRUE(token.may_read_metrics());
+  token.sources = {"app/x"};
+  EXPECT_FALSE(token.may_read_metrics());
+  token.sources.clear();
+  token.organization = "acme";
+  EXPECT_FALSE(token.may_read_metrics());
+}
+
 TEST(Token, TouchesTheSourcesOfItsPatternsOnly) {
   struct Row {
     Texts sources;

@@ -3,13 +3,12 @@
 #include "api/answer.h"
 #include "api/call.h"
 #include "api/management.h"
-#include "base/counters.h"
 #include "control/api/list_query.h"
+#include "control/api/metrics.h"
 #include "control/api/routes.h"
 #include "control/audit.h"
 #include "control/history.h"
 #include "control/journal_access.h"
-#include "control/memory_limits.h"
 #include "control/reload.h"
 #include "control/token_registry.h"
 #include "control/webhook_json.h"
@@ -35,25 +34,6 @@ Problem store_failed(const Error& error);
 /// For operations that take no body: an empty one and an empty object pass, any member is refused
 /// by its name, like an unknown one elsewhere.
 std::optional<Problem> refuse_members(const Call& call);
-
-/// What `GET /v1/status` tells besides counters.
-/// The newest attempt that failed, so that `status` can say where to look.
-struct LastFailure {
-  Ulid webhook;
-  Ulid delivery;
-  WallTime at{};
-};
-
-struct StatusFacts {
-  Duration uptime{};
-  std::optional<Error> storage_failure;   ///< Final: nothing is taken until a restart.
-  std::optional<Error> storage_shortage;  ///< Passes: no segment can be prepared just now.
-  std::optional<Error> store_failure;     ///< Final: nothing can be changed until a restart.
-  uint64_t journal_bytes = 0;
-  std::optional<LastReload> last_reload;
-  std::optional<LastFailure> last_failure;
-  MemoryLimits limits;
-};
 
 /// The operations of the management API on webhooks. What they change goes through `Management`,
 /// which has begun with the call. Blocks on the store.
@@ -122,11 +102,6 @@ class DeliveryApi {
   JournalAccess& journals_;
   api::Management& management_;
 };
-
-/// `GET /v1/status`. @param control  the control thread's own counters, for the totals.
-Answer show_status(const StatusFacts& facts, const History& history,
-                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards,
-                   const Counters& control);
 
 /// `POST /v1/admin/reload`. Blocks on the configuration's files.
 Answer reload_configuration(const Call& call, Reloads& reloads);

@@ -1,5 +1,7 @@
 #include "control/api/routes.h"
 
+#include "control/messages.h"
+
 #include <array>
 
 namespace ringpost::control {
@@ -31,6 +33,7 @@ constexpr std::array routes = {
           Scope::deliveries_redeliver),
     route(Operation::event_show, "GET", "/v1/events/{id...}", Scope::deliveries_read),
     route(Operation::status_show, "GET", "/v1/status", Scope::admin),
+    route(Operation::metrics_show, "GET", metrics_path, Scope::metrics_read),
     route(Operation::token_create, "POST", "/v1/tokens", Scope::admin),
     route(Operation::token_list, "GET", "/v1/tokens", Scope::admin),
     route(Operation::token_delete, "DELETE", "/v1/tokens/{id}", Scope::admin),

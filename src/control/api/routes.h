@@ -23,6 +23,7 @@ enum class Operation : uint16_t {
   delivery_redeliver,
   event_show,
   status_show,
+  metrics_show,
   token_create,
   token_list,
   token_delete,

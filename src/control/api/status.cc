@@ -1,27 +1,25 @@
 #include "base/json_writer.h"
 #include "base/log.h"
-#include "control/api/api.h"
+#include "control/api/metrics.h"
 #include "ringpost/version.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
 
 namespace ringpost::control {
 namespace {
 
-void write_counters(JsonWriter& json, const std::vector<const Counters*>& shards) {
-  for (size_t index = 0; index < static_cast<size_t>(Counter::count_); ++index) {
-    const auto counter = static_cast<Counter>(index);
-    uint64_t sum = 0;
-    for (const Counters* counters : shards) sum += counters->value(counter);
-    json.member(name(counter), sum);
-  }
+/// @param value  of a counter.
+template <typename Value>
+void write_counters(JsonWriter& json, const Value& value) {
+  for (const CounterInfo& row : counter_table()) json.member(row.name, value(row.counter));
 }
 
-void write_latency(JsonWriter& json, std::string_view key,
-                   const std::vector<const Counters*>& shards, Histogram Counters::*histogram) {
-  Histogram::Buckets sums{};
-  for (const Counters* counters : shards) (counters->*histogram).add_to(sums);
+void write_latency(JsonWriter& json, std::string_view key, const MetricSources::Latency& latency) {
   const auto us = [&](uint32_t per_mille) {
     return std::chrono::duration_cast<std::chrono::microseconds>(
-               Histogram::quantile(sums, per_mille))
+               Histogram::quantile(latency.buckets, per_mille))
         .count();
   };
   json.key(key).begin_object().member("p50_us", us(500)).member("p99_us", us(990)).end_object();
@@ -90,9 +88,9 @@ void write_limits(JsonWriter& json, const MemoryLimits& limits) {
 
 }  // namespace
 
-Answer show_status(const StatusFacts& facts, const History& history,
-                   const WebhookRegistry& registry, const std::vector<const Counters*>& shards,
-                   const Counters& control) {
+api::Answer show_status(const MetricSources& sources) {
+  const StatusFacts& facts = sources.facts;
+  const History& history = sources.history;
   std::string body;
   JsonWriter json(body);
   json.begin_object().member("version", ringpost::version);
@@ -108,22 +106,21 @@ Answer show_status(const StatusFacts& facts, const History& history,
     json.null();
   }
   json.member("log_lines_dropped", dropped_log_lines());
-  json.member("webhooks", registry.count()).member("deliveries_indexed", history.delivery_count());
+  json.member("webhooks", sources.registry.count());
+  json.member("deliveries_indexed", history.delivery_count());
   json.key("latency").begin_object();
-  write_latency(json, "accept", shards, &Counters::accept_latency);
-  write_latency(json, "delivery", shards, &Counters::delivery_latency);
+  write_latency(json, "accept", sources.latency(&Counters::accept_latency));
+  write_latency(json, "delivery", sources.latency(&Counters::delivery_latency));
   json.end_object().key("totals").begin_object();
-  std::vector<const Counters*> all = shards;
-  all.push_back(&control);
-  write_counters(json, all);
+  write_counters(json, [&](Counter counter) { return sources.total(counter); });
   json.end_object().key("shards").begin_array();
-  for (const Counters* shard : shards) {
+  for (const Counters* shard : sources.shards) {
     json.begin_object();
-    write_counters(json, {shard});
+    write_counters(json, [&](Counter counter) { return shard->value(counter); });
     json.end_object();
   }
   json.end_array().end_object();
-  return answer_json(200, std::move(body));
+  return api::answer_json(200, std::move(body));
 }
 
 }  // namespace ringpost::control

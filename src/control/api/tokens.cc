@@ -85,7 +85,7 @@ std::optional<Problem> read_scopes(Reading& reading, dom::element value) {
     if (!scope) {
       return invalid("scopes",
                      "must hold some of events:write, webhooks:read, webhooks:write, "
-                     "deliveries:read, deliveries:redeliver and admin");
+                     "deliveries:read, deliveries:redeliver, metrics:read and admin");
     }
     reading.token.scopes = static_cast<uint8_t>(reading.token.scopes | static_cast<int>(*scope));
   }

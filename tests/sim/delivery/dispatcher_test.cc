@@ -138,6 +138,22 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                      minutes{1});
     world_.remove_actor(*this);
     table_.reader(0).offline();
+    // Those that the end cut off have no result.
+    const uint64_t started = counters_.value(Counter::attempts_started);
+    EXPECT_LE(attempts_counted(), started);
+    EXPECT_LE(started, attempts_counted() + counters_.value(Counter::deliveries_in_flight));
+    EXPECT_EQ(counters_.value(Counter::delivery_connections), 0u);
+  }
+
+  /// Those that ended with any result, and those that were put back.
+  uint64_t attempts_counted() const {
+    uint64_t sum = counters_.value(Counter::attempts_put_back);
+    for (const CounterInfo& row : counter_table()) {
+      if (row.label.name == "result" && row.name.starts_with("attempts_")) {
+        sum += counters_.value(row.counter);
+      }
+    }
+    return sum;
   }
 
   // Actor
@@ -340,6 +356,39 @@ TEST_F(DispatcherTest, JudgesStatusesByTheTable) {
     }
   }
   for (const Request& request : receiver_.requests()) EXPECT_EQ(request.target(), "/");
+}
+
+// Goal: operators see what receivers do by its kind. Method: one attempt of each kind; the sum is
+// compared with the attempts after every test here.
+TEST_F(DispatcherTest, CountsAttemptsByTheirResult) {
+  const auto counts = [&](Counter counter, const Webhook& webhook, Answer answer) {
+    put(webhook);
+    answer_ = [answer](const Request&) { return answer; };
+    const uint64_t before = counters_.value(counter);
+    deliver(1);
+    return counters_.value(counter) == before + 1;
+  };
+  Webhook webhook = make(1);
+  webhook.timeout_ms = 1000;
+  EXPECT_TRUE(counts(Counter::attempts_succeeded, webhook, {.status = 204}));
+  EXPECT_TRUE(counts(Counter::attempts_redirected, webhook, {.status = 302}));
+  EXPECT_TRUE(counts(Counter::attempts_client_error, webhook, {.status = 404}));
+  EXPECT_TRUE(counts(Counter::attempts_server_error, webhook, {.status = 500}));
+  EXPECT_TRUE(counts(Counter::attempts_bad_answer, webhook, {.status = 600}));
+  EXPECT_TRUE(counts(Counter::attempts_bad_answer, webhook, {.way = Answer::Way::drop}));
+  EXPECT_TRUE(counts(Counter::attempts_timed_out, webhook, {.way = Answer::Way::never}));
+  EXPECT_TRUE(counts(Counter::attempts_connection_failed, webhook, {.way = Answer::Way::reset}));
+  EXPECT_TRUE(counts(Counter::attempts_connection_failed, make(1, 99), {}));  // Nobody listens.
+  Webhook denied = make(1);
+  denied.destination = {
+      .url = "http://11.0.0.1/", .tls = false, .host = "11.0.0.1", .port = 80, .target = "/"};
+  EXPECT_TRUE(counts(Counter::attempts_denied, denied, {}));
+  Webhook nameless = make(1);
+  nameless.destination.host = "nobody.example.org";
+  EXPECT_TRUE(counts(Counter::attempts_name_unresolved, nameless, {}));
+  Webhook unrenderable = make(1);
+  unrenderable.settings = "unrenderable";
+  EXPECT_TRUE(counts(Counter::attempts_failed_otherwise, unrenderable, {}));
 }
 
 /// RFC 9110, 5.6.7: IMF-fixdate.
