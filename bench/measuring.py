@@ -235,7 +235,7 @@ def totals(relay):
     return relay.status()["totals"]
 
 
-def wait_until_delivered(relay, seconds=120):
+def wait_until_delivered(relay, seconds=600):
     """Returns the relay's counters then. Asks more and more seldom, since each answer costs the relay CPU."""
     deadline, pause = time.monotonic() + seconds, 0.01
     while True:
@@ -279,7 +279,7 @@ def on_client_cpu(command):
 
 def run_wrk(url, script, seconds, connections=CONNECTIONS):
     """Requests answered and what was wrong with them: any other status than 2xx or 3xx, and broken connections."""
-    done = subprocess.run(on_client_cpu(["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", script, url]),
+    done = subprocess.run(on_client_cpu(["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s", "-s", script, url]),
                           capture_output=True, text=True, check=True)
     requests = int(next(line.split()[0] for line in done.stdout.splitlines() if "requests in" in line))
     bad = [line.strip() for line in done.stdout.splitlines() if "Non-2xx" in line or "Socket errors" in line]
