@@ -30,7 +30,7 @@ SKIPPED = 77  # The exit code by which Meson knows a test that was left out.
 
 # --- the command line ----------------------------------------------------------------------------
 
-def read_options(rounds=5, seconds=4, add=lambda parser: None):
+def read_options(rounds=5, seconds=4, quick_seconds=0.3, add=lambda parser: None):
     """The options that every benchmark has. add(parser): adds others."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -41,7 +41,7 @@ def read_options(rounds=5, seconds=4, add=lambda parser: None):
     add(parser)
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.seconds = 1, 0.3
+        options.rounds, options.seconds = 1, quick_seconds
     return options
 
 
@@ -278,8 +278,11 @@ def on_client_cpu(command):
 
 
 def run_wrk(url, script, seconds, connections=CONNECTIONS):
-    """Requests answered and what was wrong with them: any other status than 2xx or 3xx, and broken connections."""
-    done = subprocess.run(on_client_cpu(["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s", "-s", script, url]),
+    """Requests answered and what was wrong with them: any other status than 2xx or 3xx, and broken connections.
+
+    seconds: whole ones, at least one.
+    """
+    done = subprocess.run(on_client_cpu(["wrk", "-t1", f"-c{connections}", f"-d{round(seconds)}s", "--timeout", "30s", "-s", script, url]),
                           capture_output=True, text=True, check=True)
     requests = int(next(line.split()[0] for line in done.stdout.splitlines() if "requests in" in line))
     bad = [line.strip() for line in done.stdout.splitlines() if "Non-2xx" in line or "Socket errors" in line]

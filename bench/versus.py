@@ -59,7 +59,7 @@ def measure(name, place, options, noise):
 
 def compare(name, limit):
     """Runs the relay and the proxy in turn and prints medians."""
-    options = measuring.read_options()
+    options = measuring.read_options(quick_seconds=1)
     measuring.need("wrk", "taskset")
     proxies.program_of(name)
     measuring.say_conditions(options)
