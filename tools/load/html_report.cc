@@ -189,11 +189,8 @@ std::string sweep_part(const Report& report) {
     latency.series[1].points.emplace_back(run.offered_rate, in_ms(run.latency.quantile(0.99)));
     if (const auto us = run.cpu_us_each()) cpu.series[0].points.emplace_back(run.offered_rate, *us);
   }
-  const std::string knee = report.knee ? "Highest rate that the target kept up with: <b>" +
-                                             number_text(*report.knee) + " per second</b>."
-                                       : "The target did not keep up with the lowest rate.";
-  return "<p>" + knee + "</p>\n" + sweep_table_html(report) + to_svg(throughput) + to_svg(latency) +
-         to_svg(cpu);
+  return "<p>The result: <b>" + escaped(knee_text(report)) + "</b>.</p>\n" +
+         sweep_table_html(report) + to_svg(throughput) + to_svg(latency) + to_svg(cpu);
 }
 
 std::string warnings(const RunResults& run) {

@@ -28,6 +28,8 @@ struct Report {
 /// process, deliveries have to keep up as well as answers.
 std::string why_beyond_knee(const RunResults& run, Duration p99_limit);
 
+/// What a sweep found, in a sentence without its end.
+std::string knee_text(const Report& report);
 /// The table of a sweep, a row for each run; the first row has the names of the columns.
 std::vector<std::vector<std::string>> sweep_table(const Report& report);
 

@@ -123,7 +123,7 @@ std::string run_text(const RunResults& run, const Report& report) {
 /// What is to be said of a run of a sweep.
 std::string sweep_note(const RunResults& run, const Report& report) {
   if (!why_invalid(run).empty()) return "generator late";
-  if (report.knee && run.offered_rate > *report.knee * 1.001) return "beyond";
+  if (!report.knee || run.offered_rate > *report.knee * 1.001) return "beyond";
   return "";
 }
 
@@ -131,12 +131,7 @@ std::string sweep_text(const Report& report) {
   const auto rows = sweep_table(report);
   cli::Table table(rows.front());
   for (size_t index = 1; index < rows.size(); ++index) table.add(rows[index]);
-  const std::string unit = report.command == "relay" ? " events/s" : " requests/s";
-  return table.to_text() + "\n" +
-         (report.knee
-              ? "highest rate that the target kept up with: " + number_text(*report.knee) + unit
-              : "the target did not keep up with the lowest rate") +
-         "\n";
+  return table.to_text() + "\n" + knee_text(report) + "\n";
 }
 
 /// Why the deliveries did not keep up; empty: they did.
@@ -163,6 +158,17 @@ std::string why_beyond_knee(const RunResults& run, Duration p99_limit) {
   const Duration p99 = run.latency.quantile(0.99);
   if (p99_limit > Duration::zero() && p99 > p99_limit) return "p99 was " + duration_text(p99);
   return run.sink ? why_deliveries_lag(run, p99_limit) : "";
+}
+
+std::string knee_text(const Report& report) {
+  if (report.knee) {
+    return "highest rate that the target kept up with: " + number_text(*report.knee) +
+           (report.command == "relay" ? " events/s" : " requests/s");
+  }
+  if (!report.runs.empty() && !why_invalid(report.runs.front()).empty()) {
+    return "the generator was late at the lowest rate, so this says nothing of the target";
+  }
+  return "the target did not keep up with the lowest rate";
 }
 
 std::vector<std::vector<std::string>> sweep_table(const Report& report) {

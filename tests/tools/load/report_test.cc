@@ -128,6 +128,18 @@ TEST(ToHtml, ASweepShowsThroughputAgainstOfferedRate) {
   EXPECT_NE(to_text(report).find("kept up with: 100"), std::string::npos);
 }
 
+TEST(ToText, WithoutAKneeEveryRateIsBeyondIt) {
+  Report report = report_of(sample());
+  report.sweep = true;
+  EXPECT_NE(to_text(report).find("beyond"), std::string::npos);
+  EXPECT_NE(knee_text(report).find("did not keep up"), std::string::npos);
+  for (int value = 0; value < 20; ++value) report.runs[0].lateness.record(milliseconds{150});
+  EXPECT_NE(knee_text(report).find("the generator was late"), std::string::npos);
+  report.runs.front() = sample();
+  report.knee = 100;
+  EXPECT_EQ(to_text(report).find("beyond"), std::string::npos);
+}
+
 TEST(ToHtml, ASweepShowsWhatDeliveriesAndCpuWere) {
   Report report = report_of(sample());
   report.sweep = true;
