@@ -370,6 +370,17 @@ class Report(SinkTest):
         self.assertEqual((ended["requests"], ended["body_bytes"]), (3, 15))
         self.assertGreater(ended["cpu"]["us_per_request"], 0)
 
+    def test_with_json_standard_output_has_nothing_else(self):
+        with open(self.place.path / "out", "wb") as out:
+            child = subprocess.Popen([str(harness.SINK), "--listen", "127.0.0.1:0", "--plain", "--control", "127.0.0.1:0", "--json"],
+                                     stdout=out, stderr=subprocess.PIPE)
+        self.addCleanup(child.stderr.close)
+        said = child.stderr.readline() + child.stderr.readline()
+        self.assertRegex(said, rb"listening on http://127\.0\.0\.1:\d+\n.*live page at http://127")
+        child.terminate()
+        self.assertEqual(child.wait(20), 0)
+        self.assertEqual(json.loads((self.place.path / "out").read_text())["requests"], 0)
+
     def test_a_table_for_people(self):
         sink = self.place.sink("--endpoints", "2", "--expect", "1", "--id-member", "n", plain=True)
         self.assertEqual(sink.stop(), 1)

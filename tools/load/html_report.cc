@@ -152,6 +152,20 @@ std::string time_plots(const RunResults& run) {
   return to_svg(latency) + to_svg(rate);
 }
 
+std::string sweep_table_html(const Report& report) {
+  std::string html = "<table>\n";
+  const char* kind = "th";
+  for (const auto& cells : sweep_table(report)) {
+    html += "<tr>";
+    for (const std::string& cell : cells) {
+      html += std::string{"<"} + kind + " class=\"n\">" + escaped(cell) + "</" + kind + ">";
+    }
+    html += "</tr>\n";
+    kind = "td";
+  }
+  return html + "</table>\n";
+}
+
 std::string sweep_part(const Report& report) {
   Plot throughput{.title = "Throughput against offered rate",
                   .x_label = "offered per second",
@@ -163,28 +177,20 @@ std::string sweep_part(const Report& report) {
                .y_label = "ms",
                .series = {{"p50", {}}, {"p99", {}}},
                .x_marks = {}};
-  std::string table =
-      "<table>\n<tr><th class=\"n\">offered/s</th><th class=\"n\">achieved/s</th>"
-      "<th class=\"n\">p50</th><th class=\"n\">p99</th><th class=\"n\">max</th>"
-      "<th class=\"n\">failed</th></tr>\n";
+  Plot cpu{.title = "CPU against offered rate",
+           .x_label = "offered per second",
+           .y_label = report.command == "relay" ? "us an event" : "us a request",
+           .series = {{"CPU", {}}},
+           .x_marks = {}};
   for (const RunResults& run : report.runs) {
     throughput.series[0].points.emplace_back(run.offered_rate, run.achieved_rate());
     throughput.series[1].points.emplace_back(run.offered_rate, run.offered_rate);
     latency.series[0].points.emplace_back(run.offered_rate, in_ms(run.latency.quantile(0.5)));
     latency.series[1].points.emplace_back(run.offered_rate, in_ms(run.latency.quantile(0.99)));
-    table += "<tr>";
-    for (const std::string& cell :
-         {number_text(run.offered_rate), number_text(run.achieved_rate()),
-          duration_text(run.latency.quantile(0.5)), duration_text(run.latency.quantile(0.99)),
-          duration_text(run.latency.max()), cli::grouped(run.failed)}) {
-      table += "<td class=\"n\">" + cell + "</td>";
-    }
-    table += "</tr>\n";
+    if (const auto us = run.cpu_us_each()) cpu.series[0].points.emplace_back(run.offered_rate, *us);
   }
-  const std::string knee = report.knee ? "Highest rate that the target kept up with: <b>" +
-                                             number_text(*report.knee) + " per second</b>."
-                                       : "The target did not keep up with the lowest rate.";
-  return "<p>" + knee + "</p>\n" + table + "</table>\n" + to_svg(throughput) + to_svg(latency);
+  return "<p>The result: <b>" + escaped(knee_text(report)) + "</b>.</p>\n" +
+         sweep_table_html(report) + to_svg(throughput) + to_svg(latency) + to_svg(cpu);
 }
 
 std::string warnings(const RunResults& run) {

@@ -139,7 +139,8 @@ void add_load_options(CLI::App& command, RunOptions& options) {
       ->capture_default_str();
   command
       .add_option("--p99-limit", options.p99_limit,
-                  "Of a sweep: a rate with a higher p99 counts as too high")
+                  "Of a sweep: a rate with a higher p99 counts as too high; with --sink also "
+                  "of the time until an event is delivered")
       ->type_name("TIME")
       ->group(group);
   command

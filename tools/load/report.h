@@ -24,8 +24,14 @@ struct Report {
   std::optional<RelayCounters> relay_counters;  ///< How the relay's own counters changed.
 };
 
-/// Why the target did not keep up in this run of a sweep; empty: it did.
+/// Why the target did not keep up in this run of a sweep; empty: it did. With a receiver in this
+/// process, deliveries have to keep up as well as answers.
 std::string why_beyond_knee(const RunResults& run, Duration p99_limit);
+
+/// What a sweep found, in a sentence without its end.
+std::string knee_text(const Report& report);
+/// The table of a sweep, a row for each run; the first row has the names of the columns.
+std::vector<std::vector<std::string>> sweep_table(const Report& report);
 
 /// The table for a terminal.
 std::string to_text(const Report& report);

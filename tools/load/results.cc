@@ -16,6 +16,12 @@ constexpr const char* remedy =
 
 }  // namespace
 
+std::optional<double> RunResults::cpu_us_each() const {
+  const uint64_t count = relay ? relay->accepted : succeeded + warm_up_requests;
+  if (processes.empty() || count == 0) return std::nullopt;
+  return processes.front().cpu_s() * 1e6 / static_cast<double>(count);
+}
+
 std::string why_invalid(const RunResults& results) {
   if (!results.open_loop) return "";
   if (results.busy_share > busy_share_max &&

@@ -68,6 +68,9 @@ struct RunResults {
   std::optional<SinkResults> sink;
   std::vector<ProcessUse> processes;
 
+  /// CPU of the first process that was watched, in microseconds for each event that the relay took
+  /// or each request that succeeded, warm-up included; nothing: none was watched, or nothing done.
+  std::optional<double> cpu_us_each() const;
   double achieved_rate() const {  ///< Events a second.
     return seconds > 0 ? static_cast<double>(events_succeeded) / seconds : 0;
   }

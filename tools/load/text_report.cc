@@ -1,6 +1,9 @@
 #include "cli/text.h"
+#include "load/clock.h"
 #include "load/figures.h"
 #include "load/report.h"
+
+#include <algorithm>
 
 namespace ringpost::load {
 namespace {
@@ -117,23 +120,31 @@ std::string run_text(const RunResults& run, const Report& report) {
   return text;
 }
 
+/// What is to be said of a run of a sweep.
+std::string sweep_note(const RunResults& run, const Report& report) {
+  if (!why_invalid(run).empty()) return "generator late";
+  if (!report.knee || run.offered_rate > *report.knee * 1.001) return "beyond";
+  return "";
+}
+
 std::string sweep_text(const Report& report) {
-  const bool relay = report.command == "relay";
-  cli::Table table({"offered/s", "achieved/s", "p50", "p99", "p99.9", "max", "failed", "note"});
-  for (const RunResults& run : report.runs) {
-    std::string note = why_invalid(run).empty() ? "" : "generator late";
-    if (note.empty() && report.knee && run.offered_rate > *report.knee * 1.001) note = "beyond";
-    table.add({number_text(run.offered_rate), number_text(run.achieved_rate()),
-               duration_text(run.latency.quantile(0.5)), duration_text(run.latency.quantile(0.99)),
-               duration_text(run.latency.quantile(0.999)), duration_text(run.latency.max()),
-               count_text(run.failed), note});
+  const auto rows = sweep_table(report);
+  cli::Table table(rows.front());
+  for (size_t index = 1; index < rows.size(); ++index) table.add(rows[index]);
+  return table.to_text() + "\n" + knee_text(report) + "\n";
+}
+
+/// Why the deliveries did not keep up; empty: they did.
+std::string why_deliveries_lag(const RunResults& run, Duration p99_limit) {
+  const SinkResults& sink = *run.sink;
+  if (sink.missing > 0) return count_text(sink.missing) + " deliveries did not arrive";
+  // What falls behind by a share of the rate is late by this share of the time at the end.
+  const Duration p99 = sink.whole_way.quantile(0.99);
+  if (to_seconds(p99) > (1 - kept_up_share) * run.seconds ||
+      (p99_limit > Duration::zero() && p99 > p99_limit)) {
+    return "p99 until the delivery was " + duration_text(p99);
   }
-  const std::string unit = relay ? " events/s" : " requests/s";
-  return table.to_text() + "\n" +
-         (report.knee
-              ? "highest rate that the target kept up with: " + number_text(*report.knee) + unit
-              : "the target did not keep up with the lowest rate") +
-         "\n";
+  return "";
 }
 
 }  // namespace
@@ -146,7 +157,44 @@ std::string why_beyond_knee(const RunResults& run, Duration p99_limit) {
   }
   const Duration p99 = run.latency.quantile(0.99);
   if (p99_limit > Duration::zero() && p99 > p99_limit) return "p99 was " + duration_text(p99);
-  return "";
+  return run.sink ? why_deliveries_lag(run, p99_limit) : "";
+}
+
+std::string knee_text(const Report& report) {
+  if (report.knee) {
+    return "highest rate that the target kept up with: " + number_text(*report.knee) +
+           (report.command == "relay" ? " events/s" : " requests/s");
+  }
+  if (!report.runs.empty() && !why_invalid(report.runs.front()).empty()) {
+    return "the generator was late at the lowest rate, so this says nothing of the target";
+  }
+  return "the target did not keep up with the lowest rate";
+}
+
+std::vector<std::vector<std::string>> sweep_table(const Report& report) {
+  const bool sink =
+      std::ranges::any_of(report.runs, [](auto& run) { return run.sink.has_value(); });
+  const bool cpu =
+      std::ranges::any_of(report.runs, [](auto& run) { return run.cpu_us_each().has_value(); });
+  std::vector<std::vector<std::string>> rows{
+      {"offered/s", "achieved/s", "p50", "p99", "p99.9", "max"}};
+  if (sink) rows.front().emplace_back("delivered p99");
+  if (cpu) rows.front().emplace_back(report.command == "relay" ? "CPU/event" : "CPU/request");
+  rows.front().insert(rows.front().end(), {"failed", "note"});
+  for (const RunResults& run : report.runs) {
+    auto& row = rows.emplace_back();
+    row = {number_text(run.offered_rate), number_text(run.achieved_rate())};
+    for (const double share : {0.5, 0.99, 0.999}) {
+      row.push_back(duration_text(run.latency.quantile(share)));
+    }
+    row.push_back(duration_text(run.latency.max()));
+    if (sink) row.push_back(run.sink ? duration_text(run.sink->whole_way.quantile(0.99)) : "");
+    const auto us = run.cpu_us_each();
+    if (cpu) row.push_back(us ? number_text(*us) + " us" : "");
+    row.push_back(count_text(run.failed));
+    row.push_back(sweep_note(run, report));
+  }
+  return rows;
 }
 
 std::string to_text(const Report& report) {

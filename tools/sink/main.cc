@@ -259,12 +259,18 @@ void handle_signals(io::Ring& ring) {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-void announce(const Receiver& receiver) {
+/// Where it says what it does: standard output has nothing but JSON if that was asked for.
+FILE* talk(const Setup& setup) {
+  return setup.json ? stderr : stdout;
+}
+
+void announce(const Setup& setup, const Receiver& receiver) {
   const auto& endpoints = receiver.endpoints();
-  std::printf("ringpost-sink %s listening on %s\n", version, endpoints.front().url.c_str());
+  std::fprintf(talk(setup), "ringpost-sink %s listening on %s\n", version,
+               endpoints.front().url.c_str());
   if (endpoints.size() > 1) {
-    std::printf("  and for %zu more endpoints, the last at %s\n", endpoints.size() - 1,
-                endpoints.back().url.c_str());
+    std::fprintf(talk(setup), "  and for %zu more endpoints, the last at %s\n",
+                 endpoints.size() - 1, endpoints.back().url.c_str());
   }
 }
 
@@ -290,7 +296,8 @@ std::unique_ptr<Control> start_control(io::Ring& ring, const Setup& setup,
   }
   const io::Socket listener = listen(ring, address);
   const std::string shown = address.to_text();
-  std::printf("  live page at %s%s\n", shown.starts_with("unix:") ? "" : "http://", shown.c_str());
+  std::fprintf(talk(setup), "  live page at %s%s\n", shown.starts_with("unix:") ? "" : "http://",
+               shown.c_str());
   return std::make_unique<Control>(ring, listener, receiver);
 }
 
@@ -319,7 +326,7 @@ void serve(io::Ring& ring, const Setup& setup, const Scenario& scenario, Identit
   }
   handle_signals(ring);
   if (!setup.urls_out.empty()) write_named("--urls-out", setup.urls_out, urls_of(receiver));
-  announce(receiver);
+  announce(setup, receiver);
 }
 
 int run(Setup& setup) {

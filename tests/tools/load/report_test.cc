@@ -128,6 +128,57 @@ TEST(ToHtml, ASweepShowsThroughputAgainstOfferedRate) {
   EXPECT_NE(to_text(report).find("kept up with: 100"), std::string::npos);
 }
 
+TEST(ToText, WithoutAKneeEveryRateIsBeyondIt) {
+  Report report = report_of(sample());
+  report.sweep = true;
+  EXPECT_NE(to_text(report).find("beyond"), std::string::npos);
+  EXPECT_NE(knee_text(report).find("did not keep up"), std::string::npos);
+  for (int value = 0; value < 20; ++value) report.runs[0].lateness.record(milliseconds{150});
+  EXPECT_NE(knee_text(report).find("the generator was late"), std::string::npos);
+  report.runs.front() = sample();
+  report.knee = 100;
+  EXPECT_EQ(to_text(report).find("beyond"), std::string::npos);
+}
+
+TEST(ToHtml, ASweepShowsWhatDeliveriesAndCpuWere) {
+  Report report = report_of(sample());
+  report.sweep = true;
+  EXPECT_EQ(to_text(report).find("CPU/event"), std::string::npos);
+  EXPECT_EQ(to_html(report).find("CPU against"), std::string::npos);
+  RunResults& run = report.runs.front();
+  run.relay = {.accepted = 1000};
+  run.processes.push_back({.pid = 1, .name = "ringpost", .user_s = 0.02, .system_s = 0.015});
+  run.sink.emplace().whole_way.record(milliseconds{1500});
+  for (const std::string& text : {to_text(report), to_html(report)}) {
+    EXPECT_NE(text.find("delivered p99"), std::string::npos);
+    EXPECT_NE(text.find("1.50 s"), std::string::npos);
+    EXPECT_NE(text.find("CPU/event"), std::string::npos);
+    EXPECT_NE(text.find("35.0 us"), std::string::npos);
+  }
+  EXPECT_NE(to_html(report).find("CPU against offered rate"), std::string::npos);
+}
+
+TEST(WhyBeyondKnee, DeliveriesHaveToKeepUpAsWell) {
+  RunResults run = sample();
+  run.failed = 0;
+  SinkResults& sink = run.sink.emplace();
+  sink.whole_way.record(milliseconds{490});
+  EXPECT_EQ(why_beyond_knee(run, {}), "");
+  EXPECT_EQ(why_beyond_knee(run, milliseconds{1000}), "");
+  sink.missing = 3;
+  EXPECT_NE(why_beyond_knee(run, {}).find("3 deliveries"), std::string::npos);
+  sink.missing = 0;
+  sink.whole_way.record(milliseconds{510});
+  EXPECT_NE(why_beyond_knee(run, {}).find("delivery"), std::string::npos);
+  run.seconds = 20;
+  run.events_succeeded = 2000;
+  EXPECT_EQ(why_beyond_knee(run, milliseconds{1000}), "");
+  sink.whole_way.clear();
+  sink.whole_way.record(milliseconds{999});
+  EXPECT_EQ(why_beyond_knee(run, milliseconds{1000}), "");
+  EXPECT_NE(why_beyond_knee(run, milliseconds{995}).find("delivery"), std::string::npos);
+}
+
 TEST(WhyBeyondKnee, FailuresTooLittleAndTooSlow) {
   RunResults run = sample();
   EXPECT_NE(why_beyond_knee(run, {}), "");
