@@ -33,4 +33,9 @@ std::string why_invalid(const RunResults& results) {
          duration_text(measured) + ")" + remedy;
 }
 
+bool is_harmed(const RunResults& results) {
+  return results.sink && (results.sink->missing > 0 || results.sink->signatures_bad > 0 ||
+                          results.sink->unsigned_requests > 0);
+}
+
 }  // namespace ringpost::load
