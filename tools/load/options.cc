@@ -191,8 +191,10 @@ void add_event_options(CLI::App& command, RunOptions& options) {
       ->type_name("JSON")
       ->group(group);
   command
-      .add_option("--size", options.size,
-                  "Bytes of data, where --data does not say: 1024, 16KiB or a range 500-4KiB")
+      .add_option(
+          "--size", options.size,
+          "Bytes of data, where --data does not say: 1024, 16KiB or a range 500-4KiB; never "
+          "less than the mark of ringpost-load, about 60")
       ->type_name("BYTES")
       ->group(group)
       ->capture_default_str();

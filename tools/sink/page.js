@@ -85,7 +85,7 @@ function plot() {
   const points = rates.map((rate, index) => `${x(index)},${118 - rate / top * 112}`);
   document.getElementById("line").setAttribute("points", points.join(" "));
   document.getElementById("area").setAttribute("points", [`${x(0)},120`, ...points, "600,120"].join(" "));
-  document.getElementById("top").textContent = `highest: ${shown(Math.round(top))} per second`;
+  document.getElementById("top").textContent = `highest: ${shown(Math.round(Math.max(...rates)))} per second`;
 }
 
 function show(report) {
