@@ -404,6 +404,16 @@ class LoadTest(unittest.TestCase):
         self.assert_refused(2, "is not the URL's host", "receiver", "http://192.0.2.1/", "--unsigned",
                             "--i-own-this-target", "192.0.2.2")
 
+    def test_webhooks_of_the_relay_that_lead_elsewhere_are_spared(self):
+        relay = self.place.relay(networks=("127.0.0.0/8", "192.0.2.0/24"))
+        webhook = relay.add_webhook(url="https://192.0.2.1/in", events=["load.*"])
+        environment = {"RINGPOST_URL": f"http://127.0.0.1:{relay.port}", "RINGPOST_TOKEN": relay.token}
+        self.assert_refused(2, webhook["id"], "relay", "--count", "1", environment=environment)
+        self.assertEqual(relay.status()["totals"]["events_accepted"], 0)
+        self.to_relay(relay, "--count", "1", "--type", "other.test")
+        self.to_relay(relay, "--count", "1", "--i-own-this-target", "192.0.2.1")
+        self.assertEqual(relay.status()["totals"]["deliveries_created"], 1)
+
     def test_targets_that_are_not_there_or_are_something_else(self):
         sink = self.place.sink(plain=True)
         self.assert_refused(3, "refused", "receiver", "http://127.0.0.1:9/", "--unsigned")

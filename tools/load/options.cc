@@ -87,10 +87,14 @@ void add_target_options(CLI::App& command, RunOptions& options) {
       .add_flag("--insecure", options.insecure, "Do not verify the target's certificate, for https")
       ->group(group);
   command
-      .add_option("--i-own-this-target", options.owned_host,
-                  "Permit traffic to this host, which must be the URL's; without: to this machine "
-                  "only")
+      .add_option("--i-own-this-target", options.owned_hosts,
+                  options.to_relay
+                      ? "Permit traffic to this host, by the URL or by a webhook that the relay "
+                        "has already; repeatable; without: to this machine only"
+                      : "Permit traffic to this host, which must be the URL's; without: to this "
+                        "machine only")
       ->type_name("HOST")
+      ->allow_extra_args(false)
       ->group(group);
 }
 
@@ -382,10 +386,37 @@ EventForm form_of(const RunOptions& options, const std::string& run, Dialects di
           .seed = options.seed};
 }
 
+/// Of the first event, where they vary.
+std::vector<std::string> examples_of(const Mix& mix, uint64_t seed) {
+  Prng random(seed);
+  std::vector<std::string> examples;
+  for (const TextTemplate& text : mix.texts()) examples.push_back(text.filled({.random = random}));
+  return examples;
+}
+
+EventNames names_of(const std::vector<std::string>& recorded) {
+  EventNames names;
+  std::set<std::string, std::less<>> types;
+  std::set<std::string, std::less<>> sources;
+  simdjson::dom::parser parser;
+  simdjson::dom::element json;
+  for (const std::string& event : recorded) {
+    if (!cli::parse_json(event, parser, json)) continue;
+    types.emplace(cli::raw_text_of(json, "/type"));
+    sources.emplace(cli::raw_text_of(json, "/source"));
+  }
+  names.types.assign(types.begin(), types.end());
+  names.sources.assign(sources.begin(), sources.end());
+  return names;
+}
+
 /// Requests to a receiver take turns, each with an event of its own dialect.
 void read_forms(const RunOptions& options, RunSetup& setup) {
   const std::string run = crypto::token("", 16).substr(0, 8);
   setup.form = form_of(options, run, setup.dialects);
+  setup.names = setup.recorded.empty() ? EventNames{examples_of(setup.form.types, options.seed),
+                                                    examples_of(setup.form.sources, options.seed)}
+                                       : names_of(setup.recorded);
   for (const dialect::Dialect* const& dialect : setup.dialects) {
     setup.request_forms.push_back(form_of(options, run, {&dialect, 1}));
   }
@@ -417,10 +448,7 @@ void check_sink(const RunOptions& options, const RunSetup& setup) {
   EventMaker maker(setup.form);
   std::string data;
   maker.append_data(data, 0, {});
-  Prng random(options.seed);
-  for (const TextTemplate& type : setup.form.types.texts()) {
-    require_gets(setup, type.filled({.random = random}), data);
-  }
+  for (const std::string& type : setup.names.types) require_gets(setup, type, data);
 }
 
 /// The same for recorded events, which get their mark.
@@ -592,24 +620,27 @@ Usable<std::vector<subscription::Webhook>> receiver_webhooks(
   }
 }
 
-std::string object_to_target(const io::Address& address, const std::string& host,
-                             const std::string& owned_host) {
-  if (!owned_host.empty()) {
-    if (http::equal_ignoring_case(host, owned_host)) return "";
-    return "--i-own-this-target " + cli::shown(owned_host) + " is not the URL's host, " +
-           cli::shown(host);
-  }
+bool is_this_machine(const io::Address& address) {
+  std::array<uint8_t, 16> loopback{};
+  loopback[15] = 1;
   switch (address.family) {
-    case io::Address::Family::unix_path: return "";
-    case io::Address::Family::ipv4:
-      if (address.ip[0] == 127) return "";
-      break;
-    case io::Address::Family::ipv6: {
-      std::array<uint8_t, 16> loopback{};
-      loopback[15] = 1;
-      if (address.ip == loopback) return "";
-      break;
-    }
+    case io::Address::Family::unix_path: return true;
+    case io::Address::Family::ipv4: return address.ip[0] == 127;
+    case io::Address::Family::ipv6: return address.ip == loopback;
+  }
+  return false;
+}
+
+std::string object_to_target(const io::Address& address, const std::string& host,
+                             std::span<const std::string> owned_hosts) {
+  if (is_this_machine(address)) return "";
+  const bool owned = std::ranges::any_of(owned_hosts, [&host](const std::string& one) {
+    return http::equal_ignoring_case(host, one);
+  });
+  if (owned) return "";
+  if (!owned_hosts.empty()) {
+    return "--i-own-this-target " + cli::shown(owned_hosts.front()) + " is not the URL's host, " +
+           cli::shown(host);
   }
   return cli::shown(host) +
          " is not this machine. Load on a host that is not yours is an attack; if you are "

@@ -4,6 +4,7 @@
 #include "cli/client.h"
 #include "cli/input.h"
 #include "dialect/dialect.h"
+#include "load/bystanders.h"
 #include "load/event_maker.h"
 #include "load/schedule.h"
 #include "sink/receiver.h"
@@ -12,6 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +35,7 @@ struct RunOptions {
   std::string token_from;
   std::string ca_file;
   bool insecure = false;
-  std::string owned_host;
+  std::vector<std::string> owned_hosts;
   // How much, how long.
   std::string rate;
   std::string duration;  ///< Empty: 10 s, or the whole of a replay.
@@ -94,6 +96,7 @@ struct RunSetup {
   std::vector<const dialect::Dialect*> dialects;  ///< At least one.
   uint64_t fan_out = 1;                           ///< With a receiver in this process.
   std::vector<std::string> recorded;              ///< Events of a file.
+  EventNames names;                               ///< For a relay.
   std::vector<Duration> recorded_at;              ///< When each is due; empty: by the rate.
 };
 
@@ -107,7 +110,9 @@ cli::Usable<std::vector<subscription::Webhook>> receiver_webhooks(
 /// Whether traffic may go there: to this machine, or to the host whose owner asks for it.
 /// @returns why not; empty: it may.
 std::string object_to_target(const io::Address& address, const std::string& host,
-                             const std::string& owned_host);
+                             std::span<const std::string> owned_hosts);
+
+bool is_this_machine(const io::Address& address);
 
 /// Reads `1024`, `16KiB` or a range `500-4KiB`.
 cli::Usable<std::pair<uint64_t, uint64_t>> parse_sizes(std::string_view text);

@@ -96,7 +96,7 @@ void read_target(Session& session) {
   if (!address) {
     throw Stop{exit_unreachable, "the name " + cli::shown(url.host) + " does not resolve"};
   }
-  const std::string objection = object_to_target(*address, url.host, options.owned_host);
+  const std::string objection = object_to_target(*address, url.host, options.owned_hosts);
   if (!objection.empty()) throw Stop{exit_usage, objection};
   session.endpoint.address = *address;
   session.endpoint.host = url.host;
@@ -131,6 +131,14 @@ void read_webhooks(Session& session) {
   session.webhooks = std::get<std::vector<subscription::Webhook>>(std::move(webhooks));
 }
 
+/// A token that may not see webhooks has nobody to ask: the results say how many deliveries others
+/// got.
+void spare_bystanders(Session& session) {
+  const std::string objection = object_to_bystanders(
+      session.relay->active_webhooks(), session.setup.names, session.options.owned_hosts);
+  if (!objection.empty()) throw Stop{exit_usage, objection};
+}
+
 void open_relay(Session& session) {
   auto token =
       cli::read_secret("--token", cli::token_source(session.options.token_from), "RINGPOST_TOKEN");
@@ -145,7 +153,7 @@ void open_relay(Session& session) {
     throw Stop{wrong_usage ? exit_usage : exit_unreachable, cli::shown(problem)};
   }
   const auto state = session.relay->check(problem);
-  if (state == RelayTarget::State::good) return;
+  if (state == RelayTarget::State::good) return spare_bystanders(session);
   const bool refuses = state == RelayTarget::State::refuses;
   throw Stop{refuses ? exit_faults : exit_unreachable,
              cli::shown(session.client.url) + ": " + with_hint(session, problem)};

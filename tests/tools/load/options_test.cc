@@ -20,18 +20,39 @@ std::string problem_of(const auto& read) {
 
 TEST(ObjectToTarget, ThisMachineIsPermittedAndOthersByName) {
   const auto judge = [](const char* ip, const std::string& host, const std::string& owned) {
-    return object_to_target(*io::Address::parse_ip(ip, 80), host, owned);
+    const std::vector<std::string> hosts(owned.empty() ? 0 : 1, owned);
+    return object_to_target(*io::Address::parse_ip(ip, 80), host, hosts);
   };
   EXPECT_EQ(judge("127.0.0.1", "localhost", ""), "");
   EXPECT_EQ(judge("127.9.8.7", "127.9.8.7", ""), "");
   EXPECT_EQ(judge("::1", "::1", ""), "");
-  EXPECT_EQ(object_to_target(*io::Address::parse("unix:/tmp/x"), "localhost", ""), "");
+  EXPECT_EQ(object_to_target(*io::Address::parse("unix:/tmp/x"), "localhost", {}), "");
   for (const char* ip : {"192.0.2.1", "10.0.0.1", "0.0.0.0", "2001:db8::1", "::ffff:192.0.2.1"}) {
     EXPECT_NE(judge(ip, "ci.example", "").find("--i-own-this-target ci.example"), std::string::npos)
         << ip;
     EXPECT_EQ(judge(ip, "ci.example", "CI.example"), "") << ip;
   }
   EXPECT_NE(judge("192.0.2.1", "ci.example", "other.example"), "");
+}
+
+TEST(ObjectToBystanders, OneThatLeadsElsewhereMustBeNamed) {
+  const EventNames names{{"load.test"}, {"app/load-1"}};
+  const auto judge = [&names](Bystander webhook, std::vector<std::string> owned = {}) {
+    webhook.id = "01J";
+    return object_to_bystanders(std::vector{webhook}, names, owned);
+  };
+  const std::string url = "https://hooks.example/in";
+  EXPECT_NE(judge({.url = url, .sources = {"*"}, .events = {"*"}})
+                .find("--i-own-this-target hooks.example"),
+            std::string::npos);
+  EXPECT_NE(judge({.url = url, .sources = {"x", "app/*"}, .events = {"y", "load.*"}}), "");
+  EXPECT_NE(judge({.url = "https://192.0.2.1/", .sources = {"*"}, .events = {"*"}}), "");
+  EXPECT_EQ(judge({.url = url, .sources = {"*"}, .events = {"*"}}, {"a", "Hooks.Example"}), "");
+  EXPECT_EQ(judge({.url = url, .sources = {"app/shop"}, .events = {"*"}}), "");
+  EXPECT_EQ(judge({.url = url, .sources = {"*"}, .events = {"build.*"}}), "");
+  for (const char* here : {"http://127.0.0.1:1/", "https://[::1]/", "https://a.localhost/in"}) {
+    EXPECT_EQ(judge({.url = here, .sources = {"*"}, .events = {"*"}}), "") << here;
+  }
 }
 
 TEST(ParseSizes, BytesUnitsAndRanges) {
