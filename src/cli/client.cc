@@ -4,6 +4,7 @@
 #include "http/url.h"
 #include "io/linux_ring.h"
 #include "io/read_file.h"
+#include "net/egress_policy.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "ringpost/version.h"
@@ -141,6 +142,10 @@ class StreamClient final : public Client, private net::StreamOwner {
 // A command waits for its one answer: the only place that looks a name up in the blocking way.
 std::optional<io::Address> resolve(const std::string& host, uint16_t port) {
   if (const auto literal = io::Address::parse_ip(host, port)) return *literal;
+  // Not every system's resolver knows the names below it.
+  if (net::names_this_host(host) && host != "localhost") {
+    return *io::Address::parse_ip("127.0.0.1", port);
+  }
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;

@@ -131,6 +131,8 @@ class Behaviours(SinkTest):
         report = self.report(sink)
         self.assertEqual(report["faults"], {fault: 1 for fault in faults})
         self.assertEqual([endpoint["faults"] for endpoint in report["endpoints"]], [{fault: 1} for fault in faults])
+        # Only a drip is an answer as well.
+        self.assertEqual((report["statuses"], report["answered_2xx"]), ({"200": 1}, 1))
 
     def test_a_share_of_the_requests_gets_the_fault(self):
         sink = self.start(scenario="[[endpoint]]\nfault = 'reset'\nfault_share = 0.3\n")
@@ -388,6 +390,36 @@ class Report(SinkTest):
         for part in ("requests               0", "missing events         2", "missing: 1 at endpoint-1",
                      "CPU of the sink", "endpoint-2"):
             self.assertIn(part, text)
+
+    def test_says_what_was_asked_for_and_what_is_out_of_order_now(self):
+        """The page leaves out what a report cannot know, and shows an outage while it lasts."""
+        sink = self.start("--control", "127.0.0.1:0", scenario="""
+            [[endpoint]]
+            [[endpoint]]
+            [[endpoint.outage]]
+            for = "1h"
+            kind = "hang"
+            """)
+        report = json.loads(self.fetch(sink, "/report.json")[1])
+        self.assertEqual((report["expect"], report["ordered"], report["verifies"]), (0, False, False))
+        self.assertEqual([endpoint["outage"] for endpoint in report["endpoints"]], ["", "hang"])
+        sink = self.start("--control", "127.0.0.1:0", "--expect", "3", "--id-member", "n", "--order-key", "k",
+                          "--standard-secret", "whsec_" + SECRET)
+        report = json.loads(self.fetch(sink, "/report.json")[1])
+        self.assertEqual((report["expect"], report["ordered"], report["verifies"]), (3, True, True))
+
+    def test_a_table_without_a_secret_says_that_nothing_was_verified(self):
+        for secret, label in (([], "not verified: no secret"), (["--standard-secret", "whsec_" + SECRET], "without signature")):
+            sink = self.place.sink(*secret, plain=True)
+            sink.stop()
+            self.assertIn(label, "\n".join(sink.lines))
+
+    def test_options_that_contradict_each_other(self):
+        for arguments in (["--ca-out", "/tmp/ca.pem", "--certificate", "c", "--key", "k"], ["--control", "192.0.2.1:80"]):
+            done = subprocess.run([harness.SINK, "--listen", "127.0.0.1:0", *arguments], capture_output=True, text=True,
+                                  timeout=30)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+            self.assertIn(arguments[0], done.stderr)
 
     def test_the_page_needs_nothing_from_elsewhere(self):
         sink = self.start("--control", "127.0.0.1:0")

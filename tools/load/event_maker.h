@@ -44,6 +44,8 @@ struct EventForm {
   uint64_t keys = 0;   ///< That many ordering keys in turn; 0: none.
   bool ids = true;     ///< Give each event an id, by which the relay knows duplicates.
   bool marked = true;  ///< Whether data from a template gets the mark, too: padding has it.
+  /// Data without a template is that of a Devopness action: its request is made from nothing else.
+  bool action = false;
   uint64_t seed = 1;
 };
 
@@ -65,7 +67,6 @@ class EventMaker {
   Prng& random() { return random_; }
 
  private:
-  void append_mark(std::string& out, uint64_t number) const;
   void append_padded(std::string& out, uint64_t number);
 
   const EventForm form_;
@@ -77,5 +78,12 @@ class EventMaker {
 
 /// The event number in the mark of this run; nothing if there is none.
 std::optional<uint64_t> marked_number(std::string_view body, std::string_view run);
+
+/// A recorded event with the mark in its data; everything else stays byte for byte. Nothing if its
+/// data is no JSON object.
+std::optional<std::string> with_mark(std::string_view event, std::string_view run, uint64_t number);
+/// A recorded event under the id that a made one would have. One without an id stays as it is: the
+/// relay gives it a new one.
+std::string with_new_id(std::string_view event, std::string_view run, uint64_t number);
 
 }  // namespace ringpost::load

@@ -117,8 +117,10 @@ void Generator::run(const Watch& watch) {
 /// Of the measured part of the schedule, as far as it came to be; 0: closed loop.
 double Generator::window_s() const {
   if (!noticing_ || due_count_ == 0) return 0;
-  const bool whole = !noticing_->due() && stop_ == 0;
-  const double end = whole ? noticing_->seconds() : to_seconds(last_due_ - start_);
+  // A run that a count ended is as long as if the next request had ended it.
+  const double end = stop_ != 0         ? to_seconds(last_due_ - start_)
+                     : noticing_->due() ? to_seconds(*noticing_->due())
+                                        : noticing_->seconds();
   return std::max(end - to_seconds(plan_.warm_up), 0.0);
 }
 
@@ -133,7 +135,8 @@ bool Generator::finished(Instant now) {
   if (!over(now)) return false;
   if (!over_since_) over_since_ = now;
   const bool unsent = stop_ == 0 && sent_ < due_count_;
-  return (sent_ == settled_ && !unsent) || now - *over_since_ > plan_.drain;
+  // Whoever asks twice does not want to wait for answers either.
+  return (sent_ == settled_ && !unsent) || now - *over_since_ > plan_.drain || stop_ > 1;
 }
 
 void Generator::pump() {
@@ -297,6 +300,7 @@ Progress Generator::progress(Instant now) const {
           .succeeded = results_.succeeded,
           .failed = results_.failed,
           .backlog = backlog(),
+          .over = over_since_.has_value(),
           .rate = last_rate_,
           .p50 = results_.latency.quantile(0.5),
           .p99 = results_.latency.quantile(0.99)};

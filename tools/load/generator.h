@@ -38,8 +38,9 @@ struct Progress {
   uint64_t succeeded = 0;
   uint64_t failed = 0;
   uint64_t backlog = 0;
-  double rate = 0;  ///< Successful requests a second, in the last interval.
-  Duration p50{};   ///< Of all so far.
+  bool over = false;  ///< Nothing more will be due: only answers are waited for.
+  double rate = 0;    ///< Successful requests a second, in the last interval.
+  Duration p50{};     ///< Of all so far.
   Duration p99{};
 };
 
@@ -52,7 +53,8 @@ class Generator final : private ExchangeOwner {
  public:
   using Watch = std::function<void(const Progress&)>;
 
-  /// All references live longer than this. @param stop  nonzero: end the run early.
+  /// All references live longer than this. @param stop  1: end the run early; 2: at once, without
+  /// answers.
   Generator(io::Ring& ring, Pacer& pacer, const Endpoint& endpoint, Workload& workload, Plan plan,
             const volatile std::sig_atomic_t& stop);
 

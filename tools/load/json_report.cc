@@ -54,6 +54,7 @@ void write_sink(JsonWriter& json, const SinkResults& sink) {
       .member("signatures_good", sink.signatures_good)
       .member("signatures_bad", sink.signatures_bad)
       .member("unsigned", sink.unsigned_requests)
+      .member("without_signing", sink.without_signing)
       .member("foreign", sink.foreign);
   write_latency(json, "accepted_to_delivered", sink.delivery);
   write_latency(json, "due_to_delivered", sink.whole_way);
@@ -73,7 +74,7 @@ void write_process(JsonWriter& json, const ProcessUse& use, const RunResults& ru
       .member("descriptors_max", use.descriptors_max)
       .member("ended", use.ended);
   const auto each = [&](const char* name, uint64_t count) {
-    if (count > 0) json.member(name, use.cpu_s() * 1e6 / static_cast<double>(count));
+    if (count > 0) json.member(name, cpu_us_each(use, count));
   };
   if (run.relay) {
     each("cpu_us_per_event", run.relay->accepted);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace ringpost::load {
@@ -34,6 +35,7 @@ std::string seconds_text(double seconds) {
 }  // namespace
 
 std::string live_line(const Progress& progress) {
+  if (progress.over) return "waiting for " + cli::grouped(progress.backlog) + " answers";
   std::string line;
   if (const auto share = share_done(progress)) {
     const auto filled = static_cast<size_t>(*share * bar_width);
@@ -44,8 +46,11 @@ std::string live_line(const Progress& progress) {
   } else {
     line = seconds_text(progress.elapsed_s) + "  ";
   }
-  return line + number_text(progress.rate) + "/s  p50 " + duration_text(progress.p50) + "  p99 " +
-         duration_text(progress.p99) + "  errors " + cli::grouped(progress.failed) + "  backlog " +
+  line += number_text(progress.rate) + "/s  ";
+  if (progress.succeeded > 0) {
+    line += "p50 " + duration_text(progress.p50) + "  p99 " + duration_text(progress.p99) + "  ";
+  }
+  return line + "errors " + cli::grouped(progress.failed) + "  backlog " +
          cli::grouped(progress.backlog);
 }
 
@@ -58,7 +63,11 @@ LiveLine::~LiveLine() {
 void LiveLine::show(const std::string& text) {
   if (!wanted_) return;
   shown_ = true;
-  std::fprintf(stderr, "\r%s\x1b[K", text.c_str());
+  // A line that wraps could not be taken back.
+  winsize window{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1;
+  const std::string_view fits = std::string_view{text}.substr(0, known ? window.ws_col - 1 : 79);
+  std::fprintf(stderr, "\r%.*s\x1b[K", static_cast<int>(fits.size()), fits.data());
 }
 
 }  // namespace ringpost::load

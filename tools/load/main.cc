@@ -36,6 +36,10 @@ constexpr const char* relay_notes =
     "{{counter FIRST}}, {{random}}, {{random LOW HIGH}}, {{choice WORD...}}, {{timestamp}}, "
     "{{timestamp_ms}}, {{uuid}}.\n"
     "\n"
+    "Webhooks that the relay has already get the events as well, if they want events of these "
+    "types and sources. If one of them leads to another machine, nothing is sent, unless "
+    "--i-own-this-target names that host. Its receivers get the load, too.\n"
+    "\n"
     "For --sink the relay must be permitted to send to this machine: ringpost serve --set "
     "'delivery.allow_networks=[\"127.0.0.0/8\"]'.\n"
     "\n"
@@ -43,6 +47,7 @@ constexpr const char* relay_notes =
     "  ringpost-load relay --sweep 100-20000 --duration 5s --batch 10\n"
     "  ringpost-load relay --rate 100:10s,100-1000:30s --data '{\"build\":{{counter}}}'\n"
     "  ringpost-load relay --replay events.ndjson --speed 10 --pid $(pidof ringpost)\n"
+    "  ringpost-load relay --sink --dialect standard --dialect bitrise --dialect devopness\n"
     "\n";
 
 constexpr const char* receiver_notes =

@@ -4,13 +4,15 @@
 #include "cli/text.h"
 #include "cli/webhook_body.h"
 #include "crypto/random.h"
-#include "dialect/dialect.h"
 #include "http/syntax.h"
 #include "load/clock.h"
+#include "load/sink_webhooks.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
+#include <span>
 
 namespace ringpost::load {
 namespace {
@@ -85,10 +87,14 @@ void add_target_options(CLI::App& command, RunOptions& options) {
       .add_flag("--insecure", options.insecure, "Do not verify the target's certificate, for https")
       ->group(group);
   command
-      .add_option("--i-own-this-target", options.owned_host,
-                  "Permit traffic to this host, which must be the URL's; without: to this machine "
-                  "only")
+      .add_option("--i-own-this-target", options.owned_hosts,
+                  options.to_relay
+                      ? "Permit traffic to this host, by the URL or by a webhook that the relay "
+                        "has already; repeatable; without: to this machine only"
+                      : "Permit traffic to this host, which must be the URL's; without: to this "
+                        "machine only")
       ->type_name("HOST")
+      ->allow_extra_args(false)
       ->group(group);
 }
 
@@ -104,10 +110,10 @@ void add_load_options(CLI::App& command, RunOptions& options) {
       ->group(group);
   command
       .add_option("--duration", options.duration,
-                  "How long, of stages without their own time; 0: until Ctrl-C")
+                  "How long, of stages without their own time; 0: until Ctrl-C; default: 10s" +
+                      std::string(options.to_relay ? ", of --replay: to the file's end" : ""))
       ->type_name("TIME")
-      ->group(group)
-      ->capture_default_str();
+      ->group(group);
   command
       .add_option("--count", options.count,
                   "End after that many " + std::string(options.to_relay ? "events" : "requests"))
@@ -190,8 +196,10 @@ void add_event_options(CLI::App& command, RunOptions& options) {
       ->type_name("JSON")
       ->group(group);
   command
-      .add_option("--size", options.size,
-                  "Bytes of data, where --data does not say: 1024, 16KiB or a range 500-4KiB")
+      .add_option(
+          "--size", options.size,
+          "Bytes of data, where --data does not say: 1024, 16KiB or a range 500-4KiB; never "
+          "less than the mark of ringpost-load, about 60")
       ->type_name("BYTES")
       ->group(group)
       ->capture_default_str();
@@ -232,6 +240,11 @@ void add_event_options(CLI::App& command, RunOptions& options) {
                   "\"time\", or with --rate at that rate")
       ->type_name("FILE")
       ->group(group);
+  command
+      .add_flag("--new-ids", options.new_ids,
+                "Replay with other ids: a relay that has had these events takes them again; as "
+                "always with --sink, which also adds a mark to their data")
+      ->group(group);
   command.add_option("--speed", options.speed, "Replay that many times as fast")
       ->type_name("FACTOR")
       ->check(CLI::Range(0.001, 1e6))
@@ -245,16 +258,18 @@ void add_sink_options(CLI::App& command, RunOptions& options) {
                 "Receive the events, too: makes webhooks for them, verifies signatures, measures "
                 "delivery, loss, duplicates and order, and removes the webhooks at the end")
       ->group(group);
-  command.add_option("--fan-out", options.fan_out, "With --sink: webhooks for each event")
+  command
+      .add_option("--fan-out", options.fan_out,
+                  "With --sink: webhooks for each event; default: one of each --dialect")
       ->type_name("COUNT")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1000}))
-      ->group(group)
-      ->capture_default_str();
+      ->group(group);
   command
       .add_option("--dialect", options.dialects,
-                  "With --sink: of the webhooks; repeatable: they take turns; default: standard")
+                  "With --sink: of the webhooks; repeatable: they take turns, and all get every "
+                  "event; default: standard")
       ->type_name("DIALECT")
-      ->check(CLI::IsMember({"standard", "bitrise", "buildkite", "cloudevents"}))
+      ->check(CLI::IsMember(dialect_names()))
       ->allow_extra_args(false)
       ->group(group);
 }
@@ -274,7 +289,12 @@ void add_result_options(CLI::App& command, RunOptions& options) {
                   "Write the latencies to this file, as HdrHistogram's tools read them")
       ->type_name("FILE")
       ->group(group);
-  command.add_option("--html", options.html_file, "Write a report with plots to this file")
+  command
+      .add_option("--html", options.html_file,
+                  "Write a report with plots to this file: one page that needs nothing else")
+      ->type_name("FILE")
+      ->group(group);
+  command.add_option("--svg", options.svg_file, "Write the plots alone to this file, as one SVG")
       ->type_name("FILE")
       ->group(group);
   command.add_flag("--quiet", options.quiet, "No live line on the terminal")->group(group);
@@ -340,44 +360,148 @@ std::optional<TextTemplate> data_of(const std::string& option) {
   return compiled;
 }
 
-EventForm form_of(const RunOptions& options, const dialect::Dialect& dialect) {
+using Dialects = std::span<const dialect::Dialect* const>;
+
+/// Their source where --source does not say. In a relay one that is not in use: webhooks that it
+/// has for others are left alone, unless they want all events.
+std::string source_for(const RunOptions& options, const std::string& run, Dialects dialects) {
+  if (options.to_relay) return "app/load-" + run;
+  return std::string{dialects.front()->example_event().source};
+}
+
+/// What the events for these dialects look like.
+EventForm form_of(const RunOptions& options, const std::string& run, Dialects dialects) {
   const auto sizes = take(parse_sizes(options.size), "--size");
-  const auto example = dialect.example_event();
-  const std::string run = crypto::token("", 16).substr(0, 8);
-  const bool plain = dialect.name() == "standard" || dialect.name() == "cloudevents";
+  const bool action =
+      std::ranges::any_of(dialects, [](const auto* dialect) { return needs_action(*dialect); });
   return {.run = run,
-          .types = mix_of("--type", options.types, plain ? "load.test" : example.type),
-          .sources = mix_of("--source", options.sources,
-                            plain ? "load/" + run : std::string{example.source}),
+          .types = mix_of("--type", options.types, type_for(dialects)),
+          .sources = mix_of("--source", options.sources, source_for(options, run, dialects)),
           .data = data_of(options.data),
           .bytes_min = sizes.first,
           .bytes_max = sizes.second,
           .keys = options.keys,
           .ids = !options.no_ids,
           .marked = options.sink,
+          .action = action,
           .seed = options.seed};
 }
 
-subscription::Webhook webhook_of(const dialect::Dialect& dialect, const RunOptions& options) {
-  subscription::Webhook webhook = dialect.defaults();
-  const auto secret = std::ranges::find(options.secrets, &dialect, &sink::Secret::dialect);
-  if (secret != options.secrets.end()) {
-    webhook.secret = secret->text;
-  } else if (dialect.verifies() && !options.is_unsigned) {
-    throw Problem{"give the secret that requests are signed with, --" +
-                  std::string{dialect.name()} +
-                  "-secret @FILE; or send them without signatures, --unsigned"};
+/// Of the first event, where they vary.
+std::vector<std::string> examples_of(const Mix& mix, uint64_t seed) {
+  Prng random(seed);
+  std::vector<std::string> examples;
+  for (const TextTemplate& text : mix.texts()) examples.push_back(text.filled({.random = random}));
+  return examples;
+}
+
+EventNames names_of(const std::vector<std::string>& recorded) {
+  EventNames names;
+  std::set<std::string, std::less<>> types;
+  std::set<std::string, std::less<>> sources;
+  simdjson::dom::parser parser;
+  simdjson::dom::element json;
+  for (const std::string& event : recorded) {
+    if (!cli::parse_json(event, parser, json)) continue;
+    types.emplace(cli::raw_text_of(json, "/type"));
+    sources.emplace(cli::raw_text_of(json, "/source"));
   }
-  const std::string settings = take(cli::settings_object(options.settings), "--setting");
-  if (const auto problem = dialect.read_settings(settings, webhook)) {
-    throw Problem{cli::shown("--setting: " + problem->member + ": " + problem->detail)};
+  names.types.assign(types.begin(), types.end());
+  names.sources.assign(sources.begin(), sources.end());
+  return names;
+}
+
+/// Requests to a receiver take turns, each with an event of its own dialect.
+void read_forms(const RunOptions& options, RunSetup& setup) {
+  const std::string run = crypto::token("", 16).substr(0, 8);
+  setup.form = form_of(options, run, setup.dialects);
+  setup.names = setup.recorded.empty() ? EventNames{examples_of(setup.form.types, options.seed),
+                                                    examples_of(setup.form.sources, options.seed)}
+                                       : names_of(setup.recorded);
+  for (const dialect::Dialect* const& dialect : setup.dialects) {
+    setup.request_forms.push_back(form_of(options, run, {&dialect, 1}));
   }
-  return webhook;
+}
+
+/// @throws Problem if webhooks of a dialect would not get such events.
+void require_gets(const RunSetup& setup, const std::string& type, std::string_view data) {
+  for (const dialect::Dialect* dialect : setup.dialects) {
+    if (gets(*dialect, type, data)) continue;
+    throw Problem{"a webhook of the " + std::string{dialect->name()} +
+                  " dialect gets no events of the type " + cli::shown(type) +
+                  ": choose another --type, or leave this --dialect out"};
+  }
+}
+
+void require_no_own_action(const RunSetup& setup, const std::string& option) {
+  for (const dialect::Dialect* dialect : setup.dialects) {
+    if (!needs_action(*dialect)) continue;
+    throw Problem{option + " cannot be combined with --sink and --dialect " +
+                  std::string{dialect->name()} +
+                  ": its requests are made from the data of an action alone, and this receiver "
+                  "would not know them again"};
+  }
+}
+
+/// Whether the webhooks of --sink get the events that are made.
+void check_sink(const RunOptions& options, const RunSetup& setup) {
+  if (!options.data.empty()) require_no_own_action(setup, "--data");
+  EventMaker maker(setup.form);
+  std::string data;
+  maker.append_data(data, 0, {});
+  for (const std::string& type : setup.names.types) require_gets(setup, type, data);
+}
+
+/// The same for recorded events, which get their mark.
+void mark_recording(const RunOptions& options, RunSetup& setup) {
+  require_no_own_action(setup, "--replay");
+  std::set<std::string, std::less<>> types;
+  simdjson::dom::parser parser;
+  for (size_t index = 0; index < setup.recorded.size(); ++index) {
+    std::string& event = setup.recorded[index];
+    auto marked = with_mark(event, setup.form.run, index);
+    const std::string place =
+        "event " + std::to_string(index + 1) + " of " + cli::shown(options.replay_file);
+    if (!marked) {
+      throw Problem{"--sink: " + place +
+                    " has no data that is a JSON object, so the receiver would not know it again"};
+    }
+    event = *std::move(marked);
+    simdjson::dom::element json;
+    std::string_view type;
+    if (!cli::parse_json(event, parser, json) || json["type"].get(type) != simdjson::SUCCESS) {
+      throw Problem{"--sink: " + place + " has no \"type\""};
+    }
+    if (!types.insert(std::string{type}).second) continue;
+    const std::string data = simdjson::minify(json["data"].value());
+    require_gets(setup, std::string{type}, data);
+  }
+}
+
+/// What the file of --replay says itself cannot be said by an option as well.
+void check_replay(const RunOptions& options) {
+  if (options.replay_file.empty()) {
+    if (options.new_ids) throw Problem{"--new-ids needs --replay"};
+    return;
+  }
+  const std::pair<const char*, bool> said[] = {
+      {"--type", !options.types.empty()}, {"--source", !options.sources.empty()},
+      {"--data", !options.data.empty()},  {"--keys", options.keys > 0},
+      {"--no-ids", options.no_ids},       {"--sweep", !options.sweep.empty()}};
+  for (const auto& [option, given] : said) {
+    if (!given) continue;
+    throw Problem{"--replay sends the events of its file as they are: " + std::string{option} +
+                  " cannot be combined with it"};
+  }
 }
 
 /// How the load goes over time.
 void read_load(const RunOptions& options, RunSetup& setup) {
-  const Duration span = span_of("--duration", options.duration);
+  const bool replays = !options.replay_file.empty();
+  const bool timed = replays && options.rate.empty() && !options.closed;
+  const Duration span = span_of("--duration", !options.duration.empty() ? options.duration
+                                              : replays                 ? "0"
+                                                                        : "10s");
   const bool endless = span == Duration::zero();
   setup.seconds = endless ? std::numeric_limits<double>::infinity() : to_seconds(span);
   setup.closed = options.closed;
@@ -385,18 +509,18 @@ void read_load(const RunOptions& options, RunSetup& setup) {
   if (options.closed + !options.sweep.empty() + !options.rate.empty() > 1) {
     throw Problem{"give only one of --rate, --closed and --sweep"};
   }
-  const bool timed = !options.replay_file.empty() && options.rate.empty() && !options.closed;
-  if (!options.replay_file.empty() && (options.sink || !options.sweep.empty())) {
-    throw Problem{
-        "--replay sends events as they are: it cannot be combined with --sink or "
-        "--sweep"};
-  }
-  if (!options.replay_file.empty()) {
+  check_replay(options);
+  if (replays) {
     const auto text = take(cli::read_text_file(options.replay_file), "--replay");
     auto recording = take(read_recording(text, options.speed, timed), "--replay");
     setup.recorded = std::move(recording.events);
     setup.recorded_at = std::move(recording.due);
     if (timed && options.batch > 1) throw Problem{"--batch needs --rate when a file is replayed"};
+    if (timed && !options.duration.empty()) {
+      throw Problem{
+          "--duration needs --rate when a file is replayed: by their own times the events "
+          "take as long as they took; --speed makes them faster, --count fewer"};
+    }
   }
   if (!options.sweep.empty()) {
     if (endless) throw Problem{"--sweep needs a --duration"};
@@ -420,6 +544,29 @@ void read_load(const RunOptions& options, RunSetup& setup) {
   }
 }
 
+subscription::Webhook webhook_of(const dialect::Dialect& dialect, const RunOptions& options,
+                                 const subscription::Destination& destination,
+                                 std::string_view run) {
+  subscription::Webhook webhook = dialect.defaults();
+  webhook.destination = destination;
+  const auto secret = std::ranges::find(options.secrets, &dialect, &sink::Secret::dialect);
+  if (secret != options.secrets.end()) {
+    webhook.secret = secret->text;
+  } else if (dialect.verifies() && !options.is_unsigned) {
+    throw Problem{"give the secret that requests are signed with, --" +
+                  std::string{dialect.name()} +
+                  "-secret @FILE; or send them without signatures, --unsigned"};
+  }
+  const std::string own = sink_settings(dialect, run);
+  const std::string settings = options.settings.empty() && !own.empty()
+                                   ? own
+                                   : take(cli::settings_object(options.settings), "--setting");
+  if (const auto problem = dialect.read_settings(settings, webhook)) {
+    throw Problem{cli::shown("--setting: " + problem->member + ": " + problem->detail)};
+  }
+  return webhook;
+}
+
 }  // namespace
 
 void add_run_options(CLI::App& command, RunOptions& options) {
@@ -433,17 +580,25 @@ void add_run_options(CLI::App& command, RunOptions& options) {
 Usable<RunSetup> set_up(const RunOptions& options) {
   try {
     RunSetup setup;
-    if (!options.sink && options.fan_out > 1) throw Problem{"--fan-out needs --sink"};
+    if (!options.sink && options.fan_out > 0) throw Problem{"--fan-out needs --sink"};
     if (options.to_relay && !options.sink && !options.dialects.empty()) {
       throw Problem{"--dialect needs --sink: without it the relay's own webhooks decide"};
     }
+    for (const std::string& name : options.dialects) setup.dialects.push_back(dialect::find(name));
+    if (setup.dialects.empty()) setup.dialects.push_back(dialect::find("standard"));
+    setup.fan_out = options.fan_out > 0 ? options.fan_out : setup.dialects.size();
+    if (setup.fan_out < setup.dialects.size()) {
+      throw Problem{"--fan-out must be at least the number of dialects, " +
+                    std::to_string(setup.dialects.size())};
+    }
     read_load(options, setup);
-    setup.dialects = options.dialects;
-    if (setup.dialects.empty()) setup.dialects.push_back("standard");
-    setup.form = form_of(options, *dialect::find(setup.dialects.front()));
-    if (!options.to_relay) {
-      for (const std::string& name : setup.dialects) {
-        setup.webhooks.push_back(webhook_of(*dialect::find(name), options));
+    read_forms(options, setup);
+    if (options.sink) {
+      setup.recorded.empty() ? check_sink(options, setup) : mark_recording(options, setup);
+    }
+    if (options.new_ids || options.sink) {
+      for (size_t index = 0; index < setup.recorded.size(); ++index) {
+        setup.recorded[index] = with_new_id(setup.recorded[index], setup.form.run, index);
       }
     }
     return setup;
@@ -452,24 +607,41 @@ Usable<RunSetup> set_up(const RunOptions& options) {
   }
 }
 
-std::string object_to_target(const io::Address& address, const std::string& host,
-                             const std::string& owned_host) {
-  if (!owned_host.empty()) {
-    if (http::equal_ignoring_case(host, owned_host)) return "";
-    return "--i-own-this-target " + cli::shown(owned_host) + " is not the URL's host, " +
-           cli::shown(host);
-  }
-  switch (address.family) {
-    case io::Address::Family::unix_path: return "";
-    case io::Address::Family::ipv4:
-      if (address.ip[0] == 127) return "";
-      break;
-    case io::Address::Family::ipv6: {
-      std::array<uint8_t, 16> loopback{};
-      loopback[15] = 1;
-      if (address.ip == loopback) return "";
-      break;
+Usable<std::vector<subscription::Webhook>> receiver_webhooks(
+    const RunOptions& options, const RunSetup& setup,
+    const subscription::Destination& destination) {
+  try {
+    std::vector<subscription::Webhook> webhooks;
+    for (const dialect::Dialect* dialect : setup.dialects) {
+      webhooks.push_back(webhook_of(*dialect, options, destination, setup.form.run));
     }
+    return webhooks;
+  } catch (const Problem& problem) {
+    return UsageProblem{problem.text};
+  }
+}
+
+bool is_this_machine(const io::Address& address) {
+  std::array<uint8_t, 16> loopback{};
+  loopback[15] = 1;
+  switch (address.family) {
+    case io::Address::Family::unix_path: return true;
+    case io::Address::Family::ipv4: return address.ip[0] == 127;
+    case io::Address::Family::ipv6: return address.ip == loopback;
+  }
+  return false;
+}
+
+std::string object_to_target(const io::Address& address, const std::string& host,
+                             std::span<const std::string> owned_hosts) {
+  if (is_this_machine(address)) return "";
+  const bool owned = std::ranges::any_of(owned_hosts, [&host](const std::string& one) {
+    return http::equal_ignoring_case(host, one);
+  });
+  if (owned) return "";
+  if (!owned_hosts.empty()) {
+    return "--i-own-this-target " + cli::shown(owned_hosts.front()) + " is not the URL's host, " +
+           cli::shown(host);
   }
   return cli::shown(host) +
          " is not this machine. Load on a host that is not yours is an attack; if you are "

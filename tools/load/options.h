@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "cli/client.h"
 #include "cli/input.h"
+#include "dialect/dialect.h"
+#include "load/bystanders.h"
 #include "load/event_maker.h"
 #include "load/schedule.h"
 #include "sink/receiver.h"
@@ -11,6 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,11 +35,11 @@ struct RunOptions {
   std::string token_from;
   std::string ca_file;
   bool insecure = false;
-  std::string owned_host;
+  std::vector<std::string> owned_hosts;
   // How much, how long.
   std::string rate;
-  std::string duration = "10s";
-  uint64_t count = 0;  ///< 0: no limit.
+  std::string duration;  ///< Empty: 10 s, or the whole of a replay.
+  uint64_t count = 0;    ///< 0: no limit.
   bool closed = false;
   std::string arrivals = "even";
   std::string sweep;
@@ -56,6 +59,7 @@ struct RunOptions {
   bool no_ids = false;
   uint64_t batch = 1;
   std::string replay_file;
+  bool new_ids = false;
   double speed = 1;
   std::vector<std::string> dialects;
   std::vector<sink::Secret> secrets;
@@ -63,13 +67,14 @@ struct RunOptions {
   bool is_unsigned = false;
   // Receiver in this process.
   bool sink = false;
-  uint64_t fan_out = 1;
+  uint64_t fan_out = 0;  ///< 0: one webhook of each dialect.
   // What to watch and to write.
   std::vector<int> pids;
   bool json = false;
   bool quiet = false;
   std::string hgrm_file;
   std::string html_file;
+  std::string svg_file;
 };
 
 /// Adds the options of `relay` or `receiver` to a command.
@@ -85,21 +90,29 @@ struct RunSetup {
   Duration timeout{};
   Duration drain{};
   std::vector<double> sweep_rates;
-  Duration p99_limit{};  ///< Zero: none.
-  EventForm form;
-  std::vector<subscription::Webhook> webhooks;  ///< Of receivers; their destinations are not set.
-  std::vector<std::string> dialects;
-  std::vector<std::string> recorded;  ///< Events of a file.
-  std::vector<Duration> recorded_at;  ///< When each is due; empty: by the rate.
+  Duration p99_limit{};                           ///< Zero: none.
+  EventForm form;                                 ///< For a relay.
+  std::vector<EventForm> request_forms;           ///< For a receiver: one for each dialect.
+  std::vector<const dialect::Dialect*> dialects;  ///< At least one.
+  uint64_t fan_out = 1;                           ///< With a receiver in this process.
+  std::vector<std::string> recorded;              ///< Events of a file.
+  EventNames names;                               ///< For a relay.
+  std::vector<Duration> recorded_at;              ///< When each is due; empty: by the rate.
 };
 
 /// Reads and checks them all; reads the files that they name.
 cli::Usable<RunSetup> set_up(const RunOptions& options);
 
+/// The webhooks whose requests a receiver gets in turn: one of each dialect.
+cli::Usable<std::vector<subscription::Webhook>> receiver_webhooks(
+    const RunOptions& options, const RunSetup& setup, const subscription::Destination& destination);
+
 /// Whether traffic may go there: to this machine, or to the host whose owner asks for it.
 /// @returns why not; empty: it may.
 std::string object_to_target(const io::Address& address, const std::string& host,
-                             const std::string& owned_host);
+                             std::span<const std::string> owned_hosts);
+
+bool is_this_machine(const io::Address& address);
 
 /// Reads `1024`, `16KiB` or a range `500-4KiB`.
 cli::Usable<std::pair<uint64_t, uint64_t>> parse_sizes(std::string_view text);

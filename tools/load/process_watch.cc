@@ -1,6 +1,7 @@
 #include "load/process_watch.h"
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -20,7 +21,7 @@ std::string read_text(const std::string& path) {
 }
 
 struct Look {
-  double user_s = 0;
+  double user_s = 0;  ///< In steps of a clock tick, likewise `system_s`.
   double system_s = 0;
   uint64_t resident_bytes = 0;
   std::string name;
@@ -53,6 +54,16 @@ uint64_t count_descriptors(pid_t pid) {
   return fault ? 0 : count;
 }
 
+/// All of its threads, to the nanosecond; nothing if it has ended.
+std::optional<double> cpu_used(pid_t pid) {
+  clockid_t clock{};
+  timespec used{};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) {
+    return std::nullopt;
+  }
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
 }  // namespace
 
 std::optional<ProcessWatch> ProcessWatch::begin(pid_t pid) {
@@ -60,23 +71,30 @@ std::optional<ProcessWatch> ProcessWatch::begin(pid_t pid) {
   if (!look) return std::nullopt;
   ProcessWatch watch;
   watch.use_ = {.pid = pid, .name = look->name, .resident_bytes_first = look->resident_bytes};
-  watch.first_ = {look->user_s, look->system_s};
+  watch.first_ = {look->user_s, look->system_s, cpu_used(pid).value_or(0)};
   watch.look();
   return watch;
 }
 
 void ProcessWatch::look() {
   const auto look = look_at(use_.pid);
-  if (!look) {
+  const auto cpu_s = cpu_used(use_.pid);
+  if (!look || !cpu_s) {
     use_.ended = true;
     return;
   }
-  use_.user_s = look->user_s - first_.user_s;
-  use_.system_s = look->system_s - first_.system_s;
+  split(*cpu_s - first_.both_s, look->user_s - first_.user_s, look->system_s - first_.system_s);
   use_.resident_bytes_last = look->resident_bytes;
   use_.resident_bytes_max = std::max(use_.resident_bytes_max, look->resident_bytes);
   use_.descriptors_last = count_descriptors(use_.pid);
   use_.descriptors_max = std::max(use_.descriptors_max, use_.descriptors_last);
+}
+
+/// The sum is exact, and its parts are known in clock ticks: in a short run only their shares help.
+void ProcessWatch::split(double both_s, double user_ticks_s, double system_ticks_s) {
+  const double ticks_s = user_ticks_s + system_ticks_s;
+  use_.user_s = ticks_s > 0 ? both_s * user_ticks_s / ticks_s : both_s;
+  use_.system_s = both_s - use_.user_s;
 }
 
 Machine this_machine() {

@@ -37,7 +37,10 @@ class ProcessWatch {
   struct Cpu {
     double user_s = 0;
     double system_s = 0;
+    double both_s = 0;
   };
+
+  void split(double both_s, double user_ticks_s, double system_ticks_s);
 
   ProcessUse use_;
   Cpu first_;

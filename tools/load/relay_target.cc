@@ -22,6 +22,17 @@ std::string member_of(const cli::Answer& answer, std::string_view pointer) {
   return std::string{cli::raw_text_of(json, pointer)};
 }
 
+std::vector<std::string> texts_of(simdjson::simdjson_result<simdjson::dom::element> list) {
+  std::vector<std::string> texts;
+  simdjson::dom::array array;
+  if (list.get(array) != simdjson::SUCCESS) return texts;
+  for (const simdjson::dom::element element : array) {
+    std::string_view text;
+    if (element.get(text) == simdjson::SUCCESS) texts.emplace_back(text);
+  }
+  return texts;
+}
+
 std::string body_of(const RelayTarget::NewWebhook& webhook) {
   std::string body;
   JsonWriter json{body};
@@ -68,6 +79,33 @@ RelayTarget::State RelayTarget::check(std::string& problem) {
   if (empty->status != 401 && empty->status != 403) return State::good;
   problem = cli::explain_refusal(*empty, events_target);
   return State::refuses;
+}
+
+std::vector<Bystander> RelayTarget::active_webhooks() {
+  std::vector<Bystander> found;
+  std::string cursor;
+  do {
+    std::string problem;
+    const auto answer = client_->request(
+        "GET", cli::with_query(webhooks_target, {{"limit", "200"}, {"cursor", cursor}}), "", "",
+        problem);
+    simdjson::dom::parser parser;
+    simdjson::dom::element json;
+    simdjson::dom::array items;
+    if (!answer || !answer->ok() || !cli::parse_json(answer->body, parser, json) ||
+        json["items"].get(items) != simdjson::SUCCESS) {
+      return found;
+    }
+    for (const simdjson::dom::element item : items) {
+      if (cli::raw_text_of(item, "/state") != "active") continue;
+      found.push_back({.id = std::string{cli::raw_text_of(item, "/id")},
+                       .url = std::string{cli::raw_text_of(item, "/url")},
+                       .sources = texts_of(item["sources"]),
+                       .events = texts_of(item["events"])});
+    }
+    cursor = cli::raw_text_of(json, "/next_cursor");
+  } while (!cursor.empty());
+  return found;
 }
 
 bool RelayTarget::add_webhook(const NewWebhook& webhook, std::string& problem) {

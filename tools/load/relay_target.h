@@ -2,6 +2,7 @@
 
 #include "cli/client.h"
 #include "dialect/dialect.h"
+#include "load/bystanders.h"
 
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,9 @@ class RelayTarget {
   enum class State : uint8_t { good, refuses, unreachable };
   /// Whether a relay is there that takes events with the token. @param problem  why not.
   State check(std::string& problem);
+
+  /// The active webhooks that the token may see.
+  std::vector<Bystander> active_webhooks();
 
   struct NewWebhook {
     std::string dialect;

@@ -16,12 +16,6 @@ constexpr const char* remedy =
 
 }  // namespace
 
-std::optional<double> RunResults::cpu_us_each() const {
-  const uint64_t count = relay ? relay->accepted : succeeded + warm_up_requests;
-  if (processes.empty() || count == 0) return std::nullopt;
-  return processes.front().cpu_s() * 1e6 / static_cast<double>(count);
-}
-
 std::string why_invalid(const RunResults& results) {
   if (!results.open_loop) return "";
   if (results.busy_share > busy_share_max &&
@@ -37,6 +31,11 @@ std::string why_invalid(const RunResults& results) {
   return "the generator was late: 1 % of the requests were noticed " + duration_text(late) +
          " after they were due, or later, which is more than a tenth of the measured p99 (" +
          duration_text(measured) + ")" + remedy;
+}
+
+bool is_harmed(const RunResults& results) {
+  return results.sink && (results.sink->missing > 0 || results.sink->signatures_bad > 0 ||
+                          results.sink->unsigned_requests > 0);
 }
 
 }  // namespace ringpost::load

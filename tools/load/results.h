@@ -36,10 +36,11 @@ struct SinkResults {
   uint64_t out_of_order = 0;  ///< After a later event with the same key.
   uint64_t signatures_good = 0;
   uint64_t signatures_bad = 0;
-  uint64_t unsigned_requests = 0;
-  uint64_t foreign = 0;        ///< Requests of other events.
-  LatencyHistogram delivery;   ///< From the answer that accepted an event to its arrival.
-  LatencyHistogram whole_way;  ///< From the time when it was due to its arrival.
+  uint64_t unsigned_requests = 0;  ///< Although their dialect signs.
+  uint64_t without_signing = 0;    ///< Of dialects that do not.
+  uint64_t foreign = 0;            ///< Requests of other events.
+  LatencyHistogram delivery;       ///< From the answer that accepted an event to its arrival.
+  LatencyHistogram whole_way;      ///< From the time when it was due to its arrival.
 };
 
 /// What became of one run. Requests of the warm-up are counted in `warm_up_requests` alone.
@@ -68,9 +69,6 @@ struct RunResults {
   std::optional<SinkResults> sink;
   std::vector<ProcessUse> processes;
 
-  /// CPU of the first process that was watched, in microseconds for each event that the relay took
-  /// or each request that succeeded, warm-up included; nothing: none was watched, or nothing done.
-  std::optional<double> cpu_us_each() const;
   double achieved_rate() const {  ///< Events a second.
     return seconds > 0 ? static_cast<double>(events_succeeded) / seconds : 0;
   }
@@ -83,5 +81,8 @@ inline constexpr Duration lateness_floor = std::chrono::milliseconds{1};
 /// more than a tenth of the measured p99 and by more than `lateness_floor`; or it could not send
 /// what was due, because it was busy all the time.
 std::string why_invalid(const RunResults& results);
+
+/// Whether deliveries were lost, or were not signed as they should be.
+bool is_harmed(const RunResults& results);
 
 }  // namespace ringpost::load

@@ -13,6 +13,7 @@
 #include "load/relay_target.h"
 #include "load/report.h"
 #include "load/sink_thread.h"
+#include "load/sink_webhooks.h"
 #include "ringpost/version.h"
 
 #include <algorithm>
@@ -27,11 +28,17 @@
 namespace ringpost::load {
 namespace {
 
+/// How often: the first time nothing more is sent, the second time nothing more is waited for.
 volatile std::sig_atomic_t stop_requested = 0;
 io::Waker* waker = nullptr;
 
-void on_signal(int) {
-  stop_requested = 1;
+void on_signal(int signal) {
+  if (stop_requested == 2) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+    return;
+  }
+  stop_requested = stop_requested + 1;
   if (waker != nullptr) waker->wake();
 }
 
@@ -54,6 +61,7 @@ struct Session {
   std::unique_ptr<net::ClientTls> tls;
   Endpoint endpoint;
   subscription::Destination destination;
+  std::vector<subscription::Webhook> webhooks;  ///< Of a receiver: what it is sent.
   std::unique_ptr<io::LinuxRing> ring;
   std::unique_ptr<RelayTarget> relay;
 };
@@ -88,7 +96,7 @@ void read_target(Session& session) {
   if (!address) {
     throw Stop{exit_unreachable, "the name " + cli::shown(url.host) + " does not resolve"};
   }
-  const std::string objection = object_to_target(*address, url.host, options.owned_host);
+  const std::string objection = object_to_target(*address, url.host, options.owned_hosts);
   if (!objection.empty()) throw Stop{exit_usage, objection};
   session.endpoint.address = *address;
   session.endpoint.host = url.host;
@@ -115,6 +123,22 @@ std::string with_hint(const Session& session, std::string problem) {
   return problem + " (name its CA with --ca FILE, or do not verify it: --insecure)";
 }
 
+void read_webhooks(Session& session) {
+  auto webhooks = receiver_webhooks(session.options, session.setup, session.destination);
+  if (const auto* problem = std::get_if<cli::UsageProblem>(&webhooks)) {
+    throw Stop{exit_usage, problem->text};
+  }
+  session.webhooks = std::get<std::vector<subscription::Webhook>>(std::move(webhooks));
+}
+
+/// A token that may not see webhooks has nobody to ask: the results say how many deliveries others
+/// got.
+void spare_bystanders(Session& session) {
+  const std::string objection = object_to_bystanders(
+      session.relay->active_webhooks(), session.setup.names, session.options.owned_hosts);
+  if (!objection.empty()) throw Stop{exit_usage, objection};
+}
+
 void open_relay(Session& session) {
   auto token =
       cli::read_secret("--token", cli::token_source(session.options.token_from), "RINGPOST_TOKEN");
@@ -129,7 +153,7 @@ void open_relay(Session& session) {
     throw Stop{wrong_usage ? exit_usage : exit_unreachable, cli::shown(problem)};
   }
   const auto state = session.relay->check(problem);
-  if (state == RelayTarget::State::good) return;
+  if (state == RelayTarget::State::good) return spare_bystanders(session);
   const bool refuses = state == RelayTarget::State::refuses;
   throw Stop{refuses ? exit_faults : exit_unreachable,
              cli::shown(session.client.url) + ": " + with_hint(session, problem)};
@@ -156,11 +180,37 @@ std::vector<std::string> patterns_of(const Mix& mix) {
   return patterns;
 }
 
+/// What a webhook of --sink subscribes to; recorded events can have any name.
+std::vector<std::string> wanted(const Session& session, const Mix& mix) {
+  return session.setup.recorded.empty() ? patterns_of(mix) : std::vector<std::string>{"*"};
+}
+
+void add_webhook(Session& session, const EventForm& form, const SinkThread& sink, uint64_t number,
+                 const std::vector<sink::Secret>& secrets) {
+  const dialect::Dialect& dialect = *session.setup.dialects[number % session.setup.dialects.size()];
+  const auto secret = std::ranges::find(secrets, &dialect, &sink::Secret::dialect);
+  std::string problem;
+  if (session.relay->add_webhook({.dialect = std::string{dialect.name()},
+                                  .url = sink.url(number),
+                                  .ca_pem = sink.ca_pem(),
+                                  .secret = secret == secrets.end() ? "" : secret->text,
+                                  .sources = wanted(session, form.sources),
+                                  .events = sink_events(dialect, wanted(session, form.types)),
+                                  .settings = sink_settings(dialect, form.run)},
+                                 problem)) {
+    return;
+  }
+  throw Stop{exit_faults,
+             "the relay made no webhook for the receiver in this process: " + cli::shown(problem)};
+}
+
 std::unique_ptr<SinkThread> open_sink(Session& session, const EventForm& form) {
-  SinkThread::Options options{
-      .run = form.run, .webhooks = session.options.fan_out, .keys = form.keys, .secrets = {}};
-  for (const std::string& name : session.setup.dialects) {
-    const dialect::Dialect* dialect = dialect::find(name);
+  SinkThread::Options options{.run = form.run,
+                              .webhooks = session.setup.fan_out,
+                              .keys = form.keys,
+                              .dialects = session.setup.dialects,
+                              .secrets = {}};
+  for (const dialect::Dialect* dialect : session.setup.dialects) {
     if (dialect->verifies()) options.secrets.push_back({dialect, new_secret(*dialect)});
   }
   const auto secrets = options.secrets;
@@ -169,24 +219,17 @@ std::unique_ptr<SinkThread> open_sink(Session& session, const EventForm& form) {
     throw Stop{exit_unreachable, *problem};
   }
   auto sink = std::get<std::unique_ptr<SinkThread>>(std::move(started));
-  for (uint64_t webhook = 0; webhook < session.options.fan_out; ++webhook) {
-    const std::string& name = session.setup.dialects[webhook % session.setup.dialects.size()];
-    const auto secret = std::ranges::find(secrets, dialect::find(name), &sink::Secret::dialect);
-    std::string problem;
-    if (!session.relay->add_webhook(
-            {.dialect = name,
-             .url = sink->url(webhook),
-             .ca_pem = sink->ca_pem(),
-             .secret = secret == secrets.end() ? "" : secret->text,
-             .sources = patterns_of(form.sources),
-             .events = patterns_of(form.types),
-             .settings = name == "cloudevents" ? R"({"handshake":false})" : ""},
-            problem)) {
-      throw Stop{exit_faults, "the relay made no webhook for the receiver in this process: " +
-                                  cli::shown(problem)};
-    }
+  for (uint64_t number = 0; number < session.setup.fan_out; ++number) {
+    add_webhook(session, form, *sink, number, secrets);
   }
   return sink;
+}
+
+/// 0: no limit.
+uint64_t events_max(const Session& session) {
+  const uint64_t recorded = session.setup.recorded.size();
+  const uint64_t count = session.options.count;
+  return recorded > 0 && count > 0 ? std::min(recorded, count) : std::max(recorded, count);
 }
 
 Plan plan_of(const Session& session, const std::vector<Stage>& stages) {
@@ -202,7 +245,7 @@ Plan plan_of(const Session& session, const std::vector<Stage>& stages) {
   } else if (!stages.empty()) {
     plan.schedule.emplace(stages, setup.arrivals, static_cast<double>(options.batch), options.seed);
   }
-  const uint64_t events = setup.recorded.empty() ? options.count : setup.recorded.size();
+  const uint64_t events = events_max(session);
   if (events > 0) plan.sends_max = (events + options.batch - 1) / options.batch;
   return plan;
 }
@@ -214,20 +257,19 @@ std::unique_ptr<RelayWorkload> relay_workload(const Session& session, const Even
     frame.headers.push_back({"Authorization", "Bearer " + session.client.token});
   }
   const RunOptions& options = session.options;
+  const uint64_t limit = events_max(session);
   if (!session.setup.recorded.empty()) {
-    return std::make_unique<RecordedEvents>(std::move(frame), session.setup.recorded,
-                                            options.batch);
+    return std::make_unique<RecordedEvents>(std::move(frame), session.setup.recorded, options.batch,
+                                            limit, options.sink);
   }
-  const uint64_t events_max =
-      options.count > 0 ? options.count : std::numeric_limits<uint64_t>::max();
-  return std::make_unique<MadeEvents>(std::move(frame), form, options.batch, events_max,
+  return std::make_unique<MadeEvents>(std::move(frame), form, options.batch,
+                                      limit > 0 ? limit : std::numeric_limits<uint64_t>::max(),
                                       options.sink);
 }
 
-std::unique_ptr<WebhookRequests> receiver_workload(const Session& session, const EventForm& form) {
-  std::vector<subscription::Webhook> webhooks = session.setup.webhooks;
-  for (subscription::Webhook& webhook : webhooks) webhook.destination = session.destination;
-  auto workload = std::make_unique<WebhookRequests>(webhooks, form);
+std::unique_ptr<WebhookRequests> receiver_workload(const Session& session) {
+  const auto& webhooks = session.webhooks;
+  auto workload = std::make_unique<WebhookRequests>(webhooks, session.setup.request_forms);
   for (uint64_t number = 0; number < webhooks.size(); ++number) {
     Outgoing request;
     if (const auto error = workload->make(number, session.ring->wall_now(), request)) {
@@ -241,8 +283,10 @@ std::unique_ptr<WebhookRequests> receiver_workload(const Session& session, const
 /// Waits until what was accepted has arrived, or nobody wants to wait any more.
 void drain_sink(const Session& session, const SinkThread& sink, uint64_t expected, LiveLine& line) {
   const Instant deadline = read_monotonic() + session.setup.drain;
-  while (sink.delivered() < expected && stop_requested == 0 && read_monotonic() < deadline) {
-    line.show("waiting for " + cli::grouped(expected - sink.delivered()) + " deliveries");
+  while (sink.delivered() < expected && stop_requested < 2 && read_monotonic() < deadline) {
+    const auto left = static_cast<uint64_t>(to_seconds(deadline - read_monotonic()));
+    line.show("waiting for " + cli::grouped(expected - sink.delivered()) + " deliveries, at most " +
+              cli::span_of(left) + (stop_requested > 0 ? "; Ctrl-C: not at all" : ""));
     std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
   // Duplicates come late.
@@ -297,7 +341,7 @@ RunResults run_once(Session& session, const std::vector<Stage>& stages, const st
   if (options.to_relay) {
     to_relay = relay_workload(session, form);
   } else {
-    to_receiver = receiver_workload(session, form);
+    to_receiver = receiver_workload(session);
   }
   Workload& workload = to_relay ? static_cast<Workload&>(*to_relay) : *to_receiver;
 
@@ -320,8 +364,9 @@ RunResults run_once(Session& session, const std::vector<Stage>& stages, const st
 
   RunResults results = std::move(generator.results());
   if (to_relay) results.relay = to_relay->totals();
-  if (sink != nullptr)
-    drain_sink(session, *sink, to_relay->totals().accepted * options.fan_out, line);
+  if (sink != nullptr) {
+    drain_sink(session, *sink, to_relay->totals().accepted * session.setup.fan_out, line);
+  }
   for (ProcessWatch& watch : watches) {
     watch.look();
     results.processes.push_back(watch.use());
@@ -339,6 +384,7 @@ RunResults run_once(Session& session, const std::vector<Stage>& stages, const st
 
 void run_sweep(Session& session, Report& report) {
   report.sweep = true;
+  report.p99_limit = session.setup.p99_limit;
   size_t beyond = 0;
   for (const double rate : session.setup.sweep_rates) {
     const std::vector<Stage> stages{
@@ -368,6 +414,7 @@ void write_file(const std::string& option, const std::string& file, const std::s
 void try_files(const RunOptions& options) {
   write_file("--hgrm", options.hgrm_file, "");
   write_file("--html", options.html_file, "");
+  write_file("--svg", options.svg_file, "");
 }
 
 std::vector<std::pair<std::string, std::string>> settings_of(const Session& session) {
@@ -382,7 +429,9 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Session& sess
               : timed                ? "replay at its own times x " + std::to_string(options.speed)
               : options.rate.empty() ? "100/s"
                                      : options.rate + "/s");
-  add("duration", timed ? "" : options.duration);
+  add("duration", timed                      ? ""
+                  : options.duration.empty() ? (options.replay_file.empty() ? "10s" : "")
+                                             : options.duration);
   add("count", options.count > 0 ? std::to_string(options.count) : "");
   add("arrivals", options.closed || timed ? "" : options.arrivals);
   add("connections", std::to_string(options.connections));
@@ -392,26 +441,29 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Session& sess
   add("data",
       options.data.empty() && options.replay_file.empty() ? options.size + " bytes" : options.data);
   add("keys", options.keys > 0 ? std::to_string(options.keys) : "");
-  add("webhooks", options.sink ? std::to_string(options.fan_out) : "");
+  add("webhooks", options.sink ? std::to_string(session.setup.fan_out) : "");
   std::string dialects;
-  for (const std::string& name : session.setup.dialects) {
-    dialects += (dialects.empty() ? "" : ", ") + name;
+  for (const dialect::Dialect* dialect : session.setup.dialects) {
+    dialects += (dialects.empty() ? "" : ", ") + std::string{dialect->name()};
   }
   add("dialects", options.sink || !options.to_relay ? dialects : "");
   add("seed", std::to_string(options.seed));
   return settings;
 }
 
-bool has_faults(const RunResults& run) {
-  if (run.failed > 0) return true;
-  return run.sink && (run.sink->missing > 0 || run.sink->signatures_bad > 0);
+/// A sweep goes on beyond what the target can do, so failed requests are no fault of it.
+int code_of_sweep(const Report& report) {
+  if (std::ranges::any_of(report.runs, is_harmed)) return exit_faults;
+  if (report.knee || stop_requested != 0) return exit_done;
+  return why_no_knee(report).empty() ? exit_faults : exit_invalid;
 }
 
 int code_of(const Report& report) {
-  if (report.sweep) return report.knee || stop_requested != 0 ? exit_done : exit_faults;
+  if (report.sweep) return code_of_sweep(report);
   for (const RunResults& run : report.runs) {
+    if (is_harmed(run)) return exit_faults;
     if (!why_invalid(run).empty()) return exit_invalid;
-    if (has_faults(run)) return exit_faults;
+    if (run.failed > 0) return exit_faults;
   }
   return exit_done;
 }
@@ -424,13 +476,13 @@ void print(const RunOptions& options, const Report& report) {
   for (const RunResults& run : report.runs) all.add(run.latency);
   if (!options.hgrm_file.empty()) write_file("--hgrm", options.hgrm_file, to_hgrm(all));
   if (!options.html_file.empty()) write_file("--html", options.html_file, to_html(report));
+  if (!options.svg_file.empty()) write_file("--svg", options.svg_file, to_svg(report));
 }
 
 void catch_signals(io::Ring& ring) {
   waker = &ring.waker();
   struct sigaction stop {};
   stop.sa_handler = on_signal;
-  stop.sa_flags = static_cast<int>(SA_RESETHAND);  // A second one ends the process at once.
   sigaction(SIGINT, &stop, nullptr);
   sigaction(SIGTERM, &stop, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
@@ -443,6 +495,7 @@ int run_all(const RunOptions& options) {
   }
   Session session{.options = options, .setup = std::get<RunSetup>(std::move(setup))};
   read_target(session);
+  if (!options.to_relay) read_webhooks(session);
   check_processes(options.pids);
   try_files(options);
   auto ring = io::LinuxRing::create({});

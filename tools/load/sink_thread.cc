@@ -1,5 +1,6 @@
 #include "load/sink_thread.h"
 
+#include "dialect/dialect.h"
 #include "http/syntax.h"
 #include "io/linux_ring.h"
 #include "io/listener.h"
@@ -91,11 +92,7 @@ void SinkThread::take(const http::Request& request, const dialect::Verdict& verd
     return;
   }
   ++counts_.requests;
-  switch (verdict.kind) {
-    case dialect::Verdict::Kind::authentic: ++counts_.signatures_good; break;
-    case dialect::Verdict::Kind::refuted: ++counts_.signatures_bad; break;
-    case dialect::Verdict::Kind::not_signed: ++counts_.unsigned_requests; break;
-  }
+  count_signature(verdict, *webhook);
   const size_t place = *event * options_.webhooks + *webhook;
   if (place >= arrived_.size()) arrived_.resize(std::max(place + 1, arrived_.size() * 2));
   if (arrived_[place] != Instant{}) {
@@ -105,6 +102,19 @@ void SinkThread::take(const http::Request& request, const dialect::Verdict& verd
   arrived_[place] = now;
   shared_.delivered.fetch_add(1, std::memory_order_relaxed);
   if (options_.keys > 0) note_order(*event, *webhook);
+}
+
+void SinkThread::count_signature(const dialect::Verdict& verdict, uint64_t webhook) {
+  const auto* dialect = options_.dialects[webhook % options_.dialects.size()];
+  if (!dialect->verifies()) {
+    ++counts_.without_signing;
+    return;
+  }
+  switch (verdict.kind) {
+    case dialect::Verdict::Kind::authentic: ++counts_.signatures_good; break;
+    case dialect::Verdict::Kind::refuted: ++counts_.signatures_bad; break;
+    case dialect::Verdict::Kind::not_signed: ++counts_.unsigned_requests; break;
+  }
 }
 
 void SinkThread::note_order(uint64_t event, uint64_t webhook) {

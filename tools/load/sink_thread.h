@@ -28,6 +28,7 @@ class SinkThread {
     std::string run;
     uint64_t webhooks = 1;  ///< Their paths are `/0`, `/1`, …
     uint64_t keys = 0;      ///< As EventForm::keys: events whose numbers agree modulo this.
+    std::vector<const dialect::Dialect*> dialects;  ///< Of the webhooks, in turn.
     std::vector<sink::Secret> secrets;
   };
   /// @returns the reason if it cannot listen.
@@ -57,6 +58,7 @@ class SinkThread {
   explicit SinkThread(Options options);
   void run(std::promise<std::string>& started);
   void take(const http::Request& request, const dialect::Verdict& verdict);
+  void count_signature(const dialect::Verdict& verdict, uint64_t webhook);
   void note_order(uint64_t event, uint64_t webhook);
 
   const Options options_;

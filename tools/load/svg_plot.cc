@@ -15,6 +15,7 @@ constexpr double left = 70;
 constexpr double right = 20;
 constexpr double top = 34;
 constexpr double bottom = 66;
+constexpr double gap = 20;  ///< Between two plots of a file.
 
 /// Of the Okabe-Ito palette: told apart by readers who see colours differently.
 constexpr std::array<const char*, 6> colors{"#0072b2", "#d55e00", "#009e73",
@@ -48,7 +49,7 @@ std::string text_at(double x, double y, const char* anchor, std::string_view tex
 
 std::string line_between(double x1, double y1, double x2, double y2) {
   return "<line x1=\"" + at(x1) + "\" y1=\"" + at(y1) + "\" x2=\"" + at(x2) + "\" y2=\"" + at(y2) +
-         "\" class=\"grid\"/>";
+         "\" stroke=\"#888\" stroke-opacity=\"0.3\"/>";
 }
 
 std::string axes(const Plot& plot, const Scale& scale) {
@@ -114,7 +115,10 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-std::string to_svg(const Plot& plot) {
+namespace {
+
+/// The plot without the element around it; empty if there is no point.
+std::string drawn(const Plot& plot) {
   Scale scale;
   bool any = false;
   for (const Series& series : plot.series) {
@@ -127,11 +131,8 @@ std::string to_svg(const Plot& plot) {
   if (!any) return "";
   if (!(scale.x_max > 0)) scale.x_max = 1;
   scale.y_max = scale.y_max > 0 ? round_marks(scale.y_max).back() : 1;
-  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + at(width) + " " +
-                    at(height) + "\" role=\"img\" aria-label=\"" + escaped(plot.title) +
-                    "\" font-family=\"sans-serif\" font-size=\"12\">";
-  svg += "<text x=\"" + at(left) + "\" y=\"18\" font-weight=\"bold\">" + escaped(plot.title) +
-         "</text>" + axes(plot, scale);
+  std::string svg = "<text x=\"" + at(left) + "\" y=\"18\" font-weight=\"bold\">" +
+                    escaped(plot.title) + "</text>" + axes(plot, scale);
   double legend = left;
   for (size_t index = 0; index < plot.series.size(); ++index) {
     const Series& series = plot.series[index];
@@ -142,7 +143,31 @@ std::string to_svg(const Plot& plot) {
     svg += text_at(legend + 14, height - 11, "start", series.name);
     legend += 40 + 7 * static_cast<double>(series.name.size());
   }
-  return svg + "</svg>\n";
+  return svg;
+}
+
+std::string svg_begins(double high, std::string_view label) {
+  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + at(width) + " " + at(high) +
+         "\" role=\"img\" aria-label=\"" + escaped(label) +
+         "\" font-family=\"sans-serif\" font-size=\"12\">";
+}
+
+}  // namespace
+
+std::string to_svg(const Plot& plot) {
+  const std::string inner = drawn(plot);
+  return inner.empty() ? "" : svg_begins(height, plot.title) + inner + "</svg>\n";
+}
+
+std::string to_svg_file(const std::vector<Plot>& plots) {
+  double top_of_plot = 0;
+  std::string inner;
+  for (const Plot& plot : plots) {
+    inner += "<g transform=\"translate(0 " + at(top_of_plot) + ")\">" + drawn(plot) + "</g>\n";
+    top_of_plot += height + gap;
+  }
+  return svg_begins(top_of_plot, "Results of ringpost-load") +
+         "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n" + inner + "</svg>\n";
 }
 
 }  // namespace ringpost::load

@@ -26,6 +26,9 @@ struct Plot {
 /// The plot as an SVG element, for a page or a file. Empty if there is no point.
 std::string to_svg(const Plot& plot);
 
+/// The plots one below the other, as a file that needs nothing else.
+std::string to_svg_file(const std::vector<Plot>& plots);
+
 /// Marks from 0 to at least `max`: about five, at multiples of 1, 2 or 5.
 std::vector<double> round_marks(double max);
 

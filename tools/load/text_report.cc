@@ -41,20 +41,7 @@ std::string latency_table(const RunResults& run, const std::string& command) {
 }
 
 void add_process(cli::Rows& rows, const ProcessUse& use, const RunResults& run) {
-  std::string text =
-      decimal_text(use.user_s, 2) + " s user, " + decimal_text(use.system_s, 2) + " s system";
-  const auto each = [&](uint64_t count, const char* what) {
-    if (count == 0) return;
-    text += ", " + decimal_text(use.cpu_s() * 1e6 / static_cast<double>(count), 1) + " us " + what;
-  };
-  if (run.relay) {
-    each(run.relay->accepted, "an event");
-    each(run.sink ? run.sink->delivered : run.relay->deliveries, "a delivery");
-  } else {
-    each(run.succeeded + run.warm_up_requests, "a request");
-  }
-  const std::string name = use.name + " (" + std::to_string(use.pid) + ")";
-  rows.add("CPU of " + name, text + (use.ended ? "; it ended during the run" : ""));
+  rows.add("CPU of " + use.name + " (" + std::to_string(use.pid) + ")", cpu_text(use, run));
   rows.add("memory", decimal_text(static_cast<double>(use.resident_bytes_last) / 1048576, 1) +
                          " MiB resident at the end, at most " +
                          decimal_text(static_cast<double>(use.resident_bytes_max) / 1048576, 1) +
@@ -63,6 +50,34 @@ void add_process(cli::Rows& rows, const ProcessUse& use, const RunResults& run) 
     rows.add("descriptors", count_text(use.descriptors_last) + " at the end, at most " +
                                 count_text(use.descriptors_max));
   }
+}
+
+/// Webhooks that were there before get the events, too, if they want all.
+uint64_t deliveries_to_others(const RunResults& run) {
+  if (!run.sink || run.relay->deliveries <= run.sink->expected) return 0;
+  return run.relay->deliveries - run.sink->expected;
+}
+
+void add_relay(cli::Rows& rows, const RunResults& run) {
+  const RelayTotals& relay = *run.relay;
+  rows.add("events accepted", count_text(relay.accepted));
+  if (relay.duplicates > 0) {
+    rows.add("duplicate events",
+             count_text(relay.duplicates) + ", which the relay had accepted before");
+  }
+  std::string text = count_text(relay.deliveries) + " asked for";
+  if (const uint64_t others = deliveries_to_others(run); others > 0) {
+    text += ", " + count_text(others) + " of them to other webhooks of the relay";
+  }
+  if (relay.unmatched > 0) text += ", " + count_text(relay.unmatched) + " events match no webhook";
+  rows.add("deliveries", text);
+}
+
+void add_sink(cli::Rows& rows, const SinkResults& sink) {
+  rows.add("delivered", count_text(sink.delivered) + " of " + count_text(sink.expected) + ": " +
+                            count_text(sink.missing) + " missing, " + count_text(sink.duplicates) +
+                            " duplicates, " + count_text(sink.out_of_order) + " out of order");
+  rows.add("signatures", signatures_text(sink));
 }
 
 std::string run_text(const RunResults& run, const Report& report) {
@@ -81,24 +96,8 @@ std::string run_text(const RunResults& run, const Report& report) {
     rows.add("waited", count_text(run.waited) +
                            " requests were due when no connection was free; that time counts");
   }
-  if (run.relay) {
-    rows.add("events accepted", count_text(run.relay->accepted));
-    if (run.relay->duplicates > 0) rows.add("duplicate events", count_text(run.relay->duplicates));
-    rows.add("deliveries", count_text(run.relay->deliveries) + " asked for" +
-                               (run.relay->unmatched > 0 ? ", " + count_text(run.relay->unmatched) +
-                                                               " events match no webhook"
-                                                         : ""));
-  }
-  if (run.sink) {
-    const SinkResults& sink = *run.sink;
-    rows.add("delivered", count_text(sink.delivered) + " of " + count_text(sink.expected) + ": " +
-                              count_text(sink.missing) + " missing, " +
-                              count_text(sink.duplicates) + " duplicates, " +
-                              count_text(sink.out_of_order) + " out of order");
-    rows.add("signatures", count_text(sink.signatures_good) + " good, " +
-                               count_text(sink.signatures_bad) + " bad, " +
-                               count_text(sink.unsigned_requests) + " without");
-  }
+  if (run.relay) add_relay(rows, run);
+  if (run.sink) add_sink(rows, *run.sink);
   if (report.relay_counters && report.runs.size() == 1) {
     const RelayCounters& counters = *report.relay_counters;
     rows.add("the relay counted", count_text(counters.events_accepted) + " events, " +
@@ -120,26 +119,30 @@ std::string run_text(const RunResults& run, const Report& report) {
   return text;
 }
 
-/// What is to be said of a run of a sweep.
-std::string sweep_note(const RunResults& run, const Report& report) {
+std::string interruption(const std::vector<RunResults>& runs) {
+  return std::ranges::any_of(runs, &RunResults::interrupted)
+             ? "interrupted: these are the results so far\n"
+             : "";
+}
+
+std::string note_of(const RunResults& run, const Report& report) {
+  if (is_harmed(run)) return "deliveries missing, or badly signed";
   if (!why_invalid(run).empty()) return "generator late";
-  if (!report.knee || run.offered_rate > *report.knee * 1.001) return "beyond";
-  return "";
+  const bool kept_up = report.knee && run.offered_rate <= *report.knee * 1.001;
+  return kept_up ? "" : why_beyond_knee(run, report.p99_limit);
 }
 
 std::string sweep_text(const Report& report) {
   const auto rows = sweep_table(report);
   cli::Table table(rows.front());
-  for (size_t index = 1; index < rows.size(); ++index) table.add(rows[index]);
-  return table.to_text() + "\n" + knee_text(report) + "\n";
+  for (size_t row = 1; row < rows.size(); ++row) table.add(rows[row]);
+  return table.to_text() + "\n" + sweep_verdict(report) + "\n";
 }
 
 /// Why the deliveries did not keep up; empty: they did.
 std::string why_deliveries_lag(const RunResults& run, Duration p99_limit) {
-  const SinkResults& sink = *run.sink;
-  if (sink.missing > 0) return count_text(sink.missing) + " deliveries did not arrive";
   // What falls behind by a share of the rate is late by this share of the time at the end.
-  const Duration p99 = sink.whole_way.quantile(0.99);
+  const Duration p99 = run.sink->whole_way.quantile(0.99);
   if (to_seconds(p99) > (1 - kept_up_share) * run.seconds ||
       (p99_limit > Duration::zero() && p99 > p99_limit)) {
     return "p99 until the delivery was " + duration_text(p99);
@@ -149,8 +152,90 @@ std::string why_deliveries_lag(const RunResults& run, Duration p99_limit) {
 
 }  // namespace
 
+std::string signatures_text(const SinkResults& sink) {
+  std::string text = count_text(sink.signatures_good) + " good, " +
+                     count_text(sink.signatures_bad) + " bad, " +
+                     count_text(sink.unsigned_requests) + " without";
+  if (sink.without_signing > 0) {
+    text += "; " + count_text(sink.without_signing) + " requests of a dialect that does not sign";
+  }
+  return text;
+}
+
+std::string cpu_text(const ProcessUse& use, const RunResults& run) {
+  std::string text =
+      decimal_text(use.user_s, 2) + " s user, " + decimal_text(use.system_s, 2) + " s system";
+  const auto each = [&](uint64_t count, const char* what) {
+    if (count == 0) return;
+    text += ", " + decimal_text(cpu_us_each(use, count), 1) + " us " + what;
+  };
+  if (run.relay) {
+    each(run.relay->accepted, "an event");
+    each(run.sink ? run.sink->delivered : run.relay->deliveries, "a delivery");
+  } else {
+    each(run.succeeded + run.warm_up_requests, "a request");
+  }
+  return text + (use.ended ? "; it ended during the run" : "");
+}
+
+double cpu_us_each(const ProcessUse& use, uint64_t count) {
+  return count == 0 ? 0 : use.cpu_s() * 1e6 / static_cast<double>(count);
+}
+
+double cpu_us_each_done(const RunResults& run) {
+  if (run.processes.empty()) return 0;
+  const ProcessUse& use = run.processes.front();
+  if (!run.relay) return cpu_us_each(use, run.succeeded + run.warm_up_requests);
+  const uint64_t deliveries = run.sink ? run.sink->delivered : run.relay->deliveries;
+  return cpu_us_each(use, deliveries > 0 ? deliveries : run.relay->accepted);
+}
+
+std::string what_is_done(const RunResults& run) {
+  if (!run.relay) return "request";
+  return run.sink || run.relay->deliveries > 0 ? "delivery" : "event";
+}
+
+std::vector<std::vector<std::string>> sweep_table(const Report& report) {
+  const bool sink = !report.runs.empty() && report.runs.front().sink;
+  const bool process = !report.runs.empty() && !report.runs.front().processes.empty();
+  std::vector<std::vector<std::string>> rows{
+      {"offered/s", "achieved/s", "p50", "p99", "p99.9", "max", "failed"}};
+  if (sink) rows[0].insert(rows[0].end(), {"delivery p99", "missing"});
+  if (process) rows[0].emplace_back("CPU us/" + what_is_done(report.runs.front()));
+  rows[0].emplace_back("note");
+  for (const RunResults& run : report.runs) {
+    auto& row = rows.emplace_back(std::vector<std::string>{
+        number_text(run.offered_rate), number_text(run.achieved_rate()),
+        duration_text(run.latency.quantile(0.5)), duration_text(run.latency.quantile(0.99)),
+        duration_text(run.latency.quantile(0.999)), duration_text(run.latency.max()),
+        count_text(run.failed)});
+    if (sink) row.push_back(run.sink ? duration_text(run.sink->delivery.quantile(0.99)) : "");
+    if (sink) row.push_back(run.sink ? count_text(run.sink->missing) : "");
+    if (process) row.push_back(decimal_text(cpu_us_each_done(run), 1));
+    row.push_back(note_of(run, report));
+  }
+  return rows;
+}
+
+std::string sweep_verdict(const Report& report) {
+  const std::string unit = report.command == "relay" ? " events/s" : " requests/s";
+  if (report.knee) {
+    return "Highest rate that the target kept up with: " + number_text(*report.knee) + unit;
+  }
+  const std::string why = why_no_knee(report);
+  return why.empty() ? "The target did not keep up with the lowest rate" : "INVALID: " + why;
+}
+
+std::string why_no_knee(const Report& report) {
+  return report.knee || report.runs.empty() ? "" : why_invalid(report.runs.front());
+}
+
 std::string why_beyond_knee(const RunResults& run, Duration p99_limit) {
   if (run.failed > 0) return count_text(run.failed) + " requests failed";
+  if (run.sink && run.sink->missing > 0) {
+    return count_text(run.sink->missing) + " deliveries did not arrive";
+  }
+  if (is_harmed(run)) return "requests were badly signed";
   if (run.achieved_rate() < kept_up_share * run.offered_rate) {
     return "only " + number_text(run.achieved_rate()) + " of " + number_text(run.offered_rate) +
            " a second were done";
@@ -160,48 +245,11 @@ std::string why_beyond_knee(const RunResults& run, Duration p99_limit) {
   return run.sink ? why_deliveries_lag(run, p99_limit) : "";
 }
 
-std::string knee_text(const Report& report) {
-  if (report.knee) {
-    return "highest rate that the target kept up with: " + number_text(*report.knee) +
-           (report.command == "relay" ? " events/s" : " requests/s");
-  }
-  if (!report.runs.empty() && !why_invalid(report.runs.front()).empty()) {
-    return "the generator was late at the lowest rate, so this says nothing of the target";
-  }
-  return "the target did not keep up with the lowest rate";
-}
-
-std::vector<std::vector<std::string>> sweep_table(const Report& report) {
-  const bool sink =
-      std::ranges::any_of(report.runs, [](auto& run) { return run.sink.has_value(); });
-  const bool cpu =
-      std::ranges::any_of(report.runs, [](auto& run) { return run.cpu_us_each().has_value(); });
-  std::vector<std::vector<std::string>> rows{
-      {"offered/s", "achieved/s", "p50", "p99", "p99.9", "max"}};
-  if (sink) rows.front().emplace_back("delivered p99");
-  if (cpu) rows.front().emplace_back(report.command == "relay" ? "CPU/event" : "CPU/request");
-  rows.front().insert(rows.front().end(), {"failed", "note"});
-  for (const RunResults& run : report.runs) {
-    auto& row = rows.emplace_back();
-    row = {number_text(run.offered_rate), number_text(run.achieved_rate())};
-    for (const double share : {0.5, 0.99, 0.999}) {
-      row.push_back(duration_text(run.latency.quantile(share)));
-    }
-    row.push_back(duration_text(run.latency.max()));
-    if (sink) row.push_back(run.sink ? duration_text(run.sink->whole_way.quantile(0.99)) : "");
-    const auto us = run.cpu_us_each();
-    if (cpu) row.push_back(us ? number_text(*us) + " us" : "");
-    row.push_back(count_text(run.failed));
-    row.push_back(sweep_note(run, report));
-  }
-  return rows;
-}
-
 std::string to_text(const Report& report) {
   std::string text = "ringpost-load " + report.command + " " + cli::shown(report.target) + "\n";
-  if (report.sweep) return text + "\n" + sweep_text(report);
+  if (report.sweep) return text + interruption(report.runs) + "\n" + sweep_text(report);
+  text += interruption(report.runs);
   for (const RunResults& run : report.runs) {
-    if (run.interrupted) text += "interrupted: these are the results so far\n";
     text += "\n" + run_text(run, report);
     if (const std::string why = why_invalid(run); !why.empty()) {
       text += "\nINVALID: " + why + ".\n";

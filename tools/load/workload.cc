@@ -74,36 +74,36 @@ void MadeEvents::append_event(std::string& out, uint64_t event, WallTime now) {
 }
 
 RecordedEvents::RecordedEvents(RequestFrame frame, const std::vector<std::string>& lines,
-                               uint64_t batch)
-    : RelayWorkload(std::move(frame), batch, lines.size(), false), lines_(lines) {}
+                               uint64_t batch, uint64_t events_max, bool note_times)
+    : RelayWorkload(std::move(frame), batch, events_max, note_times), lines_(lines) {}
 
 void RecordedEvents::append_event(std::string& out, uint64_t event, WallTime) {
   out += lines_[event];
 }
 
-WebhookRequests::WebhookRequests(const std::vector<subscription::Webhook>& webhooks, EventForm form)
-    : maker_(std::move(form)) {
-  for (const subscription::Webhook& webhook : webhooks) {
-    renderers_.push_back(dialect::make_renderer(webhook));
+WebhookRequests::WebhookRequests(const std::vector<subscription::Webhook>& webhooks,
+                                 const std::vector<EventForm>& forms) {
+  for (size_t index = 0; index < webhooks.size(); ++index) {
+    ways_.push_back({dialect::make_renderer(webhooks[index]), EventMaker(forms[index])});
   }
 }
 
 std::optional<Error> WebhookRequests::make(uint64_t number, WallTime now, Outgoing& request) {
+  auto& [renderer, maker] = ways_[number % ways_.size()];
   data_.clear();
-  maker_.append_data(data_, number, now);
-  id_ = maker_.form().run + "-" + std::to_string(number);
-  const Ulid uid = Ulid::mint(now, maker_.random());
+  maker.append_data(data_, number, now);
+  id_ = maker.form().run + "-" + std::to_string(number);
+  const Ulid uid = Ulid::mint(now, maker.random());
   const journal::EventView event{.uid = uid,
                                  .accepted_at = now,
                                  .id = id_,
                                  .id_given = true,
-                                 .source = maker_.next_source(number, now),
-                                 .type = maker_.next_type(number, now),
+                                 .source = maker.next_source(number, now),
+                                 .type = maker.next_type(number, now),
                                  .data = as_bytes(data_),
                                  .data_checked = true};
   rendered_.clear();
-  dialect::Renderer& renderer = *renderers_[number % renderers_.size()];
-  const auto error = renderer.render({.event = event, .delivery = uid, .now = now}, rendered_);
+  const auto error = renderer->render({.event = event, .delivery = uid, .now = now}, rendered_);
   if (error) return error;
   request.head = rendered_.head;
   request.body = as_text(rendered_.body);

@@ -104,8 +104,10 @@ class MadeEvents final : public RelayWorkload {
 /// Events from a file, as they are.
 class RecordedEvents final : public RelayWorkload {
  public:
-  /// @param lines  borrowed for this object's life; one event each.
-  RecordedEvents(RequestFrame frame, const std::vector<std::string>& lines, uint64_t batch);
+  /// @param lines       borrowed for this object's life; one event each.
+  /// @param events_max  at most as many as there are lines.
+  RecordedEvents(RequestFrame frame, const std::vector<std::string>& lines, uint64_t batch,
+                 uint64_t events_max, bool note_times);
 
  private:
   void append_event(std::string& out, uint64_t event, WallTime now) override;
@@ -116,7 +118,9 @@ class RecordedEvents final : public RelayWorkload {
 class WebhookRequests final : public Workload {
  public:
   /// @param webhooks  each with its dialect, secret, settings and destination; requests take turns.
-  WebhookRequests(const std::vector<subscription::Webhook>& webhooks, EventForm form);
+  /// @param forms     of their events, one for each webhook.
+  WebhookRequests(const std::vector<subscription::Webhook>& webhooks,
+                  const std::vector<EventForm>& forms);
 
   std::optional<Error> make(uint64_t number, WallTime now, Outgoing& request) override;
   uint64_t events_in(uint64_t) const override { return 1; }
@@ -124,8 +128,11 @@ class WebhookRequests final : public Workload {
   std::string explain(uint16_t status, Bytes body) const override;
 
  private:
-  std::vector<std::unique_ptr<dialect::Renderer>> renderers_;
-  EventMaker maker_;
+  struct Way {
+    std::unique_ptr<dialect::Renderer> renderer;
+    EventMaker maker;
+  };
+  std::vector<Way> ways_;
   dialect::Request rendered_;
   std::string data_;
   std::string id_;

@@ -45,6 +45,10 @@ std::string_view name(Fault fault) {
   return fault_names[static_cast<size_t>(fault)];
 }
 
+bool is_answered(Fault fault) {
+  return fault == Fault::none || fault == Fault::drip;
+}
+
 std::optional<Fault> find_fault(std::string_view name) {
   const auto found = std::ranges::find(fault_names, name);
   if (found == fault_names.end()) return std::nullopt;

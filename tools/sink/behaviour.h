@@ -24,6 +24,8 @@ enum class Fault : uint8_t {
 inline constexpr Fault all_faults[] = {Fault::none,    Fault::reset, Fault::hang, Fault::drip,
                                        Fault::endless, Fault::huge,  Fault::cut};
 std::string_view name(Fault fault);
+/// Whether a request with this fault gets its answer all the same: slowly, in the case of `drip`.
+bool is_answered(Fault fault);
 std::optional<Fault> find_fault(std::string_view name);
 
 /// How long an answer is waited with: drawn anew for each request.

@@ -42,8 +42,9 @@ Decision Endpoint::decide(Duration elapsed) {
                                                             : Fault::reset;
   }
   decision.answer = &answer_of(phase, decision.status);
-  ++totals.statuses[decision.status];
   ++totals.faults[static_cast<size_t>(decision.fault)];
+  if (!is_answered(decision.fault)) return decision;
+  ++totals.statuses[decision.status];
   if (decision.status >= 200 && decision.status < 300) ++totals.answered_2xx;
   return decision;
 }

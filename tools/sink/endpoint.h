@@ -19,7 +19,7 @@ struct Totals {
   };
 
   uint64_t requests = 0;
-  uint64_t answered_2xx = 0;  ///< Answers that were decided on; a fault may keep them back.
+  uint64_t answered_2xx = 0;
   uint64_t signatures_good = 0;
   uint64_t signatures_bad = 0;
   uint64_t unsigned_requests = 0;  ///< No signature to verify, or no secret to verify it with.
@@ -27,7 +27,7 @@ struct Totals {
   uint64_t connections = 0;
   uint64_t handshakes_failed = 0;
   uint64_t body_bytes = 0;
-  std::map<uint16_t, uint64_t> statuses;                 ///< Decided on, as above.
+  std::map<uint16_t, uint64_t> statuses;  ///< Of the answers; a fault may take an answer's place.
   std::array<uint64_t, std::size(all_faults)> faults{};  ///< By Fault.
   std::map<std::string_view, Signatures> dialects;
 

@@ -129,6 +129,24 @@ class Identities {
       made_;
 };
 
+io::Address parse_address(const std::string& option, const std::string& text) {
+  const auto address = io::Address::parse(text);
+  if (!address) {
+    fail_usage(option + " " + text +
+               " must be an address like 127.0.0.1:8443, [::1]:8443 or unix:/path");
+  }
+  return *address;
+}
+
+bool is_loopback(const io::Address& address) {
+  switch (address.family) {
+    case io::Address::Family::unix_path: return true;
+    case io::Address::Family::ipv4: return address.ip[0] == 127;
+    case io::Address::Family::ipv6: return address.to_text().starts_with("[::1]:");
+  }
+  return false;
+}
+
 /// What is wrong with the options; empty if nothing is.
 std::string problem_of(const Setup& setup) {
   const Options& options = setup.options;
@@ -138,6 +156,12 @@ std::string problem_of(const Setup& setup) {
   }
   if (setup.certificate_file.empty() != setup.key_file.empty()) {
     return "--certificate and --key belong together";
+  }
+  if (!setup.ca_out.empty() && !setup.certificate_file.empty()) {
+    return "--ca-out is for the generated certificate: it cannot be combined with --certificate";
+  }
+  if (!setup.control.empty() && !is_loopback(parse_address("--control", setup.control))) {
+    return "--control " + setup.control + " must be a loopback address: the page has no login";
   }
   for (const std::string& header : setup.plan.phases.front().behaviour.headers) {
     const size_t colon = header.find(':');
@@ -173,24 +197,6 @@ Scenario scenario_of(const Setup& setup) {
     fail_usage(place + ": " + problem->text);
   }
   return std::get<Scenario>(std::move(parsed));
-}
-
-io::Address parse_address(const std::string& option, const std::string& text) {
-  const auto address = io::Address::parse(text);
-  if (!address) {
-    fail_usage(option + " " + text +
-               " must be an address like 127.0.0.1:8443, [::1]:8443 or unix:/path");
-  }
-  return *address;
-}
-
-bool is_loopback(const io::Address& address) {
-  switch (address.family) {
-    case io::Address::Family::unix_path: return true;
-    case io::Address::Family::ipv4: return address.ip[0] == 127;
-    case io::Address::Family::ipv6: return address.to_text().starts_with("[::1]:");
-  }
-  return false;
 }
 
 /// Each endpoint has a socket, and each connection another.
@@ -269,8 +275,13 @@ void announce(const Setup& setup, const Receiver& receiver) {
   std::fprintf(talk(setup), "ringpost-sink %s listening on %s\n", version,
                endpoints.front().url.c_str());
   if (endpoints.size() > 1) {
-    std::fprintf(talk(setup), "  and for %zu more endpoints, the last at %s\n",
-                 endpoints.size() - 1, endpoints.back().url.c_str());
+    std::fprintf(talk(setup),
+                 "  and for %zu more %s, the last at %s
+                 ", endpoints.size() - 1,
+                         endpoints.size() == 2
+                     ? "endpoint"
+                     : "endpoints",
+                 endpoints.back().url.c_str());
   }
 }
 
@@ -291,9 +302,6 @@ std::unique_ptr<Control> start_control(io::Ring& ring, const Setup& setup,
                                        const Receiver& receiver) {
   if (setup.control.empty()) return nullptr;
   io::Address address = parse_address("--control", setup.control);
-  if (!is_loopback(address)) {
-    fail_usage("--control " + setup.control + " must be a loopback address: the page has no login");
-  }
   const io::Socket listener = listen(ring, address);
   const std::string shown = address.to_text();
   std::fprintf(talk(setup), "  live page at %s%s\n", shown.starts_with("unix:") ? "" : "http://",

@@ -89,6 +89,13 @@ void append_disorders(std::string& out, const Receiver& receiver) {
   }
 }
 
+/// Whether some endpoint has a secret to verify requests with.
+bool verifies(const Receiver& receiver) {
+  return std::ranges::any_of(receiver.endpoints(), [](const Endpoint& endpoint) {
+    return !endpoint.plan().secrets.empty();
+  });
+}
+
 /// The endpoints with most trouble first: of many, only some are shown.
 void append_endpoints(std::string& out, const Receiver& receiver) {
   if (receiver.endpoints().size() < 2) return;
@@ -148,9 +155,12 @@ void write_counts(JsonWriter& json, const Totals& totals) {
   json.end_object();
 }
 
-void write_endpoint(JsonWriter& json, const Endpoint& endpoint) {
+void write_endpoint(JsonWriter& json, const Endpoint& endpoint, Duration elapsed) {
   const Ledger& ledger = endpoint.ledger;
   json.begin_object().member("name", endpoint.name()).member("url", endpoint.url);
+  const Outage* outage = endpoint.plan().outage_at(elapsed);
+  json.member("outage", outage == nullptr ? std::string_view{}
+                                          : outage_names[static_cast<size_t>(outage->kind)]);
   write_counts(json, endpoint.totals);
   json.member("deliveries", ledger.deliveries())
       .member("duplicates", ledger.duplicates())
@@ -180,7 +190,8 @@ std::string report_table(const Receiver& receiver) {
   append_row(out, "answered 2xx", totals.answered_2xx);
   append_row(out, "signatures good", totals.signatures_good);
   append_row(out, "signatures bad", totals.signatures_bad);
-  append_row(out, "without signature", totals.unsigned_requests);
+  append_row(out, verifies(receiver) ? "without signature" : "not verified: no secret",
+             totals.unsigned_requests);
   append_row(out, "duplicate deliveries", receiver.duplicates());
   append_row(out, "  after a success", receiver.duplicates_after_success());
   append_row(out, "malformed requests", totals.malformed);
@@ -209,6 +220,9 @@ std::string report_json(const Receiver& receiver) {
       .member("duplicates_after_success", receiver.duplicates_after_success())
       .member("missing", receiver.missing_count())
       .member("out_of_order", receiver.out_of_order())
+      .member("expect", receiver.options().expect)
+      .member("ordered", !receiver.options().order_key.empty())
+      .member("verifies", verifies(receiver))
       .member("seconds", seconds(receiver.elapsed()))
       .member("requests_per_second", rate(totals.requests, receiver.busy_time()));
   json.key("cpu")
@@ -218,7 +232,9 @@ std::string report_json(const Receiver& receiver) {
       .member("us_per_request", cpu.us_each(totals.requests))
       .end_object();
   json.key("endpoints").begin_array();
-  for (const Endpoint& endpoint : receiver.endpoints()) write_endpoint(json, endpoint);
+  for (const Endpoint& endpoint : receiver.endpoints()) {
+    write_endpoint(json, endpoint, receiver.elapsed());
+  }
   json.end_array().end_object();
   return text;
 }

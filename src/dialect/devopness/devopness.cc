@@ -243,6 +243,8 @@ class Devopness final : public Dialect {
            "`ringpost send`.";
   }
 
+  ExampleEvent example_event() const override { return {"action.completed", "pipeline/33"}; }
+
   bool retries_status(uint16_t status) const override {
     return status == 408 || status == 429 || status >= 500;
   }

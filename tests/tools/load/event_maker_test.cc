@@ -73,6 +73,37 @@ TEST(EventMaker, ATemplateGetsTheMarkIfWanted) {
   EXPECT_EQ(text, " { } ");
 }
 
+TEST(EventMaker, AnActionHasWhatARequestIsMadeFrom) {
+  EventForm wanted = form();
+  wanted.action = true;
+  for (const uint64_t size : {10u, 200u}) {
+    wanted.bytes_min = wanted.bytes_max = size;
+    std::string text;
+    EventMaker(wanted).append_data(text, 7, {});
+    simdjson::dom::parser parser;
+    simdjson::dom::element data = parser.parse(text);
+    EXPECT_EQ(uint64_t{data["action"]["id"]}, 7u);
+    EXPECT_EQ(std::string_view{data["action"]["status"]}, "completed");
+    EXPECT_EQ(text.size() == size, size == 200) << text;  // The least it needs is more than 10.
+  }
+}
+
+TEST(WithMark, EverythingElseStaysAsItIs) {
+  const std::string mark = R"("ringpost_load":{"run":"r","event":3})";
+  EXPECT_EQ(with_mark(R"({"data":{ "a" : 1.0 } ,"id":"data"})", "r", 3),
+            R"({"data":{)" + mark + R"(,"a" : 1.0 } ,"id":"data"})");
+  EXPECT_EQ(with_mark(R"({"data":{ }})", "r", 3), R"({"data":{)" + mark + "}}");
+  for (const char* event : {R"({"data":[{}]})", R"({"x":{}})", R"({"data":"{}"})", "{}", "["}) {
+    EXPECT_EQ(with_mark(event, "r", 3), std::nullopt) << event;
+  }
+}
+
+TEST(WithNewId, OneThatIsThereIsReplaced) {
+  EXPECT_EQ(with_new_id(R"({"x":"a","id" : "a\"b","data":{"id":"a"}})", "r", 3),
+            R"({"x":"a","id" : "r-3","data":{"id":"a"}})");
+  EXPECT_EQ(with_new_id(R"({"data":{"id":"a"}})", "r", 3), R"({"data":{"id":"a"}})");
+}
+
 TEST(AddToMix, RefusesWhatIsNoShare) {
   Mix mix;
   EXPECT_NE(add_to_mix(mix, ""), "");

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 
@@ -19,18 +20,39 @@ std::string problem_of(const auto& read) {
 
 TEST(ObjectToTarget, ThisMachineIsPermittedAndOthersByName) {
   const auto judge = [](const char* ip, const std::string& host, const std::string& owned) {
-    return object_to_target(*io::Address::parse_ip(ip, 80), host, owned);
+    const std::vector<std::string> hosts(owned.empty() ? 0 : 1, owned);
+    return object_to_target(*io::Address::parse_ip(ip, 80), host, hosts);
   };
   EXPECT_EQ(judge("127.0.0.1", "localhost", ""), "");
   EXPECT_EQ(judge("127.9.8.7", "127.9.8.7", ""), "");
   EXPECT_EQ(judge("::1", "::1", ""), "");
-  EXPECT_EQ(object_to_target(*io::Address::parse("unix:/tmp/x"), "localhost", ""), "");
+  EXPECT_EQ(object_to_target(*io::Address::parse("unix:/tmp/x"), "localhost", {}), "");
   for (const char* ip : {"192.0.2.1", "10.0.0.1", "0.0.0.0", "2001:db8::1", "::ffff:192.0.2.1"}) {
     EXPECT_NE(judge(ip, "ci.example", "").find("--i-own-this-target ci.example"), std::string::npos)
         << ip;
     EXPECT_EQ(judge(ip, "ci.example", "CI.example"), "") << ip;
   }
   EXPECT_NE(judge("192.0.2.1", "ci.example", "other.example"), "");
+}
+
+TEST(ObjectToBystanders, OneThatLeadsElsewhereMustBeNamed) {
+  const EventNames names{{"load.test"}, {"app/load-1"}};
+  const auto judge = [&names](Bystander webhook, std::vector<std::string> owned = {}) {
+    webhook.id = "01J";
+    return object_to_bystanders(std::vector{webhook}, names, owned);
+  };
+  const std::string url = "https://hooks.example/in";
+  EXPECT_NE(judge({.url = url, .sources = {"*"}, .events = {"*"}})
+                .find("--i-own-this-target hooks.example"),
+            std::string::npos);
+  EXPECT_NE(judge({.url = url, .sources = {"x", "app/*"}, .events = {"y", "load.*"}}), "");
+  EXPECT_NE(judge({.url = "https://192.0.2.1/", .sources = {"*"}, .events = {"*"}}), "");
+  EXPECT_EQ(judge({.url = url, .sources = {"*"}, .events = {"*"}}, {"a", "Hooks.Example"}), "");
+  EXPECT_EQ(judge({.url = url, .sources = {"app/shop"}, .events = {"*"}}), "");
+  EXPECT_EQ(judge({.url = url, .sources = {"*"}, .events = {"build.*"}}), "");
+  for (const char* here : {"http://127.0.0.1:1/", "https://[::1]/", "https://a.localhost/in"}) {
+    EXPECT_EQ(judge({.url = here, .sources = {"*"}, .events = {"*"}}), "") << here;
+  }
 }
 
 TEST(ParseSizes, BytesUnitsAndRanges) {
@@ -82,6 +104,11 @@ TEST(SetUp, WhatDoesNotFitTogetherIsRefused) {
   };
   EXPECT_NE(refused([](RunOptions& o) { o.rate = "5", o.closed = true; }), "");
   EXPECT_NE(refused([](RunOptions& o) { o.fan_out = 2; }), "");
+  EXPECT_NE(refused([](RunOptions& o) {
+              o.sink = true, o.fan_out = 1, o.dialects = {"bitrise", "standard"};
+            }),
+            "");
+  EXPECT_NE(refused([](RunOptions& o) { o.new_ids = true; }), "");
   EXPECT_NE(refused([](RunOptions& o) { o.dialects = {"bitrise"}; }), "");
   EXPECT_NE(refused([](RunOptions& o) { o.warm_up = "10s"; }), "");
   EXPECT_NE(refused([](RunOptions& o) { o.data = "[1]"; }), "");
@@ -94,11 +121,115 @@ TEST(SetUp, WhatDoesNotFitTogetherIsRefused) {
   EXPECT_NE(refused([](RunOptions& o) { o.types = {"{{x}}"}; }), "");
 }
 
-TEST(SetUp, AReceiverNeedsASecretOrAWord) {
-  RunOptions options{.to_relay = false};
-  EXPECT_NE(problem_of(set_up(options)).find("--standard-secret"), std::string::npos);
-  options.is_unsigned = true;
+TEST(SetUp, WebhooksAreOneOfEachDialectUnlessTheUserWantsMore) {
+  RunOptions options{.sink = true};
+  EXPECT_EQ(std::get<RunSetup>(set_up(options)).fan_out, 1u);
+  for (const dialect::Dialect* one : dialect::all()) options.dialects.emplace_back(one->name());
+  EXPECT_EQ(std::get<RunSetup>(set_up(options)).fan_out, dialect::all().size());
+  options.fan_out = 12;
+  EXPECT_EQ(std::get<RunSetup>(set_up(options)).fan_out, 12u);
+}
+
+TEST(SetUp, ATypeThatSomeWebhookWouldNotGetIsRefused) {
+  RunOptions options{.types = {"build.finished"}, .dialects = {"devopness"}, .sink = true};
+  EXPECT_NE(problem_of(set_up(options)).find("devopness"), std::string::npos);
+  options.types = {"action.failed"};
   EXPECT_EQ(problem_of(set_up(options)), "");
+  options.data = R"({"action":{"status":"failed"}})";
+  EXPECT_NE(problem_of(set_up(options)).find("--data"), std::string::npos);
+  options = {.types = {"ping"}, .dialects = {"buildkite"}, .sink = true};
+  EXPECT_NE(problem_of(set_up(options)).find("buildkite"), std::string::npos);
+}
+
+class Replayed : public testing::Test {
+ protected:
+  ~Replayed() override { std::remove(file_.c_str()); }
+
+  RunOptions options(const std::string& text) const {
+    std::ofstream(file_) << text;
+    return {.rate = "100", .replay_file = file_};
+  }
+
+  const std::string file_ = testing::TempDir() + "load-replay.ndjson";
+};
+
+TEST_F(Replayed, EventsGetAMarkAndAnIdForTheReceiver) {
+  const std::string text =
+      "{\"id\":\"a\",\"type\":\"t\",\"data\" : { \"x\":1.50}}\n{\"type\":\"u\",\"data\":{}}\n";
+  RunOptions wanted = options(text);
+  EXPECT_EQ(std::get<RunSetup>(set_up(wanted)).recorded[0],
+            "{\"id\":\"a\",\"type\":\"t\",\"data\" : { \"x\":1.50}}");
+  wanted.sink = true;
+  const auto setup = std::get<RunSetup>(set_up(wanted));
+  const std::string& run = setup.form.run;
+  EXPECT_EQ(setup.recorded[0], "{\"id\":\"" + run + "-0\",\"type\":\"t\",\"data\" : " +
+                                   "{\"ringpost_load\":{\"run\":\"" + run +
+                                   "\",\"event\":0},\"x\":1.50}}");
+  EXPECT_EQ(marked_number(setup.recorded[1], run), 1u);
+}
+
+TEST_F(Replayed, WhatTheReceiverWouldNotKnowAgainIsRefused) {
+  for (const char* text : {"{\"type\":\"t\",\"data\":[1]}", "{\"type\":\"t\"}", "{\"data\":{}}"}) {
+    RunOptions wanted = options(text);
+    EXPECT_EQ(problem_of(set_up(wanted)), "") << text;
+    wanted.sink = true;
+    EXPECT_NE(problem_of(set_up(wanted)).find("event 1 of"), std::string::npos) << text;
+  }
+  RunOptions wanted = options("{\"type\":\"action.completed\",\"data\":{}}");
+  wanted.sink = true;
+  wanted.dialects = {"devopness"};
+  EXPECT_NE(problem_of(set_up(wanted)), "");
+  wanted = options("{\"type\":\"ping\",\"data\":{}}");
+  wanted.sink = true;
+  wanted.dialects = {"buildkite"};
+  EXPECT_NE(problem_of(set_up(wanted)), "");
+}
+
+TEST_F(Replayed, WhatTheFileSaysIsNotSaidByAnOption) {
+  const auto refused = [this](auto change) {
+    RunOptions changed = options("{\"type\":\"t\"}\n");
+    change(changed);
+    return problem_of(set_up(changed));
+  };
+  EXPECT_EQ(refused([](RunOptions&) {}), "");
+  EXPECT_NE(refused([](RunOptions& o) { o.types = {"t"}; }).find("--type"), std::string::npos);
+  EXPECT_NE(refused([](RunOptions& o) { o.sources = {"t"}; }).find("--source"), std::string::npos);
+  EXPECT_NE(refused([](RunOptions& o) { o.data = "{}"; }).find("--data"), std::string::npos);
+  EXPECT_NE(refused([](RunOptions& o) { o.keys = 2; }).find("--keys"), std::string::npos);
+  EXPECT_NE(refused([](RunOptions& o) { o.no_ids = true; }).find("--no-ids"), std::string::npos);
+  EXPECT_NE(refused([](RunOptions& o) { o.rate = "", o.sweep = "1-2"; }).find("--sweep"),
+            std::string::npos);
+}
+
+/// Ten seconds are for events that are made; a file has an end of its own.
+TEST_F(Replayed, GoesOnToTheEndOfTheFile) {
+  RunOptions wanted = options("{\"type\":\"t\"}\n");
+  EXPECT_TRUE(std::isinf(std::get<RunSetup>(set_up(wanted)).seconds));
+  wanted.duration = "5s";
+  EXPECT_EQ(std::get<RunSetup>(set_up(wanted)).seconds, 5);
+  EXPECT_EQ(std::get<RunSetup>(set_up({})).seconds, 10);
+}
+
+subscription::Destination receiver() {
+  return {.url = "https://localhost:8443/in", .host = "localhost", .port = 8443, .target = "/in"};
+}
+
+TEST(ReceiverWebhooks, AReceiverNeedsASecretOrAWord) {
+  RunOptions options{.to_relay = false};
+  const auto setup = std::get<RunSetup>(set_up(options));
+  EXPECT_NE(problem_of(receiver_webhooks(options, setup, receiver())).find("--standard-secret"),
+            std::string::npos);
+  options.is_unsigned = true;
+  EXPECT_EQ(problem_of(receiver_webhooks(options, setup, receiver())), "");
+}
+
+TEST(ReceiverWebhooks, ThereIsOneOfEachDialect) {
+  RunOptions options{.to_relay = false, .is_unsigned = true};
+  for (const dialect::Dialect* one : dialect::all()) options.dialects.emplace_back(one->name());
+  const auto setup = std::get<RunSetup>(set_up(options));
+  const auto webhooks = receiver_webhooks(options, setup, receiver());
+  ASSERT_EQ(problem_of(webhooks), "");
+  EXPECT_EQ(std::get<std::vector<subscription::Webhook>>(webhooks).size(), dialect::all().size());
 }
 
 class ScenarioTest : public testing::Test {
