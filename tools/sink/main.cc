@@ -275,13 +275,8 @@ void announce(const Setup& setup, const Receiver& receiver) {
   std::fprintf(talk(setup), "ringpost-sink %s listening on %s\n", version,
                endpoints.front().url.c_str());
   if (endpoints.size() > 1) {
-    std::fprintf(talk(setup),
-                 "  and for %zu more %s, the last at %s
-                 ", endpoints.size() - 1,
-                         endpoints.size() == 2
-                     ? "endpoint"
-                     : "endpoints",
-                 endpoints.back().url.c_str());
+    std::fprintf(talk(setup), "  and for %zu more %s, the last at %s\n", endpoints.size() - 1,
+                 endpoints.size() == 2 ? "endpoint" : "endpoints", endpoints.back().url.c_str());
   }
 }
 
