@@ -26,7 +26,7 @@ MIB = 1 << 20
 BATCH = 2000
 ORGANIZATIONS = 3
 HOOKS = 4
-SECONDS = 20
+SECONDS = 10
 
 
 class MemoryCgroup:
