@@ -54,7 +54,7 @@ class Recipes(unittest.TestCase):
         said = self.run_recipe("How many events per second does my relay take?", {
             "500-50000": "20-40", "--sweep-steps 10": "--sweep-steps 2", "--duration 10s": "--duration 1s",
             '"$(pidof -s ringpost)"': relay.child.pid}, codes=(0, 1), **self.of_relay(relay))
-        for part in ("offered/s", "delivered p99", "CPU/event"):
+        for part in ("offered/s", "delivery p99", "CPU us/delivery"):
             self.assertIn(part, said)
         self.assertRegex(said, "Highest rate that the target kept up with|did not keep up with the lowest rate|INVALID: the generator")
         self.assertIn("CPU against offered rate", self.read("capacity.html"))

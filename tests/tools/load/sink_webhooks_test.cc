@@ -18,9 +18,10 @@ std::string body_of(const dialect::Dialect& dialect) {
   EventMaker maker({.run = "0123abcd", .action = needs_action(dialect)});
   std::string data;
   maker.append_data(data, 7, {});
+  const std::string type = type_for(std::vector{&dialect});
   const journal::EventView event{.id = "0123abcd-7",
                                  .source = "app/load",
-                                 .type = type_for(std::vector{&dialect}),
+                                 .type = type,
                                  .data = as_bytes(data),
                                  .data_checked = true};
   dialect::Request request;
