@@ -342,8 +342,13 @@ bssl::UniquePtr<X509> first_certificate(const std::string& pem) {
 std::optional<WallTime> certificate_expires_at(const std::string& certificate_pem) {
   const auto certificate = first_certificate(certificate_pem);
   if (certificate == nullptr) return std::nullopt;
-  int64_t seconds = 0;
-  if (ASN1_TIME_to_posix(X509_get0_notAfter(certificate.get()), &seconds) != 1) return std::nullopt;
+  // ASN1_TIME_to_posix would say it at once, and Debian's BoringSSL does not have it.
+  const bssl::UniquePtr<ASN1_TIME> epoch{ASN1_TIME_set(nullptr, 0)};
+  int days = 0;
+  int rest = 0;
+  const ASN1_TIME* const end = X509_get0_notAfter(certificate.get());
+  if (ASN1_TIME_diff(&days, &rest, epoch.get(), end) != 1) return std::nullopt;
+  const int64_t seconds = int64_t{days} * 86'400 + rest;
   // What the nanoseconds of a WallTime cannot hold (after 2262) is as good as never.
   constexpr int64_t seconds_max =
       std::chrono::duration_cast<std::chrono::seconds>(WallTime::max().time_since_epoch()).count();
