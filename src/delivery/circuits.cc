@@ -106,8 +106,8 @@ Dispatcher::Showing Dispatcher::showing(const AttemptResult& result) {
 void Dispatcher::learn(const Attempt& attempt, const AttemptResult& result) {
   learn_of_endpoint(attempt, result);
   Target& target = *attempt.delivery->target;
-  if (attempt.webhook.updated_at != target.conduct.webhook_updated_at)
-    return;  // It is another one.
+  const bool current = attempt.webhook.updated_at == target.conduct.webhook_updated_at;
+  if (!current) return;
   const Instant now = ring_.now();
   const Showing shown = showing(result);
   Conduct& conduct = target.conduct;

@@ -877,6 +877,7 @@ void Dispatcher::stop() {
 
 void Dispatcher::abort() {
   RINGPOST_ASSERT(stopping_);
+  aborted_ = true;
   while (!unrecorded_.empty()) record_first_start();  // Their ends will not come.
   connections_.for_each([](Connection& connection) { connection.abort(); });
 }

@@ -109,12 +109,14 @@ class Dispatcher {
   /// webhooks in use, connections, and deliveries under way.
   void check();
 
-  /// Starts nothing more; what is in flight goes on.
+  /// Starts nothing more; what is in flight goes on, and so does cancelling.
   void stop();
-  /// Ends what is in flight, too: it stays pending and is repeated after a restart.
+  /// Ends both: what is in flight stays pending and is repeated after a restart.
   void abort();
   /// After `stop`: no connection is left, the dispatcher may be destroyed.
-  bool stopped() const { return stopping_ && connections_.empty(); }
+  bool stopped() const {
+    return stopping_ && connections_.empty() && (cancellations_.empty() || aborted_);
+  }
 
   // --- for Connection, Target and Endpoint -------------------------------------------------------
 
@@ -303,6 +305,7 @@ class Dispatcher {
   Instant first_tick_{};      ///< Of Waiting::due.
   io::Timer shortage_timer_;  ///< While no connection is opened, for want of something here.
   bool stopping_ = false;
+  bool aborted_ = false;
 };
 
 }  // namespace ringpost::delivery

@@ -145,7 +145,7 @@ void Dispatcher::on_retry_due(Target& target) {
   activate(target);
 }
 
-/// What waits is cancelled in the turns to come, or after the next start.
+/// What waits is cancelled in the turns to come.
 void Dispatcher::cancel_waiting(Target& target) {
   ring_.disarm(target.retry_timer);
   Cancellation cancellation{.webhook_number = target.webhook_number,
@@ -156,7 +156,7 @@ void Dispatcher::cancel_waiting(Target& target) {
 }
 
 bool Dispatcher::may_cancel() const {
-  return !cancellations_.empty() && !stopping_ && host_.has_room_for_attempt(in_flight_);
+  return !cancellations_.empty() && !aborted_ && host_.has_room_for_attempt(in_flight_);
 }
 
 void Dispatcher::go_on_cancelling() {

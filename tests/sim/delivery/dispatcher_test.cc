@@ -677,6 +677,34 @@ TEST_F(DispatcherTest, CancelsALongBacklogInPartsAndWhileThereIsRoom) {
   EXPECT_EQ(receiver_.requests().size(), count - ended(DeliveryStatus::cancelled) + 1);
 }
 
+// Goal: what was to be cancelled does not come back for a webhook that is enabled again.
+TEST_F(DispatcherTest, AStopFirstCancelsTheRest) {
+  constexpr uint32_t count = 5000;
+  put(make(1));
+  submit(1, count);
+  dispatcher_.cancel(1);
+  dispatcher_.stop();
+  EXPECT_FALSE(dispatcher_.stopped());
+  ring_.waker().wake();
+  ASSERT_TRUE(world_.run_until([&] { return dispatcher_.stopped(); }, minutes{1}));
+  EXPECT_EQ(dispatcher_.pending_count(), 0u);
+  EXPECT_EQ(std::ranges::count(noted_, DeliveryStatus::cancelled, &Noted::status), count);
+}
+
+TEST_F(DispatcherTest, AnAbortedStopLeavesTheRestPending) {
+  put(make(1));
+  submit(1, 5000);
+  has_room_ = false;
+  dispatcher_.cancel(1);
+  dispatcher_.stop();
+  dispatcher_.abort();
+  has_room_ = true;
+  ring_.waker().wake();
+  ASSERT_TRUE(world_.run_until([&] { return dispatcher_.stopped(); }, minutes{1}));
+  EXPECT_EQ(dispatcher_.pending_count(), 5000u);
+  EXPECT_TRUE(noted_.empty());
+}
+
 // Goal: who hears of the 410 can tell that the webhook leads elsewhere by now.
 TEST_F(DispatcherTest, SaysOfWhichVersionOfTheWebhookTheReceiverIsGone) {
   answer_ = [](const Request&) { return Answer{.status = 410, .delay = seconds{5}}; };
