@@ -79,7 +79,7 @@ class Fit {
 
 uint64_t memory_total(const Budgets& budgets) {
   const control::MemoryLimits& limits = budgets.limits;
-  const uint64_t connections = uint64_t{limits.connections_max} + budgets.delivery_connections_max;
+  const uint64_t connections = uint64_t{limits.connections_max} + limits.delivery_connections_max;
   const uint64_t shard =
       shard_bytes + limits.pending_max * pending_bytes + limits.bodies_bytes_max * body_bytes +
       budgets.retained_bytes_max * event_bytes + limits.attempts_in_flight_max * attempt_bytes +
@@ -142,9 +142,8 @@ Budgets budgets_of(const Config& config, const Machine& machine) {
   limits.connections_max = config.gives("ingest.connections_max")
                                ? config.ingest_connections_max
                                : fit.connections(parts.incoming, config.ingest_connections_max);
-  budgets.delivery_connections_max =
+  limits.delivery_connections_max =
       fit.connections(parts.outgoing, defaults.delivery_connections_max);
-  limits.delivery_connections_max = budgets.delivery_connections_max;
   limits.memory_total = memory_total(budgets);
   return budgets;
 }
@@ -160,7 +159,7 @@ void use(const Budgets& budgets, Config& config) {
   config.attempts_in_flight_max = limits.attempts_in_flight_max;
   config.ingest_connections_max = limits.connections_max;
   config.retained_bytes_max = budgets.retained_bytes_max;
-  config.delivery_connections_max = budgets.delivery_connections_max;
+  config.delivery_connections_max = limits.delivery_connections_max;
   config.limits = limits;
 }
 

@@ -14,10 +14,9 @@ inline constexpr uint64_t memory_min = uint64_t{50} << 20;
 /// What a relay may use of its machine. README.md, "Memory and descriptors", has the sums.
 struct Budgets {
   control::MemoryLimits limits;
-  uint64_t retained_bytes_max = 0;        ///< delivery::Limits, per shard.
-  uint32_t delivery_connections_max = 0;  ///< delivery::Limits::connections_max, per shard.
-  uint64_t memory_of_machine = 0;         ///< Machine::memory_bytes.
-  std::string memory_limit;               ///< Where `limits.memory_max` comes from, for people.
+  uint64_t retained_bytes_max = 0;  ///< delivery::Limits, per shard.
+  uint64_t memory_of_machine = 0;   ///< Machine::memory_bytes.
+  std::string memory_limit;         ///< Where `limits.memory_max` comes from, for people.
 };
 
 /// What the configuration and the machine come to. What the configuration says is taken as it is;

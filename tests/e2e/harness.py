@@ -125,6 +125,11 @@ class Relay(Process):
             seconds)
         self.port = int(self.match.group(1)) if self.match.group(1) else None
 
+    def ports(self):
+        """Of all listeners on TCP, in the order of the configuration."""
+        self.read(1)
+        return [int(line.rsplit(":", 1)[1]) for line in self.lines if " ready: " in line]
+
     @property
     def token(self):
         return (self.data_dir / "admin.token").read_text().strip()

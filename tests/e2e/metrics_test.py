@@ -184,9 +184,7 @@ address = "127.0.0.1:0"
 serves = ["events"]
 """)
         cls.relay = cls.place.relay("--config", config, listen=())
-        cls.relay.read(1)
-        ports = [int(line.rsplit(":", 1)[1]) for line in cls.relay.lines if " ready: " in line]
-        cls.api, cls.metrics, cls.events = ports
+        cls.api, cls.metrics, cls.events = cls.relay.ports()
 
     def token(self, **members):
         return self.relay.request("POST", "/v1/tokens", {"name": "x", **members})[2]["token"]

@@ -38,7 +38,7 @@ TEST(Budgets, AreTheDefaultsWhereThereIsEnough) {
   EXPECT_EQ(budgets.limits.batch_bytes_max, defaults.batch_bytes_max);
   EXPECT_EQ(budgets.limits.attempts_in_flight_max, defaults.attempts_in_flight_max);
   EXPECT_EQ(budgets.limits.connections_max, defaults.ingest_connections_max);
-  EXPECT_EQ(budgets.delivery_connections_max, defaults.delivery_connections_max);
+  EXPECT_EQ(budgets.limits.delivery_connections_max, defaults.delivery_connections_max);
   EXPECT_EQ(budgets.retained_bytes_max, defaults.retained_bytes_max);
 }
 
@@ -112,11 +112,11 @@ TEST(Budgets, LeaveDescriptorsForJournalStoreAndApi) {
   for (const uint64_t descriptors : {64u, 100u, 1024u, 16'384u}) {
     const Budgets budgets = budgets_of(with({}), machine_of(24 * gib, 2, descriptors));
     const control::MemoryLimits& limits = budgets.limits;
-    const uint64_t connections =
-        limits.shards * (uint64_t{limits.connections_max} + budgets.delivery_connections_max);
+    const uint64_t connections = limits.shards * (uint64_t{limits.connections_max} +
+                                                  budgets.limits.delivery_connections_max);
     EXPECT_LE(connections, descriptors - std::min<uint64_t>(descriptors / 2, 96)) << descriptors;
     EXPECT_GE(limits.connections_max, 1u);
-    EXPECT_GE(budgets.delivery_connections_max, 1u);
+    EXPECT_GE(budgets.limits.delivery_connections_max, 1u);
   }
 }
 

@@ -136,8 +136,7 @@ address = "127.0.0.1:0"
 tls = {{certificate = "{folder}/tls.crt", key = "{folder}/tls.key"}}
 """)
         cls.relay = cls.place.relay("--config", config, listen=())
-        cls.relay.read(1)
-        cls.ports = [int(line.rsplit(":", 1)[1]) for line in cls.relay.lines if " ready: " in line]
+        cls.ports = cls.relay.ports()
         token = cls.relay.request("POST", "/v1/tokens", {"name": "prometheus", "scopes": ["metrics:read"]})[2]
         (folder / "token").write_text(token["token"])
         cls.deliver_some()

@@ -6,6 +6,7 @@
 // SIM_SEEDS=1000 runs more of them, SIM_SEED=17 just that one.
 
 #include "sim/relay/changing.h"
+#include "sim/relay/lives.h"
 #include "sim/relay/seeds.h"
 
 #include <gtest/gtest.h>
@@ -24,16 +25,12 @@ struct RunResult {
 
 /// Errors of the disk end a relay: it starts again without them.
 std::string die_and_rise(World& world, RelayHarness& relay, Changing& changing) {
-  Prng& random = world.random();
   Faults faults = world.faults();
   faults.write_error = faults.sync_error = faults.read_error = 0;
   world.set_faults(faults);
-  random.chance(1, 4) ? relay.stop(world.between({}, seconds{3}))
-                      : relay.crash(random.chance(2, 3) ? Crash::power : Crash::kill);
+  end_life(world, relay);
   changing.on_restart();
-  world.run_for(world.between({}, seconds{1}));
-  if (random.chance(1, 3)) relay.set_shard_count(static_cast<uint32_t>(random.between(1, 3)));
-  return relay.start();
+  return begin_life(world, relay);
 }
 
 void fail_the_disk(World& world) {

@@ -7,6 +7,7 @@
 //
 // SIM_SEEDS=1000 runs more of them, SIM_SEED=17 just that one.
 
+#include "sim/relay/lives.h"
 #include "sim/relay/seeds.h"
 #include "sim/relay/traffic.h"
 
@@ -16,7 +17,6 @@ namespace ringpost::sim {
 namespace {
 
 using std::chrono::hours;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 struct RunResult {
@@ -28,19 +28,9 @@ struct RunResult {
   uint32_t stops = 0;
 };
 
-/// The end of one life of the relay, some darkness, and the next life.
 std::string die_and_rise(World& world, RelayHarness& relay, RunResult& result) {
-  Prng& random = world.random();
-  if (random.chance(1, 4)) {
-    ++result.stops;
-    relay.stop(world.between({}, seconds{3}));
-  } else {
-    ++result.crashes;
-    relay.crash(random.chance(2, 3) ? Crash::power : Crash::kill);
-  }
-  world.run_for(world.between({}, seconds{1}));
-  if (random.chance(1, 3)) relay.set_shard_count(static_cast<uint32_t>(random.between(1, 3)));
-  return relay.start();
+  ++(end_life(world, relay) ? result.stops : result.crashes);
+  return begin_life(world, relay);
 }
 
 /// Runs the world through its troubles. @returns why the relay did not start again, or nothing.
