@@ -12,6 +12,7 @@
 #include <system_error>
 #include <time.h>
 #include <unistd.h>
+#include <utility>
 
 namespace ringpost::io {
 namespace {
@@ -133,6 +134,20 @@ Duration duration_of(const timeval& time) {
 }
 
 }  // namespace
+
+bool start_thread(std::thread& thread, std::function<void()> work) {
+  try {
+    thread = std::thread{std::move(work)};
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+std::string explain_thread_failure() {
+  return "no further thread can be started; raise the limit of processes (ulimit -u, TasksMax, the "
+         "container's limit of pids), of open files (ulimit -n) or of address space (ulimit -v)";
+}
 
 std::optional<ProcessFigures> process_figures() {
   ProcessFigures figures;

@@ -3,9 +3,12 @@
 #include "base/clock.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <signal.h>
+#include <string>
 #include <string_view>
+#include <thread>
 
 namespace ringpost::io {
 
@@ -32,6 +35,11 @@ void ignore_stray_signals();
 ///          (the time allowed for computing is used up), which ask for a stop. SIGQUIT keeps its
 ///          meaning: it ends the process at once.
 sigset_t block_signals();
+
+/// Runs `work` on a thread. @returns false if the system allows no further one, or has no room for
+///          its stack: `explain_thread_failure` says so in words.
+bool start_thread(std::thread& thread, std::function<void()> work);
+std::string explain_thread_failure();
 
 /// What the kernel counts for this process.
 struct ProcessFigures {

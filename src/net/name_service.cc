@@ -1,6 +1,7 @@
 #include "net/name_service.h"
 
 #include "base/assert.h"
+#include "io/process.h"
 
 #include <ares.h>
 
@@ -105,15 +106,16 @@ bool is_authoritative(const Error& error) {
 class NameService::Worker {
  public:
   explicit Worker(NameService& service)
-      : service_(service), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    RINGPOST_ASSERT(wake_ >= 0);
-    thread_ = std::thread{[this] { run(); }};
+      : service_(service), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  /// @returns false if no thread, or no descriptor, is left for it now.
+  bool start() {
+    return wake_ >= 0 && io::start_thread(thread_, [this] { run(); });
   }
   ~Worker() {
     stopping_.store(true, std::memory_order_release);  // Pairs with run().
     wake();
-    thread_.join();
-    ::close(wake_);
+    if (thread_.joinable()) thread_.join();
+    if (wake_ >= 0) ::close(wake_);
   }
 
   /// From any thread.
@@ -493,10 +495,11 @@ void NameService::ask() {
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    worker_ = std::make_unique<Worker>(*this);
+    auto worker = std::make_unique<Worker>(*this);
+    if (worker->start()) worker_ = std::move(worker);  // If not, the next question tries again.
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
-  worker_->wake();
+  if (worker_ != nullptr) worker_->wake();
 }
 
 void NameService::answer(Channel& channel, Answer&& answer) {

@@ -12,7 +12,9 @@ class ControlThread {
  public:
   explicit ControlThread(shard::Relay& relay);
 
-  void start() { thread_.start(); }
+  /// As HelperThread's.
+  bool start() { return thread_.start(); }
+  void go() { thread_.go(); }
   /// When all shards have stopped: answers nothing more. Blocking.
   void join() { thread_.join(); }
 

@@ -1,6 +1,6 @@
 #include "server/helper_thread.h"
 
-#include "base/assert.h"
+#include "io/process.h"
 
 #include <algorithm>
 #include <ctime>
@@ -28,20 +28,27 @@ WallTime wall_clock_now() {
 }
 
 HelperThread::HelperThread(Work work)
-    : work_(std::move(work)), event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  RINGPOST_ASSERT(event_fd_ >= 0);
-}
+    : work_(std::move(work)), event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 HelperThread::~HelperThread() {
-  close(event_fd_);
+  if (event_fd_ >= 0) close(event_fd_);
 }
 
-void HelperThread::start() {
-  thread_ = std::thread([this] { run(); });
+bool HelperThread::start() {
+  return event_fd_ >= 0 && io::start_thread(thread_, [this] {
+           shared_.going.wait(false);
+           run();
+         });
+}
+
+void HelperThread::go() {
+  shared_.going.store(true);
+  shared_.going.notify_one();
 }
 
 void HelperThread::join() {
   shared_.stopping.store(true);
+  go();
   wake();
   if (thread_.joinable()) thread_.join();
 }

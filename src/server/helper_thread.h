@@ -24,7 +24,10 @@ class HelperThread final : public io::Waker {
   explicit HelperThread(Work work);
   ~HelperThread() override;  // After `join`.
 
-  void start();
+  /// Starts the thread, which waits for `go`. @returns false if no thread, or no
+  /// descriptor, is left for it.
+  bool start();
+  void go();
   /// Turns once more, then ends. Blocking.
   void join();
 
@@ -41,6 +44,7 @@ class HelperThread final : public io::Waker {
     std::atomic<bool> signalled{false};  ///< Set by wake(), cleared by run().
     std::atomic<bool> asleep{false};     ///< Set by run(), read by wake().
     std::atomic<bool> stopping{false};
+    std::atomic<bool> going{false};
   } shared_;
 };
 

@@ -70,7 +70,10 @@ class StandardError final : public spdlog::sinks::base_sink<spdlog::details::nul
 class LogThread {
  public:
   LogThread(std::shared_ptr<spdlog::logger> logger, std::shared_ptr<StandardError> sink)
-      : logger_(std::move(logger)), sink_(std::move(sink)), thread_([this] { run(); }) {}
+      : logger_(std::move(logger)), sink_(std::move(sink)) {
+    const bool started = io::start_thread(thread_, [this] { run(); });
+    if (!started) throw std::runtime_error(io::explain_thread_failure());
+  }
   LogThread(const LogThread&) = delete;
   LogThread& operator=(const LogThread&) = delete;
   ~LogThread() { thread_.join(); }  // After a `stop` that returned true.
@@ -142,7 +145,7 @@ class LogThread {
   bool stopping_ = false;
   bool has_ended_ = false;
   uint64_t told_ = dropped_log_lines();  ///< The thread's own.
-  std::thread thread_;                   // Last: it uses the others.
+  std::thread thread_;
 };
 
 std::unique_ptr<LogThread>& log_thread() {

@@ -93,12 +93,22 @@ void read_memory_limits(const std::string& proc, const std::string& cgroups, Mac
   lower_to_cgroups(machine, proc, cgroups);
 }
 
+namespace {
+
+/// Of its address space a process uses much that is never memory: stacks, libraries, what the
+/// allocator reserves.
+constexpr rlim_t address_space_overhead = 224u << 20;
+
+}  // namespace
+
 Machine this_machine() {
   Machine machine;
   read_memory_limits("/proc", "/sys/fs/cgroup", machine);
   rlimit limit{};
   if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-    lower(machine, limit.rlim_cur, "the limit of its address space (ulimit -v)");
+    lower(machine, limit.rlim_cur - std::min<rlim_t>(limit.rlim_cur, address_space_overhead),
+          "the limit of its address space (ulimit -v), less the 224 MiB that stacks and libraries "
+          "take");
   }
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) machine.descriptors = limit.rlim_cur;
   machine.cores = std::max(1u, std::thread::hardware_concurrency());

@@ -255,7 +255,7 @@ std::string object_to_first_start(const Config& config) {
 }
 
 int run(const Config& config, const Budgets& budgets, Reloader& reloader, const sigset_t& signals,
-        shard::Relay& relay, control::Store& store) {
+        shard::Relay& relay, control::Store& store, const NewFiles& made) {
   std::string problem;
   const auto log = store.take_log(problem);
   if (log == nullptr) return fail(problem);
@@ -278,6 +278,12 @@ int run(const Config& config, const Budgets& budgets, Reloader& reloader, const 
   relay.mailroom().set_store_waker(&store_syncs);
   const std::vector<HelperThread*> helpers{&journal, &passwords, &store_syncs};
   std::vector<std::unique_ptr<ShardThread>> shards;
+  const auto starts = [](HelperThread* helper) { return helper->start(); };
+  if (!control.start() || !std::ranges::all_of(helpers, starts)) {
+    join_all(control, helpers, shards);
+    made.remove();
+    return fail(io::explain_thread_failure());
+  }
   for (uint32_t index = 0; index < relay.shard_count() && problem.empty(); ++index) {
     shards.push_back(std::make_unique<ShardThread>(relay, names, index, listeners));
     problem = shards.back()->start();
@@ -290,8 +296,8 @@ int run(const Config& config, const Budgets& budgets, Reloader& reloader, const 
     warn_of_open_listeners(listeners);
     announce(config, listeners, store);
   }
-  for (HelperThread* helper : helpers) helper->start();
-  control.start();  // The store is its own from here on; what the shards have sent it waits.
+  for (HelperThread* helper : helpers) helper->go();
+  control.go();  // The store is its own from here on; what the shards have sent it waits.
   if (!problem.empty()) {
     for (auto& shard : shards) shard->request_stop(2);
     while (!all_ended(shards)) std::this_thread::sleep_for(std::chrono::milliseconds{1});
@@ -338,7 +344,7 @@ int serve(const ServeCall& call, Config config) {
     directory->made.remove();
     return fail(problem);
   }
-  return run(config, budgets, reloader, signals, *relay, *directory->store);
+  return run(config, budgets, reloader, signals, *relay, *directory->store, directory->made);
 }
 
 }  // namespace ringpost::server

@@ -1,6 +1,7 @@
 #include "server/shard_thread.h"
 
 #include "io/listener.h"
+#include "io/process.h"
 #include "net/shard_resolver.h"
 
 #include <pthread.h>
@@ -10,7 +11,10 @@ namespace ringpost::server {
 std::string ShardThread::start() {
   std::promise<std::string> started;
   auto result = started.get_future();
-  thread_ = std::thread([this, &started] { run(started); });
+  if (!io::start_thread(thread_, [this, &started] { run(started); })) {
+    shared_.ended.store(true);
+    return io::explain_thread_failure();
+  }
   return result.get();
 }
 

@@ -63,6 +63,17 @@ class MemoryCgroup:
                 time.sleep(0.1)
 
 
+class PidsCgroup(MemoryCgroup):
+    """The same for the number of processes and threads."""
+
+    def __init__(self, most):
+        lines = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
+        parent = next(line.split(":", 2)[2] for line in lines if "pids" in line.split(":", 2)[1].split(","))
+        self.path = pathlib.Path("/sys/fs/cgroup/pids") / parent.lstrip("/") / f"ringpost-test-{os.getpid()}-{most}"
+        self.path.mkdir()
+        (self.path / "pids.max").write_text(str(most))
+
+
 class Flood(threading.Thread):
     """Posts batches without pause, until `stop`."""
 
@@ -212,6 +223,66 @@ class SmallMemory(unittest.TestCase):
 
     def test_64_mib_as_a_sidecar(self):
         self.flood(64 * MIB)
+
+    def test_too_few_threads_are_refused_in_words_and_leave_nothing(self):
+        """Method: the limit of pids, which counts threads, from one thread to more than it needs."""
+        for most in range(1, 14):
+            with self.subTest(most=most):
+                place = harness.Workplace()
+                self.addCleanup(place.close)
+                try:
+                    cgroup = PidsCgroup(most)
+                except (OSError, KeyError, StopIteration) as error:
+                    print(f"SKIPPED: no cgroup for the number of threads can be made here: {error}")
+                    self.skipTest("no pids cgroup")
+                self.addCleanup(cgroup.close)
+                self.addCleanup(place.close)
+                wrapper = place.path / "ringpost-in-cgroup"
+                wrapper.write_text(f"#!/bin/sh\necho $$ > {cgroup.path}/cgroup.procs\nexec {harness.RINGPOST} \"$@\"\n")
+                wrapper.chmod(0o755)
+                done = subprocess.Popen([wrapper, "serve", "--data-dir", place.path / "data", "--listen", "127.0.0.1:0"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                self.addCleanup(done.kill)
+                said = ""
+                while line := done.stdout.readline():
+                    said += line
+                    if " ready: " in line:
+                        done.terminate()
+                self.assertIn(done.wait(30), (0, 1), said)
+                if done.returncode == 1:
+                    self.assertRegex(said, "no further thread can be started; raise the limit", said)
+                else:
+                    self.assertIn(" ready: ", said)
+                done.stdout.close()
+        self.assertEqual(done.returncode, 0, said)
+
+    def test_too_little_address_space_is_refused_and_enough_will_do(self):
+        for kib, code in ((100_000, 1), (200_000, 1), (270_000, 1), (300_000, 0), (400_000, 0)):
+            with self.subTest(kib=kib):
+                place = harness.Workplace()
+                self.addCleanup(place.close)
+                wrapper = place.path / "ringpost-limited"
+                wrapper.write_text(f"#!/bin/sh\nulimit -v {kib}\nexec {harness.RINGPOST} \"$@\"\n")
+                wrapper.chmod(0o755)
+                original, harness.RINGPOST = harness.RINGPOST, wrapper
+                try:
+                    if code == 1:
+                        with self.assertRaisesRegex(AssertionError, r"needs at least 50 MiB of memory.*ulimit -v"):
+                            place.relay()
+                        self.assertFalse((place.path / "data").exists())
+                        continue
+                    relay = place.relay()
+                finally:
+                    harness.RINGPOST = original
+                sink = place.sink()
+                relay.add_webhook(url=sink.url, tls=sink.tls())
+                for _ in range(200):
+                    self.assertEqual(relay.send({"type": "t", "source": "s", "data": {"text": "x" * 10_000}})[0], 202)
+                deadline = time.monotonic() + 30
+                while relay.status()["backlog"] > 0 and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                self.assertEqual(relay.status()["totals"]["deliveries_delivered"], 200)
+                self.assertEqual(relay.stop(), 0)
 
     def test_too_little_memory_is_refused(self):
         with self.assertRaisesRegex(AssertionError, "needs at least 50 MiB of memory"):
