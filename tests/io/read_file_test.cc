@@ -20,6 +20,15 @@ TEST(ReadFile, ReturnsEveryByte) {
   std::filesystem::remove(path);
 }
 
+TEST(ReadFile, EndsWhereNoFileOfAPersonIsSoLarge) {
+  const std::string path = testing::TempDir() + "read_file_test";
+  std::ofstream{path, std::ios::binary} << "12345";
+  EXPECT_EQ(*read_file(path, 5), "12345");
+  EXPECT_EQ(read_file(path, 4).error(), (Error{Errc::too_large, Side::operator_}));
+  std::filesystem::remove(path);
+  EXPECT_EQ(read_file("/dev/zero", 1'000'000).error(), (Error{Errc::too_large, Side::operator_}));
+}
+
 TEST(ReadFile, SaysWhyAFileCannotBeRead) {
   const auto why = [](const std::string& path) { return describe(read_file(path).error()); };
   EXPECT_EQ(why(testing::TempDir() + "absent/file"), "not found (ENOENT)");
