@@ -582,7 +582,7 @@ void Dispatcher::settle(const Attempt& attempt, const AttemptResult& result) {
   leave_flight(attempt, result);
   learn(attempt, result);
   if (short_here(result) && !delivery.enquiry) return put_back(delivery, !result.name_unasked);
-  const Verdict verdict = judge(delivery, result);
+  const Verdict verdict = judge(attempt, result);
   if (verdict.status != DeliveryStatus::cancelled)
     heed_pause(attempt, result.http_status, result.retry_after);
   if (delivery.enquiry) return discard(delivery);
@@ -710,14 +710,19 @@ void Dispatcher::heed_pause(const Attempt& attempt, uint16_t http_status,
                            ring_.wall_now() + (standing.paused_until - ring_.now()));
 }
 
-Dispatcher::Verdict Dispatcher::judge(const Delivery& delivery, const AttemptResult& result) {
+/// What was final for the receiver of before, or what it asked for, is not for the next attempt,
+/// which goes where the webhook leads now.
+Dispatcher::Verdict Dispatcher::judge(const Attempt& attempt, const AttemptResult& result) {
   if (!result.error) return {DeliveryStatus::delivered, std::nullopt};
+  const Delivery& delivery = *attempt.delivery;
   const Target& target = *delivery.target;
   const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
   if (webhook == nullptr || !webhook->active()) return {DeliveryStatus::cancelled, std::nullopt};
-  if (result.gone() || !retries(target, result)) return {DeliveryStatus::dead, std::nullopt};
-  const auto delay =
-      next_delay(target.schedule_s, delivery.attempts, result.retry_after, ring_.random());
+  const bool current = webhook->updated_at == attempt.webhook.updated_at;
+  const bool is_final = result.gone() || !retries(target, result);
+  if (current && is_final) return {DeliveryStatus::dead, std::nullopt};
+  const auto delay = next_delay(target.schedule_s, delivery.attempts,
+                                current ? result.retry_after : std::nullopt, ring_.random());
   return {delay ? DeliveryStatus::pending : DeliveryStatus::dead, delay};
 }
 

@@ -231,7 +231,7 @@ class Dispatcher {
   std::optional<Error> render(const Attempt& attempt, dialect::Request& request) const;
   void leave_flight(const Attempt& attempt, const AttemptResult& result);
   void count_end(const Delivery& delivery, const AttemptResult& result);
-  Verdict judge(const Delivery& delivery, const AttemptResult& result);
+  Verdict judge(const Attempt& attempt, const AttemptResult& result);
   bool retries(const Target& target, const AttemptResult& result) const;
   void record(const Attempt& attempt, const AttemptResult& result, const Verdict& verdict);
   void put_request_body(const dialect::Request& request, journal::OutcomeView& outcome) const;

@@ -705,18 +705,33 @@ TEST_F(DispatcherTest, AnAbortedStopLeavesTheRestPending) {
   EXPECT_TRUE(noted_.empty());
 }
 
-// Goal: who hears of the 410 can tell that the webhook leads elsewhere by now.
-TEST_F(DispatcherTest, SaysOfWhichVersionOfTheWebhookTheReceiverIsGone) {
-  answer_ = [](const Request&) { return Answer{.status = 410, .delay = seconds{5}}; };
-  put(make(1));
-  submit(1);
-  world_.run_for(seconds{1});
-  ASSERT_EQ(receiver_.requests().size(), 1u);
-  const WallTime before = table_.reader(0).snapshot().webhook(1)->updated_at;
-  put(make(1, 3));
-  ASSERT_TRUE(settle());
-  ASSERT_EQ(gone_.size(), 1u);
-  EXPECT_EQ(gone_.front().updated_at, before);
+// Goal: what the receiver of before says is not for the next attempt, which goes elsewhere; and who
+// hears of its 410 can tell.
+TEST_F(DispatcherTest, DoesNotTakeALastWordOfTheReceiverOfBeforeForTheNewOnes) {
+  HttpReceiver other(world_, sim::address("10.0.0.3", 80));
+  for (const auto& [status, headers] :
+       std::vector<std::pair<int, sim::HttpHeaders>>{{410, {}}, {429, {{"Retry-After", "3600"}}}}) {
+    answer_ = [&](const Request&) {
+      return Answer{.status = status, .headers = headers, .delay = seconds{5}};
+    };
+    Webhook webhook = make(1);
+    webhook.schedule_s = {1};
+    put(webhook);
+    submit(1);
+    const size_t before = other.requests().size();
+    world_.run_for(seconds{1});
+    const WallTime version = table_.reader(0).snapshot().webhook(1)->updated_at;
+    webhook = make(1, 3);
+    webhook.schedule_s = {1};
+    put(webhook);
+    ASSERT_TRUE(settle(minutes{1})) << status;
+    EXPECT_EQ(noted_.back().status, DeliveryStatus::delivered) << status;
+    EXPECT_EQ(other.requests().size(), before + 1) << status;
+    if (status == 410) {
+      ASSERT_EQ(gone_.size(), 1u);
+      EXPECT_EQ(gone_.front().updated_at, version);
+    }
+  }
 }
 
 TEST_F(DispatcherTest, EndsWhatGivesNoRequestForGoodAndSaysWhy) {
