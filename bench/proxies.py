@@ -99,7 +99,7 @@ class Proxy(harness.Process):
     """In front of a sink's first endpoint, on the relay's CPU."""
 
     def __init__(self, name, place, sink):
-        front = 20000 + os.getpid() % 20000
+        front = harness.free_port()
         command = KNOWN[name](front, int(sink.urls[0].rsplit(":", 1)[1]), sink.ca_file, place.path / f"{name}.conf")
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
         place.processes.append(self)

@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -349,9 +348,7 @@ class Terminal(ClientTest):
         self.assertIn("(truncated: the relay stored only this much)", shown)
 
     def test_an_errors_text_is_shown(self):
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            port = closed.getsockname()[1]
-        webhook = self.relay.add_webhook(url=f"http://127.0.0.1:{port}/", sources=["app/nobody"],
+        webhook = self.relay.add_webhook(url=f"http://127.0.0.1:{harness.free_port()}/", sources=["app/nobody"],
                                          schedule=[])
         self.relay.send({"type": "t", "source": "app/nobody", "data": {}})
         delivery = self.relay.wait_for_delivery(webhook, lambda d: d["status"] == "dead")
@@ -363,8 +360,7 @@ class Terminal(ClientTest):
 class Refusals(ClientTest):
 
     def test_are_one_line_that_says_how_to_mend_it(self):
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            nobody = "http://127.0.0.1:%d" % closed.getsockname()[1]
+        nobody = f"http://127.0.0.1:{harness.free_port()}"
         add = ("webhook", "add", "--url", "https://127.0.0.1:1/")
         for arguments, changes, code, parts in (
                 (["status"], {"RINGPOST_URL": nobody}, 3,

@@ -303,8 +303,7 @@ class Producing(RelayTest):
             self.assertEqual(done.stdout, "")
             return done.returncode, done.stderr
 
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            nobody = "http://127.0.0.1:%d" % closed.getsockname()[1]
+        nobody = f"http://127.0.0.1:{harness.free_port()}"
         webhook = ("webhook", "add", "--url", self.sink.url, "--source", "*", "--event", "*")
         for arguments, changes, code, parts in (
                 (["status"], {"RINGPOST_TOKEN": "wrong"}, 1, ["401", "admin.token"]),

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import select
 import shutil
@@ -23,6 +24,24 @@ SINK = BUILD / "tools" / "ringpost-sink"
 LOAD = BUILD / "tools" / "ringpost-load"
 JOURNAL = BUILD / "tools" / "ringpost-journal"
 START_SECONDS = 30
+EPHEMERAL_PORTS = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def free_port():
+    """A port of 127.0.0.1 on which nobody listens, for a server that cannot choose its own, or for nobody.
+
+    It lies below the ports that the kernel hands out: no connection and no `:0` takes it before the server does.
+    """
+    end = int(EPHEMERAL_PORTS.read_text().split()[0])
+    start = 10000 if end > 12000 else 1024
+    while True:
+        port = random.randrange(start, end)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Process:

@@ -4,7 +4,6 @@ see it do.
 
 import http.client
 import json
-import socket
 import time
 import unittest
 
@@ -22,12 +21,6 @@ def ask(port, method, path, **headers):
     raw = answer.read()
     connection.close()
     return answer, raw.decode()
-
-
-def closed_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Figures(unittest.TestCase):
@@ -48,7 +41,7 @@ class Figures(unittest.TestCase):
                                       headers={"X-Api-Key": "key-of-the-receiver"})
         bad = self.place.sink("--status", "500", plain=True, name="bad")
         failing = self.relay.add_webhook(url=bad.url + "/bad", sources=["app/bad"], schedule=[])
-        absent = self.relay.add_webhook(url=f"http://127.0.0.1:{closed_port()}/", sources=["app/absent"],
+        absent = self.relay.add_webhook(url=f"http://127.0.0.1:{harness.free_port()}/", sources=["app/absent"],
                                         schedule=[3600])
         for _ in range(20):
             self.assertEqual(self.relay.send(self.event("app/good"))[0], 202)
@@ -145,7 +138,7 @@ class Figures(unittest.TestCase):
         config.write_text("[metrics]\nwebhooks_max = 2\n")
         relay = self.place.relay("--config", config, name="bounded")
         for count in range(1, 6):
-            webhook = relay.add_webhook(url=f"http://127.0.0.1:{closed_port()}/", sources=[f"app/{count}"],
+            webhook = relay.add_webhook(url=f"http://127.0.0.1:{harness.free_port()}/", sources=[f"app/{count}"],
                                         schedule=[3600])
             for _ in range(count):
                 self.assertEqual(relay.send(self.event(f"app/{count}"))[0], 202)

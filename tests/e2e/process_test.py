@@ -510,8 +510,7 @@ class Output(ProcessTest):
     def serve(self, redirection="", *arguments, **options):
         """A relay whose output goes where a shell's `redirection` says; waits until it answers."""
         data = self.place.path / "data"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = harness.free_port()
         command = ["sh", "-c", f'exec "$0" "$@" {redirection}', str(harness.RINGPOST), "serve",
                    "--data-dir", str(data), "--listen", f"127.0.0.1:{port}", *arguments]
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)

@@ -8,7 +8,6 @@ a wait until everything is settled in the place of `sleep 1`.
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import tempfile
 import unittest
@@ -25,18 +24,12 @@ def blocks():
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 class FirstDelivery(unittest.TestCase):
     def run_blocks(self, home):
         """Runs all blocks; returns what each one printed."""
         (home / "build").symlink_to(harness.BUILD)
-        port = free_port()
-        relay = free_port()
+        port = str(harness.free_port())
+        relay = harness.free_port()
         mark = "---- next block ----"
         script = "set -e\n" + f"echo '{mark}'\n".join(blocks())
         script = script.replace("8443", port).replace("sleep 1", SETTLED)

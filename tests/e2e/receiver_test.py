@@ -97,8 +97,7 @@ class ReceiverTest(unittest.TestCase):
         self.assertLess(self.relay.resident_kib() - before, 8 << 10)
 
     def test_cut_reset_refused_and_garbled_answers_fail_with_their_reasons(self):
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            nobody = "http://127.0.0.1:%d" % closed.getsockname()[1]
+        nobody = f"http://127.0.0.1:{harness.free_port()}"
         self.assertEqual(self.attempt(nobody)[0]["error"]["code"], "refused")
         reset = self.place.sink("--fault", "reset", name="reset", plain=True)
         attempt, _ = self.attempt(reset.url)

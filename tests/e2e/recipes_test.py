@@ -12,7 +12,6 @@ import subprocess
 import unittest
 
 import harness
-from readme_test import free_port
 
 README = pathlib.Path(__file__).resolve().parents[2] / "bench" / "README.md"
 TOOLS = os.pathsep.join(str(program.parent) for program in (harness.RINGPOST, harness.LOAD))
@@ -71,7 +70,7 @@ class Recipes(unittest.TestCase):
         relay = self.place.relay()
         said = self.run_recipe("What happens when my receiver is down for ten minutes?", {
             'from = "1m"': 'from = "2s"', 'for = "10m"': 'for = "2s"', "--rate 200": "--rate 50", "--duration 15m": "--duration 6s",
-            "127.0.0.1:8443": f"127.0.0.1:{free_port()}", "127.0.0.1:8500": "127.0.0.1:0",
+            "127.0.0.1:8443": f"127.0.0.1:{harness.free_port()}", "127.0.0.1:8500": "127.0.0.1:0",
             "--event 'load.*'": "--event 'load.*' --schedule 1s,1s,1s,1s,1s", '"$(pidof -s ringpost)"': relay.child.pid},
             **self.of_relay(relay))
         self.assertIn("events accepted      300", said)
@@ -84,7 +83,7 @@ class Recipes(unittest.TestCase):
         for name in ("build-old", "build-new"):
             (self.place.path / name).symlink_to(harness.BUILD)
         said = self.run_recipe("Which of two builds is faster?", {
-            "1 2 3 4 5": "1 2", "/var/tmp/compare": self.place.path / "compare", "127.0.0.1:8420": f"127.0.0.1:{free_port()}",
+            "1 2 3 4 5": "1 2", "/var/tmp/compare": self.place.path / "compare", "127.0.0.1:8420": f"127.0.0.1:{harness.free_port()}",
             "--rate 5000": "--rate 50", "--warm-up 2s --duration 20s": "--warm-up 500ms --duration 1s"})
         self.assertEqual(said.count("build-new-"), 2, said)
         for name in ("build-old-1", "build-new-2"):

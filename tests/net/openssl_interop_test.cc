@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <netinet/in.h>
+#include <random>
 #include <string>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -76,20 +77,23 @@ class Program {
   int input_ = -1;
 };
 
-/// A port that nothing listened on a moment ago.
+/// A port that nothing listens on, below those that the kernel hands out.
 uint16_t free_port() {
-  const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
+  std::random_device random;
+  std::uniform_int_distribution<uint16_t> ports{10'000, 32'767};
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   sockaddr generic;
-  std::memcpy(&generic, &address, sizeof generic);
-  socklen_t size = sizeof generic;
-  ::bind(probe, &generic, size);
-  ::getsockname(probe, &generic, &size);
-  std::memcpy(&address, &generic, sizeof address);
-  ::close(probe);
-  return ntohs(address.sin_port);
+  while (true) {
+    const uint16_t port = ports(random);
+    address.sin_port = htons(port);
+    std::memcpy(&generic, &address, sizeof generic);
+    const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
+    const bool is_free = ::bind(probe, &generic, sizeof address) == 0;
+    ::close(probe);
+    if (is_free) return port;
+  }
 }
 
 class Openssl : public ::testing::TestWithParam<const char*> {

@@ -6,7 +6,6 @@ every metric that a rule or a panel asks for is one that a relay has.
 
 import json
 import re
-import socket
 import subprocess
 import time
 import unittest
@@ -92,9 +91,7 @@ class Prometheus(harness.Process):
     """A server on a port of its own, with its data in a folder of the test."""
 
     def __init__(self, folder, config):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = harness.free_port()
         path = folder / "prometheus.yml"
         path.write_text(config)
         foreign.run([program("promtool"), "check", "config", path])
@@ -158,10 +155,7 @@ scrape_configs:
     def deliver_some(cls):
         sink = cls.place.sink(plain=True)
         cls.relay.add_webhook(url=sink.url, sources=["app/good"])
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            url = f"http://127.0.0.1:{probe.getsockname()[1]}/"
-        cls.relay.add_webhook(url=url, sources=["app/absent"], schedule=[3600])
+        cls.relay.add_webhook(url=f"http://127.0.0.1:{harness.free_port()}/", sources=["app/absent"], schedule=[3600])
         for source, count in (("app/good", 10), ("app/absent", 3)):
             for _ in range(count):
                 status = cls.relay.send({"type": "build/finished", "source": source, "data": {}})[0]

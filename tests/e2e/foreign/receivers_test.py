@@ -32,12 +32,6 @@ def setUpModule():
     foreign.need(foreign.program("openssl"))
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Place:
     """A folder with a certificate for 127.0.0.1 and what one receiver writes down."""
 
@@ -120,7 +114,7 @@ class Receivers(unittest.TestCase):
         self.relay = self.workplace.relay()
 
     def server(self, command, **options):
-        port = free_port()
+        port = harness.free_port()
         made = Server(self.place, command(port), port, **options)
         self.addCleanup(made.close)
         return made
