@@ -78,8 +78,8 @@ constexpr std::array figures{
                  static_cast<double>(reading.sources.registry.receivers().open_circuits()));
            }},
     Figure{gauge("ringpost_deliveries_pending_limit", "",
-                 "delivery.pending_max of all shards together: with as many pending, events are "
-                 "refused."),
+                 "delivery.pending_max of all shards together. One organization may have half of "
+                 "each shard's, one webhook a third."),
            [](const Reading& reading) -> Value {
              const MemoryLimits& limits = reading.sources.facts.limits;
              if (limits.shards == 0) return std::nullopt;
