@@ -351,6 +351,77 @@ class LedgerTest(SinkTest):
         self.assertEqual(report["dialects"], {"standard": {"good": 1, "bad": 1}, "bitrise": {"good": 1, "bad": 0}})
 
 
+class Threads(SinkTest):
+
+    def connections(self, count):
+        """Open ones: as many as this, one after the other."""
+        made = []
+        for _ in range(count):
+            made.append(self.connect(self.urls[0]))
+            made[-1].connect()
+            self.addCleanup(made[-1].close)
+        return made
+
+    def send(self, connection, delivery):
+        connection.request("POST", "/", b"{}", {"webhook-id": delivery})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    def turns(self, sink):
+        """How often each thread of the sink had the processor."""
+        tasks = pathlib.Path(f"/proc/{sink.child.pid}/task").iterdir()
+        return {task.name: int((task / "schedstat").read_text().split()[2]) for task in tasks
+                if not (task / "comm").read_text().startswith("iou-")}
+
+    def test_each_serves_some_connections_and_all_count_together(self):
+        sink = self.start("--threads", "3", "--fail-first", "1")
+        connections = self.connections(6)
+        before = self.turns(sink)
+        self.assertEqual(len(before), 3)
+        self.assertEqual(self.send(connections[0], "d0"), 503)
+        for connection in connections:
+            for number in range(50):
+                self.assertEqual(self.send(connection, f"d{number}"), 200)
+        after = self.turns(sink)
+        for task, turns in after.items():
+            self.assertGreaterEqual(turns - before[task], 50, "a third of the requests is its own")
+        report = self.report(sink)
+        self.assertEqual((report["requests"], report["connections"]), (301, 6))
+        self.assertEqual((report["duplicates"], report["duplicates_after_success"]), (251, 250))
+        self.assertEqual(report["endpoints"][0]["deliveries"], 50)
+
+    def test_an_outage_ends_the_connections_of_all(self):
+        self.start("--threads", "4", scenario="[[endpoint]]\n[[endpoint.outage]]\nfrom = '1s'\nfor = '1h'\n")
+        for connection in self.connections(8):
+            connection.sock.settimeout(20)
+            try:
+                self.assertEqual(connection.sock.recv(1), b"")
+            except ConnectionResetError:
+                pass
+
+    def test_the_last_request_may_be_anybodys(self):
+        for number in range(3):
+            with self.subTest(number):
+                sink = self.start("--threads", "3", "--quit-after", "5")
+                connection = self.connections(3)[number]
+                for delivery in range(5):
+                    self.assertEqual(self.send(connection, f"d{delivery}"), 200)
+                self.assertEqual(sink.child.wait(timeout=20), 0)
+
+    def test_share_certificates_and_endpoints(self):
+        sink = self.start("--threads", "2", "--endpoints", "2", plain=False)
+        context = self.context(sink)
+        for url in self.urls * 4:
+            self.assertEqual(self.post(url, context=context)[0], 200)
+        with self.assertRaises(ssl.SSLError):
+            for _ in range(2):
+                self.post(self.urls[0], context=ssl.create_default_context())
+        report = self.report(sink)
+        self.assertEqual([endpoint["requests"] for endpoint in report["endpoints"]], [4, 4])
+        self.assertEqual((report["connections"], report["handshakes_failed"]), (9, 1))
+
+
 class Report(SinkTest):
 
     def fetch(self, sink, path, method="GET", host=None):
@@ -494,6 +565,7 @@ class Refusals(SinkTest):
                 (("--scenario", good, "--by-name"), "share one port"),
                 (("--control", "0.0.0.0:0"), "must be a loopback address"),
                 (("--control", "nowhere"), "must be an address"),
+                (("--threads", "0"), "--threads"), (("--threads", "65"), "--threads"),
                 (("--endpoints", "0"), "--endpoints"), (("--endpoints", "10001"), "--endpoints"),
                 (("--order-key", "k"), "--order-key needs --id-member"),
                 (("--certificate", good), "belong together"),

@@ -7,7 +7,7 @@
 #include "load/bystanders.h"
 #include "load/event_maker.h"
 #include "load/schedule.h"
-#include "sink/receiver.h"
+#include "sink/scenario.h"
 #include "subscription/webhook.h"
 
 #include <CLI/CLI.hpp>

@@ -1,8 +1,11 @@
 #include "load/pacer.h"
 
+#include "io/process.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <stdexcept>
 #include <sys/prctl.h>
 
 namespace ringpost::load {
@@ -25,7 +28,10 @@ int64_t now_ns() {
 
 }  // namespace
 
-Pacer::Pacer(io::Waker& waker) : waker_(waker), thread_([this] { run(); }) {}
+Pacer::Pacer(io::Waker& waker) : waker_(waker) {
+  const bool started = io::start_thread(thread_, [this] { run(); });
+  if (!started) throw std::runtime_error(io::explain_thread_failure());
+}
 
 Pacer::~Pacer() {
   shared_.over.store(true, std::memory_order_relaxed);

@@ -4,10 +4,12 @@
 #include "http/syntax.h"
 #include "io/linux_ring.h"
 #include "io/listener.h"
+#include "io/process.h"
 #include "load/clock.h"
 #include "load/event_maker.h"
 #include "net/tls.h"
 #include "sink/certificate.h"
+#include "sink/doors.h"
 
 #include <algorithm>
 
@@ -23,7 +25,9 @@ std::variant<std::unique_ptr<SinkThread>, std::string> SinkThread::start(Options
   std::unique_ptr<SinkThread> made(new SinkThread(std::move(options)));
   std::promise<std::string> started;
   auto problem = started.get_future();
-  made->thread_ = std::thread([&started, self = made.get()] { self->run(started); });
+  if (!io::start_thread(made->thread_, [&started, self = made.get()] { self->run(started); })) {
+    return io::explain_thread_failure();
+  }
   std::string text = problem.get();
   if (!text.empty()) return text;
   return made;
@@ -71,13 +75,17 @@ void SinkThread::run(std::promise<std::string>& started) {
   receiving.on_request = [this](const http::Request& request, const dialect::Verdict& verdict) {
     take(request, verdict);
   };
-  sink::Receiver receiver(**ring, receiving);
+  sink::Endpoints endpoints(receiving, (*ring)->now());
+  sink::Receiver receiver(**ring, endpoints);
+  const std::vector<std::unique_ptr<sink::Worker>> no_workers;
+  sink::Doors doors(**ring, endpoints, receiver, no_workers);
   sink::EndpointPlan plan;
   plan.secrets = options_.secrets;
-  receiver.serve(*listener, *local, tls->get(), receiver.add(std::move(plan)));
+  doors.open(*listener, *local, tls->get(), endpoints.add(std::move(plan)));
   shared_.waker.store(&(*ring)->waker(), std::memory_order_release);
   started.set_value("");
   while (!shared_.over.load(std::memory_order_relaxed)) (*ring)->turn(true);
+  doors.stop();
   receiver.stop();
   while ((*ring)->pending_count() > 0) (*ring)->turn(true);
 }

@@ -4,7 +4,7 @@
 #include "io/ring.h"
 #include "load/results.h"
 #include "load/schedule.h"
-#include "sink/receiver.h"
+#include "sink/endpoints.h"
 
 #include <atomic>
 #include <cstdint>

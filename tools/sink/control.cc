@@ -3,8 +3,8 @@
 #include "http/request_parser.h"
 #include "http/serialiser.h"
 #include "net/stream.h"
+#include "sink/endpoints.h"
 #include "sink/page.h"
-#include "sink/receiver.h"
 #include "sink/report.h"
 
 namespace ringpost::sink {
@@ -39,7 +39,7 @@ bool names_loopback(std::string_view host) {
   return host.empty() || host == "localhost" || io::Address::parse_ip(host, 0);
 }
 
-http::Response respond(const http::Request& request, const Receiver& receiver) {
+http::Response respond(const http::Request& request, const Endpoints& endpoints, Instant now) {
   if (!names_loopback(request.header("host"))) {
     return refusal(421, "This page is for this machine: call it by its address");
   }
@@ -54,7 +54,7 @@ http::Response respond(const http::Request& request, const Receiver& receiver) {
     return answer(200, "text/javascript; charset=utf-8", std::string{page_js()});
   }
   if (request.path == "/report.json") {
-    return answer(200, "application/json", report_json(receiver) + "\n");
+    return answer(200, "application/json", report_json(endpoints, now - endpoints.start()) + "\n");
   }
   return refusal(404, "There is / and /report.json");
 }
@@ -84,7 +84,7 @@ class ControlConnection final : public net::StreamOwner {
         const http::ResponseForm form{.http_1_0 = parser_.http_1_0(),
                                       .head_only = parser_.request().method == "HEAD"};
         const http::Request request = parser_.take_request();
-        send(respond(request, control_.receiver_), request.keep_alive, form);
+        send(respond(request, control_.endpoints_, control_.ring_.now()), request.keep_alive, form);
       }
     }
   }
@@ -115,8 +115,8 @@ class ControlConnection final : public net::StreamOwner {
   bool closing_ = false;
 };
 
-Control::Control(io::Ring& ring, io::Socket listener, const Receiver& receiver)
-    : ring_(ring), receiver_(receiver) {
+Control::Control(io::Ring& ring, io::Socket listener, const Endpoints& endpoints)
+    : ring_(ring), endpoints_(endpoints) {
   ring_.accept<&Control::on_accept>(*this, accepting_, listener);
 }
 

@@ -6,7 +6,7 @@
 
 namespace ringpost::sink {
 
-class Receiver;
+class Endpoints;
 class ControlConnection;
 
 /// Serves the report, and a page that shows it live, over plain HTTP. For a loopback address: there
@@ -14,8 +14,8 @@ class ControlConnection;
 /// to loopback) are refused.
 class Control {
  public:
-  /// Takes over the listener. @param receiver  lives longer.
-  Control(io::Ring& ring, io::Socket listener, const Receiver& receiver);
+  /// Takes over the listener. @param endpoints  lives longer.
+  Control(io::Ring& ring, io::Socket listener, const Endpoints& endpoints);
 
   void stop();
 
@@ -25,7 +25,7 @@ class Control {
   void on_accept(const io::Outcome& outcome);
 
   io::Ring& ring_;
-  const Receiver& receiver_;
+  const Endpoints& endpoints_;
   io::Completion accepting_;
   std::unordered_set<ControlConnection*> connections_;
 };

@@ -25,7 +25,32 @@ void Totals::add(const Totals& other) {
 }
 
 Endpoint::Endpoint(EndpointPlan plan, uint64_t seed, const HashKey& key, uint64_t expect)
-    : ledger(key, expect), plan_(std::move(plan)), random_(seed) {}
+    : plan_(std::move(plan)), ledger_(key, expect), random_(seed) {}
+
+Endpoint::Taken Endpoint::take(Duration elapsed, size_t body_bytes, const Signature& signature,
+                               const Ledger::Sighting& sighting) {
+  const std::lock_guard lock(mutex_);
+  totals_.body_bytes += body_bytes;
+  count(signature);
+  const Decision decision = decide(elapsed);
+  return {decision, ledger_.note(sighting)};
+}
+
+void Endpoint::note_answer(const Taken& taken) {
+  const uint16_t status = taken.decision.status;
+  if (taken.delivery == nullptr || status < 200 || status > 299) return;
+  const std::lock_guard lock(mutex_);
+  taken.delivery->succeeded = true;
+}
+
+void Endpoint::count(uint64_t Totals::*what) {
+  const std::lock_guard lock(mutex_);
+  ++(totals_.*what);
+}
+
+Endpoint::Reading Endpoint::read() const {
+  return {std::unique_lock(mutex_), totals_, ledger_};
+}
 
 Decision Endpoint::decide(Duration elapsed) {
   const Phase& phase = plan_.phase_at(elapsed);
@@ -34,7 +59,7 @@ Decision Endpoint::decide(Duration elapsed) {
                     .fault = behaviour.draw_fault(random_),
                     .delay = behaviour.delay.draw(random_),
                     .drip_interval = behaviour.drip_interval};
-  if (++totals.requests <= plan_.fail_first) decision.status = 503;
+  if (++totals_.requests <= plan_.fail_first) decision.status = 503;
   if (const Outage* outage = plan_.outage_at(elapsed)) {
     decision.status = 503;
     decision.fault = outage->kind == Outage::Kind::hang     ? Fault::hang
@@ -42,10 +67,10 @@ Decision Endpoint::decide(Duration elapsed) {
                                                             : Fault::reset;
   }
   decision.answer = &answer_of(phase, decision.status);
-  ++totals.faults[static_cast<size_t>(decision.fault)];
+  ++totals_.faults[static_cast<size_t>(decision.fault)];
   if (!is_answered(decision.fault)) return decision;
-  ++totals.statuses[decision.status];
-  if (decision.status >= 200 && decision.status < 300) ++totals.answered_2xx;
+  ++totals_.statuses[decision.status];
+  if (decision.status >= 200 && decision.status < 300) ++totals_.answered_2xx;
   return decision;
 }
 
@@ -55,29 +80,30 @@ const std::string& Endpoint::answer_of(const Phase& phase, uint16_t status) {
   return answer;
 }
 
-dialect::Verdict Endpoint::verify(const dialect::Received& received, WallTime now) {
-  dialect::Verdict verdict = dialect::not_signed("there is no secret to verify it with");
-  const dialect::Dialect* judge = nullptr;
+Endpoint::Signature Endpoint::verify(const dialect::Received& received, WallTime now) const {
+  Signature found{dialect::not_signed("there is no secret to verify it with")};
   for (const Secret& secret : plan_.secrets) {
     dialect::Verdict other = secret.dialect->verify(received, secret.text, {.now = now});
     if (other.kind == Kind::not_signed) continue;
-    if (other.kind == Kind::refuted && judge != nullptr) continue;  // The first reason is told.
-    verdict = std::move(other);
-    judge = secret.dialect;
-    if (verdict.kind == Kind::authentic) break;
+    if (other.kind == Kind::refuted && found.dialect != nullptr) continue;  // The first is told.
+    found = {std::move(other), secret.dialect};
+    if (found.verdict.kind == Kind::authentic) break;
   }
-  switch (verdict.kind) {
+  return found;
+}
+
+void Endpoint::count(const Signature& signature) {
+  switch (signature.verdict.kind) {
     case Kind::authentic:
-      ++totals.signatures_good;
-      ++totals.dialects[judge->name()].good;
+      ++totals_.signatures_good;
+      ++totals_.dialects[signature.dialect->name()].good;
       break;
     case Kind::refuted:
-      ++totals.signatures_bad;
-      ++totals.dialects[judge->name()].bad;
+      ++totals_.signatures_bad;
+      ++totals_.dialects[signature.dialect->name()].bad;
       break;
-    case Kind::not_signed: ++totals.unsigned_requests; break;
+    case Kind::not_signed: ++totals_.unsigned_requests; break;
   }
-  return verdict;
 }
 
 }  // namespace ringpost::sink

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <string>
 
 namespace ringpost::sink {
@@ -44,6 +45,8 @@ struct Decision {
 };
 
 /// One endpoint: its plan, and what it received.
+///
+/// Thread safety: any thread, but for `url`, which is set before the first connection.
 class Endpoint {
  public:
   /// @param seed  of what is drawn.
@@ -52,20 +55,44 @@ class Endpoint {
   const EndpointPlan& plan() const { return plan_; }
   const std::string& name() const { return plan_.name; }
 
-  /// Decides on the request that has just been read, and counts it.
-  /// @param elapsed  since the start.
-  Decision decide(Duration elapsed);
-  /// Verifies a request, and counts the verdict: of several secrets the one that fits.
-  dialect::Verdict verify(const dialect::Received& received, WallTime now);
+  struct Signature {
+    dialect::Verdict verdict;
+    const dialect::Dialect* dialect = nullptr;  ///< By whose rules; null: there is no signature.
+  };
+  /// Of several secrets the verdict of the one that fits. Takes most of the time, and no lock.
+  Signature verify(const dialect::Received& received, WallTime now) const;
 
-  Totals totals;
-  Ledger ledger;
+  struct Taken {
+    Decision decision;
+    Ledger::Delivery* delivery = nullptr;  ///< For `note_success`; null: unknown.
+  };
+  /// Decides on a request that has been read, counts it and notes it in the ledger.
+  /// @param elapsed  since the start.
+  Taken take(Duration elapsed, size_t body_bytes, const Signature& signature,
+             const Ledger::Sighting& sighting);
+  /// The request is answered as decided.
+  void note_answer(const Taken& taken);
+  void count(uint64_t Totals::*what);
+
+  /// What it received, which stands still as long as this is held.
+  struct Reading {
+    std::unique_lock<std::mutex> lock;
+    const Totals& totals;
+    const Ledger& ledger;
+  };
+  Reading read() const;
+
   std::string url;  ///< Where it listens.
 
  private:
+  Decision decide(Duration elapsed);
+  void count(const Signature& signature);
   const std::string& answer_of(const Phase& phase, uint16_t status);
 
   const EndpointPlan plan_;
+  mutable std::mutex mutex_;  ///< Of everything below.
+  Totals totals_;
+  Ledger ledger_;
   Prng random_;
   std::map<std::pair<const Phase*, uint16_t>, std::string> answers_;  ///< Made once each.
 };

@@ -14,8 +14,9 @@
 #include "ringpost/version.h"
 #include "sink/certificate.h"
 #include "sink/control.h"
-#include "sink/receiver.h"
+#include "sink/doors.h"
 #include "sink/report.h"
+#include "sink/worker.h"
 
 #include <CLI/CLI.hpp>
 
@@ -50,6 +51,7 @@ struct Setup {
   EndpointPlan plan;  ///< Of each endpoint, as far as the options say it.
   std::string scenario_file;
   uint32_t endpoints = 1;
+  uint32_t threads = 1;
   bool by_name = false;
   std::string listen = "127.0.0.1:8443";
   std::string control;
@@ -63,6 +65,8 @@ struct Setup {
   bool json = false;
   std::string completion;
 };
+
+constexpr uint32_t threads_max = 64;
 
 /// Of requests. CLI11 takes -1 for the largest number unless there is a bound.
 constexpr uint64_t count_max = 1'000'000'000'000;
@@ -214,9 +218,23 @@ io::Socket listen(io::Ring& ring, io::Address& address) {
   return *listener;
 }
 
+/// What runs: the endpoints, and who serves them.
+struct Service {
+  Service(io::Ring& its_ring, const Setup& its_setup)
+      : setup(its_setup), ring(its_ring), endpoints(setup.options, ring.now()) {}
+
+  const Setup& setup;
+  io::Ring& ring;
+  Endpoints endpoints;
+  Receiver receiver{ring, endpoints};
+  std::vector<std::unique_ptr<Worker>> workers;
+  Doors doors{ring, endpoints, receiver, workers};
+  std::unique_ptr<Control> control;
+};
+
 /// Listens for every endpoint, one port after the other from the first one's.
-void serve_by_port(io::Ring& ring, io::Address address, Identities& identities,
-                   const Scenario& scenario, Receiver& receiver) {
+void serve_by_port(Service& service, io::Address address, Identities& identities,
+                   const Scenario& scenario) {
   const bool any_port = address.port == 0;
   const bool many = scenario.endpoints.size() > 1 || scenario.endpoints.front().port != 0;
   if (many && address.family == io::Address::Family::unix_path) {
@@ -228,26 +246,35 @@ void serve_by_port(io::Ring& ring, io::Address address, Identities& identities,
     if (next > 65'535) fail_usage("--listen leaves too few ports for all endpoints");
     address.port = static_cast<uint16_t>(next);
     net::ServerTls* tls = identities.of(plan);
-    const io::Socket listener = listen(ring, address);
-    receiver.serve(listener, address, tls, receiver.add(plan));
+    const io::Socket listener = listen(service.ring, address);
+    service.doors.open(listener, address, tls, service.endpoints.add(plan));
     next = any_port && plan.port == 0 ? 0 : next + 1;
   }
 }
 
 /// Listens at one port for all endpoints.
-void serve_by_name(io::Ring& ring, io::Address address, Identities& identities, const Setup& setup,
-                   const Scenario& scenario, Receiver& receiver) {
+void serve_by_name(Service& service, io::Address address, Identities& identities,
+                   const Scenario& scenario) {
+  const EndpointPlan& common = service.setup.plan;
   for (const EndpointPlan& plan : scenario.endpoints) {
-    if (plan.port != 0 || plan.certificate != setup.plan.certificate ||
-        plan.tls != setup.plan.tls || plan.versions != setup.plan.versions) {
+    if (plan.port != 0 || plan.certificate != common.certificate || plan.tls != common.tls ||
+        plan.versions != common.versions) {
       fail_usage("with --by-name all endpoints share one port, certificate and TLS: endpoint " +
                  plan.name + " cannot have others");
     }
-    receiver.add(plan);
+    service.endpoints.add(plan);
   }
-  net::ServerTls* tls = identities.of(setup.plan);
-  const io::Socket listener = listen(ring, address);
-  receiver.serve_by_name(listener, address, tls);
+  net::ServerTls* tls = identities.of(common);
+  const io::Socket listener = listen(service.ring, address);
+  service.doors.open_by_name(listener, address, tls);
+}
+
+void start_workers(Service& service) {
+  for (uint32_t number = 1; number < service.setup.threads; ++number) {
+    auto started = Worker::start(service.endpoints);
+    if (auto* problem = std::get_if<std::string>(&started)) throw Failure{1, std::move(*problem)};
+    service.workers.push_back(std::get<std::unique_ptr<Worker>>(std::move(started)));
+  }
 }
 
 void handle_signals(io::Ring& ring) {
@@ -270,66 +297,77 @@ FILE* talk(const Setup& setup) {
   return setup.json ? stderr : stdout;
 }
 
-void announce(const Setup& setup, const Receiver& receiver) {
-  const auto& endpoints = receiver.endpoints();
-  std::fprintf(talk(setup), "ringpost-sink %s listening on %s\n", version,
-               endpoints.front().url.c_str());
+void announce(const Service& service) {
+  const auto& endpoints = service.endpoints.all();
+  FILE* out = talk(service.setup);
+  std::fprintf(out, "ringpost-sink %s listening on %s\n", version, endpoints.front().url.c_str());
   if (endpoints.size() > 1) {
-    std::fprintf(talk(setup), "  and for %zu more %s, the last at %s\n", endpoints.size() - 1,
+    std::fprintf(out, "  and for %zu more %s, the last at %s\n", endpoints.size() - 1,
                  endpoints.size() == 2 ? "endpoint" : "endpoints", endpoints.back().url.c_str());
   }
 }
 
-void print_report(const Setup& setup, const Receiver& receiver) {
-  const std::string text = setup.json ? report_json(receiver) + "\n" : report_table(receiver);
+void print_report(const Service& service) {
+  const Duration elapsed = service.ring.now() - service.endpoints.start();
+  const std::string text = service.setup.json ? report_json(service.endpoints, elapsed) + "\n"
+                                              : report_table(service.endpoints, elapsed);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
 
-std::string urls_of(const Receiver& receiver) {
+std::string urls_of(const Endpoints& endpoints) {
   std::string text;
-  for (const Endpoint& endpoint : receiver.endpoints()) text += endpoint.url + "\n";
+  for (const Endpoint& endpoint : endpoints.all()) text += endpoint.url + "\n";
   return text;
 }
 
 /// Starts the page, if it is asked for.
-std::unique_ptr<Control> start_control(io::Ring& ring, const Setup& setup,
-                                       const Receiver& receiver) {
-  if (setup.control.empty()) return nullptr;
-  io::Address address = parse_address("--control", setup.control);
-  const io::Socket listener = listen(ring, address);
+void start_control(Service& service) {
+  if (service.setup.control.empty()) return;
+  io::Address address = parse_address("--control", service.setup.control);
+  const io::Socket listener = listen(service.ring, address);
   const std::string shown = address.to_text();
-  std::fprintf(talk(setup), "  live page at %s%s\n", shown.starts_with("unix:") ? "" : "http://",
-               shown.c_str());
-  return std::make_unique<Control>(ring, listener, receiver);
-}
-
-void turn_until_stopped(io::Ring& ring, const Setup& setup, const Receiver& receiver) {
-  while (stop_requested == 0 && (setup.quit_after == 0 || receiver.requests() < setup.quit_after)) {
-    ring.turn(true);
-    if (report_requested == 0) continue;
-    report_requested = 0;
-    print_report(setup, receiver);
-  }
-}
-
-/// Turns the ring until nothing is pending: then everything may be destroyed.
-void finish(io::Ring& ring) {
-  while (ring.pending_count() > 0) ring.turn(true);
+  std::fprintf(talk(service.setup), "  live page at %s%s\n",
+               shown.starts_with("unix:") ? "" : "http://", shown.c_str());
+  service.control = std::make_unique<Control>(service.ring, listener, service.endpoints);
 }
 
 /// Listens for all endpoints, and says where.
-void serve(io::Ring& ring, const Setup& setup, const Scenario& scenario, Identities& identities,
-           Receiver& receiver) {
+void start(Service& service, const Scenario& scenario, Identities& identities) {
+  const Setup& setup = service.setup;
   const io::Address address = parse_address("--listen", setup.listen);
+  start_workers(service);
+  service.endpoints.wake_at(setup.quit_after, service.ring.waker());
   if (setup.by_name) {
-    serve_by_name(ring, address, identities, setup, scenario, receiver);
+    serve_by_name(service, address, identities, scenario);
   } else {
-    serve_by_port(ring, address, identities, scenario, receiver);
+    serve_by_port(service, address, identities, scenario);
   }
-  handle_signals(ring);
-  if (!setup.urls_out.empty()) write_named("--urls-out", setup.urls_out, urls_of(receiver));
-  announce(setup, receiver);
+  handle_signals(service.ring);
+  if (!setup.urls_out.empty())
+    write_named("--urls-out", setup.urls_out, urls_of(service.endpoints));
+  announce(service);
+  start_control(service);
+  std::fflush(stdout);
+}
+
+void turn_until_stopped(Service& service) {
+  const uint64_t enough = service.setup.quit_after;
+  while (stop_requested == 0 && (enough == 0 || service.endpoints.requests() < enough)) {
+    service.ring.turn(true);
+    if (report_requested == 0) continue;
+    report_requested = 0;
+    print_report(service);
+  }
+}
+
+/// Until nothing is pending: then everything may be destroyed.
+void stop(Service& service) {
+  service.doors.stop();
+  service.receiver.stop();
+  if (service.control != nullptr) service.control->stop();
+  while (service.ring.pending_count() > 0) service.ring.turn(true);
+  for (const auto& worker : service.workers) worker->stop();
 }
 
 int run(Setup& setup) {
@@ -340,25 +378,20 @@ int run(Setup& setup) {
   auto ring = io::LinuxRing::create({});
   if (!ring) throw Failure{1, io::explain_setup_failure(ring.error())};
   Identities identities(setup);
-  Receiver receiver(**ring, setup.options);
-  std::unique_ptr<Control> control;
+  Service service(**ring, setup);
   try {
-    serve(**ring, setup, scenario, identities, receiver);
-    control = start_control(**ring, setup, receiver);
+    start(service, scenario, identities);
   } catch (const Failure&) {
-    receiver.stop();
-    finish(**ring);
+    stop(service);
     throw;
   }
-  std::fflush(stdout);
-
-  turn_until_stopped(**ring, setup, receiver);
-  receiver.stop();
-  if (control != nullptr) control->stop();
-  finish(**ring);
-  print_report(setup, receiver);
-  const bool wrong = receiver.missing_count() > 0 || receiver.out_of_order() > 0 ||
-                     receiver.totals().signatures_bad > 0;
+  turn_until_stopped(service);
+  stop(service);
+  print_report(service);
+  const Endpoints& endpoints = service.endpoints;
+  const bool wrong = endpoints.sum(&Ledger::missing_count) > 0 ||
+                     endpoints.sum(&Ledger::out_of_order) > 0 ||
+                     endpoints.totals().signatures_bad > 0;
   return wrong ? 1 : 0;
 }
 
@@ -426,6 +459,10 @@ void add_endpoint_options(CLI::App& app, Setup& setup) {
                  "TOML file that says what each endpoint does, and when; see below")
       ->type_name("FILE")
       ->excludes(endpoints);
+  app.add_option("--threads", setup.threads,
+                 "Serve connections on N threads, each of which needs a CPU")
+      ->check(CLI::Range(uint32_t{1}, threads_max))
+      ->capture_default_str();
   app.add_flag("--by-name", setup.by_name,
                "All endpoints on one port, told apart by name: NAME.sink.localhost");
   app.add_option("--urls-out", setup.urls_out, "Write the URL of each endpoint to this file")

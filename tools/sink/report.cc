@@ -2,7 +2,7 @@
 
 #include "base/json_writer.h"
 #include "base/log.h"
-#include "sink/receiver.h"
+#include "sink/endpoints.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -64,23 +64,24 @@ void append_faults(std::string& out, const Totals& totals) {
   }
 }
 
-void append_losses(std::string& out, const Receiver& receiver) {
-  append_row(out, "missing events", receiver.missing_count());
+void append_losses(std::string& out, const Endpoints& endpoints) {
+  append_row(out, "missing events", endpoints.sum(&Ledger::missing_count));
   size_t shown = 0;
-  for (const Endpoint& endpoint : receiver.endpoints()) {
-    for (const uint64_t number : endpoint.ledger.first_missing(missing_shown - shown)) {
+  for (const Endpoint& endpoint : endpoints.all()) {
+    for (const uint64_t number : endpoint.read().ledger.first_missing(missing_shown - shown)) {
       append_line(out, "    missing: %llu", static_cast<unsigned long long>(number));
-      out += receiver.endpoints().size() > 1 ? " at " + endpoint.name() + "\n" : "\n";
+      out += endpoints.all().size() > 1 ? " at " + endpoint.name() + "\n" : "\n";
       ++shown;
     }
     if (shown == missing_shown) return;
   }
 }
 
-void append_disorders(std::string& out, const Receiver& receiver) {
-  append_row(out, "out of order", receiver.out_of_order());
-  for (const Endpoint& endpoint : receiver.endpoints()) {
-    for (const Ledger::Disorder& disorder : endpoint.ledger.disorders()) {
+void append_disorders(std::string& out, const Endpoints& endpoints) {
+  append_row(out, "out of order", endpoints.sum(&Ledger::out_of_order));
+  for (const Endpoint& endpoint : endpoints.all()) {
+    const Endpoint::Reading reading = endpoint.read();
+    for (const Ledger::Disorder& disorder : reading.ledger.disorders()) {
       append_line(out, "    %s: %llu came after %llu, key ", endpoint.name().c_str(),
                   static_cast<unsigned long long>(disorder.number),
                   static_cast<unsigned long long>(disorder.after));
@@ -90,33 +91,31 @@ void append_disorders(std::string& out, const Receiver& receiver) {
 }
 
 /// Whether some endpoint has a secret to verify requests with.
-bool verifies(const Receiver& receiver) {
-  return std::ranges::any_of(receiver.endpoints(), [](const Endpoint& endpoint) {
-    return !endpoint.plan().secrets.empty();
-  });
+bool verifies(const Endpoints& endpoints) {
+  return std::ranges::any_of(
+      endpoints.all(), [](const Endpoint& endpoint) { return !endpoint.plan().secrets.empty(); });
 }
 
 /// The endpoints with most trouble first: of many, only some are shown.
-void append_endpoints(std::string& out, const Receiver& receiver) {
-  if (receiver.endpoints().size() < 2) return;
+void append_endpoints(std::string& out, const Endpoints& endpoints) {
+  if (endpoints.all().size() < 2) return;
   std::vector<const Endpoint*> order;
-  for (const Endpoint& endpoint : receiver.endpoints()) order.push_back(&endpoint);
+  for (const Endpoint& endpoint : endpoints.all()) order.push_back(&endpoint);
   const auto trouble = [](const Endpoint* endpoint) {
-    const Totals& totals = endpoint->totals;
-    return endpoint->ledger.missing_count() + totals.signatures_bad + totals.requests -
-           totals.answered_2xx;
+    const auto [lock, totals, ledger] = endpoint->read();
+    return ledger.missing_count() + totals.signatures_bad + totals.requests - totals.answered_2xx;
   };
   std::ranges::stable_sort(order, std::greater{}, trouble);
   append_line(out, "  %-24s %10s %10s %10s %8s %8s\n", "endpoint", "requests", "2xx", "duplicates",
               "bad sig.", "missing");
   for (size_t index = 0; index < order.size() && index < endpoints_shown; ++index) {
-    const Endpoint& endpoint = *order[index];
-    append_line(out, "  %-24s %10llu %10llu %10llu %8llu %8llu\n", endpoint.name().c_str(),
-                static_cast<unsigned long long>(endpoint.totals.requests),
-                static_cast<unsigned long long>(endpoint.totals.answered_2xx),
-                static_cast<unsigned long long>(endpoint.ledger.duplicates()),
-                static_cast<unsigned long long>(endpoint.totals.signatures_bad),
-                static_cast<unsigned long long>(endpoint.ledger.missing_count()));
+    const auto [lock, totals, ledger] = order[index]->read();
+    append_line(out, "  %-24s %10llu %10llu %10llu %8llu %8llu\n", order[index]->name().c_str(),
+                static_cast<unsigned long long>(totals.requests),
+                static_cast<unsigned long long>(totals.answered_2xx),
+                static_cast<unsigned long long>(ledger.duplicates()),
+                static_cast<unsigned long long>(totals.signatures_bad),
+                static_cast<unsigned long long>(ledger.missing_count()));
   }
   if (order.size() > endpoints_shown) {
     append_line(out, "  and %llu more; --json has all\n",
@@ -156,12 +155,12 @@ void write_counts(JsonWriter& json, const Totals& totals) {
 }
 
 void write_endpoint(JsonWriter& json, const Endpoint& endpoint, Duration elapsed) {
-  const Ledger& ledger = endpoint.ledger;
+  const auto [lock, totals, ledger] = endpoint.read();
   json.begin_object().member("name", endpoint.name()).member("url", endpoint.url);
   const Outage* outage = endpoint.plan().outage_at(elapsed);
   json.member("outage", outage == nullptr ? std::string_view{}
                                           : outage_names[static_cast<size_t>(outage->kind)]);
-  write_counts(json, endpoint.totals);
+  write_counts(json, totals);
   json.member("deliveries", ledger.deliveries())
       .member("duplicates", ledger.duplicates())
       .member("duplicates_after_success", ledger.duplicates_after_success())
@@ -182,49 +181,49 @@ void write_endpoint(JsonWriter& json, const Endpoint& endpoint, Duration elapsed
 
 }  // namespace
 
-std::string report_table(const Receiver& receiver) {
-  const Totals totals = receiver.totals();
+std::string report_table(const Endpoints& endpoints, Duration elapsed) {
+  const Totals totals = endpoints.totals();
   const Cpu cpu = cpu_used();
   std::string out = "ringpost-sink received\n";
   append_row(out, "requests", totals.requests);
   append_row(out, "answered 2xx", totals.answered_2xx);
   append_row(out, "signatures good", totals.signatures_good);
   append_row(out, "signatures bad", totals.signatures_bad);
-  append_row(out, verifies(receiver) ? "without signature" : "not verified: no secret",
+  append_row(out, verifies(endpoints) ? "without signature" : "not verified: no secret",
              totals.unsigned_requests);
-  append_row(out, "duplicate deliveries", receiver.duplicates());
-  append_row(out, "  after a success", receiver.duplicates_after_success());
+  append_row(out, "duplicate deliveries", endpoints.sum(&Ledger::duplicates));
+  append_row(out, "  after a success", endpoints.sum(&Ledger::duplicates_after_success));
   append_row(out, "malformed requests", totals.malformed);
   append_row(out, "connections", totals.connections);
   append_row(out, "handshakes failed", totals.handshakes_failed);
   if (totals.statuses.size() > 1) append_statuses(out, totals);
   append_faults(out, totals);
-  if (receiver.options().expect > 0) append_losses(out, receiver);
-  if (!receiver.options().order_key.empty()) append_disorders(out, receiver);
-  append_endpoints(out, receiver);
-  append_line(out, "  %.1f s, %.0f requests/s between the first and the last\n",
-              seconds(receiver.elapsed()), rate(totals.requests, receiver.busy_time()));
+  if (endpoints.options().expect > 0) append_losses(out, endpoints);
+  if (!endpoints.options().order_key.empty()) append_disorders(out, endpoints);
+  append_endpoints(out, endpoints);
+  append_line(out, "  %.1f s, %.0f requests/s between the first and the last\n", seconds(elapsed),
+              rate(totals.requests, endpoints.busy_time()));
   append_line(out, "  CPU of the sink        %.2f s user + %.2f s system, %.1f us per request\n",
               cpu.user, cpu.system, cpu.us_each(totals.requests));
   return out;
 }
 
-std::string report_json(const Receiver& receiver) {
-  const Totals totals = receiver.totals();
+std::string report_json(const Endpoints& endpoints, Duration elapsed) {
+  const Totals totals = endpoints.totals();
   const Cpu cpu = cpu_used();
   std::string text;
   JsonWriter json{text};
   json.begin_object();
   write_counts(json, totals);
-  json.member("duplicates", receiver.duplicates())
-      .member("duplicates_after_success", receiver.duplicates_after_success())
-      .member("missing", receiver.missing_count())
-      .member("out_of_order", receiver.out_of_order())
-      .member("expect", receiver.options().expect)
-      .member("ordered", !receiver.options().order_key.empty())
-      .member("verifies", verifies(receiver))
-      .member("seconds", seconds(receiver.elapsed()))
-      .member("requests_per_second", rate(totals.requests, receiver.busy_time()));
+  json.member("duplicates", endpoints.sum(&Ledger::duplicates))
+      .member("duplicates_after_success", endpoints.sum(&Ledger::duplicates_after_success))
+      .member("missing", endpoints.sum(&Ledger::missing_count))
+      .member("out_of_order", endpoints.sum(&Ledger::out_of_order))
+      .member("expect", endpoints.options().expect)
+      .member("ordered", !endpoints.options().order_key.empty())
+      .member("verifies", verifies(endpoints))
+      .member("seconds", seconds(elapsed))
+      .member("requests_per_second", rate(totals.requests, endpoints.busy_time()));
   json.key("cpu")
       .begin_object()
       .member("user_seconds", cpu.user)
@@ -232,8 +231,8 @@ std::string report_json(const Receiver& receiver) {
       .member("us_per_request", cpu.us_each(totals.requests))
       .end_object();
   json.key("endpoints").begin_array();
-  for (const Endpoint& endpoint : receiver.endpoints()) {
-    write_endpoint(json, endpoint, receiver.elapsed());
+  for (const Endpoint& endpoint : endpoints.all()) {
+    write_endpoint(json, endpoint, elapsed);
   }
   json.end_array().end_object();
   return text;
