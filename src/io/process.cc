@@ -135,9 +135,12 @@ Duration duration_of(const timeval& time) {
 
 }  // namespace
 
-bool start_thread(std::thread& thread, std::function<void()> work) {
+bool start_thread(std::thread& thread, const std::string& name, std::function<void()> work) {
   try {
-    thread = std::thread{std::move(work)};
+    thread = std::thread{[name, work = std::move(work)] {
+      pthread_setname_np(pthread_self(), name.c_str());
+      work();
+    }};
     return true;
   } catch (const std::system_error&) {
     return false;

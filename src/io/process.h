@@ -36,9 +36,10 @@ void ignore_stray_signals();
 ///          meaning: it ends the process at once.
 sigset_t block_signals();
 
-/// Runs `work` on a thread. @returns false if the system allows no further one, or has no room for
+/// Runs `work` on a thread. @param name  what `ps -L` and `top -H` show: 15 characters at most.
+/// @returns false if the system allows no further one, or has no room for
 ///          its stack: `explain_thread_failure` says so in words.
-bool start_thread(std::thread& thread, std::function<void()> work);
+bool start_thread(std::thread& thread, const std::string& name, std::function<void()> work);
 std::string explain_thread_failure();
 
 /// What the kernel counts for this process.

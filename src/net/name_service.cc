@@ -109,7 +109,7 @@ class NameService::Worker {
       : service_(service), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   /// @returns false if no thread, or no descriptor, is left for it now.
   bool start() {
-    return wake_ >= 0 && io::start_thread(thread_, [this] { run(); });
+    return wake_ >= 0 && io::start_thread(thread_, "names", [this] { run(); });
   }
   ~Worker() {
     stopping_.store(true, std::memory_order_release);  // Pairs with run().
@@ -193,7 +193,6 @@ class NameService::Worker {
 };
 
 void NameService::Worker::run() {
-  pthread_setname_np(pthread_self(), "names");
   ares_library_init(ARES_LIB_INIT_ALL);
   open_channel();
   while (!stopping_.load(std::memory_order_acquire)) {  // Pairs with ~Worker().

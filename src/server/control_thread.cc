@@ -3,7 +3,8 @@
 namespace ringpost::server {
 
 ControlThread::ControlThread(shard::Relay& relay)
-    : thread_({.turn =
+    : thread_({.name = "control",
+               .turn =
                    [this, &relay](WallTime wall_now, Instant now) {
                      if (reload_wanted_.exchange(false)) relay.reload(wall_now);
                      return relay.control_turn(wall_now, now);

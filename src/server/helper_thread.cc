@@ -35,7 +35,7 @@ HelperThread::~HelperThread() {
 }
 
 bool HelperThread::start() {
-  return event_fd_ >= 0 && io::start_thread(thread_, [this] {
+  return event_fd_ >= 0 && io::start_thread(thread_, work_.name, [this] {
            shared_.going.wait(false);
            run();
          });

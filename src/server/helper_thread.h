@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <string>
 #include <thread>
 
 namespace ringpost::server {
@@ -14,8 +15,9 @@ namespace ringpost::server {
 /// something is due. At rest it does not run.
 class HelperThread final : public io::Waker {
  public:
-  /// All are called on the thread alone.
+  /// All functions are called on the thread alone.
   struct Work {
+    std::string name;                             ///< As io::start_thread's.
     std::function<bool(WallTime, Instant)> turn;  ///< @returns whether more can be done now.
     std::function<bool()> has_messages;
     std::function<std::optional<Instant>()> due;  ///< When to turn without being woken.

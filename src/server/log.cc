@@ -71,7 +71,7 @@ class LogThread {
  public:
   LogThread(std::shared_ptr<spdlog::logger> logger, std::shared_ptr<StandardError> sink)
       : logger_(std::move(logger)), sink_(std::move(sink)) {
-    const bool started = io::start_thread(thread_, [this] { run(); });
+    const bool started = io::start_thread(thread_, "log", [this] { run(); });
     if (!started) throw std::runtime_error(io::explain_thread_failure());
   }
   LogThread(const LogThread&) = delete;

@@ -122,7 +122,7 @@ void log_start(const shard::Relay& relay, const std::string& features) {
            std::to_string(report.pending_deliveries) + " deliveries pending, " +
            std::to_string(report.recovery.torn_tails) + " torn tails, " +
            std::to_string(report.recovery.damages) + " damaged places; " +
-           std::to_string(relay.shard_count()) + " shards");
+           std::to_string(relay.shard_count()) + (relay.shard_count() == 1 ? " shard" : " shards"));
 }
 
 /// In the store: that people were told where the first token and the key are. Until then every
@@ -262,17 +262,20 @@ int run(const Config& config, const Budgets& budgets, Reloader& reloader, const 
   net::NameService names{{}};
   std::vector<SharedListener> listeners = prepare_listeners(config);
   ControlThread control(relay);
-  HelperThread journal({.turn = [&relay](WallTime wall_now,
+  HelperThread journal({.name = "journal",
+                        .turn = [&relay](WallTime wall_now,
                                          Instant now) { return relay.journal_turn(wall_now, now); },
                         .has_messages = [&relay] { return relay.journal_has_messages(); },
                         .due = [&relay] { return relay.journal_due(); }});
   relay.mailroom().set_journal_waker(&journal);
-  HelperThread passwords({.turn = [&relay](WallTime, Instant) { return relay.password_turn(); },
+  HelperThread passwords({.name = "passwords",
+                          .turn = [&relay](WallTime, Instant) { return relay.password_turn(); },
                           .has_messages = [&relay] { return relay.password_has_messages(); },
                           .due = [] { return std::optional<Instant>{}; }});
   relay.mailroom().set_password_waker(&passwords);
   HelperThread store_syncs(
-      {.turn = [&relay, &log](WallTime, Instant) { return relay.store_turn(*log); },
+      {.name = "store",
+       .turn = [&relay, &log](WallTime, Instant) { return relay.store_turn(*log); },
        .has_messages = [&relay] { return relay.store_has_messages(); },
        .due = [] { return std::optional<Instant>{}; }});
   relay.mailroom().set_store_waker(&store_syncs);

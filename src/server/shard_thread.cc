@@ -4,14 +4,13 @@
 #include "io/process.h"
 #include "net/shard_resolver.h"
 
-#include <pthread.h>
-
 namespace ringpost::server {
 
 std::string ShardThread::start() {
   std::promise<std::string> started;
   auto result = started.get_future();
-  if (!io::start_thread(thread_, [this, &started] { run(started); })) {
+  if (!io::start_thread(thread_, "shard-" + std::to_string(index_),
+                        [this, &started] { run(started); })) {
     shared_.ended.store(true);
     return io::explain_thread_failure();
   }
@@ -30,7 +29,6 @@ void ShardThread::join() {
 }
 
 void ShardThread::run(std::promise<std::string>& started) {
-  pthread_setname_np(pthread_self(), ("shard-" + std::to_string(index_)).c_str());
   auto ring = io::LinuxRing::create({});
   if (!ring) {
     shared_.ended.store(true);

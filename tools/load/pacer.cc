@@ -29,7 +29,7 @@ int64_t now_ns() {
 }  // namespace
 
 Pacer::Pacer(io::Waker& waker) : waker_(waker) {
-  const bool started = io::start_thread(thread_, [this] { run(); });
+  const bool started = io::start_thread(thread_, "pacer", [this] { run(); });
   if (!started) throw std::runtime_error(io::explain_thread_failure());
 }
 

@@ -25,7 +25,8 @@ std::variant<std::unique_ptr<SinkThread>, std::string> SinkThread::start(Options
   std::unique_ptr<SinkThread> made(new SinkThread(std::move(options)));
   std::promise<std::string> started;
   auto problem = started.get_future();
-  if (!io::start_thread(made->thread_, [&started, self = made.get()] { self->run(started); })) {
+  if (!io::start_thread(made->thread_, "sink",
+                        [&started, self = made.get()] { self->run(started); })) {
     return io::explain_thread_failure();
   }
   std::string text = problem.get();
@@ -43,8 +44,11 @@ SinkThread::~SinkThread() {
 
 void SinkThread::stop() {
   if (!thread_.joinable()) return;
-  shared_.over.store(true, std::memory_order_relaxed);
-  if (io::Waker* waker = shared_.waker.load(std::memory_order_acquire)) waker->wake();
+  {
+    const std::lock_guard lock(shared_.waking);
+    shared_.over.store(true, std::memory_order_relaxed);
+    if (io::Waker* waker = shared_.waker.load(std::memory_order_acquire)) waker->wake();
+  }
   thread_.join();
 }
 
@@ -88,6 +92,7 @@ void SinkThread::run(std::promise<std::string>& started) {
   doors.stop();
   receiver.stop();
   while ((*ring)->pending_count() > 0) (*ring)->turn(true);
+  const std::lock_guard until_woken(shared_.waking);  // Then its ring may go.
 }
 
 void SinkThread::take(const http::Request& request, const dialect::Verdict& verdict) {

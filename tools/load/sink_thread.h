@@ -11,6 +11,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <variant>
@@ -72,6 +73,7 @@ class SinkThread {
     std::atomic<uint64_t> delivered{0};
     std::atomic<bool> over{false};
     std::atomic<io::Waker*> waker{nullptr};
+    std::mutex waking;  ///< Held by `stop` while it uses the waker.
   } shared_;
   std::thread thread_;
 };

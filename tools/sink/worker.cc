@@ -12,7 +12,8 @@ std::variant<std::unique_ptr<Worker>, std::string> Worker::start(Endpoints& endp
   std::unique_ptr<Worker> made(new Worker(endpoints));
   std::promise<std::string> started;
   auto problem = started.get_future();
-  if (!io::start_thread(made->thread_, [&started, self = made.get()] { self->run(started); })) {
+  if (!io::start_thread(made->thread_, "receiver",
+                        [&started, self = made.get()] { self->run(started); })) {
     return io::explain_thread_failure();
   }
   std::string text = problem.get();
@@ -35,10 +36,10 @@ void Worker::drop(const Door& door) {
 void Worker::stop() {
   if (!thread_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);  // Until its ring is woken: then the thread may end it.
     stopping_ = true;
+    if (waker_ != nullptr) waker_->wake();
   }
-  if (waker_ != nullptr) waker_->wake();
   thread_.join();
 }
 
