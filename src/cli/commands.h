@@ -34,9 +34,6 @@ int report_usage(const UsageProblem& problem);
 
 /// The relay's URL: `option`, or RINGPOST_URL, or the default where both are empty.
 std::string relay_url(const std::string& option);
-/// Where the token is read from: `option`, or RINGPOST_TOKEN where that names a file (`@FILE`; no
-/// token begins with an @). Empty: the variable holds the token itself, or there is none.
-std::string token_source(const std::string& option);
 
 /// What the options on the command line were; shared by all client commands.
 struct Session {

@@ -114,6 +114,7 @@ Usable<std::string> read_secret(const std::string& option, const std::string& fr
   if (from.empty()) {
     const char* text = environment == nullptr ? nullptr : std::getenv(environment);
     std::string secret{text == nullptr ? "" : text};
+    if (secret.starts_with('@')) return read_secret(environment, secret, nullptr);
     remove_byte_order_mark(secret);
     if (auto problem = object_to_secret(environment == nullptr ? "" : environment, secret)) {
       return *std::move(problem);
@@ -128,7 +129,9 @@ Usable<std::string> read_secret(const std::string& option, const std::string& fr
     return UsageProblem{std::move(text)};
   }
   auto read = read_text_file(from == "-" ? from : from.substr(1));
-  if (std::holds_alternative<UsageProblem>(read)) return read;
+  if (const auto* problem = std::get_if<UsageProblem>(&read)) {
+    return UsageProblem{option + ": " + problem->text};
+  }
   std::string secret = std::get<std::string>(std::move(read));
   if (secret.ends_with('\n')) secret.pop_back();
   if (secret.ends_with('\r')) secret.pop_back();

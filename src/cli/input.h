@@ -51,8 +51,8 @@ Usable<std::vector<PlacedLine>> read_lines(const std::string& option, const std:
 
 /// A secret: `from` is `@FILE`, or `-` for standard input; one line end after it does not count.
 /// @param option       its name, for the problem: a secret in the arguments is refused.
-/// @param environment  the variable that may hold it instead; used where `from` is empty. May be
-///                     null.
+/// @param environment  the variable that may hold it, or `@FILE`, instead; used where `from` is
+///                     empty. May be null.
 /// @returns empty if neither says anything.
 Usable<std::string> read_secret(const std::string& option, const std::string& from,
                                 const char* environment);

@@ -26,12 +26,6 @@ std::string relay_url(const std::string& option) {
   return std::string{default_url};
 }
 
-std::string token_source(const std::string& option) {
-  if (!option.empty()) return option;
-  const char* variable = std::getenv("RINGPOST_TOKEN");
-  return variable != nullptr && *variable == '@' ? variable : "";
-}
-
 int report_usage(const UsageProblem& problem) {
   std::fprintf(stderr, "ringpost: %s\n", problem.text.c_str());
   return exit_usage;
@@ -85,7 +79,7 @@ Client* Session::connect() {
   if (client_ != nullptr) return client_.get();
   failure_code_ = exit_usage;
   client.url = relay_url(url);
-  auto token = read_secret("--token", token_source(token_from), "RINGPOST_TOKEN");
+  auto token = read_secret("--token", token_from, "RINGPOST_TOKEN");
   if (const auto* problem = std::get_if<UsageProblem>(&token)) {
     report_usage(*problem);
     return nullptr;

@@ -69,6 +69,16 @@ void print(simdjson::dom::element status) {
   if (!reload.empty()) row("last reload", reload);
   row("events accepted", total("events_accepted"));
   row("  duplicates, refused", total("events_duplicate") + ", " + total("events_refused"));
+  for (const auto& [title, name] :
+       {std::pair{"    invalid", "events_refused_invalid"},
+        std::pair{"    no permission", "events_refused_unauthorized"},
+        std::pair{"    too many a second", "events_refused_throttled"},
+        std::pair{"    share used up", "events_over_share"},
+        std::pair{"    relay overloaded", "events_refused_overloaded"},
+        std::pair{"    disk full", "events_refused_no_space"},
+        std::pair{"    storage failed", "events_refused_storage_failed"}}) {
+    if (const std::string count = total(name); count != "0") row(title, count);
+  }
   row("delivered", total("deliveries_delivered"));
   row("dead, cancelled", total("deliveries_dead") + ", " + total("deliveries_cancelled"));
   row("pending, in flight", total("deliveries_pending") + ", " + total("deliveries_in_flight"));

@@ -97,6 +97,13 @@ std::string filter_of(element webhook) {
   return out;
 }
 
+std::string state_of(element webhook) {
+  std::string state = text_of(webhook, "/state");
+  if (!circuit_of(webhook).empty()) state += ", failing";
+  if (!text_of(webhook, "/paused_until").empty()) state += ", paused";
+  return state;
+}
+
 std::string show_webhook(std::string_view json, std::string_view given_secret) {
   simdjson::dom::parser parser;
   element webhook;

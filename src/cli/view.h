@@ -21,6 +21,9 @@ std::string warnings_of(std::string_view json);
 /// What a webhook's filter asks for, in one cell: `branches "main", teams a, b`; empty: nothing.
 std::string filter_of(simdjson::dom::element webhook);
 
+/// A webhook's state in a cell: `active`, `active, failing`, `active, paused`.
+std::string state_of(simdjson::dom::element webhook);
+
 /// A delivery with every attempt: request and response with their bodies, errors with their text.
 std::string show_delivery(simdjson::dom::element delivery);
 

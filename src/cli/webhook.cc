@@ -131,7 +131,7 @@ int list(Session& session, const WebhookOptions& options) {
   Table table({"ID", "STATE", "DIALECT", "URL", "SOURCES", "EVENTS", "FILTER"});
   const bool done =
       session.for_each_item(with_query("/v1/webhooks", {{"source", source}}), {}, [&](auto item) {
-        table.add({text_of(item, "/id"), text_of(item, "/state"), text_of(item, "/dialect"),
+        table.add({text_of(item, "/id"), state_of(item), text_of(item, "/dialect"),
                    text_of(item, "/url"), short_list_of(item, "/sources"),
                    short_list_of(item, "/events"), filter_of(item)});
       });

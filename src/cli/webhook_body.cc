@@ -101,7 +101,9 @@ Outcome write_tls(Writing& writing) {
   if (options.no_verify) writing.json.member("verify", false);
   if (!options.ca_file.empty()) {
     auto ca = read_text_file(options.ca_file);
-    if (auto* problem = std::get_if<UsageProblem>(&ca)) return std::move(*problem);
+    if (const auto* problem = std::get_if<UsageProblem>(&ca)) {
+      return UsageProblem{"--ca: " + problem->text};
+    }
     writing.json.member("ca", std::get<std::string>(ca));
   }
   writing.json.end_object();

@@ -193,7 +193,8 @@ std::string to_text(const Budgets& budgets) {
   const control::MemoryLimits& limits = budgets.limits;
   const auto number = [](uint64_t value) { return std::to_string(value); };
   return "memory: up to " + in_mib(limits.memory_total) + " of " + in_mib(limits.memory_max) +
-         " (" + budgets.memory_limit + "); " + number(limits.shards) + " shards, each with up to " +
+         " (" + budgets.memory_limit + "); " + number(limits.shards) +
+         (limits.shards == 1 ? " shard" : " shards, each") + " with up to " +
          number(limits.pending_max) + " pending deliveries, " + in_mib(limits.bodies_bytes_max) +
          " of request bodies, " + number(limits.attempts_in_flight_max) + " attempts in flight, " +
          number(limits.connections_max) + " connections in and " +

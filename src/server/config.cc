@@ -792,14 +792,14 @@ std::string object_to_key_file(io::Disk& disk, const Config& config) {
   return keys.absent ? object_to_place(key_file_path(config)) : keys.problem;
 }
 
+}  // namespace
+
 std::string object_to_data_dir(const std::string& data_dir) {
   std::error_code ignored;
   if (!std::filesystem::exists(data_dir, ignored)) return object_to_place(data_dir);
   if (std::filesystem::is_directory(data_dir, ignored)) return {};
   return "server.data_dir: " + data_dir + " is not a directory; name another one";
 }
-
-}  // namespace
 
 ConfigResult check_config(io::Disk& disk, const ServeCall& call) {
   ConfigResult result = load_config(call);

@@ -145,6 +145,10 @@ ConfigResult load_config(const ServeCall& call);
 /// Not who uses these addresses now, and not what another user than the caller's may do.
 ConfigResult check_config(io::Disk& disk, const ServeCall& call);
 
+/// Why this cannot be the data directory: it is something else, or the directory in which it would
+/// be made is missing; empty if nothing is wrong.
+std::string object_to_data_dir(const std::string& data_dir);
+
 /// Whether journal.segment_bytes is enough for ingest.event_bytes_max: an event, its attributes and
 /// its block have to fit, beside the reserve.
 bool segments_hold_events(const Config& config);

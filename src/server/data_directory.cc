@@ -77,6 +77,8 @@ std::optional<DataDirectory> open_data_directory(io::Disk& disk, const Config& c
   DataDirectory directory;
   if (if_absent == IfAbsent::make) directory.made = NewFiles{config};
   if (const auto made = disk.make_directory(config.data_dir); !made) {
+    problem = object_to_data_dir(config.data_dir);
+    if (!problem.empty()) return std::nullopt;
     problem = config.data_dir + " cannot be created: " + describe(made.error()) +
               "; choose another directory with --data-dir";
     return std::nullopt;

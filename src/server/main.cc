@@ -57,7 +57,7 @@ int run_check(const ServeCall& call, bool as_json) {
     return result.problems.empty() ? 0 : 1;
   }
   if (report(result.problems) != 0) return 1;
-  std::printf("%s: ok\n", call.config_file.c_str());
+  std::printf("%s: ok\n", call.config_file.empty() ? "--set" : call.config_file.c_str());
   return 0;
 }
 

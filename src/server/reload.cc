@@ -1,5 +1,6 @@
 #include "server/reload.h"
 
+#include "base/log.h"
 #include "server/budgets.h"
 #include "server/config_keys.h"
 #include "server/hosts.h"
@@ -38,19 +39,21 @@ void Reloader::set_listeners(std::vector<io::Address> bound) {
 
 /// What memory and shards of the next start will come to is not used before, nor reported as a
 /// change: nobody made one.
-void Reloader::fit(Config& read) const {
+Budgets Reloader::fit(Config& read) const {
   Config basis = read;
   basis.memory_max = started_.memory_max;
   if (read.shards == 0) read.shards = budgets_of(basis, machine_).limits.shards;
   const uint32_t shards = read.shards;
   basis.shards = started_.shards;
-  use(budgets_of(basis, machine_), read);
+  Budgets budgets = budgets_of(basis, machine_);
+  use(budgets, read);
   read.shards = shards;
   const auto keep = [&](std::string_view key, uint64_t Config::*limit) {
     if (!read.gives(key) && !started_.gives(key)) read.*limit = started_.*limit;
   };
   keep("delivery.history_deliveries_max", &Config::history_deliveries_max);
   keep("ingest.idempotency_entries_max", &Config::idempotency_entries_max);
+  return budgets;
 }
 
 shard::Reloaded Reloader::reload() {
@@ -60,7 +63,7 @@ shard::Reloaded Reloader::reload() {
     reloaded.outcome.problems = std::move(read.problems);
     return reloaded;
   }
-  fit(read.config);
+  const Budgets budgets = fit(read.config);
   ConfigChange change = change_of(running_, std::move(read.config));
   std::string why;
   auto live = live_settings(change.config, own_addresses_, why);
@@ -72,6 +75,7 @@ shard::Reloaded Reloader::reload() {
   own_addresses_->set(server::own_addresses(running_, listeners_));
   set_log_level(running_.log_level);
   drain_max_.store(running_.drain_max, std::memory_order_relaxed);
+  if (const std::string warning = warning_of(budgets); !warning.empty()) log_warning(warning);
   reloaded.outcome.changed = std::move(change.changed);
   reloaded.outcome.needs_restart = std::move(change.needs_restart);
   reloaded.live = std::move(*live);

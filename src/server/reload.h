@@ -2,6 +2,7 @@
 
 #include "io/disk.h"
 #include "net/own_addresses.h"
+#include "server/budgets.h"
 #include "server/config.h"
 #include "server/machine.h"
 #include "shard/relay.h"
@@ -33,7 +34,7 @@ class Reloader {
   Duration drain_max() const { return drain_max_.load(std::memory_order_relaxed); }
 
  private:
-  void fit(Config& read) const;
+  Budgets fit(Config& read) const;
 
   io::Disk& disk_;
   const ServeCall call_;

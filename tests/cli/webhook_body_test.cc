@@ -109,7 +109,7 @@ TEST_F(WebhookBody, AnEmptyOrMissingFileIsNoSecret) {
   options_.secret = "@" + file.name();
   EXPECT_EQ(made(options_), "problem: --secret @" + file.name() + " is empty");
   options_.secret = "@/nowhere/\x1b";
-  EXPECT_EQ(made(options_), "problem: /nowhere/\\x1b cannot be read: not found (ENOENT)");
+  EXPECT_EQ(made(options_), "problem: --secret: /nowhere/\\x1b cannot be read: not found (ENOENT)");
 }
 
 TEST_F(WebhookBody, ReadsHeadersAndSettingsFromFiles) {

@@ -326,6 +326,22 @@ class Terminal(ClientTest):
         self.assertEqual(as_json["attempts"][0]["response"]["body"],
                          self.relay.delivery(delivery["id"])["attempts"][0]["response"]["body"])
 
+    def test_trouble_is_seen_at_a_glance(self):
+        good = self.relay.add_webhook(url=self.place.sink(plain=True, name="good").url, sources=["app/good"])
+        failing = self.relay.add_webhook(url=f"http://127.0.0.1:{harness.free_port()}/", sources=["app/failing"],
+                                         schedule=[3600])
+        for number in range(20):
+            self.assertEqual(self.relay.send({"type": "t", "source": "app/failing", "data": {"n": number}})[0], 202)
+        self.assertEqual(self.relay.send(b"{")[0], 400)
+        deadline = time.monotonic() + 20
+        while "active, failing" not in (listed := self.client("webhook", "list").stdout):
+            self.assertLess(time.monotonic(), deadline, listed)
+            time.sleep(0.1)
+        states = {line.split("  ")[0].strip(): line for line in listed.splitlines()}
+        self.assertIn("  active, failing  ", states[failing["id"]])
+        self.assertIn("  active   ", states[good["id"]])
+        self.assertRegex(self.client("status").stdout, r"duplicates, refused  0, 1\n +invalid +1\n")
+
     def test_answers_of_what_is_no_relay_are_harmless(self):
         hostile = (HOSTILE + "\n<html>").encode("latin-1", errors="ignore")
         for status, kind in ((200, "text/html"), (404, "text/html"), (502, "text/html")):

@@ -188,6 +188,13 @@ class Live(ReloadTest):
         self.assertTrue(relay.hang_up()["ok"])
         self.assertEqual(post(), 202)
 
+    def test_more_memory_than_there_is_is_warned_of(self):
+        relay = self.start(server='memory_max = "120MiB"')
+        self.configure(server='memory_max = "120MiB"', delivery="pending_max = 1000000")
+        self.assertEqual(relay.reload()[0], 200)
+        self.assertTrue(relay.said("the relay may use only 120 MiB"), relay.lines)
+        self.assertTrue(relay.said("warning the configured limits allow up to"), relay.lines)
+
     def test_networks(self):
         relay = self.start()
         sink = self.place.sink(plain=True)

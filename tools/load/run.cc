@@ -140,8 +140,7 @@ void spare_bystanders(Session& session) {
 }
 
 void open_relay(Session& session) {
-  auto token =
-      cli::read_secret("--token", cli::token_source(session.options.token_from), "RINGPOST_TOKEN");
+  auto token = cli::read_secret("--token", session.options.token_from, "RINGPOST_TOKEN");
   if (const auto* problem = std::get_if<cli::UsageProblem>(&token)) {
     throw Stop{exit_usage, problem->text};
   }
