@@ -60,14 +60,19 @@ const TextTemplate& Mix::pick(Prng& random) const {
 std::string add_to_mix(Mix& mix, std::string_view text) {
   uint64_t weight = 1;
   if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
-    const auto number = http::parse_decimal(text.substr(0, colon));
-    if (number && (*number == 0 || *number > 1'000'000)) {
-      return cli::shown(text) + " must have a weight from 1 to 1,000,000 before the colon";
-    }
-    if (number) {
+    const std::string_view before = text.substr(0, colon);
+    if (colon > 0 && before.find_first_not_of("+-0123456789") == std::string_view::npos) {
+      const auto number = http::parse_decimal(before);
+      if (!number || *number == 0 || *number > 1'000'000) {
+        return cli::shown(text) + " must have a whole number from 1 to 1,000,000 before the colon";
+      }
       weight = *number;
       text.remove_prefix(colon + 1);
     }
+  }
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+  if (std::ranges::any_of(text, is_control)) {
+    return cli::shown(text) + " must not contain a control character";
   }
   if (text.empty()) return "a name must not be empty";
   auto compiled = TextTemplate::compile(text);

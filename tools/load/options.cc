@@ -145,8 +145,10 @@ void add_load_options(CLI::App& command, RunOptions& options) {
       ->capture_default_str();
   command
       .add_option("--p99-limit", options.p99_limit,
-                  "Of a sweep: a rate with a higher p99 counts as too high; with --sink also "
-                  "of the time until an event is delivered")
+                  "Of a sweep: a rate with a higher p99 counts as too high" +
+                      std::string(options.to_relay
+                                      ? "; with --sink also of the time until an event is delivered"
+                                      : ""))
       ->type_name("TIME")
       ->group(group);
   command
@@ -168,12 +170,14 @@ void add_load_options(CLI::App& command, RunOptions& options) {
       ->capture_default_str();
   command
       .add_option("--drain", options.drain,
-                  "How long to wait for what is missing after the last request")
+                  "How long to wait after the last request: for answers" +
+                      std::string(options.to_relay ? ", and with --sink for deliveries" : ""))
       ->type_name("TIME")
       ->group(group)
       ->capture_default_str();
   command.add_option("--seed", options.seed, "Of all that is random: the same seed, the same run")
       ->type_name("NUMBER")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{std::numeric_limits<int64_t>::max()}))
       ->group(group)
       ->capture_default_str();
 }
@@ -198,8 +202,9 @@ void add_event_options(CLI::App& command, RunOptions& options) {
   command
       .add_option(
           "--size", options.size,
-          "Bytes of data, where --data does not say: 1024, 16KiB or a range 500-4KiB; never "
-          "less than the mark of ringpost-load, about 60")
+          "Bytes of data, where --data does not say: 1024, 16KiB or a range 500-4KiB" +
+              std::string(options.to_relay ? "; with --sink never less than its mark, about 60"
+                                           : ""))
       ->type_name("BYTES")
       ->group(group)
       ->capture_default_str();

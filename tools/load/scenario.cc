@@ -23,20 +23,30 @@ std::string word_of(const std::string& where, const std::string& key, const toml
     text.erase(std::max(text.find_last_not_of('0') + 1, text.find('.') + 2));
     return text;
   }
-  throw Problem{where + ": " + key + " must be text, a number, true or false, or a list of such"};
+  throw Problem{where + ": " + key + " must be text or a number"};
 }
 
 void append_words(std::vector<std::string>& words, const std::string& where, const std::string& key,
-                  const toml::node& value) {
-  if (const auto* flag = value.as_boolean()) {
+                  const CLI::Option& option, const toml::node& value) {
+  const auto* flag = value.as_boolean();
+  const bool is_flag = option.get_items_expected_max() == 0;
+  if (is_flag && flag == nullptr) throw Problem{where + ": " + key + " must be true or false"};
+  if (flag != nullptr && !is_flag) throw Problem{where + ": " + key + " needs a value"};
+  if (is_flag) {
     if (flag->get()) words.push_back("--" + key);
     return;
   }
-  if (const auto* list = value.as_array()) {
-    for (const toml::node& entry : *list) append_words(words, where, key, entry);
+  const auto* list = value.as_array();
+  if (list == nullptr) {
+    words.push_back("--" + key + "=" + word_of(where, key, value));
     return;
   }
-  words.push_back("--" + key + "=" + word_of(where, key, value));
+  if (option.get_items_expected_max() == 1) {
+    throw Problem{where + ": " + key + " must be one value, not a list"};
+  }
+  for (const toml::node& entry : *list) {
+    words.push_back("--" + key + "=" + word_of(where, key, entry));
+  }
 }
 
 }  // namespace
@@ -51,12 +61,12 @@ cli::Usable<std::vector<std::string>> read_scenario(const std::string& file,
     for (const auto& [name, value] : table) {
       const std::string key{name.str()};
       const std::string where = place(file, value.source());
-      if (key == "scenario" || key == "help" ||
-          command.get_option_no_throw("--" + key) == nullptr) {
+      const CLI::Option* option = command.get_option_no_throw("--" + key);
+      if (key == "scenario" || key == "help" || option == nullptr) {
         throw Problem{where + ": there is no key " + cli::shown(key) +
                       "; keys are the long options of ringpost-load " + command.get_name()};
       }
-      append_words(words, where, key, value);
+      append_words(words, where, key, *option, value);
     }
     return words;
   } catch (const toml::parse_error& error) {

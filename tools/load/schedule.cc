@@ -43,18 +43,19 @@ std::optional<Stage> parse_stage(std::string_view text, double seconds) {
 cli::Usable<std::vector<Stage>> parse_stages(std::string_view text, double seconds) {
   std::vector<Stage> stages;
   double total = 0;
-  for (std::string_view rest = text; !rest.empty();) {
-    const size_t end = std::min(rest.find(','), rest.size());
-    const auto stage = parse_stage(rest.substr(0, end), seconds);
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view part = text.substr(begin, end - begin);
+    const auto stage = parse_stage(part, seconds);
     if (!stage) {
       return cli::UsageProblem{
-          cli::shown(rest.substr(0, end)) +
+          cli::shown(part) +
           " must be a rate a second up to 10,000,000 (500), a ramp (100-1000), or either with its "
           "time (500:30s); a ramp needs an end"};
     }
     stages.push_back(*stage);
     total += stage->total();
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    begin = end + 1;
   }
   if (!(total > 0)) return cli::UsageProblem{"the rate must be greater than 0"};
   return stages;

@@ -168,11 +168,7 @@ std::string problem_of(const Setup& setup) {
     return "--control " + setup.control + " must be a loopback address: the page has no login";
   }
   for (const std::string& header : setup.plan.phases.front().behaviour.headers) {
-    const size_t colon = header.find(':');
-    if (colon == std::string::npos || colon == 0 ||
-        header.find_first_of("\r\n") != std::string::npos) {
-      return "--answer-header must have the form 'Name: value'";
-    }
+    if (!valid_answer_header(header)) return "--answer-header must have the form 'Name: value'";
   }
   if (options.ledger_file.empty()) return "";
   std::FILE* ledger = std::fopen(options.ledger_file.c_str(), "ae");

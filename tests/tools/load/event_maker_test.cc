@@ -107,7 +107,10 @@ TEST(WithNewId, OneThatIsThereIsReplaced) {
 TEST(AddToMix, RefusesWhatIsNoShare) {
   Mix mix;
   EXPECT_NE(add_to_mix(mix, ""), "");
-  EXPECT_NE(add_to_mix(mix, "0:x"), "");
+  for (const char* text : {"0:x", "-1:x", "+1:x", "99999999999999999999:x", "1000001:x"}) {
+    EXPECT_NE(add_to_mix(mix, text).find("from 1 to 1,000,000"), std::string::npos) << text;
+  }
+  EXPECT_NE(add_to_mix(mix, "a\nb").find("control character"), std::string::npos);
   EXPECT_NE(add_to_mix(mix, "3:"), "");
   EXPECT_NE(add_to_mix(mix, "a{{nothing}}"), "");
   EXPECT_TRUE(mix.empty());

@@ -266,6 +266,11 @@ TEST_F(ScenarioTest, WhatItDoesNotKnowIsNamedWithItsLine) {
             file_ + ":2: there is no key rtae; keys are the long options of ringpost-load relay");
   EXPECT_NE(problem_of(read("[relay]\nrate = 5\n")), "");
   EXPECT_NE(problem_of(read("rate = 2031-05-04\n")), "");
+  EXPECT_EQ(problem_of(read("rate = [1, 2]\n")), file_ + ":1: rate must be one value, not a list");
+  EXPECT_EQ(problem_of(read("type = [[\"a\"]]\n")), file_ + ":1: type must be text or a number");
+  EXPECT_EQ(problem_of(read("json = \"yes\"\n")), file_ + ":1: json must be true or false");
+  EXPECT_EQ(problem_of(read("json = [true]\n")), file_ + ":1: json must be true or false");
+  EXPECT_EQ(problem_of(read("rate = true\n")), file_ + ":1: rate needs a value");
   EXPECT_NE(problem_of(read("rate = \n")).find(":1: "), std::string::npos);
   EXPECT_NE(problem_of(read_scenario("/nonexistent", app_)), "");
 }

@@ -100,8 +100,8 @@ TEST(Schedule, RecordedTimesAreKept) {
 }
 
 TEST(ParseStages, WhatIsNoRateIsRefused) {
-  for (const char* text :
-       {"", "x", "-5", "5-", "1e99", "nan", "10:0s", "10:1x", "0", "1,,2", "5 "}) {
+  for (const char* text : {"", "x", "-5", "5-", "1e99", "nan", "10:0s", "10:1x", "0", "1,,2", "1,",
+                           "1:1s,", ",1", "5 "}) {
     EXPECT_TRUE(std::holds_alternative<cli::UsageProblem>(parse_stages(text, 10))) << text;
   }
   const double endless = std::numeric_limits<double>::infinity();
