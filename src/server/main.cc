@@ -12,13 +12,17 @@
 #include "ringpost/version.h"
 #include "server/admin_token.h"
 #include "server/config.h"
+#include "server/doctor.h"
 #include "server/secrets.h"
 #include "server/serve.h"
+#include "server/trial.h"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -75,16 +79,20 @@ void add_config_options(CLI::App& command, ServeCall& options) {
       ->allow_extra_args(false);
 }
 
+void add_serve_options(CLI::App& command, ServeCall& options) {
+  add_config_options(command, options);
+  command
+      .add_option("--listen", options.listen,
+                  "IP:port or unix:/path; repeatable; replaces the configured listeners")
+      ->type_name("ADDRESS")
+      ->allow_extra_args(false);
+}
+
 void add_serve_command(CLI::App& app, cli::Action& action) {
   auto options = std::make_shared<ServeCall>();
   CLI::App* command = app.add_subcommand(
       "serve", "Run the relay. Everything has a default: no configuration file is needed.");
-  add_config_options(*command, *options);
-  command
-      ->add_option("--listen", options->listen,
-                   "IP:port or unix:/path; repeatable; replaces the configured listeners")
-      ->type_name("ADDRESS")
-      ->allow_extra_args(false);
+  add_serve_options(*command, *options);
   command->footer(
       "  ringpost serve --data-dir ~/ringpost\n"
       "  ringpost serve --config /etc/ringpost.toml --set log.level=debug\n"
@@ -127,6 +135,51 @@ void add_check_command(CLI::App& app, cli::Action& action) {
       return run_check(options->call, options->json);
     };
   });
+}
+
+struct DoctorOptions {
+  ServeCall call;
+  std::vector<std::string> urls;
+  bool json = false;
+};
+
+int run_doctor(const DoctorOptions& options) {
+  io::PosixDisk disk;
+  Findings findings = examine(disk, options.call);
+  const ConfigResult read = load_config(options.call);
+  for (const std::string& url : options.urls) {
+    if (!read.problems.empty()) break;  // The findings have them.
+    std::ranges::move(try_receiver(read.config, url), std::back_inserter(findings));
+  }
+  if (options.json) {
+    std::printf("%s\n", cli::shown_json(to_json(findings)).c_str());
+  } else {
+    std::printf("%s", cli::shown_lines(to_text(findings), "", SIZE_MAX).c_str());
+  }
+  return all_well(findings) ? 0 : 1;
+}
+
+void add_doctor_command(CLI::App& app, cli::Action& action) {
+  auto options = std::make_shared<DoctorOptions>();
+  CLI::App* command = app.add_subcommand(
+      "doctor", "Examine this machine: has a relay what it needs? With --url: can it deliver?");
+  add_serve_options(*command, options->call);
+  command
+      ->add_option("--url", options->urls,
+                   "Also connect to this receiver, step by step, with a HEAD request; repeatable")
+      ->type_name("URL")
+      ->allow_extra_args(false);
+  command->add_flag("--json", options->json, "Print the findings as JSON");
+  command->footer(
+      "Give it the options of ringpost serve, and run it as the relay's user. It changes nothing, "
+      "and may\n"
+      "run beside the relay.\n"
+      "\n"
+      "  ringpost doctor --config /etc/ringpost.toml --url https://ci.example.org/hook\n"
+      "\n"
+      "Exit codes: 0 nothing fails (see the warnings all the same); 1 something fails; 2 wrong "
+      "usage.");
+  command->callback([&action, options] { action = [options] { return run_doctor(*options); }; });
 }
 
 int run_rotate(const ServeCall& call) {
@@ -233,6 +286,7 @@ int run(int argc, char** argv) {
   cli::Action action;
   server::add_serve_command(app, action);
   server::add_check_command(app, action);
+  server::add_doctor_command(app, action);
   server::add_secrets_commands(app, action);
   cli::add_send_command(app, session, action);
   cli::add_webhook_commands(app, session, action);

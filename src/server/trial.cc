@@ -1,0 +1,215 @@
+#include "server/trial.h"
+
+#include "http/response_parser.h"
+#include "http/url.h"
+#include "io/linux_ring.h"
+#include "net/egress_policy.h"
+#include "net/shard_resolver.h"
+#include "net/stream.h"
+#include "ringpost/version.h"
+#include "server/hosts.h"
+#include "server/settings.h"
+
+#include <optional>
+#include <utility>
+
+namespace ringpost::server {
+namespace {
+
+using Verdict = Finding::Verdict;
+
+constexpr Duration step_max = std::chrono::seconds{10};
+
+std::string in_ms(Duration duration) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+  return std::to_string(us / 1000) + "." + std::to_string(us % 1000 / 100) + " ms";
+}
+
+std::string listed(const std::vector<io::Address>& addresses) {
+  std::string text;
+  for (const io::Address& address : addresses) {
+    text += (text.empty() ? "" : ", ") + address.to_text();
+  }
+  return text;
+}
+
+/// One receiver, on a ring of its own.
+class Trial final : private net::StreamOwner {
+ public:
+  Trial(io::Ring& ring, net::NameService& names, const shard::LiveSettings& settings, http::Url url)
+      : ring_(ring),
+        settings_(settings),
+        url_(std::move(url)),
+        resolver_(ring, names, counters_),
+        stream_(ring, *this, io::ReceiveGroup::reply),
+        parser_(http::ResponseLimits{.body_bytes_max = 0}) {}
+
+  Findings run() {
+    if (resolve() && choose() && open()) exchange();
+    return std::move(findings_);
+  }
+
+ private:
+  bool found(Verdict verdict, std::string step, std::string text, std::string remedy = {}) {
+    findings_.push_back({verdict, std::move(step), std::move(text), std::move(remedy)});
+    return verdict != Verdict::failure;
+  }
+
+  template <typename Done>
+  bool turn_until(Done done) {
+    const Instant begin = ring_.now();
+    timed_out_ = false;
+    ring_.arm<&Trial::on_deadline>(*this, deadline_, step_max);
+    while (!done() && !timed_out_) {
+      ring_.turn(true);
+      resolver_.poll();
+    }
+    ring_.disarm(deadline_);
+    took_ = ring_.now() - begin;
+    return done();
+  }
+  void on_deadline() { timed_out_ = true; }
+
+  bool resolve() {
+    resolver_.resolve<&Trial::on_addresses>(*this, query_, url_.host, 0);
+    while (query_.pending()) {
+      ring_.turn(true);
+      resolver_.poll();
+    }
+    if (query_.error) {
+      return found(Verdict::failure, "name", url_.host + ": " + describe(*query_.error),
+                   "check the name, and the name servers in /etc/resolv.conf");
+    }
+    for (io::Address& address : query_.addresses) address.port = url_.port;
+    return found(Verdict::ok, "name", url_.host + " is at " + listed(query_.addresses));
+  }
+  void on_addresses() {}
+
+  bool choose() {
+    for (const io::Address& address : query_.addresses) {
+      if (!settings_.policy.allows(address, url_.tls)) continue;
+      address_ = address;
+      return found(Verdict::ok, "policy", "deliveries to " + address.to_text() + " are allowed");
+    }
+    return found(Verdict::failure, "policy",
+                 "deliveries to " + url_.authority() + " are not allowed: " +
+                     (url_.tls ? "the address is private, loopback, denied or the relay's own"
+                               : "plain http, or the address is private, loopback, denied or the "
+                                 "relay's own"),
+                 "allow the network in delivery.allow_networks" +
+                     std::string{url_.tls ? "" : " and delivery.plain_http_networks"});
+  }
+
+  bool open() {
+    if (url_.tls) {
+      auto tls = net::ClientTls::create({.roots = settings_.roots.get()});
+      if (!tls) return found(Verdict::failure, "TLS", net::describe_tls(tls.error()), "");
+      tls_ = std::move(*tls);
+    }
+    stream_.connect(*address_, tls_.get(), url_.host);
+    is_closed_ = false;
+    const bool ended = turn_until([this] { return stream_.open() || has_ended_; });
+    if (stream_.open()) return opened();
+    const std::string why = !ended   ? "no answer within 10 s"
+                            : error_ ? net::describe_tls(*error_)
+                                     : "the receiver closed the connection";
+    const bool of_tls =
+        error_ && (error_->code == Errc::tls_failed || error_->code == Errc::certificate_invalid);
+    found(Verdict::failure, of_tls ? "TLS" : "connection", address_->to_text() + ": " + why,
+          of_tls ? "mend the receiver's certificate, or give its CA in delivery.ca_file or with "
+                   "the webhook"
+                 : "is the receiver running there, and does a firewall let this machine through?");
+    end();
+    return false;
+  }
+
+  bool opened() {
+    if (!url_.tls) {
+      return found(Verdict::ok, "connection", "open after " + in_ms(took_) + ", plain http");
+    }
+    const TlsSession session = stream_.tls_session();
+    return found(Verdict::ok, "TLS",
+                 "open and verified after " + in_ms(took_) + ": " +
+                     net::tls_version_name(session.version) + ", " +
+                     net::tls_cipher_name(session.cipher) + ", " +
+                     net::tls_group_name(session.group));
+  }
+
+  void exchange() {
+    const std::string head = "HEAD " + url_.target + " HTTP/1.1\r\nHost: " + url_.authority() +
+                             "\r\nUser-Agent: ringpost/" + version + "\r\n\r\n";
+    stream_.send(as_bytes(head));
+    turn_until([this] { return parser_.status() != 0 || has_ended_; });
+    if (parser_.status() != 0) {
+      found(
+          Verdict::ok, "answer",
+          "HTTP " + std::to_string(parser_.status()) + " to a HEAD request after " + in_ms(took_));
+    } else {
+      found(Verdict::warning, "answer",
+            has_ended_ ? "the receiver closed the connection without an answer to a HEAD request"
+                       : "no answer to a HEAD request within 10 s",
+            "a POST may be answered all the same; send a test event: ringpost webhook ping ID");
+    }
+    end();
+  }
+
+  void end() {
+    stream_.close(false);
+    while (!is_closed_) ring_.turn(true);
+  }
+
+  void on_stream_open() override {}
+  void on_stream_bytes(Bytes bytes) override { parser_.feed(bytes); }
+  void on_stream_sent() override {}
+  void on_stream_end(std::optional<Error> error) override {
+    has_ended_ = true;
+    error_ = error;
+  }
+  void on_stream_closed() override { is_closed_ = true; }
+
+  io::Ring& ring_;
+  const shard::LiveSettings& settings_;
+  const http::Url url_;
+  Counters counters_;
+  net::ShardResolver resolver_;
+  net::Query query_;
+  std::optional<io::Address> address_;
+  std::unique_ptr<net::ClientTls> tls_;
+  net::Stream stream_;
+  http::ResponseParser parser_;
+  io::Timer deadline_;
+  std::optional<Error> error_;
+  Duration took_{};
+  bool timed_out_ = false;
+  bool has_ended_ = false;
+  bool is_closed_ = true;
+  Findings findings_;
+};
+
+Findings failed(const std::string& text, const std::string& remedy) {
+  return {{Verdict::failure, "URL", text, remedy}};
+}
+
+}  // namespace
+
+Findings try_receiver(const Config& config, const std::string& url) {
+  auto parsed = http::parse_url(url);
+  if (const auto* problem = std::get_if<http::UrlProblem>(&parsed)) {
+    return failed("the URL " + problem->reason, "give one as in https://ci.example.org/hook");
+  }
+  const auto own = std::make_shared<net::OwnAddresses>();
+  std::vector<io::Address> listeners;
+  for (const ListenerConfig& listener : config.listeners) listeners.push_back(listener.address);
+  own->set(own_addresses(config, listeners));
+  std::string why;
+  const auto settings = live_settings(config, own, why);
+  if (!settings) return failed(why, "mend the configuration");
+  auto ring = io::LinuxRing::create({});
+  if (!ring) return failed(io::explain_setup_failure(ring.error()), "");
+  net::NameService names{{}};
+  Findings findings = Trial{**ring, names, *settings, std::get<http::Url>(std::move(parsed))}.run();
+  while ((*ring)->pending_count() > 0) (*ring)->turn(true);
+  return findings;
+}
+
+}  // namespace ringpost::server

@@ -1,0 +1,165 @@
+"""`ringpost doctor`: what it finds on a good machine, and that each thing that is wrong is named with its remedy."""
+
+import json
+import os
+import pathlib
+import resource
+import socket
+import subprocess
+import unittest
+
+import harness
+
+LOOPBACK = ("--set", 'delivery.allow_networks=["127.0.0.0/8"]', "--set",
+            'delivery.plain_http_networks=["127.0.0.0/8"]')
+
+
+class DoctorTest(unittest.TestCase):
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+        self.data = self.place.path / "data"
+
+    def run_doctor(self, *arguments, **options):
+        return subprocess.run([harness.RINGPOST, "doctor", "--data-dir", self.data, *map(str, arguments)],
+                              capture_output=True, text=True, timeout=90, **options)
+
+    def findings(self, *arguments, code=0, **options):
+        """By subject: verdict, text and remedy."""
+        if "--listen" not in arguments:
+            arguments = ("--listen", f"127.0.0.1:{harness.free_port()}", *arguments)
+        done = self.run_doctor("--json", *arguments, **options)
+        self.assertEqual((done.returncode, done.stderr), (code, ""), done.stdout)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["ok"], code == 0)
+        for finding in report["findings"]:
+            self.assertEqual(bool(finding["remedy"]), finding["verdict"] != "ok", finding)
+        return {finding["subject"]: finding for finding in report["findings"]}
+
+    def assert_finding(self, finding, verdict, text):
+        self.assertEqual(finding["verdict"], verdict, finding)
+        self.assertIn(text, finding["text"])
+
+
+class Machine(DoctorTest):
+
+    def test_a_good_machine(self):
+        found = self.findings()
+        for subject in ("kernel", "io_uring", "configuration", "memory", "threads", "file system", "disk space",
+                        "disk writes", "data directory", "listener"):
+            self.assertNotEqual(found[subject]["verdict"], "failure", found[subject])
+        self.assert_finding(found["data directory"], "ok", "a first start will make it")
+        self.assertFalse(self.data.exists(), "it changes nothing")
+        self.assertEqual(list(self.place.path.iterdir()), [])
+
+    def test_a_table_for_people(self):
+        done = self.run_doctor("--listen", f"127.0.0.1:{harness.free_port()}")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^ok   kernel +Linux \d")
+        self.assertRegex(done.stdout, r"(?m)^ok   disk writes|^warn disk writes")
+
+    def test_beside_a_running_relay(self):
+        relay = self.place.relay()
+        self.data = relay.data_dir
+        found = self.findings("--listen", f"127.0.0.1:{relay.port}")
+        self.assert_finding(found["listener"], "ok", "in use, as it should be")
+        self.assert_finding(found["data directory"], "ok", "a relay is running with it")
+        self.assert_finding(self.findings()["listener"], "warning", "is free, although a relay is running")
+        self.assertEqual(relay.send({"type": "t", "source": "s", "data": {}})[0], 202)
+        self.assertEqual(relay.stop(), 0)
+        self.assert_finding(self.findings()["data directory"], "ok", "of a relay that is stopped")
+
+    def test_an_address_that_another_uses(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            self.assert_finding(self.findings("--listen", address, code=1)["listener"], "failure", address)
+
+    def test_a_wrong_configuration(self):
+        self.assert_finding(self.findings("--set", "server.shards=many", code=1)["configuration"], "failure",
+                            "server.shards")
+        self.data = pathlib.Path("/nonexistent/data")
+        self.assert_finding(self.findings(code=1)["configuration"], "failure", "/nonexistent is not a directory")
+        self.assertEqual(self.run_doctor("--nonsense").returncode, 2)
+
+    def test_few_descriptors(self):
+        found = self.findings(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)))
+        self.assert_finding(found["open files"], "warning", "200 open files")
+
+    @unittest.skipUnless(os.geteuid() == 0, "A SMALL DISK IS NOT TRIED: mounting a tmpfs needs root")
+    def test_a_disk_without_room(self):
+        disk = self.place.path / "disk"
+        disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)],
+                                 stderr=subprocess.PIPE, text=True)
+        if mounted.returncode != 0:
+            self.skipTest(f"A SMALL DISK IS NOT TRIED: {mounted.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", str(disk)], check=True)
+        self.data = disk / "data"
+        found = self.findings("--set", "server.shards=1", code=1)
+        self.assert_finding(found["disk space"], "failure", "a start needs 128 MiB")
+        self.assert_finding(found["file system"], "warning", "tmpfs")
+        found = self.findings("--set", "server.shards=1", "--set", 'journal.segment_bytes="4MiB"')
+        self.assert_finding(found["disk space"], "warning", "the journal may grow to 10240 MiB")
+
+    def test_a_disk_that_cannot_be_written(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+        self.assert_finding(self.findings(code=1, preexec_fn=limit)["disk writes"], "failure", "File too large")
+
+    def test_a_certificate_that_ends_soon(self):
+        for days, verdict in ((5, "warning"), (200, "ok")):
+            key, certificate = self.place.path / "key.pem", self.place.path / "certificate.pem"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                            "-nodes", "-days", str(days), "-subj", "/CN=relay", "-keyout", key, "-out", certificate],
+                           check=True, capture_output=True)
+            config = self.place.path / "relay.toml"
+            config.write_text(f'[[listener]]\naddress = "127.0.0.1:{harness.free_port()}"\n'
+                              f'tls = {{certificate = "{certificate}", key = "{key}"}}\n')
+            done = self.run_doctor("--json", "--config", config)
+            found = {finding["subject"]: finding for finding in json.loads(done.stdout)["findings"]}
+            self.assertEqual(found["certificate"]["verdict"], verdict, found["certificate"])
+
+
+class Receivers(DoctorTest):
+
+    def test_each_step_of_a_good_one(self):
+        sink = self.place.sink()
+        found = self.findings("--url", sink.url + "/hook", *LOOPBACK, "--set", f"delivery.ca_file={sink.ca_file}")
+        self.assert_finding(found["name"], "ok", "127.0.0.1 is at 127.0.0.1:")
+        self.assert_finding(found["policy"], "ok", "are allowed")
+        self.assert_finding(found["TLS"], "ok", "TLSv1.3, TLS_AES_128_GCM_SHA256, X25519MLKEM768")
+        self.assert_finding(found["answer"], "ok", "HTTP 200 to a HEAD request")
+
+    def test_plain_http(self):
+        sink = self.place.sink("--status", "404", plain=True)
+        found = self.findings("--url", sink.url, *LOOPBACK)
+        self.assert_finding(found["connection"], "ok", "plain http")
+        self.assert_finding(found["answer"], "ok", "HTTP 404")
+
+    def test_the_step_that_fails_is_the_last(self):
+        plain = self.place.sink(plain=True, name="plain")
+        silent = self.place.sink("--fault", "reset", plain=True, name="silent")
+        secure = self.place.sink(name="secure")
+        nobody = harness.free_port()
+        for url, options, code, step, text in (
+                ("ftp://x", LOOPBACK, 1, "URL", "the URL"),
+                ("https://no-such-name.invalid/", LOOPBACK, 1, "name", "no-such-name.invalid: "),
+                (plain.url, (), 1, "policy", "not allowed"),
+                (secure.url, (), 1, "policy", "the address is private, loopback, denied"),
+                (f"http://127.0.0.1:{nobody}", LOOPBACK, 1, "connection", "refused"),
+                (plain.url.replace("http:", "https:"), LOOPBACK, 1, "TLS", "127.0.0.1:"),
+                (secure.url, LOOPBACK, 1, "TLS", "issuer is unknown"),
+                (silent.url, LOOPBACK, 0, "answer", "closed the connection without an answer")):
+            with self.subTest(url=url, step=step):
+                found = self.findings("--url", url, *options, code=code)
+                self.assertEqual(list(found)[-1], step, found)
+                self.assertIn(text, found[step]["text"])
+
+    def test_the_relays_own_address_is_no_receiver(self):
+        port = harness.free_port()
+        found = self.findings("--listen", f"127.0.0.1:{port}", "--url", f"http://127.0.0.1:{port}/", *LOOPBACK, code=1)
+        self.assert_finding(found["policy"], "failure", "the relay's own")
+
+
+if __name__ == "__main__":
+    unittest.main()
