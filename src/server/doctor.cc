@@ -116,7 +116,7 @@ Finding examine_descriptors(const Machine& machine, const Budgets& budgets) {
 
 Finding examine_user() {
   if (geteuid() != 0) return ok("user", "number " + std::to_string(geteuid()) + ", not root");
-  return warning("user", "root", "run the relay as a user of its own: it needs no rights of root");
+  return warning("user", "root", "run the relay as another user: it needs no rights of root");
 }
 
 Finding examine_clock() {
