@@ -78,6 +78,11 @@ struct Session {
   std::string next_cursor_;  ///< Of the last list, if it has items beyond its limit.
 };
 
+/// What came of a delivery's first attempt, waited for at most `wait` (as read_duration reads it;
+/// empty: not at all). @returns exit_refused if it failed, or has not ended by then.
+int follow_delivery(Session& session, const std::string& id, const std::string& wait);
+CLI::Option* add_wait_option(CLI::App& command, std::string& wait);
+
 /// Reads an answer that `call` returned. `out` borrows from `parser`.
 bool parse_answer(const Answer& answer, simdjson::dom::parser& parser, simdjson::dom::element& out);
 

@@ -3,7 +3,9 @@
 #include "cli/text.h"
 #include "cli/view.h"
 
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 namespace ringpost::cli {
 namespace {
@@ -18,6 +20,7 @@ struct DeliveryOptions {
   std::string cursor;
   uint32_t limit = 20;
   std::string data;
+  std::string wait;
 };
 
 std::string path_of(const std::string& id) {
@@ -56,6 +59,13 @@ int show(Session& session, const DeliveryOptions& options) {
   return 0;
 }
 
+/// Whether an attempt has come to its end.
+bool has_ended(simdjson::dom::element delivery) {
+  simdjson::dom::element attempt;
+  if (delivery.at_pointer("/attempts/0").get(attempt) != simdjson::SUCCESS) return false;
+  return text_of(delivery, "/status") != "in_flight";
+}
+
 int redeliver(Session& session, const DeliveryOptions& options) {
   std::string body;
   if (!options.data.empty()) {
@@ -68,13 +78,52 @@ int redeliver(Session& session, const DeliveryOptions& options) {
   if (!answer) return session.failure_code();
   simdjson::dom::parser parser;
   simdjson::dom::element delivery;
-  if (!session.json && parse_answer(*answer, parser, delivery)) {
-    std::printf("redelivery %s\n", text_of(delivery, "/id").c_str());
+  if (!parse_answer(*answer, parser, delivery)) return 0;
+  if (!options.wait.empty()) {
+    return follow_delivery(session, std::string{raw_text_of(delivery, "/id")}, options.wait);
   }
+  if (!session.json) std::printf("redelivery %s\n", text_of(delivery, "/id").c_str());
   return 0;
 }
 
 }  // namespace
+
+int follow_delivery(Session& session, const std::string& id, const std::string& wait) {
+  constexpr std::chrono::milliseconds pause{100};
+  const auto deadline =
+      std::chrono::steady_clock::now() +
+      std::get<std::chrono::milliseconds>(read_duration("--wait", wait));  // As it was checked.
+  do {
+    const auto answer = session.exchange("GET", path_of(id), {}, {});
+    if (!answer) return session.failure_code();
+    simdjson::dom::parser parser;
+    simdjson::dom::element delivery;
+    const bool is_there = answer->ok() && parse_answer(*answer, parser, delivery);
+    if (is_there && !has_ended(delivery)) {
+      std::this_thread::sleep_for(pause);
+      continue;
+    }
+    if (!session.accept(*answer, path_of(id))) return session.failure_code();
+    if (!session.json && is_there) std::printf("%s", show_delivery(delivery).c_str());
+    return is_there && text_of(delivery, "/status") == "delivered" ? 0 : exit_refused;
+  } while (std::chrono::steady_clock::now() < deadline);
+  std::fprintf(stderr, "ringpost: no attempt has ended within %s; see: ringpost delivery show %s\n",
+               shown(wait).c_str(), shown(id).c_str());
+  return exit_refused;
+}
+
+CLI::Option* add_wait_option(CLI::App& command, std::string& wait) {
+  return command
+      .add_option("--wait", wait,
+                  "Wait at most this long for the first attempt, and show what came of it, e.g. "
+                  "30s")
+      ->type_name("TIME")
+      ->check([](const std::string& text) {
+        const auto read = read_duration("--wait", text);
+        const auto* problem = std::get_if<UsageProblem>(&read);
+        return problem == nullptr ? std::string{} : problem->text;
+      });
+}
 
 void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
   CLI::App* group = app.add_subcommand("delivery", "Read deliveries and send them again");
@@ -111,6 +160,7 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
       ->add_option("--data", options->data,
                    "Send this instead of the stored data: JSON, or @FILE, or @-")
       ->type_name("JSON");
+  add_wait_option(*again, options->wait);
   add_session_options(*again, session);
   again->callback(
       [&, options] { action = [&session, options] { return redeliver(session, *options); }; });

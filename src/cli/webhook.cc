@@ -154,14 +154,16 @@ int remove(Session& session, const std::string& id) {
   return 0;
 }
 
-int ping(Session& session, const std::string& id) {
-  const auto answer = session.call("POST", path_of(id) + "/ping");
+int ping(Session& session, const WebhookOptions& options) {
+  const auto answer = session.call("POST", path_of(options.id) + "/ping");
   if (!answer) return session.failure_code();
   simdjson::dom::parser parser;
   simdjson::dom::element delivery;
-  if (!session.json && parse_answer(*answer, parser, delivery)) {
-    std::printf("delivery %s\n", text_of(delivery, "/id").c_str());
+  if (!parse_answer(*answer, parser, delivery)) return 0;
+  if (!options.wait.empty()) {
+    return follow_delivery(session, std::string{raw_text_of(delivery, "/id")}, options.wait);
   }
+  if (!session.json) std::printf("delivery %s\n", text_of(delivery, "/id").c_str());
   return 0;
 }
 
@@ -367,9 +369,11 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
       ->callback(
           [&, options] { action = [&session, options] { return remove(session, options->id); }; });
 
-  command("ping", "Send an event of type ping to a webhook, whatever its event types", true)
-      ->callback(
-          [&, options] { action = [&session, options] { return ping(session, options->id); }; });
+  CLI::App* pinging =
+      command("ping", "Send an event of type ping to a webhook, whatever its event types", true);
+  add_wait_option(*pinging, options->wait);
+  pinging->callback(
+      [&, options] { action = [&session, options] { return ping(session, *options); }; });
 
   const auto verb = [&](const char* name, const char* help) {
     command(name, help, true)->callback([&session, &action, options, name = std::string(name)] {

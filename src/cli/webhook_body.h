@@ -14,6 +14,7 @@ namespace ringpost::cli {
 /// dialect's default or the present value stays.
 struct WebhookOptions {
   std::string id;
+  std::string wait;  ///< Of a ping.
   std::optional<std::string> url;
   std::optional<std::string> dialect;
   std::optional<std::string> description;

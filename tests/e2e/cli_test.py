@@ -342,6 +342,30 @@ class Terminal(ClientTest):
         self.assertIn("  active   ", states[good["id"]])
         self.assertRegex(self.client("status").stdout, r"duplicates, refused  0, 1\n +invalid +1\n")
 
+    def test_what_came_of_a_ping_can_be_waited_for(self):
+        good = self.relay.add_webhook(url=self.place.sink(plain=True, name="good").url, sources=["app/good"])
+        bad = self.relay.add_webhook(url=self.place.sink("--status", "500", plain=True, name="bad").url,
+                                     sources=["app/bad"], schedule=[3600])
+        hung = self.relay.add_webhook(url=self.place.sink("--fault", "hang", plain=True, name="hung").url,
+                                      sources=["app/hung"])
+        done = self.client("webhook", "ping", good["id"], "--wait", "30s")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"^delivery +\w{26}\nstatus +delivered\n")
+        delivery = done.stdout.split()[1]
+        done = self.client("delivery", "redeliver", delivery, "--wait", "30s")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, rf"^delivery +\w{{26}}\nstatus +delivered\n(.*\n)*repeats +{delivery}\n")
+        done = self.client("webhook", "ping", bad["id"], "--wait", "30s", "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        asked, came = (json.loads(line) for line in done.stdout.splitlines())
+        self.assertEqual((came["id"], came["attempts"][0]["response"]["status"]), (asked["id"], 500))
+        done = self.client("webhook", "ping", hung["id"], "--wait", "300ms")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("no attempt has ended within 300ms; see: ringpost delivery show ", done.stderr)
+        done = self.client("webhook", "ping", good["id"], "--wait", "soon")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("--wait", done.stderr)
+
     def test_answers_of_what_is_no_relay_are_harmless(self):
         hostile = (HOSTILE + "\n<html>").encode("latin-1", errors="ignore")
         for status, kind in ((200, "text/html"), (404, "text/html"), (502, "text/html")):
@@ -441,7 +465,7 @@ class Refusals(ClientTest):
             done = self.client(*arguments, stdin=subprocess.DEVNULL)
             self.assertEqual((done.returncode, done.stdout, done.stderr),
                              (2, "", f"ringpost: {said}\n"))
-        self.assertIn("a command is missing: serve, check-config, secrets, ",
+        self.assertIn("a command is missing: serve, check-config, doctor, secrets, ",
                       self.client(stdin=subprocess.DEVNULL).stderr)
         self.assertIn("--name is required", self.client("token", "add").stderr)
 
