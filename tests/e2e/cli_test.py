@@ -889,7 +889,7 @@ class Installed(unittest.TestCase):
                         for place in shells.values() for program in ("ringpost-load", "ringpost-sink")}
             self.assertEqual(set(files), pages | set(shells.values()) | of_tools | {
                 "ringpost", "ringpost-load", "ringpost-sink", "ringpost-journal", "man/man1/ringpost.1", "man/man1/ringpost-load.1",
-                "man/man1/ringpost-sink.1", "man/man1/ringpost-journal.1", "doc/ringpost/LICENSE", "doc/ringpost/ringpost.spdx.json",
+                "man/man1/ringpost-sink.1", "man/man1/ringpost-journal.1", "doc/ringpost/LICENSE", "doc/ringpost/RUNBOOK.md", "doc/ringpost/ringpost.spdx.json",
                 "ringpost/monitoring/alerts.yml", "ringpost/monitoring/dashboard.json"})
             for shell, place in shells.items():
                 self.assertEqual(files[place].read_text(), run("completion", shell).stdout)
