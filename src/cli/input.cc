@@ -16,15 +16,6 @@
 namespace ringpost::cli {
 namespace {
 
-void remove_byte_order_mark(std::string& text) {
-  if (text.starts_with(json::byte_order_mark)) text.erase(0, json::byte_order_mark.size());
-}
-
-/// Windows' editors write it.
-bool is_utf16(std::string_view text) {
-  return text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");
-}
-
 /// Of a secret that was read from `from`: all of it becomes the key, so what nobody means to be a
 /// part of it is named.
 std::optional<UsageProblem> object_to_secret(const std::string& from, std::string_view secret) {
@@ -40,6 +31,14 @@ std::optional<UsageProblem> object_to_secret(const std::string& from, std::strin
 }
 
 }  // namespace
+
+void remove_byte_order_mark(std::string& text) {
+  if (text.starts_with(json::byte_order_mark)) text.erase(0, json::byte_order_mark.size());
+}
+
+bool is_utf16(std::string_view text) {
+  return text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");
+}
 
 Usable<std::string> read_file(const std::string& name) {
   if (name == "-") {

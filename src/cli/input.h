@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -26,6 +27,11 @@ inline constexpr size_t secret_file_bytes_max = 64 * 1024;
 Usable<std::string> read_file(const std::string& name);
 /// The same for a file of text: without the byte order mark that some editors put before it.
 Usable<std::string> read_text_file(const std::string& name);
+
+/// What some editors put before a text.
+void remove_byte_order_mark(std::string& text);
+/// Windows' editors write it.
+bool is_utf16(std::string_view text);
 
 /// The value of an option that takes text, or `@FILE` for a file's content (`@-`: standard input).
 Usable<std::string> read_text_or_file(const std::string& value);

@@ -1,6 +1,7 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/line_input.h"
 #include "cli/refusal.h"
 #include "cli/text.h"
 #include "http/date.h"
@@ -17,13 +18,15 @@ namespace {
 constexpr size_t batch_bytes_max = 8u << 20;
 
 struct SendOptions {
-  std::string file;
+  std::string file = "-";
   std::string type;
   std::string source;
   std::string data;  ///< JSON, or @file, or @- for standard input.
   std::string id;
   uint32_t batch = 1000;  ///< Events in one request.
   std::string wait = "5m";
+  bool wait_given = false;
+  bool best_effort = false;
 };
 
 /// What one request carries.
@@ -53,17 +56,27 @@ class Sender {
 
   /// @returns false after printing why it failed.
   bool post(const Batch& batch);
-  /// Sends NDJSON in batches. Each is all or nothing; earlier ones stay accepted.
+  /// Sends NDJSON in batches, the next lines of the input. Each batch is all or nothing; earlier
+  /// ones stay accepted.
   bool post_lines(std::string_view text, size_t batch_events_max);
+  /// Sends what a file or standard input has: NDJSON, or one JSON object of any number of lines.
+  /// @returns an exit code, after printing why if it is not 0.
+  int post_input(LineInput& input, size_t batch_events_max);
+  /// Requests that were accepted.
+  uint64_t batches() const { return batches_; }
 
   /// Prints what became of it all.
   void report() const;
 
  private:
   std::optional<Answer> ask(const Batch& batch);
+  /// @returns the text up to the end of the first batch that has more than blank lines.
+  Usable<std::string> beginning_of(LineInput& input, size_t batch_events_max);
 
   Session& session_;
   const std::chrono::milliseconds wait_max_;
+  uint64_t lines_done_ = 0;
+  uint64_t batches_ = 0;
   uint64_t accepted_ = 0;
   uint64_t duplicates_ = 0;
   std::optional<uint64_t> deliveries_;  ///< Nothing: an older relay does not say.
@@ -95,6 +108,7 @@ std::optional<Answer> Sender::ask(const Batch& batch) {
 bool Sender::post(const Batch& batch) {
   const auto answer = ask(batch);
   if (!answer) return false;
+  ++batches_;
   simdjson::dom::parser parser;
   simdjson::dom::element result;
   if (!parse_answer(*answer, parser, result)) return true;
@@ -132,7 +146,6 @@ bool is_blank(std::string_view line) {
 }
 
 bool Sender::post_lines(std::string_view text, size_t batch_events_max) {
-  uint64_t lines_done = 0;
   while (!text.empty()) {
     size_t size = 0;
     size_t lines = 0;
@@ -145,18 +158,50 @@ bool Sender::post_lines(std::string_view text, size_t batch_events_max) {
       size = next;
       ++lines;
     }
-    if (events > 0 && !post({"application/x-ndjson", text.substr(0, size), lines_done})) {
-      if (lines_done > 0) {
+    if (events > 0 && !post({"application/x-ndjson", text.substr(0, size), lines_done_})) {
+      if (lines_done_ > 0) {
         std::fprintf(stderr,
                      "ringpost: nothing after line %s was accepted; the lines up to it were\n",
-                     grouped(lines_done).c_str());
+                     grouped(lines_done_).c_str());
       }
       return false;
     }
-    lines_done += lines;
+    lines_done_ += lines;
     text.remove_prefix(size);
   }
   return true;
+}
+
+Usable<std::string> Sender::beginning_of(LineInput& input, size_t batch_events_max) {
+  std::string text;
+  while (is_blank(text)) {
+    auto read = input.take(batch_events_max, batch_bytes_max);
+    if (std::holds_alternative<UsageProblem>(read)) return read;
+    if (std::get<std::string>(read).empty()) return text;
+    text += std::get<std::string>(read);
+  }
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  const size_t end = std::min(text.find('\n', begin), text.size());
+  if (is_json(std::string_view{text}.substr(begin, end - begin))) return text;
+  auto read = input.rest();  // One object on many lines, or nothing that can be sent.
+  if (std::holds_alternative<UsageProblem>(read)) return read;
+  return text + std::get<std::string>(read);
+}
+
+int Sender::post_input(LineInput& input, size_t batch_events_max) {
+  auto read = beginning_of(input, batch_events_max);
+  if (const auto* text = std::get_if<std::string>(&read); text != nullptr && input.at_end()) {
+    if (is_json(*text)) {
+      return post({"application/json", *text}) ? 0 : session_.failure_code();
+    }
+  }
+  while (true) {
+    if (const auto* problem = std::get_if<UsageProblem>(&read)) return report_usage(*problem);
+    const auto& text = std::get<std::string>(read);
+    if (is_blank(text) && input.at_end()) return 0;
+    if (!post_lines(text, batch_events_max)) return session_.failure_code();
+    read = input.take(batch_events_max, batch_bytes_max);
+  }
 }
 
 /// The event that the options describe, as JSON.
@@ -177,7 +222,7 @@ Usable<std::string> event_from_options(const SendOptions& options) {
 
 int send(Session& session, const SendOptions& options) {
   const bool described = !options.type.empty();
-  if (described && !options.file.empty()) {
+  if (described && options.file != "-") {
     return report_usage({"give either a FILE, or --type and --source, not both"});
   }
   if (described && options.source.empty()) {
@@ -185,22 +230,27 @@ int send(Session& session, const SendOptions& options) {
   }
   const auto wait = read_duration("--wait", options.wait);
   if (const auto* problem = std::get_if<UsageProblem>(&wait)) return report_usage(*problem);
-  const auto input = described ? event_from_options(options)
-                               : read_text_file(options.file.empty() ? "-" : options.file);
+  const auto wait_max = std::get<std::chrono::milliseconds>(wait);
+  const auto event = described ? event_from_options(options) : std::string{};
+  if (const auto* problem = std::get_if<UsageProblem>(&event)) return report_usage(*problem);
+  auto input = LineInput::open(options.file);
   if (const auto* problem = std::get_if<UsageProblem>(&input)) return report_usage(*problem);
-  const auto& text = std::get<std::string>(input);
-  if (is_blank(text)) {
-    const bool standard_input = options.file.empty() || options.file == "-";
+
+  if (options.wait_given) session.wait_until_ready(wait_max);
+  Sender sender(session, wait_max);
+  if (described) {
+    const bool done = sender.post({"application/json", std::get<std::string>(event)});
+    if (!done) return session.failure_code();
+  } else {
+    auto& lines = *std::get<std::unique_ptr<LineInput>>(input);
+    if (const int code = sender.post_input(lines, options.batch); code != 0) return code;
+  }
+  if (sender.batches() == 0) {
     std::fprintf(stderr, "ringpost: there is nothing to send: %s contains no event\n",
-                 standard_input ? "standard input" : shown(options.file).c_str());
+                 options.file == "-" ? "standard input" : shown(options.file).c_str());
     return exit_refused;
   }
-  Sender sender(session, std::get<std::chrono::milliseconds>(wait));
-  const bool done = described || is_json(text) ? sender.post({"application/json", text})
-                                               : sender.post_lines(text, options.batch);
-  if (!done) return session.failure_code();
-  if (session.json) return 0;
-  sender.report();
+  if (!session.json) sender.report();
   return 0;
 }
 
@@ -212,12 +262,16 @@ constexpr const char* notes =
     "\n"
     "Blank lines are skipped. Empty input is an error: exit code 1.\n"
     "\n"
+    "Lines of a pipe are sent as they come, so its writer may keep it open.\n"
+    "\n"
     "When the relay is overloaded (429, 503 or 507 with Retry-After), send waits as long as it "
-    "asks, retries, and reports it on standard error.\n"
+    "asks, retries, and reports it on standard error. With --wait it also waits at first until "
+    "the relay is there.\n"
     "\n"
     "  ringpost send --type build/finished --source app/c0ffee --data '{\"build_number\":128}'\n"
     "  ringpost send events.ndjson\n"
-    "  producer | ringpost send --batch 100 --json";
+    "  producer | ringpost send --batch 100 --json\n"
+    "  ringpost send --wait 10s --best-effort --type build/finished --source app/c0ffee";
 
 }  // namespace
 
@@ -244,13 +298,21 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
       ->capture_default_str();
   command
       ->add_option("--wait", options->wait,
-                   "How long to keep retrying while the relay is overloaded; 0: do not retry")
+                   "How long to keep retrying while the relay is overloaded; 0: do not retry. "
+                   "Given, it is also the time in which the relay has to be there")
       ->type_name("TIME")
       ->capture_default_str();
+  command->add_flag("--best-effort", options->best_effort,
+                    "For a build that must not fail: whatever goes wrong is said, and the exit "
+                    "code is 0, but for wrong usage");
   add_session_options(*command, session);
   add_notes(*command, notes);
-  command->callback([&session, &action, options] {
-    action = [&session, options] { return send(session, *options); };
+  command->callback([&session, &action, options, command] {
+    options->wait_given = command->count("--wait") > 0;
+    action = [&session, options] {
+      const int code = send(session, *options);
+      return options->best_effort && code != exit_usage ? 0 : code;
+    };
   });
 }
 

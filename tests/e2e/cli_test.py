@@ -603,6 +603,82 @@ class Send(ClientTest):
         self.assertEqual(done.returncode, 2)
         self.assertIn('--wait "long" must be a number with a unit', done.stderr)
 
+    def piped(self, *arguments, url=None):
+        """A sender whose standard input stays open."""
+        environment = dict(os.environ, RINGPOST_URL=url or f"http://127.0.0.1:{self.relay.port}",
+                           RINGPOST_TOKEN=self.relay.token)
+        sender = subprocess.Popen([harness.RINGPOST, "send", *arguments], stdin=subprocess.PIPE, env=environment,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(sender.wait)
+        self.addCleanup(sender.kill)
+        return sender
+
+    def wait_until_accepted(self, count):
+        deadline = time.monotonic() + 20
+        while (accepted := self.relay.status()["totals"]["events_accepted"]) < count:
+            self.assertLess(time.monotonic(), deadline, f"{accepted} of {count}")
+            time.sleep(0.05)
+        self.assertEqual(accepted, count)
+
+    def test_lines_of_a_pipe_are_sent_as_they_come(self):
+        accepted = self.relay.status()["totals"]["events_accepted"]
+        sender = self.piped()
+        line = self.LINE.encode()
+        for count in (1, 2, 5):
+            sender.stdin.write(b"\n" + line * count + b"  \n" + line[:9])
+            sender.stdin.flush()
+            self.wait_until_accepted(accepted + count)
+            sender.stdin.write(line[9:])  # The rest of the line that was begun.
+            sender.stdin.flush()
+            accepted += count + 1
+            self.wait_until_accepted(accepted)
+        out, error = sender.communicate(timeout=20)
+        self.assertEqual(sender.returncode, 0, error)
+        self.assertRegex(out.decode(), r"^accepted 11, deliveries \d+\n$")
+
+    def test_a_file_of_many_batches_an_object_on_many_lines_and_odd_ends(self):
+        one = json.dumps(json.loads(self.LINE), indent=2)
+        for content, count in ((self.LINE * 2500, 2500), (one, 1), ("\n\n" + one + "\n\n", 1),
+                               (self.LINE.rstrip(), 1), (self.LINE * 3 + self.LINE.rstrip(), 4),
+                               ("\ufeff" + self.LINE * 2, 2), ("\ufeff" + one, 1)):
+            with self.subTest(content[:40]):
+                name = self.file("events", content)
+                for done in (self.client("send", name), self.client("send", input=content)):
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertRegex(done.stdout, rf"^accepted {count:,}\b")
+        for content, said in (("{\n", "Not JSON"), (self.LINE + "{\n", "line 2")):
+            done = self.client("send", self.file("bad", content))
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+            self.assertIn(said, done.stderr)
+        (self.place.path / "wide").write_text(self.LINE, "utf-16")
+        done = self.client("send", self.place.path / "wide")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("wide is UTF-16 text: save it as UTF-8", done.stderr)
+        done = self.client("send", self.place.path)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("cannot be read", done.stderr)
+
+    def test_waits_at_first_until_the_relay_is_there(self):
+        port = harness.free_port()
+        url = f"http://127.0.0.1:{port}"
+        sender = self.piped("--wait", "30s", "--type", "t", "--source", "app/send", url=url)
+        time.sleep(0.5)
+        self.assertIsNone(sender.poll())
+        self.place.relay(listen=(f"127.0.0.1:{port}",), name="late")
+        out, error = sender.communicate(timeout=30)
+        self.assertIn(b"401", error, "it was there, and knows other tokens")
+        self.assertEqual(sender.returncode, 1)
+
+    def test_best_effort_never_fails_a_build(self):
+        nobody = f"http://127.0.0.1:{harness.free_port()}"
+        event = ["--type", "t", "--source", "app/send"]
+        for environment, said in (({"RINGPOST_URL": nobody}, "is the relay running there?"),
+                                  ({"RINGPOST_TOKEN": "wrong"}, "401")):
+            done = self.client("send", "--best-effort", *event, **environment)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(said, done.stderr)
+        self.assertEqual(self.client("send", "--best-effort", "--type", "t").returncode, 2)
+
     def test_an_interrupt_ends_the_wait(self):
         url, _ = self.busy_relay([503] * 100, retry_after="60")
         waiting = subprocess.Popen([harness.RINGPOST, "send", self.file("i.ndjson", self.LINE)],
