@@ -1,20 +1,12 @@
 #include "io/buffer_group.h"
 
 #include "base/assert.h"
+#include "io/lent_bytes.h"
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <sys/mman.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define RINGPOST_LOCK_BYTES(begin, size) ASAN_POISON_MEMORY_REGION(begin, size)
-#define RINGPOST_UNLOCK_BYTES(begin, size) ASAN_UNPOISON_MEMORY_REGION(begin, size)
-#else
-#define RINGPOST_LOCK_BYTES(begin, size) static_cast<void>(0)
-#define RINGPOST_UNLOCK_BYTES(begin, size) static_cast<void>(0)
-#endif
 
 namespace ringpost::io {
 

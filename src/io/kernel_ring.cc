@@ -55,6 +55,9 @@ Result<std::unique_ptr<KernelRing>> KernelRing::create(uint32_t sq_entries, uint
   // Saves the look-up of the descriptor on every entry.
   const int registered = io_uring_register_ring_fd(&kernel->ring_);
   if (registered < 0) return setup_error(-registered);
+  // A filter may forbid io_uring_enter alone. Found out now it is an error, later the end.
+  const int entered = io_uring_submit_and_get_events(&kernel->ring_);
+  if (entered < 0) return setup_error(-entered);
   return kernel;
 }
 

@@ -7,18 +7,13 @@
 #include "io/listener.h"
 #include "io/process.h"
 #include "io/socket_address.h"
+#include "io/system.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <limits>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <utility>
 
@@ -44,7 +39,6 @@ enum Place : uint8_t {
   in_cancels = 32,  ///< Likewise: progress.offset is its place in cancels_.
 };
 
-constexpr Duration accept_pause = std::chrono::milliseconds{100};
 constexpr uint32_t batch_size = 256;
 
 /// Bytes per submission; the kernel's counts are 32 bits wide and signed.
@@ -62,50 +56,6 @@ void clear(Completion& op, Place place) {
 
 uint64_t user_data_of(const Completion& op) {
   return reinterpret_cast<uintptr_t>(&op);
-}
-
-int64_t read_clock_ns(clockid_t clock) {
-  timespec time{};
-  clock_gettime(clock, &time);
-  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-Instant read_monotonic() {
-  return Instant{Duration{read_clock_ns(CLOCK_MONOTONIC)}};
-}
-
-uint64_t system_seed() {
-  uint64_t seed = 0;
-  // Early in the boot of a machine there may be none; jitter does not need it to be good.
-  if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) {
-    seed = static_cast<uint64_t>(read_clock_ns(CLOCK_REALTIME));
-  }
-  return seed;
-}
-
-/// accept(2): errors of the connection that was waiting, not of the listener. It is gone from the
-/// queue, so the next try makes progress.
-bool concerns_one_connection(int errno_value) {
-  switch (errno_value) {
-    case ECONNABORTED:
-    case EINTR:
-    case EAGAIN:
-    case ENETDOWN:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case ENONET:
-    case EHOSTUNREACH:
-    case EOPNOTSUPP:
-    case ENETUNREACH:
-    case EPERM: return true;
-    default: return false;
-  }
-}
-
-bool is_shortage(int errno_value) {
-  return errno_value == EMFILE || errno_value == ENFILE || errno_value == ENOBUFS ||
-         errno_value == ENOMEM;
 }
 
 }  // namespace
@@ -175,33 +125,19 @@ Result<Socket> LinuxRing::listen(const Address& address, const ListenOptions& op
 }
 
 Result<Address> LinuxRing::local_address(Socket socket) {
-  SocketAddress address;
-  address.size = sizeof address.storage;
-  if (getsockname(socket.handle, address.data(), &address.size) != 0) {
-    return error_from_errno(errno, Side::self);
-  }
-  return address.to_address();
+  return local_address_of(socket);
 }
 
 Result<Address> LinuxRing::peer_address(Socket socket) {
-  SocketAddress address;
-  address.size = sizeof address.storage;
-  if (getpeername(socket.handle, address.data(), &address.size) != 0) {
-    return error_from_errno(errno, Side::self);
-  }
-  auto peer = address.to_address();
-  if (peer && peer->family == Address::Family::unix_path) peer->path.clear();
-  return peer;
+  return peer_address_of(socket);
 }
 
 void LinuxRing::shutdown_send(Socket socket) {
-  // An error means that the stream has ended already, which the pending receive reports.
-  ::shutdown(socket.handle, SHUT_WR);
+  shutdown_send_of(socket);
 }
 
 uint64_t LinuxRing::unacknowledged_bytes(Socket socket) {
-  int bytes = 0;
-  return ioctl(socket.handle, SIOCOUTQ, &bytes) == 0 ? static_cast<uint64_t>(bytes) : 0;
+  return unacknowledged_bytes_of(socket);
 }
 
 // --- the registry of what is pending -------------------------------------------------------------
@@ -338,18 +274,13 @@ void LinuxRing::stage_accept(Completion& op) {
 }
 
 void LinuxRing::submit_connect(Completion& op, const Address& to) {
-  auto address = std::make_unique<SocketAddress>(to);
-  const int descriptor = ::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int32_t descriptor = open_socket_to(to, 0);
   if (descriptor < 0) {
-    const int failure = errno;
     admit(op, -1);
-    return finish_next_turn(op, -failure);
-  }
-  if (to.family != Address::Family::unix_path) {
-    const int on = 1;  // Cannot fail on a TCP socket, and would cost only latency.
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return finish_next_turn(op, descriptor);
   }
   admit(op, descriptor);
+  auto address = std::make_unique<SocketAddress>(to);
   io_uring_sqe& sqe = kernel_->stage();
   io_uring_prep_connect(&sqe, descriptor, address->data(), address->size);
   io_uring_sqe_set_data64(&sqe, user_data_of(op));
@@ -629,7 +560,7 @@ void LinuxRing::pause_accept(Completion& op) {
   ++statistics_.accept_pauses;
   set(op, in_paused_accepts);
   paused_accepts_.push_back(&op);
-  if (!accept_pause_.armed()) arm<&LinuxRing::resume_accepts>(*this, accept_pause_, accept_pause);
+  if (!accept_pause_.armed()) arm<&LinuxRing::resume_accepts>(*this, accept_pause_, shortage_pause);
 }
 
 void LinuxRing::resume_accepts() {
@@ -687,7 +618,7 @@ bool LinuxRing::spin_finds_work() {
 
 void LinuxRing::read_clocks() {
   now_ = read_monotonic();
-  wall_now_ = WallTime{Duration{read_clock_ns(CLOCK_REALTIME)}};
+  wall_now_ = read_wall_time();
 }
 
 }  // namespace ringpost::io

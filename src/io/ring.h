@@ -43,7 +43,7 @@ struct ListenOptions {
 struct RingStatistics {
   uint64_t submissions = 0;    ///< Operations handed to the kernel.
   uint64_t completions = 0;    ///< Completions taken from it.
-  uint64_t enters = 0;         ///< System calls into the kernel's ring.
+  uint64_t enters = 0;         ///< System calls: into the kernel's ring, or of the epoll ring.
   uint64_t sleeps = 0;         ///< Turns that waited for the kernel.
   uint64_t starvations = 0;    ///< Receives that found no buffer.
   uint64_t accept_pauses = 0;  ///< Accepts that found no descriptor or memory.
@@ -54,7 +54,8 @@ struct RingStatistics {
 enum class ReceiveGroup : uint8_t { ingress, reply };
 
 /// The seam between the engine and the world: clock, randomness, network, durable writes and reads.
-/// LinuxRing is the real one (io_uring); tests/sim has one with a virtual clock and faults.
+/// LinuxRing is the real one (io_uring), EpollRing the one for where io_uring is forbidden
+/// (engine.h); tests/sim has one with a virtual clock and faults.
 ///
 /// One ring per shard, built and used on that shard's thread only (but for `waker()`).
 ///
@@ -62,6 +63,8 @@ enum class ReceiveGroup : uint8_t { ingress, reply };
 /// - A handler runs from `turn()`, never inside the call that submitted the operation.
 /// - Submitting lends the completion and the buffer; the handler gives them back (completion.h).
 /// - Every submitted operation ends: with its result, or with -ECANCELED after `cancel`/`close`.
+/// - Of the operations pending on a socket at most one is an accept or a receive, and at most one a
+///   connect or a send.
 class Ring {
  public:
   Ring() = default;

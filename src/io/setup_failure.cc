@@ -46,8 +46,8 @@ std::string setup_failure_text(int errno_value, const SystemFacts& facts) {
   switch (errno_value) {
     case ENOSYS:
       return text +
-             "the kernel does not have it, or a seccomp filter hides it; ringpost needs Linux 6.1 "
-             "or later (" +
+             "the kernel does not have it, or a seccomp filter hides it; it needs Linux 6.1 or "
+             "later (" +
              kernel + ")";
     case EPERM:
     case EACCES: return text + forbidden_text(facts);
@@ -65,7 +65,7 @@ std::string setup_failure_text(int errno_value, const SystemFacts& facts) {
     default: {
       const char* symbol = strerrorname_np(errno_value);
       return text + (symbol != nullptr ? symbol : "error " + std::to_string(errno_value)) +
-             "; ringpost needs Linux 6.1 or later (" + kernel + ")";
+             "; it needs Linux 6.1 or later (" + kernel + ")";
     }
   }
 }

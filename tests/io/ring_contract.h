@@ -78,6 +78,9 @@ inline void close(Ring& ring, Watched& watched, Socket socket) {
 inline void write(Ring& ring, Watched& watched, File file, uint64_t offset, Bytes bytes) {
   ring.write<&Watched::on_outcome>(watched, watched.op, file, offset, bytes);
 }
+inline void read(Ring& ring, Watched& watched, File file, uint64_t offset, MutableBytes into) {
+  ring.read<&Watched::on_outcome>(watched, watched.op, file, offset, into);
+}
 inline void arm(Ring& ring, WatchedTimer& timer, Duration delay) {
   ring.arm<&WatchedTimer::on_due>(timer, timer.timer, delay);
 }
@@ -695,6 +698,67 @@ TYPED_TEST_P(RingContract, WritesAreStoredWhereTheyBelong) {
   this->world_.disk().close(file);
 }
 
+TYPED_TEST_P(RingContract, ReadsGetFewerBytesOnlyAtTheEndOfTheFile) {
+  Ring& ring = this->ring();
+  constexpr size_t piece = 4096;
+  const File file = this->open_journal_file(3 * piece);
+  const std::string text = patterned_text(2 * piece);
+  AlignedBytes from{text.size()};
+  std::memcpy(from.bytes.data(), text.data(), text.size());
+  Watched writing;
+  write(ring, writing, file, piece, from.bytes);
+  ASSERT_TRUE(turn_until(ring, [&] { return writing.ended(); }));
+  AlignedBytes whole{2 * piece}, last{2 * piece}, beyond{piece};
+  Watched reading_whole, reading_last, reading_beyond;
+  read(ring, reading_whole, file, piece, whole.bytes);
+  read(ring, reading_last, file, 2 * piece, last.bytes);
+  read(ring, reading_beyond, file, 3 * piece, beyond.bytes);
+  EXPECT_FALSE(reading_whole.ended());
+  ASSERT_TRUE(turn_until(ring, [&] { return ring.pending_count() == 0; }));
+  EXPECT_EQ(reading_whole.results, std::vector<int32_t>{2 * piece});
+  EXPECT_TRUE(as_text(whole.bytes) == text);
+  EXPECT_EQ(reading_last.results, std::vector<int32_t>{piece});
+  EXPECT_TRUE(as_text(last.bytes.first(piece)) == text.substr(piece));
+  EXPECT_EQ(reading_beyond.results, std::vector<int32_t>{0});
+  this->world_.disk().close(file);
+}
+
+// Goal: many operations on files, some cancelled: each ends once, and what ended well was done.
+TYPED_TEST_P(RingContract, CancelledWritesAndReadsEndOnceAndTruthfully) {
+  Ring& ring = this->ring();
+  constexpr size_t piece = 4096;
+  constexpr size_t count = 40;
+  const File file = this->open_journal_file(piece * count);
+  const std::string text = patterned_text(piece * count);
+  AlignedBytes from{text.size()}, back{text.size()};
+  std::memcpy(from.bytes.data(), text.data(), text.size());
+  std::vector<Watched> writes(count), reads(count);
+  for (size_t index = 0; index < count; ++index) {
+    const uint64_t offset = index * piece;
+    write(ring, writes[index], file, offset, from.bytes.subspan(offset, piece));
+    read(ring, reads[index], file, offset, back.bytes.subspan(offset, piece));
+  }
+  for (size_t index = 0; index < count; index += 2) {
+    ring.cancel(writes[index].op);
+    ring.cancel(reads[index].op);
+  }
+  ASSERT_TRUE(turn_until(ring, [&] { return ring.pending_count() == 0; }));
+  EXPECT_EQ(this->world_.disk().read_at(file, 0, back.bytes).value(), text.size());
+  for (size_t index = 0; index < count; ++index) {
+    EXPECT_EQ(reads[index].ends, 1);
+    EXPECT_EQ(writes[index].ends, 1);
+    EXPECT_TRUE(index % 2 == 0 || reads[index].last() == piece) << reads[index].last();
+    EXPECT_TRUE(index % 2 == 0 || writes[index].last() == piece) << writes[index].last();
+    if (writes[index].last() < 0) {
+      EXPECT_EQ(writes[index].last(), -ECANCELED);
+    } else {
+      const auto stored = as_text(back.bytes.subspan(index * piece, piece));
+      EXPECT_TRUE(stored == text.substr(index * piece, piece)) << index;
+    }
+  }
+  this->world_.disk().close(file);
+}
+
 REGISTER_TYPED_TEST_SUITE_P(
     RingContract, ConnectsAndTellsBothAddresses, AcceptGoesOnForManyConnections,
     ConnectFailsWhereNobodyListens, CancelledConnectEndsWithoutASocket,
@@ -708,6 +772,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     PendingCountCountsWhatTheCallerSubmitted, TimersRunInOrderAndNotBeforeTheirTime,
     DisarmedAndMovedTimersKeepTheirPromise, TimerThatArmsItselfWithoutDelayLetsTurnsEnd,
     TimeNeverGoesBack, TurnDoesNotSleepWhenToldNotTo, WakeBeforeATurnKeepsItFromSleeping,
-    WakeFromAHandlerKeepsTheNextTurnFromSleeping, WritesAreStoredWhereTheyBelong);
+    WakeFromAHandlerKeepsTheNextTurnFromSleeping, WritesAreStoredWhereTheyBelong,
+    ReadsGetFewerBytesOnlyAtTheEndOfTheFile, CancelledWritesAndReadsEndOnceAndTruthfully);
 
 }  // namespace ringpost::io

@@ -25,7 +25,14 @@ class SpinningLinuxWorld : public LinuxWorld {
   SpinningLinuxWorld() : LinuxWorld({.spin = std::chrono::microseconds{50}}) {}
 };
 
-using Worlds = testing::Types<LinuxWorld, ScarceLinuxWorld, SpinningLinuxWorld>;
+/// Each message takes several receives, and files have no thread to spare.
+class ScarceEpollWorld : public EpollWorld {
+ public:
+  ScarceEpollWorld() : EpollWorld({.receive_bytes = 512, .file_threads = 2}) {}
+};
+
+using Worlds =
+    testing::Types<LinuxWorld, ScarceLinuxWorld, SpinningLinuxWorld, EpollWorld, ScarceEpollWorld>;
 INSTANTIATE_TYPED_TEST_SUITE_P(Linux, RingContract, Worlds);
 
 }  // namespace

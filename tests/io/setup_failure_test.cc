@@ -1,17 +1,11 @@
 #include "io/setup_failure.h"
 
+#include "forbidden_calls.h"
 #include "io/linux_ring.h"
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace ringpost::io {
 namespace {
@@ -48,35 +42,19 @@ TEST(SetupFailure, NamesTheKernelOrTheSettingThatIsNeeded) {
   }
 }
 
-/// Lets the kernel refuse io_uring_setup with `errno_value`, as a container's profile does. For the
-/// rest of the process.
-bool forbid_io_uring(uint32_t errno_value) {
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | errno_value),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog filter{.len = 4, .filter = program};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
 // Goal: a forbidden or missing io_uring is an error with its cause, not a crash.
 // Method: a child process installs the filter and reports what `create` said.
 TEST(SetupFailure, CreateReportsAForbiddenRing) {
   for (const int errno_value : {EPERM, ENOSYS}) {
-    const pid_t child = fork();
-    if (child == 0) {
-      if (!forbid_io_uring(static_cast<uint32_t>(errno_value))) _exit(2);
-      const auto ring = LinuxRing::create({});
-      if (ring || ring.error().code != Errc::unsupported) _exit(3);
-      if (ring.error().detail != errno_value) _exit(4);
-      _exit(contains(explain_setup_failure(ring.error()), "seccomp") ? 0 : 5);
-    }
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_EQ(status, 0);
+    EXPECT_EQ(in_child_without({SYS_io_uring_setup}, errno_value,
+                               [errno_value] {
+                                 const auto ring = LinuxRing::create({});
+                                 if (ring || ring.error().code != Errc::unsupported) return 3;
+                                 if (ring.error().detail != errno_value) return 4;
+                                 const std::string text = explain_setup_failure(ring.error());
+                                 return contains(text, "seccomp") ? 0 : 5;
+                               }),
+              0);
   }
 }
 

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "io/address.h"
+#include "io/completion.h"
+
+#include <cstdint>
+#include <time.h>
+
+/// What the two rings over a real kernel have in common: clocks, sockets, and what errors mean.
+namespace ringpost::io {
+
+/// In nanoseconds, as clock_gettime.
+int64_t read_clock_ns(clockid_t clock);
+
+inline Instant read_monotonic() {
+  return Instant{Duration{read_clock_ns(CLOCK_MONOTONIC)}};
+}
+inline WallTime read_wall_time() {
+  return WallTime{Duration{read_clock_ns(CLOCK_REALTIME)}};
+}
+
+/// For Ring::random.
+uint64_t system_seed();
+
+/// As Ring's functions of the same names.
+Result<Address> local_address_of(Socket socket);
+Result<Address> peer_address_of(Socket socket);
+void shutdown_send_of(Socket socket);
+uint64_t unacknowledged_bytes_of(Socket socket);
+
+/// For Ring::connect: a socket for a connection to such an address, with TCP_NODELAY.
+/// @param flags  of socket(2), besides SOCK_CLOEXEC.
+/// @returns its descriptor, or minus an errno.
+int32_t open_socket_to(const Address& to, int flags);
+
+/// accept(2): errors of the connection that was waiting, not of the listener. It is gone from the
+/// queue, so the next try makes progress.
+bool concerns_one_connection(int errno_value);
+
+/// Of descriptors or of the kernel's memory: it may pass.
+bool is_shortage(int errno_value);
+
+/// How long an accept waits that found no descriptor or memory. Trying at once would find none
+/// again, as the connection stays in the backlog.
+inline constexpr Duration shortage_pause = std::chrono::milliseconds{100};
+
+}  // namespace ringpost::io
