@@ -2,7 +2,7 @@
 
 #include "http/response_parser.h"
 #include "http/url.h"
-#include "io/linux_ring.h"
+#include "io/engine.h"
 #include "io/read_file.h"
 #include "net/egress_policy.h"
 #include "net/stream.h"
@@ -22,7 +22,7 @@ constexpr uint32_t answer_bytes_max = 64u << 20;
 /// Over our own engine, so that plain, TLS and Unix sockets work as they do in the relay.
 class StreamClient final : public Client, private net::StreamOwner {
  public:
-  StreamClient(std::unique_ptr<io::LinuxRing> ring, io::Address address, std::string host,
+  StreamClient(std::unique_ptr<io::Ring> ring, io::Address address, std::string host,
                std::unique_ptr<net::ClientTls> tls, std::string token)
       : ring_(std::move(ring)),
         address_(std::move(address)),
@@ -123,7 +123,7 @@ class StreamClient final : public Client, private net::StreamOwner {
 
   friend class Client;
 
-  std::unique_ptr<io::LinuxRing> ring_;
+  std::unique_ptr<io::Ring> ring_;
   const io::Address address_;
   const std::string host_;
   std::string host_name_;  ///< Without port, for TLS.
@@ -189,10 +189,10 @@ std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string
     problem = "the token must be one line";
     return nullptr;
   }
-  auto ring = io::LinuxRing::create({});
-  if (!ring) {
+  io::OpenedRing opened = io::open_ring(io::EngineChoice::automatic, io::FileUse::none);
+  if (opened.ring == nullptr) {
     wrong_usage = false;
-    problem = io::explain_setup_failure(ring.error());
+    problem = opened.problem;
     return nullptr;
   }
   if (options.url.starts_with("unix:")) {
@@ -202,7 +202,7 @@ std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string
                 " must be unix:/path, with a path of at most 107 bytes";
       return nullptr;
     }
-    return std::make_unique<StreamClient>(std::move(*ring), *address, "localhost", nullptr,
+    return std::make_unique<StreamClient>(std::move(opened.ring), *address, "localhost", nullptr,
                                           options.token);
   }
   const auto parsed = http::parse_url(options.url);
@@ -224,7 +224,7 @@ std::unique_ptr<Client> Client::create(const ClientOptions& options, std::string
   }
   std::unique_ptr<net::ClientTls> tls;
   if (url.tls && (tls = make_tls(options, problem)) == nullptr) return nullptr;
-  auto client = std::make_unique<StreamClient>(std::move(*ring), *address, url.authority(),
+  auto client = std::make_unique<StreamClient>(std::move(opened.ring), *address, url.authority(),
                                                std::move(tls), options.token);
   client->host_name_ = url.host;
   return client;

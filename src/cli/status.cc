@@ -60,6 +60,9 @@ void print(simdjson::dom::element status) {
   std::printf("ringpost %s, up %s (counts are since then)%s\n\n",
               text_of(status, "/version").c_str(), span_of(number_of(status, "/uptime_s")).c_str(),
               storage_note(storage, store).data());
+  if (const std::string why = text_of(status, "/engine_reason"); !why.empty()) {
+    row("engine", text_of(status, "/engine") + ": " + why);
+  }
   if (storage != "ok") row("storage", text_of(status, "/storage/detail"));
   if (store == "failed") {
     row("control store", text_of(status, "/storage/store_detail") +

@@ -93,6 +93,8 @@ Control::Control(const Parts& parts, const Options& options)
       machine_(parts.machine),
       checks_(options.checks),
       settings_(options.settings),
+      engine_(options.engine),
+      engine_reason_(options.engine_reason),
       random_(options.prng_seed),
       registry_(parts.store, parts.table),
       tokens_(parts.store, parts.table),
@@ -586,7 +588,9 @@ StatusFacts Control::status_facts() const {
           .queued_messages = queued_messages_,
           .last_reload = reloads_.last(),
           .last_failure = last_failure_,
-          .limits = settings_.limits};
+          .limits = settings_.limits,
+          .engine = engine_,
+          .engine_reason = engine_reason_};
 }
 
 MetricSources Control::metric_sources(const StatusFacts& facts) const {

@@ -63,6 +63,8 @@ class Control {
     History::Options history;
     WebhookChecks checks;
     Settings settings;
+    io::Engine engine = io::Engine::io_uring;  ///< What the shards run on.
+    std::string engine_reason;                 ///< As StatusFacts has it.
     Reload reload;  ///< It calls `reconfigure`. Empty: there is nothing to read again.
     uint64_t prng_seed = 0;
   };
@@ -207,6 +209,8 @@ class Control {
   const MachineSource machine_;
   const WebhookChecks checks_;
   Settings settings_;
+  const io::Engine engine_;
+  const std::string engine_reason_;
 
   Prng random_;
   Counters own_counters_;

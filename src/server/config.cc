@@ -560,6 +560,18 @@ void read_hosts(Section& section, Config& config) {
   });
 }
 
+void read_engine(Section& section, Config& config) {
+  std::string text;
+  const toml::node* node = section.text("engine", text);
+  if (node == nullptr) return;
+  const auto choice = io::parse_engine_choice(text);
+  if (!choice) {
+    return section.problem(*node,
+                           "engine = \"" + text + "\" is unknown; known: auto, io_uring, epoll");
+  }
+  config.engine = *choice;
+}
+
 void read_sections(Section& root, Config& config, Problems& problems) {
   using std::chrono::hours;
   using std::chrono::milliseconds;
@@ -567,6 +579,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
 
   Section server = root.table("server");
   server.integer("shards", config.shards, 0, 64);
+  read_engine(server, config);
   if (!server.is_word("memory_max", "auto")) {
     server.size("memory_max", config.memory_max, memory_min, uint64_t{1} << 50);
   }
@@ -810,6 +823,9 @@ ConfigResult check_config(io::Disk& disk, const ServeCall& call) {
   object(object_to(budgets_of(result.config, this_machine())));
   object(object_to_data_dir(result.config.data_dir));
   object(object_to_key_file(disk, result.config));
+  if (result.config.engine == io::EngineChoice::io_uring) {
+    object(io::open_ring(result.config.engine, io::FileUse::none).problem);
+  }
   for (const ListenerConfig& listener : result.config.listeners) {
     if (const auto checked = io::check_address(listener.address); !checked) {
       object(io::explain_listen_failure(listener.address, checked.error()));

@@ -7,6 +7,7 @@
 #include "crypto/scrypt.h"
 #include "delivery/limits.h"
 #include "io/address.h"
+#include "io/engine.h"
 #include "net/tls.h"
 
 #include <cstdint>
@@ -55,6 +56,7 @@ struct UserConfig {
 /// The whole configuration, with its defaults. Every key is described in ringpost.example.toml.
 struct Config {
   uint32_t shards = 0;      ///< 0: one per core, or fewer where memory is small (budgets.h).
+  io::EngineChoice engine = io::EngineChoice::automatic;
   uint64_t memory_max = 0;  ///< 0: what the machine gives.
   std::string data_dir = "/var/lib/ringpost";
   Duration drain_max = std::chrono::seconds{30};
@@ -141,7 +143,8 @@ struct ServeCall {
 ConfigResult load_config(const ServeCall& call);
 
 /// The same, and if it finds nothing, whether the start will find what it needs on this machine:
-/// the key file or a folder for it, a folder for the data directory, and addresses to listen at.
+/// the key file or a folder for it, a folder for the data directory, io_uring if it must have it,
+/// and addresses to listen at.
 /// Not who uses these addresses now, and not what another user than the caller's may do.
 ConfigResult check_config(io::Disk& disk, const ServeCall& call);
 

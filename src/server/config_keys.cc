@@ -61,6 +61,7 @@ bool same_certificates(const Config& one, const Config& other) {
 // `listener` stands before `listener.tls`, which compares listener by listener.
 constexpr std::array keys = {
     key<&Config::shards>("server.shards", Takes::restart),
+    key<&Config::engine>("server.engine", Takes::restart),
     key<&Config::memory_max>("server.memory_max", Takes::restart),
     key<&Config::data_dir>("server.data_dir", Takes::restart),
     key<&Config::drain_max>("server.drain_max", Takes::reload),

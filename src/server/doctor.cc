@@ -1,7 +1,7 @@
 #include "server/doctor.h"
 
 #include "base/json_writer.h"
-#include "io/linux_ring.h"
+#include "io/engine.h"
 #include "io/listener.h"
 #include "io/process.h"
 #include "io/read_file.h"
@@ -63,16 +63,20 @@ Finding examine_kernel() {
   return judge_kernel(name.release);
 }
 
-Finding examine_ring() {
-  const auto ring = io::LinuxRing::create({});
-  if (ring) return ok("io_uring", "works");
-  return failure("io_uring", io::explain_setup_failure(ring.error()),
-                 "allow io_uring, or use Linux 6.1 or newer: see \"Needs\" in README.md");
+Finding judge_ring(const io::OpenedRing& opened) {
+  if (opened.ring == nullptr) {
+    return failure("io_uring", opened.problem, "see \"Needs\" and \"In a container\" in README.md");
+  }
+  if (opened.engine == io::Engine::io_uring) return ok("io_uring", "works");
+  if (opened.remark.empty()) return ok("io_uring", "not used: server.engine is epoll");
+  return warning("io_uring", opened.remark,
+                 "nothing has to be done: the relay runs on epoll, which costs more CPU");
 }
 
 /// Starts as many as a relay has, and ends them.
-Finding examine_threads(uint32_t shards) {
-  const uint32_t wanted = shards + threads_besides;
+Finding examine_threads(uint32_t shards, io::Engine engine) {
+  const uint32_t of_shard = engine == io::Engine::epoll ? 1 + io::file_threads_of_ring : 1;
+  const uint32_t wanted = shards * of_shard + threads_besides;
   std::counting_semaphore<> end{0};
   std::list<std::thread> threads;
   bool started = true;
@@ -335,7 +339,8 @@ Finding judge_kernel(const std::string& release) {
   const auto [dot, fault] = std::from_chars(release.data(), end, major);
   if (fault == std::errc{} && dot != end) std::from_chars(dot + 1, end, minor);
   if (major > 6 || (major == 6 && minor >= 1)) return ok("kernel", "Linux " + release);
-  return failure("kernel", "Linux " + release, "6.1 or newer is needed");
+  return warning("kernel", "Linux " + release,
+                 "with 6.1 or newer the relay uses io_uring, which costs less CPU than epoll");
 }
 
 Finding judge_name_servers(const std::string& resolv_conf) {
@@ -403,8 +408,7 @@ Finding judge_file_system(uint64_t type) {
 }
 
 Findings examine(io::Disk& disk, const ServeCall& call) {
-  Findings findings{examine_kernel(), examine_ring(), examine_user(), examine_clock(),
-                    examine_names()};
+  Findings findings{examine_kernel(), examine_user(), examine_clock(), examine_names()};
   const ConfigResult checked = check_config(disk, call);
   for (const ConfigProblem& problem : checked.problems) {
     findings.push_back(failure("configuration", problem.to_text(), "mend it, then try again"));
@@ -418,7 +422,9 @@ Findings examine(io::Disk& disk, const ServeCall& call) {
   const bool is_running = is_in_use(disk, config);
   findings.push_back(examine_memory(budgets));
   findings.push_back(examine_descriptors(machine, budgets));
-  findings.push_back(examine_threads(budgets.limits.shards));
+  const io::OpenedRing opened = io::open_ring(config.engine, io::FileUse::none);
+  findings.push_back(judge_ring(opened));
+  findings.push_back(examine_threads(budgets.limits.shards, opened.engine));
   examine_directory(disk, config, budgets.limits.shards, is_running, findings);
   examine_listeners(config, is_running, findings);
   return findings;

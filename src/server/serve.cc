@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "crypto/random.h"
-#include "io/linux_ring.h"
+#include "io/engine.h"
 #include "io/listener.h"
 #include "io/posix_disk.h"
 #include "io/process.h"
@@ -63,8 +63,26 @@ control::MachineSource machine_source(io::Disk& disk, const std::string& data_di
   };
 }
 
-shard::RelayOptions relay_options(io::Disk& disk, const Config& config, shard::LiveSettings live,
-                                  Reloader& reloader) {
+/// What the shards run on: found out once, so that all have the same.
+struct UsedEngine {
+  io::Engine engine;
+  std::string reason;  ///< Why not io_uring, if that was the first choice.
+};
+
+std::optional<UsedEngine> try_engine(const Config& config, std::string& problem) {
+  io::OpenedRing opened = io::open_ring(config.engine, io::FileUse::write_and_read);
+  problem = std::move(opened.problem);
+  if (opened.ring == nullptr) return std::nullopt;
+  return UsedEngine{opened.engine, std::move(opened.remark)};
+}
+
+void log_engine(const UsedEngine& used) {
+  if (used.engine == io::Engine::io_uring) return;
+  log_info("engine: epoll" + (used.reason.empty() ? "" : ", because " + used.reason));
+}
+
+shard::RelayOptions relay_options(io::Disk& disk, const Config& config, const UsedEngine& engine,
+                                  shard::LiveSettings live, Reloader& reloader) {
   shard::RelayOptions options;
   options.shard_count = config.shards;
   options.data_dir = config.data_dir;
@@ -75,6 +93,8 @@ shard::RelayOptions relay_options(io::Disk& disk, const Config& config, shard::L
   options.idempotency = {.length = config.idempotency_window,
                          .entries_max = static_cast<uint32_t>(config.idempotency_entries_max)};
   options.history_deliveries_max = config.history_deliveries_max;
+  options.engine = engine.engine;
+  options.engine_reason = engine.reason;
   options.live = std::move(live);
   options.control = control_settings(config);
   options.machine = machine_source(disk, config.data_dir);
@@ -116,7 +136,7 @@ void warn_of_open_listeners(const std::vector<SharedListener>& listeners) {
 
 void log_start(const shard::Relay& relay, const std::string& features) {
   const shard::StartReport& report = relay.report();
-  log(LogLevel::debug, "io_uring features: " + features);
+  log(LogLevel::debug, "engine features: " + features);
   log_info("journals read: " + std::to_string(report.recovery.events) + " events, " +
            std::to_string(report.recovery.outcomes) + " outcomes, " +
            std::to_string(report.pending_deliveries) + " deliveries pending, " +
@@ -229,13 +249,10 @@ std::vector<io::Address> bound_addresses(const std::vector<SharedListener>& list
   return addresses;
 }
 
-/// Why a first start cannot serve, found out before it has made anything: the ring, and each
-/// address. Their sockets are closed again. Later starts find out when they listen: their files are
+/// Why a first start cannot serve, found out before it has made anything: each address. Their
+/// sockets are closed again. Later starts find out when they listen: their files are
 /// there anyway, and a relay that uses them already has to be named first.
 std::string object_to_first_start(const Config& config) {
-  if (const auto ring = io::LinuxRing::create({}); !ring) {
-    return io::explain_setup_failure(ring.error());
-  }
   std::string problem;
   std::vector<io::Socket> sockets;
   for (const ListenerConfig& listener : config.listeners) {
@@ -254,8 +271,8 @@ std::string object_to_first_start(const Config& config) {
   return problem;
 }
 
-int run(const Config& config, const Budgets& budgets, Reloader& reloader, const sigset_t& signals,
-        shard::Relay& relay, control::Store& store, const NewFiles& made) {
+int run(const Config& config, io::Engine engine, const Budgets& budgets, Reloader& reloader,
+        const sigset_t& signals, shard::Relay& relay, control::Store& store, const NewFiles& made) {
   std::string problem;
   const auto log = store.take_log(problem);
   if (log == nullptr) return fail(problem);
@@ -288,7 +305,8 @@ int run(const Config& config, const Budgets& budgets, Reloader& reloader, const 
     return fail(io::explain_thread_failure());
   }
   for (uint32_t index = 0; index < relay.shard_count() && problem.empty(); ++index) {
-    shards.push_back(std::make_unique<ShardThread>(relay, names, index, listeners));
+    shards.push_back(
+        std::make_unique<ShardThread>(relay, names, io::choice_of(engine), index, listeners));
     problem = shards.back()->start();
   }
   if (problem.empty()) {
@@ -334,20 +352,24 @@ int serve(const ServeCall& call, Config config) {
   if (!live) return fail(why);
 
   std::string problem;
+  const auto engine = try_engine(config, problem);
+  if (!engine) return fail(problem);
   if (NewFiles{config}.first_start()) problem = object_to_first_start(config);
   if (!problem.empty()) return fail(problem);
   const auto directory = open_data_directory(disk, config, IfAbsent::make, problem);
   if (!directory) return fail(problem);
+  log_engine(*engine);
   // What follows takes as long as the disk takes: people should see what it is busy with.
   log_info("ringpost " + std::string(version) + ": reading the journals in " + config.data_dir);
-  const auto relay = shard::Relay::open(disk, *directory->store,
-                                        relay_options(disk, config, std::move(*live), reloader),
-                                        wall_clock_now(), monotonic_now(), problem);
+  const auto relay = shard::Relay::open(
+      disk, *directory->store, relay_options(disk, config, *engine, std::move(*live), reloader),
+      wall_clock_now(), monotonic_now(), problem);
   if (relay == nullptr) {
     directory->made.remove();
     return fail(problem);
   }
-  return run(config, budgets, reloader, signals, *relay, *directory->store, directory->made);
+  return run(config, engine->engine, budgets, reloader, signals, *relay, *directory->store,
+             directory->made);
 }
 
 }  // namespace ringpost::server

@@ -29,19 +29,19 @@ void ShardThread::join() {
 }
 
 void ShardThread::run(std::promise<std::string>& started) {
-  auto ring = io::LinuxRing::create({});
-  if (!ring) {
+  const io::OpenedRing opened = io::open_ring(engine_, io::FileUse::write_and_read);
+  if (opened.ring == nullptr) {
     shared_.ended.store(true);
-    return started.set_value(io::explain_setup_failure(ring.error()));
+    return started.set_value(opened.problem);
   }
-  waker_ = &(*ring)->waker();
-  features_ = (*ring)->features_text();
-  run_shard(**ring, started);
+  waker_ = &opened.ring->waker();
+  features_ = opened.features;
+  run_shard(*opened.ring, started);
   shared_.ended.store(true);
   shared_.released.wait(false);
 }
 
-void ShardThread::run_shard(io::LinuxRing& ring, std::promise<std::string>& started) {
+void ShardThread::run_shard(io::Ring& ring, std::promise<std::string>& started) {
   net::ShardResolver resolver(ring, names_, relay_.counters()[index_]);
   ring.turn(false);  // Reads the clocks, which restored deliveries are measured by.
   auto shard = relay_.make_shard(index_, ring, resolver);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "io/linux_ring.h"
+#include "io/engine.h"
 #include "net/name_service.h"
 #include "server/config.h"
 #include "shard/relay.h"
@@ -29,9 +29,9 @@ struct SharedListener {
 /// before all have ended and the control thread is joined.
 class ShardThread {
  public:
-  ShardThread(shard::Relay& relay, net::NameService& names, uint32_t index,
+  ShardThread(shard::Relay& relay, net::NameService& names, io::EngineChoice engine, uint32_t index,
               std::vector<SharedListener>& listeners)
-      : relay_(relay), names_(names), index_(index), listeners_(listeners) {}
+      : relay_(relay), names_(names), engine_(engine), index_(index), listeners_(listeners) {}
 
   /// Starts the thread and waits until it listens. @returns an empty text, or why it cannot run.
   std::string start();
@@ -45,12 +45,13 @@ class ShardThread {
 
  private:
   void run(std::promise<std::string>& started);
-  void run_shard(io::LinuxRing& ring, std::promise<std::string>& started);
+  void run_shard(io::Ring& ring, std::promise<std::string>& started);
   std::string listen(shard::Shard& shard);
   void loop(io::Ring& ring, shard::Shard& shard, const std::function<bool()>& poll_names);
 
   shard::Relay& relay_;
   net::NameService& names_;
+  const io::EngineChoice engine_;
   const uint32_t index_;
   std::vector<SharedListener>& listeners_;
   std::thread thread_;

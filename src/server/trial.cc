@@ -2,7 +2,7 @@
 
 #include "http/response_parser.h"
 #include "http/url.h"
-#include "io/linux_ring.h"
+#include "io/engine.h"
 #include "net/egress_policy.h"
 #include "net/shard_resolver.h"
 #include "net/stream.h"
@@ -204,11 +204,12 @@ Findings try_receiver(const Config& config, const std::string& url) {
   std::string why;
   const auto settings = live_settings(config, own, why);
   if (!settings) return failed(why, "mend the configuration");
-  auto ring = io::LinuxRing::create({});
-  if (!ring) return failed(io::explain_setup_failure(ring.error()), "");
+  const io::OpenedRing opened = io::open_ring(config.engine, io::FileUse::none);
+  if (opened.ring == nullptr) return failed(opened.problem, "");
+  io::Ring& ring = *opened.ring;
   net::NameService names{{}};
-  Findings findings = Trial{**ring, names, *settings, std::get<http::Url>(std::move(parsed))}.run();
-  while ((*ring)->pending_count() > 0) (*ring)->turn(true);
+  Findings findings = Trial{ring, names, *settings, std::get<http::Url>(std::move(parsed))}.run();
+  while (ring.pending_count() > 0) ring.turn(true);
   return findings;
 }
 

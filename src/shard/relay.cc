@@ -256,6 +256,8 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                                             .hash_key = options_.hash_keys[3]},
                                 .checks = webhook_checks(),
                                 .settings = options_.control,
+                                .engine = options_.engine,
+                                .engine_reason = options_.engine_reason,
                                 .reload = [this] { return apply_reload(); },
                                 .prng_seed = random_.next()});
   if (const auto loaded = control_->load(); !loaded) {

@@ -47,6 +47,8 @@ struct RelayOptions {
   uint64_t history_deliveries_max = 1'000'000;
   LiveSettings live;
   control::Control::Settings control;
+  io::Engine engine = io::Engine::io_uring;  ///< What the shards run on.
+  std::string engine_reason;                 ///< As control::Control::Options has it.
   /// Drawn from the system in production, from the run's seed in simulation.
   uint64_t seed = 0;
   std::array<HashKey, 6> hash_keys{};

@@ -264,6 +264,7 @@ TEST_F(MetricsTest, ShowsTheProcessAndTheDisk) {
       found.contains("ringpost_certificate_expiry_timestamp_seconds"
                      "{listener=\"unix:/a\\\"\\n\\\\\uFFFD\"}"));
   EXPECT_TRUE(found.contains(R"(ringpost_build_info{version="0.1.0"})"));
+  EXPECT_TRUE(found.contains(R"(ringpost_engine_info{engine="io_uring"})"));
 }
 
 TEST_F(MetricsTest, ShowsFailuresOfTheDisk) {

@@ -18,6 +18,7 @@ using Takes = ConfigKey::Takes;
 /// A value for each key that is not its default, as `--set` takes it.
 const std::map<std::string, std::string> other_values = {
     {"server.shards", "3"},
+    {"server.engine", "epoll"},
     {"server.memory_max", "1GiB"},
     {"server.data_dir", "/elsewhere"},
     {"server.drain_max", "31s"},

@@ -283,6 +283,21 @@ TEST(Config, TakesAssignmentsLastAndWithoutQuotes) {
   EXPECT_EQ(result.config.allow_networks.size(), 1u);
 }
 
+TEST(Config, ReadsTheEngine) {
+  EXPECT_EQ(parse_config("", "", {}).config.engine, io::EngineChoice::automatic);
+  for (const auto& [word, choice] : {std::pair{"auto", io::EngineChoice::automatic},
+                                     std::pair{"io_uring", io::EngineChoice::io_uring},
+                                     std::pair{"epoll", io::EngineChoice::epoll}}) {
+    const ConfigResult result = parse_config("", "", {"server.engine=" + std::string(word)});
+    EXPECT_TRUE(result.problems.empty()) << word;
+    EXPECT_EQ(result.config.engine, choice) << word;
+  }
+  EXPECT_TRUE(first_problem("[server]\nengine = \"kqueue\"\n")
+                  .starts_with("test.toml:2:10: [server] engine = \"kqueue\" is unknown; known: "
+                               "auto, io_uring, epoll"));
+  EXPECT_TRUE(first_problem("[server]\nengine = true\n").starts_with("test.toml:2:10: [server] "));
+}
+
 TEST(Config, NamesTheAssignmentThatIsWrong) {
   EXPECT_TRUE(first_problem("", {"shards=2"}).starts_with("--set shards=2"));
   EXPECT_TRUE(first_problem("", {"server.shards=many"}).starts_with("--set server.shards=many"));

@@ -15,7 +15,7 @@ TEST(Doctor, KnowsWhichKernelsAreNewEnough) {
     EXPECT_EQ(judge_kernel(release).verdict, Verdict::ok) << release;
   }
   for (const char* release : {"5.15.0-91-generic", "6.0.19", "4.19.0", "6", "", "x.y"}) {
-    EXPECT_EQ(judge_kernel(release).verdict, Verdict::failure) << release;
+    EXPECT_EQ(judge_kernel(release).verdict, Verdict::warning) << release;
   }
 }
 

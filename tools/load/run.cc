@@ -6,7 +6,7 @@
 #include "crypto/hex.h"
 #include "crypto/random.h"
 #include "http/url.h"
-#include "io/linux_ring.h"
+#include "io/engine.h"
 #include "load/clock.h"
 #include "load/generator.h"
 #include "load/live_line.h"
@@ -62,7 +62,7 @@ struct Session {
   Endpoint endpoint;
   subscription::Destination destination;
   std::vector<subscription::Webhook> webhooks;  ///< Of a receiver: what it is sent.
-  std::unique_ptr<io::LinuxRing> ring;
+  std::unique_ptr<io::Ring> ring;
   std::unique_ptr<RelayTarget> relay;
 };
 
@@ -497,9 +497,9 @@ int run_all(const RunOptions& options) {
   if (!options.to_relay) read_webhooks(session);
   check_processes(options.pids);
   try_files(options);
-  auto ring = io::LinuxRing::create({});
-  if (!ring) throw Stop{exit_unreachable, io::explain_setup_failure(ring.error())};
-  session.ring = std::move(*ring);
+  io::OpenedRing opened = io::open_ring(io::EngineChoice::automatic, io::FileUse::none);
+  if (opened.ring == nullptr) throw Stop{exit_unreachable, opened.problem};
+  session.ring = std::move(opened.ring);
   catch_signals(*session.ring);
   if (options.to_relay) open_relay(session);
 

@@ -2,7 +2,7 @@
 
 #include "dialect/dialect.h"
 #include "http/syntax.h"
-#include "io/linux_ring.h"
+#include "io/engine.h"
 #include "io/listener.h"
 #include "io/process.h"
 #include "load/clock.h"
@@ -60,17 +60,18 @@ std::string SinkThread::url(uint64_t webhook) const {
 
 /// @param started  gets the reason why not, or nothing; then the caller goes on, so it is gone.
 void SinkThread::run(std::promise<std::string>& started) {
-  auto ring = io::LinuxRing::create({});
-  if (!ring) return started.set_value(io::explain_setup_failure(ring.error()));
+  const io::OpenedRing opened = io::open_ring(io::EngineChoice::automatic, io::FileUse::none);
+  if (opened.ring == nullptr) return started.set_value(opened.problem);
+  io::Ring& ring = *opened.ring;
   const auto address = io::Address::parse("127.0.0.1:0");
-  const auto listener = (*ring)->listen(*address, {.reuse_port = false});
+  const auto listener = ring.listen(*address, {.reuse_port = false});
   if (!listener) {
     return started.set_value(io::explain_listen_failure(*address, listener.error()));
   }
   const sink::Authority authority;
   const auto identity = authority.issue(sink::CertificateKind::good);
   const auto tls = net::ServerTls::create(identity.certificate_pem, identity.key_pem);
-  const auto local = (*ring)->local_address(*listener);
+  const auto local = ring.local_address(*listener);
   if (!tls || !local) return started.set_value("the receiver cannot be set up");
   ca_pem_ = authority.ca_pem();
   base_url_ = "https://" + local->to_text();
@@ -79,19 +80,19 @@ void SinkThread::run(std::promise<std::string>& started) {
   receiving.on_request = [this](const http::Request& request, const dialect::Verdict& verdict) {
     take(request, verdict);
   };
-  sink::Endpoints endpoints(receiving, (*ring)->now());
-  sink::Receiver receiver(**ring, endpoints);
+  sink::Endpoints endpoints(receiving, ring.now());
+  sink::Receiver receiver(ring, endpoints);
   const std::vector<std::unique_ptr<sink::Worker>> no_workers;
-  sink::Doors doors(**ring, endpoints, receiver, no_workers);
+  sink::Doors doors(ring, endpoints, receiver, no_workers);
   sink::EndpointPlan plan;
   plan.secrets = options_.secrets;
   doors.open(*listener, *local, tls->get(), endpoints.add(std::move(plan)));
-  shared_.waker.store(&(*ring)->waker(), std::memory_order_release);
+  shared_.waker.store(&ring.waker(), std::memory_order_release);
   started.set_value("");
-  while (!shared_.over.load(std::memory_order_relaxed)) (*ring)->turn(true);
+  while (!shared_.over.load(std::memory_order_relaxed)) ring.turn(true);
   doors.stop();
   receiver.stop();
-  while ((*ring)->pending_count() > 0) (*ring)->turn(true);
+  while (ring.pending_count() > 0) ring.turn(true);
   const std::lock_guard until_woken(shared_.waking);  // Then its ring may go.
 }
 

@@ -6,7 +6,7 @@
 #include "cli/output.h"
 #include "cli/usage.h"
 #include "dialect/dialect.h"
-#include "io/linux_ring.h"
+#include "io/engine.h"
 #include "io/listener.h"
 #include "io/process.h"
 #include "io/read_file.h"
@@ -371,10 +371,11 @@ int run(Setup& setup) {
   const Scenario scenario = scenario_of(setup);
   setup.options.seed = scenario.seed;
   raise_descriptor_limit();
-  auto ring = io::LinuxRing::create({});
-  if (!ring) throw Failure{1, io::explain_setup_failure(ring.error())};
+  const io::OpenedRing opened = io::open_ring(io::EngineChoice::automatic, io::FileUse::none);
+  if (opened.ring == nullptr) throw Failure{1, opened.problem};
+  io::Ring& ring = *opened.ring;
   Identities identities(setup);
-  Service service(**ring, setup);
+  Service service(ring, setup);
   try {
     start(service, scenario, identities);
   } catch (const Failure&) {

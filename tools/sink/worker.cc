@@ -1,6 +1,6 @@
 #include "sink/worker.h"
 
-#include "io/linux_ring.h"
+#include "io/engine.h"
 #include "io/listener.h"
 #include "io/process.h"
 
@@ -55,20 +55,21 @@ void Worker::send(Message message) {
 
 /// @param started  gets the reason why not, or nothing; then the caller goes on, so it is gone.
 void Worker::run(std::promise<std::string>& started) {
-  auto ring = io::LinuxRing::create({});
-  if (!ring) return started.set_value(io::explain_setup_failure(ring.error()));
-  waker_ = &(*ring)->waker();
+  const io::OpenedRing opened = io::open_ring(io::EngineChoice::automatic, io::FileUse::none);
+  if (opened.ring == nullptr) return started.set_value(opened.problem);
+  io::Ring& ring = *opened.ring;
+  waker_ = &ring.waker();
   started.set_value("");
-  Receiver receiver(**ring, endpoints_);
+  Receiver receiver(ring, endpoints_);
   bool stopping = false;
   while (!stopping) {
-    (*ring)->turn(true);
+    ring.turn(true);
     read_messages(receiver);
     const std::lock_guard lock(mutex_);
     stopping = stopping_;
   }
   receiver.stop();
-  while ((*ring)->pending_count() > 0) (*ring)->turn(true);
+  while (ring.pending_count() > 0) ring.turn(true);
 }
 
 void Worker::read_messages(Receiver& receiver) {

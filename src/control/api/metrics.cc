@@ -180,6 +180,8 @@ constexpr std::array figures{
 };
 
 constexpr MetricInfo build{"ringpost_build", MetricKind::info, "", "The version that runs."};
+constexpr MetricInfo engine{"ringpost_engine", MetricKind::info, "",
+                            "What the shards wait with: io_uring, or epoll and a few threads."};
 constexpr MetricInfo webhook_pending =
     gauge("ringpost_webhook_deliveries_pending", "",
           "Pending deliveries of the webhooks with the most (metrics.webhooks_max).");
@@ -301,6 +303,8 @@ api::Answer show_metrics(const MetricSources& sources, const MetricSettings& set
   MetricsText text(answer.response.body, format);
   text.family(build);
   text.sample({{"version", ringpost::version}}, uint64_t{1});
+  text.family(engine);
+  text.sample({{"engine", io::to_text(sources.facts.engine)}}, uint64_t{1});
   write_counters(text, sources);
   write_latency(text, accept_latency_info, sources.latency(&Counters::accept_latency));
   write_latency(text, delivery_latency_info, sources.latency(&Counters::delivery_latency));

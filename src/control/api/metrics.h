@@ -9,6 +9,7 @@
 #include "control/retention.h"
 #include "control/webhook_registry.h"
 #include "http/message.h"
+#include "io/engine.h"
 #include "io/process.h"
 #include "subscription/pending_counts.h"
 
@@ -17,6 +18,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringpost::control {
@@ -60,6 +62,8 @@ struct StatusFacts {
   std::optional<LastReload> last_reload;
   std::optional<LastFailure> last_failure;
   MemoryLimits limits;
+  io::Engine engine = io::Engine::io_uring;
+  std::string_view engine_reason;  ///< Why epoll was taken in place of io_uring; empty: it was not.
 };
 
 /// Where all figures come from: `GET /v1/status` and `GET /metrics` read the same. Everything is

@@ -94,6 +94,12 @@ api::Answer show_status(const MetricSources& sources) {
   std::string body;
   JsonWriter json(body);
   json.begin_object().member("version", ringpost::version);
+  json.member("engine", io::to_text(facts.engine)).key("engine_reason");
+  if (facts.engine_reason.empty()) {
+    json.null();
+  } else {
+    json.value(facts.engine_reason);
+  }
   json.member("uptime_s", std::chrono::duration_cast<std::chrono::seconds>(facts.uptime).count());
   write_storage(json, facts);
   write_last_reload(json, facts.last_reload);
