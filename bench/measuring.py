@@ -153,7 +153,7 @@ def machine():
     place = harness.Workplace()
     try:
         relay = place.relay("--set", "server.shards=1", "--set", "log.level=debug")
-        ring = next((line[line.index("io_uring with"):] for line in relay.lines if "io_uring with" in line), "unknown")
+        ring = next((line.split("engine features: ", 1)[1] for line in relay.lines if "engine features: " in line), "unknown")
         return {"kernel": os.uname().release, "cpus": os.cpu_count(), "cpu": model,
                 "cpu_flags": [flag for flag in wanted if flag in flags], "ring": ring,
                 "file_system": file_system_of(place.path), "data_directory": str(place.path.parent),
@@ -220,10 +220,10 @@ def add_webhooks(relay, sink, count):
 class Pair:
     """A relay and a receiver, with webhooks for all events, and the runs that were made with them."""
 
-    def __init__(self, fan_out=1, shards=1):
+    def __init__(self, fan_out=1, shards=1, arguments=()):
         self.place = harness.Workplace()
         self.sink = Sink(self.place, endpoints=min(fan_out, 100))
-        self.relay = start_relay(self.place, shards=shards)
+        self.relay = start_relay(self.place, *arguments, shards=shards)
         add_webhooks(self.relay, self.sink, fan_out)
         self.runs = []
 

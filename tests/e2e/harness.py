@@ -4,6 +4,7 @@ Every process is started here and ended by its own id. Everything listens on loo
 the kernel chooses, with data in a temporary directory.
 """
 
+import ctypes
 import http.client
 import json
 import os
@@ -14,6 +15,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -24,6 +26,10 @@ SINK = BUILD / "tools" / "ringpost-sink"
 LOAD = BUILD / "tools" / "ringpost-load"
 JOURNAL = BUILD / "tools" / "ringpost-journal"
 START_SECONDS = 30
+# `epoll` or `io_uring`: what relays are started with; without it they choose. `epoll` also forbids io_uring to this process
+# and all that it starts, so that clients, generators and receivers run without it as well.
+ENGINE = os.environ.get("RINGPOST_ENGINE")
+SYS_IO_URING_SETUP = 425
 EPHEMERAL_PORTS = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -42,6 +48,27 @@ def free_port():
                 return port
             except OSError:
                 continue
+
+
+def forbid_io_uring():
+    """For this process and all that it starts: io_uring_setup fails with EPERM, as under many container profiles."""
+    library = ctypes.CDLL(None, use_errno=True)
+    load, jump_if_equal, answer = 0x20, 0x15, 0x06
+    allow, refuse = 0x7FFF0000, 0x00050000 | 1  # SECCOMP_RET_ERRNO, EPERM.
+    steps = [(load, 0, 0, 0), (jump_if_equal, 0, 1, SYS_IO_URING_SETUP), (answer, 0, 0, refuse),
+             (answer, 0, 0, allow)]
+    code = b"".join(struct.pack("HBBI", *step) for step in steps)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(buffer))
+    no_new_privileges, set_seccomp, filter_mode = 38, 22, 2
+    if library.prctl(no_new_privileges, 1, 0, 0, 0) != 0:
+        raise OSError("PR_SET_NO_NEW_PRIVS")
+    if library.prctl(set_seccomp, filter_mode, program, 0, 0) != 0:
+        raise OSError("PR_SET_SECCOMP")
+
+
+if ENGINE == "epoll":
+    forbid_io_uring()
 
 
 class Process:
@@ -133,10 +160,11 @@ class Relay(Process):
     def __init__(self, data_dir, *arguments, listen=("127.0.0.1:0",), networks=("127.0.0.0/8",),
                  environment=None, seconds=START_SECONDS):
         self.data_dir = pathlib.Path(data_dir)
+        engine = ["--set", f"server.engine={ENGINE}"] if ENGINE else []
         listeners = [part for address in listen for part in ("--listen", address)]
         allowed = json.dumps(list(networks))
         super().__init__(
-            [RINGPOST, "serve", "--data-dir", data_dir, *listeners,
+            [RINGPOST, "serve", "--data-dir", data_dir, *listeners, *engine,
              "--set", f"delivery.allow_networks={allowed}",
              "--set", f"delivery.plain_http_networks={allowed}",
              "--set", "journal.segment_bytes=4MiB", *arguments],

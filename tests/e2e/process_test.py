@@ -1,6 +1,5 @@
 """The relay as a process: one per directory, clear ends for bad configurations, orderly stops."""
 
-import ctypes
 import hashlib
 import http.client
 import json
@@ -9,15 +8,12 @@ import re
 import resource
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
 import unittest
 
 import harness
-
-SYS_IO_URING_SETUP = 425
 
 
 def run(*arguments, **options):
@@ -40,23 +36,6 @@ def make_certificate(directory, name="localhost"):
                     "-out", str(certificate)],
                    check=True, capture_output=True, timeout=20)
     return key, certificate
-
-
-def forbid_io_uring():
-    """In the child: io_uring_setup fails with EPERM, as under many container profiles."""
-    library = ctypes.CDLL(None, use_errno=True)
-    load, jump_if_equal, answer = 0x20, 0x15, 0x06
-    allow, refuse = 0x7FFF0000, 0x00050000 | 1  # SECCOMP_RET_ERRNO, EPERM.
-    steps = [(load, 0, 0, 0), (jump_if_equal, 0, 1, SYS_IO_URING_SETUP), (answer, 0, 0, refuse),
-             (answer, 0, 0, allow)]
-    code = b"".join(struct.pack("HBBI", *step) for step in steps)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(buffer))
-    no_new_privileges, set_seccomp, filter_mode = 38, 22, 2
-    if library.prctl(no_new_privileges, 1, 0, 0, 0) != 0:
-        raise OSError("PR_SET_NO_NEW_PRIVS")
-    if library.prctl(set_seccomp, filter_mode, program, 0, 0) != 0:
-        raise OSError("PR_SET_SECCOMP")
 
 
 class ProcessTest(unittest.TestCase):
@@ -264,7 +243,7 @@ class Configuration(ProcessTest):
                 relay.terminate()
                 said = relay.communicate(timeout=20)[1]
                 self.assertEqual("has no TLS and is not on loopback" in said, warned, said)
-                self.assertNotIn("io_uring features", said)
+                self.assertNotIn("engine features", said)
 
     def test_every_problem_of_a_configuration_says_which_program_speaks(self):
         for command in (["check-config"], ["serve", "--config"]):
@@ -372,18 +351,6 @@ class Help(unittest.TestCase):
                 if command not in ([], ["webhook"], ["delivery"]):
                     self.assertIn("Exit codes:", said)
         self.assertRegex(run("--version")[1], r"^ringpost \d+\.\d+\.\d+\n$")
-
-
-class Kernel(ProcessTest):
-
-    def test_without_io_uring_the_end_is_one_clear_line(self):
-        if os.uname().machine != "x86_64":
-            self.skipTest("the filter knows the system call's number on x86_64 only")
-        code, said = run("serve", "--data-dir", self.place.path / "data", "--listen", "127.0.0.1:0",
-                         preexec_fn=forbid_io_uring)
-        self.assertEqual(code, 1)
-        self.assertEqual(len(said.splitlines()), 1, said)
-        self.assertIn("io_uring", said)
 
 
 class Stop(ProcessTest):
