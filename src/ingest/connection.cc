@@ -23,6 +23,9 @@ http::Problem no_room() {
           .retry_after_s = 5};
 }
 
+/// What a new connection has for its first request when the server stops.
+constexpr Duration first_request_time = std::chrono::seconds{2};
+
 /// What of an announced body's room is kept for it before it comes.
 constexpr uint64_t kept_bytes_max = 16 * 1024;
 
@@ -292,7 +295,10 @@ void Connection::make_way() {
 }
 
 void Connection::finish() {
-  if (step_ == Step::opening || idle()) close(true);
+  if (step_ != Step::opening && !idle()) return;
+  const bool is_new = head_begun_;  // As `open` set it: no request has come yet.
+  if (!is_new) return close(true);
+  arm(std::min(server_.limits_.head_time, first_request_time));
 }
 
 void Connection::close(bool graceful) {

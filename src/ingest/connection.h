@@ -35,7 +35,9 @@ class Connection final : public net::StreamOwner {
   void answer(const http::Response& response);
   void drop();
 
-  /// The server stops: an idle connection closes, another one with its answer.
+  /// The server stops: a connection closes with its answer, and at once if it has had one and waits
+  /// for another request. One that is new has a moment left to send its first request: it was made
+  /// for one, and its client may not try again.
   void finish();
   void abort() { close(false); }
   /// Closes at once, for another connection: this one waits for a head.

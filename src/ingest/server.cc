@@ -71,8 +71,10 @@ Result<io::Address> Server::listen(const ListenerOptions& options) {
 void Server::on_accepted(Listener& listener, const io::Outcome& outcome) {
   if (!outcome) return;  // Cancelled by `stop`; shortages are waited out by the ring.
   counters_.add(Counter::connections_accepted);
-  if (stopping_ || !make_room(listener)) return turn_away(outcome.socket());
-  take_connection().open(outcome.socket(), listener.tls.get(), listener.serves);
+  if (!make_room(listener)) return turn_away(outcome.socket());
+  Connection& connection = take_connection();
+  connection.open(outcome.socket(), listener.tls.get(), listener.serves);
+  if (stopping_) connection.finish();
 }
 
 /// At the limit the connection that has waited longest for a head gives way, as one that has a

@@ -75,8 +75,9 @@ class Server final : public Answers {
   void answer(http::RequestHandle handle, const http::Response& response) override;
   void drop(http::RequestHandle handle) override;
 
-  /// Closes the listeners and idle connections; what was begun is read and answered, and its
-  /// connection closed then. Called again: closes everything at once.
+  /// Closes the listeners, and connections that wait for a second request; what was begun is read
+  /// and answered, and its connection closed then. Connections that have just been made get a
+  /// moment for their request. Called again: closes everything at once.
   void stop();
   bool stopped() const;
 

@@ -586,21 +586,31 @@ TEST_F(ServerTest, StopClosesIdleConnectionsAndAnswersTheOthers) {
   send(halfway, std::string{post_b}.substr(0, 50));
   const auto fresh = connect();
   server_->stop();
-  ring_.pass(seconds{3});
-  EXPECT_TRUE(ring_.closed(idle));
-  EXPECT_TRUE(ring_.closed(fresh));
+  ring_.settle();
+  EXPECT_TRUE(ring_.half_closed(idle));
+  EXPECT_FALSE(ring_.half_closed(fresh));
   EXPECT_FALSE(ring_.half_closed(waiting));
   EXPECT_FALSE(server_->stopped());
 
   server_->answer(backend_.handles[1], {.body = "2"});
   send(halfway, std::string{post_b}.substr(50));
-  ASSERT_EQ(backend_.paths.size(), 3u);
+  send(fresh, get_a);
+  ASSERT_EQ(backend_.paths.size(), 4u);
   server_->answer(backend_.handles[2], {.body = "3"});
+  server_->answer(backend_.handles[3], {.body = "4"});
   ring_.pass(seconds{3});
-  for (const auto client : {waiting, halfway}) {
+  for (const auto client : {waiting, halfway, fresh}) {
     EXPECT_NE(ring_.output(client).find("Connection: close"), std::string::npos);
     EXPECT_TRUE(ring_.closed(client));
   }
+  EXPECT_TRUE(server_->stopped());
+}
+
+TEST_F(ServerTest, StopDoesNotWaitForNewConnectionsThatSendNothing) {
+  const auto silent = connect();
+  server_->stop();
+  ring_.pass(seconds{5});
+  EXPECT_TRUE(ring_.closed(silent));
   EXPECT_TRUE(server_->stopped());
 }
 
