@@ -121,7 +121,8 @@ Control::Control(const Parts& parts, const Options& options)
       webhook_api_(registry_, tokens_, desk_, checks_),
       delivery_api_(registry_, history_, parts.journals, desk_),
       token_api_(tokens_, random_),
-      reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload) {
+      reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
+               options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
 }
 

@@ -66,6 +66,7 @@ class Control {
     io::Engine engine = io::Engine::io_uring;  ///< What the shards run on.
     std::string engine_reason;                 ///< As StatusFacts has it.
     Reload reload;  ///< It calls `reconfigure`. Empty: there is nothing to read again.
+    std::function<void()> reload_done;  ///< As Reloads' `done`.
     uint64_t prng_seed = 0;
   };
 

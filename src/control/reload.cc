@@ -18,13 +18,14 @@ void ConfigProblem::write(JsonWriter& json) const {
   json.member("text", text).end_object();
 }
 
-Reloads::Reloads(Post& post, uint32_t shard_count, Reload reload)
-    : post_(post), reload_(std::move(reload)), seen_(shard_count) {}
+Reloads::Reloads(Post& post, uint32_t shard_count, Reload reload, std::function<void()> done)
+    : post_(post), reload_(std::move(reload)), done_(std::move(done)), seen_(shard_count) {}
 
 ReloadOutcome Reloads::run(WallTime now) {
   ReloadOutcome outcome = reload_ ? reload_() : ReloadOutcome{};
   if (!outcome.problems.empty()) {
     note_refusal(outcome.problems, now);
+    if (done_) done_();
     return outcome;
   }
   arriving_ = LastReload{.at = now, .problem = {}, .needs_restart = outcome.needs_restart};
@@ -67,9 +68,15 @@ void Reloads::on_seen(uint32_t shard, uint64_t version) {
   answer();
 }
 
+/// What was reloaded last is in force everywhere.
+void Reloads::settle() {
+  last_ = std::exchange(arriving_, std::nullopt);
+  if (done_) done_();
+}
+
 void Reloads::answer() {
   const uint64_t everywhere = *std::min_element(seen_.begin(), seen_.end());
-  if (arriving_ && version_ <= everywhere) last_ = std::exchange(arriving_, std::nullopt);
+  if (arriving_ && version_ <= everywhere) settle();
   while (!waiting_.empty() && waiting_.front().version <= everywhere) {
     post_.send(waiting_.front().shard, std::move(waiting_.front().reply));
     waiting_.pop_front();

@@ -54,7 +54,9 @@ class Reloads {
   static constexpr size_t problems_told_max = 100;
 
   /// @param post  must outlive it. @param reload  may be empty: there is nothing to read.
-  Reloads(Post& post, uint32_t shard_count, Reload reload);
+  /// @param done  runs when a reload was refused, or its settings are in force on every shard; once
+  ///              for those that follow each other more quickly than that. May be empty.
+  Reloads(Post& post, uint32_t shard_count, Reload reload, std::function<void()> done);
 
   /// One reload. Blocks on files. Each problem is a line in the log.
   ReloadOutcome run(WallTime now);
@@ -71,11 +73,13 @@ class Reloads {
     ApiReply reply;
   };
 
+  void settle();
   void note_refusal(const std::vector<ConfigProblem>& problems, WallTime now);
   void answer();
 
   Post& post_;
   const Reload reload_;
+  const std::function<void()> done_;
   std::vector<uint64_t> seen_;  // By shard.
   uint64_t version_ = 0;        // Of the settings that were published last.
   std::deque<Waiting> waiting_;

@@ -4,15 +4,18 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sstream>
 #include <string_view>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace ringpost::io {
 
@@ -165,9 +168,64 @@ Result<Socket> listen_at_path(const Address& address, const ListenOptions& optio
   return Socket{socket.release()};
 }
 
+struct Adopted {
+  Address address;
+  int socket;
+};
+
+/// Written before the first ring, then only read.
+std::vector<Adopted>& adopted() {
+  static std::vector<Adopted> sockets;
+  return sockets;
+}
+
+const Adopted* find_adopted(const Address& address) {
+  const auto found = std::ranges::find_if(
+      adopted(), [&](const Adopted& each) { return same_address(each.address, address); });
+  return found == adopted().end() ? nullptr : &*found;
+}
+
+/// Whether connections can be accepted from it.
+bool listens(int socket) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  if (getsockopt(socket, SOL_SOCKET, SO_TYPE, &value, &size) != 0) return false;
+  if (value != SOCK_STREAM) return false;
+  return getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value != 0;
+}
+
+Result<Socket> duplicate(int socket) {
+  const int copy = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return listen_error(errno);
+  return Socket{copy};
+}
+
 }  // namespace
 
+Result<Address> adopt_listener(int socket) {
+  if (!listens(socket)) return Error{Errc::unsupported, Side::operator_, ENOTSOCK};
+  SocketAddress bound;
+  bound.size = sizeof bound.storage;
+  if (getsockname(socket, bound.data(), &bound.size) != 0) return listen_error(errno);
+  const auto address = bound.to_address();
+  if (!address) return address.error();
+  if (is_adopted(*address)) return Error{Errc::conflict, Side::operator_, EEXIST};
+  // As our own listeners are: nobody waits in an accept, and sockets inherit TCP_NODELAY.
+  if (fcntl(socket, F_SETFD, FD_CLOEXEC) != 0) return listen_error(errno);
+  if (fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) & ~O_NONBLOCK) != 0) return listen_error(errno);
+  if (address->family != Address::Family::unix_path) {
+    if (auto set = set_option(socket, IPPROTO_TCP, TCP_NODELAY); !set) return set.error();
+  }
+  adopted().push_back({*address, socket});
+  return *address;
+}
+
+bool is_adopted(const Address& address) {
+  return find_adopted(address) != nullptr;
+}
+
 Result<Socket> open_listener(const Address& address, const ListenOptions& options) {
+  if (const Adopted* const passed = find_adopted(address)) return duplicate(passed->socket);
   if (address.family == Address::Family::unix_path) return listen_at_path(address, options);
   return listen_at_ip(address, options);
 }
@@ -179,6 +237,11 @@ Result<void> check_address(const Address& address) {
   const Error error = checked.error();
   const bool passing = error.detail == EADDRINUSE || error.code == Errc::not_permitted;
   return passing ? Result<void>{} : Result<void>{error};
+}
+
+bool same_address(const Address& one, const Address& other) {
+  const bool paths = one.family == Address::Family::unix_path && one.family == other.family;
+  return paths ? same_path(one.path, other.path) : one == other;
 }
 
 bool collide(const Address& one, const Address& other) {

@@ -9,6 +9,7 @@
 #include "journal/format.h"
 #include "net/egress_policy.h"
 #include "server/budgets.h"
+#include "server/credentials.h"
 #include "server/key_file.h"
 #include "subscription/patterns.h"
 #include "subscription/token.h"
@@ -103,6 +104,7 @@ class Problems {
     out_.push_back({file_, where.begin.line, where.begin.column, std::move(text)});
   }
   void add(std::string text) { out_.push_back({file_, 0, 0, std::move(text)}); }
+  size_t count() const { return out_.size(); }
 
  private:
   std::string file_;
@@ -148,6 +150,20 @@ class Section {
     }
     into = std::move(*value);
     return node;
+  }
+
+  /// The path of a file; `@credential:NAME` is one that the service manager passes.
+  const toml::node* file(std::string_view key, std::string& into) {
+    const toml::node* node = text(key, into);
+    if (node == nullptr) return nullptr;
+    std::string why;
+    if (const auto path = resolve_credential(into, why)) {
+      into = *path;
+      return node;
+    }
+    problem(*node, std::string(key) + " = \"" + into + "\": " + why);
+    into.clear();
+    return nullptr;
   }
 
   /// Whether the key holds this word; then it is read.
@@ -378,10 +394,11 @@ void read_listener(const toml::table& table, Config& config, Problems& problems)
                     "the [[listener]]");
   }
   Section tls = section.table("tls");
-  tls.text("certificate", listener.certificate_file);
-  tls.text("key", listener.key_file);
+  const size_t problems_before = problems.count();
+  tls.file("certificate", listener.certificate_file);
+  tls.file("key", listener.key_file);
   tls.finish();
-  if (tls.present()) {
+  if (tls.present() && problems.count() == problems_before) {
     if (listener.certificate_file.empty() || listener.key_file.empty()) {
       problems.add(tls.where(), "[listener.tls] needs both certificate and key");
     } else {
@@ -489,7 +506,7 @@ void read_networks(Section& section, std::string_view key, std::vector<std::stri
 
 /// The file is read here: what is wrong with it shows before anything depends on it.
 void read_ca_file(Section& section, Config& config) {
-  const toml::node* node = section.text("ca_file", config.ca_file);
+  const toml::node* node = section.file("ca_file", config.ca_file);
   if (node == nullptr || config.ca_file.empty()) return;
   auto pem = io::read_file(config.ca_file);
   if (!pem) {
@@ -641,7 +658,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   log.finish();
 
   Section secrets = root.table("secrets");
-  secrets.text("key_file", config.key_file);
+  secrets.file("key_file", config.key_file);
   secrets.finish();
 
   read_tables(root, "listener", listeners_max,
@@ -735,6 +752,12 @@ void read_listen_option(const std::string& text, ConfigResult& result) {
 }
 
 }  // namespace
+
+std::vector<io::Address> addresses_of(const std::vector<ListenerConfig>& listeners) {
+  std::vector<io::Address> addresses;
+  for (const ListenerConfig& listener : listeners) addresses.push_back(listener.address);
+  return addresses;
+}
 
 bool segments_hold_events(const Config& config) {
   return config.segment_bytes >= config.event_bytes_max * 3;

@@ -45,6 +45,9 @@ struct ListenerConfig {
   crypto::Digest tls_digest{};  ///< Of both files' contents: the same files may have been renewed.
 };
 
+/// Where they are to listen.
+std::vector<io::Address> addresses_of(const std::vector<ListenerConfig>& listeners);
+
 /// Who may log in with a password (the Devopness API's `POST /users/login`).
 struct UserConfig {
   std::string email;  ///< As written; no other user's, whatever the case of its letters.

@@ -18,6 +18,10 @@ class ControlThread {
   /// When all shards have stopped: answers nothing more. Blocking.
   void join() { thread_.join(); }
 
+  /// As HelperThread's.
+  void wake() { thread_.wake(); }
+  uint64_t turns() const { return thread_.turns(); }
+
   /// Reads the configuration again, soon. From any thread.
   void request_reload();
 

@@ -67,6 +67,7 @@ void HelperThread::run() {
     shared_.signalled.store(false);
     const bool stopping = shared_.stopping.load();
     const bool more = work_.turn(wall_clock_now(), monotonic_now());
+    shared_.turns.store(turns() + 1, std::memory_order_relaxed);
     if (stopping) return;
     if (!more && !work_.has_messages()) sleep(work_.due());
   }

@@ -4,6 +4,7 @@
 #include "io/ring.h"
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -34,6 +35,8 @@ class HelperThread final : public io::Waker {
   void join();
 
   void wake() override;
+  /// How many turns it has made. From any thread.
+  uint64_t turns() const { return shared_.turns.load(std::memory_order_relaxed); }
 
  private:
   void run();
@@ -47,6 +50,7 @@ class HelperThread final : public io::Waker {
     std::atomic<bool> asleep{false};     ///< Set by run(), read by wake().
     std::atomic<bool> stopping{false};
     std::atomic<bool> going{false};
+    std::atomic<uint64_t> turns{0};  ///< Written by run().
   } shared_;
 };
 

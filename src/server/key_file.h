@@ -22,8 +22,8 @@ struct KeyFile {
   std::string problem;  ///< If there is no keyring: why, and how to mend it.
 };
 
-/// Reads it. Refuses a file inside of the data directory, one that other users may read, and one
-/// that is no regular file or no keyring. Changes nothing.
+/// Reads it. Refuses a file inside of the data directory, one that other users may read (but for
+/// credentials.h), and one that is no regular file or no keyring. Changes nothing.
 KeyFile read_key_file(io::Disk& disk, const Config& config);
 
 /// Makes it, with mode 0600 and durable with its name, or replaces it as a whole: after a crash

@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "io/process.h"
+#include "server/service_manager.h"
 
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/logger.h>
@@ -33,6 +34,17 @@ constexpr Duration look_interval = std::chrono::milliseconds{100};
 
 using Clock = std::chrono::steady_clock;
 
+LogLevel from_spdlog(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+    case spdlog::level::debug: return LogLevel::debug;
+    case spdlog::level::warn: return LogLevel::warning;
+    case spdlog::level::err:
+    case spdlog::level::critical: return LogLevel::error;
+    default: return LogLevel::info;
+  }
+}
+
 /// Writes to standard error, and waits for whoever reads it; from the stop on no longer than
 /// stop_time for everything.
 class StandardError final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
@@ -45,6 +57,8 @@ class StandardError final : public spdlog::sinks::base_sink<spdlog::details::nul
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
+    const std::string_view prefix = journal_prefix(from_spdlog(message.level));
+    line.append(prefix.data(), prefix.data() + prefix.size());
     formatter_->format(message, line);
     written_ = write({line.data(), line.size()});
     if (!written_) count_dropped_log_lines(1);
@@ -175,12 +189,25 @@ void write_json(LogLevel level, std::string_view text) {
 
 }  // namespace
 
+std::string_view journal_prefix(LogLevel level) {
+  static const bool to_journal = logs_to_journal();
+  if (!to_journal) return {};
+  switch (level) {  // As syslog(3) numbers them.
+    case LogLevel::debug: return "<7>";
+    case LogLevel::info: return "<6>";
+    case LogLevel::warning: return "<4>";
+    case LogLevel::error: return "<3>";
+  }
+  return {};
+}
+
 void start_logging(const std::string& level, bool json) {
   auto sink = std::make_shared<StandardError>();
   auto logger = std::make_shared<spdlog::logger>("ringpost", sink);
   logger->set_level(spdlog::level::from_str(level));
   logger->set_pattern(json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%fZ","level":"%l","message":%v})"
-                           : "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v",
+                      : journal_prefix(LogLevel::info).empty() ? "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v"
+                                                               : "%-7l %v",  // It knows the time.
                       spdlog::pattern_time_type::utc);
   log_thread() = std::make_unique<LogThread>(std::move(logger), std::move(sink));
   set_log_sink(json ? write_json : write_text);

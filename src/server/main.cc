@@ -13,6 +13,7 @@
 #include "server/admin_token.h"
 #include "server/config.h"
 #include "server/doctor.h"
+#include "server/log.h"
 #include "server/secrets.h"
 #include "server/serve.h"
 #include "server/trial.h"
@@ -32,7 +33,8 @@ namespace {
 
 int report(const std::vector<ConfigProblem>& problems) {
   for (const ConfigProblem& problem : problems) {
-    std::fprintf(stderr, "ringpost: %s\n", problem.to_text().c_str());
+    std::fprintf(stderr, "%sringpost: %s\n", std::string{journal_prefix(LogLevel::error)}.c_str(),
+                 problem.to_text().c_str());
   }
   return problems.empty() ? 0 : 1;
 }
@@ -231,7 +233,11 @@ cli::ManualNotes manual_notes() {
        "RINGPOST_URL - The relay that the client commands talk to; default: "
        "http://127.0.0.1:8420.\n\n"
        "RINGPOST_TOKEN - The token for it, or @FILE for a file that contains it.\n\n"
-       "RINGPOST_SECRET - The secret that ringpost webhook add gives to the new webhook."},
+       "RINGPOST_SECRET - The secret that ringpost webhook add gives to the new webhook.\n\n"
+       "NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS, CREDENTIALS_DIRECTORY, JOURNAL_STREAM - Set by "
+       "systemd for ringpost serve: it reports when it serves, reloads and stops, answers the "
+       "watchdog, uses the sockets of a socket unit for the listeners with their addresses, and "
+       "finds the files that the configuration names as @credential:NAME."},
       {"files",
        "DIR/admin.token - The first token, with every scope; written by the first start into the "
        "data "

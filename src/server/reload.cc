@@ -12,16 +12,6 @@
 
 namespace ringpost::server {
 
-namespace {
-
-std::vector<io::Address> addresses_of(const std::vector<ListenerConfig>& listeners) {
-  std::vector<io::Address> addresses;
-  for (const ListenerConfig& listener : listeners) addresses.push_back(listener.address);
-  return addresses;
-}
-
-}  // namespace
-
 Reloader::Reloader(io::Disk& disk, ServeCall call, const Config& running, Machine machine)
     : disk_(disk),
       call_(std::move(call)),

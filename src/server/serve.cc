@@ -17,10 +17,12 @@
 #include "server/key_file.h"
 #include "server/log.h"
 #include "server/reload.h"
+#include "server/service_manager.h"
 #include "server/settings.h"
 #include "server/shard_thread.h"
 
 #include <algorithm>
+#include <atomic>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -34,9 +36,18 @@ namespace {
 /// How long anything that is said outside of the log waits for a reader.
 constexpr Duration said_time = std::chrono::seconds{1};
 
+/// What the service manager allows a start between two reads of the journals, and how often it
+/// hears of them; and what a stop may take beside the wait for deliveries.
+constexpr Duration step_time = std::chrono::seconds{60};
+constexpr Duration step_interval = std::chrono::seconds{5};
+
+/// In `systemctl status`.
+constexpr std::string_view serving = "serving";
+
 int fail(const std::string& problem) {
   stop_logging();
-  const std::string line = "ringpost: " + problem + "\n";
+  const std::string line =
+      std::string{journal_prefix(LogLevel::error)} + "ringpost: " + problem + "\n";
   std::string_view left = line;
   io::write_within(STDERR_FILENO, left, said_time);
   return 1;
@@ -81,8 +92,35 @@ void log_engine(const UsedEngine& used) {
   log_info("engine: epoll" + (used.reason.empty() ? "" : ", because " + used.reason));
 }
 
+/// The disk. While the relay starts, reads of it are the progress that the service manager hears
+/// of.
+class StartingDisk final : public io::PosixDisk {
+ public:
+  explicit StartingDisk(const ServiceManager& manager) : manager_(manager) {}
+
+  Result<uint64_t> read_at(io::File file, uint64_t offset, MutableBytes into) override {
+    if (starting_.load(std::memory_order_relaxed)) report();
+    return PosixDisk::read_at(file, offset, into);
+  }
+  /// Before other threads use it.
+  void started() { starting_.store(false, std::memory_order_relaxed); }
+
+ private:
+  void report() {
+    const Instant now = monotonic_now();
+    if (now < next_) return;
+    next_ = now + step_interval;
+    manager_.extend_start(step_time);
+  }
+
+  const ServiceManager& manager_;
+  std::atomic<bool> starting_{true};
+  Instant next_{};
+};
+
 shard::RelayOptions relay_options(io::Disk& disk, const Config& config, const UsedEngine& engine,
-                                  shard::LiveSettings live, Reloader& reloader) {
+                                  shard::LiveSettings live, Reloader& reloader,
+                                  const ServiceManager& manager) {
   shard::RelayOptions options;
   options.shard_count = config.shards;
   options.data_dir = config.data_dir;
@@ -98,7 +136,11 @@ shard::RelayOptions relay_options(io::Disk& disk, const Config& config, const Us
   options.live = std::move(live);
   options.control = control_settings(config);
   options.machine = machine_source(disk, config.data_dir);
-  options.reload = [&reloader] { return reloader.reload(); };
+  options.reload = [&reloader, &manager] {
+    manager.reloading();
+    return reloader.reload();
+  };
+  options.reload_done = [&manager] { manager.ready(serving); };
   crypto::fill(std::as_writable_bytes(std::span{&options.seed, 1}));
   crypto::fill(std::as_writable_bytes(std::span{options.hash_keys}));
   options.keep_admin_token = [path = config.data_dir + "/admin.token"](const std::string& token) {
@@ -188,11 +230,55 @@ bool all_ended(const std::vector<std::unique_ptr<ShardThread>>& shards) {
   return std::ranges::all_of(shards, [](const auto& shard) { return shard->ended(); });
 }
 
+/// The threads without which the relay does nothing.
+Watchdog make_watchdog(ControlThread& control, std::vector<std::unique_ptr<ShardThread>>& shards) {
+  std::vector<Watchdog::Thread> threads{{.name = "control",
+                                         .turns = [&control] { return control.turns(); },
+                                         .wake = [&control] { control.wake(); }}};
+  for (size_t index = 0; index < shards.size(); ++index) {
+    ShardThread& shard = *shards[index];
+    threads.push_back({.name = "shard-" + std::to_string(index),
+                       .turns = [&shard] { return shard.turns(); },
+                       .wake = [&shard] { shard.wake(); }});
+  }
+  return Watchdog{std::move(threads)};
+}
+
+/// The service manager restarts a relay that it does not hear from.
+void report_life(Watchdog& watchdog, const ServiceManager& manager) {
+  const std::vector<std::string> stuck = watchdog.look();
+  for (const std::string& name : stuck) {
+    log_error("the thread " + name +
+              " hangs: it has done nothing since the last look of the watchdog");
+  }
+  if (stuck.empty()) manager.alive();
+}
+
+/// The next signal; 0 when `interval` has passed without one. Without an interval it waits on.
+int next_signal(const sigset_t& signals, std::optional<Duration> interval) {
+  if (!interval) return std::max(sigwaitinfo(&signals, nullptr), 0);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*interval);
+  const timespec time{.tv_sec = seconds.count(), .tv_nsec = (*interval - seconds).count()};
+  return std::max(sigtimedwait(&signals, nullptr, &time), 0);
+}
+
 /// Until the signal to stop.
-void serve_signals(const sigset_t& signals, ControlThread& control) {
-  int number = 0;
-  while (sigwait(&signals, &number) != 0 || number == SIGHUP) {
+void serve_signals(const sigset_t& signals, ControlThread& control,
+                   std::vector<std::unique_ptr<ShardThread>>& shards,
+                   const ServiceManager& manager) {
+  const std::optional<Duration> interval = manager.watchdog_interval();
+  std::optional<Watchdog> watchdog;
+  if (interval) watchdog = make_watchdog(control, shards);
+  Instant next_look = monotonic_now() + interval.value_or(Duration{});
+  while (true) {
+    std::optional<Duration> wait;
+    if (interval) wait = std::max(next_look - monotonic_now(), Duration{});
+    const int number = next_signal(signals, wait);
     if (number == SIGHUP) control.request_reload();
+    if (number != 0 && number != SIGHUP) return;
+    if (!interval || monotonic_now() < next_look) continue;
+    next_look = monotonic_now() + *interval;
+    report_life(*watchdog, manager);
   }
 }
 
@@ -229,6 +315,7 @@ void join_all(ControlThread& control, const std::vector<HelperThread*>& helpers,
 void remove_socket_files(const std::vector<SharedListener>& listeners) {
   for (const SharedListener& listener : listeners) {
     if (listener.bound.family != io::Address::Family::unix_path) continue;
+    if (io::is_adopted(listener.bound)) continue;  // It waits for the next process.
     if (unlink(listener.bound.path.c_str()) != 0) {
       log_warning(listener.bound.path + " could not be removed; the next start replaces it");
     }
@@ -256,6 +343,7 @@ std::string object_to_first_start(const Config& config) {
   std::string problem;
   std::vector<io::Socket> sockets;
   for (const ListenerConfig& listener : config.listeners) {
+    if (io::is_adopted(listener.address)) continue;
     const auto socket =
         io::open_listener(listener.address, {.reuse_port = true, .must_be_free = true});
     if (!socket) {
@@ -272,8 +360,10 @@ std::string object_to_first_start(const Config& config) {
 }
 
 int run(const Config& config, io::Engine engine, const Budgets& budgets, Reloader& reloader,
-        const sigset_t& signals, shard::Relay& relay, control::Store& store, const NewFiles& made) {
+        const sigset_t& signals, shard::Relay& relay, DataDirectory& directory,
+        const ServiceManager& manager) {
   std::string problem;
+  control::Store& store = *directory.store;
   const auto log = store.take_log(problem);
   if (log == nullptr) return fail(problem);
   net::NameService names{{}};
@@ -301,7 +391,7 @@ int run(const Config& config, io::Engine engine, const Budgets& budgets, Reloade
   const auto starts = [](HelperThread* helper) { return helper->start(); };
   if (!control.start() || !std::ranges::all_of(helpers, starts)) {
     join_all(control, helpers, shards);
-    made.remove();
+    directory.made.remove();
     return fail(io::explain_thread_failure());
   }
   for (uint32_t index = 0; index < relay.shard_count() && problem.empty(); ++index) {
@@ -316,6 +406,7 @@ int run(const Config& config, io::Engine engine, const Budgets& budgets, Reloade
     if (const std::string warning = warning_of(budgets); !warning.empty()) log_warning(warning);
     warn_of_open_listeners(listeners);
     announce(config, listeners, store);
+    manager.ready(serving);
   }
   for (HelperThread* helper : helpers) helper->go();
   control.go();  // The store is its own from here on; what the shards have sent it waits.
@@ -325,7 +416,8 @@ int run(const Config& config, io::Engine engine, const Budgets& budgets, Reloade
     join_all(control, helpers, shards);
     return fail(problem);
   }
-  serve_signals(signals, control);
+  serve_signals(signals, control, shards, manager);
+  manager.stopping(reloader.drain_max() + step_time);
   stop_shards(reloader.drain_max(), signals, shards);
   join_all(control, helpers, shards);
   remove_socket_files(listeners);
@@ -345,31 +437,35 @@ int serve(const ServeCall& call, Config config) {
   const Budgets budgets = budgets_of(config, machine);
   if (const std::string objection = object_to(budgets); !objection.empty()) return fail(objection);
   use(budgets, config);
-  io::PosixDisk disk;
+  const ServiceManager manager;
+  if (!manager.problem().empty()) log_warning(manager.problem());
+  StartingDisk disk(manager);
   Reloader reloader(disk, call, config, machine);
   std::string why;
   auto live = live_settings(config, reloader.own_addresses(), why);
   if (!live) return fail(why);
 
-  std::string problem;
+  std::string problem = adopt_passed_sockets(addresses_of(config.listeners));
+  if (!problem.empty()) return fail(problem);
   const auto engine = try_engine(config, problem);
   if (!engine) return fail(problem);
   if (NewFiles{config}.first_start()) problem = object_to_first_start(config);
   if (!problem.empty()) return fail(problem);
-  const auto directory = open_data_directory(disk, config, IfAbsent::make, problem);
+  auto directory = open_data_directory(disk, config, IfAbsent::make, problem);
   if (!directory) return fail(problem);
   log_engine(*engine);
   // What follows takes as long as the disk takes: people should see what it is busy with.
   log_info("ringpost " + std::string(version) + ": reading the journals in " + config.data_dir);
-  const auto relay = shard::Relay::open(
-      disk, *directory->store, relay_options(disk, config, *engine, std::move(*live), reloader),
-      wall_clock_now(), monotonic_now(), problem);
+  const auto relay =
+      shard::Relay::open(disk, *directory->store,
+                         relay_options(disk, config, *engine, std::move(*live), reloader, manager),
+                         wall_clock_now(), monotonic_now(), problem);
   if (relay == nullptr) {
     directory->made.remove();
     return fail(problem);
   }
-  return run(config, engine->engine, budgets, reloader, signals, *relay, *directory->store,
-             directory->made);
+  disk.started();
+  return run(config, engine->engine, budgets, reloader, signals, *relay, *directory, manager);
 }
 
 }  // namespace ringpost::server

@@ -86,6 +86,7 @@ void ShardThread::loop(io::Ring& ring, shard::Shard& shard,
     if (stage > 0 && shard.stopped() && ring.pending_count() == 0) return;
     const bool names_waiting = poll_names();
     shard.turn(!names_waiting);
+    shared_.turns.store(turns() + 1, std::memory_order_relaxed);
   }
 }
 

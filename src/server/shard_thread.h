@@ -38,6 +38,10 @@ class ShardThread {
   /// From any thread: 1 stops in order, 2 hastens.
   void request_stop(int stage);
   void join();
+  /// From any thread, after `start`: it makes a turn.
+  void wake() { waker_->wake(); }
+  /// How many turns it has made. From any thread.
+  uint64_t turns() const { return shared_.turns.load(std::memory_order_relaxed); }
   /// The shard is gone, or never came to be; its ring is left.
   bool ended() const { return shared_.ended.load(); }
   /// The ring's features; after start.
@@ -61,6 +65,7 @@ class ShardThread {
     std::atomic<int> stop_stage{0};
     std::atomic<bool> ended{false};
     std::atomic<bool> released{false};
+    std::atomic<uint64_t> turns{0};  ///< Written by loop().
   } shared_;
 };
 

@@ -259,6 +259,7 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                                 .engine = options_.engine,
                                 .engine_reason = options_.engine_reason,
                                 .reload = [this] { return apply_reload(); },
+                                .reload_done = options_.reload_done,
                                 .prng_seed = random_.next()});
   if (const auto loaded = control_->load(); !loaded) {
     problem = "the control store cannot be read: " + std::string(store_.last_problem());

@@ -59,6 +59,8 @@ struct RelayOptions {
   control::MachineSource machine;
   /// Reads the configuration again, on the control thread. Empty: there is nothing to read.
   std::function<Reloaded()> reload;
+  /// On the control thread: what was reloaded is in force on every shard, or was refused.
+  std::function<void()> reload_done;
 };
 
 /// What a start found, for the log and for people.

@@ -74,11 +74,11 @@ if ENGINE == "epoll":
 class Process:
     """A child whose first lines of output say when it is ready."""
 
-    def __init__(self, arguments, ready, environment=None, seconds=START_SECONDS):
+    def __init__(self, arguments, ready, environment=None, seconds=START_SECONDS, pass_fds=()):
         self.lines = []
         self.child = subprocess.Popen(
             [str(argument) for argument in arguments], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, pass_fds=pass_fds)
         os.set_blocking(self.child.stdout.fileno(), False)
         self.rest = b""
         self.match = self.wait_for(ready, seconds)
@@ -158,18 +158,18 @@ class Relay(Process):
     """`ringpost serve` on a data directory."""
 
     def __init__(self, data_dir, *arguments, listen=("127.0.0.1:0",), networks=("127.0.0.0/8",),
-                 environment=None, seconds=START_SECONDS):
+                 environment=None, seconds=START_SECONDS, launcher=(), pass_fds=()):
         self.data_dir = pathlib.Path(data_dir)
         engine = ["--set", f"server.engine={ENGINE}"] if ENGINE else []
         listeners = [part for address in listen for part in ("--listen", address)]
         allowed = json.dumps(list(networks))
         super().__init__(
-            [RINGPOST, "serve", "--data-dir", data_dir, *listeners, *engine,
+            [*launcher, RINGPOST, "serve", "--data-dir", data_dir, *listeners, *engine,
              "--set", f"delivery.allow_networks={allowed}",
              "--set", f"delivery.plain_http_networks={allowed}",
              "--set", "journal.segment_bytes=4MiB", *arguments],
             r"ready: .*?(?:http://127\.0\.0\.1:(\d+)|unix:)", environment,
-            seconds)
+            seconds, pass_fds)
         self.port = int(self.match.group(1)) if self.match.group(1) else None
 
     def ports(self):
