@@ -11,6 +11,8 @@ test_packages=(
   libgtest-dev googletest libbenchmark-dev clang-format git openssl strace procps util-linux
   groff-base mandoc zsh fish python3-jsonschema
 )
+# tools/package.
+package_packages=(debhelper dpkg-dev lintian mmdebstrap)
 # Load for the benchmarks that compare with other servers.
 bench_packages=(wrk)
 # Receivers in tests/e2e/foreign.
