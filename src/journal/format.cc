@@ -258,6 +258,12 @@ std::string segment_name(uint32_t segment) {
 std::string unfinished_name(uint32_t segment) {
   return padded(segment, segment_digits) + ".new";
 }
+std::string index_name(uint32_t segment) {
+  return padded(segment, segment_digits) + ".idx";
+}
+std::string unfinished_index_name(uint32_t segment) {
+  return index_name(segment) + ".new";
+}
 
 std::optional<uint16_t> parse_journal_name(std::string_view name) {
   const auto number = parse_padded(name, 3, Position::journals_max - 1);
@@ -270,6 +276,10 @@ std::optional<uint32_t> parse_segment_name(std::string_view name) {
 
 std::optional<uint32_t> parse_unfinished_name(std::string_view name) {
   return parse_segment(name, ".new");
+}
+
+std::optional<uint32_t> parse_index_name(std::string_view name) {
+  return parse_segment(name, name.ends_with(".new") ? ".idx.new" : ".idx");
 }
 
 std::string journal_path(const std::string& journal_directory, uint16_t journal) {

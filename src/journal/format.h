@@ -156,9 +156,15 @@ std::string journal_name(uint16_t journal);
 std::string segment_name(uint32_t segment);
 /// A segment that is being prepared: `00000042.new`.
 std::string unfinished_name(uint32_t segment);
+/// What src/index keeps beside a segment, and the same while it is written: `00000042.idx` and
+/// `00000042.idx.new`.
+std::string index_name(uint32_t segment);
+std::string unfinished_index_name(uint32_t segment);
 std::optional<uint16_t> parse_journal_name(std::string_view name);
 std::optional<uint32_t> parse_segment_name(std::string_view name);
 std::optional<uint32_t> parse_unfinished_name(std::string_view name);
+/// Either name of an index.
+std::optional<uint32_t> parse_index_name(std::string_view name);
 /// `<journal_directory>/007`.
 std::string journal_path(const std::string& journal_directory, uint16_t journal);
 /// `<journal_directory>/007/00000042.seg`.

@@ -201,7 +201,8 @@ Result<void> JournalRecovery::list_directory() {
       if (*number >= end_.oldest) segments_.push_back({.number = *number});
     } else if (const auto unfinished = parse_unfinished_name(entry)) {
       unfinished_.push_back(*unfinished);
-    } else if (!entry.starts_with(journal_mark_name) && entry != written_name) {
+    } else if (!entry.starts_with(journal_mark_name) && entry != written_name &&
+               !parse_index_name(entry)) {
       find(Finding::Kind::note, directory_ + '/' + entry, 0, 0,
            "not a file of ringpost's; ignored");
     }

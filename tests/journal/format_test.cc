@@ -166,6 +166,11 @@ TEST(Names, ComeBack) {
   EXPECT_EQ(parse_segment_name("00000042.seg"), 42u);
   EXPECT_EQ(parse_segment_name(segment_name(200'000'000)), 200'000'000u);
   EXPECT_EQ(parse_unfinished_name("00000042.new"), 42u);
+  EXPECT_EQ(parse_unfinished_name(unfinished_index_name(42)), std::nullopt);
+  EXPECT_EQ(parse_index_name(index_name(42)), 42u);
+  EXPECT_EQ(parse_index_name("00000042.idx.new"), 42u);
+  EXPECT_EQ(parse_index_name("00000042.new"), std::nullopt);
+  EXPECT_EQ(parse_index_name("42.idx"), std::nullopt);
 }
 
 TEST(Names, OneFileHasOneName) {

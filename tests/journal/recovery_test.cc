@@ -418,6 +418,19 @@ TEST(Recovery, LostContentsOfAFormerRunAreMissed) {
   EXPECT_EQ(again.findings.back().path, segment(1));
 }
 
+TEST(Recovery, AnIndexBesideItsSegmentIsNothingToReport) {
+  FakeDisk disk;
+  { Journal(disk, small()).add("one"); }
+  const std::string directory = journal_path(data_directory, 0);
+  for (const std::string& name : {index_name(1), unfinished_index_name(1), std::string("1.idx")}) {
+    disk.put(directory + '/' + name, {});
+  }
+  Told told;
+  ASSERT_TRUE(recover_all(disk, told));
+  ASSERT_EQ(told.findings.size(), 1u);
+  EXPECT_EQ(told.findings[0].path, directory + "/1.idx");
+}
+
 // Goal: bytes that are dropped behind an end are told with their place and their count.
 TEST(Recovery, BytesBehindTheEndAreCounted) {
   FakeDisk disk;
