@@ -1,0 +1,225 @@
+#include "index/index.h"
+
+#include "base/assert.h"
+#include "index/file_image.h"
+#include "index/rebuild.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringpost::index {
+
+using journal::Finding;
+
+Index::Index(io::Disk& disk, const Options& options, Report report)
+    : disk_(disk),
+      options_(options),
+      report_(std::move(report)),
+      hash_(options.directory_id),
+      files_(disk) {}
+
+Index::Key Index::key_of(uint16_t journal, uint32_t segment) {
+  return Position::make(journal, segment, 0).packed;
+}
+
+Index::Segment& Index::at(uint16_t journal, uint32_t segment) {
+  const auto found = segments_.find(key_of(journal, segment));
+  RINGPOST_ASSERT(found != segments_.end());
+  return found->second;
+}
+
+void Index::say(Finding::Kind kind, uint16_t journal, uint32_t segment, std::string text) {
+  report_({kind, index_path(options_.journal_directory, journal, segment), 0, 0, std::move(text)});
+}
+
+// --- segments that are there ---------------------------------------------------------------------
+
+Result<void> Index::adopt(uint16_t journal, uint32_t segment) {
+  const auto opened = open_file(journal, segment, true);
+  if (opened || !is_of_no_use(opened.error())) return opened;
+  return make_again(journal, segment, opened.error(), true);
+}
+
+Result<void> Index::open_file(uint16_t journal, uint32_t segment, bool earlier) {
+  auto part = FilePart::open(files_, options_.journal_directory, options_.directory_id, journal,
+                             segment, earlier);
+  if (!part) return part.error();
+  FilePart* const file = part->get();
+  put({.part = std::move(*part), .file = file, .earlier = earlier});
+  return {};
+}
+
+namespace {
+
+std::string reason(const Error& why) {
+  if (why.code == Errc::not_found) return "there is no index of this segment";
+  if (why.code == Errc::unsupported) return "the index is of another format";
+  if (why.code == Errc::corrupt) return "the index does not match its checksums";
+  return "the index cannot be read (" + describe(why) + ")";
+}
+
+}  // namespace
+
+/// From the segment. That an index was never written is no fault: a crash may have come before.
+Result<void> Index::make_again(uint16_t journal, uint32_t segment, const Error& why, bool earlier) {
+  auto part = read_segment(disk_, options_.journal_directory, options_.directory_id, journal,
+                           segment, earlier);
+  if (!part) {
+    say(Finding::Kind::damage, journal, segment,
+        reason(why) + ", and the segment cannot be read either (" + describe(part.error()) +
+            "): its events are not shown");
+    return part.error();
+  }
+  const auto image = make_image(**part, options_.directory_id);
+  auto done = write_image(disk_, options_.journal_directory, **part, image);
+  if (done) done = open_file(journal, segment, earlier);
+  const auto kind = why.code == Errc::not_found ? Finding::Kind::note : Finding::Kind::damage;
+  if (done) {
+    say(kind, journal, segment, reason(why) + "; it was made again from the segment");
+    return {};
+  }
+  say(kind, journal, segment,
+      reason(why) + ", and it cannot be written again (" + describe(done.error()) + ")");
+  if (rebuilt_in_memory() >= rebuilt_in_memory_max) return done;
+  OpenPart* const open = part->get();
+  put({.part = std::move(*part), .open = open, .earlier = earlier});
+  return {};
+}
+
+size_t Index::rebuilt_in_memory() const {
+  return static_cast<size_t>(std::ranges::count_if(
+      in_memory_, [&](const OpenPart* part) { return !segments_.at(key_of(*part)).begun; }));
+}
+
+Result<void> Index::remove_leftovers(uint16_t journal) {
+  const std::string directory = journal::journal_path(options_.journal_directory, journal);
+  const auto names = disk_.list(directory);
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    const auto segment = journal::parse_index_name(name);
+    if (!segment) continue;
+    const bool unfinished = name != journal::index_name(*segment);
+    if (!unfinished && segments_.contains(key_of(journal, *segment))) continue;
+    if (auto removed = disk_.remove(directory + '/' + name); !removed) return removed;
+  }
+  return {};
+}
+
+void Index::put(Segment segment) {
+  const Key key = key_of(*segment.part);
+  forget(key);
+  if (segment.file != nullptr) {
+    file_parts_bytes_ += segment.file->memory_bytes();
+    if (segment.file->has_events()) {
+      const auto place = std::ranges::upper_bound(by_newest_, segment.file->newest(),
+                                                  std::greater{}, &Part::newest);
+      by_newest_.insert(place, segment.file);
+    }
+  }
+  if (segment.open != nullptr) in_memory_.push_back(segment.open);
+  segments_[key] = std::move(segment);
+  keep_memory_max();
+}
+
+void Index::forget(Key key) {
+  const auto found = segments_.find(key);
+  if (found == segments_.end()) return;
+  if (const FilePart* file = found->second.file) {
+    file_parts_bytes_ -= file->memory_bytes();
+    std::erase(by_newest_, file);
+  }
+  std::erase(in_memory_, found->second.open);
+  segments_.erase(found);
+}
+
+// --- memory --------------------------------------------------------------------------------------
+
+uint64_t Index::memory_bytes() const {
+  constexpr uint64_t entry_bytes = 112;  // Of segments_, and by_newest_.
+  uint64_t bytes = file_parts_bytes_ + segments_.size() * entry_bytes + files_.memory_bytes() +
+                   unrecorded_.size() * (sizeof(Outcome) + 32);
+  for (const OpenPart* part : in_memory_) bytes += part->memory_bytes();
+  return bytes;
+}
+
+void Index::keep_memory_max() {
+  uint64_t bytes = memory_bytes();
+  while (bytes > options_.memory_max) {
+    FilePart* const largest = largest_in_memory();
+    if (largest == nullptr) return;
+    const uint64_t before = largest->memory_bytes();
+    if (!largest->fold_a_filter()) return;
+    bytes -= before - largest->memory_bytes();
+    file_parts_bytes_ -= before - largest->memory_bytes();
+  }
+}
+
+FilePart* Index::largest_in_memory() const {
+  FilePart* largest = nullptr;
+  for (const auto& [key, segment] : segments_) {
+    if (segment.file == nullptr) continue;
+    if (largest == nullptr || segment.file->memory_bytes() > largest->memory_bytes()) {
+      largest = segment.file;
+    }
+  }
+  return largest;
+}
+
+// --- segments that are written -------------------------------------------------------------------
+
+void Index::begin(uint16_t journal, uint32_t segment) {
+  auto part = std::make_unique<OpenPart>(journal, segment, hash_, false);
+  OpenPart* const open = part.get();
+  put({.part = std::move(part), .open = open, .begun = true});
+}
+
+void Index::on_event(const journal::EventView& event, Position position) {
+  Segment& segment = at(static_cast<uint16_t>(position.journal()), position.segment());
+  RINGPOST_ASSERT(segment.begun);
+  segment.open->add(event, position);
+}
+
+void Index::on_outcome(const Outcome& outcome) {
+  if (!outcome.record.valid()) {
+    unrecorded_.emplace(outcome.delivery.hash(), outcome);
+    return;
+  }
+  Segment& segment = at(static_cast<uint16_t>(outcome.record.journal()), outcome.record.segment());
+  RINGPOST_ASSERT(segment.begun);
+  segment.open->add(outcome);
+}
+
+std::vector<std::byte> Index::image_of(uint16_t journal, uint32_t segment) const {
+  const auto found = segments_.find(key_of(journal, segment));
+  RINGPOST_ASSERT(found != segments_.end());
+  RINGPOST_ASSERT(found->second.open != nullptr);
+  return make_image(*found->second.open, options_.directory_id);
+}
+
+Result<void> Index::sealed(uint16_t journal, uint32_t segment) {
+  return open_file(journal, segment, at(journal, segment).earlier);
+}
+
+Result<void> Index::seal(uint16_t journal, uint32_t segment) {
+  const auto image = image_of(journal, segment);
+  const Part& part = *at(journal, segment).part;
+  const auto written = write_image(disk_, options_.journal_directory, part, image);
+  return written ? sealed(journal, segment) : written;
+}
+
+Result<void> Index::remove(uint16_t journal, uint32_t segment) {
+  forget(key_of(journal, segment));
+  std::erase_if(unrecorded_, [&](const auto& entry) {
+    const Position event = entry.second.delivery.event;
+    return event.journal() == journal && event.segment() == segment;
+  });
+  const auto removed = disk_.remove(index_path(options_.journal_directory, journal, segment));
+  if (!removed && removed.error().code != Errc::not_found) return removed;
+  return {};
+}
+
+void Index::set_settled_through(std::vector<uint32_t> segments) {
+  settled_through_ = std::move(segments);
+}
+
+}  // namespace ringpost::index

@@ -1,0 +1,208 @@
+#pragma once
+
+#include "index/file_part.h"
+#include "index/open_part.h"
+#include "index/part.h"
+#include "journal/recovery.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace ringpost::index {
+
+/// Asks for a page of one webhook's deliveries, the newest event's first.
+struct PageQuery {
+  uint32_t webhook_number = 0;
+  std::optional<Ulid> before;  ///< Only events with a smaller uid; nothing: from the newest on.
+  std::optional<DeliveryStatus> status;
+  std::optional<uint32_t> type_hash;    ///< Index::hash().of(type).
+  std::optional<uint32_t> source_hash;  ///< Likewise.
+  std::optional<WallTime> since;  ///< The time of the event's uid, to a millisecond: not less.
+  std::optional<WallTime> until;  ///< The same: less.
+  uint32_t limit = 50;
+  /// What a page may cost: deliveries passed over, and pages of index files read.
+  uint32_t entries_max = 20'000;
+  uint64_t pages_max = 2'000;
+};
+
+struct Page {
+  std::vector<DeliveryFacts> items;
+  /// Where the next page begins (PageQuery::before); nothing: there are no more.
+  std::optional<Ulid> next_before;
+  bool cut = false;  ///< There are fewer items than `limit` because of what a page may cost.
+};
+
+/// Asks for the events of one id in an organization.
+struct EventQuery {
+  uint32_t id_hash = 0;  ///< Index::hash().of(organization, id).
+  size_t limit = 1000;
+  uint64_t pages_max = 2'000;
+};
+
+struct EventPage {
+  std::vector<EventFacts> items;  ///< The newest first.
+  bool cut = false;               ///< There may be older ones.
+};
+
+/// Someone an event still has to reach.
+struct PendingDelivery {
+  uint32_t webhook_number = 0;
+  uint32_t attempts = 0;       ///< Made so far.
+  WallTime next_attempt_at{};  ///< Whole seconds; the epoch: at once.
+};
+
+/// The history of events and deliveries: what the segments of all journals tell, each by an index
+/// file beside it, those that are being written from memory. It holds places, not contents, and
+/// begins where the oldest segment begins.
+///
+/// An index file that is missing, damaged or of another format is said (`report`), and made again
+/// from its segment. If that cannot be read either, its events are left out, which is said too.
+///
+/// One thread at a time. Queries block: they read files. Their errors are passing ones (too many
+/// open files, a full disk): ask again later.
+class Index {
+ public:
+  struct Options {
+    std::string journal_directory;  ///< `<data_dir>/journal`.
+    uint64_t directory_id = 0;
+    /// Of all segments together. Filters are halved to keep it: questions then read more.
+    uint64_t memory_max = 64 * 1024 * 1024;
+  };
+  using Report = std::function<void(const journal::Finding&)>;
+
+  Index(io::Disk& disk, const Options& options, Report report);
+
+  const TextHash& hash() const { return hash_; }
+
+  // --- segments ---------------------------------------------------------------------------------
+
+  /// At start, for each segment that holds something and will not be written any more, in any
+  /// order. Opens its index; makes it if there is none. Errors: the segment cannot be read, or the
+  /// index neither written nor kept in memory (Errc::out_of_space).
+  Result<void> adopt(uint16_t journal, uint32_t segment);
+  /// Removes index files of a journal whose segments were not adopted: call once, behind `adopt`.
+  Result<void> remove_leftovers(uint16_t journal);
+
+  /// A segment is written from now on.
+  void begin(uint16_t journal, uint32_t segment);
+  /// A record of a segment that was begun. Records of one segment come in their order; of several,
+  /// in any.
+  void on_event(const journal::EventView& event, Position position);
+  /// @param outcome  of to_outcome. Without a valid record, it is known until the restart.
+  void on_outcome(const Outcome& outcome);
+
+  /// The segment is full: writes its index. An error leaves it in memory; call again.
+  Result<void> seal(uint16_t journal, uint32_t segment);
+  // The same in three steps, so that another thread can do the second: image_of, then
+  // index::write_image, then sealed.
+  std::vector<std::byte> image_of(uint16_t journal, uint32_t segment) const;
+  Result<void> sealed(uint16_t journal, uint32_t segment);
+
+  /// The segment goes, and its index with it. Also if the file is not there.
+  Result<void> remove(uint16_t journal, uint32_t segment);
+
+  /// By journal: events in this segment or before it are pending for nobody, whatever outcomes are
+  /// still there to say so. Deliveries of them whose end is not known any more are left out.
+  void set_settled_through(std::vector<uint32_t> segments);
+
+  // --- questions --------------------------------------------------------------------------------
+
+  Result<Page> page(const PageQuery& query);
+  /// By its id in either spelling.
+  Result<std::optional<DeliveryFacts>> delivery(const Ulid& id);
+  Result<EventPage> events(const EventQuery& query);
+  /// By rising webhook number. @param event  of an answer of this index.
+  Result<std::vector<DeliveryFacts>> deliveries_of(const EventFacts& event);
+
+  /// Visits the events that are pending for somebody, in the order of their positions.
+  /// Errc::corrupt if a segment cannot be read any more: what was visited is then not all, or too
+  /// much.
+  using VisitPending =
+      std::function<void(Position, const Ulid& uid, const std::vector<PendingDelivery>&)>;
+  Result<void> for_each_pending(const VisitPending& visit);
+
+  uint64_t memory_bytes() const;
+  size_t segment_count() const { return segments_.size(); }
+  uint64_t pages_read() const { return files_.pages_read(); }
+  /// Forgets what was read of files, as after a start.
+  void close_files() { files_.close_all(); }
+
+ private:
+  class Merge;
+
+  /// Of a segment without an index file, by the time they take: a full disk, at a start.
+  static constexpr size_t rebuilt_in_memory_max = 8;
+
+  struct Segment {
+    std::unique_ptr<Part> part;
+    OpenPart* open = nullptr;  ///< `part`, while it is in memory.
+    FilePart* file = nullptr;  ///< Otherwise.
+    bool begun = false;        ///< It is being written.
+    bool earlier = false;      ///< Outcome::of_earlier_run.
+  };
+  using Key = uint64_t;  // Position of the segment's first byte.
+
+  static Key key_of(uint16_t journal, uint32_t segment);
+  static Key key_of(const Part& part) { return key_of(part.journal(), part.segment()); }
+  Segment& at(uint16_t journal, uint32_t segment);
+
+  Result<void> open_file(uint16_t journal, uint32_t segment, bool earlier);
+  Result<void> make_again(uint16_t journal, uint32_t segment, const Error& why, bool earlier);
+  void put(Segment segment);
+  void forget(Key key);
+  void keep_memory_max();
+  FilePart* largest_in_memory() const;
+  size_t rebuilt_in_memory() const;
+  void say(journal::Finding::Kind kind, uint16_t journal, uint32_t segment, std::string text);
+
+  // Questions that meet a bad index file are asked again when it has been made anew.
+  template <typename Answer, typename Ask>
+  Result<Answer> answer(Ask ask);
+  template <typename T>
+  const Result<T>& checked(const Part& part, const Result<T>& result);
+  bool repair(const Error& error);
+
+  std::vector<const Part*> with_events() const;
+  std::vector<const Part*> successors(Position event) const;
+  Result<void> gather(const std::vector<const Part*>& successors, const Part& home,
+                      const LocalDelivery& delivery, std::vector<Outcome>& outcomes);
+  Result<DeliveryState> state_of(const std::vector<const Part*>& successors, const Part& home,
+                                 const LocalDelivery& delivery);
+  bool is_forgotten(Position event, const DeliveryState& state) const;
+  bool is_settled(Position event) const;
+
+  Result<Page> ask_page(const PageQuery& query);
+  Result<std::optional<DeliveryFacts>> ask_delivery(const Ulid& id);
+  Result<EventPage> ask_events(const EventQuery& query);
+  Result<std::vector<DeliveryFacts>> ask_deliveries(const EventFacts& event);
+  Result<std::optional<DeliveryFacts>> ask_one(const Part& home, const EventFacts& event,
+                                               uint32_t webhook_number,
+                                               const std::vector<const Part*>& successors);
+  struct PendingEvent {
+    Position position;
+    Ulid uid;
+    std::vector<PendingDelivery> deliveries;
+  };
+  Result<std::vector<PendingEvent>> ask_pending(Key key);
+
+  io::Disk& disk_;
+  const Options options_;
+  const Report report_;
+  const TextHash hash_;
+  OpenFiles files_;
+  std::map<Key, Segment> segments_;
+  std::vector<const OpenPart*> in_memory_;
+  std::vector<const Part*> by_newest_;  // Those with a file and events; the newest uid first.
+  std::unordered_multimap<uint64_t, Outcome> unrecorded_;  // By DeliveryKey::hash.
+  std::vector<uint32_t> settled_through_;
+  std::optional<Key> failed_;  // The segment whose part gave the error.
+  uint64_t file_parts_bytes_ = 0;
+};
+
+}  // namespace ringpost::index

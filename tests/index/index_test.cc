@@ -1,0 +1,220 @@
+// Goal: what an index says of its files, what a question may cost, and what becomes of outcomes
+// without a record. (That its answers are right: model_test.)
+// Method: a few segments, one thing wrong at a time.
+
+#include "index/index.h"
+
+#include "samples.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+namespace ringpost::index {
+namespace {
+
+using journal::Finding;
+using testing::DiskWithJournal;
+using testing::index_file;
+using testing::Sample;
+
+constexpr uint64_t first_ms = 1'900'000'000'000;
+
+class IndexTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Index> make(uint64_t memory_max = 64u << 20) {
+    findings_.clear();
+    return std::make_unique<Index>(on_.disk(),
+                                   Index::Options{.journal_directory = testing::journal_directory,
+                                                  .directory_id = testing::directory_id,
+                                                  .memory_max = memory_max},
+                                   [this](const Finding& one) { findings_.push_back(one); });
+  }
+
+  /// A sealed segment with `count` events for webhook 7, one a millisecond.
+  std::vector<EventFacts> write_segment(uint32_t number, uint64_t count) {
+    Sample sample(0, number);
+    std::vector<EventFacts> events;
+    for (uint64_t at = 0; at < count; ++at) {
+      events.push_back(sample.event(first_ms + number * 100'000 + at, std::to_string(at), {7}));
+      if (at % 2 == 0) sample.outcome(events.back(), 7, 1, DeliveryStatus::delivered);
+    }
+    on_.write(sample.maker);
+    return events;
+  }
+
+  DiskWithJournal on_;
+  std::vector<Finding> findings_;
+};
+
+TEST_F(IndexTest, MakesAnIndexThatIsMissingAndSaysSo) {
+  write_segment(1, 10);
+  ASSERT_TRUE(make()->adopt(0, 1));
+  ASSERT_EQ(findings_.size(), 1u);
+  EXPECT_EQ(findings_[0].kind, Finding::Kind::note);
+  EXPECT_EQ(findings_[0].path, index_file(1));
+  EXPECT_TRUE(on_.disk().exists(index_file(1)));
+  ASSERT_TRUE(make()->adopt(0, 1));
+  EXPECT_TRUE(findings_.empty());
+}
+
+TEST_F(IndexTest, ReadsTheSegmentWhereItsIndexIsDamagedAndSaysSo) {
+  const auto events = write_segment(1, 1000);
+  ASSERT_TRUE(make()->adopt(0, 1));
+  const uint64_t size = on_.disk().read_file(index_file(1)).size();
+  const auto index = make();
+  ASSERT_TRUE(index->adopt(0, 1));
+  for (uint64_t at = 0; at < size; at += page_bytes) {
+    on_.disk().overwrite(index_file(1), at, "damaged");
+  }
+  const auto page = index->page({.webhook_number = 7});
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->items.size(), 50u);
+  ASSERT_EQ(findings_.size(), 1u);
+  EXPECT_EQ(findings_[0].kind, Finding::Kind::damage);
+  EXPECT_NE(findings_[0].text.find("made again"), std::string::npos);
+  ASSERT_TRUE(make()->adopt(0, 1));
+  EXPECT_TRUE(findings_.empty());
+}
+
+TEST_F(IndexTest, LeavesOutASegmentThatCannotBeReadAtAllAndSaysSo) {
+  write_segment(1, 10);
+  const auto events = write_segment(2, 10);
+  const auto index = make();
+  ASSERT_TRUE(index->adopt(0, 1));
+  ASSERT_TRUE(index->adopt(0, 2));
+  on_.disk().truncate(index_file(1), 0);
+  on_.disk().erase(journal::segment_path(testing::journal_directory, 0, 1));
+  findings_.clear();
+  const auto page = index->page({.webhook_number = 7});
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->items.size(), 10u);
+  EXPECT_EQ(page->items[0].event.uid, events.back().uid);
+  ASSERT_EQ(findings_.size(), 1u);
+  EXPECT_NE(findings_[0].text.find("not shown"), std::string::npos);
+}
+
+// A start must not take "cannot be read" for "nothing is pending".
+TEST_F(IndexTest, DoesNotTellWhatIsPendingWithoutASegment) {
+  write_segment(1, 10);
+  write_segment(2, 10);
+  const auto index = make();
+  ASSERT_TRUE(index->adopt(0, 1));
+  ASSERT_TRUE(index->adopt(0, 2));
+  on_.disk().truncate(index_file(2), 0);
+  on_.disk().erase(journal::segment_path(testing::journal_directory, 0, 2));
+  const auto visited = index->for_each_pending([](Position, const Ulid&, const auto&) {});
+  EXPECT_FALSE(visited);
+}
+
+TEST_F(IndexTest, KeepsWhatItCannotWriteInMemory) {
+  for (uint32_t segment = 1; segment <= 10; ++segment) write_segment(segment, 10);
+  on_.disk().set_capacity(on_.disk().used_bytes());
+  const auto index = make();
+  uint32_t refused = 0;
+  for (uint32_t segment = 1; segment <= 10; ++segment) {
+    const auto adopted = index->adopt(0, segment);
+    if (!adopted) {
+      EXPECT_EQ(adopted.error().code, Errc::out_of_space);
+    }
+    refused += adopted ? 0 : 1;
+  }
+  EXPECT_EQ(refused, 2u);  // Memory has an end, too.
+  const auto page = index->page({.webhook_number = 7, .limit = 200});
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->items.size(), 80u);
+}
+
+TEST_F(IndexTest, SealsLaterWhatItCannotSealNow) {
+  const auto index = make();
+  index->begin(0, 1);
+  Prng random(1);
+  journal::EventView view;
+  view.uid = Ulid::mint(from_unix_ns(first_ms * 1'000'000), random);
+  const uint32_t webhooks[] = {7};
+  view.webhook_numbers = std::as_bytes(std::span{webhooks});
+  index->on_event(view, Position::make(0, 1, 4128));
+  on_.disk().set_capacity(0);
+  EXPECT_FALSE(index->seal(0, 1));
+  EXPECT_EQ(index->page({.webhook_number = 7})->items.size(), 1u);
+  on_.disk().set_capacity(1 << 20);
+  EXPECT_TRUE(index->seal(0, 1));
+  EXPECT_EQ(index->page({.webhook_number = 7})->items.size(), 1u);
+}
+
+TEST_F(IndexTest, ReturnsPassingErrorsAndKeepsTheFile) {
+  write_segment(1, 10);
+  const auto index = make();
+  ASSERT_TRUE(index->adopt(0, 1));
+  findings_.clear();
+  on_.disk().fail_next(sim::Disk::Call::read, 1);
+  ASSERT_TRUE(index->page({.webhook_number = 7}));  // EIO: the segment is read instead.
+  EXPECT_EQ(findings_.size(), 1u);
+}
+
+TEST_F(IndexTest, APageThatFindsLittleIsCutAndGoesOn) {
+  for (uint32_t segment = 1; segment <= 20; ++segment) write_segment(segment, 100);
+  const auto index = make();
+  for (uint32_t segment = 1; segment <= 20; ++segment) ASSERT_TRUE(index->adopt(0, segment));
+  PageQuery query{.webhook_number = 7, .status = DeliveryStatus::dead};
+  query.entries_max = 150;
+  size_t pages = 0;
+  for (; pages < 100; ++pages) {
+    const uint64_t before = index->pages_read();
+    const auto page = index->page(query);
+    ASSERT_TRUE(page);
+    EXPECT_TRUE(page->items.empty());
+    EXPECT_LT(index->pages_read() - before, 50u);
+    if (!page->next_before) break;
+    EXPECT_TRUE(page->cut);
+    ASSERT_TRUE(!query.before || *page->next_before < *query.before);
+    query.before = page->next_before;
+  }
+  EXPECT_EQ(pages, 2000u / 150);
+}
+
+TEST_F(IndexTest, KeepsItsMemoryByReadingMore) {
+  for (uint32_t segment = 1; segment <= 20; ++segment) write_segment(segment, 500);
+  const auto roomy = make();
+  for (uint32_t segment = 1; segment <= 20; ++segment) ASSERT_TRUE(roomy->adopt(0, segment));
+  const auto narrow = make(roomy->memory_bytes() / 2);
+  for (uint32_t segment = 1; segment <= 20; ++segment) ASSERT_TRUE(narrow->adopt(0, segment));
+  EXPECT_LE(narrow->memory_bytes(), roomy->memory_bytes() / 2);
+  const uint32_t hash = narrow->hash().of("default", "499");
+  EXPECT_EQ(narrow->events({.id_hash = hash})->items.size(), 20u);
+}
+
+TEST_F(IndexTest, KnowsAnOutcomeWithoutARecordUntilTheRestart) {
+  const auto events = write_segment(1, 2);
+  auto index = make();
+  ASSERT_TRUE(index->adopt(0, 1));
+  const Ulid id = journal::delivery_id(events[1].uid, 7);
+  EXPECT_EQ((*index->delivery(id))->state.status, DeliveryStatus::pending);
+  index->on_outcome({.delivery = {events[1].position, 7},
+                     .record = {},
+                     .attempt = 1,
+                     .status = DeliveryStatus::delivered});
+  EXPECT_EQ((*index->delivery(id))->state.status, DeliveryStatus::delivered);
+  index = make();
+  ASSERT_TRUE(index->adopt(0, 1));
+  EXPECT_EQ((*index->delivery(id))->state.status, DeliveryStatus::pending);
+}
+
+TEST_F(IndexTest, WhatIsSettledIsNotPendingWhateverOutcomesAreLeft) {
+  const auto events = write_segment(1, 2);
+  const auto index = make();
+  ASSERT_TRUE(index->adopt(0, 1));
+  size_t pending = 0;
+  const auto count = [&](Position, const Ulid&, const auto&) { ++pending; };
+  ASSERT_TRUE(index->for_each_pending(count));
+  EXPECT_EQ(pending, 1u);
+  index->set_settled_through({1});
+  ASSERT_TRUE(index->for_each_pending(count));
+  EXPECT_EQ(pending, 1u);
+  const auto gone = index->delivery(journal::delivery_id(events[1].uid, 7));
+  EXPECT_TRUE(gone && !*gone);
+  EXPECT_EQ(index->page({.webhook_number = 7})->items.size(), 1u);
+}
+
+}  // namespace
+}  // namespace ringpost::index

@@ -1,0 +1,512 @@
+// Goal: the index answers what the records say, whatever is sealed, restarted, removed, damaged or
+// missing in between.
+// Method: random histories of several journals. The generator keeps each delivery's state as it
+// makes the records, in plain maps, and asks the index the same questions. 200 seeds;
+// INDEX_SEEDS for more, INDEX_SEED for one.
+
+#include "index/index.h"
+#include "segment_maker.h"
+#include "sim/disk.h"
+#include "sim/world.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace ringpost::index {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::SegmentMaker;
+
+constexpr WallTime start = from_unix_ns(1'900'000'000'000'000'000);
+
+struct ModelDelivery {
+  DeliveryStatus status = DeliveryStatus::pending;
+  uint32_t attempts = 0;
+  WallTime due{};
+  bool begun = false;  // An attempt is under way.
+  std::map<uint32_t, Position> records;
+};
+
+struct ModelEvent {
+  Ulid uid;
+  Position position;
+  std::string organization;
+  std::string id;
+  std::string type;
+  std::string source;
+  WallTime accepted_at{};
+  std::map<uint32_t, ModelDelivery> deliveries;
+};
+
+int rank(DeliveryStatus status) {
+  if (status == DeliveryStatus::delivered) return 3;
+  if (status == DeliveryStatus::dead) return 2;
+  return status == DeliveryStatus::cancelled ? 1 : 0;
+}
+
+class Model {
+ public:
+  explicit Model(uint64_t seed) : random_(seed), world_({.seed = seed}) {
+    journals_ = static_cast<uint32_t>(random_.between(1, 3));
+    webhooks_ = static_cast<uint32_t>(random_.between(1, 6));
+    EXPECT_TRUE(disk().make_directory("/data"));
+    EXPECT_TRUE(disk().make_directory(testing::journal_directory));
+    begin_run();
+  }
+
+  void run() {
+    const uint64_t steps = random_.between(20, 250);
+    for (uint64_t step = 0; step < steps && !::testing::Test::HasFailure(); ++step) one_step();
+    check_all();
+    restart();
+    check_all();
+  }
+
+ private:
+  sim::Disk& disk() { return world_.disk(); }
+
+  void one_step() {
+    switch (random_.below(20)) {
+      case 0: return seal(random_journal());
+      case 1: return random_.chance(1, 3) ? restart() : spoil();
+      case 2: return remove_oldest(random_journal());
+      case 3: return check_page();
+      case 4: return check_ids();
+      case 5:
+      case 6:
+      case 7:
+      case 8:
+      case 9:
+      case 10: return add_event();
+      default: return add_outcome();
+    }
+  }
+
+  // --- the relay -------------------------------------------------------------------------------
+
+  void begin_run() {
+    index_ = std::make_unique<Index>(
+        disk(),
+        Index::Options{.journal_directory = testing::journal_directory,
+                       .directory_id = testing::directory_id,
+                       .memory_max = random_.chance(1, 3) ? 3000u : 64u << 20},
+        [this](const journal::Finding& finding) { findings_.push_back(finding.text); });
+    std::vector<std::pair<uint16_t, uint32_t>> old(old_.begin(), old_.end());
+    for (size_t left = old.size(); left > 0; --left) {  // In any order.
+      std::swap(old[left - 1], old[random_.below(left)]);
+      EXPECT_TRUE(index_->adopt(old[left - 1].first, old[left - 1].second));
+    }
+    for (uint32_t journal = 0; journal < 3; ++journal) {
+      EXPECT_TRUE(disk().make_directory(directory(journal)));
+      EXPECT_TRUE(index_->remove_leftovers(static_cast<uint16_t>(journal)));
+      if (journal < journals_) begin_segment(static_cast<uint16_t>(journal));
+    }
+  }
+
+  void begin_segment(uint16_t journal) {
+    makers_.insert_or_assign(journal, SegmentMaker(journal, ++numbers_[journal]));
+    index_->begin(journal, numbers_[journal]);
+  }
+
+  void seal(uint16_t journal) {
+    const SegmentMaker& maker = makers_.at(journal);
+    write_segment(maker, true);
+    old_.insert({journal, maker.segment()});
+    EXPECT_TRUE(index_->seal(journal, maker.segment()));
+    begin_segment(journal);
+  }
+
+  void restart() {
+    for (const auto& [journal, maker] : makers_) {
+      write_segment(maker, random_.chance(1, 2));
+      old_.insert({journal, maker.segment()});
+    }
+    index_.reset();
+    makers_.clear();
+    for (const std::string& path : disk().files()) {
+      if (!path.ends_with(".idx")) continue;
+      if (random_.chance(1, 10)) spoil_file(path);
+      if (random_.chance(1, 5)) disk().erase(path);
+    }
+    if (random_.chance(1, 3)) {
+      disk().write_file(directory(0) + "/00009999.idx", "left over");
+      disk().write_file(directory(0) + "/00000001.idx.new", "unfinished");
+    }
+    for (auto& [position, event] : events_) {
+      for (auto& [webhook, delivery] : event.deliveries) interrupt(delivery);
+    }
+    journals_ = static_cast<uint32_t>(random_.between(1, 3));
+    begin_run();
+    EXPECT_FALSE(disk().exists(directory(0) + "/00009999.idx"));
+    EXPECT_FALSE(disk().exists(directory(0) + "/00000001.idx.new"));
+    check_pending();
+  }
+
+  /// What was under way died with its process.
+  static void interrupt(ModelDelivery& delivery) {
+    if (delivery.status == DeliveryStatus::in_flight) {
+      delivery.status = DeliveryStatus::pending;
+      delivery.due = {};
+    }
+    delivery.begun = false;
+  }
+
+  void write_segment(const SegmentMaker& maker, bool sealed) {
+    disk().write_file(
+        journal::segment_path(testing::journal_directory, maker.journal(), maker.segment()),
+        maker.file(sealed));
+  }
+
+  /// While the relay runs.
+  void spoil() {
+    for (const std::string& path : disk().files()) {
+      if (path.ends_with(".idx") && random_.chance(1, 4)) spoil_file(path);
+    }
+    if (random_.chance(1, 2)) index_->close_files();
+  }
+
+  void spoil_file(const std::string& path) {
+    const uint64_t size = disk().read_file(path).size();
+    switch (random_.below(4)) {
+      case 0: return disk().truncate(path, random_.below(size + 1));
+      case 1: return disk().write_file(path, std::string(random_.below(9000), '#'));
+      case 2: {
+        for (const std::string& other : disk().files()) {
+          if (other.ends_with(".idx") && other != path) return disk().copy(other, path);
+        }
+        return;
+      }
+      default:
+        if (size > 0) {
+          disk().flip_bit(path, random_.below(size), static_cast<unsigned>(random_.below(8)));
+        }
+    }
+  }
+
+  /// The oldest segment of a journal goes when nothing in it is needed any more.
+  void remove_oldest(uint16_t journal) {
+    const auto oldest = old_.lower_bound({journal, 0});
+    if (oldest == old_.end() || oldest->first != journal || !may_go(*oldest)) return;
+    EXPECT_TRUE(index_->remove(journal, oldest->second));
+    EXPECT_FALSE(disk().exists(index_path(testing::journal_directory, journal, oldest->second)));
+    disk().erase(journal::segment_path(testing::journal_directory, journal, oldest->second));
+    std::erase_if(events_, [&](const auto& entry) { return is_in(entry.first, *oldest); });
+    old_.erase(oldest);
+  }
+
+  using SegmentName = std::pair<uint16_t, uint32_t>;
+  static bool is_in(Position position, const SegmentName& segment) {
+    return position.journal() == segment.first && position.segment() == segment.second;
+  }
+  bool may_go(const SegmentName& segment) const {
+    for (const auto& [position, event] : events_) {
+      for (const auto& [webhook, delivery] : event.deliveries) {
+        if (is_in(position, segment) && (rank(delivery.status) == 0 || delivery.begun))
+          return false;
+        if (is_in(position, segment)) continue;
+        for (const auto& [attempt, record] : delivery.records) {
+          if (is_in(record, segment)) return false;
+        }
+        if (touched_.contains({position, segment})) return false;
+      }
+    }
+    return true;
+  }
+
+  // --- records ---------------------------------------------------------------------------------
+
+  uint16_t random_journal() { return static_cast<uint16_t>(random_.below(journals_)); }
+  std::string directory(uint32_t journal) const {
+    return journal::journal_path(testing::journal_directory, static_cast<uint16_t>(journal));
+  }
+
+  void add_event() {
+    now_ += milliseconds(random_.below(40));
+    if (random_.chance(1, 50)) now_ -= seconds(random_.below(3));  // The clock is set back.
+    SegmentMaker& maker = makers_.at(random_journal());
+    ModelEvent event{.uid = Ulid::mint(now_, random_),
+                     .position = maker.next(),
+                     .organization = random_.chance(1, 4) ? "acme" : "default",
+                     .id = std::to_string(random_.below(60)),
+                     .type = random_.chance(1, 3) ? "build/failed" : "build/finished",
+                     .source = "app/" + std::to_string(random_.below(3)),
+                     .accepted_at = now_,
+                     .deliveries = {}};
+    std::vector<uint32_t> numbers;
+    for (uint32_t webhook = 1; webhook <= webhooks_; ++webhook) {
+      if (random_.chance(1, 2)) numbers.push_back(webhook * 1000);
+    }
+    for (const uint32_t number : numbers) event.deliveries[number];
+    journal::EventView view;
+    view.uid = event.uid;
+    view.accepted_at = now_;
+    view.organization = event.organization;
+    view.id = event.id;
+    view.type = event.type;
+    view.source = event.source;
+    view.webhook_numbers = std::as_bytes(std::span{numbers});
+    index_->on_event(view, event.position);
+    maker.append(view);
+    events_[event.position] = std::move(event);
+  }
+
+  void add_outcome() {
+    now_ += milliseconds(random_.below(20));
+    std::vector<std::pair<Position, uint32_t>> open;
+    for (const auto& [position, event] : events_) {
+      for (const auto& [webhook, delivery] : event.deliveries) {
+        if (rank(delivery.status) == 0 || delivery.begun) open.emplace_back(position, webhook);
+      }
+    }
+    if (open.empty()) return;
+    // Mostly a new one; sometimes one that has waited long.
+    const size_t newest = open.size() - 1 - random_.below(std::min<size_t>(open.size(), 8));
+    const auto [position, webhook] =
+        random_.chance(4, 5) ? open[newest] : open[random_.below(open.size())];
+    tell(events_[position], webhook);
+  }
+
+  void tell(ModelEvent& event, uint32_t webhook) {
+    ModelDelivery& delivery = event.deliveries[webhook];
+    journal::OutcomeView outcome;
+    outcome.event = event.position;
+    outcome.delivery = journal::delivery_id(event.uid, webhook);
+    outcome.webhook_number = webhook;
+    outcome.started_at = now_;
+    SegmentMaker& maker = makers_.at(static_cast<uint16_t>(webhook / 1000 % journals_));
+    const Position record = maker.next();
+    const uint64_t what = random_.below(12);
+    if (!delivery.begun && what < 4) {
+      begin_attempt(delivery, outcome, record);
+    } else if (delivery.begun && what == 4 && rank(delivery.status) == 0) {
+      take_back(delivery, outcome);
+    } else if (what == 5 && rank(delivery.status) == 0) {
+      outcome.status = DeliveryStatus::cancelled;  // What is under way may still arrive.
+      delivery.status = DeliveryStatus::cancelled;
+    } else {
+      end_attempt(delivery, outcome, record);
+    }
+    maker.append(outcome);
+    index_->on_outcome(to_outcome(outcome, record));
+    touched_.insert({event.position, {maker.journal(), maker.segment()}});
+  }
+
+  void begin_attempt(ModelDelivery& delivery, journal::OutcomeView& outcome, Position record) {
+    outcome.attempt = ++delivery.attempts;
+    outcome.status = DeliveryStatus::in_flight;
+    delivery.begun = true;
+    delivery.status = DeliveryStatus::in_flight;
+    delivery.due = {};
+    delivery.records[outcome.attempt] = record;
+  }
+
+  void take_back(ModelDelivery& delivery, journal::OutcomeView& outcome) {
+    delivery.records.erase(delivery.attempts--);
+    delivery.begun = false;
+    delivery.status = outcome.status = DeliveryStatus::pending;
+    delivery.due = outcome.next_attempt_at = whole_second(now_ + seconds(1));
+  }
+
+  void end_attempt(ModelDelivery& delivery, journal::OutcomeView& outcome, Position record) {
+    if (!delivery.begun) ++delivery.attempts;
+    delivery.begun = false;
+    outcome.attempt = delivery.attempts;
+    delivery.records[outcome.attempt] = record;
+    const uint64_t how = random_.below(10);
+    outcome.status = how < 6   ? DeliveryStatus::delivered
+                     : how < 9 ? DeliveryStatus::pending
+                               : DeliveryStatus::dead;
+    outcome.failed = how >= 6;
+    outcome.error = {how >= 8 ? Errc::timed_out : Errc::bad_status, Side::endpoint, 503};
+    outcome.http_status = how >= 6 ? 503 : 200;
+    if (outcome.status == DeliveryStatus::pending) {
+      outcome.next_attempt_at = whole_second(now_ + seconds(random_.between(1, 90'000)));
+    }
+    if (rank(outcome.status) > rank(delivery.status)) delivery.status = outcome.status;
+    if (rank(delivery.status) > 0) return;
+    delivery.status = outcome.status;
+    delivery.due = outcome.next_attempt_at;
+  }
+
+  static WallTime whole_second(WallTime time) {
+    return std::chrono::ceil<std::chrono::seconds>(time);
+  }
+
+  // --- questions -------------------------------------------------------------------------------
+
+  void check_all() {
+    for (int round = 0; round < 6; ++round) check_page();
+    check_ids();
+    check_pending();
+  }
+
+  PageQuery random_query() {
+    PageQuery query{.webhook_number =
+                        static_cast<uint32_t>(random_.between(1, webhooks_ + 1) * 1000)};
+    const auto at = [&] { return start + milliseconds(random_.below(8000)); };
+    if (random_.chance(1, 3)) query.status = static_cast<DeliveryStatus>(random_.below(5));
+    if (random_.chance(1, 4)) query.type_hash = index_->hash().of("build/failed");
+    if (random_.chance(1, 8)) query.source_hash = index_->hash().of("app/1");
+    if (random_.chance(1, 4)) query.since = at();
+    if (random_.chance(1, 4)) query.until = at();
+    query.limit = static_cast<uint32_t>(random_.between(1, 20));
+    if (random_.chance(1, 3)) query.entries_max = static_cast<uint32_t>(random_.between(1, 10));
+    if (random_.chance(1, 3)) query.pages_max = random_.between(1, 10);
+    return query;
+  }
+
+  bool is_wanted(const PageQuery& query, const ModelEvent& event, uint32_t webhook) const {
+    const auto found = event.deliveries.find(webhook);
+    if (found == event.deliveries.end()) return false;
+    if (query.status && found->second.status != *query.status) return false;
+    if (query.type_hash && event.type != "build/failed") return false;
+    if (query.source_hash && event.source != "app/1") return false;
+    const auto ms = [](WallTime time) { return std::chrono::floor<milliseconds>(time); };
+    if (query.since && ms(event.accepted_at) < ms(*query.since)) return false;
+    return !query.until || ms(event.accepted_at) < *query.until;
+  }
+
+  void check_page() {
+    PageQuery query = random_query();
+    std::vector<const ModelEvent*> expected;
+    for (const auto& [position, event] : events_) {
+      if (is_wanted(query, event, query.webhook_number)) expected.push_back(&event);
+    }
+    std::ranges::sort(expected, std::greater{}, &ModelEvent::uid);
+    std::vector<DeliveryFacts> found;
+    for (size_t pages = 0; pages < 10'000; ++pages) {
+      const auto page = index_->page(query);
+      ASSERT_TRUE(page) << describe(page.error());
+      ASSERT_TRUE(page->cut || !page->next_before || page->items.size() == query.limit);
+      found.insert(found.end(), page->items.begin(), page->items.end());
+      if (!page->next_before) break;
+      ASSERT_TRUE(!query.before || *page->next_before < *query.before || page->cut);
+      if (page->cut && query.before == page->next_before) query.pages_max = 1000;
+      query.before = page->next_before;
+    }
+    ASSERT_EQ(found.size(), expected.size());
+    for (size_t place = 0; place < found.size(); ++place) {
+      check(found[place], *expected[place], query.webhook_number);
+    }
+  }
+
+  void check(const DeliveryFacts& facts, const ModelEvent& event, uint32_t webhook) {
+    const ModelDelivery& delivery = event.deliveries.at(webhook);
+    EXPECT_EQ(facts.id, journal::delivery_id(event.uid, webhook));
+    EXPECT_EQ(facts.webhook_number, webhook);
+    EXPECT_EQ(facts.event.uid, event.uid);
+    EXPECT_EQ(facts.event.position, event.position);
+    EXPECT_EQ(facts.event.type_hash, index_->hash().of(event.type));
+    EXPECT_EQ(facts.state.status, delivery.status) << name(delivery.status);
+    EXPECT_EQ(facts.state.attempts, delivery.attempts);
+    if (delivery.status == DeliveryStatus::pending) {
+      EXPECT_EQ(facts.state.next_attempt_at, delivery.due);
+    }
+    std::vector<Position> records;
+    for (auto one = delivery.records.rbegin(); one != delivery.records.rend(); ++one) {
+      records.push_back(one->second);
+    }
+    EXPECT_EQ(facts.state.records, records);
+  }
+
+  void check_ids() {
+    if (events_.empty()) return;
+    const auto place = std::next(events_.begin(), random_.below(events_.size()));
+    const ModelEvent& event = place->second;
+    std::set<Ulid> same_id;
+    for (const auto& [position, other] : events_) {
+      if (other.id == event.id && other.organization == event.organization) {
+        same_id.insert(other.uid);
+      }
+    }
+    const auto page = index_->events({.id_hash = index_->hash().of(event.organization, event.id)});
+    ASSERT_TRUE(page);
+    EXPECT_FALSE(page->cut);
+    std::set<Ulid> found;
+    for (const EventFacts& facts : page->items) found.insert(facts.uid);
+    EXPECT_EQ(found, same_id);
+    EXPECT_TRUE(std::ranges::is_sorted(page->items, std::greater{}, &EventFacts::uid));
+    const auto unknown = index_->events({.id_hash = index_->hash().of("acme", "none")});
+    EXPECT_TRUE(unknown && unknown->items.empty());
+
+    const auto all = index_->deliveries_of({.uid = event.uid, .position = event.position});
+    ASSERT_TRUE(all);
+    ASSERT_EQ(all->size(), event.deliveries.size());
+    size_t next = 0;
+    for (const auto& [webhook, delivery] : event.deliveries) {
+      const auto one = index_->delivery(journal::delivery_id(event.uid, webhook));
+      ASSERT_TRUE(one && *one);
+      EXPECT_EQ((*one)->state.status, (*all)[next].state.status);
+      check((*all)[next++], event, webhook);
+      const auto as_uuid = index_->delivery(journal::delivery_id(event.uid, webhook).as_uuid());
+      EXPECT_TRUE(as_uuid && *as_uuid);
+    }
+    const auto none = index_->delivery(journal::delivery_id(event.uid, 77));
+    EXPECT_TRUE(none && !*none);
+  }
+
+  static std::string line(Position event, uint32_t webhook, uint32_t attempts, WallTime due) {
+    return std::to_string(event.packed) + " to " + std::to_string(webhook) + ": " +
+           std::to_string(attempts) + " attempts, due " + to_rfc3339(due) + '\n';
+  }
+
+  void check_pending() {
+    std::string expected;
+    for (const auto& [position, event] : events_) {
+      for (const auto& [webhook, delivery] : event.deliveries) {
+        if (rank(delivery.status) > 0) continue;
+        expected += line(position, webhook, delivery.attempts, delivery.due);
+      }
+    }
+    std::string found;
+    const auto visited = index_->for_each_pending(
+        [&](Position position, const Ulid& uid, const std::vector<PendingDelivery>& pending) {
+          EXPECT_EQ(uid, events_.at(position).uid);
+          for (const PendingDelivery& one : pending) {
+            found += line(position, one.webhook_number, one.attempts, one.next_attempt_at);
+          }
+        });
+    ASSERT_TRUE(visited);
+    EXPECT_EQ(found, expected);
+  }
+
+  Prng random_;
+  sim::World world_;
+  WallTime now_ = start;
+  uint32_t journals_ = 1;
+  uint32_t webhooks_ = 1;
+  std::map<uint16_t, uint32_t> numbers_;
+  std::map<uint16_t, SegmentMaker> makers_;
+  std::set<SegmentName> old_;
+  std::map<Position, ModelEvent> events_;
+  std::set<std::pair<Position, SegmentName>> touched_;  // Events and where their outcomes are.
+  std::vector<std::string> findings_;
+  std::unique_ptr<Index> index_;
+};
+
+uint64_t number_from_environment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST(Model, IndexAnswersWhatTheRecordsSay) {
+  const uint64_t only = number_from_environment("INDEX_SEED", 0);
+  const uint64_t seeds = number_from_environment("INDEX_SEEDS", 200);
+  for (uint64_t seed = only > 0 ? only : 1; seed <= (only > 0 ? only : seeds); ++seed) {
+    SCOPED_TRACE("INDEX_SEED=" + std::to_string(seed));
+    Model(seed).run();
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace ringpost::index
