@@ -323,4 +323,9 @@ Result<void> write_image(io::Disk& disk, const std::string& journal_directory, c
   return disk.sync_directory(journal::journal_path(journal_directory, part.journal()));
 }
 
+Result<void> write_index(io::Disk& disk, const std::string& journal_directory,
+                         uint64_t directory_id, const OpenPart& part) {
+  return write_image(disk, journal_directory, part, make_image(part, directory_id));
+}
+
 }  // namespace ringpost::index

@@ -30,10 +30,14 @@ struct Filters {
 /// delivery.
 std::vector<std::byte> make_image(const OpenPart& part, uint64_t directory_id);
 
-/// Writes the index of a segment so that it is there as a whole or not at all, also after a crash:
-/// under another name, synced, renamed, and the directory synced. One that is there already is
-/// replaced. After an error there is the old one, or none. Blocking.
+/// Writes the image of a segment's index so that it is there as a whole or not at all, also after a
+/// crash: under another name, synced, renamed, and the directory synced. One that is there already
+/// is replaced. After an error there is the old one, or none. Blocking.
 Result<void> write_image(io::Disk& disk, const std::string& journal_directory, const Part& part,
                          Bytes image);
+
+/// The same with the image of `part`: on any thread, while nothing is added to it.
+Result<void> write_index(io::Disk& disk, const std::string& journal_directory,
+                         uint64_t directory_id, const OpenPart& part);
 
 }  // namespace ringpost::index

@@ -546,4 +546,27 @@ Result<void> FilePart::outcomes_of_segment(Position event, std::vector<Outcome>&
   return add_outcomes({first, 0}, {first + journal::segment_bytes_max - 1, UINT64_MAX}, found);
 }
 
+Result<void> verify_index(io::Disk& disk, const std::string& journal_directory,
+                          uint64_t directory_id, uint16_t journal, uint32_t segment) {
+  OpenFiles files(disk);
+  const auto part = FilePart::open(files, journal_directory, directory_id, journal, segment, false);
+  if (!part) return part.error();
+  const auto file =
+      disk.open(index_path(journal_directory, journal, segment), io::Disk::OpenMode::read);
+  if (!file) return file.error();
+  const PageSeal seal(directory_id, journal, segment);
+  std::vector<std::byte> page(page_bytes);
+  Result<void> checked;
+  for (uint32_t number = 0; checked && number < (*part)->header().pages; ++number) {
+    const auto read = disk.read_at(*file, uint64_t{number} * page_bytes, page);
+    if (!read) {
+      checked = read.error();
+    } else if (*read < page_bytes || !seal.is_whole(number, page)) {
+      checked = corrupt;
+    }
+  }
+  disk.close(*file);
+  return checked;
+}
+
 }  // namespace ringpost::index

@@ -60,6 +60,7 @@ class FilePart final : public Part {
   bool has_events() const override { return header_.extent(Section::events).rows > 0; }
   Ulid oldest() const override { return header_.oldest; }
   Ulid newest() const override { return header_.newest; }
+  uint64_t delivery_count() const override { return header_.extent(Section::deliveries).rows; }
   uint32_t open_count() const override { return header_.open; }
   uint64_t memory_bytes() const override { return sizeof *this + filters_.memory_bytes(); }
 
@@ -153,5 +154,10 @@ class FilePart final : public Part {
   Filters filters_;
   mutable std::unique_ptr<Loaded> loaded_;  // Null while the file is not open.
 };
+
+/// Reads a whole index file and checks it, page by page. Blocking.
+/// Errors: as Part; Errc::not_found if there is no such file.
+Result<void> verify_index(io::Disk& disk, const std::string& journal_directory,
+                          uint64_t directory_id, uint16_t journal, uint32_t segment);
 
 }  // namespace ringpost::index

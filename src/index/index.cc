@@ -35,12 +35,12 @@ void Index::say(Finding::Kind kind, uint16_t journal, uint32_t segment, std::str
 // --- segments that are there ---------------------------------------------------------------------
 
 Result<void> Index::adopt(uint16_t journal, uint32_t segment) {
-  const auto opened = open_file(journal, segment, true);
+  const auto opened = open(journal, segment, true);
   if (opened || !is_of_no_use(opened.error())) return opened;
   return make_again(journal, segment, opened.error(), true);
 }
 
-Result<void> Index::open_file(uint16_t journal, uint32_t segment, bool earlier) {
+Result<void> Index::open(uint16_t journal, uint32_t segment, bool earlier) {
   auto part = FilePart::open(files_, options_.journal_directory, options_.directory_id, journal,
                              segment, earlier);
   if (!part) return part.error();
@@ -72,7 +72,7 @@ Result<void> Index::make_again(uint16_t journal, uint32_t segment, const Error& 
   }
   const auto image = make_image(**part, options_.directory_id);
   auto done = write_image(disk_, options_.journal_directory, **part, image);
-  if (done) done = open_file(journal, segment, earlier);
+  if (done) done = open(journal, segment, earlier);
   const auto kind = why.code == Errc::not_found ? Finding::Kind::note : Finding::Kind::damage;
   if (done) {
     say(kind, journal, segment, reason(why) + "; it was made again from the segment");
@@ -94,6 +94,7 @@ size_t Index::rebuilt_in_memory() const {
 Result<void> Index::remove_leftovers(uint16_t journal) {
   const std::string directory = journal::journal_path(options_.journal_directory, journal);
   const auto names = disk_.list(directory);
+  if (!names && names.error().code == Errc::not_found) return {};
   if (!names) return names.error();
   for (const std::string& name : *names) {
     const auto segment = journal::parse_index_name(name);
@@ -180,42 +181,48 @@ void Index::on_event(const journal::EventView& event, Position position) {
 }
 
 void Index::on_outcome(const Outcome& outcome) {
-  if (!outcome.record.valid()) {
-    unrecorded_.emplace(outcome.delivery.hash(), outcome);
-    return;
-  }
+  if (!outcome.record.valid()) return keep_unrecorded(outcome);
   Segment& segment = at(static_cast<uint16_t>(outcome.record.journal()), outcome.record.segment());
   RINGPOST_ASSERT(segment.begun);
   segment.open->add(outcome);
 }
 
-std::vector<std::byte> Index::image_of(uint16_t journal, uint32_t segment) const {
-  const auto found = segments_.find(key_of(journal, segment));
-  RINGPOST_ASSERT(found != segments_.end());
-  RINGPOST_ASSERT(found->second.open != nullptr);
-  return make_image(*found->second.open, options_.directory_id);
+/// The newest of each delivery: so there are no more than deliveries that were pending.
+void Index::keep_unrecorded(const Outcome& outcome) {
+  const auto [first, last] = unrecorded_.equal_range(outcome.delivery.hash());
+  const auto known = std::find_if(
+      first, last, [&](const auto& entry) { return entry.second.delivery == outcome.delivery; });
+  if (known != last) {
+    known->second = outcome;
+  } else {
+    unrecorded_.emplace(outcome.delivery.hash(), outcome);
+  }
 }
 
-Result<void> Index::sealed(uint16_t journal, uint32_t segment) {
-  return open_file(journal, segment, at(journal, segment).earlier);
+std::shared_ptr<const OpenPart> Index::seal(uint16_t journal, uint32_t segment) {
+  Segment& sealed = at(journal, segment);
+  RINGPOST_ASSERT(sealed.begun);
+  sealed.begun = false;
+  return std::static_pointer_cast<const OpenPart>(sealed.part);
 }
 
-Result<void> Index::seal(uint16_t journal, uint32_t segment) {
-  const auto image = image_of(journal, segment);
-  const Part& part = *at(journal, segment).part;
-  const auto written = write_image(disk_, options_.journal_directory, part, image);
-  return written ? sealed(journal, segment) : written;
-}
-
-Result<void> Index::remove(uint16_t journal, uint32_t segment) {
+void Index::forget(uint16_t journal, uint32_t segment) {
   forget(key_of(journal, segment));
   std::erase_if(unrecorded_, [&](const auto& entry) {
     const Position event = entry.second.delivery.event;
     return event.journal() == journal && event.segment() == segment;
   });
-  const auto removed = disk_.remove(index_path(options_.journal_directory, journal, segment));
-  if (!removed && removed.error().code != Errc::not_found) return removed;
-  return {};
+}
+
+void Index::drop(uint16_t journal, uint32_t segment) {
+  const auto found = segments_.find(key_of(journal, segment));
+  if (found != segments_.end() && found->second.open != nullptr) forget(found->first);
+}
+
+uint64_t Index::delivery_count() const {
+  uint64_t count = 0;
+  for (const auto& [key, segment] : segments_) count += segment.part->delivery_count();
+  return count;
 }
 
 void Index::set_settled_through(std::vector<uint32_t> segments) {

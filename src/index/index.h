@@ -36,7 +36,8 @@ struct Page {
   std::vector<DeliveryFacts> items;
   /// Where the next page begins (PageQuery::before); nothing: there are no more.
   std::optional<Ulid> next_before;
-  bool cut = false;  ///< There are fewer items than `limit` because of what a page may cost.
+  bool cut = false;     ///< There are fewer items than `limit` because of what a page may cost.
+  uint32_t passed = 0;  ///< Deliveries looked at.
 };
 
 /// Asks for the events of one id in an organization.
@@ -87,6 +88,10 @@ class Index {
   /// order. Opens its index; makes it if there is none. Errors: the segment cannot be read, or the
   /// index neither written nor kept in memory (Errc::out_of_space).
   Result<void> adopt(uint16_t journal, uint32_t segment);
+  /// The same without making one. What is of no use (`is_of_no_use`) is for `rebuild_index` to make
+  /// again, on another thread; until `indexed`, the segment is left out of all answers.
+  /// @param earlier  Outcome::of_earlier_run.
+  Result<void> open(uint16_t journal, uint32_t segment, bool earlier);
   /// Removes index files of a journal whose segments were not adopted: call once, behind `adopt`.
   Result<void> remove_leftovers(uint16_t journal);
 
@@ -98,15 +103,15 @@ class Index {
   /// @param outcome  of to_outcome. Without a valid record, it is known until the restart.
   void on_outcome(const Outcome& outcome);
 
-  /// The segment is full: writes its index. An error leaves it in memory; call again.
-  Result<void> seal(uint16_t journal, uint32_t segment);
-  // The same in three steps, so that another thread can do the second: image_of, then
-  // index::write_image, then sealed.
-  std::vector<std::byte> image_of(uint16_t journal, uint32_t segment) const;
-  Result<void> sealed(uint16_t journal, uint32_t segment);
+  /// The segment is full: nothing is added any more. Its part, for another thread to write
+  /// (`write_index`); it stays in memory until `open` finds its file, or `drop`.
+  std::shared_ptr<const OpenPart> seal(uint16_t journal, uint32_t segment);
 
-  /// The segment goes, and its index with it. Also if the file is not there.
-  Result<void> remove(uint16_t journal, uint32_t segment);
+  /// The segment goes: nothing is known of it any more. The file is its owner's to remove.
+  void forget(uint16_t journal, uint32_t segment);
+  /// Its file could not be written: what is in memory of it goes, for want of room. Until `open`,
+  /// it is left out of all answers.
+  void drop(uint16_t journal, uint32_t segment);
 
   /// By journal: events in this segment or before it are pending for nobody, whatever outcomes are
   /// still there to say so. Deliveries of them whose end is not known any more are left out.
@@ -129,7 +134,12 @@ class Index {
   Result<void> for_each_pending(const VisitPending& visit);
 
   uint64_t memory_bytes() const;
+  /// Of all segments. One that two segments tell of counts once.
+  uint64_t delivery_count() const;
   size_t segment_count() const { return segments_.size(); }
+  bool has(uint16_t journal, uint32_t segment) const {
+    return segments_.contains(key_of(journal, segment));
+  }
   uint64_t pages_read() const { return files_.pages_read(); }
   /// Forgets what was read of files, as after a start.
   void close_files() { files_.close_all(); }
@@ -141,11 +151,11 @@ class Index {
   static constexpr size_t rebuilt_in_memory_max = 8;
 
   struct Segment {
-    std::unique_ptr<Part> part;
-    OpenPart* open = nullptr;  ///< `part`, while it is in memory.
-    FilePart* file = nullptr;  ///< Otherwise.
-    bool begun = false;        ///< It is being written.
-    bool earlier = false;      ///< Outcome::of_earlier_run.
+    std::shared_ptr<Part> part;  // Shared with who writes the file of one that is sealed.
+    OpenPart* open = nullptr;    ///< `part`, while it is in memory.
+    FilePart* file = nullptr;    ///< Otherwise.
+    bool begun = false;          ///< It is being written.
+    bool earlier = false;        ///< Outcome::of_earlier_run.
   };
   using Key = uint64_t;  // Position of the segment's first byte.
 
@@ -153,10 +163,10 @@ class Index {
   static Key key_of(const Part& part) { return key_of(part.journal(), part.segment()); }
   Segment& at(uint16_t journal, uint32_t segment);
 
-  Result<void> open_file(uint16_t journal, uint32_t segment, bool earlier);
   Result<void> make_again(uint16_t journal, uint32_t segment, const Error& why, bool earlier);
   void put(Segment segment);
   void forget(Key key);
+  void keep_unrecorded(const Outcome& outcome);
   void keep_memory_max();
   FilePart* largest_in_memory() const;
   size_t rebuilt_in_memory() const;

@@ -179,11 +179,10 @@ uint64_t OpenPart::memory_bytes() const {
   constexpr uint64_t node_bytes = 48;  // Of a map, about.
   uint64_t deliveries = 0;
   for (const auto& [webhook, list] : by_webhook_) deliveries += list.capacity();
-  return events_.capacity() * sizeof(Event) + by_uid_.capacity() * sizeof(uint32_t) +
-         matches_.capacity() * sizeof(Match) + deliveries * sizeof(uint32_t) +
+  return events_.size() * sizeof(Event) + by_uid_.capacity() * sizeof(uint32_t) +
+         matches_.size() * sizeof(Match) + deliveries * sizeof(uint32_t) +
          by_webhook_.size() * (node_bytes + sizeof(std::vector<uint32_t>)) +
-         outcomes_.capacity() * sizeof(Stored) +
-         foreign_.size() * (node_bytes + sizeof(DeliveryKey)) +
+         outcomes_.size() * sizeof(Stored) + foreign_.size() * (node_bytes + sizeof(DeliveryKey)) +
          foreign_segments_.size() * node_bytes;
 }
 

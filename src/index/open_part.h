@@ -5,6 +5,7 @@
 #include "index/rows.h"
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <unordered_map>
 #include <vector>
@@ -30,6 +31,7 @@ class OpenPart final : public Part {
   bool has_events() const override { return !events_.empty(); }
   Ulid oldest() const override { return events_[by_uid_.front()].uid; }
   Ulid newest() const override { return events_[by_uid_.back()].uid; }
+  uint64_t delivery_count() const override { return matches_.size(); }
   uint32_t open_count() const override;
   uint64_t memory_bytes() const override;
 
@@ -111,11 +113,11 @@ class OpenPart final : public Part {
 
   const TextHash hash_;
   const bool of_earlier_run_;
-  std::vector<Event> events_;  // By position.
+  std::deque<Event> events_;  // By position.
   std::vector<uint32_t> by_uid_;
-  std::vector<Match> matches_;  // By event and webhook.
+  std::deque<Match> matches_;  // By event and webhook.
   std::map<uint32_t, std::vector<uint32_t>> by_webhook_;
-  std::vector<Stored> outcomes_;
+  std::deque<Stored> outcomes_;
   std::unordered_map<DeliveryKey, uint32_t, KeyHash> foreign_;  // The newest outcome of each.
   std::map<uint64_t, uint32_t> foreign_segments_;  // Position of a segment's begin: outcomes.
 };

@@ -68,6 +68,7 @@ class Part {
   virtual bool has_events() const = 0;
   virtual Ulid oldest() const = 0;  ///< The smallest uid of an event; only if there is one.
   virtual Ulid newest() const = 0;
+  virtual uint64_t delivery_count() const = 0;  ///< Of its events.
   /// Deliveries whose end this segment does not tell; others may.
   virtual uint32_t open_count() const = 0;
   virtual uint64_t memory_bytes() const = 0;

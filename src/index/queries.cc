@@ -259,18 +259,17 @@ Result<Page> Index::ask_page(const PageQuery& query) {
   Page page;
   Merge merge(*this, query);
   const uint64_t pages_end = pages_read() + query.pages_max;
-  uint32_t passed = 0;
   const Part* home = nullptr;
   std::vector<const Part*> successors;
   while (!merge.ended() && page.items.size() < query.limit) {
     if (query.since && merge.end_of_rest() <= first_uid_since(*query.since)) return page;
-    if (passed >= query.entries_max || pages_read() >= pages_end) {
+    if (page.passed >= query.entries_max || pages_read() >= pages_end) {
       page.cut = true;
       break;
     }
     const auto [delivery, part] = merge.current();
     if (delivery != nullptr) {
-      ++passed;
+      ++page.passed;
       if (part != home) successors = this->successors(delivery->event.position);
       home = part;
       if (may_be_wanted(query, *delivery)) {

@@ -1,5 +1,6 @@
 #include "index/rebuild.h"
 
+#include "index/file_image.h"
 #include "journal/reader.h"
 #include "journal/segment_scan.h"
 
@@ -74,6 +75,12 @@ Result<std::unique_ptr<OpenPart>> read_segment(io::Disk& disk, const std::string
   disk.close(*file);
   if (!scanned) return scanned.error();
   return part;
+}
+
+Result<void> rebuild_index(io::Disk& disk, const std::string& journal_directory,
+                           uint64_t directory_id, uint16_t journal, uint32_t segment) {
+  const auto part = read_segment(disk, journal_directory, directory_id, journal, segment, true);
+  return part ? write_index(disk, journal_directory, directory_id, **part) : part.error();
 }
 
 }  // namespace ringpost::index

@@ -18,4 +18,8 @@ Result<std::unique_ptr<OpenPart>> read_segment(io::Disk& disk, const std::string
                                                uint64_t directory_id, uint16_t journal,
                                                uint32_t segment, bool of_earlier_run);
 
+/// Makes the index file of a segment from the segment. Errors: as `read_segment` and `write_index`.
+Result<void> rebuild_index(io::Disk& disk, const std::string& journal_directory,
+                           uint64_t directory_id, uint16_t journal, uint32_t segment);
+
 }  // namespace ringpost::index

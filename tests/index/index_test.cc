@@ -4,6 +4,8 @@
 
 #include "index/index.h"
 
+#include "index/file_image.h"
+#include "index/rebuild.h"
 #include "samples.h"
 
 #include <gtest/gtest.h>
@@ -134,12 +136,36 @@ TEST_F(IndexTest, SealsLaterWhatItCannotSealNow) {
   const uint32_t webhooks[] = {7};
   view.webhook_numbers = std::as_bytes(std::span{webhooks});
   index->on_event(view, Position::make(0, 1, 4128));
+  const auto part = index->seal(0, 1);
+  const auto write = [&] {
+    return write_index(on_.disk(), testing::journal_directory, testing::directory_id, *part);
+  };
   on_.disk().set_capacity(0);
-  EXPECT_FALSE(index->seal(0, 1));
+  EXPECT_FALSE(write());
+  EXPECT_FALSE(index->open(0, 1, false));
   EXPECT_EQ(index->page({.webhook_number = 7})->items.size(), 1u);
   on_.disk().set_capacity(1 << 20);
-  EXPECT_TRUE(index->seal(0, 1));
+  EXPECT_TRUE(write());
+  EXPECT_TRUE(index->open(0, 1, false));
   EXPECT_EQ(index->page({.webhook_number = 7})->items.size(), 1u);
+  EXPECT_EQ(index->delivery_count(), 1u);
+  index->drop(0, 1);  // It has a file.
+  EXPECT_EQ(index->delivery_count(), 1u);
+  index->forget(0, 1);
+  EXPECT_EQ(index->delivery_count(), 0u);
+}
+
+TEST_F(IndexTest, LeavesOutWhatWasDroppedUntilItIsMadeAgain) {
+  write_segment(1, 10);
+  const auto index = make();
+  index->begin(0, 1);
+  EXPECT_NE(index->seal(0, 1), nullptr);
+  index->drop(0, 1);
+  EXPECT_FALSE(index->has(0, 1));
+  EXPECT_EQ(index->page({.webhook_number = 7})->items.size(), 0u);
+  ASSERT_TRUE(rebuild_index(on_.disk(), testing::journal_directory, testing::directory_id, 0, 1));
+  ASSERT_TRUE(index->open(0, 1, false));
+  EXPECT_EQ(index->page({.webhook_number = 7})->items.size(), 10u);
 }
 
 TEST_F(IndexTest, ReturnsPassingErrorsAndKeepsTheFile) {
