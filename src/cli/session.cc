@@ -157,9 +157,10 @@ bool parse_answer(const Answer& answer, simdjson::dom::parser& parser,
 bool Session::for_each_item(const std::string& target, const Range& range,
                             const std::function<void(simdjson::dom::element)>& take) {
   constexpr uint32_t page_max = 200;
+  uint32_t calls_left = range.limit / page_max + 100;  // The relay may cut pages that find little.
   std::string cursor = range.cursor;
   uint32_t left = range.limit;
-  while (left > 0) {
+  while (left > 0 && calls_left-- > 0) {
     const uint32_t wanted = std::min(left, page_max);
     const auto answer =
         call("GET", with_query(target, {{"limit", std::to_string(wanted)}, {"cursor", cursor}}));
@@ -169,17 +170,25 @@ bool Session::for_each_item(const std::string& target, const Range& range,
     simdjson::dom::array items;
     if (!parse_answer(*answer, parser, page)) return true;
     if (page["items"].get(items) != simdjson::SUCCESS) return true;
-    for (const simdjson::dom::element item : items) take(item);
+    uint32_t taken = 0;
+    for (const simdjson::dom::element item : items) {
+      take(item);
+      ++taken;
+    }
     cursor = raw_text_of(page, "/next_cursor");
     next_cursor_ = cursor;
     if (cursor.empty()) break;
-    left -= wanted;
+    left -= std::min(left, taken);
   }
   return true;
 }
 
 void Session::print(const Table& table, const char* if_empty) const {
   if (json) return;
+  if (table.empty() && !next_cursor_.empty()) {
+    std::printf("Nothing found so far; go on with --cursor %s\n", shown(next_cursor_).c_str());
+    return;
+  }
   std::printf("%s", table.empty() ? if_empty : table.to_text().c_str());
   if (next_cursor_.empty()) return;
   std::printf("… more: raise --limit, or go on with --cursor %s\n", shown(next_cursor_).c_str());

@@ -76,6 +76,25 @@ bool is_json_type(std::string_view content_type) {
 
 }  // namespace
 
+namespace {
+
+/// As the index keeps it: the same as it reads from the record.
+index::Outcome to_outcome(const OutcomeRecorded& message) {
+  return index::to_outcome({.delivery = message.delivery,
+                            .event = message.event,
+                            .webhook_number = message.webhook_number,
+                            .attempt = message.attempt,
+                            .status = message.status,
+                            .started_at = message.started_at,
+                            .next_attempt_at = message.next_attempt_at,
+                            .failed = message.failed,
+                            .error = message.error,
+                            .http_status = message.http_status},
+                           message.position);
+}
+
+}  // namespace
+
 PasswordChecked check_password(const PasswordWanted& wanted) {
   std::string why;
   const auto hash = crypto::PasswordHash::parse(wanted.text, why);
@@ -86,6 +105,7 @@ Control::Control(const Parts& parts, const Options& options)
     : store_(parts.store),
       table_(parts.table),
       journals_(parts.journals),
+      history_(parts.history),
       post_(parts.post),
       passwords_(parts.passwords),
       counters_(parts.counters),
@@ -102,7 +122,7 @@ Control::Control(const Parts& parts, const Options& options)
       authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       durability_(parts.store, parts.syncs),
-      history_(ledger_, options.history),
+      pending_(ledger_),
       retention_(ledger_, history_, parts.journals, parts.store, options.settings.retention),
       login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.settings.users,
              [this](std::string_view password, std::string_view text) {
@@ -110,7 +130,7 @@ Control::Control(const Parts& parts, const Options& options)
              }),
       desk_({.registry = registry_,
              .table = parts.table,
-             .history = history_,
+             .history = parts.history,
              .journals = parts.journals,
              .publisher = publisher_,
              .random = random_,
@@ -140,7 +160,8 @@ void Control::reconfigure(Settings settings) {
 Result<void> Control::finish_recovery() {
   const auto marks = retention_.load_marks();
   if (!marks) return marks.error();
-  history_.finish_recovery(*marks);
+  pending_.finish_recovery(*marks);
+  history_.set_settled_through(*marks);
   for (const JournalAccess::Segment& segment : journals_.segments()) {
     ledger_.on_opened(segment.journal, segment.number);
     if (!segment.open) ledger_.on_sealed(segment.journal, segment.number);
@@ -280,18 +301,14 @@ void Control::on_password_checked(const PasswordChecked& checked, WallTime wall_
 }
 
 void Control::on(uint32_t, EventAccepted&& message) {
+  pending_.on_event(message.event->view(), message.event->position());
   history_.on_event(message.event->view(), message.event->position());
 }
 
 void Control::on(uint32_t, OutcomeRecorded&& message) {
-  history_.on_outcome({.delivery = message.delivery,
-                       .event = message.event,
-                       .record = message.position,
-                       .webhook_number = message.webhook_number,
-                       .attempt = message.attempt,
-                       .status = message.status,
-                       .started_at = message.started_at,
-                       .next_attempt_at = message.next_attempt_at});
+  const index::Outcome outcome = to_outcome(message);
+  pending_.on_outcome(outcome);
+  history_.on_outcome(outcome);
   judge(message);
 }
 
@@ -388,6 +405,7 @@ void Control::on(uint32_t shard, SegmentWanted&&) {
 void Control::on(uint32_t shard, SegmentSealed&& message) {
   journals_.on_sealed(shard, message.number);
   ledger_.on_sealed(shard, message.number);
+  journals_.write_index(history_.seal(static_cast<uint16_t>(shard), message.number));
   next_due_ = now_;
 }
 
@@ -585,6 +603,7 @@ StatusFacts Control::status_facts() const {
           .storage_shortage = journals_.failure(),
           .store_failure = durability_.failure(),
           .journal_bytes = journals_.bytes(),
+          .segments_unindexed = journals_.unindexed(),
           .retention = settings_.retention,
           .queued_messages = queued_messages_,
           .last_reload = reloads_.last(),
@@ -598,6 +617,7 @@ MetricSources Control::metric_sources(const StatusFacts& facts) const {
   return {.shards = counters_,
           .control = own_counters_,
           .pending = pending_counts_,
+          .table = pending_,
           .history = history_,
           .registry = registry_,
           .facts = facts,
@@ -681,6 +701,7 @@ bool Control::tidy_tokens(WallTime wall_now) {
 void Control::provide_segments() {
   while (auto ready = journals_.take()) {
     ledger_.on_opened(ready->journal, ready->segment.number);
+    history_.begin(static_cast<uint16_t>(ready->journal), ready->segment.number);
     post_.send(ready->journal, SegmentReady{ready->segment});
   }
 }

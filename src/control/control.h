@@ -8,13 +8,13 @@
 #include "control/audit.h"
 #include "control/dead_letter_log.h"
 #include "control/durability.h"
-#include "control/history.h"
 #include "control/journal_access.h"
 #include "control/login.h"
 #include "control/management_desk.h"
 #include "control/memory_limits.h"
 #include "control/messages.h"
 #include "control/password_checks.h"
+#include "control/pending_table.h"
 #include "control/publisher.h"
 #include "control/rate_limiter.h"
 #include "control/reload.h"
@@ -22,6 +22,7 @@
 #include "control/segment_ledger.h"
 #include "control/token_registry.h"
 #include "control/webhook_registry.h"
+#include "index/index.h"
 
 #include <cstdint>
 #include <functional>
@@ -44,8 +45,7 @@ class Store;
 /// owns what the management API shows, and answers the shards' messages. Knows no thread and no
 /// mailbox, so that a simulation can drive it.
 ///
-/// Life: construct; `load`; feed the recovery to `history()` and `ledger()`; `finish_recovery`;
-/// then `handle`, `flush` and `step` from one thread, for as long as the shards run.
+/// Life: construct; `load`; feed the recovery to `pending()`; `finish_recovery`; then `handle`, `flush` and `step` from one thread, for as long as the shards run.
 class Control {
  public:
   /// What may change while it runs.
@@ -60,7 +60,6 @@ class Control {
   };
 
   struct Options {
-    History::Options history;
     WebhookChecks checks;
     Settings settings;
     io::Engine engine = io::Engine::io_uring;  ///< What the shards run on.
@@ -75,6 +74,8 @@ class Control {
     Store& store;
     subscription::SubscriptionTable& table;
     JournalAccess& journals;
+    /// The history: of the control thread only. With the parts of all segments when it starts.
+    index::Index& history;
     Post& post;
     std::vector<const Counters*> counters;  ///< One for each shard.
     /// Null: passwords are checked at once, and everything else waits.
@@ -91,10 +92,9 @@ class Control {
 
   /// Reads webhooks and tokens from the store, publishes them. Before the shards start.
   Result<void> load();
-  History& history() { return history_; }
-  SegmentLedger& ledger() { return ledger_; }
+  PendingTable& pending() { return pending_; }
   /// All journals have been read, and JournalAccess has taken charge of their segments. Afterwards
-  /// History::for_each_pending says what is to be done.
+  /// PendingTable::for_each says what is to be done.
   Result<void> finish_recovery();
 
   /// A turn begins. @param queued_messages  from shards, that wait to be handled.
@@ -119,6 +119,8 @@ class Control {
   /// Housekeeping: prepares segments, removes old ones, frees old snapshots; one bounded piece.
   /// @returns whether more is waiting to be done now.
   bool step(WallTime wall_now, Instant now);
+  /// For simulations, between turns: what is counted adds up.
+  void check() const { pending_.check(); }
   /// When `step` is wanted next without a message before; nothing: not before the next message.
   std::optional<Instant> next_due() const { return next_due_; }
 
@@ -203,6 +205,7 @@ class Control {
   Store& store_;
   subscription::SubscriptionTable& table_;
   JournalAccess& journals_;
+  index::Index& history_;
   Post& post_;
   PasswordChecks* const passwords_;
   const std::vector<const Counters*> counters_;
@@ -222,7 +225,7 @@ class Control {
   Publisher publisher_;
   Durability durability_;
   SegmentLedger ledger_;
-  History history_;
+  PendingTable pending_;
   Retention retention_;
   Login login_;
   ManagementDesk desk_;

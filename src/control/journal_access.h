@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "index/open_part.h"
 #include "journal/reader.h"
 #include "journal/record.h"
 #include "journal/writer.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -42,6 +44,10 @@ class JournalAccess {
   virtual std::optional<Ready> take() = 0;
   /// The shard is done with the segment's file.
   virtual void on_sealed(uint32_t journal, uint32_t segment) = 0;
+  /// Has the index file of a sealed segment written, sooner or later: then the index opens it.
+  virtual void write_index(std::shared_ptr<const index::OpenPart> part) = 0;
+  /// Segments that are left out of the history until their indexes have been made again.
+  virtual uint64_t unindexed() const = 0;
   /// Notes in the control store that the segments of a journal below `first_needed` will go.
   virtual Result<void> note_expiry(uint32_t journal, uint32_t first_needed) = 0;
   /// Has them removed or recycled. Only once the note is durable.

@@ -1,8 +1,20 @@
 #include "control/journal_files.h"
 
+#include "base/log.h"
+
+#include <algorithm>
+#include <string>
 #include <utility>
 
 namespace ringpost::control {
+namespace {
+
+/// Indexes that a start makes before the relay is ready: about 0.2 s each. After a crash those of
+/// the segments that were being written are missing, and of the ones before, if they were just
+/// full.
+constexpr size_t made_at_start_max = 8;
+
+}  // namespace
 
 void JournalFiles::adopt(const journal::SegmentKeeper& keeper,
                          const std::vector<uint16_t>& journals) {
@@ -23,6 +35,70 @@ void JournalFiles::on(SegmentPrepared&& news) {
   failure_.reset();
   journals_[news.journal][news.segment.number] = true;
   ready_.push_back({news.journal, news.segment});
+}
+
+void JournalFiles::open_indexes(const std::vector<uint16_t>& journals) {
+  std::vector<Segment> missing;
+  for (const Segment& segment : segments()) {
+    const auto journal = static_cast<uint16_t>(segment.journal);
+    if (segment.open) {
+      history_.begin(journal, segment.number);
+    } else if (!history_.open(journal, segment.number, true)) {
+      missing.push_back(segment);
+    }
+  }
+  const bool few = missing.size() <= made_at_start_max;
+  std::ranges::reverse(missing);  // The newest of each journal first.
+  std::optional<uint32_t> last_journal;
+  for (const Segment& segment : missing) {
+    const auto journal = static_cast<uint16_t>(segment.journal);
+    const bool newest = std::exchange(last_journal, segment.journal) != segment.journal;
+    if ((few || newest) && history_.adopt(journal, segment.number)) continue;
+    unindexed_[{segment.journal, segment.number}] = true;
+    orders_.send(IndexSegment{segment.journal, segment.number, nullptr});
+  }
+  if (!unindexed_.empty()) {
+    log_info("the indexes of " + std::to_string(unindexed_.size()) +
+             " journal segments are missing or of no use, and are being made again from the "
+             "segments; until then their events and deliveries are not shown");
+  }
+  for (const uint16_t journal : journals) {
+    if (const auto removed = history_.remove_leftovers(journal); !removed) {
+      log_warning("old index files of journal " + std::to_string(journal) +
+                  " cannot be removed: " + describe(removed.error()));
+    }
+  }
+}
+
+void JournalFiles::write_index(std::shared_ptr<const index::OpenPart> part) {
+  const uint32_t journal = part->journal();
+  const uint32_t number = part->segment();
+  orders_.send(IndexSegment{journal, number, std::move(part)});
+}
+
+bool JournalFiles::has(uint32_t journal, uint32_t number) const {
+  const auto numbers = journals_.find(journal);
+  return numbers != journals_.end() && numbers->second.contains(number);
+}
+
+/// From now on its file answers, and no longer the memory.
+void JournalFiles::on(SegmentIndexed&& news) {
+  const auto late = unindexed_.extract({news.journal, news.number});
+  if (!has(news.journal, news.number)) return;  // It has expired meanwhile.
+  const bool earlier = !late.empty() && late.mapped();
+  const auto journal = static_cast<uint16_t>(news.journal);
+  const auto opened = history_.open(journal, news.number, earlier);
+  if (opened) return;
+  history_.drop(journal, news.number);
+  log_error("the index of journal " + std::to_string(news.journal) + ", segment " +
+            std::to_string(news.number) + ", cannot be opened: " + describe(opened.error()) +
+            "; its events and deliveries are not shown until the next start");
+}
+
+void JournalFiles::on(IndexPostponed&& news) {
+  if (!has(news.journal, news.number)) return;
+  history_.drop(static_cast<uint16_t>(news.journal), news.number);
+  unindexed_.emplace(SegmentName{news.journal, news.number}, false);
 }
 
 std::vector<JournalAccess::Segment> JournalFiles::segments() const {
@@ -48,6 +124,8 @@ void JournalFiles::on_sealed(uint32_t journal, uint32_t segment) {
 void JournalFiles::expire(uint32_t journal, uint32_t first_needed) {
   Numbers& numbers = journals_[journal];
   numbers.erase(numbers.begin(), numbers.lower_bound(first_needed));
+  unindexed_.erase(unindexed_.lower_bound({journal, 0}),
+                   unindexed_.lower_bound({journal, first_needed}));
   orders_.send(ExpireSegments{journal, first_needed});
 }
 

@@ -3,13 +3,16 @@
 #include "control/begun_journals.h"
 #include "control/journal_access.h"
 #include "control/journal_orders.h"
+#include "index/index.h"
 #include "journal/reader.h"
 #include "journal/segments.h"
 
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace ringpost::control {
@@ -19,11 +22,16 @@ namespace ringpost::control {
 class JournalFiles final : public JournalAccess {
  public:
   /// All outlive it.
-  JournalFiles(journal::Reader& reader, BegunJournals& begun, JournalOrders& orders)
-      : reader_(reader), begun_(begun), orders_(orders) {}
+  JournalFiles(journal::Reader& reader, BegunJournals& begun, JournalOrders& orders,
+               index::Index& history)
+      : reader_(reader), begun_(begun), orders_(orders), history_(history) {}
 
   /// At start: the segments that the keeper has, before the journal thread takes it over.
   void adopt(const journal::SegmentKeeper& keeper, const std::vector<uint16_t>& journals);
+  /// At start, behind `adopt`: opens the indexes of all segments. The few that are missing as a
+  /// rule, of the newest segments after a crash, are made at once; more are left to the journal
+  /// thread, which one line of the log says.
+  void open_indexes(const std::vector<uint16_t>& journals);
   /// What the journal thread says.
   void on_news(JournalNews&& news);
 
@@ -37,6 +45,8 @@ class JournalFiles final : public JournalAccess {
   void want(uint32_t journal) override { orders_.send(PrepareSegment{journal}); }
   std::optional<Ready> take() override;
   void on_sealed(uint32_t journal, uint32_t segment) override;
+  void write_index(std::shared_ptr<const index::OpenPart> part) override;
+  uint64_t unindexed() const override { return unindexed_.size(); }
   Result<void> note_expiry(uint32_t journal, uint32_t first_needed) override {
     return begun_.expire(journal, first_needed);
   }
@@ -46,18 +56,25 @@ class JournalFiles final : public JournalAccess {
 
  private:
   using Numbers = std::map<uint32_t, bool>;  ///< And whether the segment is open.
+  using SegmentName = std::pair<uint32_t, uint32_t>;
 
   void on(SegmentPrepared&& news);
   void on(PreparingFailed&& news) { failure_ = news.error; }
+  void on(SegmentIndexed&& news);
+  void on(IndexPostponed&& news);
+  void on(IndexFailed&& news) { unindexed_.erase({news.journal, news.number}); }
+  bool has(uint32_t journal, uint32_t number) const;
   void on(std::monostate&&) {}
 
   journal::Reader& reader_;
   BegunJournals& begun_;
   JournalOrders& orders_;
+  index::Index& history_;
   uint64_t segment_bytes_ = 0;
   std::map<uint32_t, Numbers> journals_;
   std::deque<Ready> ready_;
   std::optional<Error> failure_;
+  std::map<SegmentName, bool> unindexed_;  ///< And whether it is of an earlier run.
 };
 
 }  // namespace ringpost::control

@@ -1,9 +1,11 @@
 #pragma once
 
 #include "base/result.h"
+#include "index/open_part.h"
 #include "journal/writer.h"
 
 #include <cstdint>
+#include <memory>
 #include <variant>
 
 namespace ringpost::control {
@@ -23,13 +25,23 @@ struct CloseSegment {
   uint32_t number = 0;
 };
 
-/// The segments of a journal below `first_needed` go. Tried until it is done.
+/// The index file of a sealed segment is to be written: answered by SegmentIndexed, as late as the
+/// disk has room for it, or by IndexFailed.
+struct IndexSegment {
+  uint32_t journal = 0;
+  uint32_t number = 0;
+  /// What is in it; null: the segment is read. Nobody changes it any more.
+  std::shared_ptr<const index::OpenPart> part;
+};
+
+/// The segments of a journal below `first_needed` go, and their indexes. Tried until it is done.
 struct ExpireSegments {
   uint32_t journal = 0;
   uint32_t first_needed = 0;
 };
 
-using JournalOrder = std::variant<std::monostate, PrepareSegment, CloseSegment, ExpireSegments>;
+using JournalOrder =
+    std::variant<std::monostate, PrepareSegment, CloseSegment, IndexSegment, ExpireSegments>;
 
 class JournalOrders {
  public:
@@ -49,6 +61,25 @@ struct PreparingFailed {
   Error error{};
 };
 
-using JournalNews = std::variant<std::monostate, SegmentPrepared, PreparingFailed>;
+struct SegmentIndexed {
+  uint32_t journal = 0;
+  uint32_t number = 0;
+};
+
+/// The disk takes no index for now, and too many wait for that: this one is made again from its
+/// segment later, so nobody is to keep it in memory.
+struct IndexPostponed {
+  uint32_t journal = 0;
+  uint32_t number = 0;
+};
+
+/// The segment cannot be read: it has no index, and stays out of the history.
+struct IndexFailed {
+  uint32_t journal = 0;
+  uint32_t number = 0;
+};
+
+using JournalNews = std::variant<std::monostate, SegmentPrepared, PreparingFailed, SegmentIndexed,
+                                 IndexPostponed, IndexFailed>;
 
 }  // namespace ringpost::control

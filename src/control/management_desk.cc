@@ -1,5 +1,6 @@
 #include "control/management_desk.h"
 
+#include "base/log.h"
 #include "control/api/api.h"
 #include "control/api/tokens.h"
 #include "control/webhook_changes.h"
@@ -11,6 +12,7 @@
 namespace ringpost::control {
 
 using api::LoggedDelivery;
+using index::DeliveryFacts;
 using journal::EventView;
 using subscription::Webhook;
 
@@ -124,12 +126,37 @@ std::optional<std::string> ManagementDesk::object_to_destination(
 
 // --- the log -------------------------------------------------------------------------------------
 
+namespace {
+
+/// A log shows what can be read; only a passing fault (too many open files) hides what is there.
+void say_unreadable(const Error& error) {
+  log_error("the history of deliveries cannot be read: " + describe(error));
+}
+
+}  // namespace
+
+std::vector<DeliveryFacts> ManagementDesk::newest_facts(const Webhook& webhook,
+                                                        size_t deliveries_max) const {
+  auto page = parts_.history.page(
+      {.webhook_number = webhook.number, .limit = static_cast<uint32_t>(deliveries_max)});
+  if (page) return std::move(page->items);
+  say_unreadable(page.error());
+  return {};
+}
+
+std::optional<DeliveryFacts> ManagementDesk::facts_of(const Ulid& id) const {
+  auto facts = parts_.history.delivery(id);
+  if (facts) return std::move(*facts);
+  say_unreadable(facts.error());
+  return std::nullopt;
+}
+
 std::optional<LoggedDelivery> ManagementDesk::read(const DeliveryFacts& facts) {
-  auto event = parts_.journals.read_event(facts.event);
+  auto event = parts_.journals.read_event(facts.event.position);
   if (!event) return std::nullopt;
   LoggedDelivery logged{
-      .id = facts.id, .status = facts.status, .event = std::move(*event), .attempts = {}};
-  for (const journal::Position position : parts_.history.outcomes(facts)) {
+      .id = facts.id, .status = facts.state.status, .event = std::move(*event), .attempts = {}};
+  for (const journal::Position position : facts.state.records) {
     auto outcome = parts_.journals.read_outcome(position);
     if (outcome) logged.attempts.push_back(std::move(*outcome));
   }
@@ -139,31 +166,27 @@ std::optional<LoggedDelivery> ManagementDesk::read(const DeliveryFacts& facts) {
 
 std::vector<LoggedDelivery> ManagementDesk::log(const Webhook& webhook, size_t deliveries_max) {
   std::vector<LoggedDelivery> log;
-  for (auto walk = parts_.history.newest(webhook.number);
-       !walk.ended() && log.size() < deliveries_max; walk.advance()) {
-    if (auto logged = read(walk.facts())) log.push_back(std::move(*logged));
+  for (const DeliveryFacts& facts : newest_facts(webhook, deliveries_max)) {
+    if (auto logged = read(facts)) log.push_back(std::move(*logged));
   }
   return log;
 }
 
 std::vector<Ulid> ManagementDesk::newest(const Webhook& webhook, size_t deliveries_max) const {
   std::vector<Ulid> ids;
-  for (auto walk = parts_.history.newest(webhook.number);
-       !walk.ended() && ids.size() < deliveries_max; walk.advance()) {
-    ids.push_back(walk.facts().id);
-  }
+  for (const DeliveryFacts& facts : newest_facts(webhook, deliveries_max)) ids.push_back(facts.id);
   return ids;
 }
 
 std::optional<LoggedDelivery> ManagementDesk::delivery(const Webhook& webhook, const Ulid& id) {
-  const auto facts = parts_.history.delivery(id);
+  const auto facts = facts_of(id);
   if (!facts || facts->webhook_number != webhook.number) return std::nullopt;
   return read(*facts);
 }
 
 std::optional<LoggedDelivery> ManagementDesk::delivery(std::string_view organization,
                                                        const Ulid& id) {
-  const auto facts = parts_.history.delivery(id);
+  const auto facts = facts_of(id);
   if (!facts) return std::nullopt;
   const Webhook* webhook = parts_.registry.find(facts->webhook_number);
   if (webhook != nullptr && !may_see(*webhook)) return std::nullopt;
@@ -185,7 +208,7 @@ uint32_t ManagementDesk::owner_of(const Webhook& webhook) const {
 std::variant<journal::EventRef, Problem> ManagementDesk::redeliver(const LoggedDelivery& delivery,
                                                                    const Overrides& overrides) {
   RINGPOST_ASSERT(!outgoing_);
-  const auto facts = parts_.history.delivery(delivery.id);
+  const auto facts = facts_of(delivery.id);
   const Webhook* webhook = facts ? parts_.registry.find(facts->webhook_number) : nullptr;
   if (webhook == nullptr) return refusal(409, "the delivery's webhook was deleted");
   if (!webhook->active()) return refusal(409, "the delivery's webhook is not active");

@@ -4,7 +4,6 @@
 #include "api/management.h"
 #include "base/prng.h"
 #include "control/audit.h"
-#include "control/history.h"
 #include "control/journal_access.h"
 #include "control/login.h"
 #include "control/outgoing.h"
@@ -12,6 +11,7 @@
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
 #include "dialect/matcher.h"
+#include "index/index.h"
 #include "subscription/table.h"
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class ManagementDesk final : public api::Management {
   struct Parts {
     WebhookRegistry& registry;
     const subscription::SubscriptionTable& table;
-    const History& history;
+    index::Index& history;
     JournalAccess& journals;
     Publisher& publisher;
     Prng& random;
@@ -78,7 +78,10 @@ class ManagementDesk final : public api::Management {
   std::optional<Problem> logout() override;
 
  private:
-  std::optional<api::LoggedDelivery> read(const DeliveryFacts& facts);
+  std::vector<index::DeliveryFacts> newest_facts(const Webhook& webhook,
+                                                 size_t deliveries_max) const;
+  std::optional<index::DeliveryFacts> facts_of(const Ulid& id) const;
+  std::optional<api::LoggedDelivery> read(const index::DeliveryFacts& facts);
   void note(std::string_view operation, const Ulid& object, std::vector<std::string> members,
             std::string_view organization = {});
   std::variant<Granted, Problem> answer_login(const Login::Result& result, std::string_view wrong);

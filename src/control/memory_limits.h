@@ -11,7 +11,7 @@ struct MemoryLimits {
   uint64_t memory_total = 0;  ///< What all of these take together, if all are used up.
   uint32_t shards = 0;
   uint64_t pending_max = 0;
-  uint64_t history_deliveries_max = 0;   ///< Of the process.
+  uint64_t history_memory_max = 0;       ///< Bytes; of the process.
   uint64_t idempotency_entries_max = 0;  ///< Of the process.
   uint64_t bodies_bytes_max = 0;
   uint64_t batch_bytes_max = 0;

@@ -53,6 +53,8 @@ struct OutcomeRecorded {
   WallTime started_at{};
   WallTime next_attempt_at{};
   Error error{};  ///< Why the attempt failed, if it did.
+  bool failed = false;
+  uint16_t http_status = 0;  ///< 0: there was no answer.
 };
 
 /// The endpoint answered 410 Gone: the webhook is to be disabled.

@@ -24,7 +24,7 @@ bool WallClockTrust::observe(WallTime wall, Instant now) {
   return now - *steady_since_ >= steady_for;
 }
 
-Retention::Retention(SegmentLedger& ledger, History& history, JournalAccess& journals, Store& store,
+Retention::Retention(SegmentLedger& ledger, index::Index& history, JournalAccess& journals, Store& store,
                      const Options& options)
     : ledger_(ledger), history_(history), journals_(journals), store_(store), options_(options) {}
 
@@ -82,7 +82,7 @@ bool Retention::remove(uint32_t journal) {
   }
   if (store_.change_count() != changes) return true;  // The next step, when this is durable.
   journals_.expire(journal, segment + 1);
-  history_.forget_segment(journal, segment);
+  history_.forget(static_cast<uint16_t>(journal), segment);
   ledger_.on_removed(journal, segment);
   return true;
 }
@@ -100,6 +100,7 @@ bool Retention::raise_marks() {
     return false;
   }
   stored_marks_ = std::move(marks);
+  history_.set_settled_through(stored_marks_);
   return true;
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "base/clock.h"
-#include "control/history.h"
 #include "control/journal_access.h"
 #include "control/segment_ledger.h"
 #include "control/store/store.h"
+#include "index/index.h"
 
 #include <cstdint>
 #include <optional>
@@ -39,13 +39,13 @@ class Retention {
   };
 
   /// All must outlive it.
-  Retention(SegmentLedger& ledger, History& history, JournalAccess& journals, Store& store,
+  Retention(SegmentLedger& ledger, index::Index& history, JournalAccess& journals, Store& store,
             const Options& options);
 
   /// From the next step on.
   void set_options(const Options& options) { options_ = options; }
 
-  /// The marks as of the last run, for History::finish_recovery. Call once, before `step`.
+  /// The marks as of the last run, for PendingTable::finish_recovery. Call once, before `step`.
   Result<SettledMarks> load_marks();
 
   /// Removes at most one segment, or stores what its removal takes: the next step removes it.
@@ -61,7 +61,7 @@ class Retention {
   bool raise_marks();
 
   SegmentLedger& ledger_;
-  History& history_;
+  index::Index& history_;
   JournalAccess& journals_;
   Store& store_;
   Options options_;

@@ -11,8 +11,7 @@ constexpr uint64_t mib = uint64_t{1} << 20;
 // What things take. README.md, "Memory and descriptors", has them for people.
 constexpr uint64_t process_bytes = 14 * mib;  // Program, control store, threads.
 constexpr uint64_t shard_bytes = 16 * mib;    // Ring, and the journal's queue of 8 MiB.
-constexpr uint64_t pending_bytes = 32;        // In the dispatcher.
-constexpr uint64_t history_bytes = 110;       // Of each delivery, in the control thread's index.
+constexpr uint64_t pending_bytes = 32 + 80;   // In the dispatcher, and in the control thread.
 constexpr uint64_t idempotency_bytes = 40;
 constexpr uint64_t event_bytes = 2;  // For each byte of an event: once more while it is being sent.
 constexpr uint64_t body_bytes = 2;   // For each byte of a body: it grows by doubling.
@@ -30,9 +29,10 @@ constexpr uint64_t shard_descriptors = 16;
 
 /// Bodies get this part of what is left: in percent.
 constexpr uint64_t bodies_part = 24;
-/// How the rest is divided: in percent. 6 % remain.
+/// How the rest is divided: in percent. 2 % remain.
 struct Parts {
-  uint64_t pending = 37;  // With the history.
+  uint64_t pending = 29;
+  uint64_t history = 12;
   uint64_t retained = 18;
   uint64_t attempts = 21;
   uint64_t ids = 8;
@@ -40,6 +40,11 @@ struct Parts {
   uint64_t outgoing = 5;
 };
 constexpr Parts parts;
+
+/// What is written to a segment has its index in memory until the segment is full and the index is
+/// in a file: two segments of each shard at most, an eighth of their size each, seldom more.
+constexpr uint64_t unwritten_index_divisor = 4;
+constexpr uint64_t fitted_segment_bytes_min = 4 * mib;
 
 /// What each budget may take, where the configuration leaves it open.
 class Fit {
@@ -84,10 +89,20 @@ uint64_t memory_total(const Budgets& budgets) {
       shard_bytes + limits.pending_max * pending_bytes + limits.bodies_bytes_max * body_bytes +
       budgets.retained_bytes_max * event_bytes + limits.attempts_in_flight_max * attempt_bytes +
       connections * connection_bytes;
-  const uint64_t indexed =
-      std::max(limits.history_deliveries_max, limits.pending_max * limits.shards);
-  return limits.memory_max / kernel_divisor + process_bytes + shard * limits.shards +
-         indexed * history_bytes + limits.idempotency_entries_max * idempotency_bytes;
+  const uint64_t history = std::max(
+      limits.history_memory_max, budgets.segment_bytes / unwritten_index_divisor * limits.shards);
+  return limits.memory_max / kernel_divisor + process_bytes + shard * limits.shards + history +
+         limits.idempotency_entries_max * idempotency_bytes;
+}
+
+/// So that the indexes of what is being written fit into the history's part, and the largest event
+/// into a segment.
+uint32_t fitted_segment_bytes(const Config& config, const control::MemoryLimits& limits) {
+  const uint64_t fitting = limits.history_memory_max * unwritten_index_divisor / limits.shards;
+  const uint64_t least =
+      std::max(fitted_segment_bytes_min, std::bit_ceil(config.event_bytes_max * 3));
+  return static_cast<uint32_t>(
+      std::min<uint64_t>(std::max(std::bit_floor(fitting), least), config.segment_bytes));
 }
 
 std::string in_mib(uint64_t bytes) {
@@ -122,11 +137,12 @@ Budgets budgets_of(const Config& config, const Machine& machine) {
   fit.take(limits.bodies_bytes_max * body_bytes * shards);
 
   limits.pending_max = fit.count_of("delivery.pending_max", config.pending_max, parts.pending,
-                                    pending_bytes + history_bytes, shards, 1000);
-  limits.history_deliveries_max =
-      config.gives("delivery.history_deliveries_max")
-          ? config.history_deliveries_max
-          : std::clamp<uint64_t>(limits.pending_max * shards, 1000, config.history_deliveries_max);
+                                    pending_bytes, shards, 1000);
+  limits.history_memory_max = fit.count_of("journal.history_memory_max", config.history_memory_max,
+                                           parts.history, 1, 1, mib);
+  budgets.segment_bytes = config.gives("journal.segment_bytes")
+                              ? config.segment_bytes
+                              : fitted_segment_bytes(config, limits);
   limits.idempotency_entries_max =
       fit.count_of("ingest.idempotency_entries_max", config.idempotency_entries_max, parts.ids,
                    idempotency_bytes, 1, 4096);
@@ -152,7 +168,8 @@ void use(const Budgets& budgets, Config& config) {
   const control::MemoryLimits& limits = budgets.limits;
   config.shards = limits.shards;
   config.pending_max = limits.pending_max;
-  config.history_deliveries_max = limits.history_deliveries_max;
+  config.history_memory_max = limits.history_memory_max;
+  config.segment_bytes = budgets.segment_bytes;
   config.idempotency_entries_max = limits.idempotency_entries_max;
   config.bodies_bytes_max = limits.bodies_bytes_max;
   config.batch_bytes_max = limits.batch_bytes_max;
@@ -200,7 +217,7 @@ std::string to_text(const Budgets& budgets) {
          number(limits.connections_max) + " connections in and " +
          number(limits.delivery_connections_max) + " out; " +
          number(limits.idempotency_entries_max) + " remembered event ids and " +
-         number(limits.history_deliveries_max) + " deliveries in the index";
+         in_mib(limits.history_memory_max) + " for the history";
 }
 
 }  // namespace ringpost::server

@@ -625,6 +625,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   journal.size("retention_bytes", config.retention_bytes, 8u << 20, uint64_t{1} << 50);
   journal.boolean("accept_loss", config.accept_loss);
   journal.duration("outcome_delay", config.outcome_delay, seconds{0}, milliseconds{500});
+  journal.size("history_memory_max", config.history_memory_max, 1u << 20, uint64_t{1} << 40);
   journal.finish();
 
   Section delivery = root.table("delivery");
@@ -634,7 +635,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   delivery.integer("circuit_failures", config.circuit_failures, 0, 1000);
   delivery.duration("circuit_pause_max", config.circuit_pause_max, seconds{1}, hours{1});
   delivery.duration("idle_max", config.idle_max, milliseconds{100}, hours{1});
-  delivery.integer("history_deliveries_max", config.history_deliveries_max, 1000, 100'000'000);
+  delivery.take("history_deliveries_max");  // Config::outdated.
   read_networks(delivery, "allow_networks", config.allow_networks);
   read_networks(delivery, "deny_networks", config.deny_networks);
   read_networks(delivery, "plain_http_networks", config.plain_http_networks);
@@ -757,6 +758,13 @@ std::vector<io::Address> addresses_of(const std::vector<ListenerConfig>& listene
   std::vector<io::Address> addresses;
   for (const ListenerConfig& listener : listeners) addresses.push_back(listener.address);
   return addresses;
+}
+
+std::string Config::outdated() const {
+  if (!gives("delivery.history_deliveries_max")) return {};
+  return "delivery.history_deliveries_max has no effect any more: the API lists and shows "
+         "deliveries for as long as the journal keeps them (journal.retention_age and "
+         "journal.retention_bytes); remove it from the configuration";
 }
 
 bool segments_hold_events(const Config& config) {

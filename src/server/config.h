@@ -85,6 +85,7 @@ struct Config {
   uint64_t retention_bytes = uint64_t{10} << 30;
   bool accept_loss = false;
   Duration outcome_delay = std::chrono::milliseconds{10};
+  uint64_t history_memory_max = uint64_t{64} << 20;
 
   uint64_t pending_max = 1'000'000;
   uint32_t attempts_in_flight_max = 4096;
@@ -92,7 +93,6 @@ struct Config {
   uint32_t circuit_failures = 5;
   Duration circuit_pause_max = std::chrono::seconds{60};
   Duration idle_max = std::chrono::seconds{55};
-  uint64_t history_deliveries_max = 1'000'000;
   std::vector<std::string> allow_networks;
   std::vector<std::string> deny_networks;
   std::vector<std::string> plain_http_networks;
@@ -111,6 +111,8 @@ struct Config {
   /// Keys that were given: `delivery.pending_max`. What is given is never fitted to the memory.
   std::set<std::string, std::less<>> given;
   bool gives(std::string_view key) const { return given.contains(key); }
+  /// Keys of older releases that do nothing any more: a sentence for the operator; empty: none.
+  std::string outdated() const;
 
   // What has no keys, and follows from the memory (budgets.h: use).
   uint64_t retained_bytes_max = delivery::Limits{}.retained_bytes_max;

@@ -38,10 +38,11 @@ Budgets Reloader::fit(Config& read) const {
   Budgets budgets = budgets_of(basis, machine_);
   use(budgets, read);
   read.shards = shards;
-  const auto keep = [&](std::string_view key, uint64_t Config::*limit) {
+  const auto keep = [&](std::string_view key, auto Config::*limit) {
     if (!read.gives(key) && !started_.gives(key)) read.*limit = started_.*limit;
   };
-  keep("delivery.history_deliveries_max", &Config::history_deliveries_max);
+  keep("journal.history_memory_max", &Config::history_memory_max);
+  keep("journal.segment_bytes", &Config::segment_bytes);
   keep("ingest.idempotency_entries_max", &Config::idempotency_entries_max);
   return budgets;
 }

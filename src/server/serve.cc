@@ -130,7 +130,7 @@ shard::RelayOptions relay_options(io::Disk& disk, const Config& config, const Us
   options.store_thread = true;
   options.idempotency = {.length = config.idempotency_window,
                          .entries_max = static_cast<uint32_t>(config.idempotency_entries_max)};
-  options.history_deliveries_max = config.history_deliveries_max;
+  options.history_memory_max = config.history_memory_max;
   options.engine = engine.engine;
   options.engine_reason = engine.reason;
   options.live = std::move(live);
@@ -404,6 +404,7 @@ int run(const Config& config, io::Engine engine, const Budgets& budgets, Reloade
     log_start(relay, shards.front()->features());
     log_info(to_text(budgets));
     if (const std::string warning = warning_of(budgets); !warning.empty()) log_warning(warning);
+    if (const std::string outdated = config.outdated(); !outdated.empty()) log_warning(outdated);
     warn_of_open_listeners(listeners);
     announce(config, listeners, store);
     manager.ready(serving);

@@ -1,9 +1,12 @@
 #include "shard/journal_desk.h"
 
 #include "base/log.h"
+#include "index/file_image.h"
+#include "index/rebuild.h"
 #include "journal/format.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace ringpost::shard {
@@ -17,6 +20,13 @@ constexpr Duration retry_interval = std::chrono::seconds(1);
 /// How often it is remembered how far a journal is durable. Events that were acknowledged in the
 /// last interval before a loss may be taken for an unfinished write.
 constexpr Duration note_interval = std::chrono::milliseconds(50);
+
+/// How soon to try again to write an index. Nothing waits for it.
+constexpr Duration index_retry_interval = std::chrono::seconds(10);
+
+/// Sealed segments whose records stay in memory while the disk takes no index. Of more, the oldest
+/// are read again later.
+constexpr size_t unwritten_parts_max = 4;
 
 }  // namespace
 
@@ -34,6 +44,7 @@ bool JournalDesk::turn(WallTime wall_now, Instant now) {
     expire(now);
     more = prepare(wall_now, now);
   }
+  if (!more) more = index_next(now);
   flush();
   return more;
 }
@@ -98,14 +109,24 @@ void JournalDesk::take(control::CloseSegment&& order) {
   keeper_.sealed(static_cast<uint16_t>(order.journal), order.number);
 }
 
+void JournalDesk::take(control::IndexSegment&& order) {
+  indexing_.push_back(std::move(order));
+}
+
 void JournalDesk::take(control::ExpireSegments&& order) {
+  std::erase_if(indexing_, [&](const control::IndexSegment& task) {
+    return task.journal == order.journal && task.number < order.first_needed;
+  });
   uint32_t& first = expiring_[static_cast<uint16_t>(order.journal)];
   first = std::max(first, order.first_needed);
 }
 
 std::optional<Instant> JournalDesk::due() const {
-  if (!retry_at_ || !note_at_) return retry_at_ ? retry_at_ : note_at_;
-  return std::min(*retry_at_, *note_at_);
+  std::optional<Instant> first = indexing_.empty() ? std::nullopt : index_retry_at_;
+  for (const auto& due : {retry_at_, note_at_}) {
+    if (due) first = std::min(first.value_or(*due), *due);
+  }
+  return first;
 }
 
 /// The first write after a rest is remembered at once, those that follow it from time to time.
@@ -131,7 +152,77 @@ void JournalDesk::expire(Instant now) {
     const auto& [journal, first_needed] = *expiring_.begin();
     const auto expired = keeper_.expire(journal, first_needed);
     if (!expired) return fail("expired journal segments cannot be removed", expired.error(), now);
+    remove_indexes(journal, first_needed);
     expiring_.erase(expiring_.begin());
+  }
+}
+
+/// One that stays is removed by the next start: nobody reads it any more.
+void JournalDesk::remove_indexes(uint16_t journal, uint32_t first_needed) {
+  const std::string directory = journal::journal_path(options_.journal_directory, journal);
+  const auto names = disk_.list(directory);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const auto number = journal::parse_index_name(name);
+    if (number && *number < first_needed) static_cast<void>(disk_.remove(directory + '/' + name));
+  }
+}
+
+/// Writes one index: those in memory first, so that they leave it.
+/// @returns whether more is waiting to be done now.
+bool JournalDesk::index_next(Instant now) {
+  if (indexing_.empty() || (index_retry_at_ && now < *index_retry_at_)) return false;
+  index_retry_at_.reset();
+  auto next = std::ranges::find_if(indexing_, [](const auto& one) { return one.part != nullptr; });
+  if (next == indexing_.end()) next = indexing_.begin();
+  control::IndexSegment task = std::move(*next);
+  indexing_.erase(next);
+  const uint32_t journal = task.journal;
+  const uint32_t number = task.number;
+  const auto made = make_index(task);
+  if (made) {
+    index_failure_.reset();
+    mailroom_.journal_news().send(control::SegmentIndexed{journal, number});
+  } else if (task.part != nullptr) {
+    postpone(std::move(task), made.error(), now);
+  } else {
+    log_error("journal " + std::to_string(journal) + ": segment " + std::to_string(number) +
+              " cannot be read (" + describe(made.error()) +
+              "): its events and deliveries are not shown");
+    mailroom_.journal_news().send(control::IndexFailed{journal, number});
+  }
+  return !indexing_.empty() && !index_retry_at_;
+}
+
+/// @returns an error with `task.part`: of writing; without: of reading the segment.
+Result<void> JournalDesk::make_index(control::IndexSegment& task) {
+  if (task.part == nullptr) {
+    auto part = index::read_segment(disk_, options_.journal_directory, options_.directory_id,
+                                    static_cast<uint16_t>(task.journal), task.number, true);
+    if (!part) return part.error();
+    task.part = std::move(*part);
+  }
+  return index::write_index(disk_, options_.journal_directory, options_.directory_id, *task.part);
+}
+
+void JournalDesk::postpone(control::IndexSegment&& task, const Error& error, Instant now) {
+  index_retry_at_ = now + index_retry_interval;
+  if (index_failure_ != error) {  // Once, and not with every try.
+    log_warning("the index of journal " + std::to_string(task.journal) + ", segment " +
+                std::to_string(task.number) + ", cannot be written: " + describe(error) +
+                "; it is tried again every 10 seconds, and only the history of events and "
+                "deliveries depends on it");
+  }
+  index_failure_ = error;
+  indexing_.push_front(std::move(task));
+  auto in_memory =
+      std::ranges::count_if(indexing_, [](const auto& one) { return one.part != nullptr; });
+  for (control::IndexSegment& oldest : indexing_) {
+    if (in_memory <= static_cast<std::ptrdiff_t>(unwritten_parts_max)) break;
+    if (oldest.part == nullptr) continue;
+    oldest.part.reset();
+    --in_memory;
+    mailroom_.journal_news().send(control::IndexPostponed{oldest.journal, oldest.number});
   }
 }
 

@@ -103,14 +103,31 @@ class Relay::ToStore final : public control::StoreSyncs {
   Mailroom& mailroom_;
 };
 
-/// Feeds what the journals hold to the history, the ledger and the idempotency window.
+namespace {
+
+void log_finding(const journal::Finding& finding) {
+  using Kind = journal::Finding::Kind;
+  const std::string text = journal::describe(finding);
+  switch (finding.kind) {
+    case Kind::note: return log_info(text);
+    case Kind::torn_tail: return log_warning(text);
+    case Kind::damage:
+    case Kind::missing:
+    case Kind::refused: return log_error(text);
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+}  // namespace
+
+/// Feeds what the journals hold to the table of what is pending and the idempotency window.
 class Relay::Visitor final : public journal::RecoveryVisitor {
  public:
   Visitor(Relay& relay, WallTime wall_now, Instant now)
-      : relay_(relay), history_(relay.control_->history()), wall_now_(wall_now), now_(now) {}
+      : relay_(relay), pending_(relay.control_->pending()), wall_now_(wall_now), now_(now) {}
 
   void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
-    history_.on_event(event, position);
+    pending_.on_event(event, position);
     relay_.latest_id_ = std::max(relay_.latest_id_, event.uid.time());
     relay_.latest_record_ = std::max(relay_.latest_record_, event.uid.time());
     if (!event.id_given) return;
@@ -119,7 +136,7 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
   }
 
   void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {
-    history_.on_outcome(control::to_fact(outcome, position));
+    pending_.on_outcome(index::to_outcome(outcome, position));
     relay_.latest_record_ = std::max(relay_.latest_record_, outcome.started_at);
     relay_.recovered_pauses_.on_outcome(outcome, wall_now_);
   }
@@ -128,23 +145,15 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
   /// the start's problem.
   void on_finding(const journal::Finding& finding) override {
     using Kind = journal::Finding::Kind;
-    const std::string text = journal::describe(finding);
-    relay_.last_finding_ = text;
-    switch (finding.kind) {
-      case Kind::note: return log_info(text);
-      case Kind::torn_tail: return log_warning(text);
-      case Kind::damage: return log_error(text);
-      case Kind::missing:
-        if (relay_.options_.accept_loss) log_error(text);
-        return;
-      case Kind::refused: return;
-    }
-    RINGPOST_UNREACHABLE();
+    relay_.last_finding_ = journal::describe(finding);
+    const bool ends_start = finding.kind == Kind::refused ||
+                            (finding.kind == Kind::missing && !relay_.options_.accept_loss);
+    if (!ends_start) log_finding(finding);
   }
 
  private:
   Relay& relay_;
-  control::History& history_;
+  control::PendingTable& pending_;
   const WallTime wall_now_;
   const Instant now_;
 };
@@ -241,20 +250,25 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
     problem = "the control store cannot be read: " + std::string(store_.last_problem());
     return loaded;
   }
-  files_ = std::make_unique<control::JournalFiles>(*reader_, begun_, *orders_);
+  history_ = std::make_unique<index::Index>(
+      disk_,
+      index::Index::Options{.journal_directory = journal_directory_,
+                            .directory_id = directory_id_,
+                            .memory_max = options_.history_memory_max},
+      log_finding);
+  files_ = std::make_unique<control::JournalFiles>(*reader_, begun_, *orders_, *history_);
   control_ = std::make_unique<control::Control>(
       control::Control::Parts{.store = store_,
                               .table = table_,
                               .journals = *files_,
+                              .history = *history_,
                               .post = *post_,
                               .counters = counters,
                               .passwords = options_.password_thread ? passwords_.get() : nullptr,
                               .syncs = options_.store_thread ? syncs_.get() : nullptr,
                               .pending_counts = {pending_counts_.get(), options_.shard_count},
                               .machine = options_.machine},
-      control::Control::Options{.history = {.deliveries_max = options_.history_deliveries_max,
-                                            .hash_key = options_.hash_keys[3]},
-                                .checks = webhook_checks(),
+      control::Control::Options{.checks = webhook_checks(),
                                 .settings = options_.control,
                                 .engine = options_.engine,
                                 .engine_reason = options_.engine_reason,
@@ -281,8 +295,10 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
   if (const auto opened = open_journals(problem); !opened) return opened;
   if (const auto prepared = prepare_segments(wall_now, problem); !prepared) return prepared;
   files_->adopt(*keeper_, journals);
+  files_->open_indexes(journals);
   desk_ = std::make_unique<JournalDesk>(
-      disk_, *keeper_, mailroom_, JournalDesk::Options{.journal_directory = journal_directory_});
+      disk_, *keeper_, mailroom_,
+      JournalDesk::Options{.journal_directory = journal_directory_, .directory_id = directory_id_});
   return control_->finish_recovery();
 }
 
@@ -376,9 +392,9 @@ Result<void> Relay::prepare_segments(WallTime wall_now, std::string& problem) {
 
 void Relay::distribute_pending() {
   const subscription::Snapshot& snapshot = table_.current();
-  control_->history().for_each_pending([&](journal::Position position, const Ulid& uid,
-                                           const std::vector<control::PendingDelivery>& open) {
-    for (const control::PendingDelivery& pending : open) {
+  control_->pending().for_each([&](journal::Position position, const Ulid& uid,
+                                   const std::vector<index::PendingDelivery>& open) {
+    for (const index::PendingDelivery& pending : open) {
       const subscription::Webhook* webhook = snapshot.webhook(pending.webhook_number);
       const uint32_t owner =
           webhook != nullptr ? subscription::owner_shard(*webhook, options_.shard_count) : 0;
@@ -418,7 +434,7 @@ bool Relay::perhaps_begun(const delivery::PendingDelivery& pending) const {
 std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Resolver& resolver) {
   ShardOptions options{
       .journal = {.journal = static_cast<uint16_t>(index), .directory_id = directory_id_},
-      .token_hash_keys = {options_.hash_keys[4], options_.hash_keys[5]},
+      .token_hash_keys = {options_.hash_keys[3], options_.hash_keys[4]},
       .ids_after = latest_id_};
   mailroom_.set_shard_waker(index, &ring.waker());
   auto shard = std::make_unique<Shard>(

@@ -5,6 +5,7 @@
 #include "control/control.h"
 #include "control/journal_files.h"
 #include "control/store/store.h"
+#include "index/index.h"
 #include "ingest/idempotency.h"
 #include "io/disk.h"
 #include "journal/reader.h"
@@ -44,14 +45,14 @@ struct RelayOptions {
   /// Somebody calls Relay::store_turn. Otherwise the store's changes are durable when made.
   bool store_thread = false;
   ingest::IdempotencyWindow::Options idempotency;
-  uint64_t history_deliveries_max = 1'000'000;
+  uint64_t history_memory_max = uint64_t{64} << 20;  ///< index::Index::Options::memory_max.
   LiveSettings live;
   control::Control::Settings control;
   io::Engine engine = io::Engine::io_uring;  ///< What the shards run on.
   std::string engine_reason;                 ///< As control::Control::Options has it.
   /// Drawn from the system in production, from the run's seed in simulation.
   uint64_t seed = 0;
-  std::array<HashKey, 6> hash_keys{};
+  std::array<HashKey, 5> hash_keys{};
   /// Keeps the first token for people, before anything else may fail: it is made only once.
   /// @returns false if it could not. May be empty.
   std::function<bool(const std::string& token)> keep_admin_token;
@@ -111,7 +112,7 @@ class Relay {
   /// nothing. On the control thread; a `control_turn` has to follow.
   void reload(WallTime wall_now) { control_->reload(wall_now); }
   /// For simulations, between control turns: what the control side counts adds up.
-  void check() const { control_->history().check(); }
+  void check() const { control_->check(); }
 
  private:
   class Visitor;
@@ -150,6 +151,7 @@ class Relay {
   std::vector<journal::BegunJournal> expected_;  ///< The same, for recovery.
   std::unique_ptr<journal::Reader> reader_;
   std::unique_ptr<journal::SegmentKeeper> keeper_;
+  std::unique_ptr<index::Index> history_;  ///< The control thread's, from the end of `open` on.
   std::unique_ptr<ToDesk> orders_;
   std::unique_ptr<control::JournalFiles> files_;
   std::unique_ptr<JournalDesk> desk_;  ///< Has the keeper from the end of `open` on.

@@ -518,7 +518,9 @@ void Shard::tell_outcome(const journal::OutcomeView& outcome, Result<journal::Po
                                       .status = status,
                                       .started_at = outcome.started_at,
                                       .next_attempt_at = outcome.next_attempt_at,
-                                      .error = outcome.error};
+                                      .error = outcome.error,
+                                      .failed = outcome.failed,
+                                      .http_status = outcome.http_status};
   if (!position) {
     counters_.add(Counter::outcomes_unrecorded);
     note_shortage();

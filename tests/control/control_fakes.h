@@ -2,7 +2,10 @@
 
 #include "control/journal_access.h"
 #include "control/messages.h"
+#include "index/index.h"
 #include "journal/record.h"
+#include "sim/disk.h"
+#include "sim/world.h"
 
 #include <gtest/gtest.h>
 
@@ -42,6 +45,7 @@ class FakeJournals final : public JournalAccess {
   std::map<uint32_t, uint32_t> next_segment;  // By journal.
   uint32_t prepared_max = 1000;
   uint64_t segment_bytes = 1 << 20;
+  uint64_t segments_unindexed = 0;
   std::function<Result<void>(uint32_t, uint32_t)> note;  ///< As `note_expiry`; empty: nothing.
 
   journal::EventRef put_event(const journal::EventView& view, journal::Position position) {
@@ -86,6 +90,8 @@ class FakeJournals final : public JournalAccess {
       if (file.journal == journal && file.number == segment) file.open = false;
     }
   }
+  void write_index(std::shared_ptr<const index::OpenPart>) override {}  // It stays in memory.
+  uint64_t unindexed() const override { return segments_unindexed; }
   Result<void> note_expiry(uint32_t journal, uint32_t first_needed) override {
     return note ? note(journal, first_needed) : Result<void>{};
   }
@@ -105,6 +111,14 @@ class FakeJournals final : public JournalAccess {
     return Error{Errc::out_of_space, Side::disk};
   }
   uint64_t bytes() const override { return files.size() * segment_bytes; }
+};
+
+/// A history without files: all of it stays in memory.
+class FakeHistory {
+  sim::World world_{{.seed = 1}};
+
+ public:
+  index::Index index{world_.disk(), index::Index::Options{}, [](const journal::Finding&) {}};
 };
 
 /// Keeps what was sent to each shard.

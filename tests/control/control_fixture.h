@@ -70,8 +70,12 @@ class ControlTest : public ::testing::Test {
 
   void restart(Reload reload = {}) {
     control_ = std::make_unique<Control>(
-        Control::Parts{*store_, table_, journals_, post_, {&counters_[0], &counters_[1]}},
+        Control::Parts{
+            *store_, table_, journals_, history_.index, post_, {&counters_[0], &counters_[1]}},
         Control::Options{.reload = std::move(reload)});
+    for (uint16_t journal = 0; journal < shard_count; ++journal) {
+      if (!history_.index.has(journal, 1)) history_.index.begin(journal, 1);
+    }
     EXPECT_TRUE(control_->load());
     EXPECT_TRUE(control_->finish_recovery());
   }
@@ -194,7 +198,8 @@ class ControlTest : public ::testing::Test {
     const journal::Position position = journal::Position::make(1, 1, offset_ += 64);
     journals_.put_outcome(view, position);
     tell(1, OutcomeRecorded{view.delivery, view.event, position, view.webhook_number, attempt,
-                            status, view.started_at, view.next_attempt_at});
+                            status, view.started_at, view.next_attempt_at, view.error, view.failed,
+                            view.http_status});
     return view.delivery;
   }
 
@@ -204,6 +209,7 @@ class ControlTest : public ::testing::Test {
   std::unique_ptr<Store> store_;
   subscription::SubscriptionTable table_;
   FakeJournals journals_;
+  FakeHistory history_;
   FakePost post_;
   std::vector<Counters> counters_;
   std::vector<uint32_t> ended_;

@@ -48,7 +48,7 @@ TEST_F(ControlTest, ShowsNoNextAttemptLaterThanTheScheduleHasPauses) {
   const auto event = accept(number_of(id));
   const Ulid delivery = settle_delivery(event, DeliveryStatus::pending, 1, 500);
   const WallTime years_away = at(clock_) + std::chrono::hours{24 * 3650};
-  tell(1, OutcomeRecorded{delivery, event->position(), journal::Position::make(1, 1, offset_),
+  tell(1, OutcomeRecorded{delivery, event->position(), journal::Position::make(1, 1, offset_ + 64),
                           number_of(id), 1, DeliveryStatus::pending, at(clock_), years_away});
   Json json(ask("GET", "/v1/deliveries/" + delivery.to_text()).body);
   const auto shown = parse_rfc3339(json.text("/next_attempt_at"));
@@ -122,6 +122,37 @@ TEST_F(ControlTest, FiltersAndPagesDeliveries) {
   const std::string offsets = "?since=" + later(at(4)) + "&until=" + later(at(6));
   EXPECT_EQ(Json(ask("GET", base + offsets).body).size("/items"), 2u);
   EXPECT_EQ(ask("GET", base + "?since=2031-05-04T09:08:07+0100").status, 400);
+}
+
+// Goal: a page that finds little takes a bounded time, says so, and the next goes on there.
+TEST_F(ControlTest, CutsAPageThatPassesOverTooMuch) {
+  const std::string id = make_webhook();
+  const uint32_t number = number_of(id);
+  const Ulid dead = settle_delivery(accept(number), DeliveryStatus::dead);
+  for (int index = 0; index < 20'100; ++index) accept(number);
+  const std::string base = "/v1/webhooks/" + id + "/deliveries?status=dead";
+  const std::string first = ask("GET", base).body;
+  EXPECT_EQ(Json(first).size("/items"), 0u);
+  EXPECT_NE(first.find("\"cut\":true"), std::string::npos) << first;
+  const std::string second = ask("GET", base + "&cursor=" + Json(first).text("/next_cursor")).body;
+  EXPECT_EQ(Json(second).text("/items/0/id"), dead.to_text());
+  EXPECT_TRUE(Json(second).is_null("/next_cursor"));
+  EXPECT_NE(second.find("\"cut\":false"), std::string::npos) << second;
+}
+
+// Goal: "there is none" is said only when all of the history was asked.
+TEST_F(ControlTest, SaysThatWhatIsNotFoundMayBeInAnIndexThatIsStillMade) {
+  journals_.segments_unindexed = 2;
+  for (const std::string path :
+       {"/v1/deliveries/01J00000000000000000000000", "/v1/events/unknown"}) {
+    const auto response = ask("GET", path);
+    EXPECT_EQ(response.status, 503) << path;
+    EXPECT_NE(response.body.find("2 journal segments"), std::string::npos) << response.body;
+    EXPECT_EQ(testing::header_of(response, "Retry-After"), "1");
+  }
+  EXPECT_EQ(Json(ask("GET", "/v1/status").body).number("/history/segments_unindexed"), 2);
+  journals_.segments_unindexed = 0;
+  EXPECT_EQ(ask("GET", "/v1/events/unknown").status, 404);
 }
 
 TEST_F(ControlTest, ShowsAnEventWithDeliveriesAndRedeliveries) {

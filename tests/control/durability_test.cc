@@ -13,6 +13,7 @@ class DurabilityTest : public ControlTest, private StoreSyncs {
     control_ = std::make_unique<Control>(Control::Parts{.store = *store_,
                                                         .table = table_,
                                                         .journals = journals_,
+                                                        .history = history_.index,
                                                         .post = post_,
                                                         .counters = {&counters_[0], &counters_[1]},
                                                         .syncs = this},

@@ -34,6 +34,7 @@ class MetricsTest : public testing::ControlTest {
     control_ = std::make_unique<Control>(Control::Parts{.store = *store_,
                                                         .table = table_,
                                                         .journals = journals_,
+                                                        .history = history_.index,
                                                         .post = post_,
                                                         .counters = {&counters_[0], &counters_[1]},
                                                         .pending_counts = pending_,

@@ -16,6 +16,7 @@ class PasswordsTest : public ControlTest, private PasswordChecks {
     control_ = std::make_unique<Control>(Control::Parts{.store = *store_,
                                                         .table = table_,
                                                         .journals = journals_,
+                                                        .history = history_.index,
                                                         .post = post_,
                                                         .counters = {&counters_[0], &counters_[1]},
                                                         .passwords = this},

@@ -6,6 +6,7 @@
 #include "control/retention.h"
 
 #include "base/bytes.h"
+#include "control/pending_table.h"
 #include "control/store/store.h"
 #include "control_fakes.h"
 
@@ -32,7 +33,7 @@ class World {
   explicit World(uint64_t seed)
       : random_(seed),
         store_(Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store),
-        retention_(ledger_, history_, journals_, *store_, {.age = Duration{0}, .bytes = 0}) {
+        retention_(ledger_, history_.index, journals_, *store_, {.age = Duration{0}, .bytes = 0}) {
     for (uint32_t journal = 0; journal < journal_count; ++journal) open(journal);
   }
 
@@ -89,7 +90,7 @@ class World {
     view.webhook_numbers = bytes;
     const Position position = place();
     journals_.put_event(view, position);
-    history_.on_event(view, position);
+    pending_.on_event(view, position);
     if (!numbers.empty()) live_.push_back({view.uid, position, {numbers.begin(), numbers.end()}});
   }
 
@@ -107,7 +108,7 @@ class World {
     view.started_at = at(++clock_);
     const Position position = place();
     journals_.put_outcome(view, position);
-    history_.on_outcome(to_fact(view, position));
+    pending_.on_outcome(index::to_outcome(view, position));
     event.open.erase(number);
     if (event.open.empty()) live_.erase(live_.begin() + static_cast<ptrdiff_t>(chosen));
   }
@@ -124,39 +125,41 @@ class World {
   // What a restart would find on the disk.
   void recover() {
     SegmentLedger ledger;
-    History history(ledger, {});
+    PendingTable table(ledger);
     FakeJournals journals = journals_;
-    Retention retention(ledger, history, journals, *store_, {});
+    testing::FakeHistory history;
+    Retention retention(ledger, history.index, journals, *store_, {});
     const bool outcomes_first = random_.chance(1, 2);
-    if (outcomes_first) tell_outcomes(history);
+    if (outcomes_first) tell_outcomes(table);
     for (const auto& [packed, record] : journals_.events) {
-      history.on_event(*journal::EventCodec::decode_view(record), Position{packed});
+      table.on_event(*journal::EventCodec::decode_view(record), Position{packed});
     }
-    if (!outcomes_first) tell_outcomes(history);
+    if (!outcomes_first) tell_outcomes(table);
     const auto marks = retention.load_marks();
     ASSERT_TRUE(marks);
-    history.finish_recovery(*marks);
+    table.finish_recovery(*marks);
 
     std::set<std::pair<uint64_t, uint32_t>> expected;
     for (const Live& event : live_) {
       for (uint32_t number : event.open) expected.emplace(event.position.packed, number);
     }
     std::set<std::pair<uint64_t, uint32_t>> found;
-    history.for_each_pending([&](Position position, const Ulid&, const auto& pending) {
+    table.for_each([&](Position position, const Ulid&, const auto& pending) {
       for (const auto& one : pending) found.emplace(position.packed, one.webhook_number);
     });
     ASSERT_EQ(found, expected);
   }
-  void tell_outcomes(History& history) {
+  void tell_outcomes(PendingTable& table) {
     for (const auto& [packed, record] : journals_.outcomes) {
-      history.on_outcome(to_fact(*journal::decode_outcome(record), Position{packed}));
+      table.on_outcome(index::to_outcome(*journal::decode_outcome(record), Position{packed}));
     }
   }
 
   Prng random_;
   FakeJournals journals_;
   SegmentLedger ledger_;
-  History history_{ledger_, {}};
+  PendingTable pending_{ledger_};
+  testing::FakeHistory history_;
   std::unique_ptr<Store> store_;
   Retention retention_;
   std::map<uint32_t, uint32_t> written_;

@@ -32,7 +32,8 @@ TEST(Budgets, AreTheDefaultsWhereThereIsEnough) {
   const Budgets budgets = budgets_of(with({}), machine_of(24 * gib));
   EXPECT_EQ(budgets.limits.shards, 2u);
   EXPECT_EQ(budgets.limits.pending_max, defaults.pending_max);
-  EXPECT_EQ(budgets.limits.history_deliveries_max, defaults.history_deliveries_max);
+  EXPECT_EQ(budgets.limits.history_memory_max, defaults.history_memory_max);
+  EXPECT_EQ(budgets.segment_bytes, defaults.segment_bytes);
   EXPECT_EQ(budgets.limits.idempotency_entries_max, defaults.idempotency_entries_max);
   EXPECT_EQ(budgets.limits.bodies_bytes_max, defaults.bodies_bytes_max);
   EXPECT_EQ(budgets.limits.batch_bytes_max, defaults.batch_bytes_max);
@@ -63,6 +64,25 @@ TEST(Budgets, FitIntoAnyMemory) {
       }
     }
   }
+}
+
+// What is being written has its index in memory: segments are smaller where that has little room.
+TEST(Budgets, MakeSegmentsWhoseIndexesFit) {
+  for (const uint64_t memory : {memory_min, 64 * mib, 256 * mib, gib, 24 * gib}) {
+    for (const uint32_t cores : {1u, 2u, 64u}) {
+      const Budgets budgets = budgets_of(with({}), machine_of(memory, cores));
+      EXPECT_GE(budgets.segment_bytes, 4 * mib);
+      EXPECT_LE(budgets.segment_bytes, Config{}.segment_bytes);
+      if (budgets.segment_bytes == 4 * mib) continue;
+      EXPECT_LE(budgets.segment_bytes / 4 * budgets.limits.shards,
+                budgets.limits.history_memory_max)
+          << memory << ", " << cores;
+    }
+  }
+  const Config large = with({"ingest.event_bytes_max=5MiB"});
+  EXPECT_GE(budgets_of(large, machine_of(64 * mib)).segment_bytes, 15 * mib);
+  const Config given = with({"journal.segment_bytes=128MiB"});
+  EXPECT_EQ(budgets_of(given, machine_of(64 * mib)).segment_bytes, 128 * mib);
 }
 
 TEST(Budgets, OfASidecarAreThoseOfOneShard) {
@@ -127,6 +147,9 @@ TEST(Budgets, AreUsedInThePlaceOfDefaults) {
   EXPECT_EQ(config.shards, 2u);
   EXPECT_EQ(config.pending_max, budgets.limits.pending_max);
   EXPECT_EQ(config.retained_bytes_max, budgets.retained_bytes_max);
+  EXPECT_EQ(config.segment_bytes, budgets.segment_bytes);
+  EXPECT_EQ(config.history_memory_max, budgets.limits.history_memory_max);
+  EXPECT_EQ(budgets_of(config, machine_of(256 * mib)).segment_bytes, budgets.segment_bytes);
   EXPECT_EQ(budgets_of(config, machine_of(256 * mib)).limits.pending_max,
             budgets.limits.pending_max)
       << "twice is once";

@@ -49,12 +49,22 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.circuit_failures, plain.circuit_failures);
   EXPECT_EQ(example.config.circuit_pause_max, plain.circuit_pause_max);
   EXPECT_EQ(example.config.idle_max, plain.idle_max);
-  EXPECT_EQ(example.config.history_deliveries_max, plain.history_deliveries_max);
+  EXPECT_EQ(example.config.history_memory_max, plain.history_memory_max);
   EXPECT_EQ(example.config.key_file, plain.key_file);
   EXPECT_TRUE(example.config.users.empty());
   EXPECT_EQ(example.config.metrics_webhooks_max, plain.metrics_webhooks_max);
   EXPECT_EQ(example.config.log_level, plain.log_level);
   EXPECT_EQ(example.config.log_json, plain.log_json);
+}
+
+TEST(Config, SaysWhatAnOutdatedKeyDoesNotDoAnyMore) {
+  EXPECT_EQ(parse_config("", "none", {}).config.outdated(), "");
+  const ConfigResult result =
+      parse_config("[delivery]\nhistory_deliveries_max = 1000000\n", "none", {});
+  ASSERT_TRUE(result.problems.empty());
+  const std::string text = result.config.outdated();
+  EXPECT_NE(text.find("delivery.history_deliveries_max"), std::string::npos) << text;
+  EXPECT_NE(text.find("journal.retention_age"), std::string::npos) << text;
 }
 
 TEST(Config, ListensOnLoopbackWithoutAFile) {

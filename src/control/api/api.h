@@ -7,13 +7,13 @@
 #include "control/api/metrics.h"
 #include "control/api/routes.h"
 #include "control/audit.h"
-#include "control/history.h"
 #include "control/journal_access.h"
 #include "control/reload.h"
 #include "control/token_registry.h"
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
 #include "http/message.h"
+#include "index/index.h"
 #include "subscription/table.h"
 
 #include <cstdint>
@@ -70,10 +70,10 @@ class WebhookApi {
   const WebhookChecks checks_;
 };
 
-/// The operations on events and deliveries. Blocks on the journals' files.
+/// The operations on events and deliveries. Blocks on the files of journals and index.
 class DeliveryApi {
  public:
-  DeliveryApi(const WebhookRegistry& registry, const History& history, JournalAccess& journals,
+  DeliveryApi(const WebhookRegistry& registry, index::Index& history, JournalAccess& journals,
               api::Management& management)
       : registry_(registry), history_(history), journals_(journals), management_(management) {}
 
@@ -86,7 +86,7 @@ class DeliveryApi {
 
  private:
   struct Found {
-    DeliveryFacts facts;
+    index::DeliveryFacts facts;
     journal::EventRef event;
   };
   std::variant<Found, Problem> find(const Call& call);
@@ -94,11 +94,15 @@ class DeliveryApi {
   WallTime paused_until(const Call& call, uint32_t webhook_number) const;
   Answer answer_new(const Call& call, const journal::StoredEvent& event,
                     const subscription::Webhook& webhook);
-  std::vector<History::EventFacts> events_of(const Call& call, const std::string& source,
-                                             std::vector<journal::EventRef>& events);
+  struct FoundEvents {
+    std::vector<index::EventFacts> facts;
+    std::vector<journal::EventRef> events;  ///< Likewise.
+    bool cut = false;                       ///< There may be older ones.
+  };
+  Result<FoundEvents> events_of(const Call& call, const std::string& source);
 
   const WebhookRegistry& registry_;
-  const History& history_;
+  index::Index& history_;
   JournalAccess& journals_;
   api::Management& management_;
 };

@@ -18,9 +18,12 @@ using subscription::Webhook;
 
 namespace {
 
-/// Entries of the index that one page may pass over. A page that stops here has fewer items than
-/// its limit and a cursor to go on from.
+/// What one page may cost: deliveries passed over, pages of index files read, and events read (of
+/// which a token that is restricted to some sources may see few). A page that stops here has fewer
+/// items than its limit, says that it was cut, and has a cursor to go on from.
 constexpr uint32_t entries_per_page_max = 20'000;
+constexpr uint64_t index_pages_per_page_max = 150;
+constexpr uint32_t events_per_page_max = 1000;
 
 /// Events of one id, each a read of the journal: how many are shown with it, and how many of other
 /// sources are passed over to find them.
@@ -31,13 +34,26 @@ Problem no_delivery() {
   return refusal(404, "there is no such delivery");
 }
 
+Problem history_unreadable(const Error& error) {
+  Problem problem = refusal(503, "the history cannot be read for now: " + describe(error));
+  problem.retry_after_s = 1;
+  return problem;
+}
+
+/// What is not found may be in a segment that no index tells of yet.
+std::optional<Problem> still_indexing(const JournalAccess& journals) {
+  const uint64_t segments = journals.unindexed();
+  if (segments == 0) return std::nullopt;
+  Problem problem =
+      refusal(503, "it was not found yet: the indexes of " + std::to_string(segments) +
+                       " journal segments are still being made; try again shortly");
+  problem.retry_after_s = 1;
+  return problem;
+}
+
 Problem unreadable(const Error& error) {
   if (error.code == Errc::not_found) return refusal(404, "the event is no longer stored");
   return refusal(503, "the stored event cannot be read: " + describe(error));
-}
-
-WallTime time_of(const Ulid& uid) {
-  return from_unix_ns(static_cast<int64_t>(uid.time_ms()) * 1'000'000);
 }
 
 // What belongs to another organization, or to a source that the token may not touch, looks unknown.
@@ -49,12 +65,7 @@ bool may_see(const Call& call, const EventView& event) {
   return event.organization == call.organization && call.token->may_touch(event.source);
 }
 
-/// As far as the index tells, which knows the time in whole milliseconds.
-bool may_be_wanted(const ListQuery& query, const DeliveryFacts& facts) {
-  if (query.status && facts.status != *query.status) return false;
-  return !query.until || time_of(facts.event_uid) < *query.until;
-}
-
+/// The index knows hashes of types, and times in whole milliseconds.
 bool wanted(const ListQuery& query, const EventView& event) {
   if (query.type && event.type != *query.type) return false;
   if (query.since && event.accepted_at < *query.since) return false;
@@ -83,38 +94,64 @@ class Page {
     json_.begin_object().key("items").begin_array();
   }
 
-  void fill(History::Walk walk) {
-    for (; !walk.ended() && items_ < query_.limit && passed_ < entries_per_page_max;
-         walk.advance()) {
-      const DeliveryFacts facts = walk.facts();
-      const WallTime accepted_before = time_of(facts.event_uid) + std::chrono::milliseconds(1);
-      if (query_.since && accepted_before <= *query_.since) return;
-      ++passed_;
-      last_ = facts.event_uid;
-      if (!may_be_wanted(query_, facts)) continue;
-      if (!query_.type || walk.type_may_be(*query_.type)) add(facts);
-    }
-    more_ = !walk.ended();
+  Result<void> fill(index::Index& history) {
+    rest_ = query_.cursor;
+    const uint64_t pages_end = history.pages_read() + index_pages_per_page_max;
+    uint32_t entries_left = entries_per_page_max;
+    do {
+      const auto found = history.page({.webhook_number = webhook_.number,
+                                       .before = rest_,
+                                       .status = query_.status,
+                                       .type_hash = hash_of_type(history),
+                                       .since = query_.since,
+                                       .until = query_.until,
+                                       .limit = query_.limit - items_,
+                                       .entries_max = entries_left,
+                                       .pages_max = pages_end - history.pages_read()});
+      if (!found) return found.error();
+      entries_left -= std::min(entries_left, found->passed);
+      add(*found);
+      cut_ |= rest_ && (entries_left == 0 || history.pages_read() >= pages_end);
+    } while (rest_ && !cut_ && items_ < query_.limit);
+    cut_ &= items_ < query_.limit;
+    return {};
   }
 
   std::string finish() {
     json_.end_array();
-    write_next_cursor(json_, ListKind::deliveries, more_ ? &last_ : nullptr);
-    json_.end_object();
+    write_next_cursor(json_, ListKind::deliveries, rest_ ? &*rest_ : nullptr);
+    json_.member("cut", cut_).end_object();
     return std::move(body_);
   }
 
  private:
+  std::optional<uint32_t> hash_of_type(const index::Index& history) const {
+    return query_.type ? std::optional{history.hash().of(*query_.type)} : std::nullopt;
+  }
+
+  void add(const index::Page& found) {
+    for (const DeliveryFacts& facts : found.items) {
+      cut_ = events_read_ == events_per_page_max;
+      if (cut_) return;
+      ++events_read_;
+      add(facts);
+      rest_ = facts.event.uid;
+    }
+    rest_ = found.next_before;
+    cut_ = found.cut;
+  }
+
   void add(const DeliveryFacts& facts) {
-    const Result<EventRef> event = journals_.read_event(facts.event);
+    const Result<EventRef> event = journals_.read_event(facts.event.position);
     const EventView unknown;  // Damaged or removed: the delivery is listed all the same.
     const EventView& view = event ? (*event)->view() : unknown;
     if (event && !wanted(query_, view)) return;
     if (token_.restricted() && !token_.may_touch(view.source)) return;
     begin_delivery(json_, {facts, view, &webhook_, now_, paused_until_});
-    const auto outcome = facts.newest_record.valid()
-                             ? journals_.read_outcome(facts.newest_record)
-                             : Result<JournalAccess::StoredOutcome>{Error{Errc::not_found}};
+    const auto& records = facts.state.records;
+    const auto outcome = records.empty()
+                             ? Result<JournalAccess::StoredOutcome>{Error{Errc::not_found}}
+                             : journals_.read_outcome(records.front());
     write_last_attempt(json_, facts, outcome ? &outcome->view : nullptr);
     json_.end_object();
     ++items_;
@@ -129,9 +166,9 @@ class Page {
   std::string body_;
   JsonWriter json_;
   uint32_t items_ = 0;
-  uint32_t passed_ = 0;
-  Ulid last_;
-  bool more_ = false;
+  uint32_t events_read_ = 0;
+  std::optional<Ulid> rest_;  // Of events with a smaller uid; nothing: none are left.
+  bool cut_ = false;
 };
 
 }  // namespace
@@ -144,8 +181,9 @@ Answer DeliveryApi::list(const Call& call) {
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
   Page page(query, *webhook, paused_until(call, webhook->number), call, journals_);
-  page.fill(query.cursor ? history_.after(webhook->number, *query.cursor)
-                         : history_.newest(webhook->number));
+  if (const auto filled = page.fill(history_); !filled) {
+    return refuse(history_unreadable(filled.error()));
+  }
   return answer_json(200, page.finish());
 }
 
@@ -153,11 +191,14 @@ Answer DeliveryApi::list(const Call& call) {
 
 std::variant<DeliveryApi::Found, Problem> DeliveryApi::find(const Call& call) {
   const auto id = Ulid::parse_either(call.id());
-  const auto facts = id ? history_.delivery(*id) : std::nullopt;
-  if (!facts) return no_delivery();
+  if (!id) return no_delivery();
+  auto search = history_.delivery(*id);
+  if (!search) return history_unreadable(search.error());
+  const std::optional<DeliveryFacts>& facts = *search;
+  if (!facts) return still_indexing(journals_).value_or(no_delivery());
   const Webhook* webhook = registry_.find(facts->webhook_number);
   if (webhook != nullptr && !may_see(call, *webhook)) return no_delivery();
-  auto event = journals_.read_event(facts->event);
+  auto event = journals_.read_event(facts->event.position);
   if (!event) {  // Whose it is, only its webhook can tell now.
     return webhook != nullptr ? unreadable(event.error()) : no_delivery();
   }
@@ -174,7 +215,7 @@ Answer DeliveryApi::show(const Call& call) {
   if (auto* problem = std::get_if<Problem>(&search)) return refuse(*problem);
   const Found& found = std::get<Found>(search);
   std::vector<Result<JournalAccess::StoredOutcome>> outcomes;
-  for (const journal::Position position : history_.outcomes(found.facts)) {
+  for (const journal::Position position : found.facts.state.records) {
     outcomes.push_back(journals_.read_outcome(position));
   }
   const DeliveryParts parts{found.facts, found.event->view(),
@@ -252,9 +293,11 @@ Answer DeliveryApi::redeliver(const Call& call) {
     auto problem = read_overrides(call.request.body, dialect::of(*webhook), overrides);
     if (problem) return refuse(*problem);
   }
-  const auto made = management_.redeliver(
-      {.id = found.facts.id, .status = found.facts.status, .event = found.event, .attempts = {}},
-      overrides);
+  const auto made = management_.redeliver({.id = found.facts.id,
+                                           .status = found.facts.state.status,
+                                           .event = found.event,
+                                           .attempts = {}},
+                                          overrides);
   if (const auto* problem = std::get_if<Problem>(&made)) return refuse(*problem);
   return answer_new(call, *std::get<EventRef>(made), *webhook);
 }
@@ -299,28 +342,44 @@ std::string other_spelling(const std::string& id) {
 
 }  // namespace
 
-std::vector<History::EventFacts> DeliveryApi::events_of(const Call& call, const std::string& source,
-                                                        std::vector<EventRef>& events) {
-  std::vector<History::EventFacts> found;
+/// Hashes of ids can collide, and an id is unique within its source only.
+Result<DeliveryApi::FoundEvents> DeliveryApi::events_of(const Call& call,
+                                                        const std::string& source) {
   std::string id = decode_path_segment(call.id());
-  auto candidates = history_.events(call.organization, id);
-  if (candidates.empty()) {
+  const auto ask = [&] {
+    return history_.events(
+        {.id_hash = history_.hash().of(call.organization, id), .limit = events_looked_at_max});
+  };
+  auto candidates = ask();
+  if (candidates && candidates->items.empty() && other_spelling(id) != id) {
     id = other_spelling(id);
-    candidates = history_.events(call.organization, id);
+    candidates = ask();
   }
-  if (candidates.size() > events_looked_at_max) candidates.resize(events_looked_at_max);
-  for (const History::EventFacts& candidate : candidates) {
-    if (found.size() == events_of_one_id_max) break;
+  if (!candidates) return candidates.error();
+  FoundEvents found{.facts = {}, .events = {}, .cut = candidates->cut};
+  for (const index::EventFacts& candidate : candidates->items) {
+    if (found.facts.size() == events_of_one_id_max) break;
     auto event = journals_.read_event(candidate.position);
     if (!event) continue;
     const EventView& view = (*event)->view();
     if (view.id != id || !may_see(call, view)) continue;
     if (!source.empty() && view.source != source) continue;
-    found.push_back(candidate);
-    events.push_back(std::move(*event));
+    found.facts.push_back(candidate);
+    found.events.push_back(std::move(*event));
   }
   return found;
 }
+
+namespace {
+
+Problem no_event(bool cut) {
+  if (!cut) return refusal(404, "there is no such event");
+  return refusal(404,
+                 "there is no such event in the newest part of the history; the search ended "
+                 "there, because it had read too much");
+}
+
+}  // namespace
 
 namespace {
 
@@ -358,9 +417,10 @@ Answer DeliveryApi::show_event(const Call& call) {
   auto parsed = parse_query(call.request.query, {"source"});
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const auto source = std::get<http::QueryParameters>(parsed).find("source");
-  std::vector<EventRef> events;
-  const auto found = events_of(call, std::string{source.value_or("")}, events);
-  if (found.empty()) return refuse(refusal(404, "there is no such event"));
+  const auto found = events_of(call, std::string{source.value_or("")});
+  if (!found) return refuse(history_unreadable(found.error()));
+  const std::vector<EventRef>& events = found->events;
+  if (events.empty()) return refuse(still_indexing(journals_).value_or(no_event(found->cut)));
 
   // Redeliveries are events of their own with the first one's id: shown with it. The newest event
   // that is none of them is meant, if several sources used the id.
@@ -374,7 +434,9 @@ Answer DeliveryApi::show_event(const Call& call) {
   for (size_t index = 0; index < events.size(); ++index) {
     const EventView& view = events[index]->view();
     if (view.source != event.source) continue;
-    for (const DeliveryFacts& facts : history_.deliveries_of(found[index].index)) {
+    const auto deliveries = history_.deliveries_of(found->facts[index]);
+    if (!deliveries) return refuse(history_unreadable(deliveries.error()));
+    for (const DeliveryFacts& facts : *deliveries) {
       const Webhook* webhook = registry_.find(facts.webhook_number);
       if (webhook != nullptr && !may_see(call, *webhook)) continue;
       begin_delivery(json, {facts, view, webhook, call.now});

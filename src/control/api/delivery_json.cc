@@ -123,12 +123,12 @@ namespace {
 /// When the next attempt is due. The wall clock may have been set back since that was written down;
 /// the delivery itself waits by another clock, and never longer than its schedule has pauses.
 WallTime next_attempt_at(const DeliveryParts& parts) {
-  if (parts.webhook == nullptr) return parts.facts.next_attempt_at;
+  if (parts.webhook == nullptr) return parts.facts.state.next_attempt_at;
   Duration longest = std::chrono::hours{1};  // As a receiver may ask for.
   for (const uint32_t pause_s : parts.webhook->schedule_s) {
     longest = std::max<Duration>(longest, std::chrono::milliseconds{uint64_t{pause_s} * 1250});
   }
-  return std::min(parts.facts.next_attempt_at, parts.now + longest);
+  return std::min(parts.facts.state.next_attempt_at, parts.now + longest);
 }
 
 }  // namespace
@@ -142,7 +142,7 @@ void begin_delivery(JsonWriter& json, const DeliveryParts& parts) {
     json.null();
   }
   write_event_reference(json, parts.event);
-  json.member("status", journal::name(facts.status)).key("redelivery_of");
+  json.member("status", journal::name(facts.state.status)).key("redelivery_of");
   if (parts.event.is_redelivery()) {
     json.value(parts.event.redelivery_of.to_text());
   } else {
@@ -150,15 +150,15 @@ void begin_delivery(JsonWriter& json, const DeliveryParts& parts) {
   }
   json.key("next_attempt_at");
   const WallTime planned =
-      facts.next_attempt_at != WallTime{} ? next_attempt_at(parts) : WallTime{};
+      facts.state.next_attempt_at != WallTime{} ? next_attempt_at(parts) : WallTime{};
   const WallTime next = std::max(planned, parts.paused_until);
-  if (facts.status == journal::DeliveryStatus::pending && next != WallTime{}) {
+  if (facts.state.status == journal::DeliveryStatus::pending && next != WallTime{}) {
     json.value(to_rfc3339(next));
   } else {
     json.null();
   }
   json.member("created_at", to_rfc3339(parts.event.accepted_at))
-      .member("attempt_count", facts.attempts);
+      .member("attempt_count", facts.state.attempts);
 }
 
 namespace {
@@ -190,7 +190,7 @@ void write_attempts(JsonWriter& json, const DeliveryParts& parts,
     }
   }
   sort_attempts(order);
-  const bool in_flight = parts.facts.status == journal::DeliveryStatus::in_flight;
+  const bool in_flight = parts.facts.state.status == journal::DeliveryStatus::in_flight;
   const size_t bodies_max =
       answer_bodies_bytes_max / std::max<size_t>(parts.event.data.size(), 1) + 1;
   for (size_t index = 0; index < order.size(); ++index) {
@@ -212,7 +212,7 @@ void write_last_attempt(JsonWriter& json, const DeliveryFacts& facts, const Outc
     return;
   }
   json.begin_object();
-  write_timing(json, *outcome, facts.status == journal::DeliveryStatus::in_flight, false);
+  write_timing(json, *outcome, facts.state.status == journal::DeliveryStatus::in_flight, false);
   json.key("response_status");
   if (outcome->http_status == 0) {
     json.null();

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/json_writer.h"
-#include "control/history.h"
 #include "control/journal_access.h"
+#include "index/facts.h"
 #include "journal/record.h"
 #include "subscription/webhook.h"
 
@@ -11,6 +11,8 @@
 #include <vector>
 
 namespace ringpost::control {
+
+using index::DeliveryFacts;
 
 /// Bodies of one answer together. Every attempt sends the same body, and a redelivery of a large
 /// event may have many: beyond this, earlier attempts show null.

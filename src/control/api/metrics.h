@@ -3,12 +3,13 @@
 #include "api/answer.h"
 #include "base/clock.h"
 #include "base/counters.h"
-#include "control/history.h"
 #include "control/memory_limits.h"
+#include "control/pending_table.h"
 #include "control/reload.h"
 #include "control/retention.h"
 #include "control/webhook_registry.h"
 #include "http/message.h"
+#include "index/index.h"
 #include "io/engine.h"
 #include "io/process.h"
 #include "subscription/pending_counts.h"
@@ -57,6 +58,7 @@ struct StatusFacts {
   std::optional<Error> storage_shortage;  ///< Passes: no segment can be prepared just now.
   std::optional<Error> store_failure;     ///< Final: nothing can be changed until a restart.
   uint64_t journal_bytes = 0;
+  uint64_t segments_unindexed = 0;  ///< As JournalAccess::unindexed.
   Retention::Options retention;
   uint64_t queued_messages = 0;  ///< As Control::note_queue.
   std::optional<LastReload> last_reload;
@@ -72,7 +74,8 @@ struct MetricSources {
   std::span<const Counters* const> shards;
   const Counters& control;  ///< The control thread's own, for the totals.
   std::span<const subscription::PendingCounts> pending;  ///< By shard; may be empty.
-  const History& history;
+  const PendingTable& table;
+  const index::Index& history;
   const WebhookRegistry& registry;
   const StatusFacts& facts;
   const MachineSource& machine;  ///< May be empty. Blocks on the file system.

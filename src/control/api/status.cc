@@ -77,7 +77,7 @@ void write_limits(JsonWriter& json, const MemoryLimits& limits) {
   json.key("limits").begin_object();
   json.member("memory_max", limits.memory_max).member("memory_total", limits.memory_total);
   json.member("shards", limits.shards).member("pending_max", limits.pending_max);
-  json.member("history_deliveries_max", limits.history_deliveries_max);
+  json.member("history_memory_max", limits.history_memory_max);
   json.member("idempotency_entries_max", limits.idempotency_entries_max);
   json.member("bodies_bytes_max", limits.bodies_bytes_max);
   json.member("batch_bytes_max", limits.batch_bytes_max);
@@ -90,7 +90,6 @@ void write_limits(JsonWriter& json, const MemoryLimits& limits) {
 
 api::Answer show_status(const MetricSources& sources) {
   const StatusFacts& facts = sources.facts;
-  const History& history = sources.history;
   std::string body;
   JsonWriter json(body);
   json.begin_object().member("version", ringpost::version);
@@ -105,15 +104,19 @@ api::Answer show_status(const MetricSources& sources) {
   write_last_reload(json, facts.last_reload);
   write_last_failure(json, facts.last_failure);
   write_limits(json, facts.limits);
-  json.member("backlog", history.pending_count()).key("oldest_undelivered_at");
-  if (const auto oldest = history.oldest_pending_at()) {
+  json.member("backlog", sources.table.count()).key("oldest_undelivered_at");
+  if (const auto oldest = sources.table.oldest_at()) {
     json.value(to_rfc3339(*oldest));
   } else {
     json.null();
   }
   json.member("log_lines_dropped", dropped_log_lines());
   json.member("webhooks", sources.registry.count());
-  json.member("deliveries_indexed", history.delivery_count());
+  json.member("deliveries_indexed", sources.history.delivery_count());
+  json.key("history").begin_object();
+  json.member("segments", sources.history.segment_count());
+  json.member("segments_unindexed", facts.segments_unindexed);
+  json.member("memory_bytes", sources.history.memory_bytes()).end_object();
   json.key("latency").begin_object();
   write_latency(json, "accept", sources.latency(&Counters::accept_latency));
   write_latency(json, "delivery", sources.latency(&Counters::delivery_latency));

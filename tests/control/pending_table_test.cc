@@ -1,0 +1,346 @@
+// Goal: what is pending is never forgotten, what has ended is, attempts keep their numbers, and all
+// of it is the same in whatever order journals are read and messages come.
+// Method: a small model of events and outcomes, told in order and shuffled.
+
+#include "control/pending_table.h"
+
+#include "control_fakes.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace ringpost::control {
+namespace {
+
+using index::Outcome;
+using index::PendingDelivery;
+using journal::DeliveryStatus;
+using journal::Position;
+using testing::at;
+
+struct SampleEvent {
+  Ulid uid;
+  std::vector<std::byte> numbers;
+  WallTime accepted_at{};
+  Position position;
+
+  journal::EventView view() const {
+    journal::EventView view;
+    view.uid = uid;
+    view.accepted_at = accepted_at;
+    view.webhook_numbers = numbers;
+    return view;
+  }
+};
+
+class PendingTableTest : public ::testing::Test {
+ protected:
+  SampleEvent make(int64_t second, const std::vector<uint32_t>& numbers, uint32_t journal = 0,
+                   uint32_t segment = 1) {
+    return {.uid = Ulid::mint(at(second), random_),
+            .numbers = testing::pack_numbers(numbers),
+            .accepted_at = at(second),
+            .position = Position::make(journal, segment, next_offset())};
+  }
+  Outcome outcome(const SampleEvent& event, uint32_t number, uint32_t attempt,
+                  DeliveryStatus status, uint32_t journal = 0) {
+    return {.delivery = {event.position, number},
+            .record = Position::make(journal, 9, next_offset()),
+            .attempt = attempt,
+            .status = status,
+            .started_at = event.accepted_at,
+            .next_attempt_at = status == DeliveryStatus::pending ? at(100) : WallTime{}};
+  }
+  static void tell(PendingTable& table, const SampleEvent& event) {
+    table.on_event(event.view(), event.position);
+    table.check();
+  }
+  static void tell(PendingTable& table, const Outcome& outcome) {
+    table.on_outcome(outcome);
+    table.check();
+  }
+  /// What a start gets, in the order of events and webhooks.
+  static std::vector<PendingDelivery> all(const PendingTable& table) {
+    std::vector<PendingDelivery> found;
+    Position before;
+    table.for_each([&](Position position, const Ulid&, const auto& pending) {
+      EXPECT_LT(before, position);
+      before = position;
+      found.insert(found.end(), pending.begin(), pending.end());
+    });
+    EXPECT_EQ(found.size(), table.count());
+    return found;
+  }
+  uint32_t next_offset() { return offset_ += 8; }
+
+  Prng random_{7};
+  uint32_t offset_ = 4096;
+  SegmentLedger ledger_;
+};
+
+TEST_F(PendingTableTest, FollowsADeliveryToItsEnd) {
+  PendingTable table(ledger_);
+  const SampleEvent event = make(1, {4, 9});
+  tell(table, event);
+  EXPECT_EQ(table.count(), 2u);
+  tell(table, outcome(event, 9, 1, DeliveryStatus::in_flight));
+  tell(table, outcome(event, 9, 1, DeliveryStatus::pending));
+  ASSERT_EQ(all(table).size(), 2u);
+  EXPECT_EQ(all(table)[0].webhook_number, 4u);
+  EXPECT_EQ(all(table)[0].attempts, 0u);
+  EXPECT_EQ(all(table)[1].attempts, 1u);
+  EXPECT_EQ(all(table)[1].next_attempt_at, at(100));
+  tell(table, outcome(event, 9, 2, DeliveryStatus::delivered));
+  EXPECT_EQ(table.count(), 1u);
+  EXPECT_EQ(ledger_.unsettled_events(), 1u);
+  tell(table, outcome(event, 4, 0, DeliveryStatus::cancelled));
+  EXPECT_EQ(table.count(), 0u);
+  EXPECT_EQ(ledger_.unsettled_events(), 0u);
+}
+
+TEST_F(PendingTableTest, SettlesAnEventThatNobodyWantsAtOnce) {
+  PendingTable table(ledger_);
+  tell(table, make(1, {}));
+  EXPECT_EQ(ledger_.unsettled_events(), 0u);
+}
+
+// Goal: an attempt that was put back is none. Method: before the first attempt and after others,
+// and once more after it was put back.
+TEST_F(PendingTableTest, AStartThatIsTakenBackIsNoAttempt) {
+  PendingTable table(ledger_);
+  const SampleEvent event = make(1, {1});
+  tell(table, event);
+  for (uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    for (int time = 0; time < 2; ++time) {
+      tell(table, outcome(event, 1, attempt, DeliveryStatus::in_flight));
+      EXPECT_EQ(all(table)[0].attempts, attempt);
+      tell(table, outcome(event, 1, 0, DeliveryStatus::pending));
+      EXPECT_EQ(all(table)[0].attempts, attempt - 1);
+      EXPECT_EQ(all(table)[0].next_attempt_at, at(100));
+    }
+    tell(table, outcome(event, 1, attempt, DeliveryStatus::in_flight));
+    tell(table, outcome(event, 1, attempt, DeliveryStatus::pending));
+    EXPECT_EQ(all(table)[0].attempts, attempt);
+  }
+}
+
+// The number of an attempt that was put back is used again, after a start with another number of
+// shards by another journal. Whichever of the two is read first, the attempt that may have reached
+// the receiver counts: its number must not be used a second time.
+TEST_F(PendingTableTest, AnAttemptThatAnotherJournalTellsOfIsNotTakenBack) {
+  for (const bool newer_first : {true, false}) {
+    for (const bool ended : {true, false}) {
+      for (uint32_t before = 0; before < 3; ++before) {
+        PendingTable table(ledger_);
+        const SampleEvent event = make(1, {1});
+        tell(table, event);
+        std::vector<Outcome> older;
+        for (uint32_t attempt = 1; attempt <= before; ++attempt) {
+          older.push_back(outcome(event, 1, attempt, DeliveryStatus::in_flight, 0));
+          older.push_back(outcome(event, 1, attempt, DeliveryStatus::pending, 0));
+        }
+        older.push_back(outcome(event, 1, before + 1, DeliveryStatus::in_flight, 0));
+        older.push_back(outcome(event, 1, 0, DeliveryStatus::pending, 0));
+        std::vector<Outcome> newer{outcome(event, 1, before + 1, DeliveryStatus::in_flight, 1)};
+        if (ended) newer.push_back(outcome(event, 1, before + 1, DeliveryStatus::pending, 1));
+        for (const auto& one : newer_first ? newer : older) tell(table, one);
+        for (const auto& one : newer_first ? older : newer) tell(table, one);
+        EXPECT_EQ(all(table)[0].attempts, before + 1) << newer_first << ended << before;
+      }
+    }
+  }
+}
+
+TEST_F(PendingTableTest, TakesAnOutcomeBeforeItsEventWhileRunning) {
+  PendingTable table(ledger_);
+  const SampleEvent event = make(1, {1, 2});
+  tell(table, outcome(event, 1, 1, DeliveryStatus::delivered, 1));
+  EXPECT_EQ(table.count(), 0u);
+  tell(table, event);
+  EXPECT_EQ(table.count(), 1u);
+  EXPECT_EQ(ledger_.unsettled_events(), 1u);
+  EXPECT_EQ(all(table)[0].webhook_number, 2u);
+}
+
+// What has ended is forgotten: what comes after its end must not make it pending again.
+TEST_F(PendingTableTest, HearsNothingOfADeliveryAfterItsEnd) {
+  PendingTable table(ledger_);
+  const SampleEvent event = make(1, {1, 2});
+  tell(table, event);
+  tell(table, outcome(event, 1, 1, DeliveryStatus::cancelled));
+  for (const auto status : {DeliveryStatus::in_flight, DeliveryStatus::pending,
+                            DeliveryStatus::delivered, DeliveryStatus::dead}) {
+    tell(table, outcome(event, 1, 2, status, 1));
+  }
+  EXPECT_EQ(table.count(), 1u);
+  tell(table, outcome(event, 2, 1, DeliveryStatus::delivered));
+  tell(table, outcome(event, 2, 2, DeliveryStatus::in_flight));
+  EXPECT_EQ(table.count(), 0u);
+  EXPECT_EQ(ledger_.unsettled_events(), 0u);
+}
+
+TEST_F(PendingTableTest, DropsWhatHasNoEventWhenRecoveryEnds) {
+  PendingTable table(ledger_);
+  const SampleEvent gone = make(1, {1, 2}, 1);
+  tell(table, outcome(gone, 1, 1, DeliveryStatus::delivered));
+  tell(table, outcome(gone, 2, 1, DeliveryStatus::pending));
+  tell(table, make(2, {1}));
+  table.finish_recovery({});
+  table.check();
+  EXPECT_EQ(table.count(), 1u);
+  EXPECT_FALSE(table.oldest_at(2));
+}
+
+TEST_F(PendingTableTest, TreatsEventsBelowTheMarkAsSettled) {
+  PendingTable table(ledger_);
+  tell(table, make(1, {1, 2}, 0, 3));
+  tell(table, make(2, {1}, 0, 4));
+  tell(table, make(3, {1}, 1, 3));
+  table.finish_recovery({3});
+  table.check();
+  EXPECT_EQ(table.count(), 2u);
+  EXPECT_EQ(ledger_.unsettled_events(), 2u);
+  std::vector<uint32_t> segments;
+  table.for_each([&](Position position, const Ulid&, const auto& pending) {
+    EXPECT_EQ(pending.size(), 1u);
+    segments.push_back(position.journal() * 100 + position.segment());
+  });
+  EXPECT_EQ(segments, (std::vector<uint32_t>{4, 103}));
+}
+
+// Journals are read in any order, each from its begin to its end.
+TEST_F(PendingTableTest, ComesToTheSameStateInAnyOrderOfJournals) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    SCOPED_TRACE(seed);
+    Prng random(seed);
+    SegmentLedger ledger;
+    PendingTable table(ledger);
+    std::vector<SampleEvent> events;
+    std::map<uint64_t, std::pair<const SampleEvent*, Outcome>> records[3];  // By position.
+    std::map<std::pair<uint64_t, uint32_t>, uint32_t> expected;             // Attempts.
+    events.reserve(12);
+    for (int64_t second = 0; second < 12; ++second) {
+      std::vector<uint32_t> numbers;
+      for (uint32_t number = 1; number <= 5; ++number) {
+        if (random.chance(1, 2)) numbers.push_back(number);
+      }
+      events.push_back(make(second, numbers, static_cast<uint32_t>(random.below(3))));
+      const SampleEvent& event = events.back();
+      records[event.position.journal()][event.position.packed] = {&event, {}};
+      for (const uint32_t number : numbers) {
+        const auto journal = static_cast<uint32_t>(random.below(3));
+        const auto attempts = static_cast<uint32_t>(random.below(4));
+        bool ended = false;
+        for (uint32_t attempt = 1; attempt <= attempts; ++attempt) {
+          ended = attempt == attempts && random.chance(1, 2);
+          const auto status = ended ? DeliveryStatus::dead : DeliveryStatus::pending;
+          for (const auto each : {DeliveryStatus::in_flight, status}) {
+            const Outcome told = outcome(event, number, attempt, each, journal);
+            records[journal][told.record.packed] = {nullptr, told};
+          }
+        }
+        if (!ended) expected[{event.position.packed, number}] = attempts;
+      }
+    }
+    std::vector<uint32_t> order{0, 1, 2};
+    std::ranges::rotate(order, order.begin() + static_cast<std::ptrdiff_t>(seed % 3));
+    if (seed % 2 == 0) std::ranges::reverse(order);
+    for (const uint32_t journal : order) {
+      for (const auto& [packed, record] : records[journal]) {
+        if (record.first != nullptr) {
+          tell(table, *record.first);
+        } else {
+          tell(table, record.second);
+        }
+      }
+    }
+    table.finish_recovery({});
+    table.check();
+    std::map<std::pair<uint64_t, uint32_t>, uint32_t> found;
+    table.for_each([&](Position position, const Ulid&, const auto& pending) {
+      for (const PendingDelivery& one : pending) {
+        found[{position.packed, one.webhook_number}] = one.attempts;
+      }
+    });
+    ASSERT_EQ(found, expected);
+  }
+}
+
+TEST_F(PendingTableTest, CostsLittleAndNothingOfWhatHasEnded) {
+  PendingTable table(ledger_);
+  EXPECT_EQ(table.memory_bytes(), 0u);
+  std::vector<SampleEvent> events;
+  for (int64_t index = 0; index < 20'000; ++index) {
+    events.push_back(make(index, {1}));
+    table.on_event(events.back().view(), events.back().position);
+  }
+  const size_t full = table.memory_bytes();
+  EXPECT_LE(full / 20'000, 82u);
+  for (int round = 0; round < 3; ++round) {
+    for (SampleEvent& event : events) {
+      table.on_outcome(outcome(event, 1, 1, DeliveryStatus::delivered));
+      event = make(30'000, {1});
+      table.on_event(event.view(), event.position);
+    }
+  }
+  EXPECT_EQ(table.memory_bytes(), full);
+}
+
+// Goal: the oldest pending event of each webhook, whatever is told in whatever order. Method:
+// random events and outcomes against a plain list.
+TEST_F(PendingTableTest, FindsTheOldestPendingEventOfEachWebhook) {
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    Prng random{seed};
+    SegmentLedger ledger;
+    PendingTable table(ledger);
+    struct Told {
+      SampleEvent event;
+      uint32_t webhook;
+      bool pending = true;
+    };
+    std::vector<Told> told;
+    for (int step = 0; step < 300; ++step) {
+      if (told.empty() || random.below(3) > 0) {  // Uids rise, but for some that come late.
+        const auto second = static_cast<int64_t>(random.below(4) == 0 ? random.below(400) : step);
+        const auto webhook = static_cast<uint32_t>(1 + random.below(3));
+        told.push_back({make(1000 + second, {webhook}), webhook});
+        if (random.below(5) == 0) {
+          told.back().pending = false;
+          tell(table, outcome(told.back().event, webhook, 1,
+                              DeliveryStatus::delivered));  // It overtook its event.
+        }
+        tell(table, told.back().event);
+      } else {
+        Told& one = told[random.below(told.size())];
+        const bool ends = random.below(4) > 0;
+        if (one.pending) {
+          tell(table, outcome(one.event, one.webhook, 1,
+                              ends ? DeliveryStatus::dead : DeliveryStatus::pending));
+        }
+        one.pending = one.pending && !ends;
+      }
+      std::optional<Ulid> oldest_of_all;
+      for (uint32_t webhook = 1; webhook <= 4; ++webhook) {
+        std::optional<Ulid> oldest;
+        for (const Told& one : told) {
+          if (one.webhook != webhook || !one.pending) continue;
+          if (!oldest || one.event.uid < *oldest) oldest = one.event.uid;
+        }
+        const auto expected = oldest ? std::optional{WallTime{oldest->time()}} : std::nullopt;
+        ASSERT_EQ(table.oldest_at(webhook), expected) << seed << " " << step;
+        if (oldest && (!oldest_of_all || *oldest < *oldest_of_all)) oldest_of_all = oldest;
+      }
+      const auto expected =
+          oldest_of_all ? std::optional{WallTime{oldest_of_all->time()}} : std::nullopt;
+      ASSERT_EQ(table.oldest_at(), expected);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ringpost::control
