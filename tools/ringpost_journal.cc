@@ -5,6 +5,7 @@
 #include "cli/output.h"
 #include "cli/usage.h"
 #include "control/stored_journals.h"
+#include "index/file_part.h"
 #include "io/posix_disk.h"
 #include "io/process.h"
 #include "journal/format.h"
@@ -293,11 +294,64 @@ std::optional<journal::RecoveryReport> read_all(const std::string& data_director
   return std::nullopt;
 }
 
+/// The indexes beside the segments. What is wrong with one costs nothing but time: a relay makes it
+/// again from its segment.
+class Indexes {
+ public:
+  explicit Indexes(const std::string& data_directory) : directory_(data_directory + "/journal") {}
+
+  void check(uint64_t directory_id) {
+    const auto journals = disk_.list(directory_);
+    if (!journals) return;
+    for (const std::string& name : *journals) {
+      if (const auto journal = journal::parse_journal_name(name)) check(directory_id, *journal);
+    }
+  }
+  std::string to_text() const {
+    std::string text = std::to_string(sound_) + " indexes";
+    if (bad_ > 0) text += ", " + std::to_string(bad_) + " of no use";
+    return text;
+  }
+
+ private:
+  void check(uint64_t directory_id, uint16_t journal) {
+    const auto names = disk_.list(journal::journal_path(directory_, journal));
+    if (!names) return;
+    for (const std::string& name : *names) {
+      const auto segment = journal::parse_index_name(name);
+      if (!segment || name != journal::index_name(*segment)) continue;
+      const auto checked = index::verify_index(disk_, directory_, directory_id, journal, *segment);
+      ++(checked ? sound_ : bad_);
+      if (checked) continue;
+      print_line("note: " + directory_ + '/' + journal::journal_name(journal) + '/' + name +
+                 ": the index is of no use (" + describe(checked.error()) +
+                 "); nothing is lost: a relay makes it again from the segment");
+    }
+  }
+
+  io::PosixDisk disk_;
+  const std::string directory_;
+  uint64_t sound_ = 0;
+  uint64_t bad_ = 0;
+};
+
+/// Notes the id of the data directory.
+class Verification final : public Visitor {
+ public:
+  void open(const std::string&, uint64_t id) override { directory_id_ = id; }
+  uint64_t directory_id() const { return directory_id_; }
+
+ private:
+  uint64_t directory_id_ = 0;
+};
+
 int verify(const std::string& data_directory) {
-  Visitor visitor;
+  Verification visitor;
   std::string problem;
   const auto report = read_all(data_directory, visitor, problem);
   if (!report && visitor.bad() == 0) return complain(problem);
+  Indexes indexes(data_directory);
+  indexes.check(visitor.directory_id());
   if (visitor.bad() > 0) {
     std::printf("damaged: %llu findings; a start %s\n",
                 static_cast<unsigned long long>(visitor.bad()),
@@ -309,10 +363,10 @@ int verify(const std::string& data_directory) {
       : report->torn_tails == 1
           ? "sound except for 1 torn tail"
           : "sound except for " + std::to_string(report->torn_tails) + " torn tails";
-  std::printf("%s: %llu segments, %llu events, %llu outcomes\n", verdict.c_str(),
+  std::printf("%s: %llu segments, %llu events, %llu outcomes; %s\n", verdict.c_str(),
               static_cast<unsigned long long>(report->segments),
               static_cast<unsigned long long>(report->events),
-              static_cast<unsigned long long>(report->outcomes));
+              static_cast<unsigned long long>(report->outcomes), indexes.to_text().c_str());
   return exit_sound;
 }
 
