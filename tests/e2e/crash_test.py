@@ -130,6 +130,8 @@ class KillLoop(unittest.TestCase):
             with self.subTest(sink.url):
                 self.judge(sink, sent, acknowledged)
         self.judge_answers(clients)
+        for webhook in webhooks:
+            self.judge_history(relay, webhook, clients)
         print(f"kill loop: {CYCLES} cycles, {len(acknowledged)} acknowledged, slowest start "
               f"{max(starts):.2f} s", file=sys.stderr)
         self.assertGreater(len(acknowledged), CYCLES)
@@ -163,6 +165,19 @@ class KillLoop(unittest.TestCase):
         ids = [event for client in clients for event in client.acknowledged.values()]
         self.assertEqual(len(ids), len(set(ids)), "an id was given twice")
         self.assertEqual(sum((client.refused for client in clients), []), [])
+
+    def judge_history(self, relay, webhook, clients):
+        """What was killed between a segment and its index is made again. (The oldest has expired.)"""
+        deadline = time.monotonic() + 120
+        while relay.status()["history"]["segments_unindexed"] > 0:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        listed = relay.deliveries(webhook)
+        ids = [item["event"]["id"] for item in listed]
+        self.assertEqual(len(set(ids)), len(ids))
+        self.assertEqual({item["status"] for item in listed}, {"delivered"})
+        newest = sorted(event for client in clients for event in client.acknowledged.values())[-100:]
+        self.assertLessEqual(set(newest), set(ids))
 
     def extra_copies(self, received):
         """How many deliveries came again, by the relay (counted from 1) that was killed over them."""

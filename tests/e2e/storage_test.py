@@ -173,6 +173,75 @@ class FullDisk(StorageTest):
         self.assertEqual(len(received), accepted)
 
 
+class History(StorageTest):
+    """What people can list and show lasts as long as the journal, whatever becomes of its indexes."""
+
+    SMALL = ("--set", "server.shards=1", "--set", "journal.segment_bytes=4MiB")
+    COUNT = 400
+
+    def indexes(self):
+        return sorted((self.place.path / "data" / "journal").rglob("*.idx"))
+
+    def wait_for_indexes(self, relay, count):
+        deadline = time.monotonic() + 60
+        while len(self.indexes()) < count or relay.status()["history"]["segments_unindexed"] > 0:
+            self.assertLess(time.monotonic(), deadline, self.indexes())
+            time.sleep(0.1)
+
+    def verify(self):
+        return subprocess.run([harness.JOURNAL, "verify", self.place.path / "data"],
+                              capture_output=True, text=True, timeout=60)
+
+    def flip_a_bit(self, file, offset):
+        content = bytearray(file.read_bytes())
+        content[offset] ^= 1
+        file.write_bytes(content)
+
+    def restarted(self):
+        relay = self.place.relay(*self.SMALL)
+        relay.wait_until_settled()
+        return relay
+
+    def test_it_is_whole_after_damage_and_says_what_it_makes_again(self):
+        sink = self.place.sink(plain=True)
+        relay = self.place.relay(*self.SMALL)
+        webhook = relay.add_webhook(url=sink.url)
+        for number in range(self.COUNT):
+            self.assertEqual(relay.send(EVENT % (number, "x" * 30_000))[0], 202)
+        relay.wait_until_settled()
+        self.wait_for_indexes(relay, 2)
+        listed = relay.deliveries(webhook)
+        self.assertEqual(len(listed), self.COUNT)
+        relay.kill()
+        verified = self.verify()
+        self.assertEqual(verified.returncode, 0, verified)
+        self.assertRegex(verified.stdout, r"; \d+ indexes$")
+
+        first, second = self.indexes()[:2]
+        self.flip_a_bit(first, 4096 + 100)
+        self.flip_a_bit(second, 10)
+        verified = self.verify()
+        self.assertEqual(verified.returncode, 0, verified)
+        self.assertEqual(verified.stdout.count("the index is of no use"), 2, verified.stdout)
+        relay = self.restarted()
+        self.assertEqual(relay.deliveries(webhook), listed)
+        relay.wait_for(f"{second}.*made again from the segment")
+        relay.wait_for(f"{first}.*made again from the segment")
+        shown = relay.delivery(listed[-1]["id"])
+        self.assertEqual(len(shown["attempts"]), 1)
+        relay.kill()
+
+        for file in self.indexes():  # As the data directory of an older release.
+            file.unlink()
+        relay = self.restarted()
+        self.wait_for_indexes(relay, 3)
+        self.assertEqual(relay.deliveries(webhook), listed)
+        self.assertEqual(relay.stop(), 0)
+        verified = self.verify()
+        self.assertEqual(verified.returncode, 0, verified)
+        self.assertNotIn("of no use", verified.stdout)
+
+
 class Damage(StorageTest):
 
     SHARD = ("--set", "server.shards=1")
