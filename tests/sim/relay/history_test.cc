@@ -31,7 +31,7 @@ struct HistoryWorld : SmallWorld {
   explicit HistoryWorld(uint64_t seed, RelayHarness::Adjust adjust = use_tiny_segments)
       : SmallWorld(seed, 1 + static_cast<uint32_t>(seed % 3), std::move(adjust)) {
     answer = [this](const Request&) {
-      return Answer{.status = world.random().chance(1, 4) ? 500 : 200};
+      return Answer{.status = world.random().chance(1, 8) ? 500 : 200};
     };
     webhook = hook(R"(,"schedule":[1,1,2,2,3,3,4,4])");
     world.run_for(seconds{1});
@@ -86,7 +86,7 @@ struct HistoryWorld : SmallWorld {
     std::vector<std::string> ids;
     for (const DeliveryItem& item : listed) {
       ids.push_back(item.event_id);
-      EXPECT_EQ(item.status, "delivered") << item.event_id;
+      EXPECT_EQ(item.status, "delivered") << item.event_id << ", attempts " << item.attempt_count;
       EXPECT_GE(item.attempt_count, 1u);
     }
     const std::vector<std::string> expected(acknowledged.rbegin(), acknowledged.rend());
