@@ -840,7 +840,12 @@ std::string object_to_key_file(io::Disk& disk, const Config& config) {
 
 std::string object_to_data_dir(const std::string& data_dir) {
   std::error_code ignored;
-  if (!std::filesystem::exists(data_dir, ignored)) return object_to_place(data_dir);
+  if (!std::filesystem::exists(data_dir, ignored)) {
+    if (std::filesystem::is_symlink(data_dir, ignored)) {
+      return "server.data_dir: " + data_dir + " is a link to a place that is not there";
+    }
+    return object_to_place(data_dir);
+  }
   if (std::filesystem::is_directory(data_dir, ignored)) return {};
   return "server.data_dir: " + data_dir + " is not a directory; name another one";
 }

@@ -8,6 +8,7 @@
 #include "server/budgets.h"
 #include "server/data_directory.h"
 #include "server/helper_thread.h"
+#include "server/key_file.h"
 
 #include <algorithm>
 #include <charconv>
@@ -33,6 +34,7 @@ using Verdict = Finding::Verdict;
 constexpr Duration slow_write = std::chrono::milliseconds{10};
 constexpr auto certificate_renewal = std::chrono::hours{24 * 21};
 constexpr uint64_t descriptors_few = 4096;
+constexpr uint64_t store_room = uint64_t{8} << 20;
 /// Of a relay besides its shards: control, journal, passwords, store, names, log.
 constexpr uint32_t threads_besides = 6;
 
@@ -224,6 +226,8 @@ Finding examine_file_system(const std::string& directory) {
   return finding;
 }
 
+/// A first start makes two journal files for each shard, and the store; later ones need room for
+/// the next file.
 Finding examine_room(io::Disk& disk, const Config& config, uint32_t shards,
                      const std::string& directory) {
   const auto room = disk.free_bytes(directory);
@@ -231,10 +235,14 @@ Finding examine_room(io::Disk& disk, const Config& config, uint32_t shards,
     return failure("disk space", directory + ": " + describe(room.error()),
                    "give the relay's user the directory");
   }
-  const uint64_t least = uint64_t{config.segment_bytes} * 2 * shards;
+  const bool is_new = ::access(store_path(config).c_str(), F_OK) != 0;
+  const uint64_t of_shard = uint64_t{config.segment_bytes} * (is_new ? 2 : 1);
+  const uint64_t least = of_shard * shards + (is_new ? store_room : 0);
   const std::string text = in_mib(*room) + " free in " + directory;
   if (*room < least) {
-    return failure("disk space", text + "; a start needs " + in_mib(least),
+    return failure("disk space",
+                   text + (is_new ? "; a first start needs " : "; the next journal files need ") +
+                       in_mib(least),
                    "make room, or lower journal.segment_bytes or server.shards");
   }
   if (*room >= config.retention_bytes) return ok("disk space", text);
@@ -254,13 +262,42 @@ bool is_in_use(io::Disk& disk, const Config& config) {
   return !lock && lock.error().code == Errc::locked;
 }
 
+/// Whether the files that are there belong to this user, as after a start by root they do not.
+Finding examine_rights(const Config& config) {
+  for (const std::string& path : {config.data_dir, config.data_dir + "/lock", store_path(config),
+                                  config.data_dir + "/journal"}) {
+    if (::access(path.c_str(), R_OK | W_OK) == 0 || errno == ENOENT) continue;
+    return failure("data directory", path + " cannot be written: " + std::strerror(errno),
+                   "run this as the relay's user; if it is, give that user the directory with all "
+                   "that is in it (chown -R)");
+  }
+  return ok("data directory", {});
+}
+
+/// A store whose secrets are encrypted needs its key file.
+Finding examine_keys(io::Disk& disk, const Config& config) {
+  if (::access(store_path(config).c_str(), F_OK) != 0) return ok("data directory", {});
+  std::string problem;
+  const auto sealed = control::Store::is_sealed(store_path(config), problem);
+  if (!sealed) return failure("data directory", problem, "restore it from a copy");
+  if (!*sealed || !read_key_file(disk, config).absent) return ok("data directory", {});
+  return failure("data directory",
+                 key_file_path(config) + " is missing, and the secrets in " + store_path(config) +
+                     " cannot be read without it",
+                 "restore it from a copy, or set secrets.key_file to its path");
+}
+
 void examine_directory(io::Disk& disk, const Config& config, uint32_t shards, bool is_running,
                        Findings& findings) {
   const std::string directory = existing_part(config.data_dir);
   findings.push_back(examine_file_system(directory));
   findings.push_back(examine_room(disk, config, shards, directory));
   findings.push_back(examine_writes(directory));
-  if (is_running) {
+  if (Finding rights = examine_rights(config); rights.verdict != Verdict::ok) {
+    findings.push_back(std::move(rights));
+  } else if (Finding keys = examine_keys(disk, config); keys.verdict != Verdict::ok) {
+    findings.push_back(std::move(keys));
+  } else if (is_running) {
     findings.push_back(ok("data directory", config.data_dir + ": a relay is running with it"));
   } else if (::access(store_path(config).c_str(), F_OK) == 0) {
     findings.push_back(ok("data directory", config.data_dir + ": of a relay that is stopped"));
@@ -273,6 +310,11 @@ void examine_directory(io::Disk& disk, const Config& config, uint32_t shards, bo
 
 Finding examine_address(const ListenerConfig& listener, bool is_running) {
   const std::string address = listener.address.to_text();
+  std::error_code ignored;
+  if (listener.address.family == io::Address::Family::unix_path &&
+      std::filesystem::is_socket(listener.address.path, ignored)) {
+    return ok("listener", address + " is there; a start replaces it if no process uses it");
+  }
   const auto socket =
       io::open_listener(listener.address, {.reuse_port = true, .must_be_free = true});
   if (socket) {
@@ -282,10 +324,10 @@ Finding examine_address(const ListenerConfig& listener, bool is_running) {
     }
     if (!is_running) return ok("listener", address + " is free");
     return warning("listener", address + " is free, although a relay is running",
-                   "was it started with another configuration? (ringpost reload, or a restart)");
+                   "it is still starting, or was started with other options: its log says which");
   }
   if (is_running && socket.error().code == Errc::conflict) {
-    return ok("listener", address + " is in use, as it should be by the running relay");
+    return ok("listener", address + " is in use; a relay is running");
   }
   return failure("listener", io::explain_listen_failure(listener.address, socket.error()),
                  "change `address` of the listener, or end what uses it");
@@ -411,20 +453,27 @@ Findings examine(io::Disk& disk, const ServeCall& call) {
   Findings findings{examine_kernel(), examine_user(), examine_clock(), examine_names()};
   const ConfigResult checked = check_config(disk, call);
   for (const ConfigProblem& problem : checked.problems) {
-    findings.push_back(failure("configuration", problem.to_text(), "mend it, then try again"));
+    findings.push_back(failure("configuration", problem.to_text(),
+                               "mend it; if files cannot be read, run this as the relay's user"));
   }
-  if (!checked.problems.empty()) return findings;
+  if (!load_config(call).problems.empty()) return findings;  // What follows needs its values.
   const Config& config = checked.config;
-  findings.push_back(
-      ok("configuration", call.config_file.empty() ? "no file: the defaults" : call.config_file));
+  if (checked.problems.empty()) {
+    findings.push_back(
+        ok("configuration", call.config_file.empty() ? "no file: the defaults" : call.config_file));
+  }
   const Machine machine = this_machine();
   const Budgets budgets = budgets_of(config, machine);
   const bool is_running = is_in_use(disk, config);
   findings.push_back(examine_memory(budgets));
   findings.push_back(examine_descriptors(machine, budgets));
-  const io::OpenedRing opened = io::open_ring(config.engine, io::FileUse::none);
-  findings.push_back(judge_ring(opened));
-  findings.push_back(examine_threads(budgets.limits.shards, opened.engine));
+  std::vector<io::OpenedRing> rings;  // As many as the relay has, at a time.
+  do {
+    rings.push_back(io::open_ring(config.engine, io::FileUse::none));
+  } while (rings.back().ring != nullptr && rings.size() < budgets.limits.shards);
+  findings.push_back(judge_ring(rings.back()));
+  findings.push_back(examine_threads(budgets.limits.shards, rings.back().engine));
+  rings.clear();
   examine_directory(disk, config, budgets.limits.shards, is_running, findings);
   examine_listeners(config, is_running, findings);
   return findings;

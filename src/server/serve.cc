@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <atomic>
 #include <fcntl.h>
+#include <filesystem>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -336,11 +337,25 @@ std::vector<io::Address> bound_addresses(const std::vector<SharedListener>& list
   return addresses;
 }
 
+/// A copy (`cp -a OLD NEW`) that came to lie one directory too deep: a first start beside it would
+/// forget everything.
+std::string object_to_nested_directory(const std::string& data_dir) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(data_dir, ignored)) {
+    if (!fs::exists(entry.path() / "control.db", ignored)) continue;
+    return data_dir + " holds no relay's data, but " + entry.path().string() +
+           " does: set server.data_dir to that, or move its content up";
+  }
+  return {};
+}
+
 /// Why a first start cannot serve, found out before it has made anything: each address. Their
 /// sockets are closed again. Later starts find out when they listen: their files are
 /// there anyway, and a relay that uses them already has to be named first.
 std::string object_to_first_start(const Config& config) {
-  std::string problem;
+  std::string problem = object_to_nested_directory(config.data_dir);
+  if (!problem.empty()) return problem;
   std::vector<io::Socket> sockets;
   for (const ListenerConfig& listener : config.listeners) {
     if (io::is_adopted(listener.address)) continue;

@@ -87,9 +87,10 @@ class Trial final : private net::StreamOwner {
 
   bool choose() {
     for (const io::Address& address : query_.addresses) {
-      if (!settings_.policy.allows(address, url_.tls)) continue;
-      address_ = address;
-      return found(Verdict::ok, "policy", "deliveries to " + address.to_text() + " are allowed");
+      if (settings_.policy.allows(address, url_.tls)) allowed_.push_back(address);
+    }
+    if (!allowed_.empty()) {
+      return found(Verdict::ok, "policy", "deliveries to " + listed(allowed_) + " are allowed");
     }
     return found(Verdict::failure, "policy",
                  "deliveries to " + url_.authority() + " are not allowed: " +
@@ -106,21 +107,40 @@ class Trial final : private net::StreamOwner {
       if (!tls) return found(Verdict::failure, "TLS", net::describe_tls(tls.error()), "");
       tls_ = std::move(*tls);
     }
-    stream_.connect(*address_, tls_.get(), url_.host);
-    is_closed_ = false;
-    const bool ended = turn_until([this] { return stream_.open() || has_ended_; });
-    if (stream_.open()) return opened();
-    const std::string why = !ended   ? "no answer within 10 s"
-                            : error_ ? net::describe_tls(*error_)
-                                     : "the receiver closed the connection";
-    const bool of_tls =
-        error_ && (error_->code == Errc::tls_failed || error_->code == Errc::certificate_invalid);
-    found(Verdict::failure, of_tls ? "TLS" : "connection", address_->to_text() + ": " + why,
-          of_tls ? "mend the receiver's certificate, or give its CA in delivery.ca_file or with "
-                   "the webhook"
-                 : "is the receiver running there, and does a firewall let this machine through?");
-    end();
+    for (const io::Address& address : allowed_) {
+      if (connect(address)) return opened();
+      findings_.push_back(failure_at(address));
+      end();
+    }
     return false;
+  }
+
+  bool connect(const io::Address& address) {
+    has_ended_ = false;
+    is_closed_ = false;
+    error_.reset();
+    stream_.connect(address, tls_.get(), url_.host);
+    turn_until([this] { return stream_.open() || has_ended_; });
+    return stream_.open();
+  }
+
+  Finding failure_at(const io::Address& address) const {
+    const std::string at = address.to_text() + ": ";
+    if (error_ && error_->code == Errc::certificate_invalid) {
+      return {Verdict::failure, "TLS", at + net::describe_tls(*error_),
+              "mend the receiver's certificate, or give its CA in delivery.ca_file or with the "
+              "webhook"};
+    }
+    if (error_ && error_->code == Errc::tls_failed) {
+      return {Verdict::failure, "TLS", at + net::describe_tls(*error_),
+              "is it a TLS port, and does the receiver take TLS 1.2 or 1.3?"};
+    }
+    const std::string why = error_       ? net::describe_tls(*error_)
+                            : has_ended_ ? "the receiver closed the connection"
+                            : url_.tls   ? "no connection, or no TLS handshake, within 10 s"
+                                         : "no connection within 10 s";
+    return {Verdict::failure, "connection", at + why,
+            "is the receiver running there, and does a firewall let this machine through?"};
   }
 
   bool opened() {
@@ -135,15 +155,30 @@ class Trial final : private net::StreamOwner {
                      net::tls_group_name(session.group));
   }
 
+  void judge(uint16_t status) {
+    const std::string text =
+        "HTTP " + std::to_string(status) + " to a HEAD request after " + in_ms(took_);
+    if (status >= 300 && status < 400) {
+      found(Verdict::warning, "answer", text, "redirects are not followed: give the new URL");
+    } else if (status == 410) {
+      found(Verdict::warning, "answer", text, "to a delivery, 410 disables the webhook");
+    } else if (status >= 500) {
+      found(Verdict::warning, "answer", text, "see the receiver's log");
+    } else {
+      found(Verdict::ok, "answer", text);
+    }
+  }
+
   void exchange() {
     const std::string head = "HEAD " + url_.target + " HTTP/1.1\r\nHost: " + url_.authority() +
                              "\r\nUser-Agent: ringpost/" + version + "\r\n\r\n";
     stream_.send(as_bytes(head));
-    turn_until([this] { return parser_.status() != 0 || has_ended_; });
+    turn_until([this] { return answered_ || has_ended_; });
     if (parser_.status() != 0) {
-      found(
-          Verdict::ok, "answer",
-          "HTTP " + std::to_string(parser_.status()) + " to a HEAD request after " + in_ms(took_));
+      judge(parser_.status());
+    } else if (answered_) {
+      found(Verdict::failure, "answer", "what the receiver sends is no HTTP answer",
+            "is this the port of an HTTP server?");
     } else {
       found(Verdict::warning, "answer",
             has_ended_ ? "the receiver closed the connection without an answer to a HEAD request"
@@ -159,7 +194,11 @@ class Trial final : private net::StreamOwner {
   }
 
   void on_stream_open() override {}
-  void on_stream_bytes(Bytes bytes) override { parser_.feed(bytes); }
+  void on_stream_bytes(Bytes bytes) override {
+    if (answered_) return;  // The status is enough, and after a fault the parser takes no more.
+    const auto progress = parser_.feed(bytes);
+    answered_ = progress != http::ResponseParser::Progress::need_more || parser_.status() != 0;
+  }
   void on_stream_sent() override {}
   void on_stream_end(std::optional<Error> error) override {
     has_ended_ = true;
@@ -173,13 +212,14 @@ class Trial final : private net::StreamOwner {
   Counters counters_;
   net::ShardResolver resolver_;
   net::Query query_;
-  std::optional<io::Address> address_;
+  std::vector<io::Address> allowed_;
   std::unique_ptr<net::ClientTls> tls_;
   net::Stream stream_;
   http::ResponseParser parser_;
   io::Timer deadline_;
   std::optional<Error> error_;
   Duration took_{};
+  bool answered_ = false;
   bool timed_out_ = false;
   bool has_ended_ = false;
   bool is_closed_ = true;

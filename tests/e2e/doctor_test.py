@@ -1,11 +1,14 @@
 """`ringpost doctor`: what it finds on a good machine, and that each thing that is wrong is named with its remedy."""
 
+import contextlib
 import json
 import os
 import pathlib
 import resource
 import socket
 import subprocess
+import threading
+import time
 import unittest
 
 import harness
@@ -63,7 +66,7 @@ class Machine(DoctorTest):
         relay = self.place.relay()
         self.data = relay.data_dir
         found = self.findings("--listen", f"127.0.0.1:{relay.port}")
-        self.assert_finding(found["listener"], "ok", "in use, as it should be")
+        self.assert_finding(found["listener"], "ok", "in use; a relay is running")
         self.assert_finding(found["data directory"], "ok", "a relay is running with it")
         self.assert_finding(self.findings()["listener"], "warning", "is free, although a relay is running")
         self.assertEqual(relay.send({"type": "t", "source": "s", "data": {}})[0], 202)
@@ -97,7 +100,7 @@ class Machine(DoctorTest):
         self.addCleanup(subprocess.run, ["umount", str(disk)], check=True)
         self.data = disk / "data"
         found = self.findings("--set", "server.shards=1", code=1)
-        self.assert_finding(found["disk space"], "failure", "a start needs 128 MiB")
+        self.assert_finding(found["disk space"], "failure", "a first start needs 136 MiB")
         self.assert_finding(found["file system"], "warning", "tmpfs")
         found = self.findings("--set", "server.shards=1", "--set", 'journal.segment_bytes="4MiB"')
         self.assert_finding(found["disk space"], "warning", "the journal may grow to 10240 MiB")
@@ -118,6 +121,37 @@ class Machine(DoctorTest):
             done = self.run_doctor("--json", "--config", config)
             found = {finding["subject"]: finding for finding in json.loads(done.stdout)["findings"]}
             self.assertEqual(found["certificate"]["verdict"], verdict, found["certificate"])
+
+
+class Directory(DoctorTest):
+
+    def setUp(self):
+        super().setUp()
+        relay = self.place.relay()
+        relay.add_webhook(url="https://127.0.0.1:1/", sources=["app/x"], secret="whsec_" + "QUJD" * 8)
+        self.assertEqual(relay.stop(), 0)
+        self.data = relay.data_dir
+
+    def test_a_key_that_is_gone(self):
+        self.data.with_suffix(".key").unlink()
+        self.assert_finding(self.findings(code=1)["data directory"], "failure", "data.key is missing")
+
+    def test_a_store_that_is_damaged(self):
+        (self.data / "control.db").write_bytes(b"\0" * 8192)
+        self.assert_finding(self.findings(code=1)["data directory"], "failure", "control.db")
+
+    def test_a_link_to_nowhere(self):
+        self.data = self.place.path / "link"
+        self.data.symlink_to(self.place.path / "gone")
+        self.assert_finding(self.findings(code=1)["configuration"], "failure", "is a link to a place that is not there")
+
+    def test_a_unix_socket_is_left_alone(self):
+        path = self.place.path / "relay.sock"
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind(str(path))
+        stale.close()
+        self.findings("--listen", f"unix:{path}")
+        self.assertTrue(path.is_socket())
 
 
 class Receivers(DoctorTest):
@@ -154,6 +188,41 @@ class Receivers(DoctorTest):
                 found = self.findings("--url", url, *options, code=code)
                 self.assertEqual(list(found)[-1], step, found)
                 self.assertIn(text, found[step]["text"])
+
+    def test_any_answer_is_judged_and_none_ends_the_program(self):
+        for fault, options, verdict, text in (
+                ("endless", (), "ok", "HTTP 200"), ("huge", (), "ok", "HTTP 200"),
+                ("none", ("--status", "302"), "warning", "HTTP 302"), ("none", ("--status", "410"), "warning", "410"),
+                ("none", ("--status", "404", "--body", "x" * 50_000), "ok", "HTTP 404")):
+            with self.subTest(fault=fault, options=options[:2]):
+                sink = self.place.sink("--fault", fault, *options, plain=True, name=f"sink-{fault}-{len(text)}")
+                found = self.findings("--url", sink.url, *LOOPBACK)
+                self.assert_finding(found["answer"], verdict, text)
+                sink.stop()
+        with socket.create_server(("127.0.0.1", 0)) as talker:
+            def talk():
+                for _ in range(2):
+                    connection = talker.accept()[0]
+                    with connection, contextlib.suppress(OSError):  # The doctor may have gone.
+                        for line in (b"220 mail.example ESMTP\r\n", b"502 what?\r\n", b"502 again\r\n"):
+                            connection.sendall(line)
+                            time.sleep(0.05)
+            thread = threading.Thread(target=talk, daemon=True)
+            thread.start()
+            found = self.findings("--url", "http://127.0.0.1:%d/" % talker.getsockname()[1], *LOOPBACK, code=1)
+            self.assert_finding(found["answer"], "failure", "no HTTP answer")
+
+    def test_each_address_of_a_name_is_tried(self):
+        try:
+            listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+        except OSError:
+            self.skipTest("IPv6 IS NOT TRIED: ::1 cannot be used here")
+        with listener:
+            done = self.run_doctor("--url", "http://localhost:%d/" % listener.getsockname()[1], "--set",
+                                   'delivery.allow_networks=["127.0.0.0/8","::1/128"]', "--set",
+                                   'delivery.plain_http_networks=["127.0.0.0/8","::1/128"]')
+            self.assertRegex(done.stdout, r"FAIL connection +127.0.0.1:\d+: connection refused")
+            self.assertRegex(done.stdout, r"ok   connection +open after")
 
     def test_the_relays_own_address_is_no_receiver(self):
         port = harness.free_port()

@@ -84,8 +84,15 @@ class Tasks(unittest.TestCase):
         self.assertEqual(self.relay.stop(), 0)
         old, new = self.relay.data_dir, self.place.path / "disk" / "data"
         new.parent.mkdir()
-        for path in (old, old.with_suffix(".key")):
-            subprocess.run(["cp", "-a", path, new.parent / new.with_suffix(path.suffix).name], check=True)
+        new.mkdir()
+        subprocess.run(["cp", "-a", old, new], check=True)  # One directory too deep.
+        refused = subprocess.run([harness.RINGPOST, "serve", "--data-dir", new, "--listen", "127.0.0.1:0"],
+                                 capture_output=True, text=True, timeout=60)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(f"holds no relay's data, but {new / old.name} does", refused.stderr)
+        shutil.rmtree(new / old.name)
+        subprocess.run(["cp", "-a", f"{old}/.", f"{new}/"], check=True)
+        subprocess.run(["cp", "-a", old.with_suffix(".key"), new.with_suffix(".key")], check=True)
         verified = subprocess.run([harness.JOURNAL, "verify", new], capture_output=True, text=True, timeout=60)
         self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
         shutil.rmtree(old)
