@@ -79,10 +79,11 @@ int redeliver(Session& session, const DeliveryOptions& options) {
   simdjson::dom::parser parser;
   simdjson::dom::element delivery;
   if (!parse_answer(*answer, parser, delivery)) return 0;
+  if (!session.json) std::printf("redelivery %s\n", text_of(delivery, "/id").c_str());
+  std::fflush(stdout);  // It is made, whatever comes of the wait.
   if (!options.wait.empty()) {
     return follow_delivery(session, std::string{raw_text_of(delivery, "/id")}, options.wait);
   }
-  if (!session.json) std::printf("redelivery %s\n", text_of(delivery, "/id").c_str());
   return 0;
 }
 
@@ -116,13 +117,9 @@ CLI::Option* add_wait_option(CLI::App& command, std::string& wait) {
   return command
       .add_option("--wait", wait,
                   "Wait at most this long for the first attempt, and show what came of it, e.g. "
-                  "30s")
+                  "30s; exit code 1 if it failed, or has not ended")
       ->type_name("TIME")
-      ->check([](const std::string& text) {
-        const auto read = read_duration("--wait", text);
-        const auto* problem = std::get_if<UsageProblem>(&read);
-        return problem == nullptr ? std::string{} : problem->text;
-      });
+      ->check(object_to_duration);
 }
 
 void add_delivery_commands(CLI::App& app, Session& session, Action& action) {

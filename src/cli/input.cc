@@ -81,6 +81,11 @@ Usable<std::chrono::milliseconds> read_duration(const std::string& option,
   return UsageProblem{option + " \"" + shown(value) + "\" must be " + duration_forms};
 }
 
+std::string object_to_duration(const std::string& value) {
+  if (parse_duration(value)) return {};
+  return "\"" + shown(value) + "\" must be " + std::string{duration_forms};
+}
+
 Usable<int64_t> read_seconds(const std::string& option, const std::string& value) {
   const auto duration = parse_duration(value);
   const auto whole = duration ? std::chrono::floor<std::chrono::seconds>(*duration) : Duration{};

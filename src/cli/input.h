@@ -43,6 +43,8 @@ Usable<std::string> read_json(const std::string& option, const std::string& valu
 /// An option's duration (base/duration.h).
 Usable<std::chrono::milliseconds> read_duration(const std::string& option,
                                                 const std::string& value);
+/// Why a value is none; empty if it is one. For an option's check, which names the option itself.
+std::string object_to_duration(const std::string& value);
 /// The same in whole seconds, for what the relay counts in seconds.
 Usable<int64_t> read_seconds(const std::string& option, const std::string& value);
 

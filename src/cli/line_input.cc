@@ -3,6 +3,7 @@
 #include "base/result.h"
 #include "cli/text.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ bool LineInput::more_comes() const {
 size_t LineInput::whole_lines(size_t lines_limit, size_t bytes_limit) const {
   size_t size = 0;
   for (size_t lines = 0; lines < lines_limit; ++lines) {
-    const size_t end = buffer_.find('\n', size);
+    const size_t end = buffer_.find('\n', std::max(size, searched_));
     if (end == std::string::npos || (size > 0 && end >= bytes_limit)) break;
     size = end + 1;
   }
@@ -68,6 +69,7 @@ size_t LineInput::whole_lines(size_t lines_limit, size_t bytes_limit) const {
 std::string LineInput::cut(size_t size) {
   std::string taken = buffer_.substr(0, size);
   buffer_.erase(0, size);
+  searched_ = 0;
   return taken;
 }
 
@@ -80,6 +82,7 @@ Usable<std::string> LineInput::take(size_t lines_limit, size_t bytes_limit) {
     if (buffer_.size() > bytes_max) {
       return UsageProblem{name_ + " has a line of more than 256 MiB: is it a file of events?"};
     }
+    if (size == 0 && begun_) searched_ = buffer_.size();
     if (std::string problem = fill(); !problem.empty()) return UsageProblem{std::move(problem)};
   }
 }

@@ -38,6 +38,7 @@ class LineInput {
   const int descriptor_;
   const std::string name_;
   std::string buffer_;
+  size_t searched_ = 0;  ///< Up to there no line ends.
   bool begun_ = false;
   bool ended_ = false;
 };

@@ -70,6 +70,7 @@ class Sender {
 
  private:
   std::optional<Answer> ask(const Batch& batch);
+  void report_cut(size_t lines) const;
   /// @returns the text up to the end of the first batch that has more than blank lines.
   Usable<std::string> beginning_of(LineInput& input, size_t batch_events_max);
 
@@ -145,6 +146,19 @@ bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
+/// @param lines  of the batch that was not accepted, or whose answer did not come.
+void Sender::report_cut(size_t lines) const {
+  if (session_.failure_code() == exit_unreachable) {
+    std::fprintf(stderr,
+                 "ringpost: whether lines %s to %s were accepted is not known, and nothing after "
+                 "them was sent; send them again only if their events have ids\n",
+                 grouped(lines_done_ + 1).c_str(), grouped(lines_done_ + lines).c_str());
+  } else if (lines_done_ > 0) {
+    std::fprintf(stderr, "ringpost: nothing after line %s was accepted; the lines up to it were\n",
+                 grouped(lines_done_).c_str());
+  }
+}
+
 bool Sender::post_lines(std::string_view text, size_t batch_events_max) {
   while (!text.empty()) {
     size_t size = 0;
@@ -159,11 +173,7 @@ bool Sender::post_lines(std::string_view text, size_t batch_events_max) {
       ++lines;
     }
     if (events > 0 && !post({"application/x-ndjson", text.substr(0, size), lines_done_})) {
-      if (lines_done_ > 0) {
-        std::fprintf(stderr,
-                     "ringpost: nothing after line %s was accepted; the lines up to it were\n",
-                     grouped(lines_done_).c_str());
-      }
+      report_cut(lines);
       return false;
     }
     lines_done_ += lines;
@@ -174,12 +184,13 @@ bool Sender::post_lines(std::string_view text, size_t batch_events_max) {
 
 Usable<std::string> Sender::beginning_of(LineInput& input, size_t batch_events_max) {
   std::string text;
-  while (is_blank(text)) {
+  do {
+    post_lines(text, batch_events_max);  // Blank ones are only counted.
     auto read = input.take(batch_events_max, batch_bytes_max);
     if (std::holds_alternative<UsageProblem>(read)) return read;
-    if (std::get<std::string>(read).empty()) return text;
-    text += std::get<std::string>(read);
-  }
+    text = std::get<std::string>(std::move(read));
+    if (text.empty()) return text;
+  } while (is_blank(text));
   const size_t begin = text.find_first_not_of(" \t\r\n");
   const size_t end = std::min(text.find('\n', begin), text.size());
   if (is_json(std::string_view{text}.substr(begin, end - begin))) return text;
@@ -220,17 +231,21 @@ Usable<std::string> event_from_options(const SendOptions& options) {
   return event;
 }
 
-int send(Session& session, const SendOptions& options) {
+/// What the options contradict; null: nothing.
+const char* object_to(const SendOptions& options) {
   const bool described = !options.type.empty();
   if (described && options.file != "-") {
-    return report_usage({"give either a FILE, or --type and --source, not both"});
+    return "give either a FILE, or --type and --source, not both";
   }
   if (described && options.source.empty()) {
-    return report_usage({"--type requires --source, and neither may be empty"});
+    return "--type requires --source, and neither may be empty";
   }
-  const auto wait = read_duration("--wait", options.wait);
-  if (const auto* problem = std::get_if<UsageProblem>(&wait)) return report_usage(*problem);
-  const auto wait_max = std::get<std::chrono::milliseconds>(wait);
+  return nullptr;
+}
+
+int send(Session& session, const SendOptions& options) {
+  const bool described = !options.type.empty();
+  const auto wait_max = std::get<std::chrono::milliseconds>(read_duration("--wait", options.wait));
   const auto event = described ? event_from_options(options) : std::string{};
   if (const auto* problem = std::get_if<UsageProblem>(&event)) return report_usage(*problem);
   auto input = LineInput::open(options.file);
@@ -299,8 +314,9 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
   command
       ->add_option("--wait", options->wait,
                    "How long to keep retrying while the relay is overloaded; 0: do not retry. "
-                   "Given, it is also the time in which the relay has to be there")
+                   "Given, it is also how long to wait for the relay before the first request")
       ->type_name("TIME")
+      ->check(object_to_duration)
       ->capture_default_str();
   command->add_flag("--best-effort", options->best_effort,
                     "For a build that must not fail: whatever goes wrong is said, and the exit "
@@ -310,8 +326,9 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
   command->callback([&session, &action, options, command] {
     options->wait_given = command->count("--wait") > 0;
     action = [&session, options] {
+      if (const char* objection = object_to(*options)) return report_usage({objection});
       const int code = send(session, *options);
-      return options->best_effort && code != exit_usage ? 0 : code;
+      return options->best_effort ? 0 : code;
     };
   });
 }

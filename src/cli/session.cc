@@ -135,7 +135,10 @@ std::optional<Answer> Session::exchange(std::string_view method, const std::stri
 bool Session::accept(const Answer& answer, std::string_view target, uint64_t lines_before) {
   failure_code_ = exit_refused;
   const bool has_json = is_json(answer.body);
-  if (json && has_json) std::printf("%s\n", shown_json(answer.body).c_str());
+  if (json && has_json) {
+    std::printf("%s\n", shown_json(answer.body).c_str());
+    std::fflush(stdout);  // A reader of our pipe may wait for it.
+  }
   if (!answer.ok()) {
     std::fprintf(stderr, "ringpost: %s\n", explain_refusal(answer, target, lines_before).c_str());
     return false;

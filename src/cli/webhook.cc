@@ -160,10 +160,11 @@ int ping(Session& session, const WebhookOptions& options) {
   simdjson::dom::parser parser;
   simdjson::dom::element delivery;
   if (!parse_answer(*answer, parser, delivery)) return 0;
+  if (!session.json) std::printf("delivery %s\n", text_of(delivery, "/id").c_str());
+  std::fflush(stdout);  // It is made, whatever comes of the wait.
   if (!options.wait.empty()) {
     return follow_delivery(session, std::string{raw_text_of(delivery, "/id")}, options.wait);
   }
-  if (!session.json) std::printf("delivery %s\n", text_of(delivery, "/id").c_str());
   return 0;
 }
 

@@ -350,11 +350,11 @@ class Terminal(ClientTest):
                                       sources=["app/hung"])
         done = self.client("webhook", "ping", good["id"], "--wait", "30s")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stdout, r"^delivery +\w{26}\nstatus +delivered\n")
+        self.assertRegex(done.stdout, r"^delivery \w{26}\ndelivery +\w{26}\nstatus +delivered\n")
         delivery = done.stdout.split()[1]
         done = self.client("delivery", "redeliver", delivery, "--wait", "30s")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stdout, rf"^delivery +\w{{26}}\nstatus +delivered\n(.*\n)*repeats +{delivery}\n")
+        self.assertRegex(done.stdout, rf"^redelivery \w{{26}}\ndelivery +\w{{26}}\nstatus +delivered\n(.*\n)*repeats +{delivery}\n")
         done = self.client("webhook", "ping", bad["id"], "--wait", "30s", "--json")
         self.assertEqual(done.returncode, 1, done.stderr)
         asked, came = (json.loads(line) for line in done.stdout.splitlines())
@@ -601,7 +601,7 @@ class Send(ClientTest):
                 self.assertEqual(done.stderr.count("retrying"), 2 if "2s" in more else 0)
         done = self.client("send", file, "--wait", "long")
         self.assertEqual(done.returncode, 2)
-        self.assertIn('--wait "long" must be a number with a unit', done.stderr)
+        self.assertIn('--wait: "long" must be a number with a unit', done.stderr)
 
     def piped(self, *arguments, url=None):
         """A sender whose standard input stays open."""
@@ -673,6 +673,7 @@ class Send(ClientTest):
         nobody = f"http://127.0.0.1:{harness.free_port()}"
         event = ["--type", "t", "--source", "app/send"]
         for environment, said in (({"RINGPOST_URL": nobody}, "is the relay running there?"),
+                                  ({"RINGPOST_TOKEN": "@/nonexistent/token"}, "cannot be read"),
                                   ({"RINGPOST_TOKEN": "wrong"}, "401")):
             done = self.client("send", "--best-effort", *event, **environment)
             self.assertEqual(done.returncode, 0, done.stderr)

@@ -5,6 +5,9 @@
 #include "crypto/hex.h"
 #include "crypto/random.h"
 #include "dialect/dialect.h"
+#include "http/syntax.h"
+
+#include <algorithm>
 
 namespace ringpost::sink {
 namespace {
@@ -82,7 +85,9 @@ void Endpoints::wake_at(uint64_t requests, io::Waker& waker) {
 }
 
 Endpoint* Endpoints::find(std::string_view host) {
-  const auto found = by_host_.find(std::string{host.substr(0, host.find(':'))});
+  std::string name{host.substr(0, host.find(':'))};
+  std::ranges::transform(name, name.begin(), http::to_lower);
+  const auto found = by_host_.find(name);
   return found == by_host_.end() ? nullptr : found->second;
 }
 

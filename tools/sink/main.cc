@@ -522,7 +522,8 @@ int run(int argc, char** argv) {
   app.add_option("--expect", options.expect,
                  "With --id-member: report which of 1…N an endpoint did not receive")
       ->check(CLI::Range(uint64_t{0}, uint64_t{100'000'000}));
-  app.add_option("--quit-after", setup.quit_after, "Exit after N requests")
+  app.add_option("--quit-after", setup.quit_after,
+                 "Exit after N requests; with --threads, after a few more")
       ->check(CLI::Range(uint64_t{0}, count_max));
   app.add_flag("--json", setup.json, "Print the summary as JSON");
   CLI::App* completion =
