@@ -91,7 +91,7 @@ Usable<std::string> LineInput::rest() {
   while (!ended_) {
     if (std::string problem = fill(); !problem.empty()) return UsageProblem{std::move(problem)};
     if (buffer_.size() > bytes_max) {
-      return UsageProblem{name_ + " is larger than 256 MiB, and its first line is no event"};
+      return UsageProblem{name_ + " is larger than 256 MiB, and its first line is not an event"};
     }
   }
   return cut(buffer_.size());

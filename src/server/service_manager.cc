@@ -132,7 +132,7 @@ void ServiceManager::notify(const std::string& text) const {
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) return;
   log_warning(
-      "the service manager could not be told " + text.substr(0, text.find('\n')) + ": " +
+      "the service manager does not hear " + text.substr(0, text.find('\n')) + ": " +
       (errno == EAGAIN ? "it does not read" : describe(error_from_errno(errno, Side::self))));
 }
 

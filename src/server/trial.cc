@@ -177,7 +177,7 @@ class Trial final : private net::StreamOwner {
     if (parser_.status() != 0) {
       judge(parser_.status());
     } else if (answered_) {
-      found(Verdict::failure, "answer", "what the receiver sends is no HTTP answer",
+      found(Verdict::failure, "answer", "what the receiver sends is not an HTTP answer",
             "is this the port of an HTTP server?");
     } else {
       found(Verdict::warning, "answer",

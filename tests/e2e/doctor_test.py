@@ -210,7 +210,7 @@ class Receivers(DoctorTest):
             thread = threading.Thread(target=talk, daemon=True)
             thread.start()
             found = self.findings("--url", "http://127.0.0.1:%d/" % talker.getsockname()[1], *LOOPBACK, code=1)
-            self.assert_finding(found["answer"], "failure", "no HTTP answer")
+            self.assert_finding(found["answer"], "failure", "not an HTTP answer")
 
     def test_each_address_of_a_name_is_tried(self):
         try:
