@@ -45,7 +45,8 @@ class Store;
 /// owns what the management API shows, and answers the shards' messages. Knows no thread and no
 /// mailbox, so that a simulation can drive it.
 ///
-/// Life: construct; `load`; feed the recovery to `pending()`; `finish_recovery`; then `handle`, `flush` and `step` from one thread, for as long as the shards run.
+/// Life: construct; `load`; feed the recovery to `pending()`; `finish_recovery`; then `handle`,
+/// `flush` and `step` from one thread, for as long as the shards run.
 class Control {
  public:
   /// What may change while it runs.

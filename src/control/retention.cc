@@ -24,8 +24,8 @@ bool WallClockTrust::observe(WallTime wall, Instant now) {
   return now - *steady_since_ >= steady_for;
 }
 
-Retention::Retention(SegmentLedger& ledger, index::Index& history, JournalAccess& journals, Store& store,
-                     const Options& options)
+Retention::Retention(SegmentLedger& ledger, index::Index& history, JournalAccess& journals,
+                     Store& store, const Options& options)
     : ledger_(ledger), history_(history), journals_(journals), store_(store), options_(options) {}
 
 Result<SettledMarks> Retention::load_marks() {

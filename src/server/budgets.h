@@ -16,8 +16,8 @@ struct Budgets {
   control::MemoryLimits limits;
   uint64_t retained_bytes_max = 0;  ///< delivery::Limits, per shard.
   uint32_t segment_bytes = 0;
-  uint64_t memory_of_machine = 0;   ///< Machine::memory_bytes.
-  std::string memory_limit;         ///< Where `limits.memory_max` comes from, for people.
+  uint64_t memory_of_machine = 0;  ///< Machine::memory_bytes.
+  std::string memory_limit;        ///< Where `limits.memory_max` comes from, for people.
 };
 
 /// What the configuration and the machine come to. What the configuration says is taken as it is;

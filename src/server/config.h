@@ -58,7 +58,7 @@ struct UserConfig {
 
 /// The whole configuration, with its defaults. Every key is described in ringpost.example.toml.
 struct Config {
-  uint32_t shards = 0;      ///< 0: one per core, or fewer where memory is small (budgets.h).
+  uint32_t shards = 0;  ///< 0: one per core, or fewer where memory is small (budgets.h).
   io::EngineChoice engine = io::EngineChoice::automatic;
   uint64_t memory_max = 0;  ///< 0: what the machine gives.
   std::string data_dir = "/var/lib/ringpost";

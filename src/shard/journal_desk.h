@@ -16,9 +16,9 @@
 namespace ringpost::shard {
 
 /// The journal thread's work: opens the files that shards read events back from, prepares, expires
-/// and recycles segment files, and writes their indexes. Nobody waits here for what a person asked for, and no person
-/// for what is done here. Blocking, in steps that are short as long as the disk is quick. Knows no
-/// thread.
+/// and recycles segment files, and writes their indexes. Nobody waits here for what a person asked
+/// for, and no person for what is done here. Blocking, in steps that are short as long as the disk
+/// is quick. Knows no thread.
 class JournalDesk {
  public:
   struct Options {
