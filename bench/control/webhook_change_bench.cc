@@ -10,6 +10,8 @@
 #include "control/control.h"
 #include "control/store/store.h"
 #include "crypto/digest.h"
+#include "index/index.h"
+#include "io/posix_disk.h"
 
 #include <algorithm>
 #include <chrono>
@@ -38,6 +40,8 @@ class NoJournals final : public JournalAccess {
   void want(uint32_t) override {}
   std::optional<Ready> take() override { return std::nullopt; }
   void on_sealed(uint32_t, uint32_t) override {}
+  void write_index(std::shared_ptr<const index::OpenPart>) override {}
+  uint64_t unindexed() const override { return 0; }
   Result<void> note_expiry(uint32_t, uint32_t) override { return {}; }
   void expire(uint32_t, uint32_t) override {}
   std::optional<Error> failure() const override { return std::nullopt; }
@@ -131,7 +135,10 @@ void run(const std::string& path, uint64_t count, int rounds) {
   NoJournals journals;
   Shards shards;
   Counters counters[shard_count];
-  Control control({store, table, journals, shards, {&counters[0], &counters[1]}}, {});
+  io::PosixDisk disk;
+  index::Index history(disk, {.journal_directory = path + ".journal", .directory_id = {}}, {});
+  for (uint16_t journal = 0; journal < shard_count; ++journal) history.begin(journal, 1);
+  Control control({store, table, journals, history, shards, {&counters[0], &counters[1]}}, {});
   const double start = now_s();
   need(control.load().has_value(), "the webhooks could not be loaded");
   const double load_s = now_s() - start;
