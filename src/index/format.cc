@@ -113,6 +113,13 @@ Ulid uid_of(const UidHalves& halves) {
   return uid;
 }
 
+namespace {
+
+/// The greatest number that a code has: ringpost/error.h.
+constexpr Errc last_error = Errc::name_timed_out;
+
+}  // namespace
+
 uint64_t pack_result(const Outcome& outcome) {
   return uint64_t{outcome.attempt} | uint64_t{outcome.http_status} << 32 |
          static_cast<uint64_t>(outcome.error) << 48 | static_cast<uint64_t>(outcome.status) << 56 |
@@ -123,7 +130,7 @@ Result<void> unpack_result(uint64_t packed, Outcome& outcome) {
   const auto status = static_cast<uint8_t>(packed >> 56 & 0x7f);
   const auto error = static_cast<uint8_t>(packed >> 48);
   if (status > static_cast<uint8_t>(DeliveryStatus::cancelled)) return corrupt;
-  if (error > static_cast<uint8_t>(Errc::origin_refused)) return corrupt;
+  if (error > static_cast<uint8_t>(last_error)) return corrupt;
   outcome.attempt = static_cast<uint32_t>(packed);
   outcome.http_status = static_cast<uint16_t>(packed >> 32);
   outcome.error = static_cast<Errc>(error);

@@ -4,6 +4,7 @@
 #include "index/rows.h"
 
 #include "base/prng.h"
+#include "index/format.h"
 
 #include <gtest/gtest.h>
 
@@ -154,6 +155,18 @@ TEST(Rows, AnyBytesAreReadWithoutHarm) {
     DeliveryRow row;
     DeliveryRow::State state;
     if (row.read(in, state, dictionaries)) static_cast<void>(row.outcome(event));
+  }
+}
+
+TEST(Result, EveryErrorCodeComesBack) {
+  for (int code = 0; code <= static_cast<int>(Errc::name_timed_out); ++code) {
+    Outcome outcome;
+    outcome.failed = true;
+    outcome.error = static_cast<Errc>(code);
+    Outcome unpacked;
+    ASSERT_TRUE(unpack_result(pack_result(outcome), unpacked)) << code;
+    EXPECT_EQ(unpacked.error, outcome.error) << code;
+    EXPECT_FALSE(name(unpacked.error).empty());
   }
 }
 
