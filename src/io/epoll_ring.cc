@@ -69,7 +69,6 @@ bool is_unix(Socket socket) {
 
 EpollRing::EpollRing(const Options& options)
     : options_(options),
-      random_(system_seed()),
       waker_(std::make_unique<EventWaker>()),
       events_(events_per_turn),
       buffer_(std::make_unique<std::byte[]>(options.receive_bytes)) {
@@ -121,28 +120,6 @@ std::string EpollRing::features_text() const {
 
 Waker& EpollRing::waker() {
   return *waker_;
-}
-
-// --- sockets, blocking ---------------------------------------------------------------------------
-
-Result<Socket> EpollRing::listen(const Address& address, const ListenOptions& options) {
-  return open_listener(address, options);
-}
-
-Result<Address> EpollRing::local_address(Socket socket) {
-  return local_address_of(socket);
-}
-
-Result<Address> EpollRing::peer_address(Socket socket) {
-  return peer_address_of(socket);
-}
-
-void EpollRing::shutdown_send(Socket socket) {
-  shutdown_send_of(socket);
-}
-
-uint64_t EpollRing::unacknowledged_bytes(Socket socket) {
-  return unacknowledged_bytes_of(socket);
 }
 
 // --- the registry of what is pending -------------------------------------------------------------

@@ -5,7 +5,7 @@
 #include "base/result.h"
 #include "io/engine.h"
 #include "io/file_threads.h"
-#include "io/ring.h"
+#include "io/system.h"
 
 #include <cstdint>
 #include <memory>
@@ -33,7 +33,7 @@ struct EpollRingOptions {
 /// lacks epoll_pwait2 (before 5.11) or it is forbidden, timers run up to a millisecond later.
 ///
 /// Created, used and destroyed on one thread. Destroy it when `pending_count()` is 0.
-class EpollRing final : public Ring {
+class EpollRing final : public SystemRing {
  public:
   using Options = EpollRingOptions;
 
@@ -43,12 +43,6 @@ class EpollRing final : public Ring {
 
   /// One line for the log: the kernel and the sizes in use.
   std::string features_text() const;
-  Prng& random() override { return random_; }
-  Result<Socket> listen(const Address& address, const ListenOptions& options) override;
-  Result<Address> local_address(Socket socket) override;
-  Result<Address> peer_address(Socket socket) override;
-  void shutdown_send(Socket socket) override;
-  uint64_t unacknowledged_bytes(Socket socket) override;
   void cancel(Completion& op) override;
   void turn(bool may_sleep) override;
   Waker& waker() override;
@@ -128,7 +122,6 @@ class EpollRing final : public Ring {
   void read_clocks();
 
   const Options options_;
-  Prng random_;
   std::unique_ptr<EventWaker> waker_;
   std::unique_ptr<FileThreads> files_;  ///< After waker_, which it wakes. Null: none.
   int epoll_ = -1;

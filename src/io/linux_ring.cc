@@ -63,7 +63,7 @@ uint64_t user_data_of(const Completion& op) {
 // --- creation ------------------------------------------------------------------------------------
 
 LinuxRing::LinuxRing(const Options& options)
-    : options_(options), random_(system_seed()), waker_(std::make_unique<EventWaker>()) {
+    : options_(options), waker_(std::make_unique<EventWaker>()) {
   read_clocks();
 }
 
@@ -116,28 +116,6 @@ RingStatistics LinuxRing::statistics() const {
 
 Waker& LinuxRing::waker() {
   return *waker_;
-}
-
-// --- sockets, blocking ---------------------------------------------------------------------------
-
-Result<Socket> LinuxRing::listen(const Address& address, const ListenOptions& options) {
-  return open_listener(address, options);
-}
-
-Result<Address> LinuxRing::local_address(Socket socket) {
-  return local_address_of(socket);
-}
-
-Result<Address> LinuxRing::peer_address(Socket socket) {
-  return peer_address_of(socket);
-}
-
-void LinuxRing::shutdown_send(Socket socket) {
-  shutdown_send_of(socket);
-}
-
-uint64_t LinuxRing::unacknowledged_bytes(Socket socket) {
-  return unacknowledged_bytes_of(socket);
 }
 
 // --- the registry of what is pending -------------------------------------------------------------

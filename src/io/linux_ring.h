@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/prng.h"
 #include "base/result.h"
-#include "io/ring.h"
+#include "io/system.h"
 
 #include <array>
 #include <cstdint>
@@ -41,7 +41,7 @@ struct LinuxRingOptions {
 /// The engine: Ring over io_uring. See src/io/README.md.
 ///
 /// Created, used and destroyed on one thread. Destroy it when `pending_count()` is 0.
-class LinuxRing final : public Ring {
+class LinuxRing final : public SystemRing {
  public:
   using Options = LinuxRingOptions;
 
@@ -51,12 +51,6 @@ class LinuxRing final : public Ring {
 
   /// One line for the log: the kernel, the features found, the sizes in use.
   std::string features_text() const;
-  Prng& random() override { return random_; }
-  Result<Socket> listen(const Address& address, const ListenOptions& options) override;
-  Result<Address> local_address(Socket socket) override;
-  Result<Address> peer_address(Socket socket) override;
-  void shutdown_send(Socket socket) override;
-  uint64_t unacknowledged_bytes(Socket socket) override;
   void cancel(Completion& op) override;
   void turn(bool may_sleep) override;
   Waker& waker() override;
@@ -150,7 +144,6 @@ class LinuxRing final : public Ring {
   void read_clocks();
 
   const Options options_;
-  Prng random_;
   std::unique_ptr<KernelRing> kernel_;
   std::unique_ptr<EventWaker> waker_;
   std::array<Group, 2> groups_;  ///< By ReceiveGroup. After kernel_: they leave it first.

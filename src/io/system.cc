@@ -1,5 +1,6 @@
 #include "io/system.h"
 
+#include "io/listener.h"
 #include "io/socket_address.h"
 
 #include <cerrno>
@@ -18,6 +19,8 @@ int64_t read_clock_ns(clockid_t clock) {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
+namespace {
+
 uint64_t system_seed() {
   uint64_t seed = 0;
   // Early in the boot of a machine there may be none; jitter does not need it to be good.
@@ -27,7 +30,15 @@ uint64_t system_seed() {
   return seed;
 }
 
-Result<Address> local_address_of(Socket socket) {
+}  // namespace
+
+SystemRing::SystemRing() : random_(system_seed()) {}
+
+Result<Socket> SystemRing::listen(const Address& address, const ListenOptions& options) {
+  return open_listener(address, options);
+}
+
+Result<Address> SystemRing::local_address(Socket socket) {
   SocketAddress address;
   address.size = sizeof address.storage;
   if (getsockname(socket.handle, address.data(), &address.size) != 0) {
@@ -36,7 +47,7 @@ Result<Address> local_address_of(Socket socket) {
   return address.to_address();
 }
 
-Result<Address> peer_address_of(Socket socket) {
+Result<Address> SystemRing::peer_address(Socket socket) {
   SocketAddress address;
   address.size = sizeof address.storage;
   if (getpeername(socket.handle, address.data(), &address.size) != 0) {
@@ -47,12 +58,12 @@ Result<Address> peer_address_of(Socket socket) {
   return peer;
 }
 
-void shutdown_send_of(Socket socket) {
+void SystemRing::shutdown_send(Socket socket) {
   // An error means that the stream has ended already, which the pending receive reports.
   ::shutdown(socket.handle, SHUT_WR);
 }
 
-uint64_t unacknowledged_bytes_of(Socket socket) {
+uint64_t SystemRing::unacknowledged_bytes(Socket socket) {
   int bytes = 0;
   return ioctl(socket.handle, SIOCOUTQ, &bytes) == 0 ? static_cast<uint64_t>(bytes) : 0;
 }

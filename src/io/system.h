@@ -1,9 +1,10 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/prng.h"
 #include "base/result.h"
 #include "io/address.h"
-#include "io/completion.h"
+#include "io/ring.h"
 
 #include <cstdint>
 #include <time.h>
@@ -21,14 +22,21 @@ inline WallTime read_wall_time() {
   return WallTime{Duration{read_clock_ns(CLOCK_REALTIME)}};
 }
 
-/// For Ring::random.
-uint64_t system_seed();
+/// What a ring over a real kernel does by ordinary system calls, whatever its engine.
+class SystemRing : public Ring {
+ public:
+  SystemRing();
 
-/// As Ring's functions of the same names.
-Result<Address> local_address_of(Socket socket);
-Result<Address> peer_address_of(Socket socket);
-void shutdown_send_of(Socket socket);
-uint64_t unacknowledged_bytes_of(Socket socket);
+  Prng& random() final { return random_; }
+  Result<Socket> listen(const Address& address, const ListenOptions& options) final;
+  Result<Address> local_address(Socket socket) final;
+  Result<Address> peer_address(Socket socket) final;
+  void shutdown_send(Socket socket) final;
+  uint64_t unacknowledged_bytes(Socket socket) final;
+
+ private:
+  Prng random_;
+};
 
 /// For Ring::connect: a socket for a connection to such an address, with TCP_NODELAY.
 /// @param flags  of socket(2), besides SOCK_CLOEXEC.

@@ -10,38 +10,15 @@ import threading
 import time
 import unittest
 
+import disk_gate
 import harness
 
-# In front of the C library: a write on a thread for files waits until the gate exists; then it fails if the gate says so.
-SHIM = r"""
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+# A write on a thread for files waits at the gate.
+WRITES = r"""
 ssize_t pwrite64(int descriptor, const void* bytes, size_t size, off64_t offset) {
-  char thread[16] = "", name[4096], text[8] = "";
-  const char* gate = getenv("DISK_GATE");
+  char thread[16] = "";
   pthread_getname_np(pthread_self(), thread, sizeof thread);
-  if (gate != NULL && strcmp(thread, "files") == 0) {
-    snprintf(name, sizeof name, "%s.waiting", gate);
-    int file;
-    while ((file = open(gate, O_RDONLY)) < 0) {
-      close(open(name, O_CREAT | O_WRONLY, 0600));
-      usleep(1000);
-    }
-    ssize_t length = read(file, text, 4);
-    close(file);
-    if (length == 4 && strcmp(text, "fail") == 0) {
-      errno = EIO;
-      return -1;
-    }
-  }
+  if (strcmp(thread, "files") == 0 && pass_gate() != 0) return -1;
   return syscall(SYS_pwrite64, descriptor, bytes, size, offset);
 }
 ssize_t pwrite(int descriptor, const void* bytes, size_t size, off64_t offset) {
@@ -135,12 +112,9 @@ class Epoll(unittest.TestCase):
     def slow_relay(self):
         """A relay whose journal's writes wait for self.gate, which is open."""
         self.gate = self.place.path / "gate"
-        source, shim = self.place.path / "shim.c", self.place.path / "shim.so"
-        source.write_text(SHIM)
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, source], check=True)
         self.gate.touch()
         self.addCleanup(self.gate.touch)
-        return self.relay(environment=dict(os.environ, LD_PRELOAD=str(shim), DISK_GATE=str(self.gate)))
+        return self.relay(environment=disk_gate.environment(self.place.path, self.gate, WRITES))
 
     def close_gate(self):
         self.gate.unlink()

@@ -1,26 +1,16 @@
 """A disk under the control store that takes as long as it likes: only changes wait for it.
 
-A library in front of the C library's keeps every sync of the store's files waiting until a file, the
-gate, exists; if the gate says `fail`, the sync fails.
+Every sync of the store's files waits at a gate (disk_gate).
 """
 
-import os
-import subprocess
 import threading
 import time
 import unittest
 
+import disk_gate
 import harness
 
-SHIM = r"""
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+SYNCS = r"""
 static int is_store(int descriptor) {
   char link[64], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
@@ -31,21 +21,7 @@ static int is_store(int descriptor) {
 }
 
 static int sync_by(long call, int descriptor) {
-  const char* gate = getenv("DISK_GATE");
-  if (gate == NULL || !is_store(descriptor)) return syscall(call, descriptor);
-  char name[4096], text[8] = "";
-  snprintf(name, sizeof name, "%s.waiting", gate);
-  int file;
-  while ((file = open(gate, O_RDONLY)) < 0) {
-    close(open(name, O_CREAT | O_WRONLY, 0600));
-    usleep(1000);
-  }
-  ssize_t length = read(file, text, 4);
-  close(file);
-  if (length == 4 && strcmp(text, "fail") == 0) {
-    errno = EIO;
-    return -1;
-  }
+  if (is_store(descriptor) && pass_gate() != 0) return -1;
   return syscall(call, descriptor);
 }
 
@@ -63,18 +39,13 @@ class SlowDisk(unittest.TestCase):
         self.addCleanup(self.place.close)
         self.gate = self.place.path / "gate"
         self.waiting = self.place.path / "gate.waiting"
-        source = self.place.path / "shim.c"
-        source.write_text(SHIM)
-        self.shim = self.place.path / "shim.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", self.shim, source], check=True)
         self.gate.touch()
         self.sink = self.place.sink(plain=True)
         self.relay = self.start()
         self.url = self.sink.url + "/hook"
 
     def start(self):
-        return self.place.relay(environment={**os.environ, "LD_PRELOAD": str(self.shim),
-                                             "DISK_GATE": str(self.gate)})
+        return self.place.relay(environment=disk_gate.environment(self.place.path, self.gate, SYNCS))
 
     def open_gate(self, text=""):
         staged = self.place.path / "gate.new"
