@@ -105,10 +105,6 @@ uint32_t fitted_segment_bytes(const Config& config, const control::MemoryLimits&
       std::min<uint64_t>(std::max(std::bit_floor(fitting), least), config.segment_bytes));
 }
 
-std::string in_mib(uint64_t bytes) {
-  return std::to_string(bytes / mib) + " MiB";
-}
-
 }  // namespace
 
 Budgets budgets_of(const Config& config, const Machine& machine) {
@@ -178,6 +174,10 @@ void use(const Budgets& budgets, Config& config) {
   config.retained_bytes_max = budgets.retained_bytes_max;
   config.delivery_connections_max = limits.delivery_connections_max;
   config.limits = limits;
+}
+
+std::string in_mib(uint64_t bytes) {
+  return std::to_string(bytes / mib) + " MiB";
 }
 
 std::string object_to(const Budgets& budgets) {

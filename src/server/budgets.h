@@ -31,6 +31,8 @@ void use(const Budgets& budgets, Config& config);
 std::string object_to(const Budgets& budgets);
 /// What an operator should know of them; empty: nothing.
 std::string warning_of(const Budgets& budgets);
+/// `50 MiB`, rounded down.
+std::string in_mib(uint64_t bytes);
 /// One line for the log.
 std::string to_text(const Budgets& budgets);
 

@@ -48,15 +48,6 @@ Finding failure(std::string subject, std::string text, std::string remedy) {
   return {Verdict::failure, std::move(subject), std::move(text), std::move(remedy)};
 }
 
-std::string in_mib(uint64_t bytes) {
-  return std::to_string(bytes >> 20) + " MiB";
-}
-
-std::string in_ms(Duration duration) {
-  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
-  return std::to_string(us / 1000) + "." + std::to_string(us % 1000 / 100) + " ms";
-}
-
 // --- the system ----------------------------------------------------------------------------------
 
 Finding examine_kernel() {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "base/clock.h"
+
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,5 +20,11 @@ struct Finding {
 };
 
 using Findings = std::vector<Finding>;
+
+/// As in `3.9 ms`.
+inline std::string in_ms(Duration duration) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+  return std::to_string(us / 1000) + "." + std::to_string(us % 1000 / 100) + " ms";
+}
 
 }  // namespace ringpost::server

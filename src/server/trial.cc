@@ -20,11 +20,6 @@ using Verdict = Finding::Verdict;
 
 constexpr Duration step_max = std::chrono::seconds{10};
 
-std::string in_ms(Duration duration) {
-  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
-  return std::to_string(us / 1000) + "." + std::to_string(us % 1000 / 100) + " ms";
-}
-
 std::string listed(const std::vector<io::Address>& addresses) {
   std::string text;
   for (const io::Address& address : addresses) {
