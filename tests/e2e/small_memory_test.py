@@ -157,7 +157,9 @@ class SmallMemory(unittest.TestCase):
                 source = f"app/{organization}/{hook}"
                 status, _, answer = relay.request(
                     "POST", "/v1/webhooks", {"url": f"http://127.0.0.1:9/{organization}/{hook}",
-                                             "sources": [source]},
+                                             "sources": [source],
+                                             # The default would wait 5 minutes after a second attempt.
+                                             "schedule": [5] * 20},
                     {"Authorization": f"Bearer {made['token']}"})
                 self.assertEqual(status, 201, answer)
                 self.webhooks.append((made["token"], answer["id"]))
