@@ -119,12 +119,12 @@ std::optional<Problem> JsonBody::parse_optional(std::string_view body, std::stri
   return parse(body.empty() ? std::string_view{"{}"} : body, passed_on);
 }
 
-std::string_view JsonBody::spelled(std::string_view name) {
-  return document_.spelled(json::Path::constant(name));
+std::string_view JsonBody::spelled(std::string_view path) {
+  return document_.spelled(json::Path::constant(path));
 }
 
-std::string JsonBody::compact(std::string_view name) {
-  return std::string{document_.find(json::Path::constant(name)).text};
+std::string JsonBody::compact(std::string_view path) {
+  return std::string{document_.find(json::Path::constant(path)).text};
 }
 
 std::vector<std::string> member_names(dom::object object) {

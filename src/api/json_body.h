@@ -33,10 +33,10 @@ class JsonBody {
   /// Valid after a successful parse, for the life of this object.
   simdjson::dom::object root() const { return root_; }
 
-  /// The bytes of a top-level member's value as they came; empty if there is none.
-  std::string_view spelled(std::string_view name);
+  /// The bytes of the value at a path (json::Path) as they came; empty if there is none.
+  std::string_view spelled(std::string_view path);
   /// The same without the white space between its tokens.
-  std::string compact(std::string_view name);
+  std::string compact(std::string_view path);
 
  private:
   simdjson::dom::parser parser_;

@@ -127,6 +127,7 @@ void write_subscription(JsonWriter& json, const subscription::Webhook& webhook) 
   json.key("filter").begin_object().member("branches", webhook.filter.branches);
   write_texts(json, "teams", webhook.filter.teams);
   write_texts(json, "clusters", webhook.filter.clusters);
+  json.key("data").raw(webhook.filter.data.empty() ? "null" : webhook.filter.data);
   json.end_object();
 }
 

@@ -2,6 +2,7 @@
 
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/where.h"
 #include "json/document.h"
 
 #include <string_view>
@@ -94,6 +95,10 @@ std::string filter_of(element webhook) {
   add("branches ", text_of(webhook, "/filter/branches"));
   add("teams ", list_of(webhook, "/filter/teams"));
   add("clusters ", list_of(webhook, "/filter/clusters"));
+  element condition;
+  if (webhook.at_pointer("/filter/data").get(condition) == simdjson::SUCCESS) {
+    add("data ", condition_text(condition));
+  }
   return out;
 }
 

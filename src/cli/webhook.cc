@@ -233,6 +233,10 @@ void add_match_options(CLI::App& command, WebhookOptions& options) {
       ->group(group);
   texts("--team", options.teams, "TEAM", "Only events of this team; repeatable");
   texts("--cluster", options.clusters, "CLUSTER", "Only events of this cluster; repeatable");
+  texts("--where", options.where, "CONDITION",
+        "Only events whose data says so: build.status=failed, 'build.number>=3', "
+        "'branch^=release/' (a prefix), flaky (exists), '!flaky', 'branch=[\"main\",\"next\"]', a "
+        "condition as JSON, or @FILE; repeatable, all must hold; '' is any data");
 }
 
 void add_request_options(CLI::App& command, WebhookOptions& options, bool creates) {

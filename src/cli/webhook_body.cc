@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/where.h"
 #include "json/document.h"
 
 #include <algorithm>
@@ -51,14 +52,23 @@ Outcome write_sources(Writing& writing) {
   return std::nullopt;
 }
 
-void write_filter(Writing& writing) {
+Outcome write_filter(Writing& writing) {
   const WebhookOptions& options = writing.options;
-  if (!options.branches && options.teams.empty() && options.clusters.empty()) return;
+  if (!options.branches && options.teams.empty() && options.clusters.empty() &&
+      options.where.empty()) {
+    return std::nullopt;
+  }
   writing.json.key("filter").begin_object();
   write_text(writing.json, "branches", options.branches);
   write_texts(writing.json, "teams", options.teams);
   write_texts(writing.json, "clusters", options.clusters);
+  if (!options.where.empty()) {
+    auto condition = data_condition(options.where);
+    if (auto* problem = std::get_if<UsageProblem>(&condition)) return std::move(*problem);
+    writing.json.key("data").raw(std::get<std::string>(condition));
+  }
   writing.json.end_object();
+  return std::nullopt;
 }
 
 /// One `Name: value`. In an update a name without a value takes the header away.
@@ -183,8 +193,8 @@ Usable<std::string> webhook_body(const WebhookOptions& options, bool creates) {
   write_text(json, "organization", options.organization);
   if (auto problem = write_sources(writing)) return std::move(*problem);
   write_texts(json, "events", options.events);
-  write_filter(writing);
-  for (const auto part : {write_headers, write_secret, write_tls, write_pace, write_settings}) {
+  for (const auto part :
+       {write_filter, write_headers, write_secret, write_tls, write_pace, write_settings}) {
     if (auto problem = part(writing)) return std::move(*problem);
   }
   for (const std::string& member : options.reset) json.key(member).null();
@@ -222,6 +232,7 @@ std::string_view option_of_member(std::string_view member) {
       Pair{"filter.branches", "--branches"},
       Pair{"filter.teams", "--team"},
       Pair{"filter.clusters", "--cluster"},
+      Pair{"filter.data", "--where"},
       Pair{"headers", "--header"},
       Pair{"secret", "--secret"},
       Pair{"tls.ca", "--ca"},

@@ -27,6 +27,7 @@ struct WebhookOptions {
   std::optional<std::string> branches;
   std::vector<std::string> teams;
   std::vector<std::string> clusters;
+  std::vector<std::string> where;     ///< Conditions on the event's data (where.h).
   std::vector<std::string> headers;   ///< `Name: value`, or `@FILE` of such lines.
   std::vector<std::string> settings;  ///< `key=value`
   std::string secret;                 ///< Where it is read from (read_secret).

@@ -3,6 +3,7 @@
 #include "dialect/dialect.h"
 #include "net/tls.h"
 #include "subscription/branch_patterns.h"
+#include "subscription/data_condition.h"
 #include "subscription/patterns.h"
 
 #include <algorithm>
@@ -18,6 +19,7 @@ namespace {
 
 /// One reading of a body: which webhook it changes, and what a missing member means.
 struct Reading {
+  JsonBody& body;
   Webhook& webhook;
   const WebhookChecks& checks;
   const Webhook& defaults;
@@ -150,6 +152,18 @@ Outcome read_branches(dom::element value, std::string& out) {
   return std::nullopt;
 }
 
+/// As a whole: conditions do not merge.
+Outcome read_data(Reading& reading, std::string& out) {
+  std::string text = reading.body.compact("filter.data");
+  const auto compiled = subscription::DataCondition::compile(text);
+  if (const auto* problem = std::get_if<subscription::DataConditionProblem>(&compiled)) {
+    const std::string separator = problem->member.empty() ? "" : ".";
+    return invalid("filter.data" + separator + problem->member, problem->reason);
+  }
+  out = std::move(text);
+  return std::nullopt;
+}
+
 Outcome read_filter(Reading& reading, dom::element value) {
   dom::object object;
   if (auto problem = read_object(value, "filter", object)) return problem;
@@ -163,6 +177,9 @@ Outcome read_filter(Reading& reading, dom::element value) {
       auto& names = name == "teams" ? filter.teams : filter.clusters;
       if (part.is_null()) names.clear();
       if (!part.is_null()) problem = read_names(part, "filter." + std::string{name}, names);
+    } else if (name == "data") {
+      if (part.is_null()) filter.data.clear();
+      if (!part.is_null()) problem = read_data(reading, filter.data);
     } else {
       problem = invalid("filter." + std::string{name}, "is not a member of a filter");
     }
@@ -379,8 +396,8 @@ Outcome read_dialect(dom::object body, const dialect::Dialect*& chosen) {
   return std::nullopt;
 }
 
-Outcome read_members(Reading& reading, dom::object body) {
-  for (const auto [name, value] : body) {
+Outcome read_members(Reading& reading) {
+  for (const auto [name, value] : reading.body.root()) {
     if (reading.creates && name == "dialect") continue;  // Read first: it decides on the defaults.
     if (name == "settings") continue;  // Read last: they may decide on other members.
     if (auto problem = read_member(reading, name, value)) return problem;
@@ -389,7 +406,8 @@ Outcome read_members(Reading& reading, dom::object body) {
 }
 
 /// The dialect reads its settings itself, and may have words of its own for what was read before.
-Outcome read_settings(Reading& reading, JsonBody& body) {
+Outcome read_settings(Reading& reading) {
+  JsonBody& body = reading.body;
   dom::element value;
   const bool given = body.root().at_key("settings").get(value) == simdjson::SUCCESS;
   const bool rerouted = reading.rerouted();
@@ -429,10 +447,10 @@ std::optional<Problem> create_webhook(JsonBody& body, const WebhookChecks& check
   const Webhook defaults = chosen->defaults();
   webhook = defaults;
   webhook.organization = std::move(organization);
-  Reading reading{webhook, checks, defaults, by, true};
-  if (auto problem = read_members(reading, body.root())) return problem;
+  Reading reading{body, webhook, checks, defaults, by, true};
+  if (auto problem = read_members(reading)) return problem;
   if (webhook.destination.url.empty()) return invalid("url", "is required");
-  if (auto problem = read_settings(reading, body)) return problem;  // May mint another kind.
+  if (auto problem = read_settings(reading)) return problem;  // May mint another kind.
   if (webhook.secret.empty()) webhook.secret = chosen->mint_secret();
   return std::nullopt;
 }
@@ -440,9 +458,9 @@ std::optional<Problem> create_webhook(JsonBody& body, const WebhookChecks& check
 std::optional<Problem> patch_webhook(JsonBody& body, const WebhookChecks& checks,
                                      const subscription::Token& by, Webhook& webhook) {
   const Webhook defaults = dialect::of(webhook).defaults();
-  Reading reading{webhook, checks, defaults, by, false};
-  if (auto problem = read_members(reading, body.root())) return problem;
-  return read_settings(reading, body);
+  Reading reading{body, webhook, checks, defaults, by, false};
+  if (auto problem = read_members(reading)) return problem;
+  return read_settings(reading);
 }
 
 // --- writing -------------------------------------------------------------------------------------

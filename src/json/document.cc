@@ -436,6 +436,20 @@ bool Document::has_member(const Path& path) {
   return state_->look_up(path) != no_node;
 }
 
+std::vector<std::string> Document::member_names(const Path& path) {
+  std::vector<std::string> names;
+  const uint32_t object = state_->look_up(path);
+  if (object == no_node || state_->nodes[object].kind != Kind::object) return names;
+  for (uint32_t node = object + 1; node < state_->nodes[object].after;
+       node = state_->nodes[node].after) {
+    const Node& member = state_->nodes[node];
+    const std::string_view key = state_->text.substr(member.key_begin, member.key_size);
+    std::string& name = names.emplace_back();
+    if (!unescape(key, name)) name = key;
+  }
+  return names;
+}
+
 uint32_t Document::first_element(const Path& path) {
   const uint32_t array = state_->look_up(path);
   if (array == no_node || state_->nodes[array].kind != Kind::array) return no_node;

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringpost::json {
 
@@ -75,6 +77,10 @@ class Document {
 
   /// Whether there is a value at `path`, null included. Cheaper than find(): no text is made.
   bool has_member(const Path& path);
+
+  /// The names of the object at `path`, in their order; one with an unpaired surrogate as it is
+  /// spelled. Something that is no object has none.
+  std::vector<std::string> member_names(const Path& path);
 
   /// Calls `visit(const Found&)` for each element of the array at `path`, in order, as long as it
   /// returns true. Something that is no array has no elements. `visit` makes no call on this

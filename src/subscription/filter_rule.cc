@@ -2,10 +2,12 @@
 
 #include "base/assert.h"
 #include "subscription/branch_patterns.h"
+#include "subscription/data_condition.h"
 
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace ringpost::subscription {
@@ -13,11 +15,12 @@ namespace {
 
 class FilterRule final : public EventRule {
  public:
-  FilterRule(BranchPatterns branches, const Filter& filter)
+  FilterRule(BranchPatterns branches, DataCondition data, const Filter& filter)
       : asks_branch_(!filter.branches.empty()),
         branches_(std::move(branches)),
         teams_(filter.teams),
-        clusters_(filter.clusters) {
+        clusters_(filter.clusters),
+        data_(std::move(data)) {
     std::ranges::sort(teams_);
     std::ranges::sort(clusters_);
   }
@@ -26,12 +29,16 @@ class FilterRule final : public EventRule {
   bool wants(const EventFacts& event) const override {
     if (asks_branch_ && !wants_branch(event.branch())) return false;
     if (!clusters_.empty() && !holds(clusters_, event.cluster())) return false;
-    if (teams_.empty()) return true;
+    if (!teams_.empty() && !wants_team(event)) return false;
+    return data_.holds(event.data());
+  }
+
+ private:
+  bool wants_team(const EventFacts& event) const {
     return std::ranges::any_of(event.teams(),
                                [this](const std::string& team) { return holds(teams_, team); });
   }
 
- private:
   bool wants_branch(std::string_view branch) const {
     return branch.empty() || branches_.matches(branch);
   }
@@ -44,7 +51,16 @@ class FilterRule final : public EventRule {
   const BranchPatterns branches_;
   std::vector<std::string> teams_;
   std::vector<std::string> clusters_;
+  const DataCondition data_;
 };
+
+/// Without a condition: one that asks for nothing.
+DataCondition compile_data(const std::string& json) {
+  if (json.empty()) return {};
+  auto compiled = DataCondition::compile(json);
+  RINGPOST_ASSERT(std::holds_alternative<DataCondition>(compiled));
+  return std::get<DataCondition>(std::move(compiled));
+}
 
 }  // namespace
 
@@ -52,7 +68,7 @@ std::unique_ptr<const EventRule> make_filter_rule(const Filter& filter) {
   if (filter.empty()) return nullptr;
   auto branches = BranchPatterns::compile(filter.branches);
   RINGPOST_ASSERT(branches.has_value());
-  return std::make_unique<FilterRule>(std::move(*branches), filter);
+  return std::make_unique<FilterRule>(std::move(*branches), compile_data(filter.data), filter);
 }
 
 }  // namespace ringpost::subscription

@@ -35,8 +35,11 @@ struct Filter {
   std::string branches;
   std::vector<std::string> teams;     ///< One of the event's teams is one of these.
   std::vector<std::string> clusters;  ///< The event's cluster is one of these.
+  std::string data;  ///< What the event's data must say, as JSON (data_condition.h).
 
-  bool empty() const { return branches.empty() && teams.empty() && clusters.empty(); }
+  bool empty() const {
+    return branches.empty() && teams.empty() && clusters.empty() && data.empty();
+  }
   friend bool operator==(const Filter&, const Filter&) = default;
 };
 

@@ -18,7 +18,8 @@ std::string seen(View view, const std::string& json) {
 TEST(View, ShowsAWebhookWithItsFilterPaceAndSettings) {
   EXPECT_EQ(show_webhook(R"({"id":"01J","dialect":"standard","description":"","url":"https://h/",
       "organization":"default","sources":["app/a","app/b"],"events":["*"],
-      "filter":{"branches":"main release/*","teams":["x","y"],"clusters":[]},
+      "filter":{"branches":"main release/*","teams":["x","y"],"clusters":[],
+      "data":{"path":"build.status","equals":"failed"}},
       "headers":{"X-A":"1"},"tls":{"verify":true,"ca":""},"schedule":[5,300],"timeout_ms":30000,
       "concurrency_max":64,"rate_per_second":20,"settings":{"mode":"binary","n":{"a":1}},
       "state":"broken","state_reason":"refused too often","created_at":"2031-05-04T09:08:07.123Z",
@@ -31,7 +32,7 @@ TEST(View, ShowsAWebhookWithItsFilterPaceAndSettings) {
             "organization  default\n"
             "sources       app/a, app/b\n"
             "events        *\n"
-            "filter        branches main release/*; teams x, y\n"
+            "filter        branches main release/*; teams x, y; data build.status = \"failed\"\n"
             "schedule      after 5 s, 5 min\n"
             "timeout       30000 ms\n"
             "concurrency   64\n"

@@ -53,6 +53,7 @@ TEST_F(WebhookBody, SaysAllThatTheApiTakes) {
   options_.branches = "main release/*";
   options_.teams = {"a"};
   options_.clusters = {"b", "c"};
+  options_.where = {"build.status=failed"};
   options_.headers = {"X-A:  one: two ", "X-B:x"};
   options_.no_verify = true;
   options_.schedule = {"5s", "2m"};
@@ -65,7 +66,8 @@ TEST_F(WebhookBody, SaysAllThatTheApiTakes) {
       R"({"dialect":"standard","url":"https://h/","description":"d","organization":"o",)"
       R"("sources":["*","app/c0ffee","pipeline/7","pipeline/slug","resource/application/44"],)"
       R"("events":["build/*"],)"
-      R"("filter":{"branches":"main release/*","teams":["a"],"clusters":["b","c"]},)"
+      R"("filter":{"branches":"main release/*","teams":["a"],"clusters":["b","c"],)"
+      R"("data":{"path":"build.status","equals":"failed"}},)"
       R"("headers":{"X-A":"one: two","X-B":"x"},"tls":{"verify":false},"schedule":[5,120],)"
       R"("timeout_ms":1500,"concurrency_max":3,"rate_per_second":4,)"
       R"("settings":{"word":"structured","number":7,"list":[1,"x"],"text":"7","empty":""}})");

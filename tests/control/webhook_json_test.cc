@@ -82,6 +82,10 @@ std::vector<Refused> refused_members() {
       {R"("filter": {"teams": ["a", ""]})", "filter.teams[1]"},
       {R"("filter": {"clusters": 1})", "filter.clusters"},
       {R"("filter": {"other": 1})", "filter.other"},
+      {R"("filter": {"data": 1})", "filter.data"},
+      {R"("filter": {"data": "text"})", "filter.data"},
+      {R"("filter": {"data": {"all": [{"path": "a", "in": [0.5, []]}]}})",
+       "filter.data.all[0].in[1]"},
       {R"("headers": [])", "headers"},
       {R"("headers": {"X-A": 1})", "headers.X-A"},
       {R"("headers": {"X-A": ""})", "headers.X-A"},
@@ -302,7 +306,8 @@ TEST(WebhookJson, TakesEveryMemberAndWritesItBack) {
   ASSERT_FALSE(create(R"({
     "dialect": "standard", "description": "a \"b\"", "organization": "default",
     "url": "https://ci.example.org/in", "sources": ["app/c0ffee", "pipeline/*"],
-    "events": ["build/*"], "filter": {"branches": "main !x", "teams": ["t"], "clusters": ["c"]},
+    "events": ["build/*"], "filter": {"branches": "main !x", "teams": ["t"], "clusters": ["c"],
+    "data": {"path": "a", "at_least": 0.75}},
     "headers": {"X-Team": "mobile"}, "tls": {"verify": false, "ca": "", "client_key": null},
     "schedule": [1, 604800], "timeout_ms": 100, "concurrency_max": 256, "rate_per_second": 20,
     "ordering": "none", "enabled": false})",
@@ -316,13 +321,28 @@ TEST(WebhookJson, TakesEveryMemberAndWritesItBack) {
       R"({"id":"00000000000000000000000000","dialect":"standard","description":"a \"b\"",)"
       R"("organization":"default","url":"https://ci.example.org/in",)"
       R"("sources":["app/c0ffee","pipeline/*"],"events":["build/*"],)"
-      R"("filter":{"branches":"main !x","teams":["t"],"clusters":["c"]},"headers":{"X-Team":"mobile"},)"
+      R"("filter":{"branches":"main !x","teams":["t"],"clusters":["c"],"data":{"path":"a","at_least":0.75}},)"
+      R"("headers":{"X-Team":"mobile"},)"
       R"("previous_secret_until":null,"tls":{"verify":false,"ca":"","client_certificate":""},"schedule":[1,604800],)"
       R"("timeout_ms":100,"concurrency_max":256,"rate_per_second":20,"ordering":"none","settings":{"signature":"v1"},)"
       R"("enabled":false,"state":"disabled","state_reason":"disabled over the API",)"
       R"("paused_until":null,"circuit":null,"permission":"not_needed","permission_reason":"","warnings":[],)"
       R"("created_at":"1970-01-01T00:00:00.000000Z",)"
       R"("updated_at":"1970-01-01T00:00:00.000000Z"})");
+}
+
+// A condition is one thing: a patch replaces it whole, and leaves it alone if it says nothing.
+TEST(WebhookJson, ReplacesTheConditionOnDataAsAWhole) {
+  Webhook webhook;
+  ASSERT_FALSE(
+      create(with(R"("filter": {"data": {"all": [{"path": "a", "equals": 1}]}})"), webhook));
+  EXPECT_EQ(webhook.filter.data, R"({"all":[{"path":"a","equals":1}]})");
+  ASSERT_FALSE(patch(R"({"filter": {"branches": "main"}})", webhook));
+  EXPECT_EQ(webhook.filter.data, R"({"all":[{"path":"a","equals":1}]})");
+  ASSERT_FALSE(patch(R"({"filter": {"data": {"path": "b", "exists": true}}})", webhook));
+  EXPECT_EQ(webhook.filter.data, R"({"path":"b","exists":true})");
+  ASSERT_FALSE(patch(R"({"filter": {"data": null}})", webhook));
+  EXPECT_EQ(webhook.filter, (subscription::Filter{.branches = "main"}));
 }
 
 // Goal: a token that may read webhooks reads no credential, and may send back what it read.

@@ -74,7 +74,8 @@ class Webhooks(ClientTest):
             "--description", "all of it", "--source", "x/1", "--app", "c0ffee", "--pipeline", "7",
             "--pipeline", "slug", "--resource", "application/44", "--event", "build/*", "--event",
             "job.finished", "--branches", "main release/*", "--team", "a", "--team", "b",
-            "--cluster", "c", "--header", "X-A: 1", "--header",
+            "--cluster", "c", "--where", "build.status=failed", "--where", "branch^=release/",
+            "--header", "X-A: 1", "--header",
             "@%s" % self.file("headers", "Authorization: Bearer hidden\n"), "--schedule", "5s,2m",
             "--schedule", "1h", "--timeout", "1500ms", "--concurrency", "3", "--rate", "20",
             "--no-verify")
@@ -82,13 +83,16 @@ class Webhooks(ClientTest):
                                             "resource/application/44"])
         self.assertEqual(added["events"], ["build/*", "job.finished"])
         self.assertEqual(added["filter"], {"branches": "main release/*", "teams": ["a", "b"],
-                                           "clusters": ["c"]})
+                                           "clusters": ["c"], "data": {"all": [
+                                               {"path": "build.status", "equals": "failed"},
+                                               {"path": "branch", "prefix": "release/"}]}})
         self.assertEqual(added["headers"], {"X-A": "1", "Authorization": "*****"})
         self.assertEqual((added["schedule"], added["timeout_ms"], added["concurrency_max"],
                           added["rate_per_second"], added["tls"]["verify"]),
                          ([5, 120, 3600], 1500, 3, 20, False))
         shown = self.client("webhook", "show", added["id"]).stdout
-        for part in ("filter        branches main release/*; teams a, b; clusters c",
+        for part in ("filter        branches main release/*; teams a, b; clusters c; "
+                     'data build.status = "failed" and branch ^= "release/"',
                      "after 5 s, 2 min, 1 h", "rate          20 a second", "NOT VERIFIED",
                      "pipeline/slug", "X-A: 1", "state         active"):
             self.assertIn(part, shown)
@@ -97,6 +101,37 @@ class Webhooks(ClientTest):
         row = next(line for line in listed.splitlines() if line.startswith(added["id"]))
         for part in ("active", "standard", "https://127.0.0.1:1/in", "job.finished", "teams a, b"):
             self.assertIn(part, row)
+
+    def test_an_event_reaches_those_whose_condition_its_data_meets(self):
+        nobody = f"http://127.0.0.1:{harness.free_port()}/"
+        events = ({"id": "one", "data": {"build": {"status": "failed", "duration_s": 61.5}, "branch": "main"}},
+                  {"id": "two", "data": {"build": {"status": "passed", "duration_s": 600}, "branch": "release/7"}},
+                  {"id": "three", "data": {"build": {"status": "aborted"}, "branch": "main", "flaky": True}})
+        wanted = {}
+        for arguments, ids in (
+                (("build.status=failed",), ["one"]),
+                (('build.status=["failed","aborted"]', "branch=main"), ["one", "three"]),
+                (("branch^=release/",), ["two"]), (("build.duration_s>61",), ["one", "two"]),
+                (("build.duration_s>=61.5", "build.duration_s<100"), ["one"]),
+                (("!flaky",), ["one", "two"]), (("flaky=true",), ["three"]), (("branch!=main",), ["two"]),
+                (("@" + str(self.file("condition", '{"any":[{"path":"flaky","exists":true},'
+                                      '{"not":{"path":"build.status","equals":"failed"}}]}')),), ["two", "three"])):
+            where = [part for one in arguments for part in ("--where", one)]
+            made = self.read("webhook", "add", "--url", nobody, "--source", "conditions/1", *where)
+            wanted[made["id"]] = ids
+        lines = "".join(json.dumps({"type": "build.finished", "source": "conditions/1", **event}) + "\n"
+                        for event in events)
+        self.assertEqual(self.client("send", "-", input=lines).returncode, 0)
+        for webhook, ids in wanted.items():
+            pages = [json.loads(line) for line in
+                     self.client("delivery", "list", webhook, "--json").stdout.splitlines()]
+            got = [item["event"]["id"] for page in pages for item in page["items"]]
+            self.assertCountEqual(got, ids, self.client("webhook", "show", webhook).stdout)
+        changed = self.read("webhook", "update", next(iter(wanted)), "--where", "")
+        self.assertIsNone(changed["filter"]["data"])
+        refused = self.client("webhook", "update", next(iter(wanted)), "--where", '{"path":"a..b","exists":true}')
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("--where", refused.stderr)
 
     def test_warns_of_a_webhook_that_nothing_is_ever_sent_to(self):
         add = ("webhook", "add", "--url", "https://127.0.0.1:1/")
@@ -131,7 +166,8 @@ class Webhooks(ClientTest):
         changed = self.read(*path, "--header", "X-A:", "--header", "X-C: 3", "--team", "t",
                             "--schedule", "9s", "--app", "one")
         self.assertEqual(changed["headers"], {"X-B": "2", "X-C": "3"})
-        self.assertEqual(changed["filter"], {"branches": "main", "teams": ["t"], "clusters": []})
+        self.assertEqual(changed["filter"], {"branches": "main", "teams": ["t"], "clusters": [],
+                                             "data": None})
         self.assertEqual((changed["schedule"], changed["sources"], changed["rate_per_second"]),
                          ([9], ["app/one"], 5))
         self.assertEqual(self.read(*path, "--branches", "")["filter"]["branches"], "")

@@ -56,18 +56,23 @@ class Walk:
                  if name not in ("anyOf", "oneOf", "allOf")}
         return [plain] + [one for part in inner for one in self.parts(part)]
 
-    def members(self, schema, path=()):
-        """Pairs of a path and the schema that stands there, an object's before its members'."""
+    def members(self, schema, path=(), above=()):
+        """Pairs of a path and the schema that stands there, an object's before its members'. A schema inside itself is not
+        gone into again."""
         for part in self.parts(schema):
+            names = tuple(part.get("properties", {}))
+            if names and names in above:
+                continue
+            inside = above + (names,)
             for name, inner in part.get("properties", {}).items():
                 yield path + (name,), inner
-                yield from self.members(inner, path + (name,))
+                yield from self.members(inner, path + (name,), inside)
             more = part.get("additionalProperties")
             if isinstance(more, dict) and path:
                 yield path + (HEADER,), more
             if part.get("items"):
                 yield path + (0,), part["items"]
-                yield from self.members(part["items"], path + (0,))
+                yield from self.members(part["items"], path + (0,), inside)
 
     def sample(self, schema):
         """A value that the schema allows."""
@@ -78,6 +83,7 @@ class Walk:
         return None
 
     def samples(self, part):
+        yield from part.get("examples", [])
         yield from part.get("enum", [])
         yield {name: self.sample(inner) for name, inner in part.get("properties", {}).items()
                if name in part.get("required", [])}
@@ -182,6 +188,7 @@ RULES = {
     "sources": "that the dialect has", "dialect": "decides on other members", "context": "as CDEvents has it",
     "subject": "not empty in a CloudEvent", "overlap_s": "with a secret that is not the present one",
     "scope_uuids": "of the stored scope", "resource_id": "with the type of a resource", "scopes": "that the token has itself",
+    "equals": "not together with `in`",
 }
 
 

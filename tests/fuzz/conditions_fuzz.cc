@@ -25,21 +25,6 @@ bool is_scalar(dom::element value) {
   return !value.is_array() && !value.is_object() && !value.is_null();
 }
 
-std::string text_of(dom::element scalar) {
-  return scalar.is_string() ? std::string{std::string_view{scalar}} : simdjson::minify(scalar);
-}
-
-bool has_fraction(dom::element value) {
-  if (dom::array array; value.get(array) == simdjson::SUCCESS) {
-    return std::any_of(array.begin(), array.end(), has_fraction);
-  }
-  if (dom::object object; value.get(object) == simdjson::SUCCESS) {
-    return std::any_of(object.begin(), object.end(),
-                       [](const auto& member) { return has_fraction(member.value); });
-  }
-  return value.is_double();
-}
-
 bool equals(dom::element accepted, std::optional<dom::element> value) {
   if (value && value->is_array()) {
     const dom::array array{*value};

@@ -4,8 +4,12 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 /// What simdjson's DOM, which keeps members in order, has at `path`: the last of members that stand
 /// twice, at every level.
@@ -28,4 +32,36 @@ inline std::optional<simdjson::dom::element> look_up(simdjson::dom::element root
     }
   }
   return at;
+}
+
+inline std::string text_of(simdjson::dom::element scalar) {
+  return scalar.is_string() ? std::string{std::string_view{scalar}} : simdjson::minify(scalar);
+}
+
+/// Whether a number in it is none of the integers: those have lost their spelling.
+inline bool has_fraction(simdjson::dom::element value) {
+  if (simdjson::dom::array array; value.get(array) == simdjson::SUCCESS) {
+    return std::any_of(array.begin(), array.end(), has_fraction);
+  }
+  if (simdjson::dom::object object; value.get(object) == simdjson::SUCCESS) {
+    return std::any_of(object.begin(), object.end(),
+                       [](const auto& member) { return has_fraction(member.value); });
+  }
+  return value.is_double();
+}
+
+/// Whether an object in it has two members of one name.
+inline bool names_twice(simdjson::dom::element value) {
+  if (simdjson::dom::array array; value.get(array) == simdjson::SUCCESS) {
+    return std::any_of(array.begin(), array.end(), names_twice);
+  }
+  simdjson::dom::object object;
+  if (value.get(object) != simdjson::SUCCESS) return false;
+  std::vector<std::string_view> names;
+  for (const auto [name, inner] : object) {
+    if (names_twice(inner)) return true;
+    names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return std::adjacent_find(names.begin(), names.end()) != names.end();
 }

@@ -18,7 +18,7 @@ struct Event {
   std::string extensions;
   std::string data = R"({"build":{"branch":"from-data"},"pipeline":{"cluster_id":"c-data"}})";
 
-  bool passes(const Filter& filter) {
+  bool passes(const Filter& filter) const {
     json::Document data_document;
     json::Document extensions_document;
     data_document.assign(data);
@@ -43,6 +43,16 @@ TEST(FilterRule, AsksTheAttributeBeforeTheData) {
   event.branch = "main";
   EXPECT_TRUE(event.passes({.branches = "main"}));
   EXPECT_FALSE(event.passes({.branches = "from-*"}));
+}
+
+TEST(FilterRule, AsksTheDataBesidesAllElse) {
+  const Event event;
+  const std::string of_data = R"({"path":"build.branch","equals":"from-data"})";
+  EXPECT_TRUE(event.passes({.data = of_data}));
+  EXPECT_TRUE(event.passes({.branches = "from-*", .clusters = {"c-data"}, .data = of_data}));
+  EXPECT_FALSE(event.passes({.branches = "main", .data = of_data}));
+  EXPECT_FALSE(event.passes({.teams = {"t"}, .data = of_data}));
+  EXPECT_FALSE(event.passes({.data = R"({"not":)" + of_data + "}"}));
 }
 
 TEST(FilterRule, DoesNotFilterByBranchWhatHasNone) {

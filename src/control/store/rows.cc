@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "dialect/dialect.h"
 #include "subscription/branch_patterns.h"
+#include "subscription/data_condition.h"
 #include "subscription/patterns.h"
 
 #include <simdjson.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <limits>
 #include <optional>
+#include <variant>
 
 namespace ringpost::control {
 namespace {
@@ -143,6 +145,8 @@ std::string filter_to_json(const subscription::Filter& filter) {
   writer.begin_object().member("branches", filter.branches);
   writer.key("teams").raw(texts_to_json(filter.teams));
   writer.key("clusters").raw(texts_to_json(filter.clusters));
+  // A text, as simdjson's DOM does not read every number that a condition may have.
+  if (!filter.data.empty()) writer.member("data", filter.data);
   writer.end_object();
   return json;
 }
@@ -184,7 +188,12 @@ bool read_list(simdjson::dom::parser& parser, std::string_view json, std::vector
   return true;
 }
 
-/// Absent members are empty: that is what rows of schema version 1 have.
+bool takes_data(const std::string& condition) {
+  return condition.empty() || std::holds_alternative<subscription::DataCondition>(
+                                  subscription::DataCondition::compile(condition));
+}
+
+/// Absent members are empty: that is what rows of older releases have.
 bool read_filter(simdjson::dom::parser& parser, std::string_view json,
                  subscription::Filter& filter) {
   simdjson::dom::object object;
@@ -199,11 +208,14 @@ bool read_filter(simdjson::dom::parser& parser, std::string_view json,
     }
     return true;
   };
-  filter = {};
-  std::string_view branches;
-  if (object["branches"].get(branches) == simdjson::SUCCESS) filter.branches = branches;
+  const auto text_of = [&](std::string_view name) {
+    std::string_view text;
+    return object[name].get(text) == simdjson::SUCCESS ? std::string{text} : std::string{};
+  };
+  filter = {.branches = text_of("branches"), .data = text_of("data")};
   return read_names("teams", filter.teams) && read_names("clusters", filter.clusters) &&
-         subscription::BranchPatterns::object_to(filter.branches).empty();
+         subscription::BranchPatterns::object_to(filter.branches).empty() &&
+         takes_data(filter.data);
 }
 
 // --- single values -------------------------------------------------------------------------------

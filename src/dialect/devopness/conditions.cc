@@ -1,10 +1,8 @@
 #include "dialect/devopness/conditions.h"
 
 #include "dialect/devopness/names.h"
-#include "json/text.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 namespace ringpost::dialect::devopness {
@@ -17,12 +15,6 @@ using json::Path;
 /// The documented example of an outgoing hook, `action.pipeline.id`, is no member of an action.
 constexpr std::string_view documented_pipeline = "action.pipeline.id";
 constexpr std::string_view pipeline = "action.pipeline_id";
-
-/// What two equal values have in common: a whole number has one text, however it is spelled.
-std::string comparable(const Found& found) {
-  if (found.kind != Kind::number) return std::string{found.text};
-  return json::whole_number(found.text).value_or(std::string{found.text});
-}
 
 }  // namespace
 
@@ -122,15 +114,12 @@ std::optional<ConditionsProblem> Conditions::Reader::read_accepted(Condition& co
                        "must be a string, a number, true, false or null");
     } else if (value.broken) {
       refusal = refuse("accepted_values." + std::to_string(count), "holds an unpaired surrogate");
-    } else if (value.kind == Kind::null) {
-      condition.accepts_null = true;
     } else {
-      condition.accepted.push_back(comparable(value));
+      condition.accepted.add(value);
     }
     ++count;
     return !refusal;
   });
-  std::ranges::sort(condition.accepted);
   return refusal;
 }
 
@@ -144,27 +133,12 @@ std::variant<Conditions, ConditionsProblem> Conditions::compile(
   return made;
 }
 
-bool Conditions::equals(const Condition& condition, const Found& found) {
-  switch (found.kind) {
-    case Kind::missing:
-    case Kind::null: return condition.accepts_null;
-    case Kind::boolean:
-    case Kind::integer:
-    case Kind::string:
-      return std::ranges::binary_search(condition.accepted, found.text, std::less<>{});
-    case Kind::number: return std::ranges::binary_search(condition.accepted, comparable(found));
-    case Kind::array:
-    case Kind::object: break;
-  }
-  return false;
-}
-
 bool Conditions::holds(const Condition& condition, json::Document& document) {
   const Found found = document.scalar(condition.path);
-  if (found.kind != Kind::array) return equals(condition, found);
+  if (found.kind != Kind::array) return condition.accepted.holds(found);
   bool holds = false;
   document.for_each_leaf(condition.path, [&](const Found& leaf) {
-    holds = equals(condition, leaf);
+    holds = condition.accepted.holds(leaf);
     return !holds;
   });
   return holds;
@@ -179,9 +153,8 @@ void Conditions::decide(std::string_view root, json::Document& document) {
 }
 
 bool Conditions::never_hold() const {
-  return never_ || std::ranges::any_of(conditions_, [](const Condition& one) {
-           return one.accepted.empty() && !one.accepts_null;
-         });
+  return never_ || std::ranges::any_of(conditions_,
+                                       [](const Condition& one) { return one.accepted.empty(); });
 }
 
 bool Conditions::hold(json::Document& document) const {

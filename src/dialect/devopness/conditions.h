@@ -2,6 +2,7 @@
 
 #include "json/document.h"
 #include "json/path.h"
+#include "json/scalar_set.h"
 
 #include <cstddef>
 #include <optional>
@@ -24,10 +25,9 @@ struct ConditionsProblem {
 ///   [{"path": "action.triggered_from.hook_parsed_variables.pipeline_id", "accepted_values":
 ///   [123]}]
 ///
-/// All must hold. One holds if an accepted value equals the value at its path: scalars by their
-/// text (json::Found::text: `123` equals `"123"`, `true` equals `"true"`, case counts), null equals
-/// null and what is missing; an array holds if something in it does (of a large one the first
-/// json::Document::leaves_max values are looked at), an object never.
+/// All must hold. One holds if an accepted value equals the value at its path (json::ScalarSet); an
+/// array holds if something in it does (of a large one the first json::Document::leaves_max values
+/// are looked at), an object never.
 class Conditions {
  public:
   static constexpr size_t json_bytes_max = 64 * 1024;
@@ -64,12 +64,10 @@ class Conditions {
  private:
   struct Condition {
     json::Path path;
-    std::vector<std::string> accepted;  ///< Texts of scalars, in order.
-    bool accepts_null = false;
+    json::ScalarSet accepted;
   };
   class Reader;
 
-  static bool equals(const Condition& condition, const json::Found& found);
   static bool holds(const Condition& condition, json::Document& document);
 
   std::vector<Condition> conditions_;

@@ -101,7 +101,10 @@ Webhook full_webhook() {
   webhook.state_reason = "410";
   webhook.created_at = from_unix_ns(1'893'456'000'123'456'789);
   webhook.updated_at = from_unix_ns(-1);
-  webhook.filter = {.branches = "main !x*", .teams = {"t\"1", "t2"}, .clusters = {"c"}};
+  webhook.filter = {.branches = "main !x*",
+                    .teams = {"t\"1", "t2"},
+                    .clusters = {"c"},
+                    .data = R"({"path":"a","in":[1e300,"x\\u0000y"]})"};
   webhook.previous_secret = "old";
   webhook.previous_secret_until = from_unix_ns(5);
   webhook.settings = "{\"token_mode\":\"signature\"}";
