@@ -143,14 +143,21 @@ void add_status_command(CLI::App& app, Session& session, Action& action) {
   auto wait = std::make_shared<std::string>("0");
   command->add_option("--wait", *wait, "Wait at most this long until the relay is ready, e.g. 10s")
       ->type_name("TIME");
+  auto ready = std::make_shared<bool>(false);
+  command->add_flag("--ready", *ready,
+                    "Say only whether the relay is ready, for health checks; needs no token");
   add_session_options(*command, session);
-  command->callback([&, wait] {
-    action = [&session, wait] {
+  command->callback([&, wait, ready] {
+    action = [&session, wait, ready] {
       const auto wait_max = read_duration("--wait", *wait);
       if (const auto* problem = std::get_if<UsageProblem>(&wait_max)) return report_usage(*problem);
       session.wait_until_ready(std::get<std::chrono::milliseconds>(wait_max));
-      const auto answer = session.call("GET", "/v1/status");
+      const auto answer = session.call("GET", *ready ? "/readyz" : "/v1/status");
       if (!answer) return session.failure_code();
+      if (*ready) {
+        if (!session.json) std::puts("ready");
+        return 0;
+      }
       simdjson::dom::parser parser;
       simdjson::dom::element status;
       if (!session.json && parse_answer(*answer, parser, status)) print(status);

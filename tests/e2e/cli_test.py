@@ -27,7 +27,7 @@ def run(*arguments, text=True, **changes):
     """Runs the client with nothing of this environment's relay; a change to None removes a variable."""
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith("RINGPOST_")}
-    environment.update({name: value for name, value in changes.items() if name.isupper()})
+    environment.update({name: value for name, value in changes.items() if name.isupper() and value is not None})
     return subprocess.run([str(harness.RINGPOST), *map(str, arguments)], capture_output=True,
                           text=text, env=environment, timeout=60,
                           **{name: value for name, value in changes.items() if name.islower()})
@@ -460,6 +460,14 @@ class Refusals(ClientTest):
                 self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
                 for part in parts:
                     self.assertIn(part, done.stderr)
+
+    def test_a_health_check_needs_no_token(self):
+        asked = self.client("status", "--ready", RINGPOST_TOKEN=None)
+        self.assertEqual((asked.returncode, asked.stdout, asked.stderr), (0, "ready\n", ""))
+        asked = self.client("status", "--ready", "--json", RINGPOST_TOKEN=None)
+        self.assertEqual(json.loads(asked.stdout), {"status": "ready"})
+        asked = self.client("status", "--ready", RINGPOST_URL=f"http://127.0.0.1:{harness.free_port()}")
+        self.assertEqual(asked.returncode, 3, asked.stderr)
 
     def test_an_option_wins_over_a_variable(self):
         url = f"http://127.0.0.1:{self.relay.port}"

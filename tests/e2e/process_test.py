@@ -616,6 +616,9 @@ class Output(ProcessTest):
             connection.close()
         self.assertEqual(self.ask(port, "/healthz"), 200)
         self.assertEqual(self.ask(port, "/readyz"), 503)
+        asked = subprocess.run([harness.RINGPOST, "status", "--ready", "--url", f"http://127.0.0.1:{port}"],
+                               capture_output=True, text=True)
+        self.assertEqual((asked.returncode, asked.stdout), (1, ""), asked.stderr)
         self.stop(child)
 
     def test_the_sink_ends_though_nobody_reads_what_it_prints(self):
