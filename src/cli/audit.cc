@@ -40,8 +40,10 @@ constexpr const char* notes =
 
 }  // namespace
 
-void add_audit_commands(CLI::App& app, Session& session, Action& action) {
-  CLI::App* group = app.add_subcommand("audit", "Read who changed what, when and from where");
+void add_audit_commands(CLI::App& app, Session& session, Action& action,
+                        const FindDataDirectory& find_data_directory) {
+  CLI::App* group =
+      app.add_subcommand("audit", "Read who changed what, and whether any delivery is missing");
   group->require_subcommand(1);
   add_notes(*group, "");
   auto options = std::make_shared<AuditOptions>();
@@ -57,6 +59,7 @@ void add_audit_commands(CLI::App& app, Session& session, Action& action) {
   add_notes(*listing, notes);
   listing->callback(
       [&, options] { action = [&session, options] { return list(session, *options); }; });
+  add_gaps_command(*group, action, find_data_directory);
 }
 
 }  // namespace ringpost::cli

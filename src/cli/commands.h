@@ -129,7 +129,15 @@ using MakeOfflineToken = std::function<int(const OfflineToken&)>;
 /// @param make_offline  done by the server, which knows data directories.
 void add_token_commands(CLI::App& app, Session& session, Action& action,
                         MakeOfflineToken make_offline);
-void add_audit_commands(CLI::App& app, Session& session, Action& action);
+/// The data directory that a configuration file, or `--data-dir`, names; nothing after a problem
+/// with them was printed.
+using FindDataDirectory = std::function<std::optional<std::string>(
+    const std::string& config_file, const std::optional<std::string>& data_dir)>;
+void add_audit_commands(CLI::App& app, Session& session, Action& action,
+                        const FindDataDirectory& find_data_directory);
+/// `audit gaps`.
+void add_gaps_command(CLI::App& audit, Action& action,
+                      const FindDataDirectory& find_data_directory);
 void add_status_command(CLI::App& app, Session& session, Action& action);
 void add_reload_command(CLI::App& app, Session& session, Action& action);
 void add_version_command(CLI::App& app, Action& action);

@@ -32,7 +32,7 @@ Result<StoredJournals> read_stored_journals(const ReadMeta& meta) {
   if (!begun) return begun.error();
   const auto marks = read_settled_marks(meta);
   if (!marks) return marks.error();
-  StoredJournals stored{.directory_id = *id, .begun = {}};
+  StoredJournals stored{.directory_id = *id, .begun = {}, .settled = *marks};
   for (const auto& [journal, oldest] : *begun) {
     const uint32_t settled = journal < marks->size() ? (*marks)[journal] : 0;
     stored.begun.push_back({.journal = static_cast<uint16_t>(journal),

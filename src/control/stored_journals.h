@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "control/segment_ledger.h"
 #include "control/store/store.h"
 #include "journal/recovery.h"
 
@@ -16,6 +17,7 @@ namespace ringpost::control {
 struct StoredJournals {
   std::optional<uint64_t> directory_id;  ///< Nothing: a new store.
   std::vector<journal::BegunJournal> begun;
+  SettledMarks settled;  ///< By journal: no delivery of this segment or before it is pending.
 };
 
 /// @returns the error of `meta`; Errc::corrupt if what it has makes no sense.

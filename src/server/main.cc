@@ -200,6 +200,13 @@ int run_offline_token(const cli::OfflineToken& token) {
   return add_admin_token(result.config, token.name, token.file);
 }
 
+std::optional<std::string> find_data_directory(const std::string& config_file,
+                                               const std::optional<std::string>& data_dir) {
+  const ConfigResult result = load_config({.config_file = config_file, .data_dir = data_dir});
+  if (report(result.problems) != 0) return std::nullopt;
+  return result.config.data_dir;
+}
+
 void add_secrets_commands(CLI::App& app, cli::Action& action) {
   auto options = std::make_shared<ServeCall>();
   CLI::App* group = app.add_subcommand(
@@ -298,7 +305,7 @@ int run(int argc, char** argv) {
   cli::add_webhook_commands(app, session, action);
   cli::add_delivery_commands(app, session, action);
   cli::add_token_commands(app, session, action, server::run_offline_token);
-  cli::add_audit_commands(app, session, action);
+  cli::add_audit_commands(app, session, action, server::find_data_directory);
   cli::add_status_command(app, session, action);
   cli::add_reload_command(app, session, action);
   cli::add_signature_commands(app, action);

@@ -316,6 +316,19 @@ Result<std::optional<std::string>> StoreFacts::meta(std::string_view name) {
   return query_meta(database_, get_meta_, name);
 }
 
+Result<std::map<uint32_t, std::string>> StoreFacts::webhook_ids() {
+  std::map<uint32_t, std::string> ids;
+  if (empty_) return ids;
+  auto listing = database_.prepare("SELECT number, id FROM webhook");
+  if (!listing) return listing.error();
+  Statement::Step step = listing->step();
+  for (; step == Statement::Step::row; step = listing->step()) {
+    ids.emplace(static_cast<uint32_t>(listing->integer(0)), listing->text(1));
+  }
+  if (step == Statement::Step::failed) return database_.fail(*listing);
+  return ids;
+}
+
 Result<void> Store::set_meta(std::string_view name, std::string_view value) {
   set_meta_.bind(1, name);
   set_meta_.bind(2, value);

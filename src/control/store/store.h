@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -146,6 +147,8 @@ class StoreFacts {
 
   /// As Store::meta.
   Result<std::optional<std::string>> meta(std::string_view name);
+  /// The ids of the webhooks that there are, by their numbers.
+  Result<std::map<uint32_t, std::string>> webhook_ids();
 
  private:
   StoreFacts() = default;
