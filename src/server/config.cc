@@ -624,6 +624,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   journal.duration("retention_age", config.retention_age, seconds{1}, hours{24 * 365});
   journal.size("retention_bytes", config.retention_bytes, 8u << 20, uint64_t{1} << 50);
   journal.boolean("accept_loss", config.accept_loss);
+  journal.boolean("accept_network_disk", config.accept_network_disk);
   journal.duration("outcome_delay", config.outcome_delay, seconds{0}, milliseconds{500});
   journal.size("history_memory_max", config.history_memory_max, 1u << 20, uint64_t{1} << 40);
   journal.finish();

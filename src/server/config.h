@@ -84,6 +84,7 @@ struct Config {
   Duration retention_age = std::chrono::hours{24 * 7};
   uint64_t retention_bytes = uint64_t{10} << 30;
   bool accept_loss = false;
+  bool accept_network_disk = false;
   Duration outcome_delay = std::chrono::milliseconds{10};
   uint64_t history_memory_max = uint64_t{64} << 20;
 

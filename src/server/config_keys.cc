@@ -82,6 +82,7 @@ constexpr std::array keys = {
     key<&Config::retention_age>("journal.retention_age", Takes::reload),
     key<&Config::retention_bytes>("journal.retention_bytes", Takes::reload),
     key<&Config::accept_loss>("journal.accept_loss", Takes::restart),
+    key<&Config::accept_network_disk>("journal.accept_network_disk", Takes::restart),
     key<&Config::outcome_delay>("journal.outcome_delay", Takes::reload),
     key<&Config::history_memory_max>("journal.history_memory_max", Takes::restart),
     key<&Config::pending_max>("delivery.pending_max", Takes::reload),

@@ -1,5 +1,6 @@
 #include "server/data_directory.h"
 
+#include "server/file_system.h"
 #include "server/key_file.h"
 
 #include <sys/prctl.h>
@@ -83,7 +84,8 @@ std::optional<DataDirectory> open_data_directory(io::Disk& disk, const Config& c
               "; choose another directory with --data-dir";
     return std::nullopt;
   }
-  problem = open_parts(disk, config, if_absent, directory);
+  if (!config.accept_network_disk) problem = object_to_file_system(config.data_dir);
+  if (problem.empty()) problem = open_parts(disk, config, if_absent, directory);
   if (problem.empty()) return directory;
   if (directory.lock.valid()) {
     directory.made.remove();

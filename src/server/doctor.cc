@@ -7,6 +7,7 @@
 #include "io/read_file.h"
 #include "server/budgets.h"
 #include "server/data_directory.h"
+#include "server/file_system.h"
 #include "server/helper_thread.h"
 #include "server/key_file.h"
 
@@ -16,7 +17,6 @@
 #include <ctime>
 #include <fcntl.h>
 #include <filesystem>
-#include <linux/magic.h>
 #include <list>
 #include <semaphore>
 #include <sys/timex.h>
@@ -37,16 +37,6 @@ constexpr uint64_t descriptors_few = 4096;
 constexpr uint64_t store_room = uint64_t{8} << 20;
 /// Of a relay besides its shards: control, journal, passwords, store, names, log.
 constexpr uint32_t threads_besides = 6;
-
-Finding ok(std::string subject, std::string text) {
-  return {Verdict::ok, std::move(subject), std::move(text), {}};
-}
-Finding warning(std::string subject, std::string text, std::string remedy) {
-  return {Verdict::warning, std::move(subject), std::move(text), std::move(remedy)};
-}
-Finding failure(std::string subject, std::string text, std::string remedy) {
-  return {Verdict::failure, std::move(subject), std::move(text), std::move(remedy)};
-}
 
 // --- the system ----------------------------------------------------------------------------------
 
@@ -392,52 +382,6 @@ Finding judge_name_servers(const std::string& resolv_conf) {
   if (!servers.empty()) return ok("name servers", servers);
   return warning("name servers", "/etc/resolv.conf names none",
                  "without one only addresses, localhost and the names in /etc/hosts are found");
-}
-
-Finding judge_file_system(uint64_t type) {
-  struct Kind {
-    uint64_t type;
-    std::string_view name;
-    Verdict verdict;
-  };
-  constexpr Kind kinds[] = {
-      {EXT4_SUPER_MAGIC, "ext4", Verdict::ok},
-      {XFS_SUPER_MAGIC, "XFS", Verdict::ok},
-      {BTRFS_SUPER_MAGIC, "Btrfs", Verdict::ok},
-      {F2FS_SUPER_MAGIC, "F2FS", Verdict::ok},
-      {0x2fc12fc1, "ZFS", Verdict::ok},
-      {TMPFS_MAGIC, "tmpfs", Verdict::warning},
-      {RAMFS_MAGIC, "ramfs", Verdict::warning},
-      {OVERLAYFS_SUPER_MAGIC, "overlayfs", Verdict::warning},
-      {FUSE_SUPER_MAGIC, "FUSE", Verdict::warning},
-      {NFS_SUPER_MAGIC, "NFS", Verdict::failure},
-      {CIFS_SUPER_MAGIC, "CIFS", Verdict::failure},
-      {SMB_SUPER_MAGIC, "SMB", Verdict::failure},
-      {SMB2_SUPER_MAGIC, "SMB", Verdict::failure},
-      {V9FS_MAGIC, "9p", Verdict::failure},
-      {CEPH_SUPER_MAGIC, "CephFS", Verdict::failure},
-      {AFS_SUPER_MAGIC, "AFS", Verdict::failure},
-  };
-  // 32 bits: f_type is signed.
-  const auto kind = std::ranges::find(kinds, type & 0xffffffff, &Kind::type);
-  if (kind == std::end(kinds)) {
-    return ok("file system", "of a kind that is not known here, number " + std::to_string(type));
-  }
-  const std::string name{kind->name};
-  if (kind->verdict == Verdict::ok) return ok("file system", name);
-  if (kind->verdict == Verdict::failure) {
-    return failure("file system", name + ", over the network",
-                   "use a local disk: locks and durable writes cannot be relied on there");
-  }
-  if (type == FUSE_SUPER_MAGIC) {
-    return warning("file system", name + ": a program in between",
-                   "make sure that it keeps what fdatasync promises, or use a local disk");
-  }
-  return warning("file system",
-                 name + ": " +
-                     (type == OVERLAYFS_SUPER_MAGIC ? "it goes when the container is removed"
-                                                    : "it goes at the next boot"),
-                 "put the data directory on a disk or a volume");
 }
 
 Findings examine(io::Disk& disk, const ServeCall& call) {

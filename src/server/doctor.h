@@ -20,8 +20,6 @@ std::string to_json(const Findings& findings);
 /// Whether none is a failure.
 bool all_well(const Findings& findings);
 
-/// What the file system of a directory means for a journal: for the `f_type` of statfs(2).
-Finding judge_file_system(uint64_t type);
 /// For `/etc/resolv.conf`.
 Finding judge_name_servers(const std::string& resolv_conf);
 /// For the release of uname(2), such as `6.1.0-18-amd64`.

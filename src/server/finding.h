@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ringpost::server {
@@ -20,6 +21,16 @@ struct Finding {
 };
 
 using Findings = std::vector<Finding>;
+
+inline Finding ok(std::string subject, std::string text) {
+  return {Finding::Verdict::ok, std::move(subject), std::move(text), {}};
+}
+inline Finding warning(std::string subject, std::string text, std::string remedy) {
+  return {Finding::Verdict::warning, std::move(subject), std::move(text), std::move(remedy)};
+}
+inline Finding failure(std::string subject, std::string text, std::string remedy) {
+  return {Finding::Verdict::failure, std::move(subject), std::move(text), std::move(remedy)};
+}
 
 /// As in `3.9 ms`.
 inline std::string in_ms(Duration duration) {

@@ -37,6 +37,7 @@ const std::map<std::string, std::string> other_values = {
     {"journal.retention_age", "1h"},
     {"journal.retention_bytes", "1GiB"},
     {"journal.accept_loss", "true"},
+    {"journal.accept_network_disk", "true"},
     {"journal.outcome_delay", "\"9ms\""},
     {"journal.history_memory_max", "9MiB"},
     {"delivery.allow_own_addresses", "true"},

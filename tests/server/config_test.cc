@@ -42,6 +42,7 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.retention_age, plain.retention_age);
   EXPECT_EQ(example.config.retention_bytes, plain.retention_bytes);
   EXPECT_EQ(example.config.accept_loss, plain.accept_loss);
+  EXPECT_EQ(example.config.accept_network_disk, plain.accept_network_disk);
   EXPECT_EQ(example.config.outcome_delay, plain.outcome_delay);
   EXPECT_EQ(example.config.pending_max, plain.pending_max);
   EXPECT_EQ(example.config.attempts_in_flight_max, plain.attempts_in_flight_max);

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <linux/magic.h>
-
 namespace ringpost::server {
 namespace {
 
@@ -28,18 +26,6 @@ TEST(Doctor, FindsNameServersAsResolversReadThem) {
                            "nameserverx 192.0.2.1\n", "options x\n"}) {
     EXPECT_EQ(judge_name_servers(text).verdict, Verdict::warning) << text;
   }
-}
-
-TEST(Doctor, KnowsWhichFileSystemsKeepAJournal) {
-  EXPECT_EQ(judge_file_system(EXT4_SUPER_MAGIC).verdict, Verdict::ok);
-  EXPECT_EQ(judge_file_system(0x123456).verdict, Verdict::ok);  // Unknown is not wrong.
-  EXPECT_EQ(judge_file_system(TMPFS_MAGIC).verdict, Verdict::warning);
-  EXPECT_EQ(judge_file_system(OVERLAYFS_SUPER_MAGIC).verdict, Verdict::warning);
-  EXPECT_EQ(judge_file_system(NFS_SUPER_MAGIC).verdict, Verdict::failure);
-  // What statfs gives for CIFS and SMB2 is negative.
-  EXPECT_EQ(
-      judge_file_system(static_cast<uint64_t>(static_cast<int32_t>(CIFS_SUPER_MAGIC))).verdict,
-      Verdict::failure);
 }
 
 TEST(Doctor, SaysWhatToDoBelowWhatIsWrong) {
