@@ -113,7 +113,18 @@ CLI::Option* suggest(CLI::Option* option, const std::vector<std::string>& values
 /// `sign` and `verify`, which ask no relay.
 void add_signature_commands(CLI::App& app, Action& action);
 void add_send_command(CLI::App& app, Session& session, Action& action);
-void add_webhook_commands(CLI::App& app, Session& session, Action& action);
+/// A receiver to connect to from this machine, as `webhook check` found it at the relay.
+struct ReceiverCheck {
+  std::string url;
+  std::string ca_pem;       ///< The webhook's own; empty: none.
+  bool verify = true;       ///< Its certificate.
+  std::string config_file;  ///< Whose network policy and roots count; empty: the defaults.
+  bool json = false;        ///< Print the findings as JSON.
+};
+/// Prints what each step comes to. @returns the exit code.
+using CheckReceiver = std::function<int(const ReceiverCheck&)>;
+void add_webhook_commands(CLI::App& app, Session& session, Action& action,
+                          const CheckReceiver& check_receiver);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);
 /// What `token add --data-dir` says: make an admin token in the data directory of a stopped relay.
 struct OfflineToken {

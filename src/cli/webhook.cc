@@ -168,6 +168,23 @@ int ping(Session& session, const WebhookOptions& options) {
   return 0;
 }
 
+int check(Session& session, const std::string& id, const std::string& config_file,
+          const CheckReceiver& check_receiver) {
+  const bool as_json = std::exchange(session.json, false);  // The webhook itself is not printed.
+  const auto answer = session.call("GET", path_of(id));
+  if (!answer) return session.failure_code();
+  simdjson::dom::parser parser;
+  simdjson::dom::element webhook;
+  if (!parse_answer(*answer, parser, webhook)) return exit_refused;
+  ReceiverCheck check{.url = std::string{raw_text_of(webhook, "/url")},
+                      .ca_pem = std::string{raw_text_of(webhook, "/tls/ca")},
+                      .config_file = config_file,
+                      .json = as_json};
+  bool verify = true;
+  if (webhook.at_pointer("/tls/verify").get(verify) == simdjson::SUCCESS) check.verify = verify;
+  return check_receiver(check);
+}
+
 // --- options -------------------------------------------------------------------------------------
 
 /// An option whose empty value counts: `--branches ''` asks for every branch.
@@ -297,6 +314,12 @@ constexpr const char* update_notes =
     "  printenv RINGPOST_SECRET | ringpost webhook update 01JARQ5Z --secret -\n"
     "  ringpost webhook update 01JARQ5Z --reset schedule";
 
+constexpr const char* check_notes =
+    "Name, network policy, TCP, TLS, and a HEAD request, as a delivery would go; no event is sent. "
+    "Run it on the relay's machine. To send a test event: ringpost webhook ping ID\n"
+    "\n"
+    "  ringpost webhook check 01JARQ5Z --config /etc/ringpost/ringpost.toml";
+
 constexpr const char* rotate_notes =
     "During the overlap requests carry both signatures, so that the receiver can switch at any "
     "time.\n"
@@ -306,7 +329,8 @@ constexpr const char* rotate_notes =
 
 }  // namespace
 
-void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
+void add_webhook_commands(CLI::App& app, Session& session, Action& action,
+                          const CheckReceiver& check_receiver) {
   CLI::App* group = app.add_subcommand("webhook", "Manage webhooks");
   group->require_subcommand(1);
   add_notes(*group, "");
@@ -351,6 +375,20 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action) {
     action = [&session, options] {
       const auto answer = session.call("GET", path_of(options->id));
       return warn(answer, print_answer(session, answer));
+    };
+  });
+
+  CLI::App* checking =
+      command("check", "Connect to its receiver from this machine, step by step", true);
+  auto config_file = std::make_shared<std::string>();
+  checking
+      ->add_option("--config", *config_file,
+                   "The relay's configuration file: its network policy and CAs count")
+      ->type_name("FILE");
+  add_notes(*checking, check_notes);
+  checking->callback([&, options, config_file, check_receiver] {
+    action = [&session, options, config_file, check_receiver] {
+      return check(session, options->id, *config_file, check_receiver);
     };
   });
 

@@ -145,20 +145,31 @@ struct DoctorOptions {
   bool json = false;
 };
 
+int print_findings(const Findings& findings, bool as_json) {
+  if (as_json) {
+    std::printf("%s\n", cli::shown_json(to_json(findings)).c_str());
+  } else {
+    std::printf("%s", cli::shown_lines(to_text(findings), "", SIZE_MAX).c_str());
+  }
+  return all_well(findings) ? 0 : 1;
+}
+
 int run_doctor(const DoctorOptions& options) {
   io::PosixDisk disk;
   Findings findings = examine(disk, options.call);
   const ConfigResult read = load_config(options.call);
   for (const std::string& url : options.urls) {
     if (!read.problems.empty()) break;  // The findings have them.
-    std::ranges::move(try_receiver(read.config, url), std::back_inserter(findings));
+    std::ranges::move(try_receiver(read.config, {.url = url}), std::back_inserter(findings));
   }
-  if (options.json) {
-    std::printf("%s\n", cli::shown_json(to_json(findings)).c_str());
-  } else {
-    std::printf("%s", cli::shown_lines(to_text(findings), "", SIZE_MAX).c_str());
-  }
-  return all_well(findings) ? 0 : 1;
+  return print_findings(findings, options.json);
+}
+
+int run_check_receiver(const cli::ReceiverCheck& check) {
+  const ConfigResult read = load_config({.config_file = check.config_file});
+  if (report(read.problems) != 0) return 1;
+  const Receiver receiver{.url = check.url, .ca_pem = check.ca_pem, .verify = check.verify};
+  return print_findings(try_receiver(read.config, receiver), check.json);
 }
 
 void add_doctor_command(CLI::App& app, cli::Action& action) {
@@ -302,7 +313,7 @@ int run(int argc, char** argv) {
   server::add_doctor_command(app, action);
   server::add_secrets_commands(app, action);
   cli::add_send_command(app, session, action);
-  cli::add_webhook_commands(app, session, action);
+  cli::add_webhook_commands(app, session, action, server::run_check_receiver);
   cli::add_delivery_commands(app, session, action);
   cli::add_token_commands(app, session, action, server::run_offline_token);
   cli::add_audit_commands(app, session, action, server::find_data_directory);

@@ -31,9 +31,11 @@ std::string listed(const std::vector<io::Address>& addresses) {
 /// One receiver, on a ring of its own.
 class Trial final : private net::StreamOwner {
  public:
-  Trial(io::Ring& ring, net::NameService& names, const shard::LiveSettings& settings, http::Url url)
+  Trial(io::Ring& ring, net::NameService& names, const shard::LiveSettings& settings,
+        const Receiver& receiver, http::Url url)
       : ring_(ring),
         settings_(settings),
+        receiver_(receiver),
         url_(std::move(url)),
         resolver_(ring, names, counters_),
         stream_(ring, *this, io::ReceiveGroup::reply),
@@ -98,8 +100,12 @@ class Trial final : private net::StreamOwner {
 
   bool open() {
     if (url_.tls) {
-      auto tls = net::ClientTls::create({.roots = settings_.roots.get()});
-      if (!tls) return found(Verdict::failure, "TLS", net::describe_tls(tls.error()), "");
+      auto tls = net::ClientTls::create(
+          {.verify = receiver_.verify, .ca_pem = receiver_.ca_pem, .roots = settings_.roots.get()});
+      if (!tls) {
+        return found(Verdict::failure, "TLS", net::describe_tls(tls.error()),
+                     "give a PEM file of certificates as the CA");
+      }
       tls_ = std::move(*tls);
     }
     for (const io::Address& address : allowed_) {
@@ -144,8 +150,8 @@ class Trial final : private net::StreamOwner {
     }
     const TlsSession session = stream_.tls_session();
     return found(Verdict::ok, "TLS",
-                 "open and verified after " + in_ms(took_) + ": " +
-                     net::tls_version_name(session.version) + ", " +
+                 (receiver_.verify ? "open and verified after " : "open, NOT verified, after ") +
+                     in_ms(took_) + ": " + net::tls_version_name(session.version) + ", " +
                      net::tls_cipher_name(session.cipher) + ", " +
                      net::tls_group_name(session.group));
   }
@@ -203,6 +209,7 @@ class Trial final : private net::StreamOwner {
 
   io::Ring& ring_;
   const shard::LiveSettings& settings_;
+  const Receiver& receiver_;
   const http::Url url_;
   Counters counters_;
   net::ShardResolver resolver_;
@@ -227,8 +234,8 @@ Findings failed(const std::string& text, const std::string& remedy) {
 
 }  // namespace
 
-Findings try_receiver(const Config& config, const std::string& url) {
-  auto parsed = http::parse_url(url);
+Findings try_receiver(const Config& config, const Receiver& receiver) {
+  auto parsed = http::parse_url(receiver.url);
   if (const auto* problem = std::get_if<http::UrlProblem>(&parsed)) {
     return failed("the URL " + problem->reason, "give one as in https://ci.example.org/hook");
   }
@@ -243,7 +250,8 @@ Findings try_receiver(const Config& config, const std::string& url) {
   if (opened.ring == nullptr) return failed(opened.problem, "");
   io::Ring& ring = *opened.ring;
   net::NameService names{{}};
-  Findings findings = Trial{ring, names, *settings, std::get<http::Url>(std::move(parsed))}.run();
+  Findings findings =
+      Trial{ring, names, *settings, receiver, std::get<http::Url>(std::move(parsed))}.run();
   while (ring.pending_count() > 0) ring.turn(true);
   return findings;
 }

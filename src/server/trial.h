@@ -7,12 +7,16 @@
 
 namespace ringpost::server {
 
+/// A receiver, and what a webhook says of its certificate.
+struct Receiver {
+  std::string url;
+  std::string ca_pem;  ///< The one thing to trust; empty: the roots that the configuration names.
+  bool verify = true;  ///< The certificate.
+};
+
 /// Connects to a receiver as a delivery would, step by step: name, network policy, TCP, TLS, and a
 /// HEAD request. Blocks for at most 30 s; the last finding is of the step that failed, or of the
 /// answer.
-///
-/// The certificate is verified by the roots that the configuration names: a webhook with a CA of
-/// its own has others.
-Findings try_receiver(const Config& config, const std::string& url);
+Findings try_receiver(const Config& config, const Receiver& receiver);
 
 }  // namespace ringpost::server

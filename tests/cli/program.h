@@ -10,7 +10,7 @@ namespace ringpost::cli {
 struct Program {
   Program() {
     add_send_command(app, session, action);
-    add_webhook_commands(app, session, action);
+    add_webhook_commands(app, session, action, nullptr);
     add_delivery_commands(app, session, action);
     add_token_commands(app, session, action, [](const OfflineToken&) { return 0; });
     add_audit_commands(app, session, action, nullptr);

@@ -156,6 +156,25 @@ class Directory(DoctorTest):
 
 class Receivers(DoctorTest):
 
+    def test_a_webhook_is_checked_with_its_own_ca(self):
+        relay = self.place.relay()
+        sink = self.place.sink()
+        made = {name: relay.add_webhook(url=sink.url + "/hook", sources=["app/x"], tls=tls)["id"]
+                for name, tls in (("own", sink.tls()), ("none", {}), ("unverified", {"verify": False}))}
+        config = self.place.path / "ringpost.toml"
+        config.write_text('[delivery]\nallow_networks = ["127.0.0.0/8"]\n')
+        for name, code, text in (("own", 0, "open and verified"), ("none", 1, "issuer is unknown"),
+                                 ("unverified", 0, "NOT verified")):
+            with self.subTest(name):
+                done = relay.cli("webhook", "check", made[name], "--config", config, "--json", check=False)
+                self.assertEqual(done.returncode, code, done.stderr)
+                found = {one["subject"]: one for one in json.loads(done.stdout)["findings"]}
+                self.assertIn(text, found["TLS"]["text"])
+        denied = relay.cli("webhook", "check", made["own"], check=False)
+        self.assertEqual(denied.returncode, 1)
+        self.assertIn("delivery.allow_networks", denied.stdout)
+        self.assertEqual(relay.cli("webhook", "check", "01JARQ5Z00000000000000NONE", check=False).returncode, 1)
+
     def test_each_step_of_a_good_one(self):
         sink = self.place.sink()
         found = self.findings("--url", sink.url + "/hook", *LOOPBACK, "--set", f"delivery.ca_file={sink.ca_file}")
