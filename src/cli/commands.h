@@ -140,6 +140,18 @@ using MakeOfflineToken = std::function<int(const OfflineToken&)>;
 /// @param make_offline  done by the server, which knows data directories.
 void add_token_commands(CLI::App& app, Session& session, Action& action,
                         MakeOfflineToken make_offline);
+/// A part of what `support-bundle` writes.
+struct SupportSection {
+  std::string title;
+  std::string text;
+};
+/// What this machine tells: nothing in it is secret.
+using LocalFacts = std::function<std::vector<SupportSection>(
+    const std::string& config_file, const std::optional<std::string>& data_dir)>;
+void add_support_bundle_command(CLI::App& app, Session& session, Action& action,
+                                const LocalFacts& local_facts);
+/// Version and libraries, as `version --json` prints them.
+std::string version_json();
 /// The data directory that a configuration file, or `--data-dir`, names; nothing after a problem
 /// with them was printed.
 using FindDataDirectory = std::function<std::optional<std::string>(

@@ -15,23 +15,6 @@ struct VersionOptions {
   bool json = false;
 };
 
-std::string version_json() {
-  std::string text;
-  JsonWriter json(text);
-  json.begin_object().member("version", version).key("dependencies").begin_array();
-  for (const Dependency& dependency : dependencies()) {
-    json.begin_object()
-        .member("name", dependency.name)
-        .member("version", dependency.version)
-        .member("origin", dependency.origin)
-        .member("linked", dependency.linked)
-        .member("purpose", dependency.purpose)
-        .end_object();
-  }
-  json.end_array().end_object();
-  return text + "\n";
-}
-
 void print_dependencies() {
   Table table({"library", "version", "from", "linked", "for"});
   for (const Dependency& each : dependencies()) {
@@ -51,6 +34,23 @@ int print_version(const VersionOptions& options) {
 }
 
 }  // namespace
+
+std::string version_json() {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().member("version", version).key("dependencies").begin_array();
+  for (const Dependency& dependency : dependencies()) {
+    json.begin_object()
+        .member("name", dependency.name)
+        .member("version", dependency.version)
+        .member("origin", dependency.origin)
+        .member("linked", dependency.linked)
+        .member("purpose", dependency.purpose)
+        .end_object();
+  }
+  json.end_array().end_object();
+  return text + "\n";
+}
 
 void add_version_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("version", "Print the version, and what it is built from");

@@ -16,6 +16,7 @@
 #include "server/log.h"
 #include "server/secrets.h"
 #include "server/serve.h"
+#include "server/support_facts.h"
 #include "server/trial.h"
 
 #include <CLI/CLI.hpp>
@@ -218,6 +219,16 @@ std::optional<std::string> find_data_directory(const std::string& config_file,
   return result.config.data_dir;
 }
 
+/// The doctor may name what is wrong with the configuration, and goes on.
+std::vector<cli::SupportSection> support_facts(const std::string& config_file,
+                                               const std::optional<std::string>& data_dir) {
+  io::PosixDisk disk;
+  const ServeCall call{.config_file = config_file, .data_dir = data_dir};
+  return {{"machine", to_text(examine(disk, call))},
+          {"configuration", masked_config(config_file)},
+          {"files", listed_files(load_config(call).config.data_dir)}};
+}
+
 void add_secrets_commands(CLI::App& app, cli::Action& action) {
   auto options = std::make_shared<ServeCall>();
   CLI::App* group = app.add_subcommand(
@@ -317,6 +328,7 @@ int run(int argc, char** argv) {
   cli::add_delivery_commands(app, session, action);
   cli::add_token_commands(app, session, action, server::run_offline_token);
   cli::add_audit_commands(app, session, action, server::find_data_directory);
+  cli::add_support_bundle_command(app, session, action, server::support_facts);
   cli::add_status_command(app, session, action);
   cli::add_reload_command(app, session, action);
   cli::add_signature_commands(app, action);

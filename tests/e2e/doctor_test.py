@@ -249,5 +249,43 @@ class Receivers(DoctorTest):
         self.assert_finding(found["policy"], "failure", "the relay's own")
 
 
+class SupportBundle(DoctorTest):
+
+    def test_has_what_helps_and_no_secret(self):
+        hashed = subprocess.run([harness.RINGPOST, "hash-password"], input="correct horse", capture_output=True, text=True,
+                                timeout=60).stdout.strip()
+        config = self.place.path / "ringpost.toml"
+        config.write_text(f'[log]\nlevel = "debug"\n[[user]]\nemail = "ada@example.org"\npassword = "{hashed}"\n'
+                          'organization = "default"\n')
+        relay = self.place.relay("--config", config)
+        made = relay.add_webhook(url="https://127.0.0.1:1/hook?token=visible", sources=["app/x"],
+                                 headers={"Authorization": "Bearer hidden"})
+        relay.send({"type": "t", "source": "app/x", "data": {"payload": "private"}})
+        output = self.place.path / "bundle.txt"
+        arguments = ("support-bundle", "--config", config, "--data-dir", relay.data_dir, "--output", output)
+        asked = relay.cli(*arguments, check=False)
+        self.assertEqual(asked.returncode, 1)
+        self.assertIn("--yes", asked.stdout)
+        self.assertFalse(output.exists())
+        done = relay.cli(*arguments, "--yes")
+        self.assertIn(f"written: {output}", done.stdout)
+        self.assertEqual(output.stat().st_mode & 0o777, 0o600)
+        text = output.read_text()
+        for part in ("== version", "== machine", "== configuration", "== files", "== status", "== metrics", 'level = "debug"',
+                     "control.db", "00000001.seg", '"uptime_s"', "ringpost_build_info", "kernel"):
+            self.assertIn(part, text)
+        for secret in (relay.token, hashed, "ada@example.org", made["secret"], "visible", "hidden", "private",
+                       (relay.data_dir.with_name(relay.data_dir.name + ".key")).read_text().strip()):
+            self.assertNotIn(secret, text)
+        again = relay.cli(*arguments, "--yes", check=False)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("exists", again.stderr.lower())
+        relay.stop()
+        output.unlink()
+        alone = relay.cli(*arguments, "--yes")
+        self.assertIn("cannot be reached", output.read_text())
+        self.assertEqual(alone.returncode, 0)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,53 @@
+#include "server/support_facts.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace ringpost::server {
+namespace {
+
+class SupportFacts : public testing::Test {
+ protected:
+  SupportFacts() {
+    std::string path = testing::TempDir() + "ringpost-support-XXXXXX";
+    directory_ = mkdtemp(path.data());
+  }
+  ~SupportFacts() override { std::filesystem::remove_all(directory_); }
+
+  std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream{directory_ + "/" + name} << text;
+    return directory_ + "/" + name;
+  }
+
+  std::string directory_;
+};
+
+TEST_F(SupportFacts, MasksWhatIsNobodysBusiness) {
+  for (const char* line :
+       {"password = \"scrypt$x\"", "  password=\"scrypt$x\"", "\"password\" = 'scrypt$x'",
+        "user = [{email = \"scrypt$x\", scopes = []}]", "# password = \"scrypt$x\""}) {
+    EXPECT_EQ(masked_config(file("a.toml", line)), "# (masked)\n") << line;
+  }
+  const std::string plain = "[log]\nlevel = \"debug\"  # no password here\n\nhosts = [\"a\"]\n";
+  EXPECT_EQ(masked_config(file("a.toml", plain)), plain);
+  EXPECT_EQ(masked_config(file("a.toml", "x = \"\x1b[2J\"")).find('\x1b'), std::string::npos);
+}
+
+TEST_F(SupportFacts, SaysWhatItCannotRead) {
+  EXPECT_EQ(masked_config(""), "no file: the defaults\n");
+  EXPECT_NE(masked_config("/no/such.toml").find("/no/such.toml: "), std::string::npos);
+  EXPECT_NE(listed_files("/no/such").find("No such file"), std::string::npos);
+}
+
+TEST_F(SupportFacts, ListsFilesBelowTheDirectory) {
+  std::filesystem::create_directory(directory_ + "/journal");
+  file("journal/1.seg", "12345");
+  const std::string listed = listed_files(directory_);
+  EXPECT_NE(listed.find("Z  5  journal/1.seg\n"), std::string::npos) << listed;
+}
+
+}  // namespace
+}  // namespace ringpost::server
