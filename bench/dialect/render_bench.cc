@@ -86,6 +86,7 @@ class Subject {
     event_.time = "2031-05-04T09:08:07Z";
     event_.data_content_type = "application/json";
     event_.data = as_bytes(body);
+    event_.data_checked = true;  // As ingest marks it.
   }
 
   bool render() {
