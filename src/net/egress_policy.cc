@@ -1,5 +1,6 @@
 #include "net/egress_policy.h"
 
+#include "base/assert.h"
 #include "http/syntax.h"
 
 #include <algorithm>
@@ -230,24 +231,53 @@ bool EgressPolicy::allows_port(uint16_t port) const {
          std::ranges::find(ports_, port) != ports_.end();
 }
 
-bool EgressPolicy::allows(const io::Address& address, bool tls) const {
-  if (address.family == Family::unix_path) return false;
-  if (!allows_port(address.port)) return false;
-  const io::Address inner = unwrapped(address);
-  // Lists may name either form: what is denied in one is denied in the other.
-  if (any_contains(deny_, address) || any_contains(deny_, inner)) return false;
-  if (!tls && !any_contains(plain_http_, inner)) return false;
-  if (own_ != nullptr && own_->contain(inner)) return false;
-  if (nat64_local.contains(address)) {
-    const io::Address carried = last_32_bits(address);
-    if (any_contains(deny_, carried) || !opened(carried)) return false;
+std::string_view describe(Denial denial) {
+  switch (denial) {
+    case Denial::port: return "has a port that deliveries may not use";
+    case Denial::denied_network: return "is in a network of delivery.deny_networks";
+    case Denial::plain_http: return "gets https only";
+    case Denial::own_address: return "is the relay's own listener";
+    case Denial::provider_interface: return "hands out a cloud's credentials";
+    case Denial::special_network: return "is in a private, loopback or other special network";
   }
-  return opened(inner);
+  RINGPOST_UNREACHABLE();
 }
 
-bool EgressPolicy::opened(const io::Address& address) const {
-  if (any_contains(provider_interfaces, address)) return any_names(allow_, address);
-  return globally_reachable(address) || any_contains(allow_, address);
+std::string_view remedy_of(Denial denial) {
+  switch (denial) {
+    case Denial::port: return "let the receiver listen on another port";
+    case Denial::denied_network: return "take the network out of delivery.deny_networks";
+    case Denial::plain_http: return "use https, or add the network to delivery.plain_http_networks";
+    case Denial::own_address: return "set delivery.allow_own_addresses";
+    case Denial::provider_interface: return "add this one address to delivery.allow_networks";
+    case Denial::special_network: return "add the network to delivery.allow_networks";
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+std::optional<Denial> EgressPolicy::denial_of(const io::Address& address, bool tls) const {
+  if (address.family == Family::unix_path) return Denial::special_network;
+  if (!allows_port(address.port)) return Denial::port;
+  const io::Address inner = unwrapped(address);
+  // Lists may name either form: what is denied in one is denied in the other.
+  if (any_contains(deny_, address) || any_contains(deny_, inner)) return Denial::denied_network;
+  if (own_ != nullptr && own_->contain(inner)) return Denial::own_address;
+  if (nat64_local.contains(address)) {
+    const io::Address carried = last_32_bits(address);
+    if (any_contains(deny_, carried)) return Denial::denied_network;
+    if (const auto denial = closed(carried)) return denial;
+  }
+  if (const auto denial = closed(inner)) return denial;
+  if (!tls && !any_contains(plain_http_, inner)) return Denial::plain_http;
+  return std::nullopt;
+}
+
+std::optional<Denial> EgressPolicy::closed(const io::Address& address) const {
+  if (any_contains(provider_interfaces, address)) {
+    return any_names(allow_, address) ? std::nullopt : std::optional{Denial::provider_interface};
+  }
+  const bool is_open = globally_reachable(address) || any_contains(allow_, address);
+  return is_open ? std::nullopt : std::optional{Denial::special_network};
 }
 
 bool EgressPolicy::leads_back(std::string_view host, uint16_t port) const {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,20 @@ struct Network {
 
   bool contains(const io::Address& address) const;
 };
+
+/// Why a connection may not be opened.
+enum class Denial : uint8_t {
+  port,                ///< Of a protocol that acts on text someone else wrote, or 0.
+  denied_network,      ///< The operator's list.
+  plain_http,          ///< To a network where it is not allowed.
+  own_address,         ///< The relay's own listener.
+  provider_interface,  ///< Gives a cloud's credentials to whoever asks.
+  special_network,     ///< Private, loopback, link-local and the like.
+};
+/// Part of a sentence about an address: "is in a network of delivery.deny_networks".
+std::string_view describe(Denial denial);
+/// What an operator does who means it.
+std::string_view remedy_of(Denial denial);
 
 /// Which destinations the relay may connect to: the wall against server-side request forgery.
 ///
@@ -62,7 +77,9 @@ class EgressPolicy {
 
   /// Whether a connection may be opened. IPv6 forms that carry an IPv4 address (mapped, and NAT64's
   /// well-known prefix) are judged as that address: it is where the bytes go.
-  bool allows(const io::Address& address, bool tls) const;
+  bool allows(const io::Address& address, bool tls) const { return !denial_of(address, tls); }
+  /// Why not; nothing if it may.
+  std::optional<Denial> denial_of(const io::Address& address, bool tls) const;
 
   /// Whether a webhook may be created for `host` (as parsed from its URL: a name, or an address
   /// without brackets). Says no where the answer is known already: addresses, `localhost`, numbers
@@ -74,7 +91,7 @@ class EgressPolicy {
   bool leads_back(std::string_view host, uint16_t port) const;
 
  private:
-  bool opened(const io::Address& address) const;
+  std::optional<Denial> closed(const io::Address& address) const;
   bool allows_port(uint16_t port) const;
 
   std::vector<Network> allow_;

@@ -89,13 +89,12 @@ class Trial final : private net::StreamOwner {
     if (!allowed_.empty()) {
       return found(Verdict::ok, "policy", "deliveries to " + listed(allowed_) + " are allowed");
     }
+    const io::Address& first = query_.addresses.front();
+    const net::Denial denial = *settings_.policy.denial_of(first, url_.tls);
     return found(Verdict::failure, "policy",
-                 "deliveries to " + url_.authority() + " are not allowed: " +
-                     (url_.tls ? "the address is private, loopback, denied or the relay's own"
-                               : "plain http, or the address is private, loopback, denied or the "
-                                 "relay's own"),
-                 "allow the network in delivery.allow_networks" +
-                     std::string{url_.tls ? "" : " and delivery.plain_http_networks"});
+                 "deliveries to " + url_.authority() + " are not allowed: " + first.to_text() +
+                     " " + std::string{describe(denial)},
+                 "if it is meant: " + std::string{remedy_of(denial)});
   }
 
   bool open() {

@@ -316,5 +316,29 @@ TEST_F(OwnAddressesTest, AreKnownByThePublicNameToo) {
   EXPECT_FALSE(EgressPolicy{}.leads_back("relay.example.org", 443));
 }
 
+TEST(EgressPolicy, SaysWhyItDenies) {
+  const EgressPolicy policy =
+      policy_of({.allow_networks = {"127.0.0.0/8"}, .deny_networks = {"192.0.0.0/4"}});
+  const auto why = [&](const char* ip, bool tls = true, uint16_t port = 443) {
+    return policy.denial_of(*io::Address::parse_ip(ip, port), tls);
+  };
+  EXPECT_EQ(why("8.8.8.8"), std::nullopt);
+  EXPECT_EQ(why("127.0.0.1"), std::nullopt);
+  EXPECT_EQ(why("8.8.8.8", false), Denial::plain_http);
+  EXPECT_EQ(why("8.8.8.8", true, 25), Denial::port);
+  EXPECT_EQ(why("10.0.0.1"), Denial::special_network);
+  EXPECT_EQ(why("10.0.0.1", false), Denial::special_network);  // First what opens it at all.
+  EXPECT_EQ(why("::1"), Denial::special_network);
+  EXPECT_EQ(why("193.0.0.1"), Denial::denied_network);
+  EXPECT_EQ(why("::ffff:193.0.0.1"), Denial::denied_network);
+  EXPECT_EQ(why("169.254.169.254"), Denial::provider_interface);
+  for (const Denial denial :
+       {Denial::port, Denial::denied_network, Denial::plain_http, Denial::own_address,
+        Denial::provider_interface, Denial::special_network}) {
+    EXPECT_FALSE(describe(denial).empty());
+    EXPECT_FALSE(remedy_of(denial).empty());
+  }
+}
+
 }  // namespace
 }  // namespace ringpost::net
