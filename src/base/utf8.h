@@ -12,4 +12,9 @@ inline constexpr std::string_view utf8_replacement = "\xEF\xBF\xBD";
 /// (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). `text` is not empty.
 size_t utf8_sequence_size(std::string_view text);
 
+/// Whether `value` (UTF-8) holds a control character (C0, DEL or C1) or one of Unicode's
+/// noncharacters: CloudEvents' String has none, and attributes of events end up in headers, logs
+/// and pages.
+bool has_forbidden_character(std::string_view value);
+
 }  // namespace ringpost

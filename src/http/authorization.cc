@@ -3,9 +3,7 @@
 #include "http/syntax.h"
 
 namespace ringpost::http {
-namespace {
 
-/// The value of the one header of this name; empty if there is none or more than one.
 std::string_view only_header(const Request& request, std::string_view name) {
   std::string_view value;
   size_t count = 0;
@@ -16,6 +14,8 @@ std::string_view only_header(const Request& request, std::string_view name) {
   }
   return count == 1 ? value : std::string_view{};
 }
+
+namespace {
 
 std::string_view bare_token(std::string_view text) {
   const bool one_word = text.find_first_of(" \t") == std::string_view::npos;

@@ -18,6 +18,10 @@ enum class TokenForm : uint8_t {
 /// A token of ours is far shorter; what is longer is none, and is not hashed.
 inline constexpr size_t token_bytes_max = 256;
 
+/// The value of the one header of this name; empty if there is none, or more than one: what can be
+/// read in two ways proves nothing.
+std::string_view only_header(const Request& request, std::string_view name);
+
 /// The token that a request shows.
 /// @param other_header  the name of a header that may hold the bare token where there is no
 ///                      Authorization; empty: none may.

@@ -1,6 +1,7 @@
 #include "ingest/attribute.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #include <algorithm>
 #include <array>
@@ -102,28 +103,6 @@ std::string_view intended_member(std::string_view name) {
 
 bool is_text_extension(std::string_view name) {
   return name == "cluster" || name == "teams" || name == "dataschema";
-}
-
-bool has_forbidden_character(std::string_view value) {
-  const auto byte_at = [value](size_t index) {
-    return index < value.size() ? static_cast<uint8_t>(value[index]) : uint8_t{0};
-  };
-  for (size_t index = 0; index < value.size(); ++index) {
-    const uint8_t byte = byte_at(index);
-    if (byte < 0x20 || byte == 0x7f) return true;
-    if (byte < 0xc2) continue;
-    // U+0080 to U+009F are C2 80 to C2 9F.
-    const uint8_t second = byte_at(index + 1);
-    if (byte == 0xc2 && second < 0xa0) return true;
-    // U+FDD0 to U+FDEF, and the last two of each plane: U+FFFE, U+FFFF, U+1FFFE, …
-    const uint8_t third = byte_at(index + 2);
-    if (byte == 0xef && second == 0xb7 && third >= 0x90 && third <= 0xaf) return true;
-    if (byte == 0xef && second == 0xbf && third >= 0xbe) return true;
-    if (byte >= 0xf0 && (second & 0x0f) == 0x0f && third == 0xbf && byte_at(index + 3) >= 0xbe) {
-      return true;
-    }
-  }
-  return false;
 }
 
 std::optional<std::string_view> complaint(const Attribute& attribute, std::string_view value) {

@@ -41,10 +41,6 @@ std::string_view intended_member(std::string_view name);
 /// the routing attributes `cluster` and `teams`, and `dataschema`.
 bool is_text_extension(std::string_view name);
 
-/// Whether `value` (UTF-8) holds a control character (C0, DEL or C1) or one of Unicode's
-/// noncharacters: CloudEvents' String has none, and attributes end up in headers, logs and pages.
-bool has_forbidden_character(std::string_view value);
-
 /// What is wrong with `value` (UTF-8) for the attribute, as the end of a sentence that begins with
 /// the attribute's name; nothing if it fits.
 std::optional<std::string_view> complaint(const Attribute& attribute, std::string_view value);

@@ -1,6 +1,7 @@
 #include "ingest/binary_event.h"
 
 #include "base/json_writer.h"
+#include "base/utf8.h"
 #include "ingest/attribute.h"
 
 #include <simdjson.h>

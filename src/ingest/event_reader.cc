@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json_writer.h"
+#include "base/utf8.h"
 #include "crypto/base64.h"
 #include "http/syntax.h"
 #include "json/fault.h"

@@ -3,6 +3,7 @@
 // chooses the packing, the rest is the body; in binary mode `name: value` lines stand before it.
 
 #include "base/assert.h"
+#include "base/utf8.h"
 #include "fuzz.h"
 #include "ingest/attribute.h"
 #include "ingest/event_parser.h"
