@@ -7,6 +7,7 @@
 #include "http/authorization.h"
 #include "http/hops.h"
 #include "http/syntax.h"
+#include "incoming/receiver.h"
 
 #include <algorithm>
 
@@ -57,8 +58,13 @@ struct Intake::Reading {
   journal::EventView& view() { return views[next]; }
 
   std::unique_ptr<http::Request> request;
+  std::string organization;                    ///< Who gets the events.
   const subscription::Token* token = nullptr;  ///< The snapshot's; behind a turn `kept_token`.
   std::optional<subscription::Token> kept_token;
+  /// Of a call of a git host, in place of a token; likewise.
+  const subscription::GitSource* source = nullptr;
+  std::optional<subscription::GitSource> kept_source;
+  std::optional<std::string> notice;  ///< There is no event, and this is the answer.
   bool parsed = false;
   bool matching = false;  ///< The next event's key is reserved, its webhooks are being asked.
   size_t next = 0;
@@ -66,6 +72,7 @@ struct Intake::Reading {
   PendingRequest pending;
 
   EventParser parser;
+  std::unique_ptr<incoming::Receiver> receiver;  ///< Made for the first call.
   std::vector<journal::EventView> views;
   std::vector<Fresh> fresh;
   std::vector<std::optional<uint32_t>> webhook_counts;  ///< Of the views read; none: a duplicate.
@@ -80,6 +87,7 @@ Intake::Intake(const Parts& parts, const Options& options)
       id_clock_(options.ids_after),
       work_left_(work_per_turn) {
   accepted_.status = 202;
+  known_.status = 200;
 }
 
 void Intake::set_limits(const EventLimits& limits) {
@@ -102,11 +110,59 @@ void Intake::on_request(http::RequestHandle handle, std::unique_ptr<http::Reques
     return refuse(handle, *problem);
   }
   ReadingOwner reading = take_reading();
-  reading->request = std::move(request);
   reading->token = token;
-  reading->pending = {.handle = handle, .received_at = parts_.ring.now()};
+  reading->organization = token->organization;
+  begin(std::move(reading), handle, std::move(request), snapshot);
+}
+
+void Intake::begin(ReadingOwner reading, http::RequestHandle handle,
+                   std::unique_ptr<http::Request> request, const subscription::Snapshot& snapshot) {
+  reading->request = std::move(request);
+  reading->pending.handle = handle;
+  reading->pending.received_at = parts_.ring.now();
   if (work_left_ <= 0) return give_way(std::move(reading));
   read(std::move(reading), snapshot);
+}
+
+namespace {
+
+/// The enabled source that a path names; nullptr if there is none.
+const subscription::GitSource* find_source(std::string_view path,
+                                           const subscription::Snapshot& snapshot) {
+  const auto address = incoming::read_address(path);
+  const auto* source = address ? snapshot.git_source(address->sha256) : nullptr;
+  const bool found = source != nullptr && source->enabled && name(source->host) == address->host;
+  return found ? source : nullptr;
+}
+
+http::Problem no_such_source() {
+  return {.status = 404,
+          .type = "about:blank",
+          .detail = "No enabled git source has this URL; `ringpost source list` shows them."};
+}
+
+}  // namespace
+
+std::optional<http::Problem> Intake::before_call_body(const http::Request& head,
+                                                      const subscription::Snapshot& snapshot,
+                                                      BodyTerms& terms) {
+  const subscription::GitSource* source = find_source(head.path, snapshot);
+  if (source == nullptr) return no_such_source();
+  // The path is known to its host alone.
+  terms = {.bytes_max = incoming::body_bytes_max(source->host), .vouched = true};
+  return admit(1, 0);
+}
+
+void Intake::on_call(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+                     const subscription::Snapshot& snapshot) {
+  const subscription::GitSource* source = find_source(request->path, snapshot);
+  if (source == nullptr) return refuse(handle, no_such_source());
+  if (const auto problem = admit(1, request->body.size())) return refuse(handle, *problem);
+  ReadingOwner reading = take_reading();
+  reading->source = source;
+  reading->organization = source->organization;
+  reading->pending.is_call = true;
+  begin(std::move(reading), handle, std::move(request), snapshot);
 }
 
 /// One slice at least, so that those who come in this turn take nothing from those who wait.
@@ -132,6 +188,10 @@ void Intake::read(ReadingOwner reading, const subscription::Snapshot& snapshot) 
   const int64_t slice = std::min(work_left_, work_per_slice);
   int64_t slice_left = slice;
   auto problem = parse(*reading);
+  if (!problem && reading->notice) {
+    answer_notice(*reading);
+    return end(std::move(reading));
+  }
   if (!problem) problem = read_events(*reading, snapshot, slice_left);
   work_left_ -= slice - slice_left;
   const bool all_read = reading->next == reading->views.size();
@@ -146,18 +206,39 @@ void Intake::read(ReadingOwner reading, const subscription::Snapshot& snapshot) 
 
 std::optional<http::Problem> Intake::parse(Reading& reading) {
   if (std::exchange(reading.parsed, true)) return std::nullopt;
-  reading.parser.set_limits(options_.limits);
   uint32_t hops = 0;
   if (auto problem = http::read_hops(*reading.request, hops)) return problem;
+  auto problem = reading.source == nullptr ? parse_events(reading) : parse_call(reading);
+  for (journal::EventView& view : reading.views) {
+    view.organization = reading.organization;
+    view.hops = hops;
+  }
+  return problem;
+}
+
+std::optional<http::Problem> Intake::parse_events(Reading& reading) {
+  reading.parser.set_limits(options_.limits);
   if (auto refusal = reading.parser.parse(*reading.request, reading.views)) {
     return to_problem(std::move(*refusal));
   }
-  if (auto problem = refuse_sources(reading)) return problem;
-  for (journal::EventView& view : reading.views) {
-    view.organization = reading.token->organization;
-    view.hops = hops;
+  return refuse_sources(reading);
+}
+
+std::optional<http::Problem> Intake::parse_call(Reading& reading) {
+  if (reading.receiver == nullptr) reading.receiver = std::make_unique<incoming::Receiver>();
+  auto outcome = reading.receiver->receive(*reading.request, *reading.source,
+                                           parts_.ring.wall_now(), reading.views);
+  if (auto* notice = std::get_if<incoming::Receiver::Notice>(&outcome)) {
+    reading.notice = std::move(notice->message);
   }
-  return std::nullopt;
+  auto* problem = std::get_if<http::Problem>(&outcome);
+  return problem == nullptr ? std::nullopt : std::optional{std::move(*problem)};
+}
+
+void Intake::answer_notice(const Reading& reading) {
+  http::Response response;
+  JsonWriter{response.body}.begin_object().member("message", *reading.notice).end_object();
+  parts_.answers.answer(reading.pending.handle, response);
 }
 
 /// Until all are read, or the work is used up: `reading.next` tells.
@@ -193,12 +274,13 @@ std::optional<http::Problem> Intake::store(Reading& reading) {
 
 /// The reading goes on in a later turn: what it has of this one's snapshot is copied.
 void Intake::give_way(ReadingOwner reading) {
-  if (!reading->kept_token) {
+  if (reading->token != nullptr && !reading->kept_token) {
     reading->kept_token = *reading->token;
     reading->token = &*reading->kept_token;
-    for (journal::EventView& view : reading->views) {
-      view.organization = reading->token->organization;
-    }
+  }
+  if (reading->source != nullptr && !reading->kept_source) {
+    reading->kept_source = *reading->source;
+    reading->source = &*reading->kept_source;
   }
   readings_.push_back(std::move(reading));
 }
@@ -209,6 +291,9 @@ void Intake::end(ReadingOwner reading) {
   reading->request.reset();
   reading->token = nullptr;
   reading->kept_token.reset();
+  reading->source = nullptr;
+  reading->kept_source.reset();
+  reading->notice.reset();
   reading->parsed = reading->matching = false;
   reading->next = 0;
   reading->key.reset();
@@ -300,7 +385,9 @@ std::optional<http::Problem> Intake::reserve(Reading& reading) {
     switch (parts_.window.reserve(key, parts_.window.content(view), parts_.ring.now())) {
       case IdempotencyWindow::Reservation::fresh: reading.key = key; break;
       case IdempotencyWindow::Reservation::full: return overloaded();
-      case IdempotencyWindow::Reservation::conflict: return to_problem(id_conflict(reading));
+      case IdempotencyWindow::Reservation::conflict:
+        if (reading.source == nullptr) return to_problem(id_conflict(reading));
+        [[fallthrough]];  // A host may render the same delivery again.
       case IdempotencyWindow::Reservation::duplicate_pending:
         reading.pending.unsettled.push_back(key);
         [[fallthrough]];
@@ -341,7 +428,7 @@ uint32_t count_sendable(const journal::EventView& event, std::span<const uint32_
 
 /// Too much is pending already for a webhook that wants the next event.
 std::optional<http::Problem> Intake::refuse_share(const Reading& reading) const {
-  auto problem = parts_.sink.refuse_share(reading.token->organization, reading.matcher.found(),
+  auto problem = parts_.sink.refuse_share(reading.organization, reading.matcher.found(),
                                           reading.pending.deliveries);
   if (!problem) return std::nullopt;
   const uint32_t place = place_of(*reading.request, reading.next);
@@ -383,7 +470,7 @@ void Intake::write_acceptance(Reading& reading) {
   JsonWriter json{pending.body};
   json.begin_object().member("accepted", pending.accepted).member("duplicates", pending.duplicates);
   json.member("deliveries", pending.deliveries).member("unmatched", pending.unmatched);
-  json.member("organization", reading.token->organization);
+  json.member("organization", reading.organization);
   json.key("events").begin_array();
   for (size_t index = 0; index < reading.views.size(); ++index) {
     json.begin_object();
@@ -510,8 +597,10 @@ void Intake::reply(const PendingRequest& request) {
   parts_.counters.add(Counter::events_accepted, request.accepted);
   parts_.counters.add(Counter::events_duplicate, request.duplicates);
   parts_.counters.accept_latency.record(parts_.ring.now() - request.received_at);
-  accepted_.body = request.body;
-  parts_.answers.answer(request.handle, accepted_);
+  const bool known = request.is_call && request.accepted == 0;
+  http::Response& response = known ? known_ : accepted_;
+  response.body = request.body;
+  parts_.answers.answer(request.handle, response);
 }
 
 void Intake::refuse(http::RequestHandle handle, const http::Problem& problem) {

@@ -13,6 +13,7 @@
 #include "journal/record.h"
 #include "journal/writer.h"
 #include "net/failure_throttle.h"
+#include "subscription/git_source.h"
 #include "subscription/table.h"
 
 #include <array>
@@ -76,7 +77,7 @@ class IntakeSink {
                                     std::optional<Error> error) = 0;
 };
 
-/// `POST /v1/events` on one shard: from a whole request to its answer.
+/// `POST /v1/events`, and the calls of git hosts, on one shard: from a whole request to its answer.
 ///
 ///     authenticate ─> parse ─> sources ─> (reserve key ─> match, encode) ⟲ ─> admit ─> append …
 ///     … on_durable ─> confirm keys ─> sink ─> answer 202
@@ -125,6 +126,14 @@ class Intake {
   void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                   const io::Address& peer, const subscription::Snapshot& snapshot);
 
+  /// The same two for a call of a git host (src/incoming): it shows no token, and its path says
+  /// which source it is for.
+  std::optional<http::Problem> before_call_body(const http::Request& head,
+                                                const subscription::Snapshot& snapshot,
+                                                BodyTerms& terms);
+  void on_call(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+               const subscription::Snapshot& snapshot);
+
   /// Once in each turn of the shard: goes on with requests that have more to do.
   /// @param snapshot  in force.
   void turn(const subscription::Snapshot& snapshot);
@@ -163,7 +172,8 @@ class Intake {
     uint32_t duplicates = 0;
     uint64_t deliveries = 0;                ///< Of the accepted events to webhooks, all together.
     uint32_t unmatched = 0;                 ///< Accepted events that go to none.
-    std::string body;                       ///< Of the 202.
+    std::string body;                       ///< Of the answer.
+    bool is_call = false;                   ///< Of a git host.
     std::vector<IdempotencyKey> unsettled;  ///< Duplicates of events that are not durable yet.
   };
 
@@ -181,9 +191,14 @@ class Intake {
                                             const subscription::Snapshot& snapshot,
                                             const subscription::Token*& token);
   http::Problem unauthenticated(const http::Request& request, const io::Address& peer);
+  void begin(ReadingOwner reading, http::RequestHandle handle,
+             std::unique_ptr<http::Request> request, const subscription::Snapshot& snapshot);
   ReadingOwner take_reading();
   void read(ReadingOwner reading, const subscription::Snapshot& snapshot);
   std::optional<http::Problem> parse(Reading& reading);
+  std::optional<http::Problem> parse_events(Reading& reading);
+  std::optional<http::Problem> parse_call(Reading& reading);
+  void answer_notice(const Reading& reading);
   std::optional<http::Problem> read_events(Reading& reading, const subscription::Snapshot& snapshot,
                                            int64_t& work_left);
   std::optional<http::Problem> store(Reading& reading);
@@ -214,6 +229,7 @@ class Intake {
   ForwardClock id_clock_;
   std::vector<std::byte> webhook_numbers_;  ///< Of the event in hand.
   http::Response accepted_;
+  http::Response known_;  ///< To a call whose events were all accepted before.
 
   std::deque<ReadingOwner> readings_;  ///< Those with more to do, in the order of their turns.
   std::vector<ReadingOwner> spare_readings_;

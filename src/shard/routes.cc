@@ -23,6 +23,12 @@ constexpr std::array routes = {
     open_route(OwnOperation::readiness_show, "GET", "/readyz"),
 };
 
+/// Calls of git hosts are not part of the API: each host decides what they look like.
+constexpr std::string_view call_prefix = "/in/";
+constexpr std::array call_routes = {
+    open_route(OwnOperation::call_accept, "POST", "/in/{host}/{token}"),
+};
+
 }  // namespace
 
 std::span<const api::Route> own_routes() {
@@ -30,8 +36,10 @@ std::span<const api::Route> own_routes() {
 }
 
 OwnRoute own_route(std::string_view method, std::string_view path, const ingest::Serves& serves) {
-  if (!serves.events && path == events_path) return {};
-  const auto found = api::find_route(routes, method, path);
+  const bool is_call = path.starts_with(call_prefix);
+  if (!serves.events && (is_call || path == events_path)) return {};
+  const std::span<const api::Route> table = is_call ? std::span{call_routes} : own_routes();
+  const auto found = api::find_route(table, method, path);
   if (const auto* match = std::get_if<api::Match>(&found)) {
     return {static_cast<OwnOperation>(match->route->operation), {}};
   }

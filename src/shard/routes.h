@@ -14,11 +14,13 @@ enum class OwnOperation : uint16_t {
   none,          ///< In no route: the control thread's, or nobody's.
   wrong_method,  ///< The path is ours, the method not.
   events_accept,
+  call_accept,  ///< Of a git host.
   health_show,
   readiness_show,
 };
 
-/// The table of these: paths without placeholders. ingest::Intake asks for the scope.
+/// The table of these but `call_accept`: paths without placeholders. ingest::Intake asks for the
+/// scope.
 std::span<const api::Route> own_routes();
 
 struct OwnRoute {

@@ -226,6 +226,10 @@ bool is_encoded(const http::Request& head) {
   return encoded;
 }
 
+bool takes_events(OwnOperation operation) {
+  return operation == OwnOperation::events_accept || operation == OwnOperation::call_accept;
+}
+
 /// RFC 9110, 15.5.16; `refuse` adds which codings would do.
 http::Problem encoded_body() {
   return {.status = 415,
@@ -242,9 +246,12 @@ std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
                                                 ingest::BodyTerms& terms) {
   if (is_encoded(head)) return encoded_body();
-  if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
+  const OwnOperation operation = own_route(head.method, head.path, origin.serves).operation;
+  if (takes_events(operation)) {
     if (auto problem = overloaded()) return problem;
-    return intake_.before_body(head, origin.peer, snapshot(), terms);
+    return operation == OwnOperation::events_accept
+               ? intake_.before_body(head, origin.peer, snapshot(), terms)
+               : intake_.before_call_body(head, snapshot(), terms);
   }
   terms.bytes_max = api_body_bytes_max;
   return std::nullopt;
@@ -279,7 +286,7 @@ std::optional<http::Problem> Shard::overloaded() const {
 /// In the words of the API that the path belongs to, also where it is not asked any more.
 http::Response Shard::refuse(const http::Request& head, const ingest::Origin& origin,
                              const http::Problem& problem) {
-  if (own_route(head.method, head.path, origin.serves).operation == OwnOperation::events_accept) {
+  if (takes_events(own_route(head.method, head.path, origin.serves).operation)) {
     ingest::count_refusal(counters_, problem);  // The intake counts those that it sees whole.
   }
   const dialect::Dialect* api = origin.serves.api ? dialect::owner_of_path(head.path) : nullptr;
@@ -297,6 +304,7 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
   switch (route.operation) {
     case OwnOperation::events_accept:
       return intake_.on_request(handle, std::move(request), origin.peer, snapshot());
+    case OwnOperation::call_accept: return intake_.on_call(handle, std::move(request), snapshot());
     case OwnOperation::health_show: return answer_health(handle, false);
     case OwnOperation::readiness_show: return answer_health(handle, true);
     case OwnOperation::wrong_method: {

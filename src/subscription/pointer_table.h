@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "subscription/directory.h"
+#include "subscription/git_source.h"
 #include "subscription/token.h"
 #include "subscription/webhook.h"
 
@@ -34,6 +35,9 @@ inline uint64_t hash_of(const Webhook& webhook) {
 inline uint64_t hash_of(const Token& token) {
   return hash_of_sha256(token.sha256);
 }
+inline uint64_t hash_of(const GitSource& source) {
+  return hash_of_sha256(source.sha256);
+}
 
 /// `removed` goes and `added` comes; either may be nullptr. Both belong to `hash`'s sub-table.
 template <typename T>
@@ -43,7 +47,7 @@ struct PointerChange {
   const T* added = nullptr;
 };
 
-/// One of the 4,096 parts of an index by number or by token hash: an immutable open-addressing
+/// One of the 4,096 parts of an index by number or by a token's hash: an immutable open-addressing
 /// table of pointers, free slots null. Does not own what it points to.
 template <typename T>
 class PointerTable {

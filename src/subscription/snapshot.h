@@ -2,6 +2,7 @@
 
 #include "subscription/directory.h"
 #include "subscription/event_rule.h"
+#include "subscription/git_source.h"
 #include "subscription/pointer_table.h"
 #include "subscription/source_table.h"
 #include "subscription/token.h"
@@ -28,7 +29,7 @@ struct EventKey {
   std::span<const std::string> aliases{};
 };
 
-/// One state of all subscriptions and tokens. Never changes once published.
+/// One state of all subscriptions, tokens and git sources. Never changes once published.
 ///
 /// Made, published and freed by SubscriptionTable only. Pointers that it hands out live as long as
 /// the snapshot does for this reader (until its next `quiescent` or `offline`).
@@ -58,6 +59,13 @@ class Snapshot final {
         place, [&sha256](const Token& token) { return token.has_hash(sha256); });
   }
 
+  /// By the SHA-256 of its path's token, as `token`; nullptr if there is none. Also disabled ones.
+  const GitSource* git_source(const std::array<uint8_t, 32>& sha256) const {
+    const Place place{hash_of_sha256(sha256)};
+    return git_sources_[place.sub_table].find(
+        place, [&sha256](const GitSource& source) { return source.has_hash(sha256); });
+  }
+
   size_t webhook_count() const { return webhook_count_; }
   size_t token_count() const { return token_count_; }
   /// Webhooks with a rule.
@@ -85,6 +93,7 @@ class Snapshot final {
   Directory<SourceTable> sources_;
   Directory<PointerTable<Webhook>> webhooks_;
   Directory<PointerTable<Token>> tokens_;
+  Directory<PointerTable<GitSource>> git_sources_;
 };
 
 }  // namespace ringpost::subscription

@@ -97,6 +97,7 @@ SubscriptionTable::~SubscriptionTable() {
   destroy_directory(current_->sources_);
   destroy_directory(current_->webhooks_);
   destroy_directory(current_->tokens_);
+  destroy_directory(current_->git_sources_);
   delete current_;
   --blocks_live_;
   RINGPOST_ASSERT(blocks_live_ == 0);
@@ -140,13 +141,26 @@ void SubscriptionTable::remove(uint32_t number) {
   pending_webhooks_[number] = nullptr;
 }
 
+template <typename T>
+void SubscriptionTable::Hashed<T>::put(T object) {
+  const uint32_t number = object.number;
+  pending[number] = std::make_unique<const T>(std::move(object));
+}
+
 void SubscriptionTable::put_token(Token token) {
-  const uint32_t number = token.number;
-  pending_tokens_[number] = std::make_unique<const Token>(std::move(token));
+  tokens_.put(std::move(token));
 }
 
 void SubscriptionTable::remove_token(uint32_t number) {
-  pending_tokens_[number] = nullptr;
+  tokens_.remove(number);
+}
+
+void SubscriptionTable::put_git_source(GitSource source) {
+  git_sources_.put(std::move(source));
+}
+
+void SubscriptionTable::remove_git_source(uint32_t number) {
+  git_sources_.remove(number);
 }
 
 // publish ─> collect_changes ─> edit (copies beside the current snapshot) ─> store ─> retire ─>
@@ -154,8 +168,11 @@ void SubscriptionTable::remove_token(uint32_t number) {
 
 uint64_t SubscriptionTable::publish() {
   collect_changes();
-  collect_token_changes();
-  if (webhook_changes_.empty() && token_changes_.empty()) return current_->version();
+  collect_changes(tokens_);
+  collect_changes(git_sources_);
+  if (webhook_changes_.empty() && tokens_.changes.empty() && git_sources_.changes.empty()) {
+    return current_->version();
+  }
   auto next = std::unique_ptr<Snapshot>(new Snapshot(*current_));
   ++blocks_live_;
   next->version_ += 1;
@@ -166,9 +183,10 @@ uint64_t SubscriptionTable::publish() {
     next->rule_count_ += static_cast<size_t>(has_rule(change.added));
     next->rule_count_ -= static_cast<size_t>(has_rule(change.removed));
   }
-  next->token_count_ = tokens_by_number_.size();
+  next->token_count_ = tokens_.by_number.size();
   edit_pointers(next->version_, next->webhooks_, webhook_changes_);
-  edit_pointers(next->version_, next->tokens_, token_changes_);
+  edit_pointers(next->version_, next->tokens_, tokens_.changes);
+  edit_pointers(next->version_, next->git_sources_, git_sources_.changes);
   retire(next->version_, current_, destroy_object<Snapshot>);
   current_ = next.release();
   // Release: readers see the parts before the pointer. Sequentially consistent: see Reader::online.
@@ -207,21 +225,21 @@ void SubscriptionTable::collect_source_changes(const Webhook& webhook, bool adde
   }
 }
 
-/// A token's place is its hash: one that gets another hash goes in one place and comes in another.
-void SubscriptionTable::collect_token_changes() {
-  token_changes_.clear();
-  for (auto& [number, pending] : pending_tokens_) {
-    if (const auto old = tokens_by_number_.find(number); old != tokens_by_number_.end()) {
-      token_changes_.push_back({.hash = hash_of(*old->second), .removed = old->second});
-      tokens_by_number_.erase(old);
+template <typename T>
+void SubscriptionTable::collect_changes(Hashed<T>& hashed) {
+  hashed.changes.clear();
+  for (auto& [number, pending] : hashed.pending) {
+    if (const auto old = hashed.by_number.find(number); old != hashed.by_number.end()) {
+      hashed.changes.push_back({.hash = hash_of(*old->second), .removed = old->second});
+      hashed.by_number.erase(old);
     }
     if (pending == nullptr) continue;
-    const Token* added = pending.release();
+    const T* added = pending.release();
     ++blocks_live_;
-    tokens_by_number_[number] = added;
-    token_changes_.push_back({.hash = hash_of(*added), .added = added});
+    hashed.by_number[number] = added;
+    hashed.changes.push_back({.hash = hash_of(*added), .added = added});
   }
-  pending_tokens_.clear();
+  hashed.pending.clear();
 }
 
 void SubscriptionTable::edit_sources(Snapshot& next) {

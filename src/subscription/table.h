@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/siphash.h"
+#include "subscription/git_source.h"
 #include "subscription/keyed_hash.h"
 #include "subscription/reclaimer.h"
 #include "subscription/snapshot.h"
@@ -19,8 +20,8 @@
 
 namespace ringpost::subscription {
 
-/// All subscriptions and tokens: written by one thread (control), read by every shard without
-/// locks, fences or waiting.
+/// All subscriptions, tokens and git sources: written by one thread (control), read by every shard
+/// without locks, fences or waiting.
 ///
 /// Thread safety: everything here belongs to the control thread, but for `reader(i)`, whose methods
 /// belong to shard i. Readers must be offline, and their threads past their last call, when the
@@ -33,7 +34,7 @@ class SubscriptionTable {
     uint64_t version = 0;
     size_t webhooks = 0;
     size_t tokens = 0;
-    size_t blocks_live = 0;     ///< Allocations held: snapshots, parts of them, webhooks, tokens.
+    size_t blocks_live = 0;     ///< Allocations held: snapshots, parts of them, what they show.
     size_t blocks_retired = 0;  ///< Of these: replaced, waiting for readers.
     size_t source_bytes = 0;    ///< Of the current source index (slots, keys, rows).
   };
@@ -55,6 +56,9 @@ class SubscriptionTable {
   /// Adds a token, or replaces the one of the same number. No two numbers share a hash.
   void put_token(Token token);
   void remove_token(uint32_t number);
+  /// The same for a git source.
+  void put_git_source(GitSource source);
+  void remove_git_source(uint32_t number);
 
   /// Makes every change since the last publish visible, all at once, and frees what readers have
   /// passed. Without a change there is no new version. Costs one sub-table copy per changed key:
@@ -79,11 +83,23 @@ class SubscriptionTable {
   template <typename Ref>
   class Edit;
   using WebhookChange = PointerChange<Webhook>;
-  using TokenChange = PointerChange<Token>;
+
+  /// What is found by a hash: as it is to be, and as it is published. A place is a hash, so one
+  /// that gets another hash goes in one place and comes in another.
+  template <typename T>
+  struct Hashed {
+    std::map<uint32_t, std::unique_ptr<const T>> pending;  ///< Null: to be removed.
+    std::unordered_map<uint32_t, const T*> by_number;      ///< As published.
+    std::vector<PointerChange<T>> changes;                 ///< Of one publish.
+
+    void put(T object);
+    void remove(uint32_t number) { pending[number] = nullptr; }
+  };
 
   void collect_changes();
   void collect_source_changes(const Webhook& webhook, bool added);
-  void collect_token_changes();
+  template <typename T>
+  void collect_changes(Hashed<T>& hashed);
   void edit_sources(Snapshot& next);
   template <typename T>
   void edit_pointers(uint64_t version, Directory<PointerTable<T>>& directory,
@@ -100,11 +116,10 @@ class SubscriptionTable {
   // The control thread's.
   const Snapshot* current_;  ///< What `shared_.current` holds. Owned.
   std::map<uint32_t, std::unique_ptr<const Webhook>> pending_webhooks_;  ///< Null: to be removed.
-  std::map<uint32_t, std::unique_ptr<const Token>> pending_tokens_;
-  std::unordered_map<uint32_t, const Token*> tokens_by_number_;  ///< As published.
-  std::vector<SourceChange> source_changes_;                     ///< These three: of one publish.
+  Hashed<Token> tokens_;
+  Hashed<GitSource> git_sources_;
+  std::vector<SourceChange> source_changes_;  ///< These two: of one publish.
   std::vector<WebhookChange> webhook_changes_;
-  std::vector<TokenChange> token_changes_;
   SourceTableBuilder builder_;
   Reclaimer reclaimer_;
   size_t blocks_live_ = 0;

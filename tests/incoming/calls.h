@@ -12,7 +12,7 @@
 
 namespace ringpost::incoming::test {
 
-inline constexpr std::string_view secret = "a secret of sixteen";
+inline constexpr std::string_view secret = "a-secret-of-sixteen";
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 

@@ -1,6 +1,8 @@
 #include "ingest/intake.h"
 
 #include "crypto/digest.h"
+#include "tests/incoming/calls.h"
+#include "tests/incoming/payloads.h"
 #include "tests/ingest/memory_ring.h"
 #include "tests/ingest/requests.h"
 
@@ -121,6 +123,29 @@ struct Shard {
     return R"({"type":"t","source":"s","data":{"n":1.0})" +
            (id.empty() ? "" : R"(,"id":")" + std::string{id} + "\"") + "}";
   }
+  void add_source(subscription::GitHost host, std::string_view path_token, bool enabled = true) {
+    auto source = incoming::test::source_of(host);
+    source.number = ++sources;
+    source.organization = "acme";
+    source.enabled = enabled;
+    source.sha256 = crypto::sha256(as_bytes(path_token));
+    table.put_git_source(source);
+    table.publish();
+  }
+  /// A call of a git host.
+  uint32_t call(std::string_view path, const http::Request& signed_call) {
+    auto request = std::make_unique<http::Request>(signed_call);
+    request->path = path;
+    request->body.reserve(signed_call.body.size() + 64);
+    intake.on_call({++requests, 1}, std::move(request), table.current());
+    return requests;
+  }
+  uint32_t push(std::string_view path, std::string_view id,
+                std::string_view payload = incoming::test::github_push) {
+    using incoming::test::headers_of;
+    return call(path, incoming::test::call_of(
+                          payload, headers_of(subscription::GitHost::github, "push", payload, id)));
+  }
   void make_durable() { intake.on_durable(log.end()); }
   uint16_t status(uint32_t request) const {
     const auto found = answers.answered.find(request);
@@ -136,6 +161,7 @@ struct Shard {
   Intake intake;
   io::Address peer = *io::Address::parse("192.0.2.1:1000");
   uint32_t requests = 0;
+  uint32_t sources = 0;
 };
 
 /// The body of a 202. @param events  the objects in it.
@@ -772,6 +798,136 @@ TEST_F(IntakeTest, SaysWhyARedeliveryIsNotStored) {
   EXPECT_EQ(shard_.sink.redeliveries[0].error->code, Errc::io_failed);
   EXPECT_EQ(shard_.sink.redeliveries[1].error->code, Errc::overloaded);
   EXPECT_EQ(shard_.sink.events.size(), 1u);
+}
+
+// --- calls of git hosts
+
+constexpr std::string_view github_path = "/in/github/t0ken";
+
+TEST_F(IntakeTest, TakesACallOfAGitHostAsAnEvent) {
+  shard_.add_source(subscription::GitHost::github, "t0ken");
+  shard_.table.put({.number = 7, .organization = "acme", .sources = {"repository/*"}});
+  shard_.table.put({.number = 8, .organization = "other", .sources = {"repository/*"}});
+  shard_.table.publish();
+  const uint32_t request = shard_.push(github_path, "d-1");
+  EXPECT_EQ(shard_.status(request), 0) << "not before it is durable";
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(request), 202);
+  EXPECT_EQ(shard_.body(request), answer_of(1, 0, 1, 0, R"({"id":"d-1","webhooks":1})"));
+  ASSERT_EQ(shard_.sink.events.size(), 1u);
+  const auto& view = shard_.sink.events[0]->view();
+  EXPECT_EQ(view.organization, "acme");
+  EXPECT_EQ(view.source, "repository/github/acme/shop");
+  EXPECT_EQ(view.type, "git.push");
+  EXPECT_EQ(view.branch, "feature/login");
+  EXPECT_EQ(as_text(view.data), incoming::test::github_push);
+  EXPECT_EQ(shard_.counters.value(Counter::events_accepted), 1u);
+}
+
+// Hosts send a delivery again, and may have rendered it anew: that is no other event.
+TEST_F(IntakeTest, AnswersARepeatedDeliveryWithoutActing) {
+  for (Shard* shard : {&shard_, &other_}) {
+    shard->add_source(subscription::GitHost::github, "t0ken");
+  }
+  const uint32_t first = shard_.push(github_path, "d-1");
+  const uint32_t early = other_.push(github_path, "d-1");
+  EXPECT_EQ(other_.status(early), 0) << "the first one is not durable yet";
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(first), 202);
+  ring_.pass(std::chrono::milliseconds{100});
+  EXPECT_EQ(other_.status(early), 200);
+  EXPECT_EQ(other_.body(early), answer_of(0, 1, 0, 0, R"({"id":"d-1","duplicate":true})"));
+  const std::string again =
+      R"({"ref":"refs/heads/main","repository":{"full_name":"acme/shop"},"after":"ab"})";
+  EXPECT_EQ(shard_.status(shard_.push(github_path, "d-1", again)), 200);
+  EXPECT_EQ(shard_.sink.events.size() + other_.sink.events.size(), 1u);
+}
+
+TEST_F(IntakeTest, RefusesCallsOfNobodyItKnows) {
+  shard_.add_source(subscription::GitHost::github, "t0ken");
+  shard_.add_source(subscription::GitHost::gitea, "off", false);
+  for (const char* path : {"/in/github/other", "/in/gitlab/t0ken", "/in/nothing/t0ken",
+                           "/in/github/", "/in/gitea/off"}) {
+    const uint32_t request = shard_.push(path, "d-1");
+    EXPECT_EQ(shard_.status(request), 404) << path;
+    http::Request head;
+    head.path = path;
+    BodyTerms terms;
+    const auto early = shard_.intake.before_call_body(head, shard_.table.current(), terms);
+    ASSERT_TRUE(early) << path;
+    EXPECT_EQ(early->status, 404) << path;
+  }
+  auto unsigned_call = incoming::test::call_of(
+      incoming::test::github_push, {{"X-GitHub-Event", "push"}, {"X-GitHub-Delivery", "d-1"}});
+  const uint32_t request = shard_.call(github_path, unsigned_call);
+  EXPECT_EQ(shard_.status(request), 401);
+  EXPECT_EQ(shard_.counters.value(Counter::events_refused_unauthorized), 1u);
+  EXPECT_EQ(window_.size(), 0u);
+  EXPECT_TRUE(shard_.sink.events.empty());
+}
+
+TEST_F(IntakeTest, ReadsNoMoreOfACallThanItsHostSends) {
+  shard_.add_source(subscription::GitHost::github, "t0ken");
+  shard_.add_source(subscription::GitHost::bitbucket, "cloud");
+  http::Request head;
+  BodyTerms terms;
+  head.path = github_path;
+  EXPECT_FALSE(shard_.intake.before_call_body(head, shard_.table.current(), terms));
+  EXPECT_EQ(terms.bytes_max, 25u * 1024 * 1024);
+  EXPECT_TRUE(terms.vouched);
+  head.path = "/in/bitbucket/cloud";
+  EXPECT_FALSE(shard_.intake.before_call_body(head, shard_.table.current(), terms));
+  EXPECT_EQ(terms.bytes_max, 1024u * 1024);
+  shard_.log.failure = Error{Errc::out_of_space, Side::disk};
+  EXPECT_TRUE(shard_.intake.before_call_body(head, shard_.table.current(), terms));
+}
+
+TEST_F(IntakeTest, AnswersAPingAtOnce) {
+  shard_.add_source(subscription::GitHost::github, "t0ken");
+  constexpr std::string_view ping = R"({"zen":"Speak like a human."})";
+  const uint32_t request = shard_.call(
+      github_path, incoming::test::call_of(ping, incoming::test::headers_of(
+                                                     subscription::GitHost::github, "ping", ping)));
+  EXPECT_EQ(shard_.status(request), 200);
+  EXPECT_NE(shard_.body(request).find("pong"), std::string::npos);
+  EXPECT_TRUE(shard_.intake.idle());
+  const uint32_t next = shard_.push(github_path, "d-1");
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(next), 202) << "nothing of the ping is left";
+  const uint32_t event = shard_.post_one("e1");
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(event), 202) << "nor of the call";
+}
+
+// A source and a snapshot live for a turn.
+TEST_F(IntakeTest, GoesOnWithACallWhenItsSourceIsGone) {
+  shard_.add_source(subscription::GitHost::github, "t0ken");
+  shard_.post("application/x-ndjson", large_batch());
+  const uint32_t request = shard_.push(github_path, "d-1");  // This turn's work is done.
+  shard_.table.remove_git_source(1);
+  shard_.table.publish();
+  shard_.table.reclaim();
+  while (shard_.intake.has_work()) shard_.intake.turn(shard_.table.current());
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(request), 202);
+  EXPECT_EQ(shard_.status(shard_.push(github_path, "d-2")), 404);
+}
+
+// Loops: what came over too many relays does not go on.
+TEST_F(IntakeTest, CountsTheRelaysThatACallCameOver) {
+  shard_.add_source(subscription::GitHost::github, "t0ken");
+  auto headers = incoming::test::headers_of(subscription::GitHost::github, "push",
+                                            incoming::test::github_push);
+  headers.push_back({"ringpost-hops", "8"});
+  const uint32_t last =
+      shard_.call(github_path, incoming::test::call_of(incoming::test::github_push, headers));
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(last), 202);
+  EXPECT_EQ(shard_.sink.events.at(0)->view().hops, 8u);
+  headers.back().second = "9";
+  const uint32_t beyond =
+      shard_.call(github_path, incoming::test::call_of(incoming::test::github_push, headers));
+  EXPECT_EQ(shard_.status(beyond), 508);
 }
 
 }  // namespace

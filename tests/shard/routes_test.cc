@@ -20,6 +20,15 @@ TEST(OwnRoutes, TakeEventsWhereTheListenerServesThem) {
   EXPECT_EQ(operation_of("POST", "/v1/events/x", events), OwnOperation::none);
 }
 
+TEST(OwnRoutes, TakeCallsOfGitHostsWhereTheListenerServesEvents) {
+  EXPECT_EQ(operation_of("POST", "/in/github/t0ken", events), OwnOperation::call_accept);
+  EXPECT_EQ(operation_of("POST", "/in/github/t0ken", api_only), OwnOperation::none);
+  EXPECT_EQ(operation_of("GET", "/in/github/t0ken", events), OwnOperation::wrong_method);
+  for (const char* path : {"/in/github", "/in/github/", "/in/github/t0ken/more", "/in"}) {
+    EXPECT_EQ(operation_of("POST", path, events), OwnOperation::none) << path;
+  }
+}
+
 TEST(OwnRoutes, AnswerHealthOnEveryListener) {
   for (const std::string_view method : {"GET", "HEAD"}) {
     EXPECT_EQ(operation_of(method, "/healthz", api_only), OwnOperation::health_show);

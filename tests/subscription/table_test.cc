@@ -204,6 +204,38 @@ TEST(SubscriptionTable, PublishesNoVersionWithoutAChange) {
   EXPECT_EQ(table.publish(), 1u);
 }
 
+GitSource git_source(uint32_t number, uint8_t first_byte) {
+  GitSource source;
+  source.number = number;
+  source.sha256 = token(number, first_byte).sha256;
+  return source;
+}
+
+TEST(SubscriptionTable, FindsGitSourcesByTheirHashAlone) {
+  SubscriptionTable table{0, {1, 2}};
+  table.put_git_source(git_source(1, 0xAA));
+  table.put_git_source(git_source(2, 0xAB));
+  EXPECT_EQ(table.current().git_source(git_source(0, 0xAA).sha256), nullptr) << "not published";
+  table.publish();
+  ASSERT_NE(table.current().git_source(git_source(0, 0xAA).sha256), nullptr);
+  EXPECT_EQ(table.current().git_source(git_source(0, 0xAA).sha256)->number, 1u);
+  EXPECT_EQ(table.current().token(git_source(0, 0xAA).sha256), nullptr) << "it is no token";
+  auto near = git_source(0, 0xAA).sha256;  // The same place, another hash.
+  near.back() ^= 1;
+  EXPECT_EQ(table.current().git_source(near), nullptr);
+  GitSource changed = git_source(1, 0xAA);
+  changed.enabled = false;
+  table.put_git_source(changed);
+  table.remove_git_source(2);
+  table.publish();
+  EXPECT_FALSE(table.current().git_source(changed.sha256)->enabled);
+  EXPECT_EQ(table.current().git_source(git_source(0, 0xAB).sha256), nullptr);
+  table.remove_git_source(1);
+  table.publish();
+  table.reclaim();
+  EXPECT_EQ(table.stats().blocks_retired, 0u);
+}
+
 TEST(SubscriptionTable, FindsTokensByTheirHash) {
   SubscriptionTable table(0, secret);
   table.put_token(token(1, 0xAA));
