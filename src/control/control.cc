@@ -118,6 +118,7 @@ Control::Control(const Parts& parts, const Options& options)
       random_(options.prng_seed),
       registry_(parts.store, parts.table),
       tokens_(parts.store, parts.table),
+      git_sources_(parts.store, parts.table),
       audit_(parts.store, random_),
       authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
@@ -141,13 +142,15 @@ Control::Control(const Parts& parts, const Options& options)
       webhook_api_(registry_, tokens_, desk_, checks_),
       delivery_api_(registry_, history_, parts.journals, desk_),
       token_api_(tokens_, random_),
+      source_api_(git_sources_, random_),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
 }
 
 Result<void> Control::load() {
-  return registry_.load(tokens_);
+  if (auto loaded = git_sources_.load(); !loaded) return loaded;
+  return registry_.load(tokens_);  // And publishes all.
 }
 
 void Control::reconfigure(Settings settings) {
@@ -579,6 +582,12 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call);
     case Operation::event_show: return delivery_api_.show_event(call);
+    case Operation::source_create: return source_api_.create(call);
+    case Operation::source_list: return source_api_.list(call);
+    case Operation::source_show: return source_api_.show(call);
+    case Operation::source_update: return source_api_.update(call);
+    case Operation::source_delete: return source_api_.remove(call);
+    case Operation::source_rotate_secret: return source_api_.rotate_secret(call);
     case Operation::status_show:
       if (!call.token->is_operator()) return refuse_all_but_operator();
       return show_status(metric_sources(status_facts()));

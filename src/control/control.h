@@ -4,10 +4,12 @@
 #include "base/prng.h"
 #include "control/api/api.h"
 #include "control/api/authenticate.h"
+#include "control/api/sources.h"
 #include "control/api/tokens.h"
 #include "control/audit.h"
 #include "control/dead_letter_log.h"
 #include "control/durability.h"
+#include "control/git_source_registry.h"
 #include "control/journal_access.h"
 #include "control/login.h"
 #include "control/management_desk.h"
@@ -221,6 +223,7 @@ class Control {
   Counters own_counters_;
   WebhookRegistry registry_;
   TokenRegistry tokens_;
+  GitSourceRegistry git_sources_;
   Audit audit_;
   Authenticator authenticator_;
   Publisher publisher_;
@@ -233,6 +236,7 @@ class Control {
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
   TokenApi token_api_;
+  SourceApi source_api_;
   Reloads reloads_;
   WallClockTrust wall_clock_;
   RateLimiter rate_limiter_;

@@ -31,7 +31,9 @@ std::string see_that_it_opens(const Config& config, const control::Keyring& keyr
   if (opened.store == nullptr) return opened.problem;
   const auto loaded = opened.store->load([&](subscription::Webhook&&) { ++webhooks; },
                                          [](subscription::Token&&) {});
-  return loaded ? std::string{} : std::string{opened.store->last_problem()};
+  if (!loaded) return std::string{opened.store->last_problem()};
+  const auto sources = opened.store->load_git_sources([](subscription::GitSource&&) {});
+  return sources ? std::string{} : std::string{opened.store->last_problem()};
 }
 
 std::string rotate(io::Disk& disk, const Config& config, DataDirectory& directory,

@@ -96,6 +96,7 @@ std::variant<ListQuery, Problem> parse_list_query(std::string_view text, ListKin
       allowed.insert(allowed.end(), {"status", "type", "since", "until"});
       break;
     case ListKind::tokens: allowed.push_back("organization"); break;
+    case ListKind::sources: break;
     case ListKind::audit: allowed.insert(allowed.end(), {"since", "until", "organization"}); break;
   }
   const auto parsed = parse_query(text, allowed);

@@ -43,7 +43,13 @@ struct ListQuery {
   std::optional<std::string> organization;  ///< For the operator; others may name their own.
 };
 
-enum class ListKind : char { webhooks = 'w', deliveries = 'd', tokens = 't', audit = 'a' };
+enum class ListKind : char {
+  webhooks = 'w',
+  deliveries = 'd',
+  tokens = 't',
+  audit = 'a',
+  sources = 's'
+};
 
 std::variant<ListQuery, Problem> parse_list_query(std::string_view query, ListKind kind);
 

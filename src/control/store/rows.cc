@@ -1,6 +1,7 @@
 #include "control/store/rows.h"
 
 #include "base/json_writer.h"
+#include "crypto/digest.h"
 #include "dialect/dialect.h"
 #include "subscription/branch_patterns.h"
 #include "subscription/data_condition.h"
@@ -101,20 +102,24 @@ void bind_secret(Statement& statement, Column column, std::string_view sealed) {
 }
 
 /// @returns what is wrong with the value, for people; empty if `value` is whole.
-std::string read_secret(const Sealer& sealer, const Statement& row, Column column,
+std::string open_secret(const Sealer& sealer, const Sealer::Place& where, Bytes sealed,
                         std::string& value) {
-  const Bytes sealed = row.blob(column);
-  auto opened = sealer.open(webhook_place(name_of(column), row.text(id)), sealed);
+  auto opened = sealer.open(where, sealed);
   if (opened) {
     value = std::move(*opened);
     return {};
   }
-  const std::string place = "column '" + std::string{name_of(column)} + "' ";
+  const std::string place = "column '" + std::string{where.column} + "' ";
   if (opened.error().code == Errc::not_found) {
     return place + "was encrypted with key " + Sealer::key_of(sealed) +
            ", which the key file does not have; restore the key file that has it";
   }
   return place + "cannot be opened: it was damaged, or it belongs to another row or column";
+}
+
+std::string read_secret(const Sealer& sealer, const Statement& row, Column column,
+                        std::string& value) {
+  return open_secret(sealer, webhook_place(name_of(column), row.text(id)), row.blob(column), value);
 }
 
 // --- lists ---------------------------------------------------------------------------------------
@@ -461,6 +466,81 @@ std::string read_token(const Statement& row, Token& token) {
   token.created_at = from_unix_ns(row.integer(5));
   if (!row.is_null(7)) token.expires_at = from_unix_ns(row.integer(7));
   const std::string objection = object_to_token(token);
+  return objection.empty() ? objection : prefix + objection;
+}
+
+// --- git sources ---------------------------------------------------------------------------------
+
+namespace {
+
+using subscription::GitSource;
+
+constexpr std::array<std::string_view, 3> sealed_git_columns{"path_token", "secret",
+                                                             "previous_secret"};
+
+}  // namespace
+
+std::span<const std::string_view> sealed_git_source_columns() {
+  return sealed_git_columns;
+}
+
+std::string object_to_git_source(const GitSource& source) {
+  const auto objection = subscription::object_to_organization(source.organization);
+  if (!objection.empty()) return "organization " + std::string{objection};
+  const auto wrong = subscription::object_to_git_secret(source.secret);
+  return wrong.empty() ? std::string{} : "the secret " + std::string{wrong};
+}
+
+GitSourceTexts::GitSourceTexts(const GitSource& source, const Sealer& sealer)
+    : id(source.id.to_text()),
+      path_token(sealer.seal(git_source_place("path_token", id), source.path_token)),
+      secret(sealer.seal(git_source_place("secret", id), source.secret)),
+      previous_secret(
+          sealer.seal(git_source_place("previous_secret", id), source.previous_secret)) {}
+
+void bind_git_source(Statement& statement, const GitSource& source, const GitSourceTexts& texts) {
+  statement.bind(1, texts.id);
+  statement.bind(2, source.organization);
+  statement.bind(3, subscription::name(source.host));
+  statement.bind(4, source.description);
+  statement.bind(5, as_bytes(texts.path_token));
+  statement.bind(6, as_bytes(texts.secret));
+  statement.bind(7, as_bytes(texts.previous_secret));
+  statement.bind(8, to_unix_ns(source.previous_secret_until));
+  statement.bind(9, int64_t{source.enabled ? 1 : 0});
+  statement.bind(10, to_unix_ns(source.created_at));
+  statement.bind(11, to_unix_ns(source.updated_at));
+}
+
+std::string read_git_source(const Statement& row, const Sealer& sealer, GitSource& source) {
+  constexpr int number = 11;  // Behind git_source_columns.
+  const std::string prefix = "git source " + std::to_string(row.integer(number)) + ": ";
+  if (!read_integer(row, number, source.number) || source.number == 0) {
+    return prefix + "the number is out of range";
+  }
+  const std::string_view id = row.text(0);
+  if (!take(Ulid::parse(id), source.id)) return prefix + "column 'id' is not a ULID";
+  if (!take(subscription::parse_git_host(row.text(2)), source.host)) {
+    return prefix + "column 'host' contains an invalid value";
+  }
+  source.organization = row.text(1);
+  source.description = row.text(3);
+  const std::pair<int, std::string*> sealed[] = {
+      {4, &source.path_token}, {5, &source.secret}, {6, &source.previous_secret}};
+  for (size_t index = 0; index < sealed_git_columns.size(); ++index) {
+    const auto& [column, text] = sealed[index];
+    const auto locked = open_secret(sealer, git_source_place(sealed_git_columns[index], id),
+                                    row.blob(column), *text);
+    if (!locked.empty()) return prefix + locked;
+  }
+  source.sha256 = crypto::sha256(as_bytes(source.path_token));
+  source.previous_secret_until = from_unix_ns(row.integer(7));
+  if (!read_flag(row, 8, source.enabled)) {
+    return prefix + "column 'enabled' contains an invalid value";
+  }
+  source.created_at = from_unix_ns(row.integer(9));
+  source.updated_at = from_unix_ns(row.integer(10));
+  const std::string objection = object_to_git_source(source);
   return objection.empty() ? objection : prefix + objection;
 }
 

@@ -2,6 +2,7 @@
 
 #include "control/store/sealer.h"
 #include "control/store/sqlite.h"
+#include "subscription/git_source.h"
 #include "subscription/token.h"
 #include "subscription/webhook.h"
 
@@ -12,8 +13,8 @@
 
 namespace ringpost::control {
 
-// How webhooks and tokens lie in the store: one row each, lists as JSON texts, secrets sealed.
-// Written and read here and nowhere else.
+// How webhooks, tokens and git sources lie in the store: one row each, lists as JSON texts, secrets
+// sealed. Written and read here and nowhere else.
 
 /// Columns of `webhook` but its number, in the order of bind_webhook's parameters; `a, b, …`.
 std::string webhook_columns();
@@ -94,5 +95,41 @@ struct TokenTexts {
 void bind_token(Statement& statement, const subscription::Token& token, const TokenTexts& texts);
 /// Reads a row of `SELECT <token_columns>, number`. @returns as WebhookReader::read.
 std::string read_token(const Statement& row, subscription::Token& token);
+
+/// Columns of `git_source` but its number, and as many parameters.
+inline constexpr std::string_view git_source_columns =
+    "id, organization, host, description, path_token, secret, previous_secret, "
+    "previous_secret_until, enabled, created_at, updated_at";
+inline constexpr std::string_view git_source_parameters =
+    "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11";
+/// The parameter after those: the number, for updates.
+inline constexpr int git_source_number_index = 12;
+
+/// Names of its columns that hold sealed values, as `sealed_webhook_columns`.
+std::span<const std::string_view> sealed_git_source_columns();
+/// As `webhook_place`.
+inline Sealer::Place git_source_place(std::string_view column, std::string_view id) {
+  return {.table = "git_source", .column = column, .row = id};
+}
+
+/// Why a git source cannot be stored, or a stored one cannot be used; empty if it can.
+std::string object_to_git_source(const subscription::GitSource& source);
+
+/// Its id, and what is sealed of it. The statement borrows them: they live until its `reset`.
+struct GitSourceTexts {
+  GitSourceTexts(const subscription::GitSource& source, const Sealer& sealer);
+
+  std::string id;
+  std::string path_token;  ///< Sealed; so are the next two.
+  std::string secret;
+  std::string previous_secret;
+};
+
+/// Binds every column; both are borrowed until the statement's `reset`.
+void bind_git_source(Statement& statement, const subscription::GitSource& source,
+                     const GitSourceTexts& texts);
+/// Reads a row of `SELECT <git_source_columns>, number`. @returns as WebhookReader::read.
+std::string read_git_source(const Statement& row, const Sealer& sealer,
+                            subscription::GitSource& source);
 
 }  // namespace ringpost::control

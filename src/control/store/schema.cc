@@ -97,6 +97,22 @@ CREATE INDEX audit_by_time ON audit (organization, at);
 )sql",
                                                              seal_first_version, R"sql(
 ALTER TABLE webhook DROP COLUMN plain_headers;
+)sql"},
+                                                            {R"sql(
+CREATE TABLE git_source (
+  number INTEGER PRIMARY KEY AUTOINCREMENT CHECK (number BETWEEN 1 AND 4294967295),
+  id TEXT NOT NULL UNIQUE,
+  organization TEXT NOT NULL,
+  host TEXT NOT NULL,
+  description TEXT NOT NULL,
+  path_token BLOB NOT NULL,
+  secret BLOB NOT NULL,
+  previous_secret BLOB NOT NULL,
+  previous_secret_until INTEGER NOT NULL,
+  enabled INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
 )sql"}}};
 
 Result<void> run(Database& database, const Sealer& sealer, const Migration& migration) {

@@ -32,12 +32,13 @@ Result<void> write_meta(Database& database, std::string_view name, std::string_v
   return database.run(*row);
 }
 
-/// Sets the columns to new values, one webhook after the other. `select` gives the first row beyond
+/// Sets the columns to new values, one row after the other. `select` gives the first row beyond
 /// number ?1: number, id and the old values. `make` makes the new value of the column with an
 /// index, or says what is wrong.
+/// @param what  what a row is, for people.
 template <typename Make>
-Result<void> change_each_webhook(Database& database, const std::string& select,
-                                 const std::string& update, size_t column_count, Make make) {
+Result<void> change_each_row(Database& database, std::string_view what, const std::string& select,
+                             const std::string& update, size_t column_count, Make make) {
   auto rows = database.prepare(select);
   if (!rows) return rows.error();
   auto change = database.prepare(update);
@@ -55,7 +56,7 @@ Result<void> change_each_webhook(Database& database, const std::string& select,
           make(index, rows->text(1), rows->blob(static_cast<int>(index) + 2), problem));
       if (!problem.empty()) {
         return database.fail(Errc::corrupt, Side::disk,
-                             "webhook " + std::to_string(number) + ": " + problem);
+                             std::string{what} + ' ' + std::to_string(number) + ": " + problem);
       }
     }
     rows->reset();
@@ -105,8 +106,8 @@ Result<void> write_key_check(Database& database, const Sealer& sealer) {
 Result<void> seal_version_1(Database& database, const Sealer& sealer) {
   // The last two came empty with this migration.
   constexpr std::string_view columns[] = {"secret", "headers", "previous_secret", "settings"};
-  return change_each_webhook(
-      database,
+  return change_each_row(
+      database, "webhook",
       "SELECT number, id, secret, plain_headers, previous_secret, settings FROM webhook"
       " WHERE number > ?1 ORDER BY number LIMIT 1",
       "UPDATE webhook SET (secret, headers, previous_secret, settings) = (?2, ?3, ?4, ?5)"
@@ -116,8 +117,13 @@ Result<void> seal_version_1(Database& database, const Sealer& sealer) {
       });
 }
 
-Result<void> reseal_webhooks(Database& database, const Sealer& sealer) {
-  const auto columns = sealed_webhook_columns();
+namespace {
+
+/// Opens what is sealed of a table's rows and seals it again with the first key.
+/// @param place  where the value of a row's column is: webhook_place, for example.
+Result<void> reseal_table(Database& database, const Sealer& sealer, const std::string& table,
+                          std::string_view what, std::span<const std::string_view> columns,
+                          Sealer::Place (*place)(std::string_view column, std::string_view id)) {
   std::string names;
   std::string settings;
   for (size_t index = 0; index < columns.size(); ++index) {
@@ -125,17 +131,27 @@ Result<void> reseal_webhooks(Database& database, const Sealer& sealer) {
     names += ", " + name;
     settings += (index == 0 ? "" : ", ") + name + " = ?" + std::to_string(index + 2);
   }
-  return change_each_webhook(
-      database,
-      "SELECT number, id" + names + " FROM webhook WHERE number > ?1 ORDER BY number LIMIT 1",
-      "UPDATE webhook SET " + settings + " WHERE number = ?1", columns.size(),
+  return change_each_row(
+      database, what,
+      "SELECT number, id" + names + " FROM " + table + " WHERE number > ?1 ORDER BY number LIMIT 1",
+      "UPDATE " + table + " SET " + settings + " WHERE number = ?1", columns.size(),
       [&](size_t index, std::string_view id, Bytes sealed, std::string& problem) {
-        const Sealer::Place place = webhook_place(columns[index], id);
-        const auto plain = sealer.open(place, sealed);
-        if (plain) return sealer.seal(place, *plain);
+        const Sealer::Place where = place(columns[index], id);
+        const auto plain = sealer.open(where, sealed);
+        if (plain) return sealer.seal(where, *plain);
         problem = "column '" + std::string{columns[index]} + "' cannot be opened";
         return std::string{};
       });
+}
+
+}  // namespace
+
+Result<void> reseal_all(Database& database, const Sealer& sealer) {
+  auto done =
+      reseal_table(database, sealer, "webhook", "webhook", sealed_webhook_columns(), webhook_place);
+  if (!done) return done;
+  return reseal_table(database, sealer, "git_source", "git source", sealed_git_source_columns(),
+                      git_source_place);
 }
 
 Result<void> demand_scrub(Database& database) {

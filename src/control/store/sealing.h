@@ -7,7 +7,8 @@
 namespace ringpost::control {
 
 // What the keys have to do with the whole file. A store knows its key by the `key_check` in `meta`:
-// a known text, sealed. Each row of webhook is sealed by itself (rows.h).
+// a known text, sealed. Each row of webhook and git_source is sealed
+// by itself (rows.h).
 
 /// Refuses a ring that this store was not sealed with; changes nothing.
 /// @returns Errc::unauthenticated for a wrong ring; Errc::corrupt if the check itself is gone.
@@ -22,7 +23,7 @@ Result<void> seal_version_1(Database& database, const Sealer& sealer);
 
 /// Within a transaction: opens every sealed value and seals it again with the first key.
 /// @returns Errc::corrupt, with the row named, if one cannot be opened.
-Result<void> reseal_webhooks(Database& database, const Sealer& sealer);
+Result<void> reseal_all(Database& database, const Sealer& sealer);
 
 /// Within a transaction: notes that the file still holds, in pages that are free, what must go.
 Result<void> demand_scrub(Database& database);

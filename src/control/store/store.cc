@@ -157,6 +157,12 @@ Result<void> Store::prepare_statements() {
       {&insert_token_, "INSERT INTO token (" + std::string{token_columns} + ") VALUES (" +
                            std::string{token_parameters} + ")"},
       {&delete_token_, "DELETE FROM token WHERE number = ?1"},
+      {&insert_git_source_, "INSERT INTO git_source (" + std::string{git_source_columns} +
+                                ") VALUES (" + std::string{git_source_parameters} + ")"},
+      {&update_git_source_, "UPDATE git_source SET (" + std::string{git_source_columns} + ") = (" +
+                                std::string{git_source_parameters} + ") WHERE number = ?" +
+                                std::to_string(git_source_number_index)},
+      {&delete_git_source_, "DELETE FROM git_source WHERE number = ?1"},
       {&get_meta_, get_meta_sql},
       {&set_meta_,
        "INSERT INTO meta (name, value) VALUES (?1, ?2)"
@@ -282,6 +288,49 @@ Result<void> Store::delete_token(uint32_t number) {
   return change_one(delete_token_, "token", number);
 }
 
+Result<void> Store::load_git_sources(const GitSourceVisitor& on_source) {
+  auto rows = database_.prepare("SELECT " + std::string{git_source_columns} +
+                                ", number FROM git_source ORDER BY number");
+  if (!rows) return rows.error();
+  while (true) {
+    const Statement::Step step = rows->step();
+    if (step == Statement::Step::failed) return database_.fail(*rows);
+    if (step == Statement::Step::done) return {};
+    subscription::GitSource source;
+    if (std::string problem = read_git_source(*rows, sealer_, source); !problem.empty()) {
+      return database_.fail(Errc::corrupt, Side::disk, std::move(problem));
+    }
+    on_source(std::move(source));
+  }
+}
+
+Result<void> Store::insert_git_source(subscription::GitSource& source) {
+  if (std::string objection = object_to_git_source(source); !objection.empty()) {
+    return database_.fail(Errc::malformed, Side::operator_, std::move(objection));
+  }
+  const GitSourceTexts texts(source, sealer_);
+  bind_git_source(insert_git_source_, source, texts);
+  const auto number = insert(insert_git_source_);
+  if (!number) return number.error();
+  source.number = *number;
+  return {};
+}
+
+Result<void> Store::update_git_source(const subscription::GitSource& source) {
+  if (std::string objection = object_to_git_source(source); !objection.empty()) {
+    return database_.fail(Errc::malformed, Side::operator_, std::move(objection));
+  }
+  const GitSourceTexts texts(source, sealer_);
+  bind_git_source(update_git_source_, source, texts);
+  update_git_source_.bind(git_source_number_index, int64_t{source.number});
+  return change_one(update_git_source_, "git source", source.number);
+}
+
+Result<void> Store::delete_git_source(uint32_t number) {
+  delete_git_source_.bind(1, int64_t{number});
+  return change_one(delete_git_source_, "git source", number);
+}
+
 Result<std::optional<std::string>> Store::meta(std::string_view name) {
   return query_meta(database_, get_meta_, name);
 }
@@ -338,7 +387,7 @@ Result<void> Store::set_meta(std::string_view name, std::string_view value) {
 Result<void> Store::reseal(const Keyring& keyring) {
   Sealer next(keyring);
   const auto resealed = transaction([&]() -> Result<void> {
-    if (auto done = reseal_webhooks(database_, next); !done) return done;
+    if (auto done = reseal_all(database_, next); !done) return done;
     if (auto written = write_key_check(database_, next); !written) return written;
     return demand_scrub(database_);
   });

@@ -7,6 +7,7 @@
 #include "control/store/log_sync.h"
 #include "control/store/sealer.h"
 #include "control/store/sqlite.h"
+#include "subscription/git_source.h"
 #include "subscription/token.h"
 #include "subscription/webhook.h"
 
@@ -29,8 +30,8 @@ struct StoreOptions {
 
 struct StoreOpenResult;
 
-/// What the operator set up and must survive: webhooks, tokens and a few facts about the data
-/// directory, in one SQLite file (WAL, synchronous FULL). Secrets are sealed (README.md).
+/// What the operator set up and must survive: webhooks, tokens, git sources and a few facts about
+/// the data directory, in one SQLite file (WAL, synchronous FULL). Secrets are sealed (README.md).
 ///
 /// A call that returned success is durable, also after power loss; from `take_log` on, only once
 /// the log was synced after it. After an error it is not known whether the change is durable (an
@@ -78,6 +79,16 @@ class Store {
   Result<void> insert_token(subscription::Token& token);
   /// @returns Errc::not_found if there is none.
   Result<void> delete_token(uint32_t number);
+
+  using GitSourceVisitor = std::function<void(subscription::GitSource&&)>;
+
+  /// The git sources, as `load`.
+  Result<void> load_git_sources(const GitSourceVisitor& on_source);
+  /// These three as those of webhooks. @returns Errc::malformed also for a secret that
+  /// object_to_git_secret objects to.
+  Result<void> insert_git_source(subscription::GitSource& source);
+  Result<void> update_git_source(const subscription::GitSource& source);
+  Result<void> delete_git_source(uint32_t number);
 
   /// Who changed what: beside the changes, for those who made them to write.
   AuditLog& audit() { return audit_; }
@@ -130,6 +141,9 @@ class Store {
   Statement set_failing_;
   Statement insert_token_;
   Statement delete_token_;
+  Statement insert_git_source_;
+  Statement update_git_source_;
+  Statement delete_git_source_;
   Statement get_meta_;
   Statement set_meta_;
   AuditLog audit_;

@@ -72,6 +72,24 @@ std::unique_ptr<Store> open_or_fail(const Directory& directory, const Keyring& k
   return std::move(opened.store);
 }
 
+subscription::GitSource git_source_with(const std::string& path_token, const std::string& secret,
+                                        const std::string& previous) {
+  subscription::GitSource source;
+  source.organization = "default";
+  source.path_token = path_token;
+  source.secret = secret;
+  source.previous_secret = previous;
+  return source;
+}
+
+std::vector<subscription::GitSource> git_sources_of(Store& store) {
+  std::vector<subscription::GitSource> sources;
+  const auto loaded = store.load_git_sources(
+      [&](subscription::GitSource&& source) { sources.push_back(std::move(source)); });
+  EXPECT_TRUE(loaded) << store.last_problem();
+  return sources;
+}
+
 std::vector<Webhook> webhooks_of(Store& store) {
   std::vector<Webhook> webhooks;
   const auto loaded = store.load([&](Webhook&& one) { webhooks.push_back(std::move(one)); },
@@ -115,6 +133,9 @@ TEST(SealedStore, HoldsNoSecretInAnyFileWhateverIsDone) {
     webhook.headers[0].second = fresh();
     ASSERT_TRUE(store->update_webhook(webhook)) << store->last_problem();
     expect_none("update");
+    auto source = git_source_with(fresh(), fresh(), fresh());
+    ASSERT_TRUE(store->insert_git_source(source)) << store->last_problem();
+    expect_none("a git source");
   }
   expect_none("close");
   const auto store = open_or_fail(directory, keyring);
@@ -303,6 +324,8 @@ TEST(SealedStore, ResealsEverythingSoThatTheNewKeyIsEnough) {
       ASSERT_TRUE(store->insert_webhook(webhook));
     }
     ASSERT_TRUE(store->delete_webhook(7));
+    auto source = git_source_with("t0ken", "a-secret-of-sixteen", "the-one-before-it");
+    ASSERT_TRUE(store->insert_git_source(source)) << store->last_problem();
     ASSERT_TRUE(store->reseal(both)) << store->last_problem();
     EXPECT_TRUE(directory.files_with(std::string{as_text(old.keys()[0].id)}).empty())
         << "a value of the old key is left";
@@ -310,7 +333,13 @@ TEST(SealedStore, ResealsEverythingSoThatTheNewKeyIsEnough) {
     ASSERT_TRUE(store->insert_webhook(later));
   }
   EXPECT_EQ(Store::open(directory.file(), {.keyring = old}).error.code, Errc::unauthenticated);
-  const auto webhooks = webhooks_of(*open_or_fail(directory, both.first_only()));
+  const auto store = open_or_fail(directory, both.first_only());
+  const auto sources = git_sources_of(*store);
+  ASSERT_EQ(sources.size(), 1u);
+  EXPECT_EQ(sources[0].path_token, "t0ken");
+  EXPECT_EQ(sources[0].secret, "a-secret-of-sixteen");
+  EXPECT_EQ(sources[0].previous_secret, "the-one-before-it");
+  const auto webhooks = webhooks_of(*store);
   ASSERT_EQ(webhooks.size(), 20u);
   for (const Webhook& webhook : webhooks) {
     EXPECT_EQ(webhook.secret, "secret " + std::to_string(webhook.number));

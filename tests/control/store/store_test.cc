@@ -289,6 +289,95 @@ TEST(Store, KeepsTokens) {
   EXPECT_TRUE(Loaded(*store).tokens.empty());
 }
 
+subscription::GitSource git_source(uint8_t id) {
+  subscription::GitSource source;
+  source.id = ulid(id);
+  source.organization = "acme";
+  source.host = subscription::GitHost::bitbucket_server;
+  source.description = "all of \"acme\"";
+  source.path_token = "t0ken";
+  source.secret = "a-secret-of-sixteen";
+  source.previous_secret = "the one before it";
+  source.previous_secret_until = from_unix_ns(18);
+  source.enabled = false;
+  source.created_at = from_unix_ns(16);
+  source.updated_at = from_unix_ns(17);
+  return source;
+}
+
+std::vector<subscription::GitSource> git_sources_of(Store& store) {
+  std::vector<subscription::GitSource> sources;
+  const auto loaded = store.load_git_sources(
+      [&](subscription::GitSource&& source) { sources.push_back(std::move(source)); });
+  EXPECT_TRUE(loaded) << store.last_problem();
+  return sources;
+}
+
+TEST(Store, KeepsGitSources) {
+  const Directory directory;
+  subscription::GitSource source = git_source(1);
+  {
+    const auto store = open_or_fail(directory.file());
+    ASSERT_TRUE(store->insert_git_source(source)) << store->last_problem();
+    subscription::GitSource twin = source;
+    EXPECT_EQ(store->insert_git_source(twin).error().code, Errc::conflict) << "one id, one source";
+    subscription::GitSource bad = git_source(2);
+    bad.secret = "short";
+    EXPECT_EQ(store->insert_git_source(bad).error().code, Errc::malformed);
+  }
+  const auto store = open_or_fail(directory.file());
+  auto found = git_sources_of(*store);
+  ASSERT_EQ(found.size(), 1u);
+  const subscription::GitSource& kept = found[0];
+  EXPECT_EQ(kept.number, source.number);
+  EXPECT_EQ(kept.id, source.id);
+  EXPECT_EQ(kept.organization, "acme");
+  EXPECT_EQ(kept.host, subscription::GitHost::bitbucket_server);
+  EXPECT_EQ(kept.description, source.description);
+  EXPECT_EQ(kept.path_token, "t0ken");
+  EXPECT_EQ(kept.secret, source.secret);
+  EXPECT_EQ(kept.previous_secret, source.previous_secret);
+  EXPECT_EQ(kept.previous_secret_until, from_unix_ns(18));
+  EXPECT_FALSE(kept.enabled);
+  EXPECT_EQ(kept.created_at, from_unix_ns(16));
+  EXPECT_EQ(kept.updated_at, from_unix_ns(17));
+  EXPECT_NE(kept.sha256, (std::array<uint8_t, 32>{})) << "of the path's token";
+
+  source.enabled = true;
+  source.secret = "another-secret-here";
+  ASSERT_TRUE(store->update_git_source(source)) << store->last_problem();
+  found = git_sources_of(*store);
+  EXPECT_TRUE(found.at(0).enabled);
+  EXPECT_EQ(found.at(0).secret, source.secret);
+  ASSERT_TRUE(store->delete_git_source(source.number));
+  EXPECT_EQ(store->delete_git_source(source.number).error().code, Errc::not_found);
+  EXPECT_EQ(store->update_git_source(source).error().code, Errc::not_found);
+  EXPECT_TRUE(git_sources_of(*store).empty());
+}
+
+TEST(Store, NamesTheGitSourceThatCannotBeUsed) {
+  const std::pair<const char*, const char*> rows[] = {{"host = 'sourceforge'", "host"},
+                                                      {"id = 'x'", "id"},
+                                                      {"enabled = 2", "enabled"},
+                                                      {"secret = x'00'", "secret"},
+                                                      {"path_token = secret", "path_token"},
+                                                      {"organization = ''", "organization"}};
+  for (const auto& [change, column] : rows) {
+    const Directory directory;
+    {
+      const auto store = open_or_fail(directory.file());
+      subscription::GitSource source = git_source(1);
+      ASSERT_TRUE(store->insert_git_source(source)) << store->last_problem();
+    }
+    run_sql(directory.file(), "UPDATE git_source SET " + std::string{change});
+    const auto store = open_or_fail(directory.file());
+    EXPECT_EQ(store->load_git_sources([](subscription::GitSource&&) {}).error().code,
+              Errc::corrupt);
+    EXPECT_NE(store->last_problem().find("git source 1: "), std::string::npos);
+    EXPECT_NE(store->last_problem().find(column), std::string::npos) << store->last_problem();
+  }
+}
+
 TEST(Store, KeepsATokensSourcesAndExpiry) {
   const Directory directory;
   Token token;

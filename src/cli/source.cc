@@ -1,0 +1,219 @@
+#include "base/json_writer.h"
+#include "cli/commands.h"
+#include "cli/text.h"
+#include "cli/webhook_body.h"
+#include "subscription/git_source.h"
+
+#include <cstdio>
+
+namespace ringpost::cli {
+namespace {
+
+struct SourceOptions {
+  std::string id;
+  std::string host;
+  std::optional<std::string> description;
+  std::string secret;  ///< Where it is read from (read_secret).
+};
+
+std::string path_of(const std::string& id) {
+  return "/v1/sources/" + percent_encoded(id);
+}
+
+/// What to enter in the host's form for a new webhook, beside URL and secret.
+const char* form_of(const std::string& host) {
+  if (host == "gitlab") return "paste the URL and, as secret token, the secret; choose the events";
+  if (host == "github" || host == "gitea" || host == "forgejo" || host == "gogs") {
+    return "paste the URL and the secret, choose the content type application/json and the events";
+  }
+  return "paste the URL and the secret, and choose the events";
+}
+
+/// The title of a host; its name if it is unknown here.
+std::string title_of(const std::string& host) {
+  const auto known = subscription::parse_git_host(host);
+  return known ? std::string{title(*known)} : host;
+}
+
+/// @param sent  the secret of the request: the user knows it.
+void print_source(simdjson::dom::element source, const std::string& sent) {
+  const std::string secret = text_of(source, "/secret");
+  const std::string host = text_of(source, "/host");
+  Rows rows(16);
+  rows.add("id", text_of(source, "/id"))
+      .add("host", title_of(host))
+      .add("description", text_of(source, "/description"))
+      .add("organization", text_of(source, "/organization"))
+      .add("state", text_of(source, "/enabled") == "true" ? "enabled" : "disabled")
+      .add("url", text_of(source, "/url"))
+      .add("secret", secret == sent && !sent.empty() ? "(as given)" : secret)
+      .add("old secret until", short_time(text_of(source, "/previous_secret_until")))
+      .add("events", "repository/" + host + "/<path>")
+      .add("created", short_time(text_of(source, "/created_at")))
+      .add("updated", short_time(text_of(source, "/updated_at")));
+  std::printf("%s", rows.take().c_str());
+  if (secret.empty()) return;
+  std::printf("\nThe secret is shown only this once. In the webhook's settings at %s: %s.\n",
+              title_of(host).c_str(), form_of(host));
+}
+
+int print_answer(Session& session, const std::optional<Answer>& answer,
+                 const std::string& sent = {}) {
+  if (!answer) return session.failure_code();
+  if (session.json) return 0;
+  simdjson::dom::parser parser;
+  simdjson::dom::element source;
+  if (parse_answer(*answer, parser, source)) print_source(source, sent);
+  return 0;
+}
+
+int add(Session& session, const SourceOptions& options) {
+  const auto secret = read_secret("--secret", options.secret, nullptr);
+  if (const auto* problem = std::get_if<UsageProblem>(&secret)) return report_usage(*problem);
+  const auto& text = std::get<std::string>(secret);
+  std::string body;
+  JsonWriter json{body};
+  json.begin_object().member("host", options.host);
+  if (options.description) json.member("description", *options.description);
+  if (!text.empty()) json.member("secret", text);
+  json.end_object();
+  return print_answer(session, session.call("POST", "/v1/sources", body), text);
+}
+
+int list(Session& session) {
+  Table table({"ID", "HOST", "STATE", "DESCRIPTION", "URL"});
+  const bool done = session.for_each_item("/v1/sources", {}, [&](auto item) {
+    table.add({text_of(item, "/id"), text_of(item, "/host"),
+               text_of(item, "/enabled") == "true" ? "enabled" : "disabled",
+               text_of(item, "/description"), text_of(item, "/url")});
+  });
+  if (!done) return session.failure_code();
+  session.print(table, "No git sources yet. Add one: ringpost source add --host github\n");
+  return 0;
+}
+
+int update(Session& session, const SourceOptions& options) {
+  if (!options.description) return report_usage({"--description is required"});
+  std::string body;
+  JsonWriter{body}.begin_object().member("description", *options.description).end_object();
+  return print_answer(session, session.call("PATCH", path_of(options.id), body));
+}
+
+int set_enabled(Session& session, const std::string& id, bool enabled) {
+  std::string body;
+  JsonWriter{body}.begin_object().member("enabled", enabled).end_object();
+  return print_answer(session, session.call("PATCH", path_of(id), body));
+}
+
+int rotate_secret(Session& session, const std::string& id, const RotationOptions& options) {
+  const auto body = rotation_body(options);
+  if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
+  return print_answer(
+      session, session.call("POST", path_of(id) + "/rotate-secret", std::get<std::string>(body)));
+}
+
+int remove(Session& session, const std::string& id) {
+  if (!session.call("DELETE", path_of(id))) return session.failure_code();
+  if (session.json) {
+    std::string body;
+    JsonWriter{body}.begin_object().member("removed", id).end_object();
+    std::printf("%s\n", shown_json(body).c_str());
+  } else {
+    std::printf("removed %s; calls to its URL are answered 404 from now on\n", shown(id).c_str());
+  }
+  return 0;
+}
+
+constexpr const char* add_notes_text =
+    "A git source is the URL and the secret of a webhook at a git host. Each push, tag, pull "
+    "request and comment there becomes an event: git.push, git.tag, git.pull_request, "
+    "git.comment, and git.NAME for anything else that the host sends. Its source is "
+    "repository/HOST/PATH, its data what the host sent. Any webhook can subscribe to these "
+    "events.\n"
+    "\n"
+    "  ringpost source add --host github --description 'all of acme'\n"
+    "  ringpost webhook add --url https://ci.example.org/in --source repository/github/acme/shop "
+    "--event git.push";
+
+constexpr const char* rotate_notes =
+    "Both secrets are accepted for --overlap, so that the webhook at the host can be changed in "
+    "between.\n"
+    "\n"
+    "  ringpost source rotate-secret 01JARQ5Z --overlap 1h";
+
+std::vector<std::string> host_names() {
+  std::vector<std::string> names;
+  for (const auto host : subscription::all_git_hosts) names.emplace_back(name(host));
+  return names;
+}
+
+}  // namespace
+
+void add_source_commands(CLI::App& app, Session& session, Action& action) {
+  CLI::App* group =
+      app.add_subcommand("source", "Manage git sources: webhooks of git hosts that call the relay");
+  group->require_subcommand(1);
+  add_notes(*group, "");
+  auto options = std::make_shared<SourceOptions>();
+  auto rotation = std::make_shared<RotationOptions>();
+
+  const auto command = [&](const char* name, const char* help, bool takes_id) {
+    CLI::App* added = group->add_subcommand(name, help);
+    if (takes_id) added->add_option("ID", options->id, "The source's id")->required();
+    return added;
+  };
+  const auto run = [&](CLI::App* chosen, std::function<int()> work) {
+    add_session_options(*chosen, session);
+    chosen->callback([&action, work = std::move(work)] { action = work; });
+  };
+
+  CLI::App* adding =
+      command("add", "Create a git source; prints its URL and, once, its secret", false);
+  suggest(adding->add_option("--host", options->host, "What kind of host calls")
+              ->type_name("HOST")
+              ->required(),
+          host_names());
+  adding->add_option("--description", options->description, "Description")->type_name("TEXT");
+  adding
+      ->add_option("--secret", options->secret,
+                   "A secret of your own: @FILE, or - for standard input; default: a new one is "
+                   "generated")
+      ->type_name("@FILE");
+  run(adding, [&session, options] { return add(session, *options); });
+  add_notes(*adding, add_notes_text);
+
+  run(command("list", "List git sources, newest first", false),
+      [&session] { return list(session); });
+  run(command("show", "Show one, with its URL", true), [&session, options] {
+    return print_answer(session, session.call("GET", path_of(options->id)));
+  });
+
+  CLI::App* updating = command("update", "Change its description", true);
+  updating->add_option("--description", options->description, "Description")->type_name("TEXT");
+  run(updating, [&session, options] { return update(session, *options); });
+
+  run(command("enable", "Take its calls again", true),
+      [&session, options] { return set_enabled(session, options->id, true); });
+  run(command("disable", "Answer its calls with 404 until it is enabled", true),
+      [&session, options] { return set_enabled(session, options->id, false); });
+
+  CLI::App* rotating =
+      command("rotate-secret", "Replace its secret and show the new one once", true);
+  rotating
+      ->add_option("--secret", rotation->secret,
+                   "The new secret: @FILE, or - for standard input; default: a new one is "
+                   "generated")
+      ->type_name("@FILE");
+  rotating
+      ->add_option("--overlap", rotation->overlap,
+                   "How long the old secret is accepted as well, e.g. 12h; default: 24h")
+      ->type_name("TIME");
+  run(rotating,
+      [&session, options, rotation] { return rotate_secret(session, options->id, *rotation); });
+  add_notes(*rotating, rotate_notes);
+
+  run(command("remove", "Delete a git source", true),
+      [&session, options] { return remove(session, options->id); });
+}
+
+}  // namespace ringpost::cli

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "control/api/api.h"
+#include "control/git_source_registry.h"
+
+#include <cstddef>
+
+namespace ringpost::control {
+
+inline constexpr size_t sources_per_organization_max = 1'000;
+
+/// The operations of the management API on git sources (src/incoming). Blocks on the store.
+///
+/// A source makes events of any repository, so a token that is restricted to sources manages them
+/// only if `repository/*` is among these.
+class SourceApi {
+ public:
+  SourceApi(GitSourceRegistry& registry, Prng& random) : registry_(registry), random_(random) {}
+
+  /// The answer has the secret, this once.
+  Answer create(const Call& call);
+  Answer list(const Call& call);
+  Answer show(const Call& call);
+  Answer update(const Call& call);
+  Answer remove(const Call& call);
+  /// The body may name the new secret, and how long the old one stays valid. The answer has it.
+  Answer rotate_secret(const Call& call);
+
+ private:
+  const subscription::GitSource* find(const Call& call) const;
+  Answer store(const Call& call, subscription::GitSource source, std::string_view operation,
+               std::vector<std::string> members);
+
+  GitSourceRegistry& registry_;
+  Prng& random_;
+};
+
+}  // namespace ringpost::control
