@@ -13,6 +13,7 @@ struct SourceOptions {
   std::string id;
   std::string host;
   std::optional<std::string> description;
+  std::optional<std::string> app;
   std::string secret;  ///< Where it is read from (read_secret).
 };
 
@@ -39,6 +40,7 @@ std::string title_of(const std::string& host) {
 void print_source(simdjson::dom::element source, const std::string& sent) {
   const std::string secret = text_of(source, "/secret");
   const std::string host = text_of(source, "/host");
+  const std::string app = text_of(source, "/app");
   Rows rows(16);
   rows.add("id", text_of(source, "/id"))
       .add("host", title_of(host))
@@ -48,7 +50,7 @@ void print_source(simdjson::dom::element source, const std::string& sent) {
       .add("url", text_of(source, "/url"))
       .add("secret", secret == sent && !sent.empty() ? "(as given)" : secret)
       .add("old secret until", short_time(text_of(source, "/previous_secret_until")))
-      .add("events", "repository/" + host + "/<path>")
+      .add("events", app.empty() ? "repository/" + host + "/<path>" : "build/trigger of app/" + app)
       .add("created", short_time(text_of(source, "/created_at")))
       .add("updated", short_time(text_of(source, "/updated_at")));
   std::printf("%s", rows.take().c_str());
@@ -75,6 +77,7 @@ int add(Session& session, const SourceOptions& options) {
   JsonWriter json{body};
   json.begin_object().member("host", options.host);
   if (options.description) json.member("description", *options.description);
+  if (options.app) json.member("app", *options.app);
   if (!text.empty()) json.member("secret", text);
   json.end_object();
   return print_answer(session, session.call("POST", "/v1/sources", body), text);
@@ -131,7 +134,12 @@ constexpr const char* add_notes_text =
     "repository/HOST/PATH, its data what the host sent. Any webhook can subscribe to these "
     "events.\n"
     "\n"
+    "With --app, a push, pull request or comment that starts a build by the rules of Bitrise's "
+    "receiver becomes an event build/trigger of the source app/SLUG; its data is a body of "
+    "POST /apps/SLUG/builds.\n"
+    "\n"
     "  ringpost source add --host github --description 'all of acme'\n"
+    "  ringpost source add --host gitlab --app c0ffee1234abcd56\n"
     "  ringpost webhook add --url https://ci.example.org/in --source repository/github/acme/shop "
     "--event git.push";
 
@@ -174,6 +182,12 @@ void add_source_commands(CLI::App& app, Session& session, Action& action) {
               ->required(),
           host_names());
   adding->add_option("--description", options->description, "Description")->type_name("TEXT");
+  adding
+      ->add_option(
+          "--app", options->app,
+          "The slug of an app: calls start its builds, as Bitrise's receiver does; default: "
+          "they are events of repositories")
+      ->type_name("SLUG");
   adding
       ->add_option("--secret", options->secret,
                    "A secret of your own: @FILE, or - for standard input; default: a new one is "

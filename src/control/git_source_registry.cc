@@ -46,14 +46,17 @@ GitSourceRegistry::Sources::const_iterator GitSourceRegistry::begin_of(
   return sources_.lower_bound(Key{organization, Ulid{}});
 }
 
-std::vector<const GitSource*> GitSourceRegistry::list(std::string_view organization,
-                                                      const std::optional<Ulid>& before,
-                                                      size_t count) const {
+std::vector<const GitSource*> GitSourceRegistry::list(
+    std::string_view organization, const std::optional<Ulid>& before, size_t count,
+    const std::function<bool(const GitSource&)>& wanted) const {
   std::vector<const GitSource*> found;
   const auto begin = begin_of(organization);
   auto place = before ? sources_.lower_bound(Key{organization, before->as_uuid()})
                       : std::next(begin, static_cast<std::ptrdiff_t>(this->count(organization)));
-  while (found.size() < count && place != begin) found.push_back(&(--place)->second);
+  while (found.size() < count && place != begin) {
+    const GitSource& source = (--place)->second;
+    if (wanted(source)) found.push_back(&source);
+  }
   return found;
 }
 

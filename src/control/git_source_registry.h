@@ -6,6 +6,7 @@
 #include "subscription/table.h"
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,10 +37,11 @@ class GitSourceRegistry {
   /// By its id in either spelling. nullptr if there is none, or it is another organization's. Valid
   /// until the source changes.
   const subscription::GitSource* find(std::string_view organization, const Ulid& id) const;
-  /// Up to `count` sources older than `before` (nothing: the newest), newest first.
-  std::vector<const subscription::GitSource*> list(std::string_view organization,
-                                                   const std::optional<Ulid>& before,
-                                                   size_t count) const;
+  /// Up to `count` sources that `wanted` says yes to, older than `before` (nothing: the newest),
+  /// newest first.
+  std::vector<const subscription::GitSource*> list(
+      std::string_view organization, const std::optional<Ulid>& before, size_t count,
+      const std::function<bool(const subscription::GitSource&)>& wanted) const;
   size_t count(std::string_view organization) const;
 
  private:

@@ -24,6 +24,11 @@ bool Payload::is_object(const json::Path& path) const {
   return document_.scalar(path).kind == Kind::object;
 }
 
+std::string_view Payload::array(const std::string& path) const {
+  const std::string_view value = spelled(json::Path::constant(path));
+  return value.starts_with('[') ? value : std::string_view{};
+}
+
 std::string Payload::element_with(const std::string& array, std::string_view member,
                                   std::string_view value) const {
   for (size_t index = 0; index < elements_max; ++index) {

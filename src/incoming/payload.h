@@ -25,6 +25,10 @@ class Payload {
   std::string text(const json::Path& path, const json::Path& otherwise) const;
   bool is_true(const json::Path& path) const;
   bool is_object(const json::Path& path) const;
+  /// A value as it was spelled; empty if there is none.
+  std::string_view spelled(const json::Path& path) const { return document_.spelled(path); }
+  /// The same of an array; empty for anything else.
+  std::string_view array(const std::string& path) const;
   bool has(const json::Path& path) const { return document_.has_member(path); }
   bool has(const std::string& path) const { return has(json::Path::constant(path)); }
 

@@ -7,6 +7,7 @@
 #include "http/query.h"
 #include "http/syntax.h"
 #include "incoming/authenticity.h"
+#include "incoming/build_trigger.h"
 #include "incoming/payload.h"
 #include "json/fault.h"
 #include "subscription/patterns.h"
@@ -22,6 +23,8 @@ using subscription::GitHost;
 using subscription::GitSource;
 
 constexpr std::string_view path_prefix = "/in/";
+constexpr std::string_view app_path_prefix = "/h/";
+constexpr std::string_view build_type = "build/trigger";
 constexpr size_t id_bytes_max = 120;     // An event's id has 128; a number may be appended.
 constexpr size_t event_bytes_max = 100;  // Of a host's name for an event: a type has 256.
 
@@ -48,6 +51,17 @@ struct HostHeaders {
   std::string_view event;
   std::string_view id;
 };
+
+/// Of a call that makes no event.
+Receiver::Notice notice(uint16_t status, std::string_view member, std::string_view text) {
+  Receiver::Notice answer{.status = status, .body = {}};
+  JsonWriter{answer.body}.begin_object().member(member, text).end_object();
+  return answer;
+}
+
+Receiver::Notice message(std::string_view text) {
+  return notice(200, "message", text);
+}
 
 HostHeaders headers_of(GitHost host, const http::Request& request) {
   switch (host) {
@@ -198,19 +212,77 @@ bool is_shared_type(std::string_view type) {
 
 }  // namespace
 
+namespace {
+
+/// As the paths of Bitrise's receiver spell a host.
+std::string_view service_name(GitHost host) {
+  switch (host) {
+    case GitHost::github:
+    case GitHost::gitlab:
+    case GitHost::bitbucket_server: return name(host);
+    case GitHost::bitbucket: return "bitbucket-v2";
+    case GitHost::gitea:
+    case GitHost::forgejo:
+    case GitHost::gogs: return "gogs";
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+/// Takes the segment up to the next slash off the front; empty if there is no slash.
+std::string_view take_segment(std::string_view& path) {
+  const size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return {};
+  const std::string_view segment = path.substr(0, slash);
+  path.remove_prefix(slash + 1);
+  return segment;
+}
+
+}  // namespace
+
+std::string_view app_of(const GitSource& source) {
+  std::string_view path = source.path_token;
+  return take_segment(path);
+}
+
+std::string events_source_of(const GitSource& source) {
+  const std::string_view app = app_of(source);
+  return app.empty() ? "repository/*" : "app/" + std::string{app};
+}
+
+std::string_view object_to_app_slug(std::string_view slug) {
+  constexpr size_t bytes_max = 64;
+  const auto plain = [](char byte) {
+    const char lower = http::to_lower(byte);
+    return (lower >= 'a' && lower <= 'z') || http::is_digit(byte) || byte == '-' || byte == '_';
+  };
+  const bool good = !slug.empty() && slug.size() <= bytes_max && std::ranges::all_of(slug, plain);
+  return good ? std::string_view{} : "must be 1 to 64 letters, digits, \"-\" and \"_\"";
+}
+
+bool Address::names(const GitSource& source) const {
+  if (app != app_of(source)) return false;
+  return host == (app.empty() ? name(source.host) : service_name(source.host));
+}
+
 std::optional<Address> read_address(std::string_view path) {
   constexpr size_t token_bytes_max = 128;
-  if (!path.starts_with(path_prefix)) return std::nullopt;
-  path.remove_prefix(path_prefix.size());
-  const size_t slash = path.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  const std::string_view token = path.substr(slash + 1);
-  if (token.empty() || token.size() > token_bytes_max) return std::nullopt;
-  return Address{.host = path.substr(0, slash), .sha256 = crypto::sha256(as_bytes(token))};
+  const bool of_app = path.starts_with(app_path_prefix);
+  if (!of_app && !path.starts_with(path_prefix)) return std::nullopt;
+  path.remove_prefix(of_app ? app_path_prefix.size() : path_prefix.size());
+  Address address{.host = take_segment(path), .app = {}};
+  const std::string_view token = path;
+  if (of_app) address.app = take_segment(path);
+  if (address.host.empty() || (of_app && address.app.empty())) return std::nullopt;
+  if (path.empty() || token.size() > token_bytes_max) return std::nullopt;
+  address.sha256 = crypto::sha256(as_bytes(token));
+  return address;
 }
 
 std::string path_of(const GitSource& source) {
-  return std::string{path_prefix} + std::string{name(source.host)} + '/' + source.path_token;
+  const bool of_app = !app_of(source).empty();
+  std::string path{of_app ? app_path_prefix : path_prefix};
+  path.append(of_app ? service_name(source.host) : name(source.host));
+  return path.append("/").append(source.path_token);
 }
 
 uint64_t body_bytes_max(GitHost host) {
@@ -227,18 +299,19 @@ uint64_t body_bytes_max(GitHost host) {
   RINGPOST_UNREACHABLE();
 }
 
-// content type ─> JSON out of the form ─> authentic ─> ping ─> parse ─> facts ─> events
+// content type ─> JSON out of the form ─> authentic ─> ping ─> parse ─┬─> facts ──┬─> events
+//                                                                     └─> builds ─┘
 
 Receiver::Outcome Receiver::receive(const http::Request& request, const GitSource& source,
                                     WallTime now, std::vector<journal::EventView>& events) {
   events.clear();
   if (is_connection_test(source.host, request)) {
-    return Notice{"This relay takes calls here. The test was not checked for a signature."};
+    return message("This relay takes calls here. The test was not checked for a signature.");
   }
   if (auto problem = refuse_content_type(source.host, request)) return std::move(*problem);
   if (auto problem = read_body(request)) return std::move(*problem);
   if (!authentic(source, request, as_bytes(json_), now)) return not_authentic();
-  return read(request, source.host, events);
+  return read(request, source, events);
 }
 
 std::optional<Problem> Receiver::read_body(const http::Request& request) {
@@ -251,40 +324,65 @@ std::optional<Problem> Receiver::read_body(const http::Request& request) {
   return std::nullopt;
 }
 
-Receiver::Outcome Receiver::read(const http::Request& request, GitHost host,
+Receiver::Outcome Receiver::read(const http::Request& request, const GitSource& source,
                                  std::vector<journal::EventView>& events) {
-  const std::string_view header = headers_of(host, request).event;
+  const std::string_view header = headers_of(source.host, request).event;
   const std::string_view event = http::only_header(request, header);
   if (!is_plain(event, event_bytes_max)) {
     return malformed("The header " + std::string{header} + " is missing or invalid.", header);
   }
-  if (host == GitHost::github && event == "ping") {
-    return Notice{"pong: the signature is right, and this relay takes the calls of this webhook."};
+  if (source.host == GitHost::github && event == "ping") {
+    return message("pong: the signature is right, and this relay takes the calls of this webhook.");
   }
   document_.assign(json_);
   if (!begins_object(json_) || !document_.valid()) return not_json(json_);
-  facts_.clear();
-  auto problem = read_facts(host, event, Payload{document_}, facts_);
-  document_.assign({});  // The facts are copies: a large body's index is of no more use.
-  if (problem) return std::move(*problem);
-  if (facts_.empty()) return Notice{"Nothing changed, so there is no event."};
-  if (facts_.front().repository.empty()) {
-    if (is_shared_type(facts_.front().type)) return not_of_event(event, "repository");
-    return Notice{"Calls that name no repository make no event: " + std::string{event} + '.'};
-  }
-  problem = write_events(request, host, event, events);
-  if (problem) return std::move(*problem);
-  return {};
+  if (auto problem = read_id(request, source.host)) return std::move(*problem);
+  Outcome outcome = app_of(source).empty() ? read_event(source.host, event, events)
+                                           : read_builds(source, event, events);
+  document_.assign({});  // All are copies: a large body's index is of no more use.
+  return outcome;
 }
 
-std::optional<Problem> Receiver::write_events(const http::Request& request, GitHost host,
-                                              std::string_view event,
-                                              std::vector<journal::EventView>& events) {
-  const std::string_view id_header = headers_of(host, request).id;
-  const std::string_view id = http::only_header(request, id_header);
-  if (request.has_header(id_header) && !is_plain(id, id_bytes_max)) {
-    return malformed("The header " + std::string{id_header} + " is invalid.", id_header);
+std::optional<Problem> Receiver::read_id(const http::Request& request, GitHost host) {
+  const std::string_view header = headers_of(host, request).id;
+  id_ = http::only_header(request, header);
+  if (!request.has_header(header) || is_plain(id_, id_bytes_max)) return std::nullopt;
+  return malformed("The header " + std::string{header} + " is invalid.", header);
+}
+
+Receiver::Outcome Receiver::read_event(GitHost host, std::string_view event,
+                                       std::vector<journal::EventView>& events) {
+  facts_.clear();
+  auto problem = read_facts(host, event, Payload{document_}, facts_);
+  if (problem) return std::move(*problem);
+  if (facts_.empty()) return message("Nothing changed, so there is no event.");
+  if (facts_.front().repository.empty()) {
+    if (is_shared_type(facts_.front().type)) return not_of_event(event, "repository");
+    return message("Calls that name no repository make no event: " + std::string{event} + '.');
   }
+  problem = write_events(host, event, events);
+  if (problem) return std::move(*problem);
+  return Accepted{};
+}
+
+/// One more event, the texts of which are those of `texts_` with its index.
+journal::EventView& Receiver::add_view(std::vector<journal::EventView>& events,
+                                       std::string_view source) {
+  Texts& texts = texts_[events.size()];
+  texts.source = source;
+  texts.id = id_;
+  if (!id_.empty() && !events.empty()) texts.id += '.' + std::to_string(events.size() + 1);
+  journal::EventView& view = events.emplace_back();
+  view.id = texts.id;
+  view.id_given = !texts.id.empty();
+  view.source = texts.source;
+  view.data_content_type = "application/json";
+  view.data_checked = true;
+  return view;
+}
+
+std::optional<Problem> Receiver::write_events(GitHost host, std::string_view event,
+                                              std::vector<journal::EventView>& events) {
   const std::string source =
       "repository/" + std::string{name(host)} + '/' + facts_.front().repository;
   if (const auto objection = subscription::object_to_name(source, subscription::source_bytes_max);
@@ -296,23 +394,72 @@ std::optional<Problem> Receiver::write_events(const http::Request& request, GitH
     Texts& texts = texts_[index];
     texts.facts = std::move(facts_[index]);
     make_plain(texts.facts);
-    texts.source = source;
-    texts.id = id;
-    if (!id.empty() && index > 0) texts.id += '.' + std::to_string(index + 1);
     write_extensions(texts.extensions, host, event, texts.facts);
-    journal::EventView& view = events.emplace_back();
-    view.id = texts.id;
-    view.id_given = !texts.id.empty();
-    view.source = texts.source;
+    journal::EventView& view = add_view(events, source);
     view.type = texts.facts.type;
     view.subject = texts.facts.subject;
     view.branch = texts.facts.branch;
     view.extensions = texts.extensions;
-    view.data_content_type = "application/json";
     view.data = as_bytes(json_);
-    view.data_checked = true;
   }
   return std::nullopt;
+}
+
+// --- builds --------------------------------------------------------------------------------------
+
+namespace {
+
+/// What Bitrise's receiver answers of builds that were started or skipped.
+Receiver::Notice results_of(const Triggers& triggers, GitHost host) {
+  const bool any = !triggers.builds.empty();
+  const bool at_once = host == GitHost::gitlab;  // It never waits for a trigger call.
+  Receiver::Notice answer{.status = static_cast<uint16_t>(any && !at_once ? 201 : 200), .body = {}};
+  JsonWriter json{answer.body};
+  json.begin_object().key("success_responses").begin_array();
+  for (const Build& build : triggers.builds) {
+    json.begin_object().member("status", "ok").member("message", "the build's trigger was stored");
+    json.member("commit_hash", build.commit_hash).end_object();
+  }
+  json.end_array();
+  if (!triggers.skipped.empty()) {
+    json.key("skipped_responses").begin_array();
+    for (const Build& build : triggers.skipped) {
+      json.begin_object()
+          .member("message", "Build skipped because the commit message or comment asks for it")
+          .member("commit_hash", build.commit_hash)
+          .member("commit_message", build.commit_message)
+          .member("branch", build.branch)
+          .end_object();
+    }
+    json.end_array();
+  }
+  if (any && at_once) json.member("did_not_wait_for_trigger_response", true);
+  json.end_object();
+  return answer;
+}
+
+}  // namespace
+
+Receiver::Outcome Receiver::read_builds(const GitSource& source, std::string_view event,
+                                        std::vector<journal::EventView>& events) {
+  const Triggers triggers = read_triggers(source.host, event, Payload{document_});
+  if (!triggers.error.empty()) return notice(400, "error", triggers.error);
+  if (!triggers.message.empty()) return message(triggers.message);
+  Notice answer = results_of(triggers, source.host);
+  if (triggers.builds.empty()) return answer;
+  texts_.resize(triggers.builds.size());
+  for (const Build& build : triggers.builds) {
+    Texts& texts = texts_[events.size()];
+    texts.data.clear();
+    write_build(texts.data, build, service_name(source.host), triggers.user);
+    texts.facts.branch = build.branch;
+    make_plain(texts.facts.branch);
+    journal::EventView& view = add_view(events, events_source_of(source));
+    view.type = build_type;
+    view.branch = texts.facts.branch;
+    view.data = as_bytes(texts.data);
+  }
+  return Accepted{std::move(answer)};
 }
 
 }  // namespace ringpost::incoming

@@ -64,7 +64,7 @@ struct Intake::Reading {
   /// Of a call of a git host, in place of a token; likewise.
   const subscription::GitSource* source = nullptr;
   std::optional<subscription::GitSource> kept_source;
-  std::optional<std::string> notice;  ///< There is no event, and this is the answer.
+  std::optional<incoming::Receiver::Notice> notice;  ///< There is no event: the answer.
   bool parsed = false;
   bool matching = false;  ///< The next event's key is reserved, its webhooks are being asked.
   size_t next = 0;
@@ -85,10 +85,7 @@ Intake::Intake(const Parts& parts, const Options& options)
       tokens_(options.token_hash_keys),
       throttle_(options.token_hash_keys[0]),
       id_clock_(options.ids_after),
-      work_left_(work_per_turn) {
-  accepted_.status = 202;
-  known_.status = 200;
-}
+      work_left_(work_per_turn) {}
 
 void Intake::set_limits(const EventLimits& limits) {
   options_.limits = limits;
@@ -131,7 +128,7 @@ const subscription::GitSource* find_source(std::string_view path,
                                            const subscription::Snapshot& snapshot) {
   const auto address = incoming::read_address(path);
   const auto* source = address ? snapshot.git_source(address->sha256) : nullptr;
-  const bool found = source != nullptr && source->enabled && name(source->host) == address->host;
+  const bool found = source != nullptr && source->enabled && address->names(*source);
   return found ? source : nullptr;
 }
 
@@ -229,7 +226,12 @@ std::optional<http::Problem> Intake::parse_call(Reading& reading) {
   auto outcome = reading.receiver->receive(*reading.request, *reading.source,
                                            parts_.ring.wall_now(), reading.views);
   if (auto* notice = std::get_if<incoming::Receiver::Notice>(&outcome)) {
-    reading.notice = std::move(notice->message);
+    reading.notice = std::move(*notice);
+  }
+  if (auto* accepted = std::get_if<incoming::Receiver::Accepted>(&outcome);
+      accepted != nullptr && accepted->answer) {
+    reading.pending.status = accepted->answer->status;
+    reading.pending.body = std::move(accepted->answer->body);
   }
   auto* problem = std::get_if<http::Problem>(&outcome);
   return problem == nullptr ? std::nullopt : std::optional{std::move(*problem)};
@@ -237,7 +239,8 @@ std::optional<http::Problem> Intake::parse_call(Reading& reading) {
 
 void Intake::answer_notice(const Reading& reading) {
   http::Response response;
-  JsonWriter{response.body}.begin_object().member("message", *reading.notice).end_object();
+  response.status = reading.notice->status;
+  response.body = reading.notice->body;
   parts_.answers.answer(reading.pending.handle, response);
 }
 
@@ -467,6 +470,7 @@ void Intake::encode(Reading& reading, const subscription::Snapshot& snapshot) {
 /// accepted before.
 void Intake::write_acceptance(Reading& reading) {
   PendingRequest& pending = reading.pending;
+  if (!pending.body.empty()) return;  // The host's own kind of answer.
   JsonWriter json{pending.body};
   json.begin_object().member("accepted", pending.accepted).member("duplicates", pending.duplicates);
   json.member("deliveries", pending.deliveries).member("unmatched", pending.unmatched);
@@ -598,9 +602,9 @@ void Intake::reply(const PendingRequest& request) {
   parts_.counters.add(Counter::events_duplicate, request.duplicates);
   parts_.counters.accept_latency.record(parts_.ring.now() - request.received_at);
   const bool known = request.is_call && request.accepted == 0;
-  http::Response& response = known ? known_ : accepted_;
-  response.body = request.body;
-  parts_.answers.answer(request.handle, response);
+  answer_.status = known ? uint16_t{200} : request.status;
+  answer_.body = request.body;
+  parts_.answers.answer(request.handle, answer_);
 }
 
 void Intake::refuse(http::RequestHandle handle, const http::Problem& problem) {

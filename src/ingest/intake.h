@@ -174,6 +174,7 @@ class Intake {
     uint32_t unmatched = 0;                 ///< Accepted events that go to none.
     std::string body;                       ///< Of the answer.
     bool is_call = false;                   ///< Of a git host.
+    uint16_t status = 202;                  ///< Of the answer.
     std::vector<IdempotencyKey> unsettled;  ///< Duplicates of events that are not durable yet.
   };
 
@@ -228,8 +229,7 @@ class Intake {
   net::FailureThrottle throttle_;
   ForwardClock id_clock_;
   std::vector<std::byte> webhook_numbers_;  ///< Of the event in hand.
-  http::Response accepted_;
-  http::Response known_;  ///< To a call whose events were all accepted before.
+  http::Response answer_;                   ///< The one in hand; all share its memory.
 
   std::deque<ReadingOwner> readings_;  ///< Those with more to do, in the order of their turns.
   std::vector<ReadingOwner> spare_readings_;

@@ -46,7 +46,7 @@ struct GitSource {
   std::string organization;  ///< Whose events they are.
   GitHost host = GitHost::github;
   std::string description;
-  std::string path_token;            ///< The last segment of the URL that the host calls.
+  std::string path_token;            ///< How the path ends that the host calls (src/incoming).
   std::array<uint8_t, 32> sha256{};  ///< Of `path_token`.
   std::string secret;                ///< What the host signs with, or shows.
   std::string previous_secret;       ///< Good beside it until the time below; empty: none.

@@ -200,6 +200,43 @@ TEST_F(Sources, AskForScopesAndForAllRepositories) {
   EXPECT_EQ(add(R"("host": "github")", restricted("repository/*")).status, 201);
 }
 
+TEST_F(Sources, MayStartTheBuildsOfAnApp) {
+  const auto response = add(R"("host": "bitbucket", "app": "c0ffee")");
+  ASSERT_EQ(response.status, 201) << response.body;
+  Json json(response.body);
+  EXPECT_EQ(json.text("/app"), "c0ffee");
+  const std::string url = json.text("/url");
+  const std::string start = "http:///h/bitbucket-v2/c0ffee/";
+  ASSERT_TRUE(url.starts_with(start)) << url;
+  const auto address = incoming::read_address(std::string_view{url}.substr(7));
+  ASSERT_TRUE(address);
+  const GitSource* source = table_.current().git_source(address->sha256);
+  ASSERT_NE(source, nullptr);
+  EXPECT_TRUE(address->names(*source));
+  restart();
+  settle();
+  EXPECT_EQ(Json(ask("GET", "/v1/sources/" + json.text("/id")).body).text("/app"), "c0ffee");
+  for (const char* app : {R"("")", R"("a/b")", R"("a b")", "7"}) {
+    EXPECT_EQ(add(R"("host": "github", "app": )" + std::string{app}).status, 422) << app;
+  }
+  EXPECT_EQ(add(R"("host": "github", "app": ")" + std::string(65, 'a') + "\"").status, 422);
+  EXPECT_EQ(ask("PATCH", "/v1/sources/" + json.text("/id"), R"({"app": "other"})").status, 422);
+}
+
+TEST_F(Sources, AreSeenByTokensOfTheirApp) {
+  const auto token = made(ask("POST", "/v1/tokens",
+                              R"({"name": "t", "scopes": ["admin"], "sources": ["app/mine"]})"))
+                         .text;
+  const std::string other = Json(add(R"("host": "github", "app": "other")").body).text("/id");
+  const auto mine = add(R"("host": "github", "app": "mine")", token);
+  EXPECT_EQ(mine.status, 201) << mine.body;
+  EXPECT_EQ(add(R"("host": "github", "app": "other")", token).status, 403);
+  EXPECT_EQ(ask("GET", "/v1/sources/" + other, {}, token).status, 404);
+  Json list(ask("GET", "/v1/sources", {}, token).body);
+  EXPECT_EQ(list.text("/items/0/app"), "mine");
+  EXPECT_EQ(list.text("/items/1/app"), "(none)");
+}
+
 TEST_F(Sources, SurviveARestart) {
   const auto response = add();
   const std::string id = Json(response.body).text("/id");

@@ -216,6 +216,28 @@ class Incoming(Caller):
         self.relay.wait_for_delivery(webhook, lambda one: one["status"] == "delivered")
         self.assertEqual(receiver.requests[-1][1], text)
 
+    def test_a_push_starts_a_build_of_an_app(self):
+        receiver = Receiver()
+        self.addCleanup(receiver.close)
+        shown = self.relay.cli("source", "add", "--host", "github", "--app", "c0ffee1234abcd56").stdout
+        self.assertIn("/h/github/c0ffee1234abcd56/", shown)
+        source = self.add("github", app="c0ffee1234abcd56")
+        webhook = self.relay.add_webhook(url=receiver.url, sources=["app/c0ffee1234abcd56"], events=["build/trigger"])
+        self.addCleanup(self.relay.request, "DELETE", f"/v1/webhooks/{webhook['id']}")
+        status, answer = self.call(source, github_push(), delivery="b-1")
+        self.assertEqual((status, answer["success_responses"][0]["commit_hash"]), (201, COMMIT), answer)
+        self.relay.wait_for_delivery(webhook, lambda one: one["status"] == "delivered")
+        build = json.loads(receiver.requests[-1][1])
+        self.assertEqual(build["hook_info"], {"type": "bitrise"})
+        self.assertEqual(build["build_params"]["branch"], "main")
+        self.assertEqual(build["build_params"]["commit_message"], "Add login\n\nWith tests")
+        self.assertEqual(self.call(source, github_push(), delivery="b-1")[0], 200, "no second build")
+        self.assertEqual(len(receiver.requests), 1)
+        skipped = github_push().replace(b"Add login", b"Add login [skip ci]")
+        status, answer = self.call(source, skipped)
+        self.assertEqual((status, answer["success_responses"], len(answer["skipped_responses"])), (200, [], 1))
+        self.assertEqual(self.call({**source, "secret": "another secret"}, github_push())[0], 401)
+
     def test_pings_and_calls_without_a_repository_are_answered(self):
         source = self.add("github")
         status, answer = self.call(source, b'{"zen":"Speak like a human.","hook_id":1}', "ping")

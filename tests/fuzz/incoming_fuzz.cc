@@ -74,7 +74,7 @@ void check(GitHost host, std::string_view event, std::string_view json, bool for
       test::call_of(body, headers, form ? "application/x-www-form-urlencoded" : "application/json");
   std::vector<journal::EventView> made;
   const auto outcome = receiver.receive(request, test::source_of(host), WallTime{}, made);
-  if (std::holds_alternative<std::monostate>(outcome)) {
+  if (std::holds_alternative<Receiver::Accepted>(outcome)) {
     RINGPOST_ASSERT(!made.empty() && made.size() <= 20);
   } else {
     RINGPOST_ASSERT(made.empty());
@@ -84,6 +84,17 @@ void check(GitHost host, std::string_view event, std::string_view json, bool for
     RINGPOST_ASSERT(!problem->detail.empty());
   }
   for (const auto& one : made) check(one, json);
+  auto of_app = test::source_of(host);
+  of_app.path_token = "c0ffee/t0ken";
+  receiver.receive(request, of_app, WallTime{}, made);
+  RINGPOST_ASSERT(made.size() <= 20);
+  static simdjson::dom::parser parser;
+  for (const auto& build : made) {
+    RINGPOST_ASSERT(build.type == "build/trigger" && build.source == "app/c0ffee");
+    const auto error = parser.parse(std::string{as_text(build.data)}).error();
+    RINGPOST_ASSERT(error == simdjson::SUCCESS || error == simdjson::NUMBER_ERROR ||
+                    error == simdjson::STRING_ERROR);
+  }
 }
 
 std::string seed(GitHost host, std::string_view event, std::string_view json, bool form = false) {

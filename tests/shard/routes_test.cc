@@ -24,6 +24,8 @@ TEST(OwnRoutes, TakeCallsOfGitHostsWhereTheListenerServesEvents) {
   EXPECT_EQ(operation_of("POST", "/in/github/t0ken", events), OwnOperation::call_accept);
   EXPECT_EQ(operation_of("POST", "/in/github/t0ken", api_only), OwnOperation::none);
   EXPECT_EQ(operation_of("GET", "/in/github/t0ken", events), OwnOperation::wrong_method);
+  EXPECT_EQ(operation_of("POST", "/h/github/app/t0ken", events), OwnOperation::call_accept);
+  EXPECT_EQ(operation_of("POST", "/h/github/app/t0ken", api_only), OwnOperation::none);
   for (const char* path : {"/in/github", "/in/github/", "/in/github/t0ken/more", "/in"}) {
     EXPECT_EQ(operation_of("POST", path, events), OwnOperation::none) << path;
   }

@@ -37,11 +37,8 @@ std::string new_secret() {
   return "whsec_" + crypto::base64_encode(bytes);
 }
 
-std::optional<Problem> refuse_restricted(const Call& call) {
-  if (call.token->covers({"repository/*"})) return std::nullopt;
-  return refusal(403,
-                 "git sources make events of any repository, and this token is restricted to "
-                 "sources without repository/*");
+bool may_see(const Call& call, const GitSource& source) {
+  return call.token->covers({incoming::events_source_of(source)});
 }
 
 Problem no_source() {
@@ -54,8 +51,13 @@ void write_source(JsonWriter& json, const Call& call, const GitSource& source, b
       .member("organization", source.organization)
       .member("host", name(source.host))
       .member("description", source.description)
-      .member("url", call.base_url + incoming::path_of(source))
-      .member("enabled", source.enabled);
+      .key("app");
+  if (const std::string_view app = incoming::app_of(source); !app.empty()) {
+    json.value(app);
+  } else {
+    json.null();
+  }
+  json.member("url", call.base_url + incoming::path_of(source)).member("enabled", source.enabled);
   if (with_secret) json.member("secret", source.secret);
   json.key("previous_secret_until");
   if (source.previous_secret.empty() || source.previous_secret_until <= call.now) {
@@ -94,6 +96,16 @@ std::optional<Problem> read_description(dom::element value, std::string& descrip
   return read(value, "description", api::webhook_text_bytes_max, description);
 }
 
+std::optional<Problem> read_app(dom::element value, std::string& app) {
+  constexpr size_t bytes_max = 64;
+  std::string text;
+  if (auto problem = read(value, "app", bytes_max, text)) return problem;
+  const auto objection = incoming::object_to_app_slug(text);
+  if (!objection.empty()) return invalid("app", objection);
+  app = std::move(text);
+  return std::nullopt;
+}
+
 std::optional<Problem> read_secret(dom::element value, std::string& secret) {
   std::string text;
   if (auto problem = read(value, "secret", subscription::git_secret_bytes_max, text)) {
@@ -109,7 +121,8 @@ Problem unknown_member(std::string_view name) {
   return invalid(name, "is not a member of this request");
 }
 
-std::optional<Problem> read_new_source(dom::object body, GitSource& source) {
+/// @param app  the slug, if the body has one.
+std::optional<Problem> read_new_source(dom::object body, GitSource& source, std::string& app) {
   bool has_host = false;
   for (const auto [name, value] : body) {
     std::optional<Problem> problem;
@@ -118,6 +131,8 @@ std::optional<Problem> read_new_source(dom::object body, GitSource& source) {
       has_host = true;
     } else if (name == "description") {
       problem = read_description(value, source.description);
+    } else if (name == "app") {
+      problem = read_app(value, app);
     } else if (name == "secret") {
       problem = read_secret(value, source.secret);
     } else if (name == "enabled") {
@@ -171,18 +186,22 @@ std::optional<Problem> rotate(dom::object body, WallTime now, GitSource& source)
 }  // namespace
 
 Answer SourceApi::create(const Call& call) {
-  if (auto problem = refuse_restricted(call)) return refuse(*problem);
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   GitSource source;
   source.secret = new_secret();
-  if (auto problem = read_new_source(body.root(), source)) return refuse(*problem);
+  std::string app;
+  if (auto problem = read_new_source(body.root(), source, app)) return refuse(*problem);
+  source.path_token = app.empty() ? crypto::token("", 16) : crypto::token(app + '/', 16);
+  if (!may_see(call, source)) {
+    return refuse(refusal(403, "events of " + incoming::events_source_of(source) +
+                                   " are beyond the sources that the token is restricted to"));
+  }
   if (registry_.count(call.organization) >= sources_per_organization_max) {
     return refuse(refusal(409, "the organization has 1,000 sources; delete some first"));
   }
   source.id = Ulid::mint(call.now, random_);
   source.organization = call.organization;
-  source.path_token = crypto::token("", 16);
   source.sha256 = crypto::sha256(as_bytes(source.path_token));
   source.created_at = source.updated_at = call.now;
   const auto created = registry_.create(std::move(source));
@@ -198,11 +217,11 @@ Answer SourceApi::create(const Call& call) {
 }
 
 Answer SourceApi::list(const Call& call) {
-  if (auto problem = refuse_restricted(call)) return refuse(*problem);
   auto parsed = parse_list_query(call.request.query, ListKind::sources);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
-  auto found = registry_.list(call.organization, query.cursor, query.limit + 1);
+  auto found = registry_.list(call.organization, query.cursor, query.limit + 1,
+                              [&](const GitSource& source) { return may_see(call, source); });
   const bool more = found.size() > query.limit;
   if (more) found.pop_back();
   std::string body;
@@ -217,18 +236,17 @@ Answer SourceApi::list(const Call& call) {
 
 const GitSource* SourceApi::find(const Call& call) const {
   const auto id = Ulid::parse_either(call.id());
-  return id ? registry_.find(call.organization, *id) : nullptr;
+  const GitSource* source = id ? registry_.find(call.organization, *id) : nullptr;
+  return source != nullptr && may_see(call, *source) ? source : nullptr;
 }
 
 Answer SourceApi::show(const Call& call) {
-  if (auto problem = refuse_restricted(call)) return refuse(*problem);
   const GitSource* source = find(call);
   if (source == nullptr) return refuse(no_source());
   return answer_json(200, to_json(call, *source, false));
 }
 
 Answer SourceApi::update(const Call& call) {
-  if (auto problem = refuse_restricted(call)) return refuse(*problem);
   const GitSource* source = find(call);
   if (source == nullptr) return refuse(no_source());
   JsonBody body;
@@ -239,7 +257,6 @@ Answer SourceApi::update(const Call& call) {
 }
 
 Answer SourceApi::rotate_secret(const Call& call) {
-  if (auto problem = refuse_restricted(call)) return refuse(*problem);
   const GitSource* source = find(call);
   if (source == nullptr) return refuse(no_source());
   JsonBody body;
@@ -264,7 +281,6 @@ Answer SourceApi::store(const Call& call, GitSource source, std::string_view ope
 }
 
 Answer SourceApi::remove(const Call& call) {
-  if (auto problem = refuse_restricted(call)) return refuse(*problem);
   const GitSource* source = find(call);
   if (source == nullptr) return refuse(no_source());
   Answer answer = answer_json(204, {}, Answer::When::published);

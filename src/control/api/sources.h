@@ -11,8 +11,8 @@ inline constexpr size_t sources_per_organization_max = 1'000;
 
 /// The operations of the management API on git sources (src/incoming). Blocks on the store.
 ///
-/// A source makes events of any repository, so a token that is restricted to sources manages them
-/// only if `repository/*` is among these.
+/// A source makes events of one app, or of any repository. A token that is restricted to sources
+/// manages those whose events it may touch: the latter only if `repository/*` is among its own.
 class SourceApi {
  public:
   SourceApi(GitSourceRegistry& registry, Prng& random) : registry_(registry), random_(random) {}
