@@ -316,7 +316,9 @@ void ask_all(index::Index& index, const Setup& setup, const Builder& built) {
   print("page of a busy webhook in the middle",
         measure(index, directory, rounds,
                 [&](size_t question) {
-                  must(index.page({.webhook_number = 1, .before = known(question).uid}), "a page");
+                  must(index.page({.webhook_number = 1,
+                                   .before = index::DeliveryPlace{known(question).uid}}),
+                       "a page");
                 }),
         20);
   print("page of a rare webhook (1 in 100,000 events)",

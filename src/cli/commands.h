@@ -78,6 +78,19 @@ struct Session {
   std::string next_cursor_;  ///< Of the last list, if it has items beyond its limit.
 };
 
+/// Options that say which deliveries are meant; empty: any.
+struct DeliveryFilter {
+  std::string webhook;  ///< Its id; has no option of its own.
+  std::string source;
+  std::string type;
+  std::string status;
+  std::string error;
+  std::string response_status;
+  std::string since;
+  std::string until;
+};
+void add_delivery_filter(CLI::App& command, DeliveryFilter& filter);
+
 /// What came of a delivery's first attempt, waited for at most `wait` (as read_duration reads it;
 /// empty: not at all). @returns exit_refused if it failed, or has not ended by then.
 int follow_delivery(Session& session, const std::string& id, const std::string& wait);
@@ -126,6 +139,7 @@ using CheckReceiver = std::function<int(const ReceiverCheck&)>;
 void add_webhook_commands(CLI::App& app, Session& session, Action& action,
                           const CheckReceiver& check_receiver);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);
+void add_event_commands(CLI::App& app, Session& session, Action& action);
 /// What `token add --data-dir` says: make an admin token in the data directory of a stopped relay.
 struct OfflineToken {
   std::string config_file;

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/text.h"
 #include "cli/view.h"
+#include "cli/webhook_body.h"
 
 #include <chrono>
 #include <cstdio>
@@ -12,14 +13,12 @@ namespace {
 
 struct DeliveryOptions {
   std::string id;
-  std::string webhook;
-  std::string status;
-  std::string type;
-  std::string since;
-  std::string until;
+  DeliveryFilter filter;
+  std::string redelivery_of;
   std::string cursor;
   uint32_t limit = 20;
   std::string data;
+  std::vector<std::string> headers;
   std::string wait;
 };
 
@@ -28,20 +27,31 @@ std::string path_of(const std::string& id) {
 }
 
 std::string list_target(const DeliveryOptions& options) {
-  return with_query("/v1/webhooks/" + percent_encoded(options.webhook) + "/deliveries",
-                    {{"status", options.status},
-                     {"type", options.type},
-                     {"since", options.since},
-                     {"until", options.until}});
+  const DeliveryFilter& filter = options.filter;
+  const std::string path = filter.webhook.empty()
+                               ? "/v1/deliveries"
+                               : "/v1/webhooks/" + percent_encoded(filter.webhook) + "/deliveries";
+  return with_query(path, {{"source", filter.source},
+                           {"type", filter.type},
+                           {"status", filter.status},
+                           {"error", filter.error},
+                           {"response_status", filter.response_status},
+                           {"since", filter.since},
+                           {"until", filter.until},
+                           {"redelivery_of", options.redelivery_of}});
 }
 
 int list(Session& session, const DeliveryOptions& options) {
-  Table table({"DELIVERY", "STATUS", "RESULT", "ATTEMPTS", "TYPE", "SOURCE", "NEXT ATTEMPT"});
+  const bool of_all = options.filter.webhook.empty();
+  const std::string of = of_all ? "WEBHOOK" : "NEXT ATTEMPT";
+  Table table({"DELIVERY", "STATUS", "RESULT", "ATTEMPTS", "TYPE", "SOURCE", of});
   const bool done =
       session.for_each_item(list_target(options), {options.limit, options.cursor}, [&](auto item) {
-        table.add({text_of(item, "/id"), text_of(item, "/status"), result_of(item),
-                   text_of(item, "/attempt_count"), text_of(item, "/event/type"),
-                   text_of(item, "/event/source"), short_time(text_of(item, "/next_attempt_at"))});
+        table.add(
+            {text_of(item, "/id"), text_of(item, "/status"), result_of(item),
+             text_of(item, "/attempt_count"), text_of(item, "/event/type"),
+             text_of(item, "/event/source"),
+             of_all ? text_of(item, "/webhook") : short_time(text_of(item, "/next_attempt_at"))});
       });
   if (!done) return session.failure_code();
   session.print(table, "No deliveries match.\n");
@@ -59,6 +69,14 @@ int show(Session& session, const DeliveryOptions& options) {
   return 0;
 }
 
+constexpr const char* list_notes =
+    "A filter on something rare may be cut: what was found so far is shown, with the cursor to go "
+    "on from. A cursor works with the same filters only.\n"
+    "\n"
+    "  ringpost delivery list --status dead --since 2031-05-04T09:00:00Z\n"
+    "  ringpost delivery list --error timed_out --limit 100\n"
+    "  ringpost delivery list --response-status 5xx --type build/finished";
+
 /// Whether an attempt has come to its end.
 bool has_ended(simdjson::dom::element delivery) {
   simdjson::dom::element attempt;
@@ -66,15 +84,25 @@ bool has_ended(simdjson::dom::element delivery) {
   return text_of(delivery, "/status") != "in_flight";
 }
 
-int redeliver(Session& session, const DeliveryOptions& options) {
+Usable<std::string> redelivery_body(const DeliveryOptions& options) {
   std::string body;
+  JsonWriter json{body};
+  json.begin_object();
   if (!options.data.empty()) {
-    const auto data = read_json("--data", options.data);
-    if (const auto* problem = std::get_if<UsageProblem>(&data)) return report_usage(*problem);
-    JsonWriter json{body};
-    json.begin_object().key("data").raw(std::get<std::string>(data)).end_object();
+    auto data = read_json("--data", options.data);
+    if (auto* problem = std::get_if<UsageProblem>(&data)) return std::move(*problem);
+    json.key("data").raw(std::get<std::string>(data));
   }
-  const auto answer = session.call("POST", path_of(options.id) + "/redeliver", body);
+  if (auto problem = write_headers(json, options.headers, true)) return std::move(*problem);
+  json.end_object();
+  return body;
+}
+
+int redeliver(Session& session, const DeliveryOptions& options) {
+  const auto body = redelivery_body(options);
+  if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
+  const auto answer =
+      session.call("POST", path_of(options.id) + "/redeliver", std::get<std::string>(body));
   if (!answer) return session.failure_code();
   simdjson::dom::parser parser;
   simdjson::dom::element delivery;
@@ -113,6 +141,31 @@ int follow_delivery(Session& session, const std::string& id, const std::string& 
   return exit_refused;
 }
 
+void add_delivery_filter(CLI::App& command, DeliveryFilter& filter) {
+  command.add_option("--source", filter.source, "Only of events from this source")
+      ->type_name("SOURCE");
+  command.add_option("--type", filter.type, "Only of events of this type")->type_name("TYPE");
+  suggest(command.add_option("--status", filter.status, "Only deliveries with this status")
+              ->type_name("STATUS"),
+          {"pending", "in_flight", "delivered", "dead", "cancelled"});
+  suggest(command
+              .add_option("--error", filter.error,
+                          "Only if the last attempt that ended failed with this error")
+              ->type_name("CODE"),
+          {"bad_status", "timed_out", "refused", "reset", "closed", "name_unresolved",
+           "name_timed_out", "tls_failed", "certificate_invalid", "destination_denied",
+           "not_renderable", "unreachable", "malformed", "origin_refused"});
+  command
+      .add_option("--response-status", filter.response_status,
+                  "Only if the last answer had this HTTP status: 503, or 5xx for a class")
+      ->type_name("STATUS");
+  command
+      .add_option("--since", filter.since, "Only of events accepted from this time on, RFC 3339")
+      ->type_name("TIME");
+  command.add_option("--until", filter.until, "Only of events accepted before this time, RFC 3339")
+      ->type_name("TIME");
+}
+
 CLI::Option* add_wait_option(CLI::App& command, std::string& wait) {
   return command
       .add_option("--wait", wait,
@@ -128,17 +181,18 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
   add_notes(*group, "");
   auto options = std::make_shared<DeliveryOptions>();
 
-  CLI::App* listing = group->add_subcommand("list", "A webhook's deliveries, newest first");
-  listing->add_option("WEBHOOK", options->webhook, "The webhook's id")->required();
-  suggest(listing->add_option("--status", options->status, "Only deliveries with this status")
-              ->type_name("STATUS"),
-          {"pending", "in_flight", "delivered", "dead", "cancelled"});
-  listing->add_option("--type", options->type, "Event type")->type_name("TYPE");
-  listing->add_option("--since", options->since, "Not before this time, RFC 3339")
-      ->type_name("TIME");
-  listing->add_option("--until", options->until, "Before this time, RFC 3339")->type_name("TIME");
+  CLI::App* listing =
+      group->add_subcommand("list", "Deliveries of a webhook, or of all, newest first");
+  listing->add_option("WEBHOOK", options->filter.webhook,
+                      "The webhook's id; default: all of the organization");
+  add_delivery_filter(*listing, options->filter);
+  listing
+      ->add_option("--redelivery-of", options->redelivery_of,
+                   "Only those that repeat the delivery with this id")
+      ->type_name("ID");
   add_range_options(*listing, options->limit, options->cursor);
   add_session_options(*listing, session);
+  add_notes(*listing, list_notes);
   listing->callback(
       [&, options] { action = [&session, options] { return list(session, *options); }; });
 
@@ -157,6 +211,11 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
       ->add_option("--data", options->data,
                    "Send this instead of the stored data: JSON, or @FILE, or @-")
       ->type_name("JSON");
+  again
+      ->add_option("--header", options->headers,
+                   "'Name: value' to send along, or @FILE of such lines; repeatable")
+      ->type_name("HEADER")
+      ->allow_extra_args(false);
   add_wait_option(*again, options->wait);
   add_session_options(*again, session);
   again->callback(

@@ -262,4 +262,50 @@ std::string show_delivery(element delivery) {
   return out;
 }
 
+namespace {
+
+/// The data as the relay spelled it: text and bytes (base64) without their quotes.
+std::string data_of(element event) {
+  element data;
+  if (event["data"].get(data) != simdjson::SUCCESS) {
+    if (event["data_base64"].get(data) != simdjson::SUCCESS) return {};
+    return "data (base64)\n" +
+           shown_lines(raw_text_of(event, "/data_base64"), "  ", body_bytes_shown_max);
+  }
+  if (data.is_null()) return {};
+  if (data.is_string()) {
+    return "data\n" + shown_lines(raw_text_of(event, "/data"), "  ", body_bytes_shown_max);
+  }
+  return "data\n" + shown_lines(simdjson::minify(data), "  ", body_bytes_shown_max);
+}
+
+}  // namespace
+
+std::string show_event(std::string_view json) {
+  simdjson::dom::parser parser;
+  element event;
+  if (!parse_json(json, parser, event) || !event.is_object()) return {};
+  Rows rows(10);
+  rows.add("event", text_of(event, "/id"))
+      .add("type", text_of(event, "/type"))
+      .add("source", text_of(event, "/source"))
+      .add("accepted", short_time(text_of(event, "/accepted_at")))
+      .add("time", text_of(event, "/time"))
+      .add("subject", text_of(event, "/subject"))
+      .add("branch", text_of(event, "/branch"))
+      .add("content", text_of(event, "/datacontenttype"));
+  std::string out = rows.take() + data_of(event);
+  Table table({"DELIVERY", "STATUS", "ATTEMPTS", "WEBHOOK", "REPEATS"});
+  simdjson::dom::array deliveries;
+  if (event["deliveries"].get(deliveries) == simdjson::SUCCESS) {
+    for (const element delivery : deliveries) {
+      const std::string webhook = text_of(delivery, "/webhook");
+      table.add({text_of(delivery, "/id"), text_of(delivery, "/status"),
+                 text_of(delivery, "/attempt_count"), webhook.empty() ? "removed" : webhook,
+                 text_of(delivery, "/redelivery_of")});
+    }
+  }
+  return out + (table.empty() ? "no deliveries\n" : table.to_text());
+}
+
 }  // namespace ringpost::cli

@@ -27,6 +27,10 @@ std::string state_of(simdjson::dom::element webhook);
 /// A delivery with every attempt: request and response with their bodies, errors with their text.
 std::string show_delivery(simdjson::dom::element delivery);
 
+/// An event with its data, and its deliveries in a table.
+/// @param json  the event, as the relay answered it.
+std::string show_event(std::string_view json);
+
 /// The last attempt's result in one word or number; `-` if there is none.
 std::string result_of(simdjson::dom::element delivery);
 

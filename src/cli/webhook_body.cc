@@ -72,7 +72,8 @@ Outcome write_filter(Writing& writing) {
 }
 
 /// One `Name: value`. In an update a name without a value takes the header away.
-Outcome write_header(Writing& writing, std::string_view header, std::string_view place) {
+Outcome write_header(JsonWriter& json, std::string_view header, std::string_view place,
+                     bool creates) {
   const size_t colon = std::min(header.find(':'), header.size());
   if (colon == header.size() || colon == 0) {
     return UsageProblem{std::string{place} + " \"" + shown(header) +
@@ -81,27 +82,17 @@ Outcome write_header(Writing& writing, std::string_view header, std::string_view
   std::string_view value = header.substr(colon + 1);
   value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
   value = value.substr(0, value.find_last_not_of(" \t\r") + 1);
-  writing.json.key(header.substr(0, colon));
-  if (value.empty() && !writing.creates) {
-    writing.json.null();
+  json.key(header.substr(0, colon));
+  if (value.empty() && !creates) {
+    json.null();
   } else {
-    writing.json.value(value);
+    json.value(value);
   }
   return std::nullopt;
 }
 
-Outcome write_headers(Writing& writing) {
-  if (writing.options.headers.empty()) return std::nullopt;
-  writing.json.key("headers").begin_object();
-  for (const std::string& header : writing.options.headers) {
-    auto lines = read_lines("--header", header);
-    if (auto* problem = std::get_if<UsageProblem>(&lines)) return std::move(*problem);
-    for (const auto& [place, line] : std::get<std::vector<PlacedLine>>(lines)) {
-      if (auto problem = write_header(writing, line, place)) return problem;
-    }
-  }
-  writing.json.end_object();
-  return std::nullopt;
+Outcome write_own_headers(Writing& writing) {
+  return write_headers(writing.json, writing.options.headers, writing.creates);
 }
 
 Outcome write_tls(Writing& writing) {
@@ -194,7 +185,7 @@ Usable<std::string> webhook_body(const WebhookOptions& options, bool creates) {
   if (auto problem = write_sources(writing)) return std::move(*problem);
   write_texts(json, "events", options.events);
   for (const auto part :
-       {write_filter, write_headers, write_secret, write_tls, write_pace, write_settings}) {
+       {write_filter, write_own_headers, write_secret, write_tls, write_pace, write_settings}) {
     if (auto problem = part(writing)) return std::move(*problem);
   }
   for (const std::string& member : options.reset) json.key(member).null();
@@ -218,6 +209,21 @@ Usable<std::string> rotation_body(const RotationOptions& options) {
   }
   json.end_object();
   return body;
+}
+
+std::optional<UsageProblem> write_headers(JsonWriter& json, const std::vector<std::string>& headers,
+                                          bool creates) {
+  if (headers.empty()) return std::nullopt;
+  json.key("headers").begin_object();
+  for (const std::string& header : headers) {
+    auto lines = read_lines("--header", header);
+    if (auto* problem = std::get_if<UsageProblem>(&lines)) return std::move(*problem);
+    for (const auto& [place, line] : std::get<std::vector<PlacedLine>>(lines)) {
+      if (auto problem = write_header(json, line, place, creates)) return problem;
+    }
+  }
+  json.end_object();
+  return std::nullopt;
 }
 
 std::string_view option_of_member(std::string_view member) {
@@ -246,6 +252,13 @@ std::string_view option_of_member(std::string_view member) {
       Pair{"scopes", "--scope"},
       Pair{"expires_in_s", "--expires-in"},
       Pair{"status", "--status"},
+      Pair{"source", "--source"},
+      Pair{"error", "--error"},
+      Pair{"response_status", "--response-status"},
+      Pair{"redelivery_of", "--redelivery-of"},
+      Pair{"into", "--into"},
+      Pair{"cursor", "--cursor"},
+      Pair{"data", "--data"},
       Pair{"type", "--type"},
       Pair{"since", "--since"},
       Pair{"until", "--until"},

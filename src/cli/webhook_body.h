@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/json_writer.h"
 #include "cli/input.h"
 
 #include <cstdint>
@@ -56,6 +57,12 @@ struct RotationOptions {
 
 /// The body of POST /v1/webhooks/ID/rotate-secret; empty if nothing is said.
 Usable<std::string> rotation_body(const RotationOptions& options);
+
+/// The member `headers` of a request, from texts as WebhookOptions::headers has them; nothing is
+/// written if there are none. @param creates  a name without a value has an empty one; otherwise
+/// null.
+std::optional<UsageProblem> write_headers(JsonWriter& json, const std::vector<std::string>& headers,
+                                          bool creates);
 
 /// The option that sets a member of the API's requests (`filter.branches`: `--branches`); empty if
 /// none does.

@@ -141,6 +141,7 @@ Control::Control(const Parts& parts, const Options& options)
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
       webhook_api_(registry_, tokens_, desk_, checks_),
       delivery_api_(registry_, history_, parts.journals, desk_),
+      event_api_(registry_, history_, parts.journals),
       token_api_(tokens_, random_),
       source_api_(git_sources_, random_),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
@@ -579,15 +580,17 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::webhook_rotate_secret: return webhook_api_.rotate_secret(call);
     case Operation::webhook_ping: return delivery_api_.ping(call);
     case Operation::webhook_deliveries: return delivery_api_.list(call);
+    case Operation::delivery_list: return delivery_api_.list_all(call);
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call);
-    case Operation::event_show: return delivery_api_.show_event(call);
     case Operation::source_create: return source_api_.create(call);
     case Operation::source_list: return source_api_.list(call);
     case Operation::source_show: return source_api_.show(call);
     case Operation::source_update: return source_api_.update(call);
     case Operation::source_delete: return source_api_.remove(call);
     case Operation::source_rotate_secret: return source_api_.rotate_secret(call);
+    case Operation::event_list: return event_api_.list(call);
+    case Operation::event_show: return event_api_.show(call);
     case Operation::status_show:
       if (!call.token->is_operator()) return refuse_all_but_operator();
       return show_status(metric_sources(status_facts()));

@@ -235,6 +235,7 @@ class Control {
   ManagementDesk desk_;
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
+  EventApi event_api_;
   TokenApi token_api_;
   SourceApi source_api_;
   Reloads reloads_;

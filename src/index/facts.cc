@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace ringpost::index {
 namespace {
@@ -35,6 +36,9 @@ struct Attempt {
   DeliveryStatus status{};
   Position record;
   WallTime next_attempt_at{};
+  bool failed = false;
+  Errc error{};
+  uint16_t http_status = 0;
 };
 
 /// Attempts by their numbers, while outcomes are told one after the other.
@@ -63,8 +67,14 @@ class Attempts {
       state.status = newest.status;
       state.next_attempt_at = newest.next_attempt_at;
     }
+    bool ended = false;
     for (auto one = attempts_.rbegin(); one != attempts_.rend(); ++one) {
-      if (one->second.record.valid()) state.records.push_back(one->second.record);
+      const Attempt& attempt = one->second;
+      if (attempt.record.valid()) state.records.push_back(attempt.record);
+      if (!attempt.ended || std::exchange(ended, true)) continue;
+      state.failed = attempt.failed;
+      state.error = attempt.error;
+      state.http_status = attempt.http_status;
     }
     if (state.status == DeliveryStatus::pending && back_ &&
         back_->attempts_left == state.attempts) {
@@ -88,8 +98,13 @@ class Attempts {
     const bool ends = outcome.status != DeliveryStatus::in_flight;
     Attempt& attempt = attempts_[outcome.attempt];
     if (attempt.ended && !ends) return;
-    attempt = {ends, status_of(outcome), outcome.record.valid() ? outcome.record : attempt.record,
-               outcome.next_attempt_at};
+    attempt = {.ended = ends,
+               .status = status_of(outcome),
+               .record = outcome.record.valid() ? outcome.record : attempt.record,
+               .next_attempt_at = outcome.next_attempt_at,
+               .failed = outcome.failed,
+               .error = outcome.error,
+               .http_status = outcome.http_status};
   }
   static DeliveryStatus status_of(const Outcome& outcome) {
     const bool died = outcome.status == DeliveryStatus::in_flight && outcome.of_earlier_run;

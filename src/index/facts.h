@@ -77,8 +77,12 @@ Outcome to_outcome(const journal::OutcomeView& outcome, Position record);
 /// What the outcomes of one delivery come to.
 struct DeliveryState {
   DeliveryStatus status = DeliveryStatus::pending;
-  uint32_t attempts = 0;          ///< Made so far.
-  WallTime next_attempt_at{};     ///< As Outcome::next_attempt_at, while it is pending.
+  uint32_t attempts = 0;       ///< Made so far.
+  WallTime next_attempt_at{};  ///< As Outcome::next_attempt_at, while it is pending.
+  // Of the newest attempt that has ended; as Outcome has it.
+  bool failed = false;
+  Errc error{};
+  uint16_t http_status = 0;
   std::vector<Position> records;  ///< One for each attempt, the newest one's first: of its end, or
                                   ///< of its start if no end is known.
 };

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace ringpost::index {
 namespace {
@@ -400,10 +401,12 @@ Result<Outcome> FilePart::told_outcome(const DeliveryRow& row, const EventFacts&
 Result<LocalDelivery> FilePart::local(const DeliveryRow& row) const {
   const auto event = this->row<EventRow>(Section::events, row.event_row);
   if (!event) return event.error();
-  LocalDelivery delivery{.event = facts(*event),
-                         .webhook_number = row.webhook_number,
-                         .told = row.told,
-                         .outcome = {}};
+  return local(row, facts(*event));
+}
+
+Result<LocalDelivery> FilePart::local(const DeliveryRow& row, const EventFacts& event) const {
+  LocalDelivery delivery{
+      .event = event, .webhook_number = row.webhook_number, .told = row.told, .outcome = {}};
   if (row.told != LocalDelivery::Told::one) return delivery;
   const auto outcome = told_outcome(row, delivery.event);
   if (!outcome) return outcome.error();
@@ -445,6 +448,16 @@ Result<void> FilePart::outcomes_of(const EventFacts& event, uint32_t webhook_num
   return add_outcomes(key, key, found);
 }
 
+namespace {
+
+/// Nothing but successes stay what they are: what else is in a page may have changed since.
+bool may_have(const Fence& fence, StatusSet statuses) {
+  constexpr StatusSet delivered = set_of(DeliveryStatus::delivered);
+  return fence.statuses != delivered || (statuses & delivered) != 0;
+}
+
+}  // namespace
+
 /// From the newest page that may have some back to the oldest.
 class FilePart::FileWalk final : public Walk {
  public:
@@ -472,16 +485,10 @@ class FilePart::FileWalk final : public Walk {
   }
 
  private:
-  /// Nothing but successes stay what they are: what else is in a page may have changed since.
-  bool is_wanted(const Fence& fence) const {
-    constexpr StatusSet delivered = set_of(DeliveryStatus::delivered);
-    return fence.statuses != delivered || (statuses_ & delivered) != 0;
-  }
-
   Result<void> read_page() {
     begun_ = true;
     --pages_left_;
-    if (!is_wanted(fences_[pages_left_])) return {};
+    if (!may_have(fences_[pages_left_], statuses_)) return {};
     auto rows = part_.page<DeliveryRow>(Section::deliveries, pages_left_);
     if (!rows) return rows.error();
     rows_ = *rows;
@@ -516,6 +523,68 @@ Result<std::unique_ptr<Part::Walk>> FilePart::walk(uint32_t webhook_number, cons
   if (!loaded) return loaded.error();
   return std::unique_ptr<Walk>(std::make_unique<FileWalk>(*this, webhook_number, *end, statuses,
                                                           (*loaded)->of(Section::deliveries)));
+}
+
+/// Deliveries of one event are in as many pages as it has webhooks, and so are those of the next:
+/// the pages of the last webhooks stay in memory, 15 KiB each.
+class FilePart::FileEventWalk final : public EventWalk {
+ public:
+  FileEventWalk(const FilePart& part, uint32_t events_end) : part_(part), rank_(events_end) {}
+
+  Result<const MatchedEvent*> next() override {
+    if (rank_ == 0) return nullptr;
+    const auto row = part_.row<EventRow>(Section::events, rank_ - 1);
+    if (!row) return row.error();
+    auto event = part_.matched(*row);
+    if (!event) return event.error();
+    --rank_;
+    current_ = std::move(*event);
+    return &current_;
+  }
+
+  Result<const LocalDelivery*> delivery(uint32_t webhook_number, StatusSet statuses) override {
+    const Key key{webhook_number, rank_};
+    const auto loaded = part_.loaded();
+    if (!loaded) return loaded.error();
+    const std::vector<Fence>& fences = (*loaded)->of(Section::deliveries);
+    const auto behind = std::ranges::upper_bound(fences, key, {}, &Fence::key);
+    if (behind == fences.begin()) return corrupt;
+    const auto page_number = static_cast<uint32_t>(behind - fences.begin() - 1);
+    if (!may_have(fences[page_number], statuses)) return nullptr;
+    const auto rows = page(page_number);
+    if (!rows) return rows.error();
+    const auto row = std::ranges::lower_bound(**rows, key, {},
+                                              [](const DeliveryRow& one) { return key_of(one); });
+    if (row == (*rows)->end() || key_of(*row) != key) return corrupt;
+    auto delivery = part_.local(*row, current_.facts);
+    if (!delivery) return delivery.error();
+    delivery_ = *delivery;
+    return &delivery_;
+  }
+
+ private:
+  static constexpr size_t pages_kept_max = 64;
+
+  Result<Rows<DeliveryRow>> page(uint32_t page_number) {
+    if (const auto known = pages_.find(page_number); known != pages_.end()) return known->second;
+    auto rows = part_.page<DeliveryRow>(Section::deliveries, page_number);
+    if (!rows) return rows;
+    if (pages_.size() == pages_kept_max) pages_.clear();
+    pages_.emplace(page_number, *rows);
+    return rows;
+  }
+
+  const FilePart& part_;
+  uint32_t rank_;  // Of the current event.
+  MatchedEvent current_;
+  LocalDelivery delivery_;
+  std::unordered_map<uint32_t, Rows<DeliveryRow>> pages_;
+};
+
+Result<std::unique_ptr<Part::EventWalk>> FilePart::walk_events(const Ulid& before) const {
+  const auto end = rank_of_first(before);
+  if (!end) return end.error();
+  return std::unique_ptr<EventWalk>(std::make_unique<FileEventWalk>(*this, *end));
 }
 
 // --- for a start ---------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ class FilePart final : public Part {
 
   Result<std::unique_ptr<Walk>> walk(uint32_t webhook_number, const Ulid& before,
                                      StatusSet statuses) const override;
+  Result<std::unique_ptr<EventWalk>> walk_events(const Ulid& before) const override;
   Result<std::optional<MatchedEvent>> event(const Ulid& uid) const override;
   Result<std::vector<MatchedEvent>> events_at(uint64_t time_ms) const override;
   Result<void> events_of_id(uint32_t id_hash, std::vector<EventFacts>& found) const override;
@@ -86,6 +87,7 @@ class FilePart final : public Part {
  private:
   friend class OpenFiles;
   class FileWalk;
+  class FileEventWalk;
   using Key = std::pair<uint64_t, uint64_t>;
 
   /// The rows of a page; a walk may keep them.
@@ -142,6 +144,7 @@ class FilePart final : public Part {
   Result<std::optional<DeliveryRow>> find_delivery(const EventFacts& event,
                                                    uint32_t webhook_number) const;
   Result<LocalDelivery> local(const DeliveryRow& row) const;
+  Result<LocalDelivery> local(const DeliveryRow& row, const EventFacts& event) const;
   Result<Outcome> told_outcome(const DeliveryRow& row, const EventFacts& event) const;
   Outcome complete(const Outcome& outcome) const;
   Result<void> add_outcomes(const Key& from, const Key& to, std::vector<Outcome>& found) const;

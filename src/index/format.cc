@@ -113,13 +113,6 @@ Ulid uid_of(const UidHalves& halves) {
   return uid;
 }
 
-namespace {
-
-/// The greatest number that a code has: ringpost/error.h.
-constexpr Errc last_error = Errc::name_timed_out;
-
-}  // namespace
-
 uint64_t pack_result(const Outcome& outcome) {
   return uint64_t{outcome.attempt} | uint64_t{outcome.http_status} << 32 |
          static_cast<uint64_t>(outcome.error) << 48 | static_cast<uint64_t>(outcome.status) << 56 |

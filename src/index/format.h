@@ -106,6 +106,9 @@ struct UidHalves {
 UidHalves halves_of(const Ulid& uid);
 Ulid uid_of(const UidHalves& halves);
 
+/// The greatest number that a code has: ringpost/error.h.
+inline constexpr Errc last_error = Errc::name_timed_out;
+
 /// An outcome but for its place and times, in one number: it repeats.
 uint64_t pack_result(const Outcome& outcome);
 /// Errc::corrupt if no outcome has such a number.

@@ -16,28 +16,75 @@
 
 namespace ringpost::index {
 
-/// Asks for a page of one webhook's deliveries, the newest event's first.
-struct PageQuery {
+/// The place of a delivery in all lists, which begin with the largest: its event's uid, and the
+/// number of its webhook. 0 is before all deliveries of the event.
+struct DeliveryPlace {
+  Ulid uid;
   uint32_t webhook_number = 0;
-  std::optional<Ulid> before;  ///< Only events with a smaller uid; nothing: from the newest on.
+
+  friend auto operator<=>(const DeliveryPlace&, const DeliveryPlace&) = default;
+};
+
+/// Of webhooks by number: whether deliveries to them are wanted.
+using WantsWebhook = std::function<bool(uint32_t webhook_number)>;
+
+/// What answers look like (HTTP status codes), from one to another.
+struct HttpStatusRange {
+  uint16_t first = 0;
+  uint16_t last = 0;
+
+  bool has(uint16_t status) const { return status >= first && status <= last; }
+  friend bool operator==(const HttpStatusRange&, const HttpStatusRange&) = default;
+};
+
+/// Asks for a page of deliveries, the newest event's first.
+struct PageQuery {
+  std::optional<uint32_t> webhook_number;  ///< Nothing: of all that are wanted.
+  WantsWebhook wants_webhook;              ///< Without `webhook_number`. Empty: all.
+  std::optional<DeliveryPlace> before;     ///< Only smaller ones; nothing: from the newest on.
   std::optional<DeliveryStatus> status;
   std::optional<uint32_t> type_hash;    ///< Index::hash().of(type).
   std::optional<uint32_t> source_hash;  ///< Likewise.
   std::optional<WallTime> since;  ///< The time of the event's uid, to a millisecond: not less.
   std::optional<WallTime> until;  ///< The same: less.
+  // Of the newest attempt that has ended.
+  std::optional<Errc> error;  ///< It failed, and why.
+  std::optional<HttpStatusRange> http_statuses;
   uint32_t limit = 50;
   /// What a page may cost: deliveries passed over, and pages of index files read (one that is not
   /// in the page cache takes about 0.1 ms). It may read a few more to finish what it has begun.
   uint32_t entries_max = 20'000;
   uint64_t pages_max = 150;
+
+  /// Whether a delivery may be in this state, as far as the query is about it.
+  bool wants(const DeliveryState& state) const;
 };
 
 struct Page {
   std::vector<DeliveryFacts> items;
   /// Where the next page begins (PageQuery::before); nothing: there are no more.
-  std::optional<Ulid> next_before;
+  std::optional<DeliveryPlace> next_before;
   bool cut = false;     ///< There are fewer items than `limit` because of what a page may cost.
-  uint32_t passed = 0;  ///< Deliveries looked at.
+  uint32_t passed = 0;  ///< Deliveries looked at, and of a page of all webhooks events as well.
+};
+
+/// Asks for a page of events, the newest first. Members as PageQuery has them.
+struct EventListQuery {
+  std::optional<Ulid> before;  ///< Only smaller uids; nothing: from the newest on.
+  std::optional<uint32_t> type_hash;
+  std::optional<uint32_t> source_hash;
+  std::optional<WallTime> since;
+  std::optional<WallTime> until;
+  uint32_t limit = 50;
+  uint32_t entries_max = 20'000;
+  uint64_t pages_max = 150;
+};
+
+struct EventList {
+  std::vector<MatchedEvent> items;
+  std::optional<Ulid> next_before;
+  bool cut = false;
+  uint32_t passed = 0;
 };
 
 /// Asks for the events of one id in an organization.
@@ -120,6 +167,7 @@ class Index {
   // --- questions --------------------------------------------------------------------------------
 
   Result<Page> page(const PageQuery& query);
+  Result<EventList> event_list(const EventListQuery& query);
   /// By its id in either spelling.
   Result<std::optional<DeliveryFacts>> delivery(const Ulid& id);
   Result<EventPage> events(const EventQuery& query);
@@ -145,6 +193,7 @@ class Index {
   void close_files() { files_.close_all(); }
 
  private:
+  template <typename Walk>
   class Merge;
 
   /// Of a segment without an index file, by the time they take: a full disk, at a start.
@@ -189,6 +238,14 @@ class Index {
   bool is_settled(Position event) const;
 
   Result<Page> ask_page(const PageQuery& query);
+  Result<Page> ask_webhook(const PageQuery& query, uint32_t webhook_number);
+  Result<Page> ask_all(const PageQuery& query);
+  template <typename Reached>
+  Result<bool> add_deliveries(const PageQuery& query, const Reached& event, uint64_t pages_end,
+                              Page& page);
+  Result<void> consider(const PageQuery& query, const LocalDelivery& delivery, const Part& home,
+                        const std::vector<const Part*>& successors, Page& page);
+  Result<EventList> ask_event_list(const EventListQuery& query);
   Result<std::optional<DeliveryFacts>> ask_delivery(const Ulid& id);
   Result<EventPage> ask_events(const EventQuery& query);
   Result<std::vector<DeliveryFacts>> ask_deliveries(const EventFacts& event);

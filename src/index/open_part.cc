@@ -227,6 +227,35 @@ Result<std::unique_ptr<Part::Walk>> OpenPart::walk(uint32_t webhook_number, cons
       std::make_unique<MemoryWalk>(*this, places, static_cast<size_t>(end - places.begin())));
 }
 
+class OpenPart::MemoryEventWalk final : public EventWalk {
+ public:
+  MemoryEventWalk(const OpenPart& part, size_t end) : part_(part), rank_(end) {}
+
+  Result<const MatchedEvent*> next() override {
+    if (rank_ == 0) return nullptr;
+    current_ = part_.matched(part_.by_uid_[--rank_]);
+    return &current_;
+  }
+
+  Result<const LocalDelivery*> delivery(uint32_t webhook_number, StatusSet) override {
+    const uint32_t match = part_.match_of({current_.facts.position, webhook_number});
+    RINGPOST_ASSERT(match != none);
+    delivery_ = part_.delivery(match);
+    return &delivery_;
+  }
+
+ private:
+  const OpenPart& part_;
+  size_t rank_;  // Of the current event.
+  MatchedEvent current_;
+  LocalDelivery delivery_;
+};
+
+Result<std::unique_ptr<Part::EventWalk>> OpenPart::walk_events(const Ulid& before) const {
+  return std::unique_ptr<EventWalk>(
+      std::make_unique<MemoryEventWalk>(*this, rank_of_first(before)));
+}
+
 Result<std::optional<MatchedEvent>> OpenPart::event(const Ulid& uid) const {
   const size_t rank = rank_of_first(uid);
   if (rank == by_uid_.size() || events_[by_uid_[rank]].uid != uid) {

@@ -42,6 +42,7 @@ class OpenPart final : public Part {
 
   Result<std::unique_ptr<Walk>> walk(uint32_t webhook_number, const Ulid& before,
                                      StatusSet statuses) const override;
+  Result<std::unique_ptr<EventWalk>> walk_events(const Ulid& before) const override;
   Result<std::optional<MatchedEvent>> event(const Ulid& uid) const override;
   Result<std::vector<MatchedEvent>> events_at(uint64_t time_ms) const override;
   Result<void> events_of_id(uint32_t id_hash, std::vector<EventFacts>& found) const override;
@@ -110,6 +111,7 @@ class OpenPart final : public Part {
                     std::vector<Outcome>& found) const;
 
   class MemoryWalk;
+  class MemoryEventWalk;
 
   const TextHash hash_;
   const bool of_earlier_run_;

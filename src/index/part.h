@@ -83,6 +83,8 @@ class Part {
   /// Goes through a webhook's deliveries of events in this segment, the newest event's first.
   class Walk {
    public:
+    using Item = LocalDelivery;
+
     virtual ~Walk() = default;
     /// The next one; nullptr behind the last. Valid until the next call.
     virtual Result<const LocalDelivery*> next() = 0;
@@ -91,6 +93,21 @@ class Part {
   ///                them, and cannot have got one elsewhere, may be left out.
   virtual Result<std::unique_ptr<Walk>> walk(uint32_t webhook_number, const Ulid& before,
                                              StatusSet statuses) const = 0;
+
+  /// Goes through the events of this segment, the newest first.
+  class EventWalk {
+   public:
+    using Item = MatchedEvent;
+
+    virtual ~EventWalk() = default;
+    /// The next one; nullptr behind the last. Valid until the next call.
+    virtual Result<const MatchedEvent*> next() = 0;
+    /// The delivery of the event that `next` gave to one of its webhooks; nullptr: it has none of
+    /// the statuses, and cannot have got one elsewhere. Valid until the next call of any kind.
+    virtual Result<const LocalDelivery*> delivery(uint32_t webhook_number, StatusSet statuses) = 0;
+  };
+  /// @param before  only events with a smaller uid.
+  virtual Result<std::unique_ptr<EventWalk>> walk_events(const Ulid& before) const = 0;
 
   virtual Result<std::optional<MatchedEvent>> event(const Ulid& uid) const = 0;
   /// Those whose uid has this time, in milliseconds since 1970.

@@ -136,37 +136,63 @@ bool Index::is_forgotten(Position event, const DeliveryState& state) const {
   return !journal::is_end(state.status) && is_settled(event);
 }
 
-// --- a page of deliveries ------------------------------------------------------------------------
+// --- lists ---------------------------------------------------------------------------------------
 
-Result<Page> Index::page(const PageQuery& query) {
-  return answer<Page>([&] { return ask_page(query); });
+namespace {
+
+const Ulid& uid_of(const LocalDelivery& delivery) {
+  return delivery.event.uid;
+}
+const Ulid& uid_of(const MatchedEvent& event) {
+  return event.facts.uid;
 }
 
-/// Goes through the deliveries of a webhook in all segments at once, the newest event's first. A
-/// segment is opened when its newest event may be the next.
+/// All uids that are wanted are smaller.
+Ulid end_of_uids(const std::optional<Ulid>& before, const std::optional<WallTime>& until) {
+  Ulid end;
+  end.bytes.fill(0xff);
+  if (before) end = *before;
+  if (until) end = std::min(end, end_of_uids_until(*until));
+  return end;
+}
+
+Ulid end_of_uids(const PageQuery& query) {
+  if (!query.before) return end_of_uids(std::nullopt, query.until);
+  const auto& [uid, webhook_number] = *query.before;
+  return end_of_uids(webhook_number > 0 ? next_uid(uid) : uid, query.until);
+}
+
+}  // namespace
+
+/// Goes through all segments at once, in each with a walk, the newest event first. A segment is
+/// opened when its newest event may be the next.
+template <typename Walk>
 class Index::Merge {
  public:
-  Merge(Index& index, const PageQuery& query)
-      : index_(index),
-        webhook_number_(query.webhook_number),
-        statuses_(query.status ? set_of(*query.status) : all_statuses),
-        before_(bound(query)) {
-    unopened_ = index.with_events();
+  using Item = typename Walk::Item;
+  using Begin = std::function<Result<std::unique_ptr<Walk>>(const Part&)>;
+
+  /// @param parts  those of `with_events` that may have something.
+  /// @param end    the walks of `begin` give smaller uids only.
+  Merge(Index& index, std::vector<const Part*> parts, const Ulid& end, Begin begin)
+      : index_(index), end_(end), begin_(std::move(begin)), unopened_(std::move(parts)) {
+    std::erase_if(unopened_, [&](const Part* part) { return part->oldest() >= end_; });
     std::ranges::stable_sort(unopened_, std::greater{}, &Part::newest);
-    std::erase_if(unopened_, [&](const Part* part) {
-      return part->oldest() >= before_ || !part->may_have_webhook(webhook_number_);
-    });
     std::ranges::reverse(unopened_);
   }
 
-  struct Entry {
-    const LocalDelivery* delivery;
-    const Part* part;
+  struct Reached {
+    const Item* item = nullptr;
+    const Part* part = nullptr;
+    Walk* walk = nullptr;
+    const std::vector<const Part*>* successors = nullptr;  ///< Of `part`.
   };
-  /// What comes next, if its segment is open; nullptr in `delivery`: call `step` first.
-  Entry current() const {
-    if (!must_open() && !open_.empty()) return {open_.back().delivery, open_.back().part};
-    return {nullptr, nullptr};
+  /// What comes next, if its segment is open; nothing: call `step` first.
+  std::optional<Reached> current() {
+    if (must_open() || open_.empty()) return std::nullopt;
+    Open& next = open_.back();
+    if (!next.successors) next.successors = index_.successors(position_of(*next.part));
+    return Reached{next.item, next.part, next.walk.get(), &*next.successors};
   }
   bool ended() const { return open_.empty() && unopened_.empty(); }
   /// Opens a segment, or goes on behind `current`.
@@ -175,37 +201,32 @@ class Index::Merge {
   /// All uids that are still to come are smaller. Only if not `ended`.
   Ulid end_of_rest() const {
     Ulid uid;
-    if (!open_.empty()) uid = open_.back().delivery->event.uid;
+    if (!open_.empty()) uid = uid_of(*open_.back().item);
     if (!unopened_.empty()) uid = std::max(uid, unopened_.back()->newest());
-    return std::min(next_uid(uid), before_);
+    return std::min(next_uid(uid), end_);
   }
 
  private:
   struct Open {
     const Part* part;
-    std::unique_ptr<Part::Walk> walk;
-    const LocalDelivery* delivery;
+    std::unique_ptr<Walk> walk;
+    const Item* item;
+    std::optional<std::vector<const Part*>> successors;
   };
 
-  static Ulid bound(const PageQuery& query) {
-    Ulid before;
-    before.bytes.fill(0xff);
-    if (query.before) before = *query.before;
-    if (query.until) before = std::min(before, end_of_uids_until(*query.until));
-    return before;
-  }
+  static Position position_of(const Part& part) { return {key_of(part)}; }
 
   bool must_open() const {
     if (unopened_.empty()) return false;
-    return open_.empty() || unopened_.back()->newest() >= open_.back().delivery->event.uid;
+    return open_.empty() || unopened_.back()->newest() >= uid_of(*open_.back().item);
   }
 
   Result<void> open() {
     const Part* part = unopened_.back();
-    auto walk = part->walk(webhook_number_, before_, statuses_);
+    auto walk = begin_(*part);
     if (!index_.checked(*part, walk)) return walk.error();
     unopened_.pop_back();
-    return insert({part, std::move(*walk), nullptr});
+    return insert({part, std::move(*walk), nullptr, std::nullopt});
   }
 
   Result<void> advance() {
@@ -216,34 +237,44 @@ class Index::Merge {
 
   /// Those with a larger uid stand behind.
   Result<void> insert(Open one) {
-    const auto delivery = one.walk->next();
-    if (!index_.checked(*one.part, delivery)) return delivery.error();
-    if (*delivery == nullptr) return {};
-    one.delivery = *delivery;
-    const auto place =
-        std::ranges::upper_bound(open_, one.delivery->event.uid, {},
-                                 [](const Open& other) { return other.delivery->event.uid; });
+    const auto item = one.walk->next();
+    if (!index_.checked(*one.part, item)) return item.error();
+    if (*item == nullptr) return {};
+    one.item = *item;
+    const auto place = std::ranges::upper_bound(
+        open_, uid_of(*one.item), {}, [](const Open& other) { return uid_of(*other.item); });
     open_.insert(place, std::move(one));
     return {};
   }
 
   Index& index_;
-  const uint32_t webhook_number_;
-  const StatusSet statuses_;
-  const Ulid before_;
+  const Ulid end_;
+  const Begin begin_;
   std::vector<const Part*> unopened_;  // The one with the newest event at the end.
   std::vector<Open> open_;             // Likewise.
 };
 
 namespace {
 
+template <typename Query>
+bool may_be_wanted(const Query& query, const EventFacts& event) {
+  if (query.type_hash && *query.type_hash != event.type_hash) return false;
+  return !query.source_hash || *query.source_hash == event.source_hash;
+}
+
+/// Statuses that a wanted delivery may have.
+StatusSet statuses_of(const PageQuery& query) {
+  if (query.status) return set_of(*query.status);
+  constexpr StatusSet all_but_delivered = all_statuses ^ set_of(DeliveryStatus::delivered);
+  return query.error ? all_but_delivered : all_statuses;
+}
+
 /// As far as the segment of the event tells.
 bool may_be_wanted(const PageQuery& query, const LocalDelivery& delivery) {
   const bool delivered = delivery.told == LocalDelivery::Told::one &&
                          delivery.outcome.status == DeliveryStatus::delivered;
-  if (query.status && delivered && *query.status != DeliveryStatus::delivered) return false;
-  if (query.type_hash && *query.type_hash != delivery.event.type_hash) return false;
-  return !query.source_hash || *query.source_hash == delivery.event.source_hash;
+  if (delivered && (statuses_of(query) & set_of(DeliveryStatus::delivered)) == 0) return false;
+  return may_be_wanted(query, delivery.event);
 }
 
 DeliveryFacts facts_of(const EventFacts& event, uint32_t webhook_number, DeliveryState state) {
@@ -255,32 +286,127 @@ DeliveryFacts facts_of(const EventFacts& event, uint32_t webhook_number, Deliver
 
 }  // namespace
 
+bool PageQuery::wants(const DeliveryState& state) const {
+  if (status && state.status != *status) return false;
+  if (error && !(state.failed && state.error == *error)) return false;
+  return !http_statuses || http_statuses->has(state.http_status);
+}
+
+Result<Page> Index::page(const PageQuery& query) {
+  return answer<Page>([&] { return ask_page(query); });
+}
+
 Result<Page> Index::ask_page(const PageQuery& query) {
+  return query.webhook_number ? ask_webhook(query, *query.webhook_number) : ask_all(query);
+}
+
+/// Adds the delivery to the page if it is wanted.
+Result<void> Index::consider(const PageQuery& query, const LocalDelivery& delivery,
+                             const Part& home, const std::vector<const Part*>& successors,
+                             Page& page) {
+  if (!may_be_wanted(query, delivery)) return {};
+  auto state = state_of(successors, home, delivery);
+  if (!state) return state.error();
+  if (!query.wants(*state) || is_forgotten(delivery.event.position, *state)) return {};
+  page.items.push_back(facts_of(delivery.event, delivery.webhook_number, std::move(*state)));
+  return {};
+}
+
+Result<Page> Index::ask_webhook(const PageQuery& query, uint32_t webhook_number) {
   Page page;
-  Merge merge(*this, query);
+  const Ulid end = end_of_uids(query);
+  auto parts = with_events();
+  std::erase_if(parts, [&](const Part* part) { return !part->may_have_webhook(webhook_number); });
+  Merge<Part::Walk> merge(*this, std::move(parts), end, [&](const Part& part) {
+    return part.walk(webhook_number, end, statuses_of(query));
+  });
   const uint64_t pages_end = pages_read() + query.pages_max;
-  const Part* home = nullptr;
-  std::vector<const Part*> successors;
   while (!merge.ended() && page.items.size() < query.limit) {
     if (query.since && merge.end_of_rest() <= first_uid_since(*query.since)) return page;
-    if (page.passed >= query.entries_max || pages_read() >= pages_end) {
-      page.cut = true;
-      break;
-    }
-    const auto [delivery, part] = merge.current();
-    if (delivery != nullptr) {
+    page.cut = page.passed >= query.entries_max || pages_read() >= pages_end;
+    if (page.cut) break;
+    if (const auto next = merge.current()) {
       ++page.passed;
-      if (part != home) successors = this->successors(delivery->event.position);
-      home = part;
-      if (may_be_wanted(query, *delivery)) {
-        auto state = state_of(successors, *part, *delivery);
-        if (!state) return state.error();
-        const bool wanted = !query.status || state->status == *query.status;
-        if (wanted && !is_forgotten(delivery->event.position, *state)) {
-          page.items.push_back(
-              facts_of(delivery->event, delivery->webhook_number, std::move(*state)));
-        }
-      }
+      const bool before =
+          !query.before || DeliveryPlace{uid_of(*next->item), webhook_number} < *query.before;
+      const auto considered =
+          before ? consider(query, *next->item, *next->part, *next->successors, page)
+                 : Result<void>{};
+      if (!considered) return considered.error();
+    }
+    if (auto stepped = merge.step(); !stepped) return stepped.error();
+  }
+  if (!merge.ended()) page.next_before = DeliveryPlace{merge.end_of_rest()};
+  return page;
+}
+
+Result<Page> Index::ask_all(const PageQuery& query) {
+  Page page;
+  const Ulid end = end_of_uids(query);
+  Merge<Part::EventWalk> merge(*this, with_events(), end,
+                               [&](const Part& part) { return part.walk_events(end); });
+  const uint64_t pages_end = pages_read() + query.pages_max;
+  while (!merge.ended() && page.items.size() < query.limit) {
+    if (query.since && merge.end_of_rest() <= first_uid_since(*query.since)) return page;
+    page.cut = page.passed >= query.entries_max || pages_read() >= pages_end;
+    if (page.cut) break;
+    if (const auto next = merge.current()) {
+      ++page.passed;
+      const auto all = add_deliveries(query, *next, pages_end, page);
+      if (!all) return all.error();
+      if (!*all) return page;
+    }
+    if (auto stepped = merge.step(); !stepped) return stepped.error();
+  }
+  if (!merge.ended()) page.next_before = DeliveryPlace{merge.end_of_rest()};
+  return page;
+}
+
+/// The wanted deliveries of one event. @returns false if the page ends among them.
+template <typename Reached>
+Result<bool> Index::add_deliveries(const PageQuery& query, const Reached& event, uint64_t pages_end,
+                                   Page& page) {
+  const auto& [facts, webhook_numbers] = *event.item;
+  if (!may_be_wanted(query, facts)) return true;
+  const uint32_t passed_before = page.passed;
+  for (size_t left = webhook_numbers.size(); left > 0; --left) {
+    const uint32_t number = webhook_numbers[left - 1];
+    if (query.before && DeliveryPlace{facts.uid, number} >= *query.before) continue;
+    if (query.wants_webhook && !query.wants_webhook(number)) continue;
+    const bool spent = page.passed > passed_before &&  // However little it may cost, it gets on.
+                       (page.passed >= query.entries_max || pages_read() >= pages_end);
+    if (spent || page.items.size() == query.limit) {
+      page.cut = page.items.size() < query.limit;
+      page.next_before = DeliveryPlace{facts.uid, number + 1};
+      return false;
+    }
+    ++page.passed;
+    const auto delivery = event.walk->delivery(number, statuses_of(query));
+    if (!checked(*event.part, delivery)) return delivery.error();
+    if (*delivery == nullptr) continue;
+    const auto considered = consider(query, **delivery, *event.part, *event.successors, page);
+    if (!considered) return considered.error();
+  }
+  return true;
+}
+
+Result<EventList> Index::event_list(const EventListQuery& query) {
+  return answer<EventList>([&] { return ask_event_list(query); });
+}
+
+Result<EventList> Index::ask_event_list(const EventListQuery& query) {
+  EventList page;
+  const Ulid end = end_of_uids(query.before, query.until);
+  Merge<Part::EventWalk> merge(*this, with_events(), end,
+                               [&](const Part& part) { return part.walk_events(end); });
+  const uint64_t pages_end = pages_read() + query.pages_max;
+  while (!merge.ended() && page.items.size() < query.limit) {
+    if (query.since && merge.end_of_rest() <= first_uid_since(*query.since)) return page;
+    page.cut = page.passed >= query.entries_max || pages_read() >= pages_end;
+    if (page.cut) break;
+    if (const auto next = merge.current()) {
+      ++page.passed;
+      if (may_be_wanted(query, next->item->facts)) page.items.push_back(*next->item);
     }
     if (auto stepped = merge.step(); !stepped) return stepped.error();
   }

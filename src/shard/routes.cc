@@ -43,10 +43,12 @@ OwnRoute own_route(std::string_view method, std::string_view path, const ingest:
   if (const auto* match = std::get_if<api::Match>(&found)) {
     return {static_cast<OwnOperation>(match->route->operation), {}};
   }
-  if (const auto* wrong = std::get_if<api::WrongMethod>(&found)) {
-    return {OwnOperation::wrong_method, *wrong};
-  }
-  return {};
+  const auto* wrong = std::get_if<api::WrongMethod>(&found);
+  if (wrong == nullptr) return {};
+  if (path != events_path || !serves.api) return {OwnOperation::wrong_method, *wrong};
+  // The control thread lists events there.
+  if (method == "GET" || method == "HEAD") return {};
+  return {OwnOperation::wrong_method, {.allow = "GET, HEAD, POST"}};
 }
 
 }  // namespace ringpost::shard

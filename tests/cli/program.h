@@ -13,6 +13,7 @@ struct Program {
     add_webhook_commands(app, session, action, nullptr);
     add_delivery_commands(app, session, action);
     add_source_commands(app, session, action);
+    add_event_commands(app, session, action);
     add_token_commands(app, session, action, [](const OfflineToken&) { return 0; });
     add_audit_commands(app, session, action, nullptr);
     add_status_command(app, session, action);

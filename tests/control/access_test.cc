@@ -38,8 +38,10 @@ constexpr RouteCase route_cases[] = {
     {"POST", "/v1/webhooks/ID/rotate-secret", Scope::webhooks_write},
     {"POST", "/v1/webhooks/ID/ping", Scope::webhooks_write},
     {"GET", "/v1/webhooks/ID/deliveries", Scope::deliveries_read},
+    {"GET", "/v1/deliveries", Scope::deliveries_read},
     {"GET", "/v1/deliveries/ID", Scope::deliveries_read},
     {"POST", "/v1/deliveries/ID/redeliver", Scope::deliveries_redeliver},
+    {"GET", "/v1/events", Scope::deliveries_read},
     {"GET", "/v1/events/ID", Scope::deliveries_read},
     {"GET", "/v1/status", Scope::admin},
     {"POST", "/v1/tokens", Scope::admin},
@@ -153,7 +155,7 @@ TEST_F(ControlTest, HidesOtherOrganizationsObjects) {
 
 TEST_F(ControlTest, TellsUnknownPathsFromWrongMethods) {
   for (const char* path : {"/", "/v1", "/v1/", "/v1/webhooks/", "/v1/webhook", "/v1/webhooks/a/b",
-                           "/v1/deliveries", "/v1/events/", "/v2/webhooks"}) {
+                           "/v1/delivery", "/v1/events/", "/v2/webhooks"}) {
     EXPECT_EQ(ask("GET", path).status, 404) << path;
   }
   const auto wrong = ask("PUT", "/v1/webhooks/x");

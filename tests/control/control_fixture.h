@@ -163,14 +163,20 @@ class ControlTest : public ::testing::Test {
   journal::EventRef accept(uint32_t number, const std::string& id = {},
                            const std::string& type = "build/finished",
                            const std::string& organization = "default") {
-    const auto numbers = pack_numbers({number});
+    return accept_for({number}, id, type, organization);
+  }
+  journal::EventRef accept_for(const std::vector<uint32_t>& webhooks, const std::string& id = {},
+                               const std::string& type = "build/finished",
+                               const std::string& organization = "default",
+                               const std::string& source = "app/x") {
+    const auto numbers = pack_numbers(webhooks);
     journal::EventView view;
     view.uid = Ulid::mint(at(clock_), random_);
     const std::string text = id.empty() ? view.uid.to_text() : id;
     view.accepted_at = at(clock_);
     view.organization = organization;
     view.id = text;
-    view.source = "app/x";
+    view.source = source;
     view.type = type;
     view.data = as_bytes(R"({"build": 1.0})");
     view.webhook_numbers = numbers;
@@ -180,17 +186,19 @@ class ControlTest : public ::testing::Test {
     return event;
   }
   Ulid settle_delivery(const journal::EventRef& event, journal::DeliveryStatus status,
-                       uint32_t attempt = 1, uint16_t http_status = 200) {
+                       uint32_t attempt = 1, uint16_t http_status = 200, uint32_t which = 0) {
     journal::OutcomeView view;
-    view.webhook_number = event->view().webhook_number(0);
+    view.webhook_number = event->view().webhook_number(which);
     view.delivery = journal::delivery_id(event->view().uid, view.webhook_number);
     view.event = event->position();
     view.attempt = attempt;
     view.status = status;
     view.started_at = at(clock_);
     view.duration = std::chrono::milliseconds(12);
-    view.failed = http_status >= 300;
-    view.error = {Errc::bad_status, Side::endpoint, http_status};
+    const bool unanswered = http_status == 0 && (status == journal::DeliveryStatus::pending ||
+                                                 status == journal::DeliveryStatus::dead);
+    view.failed = http_status >= 300 || unanswered;
+    view.error = {unanswered ? Errc::timed_out : Errc::bad_status, Side::endpoint, http_status};
     view.http_status = http_status;
     view.request_head = "POST /in HTTP/1.1\r\nHost: ci.example.org\r\nX-A: 1\r\n\r\n";
     view.response_head = "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nset-cookie: b\r\nbad line\r\n\r\n";

@@ -35,6 +35,14 @@ struct ModelDelivery {
   WallTime due{};
   bool begun = false;  // An attempt is under way.
   std::map<uint32_t, Position> records;
+  struct End {
+    bool failed = false;
+    Errc error{};
+    uint16_t http_status = 0;
+  };
+  std::map<uint32_t, End> ends;  // By attempt.
+
+  End newest_end() const { return ends.empty() ? End{} : ends.rbegin()->second; }
 };
 
 struct ModelEvent {
@@ -82,7 +90,7 @@ class Model {
       case 2: return remove_oldest(random_journal());
       case 3: return check_page();
       case 4: return check_ids();
-      case 5:
+      case 5: return check_event_list();
       case 6:
       case 7:
       case 8:
@@ -333,6 +341,7 @@ class Model {
     outcome.failed = how >= 6;
     outcome.error = {how >= 8 ? Errc::timed_out : Errc::bad_status, Side::endpoint, 503};
     outcome.http_status = how >= 6 ? 503 : 200;
+    delivery.ends[outcome.attempt] = {outcome.failed, outcome.error.code, outcome.http_status};
     if (outcome.status == DeliveryStatus::pending) {
       outcome.next_attempt_at = whole_second(now_ + seconds(random_.between(1, 90'000)));
     }
@@ -349,20 +358,33 @@ class Model {
   // --- questions -------------------------------------------------------------------------------
 
   void check_all() {
-    for (int round = 0; round < 6; ++round) check_page();
+    for (int round = 0; round < 10; ++round) check_page();
+    for (int round = 0; round < 3; ++round) check_event_list();
     check_ids();
     check_pending();
   }
 
+  /// Of one webhook, of all, or of every other one.
   PageQuery random_query() {
-    PageQuery query{.webhook_number =
-                        static_cast<uint32_t>(random_.between(1, webhooks_ + 1) * 1000)};
+    PageQuery query;
+    if (random_.chance(1, 2)) {
+      query.webhook_number = static_cast<uint32_t>(random_.between(1, webhooks_ + 1) * 1000);
+    } else if (random_.chance(1, 2)) {
+      query.wants_webhook = [](uint32_t number) { return number % 2000 == 0; };
+    }
     const auto at = [&] { return start + milliseconds(random_.below(8000)); };
     if (random_.chance(1, 3)) query.status = static_cast<DeliveryStatus>(random_.below(5));
     if (random_.chance(1, 4)) query.type_hash = index_->hash().of("build/failed");
     if (random_.chance(1, 8)) query.source_hash = index_->hash().of("app/1");
     if (random_.chance(1, 4)) query.since = at();
     if (random_.chance(1, 4)) query.until = at();
+    if (random_.chance(1, 6)) {
+      query.error = random_.chance(1, 2) ? Errc::timed_out : Errc::bad_status;
+    }
+    if (random_.chance(1, 6)) {
+      query.http_statuses =
+          random_.chance(1, 2) ? HttpStatusRange{500, 599} : HttpStatusRange{0, 200};
+    }
     query.limit = static_cast<uint32_t>(random_.between(1, 20));
     if (random_.chance(1, 3)) query.entries_max = static_cast<uint32_t>(random_.between(1, 10));
     if (random_.chance(1, 3)) query.pages_max = random_.between(1, 10);
@@ -370,9 +392,18 @@ class Model {
   }
 
   bool is_wanted(const PageQuery& query, const ModelEvent& event, uint32_t webhook) const {
-    const auto found = event.deliveries.find(webhook);
-    if (found == event.deliveries.end()) return false;
-    if (query.status && found->second.status != *query.status) return false;
+    if (query.webhook_number && webhook != *query.webhook_number) return false;
+    if (query.wants_webhook && !query.wants_webhook(webhook)) return false;
+    const ModelDelivery& delivery = event.deliveries.at(webhook);
+    const auto end = delivery.newest_end();
+    if (query.status && delivery.status != *query.status) return false;
+    if (query.error && !(end.failed && end.error == *query.error)) return false;
+    if (query.http_statuses && !query.http_statuses->has(end.http_status)) return false;
+    return is_wanted(query, event);
+  }
+
+  template <typename Query>
+  bool is_wanted(const Query& query, const ModelEvent& event) const {
     if (query.type_hash && event.type != "build/failed") return false;
     if (query.source_hash && event.source != "app/1") return false;
     const auto ms = [](WallTime time) { return std::chrono::floor<milliseconds>(time); };
@@ -382,16 +413,18 @@ class Model {
 
   void check_page() {
     PageQuery query = random_query();
-    std::vector<const ModelEvent*> expected;
+    std::map<DeliveryPlace, const ModelEvent*, std::greater<>> expected;
     for (const auto& [position, event] : events_) {
-      if (is_wanted(query, event, query.webhook_number)) expected.push_back(&event);
+      for (const auto& [webhook, delivery] : event.deliveries) {
+        if (is_wanted(query, event, webhook)) expected[{event.uid, webhook}] = &event;
+      }
     }
-    std::ranges::sort(expected, std::greater{}, &ModelEvent::uid);
     std::vector<DeliveryFacts> found;
     for (size_t pages = 0; pages < 10'000; ++pages) {
       const auto page = index_->page(query);
       ASSERT_TRUE(page) << describe(page.error());
       ASSERT_TRUE(page->cut || !page->next_before || page->items.size() == query.limit);
+      ASSERT_LE(page->items.size(), query.limit);
       found.insert(found.end(), page->items.begin(), page->items.end());
       if (!page->next_before) break;
       ASSERT_TRUE(!query.before || *page->next_before < *query.before || page->cut);
@@ -399,8 +432,38 @@ class Model {
       query.before = page->next_before;
     }
     ASSERT_EQ(found.size(), expected.size());
-    for (size_t place = 0; place < found.size(); ++place) {
-      check(found[place], *expected[place], query.webhook_number);
+    auto next = found.begin();
+    for (const auto& [place, event] : expected) check(*next++, *event, place.webhook_number);
+  }
+
+  void check_event_list() {
+    EventListQuery query;
+    if (random_.chance(1, 4)) query.type_hash = index_->hash().of("build/failed");
+    if (random_.chance(1, 4)) query.source_hash = index_->hash().of("app/1");
+    if (random_.chance(1, 4)) query.since = start + milliseconds(random_.below(8000));
+    if (random_.chance(1, 4)) query.until = start + milliseconds(random_.below(8000));
+    query.limit = static_cast<uint32_t>(random_.between(1, 20));
+    if (random_.chance(1, 3)) query.entries_max = static_cast<uint32_t>(random_.between(1, 10));
+    std::map<Ulid, const ModelEvent*, std::greater<>> expected;
+    for (const auto& [position, event] : events_) {
+      if (is_wanted(query, event)) expected[event.uid] = &event;
+    }
+    std::vector<MatchedEvent> found;
+    do {
+      const auto page = index_->event_list(query);
+      ASSERT_TRUE(page) << describe(page.error());
+      ASSERT_TRUE(page->cut || !page->next_before || page->items.size() == query.limit);
+      found.insert(found.end(), page->items.begin(), page->items.end());
+      query.before = page->next_before;
+    } while (query.before);
+    ASSERT_EQ(found.size(), expected.size());
+    auto next = found.begin();
+    for (const auto& [uid, event] : expected) {
+      EXPECT_EQ(next->facts.uid, uid);
+      EXPECT_EQ(next->facts.position, event->position);
+      std::vector<uint32_t> webhooks;
+      for (const auto& [webhook, delivery] : event->deliveries) webhooks.push_back(webhook);
+      EXPECT_EQ((next++)->webhook_numbers, webhooks);
     }
   }
 
@@ -413,6 +476,10 @@ class Model {
     EXPECT_EQ(facts.event.type_hash, index_->hash().of(event.type));
     EXPECT_EQ(facts.state.status, delivery.status) << name(delivery.status);
     EXPECT_EQ(facts.state.attempts, delivery.attempts);
+    EXPECT_EQ(facts.state.failed, delivery.newest_end().failed);
+    EXPECT_EQ(facts.state.error,
+              delivery.newest_end().failed ? delivery.newest_end().error : Errc{});
+    EXPECT_EQ(facts.state.http_status, delivery.newest_end().http_status);
     if (delivery.status == DeliveryStatus::pending) {
       EXPECT_EQ(facts.state.next_attempt_at, delivery.due);
     }

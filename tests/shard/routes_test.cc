@@ -31,6 +31,17 @@ TEST(OwnRoutes, TakeCallsOfGitHostsWhereTheListenerServesEvents) {
   }
 }
 
+// Events are posted to the shard, and listed by the control thread.
+TEST(OwnRoutes, LeaveTheListOfEventsToTheControlThread) {
+  constexpr ingest::Serves both{.events = true, .api = true};
+  EXPECT_EQ(operation_of("POST", "/v1/events", both), OwnOperation::events_accept);
+  EXPECT_EQ(operation_of("GET", "/v1/events", both), OwnOperation::none);
+  EXPECT_EQ(operation_of("HEAD", "/v1/events", both), OwnOperation::none);
+  const OwnRoute route = own_route("PUT", "/v1/events", both);
+  EXPECT_EQ(route.operation, OwnOperation::wrong_method);
+  EXPECT_EQ(route.wrong.allow, "GET, HEAD, POST");
+}
+
 TEST(OwnRoutes, AnswerHealthOnEveryListener) {
   for (const std::string_view method : {"GET", "HEAD"}) {
     EXPECT_EQ(operation_of(method, "/healthz", api_only), OwnOperation::health_show);

@@ -70,41 +70,61 @@ class WebhookApi {
   const WebhookChecks checks_;
 };
 
-/// The operations on events and deliveries. Blocks on the files of journals and index.
+/// The operations on deliveries. Blocks on the files of journals and index.
 class DeliveryApi {
  public:
   DeliveryApi(const WebhookRegistry& registry, index::Index& history, JournalAccess& journals,
               api::Management& management)
       : registry_(registry), history_(history), journals_(journals), management_(management) {}
 
+  /// A webhook's.
   Answer list(const Call& call);
+  /// The organization's.
+  Answer list_all(const Call& call);
   Answer show(const Call& call);
   Answer redeliver(const Call& call);
   /// Sends a webhook an event of type `ping`.
   Answer ping(const Call& call);
-  Answer show_event(const Call& call);
 
  private:
+  Answer list(const Call& call, const ListQuery& query, const subscription::Webhook* webhook);
   struct Found {
     index::DeliveryFacts facts;
     journal::EventRef event;
   };
-  std::variant<Found, Problem> find(const Call& call);
+  std::variant<Found, Problem> find(const Call& call, const std::optional<Ulid>& id);
   /// Until when the webhook's receiver asked for a pause; the epoch: it did not.
   WallTime paused_until(const Call& call, uint32_t webhook_number) const;
   Answer answer_new(const Call& call, const journal::StoredEvent& event,
                     const subscription::Webhook& webhook);
-  struct FoundEvents {
-    std::vector<index::EventFacts> facts;
-    std::vector<journal::EventRef> events;  ///< Likewise.
-    bool cut = false;                       ///< There may be older ones.
-  };
-  Result<FoundEvents> events_of(const Call& call, const std::string& source);
 
   const WebhookRegistry& registry_;
   index::Index& history_;
   JournalAccess& journals_;
   api::Management& management_;
+};
+
+/// The operations on events. Blocks as DeliveryApi.
+class EventApi {
+ public:
+  EventApi(const WebhookRegistry& registry, index::Index& history, JournalAccess& journals)
+      : registry_(registry), history_(history), journals_(journals) {}
+
+  Answer list(const Call& call);
+  Answer show(const Call& call);
+
+ private:
+  struct Found {
+    std::vector<index::EventFacts> facts;
+    std::vector<journal::EventRef> events;  ///< Likewise.
+    bool cut = false;                       ///< There may be older ones.
+  };
+  Result<Found> events_of(const Call& call, std::string id,
+                          const std::optional<std::string>& source);
+
+  const WebhookRegistry& registry_;
+  index::Index& history_;
+  JournalAccess& journals_;
 };
 
 /// `POST /v1/admin/reload`. Blocks on the configuration's files.

@@ -1,9 +1,15 @@
 #include "control/api/list_query.h"
 
+#include "base/assert.h"
+#include "base/siphash.h"
 #include "http/syntax.h"
+#include "index/format.h"
 #include "subscription/patterns.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <utility>
 
 namespace ringpost::control {
 
@@ -13,15 +19,6 @@ namespace {
 
 Problem bad_parameter(std::string_view name, std::string_view what) {
   return api::refusal_of_member(400, name, what);
-}
-
-std::optional<DeliveryStatus> parse_status(std::string_view text) {
-  for (const DeliveryStatus status :
-       {DeliveryStatus::pending, DeliveryStatus::in_flight, DeliveryStatus::delivered,
-        DeliveryStatus::dead, DeliveryStatus::cancelled}) {
-    if (journal::name(status) == text) return status;
-  }
-  return std::nullopt;
 }
 
 /// In a query `+` is a space. Where an offset begins it can only have been a plus.
@@ -34,41 +31,110 @@ std::optional<WallTime> parse_time(std::string text) {
   return parse_rfc3339(text);
 }
 
-std::optional<Ulid> parse_cursor(ListKind kind, std::string_view text) {
-  if (text.empty() || text.front() != static_cast<char>(kind)) return std::nullopt;
-  return Ulid::parse(text.substr(1));
+constexpr size_t number_digits = 8;
+constexpr HashKey cursor_key{0x72696e67706f7374, 0x637572736f72};
+
+std::string hexadecimal(uint32_t number) {
+  char digits[number_digits + 1];
+  std::snprintf(digits, sizeof digits, "%08x", number);
+  return digits;
 }
 
-std::optional<Problem> apply(ListKind kind, const std::string& name, const std::string& value,
-                             ListQuery& query) {
-  if (name == "limit") {
-    const auto limit = http::parse_decimal(value);
-    if (!limit || *limit < 1 || *limit > list_limit_max) {
-      return bad_parameter(name, "must be a number from 1 to 200");
-    }
-    query.limit = static_cast<uint32_t>(*limit);
-  } else if (name == "cursor") {
-    query.cursor = parse_cursor(kind, value);
-    if (!query.cursor) return bad_parameter(name, "is not a cursor of this list");
-  } else if (name == "status") {
-    query.status = parse_status(value);
-    if (!query.status) {
-      return bad_parameter(name, "must be pending, in_flight, delivered, dead or cancelled");
-    }
-  } else if (name == "type") {
-    query.type = value;
-  } else if (name == "source") {
-    query.source = value;
-  } else if (name == "organization") {
-    const auto objection = subscription::object_to_organization(value);
-    if (!objection.empty()) return bad_parameter(name, objection);
-    query.organization = value;
-  } else {
-    auto& time = name == "since" ? query.since : query.until;
-    time = parse_time(value);
-    if (!time) return bad_parameter(name, "must be a time like 2031-05-04T09:08:07Z");
+std::string cursor_of(const ListQuery& query, const index::DeliveryPlace& place) {
+  const std::string text =
+      static_cast<char>(query.kind) + place.uid.to_text() + hexadecimal(place.webhook_number);
+  return text +
+         hexadecimal(static_cast<uint32_t>(siphash(cursor_key, as_bytes(text + query.asked))));
+}
+
+std::optional<index::DeliveryPlace> parse_cursor(const ListQuery& query, std::string_view text) {
+  if (text.size() != 1 + Ulid::text_size + 2 * number_digits) return std::nullopt;
+  const auto uid = Ulid::parse(text.substr(1, Ulid::text_size));
+  if (!uid) return std::nullopt;
+  index::DeliveryPlace place{*uid};
+  const std::string_view digits = text.substr(1 + Ulid::text_size, number_digits);
+  const auto read =
+      std::from_chars(digits.data(), digits.data() + digits.size(), place.webhook_number, 16);
+  if (read.ec != std::errc{} || cursor_of(query, place) != text) return std::nullopt;
+  return place;
+}
+
+using Value = const std::string&;
+
+std::optional<Problem> set_limit(ListQuery& query, Value value) {
+  const auto limit = http::parse_decimal(value);
+  if (!limit || *limit < 1 || *limit > list_limit_max) {
+    return bad_parameter("limit", "must be a number from 1 to 200");
   }
+  query.limit = static_cast<uint32_t>(*limit);
   return std::nullopt;
+}
+
+/// Sets `to` to what was read of the parameter.
+template <typename T>
+std::optional<Problem> set(std::optional<T>& to, std::optional<T> read, std::string_view name,
+                           std::string_view rule) {
+  if (!read) return bad_parameter(name, rule);
+  to = std::move(read);
+  return std::nullopt;
+}
+
+std::optional<Problem> apply(const std::string& name, Value value, ListQuery& query) {
+  constexpr std::string_view id_rule = "must be an id";
+  DeliveryFilter& filter = query.filter;
+  if (name == "limit") return set_limit(query, value);
+  if (name == "status") return set(filter.status, parse_status(value), name, status_rule);
+  if (name == "error") return set(filter.error, parse_error_code(value), name, error_rule);
+  if (name == "response_status") {
+    return set(filter.http_statuses, parse_http_statuses(value), name, http_statuses_rule);
+  }
+  if (name == "since") return set(filter.since, parse_time(value), name, time_rule);
+  if (name == "until") return set(filter.until, parse_time(value), name, time_rule);
+  if (name == "webhook") return set(filter.webhook, Ulid::parse_either(value), name, id_rule);
+  if (name == "redelivery_of") {
+    return set(query.redelivery_of, Ulid::parse_either(value), name, id_rule);
+  }
+  if (name == "type") filter.type = value;
+  if (name == "source") filter.source = value;
+  if (name == "id") query.id = value;
+  if (name != "organization") return std::nullopt;
+  const auto objection = subscription::object_to_organization(value);
+  if (!objection.empty()) return bad_parameter(name, objection);
+  query.organization = value;
+  return std::nullopt;
+}
+
+std::vector<std::string_view> filters_of(ListKind kind) {
+  switch (kind) {
+    case ListKind::webhooks: return {"source"};
+    case ListKind::webhook_deliveries:
+      return {"source",          "type",  "status", "error",
+              "response_status", "since", "until",  "redelivery_of"};
+    case ListKind::deliveries:
+      return {"webhook",         "source", "type",  "status",       "error",
+              "response_status", "since",  "until", "redelivery_of"};
+    case ListKind::events: return {"source", "type", "id", "since", "until"};
+    case ListKind::tokens: return {"organization"};
+    case ListKind::audit: return {"since", "until", "organization"};
+    case ListKind::sources: return {};
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+/// Whatever the order of the parameters was.
+std::string asked_for(const http::Request& request, const http::QueryParameters& parameters) {
+  auto sorted = parameters.all();
+  std::erase_if(sorted,
+                [](const auto& one) { return one.first == "limit" || one.first == "cursor"; });
+  std::ranges::sort(sorted);
+  std::string text = request.path;
+  for (const auto& [name, value] : sorted) {
+    text += '&';
+    http::append_percent_encoded(text, name);
+    text += '=';
+    http::append_percent_encoded(text, value);
+  }
+  return text;
 }
 
 }  // namespace
@@ -88,33 +154,73 @@ std::variant<http::QueryParameters, Problem> parse_query(
   return std::move(parameters);
 }
 
-std::variant<ListQuery, Problem> parse_list_query(std::string_view text, ListKind kind) {
-  std::vector<std::string_view> allowed{"limit", "cursor"};
-  switch (kind) {
-    case ListKind::webhooks: allowed.push_back("source"); break;
-    case ListKind::deliveries:
-      allowed.insert(allowed.end(), {"status", "type", "since", "until"});
-      break;
-    case ListKind::tokens: allowed.push_back("organization"); break;
-    case ListKind::sources: break;
-    case ListKind::audit: allowed.insert(allowed.end(), {"since", "until", "organization"}); break;
-  }
-  const auto parsed = parse_query(text, allowed);
+std::variant<ListQuery, Problem> parse_list_query(const http::Request& request, ListKind kind) {
+  std::vector<std::string_view> allowed = filters_of(kind);
+  allowed.insert(allowed.end(), {"limit", "cursor"});
+  const auto parsed = parse_query(request.query, allowed);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return *problem;
-  ListQuery query;
-  for (const auto& [name, value] : std::get<http::QueryParameters>(parsed).all()) {
-    if (auto problem = apply(kind, name, value, query)) return *problem;
+  const auto& parameters = std::get<http::QueryParameters>(parsed);
+  ListQuery query{.kind = kind, .asked = asked_for(request, parameters)};
+  for (const auto& [name, value] : parameters.all()) {
+    if (auto problem = apply(name, value, query)) return *problem;
+  }
+  const auto& since = query.filter.since;
+  const auto& until = query.filter.until;
+  if (since && until && *until < *since) return bad_parameter("until", reversed_rule);
+  if (const auto text = parameters.find("cursor")) {
+    query.cursor = parse_cursor(query, *text);
+    if (!query.cursor) {
+      return bad_parameter(
+          "cursor",
+          "is not a cursor of this list with these filters; pass `next_cursor` as it was answered, "
+          "and the same filters as before");
+    }
   }
   return query;
 }
 
-void write_next_cursor(JsonWriter& json, ListKind kind, const Ulid* last) {
+void write_next_cursor(JsonWriter& json, const ListQuery& query,
+                       const std::optional<index::DeliveryPlace>& last) {
   json.key("next_cursor");
-  if (last == nullptr) {
-    json.null();
+  if (last) {
+    json.value(cursor_of(query, *last));
   } else {
-    json.value(static_cast<char>(kind) + last->to_text());
+    json.null();
   }
+}
+
+// --- values --------------------------------------------------------------------------------------
+
+std::optional<DeliveryStatus> parse_status(std::string_view text) {
+  for (const DeliveryStatus status :
+       {DeliveryStatus::pending, DeliveryStatus::in_flight, DeliveryStatus::delivered,
+        DeliveryStatus::dead, DeliveryStatus::cancelled}) {
+    if (journal::name(status) == text) return status;
+  }
+  return std::nullopt;
+}
+
+std::optional<Errc> parse_error_code(std::string_view text) {
+  for (uint8_t code = 0; code <= static_cast<uint8_t>(index::last_error); ++code) {
+    if (name(static_cast<Errc>(code)) == text) return static_cast<Errc>(code);
+  }
+  return std::nullopt;
+}
+
+std::optional<index::HttpStatusRange> parse_http_statuses(std::string_view text) {
+  if (text.size() != 3 || text[0] < '1' || text[0] > '5') return std::nullopt;
+  const auto first = static_cast<uint16_t>((text[0] - '0') * 100);
+  if (text.substr(1) == "xx")
+    return index::HttpStatusRange{first, static_cast<uint16_t>(first + 99)};
+  const auto status = http::parse_decimal(text);
+  if (!status) return std::nullopt;
+  const auto one = static_cast<uint16_t>(*status);
+  return index::HttpStatusRange{one, one};
+}
+
+std::string to_text(const index::HttpStatusRange& range) {
+  const std::string first = std::to_string(range.first);
+  return range.first == range.last ? first : first.substr(0, 1) + "xx";
 }
 
 std::string decode_path_segment(std::string_view text) {

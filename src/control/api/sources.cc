@@ -217,7 +217,7 @@ Answer SourceApi::create(const Call& call) {
 }
 
 Answer SourceApi::list(const Call& call) {
-  auto parsed = parse_list_query(call.request.query, ListKind::sources);
+  auto parsed = parse_list_query(call.request, ListKind::sources);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
   auto found = registry_.list(call.organization, query.cursor, query.limit + 1,
@@ -229,7 +229,7 @@ Answer SourceApi::list(const Call& call) {
   json.begin_object().key("items").begin_array();
   for (const GitSource* source : found) write_source(json, call, *source, false);
   json.end_array();
-  write_next_cursor(json, ListKind::sources, more ? &found.back()->id : nullptr);
+  write_next_cursor(json, query, more ? &found.back()->id : nullptr);
   json.end_object();
   return answer_json(200, std::move(body));
 }

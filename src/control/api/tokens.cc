@@ -200,13 +200,13 @@ Answer TokenApi::create(const Call& call) {
 // --- list and delete -----------------------------------------------------------------------------
 
 Answer TokenApi::list(const Call& call) {
-  auto parsed = parse_list_query(call.request.query, ListKind::tokens);
+  auto parsed = parse_list_query(call.request, ListKind::tokens);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
   const auto organization = organization_of(call, query.organization);
   if (const auto* problem = std::get_if<Problem>(&organization)) return refuse(*problem);
   auto found =
-      registry_.list(std::get<std::string>(organization), query.cursor, query.limit + 1,
+      registry_.list(std::get<std::string>(organization), query.before(), query.limit + 1,
                      [&](const Token& token) { return call.token->covers(token.sources); });
   const bool more = found.size() > query.limit;
   if (more) found.pop_back();
@@ -215,7 +215,7 @@ Answer TokenApi::list(const Call& call) {
   json.begin_object().key("items").begin_array();
   for (const Token* token : found) write_token(json, *token, {});
   json.end_array();
-  write_next_cursor(json, ListKind::tokens, more ? &found.back()->id : nullptr);
+  write_next_cursor(json, query, more ? &found.back()->id : nullptr);
   json.end_object();
   return answer_json(200, std::move(body));
 }
@@ -261,7 +261,7 @@ void write_entry(JsonWriter& json, const AuditEntry& entry) {
 }  // namespace
 
 Answer list_audit(const Call& call, Audit& audit) {
-  auto parsed = parse_list_query(call.request.query, ListKind::audit);
+  auto parsed = parse_list_query(call.request, ListKind::audit);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
   const auto organization = organization_of(call, query.organization);
@@ -270,9 +270,9 @@ Answer list_audit(const Call& call, Audit& audit) {
     return refuse(refusal(403, "a token that is restricted to sources may not read this"));
   }
   auto entries = audit.list({.organization = std::get<std::string>(organization),
-                             .since = query.since,
-                             .until = query.until,
-                             .before = query.cursor,
+                             .since = query.filter.since,
+                             .until = query.filter.until,
+                             .before = query.before(),
                              .limit = query.limit + 1});
   if (!entries) {
     return refuse(refusal(503, "the audit log cannot be read: " + describe(entries.error())));
@@ -284,7 +284,7 @@ Answer list_audit(const Call& call, Audit& audit) {
   json.begin_object().key("items").begin_array();
   for (const AuditEntry& entry : *entries) write_entry(json, entry);
   json.end_array();
-  write_next_cursor(json, ListKind::audit, more ? &entries->back().id : nullptr);
+  write_next_cursor(json, query, more ? &entries->back().id : nullptr);
   json.end_object();
   return answer_json(200, std::move(body));
 }

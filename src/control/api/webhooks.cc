@@ -123,13 +123,13 @@ bool takes_source(const Webhook& webhook, const std::optional<std::string>& sour
 std::vector<const Webhook*> WebhookApi::visible(const Call& call, const ListQuery& query,
                                                 size_t count) const {
   std::vector<const Webhook*> found;
-  std::optional<Ulid> before = query.cursor;
+  std::optional<Ulid> before = query.before();
   while (found.size() < count) {
     const auto some = registry_.list(call.organization, before, count);
     for (const Webhook* webhook : some) {
       before = webhook->id;
       const bool wanted =
-          call.token->covers(webhook->sources) && takes_source(*webhook, query.source);
+          call.token->covers(webhook->sources) && takes_source(*webhook, query.filter.source);
       if (wanted && found.size() < count) found.push_back(webhook);
     }
     if (some.size() < count) break;
@@ -138,7 +138,7 @@ std::vector<const Webhook*> WebhookApi::visible(const Call& call, const ListQuer
 }
 
 Answer WebhookApi::list(const Call& call) {
-  auto parsed = parse_list_query(call.request.query, ListKind::webhooks);
+  auto parsed = parse_list_query(call.request, ListKind::webhooks);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
   auto found = visible(call, query, query.limit + 1);
@@ -153,7 +153,7 @@ Answer WebhookApi::list(const Call& call) {
                   warnings_of(*webhook, organization_sends));
   }
   json.end_array();
-  write_next_cursor(json, ListKind::webhooks, more ? &found.back()->id : nullptr);
+  write_next_cursor(json, query, more ? &found.back()->id : nullptr);
   json.end_object();
   return answer_json(200, std::move(body));
 }

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "api/call.h"
+#include "api/problem.h"
+#include "control/api/list_query.h"
+#include "control/journal_access.h"
+#include "index/index.h"
+#include "journal/record.h"
+#include "subscription/webhook.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+// What the operations on events and deliveries have in common.
+
+namespace ringpost::control {
+
+/// What one page may cost: entries passed over, pages of index files read, and events read (of
+/// which a token that is restricted to some sources may see few). A page that stops here has fewer
+/// items than its limit, says that it was cut, and has a cursor to go on from.
+inline constexpr uint32_t entries_per_page_max = 20'000;
+inline constexpr uint64_t index_pages_per_page_max = 150;
+inline constexpr uint32_t events_per_page_max = 1000;
+
+/// Events of one id, each a read of the journal: how many are looked at.
+inline constexpr size_t events_looked_at_max = 1000;
+
+Problem no_delivery();
+Problem history_unreadable(const Error& error);
+/// What is not found may be in a segment that no index tells of yet.
+std::optional<Problem> still_indexing(const JournalAccess& journals);
+Problem unreadable(const Error& error);
+
+// What belongs to another organization, or to a source that the token may not touch, looks unknown.
+
+bool may_see(const api::Call& call, const subscription::Webhook& webhook);
+bool may_see(const api::Call& call, const journal::EventView& event);
+
+/// What `filter` says of a delivery's event and of its end, to be narrowed to a part of the list.
+index::PageQuery page_query(const DeliveryFilter& filter, const index::TextHash& hash);
+/// Whether the event is meant: the index knows only hashes of types and sources, and times in whole
+/// milliseconds.
+bool is_meant(const DeliveryFilter& filter, const journal::EventView& event);
+
+/// An event that came without an id has one of the relay's, which may be spelled as a UUID: the
+/// other spelling, or `id` itself.
+std::string other_spelling(const std::string& id);
+
+}  // namespace ringpost::control

@@ -1,0 +1,100 @@
+"""Lists of the past, on a real relay."""
+
+import collections
+import json
+import unittest
+
+import harness
+
+
+def ndjson(first, count, kind="build/finished", source="app/one"):
+    return "\n".join(json.dumps({"id": f"e{number}", "type": kind, "source": source,
+                                 "data": {"number": number}})
+                     for number in range(first, first + count))
+
+
+class Lists(unittest.TestCase):
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+        self.relay = self.place.relay()
+
+    def all(self, path):
+        found, cursor = [], ""
+        while True:
+            status, _, page = self.relay.request("GET", path + cursor)
+            self.assertEqual(status, 200, page)
+            found += page["items"]
+            if not page["next_cursor"]:
+                return found
+            cursor = "&cursor=" + page["next_cursor"]
+
+    def test_deliveries_and_events_are_found_by_what_is_known_of_them(self):
+        # So few failures that no circuit opens.
+        good = self.place.sink(name="good", plain=True)
+        bad = self.place.sink("--status", "503", name="bad", plain=True)
+        one = self.relay.add_webhook(url=good.url, schedule=[])
+        other = self.relay.add_webhook(url=bad.url, schedule=[], sources=["app/one"])
+        nobody = self.relay.add_webhook(url=f"http://127.0.0.1:{harness.free_port()}", schedule=[],
+                                        sources=["app/two"])
+        self.relay.send(ndjson(1, 8), "application/x-ndjson")
+        self.relay.send(ndjson(9, 5, "build/started", "app/two"), "application/x-ndjson")
+        self.relay.send(ndjson(14, 5, "build/started", "app/none"), "application/x-ndjson")
+        self.relay.wait_until_settled()
+
+        every = self.all("/v1/deliveries?limit=7")
+        self.assertEqual(len(every), 18 + 8 + 5)
+        self.assertEqual(len({item["id"] for item in every}), len(every))
+        times = [item["created_at"] for item in every]
+        self.assertEqual(times, sorted(times, reverse=True))
+        of = lambda query: collections.Counter(
+            item["webhook"] for item in self.all("/v1/deliveries?limit=3&" + query))
+        self.assertEqual(of("status=dead"), {other["id"]: 8, nobody["id"]: 5})
+        self.assertEqual(of("error=refused"), {nobody["id"]: 5})
+        self.assertEqual(of("response_status=5xx"), {other["id"]: 8})
+        self.assertEqual(of("response_status=200&source=app%2Ftwo"), {one["id"]: 5})
+        self.assertEqual(of("webhook=" + one["id"] + "&type=build/started"), {one["id"]: 10})
+
+        events = self.all("/v1/events?limit=4")
+        self.assertCountEqual([event["id"] for event in events],
+                              [f"e{number}" for number in range(1, 19)])
+        times = [event["accepted_at"] for event in events]
+        self.assertEqual(times, sorted(times, reverse=True))
+        self.assertCountEqual([event["id"] for event in self.all("/v1/events?source=app/two")],
+                              [f"e{number}" for number in range(9, 14)])
+        self.assertEqual({event["delivery_count"] for event in self.all("/v1/events?id=e3")}, {2})
+
+        # The same on a terminal.
+        listed = self.relay.cli("delivery", "list", "--error", "refused").stdout
+        self.assertEqual(listed.count(nobody["id"]), 5)
+        self.assertIn("refused", listed)
+        shown = self.relay.cli("event", "list", "--id", "e3").stdout
+        self.assertRegex(shown, r"build/finished +app/one +2 +e3")
+        shown = self.relay.cli("event", "show", "e3").stdout
+        self.assertIn('{"number":3}', shown)
+        self.assertIn(one["id"], shown)
+        wrong = self.relay.cli("delivery", "list", "--error", "gone", check=False)
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn("timed_out", wrong.stderr)
+
+        # What is sealed and indexed answers as what is in memory did.
+        self.relay.kill()
+        self.relay = self.place.relay()
+        self.assertEqual(self.all("/v1/deliveries?limit=50"), every)
+        self.assertEqual(self.all("/v1/events?limit=50"), events)
+
+    def test_a_cursor_is_good_for_its_list_only(self):
+        sink = self.place.sink(plain=True)
+        webhook = self.relay.add_webhook(url=sink.url)
+        self.relay.send(ndjson(1, 3), "application/x-ndjson")
+        path = f"/v1/webhooks/{webhook['id']}/deliveries?limit=1"
+        cursor = self.relay.request("GET", path)[2]["next_cursor"]
+        self.assertEqual(self.relay.request("GET", f"{path}&cursor={cursor}")[0], 200)
+        for other in (f"{path}&type=x", "/v1/deliveries?limit=1", "/v1/events?limit=1"):
+            status, _, problem = self.relay.request("GET", f"{other}&cursor={cursor}")
+            self.assertEqual((status, problem["member"]), (400, "cursor"), other)
+
+
+if __name__ == "__main__":
+    unittest.main()
