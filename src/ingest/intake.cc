@@ -521,13 +521,13 @@ void Intake::abandon_fresh(Reading& reading) {
   if (reading.matching && reading.key) parts_.window.abandon(*reading.key);
 }
 
-void Intake::append_own(journal::EventRef event, uint64_t ticket) {
+void Intake::append_own(journal::EventRef event, uint64_t ticket, bool by_hand) {
   const auto position = parts_.log.append(event->record());
   if (!position) {
     return parts_.sink.on_own_event_settled(ticket, event->view().uid, position.error());
   }
   event->set_position(*position);
-  events_.push_back({*position, std::move(event), std::nullopt, ticket});
+  events_.push_back({*position, std::move(event), std::nullopt, ticket, by_hand});
 }
 
 // --- the disk ------------------------------------------------------------------------------------
@@ -538,7 +538,7 @@ void Intake::on_durable(journal::Position through) {
     events_.pop_front();
     if (durable.key) parts_.window.confirm(*durable.key);
     const Ulid uid = durable.event->view().uid;
-    parts_.sink.on_event_durable(std::move(durable.event), durable.ticket.has_value());
+    parts_.sink.on_event_durable(std::move(durable.event), durable.by_hand);
     if (durable.ticket) parts_.sink.on_own_event_settled(*durable.ticket, uid, std::nullopt);
   }
   while (!requests_.empty() && requests_.front().last < through) {

@@ -69,8 +69,8 @@ class IntakeSink {
                                                     std::span<const uint32_t> webhook_numbers,
                                                     uint64_t adding) = 0;
   /// The event is on stable storage: its deliveries may begin. Called once for each.
-  /// @param own  the relay made it, at somebody's request (`append_own`).
-  virtual void on_event_durable(journal::EventRef event, bool own) = 0;
+  /// @param by_hand  as `append_own` has it; false for events of producers.
+  virtual void on_event_durable(journal::EventRef event, bool by_hand) = 0;
   /// The end of `append_own`: nothing, after its on_event_durable; or why it was not stored
   /// (after a storage failure: why nobody knows).
   virtual void on_own_event_settled(uint64_t ticket, const Ulid& event_uid,
@@ -141,7 +141,8 @@ class Intake {
   bool has_work() const { return !readings_.empty(); }
 
   /// Stores an event that the relay made itself: encoded already, its webhooks in it.
-  void append_own(journal::EventRef event, uint64_t ticket);
+  /// @param by_hand  as delivery::Dispatcher::submit has it.
+  void append_own(journal::EventRef event, uint64_t ticket, bool by_hand = true);
 
   /// From WriterEvents: everything that begins below `through` is durable.
   void on_durable(journal::Position through);
@@ -160,7 +161,8 @@ class Intake {
     journal::Position position;
     journal::EventRef event;
     std::optional<IdempotencyKey> key;
-    std::optional<uint64_t> ticket;  ///< Of a redelivery.
+    std::optional<uint64_t> ticket = {};  ///< Of a redelivery.
+    bool by_hand = false;
   };
 
   /// A request whose answer waits.

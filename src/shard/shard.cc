@@ -413,7 +413,7 @@ std::optional<http::Problem> Shard::refuse_share(std::string_view organization,
       share_retry_after_s);
 }
 
-void Shard::on_event_durable(journal::EventRef event, bool own) {
+void Shard::on_event_durable(journal::EventRef event, bool by_hand) {
   const journal::EventView& view = event->view();
   for (uint32_t index = 0; index < view.webhook_count(); ++index) {
     const uint32_t number = view.webhook_number(index);
@@ -428,9 +428,9 @@ void Shard::on_event_durable(journal::EventRef event, bool own) {
     std::vector<uint32_t>& numbers = webhooks_by_shard_[owner];
     if (numbers.empty()) continue;
     if (owner == index_) {
-      for (uint32_t number : numbers) dispatcher_.submit(event, number, own);
+      for (uint32_t number : numbers) dispatcher_.submit(event, number, by_hand);
     } else {
-      mailroom_.between(index_, owner).send({event, numbers, own});
+      mailroom_.between(index_, owner).send({event, numbers, by_hand});
     }
     numbers.clear();
   }
@@ -692,7 +692,7 @@ void Shard::on(control::StoreEvent&& message) {
   if (refuse_share(event.organization, numbers, 0)) {
     return on_own_event_settled(message.ticket, event.uid, Error{Errc::overloaded, Side::producer});
   }
-  intake_.append_own(std::move(message.event), message.ticket);
+  intake_.append_own(std::move(message.event), message.ticket, message.by_hand);
 }
 
 void Shard::flush_messages() {

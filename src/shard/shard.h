@@ -104,7 +104,7 @@ class Shard final : private journal::WriterEvents,
   std::optional<http::Problem> refuse_share(std::string_view organization,
                                             std::span<const uint32_t> webhook_numbers,
                                             uint64_t adding) override;
-  void on_event_durable(journal::EventRef event, bool own) override;
+  void on_event_durable(journal::EventRef event, bool by_hand) override;
   void on_own_event_settled(uint64_t ticket, const Ulid& event_uid,
                             std::optional<Error> error) override;
   void take(const Deliver& message);
