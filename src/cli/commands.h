@@ -140,6 +140,7 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action,
                           const CheckReceiver& check_receiver);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);
 void add_event_commands(CLI::App& app, Session& session, Action& action);
+void add_replay_commands(CLI::App& app, Session& session, Action& action);
 /// What `token add --data-dir` says: make an admin token in the data directory of a stopped relay.
 struct OfflineToken {
   std::string config_file;

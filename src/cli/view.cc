@@ -308,4 +308,29 @@ std::string show_event(std::string_view json) {
   return out + (table.empty() ? "no deliveries\n" : table.to_text());
 }
 
+std::string show_replay(element replay) {
+  const std::string webhook = text_of(replay, "/webhook");
+  bool dry_run = false;
+  if (replay["dry_run"].get(dry_run) != simdjson::SUCCESS) dry_run = false;
+  Rows rows(10);
+  rows.add("replay", text_of(replay, "/id"))
+      .add("state", text_of(replay, "/state") + (dry_run ? " (dry run: nothing is sent)" : ""))
+      .add("reason", text_of(replay, "/state_reason"))
+      .add("webhook", webhook.empty() ? "all" : webhook)
+      .add("into", text_of(replay, "/into"))
+      .add("source", text_of(replay, "/source"))
+      .add("type", text_of(replay, "/type"))
+      .add("status", text_of(replay, "/status"))
+      .add("error", text_of(replay, "/error"))
+      .add("response", text_of(replay, "/response_status"))
+      .add("since", short_time(text_of(replay, "/since")))
+      .add("until", short_time(text_of(replay, "/until")))
+      .add("reached", short_time(text_of(replay, "/reached")))
+      .add("matched", text_of(replay, "/matched"))
+      .add("sent", text_of(replay, "/sent"))
+      .add("skipped", text_of(replay, "/skipped"))
+      .add("e.g.", short_list_of(replay, "/sample"));
+  return rows.take();
+}
+
 }  // namespace ringpost::cli

@@ -31,6 +31,9 @@ std::string show_delivery(simdjson::dom::element delivery);
 /// @param json  the event, as the relay answered it.
 std::string show_event(std::string_view json);
 
+/// A replay: what it is to send again, and how far it has come.
+std::string show_replay(simdjson::dom::element replay);
+
 /// The last attempt's result in one word or number; `-` if there is none.
 std::string result_of(simdjson::dom::element delivery);
 

@@ -142,6 +142,15 @@ Control::Control(const Parts& parts, const Options& options)
       webhook_api_(registry_, tokens_, desk_, checks_),
       delivery_api_(registry_, history_, parts.journals, desk_),
       event_api_(registry_, history_, parts.journals),
+      replays_({.store = parts.store,
+                .registry = registry_,
+                .history = parts.history,
+                .journals = parts.journals,
+                .post = parts.post,
+                .random = random_,
+                .pending_counts = parts.pending_counts,
+                .shard_count = static_cast<uint32_t>(parts.counters.size())}),
+      replay_api_(replays_, desk_, random_),
       token_api_(tokens_, random_),
       source_api_(git_sources_, random_),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
@@ -151,7 +160,8 @@ Control::Control(const Parts& parts, const Options& options)
 
 Result<void> Control::load() {
   if (auto loaded = git_sources_.load(); !loaded) return loaded;
-  return registry_.load(tokens_);  // And publishes all.
+  if (auto loaded = registry_.load(tokens_); !loaded) return loaded;  // And publishes all.
+  return replays_.load();
 }
 
 void Control::reconfigure(Settings settings) {
@@ -423,6 +433,10 @@ void Control::on(uint32_t shard, SettingsSeen&& message) {
 }
 
 void Control::on(uint32_t, StoreEventDone&& message) {
+  if (replays_.on_stored(message, now_)) {
+    next_due_ = now_;
+    return;
+  }
   auto waiting = storing_.extract(message.ticket);
   if (waiting.empty()) return;
   auto& [shard, reply, api] = waiting.mapped();
@@ -583,6 +597,13 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::delivery_list: return delivery_api_.list_all(call);
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call);
+    case Operation::webhook_replay: return replay_api_.start(call);
+    case Operation::replay_start: return replay_api_.start(call);
+    case Operation::replay_list: return replay_api_.list(call);
+    case Operation::replay_show: return replay_api_.show(call);
+    case Operation::replay_pause: return replay_api_.set_state(call, ReplayState::paused);
+    case Operation::replay_resume: return replay_api_.set_state(call, ReplayState::running);
+    case Operation::replay_cancel: return replay_api_.set_state(call, ReplayState::cancelled);
     case Operation::source_create: return source_api_.create(call);
     case Operation::source_list: return source_api_.list(call);
     case Operation::source_show: return source_api_.show(call);
@@ -672,7 +693,8 @@ bool Control::step(WallTime wall_now, Instant now) {
 /// All housekeeping that changes the store.
 /// @param trusted  the wall clock, if it can be believed. @returns whether there may be more.
 bool Control::tidy_store(std::optional<WallTime> trusted, WallTime wall_now, Instant now) {
-  bool more = retention_.step(wall_now, now);
+  bool more = replays_.step(wall_now, now);
+  more |= retention_.step(wall_now, now);
   more |= trusted && tidy_tokens(*trusted);
   more |= audit_.step(trusted, now);
   more |= registry_.failing().step(now);
@@ -685,7 +707,8 @@ void Control::set_next_due(bool reclaimed) {
   if (ageing) next_due_ = now_ + retention_interval;
   if (!reclaimed) next_due_ = now_ + retry_interval;
   const auto writing = durability_.may_commit() ? registry_.failing().due() : std::nullopt;
-  for (const auto& due : {writing, dead_letters_.due()}) {
+  const auto replaying = durability_.may_commit() ? replays_.due() : std::nullopt;
+  for (const auto& due : {writing, replaying, dead_letters_.due()}) {
     if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
   }
 }

@@ -20,6 +20,7 @@
 #include "control/publisher.h"
 #include "control/rate_limiter.h"
 #include "control/reload.h"
+#include "control/replays.h"
 #include "control/retention.h"
 #include "control/segment_ledger.h"
 #include "control/token_registry.h"
@@ -236,6 +237,8 @@ class Control {
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
   EventApi event_api_;
+  Replays replays_;
+  ReplayApi replay_api_;
   TokenApi token_api_;
   SourceApi source_api_;
   Reloads reloads_;

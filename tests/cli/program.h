@@ -14,6 +14,7 @@ struct Program {
     add_delivery_commands(app, session, action);
     add_source_commands(app, session, action);
     add_event_commands(app, session, action);
+    add_replay_commands(app, session, action);
     add_token_commands(app, session, action, [](const OfflineToken&) { return 0; });
     add_audit_commands(app, session, action, nullptr);
     add_status_command(app, session, action);

@@ -9,6 +9,7 @@
 #include "control/audit.h"
 #include "control/journal_access.h"
 #include "control/reload.h"
+#include "control/replays.h"
 #include "control/token_registry.h"
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
@@ -125,6 +126,26 @@ class EventApi {
   const WebhookRegistry& registry_;
   index::Index& history_;
   JournalAccess& journals_;
+};
+
+/// The operations on replays. Blocks on the store.
+class ReplayApi {
+ public:
+  ReplayApi(Replays& replays, api::Management& management, Prng& random)
+      : replays_(replays), management_(management), random_(random) {}
+
+  /// Of the webhook that the path names, if it names one.
+  Answer start(const Call& call);
+  Answer list(const Call& call);
+  Answer show(const Call& call);
+  Answer set_state(const Call& call, ReplayState state);
+
+ private:
+  const StoredReplay* find(const Call& call) const;
+
+  Replays& replays_;
+  api::Management& management_;
+  Prng& random_;
 };
 
 /// `POST /v1/admin/reload`. Blocks on the configuration's files.

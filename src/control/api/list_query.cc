@@ -114,6 +114,7 @@ std::vector<std::string_view> filters_of(ListKind kind) {
       return {"webhook",         "source", "type",  "status",       "error",
               "response_status", "since",  "until", "redelivery_of"};
     case ListKind::events: return {"source", "type", "id", "since", "until"};
+    case ListKind::replays: return {};
     case ListKind::tokens: return {"organization"};
     case ListKind::audit: return {"since", "until", "organization"};
     case ListKind::sources: return {};

@@ -35,6 +35,7 @@ enum class ListKind : char {
   webhook_deliveries = 'd',  ///< Of the webhook that the path names.
   deliveries = 'o',          ///< Of the organization.
   events = 'e',
+  replays = 'r',
   tokens = 't',
   audit = 'a',
   sources = 's',

@@ -220,7 +220,7 @@ Answer SourceApi::list(const Call& call) {
   auto parsed = parse_list_query(call.request, ListKind::sources);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
-  auto found = registry_.list(call.organization, query.cursor, query.limit + 1,
+  auto found = registry_.list(call.organization, query.before(), query.limit + 1,
                               [&](const GitSource& source) { return may_see(call, source); });
   const bool more = found.size() > query.limit;
   if (more) found.pop_back();

@@ -99,6 +99,37 @@ CREATE INDEX audit_by_time ON audit (organization, at);
 ALTER TABLE webhook DROP COLUMN plain_headers;
 )sql"},
                                                             {R"sql(
+CREATE TABLE replay (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  organization TEXT NOT NULL,
+  token_sources TEXT NOT NULL,
+  webhook_number INTEGER NOT NULL,
+  webhook TEXT NOT NULL,
+  into_number INTEGER NOT NULL,
+  into_webhook TEXT NOT NULL,
+  source TEXT NOT NULL,
+  type TEXT NOT NULL,
+  status TEXT NOT NULL,
+  error TEXT NOT NULL,
+  response_status TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  until INTEGER NOT NULL,
+  dry_run INTEGER NOT NULL,
+  again INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  state_reason TEXT NOT NULL,
+  done_uid TEXT NOT NULL,
+  done_webhook INTEGER NOT NULL,
+  planned_uid TEXT NOT NULL,
+  planned_webhook INTEGER NOT NULL,
+  matched INTEGER NOT NULL,
+  sent INTEGER NOT NULL,
+  skipped INTEGER NOT NULL,
+  sample TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
 CREATE TABLE git_source (
   number INTEGER PRIMARY KEY AUTOINCREMENT CHECK (number BETWEEN 1 AND 4294967295),
   id TEXT NOT NULL UNIQUE,

@@ -173,7 +173,8 @@ Result<void> Store::prepare_statements() {
     if (!prepared) return prepared.error();
     *statement = std::move(*prepared);
   }
-  return audit_.prepare(database_);
+  if (auto prepared = audit_.prepare(database_); !prepared) return prepared;
+  return replays_.prepare(database_);
 }
 
 Result<void> Store::load(const WebhookVisitor& on_webhook, const TokenVisitor& on_token) {

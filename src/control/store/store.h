@@ -5,6 +5,7 @@
 #include "control/store/audit_log.h"
 #include "control/store/keyring.h"
 #include "control/store/log_sync.h"
+#include "control/store/replay_table.h"
 #include "control/store/sealer.h"
 #include "control/store/sqlite.h"
 #include "subscription/git_source.h"
@@ -92,6 +93,7 @@ class Store {
 
   /// Who changed what: beside the changes, for those who made them to write.
   AuditLog& audit() { return audit_; }
+  ReplayTable& replays() { return replays_; }
 
   /// Facts about this data directory, by name.
   Result<std::optional<std::string>> meta(std::string_view name);
@@ -147,6 +149,7 @@ class Store {
   Statement get_meta_;
   Statement set_meta_;
   AuditLog audit_;
+  ReplayTable replays_;
 };
 
 /// A fact of a data directory by name, as Store::meta.
