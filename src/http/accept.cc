@@ -63,13 +63,14 @@ bool is_type(std::string_view text) {
          is_token(text.substr(slash + 1));
 }
 
-std::optional<MediaRange> parse_range(std::string_view text) {
+/// @param is_name  whether the part before the parameters is well formed.
+std::optional<MediaRange> parse_range(std::string_view text, bool (*is_name)(std::string_view)) {
   MediaRange range;
   bool valid = true;
   bool first = true;
   for_each_piece(text, ';', [&](std::string_view piece) {
     if (std::exchange(first, false)) {
-      valid = is_type(piece);
+      valid = is_name(piece);
       range.type = lower(piece);
       return;
     }
@@ -89,6 +90,25 @@ std::optional<MediaRange> parse_range(std::string_view text) {
   return range;
 }
 
+/// What all headers of this name list, in their order.
+std::vector<MediaRange> ranges_of(const Request& request, std::string_view name,
+                                  bool (*is_name)(std::string_view)) {
+  std::vector<MediaRange> ranges;
+  for (const Header& header : request.headers) {
+    if (!equal_ignoring_case(header.name, name)) continue;
+    for_each_piece(header.value, ',', [&](std::string_view piece) {
+      if (auto range = parse_range(piece, is_name)) ranges.push_back(std::move(*range));
+    });
+  }
+  return ranges;
+}
+
+/// Compared weakly: the mark of a weak tag has no part in it.
+std::string_view opaque(std::string_view tag) {
+  if (tag.starts_with("W/")) tag.remove_prefix(2);
+  return tag;
+}
+
 }  // namespace
 
 std::string_view MediaRange::parameter(std::string_view name) const {
@@ -97,14 +117,26 @@ std::string_view MediaRange::parameter(std::string_view name) const {
 }
 
 std::vector<MediaRange> accepted_types(const Request& request) {
-  std::vector<MediaRange> ranges;
-  for (const Header& header : request.headers) {
-    if (!equal_ignoring_case(header.name, "accept")) continue;
-    for_each_piece(header.value, ',', [&](std::string_view piece) {
-      if (auto range = parse_range(piece)) ranges.push_back(std::move(*range));
-    });
+  return ranges_of(request, "accept", is_type);
+}
+
+bool accepts_gzip(const Request& request) {
+  std::optional<uint32_t> named;
+  std::optional<uint32_t> others;
+  for (const MediaRange& coding : ranges_of(request, "accept-encoding", is_token)) {
+    if (coding.type == "*") others = coding.quality;
+    if (coding.type != "gzip" && coding.type != "x-gzip") continue;
+    named = std::max(named.value_or(0), coding.quality);
   }
-  return ranges;
+  return named.value_or(others.value_or(0)) > 0;
+}
+
+bool names_tag(std::string_view if_none_match, std::string_view tag) {
+  bool found = false;
+  for_each_list_member(if_none_match, [&](std::string_view member) {
+    found |= member == "*" || opaque(member) == opaque(tag);
+  });
+  return found;
 }
 
 }  // namespace ringpost::http

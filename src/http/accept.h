@@ -27,4 +27,12 @@ struct MediaRange {
 /// left out: a client that writes them gets what one without them gets.
 std::vector<MediaRange> accepted_types(const Request& request);
 
+/// Whether the answer may be compressed with gzip (RFC 9110, 12.5.3). A request that says nothing
+/// of codings gets none: its client may not be able to read one.
+bool accepts_gzip(const Request& request);
+
+/// Whether `If-None-Match` names this entity tag, so that the client has the answer already (RFC
+/// 9110, 13.1.2).  @param tag  as the header ETag has it, with its quotes; may be weak.
+bool names_tag(std::string_view if_none_match, std::string_view tag);
+
 }  // namespace ringpost::http

@@ -72,5 +72,37 @@ TEST(Accept, ReadsEveryQualityOfTheGrammar) {
   }
 }
 
+Request encodings(const std::vector<std::string>& values) {
+  Request request;
+  for (const std::string& value : values) request.headers.push_back({"Accept-Encoding", value});
+  return request;
+}
+
+TEST(Accept, KnowsWhoReadsGzip) {
+  for (const auto& [values, accepts] :
+       std::vector<std::pair<std::vector<std::string>, bool>>{{{"gzip"}, true},
+                                                              {{"deflate", "br, GZip;q=0.1"}, true},
+                                                              {{"*"}, true},
+                                                              {{"gzip;q=0, x-gzip"}, true},
+                                                              {{}, false},
+                                                              {{""}, false},
+                                                              {{"gzip;q=0"}, false},
+                                                              {{"gzip;q=0.000, *"}, false},
+                                                              {{"*;q=0"}, false},
+                                                              {{"gzip;q=2"}, false},
+                                                              {{"gz ip"}, false},
+                                                              {{"identity"}, false}}) {
+    EXPECT_EQ(accepts_gzip(encodings(values)), accepts) << (values.empty() ? "" : values[0]);
+  }
+}
+
+TEST(Accept, ComparesTagsWeakly) {
+  EXPECT_TRUE(names_tag("\"a\", W/\"b\"", "\"b\""));
+  EXPECT_TRUE(names_tag("\"b\"", "W/\"b\""));
+  EXPECT_TRUE(names_tag("*", "\"b\""));
+  EXPECT_FALSE(names_tag("", "\"b\""));
+  EXPECT_FALSE(names_tag("b", "\"b\""));
+}
+
 }  // namespace
 }  // namespace ringpost::http

@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "crypto/digest.h"
 #include "crypto/hex.h"
-#include "http/syntax.h"
+#include "http/accept.h"
 
 #include <string>
 
@@ -22,19 +22,10 @@ const std::string& entity_tag() {
   return tag;
 }
 
-bool names_the_document(std::string_view if_none_match) {
-  bool found = false;
-  http::for_each_list_member(if_none_match, [&](std::string_view tag) {
-    if (tag.starts_with("W/")) tag.remove_prefix(2);  // Compared weakly.
-    found |= tag == "*" || tag == entity_tag();
-  });
-  return found;
-}
-
 }  // namespace
 
 Answer show_openapi(const Call& call) {
-  Answer answer = names_the_document(call.request.header("if-none-match"))
+  Answer answer = http::names_tag(call.request.header("if-none-match"), entity_tag())
                       ? answer_json(304, {})
                       : answer_json(200, std::string{openapi_document()});
   answer.response.headers.push_back({"ETag", entity_tag()});
