@@ -55,6 +55,11 @@ std::span<const api::Route> routes_of(const dialect::Dialect* dialect) {
   return dialect != nullptr ? dialect->routes() : native_routes();
 }
 
+/// A session is begun with a token, and not with another session: it would never end.
+bool begins_session(const api::Route& route) {
+  return static_cast<Operation>(route.operation) == Operation::session_create;
+}
+
 bool may_change(const http::Request& request) {
   const auto found = api::find_route(routes_of(dialect::owner_of_path(request.path)),
                                      request.method, request.path);
@@ -153,6 +158,7 @@ Control::Control(const Parts& parts, const Options& options)
       replay_api_(replays_, desk_, random_),
       token_api_(tokens_, random_),
       source_api_(git_sources_, random_),
+      session_api_(parts.table),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
@@ -513,6 +519,8 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
     const ApiRequest& message, const dialect::Dialect* dialect, const api::Route& route) {
   const bool open = route.access == api::Access::open || message.metrics_open;
   if (open) return std::optional<subscription::Token>{};
+  const std::string_view key = dialect == nullptr ? session_key(*message.request) : "";
+  if (!key.empty() && !begins_session(route)) return let_in_session(*message.request, key, route);
   const bool bare = dialect != nullptr && dialect->takes_bare_token();
   const auto caller =
       authenticator_.authenticate({.request = *message.request,
@@ -525,6 +533,20 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
   if (const auto* failure = std::get_if<AuthenticationFailure>(&caller)) {
     if (dialect == nullptr) return Answer{authentication_response(*failure)};
     return Answer{dialect->refuse(authentication_problem(*failure))};
+  }
+  return std::optional{*std::get<const subscription::Token*>(caller)};
+}
+
+/// The same by the cookie of the console's session.
+std::variant<Answer, std::optional<subscription::Token>> Control::let_in_session(
+    const http::Request& request, std::string_view key, const api::Route& route) {
+  const auto caller = session_api_.authenticate(request, key, route, wall_now_, now_);
+  if (const auto* problem = std::get_if<Problem>(&caller)) {
+    Answer refused = refuse(*problem);
+    if (problem->status == 401) {  // RFC 9110, 15.5.2.
+      refused.response.headers.push_back({"WWW-Authenticate", "Bearer realm=\"ringpost\""});
+    }
+    return refused;
   }
   return std::optional{*std::get<const subscription::Token*>(caller)};
 }
@@ -618,6 +640,9 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::metrics_show:
       if (call.token != nullptr && !call.token->may_read_metrics()) return refuse_metrics();
       return show_metrics(metric_sources(status_facts()), settings_.metrics, call.request);
+    case Operation::session_create:
+    case Operation::session_show:
+    case Operation::session_delete: return run_session(operation, call);
     case Operation::token_create: return token_api_.create(call);
     case Operation::token_list: return token_api_.list(call);
     case Operation::token_delete: return token_api_.remove(call);
@@ -628,6 +653,15 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::openapi_show: return show_openapi(call);
   }
   RINGPOST_UNREACHABLE();
+}
+
+Answer Control::run_session(Operation operation, const Call& call) {
+  if (operation == Operation::session_show) return session_api_.show(call, now_);
+  if (operation == Operation::session_delete) return session_api_.remove(call);
+  // A browser says itself how it reached the relay, perhaps through a proxy that has TLS.
+  const std::string_view origin = call.request.header("origin");
+  const std::string_view reached_by = origin.empty() ? std::string_view{call.base_url} : origin;
+  return session_api_.create(call, now_, reached_by.starts_with("https://"));
 }
 
 StatusFacts Control::status_facts() const {

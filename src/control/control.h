@@ -4,6 +4,7 @@
 #include "base/prng.h"
 #include "control/api/api.h"
 #include "control/api/authenticate.h"
+#include "control/api/session.h"
 #include "control/api/sources.h"
 #include "control/api/tokens.h"
 #include "control/audit.h"
@@ -188,10 +189,13 @@ class Control {
   std::variant<Answer, std::optional<subscription::Token>> let_in(const ApiRequest& message,
                                                                   const dialect::Dialect* dialect,
                                                                   const api::Route& route);
+  std::variant<Answer, std::optional<subscription::Token>> let_in_session(
+      const http::Request& request, std::string_view key, const api::Route& route);
   Call call_of(const ApiRequest& message, const api::Match& match,
                const subscription::Token* token) const;
   Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call);
   Answer run(Operation operation, const Call& call);
+  Answer run_session(Operation operation, const Call& call);
   void ping_changed(const Call& call, const Change& change);
   StatusFacts status_facts() const;
   MetricSources metric_sources(const StatusFacts& facts) const;
@@ -241,6 +245,7 @@ class Control {
   ReplayApi replay_api_;
   TokenApi token_api_;
   SourceApi source_api_;
+  SessionApi session_api_;
   Reloads reloads_;
   WallClockTrust wall_clock_;
   RateLimiter rate_limiter_;

@@ -14,16 +14,6 @@ namespace dom = simdjson::dom;
 
 using subscription::Token;
 
-namespace {
-
-/// The organization that a request is about: the caller's, or what it names if it may.
-std::variant<std::string, Problem> organization_of(const Call& call,
-                                                   const std::optional<std::string>& named) {
-  if (!named || *named == call.organization) return call.organization;
-  if (call.token->is_operator()) return *named;
-  return refusal(404, "this token may not act for another organization", "organization");
-}
-
 void write_token(JsonWriter& json, const Token& token, std::string_view text) {
   json.begin_object().member("id", token.id.to_text()).member("name", token.name);
   json.member("organization", token.organization).key("scopes").begin_array();
@@ -41,6 +31,16 @@ void write_token(JsonWriter& json, const Token& token, std::string_view text) {
   }
   if (!text.empty()) json.member("token", text);
   json.end_object();
+}
+
+namespace {
+
+/// The organization that a request is about: the caller's, or what it names if it may.
+std::variant<std::string, Problem> organization_of(const Call& call,
+                                                   const std::optional<std::string>& named) {
+  if (!named || *named == call.organization) return call.organization;
+  if (call.token->is_operator()) return *named;
+  return refusal(404, "this token may not act for another organization", "organization");
 }
 
 // --- create --------------------------------------------------------------------------------------

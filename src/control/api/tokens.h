@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/json_writer.h"
 #include "base/prng.h"
 #include "control/api/api.h"
 #include "control/audit.h"
@@ -7,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace ringpost::control {
 
@@ -17,6 +19,10 @@ inline constexpr uint32_t token_expires_in_s_max = 10 * 366 * 24 * 3600;
 
 /// Names that begin so are given to tokens of people who log in (Login), and to no others.
 inline constexpr std::string_view login_token_prefix = "login ";
+
+/// A token as the API shows it.
+/// @param text  the token's text, for the one answer that has it; empty: left out.
+void write_token(JsonWriter& json, const subscription::Token& token, std::string_view text);
 
 /// The operations of the management API on tokens. Blocks on the store.
 ///

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "api/route.h"
+#include "control/api/api.h"
+#include "control/sessions.h"
+
+#include <string_view>
+#include <variant>
+
+namespace ringpost::control {
+
+/// The key of the console's session, from the request's cookie; empty: there is none, or the
+/// request has a token of its own, which counts.
+std::string_view session_key(const http::Request& request);
+
+/// The operations on the console's session. Changes nothing that is stored.
+class SessionApi {
+ public:
+  explicit SessionApi(const subscription::SubscriptionTable& table) : table_(table) {}
+
+  /// Lets a request in by its session. Only the relay's own pages may use one: a browser adds the
+  /// cookie to whatever another port of this host makes it send, too.
+  /// @param key  of `session_key`.
+  /// @returns the session's token, valid until the table's next publish; 401 if the session is
+  ///          over, 403 for another page or a token without the route's scope.
+  std::variant<const subscription::Token*, Problem> authenticate(const http::Request& request,
+                                                                 std::string_view key,
+                                                                 const api::Route& route,
+                                                                 WallTime wall_now, Instant now);
+
+  /// A session of the token that the call was made with; the answer sets the cookie.
+  /// @param secure  the browser reached the relay over https, so that the cookie is for https.
+  Answer create(const Call& call, Instant now, bool secure);
+  /// Who is signed in, or whose token it is.
+  Answer show(const Call& call, Instant now);
+  Answer remove(const Call& call);
+
+ private:
+  const subscription::SubscriptionTable& table_;
+  Sessions sessions_;
+};
+
+}  // namespace ringpost::control

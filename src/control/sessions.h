@@ -1,0 +1,47 @@
+#pragma once
+
+#include "base/clock.h"
+#include "crypto/digest.h"
+#include "subscription/token.h"
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace ringpost::control {
+
+/// Browsers that are signed in to the console. Each session was begun with a token and may do what
+/// that token may: it ends with it, when it was not used for a while, and after a day's work. In
+/// memory only: a restart of the relay ends all.
+class Sessions {
+ public:
+  static constexpr Duration idle_max = std::chrono::hours(1);
+  static constexpr Duration life_max = std::chrono::hours(12);
+  /// Beyond these bounds the session that was used longest ago ends for the new one.
+  static constexpr size_t per_token_max = 20;
+  static constexpr size_t count_max = 10'000;
+
+  struct Session {
+    crypto::Digest token_sha256{};  ///< Token::sha256: names the token as long as it is in force.
+    Instant ends_at{};              ///< Used or not.
+    Instant used_at{};
+  };
+
+  /// @returns the session's key: 256 random bits for the browser's cookie. Only its hash is kept.
+  std::string create(const subscription::Token& token, Instant now);
+  /// The session of this key, which is used by that. Nullptr: there is none, or it is over. Valid
+  /// until the next call.
+  const Session* use(std::string_view key, Instant now);
+  void remove(std::string_view key);
+
+  size_t count() const { return sessions_.size(); }
+
+ private:
+  void make_room(const crypto::Digest& token_sha256, Instant now);
+
+  std::map<crypto::Digest, Session> sessions_;  ///< By the key's SHA-256.
+};
+
+}  // namespace ringpost::control
