@@ -17,6 +17,8 @@ package_packages=(debhelper dpkg-dev lintian mmdebstrap)
 bench_packages=(wrk)
 # Receivers in tests/e2e/foreign.
 foreign_packages=(php-cli puma)
+# For the console's tests.
+browser_packages=(chromium)
 
 # Which BoringSSL: the source in cargo's registry, or (BORINGSSL=system) the library that Debian packages.
 boringssl=${BORINGSSL:-crate}
@@ -65,6 +67,20 @@ ensure_packaged_sources() {
   python3 -B "$tool" fetch boring-sys >/dev/null
 }
 
+# Fetches the npm packages that the console is made with (src/console), with node and npm if they are missing. Without
+# them a build has no console, which CONSOLE=enabled refuses; CONSOLE=disabled does not look for them.
+ensure_console_packages() {
+  local tool="$root/tools/npm_packages.py" console="$root/src/console"
+  [ "${CONSOLE:-auto}" = disabled ] && return 0
+  python3 -B "$tool" cached "$console" && return 0
+  if { command -v node && command -v npm; } >/dev/null || ensure_packages nodejs npm; then
+    echo "fetching the npm packages of the console"
+    python3 -B "$tool" fetch "$console" >/dev/null && return 0
+  fi
+  [ "${CONSOLE:-auto}" = enabled ] && return 1
+  echo "note: this build has no console (CONSOLE=enabled makes that an error)" >&2
+}
+
 # Debian 12's package cargo is too old, and cargo-web would take the place of cargo and rustup: what somebody
 # installed stays.
 ensure_cargo() {
@@ -88,13 +104,14 @@ configure() {
   shift
   if [ -f "$directory/build.ninja" ]; then
     [ -z "${BORINGSSL:-}" ] || meson configure "$directory" "-Dboringssl=$boringssl"
+    [ -z "${CONSOLE:-}" ] || meson configure "$directory" "-Dconsole=$CONSOLE"
     return
   fi
   local launcher=""
   command -v ccache >/dev/null && launcher="ccache "
   local log
   log=$(mktemp)
-  if ! CC="${launcher}${CC:-gcc}" CXX="${launcher}${CXX:-g++}" meson setup "$directory" "-Dboringssl=$boringssl" "$@" >"$log" 2>&1; then
+  if ! CC="${launcher}${CC:-gcc}" CXX="${launcher}${CXX:-g++}" meson setup "$directory" "-Dboringssl=$boringssl" "-Dconsole=${CONSOLE:-auto}" "$@" >"$log" 2>&1; then
     tail -n 30 "$log" >&2
     echo "error: meson could not configure $directory; the whole output is in $log" >&2
     return 1

@@ -17,6 +17,7 @@ struct Serves {
   bool events = false;
   bool api = false;
   bool metrics = false;
+  bool console = false;
 };
 
 /// Where a request came from.

@@ -355,6 +355,39 @@ std::string object_to_listener(const io::Address& address,
          " of another listener: one of the two includes the other";
 }
 
+struct Service {
+  std::string_view name;
+  bool Serves::*member;
+};
+constexpr std::array services = {Service{"events", &Serves::events}, Service{"api", &Serves::api},
+                                 Service{"console", &Serves::console},
+                                 Service{"metrics", &Serves::metrics}};
+
+void read_serves(const toml::table& table, Section& section, Serves& into) {
+  const toml::node* serves = table.get("serves");
+  if (serves == nullptr) return;
+  into = {.events = false, .api = false, .metrics = false, .console = false};
+  section.texts("serves", [&](const std::string& what, const toml::node& node) {
+    const auto found = std::ranges::find(services, what, &Service::name);
+    if (found != services.end()) {
+      into.*found->member = true;
+    } else {
+      section.problem(node,
+                      "serves: \"" + what + "\" is unknown; known: events, api, console, metrics");
+    }
+  });
+  if (into.console && !into.api) {
+    section.problem(*serves,
+                    "serves: \"console\" needs \"api\" beside it: the console's pages call the "
+                    "API of the same listener");
+  }
+  if (serves->is_array() && serves->as_array()->empty()) {
+    section.problem(*serves,
+                    "serves must name some of events, api, console and metrics; to serve nothing, "
+                    "remove the [[listener]]");
+  }
+}
+
 void read_listener(const toml::table& table, Config& config, Problems& problems) {
   Section section(&table, "listener", problems);
   ListenerConfig listener;
@@ -373,26 +406,7 @@ void read_listener(const toml::table& table, Config& config, Problems& problems)
   } else if (table.get("address") == nullptr) {
     problems.add(table.source(), "[[listener]] needs an address");
   }
-  if (table.get("serves") != nullptr) {
-    listener.serves = {.events = false, .api = false, .metrics = false};
-  }
-  section.texts("serves", [&](const std::string& what, const toml::node& node) {
-    if (what == "events") {
-      listener.serves.events = true;
-    } else if (what == "api") {
-      listener.serves.api = true;
-    } else if (what == "metrics") {
-      listener.serves.metrics = true;
-    } else {
-      section.problem(node, "serves: \"" + what + "\" is unknown; known: events, api, metrics");
-    }
-  });
-  if (const toml::array* serves = table["serves"].as_array();
-      serves != nullptr && serves->empty()) {
-    section.problem(*serves,
-                    "serves must name some of events, api and metrics; to serve nothing, remove "
-                    "the [[listener]]");
-  }
+  read_serves(table, section, listener.serves);
   Section tls = section.table("tls");
   const size_t problems_before = problems.count();
   tls.file("certificate", listener.certificate_file);

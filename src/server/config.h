@@ -30,6 +30,7 @@ struct Serves {
   bool events = true;    ///< POST /v1/events
   bool api = true;       ///< The management API.
   bool metrics = false;  ///< GET /metrics, without a token.
+  bool console = true;   ///< The pages of src/console, which need the API beside them.
 
   bool operator==(const Serves&) const = default;
 };

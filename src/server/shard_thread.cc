@@ -68,7 +68,8 @@ std::string ShardThread::listen(shard::Shard& shard) {
                               .socket = {.reuse_port = true, .must_be_free = index_ == 0},
                               .serves = {.events = listener.config.serves.events,
                                          .api = listener.config.serves.api,
-                                         .metrics = listener.config.serves.metrics}});
+                                         .metrics = listener.config.serves.metrics,
+                                         .console = listener.config.serves.console}});
     if (!bound) return io::explain_listen_failure(listener.bound, bound.error());
     listener.bound = *bound;
   }

@@ -2,6 +2,7 @@
 
 #include "base/json_writer.h"
 #include "base/log.h"
+#include "console/site.h"
 #include "dialect/dialect.h"
 #include "http/problem.h"
 #include "http/syntax.h"
@@ -313,6 +314,9 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
       return server_.answer(handle, refused);
     }
     case OwnOperation::none: break;
+  }
+  if (origin.serves.console) {
+    if (const auto page = console::answer(*request)) return server_.answer(handle, *page);
   }
   const bool metrics = origin.serves.metrics && request->path == control::metrics_path;
   if (!origin.serves.api && !metrics) {

@@ -138,9 +138,9 @@ webhooks_max = 3
   EXPECT_EQ(result.config.webhook_ips, (std::vector<std::string>{"192.0.2.0/24", "2001:db8::/48"}));
   EXPECT_EQ(result.config.metrics_webhooks_max, 3u);
   ASSERT_EQ(result.config.listeners.size(), 3u);
-  EXPECT_EQ(result.config.listeners[0].serves, (Serves{true, false, false}));
-  EXPECT_EQ(result.config.listeners[1].serves, (Serves{true, true, false}));
-  EXPECT_EQ(result.config.listeners[2].serves, (Serves{false, false, true}));
+  EXPECT_EQ(result.config.listeners[0].serves, (Serves{true, false, false, false}));
+  EXPECT_EQ(result.config.listeners[1].serves, (Serves{true, true, false, true}));
+  EXPECT_EQ(result.config.listeners[2].serves, (Serves{false, false, true, false}));
 }
 
 TEST(Config, NamesThePlaceOfEachProblem) {
@@ -423,6 +423,15 @@ TEST(Config, CheckFindsWhatTheStartWouldMiss) {
 TEST(Config, ListenersServeSomething) {
   EXPECT_NE(first_problem("[[listener]]\naddress = \"127.0.0.1:1\"\nserves = []\n")
                 .find("serves must name"),
+            std::string::npos);
+}
+
+TEST(Config, AConsoleNeedsItsApi) {
+  const std::string listener = "[[listener]]\naddress = \"127.0.0.1:1\"\nserves = ";
+  EXPECT_NE(first_problem(listener + "[\"console\"]\n").find("needs \"api\" beside it"),
+            std::string::npos);
+  EXPECT_EQ(first_problem(listener + "[\"api\", \"console\"]\n"), "(none)");
+  EXPECT_NE(first_problem(listener + "[\"pages\"]\n").find("events, api, console, metrics"),
             std::string::npos);
 }
 

@@ -1,0 +1,144 @@
+// The console: who is signed in, the frame around every page, and which page an address means.
+
+import "./style.css";
+
+import { render } from "preact";
+import type { ComponentChild, JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { Refusal, sentence, whenSessionOver } from "./api";
+import { Button, Empty, Heading, Loading, Problem } from "./parts";
+import { About } from "./pages/about";
+import { DeadLetters } from "./pages/dead_letters";
+import { DeliveryPage } from "./pages/delivery";
+import { Events } from "./pages/events";
+import { Overview } from "./pages/overview";
+import { SignIn } from "./pages/sign_in";
+import { Tokens } from "./pages/tokens";
+import { WebhookPage } from "./pages/webhook";
+import { CreateWebhook, EditWebhook } from "./pages/webhook_form";
+import { Webhooks } from "./pages/webhooks";
+import { Link, to, usePlace } from "./router";
+import { SessionContext, currentSession, signOut, useMay } from "./session";
+import type { Scope, Session } from "./types";
+
+const sections: { name: string; text: string; scope: Scope | null }[] = [
+  { name: "", text: "Overview", scope: null },
+  { name: "webhooks", text: "Webhooks", scope: "webhooks:read" },
+  { name: "dead-letters", text: "Dead letters", scope: "deliveries:read" },
+  { name: "events", text: "Events", scope: "deliveries:read" },
+  { name: "tokens", text: "Tokens", scope: "admin" },
+  { name: "about", text: "About", scope: null },
+];
+
+function Navigation({ section }: { section: string }): JSX.Element {
+  const may = useMay();
+  return (
+    <nav aria-label="Pages">
+      {sections
+        .filter(({ scope }) => scope === null || may(scope))
+        .map(({ name, text }) => (
+          <Link key={name} href={name === "" ? to() : to(name)} current={name === section}>
+            {text}
+          </Link>
+        ))}
+    </nav>
+  );
+}
+
+function NotFound(): JSX.Element {
+  return (
+    <>
+      <Heading title="No such page" />
+      <Empty>
+        This address is not a page of the console. <Link href={to()}>Go to the overview</Link>
+      </Empty>
+    </>
+  );
+}
+
+function pageOf(path: string[]): ComponentChild {
+  const [section = "", id, action] = path;
+  if (path.length > 3) return <NotFound />;
+  if (section === "webhooks" && id === "new" && action === undefined) return <CreateWebhook />;
+  if (section === "webhooks" && id !== undefined) {
+    if (action === undefined) return <WebhookPage key={id} id={id} />;
+    if (action === "edit") return <EditWebhook key={id} id={id} />;
+  }
+  if (section === "deliveries" && id !== undefined && action === undefined) return <DeliveryPage key={id} id={id} />;
+  if (id !== undefined) return <NotFound />;
+  switch (section) {
+    case "": return <Overview />;
+    case "webhooks": return <Webhooks />;
+    case "dead-letters": return <DeadLetters />;
+    case "events": return <Events />;
+    case "tokens": return <Tokens />;
+    case "about": return <About />;
+    default: return <NotFound />;
+  }
+}
+
+function Frame({ session, onSignedOut }: { session: Session; onSignedOut: () => void }): JSX.Element {
+  const { path } = usePlace();
+  const leave = () => {
+    signOut().catch(() => {}).finally(onSignedOut);
+  };
+  const section = path[0] === "deliveries" ? "webhooks" : (path[0] ?? "");
+  return (
+    <SessionContext.Provider value={session}>
+      <a class="skip" href="#main">
+        Skip to the page
+      </a>
+      <header>
+        <Link href={to()} class="brand">
+          ringpost
+        </Link>
+        <Navigation section={section} />
+        <div class="who">
+          <span title={`token ${session.token.id}`}>
+            {session.token.name} · {session.token.organization}
+          </span>
+          <Button onClick={leave}>Sign out</Button>
+        </div>
+      </header>
+      <main id="main">{pageOf(path)}</main>
+    </SessionContext.Provider>
+  );
+}
+
+function Console(): JSX.Element {
+  const [session, setSession] = useState<Session | null>(null);
+  const [over, setOver] = useState(false);
+  const [problem, setProblem] = useState("");
+  const [asked, setAsked] = useState(false);
+  useEffect(() => {
+    currentSession()
+      .then(setSession)
+      .catch((error) => {
+        if (!(error instanceof Refusal && error.status === 401)) setProblem(sentence(error));
+      })
+      .finally(() => setAsked(true));
+  }, []);
+  useEffect(() => {
+    whenSessionOver(() => {
+      if (session === null) return;
+      setSession(null);
+      setOver(true);
+    });
+  }, [session]);
+  if (!asked) return <Loading />;
+  if (session !== null) return <Frame session={session} onSignedOut={() => setSession(null)} />;
+  return (
+    <>
+      <Problem problem={problem} />
+      <SignIn
+        over={over}
+        onSignedIn={(signedIn) => {
+          setOver(false);
+          setSession(signedIn);
+        }}
+      />
+    </>
+  );
+}
+
+render(<Console />, document.getElementById("app")!);

@@ -1,0 +1,253 @@
+import type { JSX } from "preact";
+import { useId, useState } from "preact/hooks";
+import { call, path } from "../api";
+import { asCurl, milliseconds, pretty } from "../format";
+import { useAction, useEvery, useLoaded } from "../loading";
+import { Button, Copy, Empty, Facts, Heading, Loading, Notice, Problem, StatusMark, Time } from "../parts";
+import { Link, go, to, usePlace, withQuery } from "../router";
+import { useMay } from "../session";
+import type { Attempt, Delivery, Message } from "../types";
+
+const whoHasToLook: Record<string, string> = {
+  endpoint: "The receiver has to be mended, or the webhook's URL, CA or secret.",
+  operator: "The operator of this relay has to look: its configuration or its name servers.",
+  disk: "The operator of this relay has to look at its disk.",
+  self: "The relay stopped or was short of something; nothing has to be done if a later attempt succeeds.",
+  producer: "The event does not fit this webhook.",
+};
+
+function Failure({ attempt }: { attempt: Attempt }): JSX.Element | null {
+  if (attempt.error === null) return null;
+  return (
+    <Notice kind="warn">
+      <p>
+        <strong>{attempt.error.detail}</strong>
+      </p>
+      <p>{whoHasToLook[attempt.error.side] ?? ""}</p>
+      {attempt.error.received && (
+        <>
+          <p>The receiver sent this, which is not an answer:</p>
+          <pre tabIndex={0}>{attempt.error.received}</pre>
+        </>
+      )}
+    </Notice>
+  );
+}
+
+// --- the attempts --------------------------------------------------------------------------------
+
+function Attempts({ attempts, chosen, onChoose }: { attempts: Attempt[]; chosen: number; onChoose: (index: number) => void }): JSX.Element {
+  const longest = Math.max(1, ...attempts.map((attempt) => attempt.duration_ms ?? 0));
+  return (
+    <ol class="attempts">
+      {attempts.map((attempt, index) => {
+        const failed = attempt.error !== null;
+        const end = failed ? attempt.error!.detail : attempt.response ? `answered ${attempt.response.status}` : "under way";
+        return (
+          <li key={index}>
+            <button type="button" aria-pressed={index === chosen} onClick={() => onChoose(index)}>
+              <span class={`mark ${failed ? "warn" : attempt.response ? "good" : "waits"}`} aria-hidden="true">
+                {failed ? "▲" : attempt.response ? "✓" : "◷"}
+              </span>
+              <span>
+                Attempt {attempt.number ?? "?"} · <Time at={attempt.started_at} /> · {end}
+              </span>
+              <span class="bar" aria-hidden="true">
+                <span class={failed ? "failed" : "done"} style={{ width: `${((attempt.duration_ms ?? 0) / longest) * 100}%` }} />
+              </span>
+              <span class="number">{milliseconds(attempt.duration_ms)}</span>
+            </button>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+// --- one message ---------------------------------------------------------------------------------
+
+function Body({ message }: { message: Message }): JSX.Element {
+  const [raw, setRaw] = useState(false);
+  if (message.body === null) return <p class="quiet">The body is too large to be shown with this many attempts.</p>;
+  if (message.body === "") return <p class="quiet">No body.</p>;
+  const laidOut = pretty(message.body);
+  return (
+    <>
+      {laidOut !== message.body && (
+        <div class="actions" role="group" aria-label="How the body is shown">
+          <button type="button" aria-pressed={!raw} onClick={() => setRaw(false)}>
+            Pretty
+          </button>
+          <button type="button" aria-pressed={raw} onClick={() => setRaw(true)}>
+            Raw
+          </button>
+        </div>
+      )}
+      <pre tabIndex={0} aria-label="Body">
+        {raw ? message.body : laidOut}
+      </pre>
+      {message.truncated && <p class="quiet">Only the beginning of the body was stored.</p>}
+    </>
+  );
+}
+
+function Headers({ headers }: { headers: Record<string, string> }): JSX.Element {
+  return (
+    <pre tabIndex={0} aria-label="Headers" class="headers">
+      {Object.entries(headers).map(([name, value]) => (
+        <div key={name}>
+          <strong>{name}:</strong> {value}
+        </div>
+      ))}
+    </pre>
+  );
+}
+
+function Request({ attempt }: { attempt: Attempt }): JSX.Element {
+  const { request } = attempt;
+  if (request === null) return <Empty>No request was sent: the attempt ended before.</Empty>;
+  return (
+    <>
+      <p class="code break">
+        {request.method} {request.url}
+      </p>
+      <Headers headers={request.headers} />
+      <Body message={request} />
+      <Copy text={asCurl(request)} label="Copy as curl" />
+    </>
+  );
+}
+
+function Response({ attempt }: { attempt: Attempt }): JSX.Element {
+  const { response } = attempt;
+  if (response === null) return <Empty>There was no answer.</Empty>;
+  return (
+    <>
+      <p>
+        Status <strong>{response.status}</strong>
+        {response.note && ` (${response.note})`}
+      </p>
+      <Headers headers={response.headers} />
+      <Body message={response} />
+    </>
+  );
+}
+
+const tabs = ["request", "response"] as const;
+type Tab = (typeof tabs)[number];
+
+/// Arrow keys move between the tabs, as in every list of tabs.
+function Messages({ attempt, tab, onTab }: { attempt: Attempt; tab: Tab; onTab: (tab: Tab) => void }): JSX.Element {
+  const id = useId();
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    const next = tab === "request" ? "response" : "request";
+    onTab(next);
+    document.getElementById(`${id}-${next}`)?.focus();
+  };
+  return (
+    <>
+      <div role="tablist" aria-label="What was sent and received" onKeyDown={onKeyDown}>
+        {tabs.map((each) => (
+          <button
+            key={each}
+            type="button"
+            role="tab"
+            id={`${id}-${each}`}
+            aria-selected={each === tab}
+            aria-controls={`${id}-panel`}
+            tabIndex={each === tab ? 0 : -1}
+            onClick={() => onTab(each)}
+          >
+            {each.toUpperCase()}
+          </button>
+        ))}
+      </div>
+      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${tab}`}>
+        {tab === "request" ? <Request attempt={attempt} /> : <Response attempt={attempt} />}
+      </div>
+    </>
+  );
+}
+
+// --- sending it again ----------------------------------------------------------------------------
+
+function Redeliver({ id }: { id: string }): JSX.Element {
+  const action = useAction();
+  const redeliver = () =>
+    action.run(async () => {
+      const made = await call<Delivery>("POST", path(["deliveries", id, "redeliver"]));
+      go(to("deliveries", made.id));
+    });
+  return (
+    <>
+      <Button kind="main" onClick={redeliver} busy={action.busy}>
+        Redeliver
+      </Button>
+      <Problem problem={action.problem} />
+    </>
+  );
+}
+
+// --- the page ------------------------------------------------------------------------------------
+
+function Attempted({ delivery }: { delivery: Delivery }): JSX.Element {
+  const place = usePlace();
+  const last = delivery.attempts.length - 1;
+  const asked = Number(place.query.get("attempt") ?? NaN) - 1;
+  const chosen = Number.isInteger(asked) && asked >= 0 && asked <= last ? asked : last;
+  const attempt = delivery.attempts[chosen];
+  const tab: Tab = place.query.get("tab") === "response" ? "response" : "request";
+  const change = (values: Record<string, string>) => go(withQuery(place, values), true);
+  if (attempt === undefined) return <Empty>There was no attempt yet.</Empty>;
+  return (
+    <>
+      <Attempts attempts={delivery.attempts} chosen={chosen} onChoose={(index) => change({ attempt: String(index + 1) })} />
+      <Failure attempt={attempt} />
+      <Messages attempt={attempt} tab={tab} onTab={(next) => change({ tab: next })} />
+      {attempt.tls && (
+        <p class="quiet">
+          {attempt.tls.version}, {attempt.tls.cipher}
+          {attempt.tls.group && `, ${attempt.tls.group}`}
+          {attempt.tls.resumed && ", resumed"}
+        </p>
+      )}
+    </>
+  );
+}
+
+export function DeliveryPage({ id }: { id: string }): JSX.Element {
+  const may = useMay();
+  const { value: delivery, problem, reload } = useLoaded<Delivery>((signal) => call("GET", path(["deliveries", id]), { signal }), [id]);
+  const open = delivery?.status === "pending" || delivery?.status === "in_flight";
+  useEvery(2000, () => {
+    if (open) reload();
+  });
+  if (delivery === null) {
+    return (
+      <>
+        <Heading title="Delivery" />
+        {problem ? <Problem problem={problem} /> : <Loading />}
+      </>
+    );
+  }
+  return (
+    <>
+      <Heading title={`Delivery of ${delivery.event.type || "an event"}`}>{may("deliveries:redeliver") && <Redeliver id={id} />}</Heading>
+      <Problem problem={problem} />
+      <Facts
+        facts={[
+          ["Status", <StatusMark status={delivery.status} failing={delivery.attempts.at(-1)?.error != null} />],
+          ["Webhook", delivery.webhook === null ? "was deleted" : <Link href={to("webhooks", delivery.webhook)}>{delivery.webhook}</Link>],
+          ["Event", <Link href={`${to("events")}?${new URLSearchParams({ id: delivery.event.id, source: delivery.event.source })}`}>{delivery.event.id || "–"}</Link>],
+          ["Source", <span class="break">{delivery.event.source}</span>],
+          ["Accepted", <Time at={delivery.created_at} />],
+          ["Next attempt", <Time at={delivery.next_attempt_at} />],
+          ["Sent again from", delivery.redelivery_of === null ? "–" : <Link href={to("deliveries", delivery.redelivery_of)}>{delivery.redelivery_of}</Link>],
+          ["Id", <code>{delivery.id}</code>],
+        ]}
+      />
+      <Attempted delivery={delivery} />
+    </>
+  );
+}

@@ -1,0 +1,88 @@
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { callText, path } from "../api";
+import { Deliveries } from "../deliveries";
+import { memberText, pretty } from "../format";
+import { useLoaded } from "../loading";
+import { Button, Empty, Facts, Heading, Loading, Problem, Text, Time } from "../parts";
+import { go, to, usePlace } from "../router";
+import type { StoredEvent } from "../types";
+
+const shownApart = new Set(["id", "source", "type", "accepted_at", "data", "data_base64", "deliveries", "extensions"]);
+
+function attributes(event: StoredEvent): [string, string][] {
+  const extensions = Object.entries((event["extensions"] as object | undefined) ?? {});
+  const own = Object.entries(event).filter(([name]) => !shownApart.has(name));
+  return [...own, ...extensions].map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
+}
+
+/// The event and its data as the producer sent it.
+interface Answer {
+  event: StoredEvent;
+  data: string;
+}
+
+async function find(id: string, source: string, signal: AbortSignal): Promise<Answer> {
+  const text = await callText("GET", path(["events", id], { source }), { signal });
+  const event = JSON.parse(text) as StoredEvent;
+  const isText = typeof event.data === "string";
+  return { event, data: event.data_base64 ?? (isText ? String(event.data) : pretty(memberText(text, "data") ?? "")) };
+}
+
+function Found({ event, data }: Answer): JSX.Element {
+  return (
+    <>
+      <Facts
+        facts={[
+          ["Type", event.type],
+          ["Source", <span class="break">{event.source}</span>],
+          ["Id", <span class="break">{event.id}</span>],
+          ["Accepted", <Time at={event.accepted_at} />],
+          ...attributes(event).map(([name, value]): [string, JSX.Element] => [name, <span class="break">{value}</span>]),
+        ]}
+      />
+      <h2>Data</h2>
+      <pre tabIndex={0} aria-label="Data">
+        {data || "none"}
+      </pre>
+      {event.data_base64 && <p class="quiet">In base64: it is neither JSON nor text.</p>}
+      <h2>Deliveries</h2>
+      {event.deliveries.length > 0 ? <Deliveries caption="Deliveries of this event" deliveries={event.deliveries} /> : <Empty>The event matched no webhook that you may see.</Empty>}
+    </>
+  );
+}
+
+function Lookup({ id, source }: { id: string; source: string }): JSX.Element {
+  const { value, problem } = useLoaded((signal) => find(id, source, signal), [id, source]);
+  if (problem) return <Problem problem={problem} />;
+  return value === null ? <Loading /> : <Found {...value} />;
+}
+
+export function Events(): JSX.Element {
+  const { query } = usePlace();
+  const [asked, askedSource] = [query.get("id") ?? "", query.get("source") ?? ""];
+  const [id, setId] = useState(asked);
+  const [source, setSource] = useState(askedSource);
+  useEffect(() => {
+    setId(asked);
+    setSource(askedSource);
+  }, [asked, askedSource]);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const wanted = new URLSearchParams({ id: id.trim(), ...(source.trim() ? { source: source.trim() } : {}) });
+    go(`${to("events")}?${wanted}`);
+  };
+  return (
+    <>
+      <Heading title="Events" />
+      <form class="filters" role="search" onSubmit={submit}>
+        <Text label="Event id" required value={id} onInput={setId} />
+        <Text label="Source" value={source} onInput={setSource} hint="if several sources used the id" />
+        <Button submit kind="main">
+          Find
+        </Button>
+      </form>
+      {asked === "" ? <Empty>Enter the id that the producer gave the event, or that the relay answered.</Empty> : <Lookup key={`${asked}\n${askedSource}`} id={asked} source={askedSource} />}
+    </>
+  );
+}

@@ -1,0 +1,48 @@
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { Button, Notice, Problem, Text } from "../parts";
+import { useAction } from "../loading";
+import { signIn } from "../session";
+import type { Session } from "../types";
+
+interface Props {
+  over: boolean; // A session was there, and has ended.
+  onSignedIn: (session: Session) => void;
+}
+
+export function SignIn({ over, onSignedIn }: Props): JSX.Element {
+  const [token, setToken] = useState("");
+  const action = useAction();
+  useEffect(() => {
+    document.title = "Sign in · ringpost";
+  }, []);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    action.run(async () => onSignedIn(await signIn(token.trim())));
+  };
+  return (
+    <main class="sign-in">
+      <h1>ringpost</h1>
+      {over && <Notice>The session is over. Sign in again to go on where you were.</Notice>}
+      <form onSubmit={submit}>
+        <Text
+          label="Token"
+          type="password"
+          required
+          value={token}
+          onInput={setToken}
+          hint={
+            <>
+              The first start of the relay wrote one to <code>admin.token</code> in its data directory. More come from{" "}
+              <code>ringpost token add</code>.
+            </>
+          }
+        />
+        <Problem problem={action.problem} />
+        <Button submit kind="main" busy={action.busy}>
+          Sign in
+        </Button>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,247 @@
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { call, path } from "../api";
+import { Deliveries } from "../deliveries";
+import { milliseconds } from "../format";
+import { useAction, useEvery, useLoaded } from "../loading";
+import { Button, Choice, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StateMark, StatusMark, Text, Time } from "../parts";
+import { Link, go, to, usePlace, withQuery } from "../router";
+import { useMay } from "../session";
+import { Reasons } from "../trouble";
+import { statuses } from "../types";
+import type { Delivery, DeliveryItem, Page, Webhook } from "../types";
+
+// --- a test event --------------------------------------------------------------------------------
+
+const testWait = 500;
+const testLooks = 60;
+
+/// Looks until the delivery has had an attempt, or for half a minute.
+async function untilTried(id: string): Promise<Delivery> {
+  for (let look = 0; ; ++look) {
+    const delivery = await call<Delivery>("GET", path(["deliveries", id]));
+    const tried = delivery.attempts.some((attempt) => attempt.duration_ms !== null);
+    if (tried || delivery.status === "delivered" || delivery.status === "dead" || look === testLooks) return delivery;
+    await new Promise((resolve) => setTimeout(resolve, testWait));
+  }
+}
+
+function TestEvent({ id, onDone }: { id: string; onDone: () => void }): JSX.Element {
+  const [tested, setTested] = useState<Delivery | null>(null);
+  const action = useAction();
+  const test = () =>
+    action.run(async () => {
+      const made = await call<Delivery>("POST", path(["webhooks", id, "ping"]));
+      setTested(await untilTried(made.id));
+      onDone();
+    });
+  const last = tested?.attempts.at(-1);
+  return (
+    <>
+      <Button onClick={test} busy={action.busy}>
+        {action.busy ? "Sending …" : "Send a test event"}
+      </Button>
+      <Problem problem={action.problem} />
+      {tested && (
+        <Notice kind={tested.status === "delivered" ? "good" : "warn"}>
+          <StatusMark status={tested.status} failing={last?.error != null} />{" "}
+          {last?.error ? last.error.detail : last?.response ? `The receiver answered ${last.response.status} in ${milliseconds(last.duration_ms)}` : "No attempt has ended yet"}.{" "}
+          <Link href={to("deliveries", tested.id)}>See request and response</Link>
+        </Notice>
+      )}
+    </>
+  );
+}
+
+// --- changes -------------------------------------------------------------------------------------
+
+type Asking = "" | "delete" | "rotate" | "disable";
+
+function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook: Webhook) => void }): JSX.Element {
+  const [asking, setAsking] = useState<Asking>("");
+  const [secret, setSecret] = useState("");
+  const [overlap, setOverlap] = useState("24");
+  const action = useAction();
+  const close = () => {
+    action.clear();
+    setAsking("");
+  };
+  const change = (work: () => Promise<void>) => action.run(async () => {
+    await work();
+    setAsking("");
+  });
+  const post = (what: string, body?: unknown) => call<Webhook>("POST", path(["webhooks", webhook.id, what]), { body });
+  const overlaps = webhook.dialect === "standard";
+  const rotate = async () => {
+    const hours = Number(overlap);
+    const rotated = await post("rotate-secret", overlaps ? { overlap_s: Math.round(hours * 3600) } : {});
+    setSecret(rotated.secret ?? "");
+    onChanged(rotated);
+  };
+  const remove = async () => {
+    await call("DELETE", path(["webhooks", webhook.id]));
+    go(to("webhooks"));
+  };
+  const dialog = { busy: action.busy, problem: action.problem, onClose: close };
+  return (
+    <>
+      <div class="actions">
+        <Link href={to("webhooks", webhook.id, "edit")} class="button">
+          Edit
+        </Link>
+        {webhook.state === "active" ? (
+          <Button onClick={() => setAsking("disable")}>Disable</Button>
+        ) : (
+          <Button busy={action.busy} onClick={() => change(async () => onChanged(await post("enable")))}>
+            Enable
+          </Button>
+        )}
+        <Button onClick={() => setAsking("rotate")}>Rotate the secret</Button>
+        <Button kind="danger" onClick={() => setAsking("delete")}>
+          Delete
+        </Button>
+      </div>
+      {asking === "" && <Problem problem={action.problem} />}
+      {secret && (
+        <Once name="New secret" text={secret}>
+          Copy it now: it is not shown again.
+        </Once>
+      )}
+      {asking === "disable" && (
+        <Confirm {...dialog} title="Disable this webhook?" action="Disable" danger onConfirm={() => change(async () => onChanged(await post("disable")))}>
+          <p>It gets no more events until it is enabled. What waits to be delivered to it is cancelled.</p>
+        </Confirm>
+      )}
+      {asking === "rotate" && (
+        <Confirm {...dialog} title="Rotate the secret?" action="Rotate" onConfirm={() => change(rotate)}>
+          {overlaps ? (
+            <Text label="Hours during which the old secret signs, too" hint="0 to 720. Give the receiver the new one in this time." type="number" value={overlap} onInput={setOverlap} />
+          ) : (
+            <p>Requests are signed with the new secret at once: a receiver that does not have it refuses them.</p>
+          )}
+        </Confirm>
+      )}
+      {asking === "delete" && (
+        <Confirm {...dialog} title="Delete this webhook?" action="Delete" danger onConfirm={() => change(remove)}>
+          <p>What waits to be delivered to it is cancelled. Its history is no longer shown, and its secret is gone for good.</p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+// --- its deliveries ------------------------------------------------------------------------------
+
+const periods = [
+  ["", "any time"],
+  ["1", "the last hour"],
+  ["24", "the last day"],
+  ["168", "the last week"],
+] as const;
+
+function since(hours: string): string {
+  return hours === "" ? "" : new Date(Date.now() - Number(hours) * 3_600_000).toISOString();
+}
+
+type CutPage = Page<DeliveryItem> & { cut: boolean };
+
+function Recent({ id, stamp }: { id: string; stamp: number }): JSX.Element {
+  const place = usePlace();
+  const [status, type, period, cursor] = ["status", "type", "period", "cursor"].map((name) => place.query.get(name) ?? "");
+  const { value, problem, reload } = useLoaded<CutPage>(
+    (signal) => call("GET", path(["webhooks", id, "deliveries"], { limit: 50, status, type, since: since(period!), cursor }), { signal }),
+    [id, status, type, period, cursor, stamp],
+  );
+  useEvery(5000, () => {
+    if (cursor === "") reload();
+  });
+  const change = (values: Record<string, string>) => go(withQuery(place, { ...values, cursor: "" }), true);
+  const filtered = status !== "" || type !== "" || period !== "";
+  return (
+    <section aria-labelledby="deliveries">
+      <h2 id="deliveries">Deliveries</h2>
+      <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+        <Choice label="Status" value={status!} onChange={(chosen) => change({ status: chosen })} options={[["", "any"], ...statuses.map((each) => [each, each.replace("_", " ")] as const)]} />
+        <Text label="Event type" value={type!} onInput={(typed) => change({ type: typed })} hint="exactly, as in build.finished" />
+        <Choice label="Accepted in" value={period!} onChange={(chosen) => change({ period: chosen })} options={periods} />
+      </form>
+      <Problem problem={problem} />
+      {value === null && !problem && <Loading />}
+      {value !== null && value.items.length === 0 && (
+        <Empty>
+          {value.cut
+            ? "Nothing was found so far; older deliveries may match."
+            : filtered
+              ? "No delivery matches these filters."
+              : "Nothing was sent to this webhook yet. Send a test event, or an event of a source and type that it subscribes to."}
+        </Empty>
+      )}
+      {value !== null && value.items.length > 0 && <Deliveries caption="Deliveries of this webhook" deliveries={value.items} />}
+      <div class="actions">
+        {cursor !== "" && <Link href={withQuery(place, { cursor: "" })} class="button">Newest</Link>}
+        {value?.next_cursor && <Link href={withQuery(place, { cursor: value.next_cursor })} class="button">Older</Link>}
+      </div>
+    </section>
+  );
+}
+
+// --- the page ------------------------------------------------------------------------------------
+
+function About({ webhook }: { webhook: Webhook }): JSX.Element {
+  const { filter, tls } = webhook;
+  const limits = [
+    `${milliseconds(webhook.timeout_ms)} for an attempt`,
+    `${webhook.concurrency_max} requests at a time`,
+    webhook.rate_per_second === null ? "" : `${webhook.rate_per_second} requests a second`,
+  ];
+  const filters = [
+    filter.branches && `branches ${filter.branches}`,
+    filter.teams.length > 0 && `teams ${filter.teams.join(", ")}`,
+    filter.clusters.length > 0 && `clusters ${filter.clusters.join(", ")}`,
+  ].filter((each) => each);
+  return (
+    <Facts
+      facts={[
+        ["URL", <span class="break">{webhook.url}</span>],
+        ["Dialect", webhook.dialect],
+        ["Events", <span class="break">{webhook.events.join(", ")}</span>],
+        ["Sources", <span class="break">{webhook.sources.join(", ")}</span>],
+        ["Only", filters.length > 0 ? filters.join("; ") : "no filter"],
+        ["Retries", webhook.schedule.length === 0 ? "none" : `after ${webhook.schedule.join(", ")} s`],
+        ["Limits", limits.filter((each) => each !== "").join(", ")],
+        ["Certificate", !tls.verify ? "not verified" : tls.ca ? "verified with its own CA" : "verified"],
+        ["Old secret signs until", <Time at={webhook.previous_secret_until} />],
+        ["Created", <Time at={webhook.created_at} />],
+        ["Changed", <Time at={webhook.updated_at} />],
+        ["Id", <code>{webhook.id}</code>],
+      ]}
+    />
+  );
+}
+
+export function WebhookPage({ id }: { id: string }): JSX.Element {
+  const may = useMay();
+  const [stamp, setStamp] = useState(0);
+  const { value: webhook, problem, set } = useLoaded<Webhook>((signal) => call("GET", path(["webhooks", id]), { signal }), [id]);
+  if (webhook === null) {
+    return (
+      <>
+        <Heading title="Webhook" />
+        {problem ? <Problem problem={problem} /> : <Loading />}
+      </>
+    );
+  }
+  const write = may("webhooks:write");
+  return (
+    <>
+      <Heading title={webhook.description || webhook.url}>
+        <StateMark state={webhook.state} />
+      </Heading>
+      <Reasons webhook={webhook} />
+      {write && <Changes webhook={webhook} onChanged={set} />}
+      <About webhook={webhook} />
+      {write && webhook.state === "active" && <TestEvent id={id} onDone={() => setStamp(stamp + 1)} />}
+      {may("deliveries:read") ? <Recent id={id} stamp={stamp} /> : <Empty>Deliveries need a token with the scope deliveries:read.</Empty>}
+    </>
+  );
+}

@@ -1,0 +1,112 @@
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { all } from "../api";
+import { count } from "../format";
+import { useLoaded } from "../loading";
+import { Button, Choice, Empty, Heading, Loading, Problem, StateMark, Table, Text, Time } from "../parts";
+import { Link, go, to, usePlace, withQuery } from "../router";
+import { useMay } from "../session";
+import { isInTrouble } from "../trouble";
+import { dialects } from "../types";
+import type { Webhook } from "../types";
+
+const loadedMost = 1000;
+const rowsAtOnce = 50;
+
+interface Filter {
+  text: string;
+  state: string;
+  dialect: string;
+}
+
+function matches(webhook: Webhook, { text, state, dialect }: Filter): boolean {
+  if (dialect !== "" && webhook.dialect !== dialect) return false;
+  if (state === "trouble" ? !isInTrouble(webhook) : state !== "" && webhook.state !== state) return false;
+  const searched = [webhook.id, webhook.description, webhook.url, ...webhook.sources, ...webhook.events].join("\n").toLowerCase();
+  return text.toLowerCase().split(/\s+/).every((word) => searched.includes(word));
+}
+
+function Row({ webhook }: { webhook: Webhook }): JSX.Element {
+  return (
+    <tr>
+      <td class="wide">
+        <Link href={to("webhooks", webhook.id)}>{webhook.description || webhook.url}</Link>
+        {webhook.description && <div class="quiet break">{webhook.url}</div>}
+      </td>
+      <td>
+        <StateMark state={webhook.state} />
+        {webhook.state === "active" && isInTrouble(webhook) && (
+          <div class="mark warn">
+            <span aria-hidden="true">▲</span> in trouble
+          </div>
+        )}
+      </td>
+      <td>{webhook.dialect}</td>
+      <td class="break">{webhook.sources.join(", ")}</td>
+      <td class="break">{webhook.events.join(", ")}</td>
+      <td>
+        <Time at={webhook.created_at} />
+      </td>
+    </tr>
+  );
+}
+
+function Rows({ found }: { found: Webhook[] }): JSX.Element {
+  const [shown, setShown] = useState(rowsAtOnce);
+  return (
+    <>
+      <Table caption="Webhooks" columns={["Webhook", "State", "Dialect", "Sources", "Events", "Created"]}>
+        {found.slice(0, shown).map((webhook) => (
+          <Row key={webhook.id} webhook={webhook} />
+        ))}
+      </Table>
+      {found.length > shown && <Button onClick={() => setShown(shown + rowsAtOnce)}>Show more</Button>}
+    </>
+  );
+}
+
+export function Webhooks(): JSX.Element {
+  const may = useMay();
+  const place = usePlace();
+  const [most, setMost] = useState(loadedMost);
+  const { value, problem } = useLoaded((signal) => all<Webhook>(["webhooks"], most, signal), [most]);
+  const filter = { text: place.query.get("q") ?? "", state: place.query.get("state") ?? "", dialect: place.query.get("dialect") ?? "" };
+  const change = (values: Record<string, string>) => go(withQuery(place, values), true);
+  const found = (value?.items ?? []).filter((webhook) => matches(webhook, filter));
+  return (
+    <>
+      <Heading title="Webhooks">
+        {may("webhooks:write") && (
+          <Link href={to("webhooks", "new")} class="button main">
+            New webhook
+          </Link>
+        )}
+      </Heading>
+      <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+        <Text label="Search" type="search" value={filter.text} onInput={(q) => change({ q })} />
+        <Choice
+          label="State"
+          value={filter.state}
+          onChange={(state) => change({ state })}
+          options={[["", "any"], ["active", "active"], ["trouble", "in trouble"], ["disabled", "disabled"], ["broken", "broken"]]}
+        />
+        <Choice label="Dialect" value={filter.dialect} onChange={(dialect) => change({ dialect })} options={[["", "any"], ...dialects.map((each) => [each, each] as const)]} />
+      </form>
+      <Problem problem={problem} />
+      {value === null && !problem && <Loading />}
+      {value !== null && value.items.length === 0 && (
+        <Empty>There is no webhook yet. A webhook says which events go to which URL{may("webhooks:write") ? ": create one." : "."}</Empty>
+      )}
+      {value !== null && value.items.length > 0 && (
+        <>
+          <p class="quiet" role="status">
+            {count(found.length)} of {count(value.items.length)}
+            {value.more && " newest"} webhooks
+          </p>
+          {found.length > 0 ? <Rows found={found} /> : <Empty>No webhook matches. Search for a part of a URL, description, source, event or id.</Empty>}
+          {value.more && <Button onClick={() => setMost(most + loadedMost)}>Look through older ones, too</Button>}
+        </>
+      )}
+    </>
+  );
+}

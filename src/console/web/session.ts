@@ -1,0 +1,32 @@
+// Who is signed in. The cookie itself is out of reach; this is what the relay says of it.
+
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import { call } from "./api";
+import type { Scope, Session } from "./types";
+
+export const SessionContext = createContext<Session | null>(null);
+
+export function useSession(): Session {
+  const session = useContext(SessionContext);
+  if (session === null) throw new Error("a page was shown without a session");
+  return session;
+}
+
+/// Whether the token has the scope: what it may not do is not offered.
+export function useMay(): (scope: Scope) => boolean {
+  const { scopes } = useSession().token;
+  return (scope) => scopes.includes(scope) || scopes.includes("admin");
+}
+
+export function signIn(token: string): Promise<Session> {
+  return call("POST", "/v1/session", { token });
+}
+
+export function currentSession(): Promise<Session> {
+  return call("GET", "/v1/session");
+}
+
+export function signOut(): Promise<void> {
+  return call("DELETE", "/v1/session");
+}

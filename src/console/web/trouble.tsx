@@ -1,0 +1,49 @@
+// Why a webhook's deliveries do not arrive, in words.
+
+import type { JSX } from "preact";
+import { Time } from "./parts";
+import type { Webhook } from "./types";
+
+const disabledByAPerson = "disabled over the API";
+
+/// One that a person disabled is not: it does what it should.
+export function isInTrouble(webhook: Webhook): boolean {
+  if (webhook.state !== "active") return webhook.state_reason !== disabledByAPerson;
+  return webhook.circuit !== null || webhook.paused_until !== null || webhook.permission === "refused" || webhook.warnings.length > 0;
+}
+
+/// Every reason, the worst first; empty if there is none.
+export function Reasons({ webhook }: { webhook: Webhook }): JSX.Element {
+  const { circuit } = webhook;
+  const active = webhook.state === "active";
+  return (
+    <ul class="reasons">
+      {!active && (
+        <li>
+          The webhook is {webhook.state}
+          {webhook.state_reason && `: ${webhook.state_reason}`}.
+        </li>
+      )}
+      {circuit && (
+        <li>
+          {circuit.failures} attempts in a row failed ({circuit.last_failure}). One is made at a time until one succeeds
+          {circuit.next_attempt_at ? (
+            <>
+              ; the next <Time at={circuit.next_attempt_at} />.
+            </>
+          ) : (
+            "; one is under way."
+          )}
+        </li>
+      )}
+      {webhook.paused_until && (
+        <li>
+          The receiver asked for a pause; deliveries continue <Time at={webhook.paused_until} />.
+        </li>
+      )}
+      {webhook.permission === "refused" && <li>The receiver does not agree to get deliveries: {webhook.permission_reason}.</li>}
+      {webhook.permission === "unknown" && webhook.permission_reason && <li>The receiver was asked for its permission: {webhook.permission_reason}.</li>}
+      {active && webhook.warnings.map((warning) => <li key={warning}>{warning}</li>)}
+    </ul>
+  );
+}

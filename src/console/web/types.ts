@@ -1,0 +1,162 @@
+// What the native API answers (src/control/api/openapi.json), as far as the pages use it.
+
+export type Scope =
+  | "events:write"
+  | "webhooks:read"
+  | "webhooks:write"
+  | "deliveries:read"
+  | "deliveries:redeliver"
+  | "metrics:read"
+  | "admin";
+
+export const scopes: readonly [Scope, string][] = [
+  ["events:write", "send events"],
+  ["webhooks:read", "see webhooks"],
+  ["webhooks:write", "create, change and delete webhooks"],
+  ["deliveries:read", "see deliveries and events"],
+  ["deliveries:redeliver", "send deliveries again"],
+  ["metrics:read", "read the metrics"],
+  ["admin", "everything, including tokens"],
+];
+
+export interface Token {
+  id: string;
+  name: string;
+  organization: string;
+  scopes: Scope[];
+  sources: string[];
+  created_at: string;
+  expires_at: string | null;
+}
+
+export interface Session {
+  token: Token;
+  operator: boolean;
+  version: string;
+  expires_at: string | null;
+}
+
+export interface Page<Item> {
+  items: Item[];
+  next_cursor: string | null;
+}
+
+export type State = "active" | "disabled" | "broken";
+export const dialects = ["standard", "bitrise", "buildkite", "devopness", "cloudevents"] as const;
+export type Dialect = (typeof dialects)[number];
+
+export interface Webhook {
+  id: string;
+  dialect: Dialect;
+  description: string;
+  organization: string;
+  url: string;
+  sources: string[];
+  events: string[];
+  filter: { branches: string; teams: string[]; clusters: string[] };
+  headers: Record<string, string>;
+  secret?: string;
+  previous_secret_until: string | null;
+  tls: { verify: boolean; ca: string; client_certificate: string };
+  schedule: number[];
+  timeout_ms: number;
+  concurrency_max: number;
+  rate_per_second: number | null;
+  settings: Record<string, unknown>;
+  enabled: boolean;
+  state: State;
+  state_reason: string;
+  paused_until: string | null;
+  circuit: { failures: number; last_failure: string; next_attempt_at: string | null } | null;
+  permission: "not_needed" | "unknown" | "granted" | "refused";
+  permission_reason: string;
+  warnings: string[];
+  created_at: string;
+  updated_at: string;
+}
+
+export const statuses = ["pending", "in_flight", "delivered", "dead", "cancelled"] as const;
+export type Status = (typeof statuses)[number];
+
+export interface AttemptError {
+  code: string;
+  side: string;
+  detail: string;
+  received?: string;
+}
+
+export interface DeliverySummary {
+  id: string;
+  webhook: string | null;
+  event: { id: string; type: string; source: string };
+  status: Status;
+  redelivery_of: string | null;
+  next_attempt_at: string | null;
+  created_at: string;
+  attempt_count: number;
+}
+
+export interface DeliveryItem extends DeliverySummary {
+  last_attempt: {
+    number: number | null;
+    started_at: string | null;
+    duration_ms: number | null;
+    error: AttemptError | null;
+    response_status: number | null;
+  } | null;
+}
+
+export interface Message {
+  headers: Record<string, string>;
+  body: string | null;
+  truncated?: boolean;
+}
+
+export interface Attempt {
+  number: number | null;
+  started_at: string | null;
+  duration_ms: number | null;
+  error: AttemptError | null;
+  tls: { version: string; cipher: string; group: string | null; resumed: boolean } | null;
+  request: (Message & { method: string; url: string }) | null;
+  response: (Message & { status: number; note?: string }) | null;
+}
+
+export interface Delivery extends DeliverySummary {
+  attempts: Attempt[];
+}
+
+export interface StoredEvent {
+  id: string;
+  source: string;
+  type: string;
+  accepted_at: string;
+  data?: unknown;
+  data_base64?: string;
+  deliveries: DeliverySummary[];
+  [attribute: string]: unknown;
+}
+
+export interface RelayStatus {
+  version: string;
+  engine: string;
+  engine_reason: string | null;
+  uptime_s: number;
+  storage: {
+    state: string;
+    detail: string | null;
+    store_state: string;
+    store_detail: string | null;
+    journal_bytes: number;
+  };
+  last_reload: { ok: boolean; at: string; problem: string | null; needs_restart: string[] } | null;
+  last_failure: { at: string; webhook: string; delivery: string } | null;
+  limits: Record<string, number>;
+  backlog: number;
+  oldest_undelivered_at: string | null;
+  webhooks: number;
+  deliveries_indexed: number;
+  latency: Record<"accept" | "delivery", { p50_us: number; p99_us: number }>;
+  totals: Record<string, number>;
+  shards: Record<string, number>[];
+}

@@ -1,0 +1,425 @@
+// Drives the console in a real Chromium, as a person would: by labels, roles and texts.
+//
+//   node browser.mjs MODULES CHROMIUM SCENARIO      what the scenario needs comes on standard input as JSON
+//
+// A scenario fails if it throws, and if a page of it asked something (a dialog), reported an error, or called any
+// other host. What it found goes to standard output as JSON. SCREENSHOTS=FOLDER keeps a picture of each page.
+
+import { createRequire } from "node:module";
+import { mkdirSync, readFileSync } from "node:fs";
+import assert from "node:assert/strict";
+
+const [modules, executablePath, name] = process.argv.slice(2);
+const require = createRequire(`${modules}/`);
+const { chromium } = require("playwright-core");
+const axeSource = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const given = JSON.parse(readFileSync(0, "utf8"));
+const screenshots = process.env.SCREENSHOTS;
+const wait = { timeout: 15_000 };
+
+/// What no page may ever do.
+class Watch {
+  faults = [];
+  sizes = []; // Of what came over the wire.
+
+  constructor(page) {
+    page.on("dialog", (dialog) => {
+      this.faults.push(`dialog: ${dialog.message()}`);
+      dialog.dismiss();
+    });
+    page.on("pageerror", (error) => this.faults.push(`error: ${error.message}`));
+    page.on("console", (message) => {
+      if (message.type() !== "error" && message.type() !== "warning") return;
+      // What the relay refuses is answered in the page; Chromium tells of every status above 399, too.
+      if (message.text().startsWith("Failed to load resource") && message.location().url.startsWith(`${given.url}/v1/`)) return;
+      this.faults.push(`console: ${message.text()}`);
+    });
+    page.on("request", (request) => {
+      if (!request.url().startsWith(`${given.url}/`)) this.faults.push(`request: ${request.url()}`);
+    });
+    page.on("requestfinished", async (request) => {
+      this.sizes.push(await request.sizes().then((sizes) => sizes.responseBodySize + sizes.responseHeadersSize, () => 0));
+    });
+  }
+
+  check() {
+    assert.deepEqual(this.faults, []);
+  }
+}
+
+async function open(browser, { scheme = "light", width = 1200, token = given.token } = {}) {
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(wait.timeout);
+  const watch = new Watch(page);
+  if (token) await signIn(page, token);
+  return { context, page, watch };
+}
+
+async function signIn(page, token, address = "/console/") {
+  await page.goto(given.url + address);
+  await page.getByLabel("Token", { exact: true }).fill(token);
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+}
+
+const at = (page, address) => page.goto(`${given.url}/console/${address}`);
+const heading = (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
+const press = (page, button) => page.getByRole("button", { name: button, exact: true }).click();
+const confirm = (page, button) => page.getByRole("dialog").getByRole("button", { name: button, exact: true }).click();
+const row = (page, text) => page.getByRole("row").filter({ hasText: text });
+
+async function settled(page) {
+  await page.getByText("Loading …").waitFor({ state: "detached" });
+  await page.evaluate(() => document.fonts.ready);
+}
+
+// --- scenarios -----------------------------------------------------------------------------------
+
+const scenarios = {
+  async signing_in(browser) {
+    const { context, page, watch } = await open(browser, { token: null });
+    await at(page, "tokens?x=1");
+    await page.getByLabel("Token", { exact: true }).fill("rp_wrong");
+    await press(page, "Sign in");
+    await page.getByRole("alert").getByText("This token is not known here").waitFor();
+    await page.getByLabel("Token", { exact: true }).fill(` ${given.token} `);
+    await page.keyboard.press("Enter");
+    await heading(page, "Tokens"); // Where the link led to.
+    assert.equal(new URL(page.url()).search, "?x=1");
+    const cookies = await context.cookies(`${given.url}/v1/session`);
+    assert.equal(cookies.length, 1);
+    assert.deepEqual([cookies[0].httpOnly, cookies[0].sameSite, cookies[0].path], [true, "Strict", "/v1"]);
+    const stored = await page.evaluate(() => [document.cookie, localStorage.length, sessionStorage.length]);
+    assert.deepEqual(stored, ["", 0, 0]);
+    await page.reload();
+    await heading(page, "Tokens");
+    await press(page, "Sign out");
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    const asked = await page.evaluate(() => fetch("/v1/session").then((answer) => answer.status));
+    assert.equal(asked, 401);
+    watch.check();
+  },
+
+  async a_session_ends_with_its_token(browser) {
+    const { page, watch } = await open(browser, { token: given.second.token });
+    await at(page, "webhooks");
+    await heading(page, "Webhooks");
+    const { page: other } = await open(browser);
+    await at(other, "tokens");
+    await other.getByRole("button", { name: `Revoke ${given.second.name}` }).click();
+    await confirm(other, "Revoke");
+    await row(other, given.second.name).waitFor({ state: "detached" });
+    await page.getByRole("link", { name: "New webhook" }).click();
+    await page.getByRole("link", { name: "Webhooks", exact: true }).click();
+    await page.getByText("The session is over.").waitFor();
+    watch.check();
+  },
+
+  async another_page_cannot_use_the_session(browser) {
+    const { context } = await open(browser);
+    const page = await context.newPage(); // From another port of this host: the same site in a cookie's eyes.
+    await page.goto(given.foreign);
+    const answers = await page.evaluate(async (url) => {
+      const ask = (method, mode) => fetch(`${url}/v1/webhooks`, { method, mode, credentials: "include" }).then((answer) => answer.type, () => "refused");
+      return [await ask("GET", "cors"), await ask("POST", "no-cors")];
+    }, given.url);
+    assert.equal(answers[0], "refused");
+    const framed = await page.evaluate(async (url) => {
+      const frame = document.createElement("iframe");
+      frame.src = `${url}/console/`;
+      document.body.append(frame);
+      await new Promise((resolve) => (frame.onload = resolve));
+      try {
+        return frame.contentDocument === null ? "foreign" : "readable";
+      } catch {
+        return "foreign";
+      }
+    }, given.url);
+    assert.equal(framed, "foreign");
+    assert.equal(await page.frames().at(-1).getByRole("button").count(), 0);
+  },
+
+  async webhooks(browser) {
+    const { page, watch } = await open(browser);
+    await page.getByRole("link", { name: "Webhooks", exact: true }).click();
+    await page.getByRole("link", { name: "New webhook" }).click();
+    await page.getByLabel("Description").fill("Board");
+    await page.getByLabel("URL", { exact: true }).fill("ftp://example.org/");
+    await press(page, "Create");
+    const url = page.getByLabel("URL", { exact: true });
+    await page.locator('[aria-invalid="true"]').waitFor();
+    assert.equal(await url.getAttribute("aria-invalid"), "true");
+    assert.equal(await url.evaluate((field) => document.activeElement === field), true);
+    await url.fill(`${given.receiver}/ok`);
+    await page.getByLabel("Events").fill("board.*");
+    await page.getByText("Headers, secret, certificate").click();
+    await press(page, "Add a header");
+    await page.getByLabel("Name of header 1").fill("X-Team");
+    await page.getByLabel("Value of header 1").fill("mobile");
+    await page.getByLabel("Retries").fill("5 60");
+    await press(page, "Create");
+    await heading(page, "Webhook created");
+    assert.match(await page.getByLabel("Secret").inputValue(), /^whsec_/);
+    await page.getByRole("link", { name: "Go to the webhook" }).click();
+    await heading(page, "Board");
+    await page.getByText("after 5, 60 s").waitFor();
+
+    await press(page, "Send a test event");
+    await page.getByText("The receiver answered 200").waitFor();
+    await page.getByRole("table").getByText("delivered").first().waitFor();
+
+    await page.getByRole("link", { name: "Edit" }).click();
+    await page.getByLabel("Description").fill("Board 2");
+    await page.getByText("Headers, secret, certificate").click();
+    await page.getByRole("button", { name: "Remove header 1" }).click();
+    await press(page, "Save");
+    await heading(page, "Board 2");
+
+    await press(page, "Disable");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await press(page, "Disable");
+    await confirm(page, "Disable");
+    await press(page, "Enable");
+    await page.getByRole("button", { name: "Disable" }).waitFor();
+    await press(page, "Rotate the secret");
+    await page.getByLabel("Hours during which").fill("1");
+    await confirm(page, "Rotate");
+    assert.match(await page.getByLabel("New secret").inputValue(), /^whsec_/);
+
+    await page.getByRole("link", { name: "Webhooks", exact: true }).click();
+    await page.getByLabel("Search").fill("board 2");
+    await row(page, "Board 2").waitFor();
+    assert.equal(await page.getByRole("row").count(), 2);
+    await page.getByLabel("State").selectOption("disabled");
+    await page.getByText("No webhook matches").waitFor();
+    assert.equal(new URL(page.url()).search, "?q=board+2&state=disabled");
+    await page.reload();
+    await page.getByText("No webhook matches").waitFor();
+    await page.getByLabel("State").selectOption("");
+    await row(page, "Board 2").getByRole("link").click();
+    await heading(page, "Board 2");
+    await page.goBack();
+    await row(page, "Board 2").waitFor();
+    await page.goForward();
+    await heading(page, "Board 2");
+    await press(page, "Delete");
+    await confirm(page, "Delete");
+    await heading(page, "Webhooks");
+    await row(page, "Board 2").waitFor({ state: "detached" });
+    watch.check();
+  },
+
+  async dialects(browser) {
+    const { page, watch } = await open(browser);
+    const fill = {
+      bitrise: async () => {
+        await page.getByLabel("Which events should trigger").selectOption("some");
+        await page.getByLabel("Build", { exact: true }).check();
+        await page.getByLabel("Sources").fill("app/c0ffee1234abcd56");
+      },
+      buildkite: async () => {
+        await page.getByLabel("Token").selectOption("signature");
+        await page.getByLabel("Pipelines").selectOption("some_projects");
+        await page.getByLabel("Their UUIDs").fill("018f2ad8-5a2d-4d8e-9d51-0d7c1d9ad3b5");
+      },
+      cloudevents: async () => {
+        await page.getByLabel("Mode").selectOption("binary");
+        await page.getByLabel("Ask the receiver's permission first").uncheck();
+      },
+      devopness: async () => {
+        await page.getByLabel("Pipeline id").fill("33");
+        await page.getByLabel("Request body").fill('{"text": "{{ action.status }}"}');
+        await press(page, "Add a header");
+      },
+    };
+    for (const [dialect, choose] of Object.entries(fill)) {
+      await at(page, "webhooks/new");
+      await page.getByLabel("Dialect").selectOption(dialect);
+      await page.getByLabel("Description").fill(`of ${dialect}`);
+      await page.getByLabel("URL", { exact: true }).fill(`${given.receiver}/ok`);
+      if (dialect === "devopness") await page.getByLabel("Belongs to").selectOption("pipeline");
+      await choose();
+      await press(page, "Create");
+      const made = page.getByRole("link", { name: "Go to the webhook" });
+      await made.or(page.getByRole("link", { name: "Edit" })).waitFor();
+      if ((await made.count()) > 0) await made.click();
+      await heading(page, `of ${dialect}`);
+      await page.getByRole("link", { name: "Edit" }).click();
+      await page.getByLabel("Description").fill(`also of ${dialect}`);
+      await press(page, "Save");
+      await heading(page, `also of ${dialect}`);
+    }
+    watch.check();
+    return null;
+  },
+
+  async deliveries(browser) {
+    const { page, watch } = await open(browser);
+    await page.getByText("Waiting to be delivered").waitFor();
+    await page.getByRole("link", { name: "Dead letters", exact: true }).click();
+    await page.getByRole("link", { name: "deploy.failed" }).first().click();
+    await heading(page, "Delivery of deploy.failed");
+    await page.getByText("HTTP status 500").first().waitFor();
+    await page.getByText("The receiver has to be mended").waitFor();
+    await page.getByText("X-Team: mobile", { exact: false }).waitFor();
+    const body = page.getByLabel("Body", { exact: true });
+    assert.match(await body.textContent(), /^\{\n  "build": 1.0,\n  "big": 12345678901234567890\n\}$/);
+    await press(page, "Raw");
+    assert.equal(await body.textContent(), '{"build":1.0,"big":12345678901234567890}');
+    await page.getByRole("tab", { name: "REQUEST" }).focus();
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.getByRole("tab", { name: "RESPONSE" }).getAttribute("aria-selected"), "true");
+    await page.getByText("no luck").waitFor();
+    const shared = page.url();
+    await press(page, "Redeliver");
+    await page.getByText("Sent again from").waitFor();
+    await page.waitForFunction((before) => location.href.split("?")[0] !== before.split("?")[0], shared);
+    await page.goBack();
+    await page.getByText("no luck").waitFor(); // The tab is part of the address.
+
+    await page.getByRole("link", { name: given.failing.id }).click();
+    await page.getByLabel("Status").selectOption("delivered");
+    await page.getByText("No delivery matches these filters.").waitFor();
+    await page.getByLabel("Status").selectOption("dead");
+    await row(page, "deploy.failed").first().waitFor();
+    await page.getByLabel("Event type").fill("other");
+    await page.getByText("No delivery matches these filters.").waitFor();
+
+    await page.getByRole("link", { name: "Events", exact: true }).click();
+    await page.getByLabel("Event id").fill("event-1");
+    await press(page, "Find");
+    assert.match(await page.getByLabel("Data").textContent(), /"big": 12345678901234567890/);
+    await page.getByRole("link", { name: "deploy.failed" }).first().waitFor();
+    await page.getByLabel("Event id").fill("nothing");
+    await press(page, "Find");
+    await page.getByRole("alert").waitFor();
+    watch.check();
+  },
+
+  async paging(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, `webhooks/${given.busy.id}`);
+    await page.getByRole("link", { name: "Older" }).click();
+    await page.getByText("bulk-0", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "Newest" }).click();
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+    await page.goBack();
+    await page.getByText("bulk-0", { exact: true }).waitFor();
+    watch.check();
+  },
+
+  async tokens(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "tokens");
+    await page.getByLabel("Name").fill("reader");
+    await page.getByLabel(/^events:write/).uncheck();
+    await press(page, "Create");
+    await page.getByRole("alert").first().waitFor(); // No scope at all.
+    await page.getByLabel(/^webhooks:read/).check();
+    await page.getByLabel("Valid").selectOption("86400");
+    await press(page, "Create");
+    const text = await page.getByLabel("Token reader").inputValue();
+    await row(page, "reader").waitFor();
+    const { page: theirs, watch: other } = await open(browser, { token: text });
+    await heading(theirs, "Overview");
+    const links = await theirs.getByRole("navigation").getByRole("link").allTextContents();
+    assert.deepEqual(links, ["Overview", "Webhooks", "About"]); // Scopes decide what is offered.
+    await at(theirs, "webhooks");
+    assert.equal(await theirs.getByRole("link", { name: "New webhook" }).count(), 0);
+    await page.getByRole("button", { name: "Revoke reader" }).click();
+    await confirm(page, "Revoke");
+    await row(page, "reader").waitFor({ state: "detached" });
+    watch.check();
+    other.check();
+  },
+
+  /// Every page, with hostile text wherever somebody else can put it.
+  async hostile(browser) {
+    const { page, watch } = await open(browser);
+    const shown = [];
+    for (const address of given.pages) {
+      await at(page, address);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await settled(page);
+      for (const details of await page.locator("details:not([open]) summary").all()) await details.click();
+      shown.push(await page.evaluate(() => [document.body.innerText, ...[...document.querySelectorAll("input, textarea")].map((field) => field.value)].join("\n")));
+      const injected = await page.evaluate(() => [
+        window.touched,
+        document.querySelectorAll("script:not([src^='/console/assets/']), iframe, object, embed, img, video, audio, base, meta[http-equiv], marquee, [onerror], [onload], [onclick], [onmouseover]").length,
+      ]);
+      assert.deepEqual(injected, [undefined, 0], address);
+    }
+    for (const text of given.texts) assert.ok(shown.some((page) => page.includes(text)), `not shown as it is: ${JSON.stringify(text)}`);
+    watch.check();
+  },
+
+  /// axe-core finds nothing, in light and dark, and nothing is wider than the smallest window.
+  async accessible(browser) {
+    for (const scheme of ["light", "dark"]) {
+      const { context, page, watch } = await open(browser, { scheme });
+      await look(page, given.pages, scheme);
+      await context.close();
+      watch.check();
+    }
+    const { page, watch } = await open(browser, { width: 320 });
+    for (const address of given.pages) {
+      await at(page, address);
+      await settled(page);
+      await picture(page, `${address}-320`);
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= 320, `${address} is ${width} wide`);
+    }
+    watch.check();
+  },
+
+  async budget(browser) {
+    const { page, watch } = await open(browser, { token: null });
+    await at(page, "");
+    await page.getByLabel("Token", { exact: true }).waitFor();
+    await page.waitForLoadState("networkidle");
+    return { bytes: watch.sizes.reduce((sum, size) => sum + size, 0) };
+  },
+};
+
+// --- looking at pages ----------------------------------------------------------------------------
+
+async function picture(page, address) {
+  if (!screenshots) return;
+  mkdirSync(screenshots, { recursive: true });
+  await page.screenshot({ path: `${screenshots}/${address.replace(/[^a-z0-9-]+/gi, "_") || "overview"}.png`, fullPage: true });
+}
+
+async function look(page, addresses, scheme) {
+  const found = [];
+  for (const address of addresses) {
+    await at(page, address);
+    await settled(page);
+    await picture(page, `${address}-${scheme}`);
+    // In its own world, where the page's policy does not matter.
+    const { violations } = await runAxe(page);
+    for (const { id, impact, nodes } of violations) found.push(`${scheme} ${address}: ${impact} ${id} ${nodes.map((node) => node.target).join(" ")}`);
+  }
+  assert.deepEqual(found, []);
+}
+
+async function runAxe(page) {
+  const session = await page.context().newCDPSession(page);
+  const { frameTree } = await session.send("Page.getFrameTree");
+  const { executionContextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id, worldName: "axe" });
+  const run = (expression) => session.send("Runtime.evaluate", { expression, contextId: executionContextId, awaitPromise: true, returnByValue: true });
+  await run(axeSource);
+  const { result, exceptionDetails } = await run("axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => ({ violations }))");
+  if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+  await session.detach();
+  return result.value;
+}
+
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+try {
+  console.log(JSON.stringify((await scenarios[name](browser)) ?? null));
+} finally {
+  await browser.close();
+}

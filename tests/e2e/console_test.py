@@ -1,0 +1,293 @@
+"""The console in a real browser: every page and action against a real relay, with hostile text wherever others can put it.
+
+console/browser.mjs drives Chromium over playwright-core, which tools/check installs into the build directory with axe-core.
+SCREENSHOTS=FOLDER keeps a picture of each page. What needs no browser (what is served, and to whom) runs in any case.
+"""
+
+import gzip
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+import harness
+
+HERE = pathlib.Path(__file__).parent
+CONSOLE = HERE.parent.parent / "src" / "console"
+MODULES = harness.BUILD / "npm" / "node_modules"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FIRST_VIEW_BYTES_MAX = 150_000
+
+# What somebody may put into a name, a description, an event, a header or an answer.
+MARKUP = [
+    "<script>window.touched = 1</script>",
+    "\"><img src=x onerror=\"window.touched = 1\">",
+    "'><svg/onload=window.touched=1>",
+    "</textarea></pre><script>window.touched = 1</script>",
+    "<iframe srcdoc=\"<script>parent.touched = 1</script>\"></iframe>",
+    "<a href=\"javascript:window.touched = 1\">x</a>",
+    "<meta http-equiv=refresh content=\"0;url=https://canary.invalid/\">",
+    "<base href=https://canary.invalid/><link rel=stylesheet href=//canary.invalid/x.css>",
+    "{{constructor.constructor('window.touched = 1')()}} ${window.touched = 1}",
+    "javascript:alert(1)", "<!--", "]]>", "&lt;b&gt; &amp; &#x3c;", "%3Cscript%3E", "\\\"; alert(1); //",
+]
+ODD = [
+    "undefined", "null", "NaN", "[object Object]", "true", "__proto__", "constructor", "toString", "0", "-1", "1e1000",
+    "'; DROP TABLE webhooks; --", "../../../etc/passwd", "=1+1", "@SUM(1)", "$(id)", "`id`",
+    "\u202etfel-ot-thgir\u202c", "\u200b\u200d\ufeffinvisible", "Z\u0351\u036b\u0343a\u0369\u0329lgo", "👩‍👩‍👧‍👦 🏳️‍🌈", "田中さんにあげて下さい",
+    "הָיְתָה test الصفحات", "ＡＢＣ ﬁ ẞ İ", "a" * 300, "w" * 60 + ".example", "tab\there",
+]
+TEXTS = MARKUP + [text for text in ODD if "\t" not in text]
+
+
+class Receiver:
+    """Answers /ok with 200 and everything else with 500, in both cases with hostile text."""
+
+    def __init__(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = json.dumps({"said": "no luck", "texts": MARKUP + ODD}).encode()
+                self.send_response(200 if self.path.startswith("/ok") else 500)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("X-Hostile", "<script>window.touched = 1</script>")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self):  # A page of another port of this host.
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(b"<!doctype html><title>foreign</title>")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def is_built():
+    """Whether this build has the console."""
+    place = harness.Workplace()
+    try:
+        return place.relay().request("GET", "/console/")[0] == 200
+    finally:
+        place.close()
+
+
+class Served(unittest.TestCase):
+    """What is served, without a browser."""
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+
+    def get(self, relay, path, **headers):
+        return relay.request("GET", path, headers={"Authorization": "", **headers})
+
+    def test_a_page_and_what_it_loads(self):
+        relay = self.place.relay()
+        status, headers, _ = self.get(relay, "/")
+        self.assertEqual((status, headers["Location"]), (302, "/console/"))
+        status, headers, page = self.get(relay, "/console/webhooks/x", **{"Accept-Encoding": "gzip"})
+        self.assertEqual((status, headers["Content-Encoding"], headers["Cache-Control"]), (200, "gzip", "no-cache"))
+        self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+        self.assertEqual(gzip.decompress(page), self.get(relay, "/console/")[2])
+        self.assertNotRegex(gzip.decompress(page).decode(), r"<script>|<style|style=| on\w+=|https?:")
+        loaded = re.findall(r'(?:href|src)="([^"]+)"', gzip.decompress(page).decode())
+        self.assertEqual(len(loaded), 3)
+        for path in loaded:
+            self.assertRegex(path, r"^/console/assets/\w+\.[0-9a-f]{16}\.(js|css|svg)$")
+            status, headers, content = self.get(relay, path)
+            self.assertEqual((status, headers["Cache-Control"]), (200, "public, max-age=31536000, immutable"), path)
+            self.assertEqual(self.get(relay, path, **{"If-None-Match": headers["ETag"]})[0], 304)
+            compressed = self.get(relay, path, **{"Accept-Encoding": "gzip"})[2]
+            self.assertEqual(gzip.decompress(compressed), content)
+
+    def test_a_listener_serves_it_only_if_asked(self):
+        ports = [harness.free_port() for _ in range(2)]
+        config = self.place.path / "ringpost.toml"
+        config.write_text("".join(
+            f'[[listener]]\naddress = "127.0.0.1:{port}"\nserves = {serves}\n'
+            for port, serves in zip(ports, ('["events", "api", "console"]', '["events", "api"]'))))
+        relay = self.place.relay("--config", config, listen=())
+        for port, wanted in zip(ports, (200, 404)):
+            relay.port = port
+            self.assertEqual(self.get(relay, "/console/")[0], wanted)
+        config.write_text('[[listener]]\naddress = "127.0.0.1:1"\nserves = ["console"]\n')
+        refused = subprocess.run([harness.RINGPOST, "check-config", config], capture_output=True, text=True)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn('"console" needs "api" beside it', refused.stdout + refused.stderr)
+
+    def test_a_session_over_the_wire(self):
+        relay = self.place.relay()
+        own = f"http://127.0.0.1:{relay.port}"
+        status, headers, _ = relay.request("POST", "/v1/session", headers={"Origin": own})
+        self.assertEqual(status, 201)
+        cookie = headers["Set-Cookie"].split(";")[0]
+
+        def ask(method, path, body=None, **headers):
+            connection = relay.connect()
+            self.addCleanup(connection.close)
+            headers = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, {"Cookie": cookie, "Content-Type": "application/json", **headers})
+            return connection.getresponse().status
+
+        webhook = json.dumps({"url": "https://example.com/"})
+        self.assertEqual(ask("GET", "/v1/webhooks"), 200)
+        self.assertEqual(ask("POST", "/v1/webhooks", webhook, Origin=own), 201)
+        for foreign in ({"Origin": "https://evil.example"}, {"Origin": f"http://127.0.0.1:{relay.port + 1}"},
+                        {"Sec_Fetch_Site": "same-site"}, {"Sec_Fetch_Site": "cross-site"}, {}):
+            self.assertEqual(ask("POST", "/v1/webhooks", webhook, **foreign), 403, foreign)
+        self.assertEqual(ask("POST", "/v1/events", webhook, Origin=own), 401)  # Producers have tokens.
+        self.assertEqual(ask("DELETE", "/v1/session", Origin=own), 204)
+        self.assertEqual(ask("GET", "/v1/webhooks"), 401)
+
+
+class Types(unittest.TestCase):
+
+    def test_are_right(self):
+        """esbuild does not look at types."""
+        with tempfile.TemporaryDirectory() as folder:
+            packages = subprocess.run([sys.executable, "-B", HERE.parent.parent / "tools" / "npm_packages.py", "fetch", CONSOLE],
+                                      capture_output=True, text=True, check=True).stdout.strip()
+            options = {"extends": str(CONSOLE / "tsconfig.json"), "include": [str(CONSOLE / "web")],
+                       "compilerOptions": {"paths": {"*": [f"{packages}/node_modules/*"]}}}
+            config = pathlib.Path(folder) / "tsconfig.json"
+            config.write_text(json.dumps(options))
+            done = subprocess.run([MODULES / ".bin" / "tsc", "-p", config], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+class Browser(unittest.TestCase):
+
+    def setUp(self):
+        if CHROMIUM is None or not (MODULES / "playwright-core").exists():
+            self.skipTest("NOBODY has looked at the console: Chromium (Debian package chromium) or playwright-core is missing; "
+                          "tools/check installs both")
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+        self.relay = self.place.relay()
+        self.receiver = Receiver()
+        self.addCleanup(self.receiver.close)
+
+    def drive(self, scenario, **given):
+        words = {"url": f"http://127.0.0.1:{self.relay.port}", "token": self.relay.token, "receiver": self.receiver.url, **given}
+        done = subprocess.run(["node", HERE / "console" / "browser.mjs", MODULES, CHROMIUM, scenario], input=json.dumps(words),
+                              capture_output=True, text=True, timeout=400)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+    def make_failing(self, **members):
+        return self.relay.add_webhook(url=f"{self.receiver.url}/fail", events=["deploy.failed"], schedule=[], headers={"X-Team": "mobile"},
+                                      **members)
+
+    def fail(self, webhook, **members):
+        event = {"type": "deploy.failed", "source": "pipeline/demo", **members}
+        self.assertEqual(self.relay.send(event)[0], 202)
+        return self.relay.wait_for_delivery(webhook, lambda delivery: delivery["status"] == "dead")
+
+    def test_signing_in(self):
+        self.drive("signing_in")
+
+    def test_a_session_ends_with_its_token(self):
+        second = self.relay.request("POST", "/v1/tokens", {"name": "second", "scopes": ["admin"]})[2]
+        self.drive("a_session_ends_with_its_token", second=second)
+
+    def test_another_page_cannot_use_the_session(self):
+        self.drive("another_page_cannot_use_the_session", foreign=self.receiver.url)
+        self.assertEqual(self.relay.request("GET", "/v1/webhooks")[2]["items"], [])
+
+    def test_webhooks(self):
+        self.drive("webhooks")
+        operations = [entry["operation"] for entry in self.relay.request("GET", "/v1/audit")[2]["items"]]
+        for operation in ("webhook.create", "webhook.update", "webhook.disable", "webhook.enable", "webhook.rotate_secret", "webhook.delete"):
+            self.assertIn(operation, operations)
+        self.assertEqual(self.relay.request("GET", "/v1/webhooks")[2]["items"], [])
+
+    def test_a_form_for_each_dialect(self):
+        self.drive("dialects")
+        made = {webhook["dialect"]: webhook for webhook in self.relay.request("GET", "/v1/webhooks")[2]["items"]}
+        self.assertEqual(made["bitrise"]["settings"]["events"], ["build"])
+        self.assertEqual(made["buildkite"]["settings"]["token_mode"], "signature")
+        self.assertEqual(made["buildkite"]["settings"]["scope_uuids"], ["018f2ad8-5a2d-4d8e-9d51-0d7c1d9ad3b5"])
+        self.assertEqual(made["cloudevents"]["settings"], {"mode": "binary", "handshake": False})
+        self.assertEqual(made["devopness"]["settings"]["pipeline_id"], 33)
+        self.assertEqual(made["devopness"]["settings"]["trigger_when"]["events"], ["action.completed", "action.failed"])
+
+    def test_deliveries(self):
+        webhook = self.make_failing()
+        body = '{"id":"event-1","type":"deploy.failed","source":"pipeline/demo","data":{"build":1.0,"big":12345678901234567890}}'
+        self.assertEqual(self.relay.send(body)[0], 202)
+        self.relay.wait_for_delivery(webhook, lambda delivery: delivery["status"] == "dead")
+        self.drive("deliveries", failing=webhook)
+
+    def test_paging(self):
+        webhook = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["bulk"])
+        events = [{"type": "bulk", "source": "s", "id": f"bulk-{number}"} for number in range(60)]
+        for event in events:
+            self.assertEqual(self.relay.send(event)[0], 202)
+        self.relay.wait_until_settled()
+        self.drive("paging", busy=webhook)
+
+    def test_tokens(self):
+        self.drive("tokens")
+
+    def make_hostile(self):
+        """Things whose every text is hostile; @returns the addresses of all pages that show them."""
+        header = {"X-Header": MARKUP[0]}
+        for text in TEXTS:
+            self.relay.request("POST", "/v1/tokens", {"name": text[:100], "scopes": ["webhooks:read"]})
+            status, _, answer = self.relay.request("POST", "/v1/webhooks", {
+                "url": f"{self.receiver.url}/other", "description": text, "headers": header, "sources": [text], "events": ["never"]})
+            self.assertEqual(status, 201, (text, answer))
+        webhook = self.make_failing(description=MARKUP[0])
+        delivery = self.fail(webhook, id=MARKUP[1], subject=MARKUP[2], branch=MARKUP[3],
+                             data={"texts": MARKUP + ODD, **{text: text for text in TEXTS}})
+        pages = ["", "webhooks", "webhooks?q=%3Cscript%3E", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
+                 f"webhooks/{percent_encoded(MARKUP[5])}", f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
+                 "dead-letters", f"events?id={percent_encoded(MARKUP[1])}", "tokens", "about", "nowhere"]
+        return pages
+
+    def test_hostile_texts_are_texts(self):
+        pages = self.make_hostile()
+        texts = [" ".join(text.split()) for text in MARKUP]
+        self.drive("hostile", pages=pages, texts=texts)
+
+    def test_is_accessible_in_light_and_dark_and_narrow(self):
+        webhook = self.make_failing(description="Deployment board")
+        delivery = self.fail(webhook, data={"build": 128})
+        ok = self.relay.add_webhook(url=f"{self.receiver.url}/ok", description="Chat", dialect="standard", filter={"branches": "main"})
+        self.relay.request("POST", f"/v1/webhooks/{ok['id']}/disable")
+        pages = ["", "webhooks", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
+                 f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response", "dead-letters",
+                 f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere"]
+        self.drive("accessible", pages=pages)
+
+    def test_the_first_view_is_small(self):
+        self.assertLess(self.drive("budget")["bytes"], FIRST_VIEW_BYTES_MAX)
+
+
+def percent_encoded(text):
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+if __name__ == "__main__":
+    if not is_built():
+        print("SKIPPED: this build has no console (-Dconsole); NOBODY has looked at it", file=sys.stderr)
+        sys.exit(77)
+    unittest.main(verbosity=2)
