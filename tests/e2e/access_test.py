@@ -122,6 +122,8 @@ class Case:
             return operation.refusal(401)
         if not caller.may(operation):
             return operation.refusal(403)
+        if operation.scope == "any" and not made:  # It is about nobody but the caller.
+            return operation.successes()
         if caller.foreign and operation.names_organization():
             return operation.refusal(404)
         if made and (caller.foreign or caller.narrow) and whose == "own":
