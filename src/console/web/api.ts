@@ -26,19 +26,21 @@ export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 interface Options {
   body?: unknown;
+  text?: string; // In place of `body`: JSON that is to be sent as it is.
   token?: string; // For signing in alone.
   signal?: AbortSignal;
 }
 
 async function send(method: Method, path: string, options: Options): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json" };
-  if (options.body !== undefined) headers["Content-Type"] = "application/json";
+  const body = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+  if (body !== undefined) headers["Content-Type"] = "application/json";
   if (options.token !== undefined) headers["Authorization"] = `Bearer ${options.token}`;
   try {
     return await fetch(path, {
       method,
       headers,
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      body,
       credentials: "same-origin",
       redirect: "error",
       signal: options.signal,

@@ -18,6 +18,7 @@ export interface Draft {
   branches: string;
   teams: string;
   clusters: string;
+  data: string; // A condition on the event's data, as JSON.
   headers: Pair[];
   secret: string;
   verify: boolean;
@@ -103,6 +104,7 @@ export function draftOf(webhook: Webhook): Draft {
     branches: webhook.filter.branches,
     teams: webhook.filter.teams.join("\n"),
     clusters: webhook.filter.clusters.join("\n"),
+    data: webhook.filter.data === null ? "" : json(webhook.filter.data),
     headers: Object.entries(webhook.headers).map(([name, value]) => ({ name, value })),
     secret: "",
     verify: webhook.tls.verify,
@@ -119,7 +121,7 @@ export function draftOf(webhook: Webhook): Draft {
 
 /// Empty fields are left to the dialect's defaults.
 export function emptyDraft(dialect: Dialect): Draft {
-  const nothing = { settings: {}, filter: { branches: "", teams: [], clusters: [] }, sources: [], events: [], headers: {} };
+  const nothing = { settings: {}, filter: { branches: "", teams: [], clusters: [], data: null }, sources: [], events: [], headers: {} };
   const webhook = { ...nothing, dialect, url: "", description: "", schedule: [], tls: { verify: true, ca: "" } } as unknown as Webhook;
   return { ...draftOf(webhook), settings: { ...settingsOf(webhook), groups: "all", hookEvents: ["action.completed", "action.failed"] } };
 }
@@ -190,7 +192,12 @@ function bodyOf(draft: Draft): Record<string, unknown> {
     description: draft.description,
     sources: lines(draft.sources).length > 0 ? lines(draft.sources) : null,
     events: choosesEvents(draft) || lines(draft.events).length === 0 ? null : lines(draft.events),
-    filter: { branches: draft.branches, teams: lines(draft.teams), clusters: lines(draft.clusters) },
+    filter: {
+      branches: draft.branches,
+      teams: lines(draft.teams),
+      clusters: lines(draft.clusters),
+      data: draft.data.trim() === "" ? null : parsed("filter.data", draft.data),
+    },
     headers: Object.fromEntries(draft.headers.filter(({ name }) => name !== "").map(({ name, value }) => [name, value])),
     tls: { verify: draft.verify, ca: draft.ca },
     schedule: schedule(draft.schedule),

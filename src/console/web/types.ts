@@ -53,7 +53,7 @@ export interface Webhook {
   url: string;
   sources: string[];
   events: string[];
-  filter: { branches: string; teams: string[]; clusters: string[] };
+  filter: { branches: string; teams: string[]; clusters: string[]; data: object | null };
   headers: Record<string, string>;
   secret?: string;
   previous_secret_until: string | null;

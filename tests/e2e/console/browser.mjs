@@ -279,6 +279,18 @@ const scenarios = {
     await page.waitForFunction((before) => location.href.split("?")[0] !== before.split("?")[0], shared);
     await page.goBack();
     await page.getByText("no luck").waitFor(); // The tab is part of the address.
+    await press(page, "Edit and redeliver");
+    const data = page.getByLabel("Data of the event");
+    assert.match(await data.inputValue(), /12345678901234567890/);
+    await data.fill("[1]");
+    await press(page, "Redeliver as edited");
+    await page.locator('[aria-invalid="true"], [role="alert"]').first().waitFor();
+    await data.fill('{"edited": 2.50}');
+    await press(page, "Redeliver as edited");
+    await page.getByText("Sent again from").waitFor();
+    await page.getByLabel("Body", { exact: true }).getByText('"edited": 2.50').waitFor();
+    await page.goBack();
+    await page.getByText("no luck").waitFor();
 
     await page.getByRole("link", { name: given.failing.id }).click();
     await page.getByLabel("Status").selectOption("delivered");

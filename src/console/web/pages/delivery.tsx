@@ -1,9 +1,10 @@
 import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
-import { call, path } from "../api";
-import { asCurl, milliseconds, pretty } from "../format";
+import { call, callText, path } from "../api";
+import { asCurl, memberText, milliseconds, pretty } from "../format";
 import { useAction, useEvery, useLoaded } from "../loading";
-import { Button, Copy, Empty, Facts, Heading, Loading, Notice, Problem, StatusMark, Time } from "../parts";
+import { Button, Copy, Empty, Facts, Heading, Loading, Notice, Problem, StatusMark, Text, Time } from "../parts";
+import { errorAt } from "../problems";
 import { Link, go, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
 import type { Attempt, Delivery, Message } from "../types";
@@ -172,19 +173,46 @@ function Messages({ attempt, tab, onTab }: { attempt: Attempt; tab: Tab; onTab: 
 
 // --- sending it again ----------------------------------------------------------------------------
 
-function Redeliver({ id }: { id: string }): JSX.Element {
+/// The event's data, to be changed for one delivery; sent as it was typed.
+function EditedData({ delivery, onSent }: { delivery: Delivery; onSent: (made: Delivery) => void }): JSX.Element {
+  const [text, setText] = useState<string | null>(null);
   const action = useAction();
-  const redeliver = () =>
-    action.run(async () => {
-      const made = await call<Delivery>("POST", path(["deliveries", id, "redeliver"]));
-      go(to("deliveries", made.id));
-    });
+  const { event, id } = delivery;
+  const { problem } = useLoaded(async (signal) => {
+    const stored = await callText("GET", path(["events", event.id], { source: event.source }), { signal });
+    setText(pretty(memberText(stored, "data") ?? "{}"));
+  }, [id]);
+  const send = (submitted: SubmitEvent) => {
+    submitted.preventDefault();
+    action.run(async () => onSent(await call("POST", path(["deliveries", id, "redeliver"]), { text: `{"data": ${text}}` })));
+  };
+  if (text === null) return problem ? <Problem problem={problem} /> : <Loading />;
+  return (
+    <form onSubmit={send} class="narrow">
+      <Text label="Data of the event, for this delivery alone" rows={12} code value={text} onInput={setText} hint="A JSON object. The stored event stays as it is." error={errorAt(action.problem, "data")} />
+      {errorAt(action.problem, "data") === undefined && <Problem problem={action.problem} />}
+      <Button submit kind="main" busy={action.busy}>
+        Redeliver as edited
+      </Button>
+    </form>
+  );
+}
+
+function Redeliver({ delivery }: { delivery: Delivery }): JSX.Element {
+  const [editing, setEditing] = useState(false);
+  const action = useAction();
+  const show = (made: Delivery) => go(to("deliveries", made.id));
+  const redeliver = () => action.run(async () => show(await call("POST", path(["deliveries", delivery.id, "redeliver"]))));
   return (
     <>
-      <Button kind="main" onClick={redeliver} busy={action.busy}>
-        Redeliver
-      </Button>
+      <div class="actions">
+        <Button kind="main" onClick={redeliver} busy={action.busy}>
+          Redeliver
+        </Button>
+        <Button onClick={() => setEditing(!editing)}>{editing ? "Do not edit" : "Edit and redeliver"}</Button>
+      </div>
       <Problem problem={action.problem} />
+      {editing && <EditedData delivery={delivery} onSent={show} />}
     </>
   );
 }
@@ -233,7 +261,8 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
   }
   return (
     <>
-      <Heading title={`Delivery of ${delivery.event.type || "an event"}`}>{may("deliveries:redeliver") && <Redeliver id={id} />}</Heading>
+      <Heading title={`Delivery of ${delivery.event.type || "an event"}`} />
+      {may("deliveries:redeliver") && <Redeliver delivery={delivery} />}
       <Problem problem={problem} />
       <Facts
         facts={[

@@ -198,6 +198,7 @@ function About({ webhook }: { webhook: Webhook }): JSX.Element {
     filter.branches && `branches ${filter.branches}`,
     filter.teams.length > 0 && `teams ${filter.teams.join(", ")}`,
     filter.clusters.length > 0 && `clusters ${filter.clusters.join(", ")}`,
+    filter.data !== null && `data ${JSON.stringify(filter.data)}`,
   ].filter((each) => each);
   return (
     <Facts
@@ -206,7 +207,7 @@ function About({ webhook }: { webhook: Webhook }): JSX.Element {
         ["Dialect", webhook.dialect],
         ["Events", <span class="break">{webhook.events.join(", ")}</span>],
         ["Sources", <span class="break">{webhook.sources.join(", ")}</span>],
-        ["Only", filters.length > 0 ? filters.join("; ") : "no filter"],
+        ["Only", <span class="break">{filters.length > 0 ? filters.join("; ") : "no filter"}</span>],
         ["Retries", webhook.schedule.length === 0 ? "none" : `after ${webhook.schedule.join(", ")} s`],
         ["Limits", limits.filter((each) => each !== "").join(", ")],
         ["Certificate", !tls.verify ? "not verified" : tls.ca ? "verified with its own CA" : "verified"],

@@ -82,10 +82,19 @@ function Subscription({ draft, change, at }: PartProps): JSX.Element {
         error={at("sources")}
         hint={`One a line, as in ${sourceExamples[dialect]}. Empty: all${dialect === "devopness" || dialect === "buildkite" ? ", or what the fields above say" : ""}.`}
       />
-      <Section title="Branches, teams, clusters" open={at("filter") !== undefined || draft.branches + draft.teams + draft.clusters !== ""}>
+      <Section title="Only some branches, teams, clusters or data" open={at("filter") !== undefined || draft.branches + draft.teams + draft.clusters + draft.data !== ""}>
         <Text label="Branches" code value={draft.branches} onInput={(branches) => change({ branches })} error={at("filter.branches")} hint="Patterns with spaces between them: main release/* !release/old" />
         <Text label="Teams" rows={2} code value={draft.teams} onInput={(teams) => change({ teams })} error={at("filter.teams")} hint="One a line." />
         <Text label="Clusters" rows={2} code value={draft.clusters} onInput={(clusters) => change({ clusters })} error={at("filter.clusters")} hint="One a line." />
+        <Text
+          label="What the event's data must say (JSON)"
+          rows={3}
+          code
+          value={draft.data}
+          onInput={(data) => change({ data })}
+          error={at("filter.data")}
+          hint={'As in {"path": "build.status", "in": ["failed", "aborted"]}; all, any and not combine conditions. Empty: anything.'}
+        />
       </Section>
     </>
   );
