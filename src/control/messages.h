@@ -154,7 +154,8 @@ struct SegmentsDelayed {
 struct StoreEvent {
   uint64_t ticket = 0;
   journal::EventRef event;
-  bool by_hand = true;  ///< As Dispatcher::submit has it; false: it waits as events of producers do.
+  /// As Dispatcher::submit has it; false: it waits as events of producers do.
+  bool by_hand = true;
 };
 
 using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SettingsPublished,
