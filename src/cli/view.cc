@@ -78,7 +78,7 @@ std::string circuit_of(element webhook) {
   if (failures.empty()) return {};
   const std::string next = short_time(text_of(webhook, "/circuit/next_attempt_at"));
   return failures + " attempts in a row failed: " + text_of(webhook, "/circuit/last_failure") +
-         (next.empty() ? "; the next is under way" : "; the next is at " + next);
+         (next.empty() ? "" : "; the next is at " + next);
 }
 
 void append_section(std::string& out, std::string_view title, const std::string& lines) {

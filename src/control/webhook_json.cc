@@ -517,7 +517,7 @@ void write_circuit(JsonWriter& json, const CircuitNote& circuit) {
       .member("last_failure", net::describe_tls(circuit.last_failure))
       .key("next_attempt_at");
   if (circuit.next_attempt_at == WallTime{}) {
-    json.null();  // It is under way.
+    json.null();  // It is under way, or nothing waits.
   } else {
     json.value(to_rfc3339(circuit.next_attempt_at));
   }

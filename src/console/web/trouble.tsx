@@ -32,7 +32,7 @@ export function Reasons({ webhook }: { webhook: Webhook }): JSX.Element {
               ; the next <Time at={circuit.next_attempt_at} />.
             </>
           ) : (
-            "; one is under way."
+            "."
           )}
         </li>
       )}
