@@ -44,17 +44,18 @@ ODD = [
     "\u202etfel-ot-thgir\u202c", "\u200b\u200d\ufeffinvisible", "Z\u0351\u036b\u0343a\u0369\u0329lgo", "👩‍👩‍👧‍👦 🏳️‍🌈", "田中さんにあげて下さい",
     "הָיְתָה test الصفحات", "ＡＢＣ ﬁ ẞ İ", "a" * 300, "w" * 60 + ".example", "tab\there",
 ]
+DEEP = "[" * 6000 + "1" + "]" * 6000
 TEXTS = MARKUP + [text for text in ODD if "\t" not in text]
 
 
 class Receiver:
-    """Answers /ok with 200 and everything else with 500, in both cases with hostile text."""
+    """Answers /ok with 200 and everything else with 500, with hostile text; /deep with JSON that is nested deeply."""
 
     def __init__(self):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                body = json.dumps({"said": "no luck", "texts": MARKUP + ODD}).encode()
+                body = DEEP.encode() if self.path == "/deep" else json.dumps({"said": "no luck", "texts": MARKUP + ODD}).encode()
                 self.send_response(200 if self.path.startswith("/ok") else 500)
                 self.send_header("Content-Type", "text/html")
                 self.send_header("X-Hostile", "<script>window.touched = 1</script>")
@@ -235,6 +236,10 @@ class Browser(unittest.TestCase):
         self.assertEqual(self.relay.send(body)[0], 202)
         self.relay.wait_for_delivery(webhook, lambda delivery: delivery["status"] == "dead")
         self.drive("deliveries", failing=webhook)
+
+    def test_an_answer_that_is_nested_deeply(self):
+        webhook = self.relay.add_webhook(url=f"{self.receiver.url}/deep", events=["deploy.failed"], schedule=[])
+        self.drive("deep_answer", delivery=self.fail(webhook), body=DEEP)
 
     def test_paging(self):
         webhook = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["bulk"])

@@ -91,17 +91,29 @@ export function memberText(json: string, name: string): string | undefined {
   return undefined;
 }
 
-/// JSON with line breaks, or the text as it is. Only laid out: no number is read, so 1.0 stays 1.0.
-export function pretty(text: string): string {
+const depthMost = 100;
+const layoutMost = 1_000_000; // Characters.
+
+/// @param note  why JSON is shown as it came; empty: it is laid out, or is not JSON.
+export interface Layout {
+  text: string;
+  note: string;
+}
+
+/// JSON with line breaks, or the text as it is. Only laid out: no number is read, so 1.0 stays 1.0. Indentation grows with the
+/// square of the depth, so JSON that is nested deeply or would become long stays as it is.
+export function layOut(text: string): Layout {
   try {
     JSON.parse(text);
   } catch {
-    return text;
+    return { text, note: "" };
   }
   let out = "";
   let depth = 0;
   const line = () => "\n" + "  ".repeat(depth);
   for (let at = 0; at < text.length; ++at) {
+    if (depth > depthMost) return { text, note: `Shown as it came: it is nested more than ${depthMost} levels deep.` };
+    if (out.length > layoutMost) return { text, note: "Shown as it came: it would be too long with line breaks." };
     const character = text[at]!;
     if (character === '"') {
       const end = endOfString(text, at);
@@ -127,7 +139,7 @@ export function pretty(text: string): string {
       out += character;
     }
   }
-  return out;
+  return { text: out, note: "" };
 }
 
 function quoted(text: string): string {

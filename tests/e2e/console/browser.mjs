@@ -311,6 +311,15 @@ const scenarios = {
     watch.check();
   },
 
+  /// What a receiver answers does not make the page slow: it is shown as it came.
+  async deep_answer(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, `deliveries/${given.delivery.id}?tab=response`);
+    await page.getByText("nested more than 100 levels deep").waitFor();
+    assert.equal(await page.getByLabel("Body", { exact: true }).textContent(), given.body);
+    watch.check();
+  },
+
   async paging(browser) {
     const { page, watch } = await open(browser);
     await at(page, `webhooks/${given.busy.id}`);

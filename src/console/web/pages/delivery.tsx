@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 import { call, callText, path } from "../api";
-import { asCurl, memberText, milliseconds, pretty } from "../format";
+import { asCurl, layOut, memberText, milliseconds } from "../format";
 import { useAction, useEvery, useLoaded } from "../loading";
 import { Button, Copy, Empty, Facts, Heading, Loading, Notice, Problem, StatusMark, Text, Time } from "../parts";
 import { errorAt } from "../problems";
@@ -71,10 +71,10 @@ function Body({ message }: { message: Message }): JSX.Element {
   const [raw, setRaw] = useState(false);
   if (message.body === null) return <p class="quiet">The body is too large to be shown with this many attempts.</p>;
   if (message.body === "") return <p class="quiet">No body.</p>;
-  const laidOut = pretty(message.body);
+  const { text, note } = layOut(message.body);
   return (
     <>
-      {laidOut !== message.body && (
+      {text !== message.body && (
         <div class="actions" role="group" aria-label="How the body is shown">
           <button type="button" aria-pressed={!raw} onClick={() => setRaw(false)}>
             Pretty
@@ -85,8 +85,9 @@ function Body({ message }: { message: Message }): JSX.Element {
         </div>
       )}
       <pre tabIndex={0} aria-label="Body">
-        {raw ? message.body : laidOut}
+        {raw ? message.body : text}
       </pre>
+      {note && <p class="quiet">{note}</p>}
       {message.truncated && <p class="quiet">Only the beginning of the body was stored.</p>}
     </>
   );
@@ -180,7 +181,7 @@ function EditedData({ delivery, onSent }: { delivery: Delivery; onSent: (made: D
   const { event, id } = delivery;
   const { problem } = useLoaded(async (signal) => {
     const stored = await callText("GET", path(["events", event.id], { source: event.source }), { signal });
-    setText(pretty(memberText(stored, "data") ?? "{}"));
+    setText(layOut(memberText(stored, "data") ?? "{}").text);
   }, [id]);
   const send = (submitted: SubmitEvent) => {
     submitted.preventDefault();

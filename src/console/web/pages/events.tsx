@@ -2,7 +2,8 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { callText, path } from "../api";
 import { Deliveries } from "../deliveries";
-import { memberText, pretty } from "../format";
+import { layOut, memberText } from "../format";
+import type { Layout } from "../format";
 import { useLoaded } from "../loading";
 import { Button, Empty, Facts, Heading, Loading, Problem, Text, Time } from "../parts";
 import { go, to, usePlace } from "../router";
@@ -19,14 +20,14 @@ function attributes(event: StoredEvent): [string, string][] {
 /// The event and its data as the producer sent it.
 interface Answer {
   event: StoredEvent;
-  data: string;
+  data: Layout;
 }
 
 async function find(id: string, source: string, signal: AbortSignal): Promise<Answer> {
   const text = await callText("GET", path(["events", id], { source }), { signal });
   const event = JSON.parse(text) as StoredEvent;
-  const isText = typeof event.data === "string";
-  return { event, data: event.data_base64 ?? (isText ? String(event.data) : pretty(memberText(text, "data") ?? "")) };
+  const plain = event.data_base64 ?? (typeof event.data === "string" ? event.data : undefined);
+  return { event, data: plain === undefined ? layOut(memberText(text, "data") ?? "") : { text: plain, note: "" } };
 }
 
 function Found({ event, data }: Answer): JSX.Element {
@@ -43,8 +44,9 @@ function Found({ event, data }: Answer): JSX.Element {
       />
       <h2>Data</h2>
       <pre tabIndex={0} aria-label="Data">
-        {data || "none"}
+        {data.text || "none"}
       </pre>
+      {data.note && <p class="quiet">{data.note}</p>}
       {event.data_base64 && <p class="quiet">In base64: it is neither JSON nor text.</p>}
       <h2>Deliveries</h2>
       {event.deliveries.length > 0 ? <Deliveries caption="Deliveries of this event" deliveries={event.deliveries} /> : <Empty>The event matched no webhook that you may see.</Empty>}
