@@ -21,7 +21,8 @@ export function useLoaded<Value>(load: (signal: AbortSignal) => Promise<Value>, 
   useEffect(() => {
     const controller = new AbortController();
     setBusy(true);
-    load(controller.signal)
+    Promise.resolve()
+      .then(() => load(controller.signal))
       .then((loaded) => {
         if (controller.signal.aborted) return;
         setValue(() => loaded);

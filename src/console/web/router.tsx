@@ -63,6 +63,12 @@ export function withQuery(place: Place, values: Record<string, string>): string 
   return to(...place.path) + (search === "" ? "" : `?${search}`);
 }
 
+/// A member of the query that has one of these values; "" if it is absent or unknown.
+export function oneOf(query: URLSearchParams, name: string, values: readonly string[]): string {
+  const value = query.get(name) ?? "";
+  return values.includes(value) ? value : "";
+}
+
 interface LinkProps {
   href: string;
   class?: string;

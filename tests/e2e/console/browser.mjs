@@ -329,6 +329,15 @@ const scenarios = {
     await page.getByText("bulk-59", { exact: true }).waitFor();
     await page.goBack();
     await page.getByText("bulk-0", { exact: true }).waitFor();
+    await at(page, `webhooks/${given.busy.id}?period=1`);
+    await page.getByRole("link", { name: "Older" }).click();
+    await page.getByText("bulk-0", { exact: true }).waitFor();
+    await page.reload(); // An address that is shared shows the same.
+    await page.getByText("bulk-0", { exact: true }).waitFor();
+    await page.getByLabel("Accepted in").selectOption("24");
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+    await at(page, `webhooks/${given.busy.id}?period=abc&status=odd`); // Unknown values are no filter.
+    await page.getByText("bulk-59", { exact: true }).waitFor();
     watch.check();
   },
 

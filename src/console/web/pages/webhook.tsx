@@ -5,7 +5,7 @@ import { Deliveries } from "../deliveries";
 import { milliseconds } from "../format";
 import { useAction, useEvery, useLoaded } from "../loading";
 import { Button, Choice, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StateMark, StatusMark, Text, Time } from "../parts";
-import { Link, go, to, usePlace, withQuery } from "../router";
+import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
 import { Reasons } from "../trouble";
 import { statuses } from "../types";
@@ -139,31 +139,38 @@ const periods = [
   ["168", "the last week"],
 ] as const;
 
+const newest = { cursor: "", since: "" };
+
 function since(hours: string): string {
   return hours === "" ? "" : new Date(Date.now() - Number(hours) * 3_600_000).toISOString();
 }
 
-type CutPage = Page<DeliveryItem> & { cut: boolean };
+/// @param since  what the page was asked for: the next page must be asked for the same.
+type CutPage = Page<DeliveryItem> & { cut: boolean; since: string };
 
 function Recent({ id, stamp }: { id: string; stamp: number }): JSX.Element {
   const place = usePlace();
-  const [status, type, period, cursor] = ["status", "type", "period", "cursor"].map((name) => place.query.get(name) ?? "");
-  const { value, problem, reload } = useLoaded<CutPage>(
-    (signal) => call("GET", path(["webhooks", id, "deliveries"], { limit: 50, status, type, since: since(period!), cursor }), { signal }),
-    [id, status, type, period, cursor, stamp],
-  );
+  const [type, cursor, begun] = ["type", "cursor", "since"].map((name) => place.query.get(name) ?? "") as [string, string, string];
+  const status = oneOf(place.query, "status", statuses);
+  const period = oneOf(place.query, "period", periods.map(([hours]) => hours));
+  const load = async (signal: AbortSignal): Promise<CutPage> => {
+    const from = cursor !== "" ? begun : since(period);
+    const page = await call<CutPage>("GET", path(["webhooks", id, "deliveries"], { limit: 50, status, type, since: from, cursor }), { signal });
+    return { ...page, since: from };
+  };
+  const { value, problem, reload } = useLoaded(load, [id, status, type, period, cursor, begun, stamp]);
   useEvery(5000, () => {
     if (cursor === "") reload();
   });
-  const change = (values: Record<string, string>) => go(withQuery(place, { ...values, cursor: "" }), true);
+  const change = (values: Record<string, string>) => go(withQuery(place, { ...values, ...newest }), true);
   const filtered = status !== "" || type !== "" || period !== "";
   return (
     <section aria-labelledby="deliveries">
       <h2 id="deliveries">Deliveries</h2>
       <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-        <Choice label="Status" value={status!} onChange={(chosen) => change({ status: chosen })} options={[["", "any"], ...statuses.map((each) => [each, each.replace("_", " ")] as const)]} />
-        <Text label="Event type" value={type!} onInput={(typed) => change({ type: typed })} hint="exactly, as in build.finished" />
-        <Choice label="Accepted in" value={period!} onChange={(chosen) => change({ period: chosen })} options={periods} />
+        <Choice label="Status" value={status} onChange={(chosen) => change({ status: chosen })} options={[["", "any"], ...statuses.map((each) => [each, each.replace("_", " ")] as const)]} />
+        <Text label="Event type" value={type} onInput={(typed) => change({ type: typed })} hint="exactly, as in build.finished" />
+        <Choice label="Accepted in" value={period} onChange={(chosen) => change({ period: chosen })} options={periods} />
       </form>
       <Problem problem={problem} />
       {value === null && !problem && <Loading />}
@@ -178,8 +185,8 @@ function Recent({ id, stamp }: { id: string; stamp: number }): JSX.Element {
       )}
       {value !== null && value.items.length > 0 && <Deliveries caption="Deliveries of this webhook" deliveries={value.items} />}
       <div class="actions">
-        {cursor !== "" && <Link href={withQuery(place, { cursor: "" })} class="button">Newest</Link>}
-        {value?.next_cursor && <Link href={withQuery(place, { cursor: value.next_cursor })} class="button">Older</Link>}
+        {cursor !== "" && <Link href={withQuery(place, newest)} class="button">Newest</Link>}
+        {value?.next_cursor && <Link href={withQuery(place, { cursor: value.next_cursor, since: value.since })} class="button">Older</Link>}
       </div>
     </section>
   );

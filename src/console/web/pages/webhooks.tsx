@@ -4,7 +4,7 @@ import { all } from "../api";
 import { count } from "../format";
 import { useLoaded } from "../loading";
 import { Button, Choice, Empty, Heading, Loading, Problem, StateMark, Table, Text, Time } from "../parts";
-import { Link, go, to, usePlace, withQuery } from "../router";
+import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
 import { isInTrouble } from "../trouble";
 import { dialects } from "../types";
@@ -12,6 +12,7 @@ import type { Webhook } from "../types";
 
 const loadedMost = 1000;
 const rowsAtOnce = 50;
+const stateOptions = [["", "any"], ["active", "active"], ["trouble", "in trouble"], ["disabled", "disabled"], ["broken", "broken"]] as const;
 
 interface Filter {
   text: string;
@@ -70,7 +71,11 @@ export function Webhooks(): JSX.Element {
   const place = usePlace();
   const [most, setMost] = useState(loadedMost);
   const { value, problem } = useLoaded((signal) => all<Webhook>(["webhooks"], most, signal), [most]);
-  const filter = { text: place.query.get("q") ?? "", state: place.query.get("state") ?? "", dialect: place.query.get("dialect") ?? "" };
+  const filter = {
+    text: place.query.get("q") ?? "",
+    state: oneOf(place.query, "state", stateOptions.map(([value]) => value)),
+    dialect: oneOf(place.query, "dialect", dialects),
+  };
   const change = (values: Record<string, string>) => go(withQuery(place, values), true);
   const found = (value?.items ?? []).filter((webhook) => matches(webhook, filter));
   return (
@@ -88,7 +93,7 @@ export function Webhooks(): JSX.Element {
           label="State"
           value={filter.state}
           onChange={(state) => change({ state })}
-          options={[["", "any"], ["active", "active"], ["trouble", "in trouble"], ["disabled", "disabled"], ["broken", "broken"]]}
+          options={stateOptions}
         />
         <Choice label="Dialect" value={filter.dialect} onChange={(dialect) => change({ dialect })} options={[["", "any"], ...dialects.map((each) => [each, each] as const)]} />
       </form>
