@@ -237,6 +237,15 @@ class Browser(unittest.TestCase):
         self.relay.wait_for_delivery(webhook, lambda delivery: delivery["status"] == "dead")
         self.drive("deliveries", failing=webhook)
 
+    def test_data_that_cannot_be_edited(self):
+        webhook = self.make_failing()
+        kind = "application/cloudevents+json"
+        for number, data in enumerate(({"data_base64": "gIGC"}, {"data": [1, 2]}, {"data": "text", "datacontenttype": "text/plain"})):
+            event = {"specversion": "1.0", "id": str(number), "type": "deploy.failed", "source": "s", **data}
+            self.assertEqual(self.relay.send(event, kind)[0], 202)
+        self.relay.wait_until_settled()
+        self.drive("data_that_cannot_be_edited", deliveries=self.relay.deliveries(webhook))
+
     def test_an_answer_that_is_nested_deeply(self):
         webhook = self.relay.add_webhook(url=f"{self.receiver.url}/deep", events=["deploy.failed"], schedule=[])
         self.drive("deep_answer", delivery=self.fail(webhook), body=DEEP)

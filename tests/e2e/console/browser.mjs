@@ -289,10 +289,12 @@ const scenarios = {
     await press(page, "Redeliver as edited");
     await page.getByText("Sent again from").waitFor();
     await page.getByLabel("Body", { exact: true }).getByText('"edited": 2.50').waitFor();
+    await press(page, "Edit and redeliver"); // Once more: it begins with what was sent, not with the event's data.
+    assert.match(await data.inputValue(), /^\{\s*"edited": 2.50\s*\}$/);
     await page.goBack();
     await page.getByText("no luck").waitFor();
 
-    await page.getByRole("link", { name: given.failing.id }).click();
+    await page.getByRole("link", { name: given.failing.url }).click();
     await page.getByLabel("Status").selectOption("delivered");
     await page.getByText("No delivery matches these filters.").waitFor();
     await page.getByLabel("Status").selectOption("dead");
@@ -308,6 +310,19 @@ const scenarios = {
     await page.getByLabel("Event id").fill("nothing");
     await press(page, "Find");
     await page.getByRole("alert").waitFor();
+    watch.check();
+  },
+
+  async data_that_cannot_be_edited(browser) {
+    const { page, watch } = await open(browser);
+    for (const delivery of given.deliveries) {
+      await at(page, `deliveries/${delivery.id}`);
+      await press(page, "Edit and redeliver");
+      await page.getByText("cannot be edited here").waitFor();
+      assert.equal(await page.getByRole("button", { name: /edit/i }).count(), 0);
+    }
+    await press(page, "Redeliver");
+    await page.waitForURL((url) => !url.pathname.endsWith(given.deliveries.at(-1).id));
     watch.check();
   },
 

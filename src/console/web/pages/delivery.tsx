@@ -1,13 +1,14 @@
 import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 import { call, callText, path } from "../api";
-import { asCurl, layOut, memberText, milliseconds } from "../format";
+import { asCurl, isJsonObject, layOut, memberText, milliseconds } from "../format";
 import { useAction, useEvery, useLoaded } from "../loading";
+import { WebhookLink, useWebhooks } from "../named";
 import { Button, Copy, Empty, Facts, Heading, Loading, Notice, Problem, StatusMark, Text, Time } from "../parts";
 import { errorAt } from "../problems";
 import { Link, go, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
-import type { Attempt, Delivery, Message } from "../types";
+import type { Attempt, Delivery, Message, StoredEvent, Webhook } from "../types";
 
 const whoHasToLook: Record<string, string> = {
   endpoint: "The receiver has to be mended, or the webhook's URL, CA or secret.",
@@ -174,14 +175,52 @@ function Messages({ attempt, tab, onTab }: { attempt: Attempt; tab: Tab; onTab: 
 
 // --- sending it again ----------------------------------------------------------------------------
 
-/// The event's data, to be changed for one delivery; sent as it was typed.
-function EditedData({ delivery, onSent }: { delivery: Delivery; onSent: (made: Delivery) => void }): JSX.Element {
+/// The data that a delivery sent, as far as its request shows it. Of a Devopness hook the request is made from a template.
+function sentData(delivery: Delivery, webhook: Webhook | undefined): string | undefined {
+  if (webhook === undefined || webhook.dialect === "devopness") return undefined;
+  const request = [...delivery.attempts].reverse().find((attempt) => attempt.request?.body && !attempt.request.truncated)?.request;
+  if (!request?.body || !isJsonObject(request.body)) return undefined;
+  const enveloped = webhook.dialect === "cloudevents" && Object.values(request.headers).some((value) => value.startsWith("application/cloudevents+json"));
+  return enveloped ? memberText(request.body, "data") : request.body;
+}
+
+/// @param text  null: it cannot be edited.
+interface Editable {
+  text: string | null;
+  note: string;
+}
+
+/// A delivery that was sent again may have sent other data than its event has.
+async function dataToEdit(delivery: Delivery, webhook: Webhook | undefined, signal: AbortSignal): Promise<Editable> {
+  const again = delivery.redelivery_of !== null;
+  const sent = again ? sentData(delivery, webhook) : undefined;
+  if (sent !== undefined && isJsonObject(sent)) return { text: sent, note: "This is what this delivery sent." };
+  const stored = await callText("GET", path(["events", delivery.event.id], { source: delivery.event.source }), { signal });
+  const event = JSON.parse(stored) as StoredEvent;
+  const none = event.data === null || event.data === undefined;
+  const own = none && event.data_base64 === undefined ? "{}" : (memberText(stored, "data") ?? "");
+  const note = again ? "This is the stored event's data: if this delivery sent other data, that cannot be opened here." : "";
+  return { text: isJsonObject(own) ? own : null, note };
+}
+
+interface EditedProps {
+  delivery: Delivery;
+  webhook: Webhook | undefined;
+  onSent: (made: Delivery) => void;
+  onUneditable: () => void;
+}
+
+/// The data, to be changed for one delivery; sent as it was typed.
+function EditedData({ delivery, webhook, onSent, onUneditable }: EditedProps): JSX.Element {
   const [text, setText] = useState<string | null>(null);
   const action = useAction();
-  const { event, id } = delivery;
-  const { problem } = useLoaded(async (signal) => {
-    const stored = await callText("GET", path(["events", event.id], { source: event.source }), { signal });
-    setText(layOut(memberText(stored, "data") ?? "{}").text);
+  const { id } = delivery;
+  const { value, problem } = useLoaded(async (signal) => {
+    const editable = await dataToEdit(delivery, webhook, signal);
+    if (signal.aborted) return editable;
+    if (editable.text === null) onUneditable();
+    else setText(layOut(editable.text).text);
+    return editable;
   }, [id]);
   const send = (submitted: SubmitEvent) => {
     submitted.preventDefault();
@@ -190,7 +229,7 @@ function EditedData({ delivery, onSent }: { delivery: Delivery; onSent: (made: D
   if (text === null) return problem ? <Problem problem={problem} /> : <Loading />;
   return (
     <form onSubmit={send} class="narrow">
-      <Text label="Data of the event, for this delivery alone" rows={12} code value={text} onInput={setText} hint="A JSON object. The stored event stays as it is." error={errorAt(action.problem, "data")} />
+      <Text label="Data of the event, for this delivery alone" rows={12} code value={text} onInput={setText} hint={`A JSON object. The stored event stays as it is. ${value?.note ?? ""}`} error={errorAt(action.problem, "data")} />
       {errorAt(action.problem, "data") === undefined && <Problem problem={action.problem} />}
       <Button submit kind="main" busy={action.busy}>
         Redeliver as edited
@@ -199,8 +238,9 @@ function EditedData({ delivery, onSent }: { delivery: Delivery; onSent: (made: D
   );
 }
 
-function Redeliver({ delivery }: { delivery: Delivery }): JSX.Element {
+function Redeliver({ delivery, webhook }: { delivery: Delivery; webhook: Webhook | undefined }): JSX.Element {
   const [editing, setEditing] = useState(false);
+  const [uneditable, setUneditable] = useState(false);
   const action = useAction();
   const show = (made: Delivery) => go(to("deliveries", made.id));
   const redeliver = () => action.run(async () => show(await call("POST", path(["deliveries", delivery.id, "redeliver"]))));
@@ -210,10 +250,11 @@ function Redeliver({ delivery }: { delivery: Delivery }): JSX.Element {
         <Button kind="main" onClick={redeliver} busy={action.busy}>
           Redeliver
         </Button>
-        <Button onClick={() => setEditing(!editing)}>{editing ? "Do not edit" : "Edit and redeliver"}</Button>
+        {!uneditable && <Button onClick={() => setEditing(!editing)}>{editing ? "Do not edit" : "Edit and redeliver"}</Button>}
       </div>
       <Problem problem={action.problem} />
-      {editing && <EditedData delivery={delivery} onSent={show} />}
+      {uneditable && <Notice>The data of this event is not a JSON object, so it cannot be edited here. "Redeliver" sends it as it is.</Notice>}
+      {editing && !uneditable && <EditedData delivery={delivery} webhook={webhook} onSent={show} onUneditable={() => setUneditable(true)} />}
     </>
   );
 }
@@ -252,6 +293,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
   useEvery(2000, () => {
     if (open) reload();
   });
+  const webhooks = useWebhooks([delivery?.webhook ?? null]);
   if (delivery === null) {
     return (
       <>
@@ -263,12 +305,12 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
   return (
     <>
       <Heading title={`Delivery of ${delivery.event.type || "an event"}`} />
-      {may("deliveries:redeliver") && <Redeliver delivery={delivery} />}
+      {may("deliveries:redeliver") && <Redeliver delivery={delivery} webhook={webhooks?.get(delivery.webhook ?? "")} />}
       <Problem problem={problem} />
       <Facts
         facts={[
           ["Status", <StatusMark status={delivery.status} failing={delivery.attempts.at(-1)?.error != null} />],
-          ["Webhook", delivery.webhook === null ? "was deleted" : <Link href={to("webhooks", delivery.webhook)}>{delivery.webhook}</Link>],
+          ["Webhook", <WebhookLink id={delivery.webhook} webhooks={webhooks} />],
           ["Event", <Link href={`${to("events")}?${new URLSearchParams({ id: delivery.event.id, source: delivery.event.source })}`}>{delivery.event.id || "–"}</Link>],
           ["Source", <span class="break">{delivery.event.source}</span>],
           ["Accepted", <Time at={delivery.created_at} />],
