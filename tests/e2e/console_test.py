@@ -230,6 +230,15 @@ class Browser(unittest.TestCase):
         self.assertEqual(made["devopness"]["settings"]["pipeline_id"], 33)
         self.assertEqual(made["devopness"]["settings"]["trigger_when"]["events"], ["action.completed", "action.failed"])
 
+    def test_fields_of_a_devopness_hook_that_are_emptied(self):
+        hook = self.relay.add_webhook(dialect="devopness", url=f"{self.receiver.url}/", settings={
+            "pipeline_id": 33, "action_type": "deploy", "target_url": f"{self.receiver.url}/{{{{ action.id }}}}",
+            "trigger_when": {"events": ["action.failed"]}})
+        self.drive("a_devopness_hook", hook=hook)
+        now = self.relay.request("GET", f"/v1/webhooks/{hook['id']}")[2]
+        self.assertEqual((now["settings"]["action_type"], now["settings"]["target_url"]), (None, f"{self.receiver.url}/"))
+        self.assertEqual((now["settings"]["pipeline_id"], now["sources"]), (None, ["resource/application/4"]))
+
     def test_deliveries(self):
         webhook = self.make_failing()
         body = '{"id":"event-1","type":"deploy.failed","source":"pipeline/demo","data":{"build":1.0,"big":12345678901234567890}}'

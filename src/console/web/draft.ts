@@ -146,21 +146,37 @@ function schedule(value: string): number[] | null {
   return words.map((word) => number("schedule", word)!);
 }
 
+function required<Value>(member: string, value: Value | null, missing: string): Value {
+  if (value === null || value === "") throw new Unreadable(member, missing);
+  return value;
+}
+
+/// What a Devopness hook belongs to: what it does not belong to is null.
+function subjectOf(s: Settings): Record<string, unknown> {
+  const none = { pipeline_id: null, resource_type: null, resource_id: null };
+  if (s.subject === "pipeline") {
+    return { ...none, pipeline_id: required("settings.pipeline_id", number("settings.pipeline_id", s.pipelineId), "Enter the pipeline's id.") };
+  }
+  if (s.subject === "resource") {
+    return {
+      ...none,
+      resource_type: required("settings.resource_type", s.resourceType, "Choose the resource's type."),
+      resource_id: required("settings.resource_id", number("settings.resource_id", s.resourceId), "Enter the resource's id."),
+    };
+  }
+  return none;
+}
+
 function devopnessSettings(s: Settings): Record<string, unknown> {
-  const subject = {
-    pipeline: { pipeline_id: number("settings.pipeline_id", s.pipelineId) },
-    resource: { resource_type: s.resourceType, resource_id: number("settings.resource_id", s.resourceId) },
-    any: {},
-  }[s.subject];
   const outgoing = {
-    ...(s.targetUrl !== "" ? { target_url: s.targetUrl } : {}),
+    target_url: s.targetUrl.trim() === "" ? null : s.targetUrl,
     request_headers: s.requestHeaders.filter(({ name }) => name !== ""),
     request_body: s.requestBody === "" ? null : parsed("settings.request_body", s.requestBody),
   };
   return {
     type: s.direction,
-    ...subject,
-    ...(s.actionType !== "" ? { action_type: s.actionType } : {}),
+    ...subjectOf(s),
+    action_type: s.actionType === "" ? null : s.actionType,
     ...(s.direction === "out" ? outgoing : { active: s.active, requires_secret: s.requiresSecret }),
     trigger_when: { events: s.direction === "out" ? s.hookEvents : [], conditions: s.conditions === "" ? [] : parsed("settings.trigger_when.conditions", s.conditions) },
     ...(s.rest === "" ? {} : (parsed("settings", s.rest) as object)),
@@ -223,15 +239,34 @@ export function creation(draft: Draft): Record<string, unknown> {
   };
 }
 
-/// What changed, as a merge patch; headers that are gone are null. @throws Unreadable
-export function patch(before: Draft, draft: Draft): Record<string, unknown> {
+type Members = Record<string, unknown>;
+
+/// The members that are other than before, as a merge patch; what is gone is null.
+function changes(old: Members, fresh: Members): Members {
+  const changed = Object.entries(fresh).filter(([name, value]) => !same(value, old[name]));
+  const gone = Object.keys(old).filter((name) => !(name in fresh));
+  return Object.fromEntries([...changed, ...gone.map((name) => [name, null])]);
+}
+
+/// The relay takes a target of null for one that is absent, and refuses sources that are not the hook's own.
+function devopnessChanges(draft: Draft, changed: Members): Members {
+  const settings = { ...(changed["settings"] as Members) };
+  if (settings["target_url"] === null) settings["target_url"] = draft.url;
+  const { subject, pipelineId, resourceType, resourceId } = draft.settings;
+  const moved = ["pipeline_id", "resource_type", "resource_id"].some((name) => name in settings);
+  if (!moved || subject === "any" || "sources" in changed) return { settings };
+  const source = subject === "pipeline" ? `pipeline/${Number(pipelineId)}` : `resource/${resourceType}/${Number(resourceId)}`;
+  return { settings, sources: [source] };
+}
+
+/// What changed, as a merge patch. @throws Unreadable
+export function patch(before: Draft, draft: Draft): Members {
   const [old, fresh] = [bodyOf(before), bodyOf(draft)];
-  const changed = Object.fromEntries(Object.entries(fresh).filter(([name, value]) => !same(value, old[name])));
-  if (changed["headers"]) {
-    const gone = Object.keys(old["headers"] as object).filter((name) => !(name in (changed["headers"] as object)));
-    changed["headers"] = { ...(changed["headers"] as object), ...Object.fromEntries(gone.map((name) => [name, null])) };
+  const changed = changes(old, fresh);
+  for (const name of ["headers", "settings"]) {
+    if (changed[name]) changed[name] = changes((old[name] ?? {}) as Members, fresh[name] as Members);
   }
   if (changed["events"] === null && choosesEvents(draft)) delete changed["events"];
   if (changed["settings"] === null) delete changed["settings"];
-  return changed;
+  return changed["settings"] && draft.dialect === "devopness" ? { ...changed, ...devopnessChanges(draft, changed) } : changed;
 }

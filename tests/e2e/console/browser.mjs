@@ -256,6 +256,31 @@ const scenarios = {
     return null;
   },
 
+  async a_devopness_hook(browser) {
+    const { page, watch } = await open(browser);
+    const edit = async (description, change) => {
+      await at(page, `webhooks/${given.hook.id}/edit`);
+      await page.getByLabel("Description").fill(description);
+      await change();
+      await press(page, "Save");
+      await heading(page, description);
+    };
+    await at(page, `webhooks/${given.hook.id}/edit`);
+    await page.getByLabel("Pipeline id").fill("");
+    await press(page, "Save");
+    await page.locator(".field").filter({ hasText: "Pipeline id" }).getByText("Enter the pipeline's id.").waitFor();
+    await edit("any action", async () => {
+      await page.getByLabel("Action", { exact: true }).selectOption("");
+      await page.getByLabel("Target URL").fill("");
+    });
+    await edit("of a resource", async () => {
+      await page.getByLabel("Belongs to").selectOption("resource");
+      await page.getByLabel("Resource type").selectOption("application");
+      await page.getByLabel("Resource id").fill("4");
+    });
+    watch.check();
+  },
+
   async deliveries(browser) {
     const { page, watch } = await open(browser);
     await page.getByText("Waiting to be delivered").waitFor();
