@@ -6,6 +6,7 @@ import { render } from "preact";
 import type { ComponentChild, JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Refusal, sentence, whenSessionOver } from "./api";
+import { useAction } from "./loading";
 import { Button, Empty, Heading, Loading, Problem } from "./parts";
 import { About } from "./pages/about";
 import { DeadLetters } from "./pages/dead_letters";
@@ -79,9 +80,8 @@ function pageOf(path: string[]): ComponentChild {
 
 function Frame({ session, onSignedOut }: { session: Session; onSignedOut: () => void }): JSX.Element {
   const { path } = usePlace();
-  const leave = () => {
-    signOut().catch(() => {}).finally(onSignedOut);
-  };
+  const leaving = useAction();
+  const leave = () => leaving.run(() => signOut().then(onSignedOut));
   const section = path[0] === "deliveries" ? "webhooks" : (path[0] ?? "");
   return (
     <SessionContext.Provider value={session}>
@@ -97,9 +97,12 @@ function Frame({ session, onSignedOut }: { session: Session; onSignedOut: () => 
           <span title={`token ${session.token.id}`}>
             {session.token.name} · {session.token.organization}
           </span>
-          <Button onClick={leave}>Sign out</Button>
+          <Button onClick={leave} busy={leaving.busy}>
+            Sign out
+          </Button>
         </div>
       </header>
+      {leaving.problem !== null && <Problem problem={`You are still signed in: ${sentence(leaving.problem)}`} />}
       <main id="main">{pageOf(path)}</main>
     </SessionContext.Provider>
   );
