@@ -94,6 +94,12 @@ const scenarios = {
     assert.deepEqual(stored, ["", 0, 0]);
     await page.reload();
     await heading(page, "Tokens");
+    const isSession = (url) => url.pathname === "/v1/session";
+    await page.route(isSession, (route) => route.fulfill({ status: 503, contentType: "application/problem+json", body: '{"detail": "not now"}' }));
+    await press(page, "Sign out");
+    await page.getByText("You are still signed in: not now").waitFor();
+    await heading(page, "Tokens");
+    await page.unroute(isSession);
     await press(page, "Sign out");
     await page.getByRole("button", { name: "Sign in" }).waitFor();
     const asked = await page.evaluate(() => fetch("/v1/session").then((answer) => answer.status));
@@ -185,7 +191,12 @@ const scenarios = {
     await press(page, "Enable");
     await page.getByRole("button", { name: "Disable" }).waitFor();
     await press(page, "Rotate the secret");
-    await page.getByLabel("Hours during which").fill("1");
+    const hours = page.getByLabel("Hours during which");
+    await hours.fill("");
+    await confirm(page, "Rotate");
+    await page.getByText("Enter a number of hours").waitFor();
+    assert.equal(await hours.getAttribute("aria-invalid"), "true");
+    await hours.fill("1");
     await confirm(page, "Rotate");
     assert.match(await page.getByLabel("New secret").inputValue(), /^whsec_/);
 

@@ -5,6 +5,7 @@ import { Deliveries } from "../deliveries";
 import { milliseconds } from "../format";
 import { useAction, useEvery, useLoaded } from "../loading";
 import { Button, Choice, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StateMark, StatusMark, Text, Time } from "../parts";
+import { Unreadable, errorAt } from "../problems";
 import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
 import { Reasons } from "../trouble";
@@ -55,6 +56,17 @@ function TestEvent({ id, onDone }: { id: string; onDone: () => void }): JSX.Elem
 
 // --- changes -------------------------------------------------------------------------------------
 
+const overlapHoursMost = 720;
+
+/// @throws Unreadable
+function overlapSeconds(hours: string): number {
+  const read = Number(hours);
+  if (hours.trim() === "" || !(read >= 0 && read <= overlapHoursMost)) {
+    throw new Unreadable("overlap_s", `Enter a number of hours from 0 to ${overlapHoursMost}. With 0 the old secret stops at once.`);
+  }
+  return Math.round(read * 3600);
+}
+
 type Asking = "" | "delete" | "rotate" | "disable";
 
 function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook: Webhook) => void }): JSX.Element {
@@ -73,8 +85,7 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
   const post = (what: string, body?: unknown) => call<Webhook>("POST", path(["webhooks", webhook.id, what]), { body });
   const overlaps = webhook.dialect === "standard";
   const rotate = async () => {
-    const hours = Number(overlap);
-    const rotated = await post("rotate-secret", overlaps ? { overlap_s: Math.round(hours * 3600) } : {});
+    const rotated = await post("rotate-secret", overlaps ? { overlap_s: overlapSeconds(overlap) } : {});
     setSecret(rotated.secret ?? "");
     onChanged(rotated);
   };
@@ -82,6 +93,7 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
     await call("DELETE", path(["webhooks", webhook.id]));
     go(to("webhooks"));
   };
+  const overlapWrong = errorAt(action.problem, "overlap_s");
   const dialog = { busy: action.busy, problem: action.problem, onClose: close };
   return (
     <>
@@ -113,9 +125,16 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
         </Confirm>
       )}
       {asking === "rotate" && (
-        <Confirm {...dialog} title="Rotate the secret?" action="Rotate" onConfirm={() => change(rotate)}>
+        <Confirm {...dialog} problem={overlapWrong ? null : action.problem} title="Rotate the secret?" action="Rotate" onConfirm={() => change(rotate)}>
           {overlaps ? (
-            <Text label="Hours during which the old secret signs, too" hint="0 to 720. Give the receiver the new one in this time." type="number" value={overlap} onInput={setOverlap} />
+            <Text
+              label="Hours during which the old secret signs, too"
+              hint={`0 to ${overlapHoursMost}. Give the receiver the new one in this time.`}
+              type="number"
+              value={overlap}
+              onInput={setOverlap}
+              error={overlapWrong}
+            />
           ) : (
             <p>Requests are signed with the new secret at once: a receiver that does not have it refuses them.</p>
           )}
