@@ -213,6 +213,11 @@ class Browser(unittest.TestCase):
         self.drive("another_page_cannot_use_the_session", foreign=self.receiver.url)
         self.assertEqual(self.relay.request("GET", "/v1/webhooks")[2]["items"], [])
 
+    def test_the_overview_says_what_it_looked_at(self):
+        incoming = self.relay.add_webhook(dialect="devopness", url="https://incoming.invalid/", settings={"type": "in", "pipeline_id": 33})
+        self.fail(self.make_failing())
+        self.drive("overview", incoming=incoming)
+
     def test_webhooks(self):
         self.drive("webhooks")
         operations = [entry["operation"] for entry in self.relay.request("GET", "/v1/audit")[2]["items"]]

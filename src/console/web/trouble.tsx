@@ -1,13 +1,29 @@
 // Why a webhook's deliveries do not arrive, in words.
 
 import type { JSX } from "preact";
-import { Time } from "./parts";
+import { StateMark, Time } from "./parts";
 import type { Webhook } from "./types";
 
 const disabledByAPerson = "disabled over the API";
 
-/// One that a person disabled is not: it does what it should.
+/// A Devopness hook that is called, and sends nothing: it is never active.
+export function isIncoming(webhook: Webhook): boolean {
+  return webhook.dialect === "devopness" && webhook.settings["type"] === "in";
+}
+
+export function WebhookMark({ webhook }: { webhook: Webhook }): JSX.Element {
+  if (!isIncoming(webhook)) return <StateMark state={webhook.state} />;
+  const takesCalls = webhook.settings["active"] !== false;
+  return (
+    <span class={`mark ${takesCalls ? "good" : "off"}`}>
+      <span aria-hidden="true">{takesCalls ? "✓" : "–"}</span> {takesCalls ? "takes calls" : "takes no calls"}
+    </span>
+  );
+}
+
+/// One that a person disabled is not, nor one that has nothing to send: it does what it should.
 export function isInTrouble(webhook: Webhook): boolean {
+  if (isIncoming(webhook)) return false;
   if (webhook.state !== "active") return webhook.state_reason !== disabledByAPerson;
   return webhook.circuit !== null || webhook.paused_until !== null || webhook.permission === "refused" || webhook.warnings.length > 0;
 }
@@ -16,9 +32,11 @@ export function isInTrouble(webhook: Webhook): boolean {
 export function Reasons({ webhook }: { webhook: Webhook }): JSX.Element {
   const { circuit } = webhook;
   const active = webhook.state === "active";
+  const incoming = isIncoming(webhook);
   return (
     <ul class="reasons">
-      {!active && (
+      {incoming && <li>An incoming hook starts a pipeline when it is called, and sends nothing.</li>}
+      {!active && !incoming && (
         <li>
           The webhook is {webhook.state}
           {webhook.state_reason && `: ${webhook.state_reason}`}.

@@ -106,6 +106,9 @@ export interface DeliveryItem extends DeliverySummary {
   } | null;
 }
 
+/// @param cut  there may be more than the page has: finding them took too long.
+export type CutPage = Page<DeliveryItem> & { cut: boolean };
+
 export interface Message {
   headers: Record<string, string>;
   body: string | null;

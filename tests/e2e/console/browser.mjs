@@ -146,6 +146,18 @@ const scenarios = {
     assert.equal(await page.frames().at(-1).getByRole("button").count(), 0);
   },
 
+  async overview(browser) {
+    const { page, watch } = await open(browser);
+    await page.getByText("None of the 2 webhooks is in trouble").waitFor();
+    await page.getByRole("link", { name: "1 dead letter" }).click();
+    await heading(page, "Dead letters");
+    await at(page, `webhooks/${given.incoming.id}`);
+    await page.getByText("takes calls").waitFor();
+    await page.getByRole("button", { name: "Delete" }).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Enable" }).count(), 0);
+    watch.check();
+  },
+
   async webhooks(browser) {
     const { page, watch } = await open(browser);
     await page.getByRole("link", { name: "Webhooks", exact: true }).click();

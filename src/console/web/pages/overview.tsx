@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { all, call, sentence } from "../api";
+import { all, call, path, sentence } from "../api";
 import { Chart } from "../chart";
 import { count, microseconds, uptime } from "../format";
 import { useEvery, useLoaded } from "../loading";
@@ -8,7 +8,7 @@ import { Empty, Facts, Heading, Loading, Notice, Problem, Time } from "../parts"
 import { Link, to } from "../router";
 import { useMay, useSession } from "../session";
 import { Reasons, isInTrouble } from "../trouble";
-import type { RelayStatus, Webhook } from "../types";
+import type { CutPage, RelayStatus, Webhook } from "../types";
 
 const interval = 2000;
 const samplesMost = 150; // Five minutes.
@@ -108,6 +108,33 @@ function Relay(): JSX.Element {
   );
 }
 
+function webhookCount(webhooks: number): string {
+  return `${count(webhooks)} ${webhooks === 1 ? "webhook" : "webhooks"}`;
+}
+
+const deadMost = 100;
+
+/// How many deliveries were given up, in every webhook that this token sees; beyond a page that is not counted.
+function Dead(): JSX.Element {
+  const { value, problem, reload } = useLoaded((signal) => call<CutPage>("GET", path(["deliveries"], { status: "dead", limit: deadMost }), { signal }), []);
+  useEvery(15_000, reload);
+  if (value === null) return problem ? <Problem problem={problem} /> : <Loading />;
+  const { length } = value.items;
+  const more = value.next_cursor !== null;
+  const found = more ? `${count(length)} or more` : length === 0 ? "No" : count(length);
+  return (
+    <>
+      <Problem problem={problem} />
+      <p>
+        <Link href={to("dead-letters")}>
+          {found} {length === 1 && !more ? "dead letter" : "dead letters"}
+        </Link>
+        <span class="quiet"> – deliveries to any webhook that were given up after their last attempt.</span>
+      </p>
+    </>
+  );
+}
+
 function Trouble(): JSX.Element {
   const { value, problem, reload } = useLoaded((signal) => all<Webhook>(["webhooks"], webhooksMost, signal), []);
   useEvery(15_000, reload);
@@ -116,13 +143,19 @@ function Trouble(): JSX.Element {
   return (
     <>
       <Problem problem={problem} />
-      {value.more && <p class="quiet">Of the newest {count(value.items.length)} webhooks.</p>}
+      {value.more && troubled.length > 0 && <p class="quiet">Of the newest {count(value.items.length)} webhooks.</p>}
       {value.items.length === 0 && (
         <Empty>
           There is no webhook yet. <Link href={to("webhooks", "new")}>Create the first one</Link>, then send an event to it.
         </Empty>
       )}
-      {value.items.length > 0 && troubled.length === 0 && <Empty>Every webhook works.</Empty>}
+      {value.items.length > 0 && troubled.length === 0 && (
+        <Empty>
+          None of the {value.more && "newest "}
+          {webhookCount(value.items.length)} is in trouble: none is broken or was disabled by the relay, waits after failed attempts or for a pause to end, lacks its receiver's permission or has a
+          warning. Single deliveries may have failed nevertheless.
+        </Empty>
+      )}
       <ul class="cards">
         {troubled.map((webhook) => (
           <li key={webhook.id}>
@@ -146,6 +179,7 @@ export function Overview(): JSX.Element {
       {may("webhooks:read") && (
         <section aria-labelledby="trouble">
           <h2 id="trouble">Webhooks in trouble</h2>
+          {may("deliveries:read") && <Dead />}
           <Trouble />
         </section>
       )}

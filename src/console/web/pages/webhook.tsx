@@ -4,13 +4,13 @@ import { call, path } from "../api";
 import { Deliveries } from "../deliveries";
 import { milliseconds } from "../format";
 import { useAction, useEvery, useLoaded } from "../loading";
-import { Button, Choice, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StateMark, StatusMark, Text, Time } from "../parts";
+import { Button, Choice, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StatusMark, Text, Time } from "../parts";
 import { Unreadable, errorAt } from "../problems";
 import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
-import { Reasons } from "../trouble";
+import { Reasons, WebhookMark, isIncoming } from "../trouble";
 import { statuses } from "../types";
-import type { Delivery, DeliveryItem, Page, Webhook } from "../types";
+import type { CutPage, Delivery, Webhook } from "../types";
 
 // --- a test event --------------------------------------------------------------------------------
 
@@ -101,9 +101,8 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
         <Link href={to("webhooks", webhook.id, "edit")} class="button">
           Edit
         </Link>
-        {webhook.state === "active" ? (
-          <Button onClick={() => setAsking("disable")}>Disable</Button>
-        ) : (
+        {webhook.state === "active" && <Button onClick={() => setAsking("disable")}>Disable</Button>}
+        {webhook.state !== "active" && !isIncoming(webhook) && (
           <Button busy={action.busy} onClick={() => change(async () => onChanged(await post("enable")))}>
             Enable
           </Button>
@@ -165,14 +164,14 @@ function since(hours: string): string {
 }
 
 /// @param since  what the page was asked for: the next page must be asked for the same.
-type CutPage = Page<DeliveryItem> & { cut: boolean; since: string };
+type Recents = CutPage & { since: string };
 
 function Recent({ id, stamp }: { id: string; stamp: number }): JSX.Element {
   const place = usePlace();
   const [type, cursor, begun] = ["type", "cursor", "since"].map((name) => place.query.get(name) ?? "") as [string, string, string];
   const status = oneOf(place.query, "status", statuses);
   const period = oneOf(place.query, "period", periods.map(([hours]) => hours));
-  const load = async (signal: AbortSignal): Promise<CutPage> => {
+  const load = async (signal: AbortSignal): Promise<Recents> => {
     const from = cursor !== "" ? begun : since(period);
     const page = await call<CutPage>("GET", path(["webhooks", id, "deliveries"], { limit: 50, status, type, since: from, cursor }), { signal });
     return { ...page, since: from };
@@ -262,7 +261,7 @@ export function WebhookPage({ id }: { id: string }): JSX.Element {
   return (
     <>
       <Heading title={webhook.description || webhook.url}>
-        <StateMark state={webhook.state} />
+        <WebhookMark webhook={webhook} />
       </Heading>
       <Reasons webhook={webhook} />
       {write && <Changes webhook={webhook} onChanged={set} />}

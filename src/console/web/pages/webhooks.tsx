@@ -3,10 +3,10 @@ import { useState } from "preact/hooks";
 import { all } from "../api";
 import { count } from "../format";
 import { useLoaded } from "../loading";
-import { Button, Choice, Empty, Heading, Loading, Problem, StateMark, Table, Text, Time } from "../parts";
+import { Button, Choice, Empty, Heading, Loading, Problem, Table, Text, Time } from "../parts";
 import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
-import { isInTrouble } from "../trouble";
+import { WebhookMark, isInTrouble } from "../trouble";
 import { dialects } from "../types";
 import type { Webhook } from "../types";
 
@@ -35,7 +35,7 @@ function Row({ webhook }: { webhook: Webhook }): JSX.Element {
         {webhook.description && <div class="quiet break">{webhook.url}</div>}
       </td>
       <td>
-        <StateMark state={webhook.state} />
+        <WebhookMark webhook={webhook} />
         {webhook.state === "active" && isInTrouble(webhook) && (
           <div class="mark warn">
             <span aria-hidden="true">▲</span> in trouble
