@@ -244,6 +244,12 @@ class Browser(unittest.TestCase):
         self.assertEqual((now["settings"]["action_type"], now["settings"]["target_url"]), (None, f"{self.receiver.url}/"))
         self.assertEqual((now["settings"]["pipeline_id"], now["sources"]), (None, ["resource/application/4"]))
 
+    def test_an_events_deliveries(self):
+        waiting = self.relay.add_webhook(url=f"{self.receiver.url}/later", events=["deploy.failed"], schedule=[600])
+        self.fail(self.make_failing(description="Board"), id="two")
+        self.relay.wait_for_delivery(waiting, lambda delivery: delivery["status"] == "pending" and delivery["attempt_count"] == 1)
+        self.drive("an_events_deliveries", event="two", waiting=waiting)
+
     def test_deliveries(self):
         webhook = self.make_failing()
         body = '{"id":"event-1","type":"deploy.failed","source":"pipeline/demo","data":{"build":1.0,"big":12345678901234567890}}'

@@ -2,9 +2,12 @@
 
 import type { ComponentChildren, JSX } from "preact";
 import { milliseconds } from "./format";
+import { WebhookLink } from "./named";
+import type { Webhooks } from "./named";
 import { StatusMark, Table, Time } from "./parts";
 import { Link, to } from "./router";
-import type { DeliveryItem, DeliverySummary } from "./types";
+import { holdUp } from "./trouble";
+import type { Delivery, DeliveryItem, DeliverySummary, Webhook } from "./types";
 
 /// What came of the last attempt, in a few words.
 export function result({ last_attempt: last }: DeliveryItem): string {
@@ -13,19 +16,45 @@ export function result({ last_attempt: last }: DeliveryItem): string {
   return last.response_status === null ? "" : `answered ${last.response_status}`;
 }
 
+/// A delivery as lists have it.
+export function itemOf(delivery: Delivery): DeliveryItem {
+  const last = delivery.attempts.at(-1);
+  if (last === undefined) return { ...delivery, last_attempt: null };
+  const { number, started_at, duration_ms, error, response } = last;
+  return { ...delivery, last_attempt: { number, started_at, duration_ms, error, response_status: response?.status ?? null } };
+}
+
 function isItem(delivery: DeliverySummary): delivery is DeliveryItem {
   return "last_attempt" in delivery;
+}
+
+function Waits({ delivery, webhook }: { delivery: DeliverySummary; webhook: Webhook | undefined }): JSX.Element | null {
+  if (delivery.status !== "pending") return null;
+  const held = webhook === undefined ? "" : holdUp(webhook);
+  return (
+    <div class="quiet">
+      {held !== "" && <>waits: {held} </>}
+      {delivery.next_attempt_at && (
+        <>
+          next <Time at={delivery.next_attempt_at} />
+        </>
+      )}
+    </div>
+  );
 }
 
 interface Props {
   caption: string;
   deliveries: DeliverySummary[];
+  /// Given where deliveries to several webhooks are shown: which, and why they wait. null: they are being read.
+  webhooks?: Webhooks | null;
   /// One more column at the end.
   more?: { name: string; of: (delivery: DeliverySummary) => ComponentChildren };
 }
 
-export function Deliveries({ caption, deliveries, more }: Props): JSX.Element {
-  const columns = ["Status", "Event", "Source", "Accepted", "Attempts", "Last attempt", ...(more ? [more.name] : [])];
+export function Deliveries({ caption, deliveries, webhooks, more }: Props): JSX.Element {
+  const several = webhooks !== undefined;
+  const columns = ["Status", "Event", ...(several ? ["Webhook"] : []), "Source", "Accepted", "Attempts", "Last attempt", ...(more ? [more.name] : [])];
   return (
     <Table caption={caption} columns={columns}>
       {deliveries.map((delivery) => {
@@ -39,6 +68,11 @@ export function Deliveries({ caption, deliveries, more }: Props): JSX.Element {
               <Link href={to("deliveries", delivery.id)}>{delivery.event.type || "(event no longer stored)"}</Link>
               <div class="quiet break">{delivery.event.id}</div>
             </td>
+            {several && (
+              <td>
+                <WebhookLink id={delivery.webhook} webhooks={webhooks} />
+              </td>
+            )}
             <td class="break">{delivery.event.source}</td>
             <td>
               <Time at={delivery.created_at} />
@@ -50,11 +84,7 @@ export function Deliveries({ caption, deliveries, more }: Props): JSX.Element {
                   {result(delivery)} <span class="quiet">{last ? milliseconds(last.duration_ms) : ""}</span>
                 </>
               )}
-              {delivery.status === "pending" && delivery.next_attempt_at && (
-                <div class="quiet">
-                  next <Time at={delivery.next_attempt_at} />
-                </div>
-              )}
+              <Waits delivery={delivery} webhook={webhooks?.get(delivery.webhook ?? "")} />
             </td>
             {more && <td>{more.of(delivery)}</td>}
           </tr>

@@ -1,6 +1,7 @@
 // Why a webhook's deliveries do not arrive, in words.
 
 import type { JSX } from "preact";
+import { count, exact } from "./format";
 import { StateMark, Time } from "./parts";
 import type { Webhook } from "./types";
 
@@ -26,6 +27,14 @@ export function isInTrouble(webhook: Webhook): boolean {
   if (isIncoming(webhook)) return false;
   if (webhook.state !== "active") return webhook.state_reason !== disabledByAPerson;
   return webhook.circuit !== null || webhook.paused_until !== null || webhook.permission === "refused" || webhook.warnings.length > 0;
+}
+
+/// Why a delivery to this webhook waits longer than its own next attempt would need; empty if it does not.
+export function holdUp(webhook: Webhook): string {
+  if (webhook.paused_until !== null) return `its receiver asked for a pause until ${exact(webhook.paused_until)}`;
+  if (webhook.circuit !== null) return `${count(webhook.circuit.failures)} attempts in a row failed at this webhook; one is made at a time`;
+  if (webhook.permission === "unknown" || webhook.permission === "refused") return "its receiver has not agreed to get deliveries";
+  return webhook.warnings.join(" ");
 }
 
 /// Every reason, the worst first; empty if there is none.

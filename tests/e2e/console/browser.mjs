@@ -279,6 +279,17 @@ const scenarios = {
     return null;
   },
 
+  async an_events_deliveries(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, `events?id=${given.event}`);
+    await row(page, "Board").getByText("HTTP status 500").waitFor();
+    await row(page, given.waiting.url).getByText("will be retried").waitFor();
+    await row(page, given.waiting.url).getByText(/^next/).waitFor();
+    await page.getByRole("link", { name: "Board" }).click();
+    await heading(page, "Board");
+    watch.check();
+  },
+
   async a_devopness_hook(browser) {
     const { page, watch } = await open(browser);
     const edit = async (description, change) => {

@@ -1,13 +1,14 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { callText, path } from "../api";
-import { Deliveries } from "../deliveries";
+import { call, callText, fewAtATime, path } from "../api";
+import { Deliveries, itemOf } from "../deliveries";
 import { layOut, memberText } from "../format";
 import type { Layout } from "../format";
-import { useLoaded } from "../loading";
+import { useEvery, useLoaded } from "../loading";
+import { useWebhooks } from "../named";
 import { Button, Empty, Facts, Heading, Loading, Problem, Text, Time } from "../parts";
 import { go, to, usePlace } from "../router";
-import type { StoredEvent } from "../types";
+import type { Delivery, DeliverySummary, StoredEvent } from "../types";
 
 const shownApart = new Set(["id", "source", "type", "accepted_at", "data", "data_base64", "deliveries", "extensions"]);
 
@@ -17,9 +18,19 @@ function attributes(event: StoredEvent): [string, string][] {
   return [...own, ...extensions].map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
 }
 
+const detailsMost = 50;
+
+/// An event's deliveries come without their attempts: those of the first ones are asked for.
+async function withAttempts(deliveries: DeliverySummary[], signal: AbortSignal): Promise<DeliverySummary[]> {
+  const load = (delivery: DeliverySummary) =>
+    call<Delivery>("GET", path(["deliveries", delivery.id]), { signal }).then(itemOf, () => delivery); // Rather without than not at all.
+  return [...(await fewAtATime(deliveries.slice(0, detailsMost), load)), ...deliveries.slice(detailsMost)];
+}
+
 /// The event and its data as the producer sent it.
 interface Answer {
   event: StoredEvent;
+  deliveries: DeliverySummary[];
   data: Layout;
 }
 
@@ -27,10 +38,12 @@ async function find(id: string, source: string, signal: AbortSignal): Promise<An
   const text = await callText("GET", path(["events", id], { source }), { signal });
   const event = JSON.parse(text) as StoredEvent;
   const plain = event.data_base64 ?? (typeof event.data === "string" ? event.data : undefined);
-  return { event, data: plain === undefined ? layOut(memberText(text, "data") ?? "") : { text: plain, note: "" } };
+  const deliveries = await withAttempts(event.deliveries, signal);
+  return { event, deliveries, data: plain === undefined ? layOut(memberText(text, "data") ?? "") : { text: plain, note: "" } };
 }
 
-function Found({ event, data }: Answer): JSX.Element {
+function Found({ event, data, deliveries }: Answer): JSX.Element {
+  const webhooks = useWebhooks(deliveries.map((delivery) => delivery.webhook), event);
   return (
     <>
       <Facts
@@ -49,15 +62,25 @@ function Found({ event, data }: Answer): JSX.Element {
       {data.note && <p class="quiet">{data.note}</p>}
       {event.data_base64 && <p class="quiet">In base64: it is neither JSON nor text.</p>}
       <h2>Deliveries</h2>
-      {event.deliveries.length > 0 ? <Deliveries caption="Deliveries of this event" deliveries={event.deliveries} /> : <Empty>The event matched no webhook that you may see.</Empty>}
+      {deliveries.length > 0 ? <Deliveries caption="Deliveries of this event" deliveries={deliveries} webhooks={webhooks} /> : <Empty>The event matched no webhook that you may see.</Empty>}
+      {deliveries.length > detailsMost && <p class="quiet">Attempts are shown of the first {detailsMost}; open one of the others to see its own.</p>}
     </>
   );
 }
 
 function Lookup({ id, source }: { id: string; source: string }): JSX.Element {
-  const { value, problem } = useLoaded((signal) => find(id, source, signal), [id, source]);
-  if (problem) return <Problem problem={problem} />;
-  return value === null ? <Loading /> : <Found {...value} />;
+  const { value, problem, reload } = useLoaded((signal) => find(id, source, signal), [id, source]);
+  const waits = value?.deliveries.some(({ status }) => status === "pending" || status === "in_flight");
+  useEvery(5000, () => {
+    if (waits) reload();
+  });
+  if (value === null) return problem ? <Problem problem={problem} /> : <Loading />;
+  return (
+    <>
+      <Problem problem={problem} />
+      <Found {...value} />
+    </>
+  );
 }
 
 export function Events(): JSX.Element {
