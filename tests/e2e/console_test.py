@@ -244,6 +244,14 @@ class Browser(unittest.TestCase):
         self.assertEqual((now["settings"]["action_type"], now["settings"]["target_url"]), (None, f"{self.receiver.url}/"))
         self.assertEqual((now["settings"]["pipeline_id"], now["sources"]), (None, ["resource/application/4"]))
 
+    def test_dead_letters_are_listed_and_sent_again(self):
+        webhooks = [self.make_failing(description=f"Board {number}") for number in range(60)]
+        self.assertEqual(self.relay.send({"type": "deploy.failed", "source": "s"})[0], 202)
+        self.relay.wait_until_settled()
+        self.drive("dead_letters")
+        for webhook in webhooks:
+            self.assertIsNotNone(self.relay.deliveries(webhook)[0]["redelivery_of"], webhook)
+
     def test_an_events_deliveries(self):
         waiting = self.relay.add_webhook(url=f"{self.receiver.url}/later", events=["deploy.failed"], schedule=[600])
         self.fail(self.make_failing(description="Board"), id="two")

@@ -129,6 +129,17 @@ export interface Delivery extends DeliverySummary {
   attempts: Attempt[];
 }
 
+/// Deliveries of the past that are sent again. @param matched  found so far: those that are sent, and those passed over.
+export interface Replay {
+  id: string;
+  state: "running" | "paused" | "done" | "cancelled" | "failed";
+  state_reason: string;
+  dry_run: boolean;
+  matched: number;
+  sent: number;
+  skipped: number;
+}
+
 export interface StoredEvent {
   id: string;
   source: string;

@@ -279,6 +279,22 @@ const scenarios = {
     return null;
   },
 
+  async dead_letters(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "dead-letters");
+    await page.getByRole("link", { name: "Older" }).click();
+    await page.getByRole("link", { name: "Board 0", exact: true }).waitFor();
+    await page.getByRole("link", { name: "Newest" }).click();
+    await page.getByRole("link", { name: "Board 59", exact: true }).waitFor();
+    await press(page, "Send all again");
+    await page.getByRole("heading", { name: "Send 60 deliveries again?" }).waitFor();
+    await confirm(page, "Send again");
+    await page.getByText("Dead letters were sent again: 60 deliveries sent, 0 passed over, of 60 found.").waitFor({ timeout: 60_000 }); // Slower than live events.
+    await page.reload(); // What became of it is part of the address.
+    await page.getByText("60 deliveries sent").waitFor();
+    watch.check();
+  },
+
   async an_events_deliveries(browser) {
     const { page, watch } = await open(browser);
     await at(page, `events?id=${given.event}`);

@@ -1,80 +1,156 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import { all, call, path } from "../api";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { call, path } from "../api";
 import { Deliveries } from "../deliveries";
 import { count } from "../format";
-import { useLoaded } from "../loading";
-import { Button, Empty, Heading, Loading, Problem } from "../parts";
-import { Link, to } from "../router";
+import { useAction, useEvery, useLoaded } from "../loading";
+import { useWebhooks } from "../named";
+import { Button, Confirm, Empty, Heading, Loading, Notice, Problem } from "../parts";
+import { Link, go, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
-import type { DeliveryItem, Page, Webhook } from "../types";
+import type { CutPage, Replay } from "../types";
 
-const webhooksAtOnce = 200;
-const callsAtOnce = 6;
-const shownOfEach = 20;
+const atOnce = 50;
+const lookEvery = 1000; // Milliseconds.
 
-interface Dead {
-  webhook: Webhook;
-  items: DeliveryItem[];
-  more: boolean;
+// --- sending all of them again -------------------------------------------------------------------
+
+function isOver({ state }: Replay): boolean {
+  return state !== "running" && state !== "paused";
 }
 
-async function deadOf(webhook: Webhook, signal: AbortSignal): Promise<Dead> {
-  const page: Page<DeliveryItem> = await call("GET", path(["webhooks", webhook.id, "deliveries"], { status: "dead", limit: shownOfEach }), { signal });
-  return { webhook, items: page.items, more: page.next_cursor !== null };
+function toSend({ matched, skipped }: Replay): number {
+  return matched - skipped;
 }
 
-/// Asks for each webhook's, a few at a time.
-async function findDead(most: number, signal: AbortSignal): Promise<{ found: Dead[]; looked: number; more: boolean }> {
-  const { items: webhooks, more } = await all<Webhook>(["webhooks"], most, signal);
-  const found: Dead[] = [];
-  for (let at = 0; at < webhooks.length; at += callsAtOnce) {
-    const some = await Promise.all(webhooks.slice(at, at + callsAtOnce).map((webhook) => deadOf(webhook, signal)));
-    found.push(...some.filter((each) => each.items.length > 0));
+function deliveriesText(many: number): string {
+  return `${count(many)} ${many === 1 ? "delivery" : "deliveries"}`;
+}
+
+/// How many would be sent. @param goesOn  whether somebody still waits for it.
+async function counted(goesOn: () => boolean): Promise<Replay> {
+  let replay = await call<Replay>("POST", "/v1/replays", { body: { status: "dead", dry_run: true } });
+  while (!isOver(replay) && goesOn()) {
+    await new Promise((resolve) => setTimeout(resolve, lookEvery / 4));
+    replay = await call<Replay>("GET", path(["replays", replay.id]));
   }
-  return { found, looked: webhooks.length, more };
+  if (replay.state === "failed") throw new Error(`They could not be counted: ${replay.state_reason}.`);
+  return replay;
 }
 
-function OfWebhook({ webhook, items, more }: Dead): JSX.Element {
-  const name = webhook.description || webhook.url;
+function SendAll(): JSX.Element {
+  const place = usePlace();
+  const [dry, setDry] = useState<Replay | null>(null);
+  const counting = useAction();
+  const starting = useAction();
+  const here = useRef(true);
+  useEffect(() => () => {
+    here.current = false;
+  }, []);
+  const close = () => {
+    starting.clear();
+    setDry(null);
+  };
+  const start = () =>
+    starting.run(async () => {
+      const replay = await call<Replay>("POST", "/v1/replays", { body: { status: "dead" } });
+      setDry(null);
+      go(withQuery(place, { replay: replay.id }), true);
+    });
+  const askFirst = dry !== null && toSend(dry) > 0;
   return (
-    <section aria-label={name}>
-      <h2>
-        <Link href={to("webhooks", webhook.id)}>{name}</Link>
-      </h2>
-      <Deliveries caption={`Dead letters of ${name}`} deliveries={items} />
-      {more && (
-        <p>
-          <Link href={`${to("webhooks", webhook.id)}?status=dead`}>All of this webhook</Link>
-        </p>
+    <>
+      <Button onClick={() => counting.run(async () => setDry(await counted(() => here.current)))} busy={counting.busy}>
+        {counting.busy ? "Counting …" : "Send all again"}
+      </Button>
+      <Problem problem={counting.problem} />
+      {dry !== null && !askFirst && (
+        <Notice>
+          There is nothing to send again: every dead letter was sent again before, was itself sent again from another delivery, or its webhook is not active.
+        </Notice>
       )}
-    </section>
+      {askFirst && (
+        <Confirm title={`Send ${deliveriesText(toSend(dry))} again?`} action="Send again" busy={starting.busy} problem={starting.problem} onConfirm={start} onClose={close}>
+          <p>Each goes to its own webhook as that is now, in the background and slower than new events, the newest first.</p>
+          {dry.skipped > 0 && <p>{deliveriesText(dry.skipped)} more will be passed over: sent again before, or to a webhook that is not active.</p>}
+        </Confirm>
+      )}
+    </>
   );
 }
 
-function List(): JSX.Element {
-  const [most, setMost] = useState(webhooksAtOnce);
-  const { value, problem } = useLoaded((signal) => findDead(most, signal), [most]);
+const progressTexts: Record<Replay["state"], string> = {
+  running: "Dead letters are being sent again",
+  paused: "Sending again is paused",
+  done: "Dead letters were sent again",
+  cancelled: "Sending again was cancelled",
+  failed: "Sending again stopped",
+};
+
+function Progress({ id, onOver }: { id: string; onOver: () => void }): JSX.Element | null {
+  const { value: replay, problem, reload, set } = useLoaded<Replay>((signal) => call("GET", path(["replays", id]), { signal }), [id]);
+  const cancelling = useAction();
+  const over = replay !== null && isOver(replay);
+  useEvery(lookEvery, () => {
+    if (!over) reload();
+  });
+  useEffect(() => {
+    if (over) onOver();
+  }, [over]);
+  if (replay === null) return <Problem problem={problem} />;
+  return (
+    <>
+      <Notice kind={replay.state === "done" ? "good" : replay.state === "failed" ? "bad" : ""}>
+        <p>
+          {progressTexts[replay.state]}
+          {replay.state_reason && ` (${replay.state_reason})`}: {deliveriesText(replay.sent)} sent, {count(replay.skipped)} passed over, of {count(replay.matched)} found{over ? "" : " so far"}.
+        </p>
+        {!over && (
+          <Button busy={cancelling.busy} onClick={() => cancelling.run(async () => set(await call("POST", path(["replays", id, "cancel"]))))}>
+            Stop
+          </Button>
+        )}
+      </Notice>
+      <Problem problem={cancelling.problem || problem} />
+    </>
+  );
+}
+
+// --- the page ------------------------------------------------------------------------------------
+
+function List({ stamp }: { stamp: number }): JSX.Element {
+  const place = usePlace();
+  const cursor = place.query.get("cursor") ?? "";
+  const load = (signal: AbortSignal) => call<CutPage>("GET", path(["deliveries"], { status: "dead", limit: atOnce, cursor }), { signal });
+  const { value, problem } = useLoaded(load, [cursor, stamp]);
+  const webhooks = useWebhooks(value?.items.map((delivery) => delivery.webhook) ?? []);
   if (value === null) return problem ? <Problem problem={problem} /> : <Loading />;
   return (
     <>
       <Problem problem={problem} />
-      {value.found.map((each) => (
-        <OfWebhook key={each.webhook.id} {...each} />
-      ))}
-      {value.found.length === 0 && <Empty>No delivery of {value.more ? `the newest ${count(value.looked)} webhooks` : "any webhook"} was given up.</Empty>}
-      {value.more && <Button onClick={() => setMost(most + webhooksAtOnce)}>Look at older webhooks, too</Button>}
+      {value.items.length > 0 && <Deliveries caption="Dead letters" deliveries={value.items} webhooks={webhooks} />}
+      {value.items.length === 0 && (
+        <Empty>{value.next_cursor ? "Nothing was found so far; there may be older ones." : cursor !== "" ? "There are no older ones." : "No delivery was given up."}</Empty>
+      )}
+      <div class="actions">
+        {cursor !== "" && <Link href={withQuery(place, { cursor: "" })} class="button">Newest</Link>}
+        {value.next_cursor && <Link href={withQuery(place, { cursor: value.next_cursor })} class="button">Older</Link>}
+      </div>
     </>
   );
 }
 
 export function DeadLetters(): JSX.Element {
   const may = useMay();
+  const replay = usePlace().query.get("replay") ?? "";
+  const [stamp, setStamp] = useState(0);
   return (
     <>
       <Heading title="Dead letters" />
       <p class="quiet">Deliveries that were given up after their last attempt. Open one to see why, and to send it again.</p>
-      {may("webhooks:read") ? <List /> : <Empty>This list needs a token with the scope webhooks:read, too.</Empty>}
+      {may("deliveries:redeliver") && <SendAll />}
+      {replay !== "" && <Progress key={replay} id={replay} onOver={() => setStamp((before) => before + 1)} />}
+      <List stamp={stamp} />
     </>
   );
 }
