@@ -1,7 +1,8 @@
 // Values that come from the relay, and come again.
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useContext, useEffect, useRef, useState } from "preact/hooks";
 import { sentence } from "./api";
+import { AwayContext, SessionContext } from "./session";
 
 export interface Loaded<Value> {
   value: Value | null;
@@ -11,13 +12,14 @@ export interface Loaded<Value> {
   set: (value: Value) => void;
 }
 
-/// Loads when the page appears, and again when one of `reasons` changes; what is loaded stays to be
-/// seen meanwhile. @param load  is to stop when its signal says so.
+/// Loads when the page appears, and again when one of `reasons` changes or somebody signs in again; what
+/// is loaded stays to be seen meanwhile. @param load  is to stop when its signal says so.
 export function useLoaded<Value>(load: (signal: AbortSignal) => Promise<Value>, reasons: unknown[]): Loaded<Value> {
   const [value, setValue] = useState<Value | null>(null);
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(true);
   const [again, setAgain] = useState(0);
+  const session = useContext(SessionContext);
   useEffect(() => {
     const controller = new AbortController();
     setBusy(true);
@@ -35,22 +37,24 @@ export function useLoaded<Value>(load: (signal: AbortSignal) => Promise<Value>, 
         if (!controller.signal.aborted) setBusy(false);
       });
     return () => controller.abort();
-  }, [...reasons, again]);
+  }, [...reasons, again, session]);
   const reload = useCallback(() => setAgain((count) => count + 1), []);
   return { value, problem, busy, reload, set: (fresh) => setValue(() => fresh) };
 }
 
-/// Calls `tick` every so many milliseconds, while the page is in view.
+/// Calls `tick` every so many milliseconds, while the page is in view and somebody is signed in.
 export function useEvery(interval: number, tick: () => void): void {
   const latest = useRef(tick);
   latest.current = tick;
+  const away = useContext(AwayContext);
   useEffect(() => {
+    if (away) return;
     const run = () => {
       if (document.visibilityState === "visible") latest.current();
     };
     const timer = setInterval(run, interval);
     return () => clearInterval(timer);
-  }, [interval]);
+  }, [interval, away]);
 }
 
 /// One change at a time: `run` calls it, `busy` says that it is under way, `problem` why it failed.

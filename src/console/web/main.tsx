@@ -19,7 +19,7 @@ import { WebhookPage } from "./pages/webhook";
 import { CreateWebhook, EditWebhook } from "./pages/webhook_form";
 import { Webhooks } from "./pages/webhooks";
 import { Link, to, usePlace } from "./router";
-import { SessionContext, currentSession, signOut, useMay } from "./session";
+import { AwayContext, SessionContext, currentSession, signOut, useMay } from "./session";
 import type { Scope, Session } from "./types";
 
 const sections: { name: string; text: string; scope: Scope | null }[] = [
@@ -78,34 +78,49 @@ function pageOf(path: string[]): ComponentChild {
   }
 }
 
-function Frame({ session, onSignedOut }: { session: Session; onSignedOut: () => void }): JSX.Element {
+/// A session that is over needs no end.
+function unlessOver(error: unknown): void {
+  if (!(error instanceof Refusal && error.status === 401)) throw error;
+}
+
+/// @param away  the session is over: the page is kept, with what was typed, and not shown.
+function Frame({ session, away, onSignedOut }: { session: Session; away: boolean; onSignedOut: () => void }): JSX.Element {
   const { path } = usePlace();
   const leaving = useAction();
-  const leave = () => leaving.run(() => signOut().then(onSignedOut));
+  const leave = () => leaving.run(() => signOut().catch(unlessOver).then(onSignedOut));
   const section = path[0] === "deliveries" ? "webhooks" : (path[0] ?? "");
   return (
     <SessionContext.Provider value={session}>
-      <a class="skip" href="#main">
-        Skip to the page
-      </a>
-      <header>
-        <Link href={to()} class="brand">
-          ringpost
-        </Link>
-        <Navigation section={section} />
-        <div class="who">
-          <span title={`token ${session.token.id}`}>
-            {session.token.name} · {session.token.organization}
-          </span>
-          <Button onClick={leave} busy={leaving.busy}>
-            Sign out
-          </Button>
+      <AwayContext.Provider value={away}>
+        <div hidden={away}>
+          <a class="skip" href="#main">
+            Skip to the page
+          </a>
+          <header>
+            <Link href={to()} class="brand">
+              ringpost
+            </Link>
+            <Navigation section={section} />
+            <div class="who">
+              <span title={`token ${session.token.id}`}>
+                {session.token.name} · {session.token.organization}
+              </span>
+              <Button onClick={leave} busy={leaving.busy}>
+                Sign out
+              </Button>
+            </div>
+          </header>
+          {leaving.problem !== null && <Problem problem={`You are still signed in: ${sentence(leaving.problem)}`} />}
+          <main id="main">{pageOf(path)}</main>
         </div>
-      </header>
-      {leaving.problem !== null && <Problem problem={`You are still signed in: ${sentence(leaving.problem)}`} />}
-      <main id="main">{pageOf(path)}</main>
+      </AwayContext.Provider>
     </SessionContext.Provider>
   );
+}
+
+/// A page that was kept is for those alone who may see as much.
+function rightsOf({ token }: Session): string {
+  return JSON.stringify([token.organization, token.scopes, token.sources]);
 }
 
 function Console(): JSX.Element {
@@ -123,23 +138,20 @@ function Console(): JSX.Element {
   }, []);
   useEffect(() => {
     whenSessionOver(() => {
-      if (session === null) return;
-      setSession(null);
-      setOver(true);
+      if (session !== null) setOver(true);
     });
   }, [session]);
   if (!asked) return <Loading />;
-  if (session !== null) return <Frame session={session} onSignedOut={() => setSession(null)} />;
+  const show = (next: Session | null) => {
+    setOver(false);
+    setSession(next);
+  };
+  const signedIn = session !== null && !over;
   return (
     <>
-      <Problem problem={problem} />
-      <SignIn
-        over={over}
-        onSignedIn={(signedIn) => {
-          setOver(false);
-          setSession(signedIn);
-        }}
-      />
+      {!signedIn && <Problem problem={problem} />}
+      {!signedIn && <SignIn over={over} onSignedIn={show} />}
+      {session !== null && <Frame key={rightsOf(session)} session={session} away={over} onSignedOut={() => show(null)} />}
     </>
   );
 }

@@ -1,9 +1,10 @@
 // What pages are made of.
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useId, useRef, useState } from "preact/hooks";
 import { sentence } from "./api";
 import { exact, relative } from "./format";
+import { AwayContext } from "./session";
 import type { State, Status } from "./types";
 
 type Children = { children?: ComponentChildren };
@@ -11,10 +12,12 @@ type Children = { children?: ComponentChildren };
 /// A page's heading; also the document's title, and where a screen reader goes on reading.
 export function Heading({ title, children }: { title: string } & Children): JSX.Element {
   const heading = useRef<HTMLHeadingElement>(null);
+  const away = useContext(AwayContext);
   useEffect(() => {
+    if (away) return;
     document.title = `${title} · ringpost`;
     heading.current?.focus();
-  }, [title]);
+  }, [title, away]);
   return (
     <div class="heading">
       <h1 ref={heading} tabIndex={-1}>
@@ -147,7 +150,7 @@ interface ConfirmProps extends Children {
   onClose: () => void;
 }
 
-/// Asks before something that cannot be taken back. Escape closes it.
+/// Asks before something that cannot be taken back. Escape closes it, and so does the end of the session: it would lie over everything.
 export function Confirm({ title, action, danger, busy, problem, onConfirm, onClose, children }: ConfirmProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -158,6 +161,10 @@ export function Confirm({ title, action, danger, busy, problem, onConfirm, onClo
       if (before instanceof HTMLElement) before.focus();
     };
   }, []);
+  const away = useContext(AwayContext);
+  useEffect(() => {
+    if (away) onClose();
+  }, [away]);
   const confirm = (event: SubmitEvent) => {
     event.preventDefault();
     onConfirm();

@@ -7,6 +7,9 @@ import type { Scope, Session } from "./types";
 
 export const SessionContext = createContext<Session | null>(null);
 
+/// The session is over: pages stay as they are, unseen, until somebody signs in again.
+export const AwayContext = createContext(false);
+
 export function useSession(): Session {
   const session = useContext(SessionContext);
   if (session === null) throw new Error("a page was shown without a session");

@@ -219,7 +219,7 @@ function EditedData({ delivery, webhook, onSent, onUneditable }: EditedProps): J
     const editable = await dataToEdit(delivery, webhook, signal);
     if (signal.aborted) return editable;
     if (editable.text === null) onUneditable();
-    else setText(layOut(editable.text).text);
+    else setText((typed) => typed ?? layOut(editable.text!).text);
     return editable;
   }, [id]);
   const send = (submitted: SubmitEvent) => {

@@ -248,7 +248,8 @@ function About({ webhook }: { webhook: Webhook }): JSX.Element {
 export function WebhookPage({ id }: { id: string }): JSX.Element {
   const may = useMay();
   const [stamp, setStamp] = useState(0);
-  const { value: webhook, problem, set } = useLoaded<Webhook>((signal) => call("GET", path(["webhooks", id]), { signal }), [id]);
+  const { value: webhook, problem, reload, set } = useLoaded<Webhook>((signal) => call("GET", path(["webhooks", id]), { signal }), [id]);
+  useEvery(5000, reload);
   if (webhook === null) {
     return (
       <>
@@ -258,15 +259,24 @@ export function WebhookPage({ id }: { id: string }): JSX.Element {
     );
   }
   const write = may("webhooks:write");
+  const changed = (now: Webhook) => {
+    set(now);
+    reload(); // An answer that is under way may be older.
+  };
+  const tested = () => {
+    setStamp(stamp + 1);
+    reload();
+  };
   return (
     <>
       <Heading title={webhook.description || webhook.url}>
         <WebhookMark webhook={webhook} />
       </Heading>
+      <Problem problem={problem} />
       <Reasons webhook={webhook} />
-      {write && <Changes webhook={webhook} onChanged={set} />}
+      {write && <Changes webhook={webhook} onChanged={changed} />}
       <About webhook={webhook} />
-      {write && webhook.state === "active" && <TestEvent id={id} onDone={() => setStamp(stamp + 1)} />}
+      {write && webhook.state === "active" && <TestEvent id={id} onDone={tested} />}
       {may("deliveries:read") ? <Recent id={id} stamp={stamp} /> : <Empty>Deliveries need a token with the scope deliveries:read.</Empty>}
     </>
   );

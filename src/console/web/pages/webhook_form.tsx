@@ -303,10 +303,12 @@ interface FormProps {
   creates: boolean;
   action: string;
   back: string;
-  onSubmit: (draft: Draft) => Promise<void>;
+  onSubmit: (draft: Draft, before: Draft) => Promise<void>;
 }
 
-function Form({ start, creates, action: label, back, onSubmit }: FormProps): JSX.Element {
+/// @param start  as it is when the form appears: what is typed is compared with that.
+function Form({ start: given, creates, action: label, back, onSubmit }: FormProps): JSX.Element {
+  const [start] = useState(given);
   const [draft, setDraft] = useState(start);
   const { operator } = useSession();
   const action = useAction();
@@ -320,7 +322,7 @@ function Form({ start, creates, action: label, back, onSubmit }: FormProps): JSX
   const part = { draft, change, set, at, creates };
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    action.run(() => onSubmit(draft));
+    action.run(() => onSubmit(draft, start));
   };
   const incoming = draft.dialect === "devopness" && draft.settings.direction === "in";
   return (
@@ -412,16 +414,15 @@ export function EditWebhook({ id }: { id: string }): JSX.Element {
       </>
     );
   }
-  const start = draftOf(webhook);
-  const save = async (draft: Draft) => {
-    const body = patch(start, draft);
+  const save = async (draft: Draft, before: Draft) => {
+    const body = patch(before, draft);
     if (Object.keys(body).length > 0) await call("PATCH", path(["webhooks", id]), { body });
     go(to("webhooks", id));
   };
   return (
     <>
       <Heading title={`Edit ${webhook.description || webhook.url}`} />
-      <Form start={start} creates={false} action="Save" back={to("webhooks", id)} onSubmit={save} />
+      <Form start={draftOf(webhook)} creates={false} action="Save" back={to("webhooks", id)} onSubmit={save} />
     </>
   );
 }
