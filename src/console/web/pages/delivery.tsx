@@ -8,6 +8,7 @@ import { Button, Copy, Empty, Facts, Heading, Loading, Notice, Problem, StatusMa
 import { errorAt } from "../problems";
 import { Link, go, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
+import { holdUp } from "../trouble";
 import type { Attempt, Delivery, Message, StoredEvent, Webhook } from "../types";
 
 const whoHasToLook: Record<string, string> = {
@@ -293,7 +294,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
   useEvery(2000, () => {
     if (open) reload();
   });
-  const webhooks = useWebhooks([delivery?.webhook ?? null]);
+  const webhooks = useWebhooks([delivery?.webhook ?? null], delivery?.attempt_count);
   if (delivery === null) {
     return (
       <>
@@ -302,10 +303,12 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
       </>
     );
   }
+  const webhook = webhooks?.get(delivery.webhook ?? "");
+  const held = webhook !== undefined && delivery.status === "pending" ? holdUp(webhook) : "";
   return (
     <>
       <Heading title={`Delivery of ${delivery.event.type || "an event"}`} />
-      {may("deliveries:redeliver") && <Redeliver delivery={delivery} webhook={webhooks?.get(delivery.webhook ?? "")} />}
+      {may("deliveries:redeliver") && <Redeliver delivery={delivery} webhook={webhook} />}
       <Problem problem={problem} />
       <Facts
         facts={[
@@ -315,6 +318,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
           ["Source", <span class="break">{delivery.event.source}</span>],
           ["Accepted", <Time at={delivery.created_at} />],
           ["Next attempt", <Time at={delivery.next_attempt_at} />],
+          ...(held === "" ? [] : [["Waits", held] as [string, string]]),
           ["Sent again from", delivery.redelivery_of === null ? "–" : <Link href={to("deliveries", delivery.redelivery_of)}>{delivery.redelivery_of}</Link>],
           ["Id", <code>{delivery.id}</code>],
         ]}
