@@ -49,14 +49,17 @@ TEXTS = MARKUP + [text for text in ODD if "\t" not in text]
 
 
 class Receiver:
-    """Answers /ok with 200 and everything else with 500, with hostile text; /deep with JSON that is nested deeply."""
+    """Answers /ok with 200 and everything else with 500, with hostile text; /deep with JSON that is
+    nested deeply, /busy with a pause of ten minutes."""
 
     def __init__(self):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 body = DEEP.encode() if self.path == "/deep" else json.dumps({"said": "no luck", "texts": MARKUP + ODD}).encode()
-                self.send_response(200 if self.path.startswith("/ok") else 500)
+                self.send_response(200 if self.path.startswith("/ok") else 503 if self.path == "/busy" else 500)
+                if self.path == "/busy":
+                    self.send_header("Retry-After", "600")
                 self.send_header("Content-Type", "text/html")
                 self.send_header("X-Hostile", "<script>window.touched = 1</script>")
                 self.send_header("Content-Length", str(len(body)))
@@ -253,7 +256,7 @@ class Browser(unittest.TestCase):
             self.assertIsNotNone(self.relay.deliveries(webhook)[0]["redelivery_of"], webhook)
 
     def test_an_events_deliveries(self):
-        waiting = self.relay.add_webhook(url=f"{self.receiver.url}/later", events=["deploy.failed"], schedule=[600])
+        waiting = self.relay.add_webhook(url=f"{self.receiver.url}/busy", events=["deploy.failed"], schedule=[600])
         self.fail(self.make_failing(description="Board"), id="two")
         self.relay.wait_for_delivery(waiting, lambda delivery: delivery["status"] == "pending" and delivery["attempt_count"] == 1)
         self.drive("an_events_deliveries", event="two", waiting=waiting)

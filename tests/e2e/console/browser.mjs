@@ -312,9 +312,12 @@ const scenarios = {
     await at(page, `events?id=${given.event}`);
     await row(page, "Board").getByText("HTTP status 500").waitFor();
     await row(page, given.waiting.url).getByText("will be retried").waitFor();
-    await row(page, given.waiting.url).getByText(/^next/).waitFor();
+    await row(page, given.waiting.url).getByText(/waits: its receiver asked for a pause until .* next in/).waitFor();
     await page.getByRole("link", { name: "Board" }).click();
     await heading(page, "Board");
+    await page.goBack();
+    await row(page, given.waiting.url).getByRole("link", { name: "deploy.failed" }).click();
+    await page.getByText("its receiver asked for a pause until").waitFor();
     watch.check();
   },
 
