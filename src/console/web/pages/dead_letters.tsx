@@ -60,9 +60,11 @@ function SendAll(): JSX.Element {
   const askFirst = dry !== null && toSend(dry) > 0;
   return (
     <>
-      <Button onClick={() => counting.run(async () => setDry(await counted(() => here.current)))} busy={counting.busy}>
-        {counting.busy ? "Counting …" : "Send all again"}
-      </Button>
+      <div class="actions">
+        <Button onClick={() => counting.run(async () => setDry(await counted(() => here.current)))} busy={counting.busy}>
+          {counting.busy ? "Counting …" : "Send all again"}
+        </Button>
+      </div>
       <Problem problem={counting.problem} />
       {dry !== null && !askFirst && (
         <Notice>

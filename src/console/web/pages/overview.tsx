@@ -108,10 +108,6 @@ function Relay(): JSX.Element {
   );
 }
 
-function webhookCount(webhooks: number): string {
-  return `${count(webhooks)} ${webhooks === 1 ? "webhook" : "webhooks"}`;
-}
-
 const deadMost = 100;
 
 /// How many deliveries were given up, in every webhook that this token sees; beyond a page that is not counted.
@@ -151,9 +147,8 @@ function Trouble(): JSX.Element {
       )}
       {value.items.length > 0 && troubled.length === 0 && (
         <Empty>
-          None of the {value.more && "newest "}
-          {webhookCount(value.items.length)} is in trouble: none is broken or was disabled by the relay, waits after failed attempts or for a pause to end, lacks its receiver's permission or has a
-          warning. Single deliveries may have failed nevertheless.
+          {value.items.length === 1 ? "The only webhook is not in trouble" : `None of the ${value.more ? "newest " : ""}${count(value.items.length)} webhooks is in trouble`}. Looked for were webhooks that
+          are broken, were disabled by the relay, wait after failed attempts or for a pause to end, lack their receiver's permission or have a warning. Single deliveries may have failed nevertheless.
         </Empty>
       )}
       <ul class="cards">
