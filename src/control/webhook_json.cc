@@ -153,7 +153,9 @@ Outcome read_branches(dom::element value, std::string& out) {
 }
 
 /// As a whole: conditions do not merge.
-Outcome read_data(Reading& reading, std::string& out) {
+Outcome read_data(Reading& reading, dom::element value, std::string& out) {
+  dom::object object;  // A text might hold anything, and its text is what `compact` gives.
+  if (auto problem = read_object(value, "filter.data", object)) return problem;
   std::string text = reading.body.compact("filter.data");
   const auto compiled = subscription::DataCondition::compile(text);
   if (const auto* problem = std::get_if<subscription::DataConditionProblem>(&compiled)) {
@@ -179,7 +181,7 @@ Outcome read_filter(Reading& reading, dom::element value) {
       if (!part.is_null()) problem = read_names(part, "filter." + std::string{name}, names);
     } else if (name == "data") {
       if (part.is_null()) filter.data.clear();
-      if (!part.is_null()) problem = read_data(reading, filter.data);
+      if (!part.is_null()) problem = read_data(reading, part, filter.data);
     } else {
       problem = invalid("filter." + std::string{name}, "is not a member of a filter");
     }

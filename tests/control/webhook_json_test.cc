@@ -84,6 +84,8 @@ std::vector<Refused> refused_members() {
       {R"("filter": {"other": 1})", "filter.other"},
       {R"("filter": {"data": 1})", "filter.data"},
       {R"("filter": {"data": "text"})", "filter.data"},
+      {R"("filter": {"data": "{\"path\":\"a\",\"exists\":true},\"branches\":\"main\""})",
+       "filter.data"},
       {R"("filter": {"data": {"all": [{"path": "a", "in": [0.5, []]}]}})",
        "filter.data.all[0].in[1]"},
       {R"("headers": [])", "headers"},
