@@ -37,24 +37,29 @@ UsageProblem bad_condition(const std::string& text) {
           "\" must have the form PATH=VALUE, as in build.status=failed, or be a condition as JSON"};
 }
 
-/// JSON scalars as they are, everything else is a word.
-void write_value(JsonWriter& json, std::string_view value) {
-  if (is_json(value) && !value.starts_with('{')) {
-    json.raw(value);
-  } else {
-    json.value(value);
-  }
+bool is_number(std::string_view value) {
+  return is_json(value) && value.find_first_of("-0123456789") == 0;
 }
 
 bool is_array(std::string_view value) {
   return value.starts_with('[') && is_json(value);
 }
 
+/// What to compare with. Numbers equal the words that they are written as, so that a commit such
+/// as 12345e6 stays a word.
+void write_value(JsonWriter& json, std::string_view value) {
+  if (is_array(value) || value == "null" || (value.starts_with('"') && is_json(value))) {
+    json.raw(value);
+  } else {
+    json.value(value);
+  }
+}
+
 /// `PATH` and `!PATH`.
 std::optional<std::string> existence(std::string_view text) {
   const bool exists = !text.starts_with('!');
   const std::string_view path = trim(text.substr(exists ? 0 : 1));
-  if (!json::Path::object_to(path).empty()) return std::nullopt;
+  if (!json::Path::object_to(path).empty() || path == "-") return std::nullopt;
   std::string out;
   JsonWriter{out}.begin_object().member("path", path).member("exists", exists).end_object();
   return out;
@@ -69,6 +74,9 @@ std::optional<std::string> comparison(std::string_view text) {
       operators, [rest](const Operator& one) { return rest.starts_with(one.sign); });
   if (found == operators.end() || !json::Path::object_to(path).empty()) return std::nullopt;
   const std::string_view value = trim(rest.substr(found->sign.size()));
+  const bool bounds = found->member != "equals" && found->member != "prefix";
+  // Another sign behind the first, an object, no number: nothing that was meant.
+  if (value.find_first_of("=<>{") == 0 || (bounds && !is_number(value))) return std::nullopt;
   const bool negated = found->sign == "!=";
   std::string out;
   JsonWriter json{out};
@@ -78,6 +86,8 @@ std::optional<std::string> comparison(std::string_view text) {
   json.key(found->member == "equals" && is_array(value) ? "in" : found->member);
   if (found->member == "prefix") {
     json.value(value);
+  } else if (bounds) {
+    json.raw(value);
   } else {
     write_value(json, value);
   }
