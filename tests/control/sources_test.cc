@@ -22,6 +22,7 @@ using testing::Json;
 using testing::made;
 
 constexpr uint8_t writes = static_cast<uint8_t>(Scope::webhooks_write);
+constexpr uint8_t sends = static_cast<uint8_t>(Scope::events_write);
 constexpr uint8_t reads = static_cast<uint8_t>(Scope::webhooks_read);
 
 class Sources : public ControlTest {
@@ -169,8 +170,18 @@ TEST_F(Sources, KeepTheOldSecretForAWhile) {
   EXPECT_EQ(ask("POST", path + "/rotate-secret", R"({"overlap_s": -1})").status, 422);
 }
 
+// A secret is enough to send events: who may not send them gets none.
+TEST_F(Sources, NeedTheRightToSendEvents) {
+  add_token("manager", "default", writes | reads);
+  restart();
+  const std::string path = "/v1/sources/" + Json(add().body).text("/id");
+  EXPECT_EQ(add(R"("host": "gitlab")", "manager").status, 403);
+  EXPECT_EQ(ask("POST", path + "/rotate-secret", {}, "manager").status, 403);
+  EXPECT_EQ(ask("PATCH", path, R"({"enabled": false})", "manager").status, 200);
+}
+
 TEST_F(Sources, AreOfOneOrganization) {
-  add_token("acme-token", "acme", writes | reads);
+  add_token("acme-token", "acme", writes | reads | sends);
   restart();
   const std::string path = "/v1/sources/" + Json(add().body).text("/id");
   EXPECT_EQ(ask("GET", path, {}, "acme-token").status, 404);

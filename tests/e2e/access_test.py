@@ -30,7 +30,7 @@ class Caller:
     def may(self, operation):
         if operation.operator and not self.operator:
             return False
-        return operation.scope in ("any", *self.scopes) or "admin" in self.scopes
+        return ({operation.scope, operation.second_scope} <= {"any", *self.scopes}) or "admin" in self.scopes
 
 
 class Browser(unittest.TestCase):
@@ -218,6 +218,8 @@ class Access(unittest.TestCase):
         operation, world = case.operation, self.world()
         values = world.values(operation)
         scope = "webhooks:read" if operation.scope == "any" else operation.scope
+        if operation.second_scope != operation.scope:
+            scope = "admin"
         token = world.token(scope, **(
             {"organization": description.ORGANIZATION} if operation.operator else {}))
         connection = world.connect()

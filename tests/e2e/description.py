@@ -36,6 +36,7 @@ class Operation:
         self.content = item[method]
         self.id = self.content["operationId"]
         self.scope = self.content.get("x-ringpost-scope")
+        self.second_scope = self.content.get("x-ringpost-second-scope", self.scope)
         self.operator = self.content.get("x-ringpost-operator", False)
         declared = [document.follow(parameter) for parameter in
                     item.get("parameters", []) + self.content.get("parameters", [])]

@@ -188,7 +188,10 @@ RULES = {
     "sources": "that the dialect has", "dialect": "decides on other members", "context": "as CDEvents has it",
     "subject": "not empty in a CloudEvent", "overlap_s": "with a secret that is not the present one",
     "scope_uuids": "of the stored scope", "resource_id": "with the type of a resource", "scopes": "that the token has itself",
-    "equals": "not together with `in`",
+    "equals": "not together with `in`", "in": "not without a path", "path": "with what its value must be",
+    "all": "alone", "any": "alone", "not": "alone", "prefix": "not without a path", "exists": "not without a path",
+    "at_least": "a number of 64 bits, with a path", "at_most": "the same", "above": "the same", "below": "the same",
+    "since": "a time", "until": "a time", "status": "or `since`",
 }
 
 

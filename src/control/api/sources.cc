@@ -161,6 +161,14 @@ std::optional<Problem> read_change(dom::object body, GitSource& source) {
   return std::nullopt;
 }
 
+/// A source's secret is enough to send its events.
+std::optional<Problem> refuse_without_events(const Call& call) {
+  if (call.token->allows(subscription::Scope::events_write)) return std::nullopt;
+  return refusal(403,
+                 "the token needs the scope events:write as well: a source's secret is "
+                 "enough to send events");
+}
+
 /// Puts a new secret in the place of the present one, which stays valid for a while.
 std::optional<Problem> rotate(dom::object body, WallTime now, GitSource& source) {
   std::string secret = new_secret();
@@ -186,6 +194,7 @@ std::optional<Problem> rotate(dom::object body, WallTime now, GitSource& source)
 }  // namespace
 
 Answer SourceApi::create(const Call& call) {
+  if (auto problem = refuse_without_events(call)) return refuse(*problem);
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   GitSource source;
@@ -257,6 +266,7 @@ Answer SourceApi::update(const Call& call) {
 }
 
 Answer SourceApi::rotate_secret(const Call& call) {
+  if (auto problem = refuse_without_events(call)) return refuse(*problem);
   const GitSource* source = find(call);
   if (source == nullptr) return refuse(no_source());
   JsonBody body;
