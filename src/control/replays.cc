@@ -193,9 +193,26 @@ Instant Replays::due_of(const Job& job) const {
   return begins_to_send ? std::max(job.not_before, next_batch_at_) : job.not_before;
 }
 
+/// What another replay of the organization has under way is not in the history yet: both might send
+/// the same. So they go one after another, in the order in which they were started.
+bool Replays::waits_for_another(const Job& job) const {
+  if (job.replay.order.dry_run) return false;
+  const std::string& organization = job.replay.order.organization;
+  const auto competes = [&](const Job& other) {
+    return other.replay.id != job.replay.id && !other.replay.order.dry_run &&
+           other.replay.order.organization == organization;
+  };
+  for (const Ulid& id : running_) {
+    if (id == job.replay.id) break;
+    if (competes(jobs_.at(id))) return true;
+  }
+  return std::ranges::any_of(
+      tickets_, [&](const auto& ticket) { return competes(jobs_.at(ticket.second.replay)); });
+}
+
 bool Replays::is_due(const Job& job, Instant now) const {
   const bool waits_for_shards = job.outstanding > 0 && job.next == job.batch.size();
-  return !waits_for_shards && due_of(job) <= now;
+  return !waits_for_shards && due_of(job) <= now && !waits_for_another(job);
 }
 
 std::optional<Instant> Replays::due() const {
@@ -203,6 +220,7 @@ std::optional<Instant> Replays::due() const {
   for (const Ulid& id : running_) {
     const Job& job = jobs_.at(id);
     if (job.outstanding > 0 && job.next == job.batch.size()) continue;
+    if (waits_for_another(job)) continue;
     const Instant due = due_of(job);
     first = std::min(first.value_or(due), due);
   }
@@ -310,7 +328,7 @@ Replays::Fate Replays::handle_event(Job& job, const DeliveryFacts& delivery,
     return Fate::later;
   }
   ++job.counts.matched;
-  if (before == SentBefore::otherwise) {
+  if (before == SentBefore::otherwise || !journal::is_end(delivery.state.status)) {
     ++job.counts.skipped;
     return Fate::taken;
   }

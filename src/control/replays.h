@@ -116,6 +116,7 @@ class Replays {
   static Place done(const Job& job);
   void show(Job& job) const;
   bool is_due(const Job& job, Instant now) const;
+  bool waits_for_another(const Job& job) const;
   Instant due_of(const Job& job) const;
   void advance(Job& job, WallTime wall_now, Instant now);
   void plan(Job& job, WallTime wall_now, Instant now);

@@ -45,13 +45,18 @@ std::optional<Problem> find_webhook(const Call& call, const api::Management& man
   return std::nullopt;
 }
 
+std::optional<Problem> read_id(simdjson::dom::element value, std::string_view member,
+                               std::string& id) {
+  if (auto problem = api::read(value, member, text_bytes_max, id)) return problem;
+  if (id.empty()) return invalid(member, "is not the id of a webhook");
+  return std::nullopt;
+}
+
 std::optional<Problem> read_member(std::string_view name, simdjson::dom::element value,
                                    bool webhook_in_path, ReplayOrder& order) {
   if (value.is_null()) return std::nullopt;  // As good as absent.
-  if (name == "webhook" && !webhook_in_path) {
-    return api::read(value, name, text_bytes_max, order.webhook);
-  }
-  if (name == "into") return api::read(value, name, text_bytes_max, order.into);
+  if (name == "webhook" && !webhook_in_path) return read_id(value, name, order.webhook);
+  if (name == "into") return read_id(value, name, order.into);
   if (name == "source") return api::read(value, name, text_bytes_max, order.source);
   if (name == "type") return api::read(value, name, text_bytes_max, order.type);
   if (name == "status") return read_checked(value, name, parse_status, status_rule, order.status);
