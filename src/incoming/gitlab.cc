@@ -11,6 +11,7 @@ struct Paths {
   Path before = Path::constant("before");
   Path checkout = Path::constant("checkout_sha");
   Path commit_id = Path::constant("commit.id");
+  Path event_name = Path::constant("event_name");
   Path iid = Path::constant("object_attributes.iid");
   Path issue_iid = Path::constant("issue.iid");
   Path kind = Path::constant("object_kind");
@@ -107,7 +108,8 @@ std::optional<http::Problem> read_kind(std::string_view event, const std::string
 
 std::optional<http::Problem> read_gitlab(std::string_view event, const Payload& payload,
                                          std::vector<Facts>& out) {
-  const std::string kind = payload.text(paths().kind);
+  // Calls of groups and of the whole host have a name only.
+  const std::string kind = payload.text(paths().kind, paths().event_name);
   if (kind.empty()) return not_of_event(event, "object_kind");
   const std::string_view expected = kind_of(event);
   if (!expected.empty() && expected != kind) {

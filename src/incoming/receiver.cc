@@ -67,6 +67,8 @@ HostHeaders headers_of(GitHost host, const http::Request& request) {
   switch (host) {
     case GitHost::github: return {"X-GitHub-Event", "X-GitHub-Delivery"};
     case GitHost::gitlab: {
+      // Of a signed call the id that is signed: the others may be changed under way.
+      if (request.has_header("webhook-signature")) return {"X-Gitlab-Event", "webhook-id"};
       const bool has_key = request.has_header("Idempotency-Key");
       return {"X-Gitlab-Event", has_key ? "Idempotency-Key" : "X-Gitlab-Event-UUID"};
     }
