@@ -130,6 +130,15 @@ TEST_F(SessionTest, ServesTheRelaysOwnPagesAlone) {
   }
 }
 
+// Another server on this host may set a cookie for a path of ours: it would decide who acts.
+TEST_F(SessionTest, TakesNoRequestWithTwoCookies) {
+  const std::string mine = sign_in();
+  const std::string theirs = sign_in();
+  EXPECT_EQ(ask_from_page("GET", "/v1/webhooks", mine + "; " + theirs).status, 400);
+  EXPECT_EQ(ask_from_page("GET", "/v1/webhooks", theirs + ";" + mine).status, 400);
+  EXPECT_EQ(ask_from_page("GET", "/v1/webhooks", mine + "; other=1").status, 200);
+}
+
 TEST_F(SessionTest, OpensNoDialectsApi) {
   const std::string cookie = sign_in();
   for (const char* path : {"/v0.1/apps/a/outgoing-webhooks", "/v2/organizations/default/services",

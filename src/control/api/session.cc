@@ -10,6 +10,7 @@
 #include <chrono>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace ringpost::control {
 
@@ -57,8 +58,10 @@ void write_session(JsonWriter& json, const Call& call, const Sessions::Session* 
 
 }  // namespace
 
-std::string_view session_key(const http::Request& request) {
-  if (request.has_header("authorization")) return {};
+namespace {
+
+std::vector<std::string_view> session_keys(const http::Request& request) {
+  std::vector<std::string_view> keys;
   for (const http::Header& header : request.headers) {
     if (!http::equal_ignoring_case(header.name, "cookie")) continue;
     std::string_view pairs = header.value;
@@ -68,11 +71,19 @@ std::string_view session_key(const http::Request& request) {
       pairs.remove_prefix(std::min(size + 1, pairs.size()));
       const size_t equals = pair.find('=');
       if (equals != std::string_view::npos && pair.substr(0, equals) == cookie_name) {
-        return pair.substr(equals + 1);
+        keys.push_back(pair.substr(equals + 1));
       }
     }
   }
-  return {};
+  return keys;
+}
+
+}  // namespace
+
+std::string_view session_key(const http::Request& request) {
+  if (request.has_header("authorization")) return {};
+  const auto keys = session_keys(request);
+  return keys.empty() ? std::string_view{} : keys.front();
 }
 
 std::variant<const Token*, Problem> SessionApi::authenticate(const http::Request& request,
@@ -85,6 +96,13 @@ std::variant<const Token*, Problem> SessionApi::authenticate(const http::Request
                               "token in the header Authorization");
     problem.type = "urn:ringpost:foreign-site";
     return problem;
+  }
+  // Cookies do not know ports: whoever serves another one of this host can set one for a path of
+  // ours, and would decide whose session counts there.
+  if (session_keys(request).size() > 1) {
+    return refusal(400,
+                   "the browser sent two session cookies, one of which another server on this host "
+                   "has set; remove this host's cookies, and sign in again");
   }
   const Sessions::Session* session = sessions_.use(key, now);
   if (session == nullptr) return session_over();

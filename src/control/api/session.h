@@ -22,7 +22,8 @@ class SessionApi {
   /// cookie to whatever another port of this host makes it send, too.
   /// @param key  of `session_key`.
   /// @returns the session's token, valid until the table's next publish; 401 if the session is
-  ///          over, 403 for another page or a token without the route's scope.
+  ///          over, 403 for another page or a token without the route's scope, 400 if there are two
+  ///          cookies for a session.
   std::variant<const subscription::Token*, Problem> authenticate(const http::Request& request,
                                                                  std::string_view key,
                                                                  const api::Route& route,
