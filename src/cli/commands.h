@@ -41,6 +41,7 @@ struct Session {
   std::string url;         ///< Of the relay; empty: RINGPOST_URL says, or it is the default.
   std::string token_from;  ///< Where the token is read from (read_secret).
   bool json = false;       ///< Machine-readable output: the relay's answers as they came.
+  bool anonymous = false;  ///< Reads and sends no token.
 
   /// Sends a request and prints what prevents it: one line that says how to mend it, and the
   /// problem as JSON where JSON is wanted. @returns the answer of a success: JSON, or nothing.

@@ -119,9 +119,10 @@ class Printer {
     }
   }
 
-  void summary(const GapAudit& audit, uint64_t records_lost) const {
+  /// @param damages  findings in the files: what they told is not in the figures.
+  void summary(const GapAudit& audit, uint64_t records_lost, uint64_t damages) const {
     if (options_.csv) return;
-    if (options_.json) return print_line(json(audit, records_lost));
+    if (options_.json) return print_line(json(audit, records_lost, damages));
     std::printf("events %s, of them for no webhook %s\n\n", grouped(audit.events()).c_str(),
                 grouped(audit.events_without_webhook()).c_str());
     print_table(audit);
@@ -129,7 +130,7 @@ class Printer {
       std::printf("\n%s records cannot be read any more: what they told is not in these figures\n",
                   grouped(records_lost).c_str());
     }
-    print_missing(count_of(audit.total(), Fate::missing));
+    print_missing(count_of(audit.total(), Fate::missing), damages);
   }
 
  private:
@@ -177,14 +178,15 @@ class Printer {
     for (const Fate fate : all_fates) json.member(name(fate), count_of(counts, fate));
   }
 
-  std::string json(const GapAudit& audit, uint64_t records_lost) const {
+  std::string json(const GapAudit& audit, uint64_t records_lost, uint64_t damages) const {
     std::string line;
     JsonWriter json{line};
     json.begin_object().key("summary").begin_object();
     json.member("events", audit.events());
     json.member("events_without_webhook", audit.events_without_webhook());
     write_counts(json, audit.total());
-    json.member("records_lost", records_lost).key("webhooks").begin_array();
+    json.member("records_lost", records_lost).member("damages", damages);
+    json.key("webhooks").begin_array();
     for (const auto& [number, counts] : audit.by_webhook()) {
       json.begin_object().member("webhook", webhook(number));
       write_counts(json, counts);
@@ -213,9 +215,15 @@ class Printer {
     std::fputs(table.to_text().c_str(), stdout);
   }
 
-  void print_missing(uint64_t count) const {
+  void print_missing(uint64_t count, uint64_t damages) const {
+    if (damages > 0) {
+      std::printf(
+          "\nThe journals are damaged or not complete (%s, see above): what was lost with them "
+          "cannot be counted.\n",
+          grouped(damages).c_str());
+    }
     if (count == 0) {
-      std::puts("\nNothing is missing.");
+      if (damages == 0) std::puts("\nNothing is missing.");
       return;
     }
     std::printf("\nMissing: %s deliveries. Send them again: ringpost delivery redeliver ID\n",
@@ -242,6 +250,9 @@ int run_gaps(const GapsOptions& options, const FindDataDirectory& find_data_dire
                                     std::tuple{"--until", &options.until, &range.until}}) {
     if (const auto problem = read_time(option, *text, *time)) return report_usage({*problem});
   }
+  if (range.since && range.until && *range.until < *range.since) {
+    return report_usage({"--until must not be before --since"});
+  }
   const auto found = find_data_directory(options.config_file, options.data_dir);
   if (!found) return exit_gaps;
   const std::string& data_dir = *found;
@@ -264,7 +275,7 @@ int run_gaps(const GapsOptions& options, const FindDataDirectory& find_data_dire
   }
   Printer printer(options, stored->webhook_ids);
   audit.finish(*report, [&printer](const OpenDelivery& delivery) { printer.open(delivery); });
-  printer.summary(audit, report->records_lost);
+  printer.summary(audit, report->records_lost, reading.bad());
   const bool sound = count_of(audit.total(), Fate::missing) == 0 && reading.bad() == 0;
   return sound ? exit_sound : exit_gaps;
 }

@@ -79,7 +79,8 @@ Client* Session::connect() {
   if (client_ != nullptr) return client_.get();
   failure_code_ = exit_usage;
   client.url = relay_url(url);
-  auto token = read_secret("--token", token_from, "RINGPOST_TOKEN");
+  Usable<std::string> token;
+  if (!anonymous) token = read_secret("--token", token_from, "RINGPOST_TOKEN");
   if (const auto* problem = std::get_if<UsageProblem>(&token)) {
     report_usage(*problem);
     return nullptr;

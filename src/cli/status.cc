@@ -151,6 +151,7 @@ void add_status_command(CLI::App& app, Session& session, Action& action) {
     action = [&session, wait, ready] {
       const auto wait_max = read_duration("--wait", *wait);
       if (const auto* problem = std::get_if<UsageProblem>(&wait_max)) return report_usage(*problem);
+      session.anonymous = *ready;
       session.wait_until_ready(std::get<std::chrono::milliseconds>(wait_max));
       const auto answer = session.call("GET", *ready ? "/readyz" : "/v1/status");
       if (!answer) return session.failure_code();

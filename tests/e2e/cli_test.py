@@ -462,8 +462,9 @@ class Refusals(ClientTest):
                     self.assertIn(part, done.stderr)
 
     def test_a_health_check_needs_no_token(self):
-        asked = self.client("status", "--ready", RINGPOST_TOKEN=None)
-        self.assertEqual((asked.returncode, asked.stdout, asked.stderr), (0, "ready\n", ""))
+        for token in (None, "@/no/such/file"):
+            asked = self.client("status", "--ready", RINGPOST_TOKEN=token)
+            self.assertEqual((asked.returncode, asked.stdout, asked.stderr), (0, "ready\n", ""))
         asked = self.client("status", "--ready", "--json", RINGPOST_TOKEN=None)
         self.assertEqual(json.loads(asked.stdout), {"status": "ready"})
         asked = self.client("status", "--ready", RINGPOST_URL=f"http://127.0.0.1:{harness.free_port()}")

@@ -53,7 +53,7 @@ class Gaps(unittest.TestCase):
         dead = total["dead"]
         self.assertEqual(total, {"events": EVENTS + 1, "events_without_webhook": 1, "delivered": EVENTS, "dead": dead,
                                  "cancelled": 0, "pending": 2 * EVENTS - dead, "overdue": 0, "expired": 0, "missing": 0,
-                                 "records_lost": 0})
+                                 "records_lost": 0, "damages": 0})
         self.assertIn(dead - self.relay.status()["totals"]["deliveries_dead"], range(-5, 1))
         self.assertEqual([webhooks[self.good]["delivered"], webhooks[self.bad]["pending"], webhooks[self.dead]["dead"]],
                          [EVENTS, EVENTS, dead])
@@ -95,10 +95,15 @@ class Gaps(unittest.TestCase):
         found = audit(self.relay.data_dir)
         self.assertEqual(found.returncode, 1, found.stdout)
         self.assertIn(str(segment), found.stderr)
+        self.assertNotIn("Nothing is missing", found.stdout)
+        self.assertIn("damaged", found.stdout)
+        self.assertGreater(summary(self.relay.data_dir)[0]["damages"], 0)
 
     def test_what_is_no_data_directory_is_refused(self):
         for arguments, code, part in ((("--data-dir", self.place.path), 1, "no relay's data"),
                                       (("--data-dir", self.relay.data_dir, "--since", "yesterday"), 2, "--since"),
+                                      (("--data-dir", self.relay.data_dir, "--since", "2031-05-04T00:00:00Z", "--until",
+                                        "2031-05-03T00:00:00Z"), 2, "--until"),
                                       (("--config", "/no/such.toml"), 1, "/no/such.toml")):
             done = subprocess.run([str(harness.RINGPOST), "audit", "gaps", *map(str, arguments)], capture_output=True,
                                   text=True, timeout=60)
