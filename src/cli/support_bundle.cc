@@ -64,9 +64,10 @@ void list(const std::vector<SupportSection>& sections, const std::string& name) 
     table.add({section.title, grouped(section.text.size())});
   }
   std::printf(
-      "%s will have:\n\n%s\nNo secret, token, payload or webhook is in it. It has names: of this "
-      "machine, its files and\n"
-      "addresses. It is text: read it before you send it.\n",
+      "%s will have:\n\n%s\nNo secret, token, payload or URL of a webhook is in it. It has names: "
+      "of "
+      "this machine, its files,\n"
+      "addresses and organizations, and ids. It is text: read it before you send it.\n",
       shown(name).c_str(), table.to_text().c_str());
   std::fflush(stdout);
 }

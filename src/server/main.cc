@@ -224,7 +224,13 @@ std::vector<cli::SupportSection> support_facts(const std::string& config_file,
                                                const std::optional<std::string>& data_dir) {
   io::PosixDisk disk;
   const ServeCall call{.config_file = config_file, .data_dir = data_dir};
-  return {{"machine", to_text(examine(disk, call))},
+  Findings findings = examine(disk, call);
+  for (Finding& finding : findings) {
+    const bool quotes =
+        finding.subject == "configuration" && finding.verdict != Finding::Verdict::ok;
+    if (quotes) finding.text = "it has a fault: ringpost check-config says where";
+  }
+  return {{"machine", to_text(findings)},
           {"configuration", masked_config(config_file)},
           {"files", listed_files(load_config(call).config.data_dir)}};
 }

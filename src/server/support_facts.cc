@@ -2,9 +2,11 @@
 
 #include "base/log.h"
 #include "io/read_file.h"
+#include "server/config_keys.h"
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <filesystem>
 #include <string_view>
@@ -15,24 +17,38 @@ namespace {
 
 constexpr size_t files_max = 10'000;
 
-/// Keys whose values are nobody else's business.
-constexpr std::array<std::string_view, 2> masked_keys = {"password", "email"};
+/// Of a listener's table; all other keys are in config_keys().
+constexpr std::array<std::string_view, 3> listener_keys = {"address", "serves", "tls"};
 
-/// Whether `key` stands before an equals sign in the line, as a whole word.
-bool sets(std::string_view line, std::string_view key) {
-  for (size_t at = line.find(key); at != line.npos; at = line.find(key, at + 1)) {
-    const bool begins = at == 0 || !std::isalnum(static_cast<unsigned char>(line[at - 1]));
-    const std::string_view rest = line.substr(at + key.size());
-    const size_t next = rest.find_first_not_of(" \t\"'");
-    if (begins && next != rest.npos && rest[next] == '=') return true;
-  }
-  return false;
+bool is_name(char byte) {
+  return std::isalnum(static_cast<unsigned char>(byte)) != 0 || byte == '_' || byte == '.';
 }
 
+/// Whether a configuration has such a key, and its value is no secret. Users' keys are not among
+/// them.
+bool may_show(std::string_view key) {
+  const auto is_this = [key](const ConfigKey& one) {
+    const size_t dot = one.name.rfind('.');  // Without one it is a table.
+    return dot != one.name.npos && one.name.substr(dot + 1) == key;
+  };
+  return std::ranges::any_of(config_keys(), is_this) ||
+         std::ranges::find(listener_keys, key) != listener_keys.end();
+}
+
+/// What is certain to be no secret, by its form: a table's head, or a key that is known. A URL may
+/// have a password before its `@`.
 std::string masked(std::string_view line) {
-  const bool is_secret =
-      std::ranges::any_of(masked_keys, [line](std::string_view key) { return sets(line, key); });
-  return is_secret ? "# (masked)" : printable(line);
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  if (line.empty()) return {};
+  if (line.front() == '[') {
+    const std::string_view name = line.substr(0, line.find_last_of(']') + 1);
+    const std::string_view inside = name.substr(name.find_first_not_of('['));
+    if (std::ranges::all_of(inside.substr(0, inside.find(']')), is_name)) return std::string{name};
+  }
+  const auto end = std::ranges::find_if_not(line, is_name);
+  const std::string_view key = line.substr(0, static_cast<size_t>(end - line.begin()));
+  if (may_show(key) && line.find('@') == line.npos) return printable(line);
+  return "# (left out)";
 }
 
 std::string line_of(const std::filesystem::directory_entry& entry, const std::string& root) {
