@@ -19,7 +19,7 @@ import unittest
 
 import harness
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
 CONSOLE = HERE.parent.parent / "src" / "console"
 MODULES = harness.BUILD / "npm" / "node_modules"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -46,6 +46,15 @@ ODD = [
 ]
 DEEP = "[" * 6000 + "1" + "]" * 6000
 TEXTS = MARKUP + [text for text in ODD if "\t" not in text]
+
+
+def node_version():
+    """Its first number; 0: there is none."""
+    try:
+        said = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=60).stdout
+    except OSError:
+        return 0
+    return int(said.strip().lstrip("v").split(".")[0] or 0)
 
 
 class Receiver:
@@ -183,6 +192,8 @@ class Browser(unittest.TestCase):
         if CHROMIUM is None or not (MODULES / "playwright-core").exists():
             self.skipTest("NOBODY has looked at the console: Chromium (Debian package chromium) or playwright-core is missing; "
                           "tools/check installs both")
+        if node_version() < 20:
+            self.skipTest(f"NOBODY has looked at the console: Playwright requires Node.js 20, and this is {node_version()}")
         self.place = harness.Workplace()
         self.addCleanup(self.place.close)
         self.relay = self.place.relay()

@@ -320,7 +320,7 @@ class Configuration(ProcessTest):
 
     def test_wrong_use_of_the_command_line_is_told_and_exits_with_2(self):
         for arguments in ([], ["nonsense"], ["serve", "--nonsense"], ["check-config"],
-                          ["webhook"], ["webhook", "show"], ["delivery", "list"], ["send", "/"],
+                          ["webhook"], ["webhook", "show"], ["delivery", "show"], ["send", "/"],
                           ["webhook", "update", "X"], ["webhook", "add", "--url", "https://a.test",
                                                        "--schedule", "1", "--no-retries"]):
             with self.subTest(arguments):

@@ -33,6 +33,15 @@ def has_modern_openssl():
         return False
 
 
+def knows_curve(curve):
+    """The OpenSSL of some Pythons cannot choose X25519 this way."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ecdh_curve(curve)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
+
+
 class OldReceiver:
     """Python's own ssl, with one elliptic curve."""
 
@@ -92,6 +101,9 @@ class OldLibraries(TlsTest):
     def test_a_receiver_without_the_hybrid_is_met_on_its_own_curve(self):
         relay = self.place.relay()
         for curve, group in (("prime256v1", "P-256"), ("X25519", "X25519"), ("secp384r1", "P-384")):
+            if not knows_curve(curve):
+                print(f"SKIPPED: this Python cannot choose {curve}")
+                continue
             receiver = OldReceiver(self.certificate, self.key, curve)
             self.addCleanup(receiver.listener.close)
             for delivery in self.deliver(relay, receiver.url, 2):
@@ -112,7 +124,7 @@ class OldLibraries(TlsTest):
 
     def test_a_client_without_the_hybrid_is_served(self):
         port = self.serving_relay()
-        for curve in ("prime256v1", "X25519"):
+        for curve in filter(knows_curve, ("prime256v1", "X25519")):
             context = ssl.create_default_context(cafile=self.certificate)
             context.set_ecdh_curve(curve)
             with context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1") as connection:
@@ -124,7 +136,7 @@ class Tickets(TlsTest):
     def test_outlive_the_connections_and_deliveries_of_an_endpoint(self):
         """A receiver that closes each connection, and an event now and then."""
         relay = self.place.relay()
-        receiver = OldReceiver(self.certificate, self.key, "X25519")
+        receiver = OldReceiver(self.certificate, self.key, "X25519" if knows_curve("X25519") else "prime256v1")
         self.addCleanup(receiver.listener.close)
         webhook = relay.add_webhook(url=receiver.url, tls={"ca": self.certificate.read_text()}, schedule=[])
         resumed = []
