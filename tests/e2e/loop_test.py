@@ -63,7 +63,7 @@ class Loops(unittest.TestCase):
     def test_a_listener_at_every_address_is_found_at_each_of_them(self):
         relay = self.place.relay("--set", "delivery.allow_own_addresses=false")
         other = self.place.relay(name="other", listen=("0.0.0.0:0", "127.0.0.1:0"))
-        port = int(next(line for line in other.lines if "0.0.0.0:" in line).rsplit(":", 1)[1])
+        port = other.ports()[0]
         self.refused(other, f"http://127.0.0.1:{port}/")
         self.refused(other, f"http://127.0.0.7:{port}/")
         relay.add_webhook(url=f"http://127.0.0.1:{port}/")
