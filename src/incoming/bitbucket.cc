@@ -8,7 +8,6 @@ using json::Path;
 struct Paths {
   Path actor = Path::constant("actor.nickname");
   Path branch = Path::constant("pullrequest.source.branch.name");
-  Path changes = Path::constant("push.changes");
   Path comment = Path::constant("comment.content.raw");
   Path commit = Path::constant("pullrequest.source.commit.hash");
   Path commit_comment = Path::constant("commit.hash");
@@ -23,35 +22,14 @@ const Paths& paths() {
   return all;
 }
 
-std::string place_of(size_t index) {
-  return "push.changes." + std::to_string(index);
-}
-
 /// One branch or tag. Bookmarks of Mercurial's days have other types; they move like branches.
-void read_change(const Payload& payload, size_t index, Facts& facts) {
-  const std::string place = place_of(index);
+void read_change(const Payload& payload, const std::string& place, Facts& facts) {
   const std::string after = payload.text(place + ".new.target.hash");
   const std::string side = place + (after.empty() ? ".old" : ".new");
   const bool tag = payload.text(side + ".type") == "tag";
   set_ref(facts, (tag ? "refs/tags/" : "refs/heads/") + payload.text(side + ".name"));
   set_move(facts, payload.text(place + ".old.target.hash"), after);
   facts.title = first_line(payload.text(place + ".new.target.message"));
-}
-
-std::optional<http::Problem> read_push(std::string_view event, const Payload& payload,
-                                       const Facts& common, std::vector<Facts>& out) {
-  if (!payload.has(paths().changes)) return not_of_event(event, "push.changes");
-  if (payload.has(place_of(changes_max))) {
-    out.push_back(common);
-    out.back().type = push_type;
-    out.back().action = "updated";
-    return std::nullopt;
-  }
-  for (size_t index = 0; payload.has(place_of(index)); ++index) {
-    out.push_back(common);
-    read_change(payload, index, out.back());
-  }
-  return std::nullopt;
 }
 
 std::optional<http::Problem> read_pull_request(std::string_view event, std::string_view what,
@@ -91,7 +69,8 @@ std::optional<http::Problem> read_bitbucket(std::string_view event, const Payloa
   Facts facts;
   facts.repository = payload.text(paths().repository);
   facts.author = payload.text(paths().actor);
-  if (event == "repo:push") return read_push(event, payload, facts, out);
+  if (event == "repo:push")
+    return read_changes(event, payload, "push.changes", facts, read_change, out);
   std::optional<http::Problem> problem;
   if (event.starts_with(pull_request)) {
     problem = read_pull_request(event, event.substr(pull_request.size()), payload, facts);

@@ -7,7 +7,6 @@ using json::Path;
 
 struct Paths {
   Path actor = Path::constant("actor.name");
-  Path changes = Path::constant("changes");
   Path comment = Path::constant("comment.text");
   Path event = Path::constant("eventKey");
   Path from = Path::constant("pullRequest.fromRef.displayId");
@@ -26,32 +25,11 @@ const Paths& paths() {
   return all;
 }
 
-std::string place_of(size_t index) {
-  return "changes." + std::to_string(index);
-}
-
-void read_change(const Payload& payload, size_t index, Facts& facts) {
-  const std::string place = place_of(index);
+void read_change(const Payload& payload, const std::string& place, Facts& facts) {
   set_ref(facts, payload.text(place + ".ref.id"));
   set_move(facts, payload.text(place + ".fromHash"), payload.text(place + ".toHash"));
   const std::string element = payload.element_with("commits", "id", facts.commit);
   if (!element.empty()) facts.title = first_line(payload.text(element + ".message"));
-}
-
-std::optional<http::Problem> read_push(std::string_view event, const Payload& payload,
-                                       const Facts& common, std::vector<Facts>& out) {
-  if (!payload.has(paths().changes)) return not_of_event(event, "changes");
-  if (payload.has(place_of(changes_max))) {
-    out.push_back(common);
-    out.back().type = push_type;
-    out.back().action = "updated";
-    return std::nullopt;
-  }
-  for (size_t index = 0; payload.has(place_of(index)); ++index) {
-    out.push_back(common);
-    read_change(payload, index, out.back());
-  }
-  return std::nullopt;
 }
 
 /// Pull requests name the repository that they go to.
@@ -87,7 +65,8 @@ std::optional<http::Problem> read_bitbucket_server(std::string_view event, const
   Facts facts;
   facts.repository = repository_of(payload);
   facts.author = payload.text(paths().actor);
-  if (event == "repo:refs_changed") return read_push(event, payload, facts, out);
+  if (event == "repo:refs_changed")
+    return read_changes(event, payload, "changes", facts, read_change, out);
   std::optional<http::Problem> problem;
   if (event.starts_with(pull_request)) {
     problem = read_pull_request(event, event.substr(pull_request.size()), payload, facts);

@@ -64,12 +64,7 @@ Triggers read_pull_request(std::string_view event, const Payload& payload) {
     build.pull_request_comment = payload.text("comment.text");
     build.pull_request_comment_id = payload.text("comment.id");
   }
-  Triggers triggers;
-  triggers.user = payload.text("actor.name");
-  const std::string text =
-      build.pull_request_comment.empty() ? build.commit_message : build.pull_request_comment;
-  add_build(triggers, std::move(build), text);
-  return triggers;
+  return of_pull_request(std::move(build), payload.text("actor.name"));
 }
 
 }  // namespace

@@ -40,6 +40,15 @@ void add_build(Triggers& triggers, Build&& build, std::string_view text) {
   (has_skip_marker(text) ? triggers.skipped : triggers.builds).push_back(std::move(build));
 }
 
+Triggers of_pull_request(Build&& build, std::string user) {
+  Triggers triggers;
+  triggers.user = std::move(user);
+  const std::string text =
+      build.pull_request_comment.empty() ? build.commit_message : build.pull_request_comment;
+  add_build(triggers, std::move(build), text);
+  return triggers;
+}
+
 std::string title_and_text(const std::string& title, const std::string& text) {
   return text.empty() ? title : title + "\n\n" + text;
 }

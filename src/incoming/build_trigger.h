@@ -69,6 +69,9 @@ Triggers starts_nothing(std::string message);
 Triggers cannot_start(std::string error);
 /// Puts the build where it belongs: to those that are skipped if `text` says so.
 void add_build(Triggers& triggers, Build&& build, std::string_view text);
+/// What a pull request's call starts: its one build, unless its comment, or else its title and
+/// description, asks for none. @param user  Triggers::user.
+Triggers of_pull_request(Build&& build, std::string user);
 /// Title, blank line, description; the title alone if there is no description.
 std::string title_and_text(const std::string& title, const std::string& text);
 /// Messages and paths of the commits in an array, `commits` for example.

@@ -58,4 +58,25 @@ http::Problem disagreement(std::string_view header, std::string_view event, std:
           .member = std::string{member}};
 }
 
+std::optional<http::Problem> read_changes(
+    std::string_view event, const Payload& payload, const std::string& changes, const Facts& common,
+    void (*read_change)(const Payload& payload, const std::string& place, Facts& facts),
+    std::vector<Facts>& out) {
+  const auto place_of = [&](size_t index) { return changes + '.' + std::to_string(index); };
+  if (payload.array(changes).empty()) return not_of_event(event, changes);
+  if (payload.has(place_of(changes_max))) {
+    out.push_back(common);
+    out.back().type = push_type;
+    out.back().action = "updated";
+    return std::nullopt;
+  }
+  for (size_t index = 0; payload.has(place_of(index)); ++index) {
+    const std::string place = place_of(index);
+    if (!payload.is_object(json::Path::constant(place))) return not_of_event(event, place);
+    out.push_back(common);
+    read_change(payload, place, out.back());
+  }
+  return std::nullopt;
+}
+
 }  // namespace ringpost::incoming

@@ -70,4 +70,11 @@ std::optional<http::Problem> read_bitbucket_server(std::string_view event, const
 /// holds the whole body.
 inline constexpr size_t changes_max = 20;
 
+/// Bitbucket's pushes: appends the facts of each element of the array `changes`.
+/// @param common  what all of them have. @param read_change  reads the one at `place`.
+std::optional<http::Problem> read_changes(
+    std::string_view event, const Payload& payload, const std::string& changes, const Facts& common,
+    void (*read_change)(const Payload& payload, const std::string& place, Facts& facts),
+    std::vector<Facts>& out);
+
 }  // namespace ringpost::incoming

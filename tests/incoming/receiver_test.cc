@@ -285,6 +285,18 @@ TEST_F(ReceiverTest, MakesOneEventOfAPushOfVeryMany) {
   EXPECT_EQ(status(), 200) << detail();
 }
 
+TEST_F(ReceiverTest, RefusesChangesThatAreNone) {
+  for (const std::string changes : {"null", "{}", "[null]", R"([{"new":null},5])", "\"x\""}) {
+    receive(GitHost::bitbucket, "repo:push",
+            R"({"repository":{"full_name":"acme/shop"},"push":{"changes":)" + changes + "}}");
+    EXPECT_EQ(status(), 422) << changes;
+    EXPECT_TRUE(events_.empty()) << changes;
+    receive(GitHost::bitbucket_server, "repo:refs_changed",
+            R"({"repository":{"slug":"shop","project":{"key":"ACME"}},"changes":)" + changes + "}");
+    EXPECT_EQ(status(), 422) << changes;
+  }
+}
+
 TEST_F(ReceiverTest, AnswersPings) {
   constexpr std::string_view ping = R"({"zen":"Speak like a human.","hook_id":1})";
   receive(GitHost::github, "ping", ping);
@@ -304,6 +316,9 @@ TEST_F(ReceiverTest, SaysWhyACallMakesNoEvent) {
   receive(GitHost::github, "membership", test::github_membership);
   EXPECT_EQ(status(), 200);
   EXPECT_NE(detail().find("membership"), std::string::npos) << detail();
+  // GitLab switches off a webhook whose calls are refused; those of groups have a name alone.
+  receive(GitHost::gitlab, "Member Hook", R"({"event_name":"user_add_to_group","group_id":7})");
+  EXPECT_EQ(status(), 200) << detail();
 }
 
 std::string form_of(std::string_view json) {
@@ -401,6 +416,17 @@ TEST_F(ReceiverTest, TakesCallsWithoutADeliveryId) {
     receive(GitHost::gitlab, call_of(test::gitlab_push, headers));
     EXPECT_EQ(status(), 400) << wrong;
   }
+}
+
+// The others of its headers may be changed under way.
+TEST_F(ReceiverTest, KnowsASignedCallOfGitlabByTheIdThatIsSigned) {
+  auto headers = headers_of(GitHost::gitlab, "Push Hook", test::gitlab_push, "d-other");
+  headers.push_back({"webhook-id", "signed-1"});
+  receive(GitHost::gitlab, call_of(test::gitlab_push, headers));
+  EXPECT_EQ(events_.front().id, "d-other") << "without a signature";
+  headers.push_back({"webhook-signature", "v1,AAAA"});
+  receive(GitHost::gitlab, call_of(test::gitlab_push, headers));
+  EXPECT_EQ(events_.front().id, "signed-1");
 }
 
 TEST_F(ReceiverTest, LeavesNothingOutOfDataAndNoControlCharacterInAttributes) {
