@@ -261,8 +261,9 @@ void Replays::plan(Job& job, WallTime wall_now, Instant now) {
   } else {
     query.wants_webhook = [&](uint32_t number) {
       const Webhook* webhook = parts_.registry.find(number);
-      return webhook != nullptr && webhook->organization == order.organization &&
-             job.token.covers(webhook->sources);
+      // Whose the deliveries of a deleted one are, only their events tell.
+      return webhook == nullptr ||
+             (webhook->organization == order.organization && job.token.covers(webhook->sources));
     };
   }
   query.before = done(job);
@@ -444,7 +445,9 @@ bool Replays::on_stored(const StoreEventDone& message, Instant now) {
   Job& job = jobs_.at(ticket.replay);
   RINGPOST_ASSERT(job.outstanding > 0);
   --job.outstanding;
-  if (message.failed) {
+  if (message.failed && message.error.code == Errc::too_large) {
+    ++job.counts.skipped;  // It would be so each time.
+  } else if (message.failed) {
     --job.counts.matched;  // It comes again.
     job.refused.push_back(std::move(ticket.delivery));
     wait(job, now + retry_interval,
@@ -487,7 +490,7 @@ void Replays::end(Job& job, ReplayState state, std::string reason, WallTime wall
     return;
   }
   std::erase(running_, job.replay.id);
-  log_info("replay " + job.replay.id.to_text() + " is " + std::string{name(state)} + ": " +
+  log_info("replay " + job.replay.id.to_text() + ": " + std::string{name(state)} + ", " +
            std::to_string(progress.sent) + " deliveries were sent again" +
            (progress.state_reason.empty() ? "" : ". " + progress.state_reason));
 }

@@ -522,7 +522,10 @@ void Intake::abandon_fresh(Reading& reading) {
 }
 
 void Intake::append_own(journal::EventRef event, uint64_t ticket, bool by_hand) {
-  const auto position = parts_.log.append(event->record());
+  // As those of producers: an empty queue takes what is larger than its limit.
+  const auto admitted = parts_.log.admit(1, event->record().size());
+  const auto position =
+      admitted ? parts_.log.append(event->record()) : Result<journal::Position>{admitted.error()};
   if (!position) {
     return parts_.sink.on_own_event_settled(ticket, event->view().uid, position.error());
   }

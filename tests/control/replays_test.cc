@@ -98,13 +98,13 @@ TEST_F(ReplaysTest, SendsAllDeadLettersOnceMoreTheNewestFirst) {
   accept(second);
   const auto more = make_dead(second, 5);
   dead.insert(dead.end(), more.begin(), more.end());
-  make_dead(4711, 1);  // Of no webhook of ours.
+  make_dead(4711, 1);  // Of a webhook that was deleted.
 
   const std::string id = start(R"("status": "dead")");
   EXPECT_EQ(state(id), "running");
   run();
   EXPECT_EQ(state(id), "done");
-  EXPECT_EQ(counts(id), (Counts{135, 135, 0}));
+  EXPECT_EQ(counts(id), (Counts{136, 135, 1}));
   EXPECT_EQ(sent_, std::vector<std::string>(dead.rbegin(), dead.rend()));
   Json json(replay(id));
   EXPECT_EQ(json.size("/sample"), 20u);
@@ -196,6 +196,64 @@ TEST_F(ReplaysTest, SendsNothingTwiceUnlessToldTo) {
   const std::string again = start(R"("status": "dead", "again": true)");
   run(5);
   EXPECT_EQ(counts(again), (Counts{3, 3, 0}));
+}
+
+TEST_F(ReplaysTest, SendsWhatADeletedWebhookDidNotGetIntoAnother) {
+  const auto lost = make_dead(4711, 3);
+  const std::string other = make_webhook();
+  const std::string id = start(R"("status": "dead", "into": ")" + other + "\"");
+  run(5);
+  EXPECT_EQ(counts(id), (Counts{3, 3, 0}));
+  EXPECT_EQ(tally(sent_), tally(lost));
+}
+
+TEST_F(ReplaysTest, PassesOverWhatIsStillToBeDelivered) {
+  const uint32_t number = number_of(make_webhook());
+  accept(number, "waits");
+  settle_delivery(accept(number, "done"), DeliveryStatus::delivered);
+  const std::string id = start(R"("since": "1970-01-01T00:00:01Z")");
+  run(5);
+  EXPECT_EQ(counts(id), (Counts{2, 1, 1}));
+}
+
+// What one has under way is not in the history yet: another one would send it, too.
+TEST_F(ReplaysTest, OfAnOrganizationGoOneAfterAnother) {
+  const uint32_t number = number_of(make_webhook());
+  const auto dead = make_dead(number, 3);
+  const std::string first = start(R"("status": "dead")");
+  work();
+  const auto under_way = taken();
+  ASSERT_EQ(under_way.size(), 3u);
+  const std::string second = start(R"("status": "dead")");
+  ++clock_;
+  work();
+  EXPECT_TRUE(taken().empty()) << "the first is not done";
+  ask("POST", "/v1/replays/" + first + "/pause");
+  ++clock_;
+  work();
+  EXPECT_TRUE(taken().empty()) << "nor is what it sent";
+  store(under_way);
+  run(5);
+  EXPECT_EQ(state(second), "done");
+  EXPECT_EQ(counts(second), (Counts{3, 0, 3}));
+  EXPECT_EQ(tally(sent_), tally(dead));
+}
+
+TEST_F(ReplaysTest, LeavesOutWhatNoJournalTakes) {
+  make_dead(number_of(make_webhook()), 2);
+  const std::string id = start(R"("status": "dead")");
+  work();
+  auto events = taken();
+  ASSERT_EQ(events.size(), 2u);
+  tell(0, StoreEventDone{.ticket = events.back().ticket,
+                         .failed = true,
+                         .error = {Errc::too_large, Side::producer},
+                         .event_uid = events.back().event->view().uid});
+  events.pop_back();
+  store(events);
+  run(5);
+  EXPECT_EQ(state(id), "done");
+  EXPECT_EQ(counts(id), (Counts{2, 1, 1}));
 }
 
 TEST_F(ReplaysTest, CountsInADryRunWhatItWouldSend) {

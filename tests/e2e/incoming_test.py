@@ -322,6 +322,15 @@ class Limits(Caller):
         self.assertEqual(len(body), 25 * MIB)
         status, answer = self.call(source, body)
         self.assertEqual(status, 202, answer)
+        # What was accepted can be sent again.
+        sink = place.sink()
+        hook = self.relay.add_webhook(url=sink.url, tls=sink.tls(), sources=["repository/*"])
+        self.assertEqual(self.call(source, body, "again-1")[0], 202)
+        first = self.relay.wait_for_delivery(hook, lambda one: one["status"] == "delivered")
+        status, _, made = self.relay.request("POST", f"/v1/deliveries/{first['id']}/redeliver")
+        self.assertEqual(status, 202, made)
+        self.relay.wait_for_delivery(
+            hook, lambda one: one["id"] != first["id"] and one["status"] == "delivered")
         try:
             status, answer = self.call(source, body + b" ")
             self.assertEqual(status, 413, answer)

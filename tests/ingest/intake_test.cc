@@ -800,6 +800,18 @@ TEST_F(IntakeTest, SaysWhyARedeliveryIsNotStored) {
   EXPECT_EQ(shard_.sink.events.size(), 1u);
 }
 
+// What a producer may send, the relay may send again: an empty queue takes what is larger than it.
+TEST_F(IntakeTest, AsksForRoomForARedelivery) {
+  shard_.post_one("a");
+  shard_.make_durable();
+  const EventRef event = journal::EventCodec::encode(shard_.sink.events[0]->view());
+  shard_.log.bytes_max = 1;
+  shard_.intake.append_own(event, 1);
+  ASSERT_EQ(shard_.sink.redeliveries.size(), 1u);
+  EXPECT_EQ(shard_.sink.redeliveries[0].error->code, Errc::overloaded);
+  EXPECT_EQ(shard_.log.records.size(), 1u);
+}
+
 // --- calls of git hosts
 
 constexpr std::string_view github_path = "/in/github/t0ken";
