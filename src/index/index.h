@@ -240,6 +240,8 @@ class Index {
   Result<Page> ask_page(const PageQuery& query);
   Result<Page> ask_webhook(const PageQuery& query, uint32_t webhook_number);
   Result<Page> ask_all(const PageQuery& query);
+  template <typename Merging, typename Query, typename PageOf, typename Visit>
+  Result<bool> go_through(Merging& merge, const Query& query, PageOf& page, Visit visit);
   template <typename Reached>
   Result<bool> add_deliveries(const PageQuery& query, const Reached& event, uint64_t pages_end,
                               Page& page);

@@ -312,6 +312,28 @@ Result<void> Index::consider(const PageQuery& query, const LocalDelivery& delive
   return {};
 }
 
+/// Goes on until the page is full, its costs are used up, or nothing of the time is left.
+/// @param visit  of what comes next, and the count of index pages at which it has cost enough; its
+///               answer: whether to go on.
+/// @returns whether there is more behind `merge`; otherwise all is there, or `visit` has said where
+///          the next page begins.
+template <typename Merging, typename Query, typename PageOf, typename Visit>
+Result<bool> Index::go_through(Merging& merge, const Query& query, PageOf& page, Visit visit) {
+  const uint64_t pages_end = pages_read() + query.pages_max;
+  while (!merge.ended() && page.items.size() < query.limit) {
+    if (query.since && merge.end_of_rest() <= first_uid_since(*query.since)) return false;
+    page.cut = page.passed >= query.entries_max || pages_read() >= pages_end;
+    if (page.cut) break;
+    if (const auto next = merge.current()) {
+      ++page.passed;
+      const Result<bool> goes_on = visit(*next, pages_end);
+      if (!goes_on || !*goes_on) return goes_on;
+    }
+    if (auto stepped = merge.step(); !stepped) return stepped.error();
+  }
+  return !merge.ended();
+}
+
 Result<Page> Index::ask_webhook(const PageQuery& query, uint32_t webhook_number) {
   Page page;
   const Ulid end = end_of_uids(query);
@@ -320,23 +342,16 @@ Result<Page> Index::ask_webhook(const PageQuery& query, uint32_t webhook_number)
   Merge<Part::Walk> merge(*this, std::move(parts), end, [&](const Part& part) {
     return part.walk(webhook_number, end, statuses_of(query));
   });
-  const uint64_t pages_end = pages_read() + query.pages_max;
-  while (!merge.ended() && page.items.size() < query.limit) {
-    if (query.since && merge.end_of_rest() <= first_uid_since(*query.since)) return page;
-    page.cut = page.passed >= query.entries_max || pages_read() >= pages_end;
-    if (page.cut) break;
-    if (const auto next = merge.current()) {
-      ++page.passed;
-      const bool before =
-          !query.before || DeliveryPlace{uid_of(*next->item), webhook_number} < *query.before;
-      const auto considered =
-          before ? consider(query, *next->item, *next->part, *next->successors, page)
-                 : Result<void>{};
-      if (!considered) return considered.error();
-    }
-    if (auto stepped = merge.step(); !stepped) return stepped.error();
-  }
-  if (!merge.ended()) page.next_before = DeliveryPlace{merge.end_of_rest()};
+  const auto visit = [&](const auto& next, uint64_t) -> Result<bool> {
+    const DeliveryPlace place{uid_of(*next.item), webhook_number};
+    if (query.before && place >= *query.before) return true;
+    const auto considered = consider(query, *next.item, *next.part, *next.successors, page);
+    if (!considered) return considered.error();
+    return true;
+  };
+  const auto rest = go_through(merge, query, page, visit);
+  if (!rest) return rest.error();
+  if (*rest) page.next_before = DeliveryPlace{merge.end_of_rest()};
   return page;
 }
 
@@ -345,20 +360,11 @@ Result<Page> Index::ask_all(const PageQuery& query) {
   const Ulid end = end_of_uids(query);
   Merge<Part::EventWalk> merge(*this, with_events(), end,
                                [&](const Part& part) { return part.walk_events(end); });
-  const uint64_t pages_end = pages_read() + query.pages_max;
-  while (!merge.ended() && page.items.size() < query.limit) {
-    if (query.since && merge.end_of_rest() <= first_uid_since(*query.since)) return page;
-    page.cut = page.passed >= query.entries_max || pages_read() >= pages_end;
-    if (page.cut) break;
-    if (const auto next = merge.current()) {
-      ++page.passed;
-      const auto all = add_deliveries(query, *next, pages_end, page);
-      if (!all) return all.error();
-      if (!*all) return page;
-    }
-    if (auto stepped = merge.step(); !stepped) return stepped.error();
-  }
-  if (!merge.ended()) page.next_before = DeliveryPlace{merge.end_of_rest()};
+  const auto rest = go_through(merge, query, page, [&](const auto& next, uint64_t pages_end) {
+    return add_deliveries(query, next, pages_end, page);
+  });
+  if (!rest) return rest.error();
+  if (*rest) page.next_before = DeliveryPlace{merge.end_of_rest()};
   return page;
 }
 
@@ -399,18 +405,12 @@ Result<EventList> Index::ask_event_list(const EventListQuery& query) {
   const Ulid end = end_of_uids(query.before, query.until);
   Merge<Part::EventWalk> merge(*this, with_events(), end,
                                [&](const Part& part) { return part.walk_events(end); });
-  const uint64_t pages_end = pages_read() + query.pages_max;
-  while (!merge.ended() && page.items.size() < query.limit) {
-    if (query.since && merge.end_of_rest() <= first_uid_since(*query.since)) return page;
-    page.cut = page.passed >= query.entries_max || pages_read() >= pages_end;
-    if (page.cut) break;
-    if (const auto next = merge.current()) {
-      ++page.passed;
-      if (may_be_wanted(query, next->item->facts)) page.items.push_back(*next->item);
-    }
-    if (auto stepped = merge.step(); !stepped) return stepped.error();
-  }
-  if (!merge.ended()) page.next_before = merge.end_of_rest();
+  const auto rest = go_through(merge, query, page, [&](const auto& next, uint64_t) -> Result<bool> {
+    if (may_be_wanted(query, next.item->facts)) page.items.push_back(*next.item);
+    return true;
+  });
+  if (!rest) return rest.error();
+  if (*rest) page.next_before = merge.end_of_rest();
   return page;
 }
 

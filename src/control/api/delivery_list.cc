@@ -31,25 +31,24 @@ class Page {
         registry_(sources.registry),
         history_(sources.history),
         journals_(sources.journals),
+        budget_(sources.history),
         json_(body_) {
     json_.begin_object().key("items").begin_array();
   }
 
   Result<void> fill() {
     rest_ = query_.cursor;
-    const uint64_t pages_end = history_.pages_read() + index_pages_per_page_max;
-    uint32_t entries_left = entries_per_page_max;
     do {
       index::PageQuery next = history_query();
       next.before = rest_;
       next.limit = query_.limit - items_;
-      next.entries_max = entries_left;
-      next.pages_max = pages_end - history_.pages_read();
+      next.entries_max = budget_.entries();
+      next.pages_max = budget_.index_pages();
       const auto found = history_.page(next);
       if (!found) return found.error();
-      entries_left -= std::min(entries_left, found->passed);
+      budget_.note_entries(found->passed);
       add(*found);
-      cut_ |= rest_ && (entries_left == 0 || history_.pages_read() >= pages_end);
+      cut_ |= rest_ && budget_.spent();
     } while (rest_ && !cut_ && items_ < query_.limit);
     cut_ &= items_ < query_.limit;
     return {};
@@ -69,6 +68,10 @@ class Page {
       for (auto facts = deliveries->rbegin(); facts != deliveries->rend(); ++facts) {
         if (!is_redelivery_wanted(wanted, *facts)) continue;
         if (items_ == query_.limit) return {};
+        if (!budget_.may_read_event()) {
+          cut_ = true;
+          return {};
+        }
         add(*facts);
         rest_ = place_of(*facts);
       }
@@ -113,9 +116,8 @@ class Page {
 
   void add(const index::Page& found) {
     for (const DeliveryFacts& facts : found.items) {
-      cut_ = events_read_ == events_per_page_max;
+      cut_ = !budget_.may_read_event();
       if (cut_) return;
-      ++events_read_;
       add(facts);
       rest_ = place_of(facts);
     }
@@ -126,6 +128,7 @@ class Page {
   void add(const DeliveryFacts& facts) {
     const Webhook* webhook = registry_.find(facts.webhook_number);
     const Result<EventRef> event = journals_.read_event(facts.event.position);
+    budget_.note_event(event ? (*event)->record().size() : 0);
     const EventView unknown;  // Damaged or removed: the delivery is listed all the same.
     const EventView& view = event ? (*event)->view() : unknown;
     if (event && !is_wanted(view)) return;
@@ -155,10 +158,10 @@ class Page {
   const WebhookRegistry& registry_;
   index::Index& history_;
   JournalAccess& journals_;
+  PageBudget budget_;
   std::string body_;
   JsonWriter json_;
   uint32_t items_ = 0;
-  uint32_t events_read_ = 0;
   std::optional<DeliveryPlace> rest_;  // Smaller ones; nothing: none are left.
   bool cut_ = false;
 };

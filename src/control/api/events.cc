@@ -145,14 +145,13 @@ class Page {
         registry_(sources.registry),
         history_(sources.history),
         journals_(sources.journals),
+        budget_(sources.history),
         json_(body_) {
     json_.begin_object().key("items").begin_array();
   }
 
   Result<void> fill() {
     rest_ = query_.before();
-    const uint64_t pages_end = history_.pages_read() + index_pages_per_page_max;
-    uint32_t entries_left = entries_per_page_max;
     const index::PageQuery wanted = page_query(query_.filter, history_.hash());
     do {
       const auto found = history_.event_list({.before = rest_,
@@ -161,12 +160,12 @@ class Page {
                                               .since = wanted.since,
                                               .until = wanted.until,
                                               .limit = query_.limit - items_,
-                                              .entries_max = entries_left,
-                                              .pages_max = pages_end - history_.pages_read()});
+                                              .entries_max = budget_.entries(),
+                                              .pages_max = budget_.index_pages()});
       if (!found) return found.error();
-      entries_left -= std::min(entries_left, found->passed);
+      budget_.note_entries(found->passed);
       add(*found);
-      cut_ |= rest_ && (entries_left == 0 || history_.pages_read() >= pages_end);
+      cut_ |= rest_ && budget_.spent();
     } while (rest_ && !cut_ && items_ < query_.limit);
     cut_ &= items_ < query_.limit;
     return {};
@@ -194,11 +193,11 @@ class Page {
  private:
   void add(const index::EventList& found) {
     for (const index::MatchedEvent& event : found.items) {
-      cut_ = events_read_ == events_per_page_max;
+      cut_ = !budget_.may_read_event();
       if (cut_) return;
       if (may_be_ours(event)) {
-        ++events_read_;
         const auto read = journals_.read_event(event.facts.position);
+        budget_.note_event(read ? (*read)->record().size() : 0);
         if (read) add((*read)->view());  // What is damaged has no members to show.
       }
       rest_ = event.facts.uid;
@@ -228,10 +227,10 @@ class Page {
   const WebhookRegistry& registry_;
   index::Index& history_;
   JournalAccess& journals_;
+  PageBudget budget_;
   std::string body_;
   JsonWriter json_;
   uint32_t items_ = 0;
-  uint32_t events_read_ = 0;
   std::optional<Ulid> rest_;  // Smaller uids; nothing: none are left.
   bool cut_ = false;
 };

@@ -8,6 +8,7 @@
 #include "journal/record.h"
 #include "subscription/webhook.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,11 +18,37 @@
 namespace ringpost::control {
 
 /// What one page may cost: entries passed over, pages of index files read, and events read (of
-/// which a token that is restricted to some sources may see few). A page that stops here has fewer
-/// items than its limit, says that it was cut, and has a cursor to go on from.
-inline constexpr uint32_t entries_per_page_max = 20'000;
-inline constexpr uint64_t index_pages_per_page_max = 150;
-inline constexpr uint32_t events_per_page_max = 1000;
+/// which a token that is restricted to some sources may see few) with their bytes. A page that
+/// stops here has fewer items than its limit, says that it was cut, and has a cursor to go on from.
+class PageBudget {
+ public:
+  static constexpr uint32_t entries_max = 20'000;
+  static constexpr uint64_t index_pages_max = 150;
+  static constexpr uint32_t events_max = 1000;
+  /// One event may be larger: each page gets on.
+  static constexpr uint64_t event_bytes_max = 16 * 1024 * 1024;
+
+  explicit PageBudget(const index::Index& history)
+      : history_(history), pages_end_(history.pages_read() + index_pages_max) {}
+
+  uint32_t entries() const { return entries_; }
+  uint64_t index_pages() const { return pages_end_ - std::min(pages_end_, history_.pages_read()); }
+  void note_entries(uint32_t passed) { entries_ -= std::min(entries_, passed); }
+  bool spent() const { return entries_ == 0 || index_pages() == 0; }
+
+  bool may_read_event() const { return events_ > 0 && event_bytes_ < event_bytes_max; }
+  void note_event(uint64_t bytes) {
+    events_ -= std::min<uint32_t>(events_, 1);
+    event_bytes_ += bytes;
+  }
+
+ private:
+  const index::Index& history_;
+  const uint64_t pages_end_;
+  uint32_t entries_ = entries_max;
+  uint32_t events_ = events_max;
+  uint64_t event_bytes_ = 0;
+};
 
 /// Events of one id, each a read of the journal: how many are looked at.
 inline constexpr size_t events_looked_at_max = 1000;
