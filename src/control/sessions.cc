@@ -29,14 +29,14 @@ std::string Sessions::create(const subscription::Token& token, Instant now) {
   return key;
 }
 
-const Sessions::Session* Sessions::use(std::string_view key, Instant now) {
+const Sessions::Session* Sessions::use(std::string_view key, Instant now, bool by_person) {
   const auto found = sessions_.find(hash_of(key));
   if (found == sessions_.end()) return nullptr;
   if (is_over(found->second, now)) {
     sessions_.erase(found);
     return nullptr;
   }
-  found->second.used_at = now;
+  if (by_person) found->second.used_at = now;
   return &found->second;
 }
 

@@ -31,9 +31,9 @@ class Sessions {
 
   /// @returns the session's key: 256 random bits for the browser's cookie. Only its hash is kept.
   std::string create(const subscription::Token& token, Instant now);
-  /// The session of this key, which is used by that. Nullptr: there is none, or it is over. Valid
-  /// until the next call.
-  const Session* use(std::string_view key, Instant now);
+  /// The session of this key. Nullptr: there is none, or it is over. Valid until the next call.
+  /// @param by_person  it is used; false: a page that nobody touches asks by itself.
+  const Session* use(std::string_view key, Instant now, bool by_person = true);
   void remove(std::string_view key);
 
   size_t count() const { return sessions_.size(); }

@@ -462,7 +462,11 @@ std::optional<Problem> patch_webhook(JsonBody& body, const WebhookChecks& checks
   const Webhook defaults = dialect::of(webhook).defaults();
   Reading reading{body, webhook, checks, defaults, by, false};
   if (auto problem = read_members(reading)) return problem;
-  return read_settings(reading);
+  if (auto problem = read_settings(reading)) return problem;
+  if (!webhook.active() || !dialect::of(webhook).takes_calls(webhook)) return std::nullopt;
+  return invalid("enabled",
+                 "cannot be true: the webhook is called and sends nothing; `settings.active` says "
+                 "whether it takes calls");
 }
 
 // --- writing -------------------------------------------------------------------------------------

@@ -196,6 +196,21 @@ subscription::Token token_of(uint8_t number) {
   return token;
 }
 
+// A page that is left open asks for ever.
+TEST_F(SessionTest, IsNotUsedByAPageThatNobodyTouches) {
+  const std::string cookie = sign_in();
+  const auto ask_alone = [&] {
+    return ask_with("GET", "/v1/webhooks",
+                    {{"Cookie", cookie}, {"Sec-Fetch-Site", "same-origin"}, {"Ringpost-Idle", "1"}})
+        .status;
+  };
+  constexpr int64_t minute = 60;
+  clock_ += 50 * minute;
+  EXPECT_EQ(ask_alone(), 200);
+  clock_ += 20 * minute;
+  EXPECT_EQ(ask_alone(), 401);
+}
+
 TEST(Sessions, AreBoundedForEachToken) {
   Sessions sessions;
   const std::string others = sessions.create(token_of(2), monotonic(0));

@@ -111,6 +111,17 @@ TEST_F(ControlTest, EndsDeliveriesOfDeletedAndDisabledWebhooks) {
   EXPECT_EQ(ask("GET", "/v1/webhooks/" + deleted).status, 404);
 }
 
+// It matches nothing and sends nothing: whether it takes calls is a setting.
+TEST_F(ControlTest, NeverActivatesAWebhookThatIsCalled) {
+  const auto made = ask("POST", "/pipelines/33/hooks/incoming", R"({"name": "n"})");
+  EXPECT_EQ(made.status, 201) << made.body;
+  const std::string path = "/v1/webhooks/" + Json(made.body).text("/id");
+  EXPECT_EQ(ask("POST", path + "/enable").status, 409);
+  EXPECT_EQ(ask("PATCH", path, R"({"enabled": true})").status, 422);
+  EXPECT_EQ(ask("PATCH", path, R"({"description": "d"})").status, 200);
+  EXPECT_EQ(Json(ask("GET", path).body).text("/state"), "disabled");
+}
+
 TEST_F(ControlTest, ShowsASecretOnlyWhenItIsMade) {
   const std::string id = make_webhook();
   EXPECT_EQ(Json(ask("GET", "/v1/webhooks/" + id).body).text("/secret"), "(none)");

@@ -31,8 +31,16 @@ interface Options {
   signal?: AbortSignal;
 }
 
+/// After so long without a key or a click what the pages ask is nobody's use of the session.
+const IDLE_AFTER_MS = 5 * 60 * 1000;
+let touched = Date.now();
+for (const event of ["keydown", "pointerdown", "wheel", "touchstart"]) {
+  addEventListener(event, () => (touched = Date.now()), { passive: true, capture: true });
+}
+
 async function send(method: Method, path: string, options: Options): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json" };
+  if (Date.now() - touched > IDLE_AFTER_MS) headers["Ringpost-Idle"] = "1";
   const body = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (options.token !== undefined) headers["Authorization"] = `Bearer ${options.token}`;

@@ -32,7 +32,7 @@ export function isInTrouble(webhook: Webhook): boolean {
 /// Why a delivery to this webhook waits longer than its own next attempt would need; empty if it does not.
 export function holdUp(webhook: Webhook): string {
   if (webhook.paused_until !== null) return `its receiver asked for a pause until ${exact(webhook.paused_until)}`;
-  if (webhook.circuit !== null) return `${count(webhook.circuit.failures)} attempts in a row failed at this webhook; one is made at a time`;
+  if (webhook.circuit !== null) return `${count(webhook.circuit.failures)} attempts in a row failed at its host; one is made at a time`;
   if (webhook.permission === "unknown" || webhook.permission === "refused") return "its receiver has not agreed to get deliveries";
   return webhook.warnings.join(" ");
 }
@@ -53,7 +53,7 @@ export function Reasons({ webhook }: { webhook: Webhook }): JSX.Element {
       )}
       {circuit && (
         <li>
-          {circuit.failures} attempts in a row failed ({circuit.last_failure}). One is made at a time until one succeeds
+          {circuit.failures} attempts in a row failed at this host ({circuit.last_failure}). One is made at a time until one succeeds
           {circuit.next_attempt_at ? (
             <>
               ; the next <Time at={circuit.next_attempt_at} />.

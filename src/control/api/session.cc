@@ -19,6 +19,8 @@ using subscription::Token;
 namespace {
 
 constexpr std::string_view cookie_name = "ringpost_session";
+/// Of a request that a page makes by itself, where nobody has touched it for a while.
+constexpr std::string_view idle_header = "ringpost-idle";
 
 /// Of the API alone; scripts cannot read it, and other sites' pages cannot make a browser send it.
 std::string cookie(std::string_view key, std::chrono::seconds life, bool secure) {
@@ -104,7 +106,7 @@ std::variant<const Token*, Problem> SessionApi::authenticate(const http::Request
                    "the browser sent two session cookies, one of which another server on this host "
                    "has set; remove this host's cookies, and sign in again");
   }
-  const Sessions::Session* session = sessions_.use(key, now);
+  const Sessions::Session* session = sessions_.use(key, now, !request.has_header(idle_header));
   if (session == nullptr) return session_over();
   const Token* token = table_.current().token(session->token_sha256);
   if (token == nullptr || token->expired(wall_now)) {
@@ -134,7 +136,7 @@ Answer SessionApi::show(const Call& call, Instant now) {
   const std::string_view key = session_key(call.request);
   std::string body;
   JsonWriter json(body);
-  write_session(json, call, key.empty() ? nullptr : sessions_.use(key, now), now);
+  write_session(json, call, key.empty() ? nullptr : sessions_.use(key, now, false), now);
   return answer_json(200, std::move(body));
 }
 

@@ -187,6 +187,11 @@ Answer WebhookApi::set_active(const Call& call, bool active) {
   const Webhook* webhook = find(call);
   if (webhook == nullptr) return refuse(no_webhook());
   if (auto problem = refuse_members(call)) return refuse(*problem);
+  if (active && dialect::of(*webhook).takes_calls(*webhook)) {
+    return refuse(refusal(409,
+                          "the webhook is called and sends nothing, so it is never active; "
+                          "`settings.active` says whether it takes calls"));
+  }
   Webhook changed = *webhook;
   changed.state = active ? WebhookState::active : WebhookState::disabled;
   changed.state_reason = active ? "" : "disabled over the API";
