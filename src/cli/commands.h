@@ -58,6 +58,9 @@ struct Session {
   /// Prints nothing: a caller goes on with its request, which says what is wrong.
   /// @returns whether the relay is ready, if that can be known.
   bool wait_until_ready(std::chrono::milliseconds wait_max);
+  /// Deletes what is at `target`, and says so. @param then  what follows from that; may be empty.
+  /// @returns the exit code.
+  int remove(const std::string& target, const std::string& id, std::string_view then = {});
   /// Which part of a list: from the cursor of an earlier answer on, or from its beginning.
   struct Range {
     uint32_t limit = std::numeric_limits<uint32_t>::max();
@@ -133,7 +136,8 @@ struct ReceiverCheck {
   std::string ca_pem;       ///< The webhook's own; empty: none.
   bool verify = true;       ///< Its certificate.
   std::string config_file;  ///< Whose network policy and roots count; empty: the defaults.
-  bool json = false;        ///< Print the findings as JSON.
+  std::vector<std::string> assignments;  ///< `section.key=value`, as the relay was given them.
+  bool json = false;                     ///< Print the findings as JSON.
 };
 /// Prints what each step comes to. @returns the exit code.
 using CheckReceiver = std::function<int(const ReceiverCheck&)>;
@@ -162,6 +166,7 @@ void add_source_commands(CLI::App& app, Session& session, Action& action);
 struct SupportSection {
   std::string title;
   std::string text;
+  bool there = true;  ///< Otherwise `text` says why not.
 };
 /// What this machine tells: nothing in it is secret.
 using LocalFacts = std::function<std::vector<SupportSection>(

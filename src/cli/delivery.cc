@@ -47,11 +47,12 @@ int list(Session& session, const DeliveryOptions& options) {
   Table table({"DELIVERY", "STATUS", "RESULT", "ATTEMPTS", "TYPE", "SOURCE", of});
   const bool done =
       session.for_each_item(list_target(options), {options.limit, options.cursor}, [&](auto item) {
-        table.add(
-            {text_of(item, "/id"), text_of(item, "/status"), result_of(item),
-             text_of(item, "/attempt_count"), text_of(item, "/event/type"),
-             text_of(item, "/event/source"),
-             of_all ? text_of(item, "/webhook") : short_time(text_of(item, "/next_attempt_at"))});
+        const std::string webhook = text_of(item, "/webhook");
+        table.add({text_of(item, "/id"), text_of(item, "/status"), result_of(item),
+                   text_of(item, "/attempt_count"), text_of(item, "/event/type"),
+                   text_of(item, "/event/source"),
+                   of_all ? (webhook.empty() ? "removed" : webhook)
+                          : short_time(text_of(item, "/next_attempt_at"))});
       });
   if (!done) return session.failure_code();
   session.print(table, "No deliveries match.\n");
@@ -142,9 +143,10 @@ int follow_delivery(Session& session, const std::string& id, const std::string& 
 }
 
 void add_delivery_filter(CLI::App& command, DeliveryFilter& filter) {
-  command.add_option("--source", filter.source, "Only of events from this source")
+  command.add_option("--source", filter.source, "Only of events from this source, exactly")
       ->type_name("SOURCE");
-  command.add_option("--type", filter.type, "Only of events of this type")->type_name("TYPE");
+  command.add_option("--type", filter.type, "Only of events of this type, exactly")
+      ->type_name("TYPE");
   suggest(command.add_option("--status", filter.status, "Only deliveries with this status")
               ->type_name("STATUS"),
           {"pending", "in_flight", "delivered", "dead", "cancelled"});

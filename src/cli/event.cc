@@ -66,8 +66,9 @@ void add_event_commands(CLI::App& app, Session& session, Action& action) {
   auto options = std::make_shared<EventOptions>();
 
   CLI::App* listing = group->add_subcommand("list", "Events of the organization, newest first");
-  listing->add_option("--source", options->source, "Only from this source")->type_name("SOURCE");
-  listing->add_option("--type", options->type, "Only of this type")->type_name("TYPE");
+  listing->add_option("--source", options->source, "Only from this source, exactly")
+      ->type_name("SOURCE");
+  listing->add_option("--type", options->type, "Only of this type, exactly")->type_name("TYPE");
   listing->add_option("--id", options->id, "Only with this id, which is unique within its source")
       ->type_name("ID");
   listing->add_option("--since", options->since, "Accepted from this time on, RFC 3339")

@@ -219,7 +219,7 @@ class Printer {
     if (damages > 0) {
       std::printf(
           "\nThe journals are damaged or not complete (%s, see above): what was lost with them "
-          "cannot be counted.\n",
+          "cannot be counted, and what ended may be shown as pending.\n",
           grouped(damages).c_str());
     }
     if (count == 0) {

@@ -104,7 +104,13 @@ int start(Session& session, const ReplayOptions& options) {
   if (!parse_answer(*answer, parser, replay)) return 0;
   if (!session.json) std::printf("replay %s\n", text_of(replay, "/id").c_str());
   std::fflush(stdout);  // It is started, whatever comes of the wait.
-  if (options.wait.empty()) return 0;
+  if (options.wait.empty()) {
+    if (!session.json) {
+      std::printf("It runs in the background; see: ringpost replay show %s\n",
+                  text_of(replay, "/id").c_str());
+    }
+    return 0;
+  }
   return follow(session, std::string{raw_text_of(replay, "/id")}, options.wait);
 }
 
@@ -113,8 +119,10 @@ int list(Session& session, const ReplayOptions& options) {
   const bool done =
       session.for_each_item("/v1/replays", {options.limit, options.cursor}, [&](auto replay) {
         const std::string webhook = text_of(replay, "/webhook");
+        const bool dry_run = text_of(replay, "/dry_run") == "true";
         table.add({text_of(replay, "/id"), short_time(text_of(replay, "/created_at")),
-                   text_of(replay, "/state"), text_of(replay, "/matched"), text_of(replay, "/sent"),
+                   text_of(replay, "/state") + (dry_run ? ", dry run" : ""),
+                   text_of(replay, "/matched"), text_of(replay, "/sent"),
                    text_of(replay, "/skipped"), webhook.empty() ? "all webhooks" : webhook});
       });
   if (!done) return session.failure_code();
@@ -133,9 +141,11 @@ int ask(Session& session, const ReplayOptions& options, const std::string& verb)
 constexpr const char* start_notes =
     "Sends again, in the background and slower than live events, what the options choose of the "
     "past; each becomes a new delivery. --since or --status is required. The newest go first. "
-    "Passed over are deliveries that were sent again before, unless that failed, and redeliveries "
-    "themselves; so a replay that is started twice sends nothing twice (--again sends all). "
-    "Webhooks that are not active are passed over, too.\n"
+    "Passed over are deliveries that are still pending, those that were sent again before, unless "
+    "that failed (--again sends these, too), and redeliveries themselves: they are reached by what "
+    "they repeat. So a replay that is started twice sends nothing twice. Webhooks that are not "
+    "active are passed over, too. Replays of one organization go one after another. --source and "
+    "--type are exact; there are no patterns.\n"
     "\n"
     "  ringpost replay start --status dead\n"
     "  ringpost replay start 01J9Z3K4M5N6P7Q8R9S0T1V2W3 --since 2031-05-04T09:00:00Z --dry-run "

@@ -96,6 +96,18 @@ Client* Session::connect() {
   return client_.get();
 }
 
+int Session::remove(const std::string& target, const std::string& id, std::string_view then) {
+  if (!call("DELETE", target)) return failure_code();
+  if (json) {
+    std::string body;
+    JsonWriter{body}.begin_object().member("removed", id).end_object();
+    std::printf("%s\n", shown_json(body).c_str());
+  } else {
+    std::printf("removed %s%s\n", shown(id).c_str(), std::string{then}.c_str());
+  }
+  return 0;
+}
+
 bool Session::wait_until_ready(std::chrono::milliseconds wait_max) {
   constexpr std::chrono::milliseconds pause{100};
   if (wait_max.count() == 0) return true;

@@ -41,19 +41,26 @@ void print_source(simdjson::dom::element source, const std::string& sent) {
   const std::string secret = text_of(source, "/secret");
   const std::string host = text_of(source, "/host");
   const std::string app = text_of(source, "/app");
+  const std::string url = text_of(source, "/url");
   Rows rows(16);
   rows.add("id", text_of(source, "/id"))
       .add("host", title_of(host))
       .add("description", text_of(source, "/description"))
       .add("organization", text_of(source, "/organization"))
       .add("state", text_of(source, "/enabled") == "true" ? "enabled" : "disabled")
-      .add("url", text_of(source, "/url"))
+      .add("url", url)
       .add("secret", secret == sent && !sent.empty() ? "(as given)" : secret)
       .add("old secret until", short_time(text_of(source, "/previous_secret_until")))
       .add("events", app.empty() ? "repository/" + host + "/<path>" : "build/trigger of app/" + app)
       .add("created", short_time(text_of(source, "/created_at")))
       .add("updated", short_time(text_of(source, "/updated_at")));
   std::printf("%s", rows.take().c_str());
+  const auto is_at = [&url](const char* own) { return url.find(own) != std::string::npos; };
+  if (is_at("://127.") || is_at("://localhost") || is_at("://[::1]")) {
+    std::printf(
+        "\nOnly this machine can call this URL: set server.public_url to how the host reaches the "
+        "relay.\n");
+  }
   if (secret.empty()) return;
   std::printf("\nThe secret is shown only this once. In the webhook's settings at %s: %s.\n",
               title_of(host).c_str(), form_of(host));
@@ -116,15 +123,7 @@ int rotate_secret(Session& session, const std::string& id, const RotationOptions
 }
 
 int remove(Session& session, const std::string& id) {
-  if (!session.call("DELETE", path_of(id))) return session.failure_code();
-  if (session.json) {
-    std::string body;
-    JsonWriter{body}.begin_object().member("removed", id).end_object();
-    std::printf("%s\n", shown_json(body).c_str());
-  } else {
-    std::printf("removed %s; calls to its URL are answered 404 from now on\n", shown(id).c_str());
-  }
-  return 0;
+  return session.remove(path_of(id), id, "; calls to its URL are answered 404 from now on");
 }
 
 constexpr const char* add_notes_text =
@@ -132,7 +131,8 @@ constexpr const char* add_notes_text =
     "request and comment there becomes an event: git.push, git.tag, git.pull_request, "
     "git.comment, and git.NAME for anything else that the host sends. Its source is "
     "repository/HOST/PATH, its data what the host sent. Any webhook can subscribe to these "
-    "events.\n"
+    "events. Requires a token with the scopes webhooks:write and events:write, since the secret is "
+    "enough to send events.\n"
     "\n"
     "With --app, a push, pull request or comment that starts a build by the rules of Bitrise's "
     "receiver becomes an event build/trigger of the source app/SLUG; its data is a body of "

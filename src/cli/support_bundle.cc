@@ -23,11 +23,12 @@ struct BundleOptions {
 };
 
 /// What the relay answers, or why it does not.
-std::string answer_of(Session& session, const char* target) {
+SupportSection answer_of(Session& session, const char* title, const char* target) {
   const auto answer = session.exchange("GET", target, {}, {});
-  if (!answer) return "the relay cannot be reached";
-  if (answer->ok()) return answer->body;
-  return "the relay answered " + std::to_string(answer->status) + ": " + answer->body;
+  if (!answer) return {title, "the relay cannot be reached", false};
+  if (answer->ok()) return {title, answer->body};
+  return {title, "the relay answered " + std::to_string(answer->status) + ": " + answer->body,
+          false};
 }
 
 std::vector<SupportSection> gather(Session& session, const BundleOptions& options,
@@ -36,8 +37,8 @@ std::vector<SupportSection> gather(Session& session, const BundleOptions& option
   for (SupportSection& section : local_facts(options.config_file, options.data_dir)) {
     sections.push_back(std::move(section));
   }
-  sections.push_back({"status", answer_of(session, "/v1/status")});
-  sections.push_back({"metrics", answer_of(session, "/metrics")});
+  sections.push_back(answer_of(session, "status", "/v1/status"));
+  sections.push_back(answer_of(session, "metrics", "/metrics"));
   return sections;
 }
 
@@ -61,7 +62,8 @@ std::string default_name() {
 void list(const std::vector<SupportSection>& sections, const std::string& name) {
   Table table({"PART", "BYTES"});
   for (const SupportSection& section : sections) {
-    table.add({section.title, grouped(section.text.size())});
+    const std::string size = grouped(section.text.size());
+    table.add({section.title, section.there ? size : "NOT THERE: " + shown(section.text)});
   }
   std::printf(
       "%s will have:\n\n%s\nNo secret, token, payload or URL of a webhook is in it. It has names: "

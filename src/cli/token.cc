@@ -99,15 +99,7 @@ int list(Session& session, const TokenOptions& options) {
 }
 
 int remove(Session& session, const std::string& id) {
-  if (!session.call("DELETE", "/v1/tokens/" + percent_encoded(id))) return session.failure_code();
-  if (session.json) {
-    std::string body;
-    JsonWriter{body}.begin_object().member("removed", id).end_object();
-    std::printf("%s\n", shown_json(body).c_str());
-  } else {
-    std::printf("removed %s; it is refused from now on\n", shown(id).c_str());
-  }
-  return 0;
+  return session.remove("/v1/tokens/" + percent_encoded(id), id, "; it is refused from now on");
 }
 
 }  // namespace

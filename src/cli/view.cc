@@ -77,7 +77,9 @@ std::string circuit_of(element webhook) {
   const std::string failures = text_of(webhook, "/circuit/failures");
   if (failures.empty()) return {};
   const std::string next = short_time(text_of(webhook, "/circuit/next_attempt_at"));
-  return failures + " attempts in a row failed: " + text_of(webhook, "/circuit/last_failure") +
+  // Of all webhooks with this receiver.
+  return failures +
+         " attempts in a row failed at this host: " + text_of(webhook, "/circuit/last_failure") +
          (next.empty() ? "" : "; the next is at " + next);
 }
 
@@ -294,7 +296,9 @@ std::string show_event(std::string_view json) {
       .add("subject", text_of(event, "/subject"))
       .add("branch", text_of(event, "/branch"))
       .add("content", text_of(event, "/datacontenttype"));
-  std::string out = rows.take() + data_of(event);
+  std::string out = rows.take();
+  append_section(out, "attributes", members_of(event, "/extensions", "  "));
+  out += data_of(event);
   Table table({"DELIVERY", "STATUS", "ATTEMPTS", "WEBHOOK", "REPEATS"});
   simdjson::dom::array deliveries;
   if (event["deliveries"].get(deliveries) == simdjson::SUCCESS) {

@@ -143,15 +143,7 @@ int list(Session& session, const WebhookOptions& options) {
 }
 
 int remove(Session& session, const std::string& id) {
-  if (!session.call("DELETE", path_of(id))) return session.failure_code();
-  if (session.json) {
-    std::string body;
-    JsonWriter{body}.begin_object().member("removed", id).end_object();
-    std::printf("%s\n", shown_json(body).c_str());
-  } else {
-    std::printf("removed %s\n", shown(id).c_str());
-  }
-  return 0;
+  return session.remove(path_of(id), id);
 }
 
 int ping(Session& session, const WebhookOptions& options) {
@@ -168,7 +160,8 @@ int ping(Session& session, const WebhookOptions& options) {
   return 0;
 }
 
-int check(Session& session, const std::string& id, const std::string& config_file,
+/// @param as  with what the user says of the relay.
+int check(Session& session, const std::string& id, const ReceiverCheck& as,
           const CheckReceiver& check_receiver) {
   const bool as_json = std::exchange(session.json, false);  // The webhook itself is not printed.
   const auto answer = session.call("GET", path_of(id));
@@ -176,10 +169,10 @@ int check(Session& session, const std::string& id, const std::string& config_fil
   simdjson::dom::parser parser;
   simdjson::dom::element webhook;
   if (!parse_answer(*answer, parser, webhook)) return exit_refused;
-  ReceiverCheck check{.url = std::string{raw_text_of(webhook, "/url")},
-                      .ca_pem = std::string{raw_text_of(webhook, "/tls/ca")},
-                      .config_file = config_file,
-                      .json = as_json};
+  ReceiverCheck check = as;
+  check.url = raw_text_of(webhook, "/url");
+  check.ca_pem = raw_text_of(webhook, "/tls/ca");
+  check.json = as_json;
   bool verify = true;
   if (webhook.at_pointer("/tls/verify").get(verify) == simdjson::SUCCESS) check.verify = verify;
   return check_receiver(check);
@@ -252,7 +245,8 @@ void add_match_options(CLI::App& command, WebhookOptions& options) {
   texts("--cluster", options.clusters, "CLUSTER", "Only events of this cluster; repeatable");
   texts("--where", options.where, "CONDITION",
         "Only events whose data says so: build.status=failed, 'build.number>=3', "
-        "'branch^=release/' (a prefix), flaky (exists), '!flaky', 'branch=[\"main\",\"next\"]', a "
+        "'branch!=main', 'branch^=release/' (a prefix), flaky (exists), '!flaky', "
+        "'branch=[\"main\",\"next\"]', a "
         "condition as JSON, or @FILE; repeatable, all must hold; '' is any data");
 }
 
@@ -380,15 +374,20 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action,
 
   CLI::App* checking =
       command("check", "Connect to its receiver from this machine, step by step", true);
-  auto config_file = std::make_shared<std::string>();
+  auto as = std::make_shared<ReceiverCheck>();
   checking
-      ->add_option("--config", *config_file,
+      ->add_option("--config", as->config_file,
                    "The relay's configuration file: its network policy and CAs count")
       ->type_name("FILE");
+  checking
+      ->add_option("--set", as->assignments,
+                   "Override a configuration key, as the relay was given it; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   add_notes(*checking, check_notes);
-  checking->callback([&, options, config_file, check_receiver] {
-    action = [&session, options, config_file, check_receiver] {
-      return check(session, options->id, *config_file, check_receiver);
+  checking->callback([&, options, as, check_receiver] {
+    action = [&session, options, as, check_receiver] {
+      return check(session, options->id, *as, check_receiver);
     };
   });
 

@@ -34,7 +34,8 @@ std::string_view trim(std::string_view text) {
 
 UsageProblem bad_condition(const std::string& text) {
   return {"--where \"" + shown(text) +
-          "\" must have the form PATH=VALUE, as in build.status=failed, or be a condition as JSON"};
+          "\" must have the form PATH=VALUE, as in build.status=failed (after >, >=, < and <= a "
+          "number; a list as JSON: [\"a\",\"b\"]), or be a condition as JSON"};
 }
 
 bool is_number(std::string_view value) {
@@ -76,7 +77,10 @@ std::optional<std::string> comparison(std::string_view text) {
   const std::string_view value = trim(rest.substr(found->sign.size()));
   const bool bounds = found->member != "equals" && found->member != "prefix";
   // Another sign behind the first, an object, no number: nothing that was meant.
-  if (value.find_first_of("=<>{") == 0 || (bounds && !is_number(value))) return std::nullopt;
+  if (value.find_first_of("=<>{") == 0 || (value.starts_with('[') && !is_array(value))) {
+    return std::nullopt;
+  }
+  if (bounds && !is_number(value)) return std::nullopt;
   const bool negated = found->sign == "!=";
   std::string out;
   JsonWriter json{out};

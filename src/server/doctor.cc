@@ -310,8 +310,10 @@ Finding examine_address(const ListenerConfig& listener, bool is_running) {
   if (is_running && socket.error().code == Errc::conflict) {
     return ok("listener", address + " is in use; a relay is running");
   }
-  return failure("listener", io::explain_listen_failure(listener.address, socket.error()),
-                 "change `address` of the listener, or end what uses it");
+  return failure(
+      "listener", io::explain_listen_failure(listener.address, socket.error()),
+      "change `address` of the listener, or end what uses it; if that is your relay, give its "
+      "--config or --data-dir");
 }
 
 std::string date_of(WallTime time) {

@@ -167,10 +167,21 @@ int run_doctor(const DoctorOptions& options) {
 }
 
 int run_check_receiver(const cli::ReceiverCheck& check) {
-  const ConfigResult read = load_config({.config_file = check.config_file});
+  const ConfigResult read =
+      load_config({.config_file = check.config_file, .assignments = check.assignments});
   if (report(read.problems) != 0) return 1;
   const Receiver receiver{.url = check.url, .ca_pem = check.ca_pem, .verify = check.verify};
-  return print_findings(try_receiver(read.config, receiver), check.json);
+  Findings findings = try_receiver(read.config, receiver);
+  const bool by_defaults = check.config_file.empty() && check.assignments.empty();
+  for (Finding& finding : findings) {
+    const bool may_differ = by_defaults && finding.verdict == Finding::Verdict::failure &&
+                            (finding.subject == "policy" || finding.subject == "TLS");
+    if (may_differ) {
+      finding.remedy +=
+          "; the defaults were asked: if the relay has others, give its --config or --set";
+    }
+  }
+  return print_findings(findings, check.json);
 }
 
 void add_doctor_command(CLI::App& app, cli::Action& action) {

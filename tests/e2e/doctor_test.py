@@ -173,6 +173,10 @@ class Receivers(DoctorTest):
         denied = relay.cli("webhook", "check", made["own"], check=False)
         self.assertEqual(denied.returncode, 1)
         self.assertIn("delivery.allow_networks", denied.stdout)
+        self.assertIn("give its --config", denied.stdout)
+        allowed = relay.cli("webhook", "check", made["own"], "--set",
+                            'delivery.allow_networks=["127.0.0.0/8"]', check=False)
+        self.assertEqual(allowed.returncode, 0, allowed.stdout)
         self.assertEqual(relay.cli("webhook", "check", "01JARQ5Z00000000000000NONE", check=False).returncode, 1)
 
     def test_each_step_of_a_good_one(self):
