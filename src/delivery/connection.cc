@@ -24,6 +24,22 @@ constexpr Duration idle_learnt_min = std::chrono::seconds{1};
 
 }  // namespace
 
+std::optional<Duration> StepTimes::between(Step step, Step next, Instant end) const {
+  const Instant begun = times_[index(step)];
+  if (begun == never) return std::nullopt;
+  for (size_t after = index(next); after < times_.size(); ++after) {
+    if (times_[after] != never) return times_[after] - begun;
+  }
+  return end - begun;
+}
+
+AttemptTimings StepTimes::timings(Instant end) const {
+  return {.name = between(Step::resolve, Step::connect, end),
+          .connect = between(Step::connect, Step::handshake, end),
+          .tls = between(Step::handshake, Step::open, end),
+          .first_byte = between(Step::ask, Step::answer, end)};
+}
+
 Connection::Connection(Dispatcher& dispatcher, Endpoint& endpoint)
     : dispatcher_(dispatcher),
       endpoint_(endpoint),
@@ -34,6 +50,7 @@ Connection::Connection(Dispatcher& dispatcher, Endpoint& endpoint)
 void Connection::begin(const Attempt& attempt) {
   RINGPOST_ASSERT(step_ == Step::fresh || step_ == Step::idle);
   attempt_ = attempt;
+  times_.clear();
   if (step_ == Step::fresh) {
     allow(connect_time());
     return resolve();
@@ -86,6 +103,8 @@ Duration Connection::answer_time() const {
 
 void Connection::resolve() {
   step_ = Step::resolve;
+  const bool is_name = !io::Address::parse_ip(endpoint_.host, endpoint_.port);
+  if (is_name) times_.set(StepTimes::Step::resolve, dispatcher_.ring().now());
   dispatcher_.resolver().resolve<&Connection::on_resolved>(
       *this, query_, endpoint_.host, attempt_.delivery->target->organization->key);
 }
@@ -133,13 +152,20 @@ void Connection::connect_next() {
   const io::Address address = addresses_.back();
   addresses_.pop_back();
   stream_begun_ = true;
+  times_.set_once(StepTimes::Step::connect, dispatcher_.ring().now());
+  times_.unset(StepTimes::Step::handshake);  // With the address before.
   dispatcher_.counters().add(Counter::connections_opened);
   stream_.connect(address, endpoint_.tls.get(), endpoint_.host);
+}
+
+void Connection::on_stream_connected() {
+  if (endpoint_.tls != nullptr) times_.set(StepTimes::Step::handshake, dispatcher_.ring().now());
 }
 
 void Connection::on_stream_open() {
   if (step_ != Step::connect) return;
   addresses_.clear();
+  times_.set(StepTimes::Step::open, dispatcher_.ring().now());
   dispatcher_.on_connected(attempt_, endpoint_);
   if (endpoint_.tls != nullptr) {
     dispatcher_.counters().add(Counter::tls_handshakes);
@@ -197,6 +223,7 @@ void Connection::ask() {
   request_.clear();
   attempt_.renderer->render_question(dispatcher_.origin(), request_.head);
   step_ = Step::ask;
+  times_.set(StepTimes::Step::ask, dispatcher_.ring().now());
   stream_.send(as_bytes(request_.head));
 }
 
@@ -262,12 +289,15 @@ void Connection::exchange() {
     return keep();  // Nothing was sent: the connection is as good as before.
   }
   step_ = Step::exchange;
+  times_.set(StepTimes::Step::ask, dispatcher_.ring().now());
+  times_.unset(StepTimes::Step::answer);  // To a question that came before it.
   stream_.send(as_bytes(request_.head), request_.body);
 }
 
 void Connection::on_stream_bytes(Bytes bytes) {
   if (step_ == Step::listen) on_spoken();
   if (!exchanging()) return on_surplus();
+  times_.set_once(StepTimes::Step::answer, dispatcher_.ring().now());
   if (!parser_.begun() && answers_nothing()) on_unasked();
   const auto progress = parser_.feed(bytes);
   if (progress == http::ResponseParser::Progress::need_more) return heed_head();
@@ -490,6 +520,16 @@ void Connection::abort() {
   close(false);
 }
 
+ConnectionFacts Connection::facts() const {
+  ConnectionFacts facts{.reused = reused_, .timings = times_.timings(dispatcher_.ring().now())};
+  if (!facts.timings.connect && !reused_) return facts;
+  const io::Address& peer = stream_.peer();
+  facts.ip = peer.ip;
+  facts.ip_bytes = peer.family == io::Address::Family::ipv6 ? 16 : 4;
+  facts.port = peer.port;
+  return facts;
+}
+
 void Connection::settle(std::optional<Error> error) {
   const Attempt attempt = std::exchange(attempt_, {});
   dispatcher_.ring().disarm(timer_);
@@ -497,7 +537,8 @@ void Connection::settle(std::optional<Error> error) {
   AttemptResult result{.error = error,
                        .connected = connected,
                        .name_unasked = step_ == Step::resolve && !query_.asked(),
-                       .tls = stream_.tls_session()};
+                       .tls = stream_.tls_session(),
+                       .connection = facts()};
   if (parser_.begun() && asked()) {
     result.http_status = parser_.status();
     result.response_head = parser_.status() != 0 ? parser_.kept_head() : parser_.refused_head();

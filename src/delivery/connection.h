@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/connection_facts.h"
 #include "base/intrusive_list.h"
 #include "delivery/target.h"
 #include "dialect/renderer.h"
@@ -8,6 +9,7 @@
 #include "net/resolver.h"
 #include "net/stream.h"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,10 +49,35 @@ struct AttemptResult {
   std::string_view response_head;             ///< As OutcomeView::response_head.
   Bytes response_body;
   std::optional<Duration> retry_after;
-  TlsSession tls;  ///< As OutcomeView::tls.
+  TlsSession tls;              ///< As OutcomeView::tls.
+  ConnectionFacts connection;  ///< As OutcomeView::connection.
 
   /// 410: the receiver wants nothing more, ever.
   bool gone() const { return error && http_status == 410; }
+};
+
+/// When an attempt took the steps of a connection.
+class StepTimes {
+ public:
+  enum class Step : uint8_t { resolve, connect, handshake, open, ask, answer };
+
+  void clear() { times_.fill(never); }
+  void set(Step step, Instant time) { times_[index(step)] = time; }
+  void unset(Step step) { set(step, never); }
+  /// Keeps the first.
+  void set_once(Step step, Instant time) {
+    if (times_[index(step)] == never) set(step, time);
+  }
+  /// @param end  of the attempt, and of the step that it ended in.
+  AttemptTimings timings(Instant end) const;
+
+ private:
+  static constexpr Instant never = Instant::min();
+  static constexpr size_t index(Step step) { return static_cast<size_t>(step); }
+  /// From one step to the first of those that may follow it.
+  std::optional<Duration> between(Step step, Step next, Instant end) const;
+
+  std::array<Instant, 6> times_ = {never, never, never, never, never, never};
 };
 
 /// One connection to an endpoint and the attempt it carries.
@@ -112,6 +139,7 @@ class Connection final : public net::StreamOwner {
   void on_resolved();
   bool allowed(const io::Address& address) const;
   void connect_next();
+  void on_stream_connected() override;
   void on_stream_open() override;
   void listen();
   void on_spoken();
@@ -149,6 +177,7 @@ class Connection final : public net::StreamOwner {
   void move_to_fresh();
   bool exchanging() const { return step_ == Step::ask || step_ == Step::exchange; }
   bool asked() const { return exchanging() || step_ == Step::early; }
+  ConnectionFacts facts() const;
   void settle(std::optional<Error> error);
   void close(bool graceful);
   void on_stream_closed() override;
@@ -161,6 +190,7 @@ class Connection final : public net::StreamOwner {
   std::vector<io::Address> addresses_;  ///< Allowed ones that were not tried yet, last first.
   dialect::Request request_;
   Attempt attempt_;
+  StepTimes times_;      ///< Of the attempt.
   io::Timer timer_;      ///< The attempt's deadline, or the end of idleness.
   Instant time_over_{};  ///< Of the attempt, as `allow` decided.
   Instant kept_at_{};    ///< Since when it was idle last.

@@ -743,7 +743,8 @@ void Dispatcher::record(const Attempt& attempt, const AttemptResult& result,
                       .response_note = result.response_note,
                       .response_head = result.response_head,
                       .response_body = result.response_body,
-                      .tls = result.tls};
+                      .tls = result.tls,
+                      .connection = result.connection};
   if (verdict.delay) outcome.next_attempt_at = ring_.wall_now() + *verdict.delay;
   std::string masked;
   if (result.request != nullptr) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 namespace ringpost::journal {
@@ -56,6 +57,7 @@ enum class OutcomeField : uint8_t {
   request_body = 4,
   tls = 5,
   changes = 6,
+  connection = 7,
 };
 
 /// Before the delta of OutcomeField::changes: offset of the base, then the sizes of request head,
@@ -410,6 +412,70 @@ TlsSession read_tls(Bytes bytes) {
           .resumed = (load_le<uint8_t>(&bytes[6]) & tls_flag_resumed) != 0};
 }
 
+constexpr uint8_t connection_flag_reused = 1;
+constexpr size_t connection_head_bytes = 4;
+constexpr size_t connection_bytes_max = connection_head_bytes + 16 + 4 * sizeof(uint32_t);
+/// The steps of AttemptTimings, in the order of their bits and of their times.
+constexpr std::array timed_steps = {&AttemptTimings::name, &AttemptTimings::connect,
+                                    &AttemptTimings::tls, &AttemptTimings::first_byte};
+
+/// A field with what the attempt had; empty: it had come to nothing.
+class ConnectionField {
+ public:
+  explicit ConnectionField(const ConnectionFacts& facts) {
+    if (facts == ConnectionFacts{}) return;
+    store_le<uint16_t>(&bytes_[0], facts.port);
+    store_le<uint8_t>(&bytes_[2], facts.reused ? connection_flag_reused : 0);
+    size_ = connection_head_bytes;
+    std::memcpy(&bytes_[size_], facts.ip.data(), facts.ip_bytes);
+    size_ += facts.ip_bytes;
+    int steps = 0;
+    for (size_t step = 0; step < timed_steps.size(); ++step) {
+      const std::optional<Duration>& taken = facts.timings.*timed_steps[step];
+      if (!taken) continue;
+      steps |= 1 << step;
+      store_le<uint32_t>(&bytes_[size_], microseconds(*taken));
+      size_ += sizeof(uint32_t);
+    }
+    store_le<uint8_t>(&bytes_[3], static_cast<uint8_t>((steps << 4) | (facts.ip_bytes / 4)));
+  }
+
+  Bytes bytes() const { return {bytes_.data(), size_}; }
+
+ private:
+  static uint32_t microseconds(Duration taken) {
+    const auto count = std::chrono::duration_cast<std::chrono::microseconds>(taken).count();
+    return static_cast<uint32_t>(std::clamp<int64_t>(count, 0, UINT32_MAX));
+  }
+
+  std::array<std::byte, connection_bytes_max> bytes_{};
+  size_t size_ = 0;
+};
+
+/// @returns false if the bytes break the format. More than we know of may follow.
+bool read_connection(Bytes bytes, ConnectionFacts& facts) {
+  if (bytes.size() < connection_head_bytes) return false;
+  const auto layout = load_le<uint8_t>(&bytes[3]);
+  const size_t ip_bytes = size_t{layout & 0x0fu} * 4;
+  const auto steps = static_cast<unsigned>(layout >> 4);
+  if (ip_bytes != 0 && ip_bytes != 4 && ip_bytes != 16) return false;
+  if (bytes.size() < connection_head_bytes + ip_bytes +
+                         static_cast<size_t>(std::popcount(steps)) * sizeof(uint32_t)) {
+    return false;
+  }
+  facts.port = load_le<uint16_t>(&bytes[0]);
+  facts.reused = (load_le<uint8_t>(&bytes[2]) & connection_flag_reused) != 0;
+  facts.ip_bytes = static_cast<uint8_t>(ip_bytes);
+  std::memcpy(facts.ip.data(), &bytes[connection_head_bytes], ip_bytes);
+  const std::byte* at = bytes.data() + connection_head_bytes + ip_bytes;
+  for (size_t step = 0; step < timed_steps.size(); ++step) {
+    if ((steps >> step & 1) == 0) continue;
+    facts.timings.*timed_steps[step] = std::chrono::microseconds{load_le<uint32_t>(at)};
+    at += sizeof(uint32_t);
+  }
+  return true;
+}
+
 bool take_outcome_field(OutcomeView& outcome, uint8_t id, Bytes bytes, bool& sound) {
   switch (static_cast<OutcomeField>(id)) {
     case OutcomeField::request_head: outcome.request_head = as_text(bytes); return true;
@@ -429,6 +495,7 @@ bool take_outcome_field(OutcomeView& outcome, uint8_t id, Bytes bytes, bool& sou
       outcome.base_offset = load_le<uint32_t>(bytes.data());
       outcome.changes = bytes;
       return true;
+    case OutcomeField::connection: sound = read_connection(bytes, outcome.connection); return true;
   }
   return false;
 }
@@ -454,11 +521,12 @@ void encode(const OutcomeView& outcome, Bytes changes, std::vector<std::byte>& o
   const size_t begin = out.size();
   const TlsBytes tls = tls_bytes(outcome.tls);
   const Bytes tls_field{tls.data(), outcome.tls ? tls.size() : 0};
+  const ConnectionField connection(outcome.connection);
   const size_t size = outcome_head_bytes + field_size(outcome.request_head.size()) +
                       field_size(outcome.response_head.size()) +
                       field_size(outcome.response_body.size()) +
                       field_size(outcome.request_body.size()) + field_size(tls_field.size()) +
-                      field_size(changes.size());
+                      field_size(changes.size()) + field_size(connection.bytes().size());
   out.resize(begin + size);
   write_outcome_head(outcome, &out[begin]);
   FieldWriter fields(&out[begin] + outcome_head_bytes);
@@ -468,6 +536,7 @@ void encode(const OutcomeView& outcome, Bytes changes, std::vector<std::byte>& o
   fields.add(OutcomeField::request_body, outcome.request_body);
   fields.add(OutcomeField::tls, tls_field);
   fields.add(OutcomeField::changes, changes, field_flag_required);
+  fields.add(OutcomeField::connection, connection.bytes());
 }
 
 }  // namespace

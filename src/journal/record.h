@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/connection_facts.h"
 #include "base/result.h"
 #include "base/tls_session.h"
 #include "base/ulid.h"
@@ -98,6 +99,7 @@ struct OutcomeView {
   Bytes request_body;
   /// What the connection's handshake agreed on; empty for plain http, and without a handshake.
   TlsSession tls;
+  ConnectionFacts connection;
   /// Not 0: the four texts above (heads and bodies) are recorded as changes to those of an earlier
   /// outcome at this offset of the same segment, and empty here until `restore_texts`.
   uint32_t base_offset = 0;

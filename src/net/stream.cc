@@ -206,6 +206,7 @@ void Stream::State::on_connect(const io::Outcome& outcome) {
   if (outcome) socket = outcome.socket();
   if (phase == Phase::closing) return;  // `advance` closes the socket if we got one.
   if (!outcome) return end(outcome.error(Side::endpoint));
+  owner.on_stream_connected();
   if (engine != nullptr) {
     phase = Phase::handshaking;
     take_in_sealed({});  // Writes the client's hello.

@@ -18,6 +18,8 @@ namespace ringpost::net {
 class StreamOwner {
  public:
   virtual ~StreamOwner() = default;
+  /// `connect` has a connection; with TLS its handshake begins.
+  virtual void on_stream_connected() {}
   /// Bytes may be sent: at once for plain streams, after the handshake for TLS.
   virtual void on_stream_open() = 0;
   /// Plain text arrived; lent until return. Not called while paused.

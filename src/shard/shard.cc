@@ -512,6 +512,7 @@ void Shard::record(const journal::OutcomeView& outcome, journal::Urgency urgency
     bare.response_truncated = !outcome.response_body.empty() || outcome.response_truncated;
     bare.response_body = bare.request_body = {};
     bare.tls = {};
+    bare.connection = {};
     position = append(bare, journal::Claim::end, urgency);
     if (position) counters_.add(Counter::outcomes_bare);
     note_shortage();

@@ -121,6 +121,15 @@ class OldLibraries(TlsTest):
             "version": "TLSv1.2", "cipher": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "group": "P-256", "resumed": False})
         shown = relay.cli("delivery", "show", delivery["id"]).stdout
         self.assertIn("    TLS       TLSv1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, P-256\n", shown)
+        address = receiver.url.split("/")[2]
+        self.assertIn(f"    address   {address}, new connection\n", shown)
+        self.assertRegex(shown, r"    time      connect \d+\.\d ms, TLS \d+\.\d ms, first byte \d+\.\d ms\n")
+        self.assertEqual(delivery["attempts"][0]["connection"], {"address": address, "reused": False})
+        timings = delivery["attempts"][0]["timings"]
+        self.assertIsNone(timings["name_ms"])
+        self.assertGreater(timings["tls_ms"], 0)
+        whole = delivery["attempts"][0]["duration_ms"] + 1
+        self.assertLessEqual(sum(taken for taken in timings.values() if taken), whole)
 
     def test_a_client_without_the_hybrid_is_served(self):
         port = self.serving_relay()

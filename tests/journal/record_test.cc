@@ -4,12 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 namespace ringpost::journal {
 namespace {
+
+using namespace std::chrono_literals;
 
 Ulid id_of(uint8_t first) {
   Ulid id;
@@ -206,6 +210,11 @@ OutcomeView full_outcome() {
   outcome.request_made = true;
   outcome.request_body = as_bytes("made");
   outcome.tls = {.version = 0x0304, .cipher = 0x1301, .group = 0x11ec, .resumed = true};
+  outcome.connection = {.ip = {192, 0, 2, 7},
+                        .ip_bytes = 4,
+                        .port = 443,
+                        .reused = true,
+                        .timings = {.name = 1500us, .tls = 12ms, .first_byte = 30ms}};
   return outcome;
 }
 
@@ -236,6 +245,68 @@ TEST(OutcomeCodec, BringsBackEveryMember) {
   EXPECT_EQ(read->request_made, outcome.request_made);
   EXPECT_EQ(as_text(read->request_body), as_text(outcome.request_body));
   EXPECT_EQ(read->tls, outcome.tls);
+  EXPECT_EQ(read->connection, outcome.connection);
+}
+
+// Goal: each address, and each choice of the times, as it was.
+TEST(OutcomeCodec, BringsBackEveryConnection) {
+  constexpr std::array members = {&AttemptTimings::name, &AttemptTimings::connect,
+                                  &AttemptTimings::tls, &AttemptTimings::first_byte};
+  for (const uint8_t ip_bytes : std::array<uint8_t, 3>{0, 4, 16}) {
+    for (unsigned chosen = 0; chosen < 16; ++chosen) {
+      OutcomeView outcome;
+      outcome.status = DeliveryStatus::delivered;
+      outcome.connection = {.ip_bytes = ip_bytes, .port = 8443};
+      for (uint8_t at = 0; at < ip_bytes; ++at) {
+        outcome.connection.ip[at] = static_cast<uint8_t>(at + 1);
+      }
+      for (size_t member = 0; member < members.size(); ++member) {
+        if ((chosen >> member & 1) != 0) {
+          outcome.connection.timings.*members[member] = std::chrono::microseconds{member * 1000};
+        }
+      }
+      std::vector<std::byte> record;
+      encode_outcome(outcome, record);
+      const auto read = decode_outcome(record);
+      ASSERT_TRUE(read);
+      EXPECT_EQ(read->connection, outcome.connection);
+    }
+  }
+}
+
+// Goal: no time is taken for a shorter one because it does not fit.
+TEST(OutcomeCodec, KeepsTheLongestTimeThatFits) {
+  OutcomeView outcome;
+  outcome.status = DeliveryStatus::dead;
+  outcome.connection = {.ip_bytes = 4, .timings = {.connect = std::chrono::hours{2}}};
+  std::vector<std::byte> record;
+  encode_outcome(outcome, record);
+  const auto read = decode_outcome(record);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->connection.timings.connect, std::chrono::microseconds{UINT32_MAX});
+}
+
+// Goal: what a later release appends is skipped; less than was said to be there is damage.
+TEST(OutcomeCodec, TakesALongerConnectionAndNoShorterOne) {
+  OutcomeView outcome;
+  outcome.status = DeliveryStatus::delivered;
+  outcome.connection = {.ip = {10, 0, 0, 2}, .ip_bytes = 4, .port = 80, .timings = {.name = 1ms}};
+  std::vector<std::byte> record;
+  encode_outcome(outcome, record);
+  const size_t size_at = bare_outcome_bytes + 2;
+  for (const auto& [change, good] : {std::pair{1, true}, std::pair{-1, false}}) {
+    std::vector<std::byte> changed = record;
+    changed.resize(record.size() + static_cast<size_t>(change));
+    store_le<uint32_t>(&changed[size_at], static_cast<uint32_t>(12 + change));
+    const auto read = decode_outcome(changed);
+    ASSERT_EQ(read.has_value(), good);
+    if (good) {
+      EXPECT_EQ(read->connection, outcome.connection);
+    }
+  }
+  std::vector<std::byte> strange = record;
+  strange[bare_outcome_bytes + 6 + 3] = std::byte{0x12};  // An address of eight bytes.
+  EXPECT_FALSE(decode_outcome(strange));
 }
 
 // Goal: what a later release appends to the TLS session is skipped; less than its bytes is damage.

@@ -1,6 +1,7 @@
 #include "control/api/delivery_json.h"
 
 #include "api/logged_head.h"
+#include "io/address.h"
 #include "net/tls.h"
 
 #include <algorithm>
@@ -73,6 +74,47 @@ void write_tls(JsonWriter& json, const TlsSession& tls) {
   json.member("resumed", tls.resumed).end_object();
 }
 
+void write_connection(JsonWriter& json, const ConnectionFacts& facts) {
+  json.key("connection");
+  if (facts.ip_bytes == 0) {
+    json.null();
+    return;
+  }
+  const io::Address address{
+      .family = facts.ip_bytes == 16 ? io::Address::Family::ipv6 : io::Address::Family::ipv4,
+      .port = facts.port,
+      .ip = facts.ip};
+  json.begin_object()
+      .member("address", address.to_text())
+      .member("reused", facts.reused)
+      .end_object();
+}
+
+void write_milliseconds(JsonWriter& json, std::string_view name,
+                        const std::optional<Duration>& taken) {
+  json.key(name);
+  if (!taken) {
+    json.null();
+    return;
+  }
+  json.value(std::chrono::duration<double, std::milli>(*taken).count());
+}
+
+/// null: the attempt had none of these steps, or they were not recorded.
+void write_timings(JsonWriter& json, const AttemptTimings& timings) {
+  json.key("timings");
+  if (timings == AttemptTimings{}) {
+    json.null();
+    return;
+  }
+  json.begin_object();
+  write_milliseconds(json, "name_ms", timings.name);
+  write_milliseconds(json, "connect_ms", timings.connect);
+  write_milliseconds(json, "tls_ms", timings.tls);
+  write_milliseconds(json, "first_byte_ms", timings.first_byte);
+  json.end_object();
+}
+
 /// A word that no Errc has: nothing failed that anybody saw.
 void write_interrupted(JsonWriter& json) {
   json.key("error")
@@ -104,6 +146,7 @@ void write_unreadable(JsonWriter& json, const Error& error) {
   json.begin_object().key("number").null();
   json.key("started_at").null().key("duration_ms").null();
   write_error(json, &error);
+  json.key("connection").null().key("timings").null();
   json.key("tls").null().key("request").null().key("response").null().end_object();
 }
 
@@ -197,6 +240,8 @@ void write_attempts(JsonWriter& json, const DeliveryParts& parts,
     const size_t left = order.size() - index;
     json.begin_object();
     write_timing(json, *order[index], in_flight && left == 1, true);
+    write_connection(json, order[index]->connection);
+    write_timings(json, order[index]->connection.timings);
     write_tls(json, order[index]->tls);
     write_request(json, parts, *order[index], left <= bodies_max);
     api::write_response(json, *order[index]);

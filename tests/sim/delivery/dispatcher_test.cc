@@ -124,6 +124,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
     WallTime next_attempt_at{};
     Instant at{};
     uint64_t event = 0;
+    ConnectionFacts connection;
   };
 
   explicit DispatcherTest(const sim::World::Options& options = {.seed = 7}) : world_(options) {
@@ -181,7 +182,8 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                                   : std::string{describe(outcome.response_note)},
                       .next_attempt_at = outcome.next_attempt_at,
                       .at = world_.now(),
-                      .event = outcome.event.packed});
+                      .event = outcome.event.packed,
+                      .connection = outcome.connection});
   }
   bool has_room_for_attempt(uint32_t) const override { return has_room_; }
   journal::EventRef event_at_hand(journal::Position) override { return {}; }
@@ -431,6 +433,56 @@ TEST_F(DispatcherTest, HonoursRetryAfterInBothFormsUpToAnHour) {
 }
 
 // --- starts on record ---------------------------------------------------------------------------
+
+TEST_F(DispatcherTest, RecordsTheConnectionAndWhatTheTimeWentTo) {
+  names_["ci.test"] = {sim::address("10.0.0.2", 0)};
+  put(make_named(1, "ci.test", "one"));
+  answer_ = [](const Request&) { return Answer{.delay = milliseconds{20}}; };
+  const ConnectionFacts first = deliver(1).connection;
+  EXPECT_EQ(first.ip_bytes, 4);
+  EXPECT_EQ((std::array{first.ip[0], first.ip[3]}), (std::array<uint8_t, 2>{10, 2}));
+  EXPECT_EQ(first.port, 80);
+  EXPECT_FALSE(first.reused);
+  EXPECT_TRUE(first.timings.name);
+  EXPECT_GT(first.timings.connect, Duration::zero());
+  EXPECT_FALSE(first.timings.tls);
+  EXPECT_GE(first.timings.first_byte, milliseconds{20});
+  EXPECT_LT(first.timings.first_byte, milliseconds{40});
+
+  const ConnectionFacts second = deliver(1).connection;
+  EXPECT_EQ(second.ip, first.ip);
+  EXPECT_TRUE(second.reused);
+  EXPECT_FALSE(second.timings.name);
+  EXPECT_FALSE(second.timings.connect);
+  EXPECT_GE(second.timings.first_byte, milliseconds{20});
+}
+
+// Goal: the step that an attempt ended in took the time that it took, and no step after it any.
+TEST_F(DispatcherTest, RecordsTheStepThatTheTimeWasLostIn) {
+  names_["silent.test"];
+  world_.network().set_reach(sim::address("10.0.0.9", 80), sim::Reach::black_hole);
+  answer_ = [](const Request&) { return Answer{.way = Answer::Way::never}; };
+  const auto try_once = [&](Webhook webhook) {
+    webhook.schedule_s.clear();
+    webhook.timeout_ms = 2000;
+    put(std::move(webhook));
+    return deliver(1).connection;
+  };
+  const ConnectionFacts unresolved = try_once(make_named(1, "silent.test", "one"));
+  EXPECT_EQ(unresolved.ip_bytes, 0);
+  EXPECT_GE(unresolved.timings.name, seconds{2});
+  EXPECT_FALSE(unresolved.timings.connect);
+
+  const ConnectionFacts unreached = try_once(make(1, 9));
+  EXPECT_EQ(unreached.ip[3], 9);
+  EXPECT_FALSE(unreached.timings.name) << "an address has no name to ask for";
+  EXPECT_GE(unreached.timings.connect, seconds{2});
+  EXPECT_FALSE(unreached.timings.first_byte);
+
+  const ConnectionFacts unanswered = try_once(make(1));
+  EXPECT_LT(unanswered.timings.connect, seconds{1});
+  EXPECT_GE(unanswered.timings.first_byte, seconds{1});
+}
 
 TEST_F(DispatcherTest, RecordsTheStartOfAFirstAttemptOnlyIfItTakesLong) {
   put(make(1));
