@@ -17,7 +17,7 @@ LAYERS = {
     "api": 3, "index": 3, "incoming": 3, "console": 3,
     "dialect": 4,
     "ingest": 5, "delivery": 5, "control": 5,
-    "shard": 6,
+    "shard": 6, "backup": 6,
     "server": 7, "cli": 7,
 }
 # server/main.cc puts the client commands into the one binary.

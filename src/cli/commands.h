@@ -65,6 +65,7 @@ struct Session {
   struct Range {
     uint32_t limit = std::numeric_limits<uint32_t>::max();
     std::string cursor = {};
+    std::string question = {};  ///< The body of a list that is asked for by POST.
   };
   /// Walks a list, page by page, over at most `limit` items. @returns false after a failure.
   bool for_each_item(const std::string& target, const Range& range,
@@ -181,6 +182,9 @@ using FindDataDirectory = std::function<std::optional<std::string>(
     const std::string& config_file, const std::optional<std::string>& data_dir)>;
 void add_audit_commands(CLI::App& app, Session& session, Action& action,
                         const FindDataDirectory& find_data_directory);
+/// `backup` and `restore`, which ask no relay.
+void add_backup_commands(CLI::App& app, Action& action,
+                         const FindDataDirectory& find_data_directory);
 /// `audit gaps`.
 void add_gaps_command(CLI::App& audit, Action& action,
                       const FindDataDirectory& find_data_directory);

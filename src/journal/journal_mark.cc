@@ -7,11 +7,8 @@
 #include <charconv>
 
 namespace ringpost::journal {
-namespace {
 
-constexpr size_t mark_bytes_max = 64 * 1024;
-
-std::string mark_text(uint16_t journal, const JournalMark& mark) {
+std::string journal_mark_text(uint16_t journal, const JournalMark& mark) {
   std::string text =
       "ringpost journal " + journal_name(journal) + " oldest " + std::to_string(mark.oldest);
   if (mark.newest) text += " newest " + std::to_string(*mark.newest);
@@ -19,6 +16,10 @@ std::string mark_text(uint16_t journal, const JournalMark& mark) {
   for (const uint32_t number : mark.accepted) text += ' ' + std::to_string(number);
   return text + " check " + std::to_string(crc32c(0, as_bytes(text))) + "\n";
 }
+
+namespace {
+
+constexpr size_t mark_bytes_max = 64 * 1024;
 
 /// The number behind `word`, which `text` loses with it. 0 if that is not there.
 uint32_t take_number(std::string_view& text, std::string_view word) {
@@ -48,7 +49,7 @@ std::optional<JournalMark> parse_mark(std::string_view whole, uint16_t journal) 
     if (mark.accepted.size() == accepted_losses_max) return std::nullopt;
     mark.accepted.push_back(number);
   }
-  return mark_text(journal, mark) == whole ? std::optional{mark} : std::nullopt;
+  return journal_mark_text(journal, mark) == whole ? std::optional{mark} : std::nullopt;
 }
 
 std::optional<Written> parse_written(std::string_view whole, uint16_t journal) {
@@ -112,7 +113,7 @@ Result<void> write_journal_mark(io::Disk& disk, const std::string& directory, ui
   }
   const auto file = disk.open(draft, io::Disk::OpenMode::create);
   if (!file) return file.error();
-  auto done = disk.write_at(*file, 0, as_bytes(mark_text(journal, mark)));
+  auto done = disk.write_at(*file, 0, as_bytes(journal_mark_text(journal, mark)));
   if (done) done = disk.sync(*file);
   disk.close(*file);
   if (done) done = disk.rename(draft, path);

@@ -31,6 +31,9 @@ inline constexpr size_t accepted_losses_max = 1000;
 Result<std::optional<JournalMark>> read_journal_mark(io::Disk& disk, const std::string& directory,
                                                      uint16_t journal);
 
+/// The text of the file.
+std::string journal_mark_text(uint16_t journal, const JournalMark& mark);
+
 /// Replaces the file as a whole, durably.
 Result<void> write_journal_mark(io::Disk& disk, const std::string& directory, uint16_t journal,
                                 const JournalMark& mark);

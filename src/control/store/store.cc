@@ -336,6 +336,14 @@ Result<std::optional<std::string>> Store::meta(std::string_view name) {
   return query_meta(database_, get_meta_, name);
 }
 
+Result<void> StoreFacts::copy_to(const std::string& path, std::string& problem) {
+  std::string quoted;
+  for (const char byte : path) quoted.append(byte == '\'' ? 2 : 1, byte);
+  auto copied = database_.execute("VACUUM INTO '" + quoted + "'");
+  if (!copied) problem = path + ": " + database_.last_problem();
+  return copied;
+}
+
 Result<std::unique_ptr<StoreFacts>> StoreFacts::open(const std::string& path,
                                                      std::string& problem) {
   if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) {

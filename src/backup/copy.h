@@ -1,0 +1,26 @@
+#pragma once
+
+#include "base/result.h"
+#include "io/disk.h"
+
+#include <cstdint>
+#include <string>
+
+namespace ringpost::backup {
+
+struct Copied {
+  uint64_t size = 0;
+  uint32_t crc = 0;  ///< crc32c(0, all of it).
+};
+
+/// Copies a file to `to`, which is replaced as a whole, and makes its contents durable; its name is
+/// once its directory is synced. Errc::not_found: there is no `from`.
+Result<Copied> copy_file(io::Disk& disk, const std::string& from, const std::string& to);
+/// Writes a file in the same way.
+Result<Copied> write_file(io::Disk& disk, const std::string& text, const std::string& to);
+/// What a file has.
+Result<Copied> examine_file(io::Disk& disk, const std::string& path);
+/// Removes a file if it is there.
+Result<void> remove_file(io::Disk& disk, const std::string& path);
+
+}  // namespace ringpost::backup
