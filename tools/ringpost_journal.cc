@@ -20,6 +20,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace {
@@ -79,12 +80,40 @@ class Visitor : public journal::RecoveryVisitor {
   bool stops_ = false;
 };
 
+/// Which records a dump has.
+struct Chosen {
+  bool with_data = false;
+  std::string record;  ///< `event` or `outcome`; empty: both.
+  std::string source;  ///< Of the event, also of an outcome; empty: all. Likewise `type`.
+  std::string type;
+  std::optional<WallTime> since;  ///< When the event was accepted, or the attempt began.
+  std::optional<WallTime> until;
+  std::map<uint32_t, journal::Position> after;  ///< By journal: records behind it alone.
+
+  bool has_time(WallTime time) const {
+    return (!since || time >= *since) && (!until || time < *until);
+  }
+  bool has_event(const journal::EventView& event) const {
+    return (source.empty() || event.source == source) && (type.empty() || event.type == type);
+  }
+  bool asks_event() const { return !source.empty() || !type.empty(); }
+};
+
 /// One JSON object per record and finding.
 class Dump final : public Visitor {
  public:
-  explicit Dump(bool with_data) : with_data_(with_data) {}
+  explicit Dump(const Chosen& chosen) : chosen_(chosen), with_data_(chosen.with_data) {}
+
+  /// The options that have a later dump go on behind this one.
+  std::string resume_options() const {
+    std::string options;
+    for (const auto& [journal, position] : last_) options += " --after " + position_text(position);
+    return options;
+  }
 
   void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
+    if (!is_next(position) || chosen_.record == "outcome") return;
+    if (!chosen_.has_time(event.accepted_at) || !chosen_.has_event(event)) return;
     JsonWriter json = begin("event", position);
     json.member("uid", event.uid.to_text());
     json.member("accepted_at", to_rfc3339(event.accepted_at));
@@ -116,6 +145,8 @@ class Dump final : public Visitor {
   }
 
   void on_outcome(journal::Position position, const journal::OutcomeView& outcome) override {
+    if (!is_next(position) || chosen_.record == "event") return;
+    if (!chosen_.has_time(outcome.started_at) || !is_of_chosen_event(outcome)) return;
     JsonWriter json = begin("outcome", position);
     json.member("delivery", outcome.delivery.to_text());
     json.member("event", position_text(outcome.event));
@@ -159,6 +190,19 @@ class Dump final : public Visitor {
   }
 
  private:
+  /// Whether the record was not in the dump that this one goes on from.
+  bool is_next(journal::Position position) {
+    const auto [at, first] = last_.emplace(position.journal(), position);
+    if (!first && at->second.packed < position.packed) at->second = position;
+    const auto after = chosen_.after.find(position.journal());
+    return after == chosen_.after.end() || position.packed > after->second.packed;
+  }
+  bool is_of_chosen_event(const journal::OutcomeView& outcome) {
+    if (!chosen_.asks_event()) return true;
+    const auto event = reader_->read_event(outcome.event);
+    return event && chosen_.has_event((*event)->view());
+  }
+
   JsonWriter begin(std::string_view record, journal::Position position) {
     line_.clear();
     JsonWriter json(line_);
@@ -173,7 +217,9 @@ class Dump final : public Visitor {
     print_line(line_);
   }
 
+  const Chosen& chosen_;
   const bool with_data_;
+  std::map<uint32_t, journal::Position> last_ = chosen_.after;  ///< By journal.
   io::PosixDisk disk_;
   std::optional<journal::Reader> reader_;  ///< While the journals are read.
   std::string line_;
@@ -370,11 +416,54 @@ int verify(const std::string& data_directory) {
   return exit_sound;
 }
 
-int dump(const std::string& data_directory, bool with_data) {
-  Dump visitor(with_data);
+/// What the options of a dump say, as texts.
+struct DumpOptions {
+  std::string since;
+  std::string until;
+  std::vector<std::string> after;
+  Chosen chosen;
+};
+
+/// `000/12/4096`, as a dump writes it.
+std::optional<journal::Position> parse_position(const std::string& text) {
+  unsigned journal = 0;
+  unsigned segment = 0;
+  unsigned offset = 0;
+  int end = 0;
+  const int read = std::sscanf(text.c_str(), "%3u/%9u/%9u%n", &journal, &segment, &offset, &end);
+  if (read != 3 || static_cast<size_t>(end) != text.size() || journal > UINT8_MAX ||
+      segment >= 1u << 28 || offset >= 1u << 28) {
+    return std::nullopt;
+  }
+  return journal::Position::make(journal, segment, offset);
+}
+
+/// @returns what is wrong with them.
+std::optional<std::string> read_options(DumpOptions& options) {
+  for (const auto& [name, text, time] :
+       {std::tuple{"--since", &options.since, &options.chosen.since},
+        std::tuple{"--until", &options.until, &options.chosen.until}}) {
+    if (text->empty()) continue;
+    *time = parse_rfc3339(*text);
+    if (!*time) return std::string{name} + " must be a time like 2031-05-04T09:08:07Z";
+  }
+  for (const std::string& text : options.after) {
+    const auto position = parse_position(text);
+    if (!position) return "--after must be a position like 000/12/4096, as a dump prints it";
+    options.chosen.after[position->journal()] = *position;
+  }
+  return std::nullopt;
+}
+
+int dump(const std::string& data_directory, DumpOptions& options) {
+  if (const auto problem = read_options(options)) return complain(*problem);
+  Dump visitor(options.chosen);
   std::string problem;
   const auto report = read_all(data_directory, visitor, problem);
   if (!report) return visitor.bad() > 0 ? exit_failed : complain(problem);
+  std::fflush(stdout);
+  const std::string resume = visitor.resume_options();
+  if (!resume.empty()) std::fprintf(stderr, "To go on later:%s\n", resume.c_str());
   return visitor.bad() > 0 ? exit_damaged : exit_sound;
 }
 
@@ -395,15 +484,36 @@ int run(int argument_count, char** arguments) {
   app.set_version_flag("--version", std::string("ringpost-journal ") + version);
   app.require_subcommand(1);
   std::string data_directory;
-  bool with_data = false;
+  DumpOptions options;
   const auto add = [&](const char* command, const char* text) {
     CLI::App* one = app.add_subcommand(command, text);
     one->add_option("data_dir", data_directory, "The relay's data directory")->required();
     return one;
   };
   CLI::App* dump_command = add("dump", "Print every record as a line of JSON");
-  dump_command->add_flag("--data", with_data,
+  dump_command->alias("export");
+  dump_command->add_flag("--data", options.chosen.with_data,
                          "With event data and answers; bytes that are not UTF-8 are replaced");
+  dump_command->add_option("--record", options.chosen.record, "Only records of this kind")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"event", "outcome"}));
+  dump_command
+      ->add_option("--since", options.since,
+                   "Only events accepted, and attempts begun, from this time on, RFC 3339")
+      ->type_name("TIME");
+  dump_command->add_option("--until", options.until, "The same, before this time")
+      ->type_name("TIME");
+  dump_command
+      ->add_option("--source", options.chosen.source, "Only of events of this source, exactly")
+      ->type_name("SOURCE");
+  dump_command->add_option("--type", options.chosen.type, "Only of events of this type, exactly")
+      ->type_name("TYPE");
+  dump_command
+      ->add_option("--after", options.after,
+                   "Go on behind this position of a journal, as the dump before said at its end; "
+                   "once for each journal")
+      ->type_name("POSITION")
+      ->allow_extra_args(false);
   CLI::App* verify_command = add(
       "verify",
       "Check every checksum, name segment and offset of damage, and say whether a relay starts");
@@ -427,7 +537,7 @@ int run(int argument_count, char** arguments) {
   } catch (const CLI::ParseError& error) {
     return cli::report_parse_error(app, error, exit_failed);
   }
-  if (dump_command->parsed()) return dump(data_directory, with_data);
+  if (dump_command->parsed()) return dump(data_directory, options);
   if (verify_command->parsed()) return verify(data_directory);
   return stats(data_directory);
 }

@@ -69,6 +69,35 @@ class Gaps(unittest.TestCase):
         later = summary(self.relay.data_dir, "--since", "2100-01-01T00:00:00Z")[0]
         self.assertEqual((later["events"], later["pending"], later["dead"]), (0, 0, 0))
 
+    def test_the_journals_are_exported_in_parts(self):
+        self.relay.stop()
+
+        def export(*arguments):
+            done = subprocess.run([harness.JOURNAL, "export", self.relay.data_dir, *arguments], capture_output=True,
+                                  text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.split(":", 1)[-1].split()
+
+        whole, end = export()
+        self.assertEqual(sum(one.get("record") == "event" for one in whole), EVENTS + 1)
+        self.assertEqual([one for one in export(*end)[0] if "record" in one], [], "nothing is behind the end")
+        events, _ = export("--record", "event", "--source", "job/7", "--data")
+        self.assertEqual([(one["source"], one["data"]) for one in events], [("job/7", '{"n": 7}')])
+        outcomes, _ = export("--record", "outcome", "--source", "job/7", "--type", "t")
+        self.assertIn("delivered", {one["status"] for one in outcomes})
+        self.assertEqual({one["event"] for one in outcomes}, {events[0]["position"]})
+        self.assertEqual([one for one in export("--since", "2100-01-01T00:00:00Z")[0] if "record" in one], [])
+        # It goes on behind what the first part had.
+        middle = [one for one in whole if one.get("record") == "event"][EVENTS // 2]["position"]
+        journal = middle.split("/")[0]
+        rest, _ = export("--record", "event", "--after", middle)
+        of = lambda records: [one["position"] for one in records if one.get("position", "").startswith(journal) and one["record"] == "event"]
+        every = of(whole)
+        self.assertEqual(of(rest), every[every.index(middle) + 1:])
+        wrong = subprocess.run([harness.JOURNAL, "export", self.relay.data_dir, "--after", "7"], capture_output=True, text=True)
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("--after must be a position", wrong.stderr)
+
     def test_a_planted_loss_is_found(self):
         self.relay.stop()
         store = sqlite3.connect(self.relay.data_dir / "control.db")
