@@ -635,7 +635,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   Section journal = root.table("journal");
   journal.size("segment_bytes", config.segment_bytes, 4u << 20, journal::segment_bytes_max,
                journal::page_bytes);
-  journal.duration("retention_age", config.retention_age, seconds{1}, hours{24 * 365});
+  journal.duration("retention_age", config.retention_age, seconds{1}, hours{24 * 3650});
   journal.size("retention_bytes", config.retention_bytes, 8u << 20, uint64_t{1} << 50);
   journal.boolean("accept_loss", config.accept_loss);
   journal.boolean("accept_network_disk", config.accept_network_disk);
