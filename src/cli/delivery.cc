@@ -15,6 +15,7 @@ struct DeliveryOptions {
   std::string id;
   DeliveryFilter filter;
   std::string redelivery_of;
+  std::string text;
   std::string cursor;
   uint32_t limit = 20;
   std::string data;
@@ -38,7 +39,8 @@ std::string list_target(const DeliveryOptions& options) {
                            {"response_status", filter.response_status},
                            {"since", filter.since},
                            {"until", filter.until},
-                           {"redelivery_of", options.redelivery_of}});
+                           {"redelivery_of", options.redelivery_of},
+                           {"text", options.text}});
 }
 
 int list(Session& session, const DeliveryOptions& options) {
@@ -76,7 +78,8 @@ constexpr const char* list_notes =
     "\n"
     "  ringpost delivery list --status dead --since 2031-05-04T09:00:00Z\n"
     "  ringpost delivery list --error timed_out --limit 100\n"
-    "  ringpost delivery list --response-status 5xx --type build/finished";
+    "  ringpost delivery list --response-status 5xx --type build/finished\n"
+    "  ringpost delivery list --text 'out of memory' --since 2031-05-04T09:00:00Z";
 
 /// Whether an attempt has come to its end.
 bool has_ended(simdjson::dom::element delivery) {
@@ -192,6 +195,11 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
       ->add_option("--redelivery-of", options->redelivery_of,
                    "Only those that repeat the delivery with this id")
       ->type_name("ID");
+  listing
+      ->add_option(
+          "--text", options->text,
+          "Only those with this text in the event's data, or in what was sent and answered")
+      ->type_name("TEXT");
   add_range_options(*listing, options->limit, options->cursor);
   add_session_options(*listing, session);
   add_notes(*listing, list_notes);

@@ -11,6 +11,7 @@ struct EventOptions {
   std::string id;
   std::string source;
   std::string type;
+  std::string text;
   std::string since;
   std::string until;
   std::string cursor;
@@ -22,7 +23,8 @@ std::string list_target(const EventOptions& options) {
                                    {"type", options.type},
                                    {"id", options.id},
                                    {"since", options.since},
-                                   {"until", options.until}});
+                                   {"until", options.until},
+                                   {"text", options.text}});
 }
 
 int list(Session& session, const EventOptions& options) {
@@ -75,6 +77,8 @@ void add_event_commands(CLI::App& app, Session& session, Action& action) {
       ->type_name("TIME");
   listing->add_option("--until", options->until, "Accepted before this time, RFC 3339")
       ->type_name("TIME");
+  listing->add_option("--text", options->text, "Only with this text in their data")
+      ->type_name("TEXT");
   add_range_options(*listing, options->limit, options->cursor);
   add_session_options(*listing, session);
   add_notes(*listing, list_notes);

@@ -179,7 +179,9 @@ bool Session::for_each_item(const std::string& target, const Range& range,
   while (left > 0 && calls_left-- > 0) {
     const uint32_t wanted = std::min(left, page_max);
     const auto answer =
-        call("GET", with_query(target, {{"limit", std::to_string(wanted)}, {"cursor", cursor}}));
+        call(range.question.empty() ? "GET" : "POST",
+             with_query(target, {{"limit", std::to_string(wanted)}, {"cursor", cursor}}),
+             range.question);
     if (!answer) return false;
     simdjson::dom::parser parser;
     simdjson::dom::element page;

@@ -142,6 +142,46 @@ int list(Session& session, const WebhookOptions& options) {
   return 0;
 }
 
+// --- dry run -------------------------------------------------------------------------------------
+
+/// Which events of the past a dry run looks at.
+struct PastEvents {
+  std::string id;
+  std::string since;
+  std::string until;
+  std::string cursor;
+  uint32_t limit = 20;
+};
+
+int dry_run(Session& session, const WebhookOptions& options, const PastEvents& events) {
+  const bool creates = options.id.empty();
+  WebhookOptions tried = options;
+  if (creates && !tried.url) tried.url = "https://dry-run.invalid/";  // Nothing is sent.
+  const auto body = webhook_body(tried, creates);
+  if (const auto* problem = std::get_if<UsageProblem>(&body)) return report_usage(*problem);
+  uint32_t received = 0;
+  uint32_t seen = 0;
+  Table table({"RECEIVED", "ACCEPTED", "TYPE", "SOURCE", "EVENT", "WHY NOT"});
+  const std::string target =
+      with_query(creates ? "/v1/dry-run" : path_of(options.id) + "/dry-run",
+                 {{"id", events.id}, {"since", events.since}, {"until", events.until}});
+  const bool done = session.for_each_item(
+      target, {events.limit, events.cursor, std::get<std::string>(body)}, [&](auto item) {
+        const bool would = text_of(item, "/would_receive") == "true";
+        received += would ? 1 : 0;
+        ++seen;
+        table.add({would ? "yes" : "no", short_time(text_of(item, "/event/accepted_at")),
+                   text_of(item, "/event/type"), text_of(item, "/event/source"),
+                   text_of(item, "/event/id"), text_of(item, "/reason")});
+      });
+  if (!done) return session.failure_code();
+  session.print(table, "No events match.\n");
+  if (!session.json && seen > 0) {
+    std::printf("The webhook would receive %u of these %u events.\n", received, seen);
+  }
+  return 0;
+}
+
 int remove(Session& session, const std::string& id) {
   return session.remove(path_of(id), id);
 }
@@ -191,6 +231,25 @@ CLI::Option* add_secret(CLI::App& command, std::string& from, const char* help) 
   return command.add_option("--secret", from, help)->type_name("@FILE");
 }
 
+void add_dialect_option(CLI::App& command, WebhookOptions& options, const char* group) {
+  std::vector<std::string> dialects;
+  for (const dialect::Dialect* one : dialect::all()) dialects.emplace_back(one->name());
+  suggest(
+      add_text(command, "--dialect", options.dialect, "Format of the requests; default: standard")
+          ->group(group),
+      dialects);
+}
+
+void add_setting_option(CLI::App& command, WebhookOptions& options, const char* group) {
+  command
+      .add_option(
+          "--setting", options.settings,
+          "A setting of the dialect as key=value; the value is a word, JSON, or @FILE; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false)
+      ->group(group);
+}
+
 void add_target_options(CLI::App& command, WebhookOptions& options, bool creates) {
   constexpr const char* group = "The webhook";
   add_text(command, "--url", options.url, "Where to deliver, https://…")
@@ -198,12 +257,7 @@ void add_target_options(CLI::App& command, WebhookOptions& options, bool creates
       ->required(creates)
       ->group(group);
   if (creates) {
-    std::vector<std::string> dialects;
-    for (const dialect::Dialect* one : dialect::all()) dialects.emplace_back(one->name());
-    suggest(
-        add_text(command, "--dialect", options.dialect, "Format of the requests; default: standard")
-            ->group(group),
-        dialects);
+    add_dialect_option(command, options, group);
     add_text(command, "--organization", options.organization,
              "Organization that owns it; default: the token's")
         ->group(group);
@@ -215,13 +269,7 @@ void add_target_options(CLI::App& command, WebhookOptions& options, bool creates
                    "input; default: RINGPOST_SECRET, or one that the dialect generates"
                  : "Replace the signing secret or token at once: @FILE, or - for standard input")
       ->group(group);
-  command
-      .add_option(
-          "--setting", options.settings,
-          "A setting of the dialect as key=value; the value is a word, JSON, or @FILE; repeatable")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false)
-      ->group(group);
+  add_setting_option(command, options, group);
 }
 
 void add_match_options(CLI::App& command, WebhookOptions& options) {
@@ -313,6 +361,18 @@ constexpr const char* check_notes =
     "Run it on the relay's machine. To send a test event: ringpost webhook ping ID\n"
     "\n"
     "  ringpost webhook check 01JARQ5Z --config /etc/ringpost/ringpost.toml";
+
+constexpr const char* dry_run_notes =
+    "Looks at the newest events of the organization and says of each whether the webhook would "
+    "receive it, and why not. Nothing is stored and nothing is sent. With ID it is that webhook, "
+    "with the other options as changes; without, a new webhook. Whether it is enabled does not "
+    "matter.\n"
+    "\n"
+    "  ringpost webhook dry-run --event build/finished --branches main --where "
+    "build.status=failed\n"
+    "  ringpost webhook dry-run 01JARQ5Z --branches 'main release/*' --since "
+    "2031-05-04T09:00:00Z\n"
+    "  ringpost webhook dry-run 01JARQ5Z --id build-128";
 
 constexpr const char* rotate_notes =
     "During the overlap requests carry both signatures, so that the receiver can switch at any "
@@ -406,6 +466,30 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action,
   add_notes(*updating, update_notes);
   updating->callback(
       [&, options] { action = [&session, options] { return update(session, *options); }; });
+
+  CLI::App* trying = begin("dry-run", "Say which recorded events it would receive, and why", false);
+  auto events = std::make_shared<PastEvents>();
+  trying->add_option("ID", options->id, "A webhook's id; default: a new webhook");
+  add_match_options(*trying, *options);
+  constexpr const char* own = "The webhook's dialect";
+  add_dialect_option(*trying, *options, own);
+  add_setting_option(*trying, *options, own);
+  constexpr const char* past = "Events of the past";
+  trying->add_option("--id", events->id, "Only the event with this id")
+      ->type_name("EVENT")
+      ->group(past);
+  trying->add_option("--since", events->since, "Accepted from this time on, RFC 3339")
+      ->type_name("TIME")
+      ->group(past);
+  trying->add_option("--until", events->until, "Accepted before this time, RFC 3339")
+      ->type_name("TIME")
+      ->group(past);
+  add_range_options(*trying, events->limit, events->cursor);
+  add_session_options(*trying, session);
+  add_notes(*trying, dry_run_notes);
+  trying->callback([&, options, events] {
+    action = [&session, options, events] { return dry_run(session, *options, *events); };
+  });
 
   command("remove", "Delete a webhook and cancel its pending deliveries", true)
       ->callback(

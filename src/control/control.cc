@@ -146,7 +146,7 @@ Control::Control(const Parts& parts, const Options& options)
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
       webhook_api_(registry_, tokens_, desk_, checks_),
       delivery_api_(registry_, history_, parts.journals, desk_),
-      event_api_(registry_, history_, parts.journals),
+      event_api_(registry_, history_, parts.journals, checks_),
       replays_({.store = parts.store,
                 .registry = registry_,
                 .history = parts.history,
@@ -634,6 +634,8 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::source_rotate_secret: return source_api_.rotate_secret(call);
     case Operation::event_list: return event_api_.list(call);
     case Operation::event_show: return event_api_.show(call);
+    case Operation::dry_run: return event_api_.dry_run(call);
+    case Operation::webhook_dry_run: return event_api_.dry_run_of(call);
     case Operation::status_show:
       if (!call.token->is_operator()) return refuse_all_but_operator();
       return show_status(metric_sources(status_facts()));

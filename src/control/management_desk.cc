@@ -16,15 +16,10 @@ using index::DeliveryFacts;
 using journal::EventView;
 using subscription::Webhook;
 
-namespace {
-
-/// What a token that is restricted to sources may not reach out for.
 Problem beyond_token() {
   return api::refusal_of_member(403, "sources",
                                 "goes beyond the sources that the token is restricted to");
 }
-
-}  // namespace
 
 void ManagementDesk::begin(const api::Call& call, Instant now, const Login::Verdict* verdict) {
   call_ = &call;

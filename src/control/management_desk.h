@@ -19,6 +19,9 @@
 
 namespace ringpost::control {
 
+/// A token that is restricted to sources may not reach out for others.
+Problem beyond_token();
+
 /// What the management APIs ask of the control side. `begin` before each call.
 class ManagementDesk final : public api::Management {
  public:

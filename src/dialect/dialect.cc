@@ -166,6 +166,11 @@ class BothRules final : public EventRule {
     return first_->wants(event) && second_->wants(event);
   }
 
+  std::string why_not(const EventFacts& event) const override {
+    std::string reason = first_->why_not(event);
+    return reason.empty() ? second_->why_not(event) : reason;
+  }
+
  private:
   const std::unique_ptr<const EventRule> first_;
   const std::unique_ptr<const EventRule> second_;
@@ -175,6 +180,7 @@ class BothRules final : public EventRule {
 class NamesRule final : public EventRule {
  public:
   bool wants(const EventFacts&) const override { return true; }
+  std::string why_not(const EventFacts&) const override { return {}; }
 };
 
 bool names_alias(const Webhook& webhook) {

@@ -2,7 +2,9 @@
 
 #include "base/bytes.h"
 #include "dialect/dialect.h"
+#include "subscription/patterns.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace ringpost::dialect {
@@ -77,6 +79,22 @@ bool Matcher::proceed(const subscription::Snapshot& snapshot, int64_t& work_left
     work_left -= question_work + static_cast<int64_t>(facts_->work() - before);
   }
   return true;
+}
+
+std::string Matcher::why_not(const subscription::Webhook& webhook,
+                             const journal::EventView& event) {
+  find_names(event, nullptr);
+  const std::span<const std::string> aliases{
+      aliases_.data(), std::min(aliases_.size(), subscription::EventKey::aliases_max)};
+  const auto is_of = [&](const std::string& pattern) {
+    return subscription::source_matches(pattern, event.source) ||
+           std::ranges::find(aliases, pattern) != aliases.end();
+  };
+  if (std::ranges::none_of(webhook.sources, is_of)) return "its source is not among `sources`";
+  if (!subscription::any_event_matches(webhook.events, event.type)) {
+    return "its type is not among `events`";
+  }
+  return webhook.rule == nullptr ? std::string{} : webhook.rule->why_not(*facts_);
 }
 
 }  // namespace ringpost::dialect

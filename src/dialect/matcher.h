@@ -37,6 +37,11 @@ class Matcher {
   bool proceed(const subscription::Snapshot& snapshot, int64_t& work_left);
   std::span<const uint32_t> found() const { return found_; }
 
+  /// Why the event does not go to `webhook`, as a sentence without its full stop; empty: it does.
+  /// Neither organization nor state is looked at. `webhook` may be one that is nowhere in force; it
+  /// has its rule. Of the names that the event's data gives its source all count.
+  std::string why_not(const subscription::Webhook& webhook, const journal::EventView& event);
+
  private:
   /// A webhook that names the event's source and type.
   struct Candidate {

@@ -298,6 +298,21 @@ std::variant<DataCondition, DataConditionProblem> DataCondition::compile(std::st
   return made;
 }
 
+std::string DataCondition::failing(json::Document& data) const {
+  switch (form_) {
+    case Form::all: {
+      const auto part = std::ranges::find_if(
+          parts_, [&data](const DataCondition& one) { return !one.holds(data); });
+      RINGPOST_ASSERT(part != parts_.end());
+      return part->failing(data);
+    }
+    case Form::any: return "none of what `any` lists";
+    case Form::negation: return "what `not` excludes";
+    case Form::test: return "`" + test_->path().text() + "`";
+  }
+  RINGPOST_UNREACHABLE();
+}
+
 bool DataCondition::holds(json::Document& data) const {
   const auto part_holds = [&data](const DataCondition& part) { return part.holds(data); };
   switch (form_) {

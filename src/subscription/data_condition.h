@@ -42,6 +42,7 @@ class DataTest {
   /// Whether it asks for more than that there is a value.
   bool asks_value() const { return values_ || prefix_ || !bounds_.empty(); }
   bool holds(json::Document& data) const;
+  const json::Path& path() const { return path_; }
 
  private:
   bool accepts(const json::Found& value) const;
@@ -79,6 +80,9 @@ class DataCondition {
   DataCondition() = default;
 
   bool holds(json::Document& data) const;
+  /// Which part of it does not hold, as the subject of a sentence: the path of a test, or where in
+  /// the condition it stands. Of a condition that does not hold.
+  std::string failing(json::Document& data) const;
 
  private:
   class Reader;

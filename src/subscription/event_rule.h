@@ -86,6 +86,8 @@ class EventRule {
   virtual ~EventRule() = default;
 
   virtual bool wants(const EventFacts& event) const = 0;
+  /// Why not, as a sentence without its full stop; empty: it wants it.
+  virtual std::string why_not(const EventFacts& event) const = 0;
 };
 
 }  // namespace ringpost::subscription

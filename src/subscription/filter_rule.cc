@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -25,15 +26,42 @@ class FilterRule final : public EventRule {
     std::ranges::sort(clusters_);
   }
 
-  /// What knows no branch (an agent, say) is not filtered by branch, as with Buildkite.
-  bool wants(const EventFacts& event) const override {
-    if (asks_branch_ && !wants_branch(event.branch())) return false;
-    if (!clusters_.empty() && !holds(clusters_, event.cluster())) return false;
-    if (!teams_.empty() && !wants_team(event)) return false;
-    return data_.holds(event.data());
+  bool wants(const EventFacts& event) const override { return find_miss(event) == Miss::none; }
+
+  std::string why_not(const EventFacts& event) const override {
+    switch (find_miss(event)) {
+      case Miss::none: return {};
+      case Miss::branch: return not_among("branch", event.branch(), "filter.branches");
+      case Miss::cluster: return not_among("cluster", event.cluster(), "filter.clusters");
+      case Miss::team:
+        return event.teams().empty() ? not_among("team", "", "filter.teams")
+                                     : "none of its teams is among `filter.teams`";
+      case Miss::data: return why_not_data(event.data());
+    }
+    RINGPOST_UNREACHABLE();
   }
 
  private:
+  enum class Miss : uint8_t { none, branch, cluster, team, data };
+
+  /// What knows no branch (an agent, say) is not filtered by branch, as with Buildkite.
+  Miss find_miss(const EventFacts& event) const {
+    if (asks_branch_ && !wants_branch(event.branch())) return Miss::branch;
+    if (!clusters_.empty() && !holds(clusters_, event.cluster())) return Miss::cluster;
+    if (!teams_.empty() && !wants_team(event)) return Miss::team;
+    return data_.holds(event.data()) ? Miss::none : Miss::data;
+  }
+
+  static std::string not_among(const std::string& what, std::string_view value,
+                               const std::string& member) {
+    if (value.empty()) return "it names no " + what + ", and `" + member + "` asks for one";
+    return "its " + what + " \"" + std::string{value} + "\" is not among `" + member + "`";
+  }
+
+  std::string why_not_data(json::Document& data) const {
+    return "`filter.data` does not hold: " + data_.failing(data);
+  }
+
   bool wants_team(const EventFacts& event) const {
     return std::ranges::any_of(event.teams(),
                                [this](const std::string& team) { return holds(teams_, team); });

@@ -46,6 +46,10 @@ class Json {
     if (root_.at_pointer(pointer).get(array)) return SIZE_MAX;
     return array.size();
   }
+  bool is_true(std::string_view pointer) {
+    bool value = false;
+    return !root_.at_pointer(pointer).get(value) && value;
+  }
   bool is_null(std::string_view pointer) {
     simdjson::dom::element value;
     return !root_.at_pointer(pointer).get(value) && value.is_null();

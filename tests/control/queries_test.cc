@@ -201,6 +201,73 @@ TEST_F(QueriesTest, ListsEventsWithAndWithoutDeliveries) {
   EXPECT_EQ(page.text("/items/0/data"), "(none)");
 }
 
+TEST_F(QueriesTest, FindsATextInWhatWasSentAndAnswered) {
+  const uint32_t number = number_of(make_webhook());
+  const auto settled = accept(number);
+  settle_delivery(settled, DeliveryStatus::pending, 1, 503);
+  settle_delivery(settled, DeliveryStatus::in_flight, 2, 0);
+  accept(number);
+  const Ids found{id_of(settled, number)};
+  for (const char* text : {"%3CB%3E", "x-a%3A%201", "POST%20/IN", "SET-cookie"}) {
+    EXPECT_EQ(deliveries(std::string{"text="} + text), found) << text;
+  }
+  EXPECT_EQ(deliveries("text=%3Cb%3Ex"), Ids{});
+  EXPECT_EQ(deliveries("text=%3Cb%3E&status=dead"), Ids{});
+  expect_refused("/v1/deliveries?text=", "text");
+  expect_refused("/v1/events?text=" + std::string(257, 'x'), "text");
+  expect_refused("/v1/webhooks?text=x", "text");
+}
+
+TEST_F(QueriesTest, SaysWhichEventsAWebhookWouldReceive) {
+  const std::string id = make_webhook();
+  accept_for({number_of(id)}, {}, "build/finished", "default", "app/a");
+  accept_for({}, {}, "build/started", "default", "app/a");
+  accept_for({}, {}, "build/finished", "default", "app/b");
+  accept_for({}, {}, "build/finished", "acme", "app/a");
+  const auto run = [&](const std::string& path, const std::string& body,
+                       const std::string& query = {}) {
+    const auto response = ask("POST", with(path, query), body);
+    EXPECT_EQ(response.status, 200) << response.body;
+    Json page(response.body);
+    Ids reasons;
+    for (size_t index = 0; index < page.size("/items"); ++index) {
+      const std::string item = "/items/" + std::to_string(index);
+      const std::string reason = page.is_null(item + "/reason") ? "" : page.text(item + "/reason");
+      EXPECT_EQ(page.is_true(item + "/would_receive"), reason.empty());
+      reasons.push_back(reason);
+    }
+    return reasons;
+  };
+  const std::string of_webhook = "/v1/webhooks/" + id + "/dry-run";
+  EXPECT_EQ(run(of_webhook, ""), (Ids{"", "", ""}));
+  const std::string source = "its source is not among `sources`";
+  const std::string type = "its type is not among `events`";
+  EXPECT_EQ(run(of_webhook, R"({"sources":["app/a"]})"), (Ids{source, "", ""}));
+  const std::string made =
+      R"({"url":"https://a.example/","sources":["app/a"],"events":["build/finished"]})";
+  EXPECT_EQ(run("/v1/dry-run", made), (Ids{source, type, ""}));
+  EXPECT_EQ(run("/v1/dry-run", made, "source=app%2Fa"), (Ids{type, ""}));
+  EXPECT_EQ(run("/v1/dry-run", made, "limit=1"), (Ids{source}));
+  EXPECT_EQ(Json(ask("GET", "/v1/webhooks").body).size("/items"), 1u) << "nothing is stored";
+  EXPECT_EQ(run(of_webhook, ""), (Ids{"", "", ""})) << "nor changed";
+}
+
+TEST_F(QueriesTest, RefusesADryRunOfWhatCouldNotBeStored) {
+  const std::string id = make_webhook();
+  const auto refused = [&](const std::string& path, const std::string& body) {
+    const auto response = ask("POST", path, body);
+    EXPECT_EQ(response.status, 422) << body << response.body;
+    return Json(response.body).text("/member");
+  };
+  EXPECT_EQ(refused("/v1/dry-run", "{}"), "url");
+  EXPECT_EQ(refused("/v1/dry-run", R"({"url":"ftp://a.example/"})"), "url");
+  const std::string of_webhook = "/v1/webhooks/" + id + "/dry-run";
+  EXPECT_EQ(refused(of_webhook, R"({"filter":{"branches":5}})"), "filter.branches");
+  EXPECT_EQ(refused(of_webhook, R"({"events":[]})"), "events");
+  EXPECT_EQ(refused(of_webhook, R"({"more":1})"), "more");
+  EXPECT_EQ(ask("POST", "/v1/webhooks/01JARQ5Z00000000000000NONE/dry-run").status, 404);
+}
+
 TEST_F(QueriesTest, RefusesACursorOfAnotherListOrFilter) {
   const std::string first = make_webhook();
   const std::string second = make_webhook();

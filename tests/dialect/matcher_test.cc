@@ -42,7 +42,34 @@ bool gets(const Webhook& webhook, std::string_view type, std::string_view data,
   event.type = type;
   event.data = as_bytes(data);
   Matcher matcher;
-  return !matcher.match(table.current(), event, sender).empty();
+  const bool found = !matcher.match(table.current(), event, sender).empty();
+  if (sender == nullptr) {
+    EXPECT_EQ(matcher.why_not(webhook, event).empty(), found);
+  }
+  return found;
+}
+
+TEST(Matcher, SaysWhyAnEventDoesNotGoToAWebhook) {
+  journal::EventView event;
+  event.source = "app/one";
+  event.type = "build/finished";
+  event.data = as_bytes(R"({"build":{"branch":"feature/x"}})");
+  Webhook webhook;
+  Matcher matcher;
+  const auto why_not = [&] {
+    webhook.rule = make_rule(webhook);
+    return matcher.why_not(webhook, event);
+  };
+  EXPECT_EQ(why_not(), "");
+  webhook.sources = {"app/two", "pipeline/*"};
+  EXPECT_EQ(why_not(), "its source is not among `sources`");
+  webhook.sources = {"app/*"};
+  webhook.events = {"build/started"};
+  EXPECT_EQ(why_not(), "its type is not among `events`");
+  webhook.events = {"build/*"};
+  EXPECT_EQ(why_not(), "");
+  webhook.filter.data = R"({"path":"build.branch","equals":"main"})";
+  EXPECT_EQ(why_not(), "`filter.data` does not hold: `build.branch`");
 }
 
 TEST(Matcher, FindsTheOnlyWebhookByAnotherNameOfTheSource) {

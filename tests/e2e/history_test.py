@@ -3,6 +3,7 @@
 import collections
 import json
 import unittest
+import urllib.parse
 
 import harness
 
@@ -65,7 +66,30 @@ class Lists(unittest.TestCase):
                               [f"e{number}" for number in range(9, 14)])
         self.assertEqual({event["delivery_count"] for event in self.all("/v1/events?id=e3")}, {2})
 
+        # By what is in them.
+        text = urllib.parse.quote('"NUMBER": 3}')
+        self.assertEqual({event["id"] for event in self.all("/v1/events?text=" + text)}, {"e3"})
+        self.assertEqual({item["event"]["id"] for item in self.all("/v1/deliveries?limit=3&text=" + text)}, {"e3"})
+        listed = self.relay.cli("delivery", "list", "--text", '"number": 3}').stdout
+        self.assertEqual(listed.count("build/finished"), 2)
+
+        # What a dry run says is what was done.
+        for hook in (one, other, nobody):
+            status, _, tried = self.relay.request("POST", f"/v1/webhooks/{hook['id']}/dry-run?limit=200")
+            self.assertEqual((status, len(tried["items"])), (200, 18))
+            received = {item["event"]["id"] for item in self.all(f"/v1/deliveries?webhook={hook['id']}")}
+            self.assertEqual({item["event"]["id"] for item in tried["items"] if item["would_receive"]},
+                             received)
+
         # The same on a terminal.
+        tried = self.relay.cli("webhook", "dry-run", "--event", "build/finished", "--where", "number>=7",
+                               "--limit", "200").stdout
+        self.assertRegex(tried, r"yes +\S+ \S+ +build/finished +app/one +e8\b")
+        self.assertRegex(tried, r"no .* e6 +`filter.data` does not hold: `number`")
+        self.assertRegex(tried, r"no .* e9 +its type is not among `events`")
+        self.assertIn("would receive 2 of these 18 events", tried)
+        tried = self.relay.cli("webhook", "dry-run", other["id"], "--source", "app/two", "--id", "e9").stdout
+        self.assertIn("would receive 1 of these 1 events", tried)
         listed = self.relay.cli("delivery", "list", "--error", "refused").stdout
         self.assertEqual(listed.count(nobody["id"]), 5)
         self.assertIn("refused", listed)

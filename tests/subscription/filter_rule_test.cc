@@ -28,8 +28,13 @@ struct Event {
     const EventFacts facts({.organization = "o", .source = "s", .type = "t", .branch = branch},
                            data_document, extensions_document, {&branch_path, &cluster_path});
     const auto rule = make_filter_rule(filter);
-    return rule == nullptr || rule->wants(facts);
+    if (rule == nullptr) return true;
+    why_not = rule->why_not(facts);
+    EXPECT_EQ(why_not.empty(), rule->wants(facts));
+    return rule->wants(facts);
   }
+
+  mutable std::string why_not;  ///< Of the last filter.
 };
 
 TEST(FilterRule, AsksForNothingWhenEmpty) {
@@ -84,10 +89,33 @@ TEST(FilterRule, WantsOneOfTheEventsTeams) {
   EXPECT_FALSE(event.passes({.branches = "main", .teams = {"c"}}));
 }
 
+TEST(FilterRule, SaysWhatIsNotAsTheFilterAsks) {
+  const Event event;
+  const auto why_not = [&event](const Filter& filter) {
+    EXPECT_FALSE(event.passes(filter));
+    return event.why_not;
+  };
+  EXPECT_EQ(why_not({.branches = "main"}),
+            "its branch \"from-data\" is not among `filter.branches`");
+  EXPECT_EQ(why_not({.clusters = {"x"}}), "its cluster \"c-data\" is not among `filter.clusters`");
+  EXPECT_EQ(why_not({.teams = {"x"}}), "it names no team, and `filter.teams` asks for one");
+  const std::string good = R"({"path":"build.branch","equals":"from-data"})";
+  const std::string bad = R"({"path":"build.branch","prefix":"x"})";
+  EXPECT_EQ(why_not({.data = R"({"all":[)" + good + "," + bad + "]}"}),
+            "`filter.data` does not hold: `build.branch`");
+  EXPECT_EQ(why_not({.data = R"({"any":[)" + bad + "]}"}),
+            "`filter.data` does not hold: none of what `any` lists");
+  EXPECT_EQ(why_not({.data = R"({"not":)" + good + "}"}),
+            "`filter.data` does not hold: what `not` excludes");
+}
+
 class AsksForSource final : public EventRule {
  public:
   explicit AsksForSource(std::string source) : source_(std::move(source)) {}
   bool wants(const EventFacts& event) const override { return event.source() == source_; }
+  std::string why_not(const EventFacts& event) const override {
+    return wants(event) ? "" : "another source";
+  }
 
  private:
   const std::string source_;

@@ -3,6 +3,7 @@
 #include "api/answer.h"
 #include "api/call.h"
 #include "api/management.h"
+#include "control/api/event_page.h"
 #include "control/api/list_query.h"
 #include "control/api/metrics.h"
 #include "control/api/routes.h"
@@ -108,13 +109,21 @@ class DeliveryApi {
 /// The operations on events. Blocks as DeliveryApi.
 class EventApi {
  public:
-  EventApi(const WebhookRegistry& registry, index::Index& history, JournalAccess& journals)
-      : registry_(registry), history_(history), journals_(journals) {}
+  EventApi(const WebhookRegistry& registry, index::Index& history, JournalAccess& journals,
+           WebhookChecks checks)
+      : registry_(registry), history_(history), journals_(journals), checks_(std::move(checks)) {}
 
   Answer list(const Call& call);
   Answer show(const Call& call);
+  /// Which of the listed events a new webhook would receive, and why not the others.
+  Answer dry_run(const Call& call);
+  /// The same of the webhook that the path names, with changes.
+  Answer dry_run_of(const Call& call);
 
  private:
+  Answer answer_page(const Call& call, const ListQuery& query,
+                     const EventPage::WriteItem& write_item);
+  Answer try_events(const Call& call, subscription::Webhook webhook);
   struct Found {
     std::vector<index::EventFacts> facts;
     std::vector<journal::EventRef> events;  ///< Likewise.
@@ -126,6 +135,7 @@ class EventApi {
   const WebhookRegistry& registry_;
   index::Index& history_;
   JournalAccess& journals_;
+  const WebhookChecks checks_;
 };
 
 /// The operations on replays. Blocks on the store.

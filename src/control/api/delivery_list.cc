@@ -134,6 +134,7 @@ class Page {
     if (event && !is_wanted(view)) return;
     const bool by_event = webhook == nullptr || call_.token->restricted();
     if (by_event ? !event || !may_see(call_, view) : !may_be_seen(facts.webhook_number)) return;
+    if (query_.text && !mentions(facts, view, *query_.text)) return;
     begin_delivery(json_, {facts, view, webhook, call_.now,
                            registry_.receivers().waits_until(facts.webhook_number, call_.now)});
     const auto& records = facts.state.records;
@@ -143,6 +144,20 @@ class Page {
     write_last_attempt(json_, facts, outcome ? &outcome->view : nullptr);
     json_.end_object();
     ++items_;
+  }
+
+  /// In the event's data, or in what one of the attempts sent and got back.
+  bool mentions(const DeliveryFacts& facts, const EventView& event, std::string_view text) {
+    if (contains_text(event.data, text)) return true;
+    return std::ranges::any_of(facts.state.records, [&](journal::Position record) {
+      const auto outcome = journals_.read_outcome(record);
+      if (!outcome) return false;
+      const journal::OutcomeView& view = outcome->view;
+      budget_.note_event(view.request_body.size() + view.response_body.size());
+      return contains_text(view.response_body, text) || contains_text(view.request_body, text) ||
+             contains_text(as_bytes(view.response_head), text) ||
+             contains_text(as_bytes(view.request_head), text);
+    });
   }
 
   bool is_wanted(const EventView& event) const {

@@ -2,8 +2,11 @@
 #include "control/api/api.h"
 #include "control/api/delivery_json.h"
 #include "control/api/history.h"
+#include "control/management_desk.h"
 #include "crypto/base64.h"
 #include "dialect/content.h"
+#include "dialect/dialect.h"
+#include "dialect/matcher.h"
 
 #include <algorithm>
 #include <utility>
@@ -71,22 +74,6 @@ void write_data(JsonWriter& json, const EventView& event) {
   }
 }
 
-/// Members of an event without its data; the object stays open.
-void begin_event(JsonWriter& json, const EventView& event) {
-  json.begin_object().member("id", event.id).member("source", event.source);
-  json.member("type", event.type).member("accepted_at", to_rfc3339(event.accepted_at));
-  const auto optional = [&](std::string_view name, std::string_view value) {
-    if (!value.empty()) json.member(name, value);
-  };
-  optional("time", event.time);
-  optional("subject", event.subject);
-  optional("datacontenttype", event.data_content_type);
-  optional("branch", event.branch);
-  optional("orderingkey", event.ordering_key);
-  optional("traceparent", event.trace_parent);
-  if (!event.extensions.empty()) json.key("extensions").raw(event.extensions);
-}
-
 }  // namespace
 
 Answer EventApi::show(const Call& call) {
@@ -125,123 +112,62 @@ Answer EventApi::show(const Call& call) {
   return answer_json(200, std::move(body));
 }
 
-// --- the list ------------------------------------------------------------------------------------
-
-namespace {
-
-/// One page of events in the making. Redeliveries are no events: they are shown with the one that
-/// they repeat.
-class Page {
- public:
-  struct Sources {
-    const WebhookRegistry& registry;
-    index::Index& history;
-    JournalAccess& journals;
-  };
-
-  Page(const ListQuery& query, const Call& call, const Sources& sources)
-      : query_(query),
-        call_(call),
-        registry_(sources.registry),
-        history_(sources.history),
-        journals_(sources.journals),
-        budget_(sources.history),
-        json_(body_) {
-    json_.begin_object().key("items").begin_array();
-  }
-
-  Result<void> fill() {
-    rest_ = query_.before();
-    const index::PageQuery wanted = page_query(query_.filter, history_.hash());
-    do {
-      const auto found = history_.event_list({.before = rest_,
-                                              .type_hash = wanted.type_hash,
-                                              .source_hash = wanted.source_hash,
-                                              .since = wanted.since,
-                                              .until = wanted.until,
-                                              .limit = query_.limit - items_,
-                                              .entries_max = budget_.entries(),
-                                              .pages_max = budget_.index_pages()});
-      if (!found) return found.error();
-      budget_.note_entries(found->passed);
-      add(*found);
-      cut_ |= rest_ && budget_.spent();
-    } while (rest_ && !cut_ && items_ < query_.limit);
-    cut_ &= items_ < query_.limit;
-    return {};
-  }
-
-  /// @param events  the newest first. @param facts  of each.
-  void fill(const std::vector<index::EventFacts>& facts, const std::vector<EventRef>& events) {
-    const auto before = query_.before();
-    for (size_t index = 0; index < events.size(); ++index) {
-      if (before && facts[index].uid >= *before) continue;
-      if (items_ == query_.limit) return;
-      add(events[index]->view());
-      rest_ = facts[index].uid;
-    }
-    rest_.reset();
-  }
-
-  std::string finish() {
-    json_.end_array();
-    write_next_cursor(json_, query_, rest_ ? &*rest_ : nullptr);
-    json_.member("cut", cut_).end_object();
-    return std::move(body_);
-  }
-
- private:
-  void add(const index::EventList& found) {
-    for (const index::MatchedEvent& event : found.items) {
-      cut_ = !budget_.may_read_event();
-      if (cut_) return;
-      if (may_be_ours(event)) {
-        const auto read = journals_.read_event(event.facts.position);
-        budget_.note_event(read ? (*read)->record().size() : 0);
-        if (read) add((*read)->view());  // What is damaged has no members to show.
-      }
-      rest_ = event.facts.uid;
-    }
-    rest_ = found.next_before;
-    cut_ = found.cut;
-  }
-
-  /// As far as its webhooks tell: they are of its organization.
-  bool may_be_ours(const index::MatchedEvent& event) const {
-    for (const uint32_t number : event.webhook_numbers) {
-      const Webhook* webhook = registry_.find(number);
-      if (webhook != nullptr) return webhook->organization == call_.organization;
-    }
-    return true;
-  }
-
-  void add(const EventView& event) {
-    if (event.is_redelivery() || !may_see(call_, event) || !is_meant(query_.filter, event)) return;
-    begin_event(json_, event);
-    json_.member("delivery_count", event.webhook_count()).end_object();
-    ++items_;
-  }
-
-  const ListQuery& query_;
-  const Call& call_;
-  const WebhookRegistry& registry_;
-  index::Index& history_;
-  JournalAccess& journals_;
-  PageBudget budget_;
-  std::string body_;
-  JsonWriter json_;
-  uint32_t items_ = 0;
-  std::optional<Ulid> rest_;  // Smaller uids; nothing: none are left.
-  bool cut_ = false;
-};
-
-}  // namespace
-
 Answer EventApi::list(const Call& call) {
   auto parsed = parse_list_query(call.request, ListKind::events);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
-  Page page(query, call, {registry_, history_, journals_});
+  return answer_page(call, query, write_event_summary);
+}
+
+// --- dry run -------------------------------------------------------------------------------------
+
+Answer EventApi::dry_run(const Call& call) {
+  JsonBody body;
+  if (auto problem = body.parse(call.request.body)) return refuse(*problem);
+  Webhook webhook;
+  webhook.organization = call.organization;
+  if (auto problem = create_webhook(body, checks_, *call.token, webhook)) return refuse(*problem);
+  return try_events(call, std::move(webhook));
+}
+
+Answer EventApi::dry_run_of(const Call& call) {
+  const auto id = Ulid::parse_either(call.id());
+  const Webhook* stored = id ? registry_.find(call.organization, *id) : nullptr;
+  if (stored == nullptr || !may_see(call, *stored)) {
+    return refuse(refusal(404, "there is no such webhook"));
+  }
+  JsonBody body;
+  if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
+  Webhook webhook = *stored;
+  if (auto problem = patch_webhook(body, checks_, *call.token, webhook)) return refuse(*problem);
+  return try_events(call, std::move(webhook));
+}
+
+Answer EventApi::try_events(const Call& call, Webhook webhook) {
+  if (!call.token->covers(webhook.sources)) return refuse(beyond_token());
+  auto parsed = parse_list_query(call.request, ListKind::events);
+  if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
+  webhook.rule = dialect::make_rule(webhook);
+  dialect::Matcher matcher;
+  const auto write_item = [&](JsonWriter& json, const EventView& event) {
+    std::string reason = webhook.organization == event.organization
+                             ? matcher.why_not(webhook, event)
+                             : "it is of another organization";
+    if (reason.empty() && !dialect::of(webhook).can_send(event)) {
+      reason = "its dialect has no request for such data";
+    }
+    json.begin_object().member("would_receive", reason.empty()).key("reason");
+    reason.empty() ? json.null() : json.value(reason);
+    json.key("event");
+    write_event_summary(json, event);
+    json.end_object();
+  };
+  return answer_page(call, std::get<ListQuery>(parsed), write_item);
+}
+
+Answer EventApi::answer_page(const Call& call, const ListQuery& query,
+                             const EventPage::WriteItem& write_item) {
+  EventPage page(query, call, {registry_, history_, journals_}, write_item);
   if (query.id) {
     const auto found = events_of(call, *query.id, query.filter.source);
     if (!found) return refuse(history_unreadable(found.error()));

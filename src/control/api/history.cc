@@ -1,5 +1,9 @@
 #include "control/api/history.h"
 
+#include "base/bytes.h"
+
+#include <algorithm>
+
 namespace ringpost::control {
 
 using api::Call;
@@ -56,6 +60,15 @@ bool is_meant(const DeliveryFilter& filter, const EventView& event) {
   if (filter.source && event.source != *filter.source) return false;
   if (filter.since && event.accepted_at < *filter.since) return false;
   return !filter.until || event.accepted_at < *filter.until;
+}
+
+bool contains_text(Bytes bytes, std::string_view text) {
+  const auto lower = [](char byte) {
+    return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + ('a' - 'A')) : byte;
+  };
+  const auto same = [&lower](char left, char right) { return lower(left) == lower(right); };
+  const std::string_view all = as_text(bytes);
+  return !std::ranges::search(all, text, same).empty();
 }
 
 std::string other_spelling(const std::string& id) {

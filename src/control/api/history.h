@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 // What the operations on events and deliveries have in common.
 
@@ -69,6 +70,9 @@ index::PageQuery page_query(const DeliveryFilter& filter, const index::TextHash&
 /// Whether the event is meant: the index knows only hashes of types and sources, and times in whole
 /// milliseconds.
 bool is_meant(const DeliveryFilter& filter, const journal::EventView& event);
+
+/// Whether `text` is in `bytes`; ASCII letters match in either case.
+bool contains_text(Bytes bytes, std::string_view text);
 
 /// An event that came without an id has one of the relay's, which may be spelled as a UUID: the
 /// other spelling, or `id` itself.

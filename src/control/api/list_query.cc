@@ -97,6 +97,13 @@ std::optional<Problem> apply(const std::string& name, Value value, ListQuery& qu
   if (name == "type") filter.type = value;
   if (name == "source") filter.source = value;
   if (name == "id") query.id = value;
+  if (name == "text") {
+    constexpr size_t text_bytes_max = 256;
+    if (value.empty() || value.size() > text_bytes_max) {
+      return bad_parameter(name, "must have 1 to 256 bytes");
+    }
+    query.text = value;
+  }
   if (name != "organization") return std::nullopt;
   const auto objection = subscription::object_to_organization(value);
   if (!objection.empty()) return bad_parameter(name, objection);
@@ -108,12 +115,12 @@ std::vector<std::string_view> filters_of(ListKind kind) {
   switch (kind) {
     case ListKind::webhooks: return {"source"};
     case ListKind::webhook_deliveries:
-      return {"source",          "type",  "status", "error",
-              "response_status", "since", "until",  "redelivery_of"};
+      return {"source", "type",  "status",        "error", "response_status",
+              "since",  "until", "redelivery_of", "text"};
     case ListKind::deliveries:
-      return {"webhook",         "source", "type",  "status",       "error",
-              "response_status", "since",  "until", "redelivery_of"};
-    case ListKind::events: return {"source", "type", "id", "since", "until"};
+      return {"webhook",         "source", "type",  "status",        "error",
+              "response_status", "since",  "until", "redelivery_of", "text"};
+    case ListKind::events: return {"source", "type", "id", "since", "until", "text"};
     case ListKind::replays: return {};
     case ListKind::tokens: return {"organization"};
     case ListKind::audit: return {"since", "until", "organization"};

@@ -80,7 +80,10 @@ struct ListQuery {
   std::optional<index::DeliveryPlace> cursor;
   DeliveryFilter filter;  ///< The source of webhooks: that its events may reach.
   std::optional<Ulid> redelivery_of;
-  std::optional<std::string> id;            ///< Of events.
+  std::optional<std::string> id;  ///< Of events.
+  /// Anywhere in an event's data, or in what an attempt sent and got back. ASCII letters match in
+  /// either case.
+  std::optional<std::string> text;
   std::optional<std::string> organization;  ///< For the operator; others may name their own.
 
   /// The uid or id of the cursor.

@@ -18,6 +18,8 @@ constexpr api::Route route(Operation operation, std::string_view method, std::st
 constexpr std::array routes = {
     route(Operation::webhook_create, "POST", "/v1/webhooks", Scope::webhooks_write),
     route(Operation::webhook_list, "GET", "/v1/webhooks", Scope::webhooks_read),
+    route(Operation::dry_run, "POST", "/v1/dry-run", Scope::deliveries_read),
+    route(Operation::webhook_dry_run, "POST", "/v1/webhooks/{id}/dry-run", Scope::deliveries_read),
     route(Operation::webhook_show, "GET", "/v1/webhooks/{id}", Scope::webhooks_read),
     route(Operation::webhook_update, "PATCH", "/v1/webhooks/{id}", Scope::webhooks_write),
     route(Operation::webhook_delete, "DELETE", "/v1/webhooks/{id}", Scope::webhooks_write),

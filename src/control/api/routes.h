@@ -30,6 +30,8 @@ enum class Operation : uint16_t {
   replay_resume,
   replay_cancel,
   event_list,
+  dry_run,
+  webhook_dry_run,
   event_show,
   source_create,
   source_list,

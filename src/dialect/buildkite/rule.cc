@@ -48,7 +48,19 @@ class ScopeRule final : public EventRule {
 
   bool wants(const EventFacts& event) const override {
     const Subject subject = subject_of(event.type());
-    if (!readable_ || subject == Subject::ping) return false;
+    return readable_ && subject != Subject::ping && is_in_scope(event, subject);
+  }
+
+  std::string why_not(const EventFacts& event) const override {
+    if (wants(event)) return {};
+    if (!readable_) return "its `settings` cannot be read";
+    if (subject_of(event.type()) == Subject::ping) return "a ping goes to the webhook it is for";
+    if (ids_.empty()) return "`settings.scope_uuids` is empty";
+    return "it is not in the scope " + std::string{name(scope_)} + " of `settings.scope_uuids`";
+  }
+
+ private:
+  bool is_in_scope(const EventFacts& event, Subject subject) const {
     if (scope_ != Scope::all && ids_.empty()) return false;
     switch (scope_) {
       case Scope::all: return true;
@@ -59,7 +71,6 @@ class ScopeRule final : public EventRule {
     return false;
   }
 
- private:
   bool holds(std::string_view text) const {
     const auto id = Ulid::parse_uuid(text);
     return id && std::ranges::binary_search(ids_, *id);

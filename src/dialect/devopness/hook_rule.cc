@@ -1,5 +1,6 @@
 #include "dialect/devopness/hook_rule.h"
 
+#include "base/assert.h"
 #include "dialect/devopness/compiled_hook.h"
 #include "dialect/devopness/hook.h"
 #include "dialect/devopness/hook_writer.h"
@@ -32,18 +33,37 @@ class HookRule final : public EventRule {
         action_type_(hook.pipeline_id ? "" : hook.action_type),
         conditions_(std::move(conditions)) {}
 
-  bool wants(const EventFacts& event) const override {
-    // That an action was made is no change of its status.
-    if (!event.type().starts_with("action.") || event.type() == action_created) return false;
-    json::Document& data = event.data();
-    const json::Found status = data.scalar(status_path());
-    if (status.kind != json::Kind::string) return false;
-    if ((events_of_status(status.text) & events_) == 0) return false;
-    if (!action_type_.empty() && data.scalar(type_path()).text != action_type_) return false;
-    return conditions_.hold(data);
+  bool wants(const EventFacts& event) const override { return find_miss(event) == Miss::none; }
+
+  std::string why_not(const EventFacts& event) const override {
+    switch (find_miss(event)) {
+      case Miss::none: return {};
+      case Miss::type: return "its type is not a change of an action's status";
+      case Miss::no_status: return "its data has no `action.status`";
+      case Miss::status:
+        return "its `action.status` is none of what `settings.trigger_when.events` names";
+      case Miss::action_type: return "its `action.type` is not " + action_type_;
+      case Miss::condition: return "`settings.trigger_when.conditions` do not all hold";
+    }
+    RINGPOST_UNREACHABLE();
   }
 
  private:
+  enum class Miss : uint8_t { none, type, no_status, status, action_type, condition };
+
+  Miss find_miss(const EventFacts& event) const {
+    // That an action was made is no change of its status.
+    if (!event.type().starts_with("action.") || event.type() == action_created) return Miss::type;
+    json::Document& data = event.data();
+    const json::Found status = data.scalar(status_path());
+    if (status.kind != json::Kind::string) return Miss::no_status;
+    if ((events_of_status(status.text) & events_) == 0) return Miss::status;
+    if (!action_type_.empty() && data.scalar(type_path()).text != action_type_) {
+      return Miss::action_type;
+    }
+    return conditions_.hold(data) ? Miss::none : Miss::condition;
+  }
+
   const EventSet events_;
   const std::string action_type_;  ///< Empty: a pipeline has one operation.
   const Conditions conditions_;
@@ -52,6 +72,9 @@ class HookRule final : public EventRule {
 class NeverRule final : public EventRule {
  public:
   bool wants(const EventFacts&) const override { return false; }
+  std::string why_not(const EventFacts&) const override {
+    return "the hook is incoming, or its `settings.trigger_when` lets nothing through";
+  }
 };
 
 /// Conditions may also look at the hook itself, which no event changes.

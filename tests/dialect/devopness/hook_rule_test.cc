@@ -29,7 +29,9 @@ bool wants(const subscription::Webhook& webhook, const Asked& asked) {
   extensions.assign("");
   const EventFacts facts({.organization = "default", .source = "pipeline/33", .type = asked.type},
                          data, extensions, {});
-  return make_hook_rule(webhook)->wants(facts);
+  const auto rule = make_hook_rule(webhook);
+  EXPECT_EQ(rule->why_not(facts).empty(), rule->wants(facts));
+  return rule->wants(facts);
 }
 
 std::string hook_on(const std::string& events, const std::string& conditions = "[]") {
