@@ -30,21 +30,20 @@ void append_header(std::string& out, std::string_view name, std::string_view val
   out.append(name).append(": ").append(value).append("\r\n");
 }
 
-void append_response(std::string& out, const Response& response, bool keep_alive, WallTime now,
-                     ResponseForm form) {
+namespace {
+
+/// Status line and headers up to those that tell where the body ends.
+void begin_head(std::string& out, const Response& response, WallTime now, bool has_content) {
   RINGPOST_ASSERT(response.status >= 200 && response.status <= 599);
-  const bool may_have_body = response.status != 204 && response.status != 304;
-  RINGPOST_ASSERT(may_have_body || response.body.empty());
   out.append("HTTP/1.1 ");
   append_number(out, response.status);
   out.append(" ").append(reason_phrase(response.status));
   out.append("\r\nDate: ").append(http_date(now)).append("\r\n");
-  if (!response.body.empty()) append_header(out, "Content-Type", response.content_type);
-  if (may_have_body) {
-    out.append("Content-Length: ");
-    append_number(out, response.body.size());
-    out.append("\r\n");
-  }
+  if (has_content) append_header(out, "Content-Type", response.content_type);
+}
+
+/// The other headers, and the empty line.
+void end_head(std::string& out, const Response& response, bool keep_alive, ResponseForm form) {
   out.append("X-Content-Type-Options: nosniff\r\n");
   if (!keep_alive) out.append("Connection: close\r\n");
   if (keep_alive && form.http_1_0) out.append("Connection: keep-alive\r\n");
@@ -59,7 +58,39 @@ void append_response(std::string& out, const Response& response, bool keep_alive
   }
   if (!cache_control) out.append("Cache-Control: no-store\r\n");
   out.append("\r\n");
+}
+
+}  // namespace
+
+void append_response(std::string& out, const Response& response, bool keep_alive, WallTime now,
+                     ResponseForm form) {
+  const bool may_have_body = response.status != 204 && response.status != 304;
+  RINGPOST_ASSERT(may_have_body || response.body.empty());
+  begin_head(out, response, now, !response.body.empty());
+  if (may_have_body) {
+    out.append("Content-Length: ");
+    append_number(out, response.body.size());
+    out.append("\r\n");
+  }
+  end_head(out, response, keep_alive, form);
   if (!form.head_only) out.append(response.body);
+}
+
+void append_stream_head(std::string& out, const Response& response, bool keep_alive, WallTime now,
+                        ResponseForm form) {
+  RINGPOST_ASSERT(response.body.empty());
+  RINGPOST_ASSERT(!form.http_1_0 || !keep_alive);
+  begin_head(out, response, now, true);
+  if (!form.http_1_0) out.append("Transfer-Encoding: chunked\r\n");
+  end_head(out, response, keep_alive, form);
+}
+
+void append_chunk(std::string& out, std::string_view piece) {
+  RINGPOST_ASSERT(!piece.empty());
+  char digits[16];
+  const auto end = std::to_chars(digits, digits + sizeof digits, piece.size(), 16).ptr;
+  out.append(digits, static_cast<size_t>(end - digits));
+  out.append("\r\n").append(piece).append("\r\n");
 }
 
 void append_request_head(std::string& out, const RequestHead& head,

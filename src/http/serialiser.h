@@ -26,6 +26,18 @@ struct ResponseForm {
 void append_response(std::string& out, const Response& response, bool keep_alive, WallTime now,
                      ResponseForm form = {});
 
+/// Appends the head of an answer whose body comes in pieces and ends nobody knows when: as
+/// `append_response` does, without Content-Length. HTTP/1.1 gets `Transfer-Encoding: chunked`, and
+/// each piece by `append_chunk`; to HTTP/1.0 the pieces go as they are, and the connection's end is
+/// the body's (RFC 9112, 6.1 and 6.3), so that `keep_alive` must be false. There is always a
+/// Content-Type. `response.body` has to be empty.
+void append_stream_head(std::string& out, const Response& response, bool keep_alive, WallTime now,
+                        ResponseForm form = {});
+/// Appends one chunk (RFC 9112, 7.1). @param piece  not empty: an empty chunk is the last one.
+void append_chunk(std::string& out, std::string_view piece);
+/// Ends a body in chunks; without trailers.
+inline constexpr std::string_view last_chunk = "0\r\n\r\n";
+
 /// The first lines of a request of ours. Borrows.
 struct RequestHead {
   std::string_view method;     ///< A token.

@@ -53,6 +53,14 @@ class Backend {
   /// A whole request. To be answered, or dropped, once: now or in a later turn.
   virtual void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                           const Origin& origin) = 0;
+
+  // Of answers that come in pieces (Server::open_answer); for who opens them.
+
+  /// The kernel has taken all pieces that were given until now, `bytes` since the last time.
+  virtual void on_pieces_taken(http::RequestHandle /*handle*/, uint64_t /*bytes*/) {}
+  /// The client has gone, takes nothing, or the server stops: no more pieces are wanted, and the
+  /// answer has been ended. Not called after Server::end_answer.
+  virtual void on_answer_cut(http::RequestHandle /*handle*/) {}
 };
 
 }  // namespace ringpost::ingest

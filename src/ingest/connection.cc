@@ -7,9 +7,10 @@
 #include <memory>
 #include <utility>
 
-// opening ─> reading ⟲ ─> waiting ─> answering ─┐       Any step may end: straight to closing.
-//               ↑        (the backend)          │
-//               └─────────── keep-alive ────────┴─> closing ─> unused
+// opening ─> reading ⟲ ─> waiting ────────┬─> answering ─┐       Any step may end: straight to
+//               ↑        (the backend)    │     ↑        │       closing.
+//               │                         └─> streaming ⟲│
+//               └─────────── keep-alive ────────┴────────┴─> closing ─> unused
 
 namespace ringpost::ingest {
 namespace {
@@ -67,6 +68,7 @@ void Connection::on_stream_bytes(Bytes bytes) {
   switch (step_) {
     case Step::reading: return read(bytes);
     case Step::waiting:
+    case Step::streaming:
     case Step::answering:
       ahead_.append(as_text(bytes));
       paused_ = true;
@@ -180,19 +182,24 @@ void Connection::hand_over(Bytes rest) {
   step_ = Step::waiting;
   ++generation_;
   const Origin origin{stream_.peer(), tls_, serves_};
-  server_.backend_.on_request({index_, generation_}, std::move(request), origin);
+  server_.backend_.on_request(handle(), std::move(request), origin);
 }
 
 // --- answering -----------------------------------------------------------------------------------
 
 bool Connection::awaits(http::RequestHandle handle) const {
-  return step_ == Step::waiting && generation_ == handle.generation;
+  const bool unanswered = step_ == Step::waiting || step_ == Step::streaming;
+  return unanswered && generation_ == handle.generation;
+}
+
+bool Connection::may_keep_alive() const {
+  const bool last_one = peer_ended_ && ahead_read_ == ahead_.size();
+  return keep_alive_ && !last_one && !server_.stopping_;
 }
 
 void Connection::answer(const http::Response& response) {
   RINGPOST_ASSERT(step_ == Step::waiting);
-  const bool last_one = peer_ended_ && ahead_read_ == ahead_.size();
-  send(response, keep_alive_ && !last_one && !server_.stopping_);
+  send(response, may_keep_alive());
 }
 
 void Connection::drop() {
@@ -223,7 +230,64 @@ void Connection::send(const http::Response& response, bool keep_alive) {
 }
 
 void Connection::on_stream_sent() {
-  if (step_ == Step::answering) next_request();  // Not for `100 Continue`.
+  if (step_ == Step::answering) return next_request();  // Not for `100 Continue`.
+  if (step_ != Step::streaming) return;
+  server_.ring_.disarm(deadline_);
+  const uint64_t taken = std::exchange(pieces_bytes_, 0);
+  if (taken > 0) server_.backend_.on_pieces_taken(handle(), taken);
+}
+
+// --- answering in pieces -------------------------------------------------------------------------
+
+bool Connection::open_answer(const http::Response& head) {
+  RINGPOST_ASSERT(step_ == Step::waiting);
+  if (peer_ended_ && !form_.head_only) {
+    close(false);
+    return false;
+  }
+  keep_alive_ = keep_alive_ && !form_.http_1_0 && !server_.stopping_;
+  std::string& bytes = server_.scratch_;
+  bytes.clear();
+  http::append_stream_head(bytes, head, keep_alive_, server_.ring_.wall_now(), form_);
+  server_.bodies_.drop(share_);
+  const bool wanted = !form_.head_only && !server_.stopping_;
+  step_ = Step::streaming;
+  arm(transfer_time(bytes.size()));
+  stream_.send(as_bytes(bytes));
+  if (!wanted) end_answer();
+  return wanted;
+}
+
+void Connection::add_to_answer(std::string_view piece) {
+  RINGPOST_ASSERT(step_ == Step::streaming);
+  std::string& bytes = server_.scratch_;
+  bytes.clear();
+  if (form_.http_1_0) {
+    bytes = piece;
+  } else {
+    http::append_chunk(bytes, piece);
+  }
+  pieces_bytes_ += piece.size();
+  // Not anew with each piece: who takes nothing is not kept by what is added.
+  if (!deadline_.armed()) arm(transfer_time(bytes.size()));
+  stream_.send(as_bytes(bytes));
+}
+
+void Connection::end_answer() {
+  RINGPOST_ASSERT(step_ == Step::streaming);
+  step_ = Step::answering;
+  pieces_bytes_ = 0;
+  const bool has_last_chunk = !form_.http_1_0 && !form_.head_only;
+  arm(transfer_time(stream_.queued_bytes()));
+  if (has_last_chunk) stream_.send(as_bytes(http::last_chunk));
+  if (!may_keep_alive()) return close(true);
+  // A HEAD's head was given to `send` just now, and `on_stream_sent` comes for it.
+}
+
+/// The server stops, and what the backend would still have to say is not waited for.
+void Connection::cut_answer() {
+  end_answer();
+  server_.backend_.on_answer_cut(handle());
 }
 
 void Connection::next_request() {
@@ -258,7 +322,9 @@ void Connection::on_stream_end(std::optional<Error> error) {
   // A client may end its side and still read the answers to what it sent. What it did not finish is
   // no request.
   peer_ended_ = true;
-  if (step_ == Step::opening || step_ == Step::reading) close(true);
+  if (step_ == Step::opening || step_ == Step::reading) return close(true);
+  // Of an endless answer nobody can tell whether somebody still reads it.
+  if (step_ == Step::streaming) close(false);
 }
 
 void Connection::on_deadline() {
@@ -271,6 +337,7 @@ void Connection::on_deadline() {
                      .type = "urn:ringpost:too-slow",
                      .detail = "The request did not arrive in time."});
     case Step::opening:
+    case Step::streaming:
     case Step::answering: return close(false);
     case Step::unused:
     case Step::waiting:
@@ -295,6 +362,7 @@ void Connection::make_way() {
 }
 
 void Connection::finish() {
+  if (step_ == Step::streaming) return cut_answer();
   if (step_ != Step::opening && !idle()) return;
   const bool is_new = head_begun_;  // As `open` set it: no request has come yet.
   if (!is_new) return close(true);
@@ -302,14 +370,17 @@ void Connection::finish() {
 }
 
 void Connection::close(bool graceful) {
+  const bool cuts_answer = step_ == Step::streaming;
   step_ = Step::closing;
   waiting_link.unlink();
   server_.ring_.disarm(deadline_);
   ahead_ = {};
   ahead_read_ = 0;
   parser_.reset();  // With a body that will not be whole: the close may take its time.
+  pieces_bytes_ = 0;
   server_.bodies_.drop(share_);
   stream_.close(graceful);
+  if (cuts_answer) server_.backend_.on_answer_cut(handle());
 }
 
 void Connection::on_stream_closed() {

@@ -30,10 +30,15 @@ class Connection final : public net::StreamOwner {
 
   void open(io::Socket socket, net::ServerTls* tls, Serves serves);
 
-  /// Whether `handle` names the request that waits for its answer.
+  /// Whether `handle` names the request that waits for its answer, or for more of it.
   bool awaits(http::RequestHandle handle) const;
   void answer(const http::Response& response);
   void drop();
+
+  // As of Server.
+  bool open_answer(const http::Response& head);
+  void add_to_answer(std::string_view piece);
+  void end_answer();
 
   /// The server stops: a connection closes with its answer, and at once if it has had one and waits
   /// for another request. One that is new has a moment left to send its first request: it was made
@@ -54,6 +59,7 @@ class Connection final : public net::StreamOwner {
     opening,    ///< TLS handshake.
     reading,    ///< A head or a body; idle if there is no byte of it yet.
     waiting,    ///< The request is with the backend.
+    streaming,  ///< Some of the answer is on its way; more is with the backend.
     answering,  ///< The answer is on its way to the kernel.
     closing
   };
@@ -77,6 +83,9 @@ class Connection final : public net::StreamOwner {
   void refuse(const http::Problem& problem);
   void refuse_for_room();
   void send(const http::Response& response, bool keep_alive);
+  bool may_keep_alive() const;
+  void cut_answer();
+  http::RequestHandle handle() const { return {index_, generation_}; }
   void close(bool graceful);
   void on_deadline();
 
@@ -106,7 +115,8 @@ class Connection final : public net::StreamOwner {
   http::ResponseForm form_;
   bool peer_ended_ = false;  ///< It has stopped sending; it may still read.
   bool paused_ = false;
-  uint32_t generation_ = 0;  ///< Of the request in hand.
+  uint32_t generation_ = 0;    ///< Of the request in hand.
+  uint64_t pieces_bytes_ = 0;  ///< Of an answer in pieces: given, and not known to be taken.
 
   /// What came behind the request in hand: at most what a stream that was just paused holds
   /// (128 KiB). From `ahead_read_` on it is still to be read.

@@ -189,6 +189,19 @@ void Server::drop(http::RequestHandle handle) {
   if (Connection* connection = find(handle)) connection->drop();
 }
 
+bool Server::open_answer(http::RequestHandle handle, const http::Response& head) {
+  Connection* connection = find(handle);
+  return connection != nullptr && connection->open_answer(head);
+}
+
+void Server::add_to_answer(http::RequestHandle handle, std::string_view piece) {
+  if (Connection* connection = find(handle)) connection->add_to_answer(piece);
+}
+
+void Server::end_answer(http::RequestHandle handle) {
+  if (Connection* connection = find(handle)) connection->end_answer();
+}
+
 // --- the end -------------------------------------------------------------------------------------
 
 void Server::stop() {

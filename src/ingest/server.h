@@ -75,6 +75,19 @@ class Server final : public Answers {
   void answer(http::RequestHandle handle, const http::Response& response) override;
   void drop(http::RequestHandle handle) override;
 
+  /// Begins an answer whose body comes in pieces. No time limits it as long as the client takes
+  /// what it is given (ServerLimits::transfer_time), and it never gives way to another connection.
+  /// A client that ends its side of the connection is taken for gone. Backend::on_pieces_taken says
+  /// when there is room again: what is given and not taken is kept in memory.
+  /// @param head  with an empty body.
+  /// @returns whether pieces are wanted. If not, the answer is over: a HEAD, or the client has
+  /// gone.
+  bool open_answer(http::RequestHandle handle, const http::Response& head);
+  /// One more piece, not empty; copied. Stale handles are ignored, here and below.
+  void add_to_answer(http::RequestHandle handle, std::string_view piece);
+  /// The body is complete. The connection may be kept for a next request.
+  void end_answer(http::RequestHandle handle);
+
   /// Closes the listeners, and connections that wait for a second request; what was begun is read
   /// and answered, and its connection closed then. Connections that have just been made get a
   /// moment for their request. Called again: closes everything at once.

@@ -43,6 +43,30 @@ TEST(Serialiser, WritesWhatOurOwnClientReads) {
   }
 }
 
+/// Our own client reads the pieces as one body, however they were cut.
+TEST(Serialiser, WritesAnAnswerInPieces) {
+  std::string bytes;
+  append_stream_head(bytes, {.content_type = "text/plain", .headers = {{"X-A", "b"}}}, true, noon);
+  EXPECT_EQ(bytes,
+            "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+            "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"
+            "X-Content-Type-Options: nosniff\r\nX-A: b\r\nCache-Control: no-store\r\n\r\n");
+  append_chunk(bytes, "hello ");
+  append_chunk(bytes, std::string(300, 'x'));
+  ResponseParser parser;
+  ASSERT_EQ(parser.feed(as_bytes(bytes)), ResponseParser::Progress::need_more);
+  ASSERT_EQ(parser.feed(as_bytes(last_chunk)), ResponseParser::Progress::complete);
+  EXPECT_TRUE(parser.reusable());
+  EXPECT_EQ(as_text(parser.body()), "hello " + std::string(300, 'x'));
+}
+
+TEST(Serialiser, EndsPiecesWithTheConnectionForHttp10) {
+  std::string bytes;
+  append_stream_head(bytes, {}, false, noon, {.http_1_0 = true});
+  EXPECT_EQ(bytes.find("Transfer-Encoding"), std::string::npos);
+  EXPECT_NE(bytes.find("\r\nConnection: close\r\n"), std::string::npos);
+}
+
 TEST(Serialiser, LeavesOutWhatAnAnswerDoesNotHave) {
   EXPECT_EQ(written({.status = 204}).find("Content-"),
             written({.status = 204}).find("Content-Type-"));

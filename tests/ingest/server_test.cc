@@ -55,6 +55,9 @@ class TestBackend final : public Backend {
     if (answers != nullptr) answers->answer(handle, {.body = request->path + " " + request->body});
   }
 
+  void on_pieces_taken(http::RequestHandle, uint64_t bytes) override { taken += bytes; }
+  void on_answer_cut(http::RequestHandle handle) override { cut.push_back(handle); }
+
   Answers* answers = nullptr;  ///< Answers at once with path and body; nullptr: the test answers.
   std::optional<http::Problem> refusal;
   uint64_t body_limit = 1000;
@@ -65,6 +68,8 @@ class TestBackend final : public Backend {
   std::vector<std::string> paths;
   std::vector<std::string> bodies;
   std::vector<http::RequestHandle> handles;
+  uint64_t taken = 0;  ///< Of pieces.
+  std::vector<http::RequestHandle> cut;
 };
 
 class ServerTest : public testing::Test {
@@ -133,6 +138,166 @@ TEST_F(ServerTest, TellsTheBackendWhatTheListenerServes) {
   ask(client, get_a);
   EXPECT_FALSE(backend_.serves.events);
   EXPECT_TRUE(backend_.serves.metrics);
+}
+
+// --- answers in pieces ---------------------------------------------------------------------------
+
+class PiecesTest : public ServerTest {
+ protected:
+  /// @returns the head of the answer.
+  std::string open(MemoryRing::Client client, std::string_view request) {
+    send(client, request);
+    wanted_ = server_->open_answer(handle(), {.content_type = "text/event-stream"});
+    ring_.settle();
+    return ring_.take_output(client);
+  }
+  std::string add(MemoryRing::Client client, std::string_view piece) {
+    server_->add_to_answer(handle(), piece);
+    ring_.settle();
+    return ring_.take_output(client);
+  }
+  http::RequestHandle handle() const { return backend_.handles.back(); }
+
+  bool wanted_ = false;
+};
+
+TEST_F(PiecesTest, GoAsChunksAndKeepTheConnection) {
+  const auto client = connect();
+  const std::string head = open(client, get_a);
+  EXPECT_TRUE(wanted_);
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 200 OK\r\n")) << head;
+  EXPECT_EQ(count(head, "\r\nTransfer-Encoding: chunked\r\n"), 1u) << head;
+  EXPECT_EQ(count(head, "\r\nContent-Type: text/event-stream\r\n"), 1u) << head;
+  EXPECT_EQ(count(head, "Content-Length"), 0u);
+  EXPECT_EQ(count(head, "Connection: close"), 0u);
+  EXPECT_EQ(add(client, "hello"), "5\r\nhello\r\n");
+  EXPECT_EQ(add(client, std::string(26, 'x')), "1a\r\n" + std::string(26, 'x') + "\r\n");
+  EXPECT_EQ(backend_.taken, 31u);
+  server_->end_answer(handle());
+  ring_.settle();
+  EXPECT_EQ(ring_.take_output(client), "0\r\n\r\n");
+  answer_at_once();
+  EXPECT_TRUE(ask(client, post_b).ends_with("/b hello"));
+  EXPECT_TRUE(backend_.cut.empty());
+}
+
+TEST_F(PiecesTest, AreNotCutByTimeAsLongAsTheyAreTaken) {
+  const auto client = connect();
+  open(client, get_a);
+  ring_.pass(seconds{600});  // Nothing is said for longer than any limit.
+  EXPECT_EQ(add(client, "a"), "1\r\na\r\n");
+  for (int minute = 0; minute < 10; ++minute) {
+    ring_.pass(seconds{60});
+    EXPECT_EQ(add(client, "a"), "1\r\na\r\n");
+  }
+  EXPECT_FALSE(ring_.closed(client));
+  EXPECT_TRUE(backend_.cut.empty());
+}
+
+TEST_F(PiecesTest, AreCutForWhoTakesNothing) {
+  const auto client = connect();
+  open(client, get_a);
+  ring_.set_reading(client, false);
+  for (int second = 0; second < 29; ++second) {
+    add(client, "more");
+    ring_.pass(seconds{1});
+  }
+  EXPECT_TRUE(backend_.cut.empty());
+  EXPECT_EQ(backend_.taken, 0u);
+  ring_.pass(seconds{3});
+  ASSERT_EQ(backend_.cut.size(), 1u);
+  EXPECT_TRUE(ring_.closed(client));
+  server_->add_to_answer(handle(), "late");  // Ignored, as the end is.
+  server_->end_answer(handle());
+  ring_.settle();
+  EXPECT_EQ(backend_.cut.size(), 1u);
+}
+
+TEST_F(PiecesTest, EndWithTheConnectionForHttp10) {
+  const auto client = connect();
+  const std::string head =
+      open(client, "GET /a HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_EQ(count(head, "Transfer-Encoding"), 0u) << head;
+  EXPECT_EQ(count(head, "\r\nConnection: close\r\n"), 1u) << head;
+  EXPECT_EQ(add(client, "hello"), "hello");
+  server_->end_answer(handle());
+  ring_.settle();
+  EXPECT_EQ(ring_.take_output(client), "");
+  EXPECT_TRUE(ring_.half_closed(client));
+}
+
+TEST_F(PiecesTest, AreNotWantedForHead) {
+  const auto client = connect();
+  const std::string head = open(client, "HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_FALSE(wanted_);
+  EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
+  EXPECT_EQ(count(head, "\r\nTransfer-Encoding: chunked\r\n"), 1u) << head;
+  EXPECT_EQ(add(client, "stale"), "");
+  answer_at_once();
+  EXPECT_TRUE(ask(client, post_b).ends_with("/b hello"));
+}
+
+TEST_F(PiecesTest, EndWhenTheClientHasGone) {
+  for (const bool in_order : {true, false}) {
+    const auto client = connect();
+    open(client, get_a);
+    EXPECT_EQ(add(client, "a"), "1\r\na\r\n");
+    in_order ? ring_.end(client) : ring_.reset(client);
+    ring_.settle();
+    ASSERT_EQ(backend_.cut.size(), in_order ? 1u : 2u);
+    EXPECT_EQ(backend_.cut.back().index, handle().index);
+    EXPECT_TRUE(ring_.closed(client));
+  }
+}
+
+TEST_F(PiecesTest, AreNotBegunForAClientThatHasGone) {
+  const auto client = connect();
+  ring_.send_bytes(client, get_a);
+  ring_.end(client);
+  ring_.settle();
+  EXPECT_FALSE(server_->open_answer(handle(), {}));
+  ring_.settle();
+  EXPECT_EQ(ring_.take_output(client), "");
+  EXPECT_TRUE(ring_.closed(client));
+}
+
+TEST_F(PiecesTest, AreCompleteWhenTheServerStops) {
+  const auto client = connect();
+  open(client, get_a);
+  server_->stop();
+  ring_.settle();
+  ASSERT_EQ(backend_.cut.size(), 1u);
+  EXPECT_EQ(ring_.take_output(client), "0\r\n\r\n");
+  ring_.pass(seconds{3});
+  EXPECT_TRUE(ring_.closed(client));
+  EXPECT_TRUE(server_->stopped());
+}
+
+TEST_F(PiecesTest, EndAtOnceIfTheServerStopsBefore) {
+  const auto client = connect();
+  send(client, get_a);
+  server_->stop();
+  EXPECT_FALSE(server_->open_answer(handle(), {.content_type = "text/event-stream"}));
+  ring_.settle();
+  const std::string output = ring_.take_output(client);
+  EXPECT_EQ(count(output, "\r\nConnection: close\r\n"), 1u) << output;
+  EXPECT_TRUE(output.ends_with("\r\n\r\n0\r\n\r\n")) << output;
+}
+
+/// Whoever has an answer under way is not displaced, and what comes behind its request waits.
+TEST_F(PiecesTest, LetTheNextRequestWait) {
+  answer_at_once();
+  const auto client = connect();
+  backend_.answers = nullptr;
+  open(client, std::string{get_a} + std::string{post_b});
+  EXPECT_EQ(backend_.paths.size(), 1u);
+  EXPECT_EQ(add(client, "a"), "1\r\na\r\n");
+  answer_at_once();
+  server_->end_answer(backend_.handles[0]);
+  ring_.settle();
+  const std::string output = ring_.take_output(client);
+  EXPECT_TRUE(output.starts_with("0\r\n\r\nHTTP/1.1 200 OK\r\n")) << output;
+  EXPECT_TRUE(output.ends_with("/b hello")) << output;
 }
 
 class KnownHostsTest : public ServerTest {
