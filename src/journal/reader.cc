@@ -1,6 +1,7 @@
 #include "journal/reader.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ringpost::journal {
 namespace {
@@ -96,6 +97,105 @@ Result<Bytes> Reader::read(RecordType type, Position position) {
     return not_found;
   }
   return read_from(*again, type, position);
+}
+
+// --- one outcome after the other -----------------------------------------------------------------
+
+/// Goes from record to record of one segment. Where there is none, the next block is looked for.
+class Reader::Walk {
+ public:
+  Walk(Reader& reader, io::File file, uint64_t file_bytes, Position from)
+      : reader_(reader),
+        file_(file),
+        file_bytes_(file_bytes),
+        generation_(reader.directory_id_, journal_of(from), from.segment()),
+        from_(from),
+        at_(std::max(from.offset(), page_bytes)) {}
+
+  uint32_t at() const { return at_; }
+  uint64_t bytes_read() const { return bytes_read_; }
+  bool at_end() const { return at_ + record_header_bytes > file_bytes_; }
+
+  /// Looks at what begins here, and goes behind it. @returns false if `visit` does.
+  Result<bool> step(const VisitOutcome& visit) {
+    const auto head = bytes_at(at_, record_header_bytes);
+    if (!head) return head.error();
+    if (at_ % page_bytes == 0 && peek_block_header(*head, from_.segment())) {
+      at_ += block_header_bytes;
+      return true;
+    }
+    const auto header = peek_record_header(*head, segment_bytes_max);
+    if (!header || at_ + record_span(header->payload_bytes) > file_bytes_) {
+      at_ = round_up(at_ + 1, page_bytes);
+      return true;
+    }
+    const uint32_t begin =
+        std::exchange(at_, at_ + static_cast<uint32_t>(record_span(header->payload_bytes)));
+    const bool wanted =
+        header->type == static_cast<uint8_t>(RecordType::outcome) && begin > from_.offset();
+    return wanted ? visit_outcome(begin, *header, visit) : true;
+  }
+
+ private:
+  static constexpr uint32_t window_bytes = 64 * 1024;
+
+  Result<bool> visit_outcome(uint32_t begin, const RecordHeader& header,
+                             const VisitOutcome& visit) {
+    const auto record = bytes_at(begin, at_ - begin);
+    if (!record) return record.error();
+    if (!verify_record(header, generation_, begin, *record)) return true;
+    const auto outcome = decode_outcome(record->subspan(record_header_bytes, header.payload_bytes));
+    if (!outcome) return true;
+    return visit(*outcome, Position::make(journal_of(from_), from_.segment(), begin));
+  }
+
+  /// Valid until the next call.
+  Result<Bytes> bytes_at(uint32_t offset, uint32_t size) {
+    const bool held =
+        offset >= window_begin_ && offset + uint64_t{size} <= window_begin_ + window_.size();
+    if (!held) {
+      window_begin_ = offset / page_bytes * page_bytes;
+      const auto read = reader_.read_pages(
+          file_, window_begin_, std::max<uint64_t>(window_bytes, offset - window_begin_ + size));
+      if (!read) return read.error();
+      window_ = *read;
+      bytes_read_ += window_.size();
+      if (offset - window_begin_ + uint64_t{size} > window_.size()) return corrupt;
+    }
+    return window_.subspan(offset - window_begin_, size);
+  }
+
+  Reader& reader_;
+  const io::File file_;
+  const uint64_t file_bytes_;
+  const Generation generation_;
+  const Position from_;
+  uint32_t at_;
+  Bytes window_;
+  uint32_t window_begin_ = 0;
+  uint64_t bytes_read_ = 0;
+};
+
+Result<Passage> Reader::pass_outcomes(Position from, Position through, uint32_t bytes_max,
+                                      const VisitOutcome& visit) {
+  if (from.segment() == 0 || from.offset() % 8 != 0) return not_found;
+  const auto file = file_of(from);
+  if (!file) return file.error();
+  const auto size = disk_.size(*file);
+  if (!size) return size.error();
+  Walk walk(*this, *file, *size, from);
+  Passage passage{.reached = from};
+  bool goes_on = true;
+  while (goes_on) {
+    const auto here = Position::make(journal_of(from), from.segment(), walk.at());
+    passage.at_end = here > through || walk.at_end();
+    if (passage.at_end) break;
+    const auto stepped = walk.step(visit);
+    if (!stepped) return stepped.error();
+    passage.reached = here;
+    goes_on = *stepped && (walk.bytes_read() < bytes_max || here == from);
+  }
+  return passage;
 }
 
 Result<Bytes> Reader::read_from(io::File file, RecordType type, Position position) {

@@ -9,6 +9,7 @@
 #include "journal/writer.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,17 @@ struct StoredOutcome {
   std::vector<std::byte> record;
   std::vector<std::byte> texts;  ///< If the record has them as changes to another's.
   OutcomeView view;
+};
+
+/// An outcome in a segment, without the texts that it may have as changes to another's. Lent.
+/// @returns whether to go on.
+using VisitOutcome = std::function<bool(const OutcomeView& outcome, Position position)>;
+
+/// How far a segment was gone through.
+struct Passage {
+  /// All outcomes that begin here or before were visited. Goes on from here.
+  Position reached;
+  bool at_end = false;  ///< There are no others.
 };
 
 /// Opens a segment's file for Ring::read, if it is still that segment's. Blocking.
@@ -51,6 +63,14 @@ class Reader {
 
   Result<EventRef> read_event(Position position);
   Result<StoredOutcome> read_outcome(Position position);
+  /// Visits the outcomes of a segment that begin behind `from`, in their order. Damaged ones are
+  /// passed over, and those that come behind them in the same block perhaps as well.
+  /// @param from       the segment's beginning (offset 0), or Passage::reached.
+  /// @param through    those that begin behind it are not visited.
+  /// @param bytes_max  so much is read, a little more if nothing would be reached otherwise.
+  /// @param visit      uses no reader.
+  Result<Passage> pass_outcomes(Position from, Position through, uint32_t bytes_max,
+                                const VisitOutcome& visit);
 
  private:
   struct OpenFile {
@@ -58,6 +78,8 @@ class Reader {
     uint32_t segment = 0;
     io::File file;
   };
+
+  class Walk;
 
   Result<StoredOutcome> read_as_recorded(Position position);
   /// The payload of the record at `position`; valid until the next read.

@@ -69,6 +69,48 @@ TEST(Reader, GivesOutcomesTheirTextsThatAreChangesToOthers) {
   EXPECT_EQ(reader.read_outcome(second).error().code, Errc::corrupt);
 }
 
+/// However little is read at a time, and from wherever it goes on.
+TEST(Reader, GoesThroughTheOutcomesOfASegment) {
+  FakeDisk disk;
+  Journal journal(disk, {});
+  std::vector<Position> outcomes;
+  for (int block = 0; block < 20; ++block) {
+    const Position event = journal.add("event", block % 5 == 0 ? 100'000 : 10);
+    for (int one = 0; one < block % 4; ++one) outcomes.push_back(journal.add_outcome(event));
+  }
+  const auto pass = [&](Position from, Position through, uint32_t bytes_max) {
+    Reader reader(disk, data_directory, directory_id);
+    std::vector<Position> found;
+    for (bool at_end = false; !at_end;) {
+      const auto passage =
+          reader.pass_outcomes(from, through, bytes_max, [&](const OutcomeView& view, Position at) {
+            EXPECT_EQ(view.http_status, 204);
+            found.push_back(at);
+            return found.size() % 3 != 0;
+          });
+      EXPECT_TRUE(passage);
+      if (!passage) break;
+      EXPECT_TRUE(passage->at_end || passage->reached > from);
+      from = passage->reached;
+      at_end = passage->at_end;
+    }
+    return found;
+  };
+  const Position begin = Position::make(outcomes[0].journal(), 1, 0);
+  for (const uint32_t bytes_max : {1u, 70'000u, 1u << 30}) {
+    EXPECT_EQ(pass(begin, outcomes.back(), bytes_max), outcomes);
+  }
+  EXPECT_EQ(pass(outcomes[4], outcomes[9], 1),
+            std::vector(outcomes.begin() + 5, outcomes.begin() + 10));
+  EXPECT_EQ(pass(outcomes.back(), outcomes.back(), 1), std::vector<Position>{});
+
+  // One that is damaged costs itself.
+  disk.contents(segment(1))[outcomes[7].offset() + 20] ^= std::byte{1};
+  std::vector<Position> rest = outcomes;
+  rest.erase(rest.begin() + 7);
+  EXPECT_EQ(pass(begin, outcomes.back(), 1), rest);
+}
+
 TEST(Reader, WrongPositionsAreErrors) {
   FakeDisk disk;
   Journal journal(disk, {});
