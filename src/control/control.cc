@@ -159,9 +159,16 @@ Control::Control(const Parts& parts, const Options& options)
       token_api_(tokens_, random_),
       source_api_(git_sources_, random_),
       session_api_(parts.table),
+      streams_({.registry = registry_,
+                .table = parts.table,
+                .sessions = session_api_,
+                .history = parts.history,
+                .journals = parts.journals,
+                .post = parts.post}),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
+  streams_.set_limits(settings_.streams);
 }
 
 Result<void> Control::load() {
@@ -174,6 +181,7 @@ void Control::reconfigure(Settings settings) {
   settings_ = std::move(settings);
   login_.set_users(settings_.users);
   retention_.set_options(settings_.retention);
+  streams_.set_limits(settings_.streams);
   next_due_ = now_;
 }
 
@@ -224,6 +232,7 @@ void Control::respond(uint32_t shard, ApiRequest&& message, const Login::Verdict
     ++next_ticket_;
     return;
   }
+  if (streams_.is_opening()) return open_stream(shard, message.handle, answered.response);
   outgoing.api = dialect::owner_of_path(message.request->path);
   Reply ready{
       .shard = shard,
@@ -250,6 +259,12 @@ void Control::send(Reply&& ready) {
     case Answer::When::stored: send_outgoing(shard, std::move(reply), std::move(outgoing)); return;
   }
   post_.send(shard, std::move(reply));
+}
+
+/// The answer is a head; its body comes in pieces.
+void Control::open_stream(uint32_t shard, http::RequestHandle handle, http::Response& head) {
+  post_.send(shard, StreamOpened{handle, std::make_unique<http::Response>(std::move(head))});
+  streams_.begin(shard, handle, now_);
 }
 
 // --- durability ----------------------------------------------------------------------------------
@@ -329,6 +344,7 @@ void Control::on(uint32_t, OutcomeRecorded&& message) {
   const index::Outcome outcome = to_outcome(message);
   pending_.on_outcome(outcome);
   history_.on_outcome(outcome);
+  streams_.on_outcome(outcome, message.delivery);
   judge(message);
 }
 
@@ -463,6 +479,14 @@ void Control::on(uint32_t, StoreEventDone&& message) {
 
 void Control::on(uint32_t, StorageFailed&& message) {
   if (!storage_failure_) storage_failure_ = message.error;
+}
+
+void Control::on(uint32_t shard, StreamTaken&& message) {
+  streams_.on_taken(shard, message, now_);
+}
+
+void Control::on(uint32_t shard, StreamGone&& message) {
+  streams_.on_gone(shard, message.handle);
 }
 
 // --- requests ------------------------------------------------------------------------------------
@@ -619,6 +643,7 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::delivery_list: return delivery_api_.list_all(call);
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call);
+    case Operation::stream_open: return streams_.open(call, now_);
     case Operation::webhook_replay: return replay_api_.start(call);
     case Operation::replay_start: return replay_api_.start(call);
     case Operation::replay_list: return replay_api_.list(call);
@@ -720,6 +745,7 @@ bool Control::step(WallTime wall_now, Instant now) {
       tidy_store(wall_trusted ? std::optional{wall_now} : std::nullopt, wall_now, now);
   dead_letters_.step(now);
   flush();
+  streams_.step(wall_now, now);
   const bool reclaimed = table_.reclaim();
   set_next_due(reclaimed);
   // When a sync ends there is another step.
@@ -744,7 +770,8 @@ void Control::set_next_due(bool reclaimed) {
   if (!reclaimed) next_due_ = now_ + retry_interval;
   const auto writing = durability_.may_commit() ? registry_.failing().due() : std::nullopt;
   const auto replaying = durability_.may_commit() ? replays_.due() : std::nullopt;
-  for (const auto& due : {writing, replaying, dead_letters_.due()}) {
+  const auto streaming = streams_.due(wall_now_, now_);
+  for (const auto& due : {writing, replaying, streaming, dead_letters_.due()}) {
     if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
   }
 }

@@ -24,6 +24,7 @@
 #include "control/replays.h"
 #include "control/retention.h"
 #include "control/segment_ledger.h"
+#include "control/streams.h"
 #include "control/token_registry.h"
 #include "control/webhook_registry.h"
 #include "index/index.h"
@@ -62,6 +63,7 @@ class Control {
     std::vector<std::string> webhook_ips;  ///< As Call::webhook_ips.
     MemoryLimits limits;                   ///< For `GET /v1/status`.
     MetricSettings metrics;
+    StreamLimits streams;
   };
 
   struct Options {
@@ -168,6 +170,7 @@ class Control {
   void on(uint32_t shard, ApiRequest&& message);
   void respond(uint32_t shard, ApiRequest&& message, const Login::Verdict* verdict);
   void send(Reply&& ready);
+  void open_stream(uint32_t shard, http::RequestHandle handle, http::Response& head);
   void publish();
   void go_on_changing();
   std::optional<bool> is_password(std::string_view password, std::string_view text);
@@ -183,6 +186,8 @@ class Control {
   void on(uint32_t shard, SettingsSeen&& message);
   void on(uint32_t shard, StoreEventDone&& message);
   void on(uint32_t shard, StorageFailed&& message);
+  void on(uint32_t shard, StreamTaken&& message);
+  void on(uint32_t shard, StreamGone&& message);
   void on(uint32_t, std::monostate&&) {}
 
   Answer answer(const ApiRequest& message, const Login::Verdict* verdict, Outgoing& outgoing);
@@ -246,6 +251,7 @@ class Control {
   TokenApi token_api_;
   SourceApi source_api_;
   SessionApi session_api_;
+  Streams streams_;
   Reloads reloads_;
   WallClockTrust wall_clock_;
   RateLimiter rate_limiter_;

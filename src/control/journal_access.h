@@ -26,6 +26,11 @@ class JournalAccess {
   using StoredOutcome = journal::StoredOutcome;
   virtual Result<StoredOutcome> read_outcome(journal::Position position) = 0;
 
+  /// As journal::Reader::pass_outcomes.
+  virtual Result<journal::Passage> pass_outcomes(journal::Position from, journal::Position through,
+                                                 uint32_t bytes_max,
+                                                 const journal::VisitOutcome& visit) = 0;
+
   struct Segment {
     uint32_t journal = 0;
     uint32_t number = 0;

@@ -41,6 +41,11 @@ class JournalFiles final : public JournalAccess {
   Result<StoredOutcome> read_outcome(journal::Position position) override {
     return reader_.read_outcome(position);
   }
+  Result<journal::Passage> pass_outcomes(journal::Position from, journal::Position through,
+                                         uint32_t bytes_max,
+                                         const journal::VisitOutcome& visit) override {
+    return reader_.pass_outcomes(from, through, bytes_max, visit);
+  }
   std::vector<Segment> segments() const override;
   void want(uint32_t journal) override { orders_.send(PrepareSegment{journal}); }
   std::optional<Ready> take() override;

@@ -100,6 +100,17 @@ struct SettingsSeen {
   uint64_t version = 0;
 };
 
+/// The client of a stream has taken this much of it.
+struct StreamTaken {
+  http::RequestHandle handle;
+  uint64_t bytes = 0;
+};
+
+/// The client of a stream has gone, or the shard stops: nothing more is wanted.
+struct StreamGone {
+  http::RequestHandle handle;
+};
+
 /// The answer to StoreEvent: the event is durable, or was refused.
 struct StoreEventDone {
   uint64_t ticket = 0;
@@ -113,16 +124,30 @@ struct StorageFailed {
   Error error{};
 };
 
-using ToControl =
-    std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded, EndpointGone,
-                 ReceiverPaused, CircuitChanged, PermissionAsked, SegmentWanted, SegmentSealed,
-                 SnapshotSeen, SettingsSeen, StoreEventDone, StorageFailed>;
+using ToControl = std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded,
+                               EndpointGone, ReceiverPaused, CircuitChanged, PermissionAsked,
+                               SegmentWanted, SegmentSealed, SnapshotSeen, SettingsSeen,
+                               StoreEventDone, StorageFailed, StreamTaken, StreamGone>;
 
 // --- from the control thread to a shard ----------------------------------------------------------
 
 struct ApiReply {
   http::RequestHandle handle;
   std::unique_ptr<http::Response> response;
+};
+
+/// The head of an answer whose body comes in StreamPieces. Answered by StreamGone if it is not
+/// wanted.
+struct StreamOpened {
+  http::RequestHandle handle;
+  std::unique_ptr<http::Response> head;
+};
+
+/// More of a stream. After the `last` one it is over.
+struct StreamPiece {
+  http::RequestHandle handle;
+  std::string bytes;  ///< Not empty.
+  bool last = false;
 };
 
 /// A snapshot was published. The shard cancels what is pending for `ended` webhooks (deleted or
@@ -159,7 +184,7 @@ struct StoreEvent {
 };
 
 using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SettingsPublished,
-                             SegmentReady, SegmentsDelayed, StoreEvent>;
+                             SegmentReady, SegmentsDelayed, StoreEvent, StreamOpened, StreamPiece>;
 
 /// How the control thread reaches the shards.
 class Post {

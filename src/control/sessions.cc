@@ -40,6 +40,11 @@ const Sessions::Session* Sessions::use(std::string_view key, Instant now, bool b
   return &found->second;
 }
 
+bool Sessions::lasts(const crypto::Digest& key_sha256, Instant now) const {
+  const auto found = sessions_.find(key_sha256);
+  return found != sessions_.end() && !is_over(found->second, now);
+}
+
 void Sessions::remove(std::string_view key) {
   sessions_.erase(hash_of(key));
 }

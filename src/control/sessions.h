@@ -34,6 +34,8 @@ class Sessions {
   /// The session of this key. Nullptr: there is none, or it is over. Valid until the next call.
   /// @param by_person  it is used; false: a page that nobody touches asks by itself.
   const Session* use(std::string_view key, Instant now, bool by_person = true);
+  /// Whether the session of the key with this SHA-256 is not over. Does not count as its use.
+  bool lasts(const crypto::Digest& key_sha256, Instant now) const;
   void remove(std::string_view key);
 
   size_t count() const { return sessions_.size(); }

@@ -54,7 +54,7 @@ class Backend {
   virtual void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                           const Origin& origin) = 0;
 
-  // Of answers that come in pieces (Server::open_answer); for who opens them.
+  // Of answers that come in pieces (Server::open_answer).
 
   /// The kernel has taken all pieces that were given until now, `bytes` since the last time.
   virtual void on_pieces_taken(http::RequestHandle /*handle*/, uint64_t /*bytes*/) {}

@@ -17,6 +17,10 @@ constexpr uint64_t event_bytes = 2;  // For each byte of an event: once more whi
 constexpr uint64_t body_bytes = 2;   // For each byte of a body: it grows by doubling.
 constexpr uint64_t attempt_bytes = 30 * 1024;    // TLS, request, the answer's first 16 KiB.
 constexpr uint64_t connection_bytes = 8 * 1024;  // One that is idle, with TLS.
+constexpr uint64_t stream_bytes = 64 * 1024;     // What its client has not taken, sealed.
+
+/// Live streams get this part of all.
+constexpr uint64_t streams_divisor = 128;
 
 /// So much is the kernel's, for this process: sockets, page tables, what waits to be written.
 constexpr uint64_t kernel_divisor = 8;
@@ -49,9 +53,11 @@ constexpr uint64_t fitted_segment_bytes_min = 4 * mib;
 /// What each budget may take, where the configuration leaves it open.
 class Fit {
  public:
-  Fit(const Config& config, const Machine& machine, uint64_t memory_max, uint32_t shards)
+  Fit(const Config& config, const Machine& machine, uint64_t memory_max, uint32_t shards,
+      uint32_t streams)
       : config_(config), shards_(shards) {
-    const uint64_t taken = memory_max / kernel_divisor + process_bytes + shards * shard_bytes;
+    const uint64_t taken =
+        memory_max / kernel_divisor + process_bytes + shards * shard_bytes + streams * stream_bytes;
     left_ = memory_max > taken ? memory_max - taken : 0;
     const uint64_t others =
         std::min(process_descriptors + shards * shard_descriptors, machine.descriptors / 2);
@@ -91,8 +97,8 @@ uint64_t memory_total(const Budgets& budgets) {
       connections * connection_bytes;
   const uint64_t history = std::max(
       limits.history_memory_max, budgets.segment_bytes / unwritten_index_divisor * limits.shards);
-  return limits.memory_max / kernel_divisor + process_bytes + shard * limits.shards + history +
-         limits.idempotency_entries_max * idempotency_bytes;
+  return limits.memory_max / kernel_divisor + process_bytes + budgets.streams_max * stream_bytes +
+         shard * limits.shards + history + limits.idempotency_entries_max * idempotency_bytes;
 }
 
 /// So that the indexes of what is being written fit into the history's part, and the largest event
@@ -118,7 +124,12 @@ Budgets budgets_of(const Config& config, const Machine& machine) {
                       ? config.shards
                       : static_cast<uint32_t>(std::min<uint64_t>(machine.cores, shards_max));
   const uint64_t shards = limits.shards;
-  Fit fit(config, machine, limits.memory_max, limits.shards);
+  const uint64_t streams = limits.memory_max / streams_divisor / stream_bytes;
+  budgets.streams_max =
+      config.gives("api.streams_max")
+          ? config.streams.count_max
+          : static_cast<uint32_t>(std::min<uint64_t>(streams, config.streams.count_max));
+  Fit fit(config, machine, limits.memory_max, limits.shards, budgets.streams_max);
   const Config defaults;
 
   // Bodies have to hold two batches, and a batch an event.
@@ -173,6 +184,7 @@ void use(const Budgets& budgets, Config& config) {
   config.ingest_connections_max = limits.connections_max;
   config.retained_bytes_max = budgets.retained_bytes_max;
   config.delivery_connections_max = limits.delivery_connections_max;
+  config.streams.count_max = budgets.streams_max;
   config.limits = limits;
 }
 

@@ -15,6 +15,7 @@ inline constexpr uint64_t memory_min = uint64_t{50} << 20;
 struct Budgets {
   control::MemoryLimits limits;
   uint64_t retained_bytes_max = 0;  ///< delivery::Limits, per shard.
+  uint32_t streams_max = 0;         ///< control::StreamLimits::count_max.
   uint32_t segment_bytes = 0;
   uint64_t memory_of_machine = 0;  ///< Machine::memory_bytes.
   std::string memory_limit;        ///< Where `limits.memory_max` comes from, for people.

@@ -658,6 +658,11 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   read_ca_file(delivery, config);
   delivery.finish();
 
+  Section api = root.table("api");
+  api.integer("streams_max", config.streams.count_max, 0, 10'000);
+  api.integer("streams_per_organization_max", config.streams.per_organization_max, 0, 10'000);
+  api.finish();
+
   Section metrics = root.table("metrics");
   metrics.integer("webhooks_max", config.metrics_webhooks_max, 0, 1000);
   metrics.finish();

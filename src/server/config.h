@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "control/memory_limits.h"
 #include "control/reload.h"
+#include "control/stream_limits.h"
 #include "crypto/digest.h"
 #include "crypto/scrypt.h"
 #include "delivery/limits.h"
@@ -104,6 +105,8 @@ struct Config {
 
   std::string key_file;  ///< Empty: the data directory's path and `.key` (key_file.h).
   std::vector<UserConfig> users;
+
+  control::StreamLimits streams;
 
   uint32_t metrics_webhooks_max = 10;
 

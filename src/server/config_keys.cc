@@ -103,6 +103,16 @@ constexpr std::array keys = {
               nullptr},
     key<&Config::key_file>("secrets.key_file", Takes::restart),
     ConfigKey{"user", Takes::reload, same_users, nullptr},
+    ConfigKey{"api.streams_max", Takes::reload,
+              [](const Config& one, const Config& other) {
+                return one.streams.count_max == other.streams.count_max;
+              },
+              nullptr},
+    ConfigKey{"api.streams_per_organization_max", Takes::reload,
+              [](const Config& one, const Config& other) {
+                return one.streams.per_organization_max == other.streams.per_organization_max;
+              },
+              nullptr},
     key<&Config::metrics_webhooks_max>("metrics.webhooks_max", Takes::reload),
     key<&Config::log_level>("log.level", Takes::reload),
     key<&Config::log_json>("log.json", Takes::restart),

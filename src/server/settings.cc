@@ -67,6 +67,7 @@ control::Control::Settings control_settings(const Config& config) {
   settings.public_url = config.public_url;
   settings.webhook_ips = config.webhook_ips;
   settings.limits = config.limits;
+  settings.streams = config.streams;
   settings.metrics.webhooks_max = config.metrics_webhooks_max;
   for (const ListenerConfig& listener : config.listeners) {
     if (listener.tls == nullptr) continue;

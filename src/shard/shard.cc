@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "console/site.h"
+#include "control/streams.h"
 #include "dialect/dialect.h"
 #include "http/problem.h"
 #include "http/syntax.h"
@@ -330,6 +331,16 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
   }
   tell_control(control::ApiRequest{handle, std::move(request), origin.peer, origin.tls, metrics},
                true);
+}
+
+/// More is to come only when there is room for it: a large piece makes some.
+void Shard::on_pieces_taken(http::RequestHandle handle, uint64_t bytes) {
+  tell_control(control::StreamTaken{handle, bytes}, bytes >= control::Streams::window_bytes / 2);
+}
+
+/// At once: its place may be wanted.
+void Shard::on_answer_cut(http::RequestHandle handle) {
+  tell_control(control::StreamGone{handle}, true);
 }
 
 /// Why events are refused at present, all or as the last one was; empty: they are taken.
@@ -698,6 +709,15 @@ void Shard::on(control::StoreEvent&& message) {
     return on_own_event_settled(message.ticket, event.uid, Error{Errc::overloaded, Side::producer});
   }
   intake_.append_own(std::move(message.event), message.ticket, message.by_hand);
+}
+
+void Shard::on(control::StreamOpened&& message) {
+  if (!server_.open_answer(message.handle, *message.head)) on_answer_cut(message.handle);
+}
+
+void Shard::on(control::StreamPiece&& message) {
+  server_.add_to_answer(message.handle, message.bytes);
+  if (message.last) server_.end_answer(message.handle);
 }
 
 void Shard::flush_messages() {

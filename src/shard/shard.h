@@ -90,6 +90,8 @@ class Shard final : private journal::WriterEvents,
                         const http::Problem& problem) override;
   void on_request(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                   const ingest::Origin& origin) override;
+  void on_pieces_taken(http::RequestHandle handle, uint64_t bytes) override;
+  void on_answer_cut(http::RequestHandle handle) override;
   void answer_health(http::RequestHandle handle, bool ready_wanted);
   std::string_view hindrance() const;
   std::optional<http::Problem> overloaded() const;
@@ -145,6 +147,8 @@ class Shard final : private journal::WriterEvents,
   void take_opened_files();
   void hand_over_events();
   void on(control::StoreEvent&& message);
+  void on(control::StreamOpened&& message);
+  void on(control::StreamPiece&& message);
   void on(std::monostate&&) {}
   void flush_messages();
   void on_flush_due();

@@ -74,6 +74,23 @@ class FakeJournals final : public JournalAccess {
     stored.view = *view;
     return stored;
   }
+  Result<journal::Passage> pass_outcomes(journal::Position from, journal::Position through,
+                                         uint32_t, const journal::VisitOutcome& visit) override {
+    ++passages;
+    journal::Passage passage{.reached = from};
+    for (auto next = outcomes.upper_bound(from.packed); next != outcomes.end(); ++next) {
+      const journal::Position position{next->first};
+      if (position > through || position.segment() != from.segment()) break;
+      if (position.journal() != from.journal()) break;
+      const auto view = journal::decode_outcome(next->second);
+      if (!view) return view.error();
+      passage.reached = position;
+      if (!visit(*view, position)) return passage;
+    }
+    passage.at_end = true;
+    return passage;
+  }
+  uint32_t passages = 0;  ///< Of pass_outcomes.
   std::vector<Segment> segments() const override { return files; }
   void want(uint32_t journal) override { wants.push_back(journal); }
   std::optional<Ready> take() override {

@@ -256,6 +256,19 @@ def unused(body):
     return {**body, "id": str(uuid.uuid4())} if "id" in body else body
 
 
+def read_content(response):
+    """The body; of a stream, which does not end, its first event."""
+    if response.headers.get("Content-Type") != "text/event-stream":
+        return response.read()
+    content = b""
+    while response.chunked and not content.endswith(b"\n\n"):
+        line = response.readline()
+        if not line:
+            break
+        content += line
+    return content
+
+
 class World:
 
     numbers = itertools.count(1)
@@ -344,7 +357,8 @@ class World:
         own = connection or self.connect()
         own.request(method, path, body=body, headers=headers)
         response = own.getresponse()
-        answer = Answer(response.status, response.headers, response.read())
+        content = read_content(response)
+        answer = Answer(response.status, response.headers, content)
         if connection is None:
             own.close()
         return answer

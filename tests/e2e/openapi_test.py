@@ -74,7 +74,7 @@ class OpenApi(unittest.TestCase):
         for _ in range(50):  # What is shown may grow between the two.
             head = world.call(operation, values, method="HEAD")
             answer = world.call_checked(operation, values)
-            if head.headers["Content-Length"] == answer.headers["Content-Length"]:
+            if head.headers["Content-Length"] == answer.headers["Content-Length"]:  # None of a stream.
                 break
             time.sleep(0.1)
         for name in ("Content-Length", "Content-Type"):

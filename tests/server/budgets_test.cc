@@ -41,6 +41,7 @@ TEST(Budgets, AreTheDefaultsWhereThereIsEnough) {
   EXPECT_EQ(budgets.limits.connections_max, defaults.ingest_connections_max);
   EXPECT_EQ(budgets.limits.delivery_connections_max, defaults.delivery_connections_max);
   EXPECT_EQ(budgets.retained_bytes_max, defaults.retained_bytes_max);
+  EXPECT_EQ(budgets.streams_max, defaults.streams.count_max);
 }
 
 TEST(Budgets, FitIntoAnyMemory) {
@@ -87,6 +88,8 @@ TEST(Budgets, MakeSegmentsWhoseIndexesFit) {
 
 TEST(Budgets, OfASidecarAreThoseOfOneShard) {
   const Budgets budgets = budgets_of(with({}), machine_of(64 * mib));
+  EXPECT_EQ(budgets.streams_max, 8u);
+  EXPECT_EQ(budgets_of(with({"api.streams_max=70"}), machine_of(64 * mib)).streams_max, 70u);
   EXPECT_EQ(budgets.limits.shards, 1u);
   EXPECT_GT(budgets.limits.pending_max, 20'000u);
 }

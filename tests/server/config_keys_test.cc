@@ -52,6 +52,8 @@ const std::map<std::string, std::string> other_values = {
     {"delivery.deny_networks", "[\"10.0.0.0/8\"]"},
     {"delivery.plain_http_networks", "[\"10.0.0.0/8\"]"},
     {"secrets.key_file", "/elsewhere.key"},
+    {"api.streams_max", "3"},
+    {"api.streams_per_organization_max", "3"},
     {"metrics.webhooks_max", "3"},
     {"log.level", "debug"},
     {"log.json", "true"},

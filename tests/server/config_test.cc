@@ -53,6 +53,8 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.history_memory_max, plain.history_memory_max);
   EXPECT_EQ(example.config.key_file, plain.key_file);
   EXPECT_TRUE(example.config.users.empty());
+  EXPECT_EQ(example.config.streams.count_max, plain.streams.count_max);
+  EXPECT_EQ(example.config.streams.per_organization_max, plain.streams.per_organization_max);
   EXPECT_EQ(example.config.metrics_webhooks_max, plain.metrics_webhooks_max);
   EXPECT_EQ(example.config.log_level, plain.log_level);
   EXPECT_EQ(example.config.log_json, plain.log_json);
@@ -126,6 +128,9 @@ address = "unix:/run/ringpost/r.sock"
 [[listener]]
 address = "10.0.0.1:9100"
 serves = ["metrics"]
+[api]
+streams_max = 5
+streams_per_organization_max = 2
 [metrics]
 webhooks_max = 3
 )",
@@ -136,6 +141,8 @@ webhooks_max = 3
   EXPECT_EQ(result.config.idempotency_window, std::chrono::minutes{90});
   EXPECT_EQ(result.config.allow_networks.size(), 2u);
   EXPECT_EQ(result.config.webhook_ips, (std::vector<std::string>{"192.0.2.0/24", "2001:db8::/48"}));
+  EXPECT_EQ(result.config.streams.count_max, 5u);
+  EXPECT_EQ(result.config.streams.per_organization_max, 2u);
   EXPECT_EQ(result.config.metrics_webhooks_max, 3u);
   ASSERT_EQ(result.config.listeners.size(), 3u);
   EXPECT_EQ(result.config.listeners[0].serves, (Serves{true, false, false, false}));

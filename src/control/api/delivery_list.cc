@@ -161,10 +161,7 @@ class Page {
   }
 
   bool is_wanted(const EventView& event) const {
-    if (!is_meant(query_.filter, event)) return false;
-    if (!query_.redelivery_of) return true;
-    return event.is_redelivery() &&
-           event.redelivery_of.as_uuid() == query_.redelivery_of->as_uuid();
+    return is_meant(query_.filter, event) && is_repeat_of(event, query_.redelivery_of);
   }
 
   const ListQuery& query_;

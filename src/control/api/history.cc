@@ -6,8 +6,8 @@
 
 namespace ringpost::control {
 
-using api::Call;
 using journal::EventView;
+using subscription::Token;
 using subscription::Webhook;
 
 Problem no_delivery() {
@@ -35,12 +35,12 @@ Problem unreadable(const Error& error) {
   return refusal(503, "the stored event cannot be read: " + describe(error));
 }
 
-bool may_see(const Call& call, const Webhook& webhook) {
-  return webhook.organization == call.organization && call.token->covers(webhook.sources);
+bool may_see(const Token& token, const Webhook& webhook) {
+  return webhook.organization == token.organization && token.covers(webhook.sources);
 }
 
-bool may_see(const Call& call, const EventView& event) {
-  return event.organization == call.organization && call.token->may_touch(event.source);
+bool may_see(const Token& token, const EventView& event) {
+  return event.organization == token.organization && token.may_touch(event.source);
 }
 
 index::PageQuery page_query(const DeliveryFilter& filter, const index::TextHash& hash) {
@@ -60,6 +60,11 @@ bool is_meant(const DeliveryFilter& filter, const EventView& event) {
   if (filter.source && event.source != *filter.source) return false;
   if (filter.since && event.accepted_at < *filter.since) return false;
   return !filter.until || event.accepted_at < *filter.until;
+}
+
+bool is_repeat_of(const EventView& event, const std::optional<Ulid>& delivery) {
+  if (!delivery) return true;
+  return event.is_redelivery() && event.redelivery_of.as_uuid() == delivery->as_uuid();
 }
 
 bool contains_text(Bytes bytes, std::string_view text) {

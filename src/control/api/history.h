@@ -62,14 +62,23 @@ Problem unreadable(const Error& error);
 
 // What belongs to another organization, or to a source that the token may not touch, looks unknown.
 
-bool may_see(const api::Call& call, const subscription::Webhook& webhook);
-bool may_see(const api::Call& call, const journal::EventView& event);
+bool may_see(const subscription::Token& token, const subscription::Webhook& webhook);
+bool may_see(const subscription::Token& token, const journal::EventView& event);
+inline bool may_see(const api::Call& call, const subscription::Webhook& webhook) {
+  return may_see(*call.token, webhook);
+}
+inline bool may_see(const api::Call& call, const journal::EventView& event) {
+  return may_see(*call.token, event);
+}
 
 /// What `filter` says of a delivery's event and of its end, to be narrowed to a part of the list.
 index::PageQuery page_query(const DeliveryFilter& filter, const index::TextHash& hash);
 /// Whether the event is meant: the index knows only hashes of types and sources, and times in whole
 /// milliseconds.
 bool is_meant(const DeliveryFilter& filter, const journal::EventView& event);
+
+/// Whether the event repeats this delivery; nothing: any event does.
+bool is_repeat_of(const journal::EventView& event, const std::optional<Ulid>& delivery);
 
 /// Whether `text` is in `bytes`; ASCII letters match in either case.
 bool contains_text(Bytes bytes, std::string_view text);

@@ -79,11 +79,30 @@ std::optional<Problem> set(std::optional<T>& to, std::optional<T> read, std::str
   return std::nullopt;
 }
 
+std::optional<Problem> set_attempts(ListQuery& query, Value value) {
+  if (value != "true" && value != "false")
+    return bad_parameter("attempts", "must be true or false");
+  query.attempts = value == "true";
+  return std::nullopt;
+}
+
+/// A stream tells of what has happened: nothing has ended in flight.
+std::optional<Problem> set_status(ListQuery& query, Value value) {
+  query.filter.status = parse_status(value);
+  const bool is_stream = query.kind == ListKind::stream;
+  const bool fits =
+      query.filter.status && !(is_stream && query.filter.status == DeliveryStatus::in_flight);
+  if (fits) return std::nullopt;
+  return bad_parameter("status", is_stream ? "must be delivered, dead or cancelled, or pending for "
+                                             "failed attempts that are followed by others"
+                                           : status_rule);
+}
+
 std::optional<Problem> apply(const std::string& name, Value value, ListQuery& query) {
   constexpr std::string_view id_rule = "must be an id";
   DeliveryFilter& filter = query.filter;
   if (name == "limit") return set_limit(query, value);
-  if (name == "status") return set(filter.status, parse_status(value), name, status_rule);
+  if (name == "status") return set_status(query, value);
   if (name == "error") return set(filter.error, parse_error_code(value), name, error_rule);
   if (name == "response_status") {
     return set(filter.http_statuses, parse_http_statuses(value), name, http_statuses_rule);
@@ -94,6 +113,7 @@ std::optional<Problem> apply(const std::string& name, Value value, ListQuery& qu
   if (name == "redelivery_of") {
     return set(query.redelivery_of, Ulid::parse_either(value), name, id_rule);
   }
+  if (name == "attempts") return set_attempts(query, value);
   if (name == "type") filter.type = value;
   if (name == "source") filter.source = value;
   if (name == "id") query.id = value;
@@ -125,6 +145,9 @@ std::vector<std::string_view> filters_of(ListKind kind) {
     case ListKind::tokens: return {"organization"};
     case ListKind::audit: return {"since", "until", "organization"};
     case ListKind::sources: return {};
+    case ListKind::stream:
+      return {"webhook", "source",          "type",          "status",
+              "error",   "response_status", "redelivery_of", "attempts"};
   }
   RINGPOST_UNREACHABLE();
 }
@@ -164,7 +187,7 @@ std::variant<http::QueryParameters, Problem> parse_query(
 
 std::variant<ListQuery, Problem> parse_list_query(const http::Request& request, ListKind kind) {
   std::vector<std::string_view> allowed = filters_of(kind);
-  allowed.insert(allowed.end(), {"limit", "cursor"});
+  if (kind != ListKind::stream) allowed.insert(allowed.end(), {"limit", "cursor"});
   const auto parsed = parse_query(request.query, allowed);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return *problem;
   const auto& parameters = std::get<http::QueryParameters>(parsed);

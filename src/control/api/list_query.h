@@ -39,6 +39,7 @@ enum class ListKind : char {
   tokens = 't',
   audit = 'a',
   sources = 's',
+  stream = 'l',  ///< No list: deliveries of the organization as they end.
 };
 
 /// Which deliveries are meant. `since` and `until` bound the time an event was accepted: from
@@ -80,6 +81,7 @@ struct ListQuery {
   std::optional<index::DeliveryPlace> cursor;
   DeliveryFilter filter;  ///< The source of webhooks: that its events may reach.
   std::optional<Ulid> redelivery_of;
+  bool attempts = false;          ///< Of a stream: failed ones, too.
   std::optional<std::string> id;  ///< Of events.
   /// Anywhere in an event's data, or in what an attempt sent and got back. ASCII letters match in
   /// either case.

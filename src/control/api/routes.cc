@@ -36,6 +36,7 @@ constexpr std::array routes = {
     route(Operation::delivery_show, "GET", "/v1/deliveries/{id}", Scope::deliveries_read),
     route(Operation::delivery_redeliver, "POST", "/v1/deliveries/{id}/redeliver",
           Scope::deliveries_redeliver),
+    route(Operation::stream_open, "GET", "/v1/stream", Scope::deliveries_read),
     route(Operation::replay_start, "POST", "/v1/replays", Scope::deliveries_redeliver),
     route(Operation::replay_list, "GET", "/v1/replays", Scope::deliveries_read),
     route(Operation::replay_show, "GET", "/v1/replays/{id}", Scope::deliveries_read),

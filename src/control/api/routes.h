@@ -23,6 +23,7 @@ enum class Operation : uint16_t {
   delivery_list,
   delivery_show,
   delivery_redeliver,
+  stream_open,
   replay_start,
   replay_list,
   replay_show,

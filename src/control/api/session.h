@@ -29,6 +29,11 @@ class SessionApi {
                                                                  const api::Route& route,
                                                                  WallTime wall_now, Instant now);
 
+  /// As Sessions::lasts.
+  bool lasts(const crypto::Digest& key_sha256, Instant now) const {
+    return sessions_.lasts(key_sha256, now);
+  }
+
   /// A session of the token that the call was made with; the answer sets the cookie.
   /// @param secure  the browser reached the relay over https, so that the cookie is for https.
   Answer create(const Call& call, Instant now, bool secure);
