@@ -41,13 +41,50 @@ class StreamClient final : public Client, private net::StreamOwner {
   std::optional<Answer> request(std::string_view method, std::string_view target,
                                 std::string_view content_type, std::string_view body,
                                 std::string& problem) override {
+    std::string head = begin_head(method, target);
+    if (!body.empty()) head += "Content-Type: " + std::string(content_type) + "\r\n";
+    head += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+    exchange(head, body);
+    if (!done_) {
+      problem = describe_failure();
+      return std::nullopt;
+    }
+    Answer answer = take_answer();
+    close_if_spent();
+    return answer;
+  }
+
+  Followed follow(std::string_view target, std::string_view last_id,
+                  const std::function<bool(std::string_view)>& take) override {
+    std::string head = begin_head("GET", target) + "Accept: text/event-stream\r\n";
+    if (!last_id.empty()) head += "Last-Event-ID: " + std::string(last_id) + "\r\n";
+    take_ = &take;
+    exchange(head + "\r\n", {});
+    take_ = nullptr;
+    Followed followed{.begun = is_stream(), .refusal = {}, .problem = {}};
+    if (!done_) {
+      followed.problem =
+          followed.begun && !error_ ? "the connection was closed" : describe_failure();
+    } else if (!followed.begun) {
+      followed.refusal = take_answer();
+    }
+    close_if_spent();
+    return followed;
+  }
+
+ private:
+  enum class State : uint8_t { unused, opening, open, closing, closed };
+
+  std::string begin_head(std::string_view method, std::string_view target) const {
     std::string head = std::string(method) + " " + std::string(target) +
                        " HTTP/1.1\r\nHost: " + host_ + "\r\nUser-Agent: ringpost/" + version +
                        "\r\n";
     if (!token_.empty()) head += "Authorization: Bearer " + token_ + "\r\n";
-    if (!body.empty()) head += "Content-Type: " + std::string(content_type) + "\r\n";
-    head += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+    return head;
+  }
 
+  /// Until the answer is done, or cannot be any more.
+  void exchange(const std::string& head, std::string_view body) {
     error_.reset();
     parser_.reset();
     done_ = false;
@@ -59,22 +96,22 @@ class StreamClient final : public Client, private net::StreamOwner {
     if (state_ == State::open) stream_.send(as_bytes(head), as_bytes(body));
     while (!done_ && state_ == State::open) ring_->turn(true);
     ring_->disarm(deadline_);
-    if (!done_) {
-      problem = describe_failure();
-      return std::nullopt;
-    }
-    const Bytes content = parser_.body();
-    Answer answer{parser_.status(), std::string(as_text(content)),
-                  std::string(parser_.header("retry-after"))};
-    if (!parser_.reusable() && state_ == State::open) {
-      stream_.close(true);
-      while (state_ != State::closed) ring_->turn(true);
-    }
-    return answer;
   }
 
- private:
-  enum class State : uint8_t { unused, opening, open, closing, closed };
+  Answer take_answer() const {
+    return {parser_.status(), std::string(as_text(parser_.body())),
+            std::string(parser_.header("retry-after"))};
+  }
+
+  void close_if_spent() {
+    if (parser_.reusable() || state_ != State::open) return;
+    stream_.close(!is_stream());
+    while (state_ != State::closed) ring_->turn(true);
+  }
+
+  bool is_stream() const {
+    return parser_.status() == 200 && parser_.header("content-type") == "text/event-stream";
+  }
 
   void open() {
     while (state_ == State::closing) ring_->turn(true);
@@ -104,6 +141,11 @@ class StreamClient final : public Client, private net::StreamOwner {
   void on_stream_bytes(Bytes bytes) override {
     if (done_ || error_) return;
     const auto progress = parser_.feed(bytes);
+    if (take_ != nullptr && is_stream()) {
+      ring_->arm<&StreamClient::on_deadline>(*this, deadline_, request_time_max);
+      done_ = !(*take_)(parser_.take_body());
+      if (done_) return;
+    }
     if (progress == http::ResponseParser::Progress::need_more) return;
     if (progress == http::ResponseParser::Progress::failed) return fail(parser_.error());
     if (const auto fault = parser_.fault(); fault && !parser_.complete()) {
@@ -135,6 +177,7 @@ class StreamClient final : public Client, private net::StreamOwner {
   std::optional<Error> error_;
   State state_ = State::unused;
   bool done_ = false;
+  const std::function<bool(std::string_view)>* take_ = nullptr;  ///< While a stream is followed.
 };
 
 }  // namespace

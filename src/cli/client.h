@@ -5,6 +5,7 @@
 #include "net/tls.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,13 @@ struct Answer {
   bool ok() const { return status >= 200 && status < 300; }
 };
 
+/// What came of an answer without end.
+struct Followed {
+  bool begun = false;             ///< It was a success, and some of it may have been taken.
+  std::optional<Answer> refusal;  ///< A whole answer that was none.
+  std::string problem;            ///< Why it ended; empty: in order, or `take` ended it.
+};
+
 /// A blocking HTTP client for the commands: one connection, kept between requests.
 class Client {
  public:
@@ -49,6 +57,13 @@ class Client {
   virtual std::optional<Answer> request(std::string_view method, std::string_view target,
                                         std::string_view content_type, std::string_view body,
                                         std::string& problem) = 0;
+
+  /// Asks for a stream of server-sent events, and waits until it ends. One that says nothing for 60
+  /// seconds is taken for lost: a relay says something every 15.
+  /// @param last_id  of the event to go on behind; empty: none.
+  /// @param take     what comes of the body; @returns whether to go on.
+  virtual Followed follow(std::string_view target, std::string_view last_id,
+                          const std::function<bool(std::string_view)>& take) = 0;
 };
 
 }  // namespace ringpost::cli

@@ -54,6 +54,11 @@ struct Session {
   std::optional<Answer> exchange(std::string_view method, const std::string& target,
                                  std::string_view body, std::string_view content_type);
   bool accept(const Answer& answer, std::string_view target, uint64_t lines_before = 0);
+  /// As Client::follow; nothing after a problem with the options, which was printed.
+  std::optional<Followed> follow(const std::string& target, const std::string& last_id,
+                                 const std::function<bool(std::string_view)>& take);
+  /// Prints why no answer came. @returns exit_unreachable.
+  int report_unreachable(const std::string& problem);
   /// Asks `GET /readyz`, without a token, until it is answered with success or the time is up.
   /// Prints nothing: a caller goes on with its request, which says what is wrong.
   /// @returns whether the relay is ready, if that can be known.
@@ -95,6 +100,8 @@ struct DeliveryFilter {
   std::string until;
 };
 void add_delivery_filter(CLI::App& command, DeliveryFilter& filter);
+/// Those of them that say nothing of the time.
+void add_result_filter(CLI::App& command, DeliveryFilter& filter);
 
 /// What came of a delivery's first attempt, waited for at most `wait` (as read_duration reads it;
 /// empty: not at all). @returns exit_refused if it failed, or has not ended by then.
@@ -145,6 +152,8 @@ using CheckReceiver = std::function<int(const ReceiverCheck&)>;
 void add_webhook_commands(CLI::App& app, Session& session, Action& action,
                           const CheckReceiver& check_receiver);
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);
+/// `delivery tail`.
+void add_tail_command(CLI::App& deliveries, Session& session, Action& action);
 void add_event_commands(CLI::App& app, Session& session, Action& action);
 void add_replay_commands(CLI::App& app, Session& session, Action& action);
 /// What `token add --data-dir` says: make an admin token in the data directory of a stopped relay.

@@ -145,7 +145,7 @@ int follow_delivery(Session& session, const std::string& id, const std::string& 
   return exit_refused;
 }
 
-void add_delivery_filter(CLI::App& command, DeliveryFilter& filter) {
+void add_result_filter(CLI::App& command, DeliveryFilter& filter) {
   command.add_option("--source", filter.source, "Only of events from this source, exactly")
       ->type_name("SOURCE");
   command.add_option("--type", filter.type, "Only of events of this type, exactly")
@@ -164,6 +164,10 @@ void add_delivery_filter(CLI::App& command, DeliveryFilter& filter) {
       .add_option("--response-status", filter.response_status,
                   "Only if the last answer had this HTTP status: 503, or 5xx for a class")
       ->type_name("STATUS");
+}
+
+void add_delivery_filter(CLI::App& command, DeliveryFilter& filter) {
+  add_result_filter(command, filter);
   command
       .add_option("--since", filter.since, "Only of events accepted from this time on, RFC 3339")
       ->type_name("TIME");
@@ -205,6 +209,8 @@ void add_delivery_commands(CLI::App& app, Session& session, Action& action) {
   add_notes(*listing, list_notes);
   listing->callback(
       [&, options] { action = [&session, options] { return list(session, *options); }; });
+
+  add_tail_command(*group, session, action);
 
   CLI::App* showing = group->add_subcommand("show", "One delivery with all its attempts");
   showing->add_option("ID", options->id, "The delivery's id")->required();

@@ -138,11 +138,20 @@ std::optional<Answer> Session::exchange(std::string_view method, const std::stri
   if (connected == nullptr) return std::nullopt;
   std::string problem;
   auto answer = connected->request(method, target, content_type, body, problem);
-  if (!answer) {
-    std::fprintf(stderr, "ringpost: %s: %s\n", shown(client.url).c_str(), shown(problem).c_str());
-    failure_code_ = exit_unreachable;
-  }
+  if (!answer) report_unreachable(problem);
   return answer;
+}
+
+int Session::report_unreachable(const std::string& problem) {
+  std::fprintf(stderr, "ringpost: %s: %s\n", shown(client.url).c_str(), shown(problem).c_str());
+  return failure_code_ = exit_unreachable;
+}
+
+std::optional<Followed> Session::follow(const std::string& target, const std::string& last_id,
+                                        const std::function<bool(std::string_view)>& take) {
+  Client* connected = connect();
+  if (connected == nullptr) return std::nullopt;
+  return connected->follow(target, last_id, take);
 }
 
 bool Session::accept(const Answer& answer, std::string_view target, uint64_t lines_before) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace ringpost::http {
 namespace {
@@ -191,6 +192,11 @@ ResponseParser::Progress ResponseParser::feed_body(Bytes bytes) {
       }
     }
   }
+}
+
+std::string ResponseParser::take_body() {
+  body_bytes_seen_ -= body_.size();
+  return std::exchange(body_, {});
 }
 
 ResponseParser::Progress ResponseParser::complete(Bytes rest) {

@@ -79,6 +79,8 @@ class ResponseParser {
   std::optional<uint32_t> keep_alive_timeout_s() const;
   /// The first `body_bytes_max` bytes of the body, without framing. Valid until `reset`.
   Bytes body() const { return as_bytes(body_); }
+  /// Hands over what is there of the body, which then counts no more: for an answer without end.
+  std::string take_body();
   /// The body seen so far, also what was not kept.
   uint64_t body_bytes_seen() const { return body_bytes_seen_; }
   /// Whether there is, or should have been, more of the answer than `kept_head()` and `body()`.

@@ -1,8 +1,11 @@
-"""GET /v1/stream: deliveries as they end, to clients that come, go and come back."""
+"""GET /v1/stream and `ringpost delivery tail`: deliveries as they end, to clients that come, go and come back."""
 
 import json
+import os
+import select
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
@@ -222,6 +225,89 @@ class Ending(StreamTest):
         with self.assertRaises(TimeoutError):
             theirs.take()
         again.close()
+
+
+class Tail(StreamTest):
+
+    def tail(self, *arguments):
+        child = subprocess.Popen(
+            [str(harness.RINGPOST), "delivery", "tail", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=dict(os.environ, RINGPOST_URL=f"http://127.0.0.1:{self.relay.port}", RINGPOST_TOKEN=self.relay.token))
+        self.addCleanup(self.end, child)
+        return child
+
+    def end(self, child):
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+        for pipe in (child.stdout, child.stderr):
+            pipe.close()
+
+    def hear(self, child, wanted):
+        """Reads lines of JSON until these ids were told; returns all ids."""
+        told = []
+        while not set(wanted) <= set(told):
+            told.append(json.loads(child.stdout.readline())["event"]["id"])
+        return told
+
+    def send_until_told(self, child):
+        """Of a command that says nothing of its own: it listens when it has told of something."""
+        for number in range(100):
+            self.send(f"warm-{number}")
+            if select.select([child.stdout], [], [], 0.3)[0]:
+                return
+        self.fail("nothing is told")
+
+    def test_a_line_for_each(self):
+        child = self.tail("--count", "2")
+        head = child.stdout.readline().decode()
+        self.assertEqual(head.split(), ["TIME", "STATUS", "RESULT", "TYPE", "SOURCE", "DELIVERY"])
+        self.send("one", "two")
+        output, errors = child.communicate(timeout=SECONDS)
+        self.assertEqual((child.returncode, errors), (0, b""), output)
+        rows = output.decode().splitlines()
+        self.assertEqual(len(rows), 2)
+        for row in rows:
+            self.assertEqual(row.split()[2:6], ["delivered", "200", "build/finished", "app/one"])
+
+    def test_json_lines_go_on_after_a_restart(self):
+        child = self.tail("--json", self.webhook["id"])
+        self.send_until_told(child)
+        self.send("one")
+        heard = self.hear(child, ["one"])
+        port = self.relay.port
+        self.relay.stop()
+        self.relay = self.place.relay("--set", "server.shards=2", listen=(f"127.0.0.1:{port}",))
+        self.send("two", "three")
+        heard += self.hear(child, ["two", "three"])
+        self.assertEqual(len(heard), len(set(heard)), heard)
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=SECONDS)
+        self.assertEqual(child.returncode, -signal.SIGINT)
+        self.assertEqual(errors.decode().count("connecting again"), 1, errors)
+
+    def test_it_ends_when_nobody_reads_it(self):
+        child = self.tail("--json")
+        child.stdout.close()
+        deadline = time.monotonic() + SECONDS
+        number = 0
+        while child.poll() is None:
+            self.assertLess(time.monotonic(), deadline)
+            self.send(f"e{number}")
+            number += 1
+            time.sleep(0.1)
+        self.assertNotEqual(child.returncode, 3)
+
+    def test_what_cannot_be_is_said(self):
+        for arguments, code, words in (
+                (["--status", "in_flight"], 1, "status"), (["nothing"], 1, "webhook"),
+                (["--count", "0"], 2, "--count"), (["--since", "x"], 2, "--since")):
+            done = self.relay.cli("delivery", "tail", *arguments, check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(words, done.stderr)
+        self.relay.stop()
+        done = self.relay.cli("delivery", "tail", check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,171 @@
+#include "cli/commands.h"
+#include "cli/event_stream.h"
+#include "cli/json.h"
+#include "cli/text.h"
+#include "cli/view.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+namespace ringpost::cli {
+namespace {
+
+struct TailOptions {
+  std::string webhook;
+  DeliveryFilter filter;
+  bool attempts = false;
+  uint64_t count = 0;  ///< 0: without end.
+};
+
+std::string target_of(const TailOptions& options) {
+  const DeliveryFilter& filter = options.filter;
+  return with_query("/v1/stream", {{"webhook", options.webhook},
+                                   {"source", filter.source},
+                                   {"type", filter.type},
+                                   {"status", filter.status},
+                                   {"error", filter.error},
+                                   {"response_status", filter.response_status},
+                                   {"attempts", options.attempts ? "true" : ""}});
+}
+
+/// Prints what a stream tells, at once: a reader of our pipe may wait for it.
+class Tail {
+ public:
+  Tail(bool json, uint64_t count) : json_(json), left_(count) {}
+
+  /// The relay answers: from now on nothing is missed.
+  void on_begin() {
+    if (json_ || std::exchange(has_begun_, true)) return;
+    print_row("TIME", "STATUS", "RESULT", "TYPE", "SOURCE", "DELIVERY");
+    std::fflush(stdout);
+  }
+
+  /// @returns whether to go on.
+  bool take(const StreamEvent& event) {
+    simdjson::dom::parser parser;
+    simdjson::dom::element object;
+    if (!parse_json(event.data, parser, object) || !object.is_object()) return true;
+    if (event.type == "notice") {
+      std::fprintf(stderr, "ringpost: %s\n", text_of(object, "/detail").c_str());
+      return true;
+    }
+    if (json_) {
+      std::printf("%s\n", shown_json(event.data).c_str());
+    } else {
+      print(object);
+    }
+    is_broken_ = std::fflush(stdout) != 0;
+    if (left_ > 0 && --left_ == 0) is_done_ = true;
+    return !is_broken_ && !is_done_;
+  }
+
+  bool is_broken() const { return is_broken_; }  ///< Nobody reads what is printed.
+  bool is_done() const { return is_done_; }
+
+ private:
+  static void print(simdjson::dom::element delivery) {
+    std::string time = text_of(delivery, "/last_attempt/started_at");
+    if (time.empty()) time = text_of(delivery, "/created_at");
+    print_row(short_time(time), text_of(delivery, "/status"), result_of(delivery),
+              text_of(delivery, "/event/type"), text_of(delivery, "/event/source"),
+              text_of(delivery, "/id"));
+  }
+  static void print_row(const std::string& time, const std::string& status,
+                        const std::string& result, const std::string& type,
+                        const std::string& source, const std::string& id) {
+    std::printf("%-19s  %-9s  %-10s  %-20s  %-20s  %s\n", time.c_str(), status.c_str(),
+                result.c_str(), type.c_str(), source.c_str(), id.c_str());
+  }
+
+  const bool json_;
+  uint64_t left_;
+  bool has_begun_ = false;
+  bool is_broken_ = false;
+  bool is_done_ = false;
+};
+
+/// How long to wait before the next connection.
+class Pause {
+ public:
+  void reset() { next_ = first; }
+  void wait() {
+    std::this_thread::sleep_for(next_);
+    next_ = std::min(next_ * 2, longest);
+  }
+  bool is_first() const { return next_ == first; }
+
+ private:
+  static constexpr std::chrono::milliseconds first{500};
+  static constexpr std::chrono::milliseconds longest{15'000};
+  std::chrono::milliseconds next_ = first;
+};
+
+bool may_pass(const Answer& refusal) {
+  return refusal.status == 429 || refusal.status >= 500;
+}
+
+int tail(Session& session, const TailOptions& options) {
+  const std::string target = target_of(options);
+  Tail shown_tail(session.json, options.count);
+  EventStreamReader reader;
+  Pause pause;
+  bool connected = false;  // Once, at least: from then on a failure passes.
+  while (true) {
+    const auto followed = session.follow(target, reader.last_id(), [&](std::string_view bytes) {
+      shown_tail.on_begin();
+      return reader.feed(bytes, [&](const StreamEvent& event) { return shown_tail.take(event); });
+    });
+    if (!followed) return session.failure_code();
+    if (shown_tail.is_done() || shown_tail.is_broken()) return 0;  // What is lost is said at exit.
+    if (followed->refusal && !(connected && may_pass(*followed->refusal))) {
+      session.accept(*followed->refusal, target);
+      return session.failure_code();
+    }
+    if (!followed->begun && !connected) return session.report_unreachable(followed->problem);
+    if (followed->begun) {
+      connected = true;
+      pause.reset();
+    }
+    if (pause.is_first()) {
+      std::fprintf(stderr, "ringpost: the connection has ended%s%s; connecting again\n",
+                   followed->problem.empty() ? "" : ": ", shown(followed->problem).c_str());
+    }
+    reader.reset();
+    pause.wait();
+  }
+}
+
+constexpr const char* notes =
+    "Shows each delivery when it has been delivered, given up or cancelled, until Ctrl-C ends the "
+    "command. After a lost connection, or a restart of the relay, it goes on after the last "
+    "delivery shown, so that none is missed. With --json each line is one delivery, as lists have "
+    "it. The scope is deliveries:read.\n"
+    "\n"
+    "  ringpost delivery tail\n"
+    "  ringpost delivery tail --status dead\n"
+    "  ringpost delivery tail --type build/finished --attempts\n"
+    "  ringpost delivery tail --json --count 10";
+
+}  // namespace
+
+void add_tail_command(CLI::App& deliveries, Session& session, Action& action) {
+  CLI::App* command = deliveries.add_subcommand("tail", "Show deliveries as they end");
+  auto options = std::make_shared<TailOptions>();
+  command->add_option("WEBHOOK", options->webhook,
+                      "The webhook's id; default: all of the organization");
+  add_result_filter(*command, options->filter);
+  command->add_flag("--attempts", options->attempts,
+                    "Also failed attempts that are followed by others (status pending)");
+  command->add_option("--count", options->count, "End after this many")
+      ->type_name("COUNT")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000'000}));
+  add_session_options(*command, session);
+  add_notes(*command, notes);
+  command->callback(
+      [&, options] { action = [&session, options] { return tail(session, *options); }; });
+}
+
+}  // namespace ringpost::cli
