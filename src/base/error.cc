@@ -200,6 +200,7 @@ std::string describe(const Error& error) {
     case Errc::origin_refused: return text + " (it answered " + std::to_string(error.detail) + ")";
     case Errc::not_renderable:
       return text + ": " + std::string{describe(static_cast<Unrenderable>(error.detail))};
+    case Errc::cancelled: return text + ": a newer event about the same took its place";
     case Errc::malformed:
     case Errc::too_large:
       return text + ": " + std::string{describe(static_cast<BadAnswer>(error.detail))};

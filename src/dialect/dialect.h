@@ -105,6 +105,8 @@ class Dialect {
   virtual std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook) const = 0;
   /// Whether an answer with this status (not 2xx, not 410) is worth another attempt.
   virtual bool retries_status(uint16_t http_status) const;
+  /// Whether of the events about one subject (Renderer::subject) only the newest is worth sending.
+  virtual bool newer_supersedes_older(const subscription::Webhook&) const { return false; }
   /// The part of an attempt's time that is for connecting, TLS included, and not for the answer;
   /// zero: the two share all of it.
   virtual Duration connect_time() const { return {}; }
