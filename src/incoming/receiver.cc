@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "crypto/digest.h"
 #include "http/authorization.h"
-#include "http/query.h"
+#include "http/form.h"
 #include "http/syntax.h"
 #include "incoming/authenticity.h"
 #include "incoming/build_trigger.h"
@@ -107,14 +107,10 @@ std::string_view media_type(const http::Request& request) {
   return http::trim(type.substr(0, type.find(';')));
 }
 
-bool is_form(const http::Request& request) {
-  return http::equal_ignoring_case(media_type(request), "application/x-www-form-urlencoded");
-}
-
 std::optional<Problem> refuse_content_type(GitHost host, const http::Request& request) {
   if (http::equal_ignoring_case(media_type(request), "application/json")) return std::nullopt;
   const bool forms = takes_forms(host);
-  if (forms && is_form(request)) return std::nullopt;
+  if (forms && http::is_form(request)) return std::nullopt;
   return problem_of(415, "urn:ringpost:unknown-content-type",
                     "Set the content type of the webhook to application/json" +
                         std::string{forms ? " or application/x-www-form-urlencoded." : "."},
@@ -122,20 +118,6 @@ std::optional<Problem> refuse_content_type(GitHost host, const http::Request& re
 }
 
 // --- bodies --------------------------------------------------------------------------------------
-
-/// The one field `payload` of a form, decoded; nothing if there is none, or more than one.
-std::optional<std::string> payload_field(std::string_view form) {
-  constexpr std::string_view name = "payload=";
-  std::optional<std::string_view> found;
-  while (!form.empty()) {
-    const std::string_view field = form.substr(0, form.find('&'));
-    form.remove_prefix(std::min(field.size() + 1, form.size()));
-    if (!field.starts_with(name)) continue;
-    if (found) return std::nullopt;
-    found = field.substr(name.size());
-  }
-  return found ? http::percent_decode(*found, true) : std::nullopt;
-}
 
 bool begins_object(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");
@@ -318,8 +300,8 @@ Receiver::Outcome Receiver::receive(const http::Request& request, const GitSourc
 
 std::optional<Problem> Receiver::read_body(const http::Request& request) {
   json_ = request.body;
-  if (!is_form(request)) return std::nullopt;
-  auto field = payload_field(request.body);
+  if (!http::is_form(request)) return std::nullopt;
+  auto field = http::form_field(request.body, "payload");
   if (!field) return malformed("The form must have the field `payload` once.", "payload");
   decoded_ = std::move(*field);
   json_ = decoded_;
