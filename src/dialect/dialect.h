@@ -49,6 +49,10 @@ class Dialect {
   virtual std::string mint_secret() const { return {}; }
   /// The secret of a rotation that names none: as `mint_secret`, of the present secret's kind.
   virtual std::string next_secret(const subscription::Webhook&) const { return mint_secret(); }
+  /// For a dialect that sends what only the receiver can issue, such as an access token: why a
+  /// webhook needs one, as a sentence part. Nothing is generated then, and no answer shows it.
+  /// Empty: a secret may be generated, or left out.
+  virtual std::string_view why_secret_is_required() const { return {}; }
   /// Whether a request can carry signatures by two secrets, so that a rotation may overlap.
   virtual bool signs_twice() const { return false; }
   /// Why the secret cannot be used, as a sentence part; empty if it can. `secret` is not empty.
