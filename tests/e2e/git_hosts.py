@@ -76,10 +76,14 @@ class GitHost:
         if wrong:
             return self.invalid, {}, {"message": wrong}
         self.statuses.append({"commit": found["commit"], **said})
+        self.on_status(said)
         return 201, {}, {"id": len(self.statuses), **said}
 
     def authorized(self, headers):
         return headers["Authorization"] == f"Bearer {self.token}"
+
+    def on_status(self, said):
+        """A status was taken: real hosts report it to the repository's webhooks."""
 
     unauthorized = (401, {}, {"message": "Bad credentials"})
     no_repository = (404, {}, {"message": "Not Found"})
