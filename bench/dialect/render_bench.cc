@@ -56,11 +56,15 @@ std::vector<Case> make_cases() {
        R"({"token_mode":"signature"})", "HMAC", 1100},
       {"cloudevents structured", "cloudevents", "", "", "", 0},
       {"cloudevents binary", "cloudevents", "", R"({"mode":"binary"})", "", 0},
+      {"git-status", "git-status", "token",
+       R"({"host":"github","repository":"acme/shop",)"
+       R"("commit":"3b1f6c0d9e8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c"})",
+       "", 0},
   };
 }
 
 std::string make_body() {
-  std::string body = R"({"build_slug":"7f3c9a10b2d44e6f","note":")";
+  std::string body = R"({"build_slug":"7f3c9a10b2d44e6f","build_status":1,"note":")";
   body.append(body_bytes - body.size() - 2, 'x');
   return body + "\"}";
 }

@@ -46,6 +46,14 @@ enum class Unrenderable : int32_t {
   head_bytes,        ///< The headers would be too large.
   sends_nothing,     ///< The webhook takes calls and has nowhere to send to.
   body_form,         ///< The body would not be what its Content-Type says.
+  no_state,          ///< Its data does not say what state a build is in.
+  no_commit,         ///< It names no commit by its whole id.
+  no_repository,     ///< It names no repository that the git host can have.
+};
+
+/// Why we took something back: the `detail` of Errc::cancelled; 0: nothing is known.
+enum class Withdrawal : int32_t {
+  superseded = 1,  ///< A newer event says more about the same.
 };
 
 /// What is wrong with a receiver's answer: the `detail` of Errc::malformed, Errc::too_large and

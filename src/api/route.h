@@ -30,6 +30,7 @@ struct Route {
   /// A header that may hold the token instead of Authorization; empty: none.
   std::string_view token_header = {};
   bool get_changes = false;  ///< Although it is a GET it changes something.
+  bool takes_forms = false;  ///< The body may also be a form with the JSON in one of its fields.
 
   /// Whether a call may change what the relay keeps.
   bool changes() const { return method != "GET" || get_changes; }

@@ -127,6 +127,13 @@ std::string_view describe(Unrenderable reason) {
     case Unrenderable::head_bytes: return "the request's headers would be too large";
     case Unrenderable::sends_nothing: return "this is an incoming hook, which sends nothing";
     case Unrenderable::body_form: return "the body would not match its Content-Type";
+    case Unrenderable::no_state: return "its data does not say what state a build is in";
+    case Unrenderable::no_commit:
+      return "it names no commit by its whole id (40 or 64 hexadecimal digits); an attribute "
+             "gitcommit, or settings.commit of the webhook, can name it";
+    case Unrenderable::no_repository:
+      return "it names no repository as the git host does (for example acme/shop); an attribute "
+             "gitrepository, or settings.repository of the webhook, can name it";
   }
   return "unknown reason";  // The number may come from a file.
 }
@@ -200,6 +207,7 @@ std::string describe(const Error& error) {
     case Errc::origin_refused: return text + " (it answered " + std::to_string(error.detail) + ")";
     case Errc::not_renderable:
       return text + ": " + std::string{describe(static_cast<Unrenderable>(error.detail))};
+    case Errc::cancelled: return text + ": a newer event about the same took its place";
     case Errc::malformed:
     case Errc::too_large:
       return text + ": " + std::string{describe(static_cast<BadAnswer>(error.detail))};

@@ -14,6 +14,7 @@ struct SourceOptions {
   std::string host;
   std::optional<std::string> description;
   std::optional<std::string> app;
+  std::optional<std::string> pipeline;
   std::string secret;  ///< Where it is read from (read_secret).
 };
 
@@ -23,6 +24,7 @@ std::string path_of(const std::string& id) {
 
 /// What to enter in the host's form for a new webhook, beside URL and secret.
 const char* form_of(const std::string& host) {
+  if (host == "buildkite") return "sign with the secret, as GitHub or Linear do";
   if (host == "gitlab") return "paste the URL and, as secret token, the secret; choose the events";
   if (host == "github" || host == "gitea" || host == "forgejo" || host == "gogs") {
     return "paste the URL and the secret, choose the content type application/json and the events";
@@ -34,6 +36,13 @@ const char* form_of(const std::string& host) {
 std::string title_of(const std::string& host) {
   const auto known = subscription::parse_git_host(host);
   return known ? std::string{title(*known)} : host;
+}
+
+/// Which events the calls of a source make.
+std::string events_of(const std::string& host, const std::string& app,
+                      const std::string& pipeline) {
+  if (!pipeline.empty()) return "pipeline.triggered of pipeline/" + pipeline;
+  return app.empty() ? "repository/" + host + "/<path>" : "build/trigger of app/" + app;
 }
 
 /// @param sent  the secret of the request: the user knows it.
@@ -51,7 +60,7 @@ void print_source(simdjson::dom::element source, const std::string& sent) {
       .add("url", url)
       .add("secret", secret == sent && !sent.empty() ? "(as given)" : secret)
       .add("old secret until", short_time(text_of(source, "/previous_secret_until")))
-      .add("events", app.empty() ? "repository/" + host + "/<path>" : "build/trigger of app/" + app)
+      .add("events", events_of(host, app, text_of(source, "/pipeline")))
       .add("created", short_time(text_of(source, "/created_at")))
       .add("updated", short_time(text_of(source, "/updated_at")));
   std::printf("%s", rows.take().c_str());
@@ -85,6 +94,7 @@ int add(Session& session, const SourceOptions& options) {
   json.begin_object().member("host", options.host);
   if (options.description) json.member("description", *options.description);
   if (options.app) json.member("app", *options.app);
+  if (options.pipeline) json.member("pipeline", *options.pipeline);
   if (!text.empty()) json.member("secret", text);
   json.end_object();
   return print_answer(session, session.call("POST", "/v1/sources", body), text);
@@ -138,7 +148,13 @@ constexpr const char* add_notes_text =
     "receiver becomes an event build/trigger of the source app/SLUG; its data is a body of "
     "POST /apps/SLUG/builds.\n"
     "\n"
+    "With --host buildkite, the URL is a pipeline trigger of Buildkite's: each call with a JSON "
+    "body "
+    "becomes an event pipeline.triggered of the source pipeline/SLUG, with the body in it. With "
+    "--secret, calls must be signed as GitHub or Linear sign theirs.\n"
+    "\n"
     "  ringpost source add --host github --description 'all of acme'\n"
+    "  ringpost source add --host buildkite --pipeline main-app\n"
     "  ringpost source add --host gitlab --app c0ffee1234abcd56\n"
     "  ringpost webhook add --url https://ci.example.org/in --source repository/github/acme/shop "
     "--event git.push";
@@ -189,9 +205,13 @@ void add_source_commands(CLI::App& app, Session& session, Action& action) {
           "they are events of repositories")
       ->type_name("SLUG");
   adding
+      ->add_option("--pipeline", options->pipeline,
+                   "With --host buildkite: the slug of the pipeline that the calls trigger")
+      ->type_name("SLUG");
+  adding
       ->add_option("--secret", options->secret,
                    "A secret of your own: @FILE, or - for standard input; default: a new one is "
-                   "generated")
+                   "generated, but with --host buildkite none")
       ->type_name("@FILE");
   run(adding, [&session, options] { return add(session, *options); });
   add_notes(*adding, add_notes_text);

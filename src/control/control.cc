@@ -6,6 +6,7 @@
 #include "control/webhook_changes.h"
 #include "crypto/scrypt.h"
 #include "dialect/dialect.h"
+#include "http/form.h"
 #include "http/hops.h"
 #include "http/syntax.h"
 #include "net/tls.h"
@@ -515,7 +516,9 @@ Answer Control::answer(const ApiRequest& message, const Login::Verdict* verdict,
   if (auto* refused = std::get_if<Answer>(&entry)) return std::move(*refused);
   // A copy: the request may delete the token that it shows.
   const auto& token = std::get<std::optional<subscription::Token>>(entry);
-  if (!request.body.empty() && !is_json_type(request.header("content-type"))) {
+  const bool typed = is_json_type(request.header("content-type")) ||
+                     (match.route->takes_forms && http::is_form(request));
+  if (!request.body.empty() && !typed) {
     return refuse_here(refusal(415, http::wrong_content_type(request), "Content-Type"));
   }
   Call call = call_of(message, match, token ? &*token : nullptr);

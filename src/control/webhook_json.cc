@@ -435,8 +435,12 @@ Outcome read_settings(Reading& reading) {
 }  // namespace
 
 std::optional<Problem> check_secret(std::string_view dialect, std::string_view secret) {
-  if (secret.empty() && dialect::find(dialect)->mint_secret().empty()) return std::nullopt;
-  const std::string_view objection = dialect::find(dialect)->object_to_secret(secret);
+  const dialect::Dialect& owner = *dialect::find(dialect);
+  if (secret.empty() && !owner.why_secret_is_required().empty()) {
+    return invalid("secret", owner.why_secret_is_required());
+  }
+  if (secret.empty() && owner.mint_secret().empty()) return std::nullopt;
+  const std::string_view objection = owner.object_to_secret(secret);
   if (objection.empty()) return std::nullopt;
   return invalid("secret", objection);
 }
@@ -454,6 +458,7 @@ std::optional<Problem> create_webhook(JsonBody& body, const WebhookChecks& check
   if (webhook.destination.url.empty()) return invalid("url", "is required");
   if (auto problem = read_settings(reading)) return problem;  // May mint another kind.
   if (webhook.secret.empty()) webhook.secret = chosen->mint_secret();
+  if (webhook.secret.empty()) return check_secret(webhook.dialect, webhook.secret);
   return std::nullopt;
 }
 

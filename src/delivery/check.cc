@@ -36,6 +36,7 @@ struct Sums {
 Sums sums_of(Target& target) {
   Sums sums;
   sums.pending = target.ready.waiting() + target.retries.size();
+  if (target.supersession != nullptr) sums.pending -= target.supersession->left_in_queue();
   target.members.for_each([&](const Delivery& delivery) {
     RINGPOST_ASSERT(delivery.target == &target);
     sums.add(delivery);
@@ -65,8 +66,8 @@ void Dispatcher::check_deliveries() {
   }
   for (const Cancellation& cancellation : cancellations_) {
     RINGPOST_ASSERT(!cancellation.empty());
-    all.pending +=
-        cancellation.ready[0].size() + cancellation.ready[1].size() + cancellation.retries.size();
+    all.pending += cancellation.ready[0].size() + cancellation.ready[1].size() +
+                   cancellation.retries.size() - cancellation.left.size();
   }
   RINGPOST_ASSERT(pending_ == all.pending);
   RINGPOST_ASSERT(in_flight_ == all.in_flight);

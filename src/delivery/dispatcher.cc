@@ -114,6 +114,9 @@ Target& Dispatcher::target_for(uint32_t webhook_number) {
   const subscription::Webhook* webhook = host_.snapshot().webhook(webhook_number);
   target->organization = &organization_for(webhook != nullptr ? webhook->organization : "");
   ++target->organization->target_count;
+  if (webhook != nullptr && dialect::of(*webhook).newer_supersedes_older(*webhook)) {
+    target->supersession = std::make_unique<Supersession>();
+  }
   if (const auto known = conducts_.find(webhook_number); known != conducts_.end()) {
     target->conduct = known->second;
     conducts_.erase(known);
@@ -286,6 +289,7 @@ void Dispatcher::pick(Target& target) {
   if (target.in_flight >= target.places()) return;  // Until one of them is settled.
   if (!may_start(target) || !circuits_admit(target)) return;
   const ReadyQueue::Place next = target.ready.next(target.places(), target.retries_in_flight);
+  if (target.supersession != nullptr && drop_left(target, next)) return;
   const bool enquiry = next.delivery != nullptr && next.delivery->enquiry;
   if (enquiry && (target.standing == nullptr || target.standing->permitted)) {
     discard(*next.delivery);
@@ -295,7 +299,12 @@ void Dispatcher::pick(Target& target) {
   if (!find_connection(target)) return activate(target);  // It may wait for one by now.
   if (enquiry || find_event(next)) {
     if (!enquiry && !has_room_for_bytes(target, next)) return held_.push_back(target);
-    start(take(target, next));
+    Delivery& delivery = take(target, next);
+    const bool pointless =
+        target.supersession != nullptr && !enquiry &&
+        is_superseded(target, delivery.event->view(), {delivery.id, delivery.event_position});
+    if (pointless) return drop(delivery);
+    start(delivery);
   } else if (may_load()) {
     load(take(target, next));
   } else {
@@ -718,6 +727,8 @@ Dispatcher::Verdict Dispatcher::judge(const Attempt& attempt, const AttemptResul
   const Target& target = *delivery.target;
   const subscription::Webhook* webhook = host_.snapshot().webhook(target.webhook_number);
   if (webhook == nullptr || !webhook->active()) return {DeliveryStatus::cancelled, std::nullopt};
+  const bool pointless = target.supersession && target.supersession->is_superseded(delivery.id);
+  if (pointless) return {DeliveryStatus::cancelled, std::nullopt};
   const bool current = webhook->updated_at == attempt.webhook.updated_at;
   const bool is_final = result.gone() || !retries(target, result);
   if (current && is_final) return {DeliveryStatus::dead, std::nullopt};
@@ -758,6 +769,7 @@ void Dispatcher::record(const Attempt& attempt, const AttemptResult& result,
 void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {
   Target& target = *delivery.target;
   let_go(delivery);
+  if (target.supersession != nullptr) target.supersession->on_end(delivery.id);
   delete &delivery;
   count_out(target.organization->key, target.webhook_number, status);
   activate(target);
@@ -797,15 +809,18 @@ void Dispatcher::cancel(Delivery& delivery) {
   finish(delivery, DeliveryStatus::cancelled);
 }
 
-void Dispatcher::record_cancelled(uint32_t webhook_number, const Ulid& id,
-                                  journal::Position event) {
-  host_.record(OutcomeView{.delivery = id,
-                           .event = event,
-                           .webhook_number = webhook_number,
-                           .attempt = 0,
-                           .status = DeliveryStatus::cancelled,
-                           .started_at = ring_.wall_now()},
-               journal::Urgency::may_wait);
+void Dispatcher::record_cancelled(uint32_t webhook_number, const Ulid& id, journal::Position event,
+                                  Withdrawal reason) {
+  host_.record(
+      OutcomeView{.delivery = id,
+                  .event = event,
+                  .webhook_number = webhook_number,
+                  .attempt = 0,
+                  .status = DeliveryStatus::cancelled,
+                  .started_at = ring_.wall_now(),
+                  .failed = reason != Withdrawal{},
+                  .error = {Errc::cancelled, Side::producer, static_cast<int32_t>(reason)}},
+      journal::Urgency::may_wait);
 }
 
 // --- connections ---------------------------------------------------------------------------------

@@ -245,8 +245,14 @@ class Dispatcher {
   void cancel_waiting(Target& target);
   bool may_cancel() const;
   void go_on_cancelling();
-  void cancel(const Cancellation& cancellation, const Waiting& waiting);
-  void record_cancelled(uint32_t webhook_number, const Ulid& id, journal::Position event);
+  void cancel(Cancellation& cancellation, const Waiting& waiting);
+  void record_cancelled(uint32_t webhook_number, const Ulid& id, journal::Position event,
+                        Withdrawal reason = {});
+  bool is_superseded(Target& target, const journal::EventView& event,
+                     const Supersession::Pending& delivery);
+  void drop_waiting(Target& target, const Supersession::Pending& superseded);
+  bool drop_left(Target& target, const ReadyQueue::Place& place);
+  void drop(Delivery& superseded);
   void discard(Delivery& enquiry);
   void forget_if_unused(Target& target);
   bool find_event(const ReadyQueue::Place& place);

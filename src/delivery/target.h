@@ -3,6 +3,7 @@
 #include "base/intrusive_list.h"
 #include "delivery/backlog.h"
 #include "delivery/circuit.h"
+#include "delivery/supersession.h"
 #include "delivery/window.h"
 #include "dialect/renderer.h"
 #include "io/ring.h"
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -136,6 +138,7 @@ struct Cancellation {
   uint64_t organization_key = 0;
   std::array<Lane, 2> ready;
   RetryHeap retries;
+  std::unordered_set<Ulid, UlidHash> left;  ///< Of them, those that are on record already.
 
   bool empty() const { return ready[0].empty() && ready[1].empty() && retries.empty(); }
   /// There is one.
@@ -166,7 +169,8 @@ struct Target {
   io::Timer pace_timer;          ///< While the next start is awaited.
   ReadyQueue ready;
   RetryHeap retries;
-  io::Timer retry_timer;  ///< While `retries` has any: for its first one.
+  std::unique_ptr<Supersession> supersession;  ///< Null where no event makes another pointless.
+  io::Timer retry_timer;                       ///< While `retries` has any: for its first one.
   IntrusiveList<Delivery, &Delivery::member_link> members;  ///< Those that are not Waiting.
   ListLink active_link;    ///< In the round, or among those that wait for room.
   ListLink endpoint_link;  ///< In its endpoint's list of targets.

@@ -29,8 +29,14 @@ void Dispatcher::submit(const journal::EventRef& event, uint32_t webhook_number,
   Target& target = target_for(webhook_number);
   count_in(target);
   counters_.add(Counter::deliveries_created);
-  Waiting waiting =
-      Waiting::make(journal::delivery_id(event->view().uid, webhook_number), event->position(), 0);
+  const Ulid id = journal::delivery_id(event->view().uid, webhook_number);
+  if (target.supersession != nullptr && refresh(target) &&
+      is_superseded(target, event->view(), {id, event->position()})) {
+    record_cancelled(webhook_number, id, event->position(), Withdrawal::superseded);
+    count_out(target.organization->key, webhook_number, DeliveryStatus::cancelled);
+    return forget_if_unused(target);
+  }
+  Waiting waiting = Waiting::make(id, event->position(), 0);
   const bool room = stock_.bytes() < limits_.retained_bytes_max || stock_.has(event->position());
   if (room || by_hand) {
     stock_.hold(event);
@@ -54,7 +60,9 @@ void Dispatcher::restore(const PendingDelivery& pending) {
   const Duration longest =
       webhook != nullptr ? longest_delay(webhook->schedule_s, pending.attempts) : Duration::zero();
   const Duration delay = std::min(pending.next_attempt_at - ring_.wall_now(), longest);
-  if (delay > Duration::zero()) return wait(target, waiting, delay);
+  // What it is about shows when its event is read, and a newer one has to find out: at once then.
+  const bool waits = delay > Duration::zero() && target.supersession == nullptr;
+  if (waits) return wait(target, waiting, delay);
   target.ready.push_back(waiting);
   activate(target);
 }
@@ -151,7 +159,12 @@ void Dispatcher::cancel_waiting(Target& target) {
   Cancellation cancellation{.webhook_number = target.webhook_number,
                             .organization_key = target.organization->key,
                             .ready = target.ready.take_waiting(),
-                            .retries = std::exchange(target.retries, {})};
+                            .retries = std::exchange(target.retries, {}),
+                            .left = {}};
+  if (target.supersession != nullptr) {
+    cancellation.left = target.supersession->take_left();
+    *target.supersession = {};
+  }
   if (!cancellation.empty()) cancellations_.push_back(std::move(cancellation));
 }
 
@@ -167,10 +180,55 @@ void Dispatcher::go_on_cancelling() {
   }
 }
 
-void Dispatcher::cancel(const Cancellation& cancellation, const Waiting& waiting) {
-  record_cancelled(cancellation.webhook_number, waiting.id, waiting.event());
+void Dispatcher::cancel(Cancellation& cancellation, const Waiting& waiting) {
   if (waiting.holds_event()) stock_.release(stock_.find(waiting.event()));
+  if (cancellation.left.erase(waiting.id) > 0) return;
+  record_cancelled(cancellation.webhook_number, waiting.id, waiting.event());
   count_out(cancellation.organization_key, cancellation.webhook_number, DeliveryStatus::cancelled);
+}
+
+// --- what a newer event makes pointless ----------------------------------------------------------
+
+/// Whether there is a newer delivery about the same; if not, older ones that wait are dropped. What
+/// a person asked for stands for itself. The target is refreshed.
+bool Dispatcher::is_superseded(Target& target, const journal::EventView& event,
+                               const Supersession::Pending& delivery) {
+  const uint64_t subject = event.is_redelivery() ? 0 : target.renderer->subject(event);
+  if (subject == 0) return false;
+  const Supersession::Arrival arrival = target.supersession->add(subject, delivery);
+  if (arrival.older) drop_waiting(target, *arrival.older);
+  return arrival.superseded;
+}
+
+/// On record at once, so that it stays so after a restart; it is taken out of its queue later. One
+/// that does not wait is looked at when it is picked, or its attempt has failed.
+void Dispatcher::drop_waiting(Target& target, const Supersession::Pending& superseded) {
+  bool waits = true;
+  target.members.for_each([&](Delivery& delivery) { waits &= delivery.id != superseded.id; });
+  if (!waits) return;
+  record_cancelled(target.webhook_number, superseded.id, superseded.event, Withdrawal::superseded);
+  target.supersession->on_end(superseded.id);
+  target.supersession->leave_in_queue(superseded.id);
+  count_out(target.organization->key, target.webhook_number, DeliveryStatus::cancelled);
+}
+
+/// Takes one that was left in the queue out of it. @returns false if this is none; the target may
+/// be gone otherwise.
+bool Dispatcher::drop_left(Target& target, const ReadyQueue::Place& place) {
+  if (place.lane == nullptr) return false;
+  if (!target.supersession->take_from_queue(place.lane->front().id)) return false;
+  const Waiting waiting = place.lane->pop_front();
+  if (waiting.holds_event()) stock_.release(stock_.find(waiting.event()));
+  activate(target);
+  forget_if_unused(target);
+  return true;
+}
+
+/// One that is not Waiting any more.
+void Dispatcher::drop(Delivery& superseded) {
+  record_cancelled(superseded.target->webhook_number, superseded.id, superseded.event_position,
+                   Withdrawal::superseded);
+  finish(superseded, DeliveryStatus::cancelled);
 }
 
 // --- events read back from the journal -----------------------------------------------------------

@@ -49,6 +49,10 @@ class Dialect {
   virtual std::string mint_secret() const { return {}; }
   /// The secret of a rotation that names none: as `mint_secret`, of the present secret's kind.
   virtual std::string next_secret(const subscription::Webhook&) const { return mint_secret(); }
+  /// For a dialect that sends what only the receiver can issue, such as an access token: why a
+  /// webhook needs one, as a sentence part. Nothing is generated then, and no answer shows it.
+  /// Empty: a secret may be generated, or left out.
+  virtual std::string_view why_secret_is_required() const { return {}; }
   /// Whether a request can carry signatures by two secrets, so that a rotation may overlap.
   virtual bool signs_twice() const { return false; }
   /// Why the secret cannot be used, as a sentence part; empty if it can. `secret` is not empty.
@@ -105,6 +109,8 @@ class Dialect {
   virtual std::unique_ptr<Renderer> make_renderer(const subscription::Webhook& webhook) const = 0;
   /// Whether an answer with this status (not 2xx, not 410) is worth another attempt.
   virtual bool retries_status(uint16_t http_status) const;
+  /// Whether of the events about one subject (Renderer::subject) only the newest is worth sending.
+  virtual bool newer_supersedes_older(const subscription::Webhook&) const { return false; }
   /// The part of an attempt's time that is for connecting, TLS included, and not for the answer;
   /// zero: the two share all of it.
   virtual Duration connect_time() const { return {}; }

@@ -3,6 +3,7 @@
 #include "dialect/cloudevents/cloudevents.h"
 #include "dialect/devopness/devopness.h"
 #include "dialect/dialect.h"
+#include "dialect/git_status/git_status.h"
 #include "dialect/standard/standard.h"
 
 #include <array>
@@ -13,7 +14,8 @@ namespace ringpost::dialect {
 
 std::span<const Dialect* const> all() {
   static const std::array dialects{&standard::dialect(), &bitrise::dialect(), &buildkite::dialect(),
-                                   &devopness::dialect(), &cloudevents::dialect()};
+                                   &devopness::dialect(), &cloudevents::dialect(),
+                                   &git_status::dialect()};
   return dialects;
 }
 

@@ -69,6 +69,10 @@ class Renderer {
   /// @param origin  as AttemptFacts::origin.
   virtual void render_question(std::string_view origin, std::string& head) const;
 
+  /// What the event is about, where a newer event about the same makes it pointless
+  /// (Dialect::newer_supersedes_older): a hash. 0: it stands for itself.
+  virtual uint64_t subject(const journal::EventView&) { return 0; }
+
   /// `head` as it may be stored and shown: see mask_credentials.
   virtual std::string masked(std::string_view head) const;
 };

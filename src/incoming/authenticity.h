@@ -13,7 +13,8 @@ namespace ringpost::incoming {
 inline constexpr Duration signed_time_tolerance = std::chrono::minutes(5);
 
 /// Whether a call was made by who knows the source's secret, or the one before while that is good,
-/// by the rule of its host (README.md, "Authenticity"). Takes the same time wherever a wrong
+/// by the rule of its host (README.md, "Authenticity"). A trigger without a secret takes calls of
+/// anybody who knows its path. Takes the same time wherever a wrong
 /// signature differs.
 /// @param json  the JSON text of the body: what Gitea, Forgejo and Gogs sign. All others sign the
 ///              body as it was sent.

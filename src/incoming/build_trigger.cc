@@ -96,7 +96,8 @@ Triggers read_triggers(GitHost host, std::string_view event, const Payload& payl
     case GitHost::bitbucket_server: return read_bitbucket_server_triggers(event, payload);
     case GitHost::gitea:
     case GitHost::forgejo:
-    case GitHost::gogs: return read_gogs_triggers(event, payload);
+    case GitHost::gogs:
+    case GitHost::buildkite: return read_gogs_triggers(event, payload);
   }
   RINGPOST_UNREACHABLE();
 }

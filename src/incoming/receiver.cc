@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "crypto/digest.h"
 #include "http/authorization.h"
-#include "http/query.h"
+#include "http/form.h"
 #include "http/syntax.h"
 #include "incoming/authenticity.h"
 #include "incoming/build_trigger.h"
@@ -24,7 +24,9 @@ using subscription::GitSource;
 
 constexpr std::string_view path_prefix = "/in/";
 constexpr std::string_view app_path_prefix = "/h/";
+constexpr std::string_view trigger_path_prefix = "/deliver/";
 constexpr std::string_view build_type = "build/trigger";
+constexpr std::string_view trigger_type = "pipeline.triggered";
 constexpr size_t id_bytes_max = 120;     // An event's id has 128; a number may be appended.
 constexpr size_t event_bytes_max = 100;  // Of a host's name for an event: a type has 256.
 
@@ -81,6 +83,7 @@ HostHeaders headers_of(GitHost host, const http::Request& request) {
                  : HostHeaders{"X-Gitea-Event", "X-Gitea-Delivery"};
     }
     case GitHost::gogs: return {"X-Gogs-Event", "X-Gogs-Delivery"};
+    case GitHost::buildkite: return {};  // Its calls have none.
   }
   RINGPOST_UNREACHABLE();
 }
@@ -107,14 +110,10 @@ std::string_view media_type(const http::Request& request) {
   return http::trim(type.substr(0, type.find(';')));
 }
 
-bool is_form(const http::Request& request) {
-  return http::equal_ignoring_case(media_type(request), "application/x-www-form-urlencoded");
-}
-
 std::optional<Problem> refuse_content_type(GitHost host, const http::Request& request) {
   if (http::equal_ignoring_case(media_type(request), "application/json")) return std::nullopt;
   const bool forms = takes_forms(host);
-  if (forms && is_form(request)) return std::nullopt;
+  if (forms && http::is_form(request)) return std::nullopt;
   return problem_of(415, "urn:ringpost:unknown-content-type",
                     "Set the content type of the webhook to application/json" +
                         std::string{forms ? " or application/x-www-form-urlencoded." : "."},
@@ -122,20 +121,6 @@ std::optional<Problem> refuse_content_type(GitHost host, const http::Request& re
 }
 
 // --- bodies --------------------------------------------------------------------------------------
-
-/// The one field `payload` of a form, decoded; nothing if there is none, or more than one.
-std::optional<std::string> payload_field(std::string_view form) {
-  constexpr std::string_view name = "payload=";
-  std::optional<std::string_view> found;
-  while (!form.empty()) {
-    const std::string_view field = form.substr(0, form.find('&'));
-    form.remove_prefix(std::min(field.size() + 1, form.size()));
-    if (!field.starts_with(name)) continue;
-    if (found) return std::nullopt;
-    found = field.substr(name.size());
-  }
-  return found ? http::percent_decode(*found, true) : std::nullopt;
-}
 
 bool begins_object(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");
@@ -159,7 +144,8 @@ std::optional<Problem> read_facts(GitHost host, std::string_view event, const Pa
     case GitHost::github:
     case GitHost::gitea:
     case GitHost::forgejo:
-    case GitHost::gogs: return read_github(event, payload, out);
+    case GitHost::gogs:
+    case GitHost::buildkite: return read_github(event, payload, out);
   }
   RINGPOST_UNREACHABLE();
 }
@@ -221,7 +207,8 @@ std::string_view service_name(GitHost host) {
   switch (host) {
     case GitHost::github:
     case GitHost::gitlab:
-    case GitHost::bitbucket_server: return name(host);
+    case GitHost::bitbucket_server:
+    case GitHost::buildkite: return name(host);
     case GitHost::bitbucket: return "bitbucket-v2";
     case GitHost::gitea:
     case GitHost::forgejo:
@@ -243,10 +230,16 @@ std::string_view take_segment(std::string_view& path) {
 
 std::string_view app_of(const GitSource& source) {
   std::string_view path = source.path_token;
-  return take_segment(path);
+  return source.host == GitHost::buildkite ? std::string_view{} : take_segment(path);
+}
+
+std::string_view pipeline_of(const GitSource& source) {
+  std::string_view path = source.path_token;
+  return source.host == GitHost::buildkite ? take_segment(path) : std::string_view{};
 }
 
 std::string events_source_of(const GitSource& source) {
+  if (source.host == GitHost::buildkite) return "pipeline/" + std::string{pipeline_of(source)};
   const std::string_view app = app_of(source);
   return app.empty() ? "repository/*" : "app/" + std::string{app};
 }
@@ -262,12 +255,20 @@ std::string_view object_to_app_slug(std::string_view slug) {
 }
 
 bool Address::names(const GitSource& source) const {
+  if (host.empty() || source.host == GitHost::buildkite) {
+    return host.empty() && source.host == GitHost::buildkite;
+  }
   if (app != app_of(source)) return false;
   return host == (app.empty() ? name(source.host) : service_name(source.host));
 }
 
 std::optional<Address> read_address(std::string_view path) {
   constexpr size_t token_bytes_max = 128;
+  if (path.starts_with(trigger_path_prefix)) {
+    path.remove_prefix(trigger_path_prefix.size());
+    if (!path.starts_with(trigger_prefix) || path.size() > token_bytes_max) return std::nullopt;
+    return Address{.host = {}, .app = {}, .sha256 = crypto::sha256(as_bytes(path))};
+  }
   const bool of_app = path.starts_with(app_path_prefix);
   if (!of_app && !path.starts_with(path_prefix)) return std::nullopt;
   path.remove_prefix(of_app ? app_path_prefix.size() : path_prefix.size());
@@ -280,7 +281,45 @@ std::optional<Address> read_address(std::string_view path) {
   return address;
 }
 
+std::optional<Problem> refuse_call(std::string_view path, const GitSource* source) {
+  if (!path.starts_with(trigger_path_prefix)) {
+    if (source != nullptr && source->enabled) return std::nullopt;
+    return Problem{
+        .status = 404,
+        .type = "about:blank",
+        .detail = "No enabled git source has this URL; `ringpost source list` shows them."};
+  }
+  const auto refused = [](uint16_t status, std::string_view title) {
+    return Problem{.status = status, .type = "about:blank", .title = std::string{title}};
+  };
+  // In Buildkite's own words.
+  if (!read_address(path)) return refused(400, "Invalid pipeline trigger token");
+  if (source == nullptr) return refused(404, "Pipeline trigger not found");
+  if (!source->enabled) return refused(403, "Pipeline trigger is disabled");
+  return std::nullopt;
+}
+
+namespace {
+
+/// The part of a trigger's path_token that is in its URL.
+std::string_view trigger_token_of(const GitSource& source) {
+  std::string_view token = source.path_token;
+  take_segment(token);
+  return token;
+}
+
+}  // namespace
+
+std::array<uint8_t, 32> path_hash_of(const GitSource& source) {
+  const bool trigger = source.host == GitHost::buildkite;
+  return crypto::sha256(
+      as_bytes(trigger ? trigger_token_of(source) : std::string_view{source.path_token}));
+}
+
 std::string path_of(const GitSource& source) {
+  if (source.host == GitHost::buildkite) {
+    return std::string{trigger_path_prefix}.append(trigger_token_of(source));
+  }
   const bool of_app = !app_of(source).empty();
   std::string path{of_app ? app_path_prefix : path_prefix};
   path.append(of_app ? service_name(source.host) : name(source.host));
@@ -296,7 +335,8 @@ uint64_t body_bytes_max(GitHost host) {
     case GitHost::bitbucket_server:
     case GitHost::gitea:
     case GitHost::forgejo:
-    case GitHost::gogs: return 5 * mib;
+    case GitHost::gogs:
+    case GitHost::buildkite: return 5 * mib;  // What Buildkite takes.
   }
   RINGPOST_UNREACHABLE();
 }
@@ -307,6 +347,7 @@ uint64_t body_bytes_max(GitHost host) {
 Receiver::Outcome Receiver::receive(const http::Request& request, const GitSource& source,
                                     WallTime now, std::vector<journal::EventView>& events) {
   events.clear();
+  if (source.host == GitHost::buildkite) return receive_trigger(request, source, now, events);
   if (is_connection_test(source.host, request)) {
     return message("This relay takes calls here. The test was not checked for a signature.");
   }
@@ -316,10 +357,47 @@ Receiver::Outcome Receiver::receive(const http::Request& request, const GitSourc
   return read(request, source, events);
 }
 
+/// Whatever the body says, as long as it is JSON.
+Receiver::Outcome Receiver::receive_trigger(const http::Request& request, const GitSource& source,
+                                            WallTime now, std::vector<journal::EventView>& events) {
+  if (!authentic(source, request, as_bytes(request.body), now)) {
+    return notice(401, "message", "The signature is missing or wrong.");
+  }
+  if (!http::equal_ignoring_case(media_type(request), "application/json")) {
+    return notice(415, "message", "The body must be sent as application/json.");
+  }
+  document_.assign(request.body);
+  const bool valid = document_.valid();
+  document_.assign({});
+  if (!valid) return notice(400, "message", not_json(request.body).detail);
+  texts_.resize(1);
+  Texts& texts = texts_.front();
+  texts.data.clear();
+  JsonWriter json{texts.data};
+  json.begin_object()
+      .key("trigger")
+      .begin_object()
+      .member("id", source.id.to_uuid_text())
+      .member("description", source.description)
+      .end_object()
+      .key("pipeline")
+      .begin_object()
+      .member("slug", pipeline_of(source))
+      .end_object()
+      .key("webhook")
+      .raw(request.body)
+      .end_object();
+  id_ = {};  // Each call starts a build, as at Buildkite.
+  journal::EventView& view = add_view(events, events_source_of(source));
+  view.type = trigger_type;
+  view.data = as_bytes(texts.data);
+  return Accepted{.answer = std::nullopt, .answers_id = true};
+}
+
 std::optional<Problem> Receiver::read_body(const http::Request& request) {
   json_ = request.body;
-  if (!is_form(request)) return std::nullopt;
-  auto field = payload_field(request.body);
+  if (!http::is_form(request)) return std::nullopt;
+  auto field = http::form_field(request.body, "payload");
   if (!field) return malformed("The form must have the field `payload` once.", "payload");
   decoded_ = std::move(*field);
   json_ = decoded_;

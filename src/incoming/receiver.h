@@ -22,15 +22,24 @@ namespace ringpost::incoming {
 /// Empty: they are events of repositories (`repository/<host>/<path>`). It is a part of the URL, in
 /// GitSource::path_token: `<app>/<token>`.
 std::string_view app_of(const subscription::GitSource& source);
-/// What its events are about, as a pattern of sources: `app/<slug>`, or `repository/*`.
+/// The slug of the pipeline that a trigger is for, which GitSource::path_token begins with, too;
+/// empty for all other sources.
+std::string_view pipeline_of(const subscription::GitSource& source);
+/// What its events are about, as a pattern of sources: `app/<slug>`, `pipeline/<slug>`, or
+/// `repository/*`.
 std::string events_source_of(const subscription::GitSource& source);
-/// Why a text cannot be an app's slug, as a part of a sentence; empty if it can be.
+/// Why a text cannot be an app's slug, or a pipeline's, as a part of a sentence; empty if it can
+/// be.
 std::string_view object_to_app_slug(std::string_view slug);
 
-/// What the path of a call says: `/in/<host>/<token>`, or `/h/<service>/<app>/<token>`.
+/// What tokens of triggers begin with.
+inline constexpr std::string_view trigger_prefix = "bktr_";
+
+/// What the path of a call says: `/in/<host>/<token>`, `/h/<service>/<app>/<token>`, or
+/// `/deliver/<token>`.
 struct Address {
-  std::string_view host;             ///< Or service.
-  std::string_view app;              ///< Empty in the first form.
+  std::string_view host;             ///< Or service; empty in the last form.
+  std::string_view app;              ///< Only in the second form.
   std::array<uint8_t, 32> sha256{};  ///< Of the token, or of `<app>/<token>`.
 
   /// Whether host and app are the source's.
@@ -38,6 +47,12 @@ struct Address {
 };
 /// Nothing if it is no such path. Borrows from `path`.
 std::optional<Address> read_address(std::string_view path);
+/// Why a call of this path is not taken. Nothing: it is.
+/// @param source  that the path names; nullptr if there is none.
+std::optional<http::Problem> refuse_call(std::string_view path,
+                                         const subscription::GitSource* source);
+/// What Address::sha256 is for calls of this source: GitSource::sha256.
+std::array<uint8_t, 32> path_hash_of(const subscription::GitSource& source);
 /// The path that a host has to call.
 std::string path_of(const subscription::GitSource& source);
 
@@ -56,6 +71,7 @@ class Receiver {
   /// What to answer once the events are durable. Nothing: as producers are answered.
   struct Accepted {
     std::optional<Notice> answer;
+    bool answers_id = false;  ///< 201 and `{"id": <of the event, as a UUID>}`.
   };
   /// The events are in `events`; or there are none, and this is the answer.
   using Outcome = std::variant<Accepted, Notice, http::Problem>;
@@ -79,6 +95,8 @@ class Receiver {
     std::string data;  ///< Of a build; else the data is what the host sent.
   };
 
+  Outcome receive_trigger(const http::Request& request, const subscription::GitSource& source,
+                          WallTime now, std::vector<journal::EventView>& events);
   std::optional<http::Problem> read_body(const http::Request& request);
   Outcome read(const http::Request& request, const subscription::GitSource& source,
                std::vector<journal::EventView>& events);

@@ -65,6 +65,7 @@ struct Intake::Reading {
   const subscription::GitSource* source = nullptr;
   std::optional<subscription::GitSource> kept_source;
   std::optional<incoming::Receiver::Notice> notice;  ///< There is no event: the answer.
+  bool answers_id = false;                           ///< Receiver::Accepted::answers_id.
   bool parsed = false;
   bool matching = false;  ///< The next event's key is reserved, its webhooks are being asked.
   size_t next = 0;
@@ -123,19 +124,12 @@ void Intake::begin(ReadingOwner reading, http::RequestHandle handle,
 
 namespace {
 
-/// The enabled source that a path names; nullptr if there is none.
+/// The source that a path names; nullptr if there is none.
 const subscription::GitSource* find_source(std::string_view path,
                                            const subscription::Snapshot& snapshot) {
   const auto address = incoming::read_address(path);
   const auto* source = address ? snapshot.git_source(address->sha256) : nullptr;
-  const bool found = source != nullptr && source->enabled && address->names(*source);
-  return found ? source : nullptr;
-}
-
-http::Problem no_such_source() {
-  return {.status = 404,
-          .type = "about:blank",
-          .detail = "No enabled git source has this URL; `ringpost source list` shows them."};
+  return source != nullptr && address->names(*source) ? source : nullptr;
 }
 
 }  // namespace
@@ -144,7 +138,7 @@ std::optional<http::Problem> Intake::before_call_body(const http::Request& head,
                                                       const subscription::Snapshot& snapshot,
                                                       BodyTerms& terms) {
   const subscription::GitSource* source = find_source(head.path, snapshot);
-  if (source == nullptr) return no_such_source();
+  if (auto problem = incoming::refuse_call(head.path, source)) return problem;
   // The path is known to its host alone.
   terms = {.bytes_max = incoming::body_bytes_max(source->host), .vouched = true};
   return admit(1, 0);
@@ -153,7 +147,9 @@ std::optional<http::Problem> Intake::before_call_body(const http::Request& head,
 void Intake::on_call(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                      const subscription::Snapshot& snapshot) {
   const subscription::GitSource* source = find_source(request->path, snapshot);
-  if (source == nullptr) return refuse(handle, no_such_source());
+  if (const auto problem = incoming::refuse_call(request->path, source)) {
+    return refuse(handle, *problem);
+  }
   if (const auto problem = admit(1, request->body.size())) return refuse(handle, *problem);
   ReadingOwner reading = take_reading();
   reading->source = source;
@@ -228,10 +224,13 @@ std::optional<http::Problem> Intake::parse_call(Reading& reading) {
   if (auto* notice = std::get_if<incoming::Receiver::Notice>(&outcome)) {
     reading.notice = std::move(*notice);
   }
-  if (auto* accepted = std::get_if<incoming::Receiver::Accepted>(&outcome);
-      accepted != nullptr && accepted->answer) {
-    reading.pending.status = accepted->answer->status;
-    reading.pending.body = std::move(accepted->answer->body);
+  if (auto* accepted = std::get_if<incoming::Receiver::Accepted>(&outcome)) {
+    reading.answers_id = accepted->answers_id;
+    if (accepted->answers_id) reading.pending.status = 201;
+    if (accepted->answer) {
+      reading.pending.status = accepted->answer->status;
+      reading.pending.body = std::move(accepted->answer->body);
+    }
   }
   auto* problem = std::get_if<http::Problem>(&outcome);
   return problem == nullptr ? std::nullopt : std::optional{std::move(*problem)};
@@ -297,7 +296,7 @@ void Intake::end(ReadingOwner reading) {
   reading->source = nullptr;
   reading->kept_source.reset();
   reading->notice.reset();
-  reading->parsed = reading->matching = false;
+  reading->parsed = reading->matching = reading->answers_id = false;
   reading->next = 0;
   reading->key.reset();
   reading->pending = {};
@@ -472,6 +471,10 @@ void Intake::write_acceptance(Reading& reading) {
   PendingRequest& pending = reading.pending;
   if (!pending.body.empty()) return;  // The host's own kind of answer.
   JsonWriter json{pending.body};
+  if (reading.answers_id) {
+    json.begin_object().member("id", reading.views.front().uid.to_uuid_text()).end_object();
+    return;
+  }
   json.begin_object().member("accepted", pending.accepted).member("duplicates", pending.duplicates);
   json.member("deliveries", pending.deliveries).member("unmatched", pending.unmatched);
   json.member("organization", reading.organization);

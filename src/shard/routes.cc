@@ -27,6 +27,7 @@ constexpr std::array routes = {
 constexpr std::array call_routes = {
     open_route(OwnOperation::call_accept, "POST", "/in/{host}/{token}"),
     open_route(OwnOperation::call_accept, "POST", "/h/{service}/{app}/{token}"),
+    open_route(OwnOperation::call_accept, "POST", "/deliver/{token}"),
 };
 
 }  // namespace
@@ -36,7 +37,8 @@ std::span<const api::Route> own_routes() {
 }
 
 OwnRoute own_route(std::string_view method, std::string_view path, const ingest::Serves& serves) {
-  const bool is_call = path.starts_with("/in/") || path.starts_with("/h/");
+  const bool is_call =
+      path.starts_with("/in/") || path.starts_with("/h/") || path.starts_with("/deliver/");
   if (!serves.events && (is_call || path == events_path)) return {};
   const std::span<const api::Route> table = is_call ? std::span{call_routes} : own_routes();
   const auto found = api::find_route(table, method, path);

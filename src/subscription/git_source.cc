@@ -15,6 +15,7 @@ std::string_view name(GitHost host) {
     case GitHost::gitea: return "gitea";
     case GitHost::forgejo: return "forgejo";
     case GitHost::gogs: return "gogs";
+    case GitHost::buildkite: return "buildkite";
   }
   RINGPOST_UNREACHABLE();
 }
@@ -28,6 +29,7 @@ std::string_view title(GitHost host) {
     case GitHost::gitea: return "Gitea";
     case GitHost::forgejo: return "Forgejo";
     case GitHost::gogs: return "Gogs";
+    case GitHost::buildkite: return "Buildkite pipeline trigger";
   }
   RINGPOST_UNREACHABLE();
 }

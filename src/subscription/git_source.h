@@ -20,11 +20,12 @@ enum class GitHost : uint8_t {
   gitea,
   forgejo,
   gogs,
+  buildkite,  ///< No git host: a pipeline trigger of Buildkite's, which anything may call.
 };
 
 inline constexpr std::array all_git_hosts{
     GitHost::github, GitHost::gitlab,  GitHost::bitbucket, GitHost::bitbucket_server,
-    GitHost::gitea,  GitHost::forgejo, GitHost::gogs};
+    GitHost::gitea,  GitHost::forgejo, GitHost::gogs,      GitHost::buildkite};
 
 /// As the API, URLs and the events' sources spell it: `bitbucket-server`.
 std::string_view name(GitHost host);
@@ -48,8 +49,9 @@ struct GitSource {
   std::string description;
   std::string path_token;            ///< How the path ends that the host calls (src/incoming).
   std::array<uint8_t, 32> sha256{};  ///< Of `path_token`.
-  std::string secret;                ///< What the host signs with, or shows.
-  std::string previous_secret;       ///< Good beside it until the time below; empty: none.
+  /// What the host signs with, or shows. Empty: only of a trigger, whose path is proof enough.
+  std::string secret;
+  std::string previous_secret;  ///< Good beside it until the time below; empty: none.
   WallTime previous_secret_until{};
   bool enabled = true;
   WallTime created_at{};

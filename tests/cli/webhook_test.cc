@@ -75,7 +75,8 @@ TEST(WebhookAdd, SaysOfEveryDialectWhatItTakesWithACommandThatWorks) {
 }
 
 TEST(WebhookAdd, GuidesOfAllFoldersHaveCommandsThatWork) {
-  for (const char* name : {"standard", "bitrise", "buildkite", "devopness", "cloudevents"}) {
+  for (const char* name :
+       {"standard", "bitrise", "buildkite", "devopness", "cloudevents", "git-status"}) {
     EXPECT_GE(expect_commands_work(std::string{dialect::guide(name)}), 1u) << name;
   }
   EXPECT_EQ(dialect::guide("carrier-pigeon"), "");

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,7 @@ class Sources : public ControlTest {
   /// The source whose URL an answer has, as the shards see it.
   const GitSource* published(const http::Response& response) {
     const std::string url = Json(response.body).text("/url");
-    const size_t path = url.find("/in/");
+    const size_t path = std::min(url.find("/in/"), url.find("/deliver/"));
     const auto address = path == std::string::npos
                              ? std::nullopt
                              : incoming::read_address(std::string_view{url}.substr(path));
@@ -81,6 +82,24 @@ TEST_F(Sources, ShowTheirSecretOnce) {
   }
 }
 
+TEST_F(Sources, MayBeTriggersOfAPipeline) {
+  const auto response = add(R"("host": "buildkite", "pipeline": "main-app")");
+  ASSERT_EQ(response.status, 201) << response.body;
+  Json json(response.body);
+  EXPECT_EQ(json.text("/pipeline"), "main-app");
+  EXPECT_EQ(json.text("/secret"), "") << "no signature is asked for";
+  EXPECT_NE(json.text("/url").find("/deliver/bktr_"), std::string::npos) << json.text("/url");
+  const GitSource* source = published(response);
+  ASSERT_NE(source, nullptr);
+  EXPECT_EQ(source->host, GitHost::buildkite);
+  EXPECT_EQ(source->sha256, incoming::path_hash_of(*source));
+  for (int count = 1; count < 10; ++count) {
+    EXPECT_EQ(add(R"("host": "buildkite", "pipeline": "main-app")").status, 201);
+  }
+  EXPECT_EQ(add(R"("host": "buildkite", "pipeline": "main-app")").status, 409);
+  EXPECT_EQ(add(R"("host": "buildkite", "pipeline": "other")").status, 201);
+}
+
 TEST_F(Sources, RefuseWhatCannotBe) {
   struct Row {
     const char* body;
@@ -94,6 +113,10 @@ TEST_F(Sources, RefuseWhatCannotBe) {
                       {R"({"host": "sourceforge"})", "host"},
                       {R"({"host": "GitHub"})", "host"},
                       {R"({"host": null})", "host"},
+                      {R"({"host": "buildkite"})", "pipeline"},
+                      {R"({"host": "buildkite", "pipeline": "a/b"})", "pipeline"},
+                      {R"({"host": "buildkite", "pipeline": "p", "app": "a"})", "app"},
+                      {R"({"host": "github", "pipeline": "p"})", "pipeline"},
                       {R"({"host": "github", "secret": ""})", "secret"},
                       {R"({"host": "github", "secret": "fifteen-letters"})", "secret"},
                       {R"({"host": "github", "secret": "a secret of sixteen"})", "secret"},

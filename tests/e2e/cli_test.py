@@ -18,7 +18,7 @@ import unittest
 import harness
 import time
 
-DIALECTS = ["bitrise", "buildkite", "cloudevents", "devopness", "standard"]
+DIALECTS = ["bitrise", "buildkite", "cloudevents", "devopness", "git-status", "standard"]
 BITRISE_SECRET = "a secret of words"
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202e"
 

@@ -1,9 +1,12 @@
 """Devopness' hooks on a real relay: made over their API, filled in, filtered, logged and called."""
 
+import hashlib
+import hmac
 import json
 import subprocess
 import time
 import unittest
+import urllib.parse
 
 import harness
 
@@ -229,6 +232,16 @@ class Hooks(unittest.TestCase):
         self.assertEqual(request["response_status_code"], 200)
         self.assertEqual(relay.wait_until_settled()["backlog"], 0)
 
+        # GitHub's webhooks send forms unless somebody chooses otherwise. No other call takes one.
+        form = urllib.parse.urlencode({"payload": VECTOR}).encode()
+        signature = "sha256=" + hmac.new(VECTOR_SECRET.encode(), form, hashlib.sha256).hexdigest()
+        as_form = {"Content-Type": "application/x-www-form-urlencoded", "X-Hub-Signature-256": signature}
+        status, _, answer = relay.request("POST", path, form, as_form)
+        self.assertEqual(status, 200, answer)
+        self.assertEqual(self.wait_for_requests(relay, hook, 2)[0]["request_body"], json.loads(VECTOR))
+        self.assertEqual(relay.request("POST", path, form, {**as_form, "Content-Type": "text/plain"})[0], 415)
+        self.assertEqual(relay.request("POST", "/v1/webhooks", form, as_form)[0], 415)
+
         # After a restart the hook is found by its id alone, and its log is there.
         self.assertEqual(relay.stop(), 0)
         relay = self.place.relay()
@@ -236,7 +249,7 @@ class Hooks(unittest.TestCase):
                                        VECTOR_SIGNATURE.upper().replace("SHA256", "sha256"))
         self.assertEqual(status, 200)
         self.assertGreater(int(headers["X-Devopness-Action-Id"]), action_id)
-        self.assertEqual(len(self.wait_for_requests(relay, hook, 2)), 2)
+        self.assertEqual(len(self.wait_for_requests(relay, hook, 3)), 3)
 
     def test_a_call_that_meets_no_condition_is_logged_and_starts_nothing(self):
         sink = self.place.sink(plain=True)

@@ -238,6 +238,59 @@ class Incoming(Caller):
         self.assertEqual((status, answer["success_responses"], len(answer["skipped_responses"])), (200, [], 1))
         self.assertEqual(self.call({**source, "secret": "another secret"}, github_push())[0], 401)
 
+    def test_anything_calls_a_pipeline_trigger(self):
+        receiver = Receiver()
+        self.addCleanup(receiver.close)
+        shown = self.relay.cli("source", "add", "--host", "buildkite", "--pipeline", "main-app").stdout
+        self.assertIn(f":{self.relay.port}/deliver/bktr_", shown)
+        self.assertIn("pipeline.triggered of pipeline/main-app", shown)
+        self.assertNotIn("secret", shown)
+        trigger = self.add("buildkite", pipeline="main-app", description="from anywhere")
+        self.assertEqual((trigger["pipeline"], trigger["app"], trigger["secret"]), ("main-app", None, ""))
+        webhook = self.relay.add_webhook(url=receiver.url, sources=["pipeline/main-app"], events=["pipeline.triggered"])
+        self.addCleanup(self.relay.request, "DELETE", f"/v1/webhooks/{webhook['id']}")
+        status, answer = self.post(trigger, b'{"ref": "main", "n": 1.0}', {})
+        self.assertEqual((status, list(answer), str(uuid.UUID(answer["id"]))), (201, ["id"], answer["id"]))
+        found = self.relay.wait_for_delivery(webhook, lambda one: one["status"] == "delivered")
+        self.assertEqual(self.relay.request("GET", "/v1/events/" + answer["id"])[0], 200, "it is the event's id")
+        self.assertEqual(found["event"]["source"], "pipeline/main-app")
+        sent = receiver.requests[-1][1]
+        self.assertTrue(sent.endswith(b'"webhook":{"ref": "main", "n": 1.0}}'), sent)
+        self.assertEqual(json.loads(sent)["trigger"]["description"], "from anywhere")
+
+        def answer_of(path, body=b"{}", headers=None):
+            status, answer = self.post({"url": "http://relay" + path}, body, headers or {})
+            self.assertEqual(list(answer), ["message"], answer)
+            return status, answer["message"]
+
+        path = urllib.parse.urlsplit(trigger["url"]).path
+        self.assertEqual(answer_of(path[:-1] + "~"), (404, "Pipeline trigger not found"))
+        self.assertEqual(answer_of("/deliver/other_token"), (400, "Invalid pipeline trigger token"))
+        self.assertEqual(answer_of(path, b"{")[0], 400)
+        self.assertEqual(self.post({"url": "http://relay/in/buildkite/" + path.rsplit("/", 1)[1]}, b"{}", {})[0], 404)
+        self.relay.request("PATCH", f"/v1/sources/{trigger['id']}", {"enabled": False})
+        self.assertEqual(answer_of(path), (403, "Pipeline trigger is disabled"))
+        self.relay.request("PATCH", f"/v1/sources/{trigger['id']}", {"enabled": True})
+        status, _, rotated = self.relay.request("POST", f"/v1/sources/{trigger['id']}/rotate-secret", {})
+        self.assertEqual(status, 200, rotated)
+        self.assertEqual(answer_of(path)[0], 401, "it has a secret now")
+        status, _ = self.post(trigger, b"{}", {"Linear-Signature": sign(rotated["secret"], b"{}")})
+        self.assertEqual(status, 201)
+
+    def test_triggers_are_of_a_pipeline_and_few(self):
+        for members, member in (({"host": "buildkite"}, "pipeline"),
+                                ({"host": "buildkite", "pipeline": "a b"}, "pipeline"),
+                                ({"host": "buildkite", "pipeline": "p", "app": "c0ffee"}, "app"),
+                                ({"host": "github", "pipeline": "p"}, "pipeline"),
+                                ({"host": "buildkite", "pipeline": "p", "secret": "short"}, "secret")):
+            status, _, answer = self.relay.request("POST", "/v1/sources", members)
+            self.assertEqual((status, answer["member"]), (422, member), answer)
+        for _ in range(10):
+            self.add("buildkite", pipeline="few")
+        status, _, answer = self.relay.request("POST", "/v1/sources", {"host": "buildkite", "pipeline": "few"})
+        self.assertEqual(status, 409, answer)
+        self.add("buildkite", pipeline="other")
+
     def test_pings_and_calls_without_a_repository_are_answered(self):
         source = self.add("github")
         status, answer = self.call(source, b'{"zen":"Speak like a human.","hook_id":1}', "ping")

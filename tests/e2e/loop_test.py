@@ -1,12 +1,18 @@
 """Nothing goes in circles: not within a relay, and not between relays."""
 
+import hashlib
+import hmac
 import http.client
 import http.server
 import json
 import threading
 import unittest
+import urllib.parse
 
+import git_hosts
 import harness
+
+COMMIT = "3b1f6c0d9e8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c"
 
 
 class Proxy:
@@ -157,6 +163,59 @@ class Loops(unittest.TestCase):
         data = {"hook": {"id": "x"}}
         self.circle(relay, hook,
                     {"type": "hook.triggered", "source": "pipeline/33", "data": data}, 9)
+
+    def source(self, relay, host, **members):
+        status, _, source = relay.request("POST", "/v1/sources", {"host": host, **members})
+        self.assertEqual(status, 201, source)
+        return source, urllib.parse.urlsplit(source["url"]).path
+
+    # GitLab's proof is a header that any webhook may have, and its calls need no id: each is a new event.
+    def test_a_proxy_that_leads_to_a_git_source_ends_no_circle(self):
+        relay = self.place.relay()
+        source, path = self.source(relay, "gitlab")
+        proxy = self.proxy(relay, lambda headers: path)
+        hook = relay.add_webhook(url=proxy.url, schedule=[], events=["git.push"], sources=["repository/*"],
+                                 headers={"X-Gitlab-Token": source["secret"], "X-Gitlab-Event": "Push Hook"})
+        push = {"object_kind": "push", "ref": "refs/heads/main", "before": "1" * 40, "after": COMMIT,
+                "checkout_sha": COMMIT, "project": {"path_with_namespace": "acme/shop"}}
+        self.circle(relay, hook, {"type": "git.push", "source": "repository/gitlab/acme/shop", "data": push}, 9)
+
+    def test_the_count_of_a_git_hosts_call_is_read_and_bounded(self):
+        relay = self.place.relay()
+        source, path = self.source(relay, "gitlab")
+        push = json.dumps({"object_kind": "push", "ref": "refs/heads/main", "before": "1" * 40, "after": COMMIT,
+                           "checkout_sha": COMMIT, "project": {"path_with_namespace": "acme/shop"}})
+        for hops, wanted in (("1", 202), ("8", 202), ("9", 508), ("-1", 400), ("x", 400)):
+            status, _, answer = relay.request("POST", path, push, {
+                "X-Gitlab-Token": source["secret"], "X-Gitlab-Event": "Push Hook", "ringpost-hops": hops})
+            self.assertEqual(status, wanted, (hops, answer))
+
+    # A git host tells of each status that it was told of, and no count comes back with that.
+    def test_a_status_that_the_host_reports_back_makes_no_other_status(self):
+        relay = self.place.relay()
+        source, path = self.source(relay, "github")
+        host = git_hosts.GitHub(commits={COMMIT})
+        self.addCleanup(host.close)
+        reported = []
+
+        def report(said):
+            body = json.dumps({"sha": COMMIT, "state": said["state"], "context": said["context"],
+                               "build_status": 1, "build": {"state": "passed", "commit": COMMIT},
+                               "repository": {"full_name": "acme/shop"}, "sender": {"login": "ada"}}).encode()
+            digits = hmac.new(source["secret"].encode(), body, hashlib.sha256).hexdigest()
+            reported.append(relay.request("POST", path, body, {
+                "X-GitHub-Event": "status", "X-GitHub-Delivery": f"d-{len(reported)}",
+                "X-Hub-Signature-256": "sha256=" + digits})[::2])
+
+        host.on_status = report
+        relay.add_webhook(dialect="git-status", url=host.url, secret=host.token, events=["*"],
+                          settings={"host": "github"})
+        relay.send({"type": "build/finished", "source": "app/shop", "data": {"build_status": 1},
+                    "gitcommit": COMMIT, "gitrepository": "acme/shop"})
+        relay.wait_until_settled()
+        (status, answer), = reported
+        self.assertEqual((status, answer["accepted"], answer["deliveries"]), (202, 1, 0))
+        self.assertEqual(len(host.statuses), 1)
 
     def test_the_count_of_a_request_is_read_and_bounded(self):
         relay = self.place.relay()

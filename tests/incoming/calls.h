@@ -74,6 +74,7 @@ inline Headers headers_of(subscription::GitHost host, std::string_view event, st
               {"X-Gitea-Signature", digits}};
     case GitHost::gogs:
       return {{"X-Gogs-Event", name}, {"X-Gogs-Delivery", delivery}, {"X-Gogs-Signature", digits}};
+    case GitHost::buildkite: return {{"X-Hub-Signature-256", "sha256=" + digits}};
   }
   return {};
 }

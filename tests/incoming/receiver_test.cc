@@ -536,5 +536,109 @@ TEST(BodyLimit, IsWhatTheHostSendsAtMost) {
   }
 }
 
+// --- pipeline triggers of Buildkite --------------------------------------------------------------
+
+class TriggerTest : public ReceiverTest {
+ protected:
+  static subscription::GitSource trigger(std::string_view secret = {}) {
+    subscription::GitSource source;
+    source.host = GitHost::buildkite;
+    source.id = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV");
+    source.description = "from \"anywhere\"";
+    source.path_token = "main-app/bktr_t0ken";
+    source.secret = secret;
+    return source;
+  }
+  void call(const subscription::GitSource& source, std::string_view body,
+            const test::Headers& headers = {}, std::string_view type = "application/json") {
+    request_ = call_of(body, headers, type);
+    outcome_ = receiver_.receive(request_, source, WallTime{}, events_);
+  }
+};
+
+TEST_F(TriggerTest, MakesAnEventOfAnyJson) {
+  for (const std::string body : {R"({"ref":"main","n":1.0})", "[1, 2]", R"("text")", "null"}) {
+    call(trigger(), body);
+    ASSERT_EQ(status(), 0) << body << detail();
+    ASSERT_EQ(events_.size(), 1u);
+    const EventView& event = events_.front();
+    EXPECT_EQ(event.type, "pipeline.triggered");
+    EXPECT_EQ(event.source, "pipeline/main-app");
+    EXPECT_FALSE(event.id_given) << "each call is an event";
+    EXPECT_EQ(as_text(event.data),
+              R"({"trigger":{"id":"01563e3a-b5d3-8676-8c61-efb99302bd5b","description":)"
+              R"("from \"anywhere\""},"pipeline":{"slug":"main-app"},"webhook":)" +
+                  body + "}");
+    EXPECT_TRUE(std::get<Receiver::Accepted>(outcome_).answers_id);
+  }
+}
+
+TEST_F(TriggerTest, RefusesWhatIsNoJsonInBuildkitesWay) {
+  for (const char* body : {"", "{", "{}{}", "x"}) {
+    call(trigger(), body);
+    EXPECT_EQ(status(), 400) << body;
+    EXPECT_TRUE(detail().starts_with(R"({"message":")")) << detail();
+    EXPECT_TRUE(events_.empty());
+  }
+  call(trigger(), "{}", {}, "text/plain");
+  EXPECT_EQ(status(), 415);
+}
+
+TEST_F(TriggerTest, ChecksSignaturesWhereItHasASecret) {
+  const auto source = trigger(test::secret);
+  const std::string digits = test::sign(test::secret, "{}");
+  const std::string other = test::sign("another-secret-of-ours", "{}");
+  for (const auto& [headers, good] : std::vector<std::pair<test::Headers, bool>>{
+           {{{"X-Hub-Signature-256", "sha256=" + digits}}, true},
+           {{{"Linear-Signature", digits}}, true},
+           {{}, false},
+           {{{"X-Hub-Signature-256", digits}}, false},
+           {{{"X-Hub-Signature-256", "sha256=" + other}}, false},
+           {{{"Linear-Signature", other}}, false},
+           {{{"X-Hub-Signature-256", "sha256=" + other}, {"Linear-Signature", digits}}, false},
+           {{{"Linear-Signature", digits}, {"Linear-Signature", digits}}, false}}) {
+    call(source, "{}", headers);
+    EXPECT_EQ(status(), good ? 0 : 401);
+  }
+}
+
+TEST_F(TriggerTest, IsFoundByTheTokenInItsPathAlone) {
+  auto source = trigger();
+  source.sha256 = path_hash_of(source);
+  EXPECT_EQ(path_of(source), "/deliver/bktr_t0ken");
+  EXPECT_EQ(app_of(source), "");
+  EXPECT_EQ(pipeline_of(source), "main-app");
+  EXPECT_EQ(events_source_of(source), "pipeline/main-app");
+  const auto address = read_address("/deliver/bktr_t0ken");
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->sha256, source.sha256);
+  EXPECT_TRUE(address->names(source));
+  for (const char* path : {"/in/buildkite/bktr_t0ken", "/h/buildkite/main-app/bktr_t0ken"}) {
+    const auto foreign = read_address(path);
+    ASSERT_TRUE(foreign);
+    EXPECT_FALSE(foreign->names(source)) << path;
+  }
+  EXPECT_FALSE(address->names(source_of(GitHost::github)));
+  EXPECT_EQ(pipeline_of(source_of(GitHost::github)), "");
+}
+
+TEST_F(TriggerTest, IsRefusedInBuildkitesWords) {
+  auto source = trigger();
+  const auto refused = [](std::string_view path, const subscription::GitSource* found) {
+    const auto problem = refuse_call(path, found);
+    return problem ? std::to_string(problem->status) + " " + problem->title : std::string{};
+  };
+  EXPECT_EQ(refused("/deliver/bktr_t0ken", &source), "");
+  EXPECT_EQ(refused("/deliver/bktr_t0ken", nullptr), "404 Pipeline trigger not found");
+  EXPECT_EQ(refused("/deliver/t0ken", nullptr), "400 Invalid pipeline trigger token");
+  EXPECT_EQ(refused("/deliver/bktr_" + std::string(200, 'a'), nullptr),
+            "400 Invalid pipeline trigger token");
+  source.enabled = false;
+  EXPECT_EQ(refused("/deliver/bktr_t0ken", &source), "403 Pipeline trigger is disabled");
+  const auto host = source_of(GitHost::github);
+  EXPECT_FALSE(refuse_call("/in/github/t0ken", &host));
+  EXPECT_EQ(refuse_call("/in/github/t0ken", nullptr)->status, 404);
+}
+
 }  // namespace
 }  // namespace ringpost::incoming

@@ -53,7 +53,7 @@ void add_secret_options(CLI::App& command, std::vector<sink::Secret>& secrets) {
 
 std::vector<std::string> dialect_names() {
   std::vector<std::string> names;
-  for (const dialect::Dialect* dialect : dialect::all()) names.emplace_back(dialect->name());
+  for (const dialect::Dialect* dialect : sink_dialects()) names.emplace_back(dialect->name());
   return names;
 }
 

@@ -37,6 +37,14 @@ std::string example_data(uint64_t number) {
 
 }  // namespace
 
+std::vector<const dialect::Dialect*> sink_dialects() {
+  std::vector<const dialect::Dialect*> usable;
+  for (const dialect::Dialect* dialect : dialect::all()) {
+    if (dialect->name() != "git-status") usable.push_back(dialect);
+  }
+  return usable;
+}
+
 std::string sink_settings(const dialect::Dialect& dialect, std::string_view run) {
   if (needs_action(dialect)) return hook_settings(run);
   // Nobody has to be asked: the receiver is ours.

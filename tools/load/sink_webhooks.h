@@ -13,6 +13,10 @@
 
 namespace ringpost::load {
 
+/// The dialects that can be put under load: those with requests that carry an event's mark. What
+/// `git-status` sends is one line about a build.
+std::vector<const dialect::Dialect*> sink_dialects();
+
 /// The dialect's settings, a JSON object; empty: it needs none.
 std::string sink_settings(const dialect::Dialect& dialect, std::string_view run);
 

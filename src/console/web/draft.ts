@@ -43,6 +43,11 @@ export interface Settings {
   tokenMode: string;
   mode: string; // cloudevents
   handshake: boolean;
+  host: string; // git-status; targetUrl is Devopness' as well
+  repository: string;
+  commit: string;
+  context: string;
+  statusText: string;
   direction: string; // devopness
   subject: string;
   pipelineId: string;
@@ -77,6 +82,11 @@ function settingsOf(webhook: Webhook): Settings {
     tokenMode: text(given["token_mode"]) || "token",
     mode: text(given["mode"]) || "structured",
     handshake: given["handshake"] !== false,
+    host: text(given["host"]) || "github",
+    repository: text(given["repository"]),
+    commit: text(given["commit"]),
+    context: text(given["context"]),
+    statusText: text(given["description"]),
     direction: text(given["type"]) || "out",
     subject: given["pipeline_id"] ? "pipeline" : given["resource_id"] ? "resource" : "any",
     pipelineId: text(given["pipeline_id"]),
@@ -183,6 +193,11 @@ function devopnessSettings(s: Settings): Record<string, unknown> {
   };
 }
 
+function statusSettings(s: Settings): Record<string, unknown> {
+  const texts = { repository: s.repository, commit: s.commit, context: s.context, description: s.statusText, target_url: s.targetUrl };
+  return { host: s.host, ...Object.fromEntries(Object.entries(texts).map(([name, value]) => [name, value.trim() === "" ? null : value])) };
+}
+
 function settingsBody(draft: Draft): Record<string, unknown> | null {
   const s = draft.settings;
   switch (draft.dialect) {
@@ -192,6 +207,7 @@ function settingsBody(draft: Draft): Record<string, unknown> | null {
       return { events: s.groups === "all" ? ["all"] : [...(s.build ? ["build"] : []), ...(s.pipeline ? ["pipeline"] : [])] };
     case "buildkite": return { scope: s.scope, scope_uuids: s.scope === "all" ? [] : lines(s.scopeIds), token_mode: s.tokenMode };
     case "cloudevents": return { mode: s.mode, handshake: s.handshake };
+    case "git-status": return statusSettings(s);
     case "devopness": return devopnessSettings(s);
   }
 }

@@ -42,7 +42,7 @@ export interface Page<Item> {
 }
 
 export type State = "active" | "disabled" | "broken";
-export const dialects = ["standard", "bitrise", "buildkite", "devopness", "cloudevents"] as const;
+export const dialects = ["standard", "bitrise", "buildkite", "devopness", "cloudevents", "git-status"] as const;
 export type Dialect = (typeof dialects)[number];
 
 export interface Webhook {

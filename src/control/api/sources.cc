@@ -4,7 +4,6 @@
 #include "api/webhook_fields.h"
 #include "base/json_writer.h"
 #include "crypto/base64.h"
-#include "crypto/digest.h"
 #include "crypto/random.h"
 #include "incoming/receiver.h"
 
@@ -57,6 +56,12 @@ void write_source(JsonWriter& json, const Call& call, const GitSource& source, b
   } else {
     json.null();
   }
+  json.key("pipeline");
+  if (const std::string_view pipeline = incoming::pipeline_of(source); !pipeline.empty()) {
+    json.value(pipeline);
+  } else {
+    json.null();
+  }
   json.member("url", call.base_url + incoming::path_of(source)).member("enabled", source.enabled);
   if (with_secret) json.member("secret", source.secret);
   json.key("previous_secret_until");
@@ -86,7 +91,8 @@ std::optional<Problem> read_host(dom::element value, GitHost& host) {
   const auto known = subscription::parse_git_host(text);
   if (!known) {
     return invalid("host",
-                   "must be github, gitlab, bitbucket, bitbucket-server, gitea, forgejo or gogs");
+                   "must be github, gitlab, bitbucket, bitbucket-server, gitea, forgejo, gogs or "
+                   "buildkite");
   }
   host = *known;
   return std::nullopt;
@@ -96,13 +102,14 @@ std::optional<Problem> read_description(dom::element value, std::string& descrip
   return read(value, "description", api::webhook_text_bytes_max, description);
 }
 
-std::optional<Problem> read_app(dom::element value, std::string& app) {
+/// Of an app or a pipeline.
+std::optional<Problem> read_slug(dom::element value, std::string_view member, std::string& slug) {
   constexpr size_t bytes_max = 64;
   std::string text;
-  if (auto problem = read(value, "app", bytes_max, text)) return problem;
+  if (auto problem = read(value, member, bytes_max, text)) return problem;
   const auto objection = incoming::object_to_app_slug(text);
-  if (!objection.empty()) return invalid("app", objection);
-  app = std::move(text);
+  if (!objection.empty()) return invalid(member, objection);
+  slug = std::move(text);
   return std::nullopt;
 }
 
@@ -121,8 +128,25 @@ Problem unknown_member(std::string_view name) {
   return invalid(name, "is not a member of this request");
 }
 
-/// @param app  the slug, if the body has one.
-std::optional<Problem> read_new_source(dom::object body, GitSource& source, std::string& app) {
+/// What a body may say beside the members of a source.
+struct Slugs {
+  std::string app;
+  std::string pipeline;
+};
+
+std::optional<Problem> check_slugs(const GitSource& source, const Slugs& slugs) {
+  const bool trigger = source.host == GitHost::buildkite;
+  if (trigger && slugs.pipeline.empty()) {
+    return invalid("pipeline", "is required: the slug of the pipeline that is triggered");
+  }
+  if (!trigger && !slugs.pipeline.empty()) {
+    return invalid("pipeline", "is a member of pipeline triggers alone (host buildkite)");
+  }
+  if (trigger && !slugs.app.empty()) return invalid("app", "is not a member of pipeline triggers");
+  return std::nullopt;
+}
+
+std::optional<Problem> read_new_source(dom::object body, GitSource& source, Slugs& slugs) {
   bool has_host = false;
   for (const auto [name, value] : body) {
     std::optional<Problem> problem;
@@ -132,7 +156,9 @@ std::optional<Problem> read_new_source(dom::object body, GitSource& source, std:
     } else if (name == "description") {
       problem = read_description(value, source.description);
     } else if (name == "app") {
-      problem = read_app(value, app);
+      problem = read_slug(value, "app", slugs.app);
+    } else if (name == "pipeline") {
+      problem = read_slug(value, "pipeline", slugs.pipeline);
     } else if (name == "secret") {
       problem = read_secret(value, source.secret);
     } else if (name == "enabled") {
@@ -143,7 +169,15 @@ std::optional<Problem> read_new_source(dom::object body, GitSource& source, std:
     if (problem) return problem;
   }
   if (!has_host) return invalid("host", "is required");
-  return std::nullopt;
+  return check_slugs(source, slugs);
+}
+
+/// How the path ends that is called: a secret, behind the slug of what it is for.
+std::string new_path_token(const GitSource& source, const Slugs& slugs) {
+  if (source.host == GitHost::buildkite) {
+    return crypto::token(slugs.pipeline + '/' + std::string{incoming::trigger_prefix}, 24);
+  }
+  return slugs.app.empty() ? crypto::token("", 16) : crypto::token(slugs.app + '/', 16);
 }
 
 std::optional<Problem> read_change(dom::object body, GitSource& source) {
@@ -198,10 +232,11 @@ Answer SourceApi::create(const Call& call) {
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   GitSource source;
-  source.secret = new_secret();
-  std::string app;
-  if (auto problem = read_new_source(body.root(), source, app)) return refuse(*problem);
-  source.path_token = app.empty() ? crypto::token("", 16) : crypto::token(app + '/', 16);
+  Slugs slugs;
+  if (auto problem = read_new_source(body.root(), source, slugs)) return refuse(*problem);
+  const bool trigger = source.host == GitHost::buildkite;
+  if (source.secret.empty() && !trigger) source.secret = new_secret();
+  source.path_token = new_path_token(source, slugs);
   if (!may_see(call, source)) {
     return refuse(refusal(403, "events of " + incoming::events_source_of(source) +
                                    " are beyond the sources that the token is restricted to"));
@@ -209,9 +244,12 @@ Answer SourceApi::create(const Call& call) {
   if (registry_.count(call.organization) >= sources_per_organization_max) {
     return refuse(refusal(409, "the organization has 1,000 sources; delete some first"));
   }
+  if (trigger && count_triggers(call.organization, slugs.pipeline) >= triggers_per_pipeline_max) {
+    return refuse(refusal(409, "the pipeline has 10 triggers; delete some first"));
+  }
   source.id = Ulid::mint(call.now, random_);
   source.organization = call.organization;
-  source.sha256 = crypto::sha256(as_bytes(source.path_token));
+  source.sha256 = incoming::path_hash_of(source);
   source.created_at = source.updated_at = call.now;
   const auto created = registry_.create(std::move(source));
   if (!created) return refuse(store_failed(created.error()));
@@ -223,6 +261,13 @@ Answer SourceApi::create(const Call& call) {
                    .members = api::member_names(body.root()),
                    .organization = {}};
   return answer;
+}
+
+size_t SourceApi::count_triggers(std::string_view organization, std::string_view pipeline) const {
+  return registry_
+      .list(organization, std::nullopt, triggers_per_pipeline_max,
+            [&](const GitSource& source) { return incoming::pipeline_of(source) == pipeline; })
+      .size();
 }
 
 Answer SourceApi::list(const Call& call) {

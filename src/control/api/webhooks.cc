@@ -26,8 +26,9 @@ Problem no_webhook() {
 /// dialect can do that. One that a former rotation kept is given up.
 std::optional<Problem> rotate(simdjson::dom::object body, WallTime now, Webhook& webhook) {
   const dialect::Dialect& dialect = dialect::of(webhook);
+  const std::string_view required = dialect.why_secret_is_required();
   std::string secret = dialect.next_secret(webhook);
-  if (secret.empty()) secret = crypto::token("", 32);  // It makes none, and takes any text.
+  if (secret.empty() && required.empty()) secret = crypto::token("", 32);  // It takes any text.
   uint32_t overlap_s = dialect.signs_twice() ? overlap_s_default : 0;
   for (const auto [name, value] : body) {
     std::optional<Problem> problem;
@@ -50,6 +51,12 @@ std::optional<Problem> rotate(simdjson::dom::object body, WallTime now, Webhook&
   webhook.previous_secret_until = overlaps ? now + std::chrono::seconds{overlap_s} : WallTime{};
   webhook.secret = std::move(secret);
   return std::nullopt;
+}
+
+/// Whether the answer to a request that makes or sets a secret shows it: whoever gave a git host's
+/// token has it.
+bool shows_secret(const Webhook& webhook) {
+  return !webhook.secret.empty() && dialect::of(webhook).why_secret_is_required().empty();
 }
 
 }  // namespace
@@ -105,8 +112,7 @@ Answer WebhookApi::create(const Call& call) {
   const auto created = management_.create(std::move(webhook));
   if (const auto* problem = std::get_if<Problem>(&created)) return refuse(*problem);
   const Webhook& stored = *std::get<const Webhook*>(created);
-  const bool with_secret = !stored.secret.empty();
-  Answer answer = answer_json(201, to_json(call, stored, with_secret));
+  Answer answer = answer_json(201, to_json(call, stored, shows_secret(stored)));
   answer.response.headers.push_back({"Location", "/v1/webhooks/" + stored.id.to_text()});
   answer.when = Answer::When::published;
   return answer;
@@ -211,9 +217,9 @@ Answer WebhookApi::rotate_secret(const Call& call) {
 Answer WebhookApi::store(const Call& call, Webhook webhook, std::string_view operation) {
   const auto updated = management_.update(std::move(webhook), operation);
   if (const auto* problem = std::get_if<Problem>(&updated)) return refuse(*problem);
-  const bool with_secret = operation == api::webhook_rotate_secret;
-  return answer_json(200, to_json(call, *std::get<const Webhook*>(updated), with_secret),
-                     Answer::When::published);
+  const Webhook& stored = *std::get<const Webhook*>(updated);
+  const bool with_secret = operation == api::webhook_rotate_secret && shows_secret(stored);
+  return answer_json(200, to_json(call, stored, with_secret), Answer::When::published);
 }
 
 }  // namespace ringpost::control

@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "crypto/digest.h"
 #include "dialect/dialect.h"
+#include "incoming/receiver.h"
 #include "subscription/branch_patterns.h"
 #include "subscription/data_condition.h"
 #include "subscription/patterns.h"
@@ -487,6 +488,7 @@ std::span<const std::string_view> sealed_git_source_columns() {
 std::string object_to_git_source(const GitSource& source) {
   const auto objection = subscription::object_to_organization(source.organization);
   if (!objection.empty()) return "organization " + std::string{objection};
+  if (source.secret.empty() && source.host == subscription::GitHost::buildkite) return {};
   const auto wrong = subscription::object_to_git_secret(source.secret);
   return wrong.empty() ? std::string{} : "the secret " + std::string{wrong};
 }
@@ -533,7 +535,7 @@ std::string read_git_source(const Statement& row, const Sealer& sealer, GitSourc
                                     row.blob(column), *text);
     if (!locked.empty()) return prefix + locked;
   }
-  source.sha256 = crypto::sha256(as_bytes(source.path_token));
+  source.sha256 = incoming::path_hash_of(source);
   source.previous_secret_until = from_unix_ns(row.integer(7));
   if (!read_flag(row, 8, source.enabled)) {
     return prefix + "column 'enabled' contains an invalid value";

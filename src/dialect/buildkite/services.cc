@@ -312,7 +312,7 @@ std::span<const api::Route> service_routes() {
 }
 
 bool owns_service_path(std::string_view path) {
-  return path.starts_with("/v2/");
+  return path.starts_with("/v2/") || path.starts_with("/deliver/");
 }
 
 Answer handle_service(const api::Route& route, const Call& call, Management& management) {
@@ -344,7 +344,8 @@ http::Response refuse_call(const Problem& problem) {
   }
   http::Response response;
   response.status = problem.status;
-  const std::string sentence = api::full_sentence(problem);
+  // Buildkite's own words for it, where they are known, are the title.
+  const std::string sentence = problem.detail.empty() ? problem.title : api::full_sentence(problem);
   JsonWriter json{response.body};
   json.begin_object()
       .member("message",

@@ -70,7 +70,8 @@ constexpr Route open_row(Operation operation, std::string_view pattern) {
   return {.operation = code(operation, Kind::incoming),
           .method = "POST",
           .pattern = pattern,
-          .access = api::Access::open};
+          .access = api::Access::open,
+          .takes_forms = operation == Operation::trigger};
 }
 
 using enum Operation;

@@ -11,6 +11,7 @@
 #include "dialect/devopness/hook_writer.h"
 #include "dialect/devopness/request_log.h"
 #include "dialect/renderer.h"
+#include "http/form.h"
 #include "http/syntax.h"
 #include "json/fault.h"
 
@@ -67,6 +68,7 @@ class Trigger {
   const std::string source_;  ///< Not the webhook's, which the native API may make a pattern.
   const Ulid uid_;
   const Ulid request_id_;
+  std::string json_;  ///< Of the body: it, or a field of it if it is a form, as GitHub can send it.
   json::Document body_;
 };
 
@@ -74,7 +76,16 @@ Answer Trigger::run() {
   if (!authentic()) {
     return refuse(api::refusal(403, "the signature is missing or wrong", hook_.secret_header_name));
   }
-  const std::string& text = call_.request.body;
+  if (http::is_form(call_.request)) {
+    auto payload = http::form_field(call_.request.body, "payload");
+    if (!payload) {
+      return refuse(api::refusal(422, "the form must have the field payload once", "payload"));
+    }
+    json_ = std::move(*payload);
+  } else {
+    json_ = call_.request.body;
+  }
+  const std::string& text = json_;
   body_.assign(text.empty() ? std::string_view{"{}"} : std::string_view{text});
   const json::Kind kind = body_.root().kind;
   if (kind != json::Kind::object && kind != json::Kind::array) {
@@ -171,7 +182,7 @@ void Trigger::write_call(JsonWriter& json, std::string_view message) const {
       .key("headers");
   api::write_headers(json, api::parse_logged_head(masked));
   json.key("body");
-  write_logged_body(json, request.body);
+  write_logged_body(json, json_);
   json.end_object().key("response").begin_object().member("status", 200).key("body");
   json.raw(message_body(message)).end_object();
 }

@@ -3,7 +3,9 @@
 #include "../fake_management.h"
 #include "crypto/digest.h"
 #include "crypto/hex.h"
+#include "crypto/hmac.h"
 #include "hooks.h"
+#include "http/query.h"
 
 #include <gtest/gtest.h>
 
@@ -50,9 +52,10 @@ class TriggerTest : public testing::Test {
 
   using Answer = api::Answer;
 
-  Answer call(std::string_view body, const std::string& signature, std::string path = "") {
+  Answer call(std::string_view body, const std::string& signature, std::string path = "",
+              const std::string& type = "application/json") {
     if (path.empty()) path = "/hooks/incoming/" + id;
-    std::vector<http::Header> headers{{"Content-Type", "application/json"}};
+    std::vector<http::Header> headers{{"Content-Type", type}};
     if (!signature.empty()) headers.push_back({"X-Hub-Signature-256", signature});
     return ask(dialect(), management, "POST", path, std::string{body}, headers);
   }
@@ -95,6 +98,38 @@ TEST(Signature, AgreesWithTheVector) {
     std::string wrong = digits;
     wrong[place] = wrong[place] == '0' ? '1' : '0';
     EXPECT_FALSE(good(wrong)) << place;
+  }
+}
+
+// GitHub's webhooks can send forms, which is what they do unless somebody chooses otherwise.
+TEST_F(TriggerTest, ReadsTheJsonInAFormAndTheSignatureOverTheForm) {
+  make_hook();
+  const std::string type = "application/x-www-form-urlencoded";
+  std::string form = "payload=";
+  http::append_percent_encoded(form, vector_body);
+  const auto signature_of = [](std::string_view body) {
+    return "sha256=" +
+           crypto::hex_encode(crypto::bytes_of(
+               crypto::HmacSha256Key{as_bytes("devo-demo-secret")}.sign(as_bytes(body))));
+  };
+  EXPECT_EQ(call(form, "sha256=" + std::string{vector_digits}, "", type).response.status, 403)
+      << "the signature of the JSON is not that of the form";
+  ASSERT_EQ(call(form, signature_of(form), "", type).response.status, 200);
+  EXPECT_EQ(accepted("action.triggered_from.hook_parsed_variables.source_ref"), "feature/login");
+  EXPECT_EQ(accepted("request.body.action"), "opened");
+  for (const std::string wrong :
+       {"", "a=1", "payload=%7B%7D&payload=%7B%7D", "payload=%7", "payload=x"}) {
+    EXPECT_EQ(call(wrong, signature_of(wrong), "", type).response.status, 422) << wrong;
+  }
+  EXPECT_EQ(management.accepted.size(), 1u);
+}
+
+TEST_F(TriggerTest, OfAllRoutesOnlyCallsTakeForms) {
+  for (const api::Route& route : dialect().routes()) {
+    const bool calls = route.method == "POST" && (route.pattern.ends_with("/trigger") ||
+                                                  route.pattern == "/hooks/incoming/{hook_id}" ||
+                                                  route.pattern == "/hooks-incoming/{hook_id}");
+    EXPECT_EQ(route.takes_forms, calls) << route.pattern;
   }
 }
 

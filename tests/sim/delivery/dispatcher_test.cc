@@ -49,6 +49,9 @@ class Tried final : public Dialect {
   bool asks_first(const subscription::Webhook& webhook) const override {
     return says(webhook, "ask");
   }
+  bool newer_supersedes_older(const subscription::Webhook& webhook) const override {
+    return says(webhook, "supersede");
+  }
 
  private:
   class TriedRenderer final : public Renderer {
@@ -65,6 +68,11 @@ class Tried final : public Dialect {
       request.body = facts.event.data;
       finish(request, facts);
       return std::nullopt;
+    }
+    /// The data's first byte, if it is a letter.
+    uint64_t subject(const journal::EventView& event) override {
+      const char first = event.data.empty() ? '{' : static_cast<char>(event.data.front());
+      return first == '{' ? 0 : static_cast<uint64_t>(first);
     }
     void render_question(std::string_view origin, std::string& head) const override {
       head = fixed_part(webhook_, "OPTIONS");
@@ -1516,6 +1524,162 @@ TEST_F(PermissionTest, EndsWithAReceiverThatIsGone) {
   EXPECT_EQ(deliver(1).status, DeliveryStatus::dead);
   ASSERT_EQ(gone_.size(), 1u);
   EXPECT_EQ(gone_.front().number, 1u);
+}
+
+// --- what a newer event makes pointless ----------------------------------------------------------
+
+/// A webhook of which only the newest event about each subject is worth sending. Data `a1` is about
+/// `a`; data `{}` stands for itself.
+class SupersessionTest : public DispatcherTest {
+ protected:
+  SupersessionTest() { put(one_at_a_time()); }
+  ~SupersessionTest() override { EXPECT_EQ(dispatcher_.pending_count(), 0u); }
+
+  Webhook one_at_a_time() {
+    Webhook webhook = make(1);
+    webhook.settings = "supersede";
+    webhook.concurrency_max = 1;
+    webhook.schedule_s = {60, 60, 60};
+    return webhook;
+  }
+  /// Each a millisecond after the one before: ids say which is newer.
+  void submit_all(const std::vector<std::string>& all) {
+    for (const std::string& data : all) {
+      submit(1, 1, data);
+      world_.run_for(milliseconds{2});
+    }
+  }
+  std::vector<std::string> sent() const {
+    std::vector<std::string> all;
+    for (const Request& request : receiver_.requests()) all.emplace_back(request.body());
+    return all;
+  }
+  void fail() {
+    answer_ = [](const Request&) { return Answer{.status = 500}; };
+  }
+  void check() {
+    dispatcher_.check();
+    uint64_t superseded = 0;
+    for (const Noted& noted : noted_) {
+      const bool said = noted.error && noted.error->code == Errc::cancelled;
+      if (!said) continue;
+      EXPECT_EQ(noted.error->detail, static_cast<int32_t>(Withdrawal::superseded));
+      ++superseded;
+    }
+    superseded_ = superseded;
+  }
+
+  uint64_t superseded_ = 0;
+};
+
+TEST_F(SupersessionTest, SendsTheNewestOfEachSubjectWhileTheReceiverIsSlow) {
+  answer_ = [](const Request&) { return Answer{.delay = seconds{5}}; };
+  submit_all({"a1", "a2", "b1", "a3", "{}", "b2", "a4"});
+  check();
+  EXPECT_TRUE(settle());
+  check();
+  EXPECT_EQ(sent(), (std::vector<std::string>{"a1", "{}", "b2", "a4"}));
+  EXPECT_EQ(superseded_, 3u);
+  EXPECT_EQ(counted(DeliveryStatus::cancelled), 3u);
+  EXPECT_EQ(counted(DeliveryStatus::delivered), 4u);
+}
+
+TEST_F(SupersessionTest, DoesNotRepeatWhatFailedAfterANewerOneCame) {
+  fail();
+  submit_all({"a1"});
+  world_.run_for(seconds{1});
+  answer_ = {};
+  submit_all({"a2"});
+  check();
+  EXPECT_EQ(superseded_, 1u) << "at once, so that it stays so after a restart";
+  EXPECT_TRUE(settle());
+  world_.run_for(minutes{10});
+  check();
+  EXPECT_EQ(sent(), (std::vector<std::string>{"a1", "a2"}));
+}
+
+TEST_F(SupersessionTest, DoesNotRepeatWhatFailsWhileANewerOneWaits) {
+  answer_ = [](const Request& request) {
+    return Answer{.status = request.body() == "a1" ? 500 : 200, .delay = seconds{2}};
+  };
+  submit_all({"a1", "a2"});
+  EXPECT_TRUE(settle());
+  check();
+  EXPECT_EQ(sent(), (std::vector<std::string>{"a1", "a2"}));
+  ASSERT_FALSE(noted_.empty());
+  EXPECT_EQ(noted_.front().status, DeliveryStatus::cancelled);
+  EXPECT_EQ(noted_.front().http_status, 500);
+}
+
+TEST_F(SupersessionTest, IsOfOneWebhookAndOfEventsThatSayWhatTheyAreAbout) {
+  Webhook other = make(2);
+  put(other);
+  fail();
+  submit_all({"a1", "{}", "{}"});
+  submit(2, 1, "a0");
+  world_.run_for(seconds{1});
+  answer_ = {};
+  submit_all({"{}"});
+  EXPECT_TRUE(settle());
+  check();
+  EXPECT_EQ(superseded_, 0u);
+}
+
+TEST_F(SupersessionTest, IsForgottenWithTheWebhookThatIsDisabled) {
+  fail();
+  submit_all({"a1", "b1", "{}"});
+  world_.run_for(seconds{1});
+  submit_all({"a2"});
+  Webhook disabled = one_at_a_time();
+  disabled.state = subscription::WebhookState::disabled;
+  put(disabled);
+  dispatcher_.cancel(1);
+  dispatcher_.check();
+  EXPECT_TRUE(settle());
+  dispatcher_.check();
+  EXPECT_EQ(counted(DeliveryStatus::cancelled), 4u);
+  answer_ = {};
+  put(one_at_a_time());
+  submit_all({"a3"});
+  EXPECT_TRUE(settle());
+  EXPECT_EQ(sent().back(), "a3");
+}
+
+// What an event is about is not known before it is read back: all are tried at once, and the newest
+// is the last to be sent, or the only one.
+TEST_F(SupersessionTest, FindsOutAfterARestart) {
+  const auto restore = [&](const char* data, uint32_t attempts) {
+    journal::EventView event;
+    event.uid = Ulid::mint(world_.wall_now(), world_.random());
+    event.source = "app/x";
+    event.type = "t";
+    const std::string text = data;
+    event.data = as_bytes(text);
+    journal::EventRef stored = journal::EventCodec::encode(event);
+    stored->set_position(journal::Position::make(0, 0, offset_ += 8));
+    events_[stored->position().packed] = stored;
+    submitted_[stored->position().packed] = world_.now();
+    dispatcher_.restore(PendingDelivery{.id = journal::delivery_id(stored->view().uid, 1),
+                                        .event = stored->position(),
+                                        .webhook_number = 1,
+                                        .attempts = attempts,
+                                        .next_attempt_at = world_.wall_now() + seconds{60}});
+    world_.run_for(milliseconds{2});
+  };
+  has_room_ = false;
+  restore("a1", 1);
+  restore("a2", 0);
+  restore("b1", 1);
+  has_room_ = true;
+  ring_.waker().wake();
+  EXPECT_TRUE(settle(seconds{10}));
+  check();
+  const std::vector<std::string> all = sent();
+  ASSERT_FALSE(all.empty());
+  EXPECT_NE(std::ranges::find(all, std::string{"b1"}), all.end());
+  const auto newest = std::ranges::find(all, std::string{"a2"});
+  ASSERT_NE(newest, all.end());
+  EXPECT_EQ(std::find(newest, all.end(), "a1"), all.end());
 }
 
 // --- isolation -----------------------------------------------------------------------------------

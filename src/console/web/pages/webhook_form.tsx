@@ -57,6 +57,7 @@ const eventExamples: Record<Dialect, string> = {
   buildkite: "build.finished, job.* or agent.*",
   devopness: "action.*",
   cloudevents: "dev.cdevents.*",
+  "git-status": "build.* or build/finished",
 };
 const sourceExamples: Record<Dialect, string> = {
   standard: "app/c0ffee1234abcd56 or app/*",
@@ -64,6 +65,7 @@ const sourceExamples: Record<Dialect, string> = {
   buildkite: "pipeline/main-app",
   devopness: "pipeline/33",
   cloudevents: "pipelines/payments",
+  "git-status": "app/* or pipeline/main-app",
 };
 
 function Subscription({ draft, change, at }: PartProps): JSX.Element {
@@ -247,6 +249,20 @@ function DevopnessFields(props: PartProps & { creates: boolean }): JSX.Element {
   );
 }
 
+function StatusFields({ draft: { settings }, set, at }: PartProps): JSX.Element {
+  const said = "Empty: what the event says.";
+  return (
+    <>
+      <Choice label="Git host" value={settings.host} onChange={(host) => set({ host })} options={named(["github", "gitlab", "bitbucket", "gitea", "forgejo"])} error={at("settings.host")} />
+      <Text label="Repository" code value={settings.repository} onInput={(repository) => set({ repository })} error={at("settings.repository")} hint={`Its path at the host: acme/shop. ${said}`} />
+      <Text label="Commit" code value={settings.commit} onInput={(commit) => set({ commit })} error={at("settings.commit")} hint={`As in {{ build.commit }}. ${said}`} />
+      <Text label="Context" code value={settings.context} onInput={(context) => set({ context })} error={at("settings.context")} hint="What tells the statuses of a commit apart, as in ci/{{ event.source }}. Empty: the event's source." />
+      <Text label="Text" value={settings.statusText} onInput={(statusText) => set({ statusText })} error={at("settings.description")} hint={`As in Build {{ build.number }}. ${said}`} />
+      <Text label="Link" code value={settings.targetUrl} onInput={(targetUrl) => set({ targetUrl })} error={at("settings.target_url")} hint={`As in https://ci.example.org/{{ build.number }}. ${said}`} />
+    </>
+  );
+}
+
 function DialectFields(props: PartProps & { creates: boolean }): JSX.Element | null {
   const { draft, set, at, creates } = props;
   switch (draft.dialect) {
@@ -254,6 +270,7 @@ function DialectFields(props: PartProps & { creates: boolean }): JSX.Element | n
     case "buildkite": return <BuildkiteFields {...props} />;
     case "cloudevents": return <CloudEventsFields {...props} />;
     case "devopness": return <DevopnessFields {...props} />;
+    case "git-status": return <StatusFields {...props} />;
     case "standard":
       if (!creates) return null; // Of the secret's kind, which only a rotation changes.
       return (

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "base/json_writer.h"
+#include "dialect/git_status/build_status.h"
+#include "subscription/webhook.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// How each git host takes a commit's status: the path, the body and how the token is sent.
+
+namespace ringpost::dialect::git_status {
+
+enum class Host : uint8_t { github, gitlab, bitbucket, gitea, forgejo };
+
+std::string_view name(Host host);
+std::optional<Host> parse_host(std::string_view text);
+/// As a list with commas.
+std::string host_names();
+
+/// One status, all of it checked: nothing in it is beyond what every host takes.
+struct CommitStatus {
+  std::string repository;   ///< `acme/shop`.
+  std::string commit;       ///< 40 or 64 hexadecimal digits in lower case.
+  std::string context;      ///< What tells the builds of a commit apart.
+  std::string description;  ///< For people; may be empty.
+  std::string target_url;   ///< http or https; may be empty.
+  State state{};
+};
+
+/// Whether the text is a whole commit id: 40 digits (SHA-1) or 64 (SHA-256), of either case.
+bool is_commit(std::string_view text);
+/// Whether the host can have a repository of this path: two names with a slash between them, at
+/// GitLab two or more.
+bool is_repository(Host host, std::string_view text);
+
+/// Why the URL cannot be that of the host's API, as a part of a sentence; empty if it can.
+std::string_view object_to_url(Host host, const subscription::Destination& destination);
+/// The path at which the host's API begins, without a slash at its end: that of the webhook's URL,
+/// and the part that all hosts of a kind have (`/api/v4`), if it is not there already.
+std::string api_path(Host host, const subscription::Destination& destination);
+
+/// Appends the path of the request behind `api_path`.
+void append_path(Host host, const CommitStatus& status, std::string& out);
+/// Writes the request's body: cuts what would be too long for the host.
+void write_body(Host host, const CommitStatus& status, std::string& out);
+/// Appends the headers that the host wants, and the token.
+void append_host_headers(Host host, std::string_view token, std::string& head);
+
+}  // namespace ringpost::dialect::git_status
