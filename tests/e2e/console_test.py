@@ -266,6 +266,33 @@ class Browser(unittest.TestCase):
         for webhook in webhooks:
             self.assertIsNotNone(self.relay.deliveries(webhook)[0]["redelivery_of"], webhook)
 
+    def test_replays(self):
+        failing = self.make_failing(description="Board")
+        other = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["never"], description="Other")
+        for number in range(3):
+            self.fail(failing, id=f"lost-{number}")
+        self.relay.wait_until_settled()
+        self.drive("replays", failing=failing, other=other)
+        replays = self.relay.request("GET", "/v1/replays")[2]["items"]
+        sent = [replay for replay in replays if not replay["dry_run"]]
+        self.assertEqual([(replay["webhook"], replay["into"], replay["status"], replay["sent"]) for replay in sent],
+                         [(failing["id"], other["id"], "dead", 3)])
+        dry = [replay for replay in replays if replay["dry_run"]]
+        self.assertIn(sent[0]["until"], [replay["created_at"] for replay in dry])  # What was counted, and nothing newer.
+        self.assertEqual(len(self.relay.deliveries(other)), 3)
+
+    def test_a_replay_is_paused_resumed_and_cancelled(self):
+        busy = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["bulk"])
+        slow = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["never"], rate_per_second=1)
+        count = 600
+        events = "\n".join(json.dumps({"type": "bulk", "source": "s", "id": str(number)}) for number in range(count))
+        self.assertEqual(self.relay.send(events, "application/x-ndjson")[0], 202)
+        self.relay.wait_until_settled()
+        self.drive("a_replay_is_steered", busy=busy, slow=slow, count=count)
+        operations = [entry["operation"] for entry in self.relay.request("GET", "/v1/audit")[2]["items"]]
+        for operation in ("replay.pause", "replay.resume", "replay.cancel"):
+            self.assertIn(operation, operations)
+
     def test_an_events_deliveries(self):
         waiting = self.relay.add_webhook(url=f"{self.receiver.url}/busy", events=["deploy.failed"], schedule=[600])
         self.fail(self.make_failing(description="Board"), id="two")
@@ -312,11 +339,14 @@ class Browser(unittest.TestCase):
                 "url": f"{self.receiver.url}/other", "description": text, "headers": header, "sources": [text], "events": ["never"]})
             self.assertEqual(status, 201 if text in MARKUP or status == 201 else 422, (text, answer))  # Some cannot be printed.
         webhook = self.make_failing(description=MARKUP[0])
+        _, _, replay = self.relay.request("POST", "/v1/replays", {"status": "dead", "type": MARKUP[0], "source": MARKUP[1], "dry_run": True})
         delivery = self.fail(webhook, id=MARKUP[1], subject=MARKUP[2], branch=MARKUP[3],
                              data={"texts": MARKUP + ODD, **{text: text for text in TEXTS}})
         pages = ["", "webhooks", "webhooks?q=%3Cscript%3E", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
                  f"webhooks/{percent_encoded(MARKUP[5])}", f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
-                 "dead-letters", f"events?id={percent_encoded(MARKUP[1])}", "tokens", "about", "nowhere"]
+                 "dead-letters", f"events?id={percent_encoded(MARKUP[1])}", "tokens", "about", "nowhere",
+                 "deliveries", f"deliveries?type={percent_encoded(MARKUP[0])}&period=between", "replays", f"replays/{replay['id']}",
+                 f"replays/new?source={percent_encoded(MARKUP[0])}&count={replay['id']}"]
         return pages
 
     def test_hostile_texts_are_texts(self):
@@ -329,9 +359,11 @@ class Browser(unittest.TestCase):
         delivery = self.fail(webhook, data={"build": 128})
         ok = self.relay.add_webhook(url=f"{self.receiver.url}/ok", description="Chat", dialect="standard", filter={"branches": "main"})
         self.relay.request("POST", f"/v1/webhooks/{ok['id']}/disable")
+        _, _, dry = self.relay.request("POST", "/v1/replays", {"status": "dead", "dry_run": True})
         pages = ["", "webhooks", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
                  f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response", "dead-letters",
-                 f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere"]
+                 f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere", "deliveries?period=between", "replays",
+                 f"replays/{dry['id']}", f"replays/new?status=dead&count={dry['id']}"]
         self.drive("accessible", pages=pages)
 
     def test_the_first_view_is_small(self):

@@ -225,7 +225,7 @@ interface TextProps extends FieldProps {
   onInput: (value: string) => void;
   rows?: number; // Of a field with several lines.
   code?: boolean;
-  type?: "text" | "search" | "password" | "number" | "url";
+  type?: "text" | "search" | "password" | "number" | "url" | "datetime-local";
   required?: boolean;
 }
 

@@ -307,6 +307,66 @@ const scenarios = {
     watch.check();
   },
 
+  async replays(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "replays");
+    await page.getByText("There is no replay.").waitFor();
+    await at(page, `webhooks/${given.failing.id}`);
+    await page.getByLabel("Status", { exact: true }).selectOption("dead");
+    await page.getByRole("link", { name: "Send these again" }).click();
+    await heading(page, "Send deliveries again");
+    assert.equal(await page.getByLabel("Webhook", { exact: true }).inputValue(), given.failing.id);
+    await page.getByLabel("Status", { exact: true }).selectOption("");
+    await press(page, "Count them");
+    await page.getByRole("alert").getByText("Choose a status or a time first").waitFor();
+    await page.getByLabel("Status", { exact: true }).selectOption("dead");
+    await press(page, "Count them");
+    await page.getByText("3 deliveries would be sent again.").waitFor();
+    await page.getByRole("region", { name: "Deliveries that are sent again" }).getByText("lost-2").waitFor();
+    await page.getByLabel("Send them to").selectOption(given.other.id); // What was counted is another question now.
+    await page.getByText("Nothing is counted yet.").waitFor();
+    await press(page, "Count them");
+    await page.getByText("Each goes to the chosen webhook").waitFor();
+    await page.reload(); // The count is part of the address.
+    await press(page, "Send 3 deliveries again");
+    await heading(page, "Replay");
+    await page.locator(".mark").getByText("done").first().waitFor();
+    await page.getByText("Sends again deliveries to").getByRole("link", { name: "Board" }).waitFor();
+    await page.goBack();
+    await press(page, "Count again");
+    await page.getByText("There is nothing to send again. 3 deliveries were found.").waitFor();
+    await page.getByText("3 deliveries are passed over: sent again before").waitFor();
+
+    await page.getByRole("link", { name: "Replays", exact: true }).click();
+    await row(page, "counted").first().waitFor();
+    await row(page, "done").getByText("status dead").waitFor();
+    await row(page, "done").getByRole("link").first().click();
+    await heading(page, "Replay");
+    watch.check();
+  },
+
+  /// One that takes long, since its webhook takes one delivery a second.
+  async a_replay_is_steered(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, `deliveries?webhook=${given.busy.id}&status=delivered&response_status=2xx`);
+    await page.getByRole("link", { name: "Send these again" }).click();
+    await page.getByLabel("Send them to").selectOption(given.slow.id);
+    await press(page, "Count them");
+    await press(page, `Send ${given.count} deliveries again`);
+    await press(page, "Pause");
+    await page.locator(".mark").getByText("paused").first().waitFor();
+    await press(page, "Resume");
+    await page.locator(".mark").getByText("running").first().waitFor();
+    await press(page, "Cancel the replay");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await press(page, "Cancel the replay");
+    await confirm(page, "Stop it for good");
+    await page.locator(".mark").getByText("cancelled").first().waitFor();
+    assert.equal(await page.getByRole("button", { name: "Cancel the replay" }).count(), 0);
+    watch.check();
+  },
+
   async an_events_deliveries(browser) {
     const { page, watch } = await open(browser);
     await at(page, `events?id=${given.event}`);

@@ -2,15 +2,18 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { call, path } from "../api";
 import { Deliveries } from "../deliveries";
+import { FilterFields, isFiltered } from "../filters";
+import type { FilterName } from "../filters";
 import { milliseconds } from "../format";
+import { OtherPages, emptyText, useListed } from "../listed";
 import { useAction, useEvery, useLoaded } from "../loading";
-import { Button, Choice, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StatusMark, Text, Time } from "../parts";
+import { Button, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StatusMark, Text, Time } from "../parts";
 import { Unreadable, errorAt } from "../problems";
-import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
+import { Link, go, to } from "../router";
 import { useMay } from "../session";
 import { Reasons, WebhookMark, isIncoming } from "../trouble";
-import { statuses } from "../types";
-import type { CutPage, Delivery, Webhook } from "../types";
+import { replayOf } from "./replay_start";
+import type { Delivery, DeliveryItem, Webhook } from "../types";
 
 // --- a test event --------------------------------------------------------------------------------
 
@@ -150,62 +153,34 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
 
 // --- its deliveries ------------------------------------------------------------------------------
 
-const periods = [
-  ["", "any time"],
-  ["1", "the last hour"],
-  ["24", "the last day"],
-  ["168", "the last week"],
-] as const;
-
-const newest = { cursor: "", since: "" };
-
-function since(hours: string): string {
-  return hours === "" ? "" : new Date(Date.now() - Number(hours) * 3_600_000).toISOString();
-}
-
-/// @param since  what the page was asked for: the next page must be asked for the same.
-type Recents = CutPage & { since: string };
+const fields: readonly FilterName[] = ["status", "type", "source", "error", "response_status", "period"];
 
 function Recent({ id, stamp }: { id: string; stamp: number }): JSX.Element {
-  const place = usePlace();
-  const [type, cursor, begun] = ["type", "cursor", "since"].map((name) => place.query.get(name) ?? "") as [string, string, string];
-  const status = oneOf(place.query, "status", statuses);
-  const period = oneOf(place.query, "period", periods.map(([hours]) => hours));
-  const load = async (signal: AbortSignal): Promise<Recents> => {
-    const from = cursor !== "" ? begun : since(period);
-    const page = await call<CutPage>("GET", path(["webhooks", id, "deliveries"], { limit: 50, status, type, since: from, cursor }), { signal });
-    return { ...page, since: from };
-  };
-  const { value, problem, reload } = useLoaded(load, [id, status, type, period, cursor, begun, stamp]);
+  const may = useMay();
+  const list = useListed<DeliveryItem>(["webhooks", id, "deliveries"], { names: fields, stamp });
+  const { value, problem, reload, filter, isNewest, change } = list;
   useEvery(5000, () => {
-    if (cursor === "") reload();
+    if (isNewest) reload();
   });
-  const change = (values: Record<string, string>) => go(withQuery(place, { ...values, ...newest }), true);
-  const filtered = status !== "" || type !== "" || period !== "";
+  const nothing = "Nothing was sent to this webhook yet. Send a test event, or an event of a source and type that it subscribes to.";
   return (
     <section aria-labelledby="deliveries">
-      <h2 id="deliveries">Deliveries</h2>
+      <div class="heading">
+        <h2 id="deliveries">Deliveries</h2>
+        {may("deliveries:redeliver") && (
+          <Link href={replayOf({ ...filter, webhook: id })} class="button">
+            Send these again
+          </Link>
+        )}
+      </div>
       <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-        <Choice label="Status" value={status} onChange={(chosen) => change({ status: chosen })} options={[["", "any"], ...statuses.map((each) => [each, each.replace("_", " ")] as const)]} />
-        <Text label="Event type" value={type} onInput={(typed) => change({ type: typed })} hint="exactly, as in build.finished" />
-        <Choice label="Accepted in" value={period} onChange={(chosen) => change({ period: chosen })} options={periods} />
+        <FilterFields filter={filter} names={fields} onChange={change} />
       </form>
       <Problem problem={problem} />
       {value === null && !problem && <Loading />}
-      {value !== null && value.items.length === 0 && (
-        <Empty>
-          {value.cut
-            ? "Nothing was found so far; older deliveries may match."
-            : filtered
-              ? "No delivery matches these filters."
-              : "Nothing was sent to this webhook yet. Send a test event, or an event of a source and type that it subscribes to."}
-        </Empty>
-      )}
+      {value !== null && value.items.length === 0 && <Empty>{emptyText(list, isFiltered(filter), "deliveries", nothing)}</Empty>}
       {value !== null && value.items.length > 0 && <Deliveries caption="Deliveries of this webhook" deliveries={value.items} />}
-      <div class="actions">
-        {cursor !== "" && <Link href={withQuery(place, newest)} class="button">Newest</Link>}
-        {value?.next_cursor && <Link href={withQuery(place, { cursor: value.next_cursor, since: value.since })} class="button">Older</Link>}
-      </div>
+      <OtherPages list={list} />
     </section>
   );
 }
