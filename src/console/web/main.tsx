@@ -13,6 +13,7 @@ import { DeadLetters } from "./pages/dead_letters";
 import { DeliveriesPage } from "./pages/deliveries";
 import { DeliveryPage } from "./pages/delivery";
 import { Events } from "./pages/events";
+import { CreateSource, Incoming, SourcePage } from "./pages/incoming";
 import { Overview } from "./pages/overview";
 import { StartReplay } from "./pages/replay_start";
 import { ReplayPage, Replays } from "./pages/replays";
@@ -32,6 +33,7 @@ const sections: { name: string; text: string; scope: Scope | null }[] = [
   { name: "dead-letters", text: "Dead letters", scope: "deliveries:read" },
   { name: "events", text: "Events", scope: "deliveries:read" },
   { name: "replays", text: "Replays", scope: "deliveries:read" },
+  { name: "incoming", text: "Incoming", scope: "webhooks:read" },
   { name: "tokens", text: "Tokens", scope: "admin" },
   { name: "about", text: "About", scope: null },
 ];
@@ -72,6 +74,7 @@ function pageOf(path: string[]): ComponentChild {
   }
   if (section === "deliveries" && id !== undefined && action === undefined) return <DeliveryPage key={id} id={id} />;
   if (section === "replays" && id !== undefined && action === undefined) return id === "new" ? <StartReplay /> : <ReplayPage key={id} id={id} />;
+  if (section === "incoming" && id !== undefined && action === undefined) return id === "new" ? <CreateSource /> : <SourcePage key={id} id={id} />;
   if (id !== undefined) return <NotFound />;
   switch (section) {
     case "": return <Overview />;
@@ -80,6 +83,7 @@ function pageOf(path: string[]): ComponentChild {
     case "dead-letters": return <DeadLetters />;
     case "events": return <Events />;
     case "replays": return <Replays />;
+    case "incoming": return <Incoming />;
     case "tokens": return <Tokens />;
     case "about": return <About />;
     default: return <NotFound />;

@@ -200,3 +200,17 @@ export interface RelayStatus {
   totals: Record<string, number>;
   shards: Record<string, number>[];
 }
+
+/// A webhook at a git host, whose calls become events.
+export interface GitSource {
+  id: string;
+  organization: string;
+  host: string;
+  description: string;
+  app: string | null;
+  url: string;
+  enabled: boolean;
+  previous_secret_until: string | null;
+  created_at: string;
+  updated_at: string;
+}

@@ -1,15 +1,16 @@
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import { call, path } from "../api";
 import { Deliveries } from "../deliveries";
 import { FilterFields, isFiltered } from "../filters";
 import type { FilterName } from "../filters";
 import { milliseconds } from "../format";
+import { HowToCall } from "../incoming_hook";
 import { OtherPages, emptyText, useListed } from "../listed";
 import { useAction, useEvery, useLoaded } from "../loading";
-import { Button, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StatusMark, Text, Time } from "../parts";
-import { Unreadable, errorAt } from "../problems";
+import { Button, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StatusMark, Time } from "../parts";
 import { Link, go, to } from "../router";
+import { Rotate } from "../secrets";
 import { useMay } from "../session";
 import { Reasons, WebhookMark, isIncoming } from "../trouble";
 import { replayOf } from "./replay_start";
@@ -59,23 +60,11 @@ function TestEvent({ id, onDone }: { id: string; onDone: () => void }): JSX.Elem
 
 // --- changes -------------------------------------------------------------------------------------
 
-const overlapHoursMost = 720;
-
-/// @throws Unreadable
-function overlapSeconds(hours: string): number {
-  const read = Number(hours);
-  if (hours.trim() === "" || !(read >= 0 && read <= overlapHoursMost)) {
-    throw new Unreadable("overlap_s", `Enter a number of hours from 0 to ${overlapHoursMost}. With 0 the old secret stops at once.`);
-  }
-  return Math.round(read * 3600);
-}
-
 type Asking = "" | "delete" | "rotate" | "disable";
 
 function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook: Webhook) => void }): JSX.Element {
   const [asking, setAsking] = useState<Asking>("");
   const [secret, setSecret] = useState("");
-  const [overlap, setOverlap] = useState("24");
   const action = useAction();
   const close = () => {
     action.clear();
@@ -87,16 +76,15 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
   });
   const post = (what: string, body?: unknown) => call<Webhook>("POST", path(["webhooks", webhook.id, what]), { body });
   const overlaps = webhook.dialect === "standard";
-  const rotate = async () => {
-    const rotated = await post("rotate-secret", overlaps ? { overlap_s: overlapSeconds(overlap) } : {});
-    setSecret(rotated.secret ?? "");
+  const rotate = async (body: Record<string, unknown>) => {
+    const rotated = await post("rotate-secret", body);
+    setSecret(body["secret"] === undefined ? (rotated.secret ?? "") : "");
     onChanged(rotated);
   };
   const remove = async () => {
     await call("DELETE", path(["webhooks", webhook.id]));
     go(to("webhooks"));
   };
-  const overlapWrong = errorAt(action.problem, "overlap_s");
   const dialog = { busy: action.busy, problem: action.problem, onClose: close };
   return (
     <>
@@ -127,20 +115,9 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
         </Confirm>
       )}
       {asking === "rotate" && (
-        <Confirm {...dialog} problem={overlapWrong ? null : action.problem} title="Rotate the secret?" action="Rotate" onConfirm={() => change(rotate)}>
-          {overlaps ? (
-            <Text
-              label="Hours during which the old secret signs, too"
-              hint={`0 to ${overlapHoursMost}. Give the receiver the new one in this time.`}
-              type="number"
-              value={overlap}
-              onInput={setOverlap}
-              error={overlapWrong}
-            />
-          ) : (
-            <p>Requests are signed with the new secret at once: a receiver that does not have it refuses them.</p>
-          )}
-        </Confirm>
+        <Rotate overlap={overlaps ? "signs, too" : ""} rotate={rotate} onClose={close}>
+          {!overlaps && <p>{isIncoming(webhook) ? "Calls must be signed with the new secret at once." : "Requests are signed with the new secret at once: a receiver that does not have it refuses them."}</p>}
+        </Rotate>
       )}
       {asking === "delete" && (
         <Confirm {...dialog} title="Delete this webhook?" action="Delete" danger onConfirm={() => change(remove)}>
@@ -155,19 +132,20 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
 
 const fields: readonly FilterName[] = ["status", "type", "source", "error", "response_status", "period"];
 
-function Recent({ id, stamp }: { id: string; stamp: number }): JSX.Element {
+/// @param incoming  they are calls, of which nothing is sent.
+function Recent({ id, incoming, stamp }: { id: string; incoming: boolean; stamp: number }): JSX.Element {
   const may = useMay();
   const list = useListed<DeliveryItem>(["webhooks", id, "deliveries"], { names: fields, stamp });
   const { value, problem, reload, filter, isNewest, change } = list;
   useEvery(5000, () => {
     if (isNewest) reload();
   });
-  const nothing = "Nothing was sent to this webhook yet. Send a test event, or an event of a source and type that it subscribes to.";
+  const nothing = incoming ? "It was not called yet." : "Nothing was sent to this webhook yet. Send a test event, or an event of a source and type that it subscribes to.";
   return (
     <section aria-labelledby="deliveries">
       <div class="heading">
-        <h2 id="deliveries">Deliveries</h2>
-        {may("deliveries:redeliver") && (
+        <h2 id="deliveries">{incoming ? "Calls" : "Deliveries"}</h2>
+        {may("deliveries:redeliver") && !incoming && (
           <Link href={replayOf({ ...filter, webhook: id })} class="button">
             Send these again
           </Link>
@@ -200,18 +178,21 @@ function About({ webhook }: { webhook: Webhook }): JSX.Element {
     filter.clusters.length > 0 && `clusters ${filter.clusters.join(", ")}`,
     filter.data !== null && `data ${JSON.stringify(filter.data)}`,
   ].filter((each) => each);
+  const outgoing: [string, ComponentChildren][] = [
+    ["URL", <span class="break">{webhook.url}</span>],
+    ["Events", <span class="break">{webhook.events.join(", ")}</span>],
+    ["Only", <span class="break">{filters.length > 0 ? filters.join("; ") : "no filter"}</span>],
+    ["Retries", webhook.schedule.length === 0 ? "none" : `after ${webhook.schedule.join(", ")} s`],
+    ["Limits", limits.filter((each) => each !== "").join(", ")],
+    ["Certificate", !tls.verify ? "not verified" : tls.ca ? "verified with its own CA" : "verified"],
+    ["Old secret signs until", <Time at={webhook.previous_secret_until} />],
+  ];
   return (
     <Facts
       facts={[
-        ["URL", <span class="break">{webhook.url}</span>],
         ["Dialect", webhook.dialect],
-        ["Events", <span class="break">{webhook.events.join(", ")}</span>],
         ["Sources", <span class="break">{webhook.sources.join(", ")}</span>],
-        ["Only", <span class="break">{filters.length > 0 ? filters.join("; ") : "no filter"}</span>],
-        ["Retries", webhook.schedule.length === 0 ? "none" : `after ${webhook.schedule.join(", ")} s`],
-        ["Limits", limits.filter((each) => each !== "").join(", ")],
-        ["Certificate", !tls.verify ? "not verified" : tls.ca ? "verified with its own CA" : "verified"],
-        ["Old secret signs until", <Time at={webhook.previous_secret_until} />],
+        ...(isIncoming(webhook) ? [] : outgoing),
         ["Created", <Time at={webhook.created_at} />],
         ["Changed", <Time at={webhook.updated_at} />],
         ["Id", <code>{webhook.id}</code>],
@@ -250,9 +231,15 @@ export function WebhookPage({ id }: { id: string }): JSX.Element {
       <Problem problem={problem} />
       <Reasons webhook={webhook} />
       {write && <Changes webhook={webhook} onChanged={changed} />}
+      {isIncoming(webhook) && (
+        <section>
+          <h2>How to call it</h2>
+          <HowToCall hook={webhook} />
+        </section>
+      )}
       <About webhook={webhook} />
       {write && webhook.state === "active" && <TestEvent id={id} onDone={tested} />}
-      {may("deliveries:read") ? <Recent id={id} stamp={stamp} /> : <Empty>Deliveries need a token with the scope deliveries:read.</Empty>}
+      {may("deliveries:read") ? <Recent id={id} incoming={isIncoming(webhook)} stamp={stamp} /> : <Empty>Deliveries need a token with the scope deliveries:read.</Empty>}
     </>
   );
 }

@@ -1,13 +1,15 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, path } from "../api";
-import { choosesEvents, creation, draftOf, emptyDraft, patch } from "../draft";
+import { choosesEvents, creation, draftOf, emptyDraft, isCalled, patch } from "../draft";
 import type { Draft, Pair, Settings } from "../draft";
+import { HowToCall } from "../incoming_hook";
 import { useAction, useLoaded } from "../loading";
 import { Button, Check, Choice, Heading, Loading, Once, Problem, Text } from "../parts";
 import { errorAt, memberOf } from "../problems";
-import { Link, go, to } from "../router";
+import { Link, go, oneOf, to, usePlace } from "../router";
 import { useSession } from "../session";
+import { isIncoming } from "../trouble";
 import { dialects } from "../types";
 import type { Dialect, Webhook } from "../types";
 
@@ -231,6 +233,16 @@ function DevopnessFields(props: PartProps & { creates: boolean }): JSX.Element {
         <>
           <Check label="Takes calls" checked={settings.active} onChange={(active) => set({ active })} />
           <Check label="Calls must be signed with the secret" checked={settings.requiresSecret} onChange={(requiresSecret) => set({ requiresSecret })} />
+          {settings.requiresSecret && (
+            <Text
+              label="Header of the signature"
+              code
+              value={settings.secretHeader}
+              onInput={(secretHeader) => set({ secretHeader })}
+              error={at("settings.secret_header_name", "settings.requires_secret", "settings.secret_algorithm")}
+              hint="Its value is sha256= and the HMAC-SHA256 of the body in hexadecimal, as GitHub signs."
+            />
+          )}
           <Text label="Other settings (JSON)" rows={4} code value={settings.rest} onInput={(rest) => set({ rest })} error={at("settings.variables", "settings")} hint={'As in {"variables": […]}.'} />
         </>
       )}
@@ -324,7 +336,7 @@ function Form({ start: given, creates, action: label, back, onSubmit }: FormProp
     event.preventDefault();
     action.run(() => onSubmit(draft, start));
   };
-  const incoming = draft.dialect === "devopness" && draft.settings.direction === "in";
+  const incoming = isCalled(draft);
   return (
     <form ref={form} onSubmit={submit} class="narrow" noValidate>
       {creates && (
@@ -338,7 +350,7 @@ function Form({ start: given, creates, action: label, back, onSubmit }: FormProp
         />
       )}
       <Text label="Description" value={draft.description} onInput={(description) => change({ description })} error={at("description")} />
-      <Text label="URL" type="url" code required={!incoming} value={draft.url} onInput={(url) => change({ url })} error={at("url")} hint={incoming ? "Not used by an incoming hook: https://incoming.invalid/" : "Where requests go: https://ci.example.org/in"} />
+      {!incoming && <Text label="URL" type="url" code required value={draft.url} onInput={(url) => change({ url })} error={at("url")} hint="Where requests go: https://ci.example.org/in" />}
       <DialectFields {...part} />
       <Subscription {...part} />
       <Sending {...part} />
@@ -372,7 +384,15 @@ function Unshown({ problem }: { problem: unknown }): JSX.Element | null {
   return <Problem problem={problem} />;
 }
 
+/// What an address asks for.
+function wanted(query: URLSearchParams): Draft {
+  const draft = emptyDraft((oneOf(query, "dialect", dialects) || "standard") as Dialect);
+  const isHook = draft.dialect === "devopness" && query.get("direction") === "in";
+  return isHook ? { ...draft, settings: { ...draft.settings, direction: "in", subject: "pipeline" } } : draft;
+}
+
 export function CreateWebhook(): JSX.Element {
+  const { query } = usePlace();
   const [made, setMade] = useState<Webhook | null>(null);
   if (made !== null) {
     return (
@@ -380,9 +400,10 @@ export function CreateWebhook(): JSX.Element {
         <Heading title="Webhook created" />
         {made.secret && (
           <Once name="Secret" text={made.secret}>
-            Give it to the receiver, which verifies requests with it. Copy it now: it is not shown again.
+            {isIncoming(made) ? "Callers sign with it." : "Give it to the receiver, which verifies requests with it."} Copy it now: it is not shown again.
           </Once>
         )}
+        {isIncoming(made) && <HowToCall hook={made} />}
         <p>
           <Link href={to("webhooks", made.id)} class="button main">
             Go to the webhook
@@ -399,7 +420,7 @@ export function CreateWebhook(): JSX.Element {
   return (
     <>
       <Heading title="New webhook" />
-      <Form start={emptyDraft("standard")} creates action="Create" back={to("webhooks")} onSubmit={create} />
+      <Form start={wanted(query)} creates action="Create" back={to("webhooks")} onSubmit={create} />
     </>
   );
 }
