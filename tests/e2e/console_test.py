@@ -281,6 +281,20 @@ class Browser(unittest.TestCase):
         self.assertIn(sent[0]["until"], [replay["created_at"] for replay in dry])  # What was counted, and nothing newer.
         self.assertEqual(len(self.relay.deliveries(other)), 3)
 
+    def test_git_sources(self):
+        self.drive("git_sources")
+        operations = [entry["operation"] for entry in self.relay.request("GET", "/v1/audit")[2]["items"]]
+        for operation in ("source.create", "source.update", "source.rotate_secret", "source.delete"):
+            self.assertIn(operation, operations)
+        self.assertEqual(self.relay.request("GET", "/v1/sources")[2]["items"], [])
+
+    def test_an_incoming_hook(self):
+        self.drive("an_incoming_hook")
+        hook, = self.relay.request("GET", "/v1/webhooks")[2]["items"]
+        settings = hook["settings"]
+        self.assertEqual((settings["type"], settings["pipeline_id"]), ("in", 33))
+        self.assertEqual((settings["requires_secret"], settings["secret_header_name"]), (True, "X-Signature"))
+
     def test_a_replay_is_paused_resumed_and_cancelled(self):
         busy = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["bulk"])
         slow = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["never"], rate_per_second=1)
@@ -305,6 +319,34 @@ class Browser(unittest.TestCase):
         self.assertEqual(self.relay.send(body)[0], 202)
         self.relay.wait_for_delivery(webhook, lambda delivery: delivery["status"] == "dead")
         self.drive("deliveries", failing=webhook)
+
+    def test_why_a_delivery_failed_and_what_differs(self):
+        webhook = self.relay.add_webhook(url=f"{self.receiver.url}/fail", events=["deploy.failed"], schedule=[1, 1])
+        delivery = self.fail(webhook, data={"build": 128})
+        self.assertEqual(delivery["attempt_count"], 3)
+        runbook = (CONSOLE.parent / "server" / "RUNBOOK.md").read_text()
+        means, todo = re.search(r"(?m)^\| `bad_status` \| (.+?) \| (.+?) \|$", runbook).groups()
+        refused = self.relay.add_webhook(url=f"http://127.0.0.1:{harness.free_port()}/", events=["to.nobody"], schedule=[])
+        self.assertEqual(self.relay.send({"type": "to.nobody", "source": "s"})[0], 202)
+        dead = self.relay.wait_for_delivery(refused, lambda one: one["status"] == "dead")
+        self.drive("why", delivery=delivery, means=means, todo=todo, dead=dead)
+
+    def test_signatures_are_checked_in_the_browser(self):
+        secrets = {"standard": "whsec_" + "QUJD" * 8, "bitrise": "b" * 20, "buildkite": "k" * 20}
+        settings = {"buildkite": {"token_mode": "signature"}}
+        types = {"standard": "deploy.failed", "bitrise": "build/finished", "buildkite": "build.finished"}
+        deliveries = []
+        for dialect, secret in secrets.items():
+            webhook = self.relay.add_webhook(url=f"{self.receiver.url}/ok", dialect=dialect, secret=secret, events=[types[dialect]],
+                                             **({"settings": settings[dialect]} if dialect in settings else {}))
+            self.assertEqual(self.relay.send({"type": types[dialect], "source": "app/one", "data": {"text": "grün ✓"}})[0], 202)
+            delivery = self.relay.wait_for_delivery(webhook, lambda one: one["status"] == "delivered")
+            deliveries.append({"id": delivery["id"], "secret": secret})
+        key = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["signed.v1a"], settings={"signature": "v1a"})
+        self.assertEqual(self.relay.send({"type": "signed.v1a", "source": "app/one", "data": {}})[0], 202)
+        delivery = self.relay.wait_for_delivery(key, lambda one: one["status"] == "delivered")
+        deliveries.append({"id": delivery["id"], "secret": key["settings"]["public_key"]})
+        self.drive("signatures", deliveries=deliveries)
 
     def test_data_that_cannot_be_edited(self):
         webhook = self.make_failing()
@@ -340,12 +382,20 @@ class Browser(unittest.TestCase):
             self.assertEqual(status, 201 if text in MARKUP or status == 201 else 422, (text, answer))  # Some cannot be printed.
         webhook = self.make_failing(description=MARKUP[0])
         _, _, replay = self.relay.request("POST", "/v1/replays", {"status": "dead", "type": MARKUP[0], "source": MARKUP[1], "dry_run": True})
+        _, _, source = self.relay.request("POST", "/v1/sources", {"host": "github", "description": MARKUP[1]})
+        hook = self.relay.add_webhook(dialect="devopness", url="https://incoming.invalid/", description=MARKUP[2],
+                                      settings={"type": "in", "pipeline_id": 33, "requires_secret": True,
+                                                "secret_algorithm": "sha256", "secret_header_name": "X-Signature"})
         delivery = self.fail(webhook, id=MARKUP[1], subject=MARKUP[2], branch=MARKUP[3],
                              data={"texts": MARKUP + ODD, **{text: text for text in TEXTS}})
+        trying = self.relay.add_webhook(url=f"{self.receiver.url}/fail", events=["try.again"], schedule=[1])
+        self.assertEqual(self.relay.send({"type": "try.again", "source": MARKUP[0], "data": {"text": MARKUP[1]}})[0], 202)
+        again = self.relay.wait_for_delivery(trying, lambda one: one["status"] == "dead")
         pages = ["", "webhooks", "webhooks?q=%3Cscript%3E", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
                  f"webhooks/{percent_encoded(MARKUP[5])}", f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
-                 "dead-letters", f"events?id={percent_encoded(MARKUP[1])}", "tokens", "about", "nowhere",
+                 f"deliveries/{again['id']}?tab=difference", "dead-letters", f"events?id={percent_encoded(MARKUP[1])}", "tokens", "about", "nowhere",
                  "deliveries", f"deliveries?type={percent_encoded(MARKUP[0])}&period=between", "replays", f"replays/{replay['id']}",
+                 "incoming", "incoming/new", f"incoming/{source['id']}", f"webhooks/{hook['id']}",
                  f"replays/new?source={percent_encoded(MARKUP[0])}&count={replay['id']}"]
         return pages
 
@@ -357,13 +407,22 @@ class Browser(unittest.TestCase):
     def test_is_accessible_in_light_and_dark_and_narrow(self):
         webhook = self.make_failing(description="Deployment board")
         delivery = self.fail(webhook, data={"build": 128})
+        trying = self.relay.add_webhook(url=f"{self.receiver.url}/fail", events=["try.again"], schedule=[1])
+        self.assertEqual(self.relay.send({"type": "try.again", "source": "app/shop", "data": {"build": 129}})[0], 202)
+        again = self.relay.wait_for_delivery(trying, lambda one: one["status"] == "dead")
         ok = self.relay.add_webhook(url=f"{self.receiver.url}/ok", description="Chat", dialect="standard", filter={"branches": "main"})
         self.relay.request("POST", f"/v1/webhooks/{ok['id']}/disable")
+        _, _, source = self.relay.request("POST", "/v1/sources", {"host": "github", "description": "All of acme"})
+        hook = self.relay.add_webhook(dialect="devopness", url="https://incoming.invalid/", description="Deploy the shop",
+                                      settings={"type": "in", "pipeline_id": 33, "requires_secret": True,
+                                                "secret_algorithm": "sha256", "secret_header_name": "X-Signature"})
         _, _, dry = self.relay.request("POST", "/v1/replays", {"status": "dead", "dry_run": True})
         pages = ["", "webhooks", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
-                 f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response", "dead-letters",
+                 f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
+                 f"deliveries/{again['id']}?tab=difference", "dead-letters",
                  f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere", "deliveries?period=between", "replays",
-                 f"replays/{dry['id']}", f"replays/new?status=dead&count={dry['id']}"]
+                 f"replays/{dry['id']}", "incoming", "incoming/new?host=gitlab", f"incoming/{source['id']}", f"webhooks/{hook['id']}",
+                 f"replays/new?status=dead&count={dry['id']}"]
         self.drive("accessible", pages=pages)
 
     def test_the_first_view_is_small(self):

@@ -5,6 +5,7 @@
 // A scenario fails if it throws, and if a page of it asked something (a dialog), reported an error, or called any
 // other host. What it found goes to standard output as JSON. SCREENSHOTS=FOLDER keeps a picture of each page.
 
+import { createHmac } from "node:crypto";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import assert from "node:assert/strict";
@@ -47,7 +48,7 @@ class Watch {
   }
 }
 
-async function open(browser, { scheme = "light", width = 1200, token = given.token } = {}) {
+async function open(browser, { scheme = "light", width = 1280, token = given.token } = {}) {
   const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
   const page = await context.newPage();
   page.setDefaultTimeout(wait.timeout);
@@ -345,6 +346,77 @@ const scenarios = {
     watch.check();
   },
 
+  async git_sources(browser) {
+    const { page, watch } = await open(browser);
+    await page.getByRole("link", { name: "Incoming", exact: true }).click();
+    await page.getByText("No git host calls this relay yet.").waitFor();
+    await page.getByRole("link", { name: "New git source" }).click();
+    await page.getByLabel("Git host").selectOption("gitlab");
+    await page.getByLabel("Description").fill("All of acme");
+    await page.getByLabel("A secret of your own").fill("short");
+    await press(page, "Create");
+    await page.locator('[aria-invalid="true"]').waitFor();
+    await page.getByLabel("A secret of your own").fill("");
+    await press(page, "Create");
+    await heading(page, "Git source created");
+    assert.match(await page.getByLabel("Secret", { exact: true }).inputValue(), /^whsec_/);
+    await page.getByText("Signing token").waitFor(); // In GitLab's words.
+    await page.getByText("/in/gitlab/").waitFor();
+    await page.getByText("may not reach it there").waitFor(); // The address is of this machine.
+    await page.getByRole("link", { name: "Go to the git source" }).click();
+    await heading(page, "All of acme");
+    assert.equal(await page.getByText("whsec_").count(), 0);
+    await press(page, "Describe");
+    await page.getByRole("dialog").getByLabel("Description").fill("Acme's");
+    await confirm(page, "Save");
+    await heading(page, "Acme's");
+    await press(page, "Rotate the secret");
+    const hours = page.getByLabel("Hours during which the old secret is accepted, too");
+    await hours.fill("721");
+    await confirm(page, "Rotate");
+    await page.getByText("Enter a number of hours").waitFor();
+    await hours.fill("2");
+    await confirm(page, "Rotate");
+    assert.match(await page.getByLabel("New secret").inputValue(), /^whsec_/);
+    await page.getByText("Enter it at GitLab.").waitFor();
+    await press(page, "Take no calls");
+    await confirm(page, "Take no calls");
+    await press(page, "Take calls");
+    await page.getByRole("button", { name: "Take no calls" }).waitFor();
+    await page.goto(`${given.url}/console/incoming`);
+    await row(page, "Acme's").getByText("GitLab", { exact: true }).waitFor();
+    await row(page, "Acme's").getByRole("link").click();
+    await press(page, "Delete");
+    await confirm(page, "Delete");
+    await page.getByText("No git host calls this relay yet.").waitFor();
+    watch.check();
+  },
+
+  async an_incoming_hook(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "incoming");
+    await page.getByRole("link", { name: "New Devopness hook" }).click();
+    await page.getByLabel("Description").fill("Deploy");
+    await page.getByLabel("Pipeline id").fill("33");
+    assert.equal(await page.getByLabel("URL", { exact: true }).count(), 0);
+    await page.getByLabel("Calls must be signed").check();
+    await page.getByLabel("Header of the signature").fill("X-Signature");
+    await press(page, "Create");
+    await heading(page, "Webhook created");
+    const secret = await page.getByLabel("Secret", { exact: true }).inputValue();
+    const url = await page.locator("code").getByText("/hooks/incoming/").textContent();
+    await page.getByRole("link", { name: "Go to the webhook" }).click();
+    await page.getByText("takes calls").waitFor();
+    await page.locator("code").getByText(url).waitFor();
+    const call = (signature) => fetch(url, { method: "POST", body: "{}", headers: { "Content-Type": "application/json", "X-Signature": signature } }).then((answer) => answer.status);
+    assert.equal(await call("sha256=00"), 403);
+    assert.equal(await call(`sha256=${createHmac("sha256", secret).update("{}").digest("hex")}`), 200);
+    await page.getByRole("region", { name: "Deliveries of this webhook" }).getByText("hook.triggered").waitFor();
+    await page.getByRole("link", { name: "Incoming", exact: true }).click();
+    await row(page, "Deploy").getByText("pipeline/33").waitFor();
+    watch.check();
+  },
+
   /// One that takes long, since its webhook takes one delivery a second.
   async a_replay_is_steered(browser) {
     const { page, watch } = await open(browser);
@@ -445,12 +517,12 @@ const scenarios = {
     await page.getByText("no luck").waitFor();
 
     await page.getByRole("link", { name: given.failing.url }).click();
-    await page.getByLabel("Status").selectOption("delivered");
-    await page.getByText("No delivery matches these filters.").waitFor();
-    await page.getByLabel("Status").selectOption("dead");
+    await page.getByLabel("Status", { exact: true }).selectOption("delivered");
+    await page.getByText("No deliveries match these filters.").waitFor();
+    await page.getByLabel("Status", { exact: true }).selectOption("dead");
     await row(page, "deploy.failed").first().waitFor();
     await page.getByLabel("Event type").fill("other");
-    await page.getByText("No delivery matches these filters.").waitFor();
+    await page.getByText("No deliveries match these filters.").waitFor();
 
     await page.getByRole("link", { name: "Events", exact: true }).click();
     await page.getByLabel("Event id").fill("event-1");
@@ -473,6 +545,48 @@ const scenarios = {
     }
     await press(page, "Redeliver");
     await page.waitForURL((url) => !url.pathname.endsWith(given.deliveries.at(-1).id));
+    watch.check();
+  },
+
+  async why(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, `deliveries/${given.delivery.id}`);
+    await page.getByText("Given up after 3 attempts: HTTP status 500").waitFor();
+    await page.getByText(`${given.means} What to do: ${given.todo}`).waitFor(); // The runbook's words.
+    await page.getByRole("tab", { name: "REQUEST" }).focus();
+    await page.keyboard.press("ArrowLeft");
+    const differences = page.getByLabel("Differences");
+    await differences.getByText("webhook-timestamp").or(differences.getByText("ringpost-attempt")).first().waitFor();
+    await page.getByText("Lines with − are of attempt 2 alone, lines with + of attempt 3.").waitFor();
+    await page.getByLabel("Compare attempt 3 with").selectOption("1");
+    await page.getByText("lines with + of attempt 3.").waitFor();
+    await differences.getByText("only before: ringpost-attempt: 1").waitFor();
+    await differences.getByText("only after: ringpost-attempt: 3").waitFor();
+    assert.equal(await differences.getByText('"build": 128').count(), 0); // What is the same is left out.
+    await page.reload();
+    await differences.getByText("only before: ringpost-attempt: 1").waitFor();
+    await at(page, `deliveries/${given.dead.id}?tab=difference`); // There is one attempt.
+    await page.getByText("Nobody listens at that address and port. What to do: Is the receiver running?").waitFor();
+    assert.equal(await page.getByRole("tab").count(), 2);
+    watch.check();
+  },
+
+  async signatures(browser) {
+    const { page, watch } = await open(browser);
+    const sent = [];
+    page.on("request", (request) => sent.push(request.url() + (request.postData() ?? "") + JSON.stringify(request.headers())));
+    for (const { id, secret } of given.deliveries) {
+      await at(page, `deliveries/${id}`);
+      await page.getByText("Check the signature").click();
+      await page.getByLabel("Secret", { exact: true }).fill(secret);
+      await press(page, "Check");
+      await page.getByText("The signature is right").waitFor();
+      await page.getByLabel("Secret", { exact: true }).fill(secret.slice(0, 10) + (secret[10] === "A" ? "B" : "A") + secret.slice(11));
+      assert.equal(await page.getByText("The signature is right").count(), 0);
+      await press(page, "Check");
+      await page.getByText("The signature does not fit").waitFor();
+    }
+    for (const { secret } of given.deliveries) assert.ok(!sent.some((text) => text.includes(secret.slice(0, 10))), "a secret was sent");
     watch.check();
   },
 
