@@ -281,6 +281,20 @@ class Browser(unittest.TestCase):
         self.assertIn(sent[0]["until"], [replay["created_at"] for replay in dry])  # What was counted, and nothing newer.
         self.assertEqual(len(self.relay.deliveries(other)), 3)
 
+    def test_lists_of_deliveries_and_events(self):
+        self.fail(self.make_failing(), id="lost")
+        busy = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["bulk"])
+        for source in ("app/one", "app/two"):
+            self.assertEqual(self.relay.send({"type": "twice", "source": source, "id": "twice", "data": {"of": source[4:]}})[0], 202)
+        for number in range(60):
+            self.assertEqual(self.relay.send({"type": "bulk", "source": "s", "id": f"bulk-{number}"})[0], 202)
+        self.relay.wait_until_settled()
+        self.drive("lists", busy=busy)
+
+    def test_the_audit_log(self):
+        self.make_failing(description="Board")
+        self.drive("audit")
+
     def test_git_sources(self):
         self.drive("git_sources")
         operations = [entry["operation"] for entry in self.relay.request("GET", "/v1/audit")[2]["items"]]
@@ -394,6 +408,7 @@ class Browser(unittest.TestCase):
         pages = ["", "webhooks", "webhooks?q=%3Cscript%3E", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
                  f"webhooks/{percent_encoded(MARKUP[5])}", f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
                  f"deliveries/{again['id']}?tab=difference", "dead-letters", f"events?id={percent_encoded(MARKUP[1])}", "tokens", "about", "nowhere",
+                 "events", f"events?type={percent_encoded(MARKUP[0])}", "audit", f"audit?organization={percent_encoded(MARKUP[0])}",
                  "deliveries", f"deliveries?type={percent_encoded(MARKUP[0])}&period=between", "replays", f"replays/{replay['id']}",
                  "incoming", "incoming/new", f"incoming/{source['id']}", f"webhooks/{hook['id']}",
                  f"replays/new?source={percent_encoded(MARKUP[0])}&count={replay['id']}"]
@@ -420,7 +435,7 @@ class Browser(unittest.TestCase):
         pages = ["", "webhooks", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
                  f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
                  f"deliveries/{again['id']}?tab=difference", "dead-letters",
-                 f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere", "deliveries?period=between", "replays",
+                 f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere", "deliveries?period=between", "events", "audit", "replays",
                  f"replays/{dry['id']}", "incoming", "incoming/new?host=gitlab", f"incoming/{source['id']}", f"webhooks/{hook['id']}",
                  f"replays/new?status=dead&count={dry['id']}"]
         self.drive("accessible", pages=pages)

@@ -1,13 +1,14 @@
 // Which deliveries or events are meant: as an address has it, as fields show it, and as the API is asked.
 
 import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { errorCodes } from "./errors";
 import { inUtc, localInput, timeOfInput } from "./format";
 import { WebhookChoice } from "./named";
 import { Choice, Text } from "./parts";
 import { statuses } from "./types";
 
-export const filterNames = ["webhook", "id", "source", "type", "status", "error", "response_status", "period", "since", "until", "zone"] as const;
+export const filterNames = ["webhook", "id", "source", "type", "status", "error", "response_status", "period", "since", "until", "zone", "organization"] as const;
 export type FilterName = (typeof filterNames)[number];
 /// "" for what is not filtered. `period` is a number of hours up to now, or "between": then `since` and `until` are times.
 /// `zone` says how these are shown.
@@ -66,13 +67,18 @@ function sinceOf({ period, since }: Filter, begun: string): string {
 
 /// As the API takes it. What cannot be meant yet, because it is still typed, is left out.
 export function asked(filter: Filter, begun = ""): Record<string, string> {
-  const { webhook, id, source, type, status, error, response_status, until, period } = filter;
+  const { webhook, id, source, type, status, error, response_status, until, period, organization } = filter;
   const members = {
     webhook: isId(webhook) ? webhook : "",
-    id, source: source.trim(), type: type.trim(), status, error,
+    id: id.trim(),
+    source: source.trim(),
+    type: type.trim(),
+    status,
+    error,
     response_status: isResponseStatus(response_status) ? response_status : "",
     since: sinceOf(filter, begun),
     until: period === "between" ? until : "",
+    organization: organization.trim(),
   };
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== ""));
 }
@@ -89,9 +95,26 @@ interface Props {
   filter: Filter;
   names: readonly FilterName[];
   onChange: (values: Partial<Filter>) => void;
+  period?: string; // What happened in the period, as in "Accepted in".
 }
 
-function Between({ filter, onChange }: Omit<Props, "names">): JSX.Element {
+const waitsFor = 400; // Milliseconds, for more keys.
+
+/// A text that counts when its typing has paused, or ended.
+function Typed({ value, onInput, ...rest }: { label: string; value: string; onInput: (value: string) => void; hint?: string; error?: string }): JSX.Element {
+  const [typed, setTyped] = useState(value);
+  const latest = useRef(onInput);
+  latest.current = onInput;
+  useEffect(() => setTyped(value), [value]);
+  useEffect(() => {
+    if (typed === value) return;
+    const timer = setTimeout(() => latest.current(typed), waitsFor);
+    return () => clearTimeout(timer);
+  }, [typed]);
+  return <Text {...rest} value={typed} onInput={setTyped} onEnd={() => typed !== value && onInput(typed)} />;
+}
+
+function Between({ filter, onChange }: Pick<Props, "filter" | "onChange">): JSX.Element {
   const utc = filter.zone === "utc";
   const field = (name: "since" | "until", label: string) => (
     <Text label={label} type="datetime-local" value={localInput(filter[name], utc)} onInput={(typed) => onChange({ [name]: timeOfInput(typed, utc) })} />
@@ -106,7 +129,7 @@ function Between({ filter, onChange }: Omit<Props, "names">): JSX.Element {
 }
 
 /// The fields of `names`; `period` shows those of its times, too.
-export function FilterFields({ filter, names, onChange }: Props): JSX.Element {
+export function FilterFields({ filter, names, onChange, period: title = "Accepted in" }: Props): JSX.Element {
   const has = (name: FilterName) => names.includes(name);
   const wrongStatus = filter.response_status !== "" && !isResponseStatus(filter.response_status);
   return (
@@ -115,12 +138,12 @@ export function FilterFields({ filter, names, onChange }: Props): JSX.Element {
       {has("status") && (
         <Choice label="Status" value={filter.status} onChange={(status) => onChange({ status })} options={[["", "any"], ...statuses.map((each) => [each, each.replace("_", " ")] as const)]} />
       )}
-      {has("id") && <Text label="Event id" value={filter.id} onInput={(id) => onChange({ id })} hint="exactly" />}
-      {has("type") && <Text label="Event type" value={filter.type} onInput={(type) => onChange({ type })} hint="exactly, as in build.finished" />}
-      {has("source") && <Text label="Source" value={filter.source} onInput={(source) => onChange({ source })} hint="exactly, as in pipeline/main-app" />}
+      {has("id") && <Typed label="Event id" value={filter.id} onInput={(id) => onChange({ id })} hint="exactly" />}
+      {has("type") && <Typed label="Event type" value={filter.type} onInput={(type) => onChange({ type })} hint="exactly, as in build.finished" />}
+      {has("source") && <Typed label="Source" value={filter.source} onInput={(source) => onChange({ source })} hint="exactly, as in pipeline/main-app" />}
       {has("error") && <Choice label="Error of the last attempt" value={filter.error} onChange={(error) => onChange({ error })} options={[["", "any"], ...errorCodes.map((code) => [code, code] as const)]} />}
       {has("response_status") && (
-        <Text
+        <Typed
           label="HTTP status"
           value={filter.response_status}
           onInput={(response_status) => onChange({ response_status })}
@@ -128,7 +151,8 @@ export function FilterFields({ filter, names, onChange }: Props): JSX.Element {
           error={wrongStatus ? "Not used yet: enter three digits, or one of 1xx to 5xx." : undefined}
         />
       )}
-      {has("period") && <Choice label="Accepted in" value={filter.period} onChange={(period) => onChange({ period, since: "", until: "" })} options={periods} />}
+      {has("period") && <Choice label={title} value={filter.period} onChange={(period) => onChange({ period, since: "", until: "" })} options={periods} />}
+      {has("organization") && <Typed label="Of the organization" value={filter.organization} onInput={(organization) => onChange({ organization })} hint="Empty: your own." />}
       {has("period") && filter.period === "between" && <Between filter={filter} onChange={onChange} />}
     </>
   );

@@ -9,6 +9,7 @@ import { Refusal, sentence, whenSessionOver } from "./api";
 import { useAction } from "./loading";
 import { Button, Empty, Heading, Loading, Problem } from "./parts";
 import { About } from "./pages/about";
+import { AuditLog } from "./pages/audit";
 import { DeadLetters } from "./pages/dead_letters";
 import { DeliveriesPage } from "./pages/deliveries";
 import { DeliveryPage } from "./pages/delivery";
@@ -35,6 +36,7 @@ const sections: { name: string; text: string; scope: Scope | null }[] = [
   { name: "replays", text: "Replays", scope: "deliveries:read" },
   { name: "incoming", text: "Incoming", scope: "webhooks:read" },
   { name: "tokens", text: "Tokens", scope: "admin" },
+  { name: "audit", text: "Audit log", scope: "admin" },
   { name: "about", text: "About", scope: null },
 ];
 
@@ -85,6 +87,7 @@ function pageOf(path: string[]): ComponentChild {
     case "replays": return <Replays />;
     case "incoming": return <Incoming />;
     case "tokens": return <Tokens />;
+    case "audit": return <AuditLog />;
     case "about": return <About />;
     default: return <NotFound />;
   }

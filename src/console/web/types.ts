@@ -214,3 +214,15 @@ export interface GitSource {
   created_at: string;
   updated_at: string;
 }
+
+export interface AuditEntry {
+  id: string;
+  at: string;
+  organization: string;
+  token: { id: string; name: string; organization: string };
+  operation: string;
+  object: string;
+  members: string[];
+  peer: string;
+  status: number;
+}

@@ -49,7 +49,7 @@ class Watch {
 }
 
 async function open(browser, { scheme = "light", width = 1280, token = given.token } = {}) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, timezoneId: "America/New_York", reducedMotion: "reduce" });
   const page = await context.newPage();
   page.setDefaultTimeout(wait.timeout);
   const watch = new Watch(page);
@@ -346,6 +346,68 @@ const scenarios = {
     watch.check();
   },
 
+  /// Filters and pages of both lists: each is an address that can be shared, in local time and UTC.
+  async lists(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "deliveries");
+    await page.getByRole("link", { name: "Older" }).click();
+    await page.getByText("bulk-0", { exact: true }).waitFor();
+    await page.goBack();
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+    await page.getByLabel("Error of the last attempt").selectOption("bad_status");
+    await row(page, "lost").waitFor();
+    assert.equal(await page.getByRole("row").count(), 2);
+    await page.getByLabel("Error of the last attempt").selectOption("");
+    await page.getByLabel("HTTP status").fill("5");
+    await page.getByText("Not used yet").waitFor();
+    await page.getByLabel("HTTP status").fill("5xx");
+    await page.getByText("bulk-59", { exact: true }).waitFor({ state: "detached" });
+    await row(page, "lost").waitFor();
+    await page.getByLabel("HTTP status").fill("2xx");
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+    await page.getByLabel("Webhook", { exact: true }).selectOption(given.busy.id);
+    await page.getByLabel("Accepted in").selectOption("between");
+    await page.getByLabel("These are in").selectOption("utc");
+    await page.getByLabel("From").fill("2021-05-04T09:08:07");
+    await page.getByLabel("Before").fill("2021-05-04T10:08:07");
+    await page.getByText("No deliveries match these filters.").waitFor();
+    const query = new URL(page.url()).searchParams;
+    assert.deepEqual([query.get("since"), query.get("until"), query.get("zone"), query.get("webhook")], ["2021-05-04T09:08:07.000Z", "2021-05-04T10:08:07.000Z", "utc", given.busy.id]);
+    await page.getByLabel("These are in").selectOption("");
+    await page.waitForFunction((wanted) => [...document.querySelectorAll("input[type=datetime-local]")][0].value === wanted, "2021-05-04T05:08:07"); // New York's.
+    await page.getByLabel("Before").fill("2099-05-04T10:08:07");
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+    await page.reload();
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+
+    await page.getByRole("link", { name: "Events", exact: true }).click();
+    await page.getByRole("link", { name: "Older" }).click();
+    await page.getByText("bulk-0", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "Newest" }).click();
+    await page.getByLabel("Event type").fill("deploy.failed");
+    await row(page, "lost").waitFor();
+    assert.equal(await page.getByRole("row").count(), 2);
+    await at(page, "events?id=twice"); // Two sources have used it.
+    await row(page, "app/two").getByRole("link").click();
+    await page.getByLabel("Data").getByText('"of": "two"').waitFor();
+    watch.check();
+  },
+
+  async audit(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "audit");
+    await row(page, "webhook.create").getByRole("link").click();
+    await heading(page, "Board");
+    await page.goBack();
+    await row(page, "webhook.create").getByText("url").waitFor();
+    await page.getByLabel("Of the organization").fill("nobody");
+    await page.getByText("No entries match these filters.").or(page.getByRole("alert")).first().waitFor();
+    await page.getByLabel("Of the organization").fill("");
+    await page.getByLabel("Changed in").selectOption("1");
+    await row(page, "webhook.create").waitFor();
+    watch.check();
+  },
+
   async git_sources(browser) {
     const { page, watch } = await open(browser);
     await page.getByRole("link", { name: "Incoming", exact: true }).click();
@@ -525,12 +587,19 @@ const scenarios = {
     await page.getByText("No deliveries match these filters.").waitFor();
 
     await page.getByRole("link", { name: "Events", exact: true }).click();
-    await page.getByLabel("Event id").fill("event-1");
-    await press(page, "Find");
+    await row(page, "event-1").waitFor();
+    await page.getByLabel("Source").fill("no/such/source");
+    await page.getByText("No events match these filters.").waitFor();
+    await page.getByLabel("Source").fill("pipeline/demo");
+    await row(page, "event-1").getByRole("link").click();
     assert.match(await page.getByLabel("Data").textContent(), /"big": 12345678901234567890/);
     await page.getByRole("link", { name: "deploy.failed" }).first().waitFor();
+    await page.goBack();
+    await row(page, "event-1").waitFor();
+    await page.getByLabel("Source").fill("");
+    await page.getByLabel("Event id").fill("event-1");
+    await page.getByLabel("Data").getByText("12345678901234567890").waitFor(); // The only event with this id.
     await page.getByLabel("Event id").fill("nothing");
-    await press(page, "Find");
     await page.getByRole("alert").waitFor();
     watch.check();
   },

@@ -104,7 +104,7 @@ export function StartReplay(): JSX.Element {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     action.run(async () => {
-      const members = asked(filter);
+      const members = asked(filterOf(new URLSearchParams(location.search))); // With what was typed last.
       if (missing(members) !== "") throw new Error(missing(members));
       const replay = await counted({ ...members, ...(into === "" ? {} : { into }), again }, () => here.current);
       if (here.current) go(withQuery(place, { count: replay.id }), true);
