@@ -281,6 +281,25 @@ class Browser(unittest.TestCase):
         self.assertIn(sent[0]["until"], [replay["created_at"] for replay in dry])  # What was counted, and nothing newer.
         self.assertEqual(len(self.relay.deliveries(other)), 3)
 
+    def test_branch_patterns_are_tried_in_the_form(self):
+        table = (HERE.parent / "subscription" / "branch_cases.h").read_text()
+        rows = re.findall(r'\{("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*"), (true|false)\}', table)
+        self.assertGreater(len(rows), 20)
+        cases = [{"patterns": json.loads(patterns), "branch": json.loads(branch), "match": match == "true"} for patterns, branch, match in rows]
+        typed = [one for one in cases if one["branch"].strip() and not re.search(r"[\r\n\t]", one["patterns"] + one["branch"])]
+        self.assertGreater(len(typed), 15)
+        self.drive("branches", cases=typed)
+
+    def test_rates_of_webhooks_and_what_is_cancelled(self):
+        self.fail(self.make_failing(description="Board"))
+        self.relay.add_webhook(url=f"{self.receiver.url}/ok", description="Chat", events=["chat"])
+        busy = self.relay.add_webhook(url=f"{self.receiver.url}/busy", description="Busy", events=["busy"], schedule=[600])
+        self.assertEqual([self.relay.send({"type": "chat", "source": "s"})[0] for _ in range(2)], [202, 202])
+        self.relay.wait_until_settled()
+        self.assertEqual(self.relay.send({"type": "busy", "source": "s"})[0], 202)
+        self.relay.wait_for_delivery(busy, lambda one: one["attempt_count"] == 1 and one["status"] == "pending")
+        self.drive("rates_and_what_is_cancelled")
+
     def test_lists_of_deliveries_and_events(self):
         self.fail(self.make_failing(), id="lost")
         busy = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["bulk"])

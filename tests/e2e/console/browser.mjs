@@ -346,6 +346,44 @@ const scenarios = {
     watch.check();
   },
 
+  /// The form's own idea of branch patterns is the relay's.
+  async branches(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "webhooks/new?dialect=buildkite");
+    await page.getByText("Only some branches").click();
+    const tried = page.getByRole("list", { name: "What the patterns want" });
+    for (const { patterns, branch, match } of given.cases) {
+      await page.getByLabel("Branches", { exact: true }).fill(patterns);
+      await page.getByLabel("Try the patterns").fill(branch);
+      await page.waitForFunction((name) => document.querySelector(".tried code")?.textContent === name, branch);
+      assert.equal(await tried.getByText("not sent").count(), match ? 0 : 1, JSON.stringify([patterns, branch]));
+    }
+    await page.getByLabel("Branches", { exact: true }).fill("release/*");
+    await page.getByLabel("Try the patterns").fill("main\nrelease/1\n");
+    assert.deepEqual(await tried.getByRole("listitem").allTextContents(), ["– not sent main", "✓ sent release/1"]);
+    watch.check();
+  },
+
+  async rates_and_what_is_cancelled(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "webhooks");
+    await row(page, "Board").getByText("0 % of 1").waitFor();
+    await row(page, "Chat").getByText("100 % of 2").waitFor();
+    await row(page, "Busy").getByText("–").waitFor();
+    await row(page, "Busy").getByRole("link").click();
+    await press(page, "Disable");
+    await page.getByRole("dialog").getByText("1 delivery that waits will be cancelled.").waitFor();
+    await confirm(page, "Cancel");
+    await press(page, "Delete");
+    await page.getByRole("dialog").getByText("1 delivery that waits will be cancelled.").waitFor();
+    await confirm(page, "Delete");
+    await heading(page, "Webhooks");
+    await row(page, "Chat").getByRole("link").click();
+    await press(page, "Delete");
+    await page.getByRole("dialog").getByText("Nothing waits to be delivered to it.").waitFor();
+    watch.check();
+  },
+
   /// Filters and pages of both lists: each is an address that can be shared, in local time and UTC.
   async lists(browser) {
     const { page, watch } = await open(browser);

@@ -9,12 +9,13 @@ import { HowToCall } from "../incoming_hook";
 import { OtherPages, emptyText, useListed } from "../listed";
 import { useAction, useEvery, useLoaded } from "../loading";
 import { Button, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StatusMark, Time } from "../parts";
+import { deliveriesText } from "../replays";
 import { Link, go, to } from "../router";
 import { Rotate } from "../secrets";
 import { useMay } from "../session";
 import { Reasons, WebhookMark, isIncoming } from "../trouble";
 import { replayOf } from "./replay_start";
-import type { Delivery, DeliveryItem, Webhook } from "../types";
+import type { CutPage, Delivery, DeliveryItem, Status, Webhook } from "../types";
 
 // --- a test event --------------------------------------------------------------------------------
 
@@ -55,6 +56,33 @@ function TestEvent({ id, onDone }: { id: string; onDone: () => void }): JSX.Elem
         </Notice>
       )}
     </>
+  );
+}
+
+// --- what waits ----------------------------------------------------------------------------------
+
+const waitingMost = 200;
+
+/// How much of what waits would be cancelled.
+function Waiting({ id }: { id: string }): JSX.Element {
+  const may = useMay();
+  const count = async (signal: AbortSignal) => {
+    if (!may("deliveries:read")) return null;
+    const load = (status: Status) => call<CutPage>("GET", path(["webhooks", id, "deliveries"], { status, limit: waitingMost }), { signal });
+    const pages = await Promise.all([load("pending"), load("in_flight")]);
+    return { many: pages.flatMap(({ items }) => items).length, more: pages.some(({ next_cursor }) => next_cursor !== null) };
+  };
+  const { value } = useLoaded(count, [id]);
+  if (value === null) return <p>What waits to be delivered to it is cancelled.</p>;
+  if (value.many === 0 && !value.more) return <p>Nothing waits to be delivered to it.</p>;
+  return (
+    <p>
+      <strong>
+        {deliveriesText(value.many)}
+        {value.more && " or more"}
+      </strong>{" "}
+      that {value.many === 1 && !value.more ? "waits" : "wait"} will be cancelled.
+    </p>
   );
 }
 
@@ -111,7 +139,8 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
       )}
       {asking === "disable" && (
         <Confirm {...dialog} title="Disable this webhook?" action="Disable" danger onConfirm={() => change(async () => onChanged(await post("disable")))}>
-          <p>It gets no more events until it is enabled. What waits to be delivered to it is cancelled.</p>
+          <p>It gets no more events until it is enabled.</p>
+          <Waiting id={webhook.id} />
         </Confirm>
       )}
       {asking === "rotate" && (
@@ -121,7 +150,8 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
       )}
       {asking === "delete" && (
         <Confirm {...dialog} title="Delete this webhook?" action="Delete" danger onConfirm={() => change(remove)}>
-          <p>What waits to be delivered to it is cancelled. Its history is no longer shown, and its secret is gone for good.</p>
+          {!isIncoming(webhook) && <Waiting id={webhook.id} />}
+          <p>Its history is no longer shown, and its secret is gone for good.</p>
         </Confirm>
       )}
     </>

@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, path } from "../api";
+import { branchMatches } from "../branches";
 import { choosesEvents, creation, draftOf, emptyDraft, isCalled, patch } from "../draft";
 import type { Draft, Pair, Settings } from "../draft";
 import { HowToCall } from "../incoming_hook";
@@ -68,6 +69,33 @@ const sourceExamples: Record<Dialect, string> = {
   cloudevents: "pipelines/payments",
 };
 
+/// Names of branches that are typed to see which of them the patterns want.
+function BranchTest({ patterns }: { patterns: string }): JSX.Element {
+  const [names, setNames] = useState("");
+  const tested = names.split("\n").filter((name) => name !== "");
+  return (
+    <>
+      <Text label="Try the patterns with names of branches" rows={3} code value={names} onInput={setNames} hint="One a line. Nothing of this is saved." />
+      {tested.length > 0 && (
+        <ul class="tried" aria-label="What the patterns want" aria-live="polite">
+          {tested.map((name, index) => {
+            const wanted = branchMatches(patterns, name);
+            return (
+              <li key={index}>
+                <span class={`mark ${wanted ? "good" : "off"}`}>
+                  <span aria-hidden="true">{wanted ? "✓" : "–"}</span> {wanted ? "sent" : "not sent"}
+                </span>{" "}
+                <code class="break">{name}</code>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+      {tested.length > 0 && <p class="hint">Events without a branch are sent in any case.</p>}
+    </>
+  );
+}
+
 function Subscription({ draft, change, at }: PartProps): JSX.Element {
   const { dialect } = draft;
   return (
@@ -86,6 +114,7 @@ function Subscription({ draft, change, at }: PartProps): JSX.Element {
       />
       <Section title="Only some branches, teams, clusters or data" open={at("filter") !== undefined || draft.branches + draft.teams + draft.clusters + draft.data !== ""}>
         <Text label="Branches" code value={draft.branches} onInput={(branches) => change({ branches })} error={at("filter.branches")} hint="Patterns with spaces between them: main release/* !release/old" />
+        <BranchTest patterns={draft.branches} />
         <Text label="Teams" rows={2} code value={draft.teams} onInput={(teams) => change({ teams })} error={at("filter.teams")} hint="One a line." />
         <Text label="Clusters" rows={2} code value={draft.clusters} onInput={(clusters) => change({ clusters })} error={at("filter.clusters")} hint="One a line." />
         <Text
