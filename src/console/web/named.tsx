@@ -7,12 +7,13 @@ import { Choice, Text } from "./parts";
 import type { FieldProps } from "./parts";
 import { Link, to } from "./router";
 import { useMay } from "./session";
+import { isIncoming } from "./trouble";
 import type { Webhook } from "./types";
 
 export type Webhooks = Map<string, Webhook>;
 
 export function nameOf(webhook: Webhook): string {
-  return webhook.description || webhook.url;
+  return webhook.description || (isIncoming(webhook) ? `incoming hook of ${webhook.sources.join(", ")}` : webhook.url);
 }
 
 /// Those that cannot be read are left out: their ids have to do.

@@ -742,7 +742,7 @@ const scenarios = {
     const { page: theirs, watch: other } = await open(browser, { token: text });
     await heading(theirs, "Overview");
     const links = await theirs.getByRole("navigation").getByRole("link").allTextContents();
-    assert.deepEqual(links, ["Overview", "Webhooks", "About"]); // Scopes decide what is offered.
+    assert.deepEqual(links, ["Overview", "Webhooks", "Incoming", "About"]); // Scopes decide what is offered.
     await at(theirs, "webhooks");
     assert.equal(await theirs.getByRole("link", { name: "New webhook" }).count(), 0);
     await page.getByRole("button", { name: "Revoke reader" }).click();
@@ -797,15 +797,18 @@ const scenarios = {
       await context.close();
       watch.check();
     }
-    const { page, watch } = await open(browser, { width: 320 });
-    for (const address of given.pages) {
-      await at(page, address);
-      await settled(page);
-      await picture(page, `${address}-320`);
-      const width = await page.evaluate(() => document.documentElement.scrollWidth);
-      assert.ok(width <= 320, `${address} is ${width} wide`);
+    for (const scheme of ["light", "dark"]) {
+      const { context, page, watch } = await open(browser, { scheme, width: 320 });
+      for (const address of given.pages) {
+        await at(page, address);
+        await settled(page);
+        await picture(page, `${address}-320-${scheme}`);
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= 320, `${address} is ${width} wide`);
+      }
+      await context.close();
+      watch.check();
     }
-    watch.check();
   },
 
   async budget(browser) {

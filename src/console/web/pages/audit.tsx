@@ -27,7 +27,7 @@ function Row({ entry }: { entry: AuditEntry }): JSX.Element {
         {token.name}
         {token.organization !== organization && <div class="quiet break">of {token.organization}</div>}
       </td>
-      <td class="break">{operation}</td>
+      <td>{operation}</td>
       <td class="wide">
         <Changed entry={entry} />
         {members.length > 0 && <div class="quiet break">{members.join(", ")}</div>}

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { all, call, path } from "../api";
 import { AtTheHost, gitHosts, titleOf } from "../git_hosts";
 import { useAction, useLoaded } from "../loading";
+import { nameOf as webhookName } from "../named";
 import { Button, Choice, Confirm, Copy, Empty, Facts, Heading, Loading, Once, Problem, Table, Text, Time } from "../parts";
 import { errorAt } from "../problems";
 import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
@@ -86,7 +87,7 @@ function Hooks(): JSX.Element {
           {hooks.map((hook) => (
             <tr key={hook.id}>
               <td class="wide">
-                <Link href={to("webhooks", hook.id)}>{hook.description || hook.id}</Link>
+                <Link href={to("webhooks", hook.id)}>{webhookName(hook)}</Link>
               </td>
               <td>
                 <WebhookMark webhook={hook} />

@@ -8,6 +8,7 @@ import { milliseconds } from "../format";
 import { HowToCall } from "../incoming_hook";
 import { OtherPages, emptyText, useListed } from "../listed";
 import { useAction, useEvery, useLoaded } from "../loading";
+import { nameOf } from "../named";
 import { Button, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StatusMark, Time } from "../parts";
 import { deliveriesText } from "../replays";
 import { Link, go, to } from "../router";
@@ -255,7 +256,7 @@ export function WebhookPage({ id }: { id: string }): JSX.Element {
   };
   return (
     <>
-      <Heading title={webhook.description || webhook.url}>
+      <Heading title={nameOf(webhook)}>
         <WebhookMark webhook={webhook} />
       </Heading>
       <Problem problem={problem} />

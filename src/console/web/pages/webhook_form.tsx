@@ -6,6 +6,7 @@ import { choosesEvents, creation, draftOf, emptyDraft, isCalled, patch } from ".
 import type { Draft, Pair, Settings } from "../draft";
 import { HowToCall } from "../incoming_hook";
 import { useAction, useLoaded } from "../loading";
+import { nameOf } from "../named";
 import { Button, Check, Choice, Heading, Loading, Once, Problem, Text } from "../parts";
 import { errorAt, memberOf } from "../problems";
 import { Link, go, oneOf, to, usePlace } from "../router";
@@ -471,7 +472,7 @@ export function EditWebhook({ id }: { id: string }): JSX.Element {
   };
   return (
     <>
-      <Heading title={`Edit ${webhook.description || webhook.url}`} />
+      <Heading title={`Edit ${nameOf(webhook)}`} />
       <Form start={draftOf(webhook)} creates={false} action="Save" back={to("webhooks", id)} onSubmit={save} />
     </>
   );

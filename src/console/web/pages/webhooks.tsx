@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { all, call, fewAtATime, path } from "../api";
 import { count } from "../format";
 import { useLoaded } from "../loading";
+import { nameOf } from "../named";
 import { Button, Choice, Empty, Heading, Loading, Problem, Table, Text, Time } from "../parts";
 import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
@@ -67,8 +68,8 @@ function Row({ webhook, recent }: { webhook: Webhook; recent: Recent | undefined
   return (
     <tr>
       <td class="wide">
-        <Link href={to("webhooks", webhook.id)}>{webhook.description || webhook.url}</Link>
-        {webhook.description && <div class="quiet break">{webhook.url}</div>}
+        <Link href={to("webhooks", webhook.id)}>{nameOf(webhook)}</Link>
+        {webhook.description && !isIncoming(webhook) && <div class="quiet break">{webhook.url}</div>}
       </td>
       <td>
         <WebhookMark webhook={webhook} />
