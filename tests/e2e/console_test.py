@@ -379,7 +379,7 @@ class Browser(unittest.TestCase):
         self.assertEqual(self.relay.send({"type": "signed.v1a", "source": "app/one", "data": {}})[0], 202)
         delivery = self.relay.wait_for_delivery(key, lambda one: one["status"] == "delivered")
         deliveries.append({"id": delivery["id"], "secret": key["settings"]["public_key"]})
-        self.drive("signatures", deliveries=deliveries)
+        self.drive("signatures", deliveries=deliveries, key=key)
 
     def test_data_that_cannot_be_edited(self):
         webhook = self.make_failing()

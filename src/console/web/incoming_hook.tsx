@@ -23,7 +23,7 @@ function command(url: string, header: string): string {
   ].join("\n");
 }
 
-const isHeaderName = (name: unknown): name is string => typeof name === "string" && /^[A-Za-z0-9-]+$/.test(name);
+const isHeaderName = (name: unknown): name is string => typeof name === "string" && /^[A-Za-z0-9_-]+$/.test(name);
 
 export function HowToCall({ hook }: { hook: Webhook }): JSX.Element {
   const url = `${location.origin}/hooks/incoming/${asUuid(hook.id)}`;

@@ -42,7 +42,7 @@ export function PassedOver({ many }: { many: number }): JSX.Element | null {
   if (many === 0) return null;
   return (
     <p>
-      {deliveriesText(many)} {many === 1 ? "is" : "are"} passed over: sent again before, still being delivered, to a webhook that is not active or was deleted, or no longer readable.
+      {deliveriesText(many)} {many === 1 ? "is" : "are"} passed over: sent again to the same webhook before, still being delivered, to a webhook that is not active or was deleted, too large to be sent again, or no longer readable.
     </p>
   );
 }

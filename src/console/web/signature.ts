@@ -11,7 +11,7 @@ export interface Verdict {
 const right: Verdict = { fits: true, text: "The signature is right: the request was sent with this secret, and its body is what was signed." };
 const wrong: Verdict = { fits: false, text: "The signature does not fit: the request was sent with another secret, which may be the one before a rotation." };
 
-function unknown(text: string): Verdict {
+function cannotTell(text: string): Verdict {
   return { fits: null, text };
 }
 
@@ -53,7 +53,7 @@ async function verifiedByPublicKey(key: Uint8Array<ArrayBuffer>, signatures: str
   try {
     imported = await crypto.subtle.importKey("raw", key, "Ed25519", false, ["verify"]);
   } catch {
-    return unknown("This is not a public key, or this browser has no Ed25519. Use: ringpost verify.");
+    return cannotTell("This is not a public key, or this browser has no Ed25519. Use: ringpost verify.");
   }
   for (const signature of signatures) {
     const bytes = decoded(signature);
@@ -63,30 +63,30 @@ async function verifiedByPublicKey(key: Uint8Array<ArrayBuffer>, signatures: str
 }
 
 async function standard(request: Message, body: string, secret: string): Promise<Verdict> {
+  if (secret.startsWith("whsk_")) return cannotTell("This is a private key. Enter the public one, whpk_…, which the webhook's settings show.");
   const message = `${header(request, "webhook-id")}.${header(request, "webhook-timestamp")}.${body}`;
   const given = header(request, "webhook-signature").split(" ");
   const of = (version: string) => given.filter((each) => each.startsWith(`${version},`)).map((each) => each.slice(version.length + 1));
   const key = decoded(secret.replace(/^(whsec_|whpk_)/, ""));
-  if (key === undefined || key.length === 0) return unknown("A secret of this kind is whsec_ and base64; a public key is whpk_ and base64.");
+  if (key === undefined || key.length === 0) return cannotTell("A secret of this kind is whsec_ and base64; a public key is whpk_ and base64.");
   if (secret.startsWith("whpk_")) return verifiedByPublicKey(key, of("v1a"), message);
-  if (secret.startsWith("whsk_")) return unknown("This is a private key. Enter the public one, whpk_…, which the webhook's settings show.");
   return of("v1").includes(base64(await hmac(key, message))) ? right : wrong;
 }
 
 async function buildkite(request: Message, body: string, secret: string): Promise<Verdict> {
   const parts = /^timestamp=(\d+),signature=([0-9a-f]+)$/.exec(header(request, "x-buildkite-signature"));
-  if (parts === null) return unknown("X-Buildkite-Signature is not a timestamp and a signature.");
+  if (parts === null) return cannotTell("X-Buildkite-Signature is not a timestamp and a signature.");
   return hex(await hmac(encode(secret), `${parts[1]}.${body}`)) === parts[2] ? right : wrong;
 }
 
 /// Of a request as the relay stored it.
 export async function verify(request: Message, secret: string): Promise<Verdict> {
   const scheme = schemeOf(request);
-  if (scheme === undefined) return unknown("This request has no signature that is known here.");
-  if (globalThis.crypto?.subtle === undefined) return unknown("Browsers check signatures only on pages over https, or on this machine. Use: ringpost verify.");
+  if (scheme === undefined) return cannotTell("This request has no signature that is known here.");
+  if (globalThis.crypto?.subtle === undefined) return cannotTell("Browsers check signatures only on pages over https, or on this machine. Use: ringpost verify.");
   const { body } = request;
-  if (body === null || request.truncated) return unknown("The whole body is needed for this, and it is not stored or not shown here.");
-  if (body.includes("\uFFFD")) return unknown("The body is not text, so what was signed is not what this page has. Use: ringpost verify.");
+  if (body === null || request.truncated) return cannotTell("The whole body is needed for this, and it is not stored or not shown here.");
+  if (body.includes("\uFFFD")) return cannotTell("The body is not text, so what was signed is not what this page has. Use: ringpost verify.");
   if (scheme === "standard") return standard(request, body, secret);
   if (scheme === "buildkite") return buildkite(request, body, secret);
   if (scheme === "buildkite-token") return header(request, "x-buildkite-token") === secret ? { fits: true, text: "The token is right." } : { fits: false, text: "The request has another token." };

@@ -336,7 +336,10 @@ const scenarios = {
     await page.goBack();
     await press(page, "Count again");
     await page.getByText("There is nothing to send again. 3 deliveries were found.").waitFor();
-    await page.getByText("3 deliveries are passed over: sent again before").waitFor();
+    await page.getByText("3 deliveries are passed over: sent again to the same webhook before").waitFor();
+    await at(page, "replays/new?status=dead&organization=other&id=x"); // Filters of other lists are none here.
+    await press(page, "Count them");
+    await page.getByText("3 deliveries would be sent again.").waitFor();
 
     await page.getByRole("link", { name: "Replays", exact: true }).click();
     await row(page, "counted").first().waitFor();
@@ -693,6 +696,8 @@ const scenarios = {
       await press(page, "Check");
       await page.getByText("The signature does not fit").waitFor();
     }
+    await at(page, `webhooks/${given.key.id}`);
+    await page.getByText(given.key.settings.public_key).waitFor();
     for (const { secret } of given.deliveries) assert.ok(!sent.some((text) => text.includes(secret.slice(0, 10))), "a secret was sent");
     watch.check();
   },

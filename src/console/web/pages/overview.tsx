@@ -4,6 +4,7 @@ import { all, call, path, sentence } from "../api";
 import { Chart } from "../chart";
 import { count, microseconds, uptime } from "../format";
 import { useEvery, useLoaded } from "../loading";
+import { nameOf } from "../named";
 import { Empty, Facts, Heading, Loading, Notice, Problem, Time } from "../parts";
 import { Link, to } from "../router";
 import { useMay, useSession } from "../session";
@@ -154,7 +155,7 @@ function Trouble(): JSX.Element {
       <ul class="cards">
         {troubled.map((webhook) => (
           <li key={webhook.id}>
-            <Link href={to("webhooks", webhook.id)}>{webhook.description || webhook.url}</Link>
+            <Link href={to("webhooks", webhook.id)}>{nameOf(webhook)}</Link>
             {webhook.description && <div class="quiet break">{webhook.url}</div>}
             <Reasons webhook={webhook} />
           </li>

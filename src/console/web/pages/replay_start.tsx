@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { call, path } from "../api";
+import { call, fewAtATime, path } from "../api";
 import { Deliveries, itemOf } from "../deliveries";
-import { FilterFields, asked, filterNames, filterOf } from "../filters";
+import { FilterFields, asked, filterNames, filterOf, only } from "../filters";
 import type { Filter, FilterName } from "../filters";
 import { useAction, useLoaded } from "../loading";
 import { WebhookChoice, useWebhooks } from "../named";
@@ -33,7 +33,7 @@ export function countedAt({ id, webhook, into, source, type, status, error, resp
 /// The deliveries of a replay that it names itself.
 export function Sample({ replay }: { replay: Replay }): JSX.Element | null {
   const load = async (signal: AbortSignal) => {
-    const found = await Promise.all(replay.sample.map((id) => call<Delivery>("GET", path(["deliveries", id]), { signal }).then(itemOf, () => null)));
+    const found = await fewAtATime(replay.sample, (id) => call<Delivery>("GET", path(["deliveries", id]), { signal }).then(itemOf, () => null));
     return found.filter((delivery) => delivery !== null);
   };
   const { value } = useLoaded(load, [replay.sample.join()]);
@@ -89,7 +89,7 @@ function missing(members: Record<string, string>): string {
 
 export function StartReplay(): JSX.Element {
   const place = usePlace();
-  const filter = filterOf(place.query);
+  const filter = only(filterOf(place.query), fields);
   const [into, dry] = [place.query.get("into") ?? "", place.query.get("count") ?? ""];
   const again = place.query.get("again") === "1";
   const action = useAction();
@@ -104,7 +104,7 @@ export function StartReplay(): JSX.Element {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     action.run(async () => {
-      const members = asked(filterOf(new URLSearchParams(location.search))); // With what was typed last.
+      const members = asked(only(filterOf(new URLSearchParams(location.search)), fields)); // With what was typed last.
       if (missing(members) !== "") throw new Error(missing(members));
       const replay = await counted({ ...members, ...(into === "" ? {} : { into }), again }, () => here.current);
       if (here.current) go(withQuery(place, { count: replay.id }), true);

@@ -209,6 +209,7 @@ function About({ webhook }: { webhook: Webhook }): JSX.Element {
     filter.clusters.length > 0 && `clusters ${filter.clusters.join(", ")}`,
     filter.data !== null && `data ${JSON.stringify(filter.data)}`,
   ].filter((each) => each);
+  const publicKey = webhook.settings["public_key"];
   const outgoing: [string, ComponentChildren][] = [
     ["URL", <span class="break">{webhook.url}</span>],
     ["Events", <span class="break">{webhook.events.join(", ")}</span>],
@@ -217,6 +218,7 @@ function About({ webhook }: { webhook: Webhook }): JSX.Element {
     ["Limits", limits.filter((each) => each !== "").join(", ")],
     ["Certificate", !tls.verify ? "not verified" : tls.ca ? "verified with its own CA" : "verified"],
     ["Old secret signs until", <Time at={webhook.previous_secret_until} />],
+    ...(typeof publicKey === "string" ? [["Public key, to verify with", <code class="break">{publicKey}</code>] as [string, JSX.Element]] : []),
   ];
   return (
     <Facts
