@@ -230,6 +230,7 @@ class Browser(unittest.TestCase):
     def test_the_overview_says_what_it_looked_at(self):
         incoming = self.relay.add_webhook(dialect="devopness", url="https://incoming.invalid/", settings={"type": "in", "pipeline_id": 33})
         self.fail(self.make_failing())
+        self.assertEqual(self.relay.send({"type": "no source"})[0], 422)
         self.drive("overview", incoming=incoming)
 
     def test_webhooks(self):

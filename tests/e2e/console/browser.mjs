@@ -159,6 +159,7 @@ const scenarios = {
   async overview(browser) {
     const { page, watch } = await open(browser);
     await page.getByText("None of the 2 webhooks is in trouble").waitFor();
+    await page.getByText("1: 1 not valid").waitFor();
     await page.getByRole("link", { name: "1 dead letter" }).click();
     await heading(page, "Dead letters");
     await at(page, `webhooks/${given.incoming.id}`);
