@@ -751,6 +751,14 @@ const scenarios = {
     assert.deepEqual(links, ["Overview", "Webhooks", "Incoming", "About"]); // Scopes decide what is offered.
     await at(theirs, "webhooks");
     assert.equal(await theirs.getByRole("link", { name: "New webhook" }).count(), 0);
+    await at(theirs, "incoming");
+    await theirs.getByText("No git host calls this relay yet.").waitFor();
+    assert.equal(await theirs.getByRole("link", { name: /^New / }).count(), 0);
+    for (const closed of ["audit", "deliveries", "events", "replays"]) {
+      await at(theirs, closed);
+      await theirs.getByRole("alert").getByText(/scope/).waitFor(); // In the relay's words.
+      assert.equal(await theirs.getByRole("link", { name: /^Send/ }).count(), 0);
+    }
     await page.getByRole("button", { name: "Revoke reader" }).click();
     await confirm(page, "Revoke");
     await row(page, "reader").waitFor({ state: "detached" });
