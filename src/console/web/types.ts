@@ -201,6 +201,13 @@ export interface RelayStatus {
   shards: Record<string, number>[];
 }
 
+/// Whether a webhook would receive an event of the past. @param reason  why not.
+export interface DryRunItem {
+  would_receive: boolean;
+  reason: string | null;
+  event: EventItem;
+}
+
 /// A webhook at a git host, whose calls become events.
 export interface GitSource {
   id: string;

@@ -7,13 +7,13 @@ import type { Draft, Pair, Settings } from "../draft";
 import { HowToCall } from "../incoming_hook";
 import { useAction, useLoaded } from "../loading";
 import { nameOf } from "../named";
-import { Button, Check, Choice, Heading, Loading, Once, Problem, Text } from "../parts";
+import { Button, Check, Choice, Empty, Heading, Loading, Once, Problem, Table, Text, Time } from "../parts";
 import { errorAt, memberOf } from "../problems";
 import { Link, go, oneOf, to, usePlace } from "../router";
-import { useSession } from "../session";
+import { useMay, useSession } from "../session";
 import { isIncoming } from "../trouble";
 import { dialects } from "../types";
-import type { Dialect, Webhook } from "../types";
+import type { CutPage, Dialect, DryRunItem, Webhook } from "../types";
 
 type ErrorAt = (...members: string[]) => string | undefined;
 
@@ -338,6 +338,45 @@ function Sending({ draft, change, at, creates }: PartProps & { creates: boolean 
   );
 }
 
+// --- trying it on events of the past -------------------------------------------------------------
+
+const triedAtOnce = 20;
+
+function Tried({ page: { items, next_cursor } }: { page: CutPage<DryRunItem> }): JSX.Element {
+  const many = items.filter(({ would_receive }) => would_receive).length;
+  if (items.length === 0) return <Empty>{next_cursor === null ? "No event is recorded yet." : "No event was found so far."}</Empty>;
+  return (
+    <>
+      <p role="status">
+        <strong>
+          {many} of the newest {items.length} events
+        </strong>{" "}
+        would be received. Nothing is stored, and nothing is sent.
+      </p>
+      <Table caption="Newest events" columns={["Received", "Event", "Source", "Accepted"]}>
+        {items.map(({ would_receive, reason, event }) => (
+          <tr key={`${event.id}\n${event.source}`}>
+            <td class="wide">
+              <span class={`mark ${would_receive ? "good" : "off"}`}>
+                <span aria-hidden="true">{would_receive ? "✓" : "–"}</span> {would_receive ? "yes" : "no"}
+              </span>
+              {reason && <div class="quiet break">{reason}</div>}
+            </td>
+            <td class="wide">
+              {event.type}
+              <div class="quiet break">{event.id}</div>
+            </td>
+            <td class="break">{event.source}</td>
+            <td>
+              <Time at={event.accepted_at} />
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </>
+  );
+}
+
 // --- the form ------------------------------------------------------------------------------------
 
 interface FormProps {
@@ -346,21 +385,35 @@ interface FormProps {
   action: string;
   back: string;
   onSubmit: (draft: Draft, before: Draft) => Promise<void>;
+  dryRun: (draft: Draft, before: Draft) => { path: string; body: unknown };
 }
 
 /// @param start  as it is when the form appears: what is typed is compared with that.
-function Form({ start: given, creates, action: label, back, onSubmit }: FormProps): JSX.Element {
+function Form({ start: given, creates, action: label, back, onSubmit, dryRun }: FormProps): JSX.Element {
   const [start] = useState(given);
   const [draft, setDraft] = useState(start);
+  const [tried, setTried] = useState<CutPage<DryRunItem> | null>(null);
   const { operator } = useSession();
+  const may = useMay();
   const action = useAction();
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
     if (action.problem) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
   }, [action.problem]);
   const at: ErrorAt = (...members) => errorAt(action.problem, ...members);
-  const change = (values: Partial<Draft>) => setDraft((before) => ({ ...before, ...values }));
-  const set = (values: Partial<Settings>) => setDraft((before) => ({ ...before, settings: { ...before.settings, ...values } }));
+  const change = (values: Partial<Draft>) => {
+    setTried(null);
+    setDraft((before) => ({ ...before, ...values }));
+  };
+  const set = (values: Partial<Settings>) => {
+    setTried(null);
+    setDraft((before) => ({ ...before, settings: { ...before.settings, ...values } }));
+  };
+  const tryOut = () =>
+    action.run(async () => {
+      const { path: address, body } = dryRun(draft, start);
+      setTried(await call("POST", address, { body }));
+    });
   const part = { draft, change, set, at, creates };
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -391,10 +444,16 @@ function Form({ start: given, creates, action: label, back, onSubmit }: FormProp
         <Button submit kind="main" busy={action.busy}>
           {label}
         </Button>
+        {may("deliveries:read") && !incoming && (
+          <Button onClick={tryOut} busy={action.busy}>
+            Try it on recorded events
+          </Button>
+        )}
         <Link href={back} class="button">
           Cancel
         </Link>
       </div>
+      {tried && <Tried page={tried} />}
     </form>
   );
 }
@@ -407,7 +466,7 @@ function Unshown({ problem }: { problem: unknown }): JSX.Element | null {
   if (fieldMembers.test(memberOf(problem))) {
     return (
       <p class="notice bad" role="alert">
-        Not saved: {(problem as Error).message}
+        This cannot be used: {(problem as Error).message}
       </p>
     );
   }
@@ -450,7 +509,7 @@ export function CreateWebhook(): JSX.Element {
   return (
     <>
       <Heading title="New webhook" />
-      <Form start={wanted(query)} creates action="Create" back={to("webhooks")} onSubmit={create} />
+      <Form start={wanted(query)} creates action="Create" back={to("webhooks")} onSubmit={create} dryRun={(draft) => ({ path: path(["dry-run"], { limit: triedAtOnce }), body: creation(draft) })} />
     </>
   );
 }
@@ -473,7 +532,7 @@ export function EditWebhook({ id }: { id: string }): JSX.Element {
   return (
     <>
       <Heading title={`Edit ${nameOf(webhook)}`} />
-      <Form start={draftOf(webhook)} creates={false} action="Save" back={to("webhooks", id)} onSubmit={save} />
+      <Form start={draftOf(webhook)} creates={false} action="Save" back={to("webhooks", id)} onSubmit={save} dryRun={(draft, before) => ({ path: path(["webhooks", id, "dry-run"], { limit: triedAtOnce }), body: patch(before, draft) })} />
     </>
   );
 }
