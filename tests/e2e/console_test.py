@@ -291,6 +291,14 @@ class Browser(unittest.TestCase):
         self.assertGreater(len(typed), 15)
         self.drive("branches", cases=typed)
 
+    def test_a_webhook_is_tried_on_recorded_events(self):
+        failing = self.make_failing()
+        self.fail(failing)
+        self.assertEqual(self.relay.send({"type": "chat", "source": "s"})[0], 202)
+        self.drive("dry_run", failing=failing)
+        unchanged, = self.relay.request("GET", "/v1/webhooks")[2]["items"]
+        self.assertEqual(unchanged["events"], ["deploy.failed"])
+
     def test_rates_of_webhooks_and_what_is_cancelled(self):
         self.fail(self.make_failing(description="Board"))
         self.relay.add_webhook(url=f"{self.receiver.url}/ok", description="Chat", events=["chat"])

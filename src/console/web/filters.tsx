@@ -8,7 +8,7 @@ import { WebhookChoice } from "./named";
 import { Choice, Text } from "./parts";
 import { statuses } from "./types";
 
-export const filterNames = ["webhook", "id", "source", "type", "status", "error", "response_status", "period", "since", "until", "zone", "organization"] as const;
+export const filterNames = ["webhook", "id", "source", "type", "status", "error", "response_status", "text", "period", "since", "until", "zone", "organization"] as const;
 export type FilterName = (typeof filterNames)[number];
 /// "" for what is not filtered. `period` is a number of hours up to now, or "between": then `since` and `until` are times.
 /// `zone` says how these are shown.
@@ -67,7 +67,7 @@ function sinceOf({ period, since }: Filter, begun: string): string {
 
 /// As the API takes it. What cannot be meant yet, because it is still typed, is left out.
 export function asked(filter: Filter, begun = ""): Record<string, string> {
-  const { webhook, id, source, type, status, error, response_status, until, period, organization } = filter;
+  const { webhook, id, source, type, status, error, response_status, text, until, period, organization } = filter;
   const members = {
     webhook: isId(webhook) ? webhook : "",
     id: id.trim(),
@@ -76,6 +76,7 @@ export function asked(filter: Filter, begun = ""): Record<string, string> {
     status,
     error,
     response_status: isResponseStatus(response_status) ? response_status : "",
+    text,
     since: sinceOf(filter, begun),
     until: period === "between" ? until : "",
     organization: organization.trim(),
@@ -152,6 +153,7 @@ export function FilterFields({ filter, names, onChange, period: title = "Accepte
         />
       )}
       {has("period") && <Choice label={title} value={filter.period} onChange={(period) => onChange({ period, since: "", until: "" })} options={periods} />}
+      {has("text") && <Typed label="Text" value={filter.text} onInput={(text) => onChange({ text })} hint="anywhere in what was stored" />}
       {has("organization") && <Typed label="Of the organization" value={filter.organization} onInput={(organization) => onChange({ organization })} hint="Empty: your own." />}
       {has("period") && filter.period === "between" && <Between filter={filter} onChange={onChange} />}
     </>

@@ -368,6 +368,29 @@ const scenarios = {
     watch.check();
   },
 
+  async dry_run(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "webhooks/new");
+    await page.getByLabel("URL", { exact: true }).fill(`${given.receiver}/ok`);
+    await page.getByLabel("Events", { exact: true }).fill("deploy.*");
+    await press(page, "Try it on recorded events");
+    await page.getByText("1 of the newest 2 events").waitFor();
+    await row(page, "deploy.failed").getByText("yes").waitFor();
+    await row(page, "chat").locator(".mark").getByText("no").waitFor();
+    assert.ok((await row(page, "chat").locator(".quiet").first().textContent()).length > 10); // Why not.
+    await page.getByLabel("Events", { exact: true }).fill("never");
+    await page.getByText("1 of the newest 2 events").waitFor({ state: "detached" }); // It was of another form.
+    await page.getByLabel("Retries").evaluate((field) => (field.closest("details").open = true));
+    await page.getByLabel("Retries").fill("soon");
+    await press(page, "Try it on recorded events");
+    await page.locator('[aria-invalid="true"]').waitFor();
+    await at(page, `webhooks/${given.failing.id}/edit`);
+    await page.getByLabel("Events", { exact: true }).fill("chat");
+    await press(page, "Try it on recorded events");
+    await row(page, "chat").getByText("yes").waitFor();
+    watch.check();
+  },
+
   async rates_and_what_is_cancelled(browser) {
     const { page, watch } = await open(browser);
     await at(page, "webhooks");
@@ -406,6 +429,10 @@ const scenarios = {
     await page.getByText("bulk-59", { exact: true }).waitFor({ state: "detached" });
     await row(page, "lost").waitFor();
     await page.getByLabel("HTTP status").fill("2xx");
+    await page.getByLabel("Text", { exact: true }).fill("of-no-one");
+    await page.getByText(/No deliveries match these filters|Nothing was found so far/).waitFor();
+    assert.equal(await page.getByRole("link", { name: "Send these again" }).count(), 0); // A replay has no such filter.
+    await page.getByLabel("Text", { exact: true }).fill("");
     await page.getByText("bulk-59", { exact: true }).waitFor();
     await page.getByLabel("Webhook", { exact: true }).selectOption(given.busy.id);
     await page.getByLabel("Accepted in").selectOption("between");
@@ -426,7 +453,9 @@ const scenarios = {
     await page.getByRole("link", { name: "Older" }).click();
     await page.getByText("bulk-0", { exact: true }).waitFor();
     await page.getByRole("link", { name: "Newest" }).click();
+    await page.getByText("bulk-59", { exact: true }).waitFor();
     await page.getByLabel("Event type").fill("deploy.failed");
+    await page.getByText("bulk-59", { exact: true }).waitFor({ state: "detached" });
     await row(page, "lost").waitFor();
     assert.equal(await page.getByRole("row").count(), 2);
     await at(page, "events?id=twice"); // Two sources have used it.

@@ -11,7 +11,7 @@ import { useMay } from "../session";
 import { replayOf } from "./replay_start";
 import type { DeliveryItem } from "../types";
 
-const fields: readonly FilterName[] = ["webhook", "status", "type", "source", "error", "response_status", "period"];
+const fields: readonly FilterName[] = ["webhook", "status", "type", "source", "error", "response_status", "text", "period"];
 
 export function DeliveriesPage(): JSX.Element {
   const may = useMay();
@@ -24,7 +24,7 @@ export function DeliveriesPage(): JSX.Element {
   return (
     <>
       <Heading title="Deliveries">
-        {may("deliveries:redeliver") && (
+        {may("deliveries:redeliver") && filter.text === "" && (
           <Link href={replayOf(filter)} class="button">
             Send these again
           </Link>

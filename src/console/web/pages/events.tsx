@@ -86,7 +86,7 @@ function Lookup({ id, source }: { id: string; source: string }): JSX.Element {
   );
 }
 
-const fields: readonly FilterName[] = ["id", "type", "source", "period"];
+const fields: readonly FilterName[] = ["id", "type", "source", "text", "period"];
 
 /// Of several sources that used an id, each event is found by its source.
 function address({ id, source }: EventItem): string {

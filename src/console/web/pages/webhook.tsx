@@ -161,7 +161,7 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
 
 // --- its deliveries ------------------------------------------------------------------------------
 
-const fields: readonly FilterName[] = ["status", "type", "source", "error", "response_status", "period"];
+const fields: readonly FilterName[] = ["status", "type", "source", "error", "response_status", "text", "period"];
 
 /// @param incoming  they are calls, of which nothing is sent.
 function Recent({ id, incoming, stamp }: { id: string; incoming: boolean; stamp: number }): JSX.Element {
@@ -176,7 +176,7 @@ function Recent({ id, incoming, stamp }: { id: string; incoming: boolean; stamp:
     <section aria-labelledby="deliveries">
       <div class="heading">
         <h2 id="deliveries">{incoming ? "Calls" : "Deliveries"}</h2>
-        {may("deliveries:redeliver") && !incoming && (
+        {may("deliveries:redeliver") && !incoming && filter.text === "" && (
           <Link href={replayOf({ ...filter, webhook: id })} class="button">
             Send these again
           </Link>
