@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Makes the console's pages a C++ file: bundle.py OUTPUT WEB-FOLDER PACKAGES-FOLDER, or bundle.py OUTPUT without the console.
+"""Makes the console's pages a C++ file: bundle.py OUTPUT WEB-FOLDER PACKAGES-FOLDER RUNBOOK, or bundle.py OUTPUT without the console.
 
 esbuild puts the TypeScript and Preact into one script, and the style sheet into one file. Each gets a name with a checksum of its
 content, the page gets links to these names, and all of it is stored twice, as it is and with gzip. Equal sources make equal bytes.
 """
 import gzip
 import hashlib
+import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,15 +26,26 @@ def esbuild(packages):
     return found[0]
 
 
-def bundle(web, packages, scratch):
+def error_rows(runbook):
+    """The runbook's table of error codes: code, what it means, what to do; without the marks of Markdown."""
+    table = runbook.read_text().split("\n## What an attempt's error means\n", 1)[1].split("\n## ", 1)[0]
+    rows = re.findall(r"(?m)^\| `(\w+)` \| (.+?) \|(?: (.+?))? \|$", table)
+    if len(rows) < 20:
+        sys.exit(f"error: {runbook} has no table of what an attempt's error means that can be read")
+    return [[code, means.replace("`", ""), todo.replace("`", "")] for code, means, todo in rows]
+
+
+def bundle(web, packages, runbook, scratch):
     """Name to content of what the page loads: app.js, app.css."""
+    rows = scratch / "runbook.json"
+    rows.write_text(json.dumps(error_rows(runbook)))
     command = [esbuild(packages), web / "main.tsx", "--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8",
                "--legal-comments=none", "--jsx=automatic", "--jsx-import-source=preact", "--log-level=warning",
-               f"--outfile={scratch / 'app.js'}"]
+               f"--alias:runbook={rows}", f"--outfile={scratch / 'app.js'}"]
     done = subprocess.run(command, env={"NODE_PATH": str(packages / "node_modules"), "PATH": "/usr/bin:/bin"}, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         sys.exit("error: esbuild could not bundle the console")
-    files = {path.name: path.read_bytes() for path in scratch.iterdir()}
+    files = {path.name: path.read_bytes() for path in scratch.iterdir() if path != rows}
     return files | {"icon.svg": (web / "icon.svg").read_bytes()}
 
 
@@ -56,12 +69,12 @@ def entry(name, suffix, content):
             f'     "W/\\"{checksum(content)}\\""}}')
 
 
-def entries(web, packages):
+def entries(web, packages, runbook):
     """The page's, and those of the assets."""
     page = (web / "index.html").read_text()
     assets = []
     with tempfile.TemporaryDirectory() as scratch:
-        for name, content in sorted(bundle(web, packages, pathlib.Path(scratch)).items()):
+        for name, content in sorted(bundle(web, packages, runbook, pathlib.Path(scratch)).items()):
             path = pathlib.Path(name)
             hashed = f"{path.stem}.{checksum(content)}{path.suffix}"
             page = page.replace(f"assets/{name}", f"assets/{hashed}")

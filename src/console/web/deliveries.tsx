@@ -69,7 +69,7 @@ export function Deliveries({ caption, deliveries, webhooks, more }: Props): JSX.
               <div class="quiet break">{delivery.event.id}</div>
             </td>
             {several && (
-              <td>
+              <td class="wide">
                 <WebhookLink id={delivery.webhook} webhooks={webhooks} />
               </td>
             )}

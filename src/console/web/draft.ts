@@ -60,6 +60,7 @@ export interface Settings {
   hookEvents: string[];
   conditions: string;
   requiresSecret: boolean;
+  secretHeader: string;
   active: boolean;
   rest: string; // Members that have no field here, as JSON.
 }
@@ -99,6 +100,7 @@ function settingsOf(webhook: Webhook): Settings {
     hookEvents: trigger.events ?? [],
     conditions: trigger.conditions && trigger.conditions.length > 0 ? json(trigger.conditions) : "",
     requiresSecret: given["requires_secret"] === true,
+    secretHeader: text(given["secret_header_name"]) || "X-Hub-Signature-256",
     active: given["active"] !== false,
     rest: given["variables"] ? json({ variables: given["variables"] }) : "",
   };
@@ -177,6 +179,12 @@ function subjectOf(s: Settings): Record<string, unknown> {
   return none;
 }
 
+/// Whether calls must be signed, and where the signature is.
+function signing({ requiresSecret, secretHeader }: Settings): Record<string, unknown> {
+  if (!requiresSecret) return { requires_secret: false };
+  return { requires_secret: true, secret_algorithm: "sha256", secret_header_name: secretHeader.trim() };
+}
+
 function devopnessSettings(s: Settings): Record<string, unknown> {
   const outgoing = {
     target_url: s.targetUrl.trim() === "" ? null : s.targetUrl,
@@ -187,7 +195,7 @@ function devopnessSettings(s: Settings): Record<string, unknown> {
     type: s.direction,
     ...subjectOf(s),
     action_type: s.actionType === "" ? null : s.actionType,
-    ...(s.direction === "out" ? outgoing : { active: s.active, requires_secret: s.requiresSecret }),
+    ...(s.direction === "out" ? outgoing : { active: s.active, ...signing(s) }),
     trigger_when: { events: s.direction === "out" ? s.hookEvents : [], conditions: s.conditions === "" ? [] : parsed("settings.trigger_when.conditions", s.conditions) },
     ...(s.rest === "" ? {} : (parsed("settings", s.rest) as object)),
   };
@@ -217,10 +225,17 @@ export function choosesEvents(draft: Draft): boolean {
   return draft.dialect === "bitrise" && draft.settings.groups !== "types";
 }
 
+/// Sends nothing: it is called.
+export function isCalled(draft: Draft): boolean {
+  return draft.dialect === "devopness" && draft.settings.direction === "in";
+}
+
+const nowhere = "https://incoming.invalid/"; // The URL of what sends nothing.
+
 /// @returns every member, null for one that is left to its default. @throws Unreadable
 function bodyOf(draft: Draft): Record<string, unknown> {
   return {
-    url: draft.url,
+    url: isCalled(draft) ? nowhere : draft.url,
     description: draft.description,
     sources: lines(draft.sources).length > 0 ? lines(draft.sources) : null,
     events: choosesEvents(draft) || lines(draft.events).length === 0 ? null : lines(draft.events),

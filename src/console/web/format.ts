@@ -20,7 +20,29 @@ export function relative(time: string, now = Date.now()): string {
 /// Both, since logs are in UTC and people are not.
 export function exact(time: string): string {
   const local = new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  return `${local} here, ${time.replace("T", " ").replace("Z", " UTC")}`;
+  return `${local} here, ${inUtc(time)}`;
+}
+
+export function inUtc(time: string): string {
+  return time.replace("T", " ").replace("Z", " UTC");
+}
+
+const ofInput = (date: Date): string => {
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${String(date.getFullYear()).padStart(4, "0")}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day}T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+};
+
+/// A time as `<input type="datetime-local">` takes it; "" stays "".
+export function localInput(time: string, utc: boolean): string {
+  if (time === "") return "";
+  return utc ? new Date(time).toISOString().slice(0, 19) : ofInput(new Date(time));
+}
+
+/// The other way round; "": nothing is entered yet.
+export function timeOfInput(entered: string, utc: boolean): string {
+  const read = new Date(utc ? `${entered}Z` : entered);
+  return entered === "" || Number.isNaN(read.getTime()) ? "" : read.toISOString();
 }
 
 export function uptime(s: number): string {

@@ -9,10 +9,15 @@ import { Refusal, sentence, whenSessionOver } from "./api";
 import { useAction } from "./loading";
 import { Button, Empty, Heading, Loading, Problem } from "./parts";
 import { About } from "./pages/about";
+import { AuditLog } from "./pages/audit";
 import { DeadLetters } from "./pages/dead_letters";
+import { DeliveriesPage } from "./pages/deliveries";
 import { DeliveryPage } from "./pages/delivery";
 import { Events } from "./pages/events";
+import { CreateSource, Incoming, SourcePage } from "./pages/incoming";
 import { Overview } from "./pages/overview";
+import { StartReplay } from "./pages/replay_start";
+import { ReplayPage, Replays } from "./pages/replays";
 import { SignIn } from "./pages/sign_in";
 import { Tokens } from "./pages/tokens";
 import { WebhookPage } from "./pages/webhook";
@@ -25,9 +30,13 @@ import type { Scope, Session } from "./types";
 const sections: { name: string; text: string; scope: Scope | null }[] = [
   { name: "", text: "Overview", scope: null },
   { name: "webhooks", text: "Webhooks", scope: "webhooks:read" },
+  { name: "deliveries", text: "Deliveries", scope: "deliveries:read" },
   { name: "dead-letters", text: "Dead letters", scope: "deliveries:read" },
   { name: "events", text: "Events", scope: "deliveries:read" },
+  { name: "replays", text: "Replays", scope: "deliveries:read" },
+  { name: "incoming", text: "Incoming", scope: "webhooks:read" },
   { name: "tokens", text: "Tokens", scope: "admin" },
+  { name: "audit", text: "Audit log", scope: "admin" },
   { name: "about", text: "About", scope: null },
 ];
 
@@ -66,13 +75,19 @@ function pageOf(path: string[]): ComponentChild {
     if (action === "edit") return <EditWebhook key={id} id={id} />;
   }
   if (section === "deliveries" && id !== undefined && action === undefined) return <DeliveryPage key={id} id={id} />;
+  if (section === "replays" && id !== undefined && action === undefined) return id === "new" ? <StartReplay /> : <ReplayPage key={id} id={id} />;
+  if (section === "incoming" && id !== undefined && action === undefined) return id === "new" ? <CreateSource /> : <SourcePage key={id} id={id} />;
   if (id !== undefined) return <NotFound />;
   switch (section) {
     case "": return <Overview />;
     case "webhooks": return <Webhooks />;
+    case "deliveries": return <DeliveriesPage />;
     case "dead-letters": return <DeadLetters />;
     case "events": return <Events />;
+    case "replays": return <Replays />;
+    case "incoming": return <Incoming />;
     case "tokens": return <Tokens />;
+    case "audit": return <AuditLog />;
     case "about": return <About />;
     default: return <NotFound />;
   }
@@ -88,7 +103,7 @@ function Frame({ session, away, onSignedOut }: { session: Session; away: boolean
   const { path } = usePlace();
   const leaving = useAction();
   const leave = () => leaving.run(() => signOut().catch(unlessOver).then(onSignedOut));
-  const section = path[0] === "deliveries" ? "webhooks" : (path[0] ?? "");
+  const [section = ""] = path;
   return (
     <SessionContext.Provider value={session}>
       <AwayContext.Provider value={away}>

@@ -223,13 +223,14 @@ export interface ControlAttributes {
 interface TextProps extends FieldProps {
   value: string;
   onInput: (value: string) => void;
+  onEnd?: () => void; // The field is left, or Enter was pressed.
   rows?: number; // Of a field with several lines.
   code?: boolean;
-  type?: "text" | "search" | "password" | "number" | "url";
+  type?: "text" | "search" | "password" | "number" | "url" | "datetime-local";
   required?: boolean;
 }
 
-export function Text({ value, onInput, rows, code, type = "text", required, ...field }: TextProps): JSX.Element {
+export function Text({ value, onInput, onEnd, rows, code, type = "text", required, ...field }: TextProps): JSX.Element {
   const common = { class: code ? "code" : undefined, spellcheck: false, value };
   return (
     <Field {...field}>
@@ -237,7 +238,7 @@ export function Text({ value, onInput, rows, code, type = "text", required, ...f
         rows ? (
           <textarea {...attributes} {...common} rows={rows} onInput={(event) => onInput(event.currentTarget.value)} />
         ) : (
-          <input {...attributes} {...common} type={type as "text"} required={required} autoComplete="off" onInput={(event) => onInput(event.currentTarget.value)} />
+          <input {...attributes} {...common} type={type as "text"} required={required} autoComplete="off" onChange={onEnd} onInput={(event) => onInput(event.currentTarget.value)} />
         )
       }
     </Field>

@@ -107,7 +107,7 @@ export interface DeliveryItem extends DeliverySummary {
 }
 
 /// @param cut  there may be more than the page has: finding them took too long.
-export type CutPage = Page<DeliveryItem> & { cut: boolean };
+export type CutPage<Item = DeliveryItem> = Page<Item> & { cut: boolean };
 
 export interface Message {
   headers: Record<string, string>;
@@ -130,14 +130,40 @@ export interface Delivery extends DeliverySummary {
 }
 
 /// Deliveries of the past that are sent again. @param matched  found so far: those that are sent, and those passed over.
+/// @param sample  the first of those that were sent again, or would be. @param reached  what is newer is done.
 export interface Replay {
   id: string;
   state: "running" | "paused" | "done" | "cancelled" | "failed";
   state_reason: string;
+  webhook: string | null;
+  into: string | null;
+  source: string | null;
+  type: string | null;
+  status: Status | null;
+  error: string | null;
+  response_status: string | null;
+  since: string | null;
+  until: string | null;
   dry_run: boolean;
+  again: boolean;
   matched: number;
   sent: number;
   skipped: number;
+  sample: string[];
+  reached: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+/// An event as lists have it.
+export interface EventItem {
+  id: string;
+  source: string;
+  type: string;
+  accepted_at: string;
+  subject?: string;
+  branch?: string;
+  delivery_count: number;
 }
 
 export interface StoredEvent {
@@ -173,4 +199,37 @@ export interface RelayStatus {
   latency: Record<"accept" | "delivery", { p50_us: number; p99_us: number }>;
   totals: Record<string, number>;
   shards: Record<string, number>[];
+}
+
+/// Whether a webhook would receive an event of the past. @param reason  why not.
+export interface DryRunItem {
+  would_receive: boolean;
+  reason: string | null;
+  event: EventItem;
+}
+
+/// A webhook at a git host, whose calls become events.
+export interface GitSource {
+  id: string;
+  organization: string;
+  host: string;
+  description: string;
+  app: string | null;
+  url: string;
+  enabled: boolean;
+  previous_secret_until: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface AuditEntry {
+  id: string;
+  at: string;
+  organization: string;
+  token: { id: string; name: string; organization: string };
+  operation: string;
+  object: string;
+  members: string[];
+  peer: string;
+  status: number;
 }

@@ -5,6 +5,7 @@
 // A scenario fails if it throws, and if a page of it asked something (a dialog), reported an error, or called any
 // other host. What it found goes to standard output as JSON. SCREENSHOTS=FOLDER keeps a picture of each page.
 
+import { createHmac } from "node:crypto";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import assert from "node:assert/strict";
@@ -47,8 +48,8 @@ class Watch {
   }
 }
 
-async function open(browser, { scheme = "light", width = 1200, token = given.token } = {}) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
+async function open(browser, { scheme = "light", width = 1280, token = given.token } = {}) {
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, timezoneId: "America/New_York", reducedMotion: "reduce" });
   const page = await context.newPage();
   page.setDefaultTimeout(wait.timeout);
   const watch = new Watch(page);
@@ -158,6 +159,7 @@ const scenarios = {
   async overview(browser) {
     const { page, watch } = await open(browser);
     await page.getByText("None of the 2 webhooks is in trouble").waitFor();
+    await page.getByText("1: 1 not valid").waitFor();
     await page.getByRole("link", { name: "1 dead letter" }).click();
     await heading(page, "Dead letters");
     await at(page, `webhooks/${given.incoming.id}`);
@@ -307,6 +309,269 @@ const scenarios = {
     watch.check();
   },
 
+  async replays(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "replays");
+    await page.getByText("There is no replay.").waitFor();
+    await at(page, `webhooks/${given.failing.id}`);
+    await page.getByLabel("Status", { exact: true }).selectOption("dead");
+    await page.getByRole("link", { name: "Send these again" }).click();
+    await heading(page, "Send deliveries again");
+    assert.equal(await page.getByLabel("Webhook", { exact: true }).inputValue(), given.failing.id);
+    await page.getByLabel("Status", { exact: true }).selectOption("");
+    await press(page, "Count them");
+    await page.getByRole("alert").getByText("Choose a status or a time first").waitFor();
+    await page.getByLabel("Status", { exact: true }).selectOption("dead");
+    await press(page, "Count them");
+    await page.getByText("3 deliveries would be sent again.").waitFor();
+    await page.getByRole("region", { name: "Deliveries that are sent again" }).getByText("lost-2").waitFor();
+    await page.getByLabel("Send them to").selectOption(given.other.id); // What was counted is another question now.
+    await page.getByText("Nothing is counted yet.").waitFor();
+    await press(page, "Count them");
+    await page.getByText("Each goes to the chosen webhook").waitFor();
+    await page.reload(); // The count is part of the address.
+    await press(page, "Send 3 deliveries again");
+    await heading(page, "Replay");
+    await page.locator(".mark").getByText("done").first().waitFor();
+    await page.getByText("Sends again deliveries to").getByRole("link", { name: "Board" }).waitFor();
+    await page.goBack();
+    await press(page, "Count again");
+    await page.getByText("There is nothing to send again. 3 deliveries were found.").waitFor();
+    await page.getByText("3 deliveries are passed over: sent again to the same webhook before").waitFor();
+    await at(page, "replays/new?status=dead&organization=other&id=x"); // Filters of other lists are none here.
+    await press(page, "Count them");
+    await page.getByText("3 deliveries would be sent again.").waitFor();
+
+    await page.getByRole("link", { name: "Replays", exact: true }).click();
+    await row(page, "counted").first().waitFor();
+    await row(page, "done").getByText("status dead").waitFor();
+    await row(page, "done").getByRole("link").first().click();
+    await heading(page, "Replay");
+    watch.check();
+  },
+
+  /// The form's own idea of branch patterns is the relay's.
+  async branches(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "webhooks/new?dialect=buildkite");
+    await page.getByText("Only some branches").click();
+    const tried = page.getByRole("list", { name: "What the patterns want" });
+    for (const { patterns, branch, match } of given.cases) {
+      await page.getByLabel("Branches", { exact: true }).fill(patterns);
+      await page.getByLabel("Try the patterns").fill(branch);
+      await page.waitForFunction((name) => document.querySelector(".tried code")?.textContent === name, branch);
+      assert.equal(await tried.getByText("not sent").count(), match ? 0 : 1, JSON.stringify([patterns, branch]));
+    }
+    await page.getByLabel("Branches", { exact: true }).fill("release/*");
+    await page.getByLabel("Try the patterns").fill("main\nrelease/1\n");
+    assert.deepEqual(await tried.getByRole("listitem").allTextContents(), ["– not sent main", "✓ sent release/1"]);
+    watch.check();
+  },
+
+  async dry_run(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "webhooks/new");
+    await page.getByLabel("URL", { exact: true }).fill(`${given.receiver}/ok`);
+    await page.getByLabel("Events", { exact: true }).fill("deploy.*");
+    await press(page, "Try it on recorded events");
+    await page.getByText("1 of the newest 2 events").waitFor();
+    await row(page, "deploy.failed").getByText("yes").waitFor();
+    await row(page, "chat").locator(".mark").getByText("no").waitFor();
+    assert.ok((await row(page, "chat").locator(".quiet").first().textContent()).length > 10); // Why not.
+    await page.getByLabel("Events", { exact: true }).fill("never");
+    await page.getByText("1 of the newest 2 events").waitFor({ state: "detached" }); // It was of another form.
+    await page.getByLabel("Retries").evaluate((field) => (field.closest("details").open = true));
+    await page.getByLabel("Retries").fill("soon");
+    await press(page, "Try it on recorded events");
+    await page.locator('[aria-invalid="true"]').waitFor();
+    await at(page, `webhooks/${given.failing.id}/edit`);
+    await page.getByLabel("Events", { exact: true }).fill("chat");
+    await press(page, "Try it on recorded events");
+    await row(page, "chat").getByText("yes").waitFor();
+    watch.check();
+  },
+
+  async rates_and_what_is_cancelled(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "webhooks");
+    await row(page, "Board").getByText("0 % of 1").waitFor();
+    await row(page, "Chat").getByText("100 % of 2").waitFor();
+    await row(page, "Busy").getByText("–").waitFor();
+    await row(page, "Busy").getByRole("link").click();
+    await press(page, "Disable");
+    await page.getByRole("dialog").getByText("1 delivery that waits will be cancelled.").waitFor();
+    await confirm(page, "Cancel");
+    await press(page, "Delete");
+    await page.getByRole("dialog").getByText("1 delivery that waits will be cancelled.").waitFor();
+    await confirm(page, "Delete");
+    await heading(page, "Webhooks");
+    await row(page, "Chat").getByRole("link").click();
+    await press(page, "Delete");
+    await page.getByRole("dialog").getByText("Nothing waits to be delivered to it.").waitFor();
+    watch.check();
+  },
+
+  /// Filters and pages of both lists: each is an address that can be shared, in local time and UTC.
+  async lists(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "deliveries");
+    await page.getByRole("link", { name: "Older" }).click();
+    await page.getByText("bulk-0", { exact: true }).waitFor();
+    await page.goBack();
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+    await page.getByLabel("Error of the last attempt").selectOption("bad_status");
+    await row(page, "lost").waitFor();
+    assert.equal(await page.getByRole("row").count(), 2);
+    await page.getByLabel("Error of the last attempt").selectOption("");
+    await page.getByLabel("HTTP status").fill("5");
+    await page.getByText("Not used yet").waitFor();
+    await page.getByLabel("HTTP status").fill("5xx");
+    await page.getByText("bulk-59", { exact: true }).waitFor({ state: "detached" });
+    await row(page, "lost").waitFor();
+    await page.getByLabel("HTTP status").fill("2xx");
+    await page.getByLabel("Text", { exact: true }).fill("of-no-one");
+    await page.getByText(/No deliveries match these filters|Nothing was found so far/).waitFor();
+    assert.equal(await page.getByRole("link", { name: "Send these again" }).count(), 0); // A replay has no such filter.
+    await page.getByLabel("Text", { exact: true }).fill("");
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+    await page.getByLabel("Webhook", { exact: true }).selectOption(given.busy.id);
+    await page.getByLabel("Accepted in").selectOption("between");
+    await page.getByLabel("These are in").selectOption("utc");
+    await page.getByLabel("From").fill("2021-05-04T09:08:07");
+    await page.getByLabel("Before").fill("2021-05-04T10:08:07");
+    await page.getByText("No deliveries match these filters.").waitFor();
+    const query = new URL(page.url()).searchParams;
+    assert.deepEqual([query.get("since"), query.get("until"), query.get("zone"), query.get("webhook")], ["2021-05-04T09:08:07.000Z", "2021-05-04T10:08:07.000Z", "utc", given.busy.id]);
+    await page.getByLabel("These are in").selectOption("");
+    await page.waitForFunction((wanted) => [...document.querySelectorAll("input[type=datetime-local]")][0].value === wanted, "2021-05-04T05:08:07"); // New York's.
+    await page.getByLabel("Before").fill("2099-05-04T10:08:07");
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+    await page.reload();
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+
+    await page.getByRole("link", { name: "Events", exact: true }).click();
+    await page.getByRole("link", { name: "Older" }).click();
+    await page.getByText("bulk-0", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "Newest" }).click();
+    await page.getByText("bulk-59", { exact: true }).waitFor();
+    await page.getByLabel("Event type").fill("deploy.failed");
+    await page.getByText("bulk-59", { exact: true }).waitFor({ state: "detached" });
+    await row(page, "lost").waitFor();
+    assert.equal(await page.getByRole("row").count(), 2);
+    await at(page, "events?id=twice"); // Two sources have used it.
+    await row(page, "app/two").getByRole("link").click();
+    await page.getByLabel("Data").getByText('"of": "two"').waitFor();
+    watch.check();
+  },
+
+  async audit(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "audit");
+    await row(page, "webhook.create").getByRole("link").click();
+    await heading(page, "Board");
+    await page.goBack();
+    await row(page, "webhook.create").getByText("url").waitFor();
+    await page.getByLabel("Of the organization").fill("nobody");
+    await page.getByText("No entries match these filters.").or(page.getByRole("alert")).first().waitFor();
+    await page.getByLabel("Of the organization").fill("");
+    await page.getByLabel("Changed in").selectOption("1");
+    await row(page, "webhook.create").waitFor();
+    watch.check();
+  },
+
+  async git_sources(browser) {
+    const { page, watch } = await open(browser);
+    await page.getByRole("link", { name: "Incoming", exact: true }).click();
+    await page.getByText("No git host calls this relay yet.").waitFor();
+    await page.getByRole("link", { name: "New git source" }).click();
+    await page.getByLabel("Git host").selectOption("gitlab");
+    await page.getByLabel("Description").fill("All of acme");
+    await page.getByLabel("A secret of your own").fill("short");
+    await press(page, "Create");
+    await page.locator('[aria-invalid="true"]').waitFor();
+    await page.getByLabel("A secret of your own").fill("");
+    await press(page, "Create");
+    await heading(page, "Git source created");
+    assert.match(await page.getByLabel("Secret", { exact: true }).inputValue(), /^whsec_/);
+    await page.getByText("Signing token").waitFor(); // In GitLab's words.
+    await page.getByText("/in/gitlab/").waitFor();
+    await page.getByText("may not reach it there").waitFor(); // The address is of this machine.
+    await page.getByRole("link", { name: "Go to the git source" }).click();
+    await heading(page, "All of acme");
+    assert.equal(await page.getByText("whsec_").count(), 0);
+    await press(page, "Describe");
+    await page.getByRole("dialog").getByLabel("Description").fill("Acme's");
+    await confirm(page, "Save");
+    await heading(page, "Acme's");
+    await press(page, "Rotate the secret");
+    const hours = page.getByLabel("Hours during which the old secret is accepted, too");
+    await hours.fill("721");
+    await confirm(page, "Rotate");
+    await page.getByText("Enter a number of hours").waitFor();
+    await hours.fill("2");
+    await confirm(page, "Rotate");
+    assert.match(await page.getByLabel("New secret").inputValue(), /^whsec_/);
+    await page.getByText("Enter it at GitLab.").waitFor();
+    await press(page, "Take no calls");
+    await confirm(page, "Take no calls");
+    await press(page, "Take calls");
+    await page.getByRole("button", { name: "Take no calls" }).waitFor();
+    await page.goto(`${given.url}/console/incoming`);
+    await row(page, "Acme's").getByText("GitLab", { exact: true }).waitFor();
+    await row(page, "Acme's").getByRole("link").click();
+    await press(page, "Delete");
+    await confirm(page, "Delete");
+    await page.getByText("No git host calls this relay yet.").waitFor();
+    watch.check();
+  },
+
+  async an_incoming_hook(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "incoming");
+    await page.getByRole("link", { name: "New Devopness hook" }).click();
+    await page.getByLabel("Description").fill("Deploy");
+    await page.getByLabel("Pipeline id").fill("33");
+    assert.equal(await page.getByLabel("URL", { exact: true }).count(), 0);
+    await page.getByLabel("Calls must be signed").check();
+    await page.getByLabel("Header of the signature").fill("X-Signature");
+    await press(page, "Create");
+    await heading(page, "Webhook created");
+    const secret = await page.getByLabel("Secret", { exact: true }).inputValue();
+    const url = await page.locator("code").getByText("/hooks/incoming/").textContent();
+    await page.getByRole("link", { name: "Go to the webhook" }).click();
+    await page.getByText("takes calls").waitFor();
+    await page.locator("code").getByText(url).waitFor();
+    const call = (signature) => fetch(url, { method: "POST", body: "{}", headers: { "Content-Type": "application/json", "X-Signature": signature } }).then((answer) => answer.status);
+    assert.equal(await call("sha256=00"), 403);
+    assert.equal(await call(`sha256=${createHmac("sha256", secret).update("{}").digest("hex")}`), 200);
+    await page.getByRole("region", { name: "Deliveries of this webhook" }).getByText("hook.triggered").waitFor();
+    await page.getByRole("link", { name: "Incoming", exact: true }).click();
+    await row(page, "Deploy").getByText("pipeline/33").waitFor();
+    watch.check();
+  },
+
+  /// One that takes long, since its webhook takes one delivery a second.
+  async a_replay_is_steered(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, `deliveries?webhook=${given.busy.id}&status=delivered&response_status=2xx`);
+    await page.getByRole("link", { name: "Send these again" }).click();
+    await page.getByLabel("Send them to").selectOption(given.slow.id);
+    await press(page, "Count them");
+    await press(page, `Send ${given.count} deliveries again`);
+    await press(page, "Pause");
+    await page.locator(".mark").getByText("paused").first().waitFor();
+    await press(page, "Resume");
+    await page.locator(".mark").getByText("running").first().waitFor();
+    await press(page, "Cancel the replay");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await press(page, "Cancel the replay");
+    await confirm(page, "Stop it for good");
+    await page.locator(".mark").getByText("cancelled").first().waitFor();
+    assert.equal(await page.getByRole("button", { name: "Cancel the replay" }).count(), 0);
+    watch.check();
+  },
+
   async an_events_deliveries(browser) {
     const { page, watch } = await open(browser);
     await at(page, `events?id=${given.event}`);
@@ -385,20 +650,27 @@ const scenarios = {
     await page.getByText("no luck").waitFor();
 
     await page.getByRole("link", { name: given.failing.url }).click();
-    await page.getByLabel("Status").selectOption("delivered");
-    await page.getByText("No delivery matches these filters.").waitFor();
-    await page.getByLabel("Status").selectOption("dead");
+    await page.getByLabel("Status", { exact: true }).selectOption("delivered");
+    await page.getByText("No deliveries match these filters.").waitFor();
+    await page.getByLabel("Status", { exact: true }).selectOption("dead");
     await row(page, "deploy.failed").first().waitFor();
     await page.getByLabel("Event type").fill("other");
-    await page.getByText("No delivery matches these filters.").waitFor();
+    await page.getByText("No deliveries match these filters.").waitFor();
 
     await page.getByRole("link", { name: "Events", exact: true }).click();
-    await page.getByLabel("Event id").fill("event-1");
-    await press(page, "Find");
+    await row(page, "event-1").waitFor();
+    await page.getByLabel("Source").fill("no/such/source");
+    await page.getByText("No events match these filters.").waitFor();
+    await page.getByLabel("Source").fill("pipeline/demo");
+    await row(page, "event-1").getByRole("link").click();
     assert.match(await page.getByLabel("Data").textContent(), /"big": 12345678901234567890/);
     await page.getByRole("link", { name: "deploy.failed" }).first().waitFor();
+    await page.goBack();
+    await row(page, "event-1").waitFor();
+    await page.getByLabel("Source").fill("");
+    await page.getByLabel("Event id").fill("event-1");
+    await page.getByLabel("Data").getByText("12345678901234567890").waitFor(); // The only event with this id.
     await page.getByLabel("Event id").fill("nothing");
-    await press(page, "Find");
     await page.getByRole("alert").waitFor();
     watch.check();
   },
@@ -413,6 +685,50 @@ const scenarios = {
     }
     await press(page, "Redeliver");
     await page.waitForURL((url) => !url.pathname.endsWith(given.deliveries.at(-1).id));
+    watch.check();
+  },
+
+  async why(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, `deliveries/${given.delivery.id}`);
+    await page.getByText("Given up after 3 attempts: HTTP status 500").waitFor();
+    await page.getByText(`${given.means} What to do: ${given.todo}`).waitFor(); // The runbook's words.
+    await page.getByRole("tab", { name: "REQUEST" }).focus();
+    await page.keyboard.press("ArrowLeft");
+    const differences = page.getByLabel("Differences");
+    await differences.getByText("webhook-timestamp").or(differences.getByText("ringpost-attempt")).first().waitFor();
+    await page.getByText("Lines with − are of attempt 2 alone, lines with + of attempt 3.").waitFor();
+    await page.getByLabel("Compare attempt 3 with").selectOption("1");
+    await page.getByText("lines with + of attempt 3.").waitFor();
+    await differences.getByText("only before: ringpost-attempt: 1").waitFor();
+    await differences.getByText("only after: ringpost-attempt: 3").waitFor();
+    assert.equal(await differences.getByText('"build": 128').count(), 0); // What is the same is left out.
+    await page.reload();
+    await differences.getByText("only before: ringpost-attempt: 1").waitFor();
+    await at(page, `deliveries/${given.dead.id}?tab=difference`); // There is one attempt.
+    await page.getByText("Nobody listens at that address and port. What to do: Is the receiver running?").waitFor();
+    assert.equal(await page.getByRole("tab").count(), 2);
+    watch.check();
+  },
+
+  async signatures(browser) {
+    const { page, watch } = await open(browser);
+    const sent = [];
+    page.on("request", (request) => sent.push(request.url() + (request.postData() ?? "") + JSON.stringify(request.headers())));
+    for (const { id, secret } of given.deliveries) {
+      await at(page, `deliveries/${id}`);
+      await page.getByText("Check the signature").click();
+      await page.getByLabel("Secret", { exact: true }).fill(secret);
+      await press(page, "Check");
+      await page.getByText("The signature is right").waitFor();
+      await page.getByLabel("Secret", { exact: true }).fill(secret.slice(0, 10) + (secret[10] === "A" ? "B" : "A") + secret.slice(11));
+      assert.equal(await page.getByText("The signature is right").count(), 0);
+      await press(page, "Check");
+      await page.getByText("The signature does not fit").waitFor();
+    }
+    await at(page, `webhooks/${given.key.id}`);
+    await page.getByText(given.key.settings.public_key).waitFor();
+    for (const { secret } of given.deliveries) assert.ok(!sent.some((text) => text.includes(secret.slice(0, 10))), "a secret was sent");
     watch.check();
   },
 
@@ -461,9 +777,17 @@ const scenarios = {
     const { page: theirs, watch: other } = await open(browser, { token: text });
     await heading(theirs, "Overview");
     const links = await theirs.getByRole("navigation").getByRole("link").allTextContents();
-    assert.deepEqual(links, ["Overview", "Webhooks", "About"]); // Scopes decide what is offered.
+    assert.deepEqual(links, ["Overview", "Webhooks", "Incoming", "About"]); // Scopes decide what is offered.
     await at(theirs, "webhooks");
     assert.equal(await theirs.getByRole("link", { name: "New webhook" }).count(), 0);
+    await at(theirs, "incoming");
+    await theirs.getByText("No git host calls this relay yet.").waitFor();
+    assert.equal(await theirs.getByRole("link", { name: /^New / }).count(), 0);
+    for (const closed of ["audit", "deliveries", "events", "replays"]) {
+      await at(theirs, closed);
+      await theirs.getByRole("alert").getByText(/scope/).waitFor(); // In the relay's words.
+      assert.equal(await theirs.getByRole("link", { name: /^Send/ }).count(), 0);
+    }
     await page.getByRole("button", { name: "Revoke reader" }).click();
     await confirm(page, "Revoke");
     await row(page, "reader").waitFor({ state: "detached" });
@@ -481,13 +805,30 @@ const scenarios = {
       await settled(page);
       await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
       shown.push(await page.evaluate(() => [document.body.innerText, ...[...document.querySelectorAll("input, textarea")].map((field) => field.value)].join("\n")));
-      const injected = await page.evaluate(() => [
-        window.touched,
-        document.querySelectorAll("script:not([src^='/console/assets/']), iframe, object, embed, img, video, audio, base, meta[http-equiv], marquee, [onerror], [onload], [onclick], [onmouseover]").length,
-      ]);
-      assert.deepEqual(injected, [undefined, 0], address);
+      await nothingInjected(page, address);
     }
     for (const text of given.texts) assert.ok(shown.some((page) => page.includes(text)), `not shown as it is: ${JSON.stringify(text)}`);
+    watch.check();
+  },
+
+  /// Long lists whose every line is somebody's string, to their end.
+  async naughty(browser) {
+    const { page, watch } = await open(browser);
+    for (const { address, texts, more } of given.lists) {
+      await at(page, address);
+      let shown = "";
+      for (;;) {
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await settled(page);
+        shown += await page.locator("main").evaluate((main) => [...main.querySelectorAll("td, option, pre, dd")].map((each) => each.textContent).join("\n"));
+        await nothingInjected(page, address);
+        const next = page.getByRole("link", { name: more }).or(page.getByRole("button", { name: more }));
+        if ((await next.count()) === 0) break;
+        await goOn(page, next);
+      }
+      const missing = texts.filter((text) => !shown.includes(text));
+      assert.deepEqual(missing, [], address);
+    }
     watch.check();
   },
 
@@ -499,15 +840,18 @@ const scenarios = {
       await context.close();
       watch.check();
     }
-    const { page, watch } = await open(browser, { width: 320 });
-    for (const address of given.pages) {
-      await at(page, address);
-      await settled(page);
-      await picture(page, `${address}-320`);
-      const width = await page.evaluate(() => document.documentElement.scrollWidth);
-      assert.ok(width <= 320, `${address} is ${width} wide`);
+    for (const scheme of ["light", "dark"]) {
+      const { context, page, watch } = await open(browser, { scheme, width: 320 });
+      for (const address of given.pages) {
+        await at(page, address);
+        await settled(page);
+        await picture(page, `${address}-320-${scheme}`);
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= 320, `${address} is ${width} wide`);
+      }
+      await context.close();
+      watch.check();
     }
-    watch.check();
   },
 
   async budget(browser) {
@@ -518,6 +862,29 @@ const scenarios = {
     return { bytes: watch.sizes.reduce((sum, size) => sum + size, 0) };
   },
 };
+
+/// What no text may have made.
+async function nothingInjected(page, address) {
+  const injected = await page.evaluate(() => [
+    window.touched,
+    document.querySelectorAll("script:not([src^='/console/assets/']), iframe, object, embed, img, video, audio, base, meta[http-equiv], marquee, [onerror], [onload], [onclick], [onmouseover]").length,
+  ]);
+  assert.deepEqual(injected, [undefined, 0], address);
+}
+
+/// Follows a link to the next page of a list, or presses the button for more of its rows.
+async function goOn(page, next) {
+  const rows = await page.getByRole("row").count();
+  if ((await next.getAttribute("href")) === null) {
+    await next.click();
+    await page.waitForFunction((before) => document.querySelectorAll("tr").length > before, rows);
+    return;
+  }
+  const answered = page.waitForResponse((response) => response.url().includes("cursor="));
+  await next.click();
+  await (await answered).finished();
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+}
 
 // --- looking at pages ----------------------------------------------------------------------------
 

@@ -3,40 +3,19 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call, path } from "../api";
 import { Deliveries } from "../deliveries";
 import { count } from "../format";
+import { OtherPages, emptyText, useListed } from "../listed";
 import { useAction, useEvery, useLoaded } from "../loading";
 import { useWebhooks } from "../named";
 import { Button, Confirm, Empty, Heading, Loading, Notice, Problem } from "../parts";
-import { Link, go, usePlace, withQuery } from "../router";
+import { PassedOver, counted, deliveriesText, isOver, startReplay, toSend } from "../replays";
+import { Link, go, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
-import type { CutPage, Replay } from "../types";
+import { replayOf } from "./replay_start";
+import type { DeliveryItem, Replay } from "../types";
 
-const atOnce = 50;
 const lookEvery = 1000; // Milliseconds.
 
 // --- sending all of them again -------------------------------------------------------------------
-
-function isOver({ state }: Replay): boolean {
-  return state !== "running" && state !== "paused";
-}
-
-function toSend({ matched, skipped }: Replay): number {
-  return matched - skipped;
-}
-
-function deliveriesText(many: number): string {
-  return `${count(many)} ${many === 1 ? "delivery" : "deliveries"}`;
-}
-
-/// How many would be sent. @param goesOn  whether somebody still waits for it.
-async function counted(goesOn: () => boolean): Promise<Replay> {
-  let replay = await call<Replay>("POST", "/v1/replays", { body: { status: "dead", dry_run: true } });
-  while (!isOver(replay) && goesOn()) {
-    await new Promise((resolve) => setTimeout(resolve, lookEvery / 4));
-    replay = await call<Replay>("GET", path(["replays", replay.id]));
-  }
-  if (replay.state === "failed") throw new Error(`They could not be counted: ${replay.state_reason}.`);
-  return replay;
-}
 
 function SendAll(): JSX.Element {
   const place = usePlace();
@@ -53,7 +32,7 @@ function SendAll(): JSX.Element {
   };
   const start = () =>
     starting.run(async () => {
-      const replay = await call<Replay>("POST", "/v1/replays", { body: { status: "dead" } });
+      const replay = await startReplay({ status: "dead" });
       setDry(null);
       go(withQuery(place, { replay: replay.id }), true);
     });
@@ -61,9 +40,12 @@ function SendAll(): JSX.Element {
   return (
     <>
       <div class="actions">
-        <Button onClick={() => counting.run(async () => setDry(await counted(() => here.current)))} busy={counting.busy}>
+        <Button onClick={() => counting.run(async () => setDry(await counted({ status: "dead" }, () => here.current)))} busy={counting.busy}>
           {counting.busy ? "Counting …" : "Send all again"}
         </Button>
+        <Link href={replayOf({ status: "dead" })} class="button">
+          Send some of them again
+        </Link>
       </div>
       <Problem problem={counting.problem} />
       {dry !== null && !askFirst && (
@@ -74,7 +56,7 @@ function SendAll(): JSX.Element {
       {askFirst && (
         <Confirm title={`Send ${deliveriesText(toSend(dry))} again?`} action="Send again" busy={starting.busy} problem={starting.problem} onConfirm={start} onClose={close}>
           <p>Each goes to its own webhook as that is now, in the background and slower than new events, the newest first.</p>
-          {dry.skipped > 0 && <p>{deliveriesText(dry.skipped)} more will be passed over: sent again before, or to a webhook that is not active.</p>}
+          <PassedOver many={dry.skipped} />
         </Confirm>
       )}
     </>
@@ -105,7 +87,7 @@ function Progress({ id, onOver }: { id: string; onOver: () => void }): JSX.Eleme
       <Notice kind={replay.state === "done" ? "good" : replay.state === "failed" ? "bad" : ""}>
         <p>
           {progressTexts[replay.state]}
-          {replay.state_reason && ` (${replay.state_reason})`}: {deliveriesText(replay.sent)} sent, {count(replay.skipped)} passed over, of {count(replay.matched)} found{over ? "" : " so far"}.
+          {replay.state_reason && ` (${replay.state_reason})`}: {deliveriesText(replay.sent)} sent, {count(replay.skipped)} passed over, of {count(replay.matched)} found{over ? "" : " so far"}. <Link href={to("replays", replay.id)}>More of it</Link>
         </p>
         {!over && (
           <Button busy={cancelling.busy} onClick={() => cancelling.run(async () => set(await call("POST", path(["replays", id, "cancel"]))))}>
@@ -121,23 +103,16 @@ function Progress({ id, onOver }: { id: string; onOver: () => void }): JSX.Eleme
 // --- the page ------------------------------------------------------------------------------------
 
 function List({ stamp }: { stamp: number }): JSX.Element {
-  const place = usePlace();
-  const cursor = place.query.get("cursor") ?? "";
-  const load = (signal: AbortSignal) => call<CutPage>("GET", path(["deliveries"], { status: "dead", limit: atOnce, cursor }), { signal });
-  const { value, problem } = useLoaded(load, [cursor, stamp]);
+  const list = useListed<DeliveryItem>(["deliveries"], { names: [], fixed: { status: "dead" }, stamp });
+  const { value, problem } = list;
   const webhooks = useWebhooks(value?.items.map((delivery) => delivery.webhook) ?? []);
   if (value === null) return problem ? <Problem problem={problem} /> : <Loading />;
   return (
     <>
       <Problem problem={problem} />
       {value.items.length > 0 && <Deliveries caption="Dead letters" deliveries={value.items} webhooks={webhooks} />}
-      {value.items.length === 0 && (
-        <Empty>{value.next_cursor ? "Nothing was found so far; there may be older ones." : cursor !== "" ? "There are no older ones." : "No delivery was given up."}</Empty>
-      )}
-      <div class="actions">
-        {cursor !== "" && <Link href={withQuery(place, { cursor: "" })} class="button">Newest</Link>}
-        {value.next_cursor && <Link href={withQuery(place, { cursor: value.next_cursor })} class="button">Older</Link>}
-      </div>
+      {value.items.length === 0 && <Empty>{emptyText(list, false, "dead letters", "No delivery was given up.")}</Empty>}
+      <OtherPages list={list} />
     </>
   );
 }

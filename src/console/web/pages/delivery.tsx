@@ -1,13 +1,17 @@
 import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 import { call, callText, path } from "../api";
+import { difference, shortened } from "../difference";
+import { adviceOn } from "../errors";
 import { asCurl, isJsonObject, layOut, memberText, milliseconds } from "../format";
 import { useAction, useEvery, useLoaded } from "../loading";
 import { WebhookLink, useWebhooks } from "../named";
-import { Button, Copy, Empty, Facts, Heading, Loading, Notice, Problem, StatusMark, Text, Time } from "../parts";
+import { Button, Choice, Copy, Empty, Facts, Heading, Loading, Notice, Problem, StatusMark, Text, Time } from "../parts";
 import { errorAt } from "../problems";
-import { Link, go, to, usePlace, withQuery } from "../router";
+import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
+import { schemeOf, verify } from "../signature";
+import type { Verdict } from "../signature";
 import { holdUp } from "../trouble";
 import type { Attempt, Delivery, Message, StoredEvent, Webhook } from "../types";
 
@@ -21,11 +25,17 @@ const whoHasToLook: Record<string, string> = {
 
 function Failure({ attempt }: { attempt: Attempt }): JSX.Element | null {
   if (attempt.error === null) return null;
+  const advice = adviceOn(attempt.error.code);
   return (
     <Notice kind="warn">
       <p>
-        <strong>{attempt.error.detail}</strong>
+        <strong>{attempt.error.detail}</strong> <span class="quiet">({attempt.error.code})</span>
       </p>
+      {advice && (
+        <p>
+          {advice.means} {advice.todo !== "" && `What to do: ${advice.todo}`}
+        </p>
+      )}
       <p>{whoHasToLook[attempt.error.side] ?? ""}</p>
       {attempt.error.received && (
         <>
@@ -118,7 +128,36 @@ function Request({ attempt }: { attempt: Attempt }): JSX.Element {
       <Headers headers={request.headers} />
       <Body message={request} />
       <Copy text={asCurl(request)} label="Copy as curl" />
+      {schemeOf(request) && <SignatureCheck key={attempt.number} request={request} />}
     </>
+  );
+}
+
+/// Whether the request was signed with a secret that is typed here, and stays here.
+function SignatureCheck({ request }: { request: Message }): JSX.Element {
+  const [secret, setSecret] = useState("");
+  const [verdict, setVerdict] = useState<Verdict | null>(null);
+  const action = useAction();
+  const type = (typed: string) => {
+    setSecret(typed);
+    setVerdict(null);
+  };
+  const check = (event: SubmitEvent) => {
+    event.preventDefault();
+    action.run(async () => setVerdict(await verify(request, secret.trim())));
+  };
+  return (
+    <details>
+      <summary>Check the signature</summary>
+      <form onSubmit={check} class="narrow">
+        <Text label="Secret" type="password" code required value={secret} onInput={type} hint="Checked in this browser: the secret is sent nowhere and kept nowhere." />
+        <Problem problem={action.problem} />
+        <Button submit busy={action.busy}>
+          Check
+        </Button>
+        {verdict && <Notice kind={verdict.fits === null ? "" : verdict.fits ? "good" : "bad"}>{verdict.text}</Notice>}
+      </form>
+    </details>
   );
 }
 
@@ -137,22 +176,89 @@ function Response({ attempt }: { attempt: Attempt }): JSX.Element {
   );
 }
 
-const tabs = ["request", "response"] as const;
+// --- the difference between two of them ----------------------------------------------------------
+
+function messageText(first: string, message: Message | null): string {
+  if (message === null) return `${first}none`;
+  const headers = Object.entries(message.headers).map(([name, value]) => `${name}: ${value}`);
+  return [first, ...headers, "", layOut(message.body ?? "(too large to be shown)").text].join("\n");
+}
+
+function attemptText({ request, response, error, duration_ms }: Attempt): string {
+  return [
+    `result: ${error?.detail ?? (response === null ? "under way" : `answered ${response.status}`)}`,
+    `duration: ${milliseconds(duration_ms)}`,
+    "",
+    messageText(request === null ? "request: " : `request: ${request.method} ${request.url}`, request),
+    "",
+    messageText(response === null ? "response: " : `response: status ${response.status}`, response),
+  ].join("\n");
+}
+
+const signs = { same: " ", gone: "−", new: "+" };
+const spoken = { same: "", gone: "only before: ", new: "only after: " };
+
+function Differences({ attempts, chosen }: { attempts: Attempt[]; chosen: number }): JSX.Element {
+  const place = usePlace();
+  const asked = Number(place.query.get("with") ?? NaN) - 1;
+  const usual = chosen === 0 ? 1 : chosen - 1;
+  const other = asked !== chosen && attempts[asked] !== undefined ? asked : usual;
+  const [before, after] = [Math.min(chosen, other), Math.max(chosen, other)];
+  const lines = difference(attemptText(attempts[before]!), attemptText(attempts[after]!));
+  const options = attempts.flatMap((_, index) => (index === chosen ? [] : [[String(index + 1), `attempt ${index + 1}`] as const]));
+  return (
+    <>
+      <div class="narrow">
+        <Choice label={`Compare attempt ${chosen + 1} with`} value={String(other + 1)} onChange={(number) => go(withQuery(place, { with: number }), true)} options={options} />
+      </div>
+      <p class="quiet">
+        Lines with − are of attempt {before + 1} alone, lines with + of attempt {after + 1}.
+      </p>
+      <pre tabIndex={0} aria-label="Differences" class="differences">
+        {shortened(lines).map((line, index) =>
+          line === null ? (
+            <div key={index} class="quiet">
+              …
+            </div>
+          ) : (
+            <div key={index} class={line.kind}>
+              <span aria-hidden="true">{signs[line.kind]} </span>
+              <span class="unseen">{spoken[line.kind]}</span>
+              {line.text}
+            </div>
+          ),
+        )}
+      </pre>
+    </>
+  );
+}
+
+const tabs = ["request", "response", "difference"] as const;
 type Tab = (typeof tabs)[number];
 
+interface MessagesProps {
+  attempts: Attempt[];
+  chosen: number;
+  tab: Tab;
+  onTab: (tab: Tab) => void;
+}
+
 /// Arrow keys move between the tabs, as in every list of tabs.
-function Messages({ attempt, tab, onTab }: { attempt: Attempt; tab: Tab; onTab: (tab: Tab) => void }): JSX.Element {
+function Messages({ attempts, chosen, tab, onTab }: MessagesProps): JSX.Element {
   const id = useId();
+  const attempt = attempts[chosen]!;
+  const offered = attempts.length > 1 ? tabs : tabs.slice(0, 2);
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    const next = tab === "request" ? "response" : "request";
+    const step = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
+    if (step === 0) return;
+    const next = offered[(offered.indexOf(tab) + step + offered.length) % offered.length]!;
     onTab(next);
     document.getElementById(`${id}-${next}`)?.focus();
   };
   return (
     <>
       <div role="tablist" aria-label="What was sent and received" onKeyDown={onKeyDown}>
-        {tabs.map((each) => (
+        {offered.map((each) => (
           <button
             key={each}
             type="button"
@@ -168,7 +274,9 @@ function Messages({ attempt, tab, onTab }: { attempt: Attempt; tab: Tab; onTab: 
         ))}
       </div>
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${tab}`}>
-        {tab === "request" ? <Request attempt={attempt} /> : <Response attempt={attempt} />}
+        {tab === "request" && <Request attempt={attempt} />}
+        {tab === "response" && <Response attempt={attempt} />}
+        {tab === "difference" && <Differences attempts={attempts} chosen={chosen} />}
       </div>
     </>
   );
@@ -262,20 +370,46 @@ function Redeliver({ delivery, webhook }: { delivery: Delivery; webhook: Webhook
 
 // --- the page ------------------------------------------------------------------------------------
 
+/// What became of it, and why, in a sentence.
+function Outcome({ delivery }: { delivery: Delivery }): JSX.Element {
+  const { status, attempts, next_attempt_at } = delivery;
+  const many = attempts.length === 1 ? "one attempt" : `${attempts.length} attempts`;
+  const why = attempts.at(-1)?.error?.detail;
+  switch (status) {
+    case "delivered": return <p>Delivered{attempts.length > 1 && `; it took ${many}`}.</p>;
+    case "dead": return <p>Given up after {many}{why && `: ${why}`}. It is not sent again by itself.</p>;
+    case "in_flight": return <p>An attempt is under way.</p>;
+    case "cancelled": return <p>{attempts.length === 0 ? "It was not sent: its webhook sends nothing, or was disabled or deleted before." : `Cancelled after ${many}: its webhook was disabled or deleted.`}</p>;
+    case "pending":
+      return (
+        <p>
+          {attempts.length === 0 ? "It waits for its first attempt" : `Not delivered yet after ${many}${why ? `: ${why}` : ""}`}
+          {next_attempt_at !== null && (
+            <>
+              ; the next is made <Time at={next_attempt_at} />
+            </>
+          )}
+          .
+        </p>
+      );
+  }
+}
+
 function Attempted({ delivery }: { delivery: Delivery }): JSX.Element {
   const place = usePlace();
   const last = delivery.attempts.length - 1;
   const asked = Number(place.query.get("attempt") ?? NaN) - 1;
   const chosen = Number.isInteger(asked) && asked >= 0 && asked <= last ? asked : last;
   const attempt = delivery.attempts[chosen];
-  const tab: Tab = place.query.get("tab") === "response" ? "response" : "request";
+  const wanted = oneOf(place.query, "tab", tabs) as Tab | "";
+  const tab = wanted === "" || (wanted === "difference" && last === 0) ? "request" : wanted;
   const change = (values: Record<string, string>) => go(withQuery(place, values), true);
   if (attempt === undefined) return <Empty>There was no attempt yet.</Empty>;
   return (
     <>
       <Attempts attempts={delivery.attempts} chosen={chosen} onChoose={(index) => change({ attempt: String(index + 1) })} />
       <Failure attempt={attempt} />
-      <Messages attempt={attempt} tab={tab} onTab={(next) => change({ tab: next })} />
+      <Messages attempts={delivery.attempts} chosen={chosen} tab={tab} onTab={(next) => change({ tab: next })} />
       {attempt.tls && (
         <p class="quiet">
           {attempt.tls.version}, {attempt.tls.cipher}
@@ -308,6 +442,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
   return (
     <>
       <Heading title={`Delivery of ${delivery.event.type || "an event"}`} />
+      <Outcome delivery={delivery} />
       {may("deliveries:redeliver") && <Redeliver delivery={delivery} webhook={webhook} />}
       <Problem problem={problem} />
       <Facts

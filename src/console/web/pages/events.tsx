@@ -1,14 +1,17 @@
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
 import { call, callText, fewAtATime, path } from "../api";
 import { Deliveries, itemOf } from "../deliveries";
+import { FilterFields, isFiltered } from "../filters";
+import type { FilterName } from "../filters";
 import { layOut, memberText } from "../format";
 import type { Layout } from "../format";
+import { OtherPages, emptyText, useListed } from "../listed";
+import type { Listed } from "../listed";
 import { useEvery, useLoaded } from "../loading";
 import { useWebhooks } from "../named";
-import { Button, Empty, Facts, Heading, Loading, Problem, Text, Time } from "../parts";
-import { go, to, usePlace } from "../router";
-import type { Delivery, DeliverySummary, StoredEvent } from "../types";
+import { Empty, Facts, Heading, Loading, Problem, Table, Time } from "../parts";
+import { Link, to } from "../router";
+import type { Delivery, DeliverySummary, EventItem, StoredEvent } from "../types";
 
 const shownApart = new Set(["id", "source", "type", "accepted_at", "data", "data_base64", "deliveries", "extensions"]);
 
@@ -83,31 +86,64 @@ function Lookup({ id, source }: { id: string; source: string }): JSX.Element {
   );
 }
 
+const fields: readonly FilterName[] = ["id", "type", "source", "text", "period"];
+
+/// Of several sources that used an id, each event is found by its source.
+function address({ id, source }: EventItem): string {
+  return `${to("events")}?${new URLSearchParams({ id, source })}`;
+}
+
+function EventTable({ events }: { events: EventItem[] }): JSX.Element {
+  return (
+    <Table caption="Events" columns={["Event", "Source", "Accepted", "Subject", "Branch", "Deliveries"]}>
+      {events.map((event) => (
+        <tr key={`${event.id}\n${event.source}`}>
+          <td class="wide">
+            <Link href={address(event)}>{event.type}</Link>
+            <div class="quiet break">{event.id}</div>
+          </td>
+          <td class="break">{event.source}</td>
+          <td>
+            <Time at={event.accepted_at} />
+          </td>
+          <td class="break">{event.subject}</td>
+          <td class="break">{event.branch}</td>
+          <td class="number">{event.delivery_count}</td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+function List({ list }: { list: Listed<EventItem> }): JSX.Element {
+  const { value, problem, filter } = list;
+  const nothing = "No event was sent yet. Send one: ringpost send, or POST /v1/events.";
+  if (value === null) return problem ? <Problem problem={problem} /> : <Loading />;
+  if (filter.id !== "" && value.items.length < 2 && list.isNewest) return <Lookup key={filter.id} id={filter.id} source={value.items[0]?.source ?? ""} />;
+  return (
+    <>
+      <Problem problem={problem} />
+      {value.items.length === 0 && <Empty>{emptyText(list, isFiltered(filter), "events", nothing)}</Empty>}
+      {value.items.length > 0 && <EventTable events={value.items} />}
+      <OtherPages list={list} />
+    </>
+  );
+}
+
 export function Events(): JSX.Element {
-  const { query } = usePlace();
-  const [asked, askedSource] = [query.get("id") ?? "", query.get("source") ?? ""];
-  const [id, setId] = useState(asked);
-  const [source, setSource] = useState(askedSource);
-  useEffect(() => {
-    setId(asked);
-    setSource(askedSource);
-  }, [asked, askedSource]);
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const wanted = new URLSearchParams({ id: id.trim(), ...(source.trim() ? { source: source.trim() } : {}) });
-    go(`${to("events")}?${wanted}`);
-  };
+  const list = useListed<EventItem>(["events"], { names: fields });
+  const { filter, isNewest, reload, change } = list;
+  useEvery(5000, () => {
+    if (isNewest && filter.id === "") reload();
+  });
+  const isOne = filter.id !== "" && filter.source !== "";
   return (
     <>
       <Heading title="Events" />
-      <form class="filters" role="search" onSubmit={submit}>
-        <Text label="Event id" required value={id} onInput={setId} />
-        <Text label="Source" value={source} onInput={setSource} hint="if several sources used the id" />
-        <Button submit kind="main">
-          Find
-        </Button>
+      <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+        <FilterFields filter={filter} names={fields} onChange={change} />
       </form>
-      {asked === "" ? <Empty>Enter the id that the producer gave the event, or that the relay answered.</Empty> : <Lookup key={`${asked}\n${askedSource}`} id={asked} source={askedSource} />}
+      {isOne ? <Lookup key={`${filter.id}\n${filter.source}`} id={filter.id} source={filter.source} /> : <List list={list} />}
     </>
   );
 }

@@ -4,6 +4,7 @@ import { all, call, path, sentence } from "../api";
 import { Chart } from "../chart";
 import { count, microseconds, uptime } from "../format";
 import { useEvery, useLoaded } from "../loading";
+import { nameOf } from "../named";
 import { Empty, Facts, Heading, Loading, Notice, Problem, Time } from "../parts";
 import { Link, to } from "../router";
 import { useMay, useSession } from "../session";
@@ -69,6 +70,22 @@ function LastFailure({ status }: { status: RelayStatus }): JSX.Element {
   );
 }
 
+const refusals: [counter: string, why: string][] = [
+  ["events_refused_invalid", "not valid"],
+  ["events_refused_unauthorized", "without a valid token"],
+  ["events_refused_throttled", "too many at a time"],
+  ["events_over_share", "more than a share of the relay"],
+  ["events_refused_overloaded", "relay overloaded"],
+  ["events_refused_no_space", "disk full"],
+  ["events_refused_storage_failed", "disk failed"],
+];
+
+/// How many, and why.
+function refused(totals: Record<string, number>): string {
+  const reasons = refusals.filter(([counter]) => (totals[counter] ?? 0) > 0).map(([counter, why]) => `${count(totals[counter]!)} ${why}`);
+  return count(totals["events_refused"] ?? 0) + (reasons.length > 0 ? `: ${reasons.join(", ")}` : "");
+}
+
 function latency({ p50_us, p99_us }: { p50_us: number; p99_us: number }): string {
   return p99_us === 0 ? "–" : `${microseconds(p50_us)}, 99 % in ${microseconds(p99_us)}`;
 }
@@ -95,7 +112,7 @@ function Relay(): JSX.Element {
           ["Delivered since the start", count(totals["deliveries_delivered"] ?? 0)],
           ["Dead letters since the start", count(totals["deliveries_dead"] ?? 0)],
           ["Events since the start", count(totals["events_accepted"] ?? 0)],
-          ["Requests for events refused", count(totals["events_refused"] ?? 0)],
+          ["Requests for events refused", refused(totals)],
           ["Event accepted in", latency(status.latency.accept)],
           ["Delivered in", latency(status.latency.delivery)],
           ["Last failed attempt", <LastFailure status={status} />],
@@ -154,7 +171,7 @@ function Trouble(): JSX.Element {
       <ul class="cards">
         {troubled.map((webhook) => (
           <li key={webhook.id}>
-            <Link href={to("webhooks", webhook.id)}>{webhook.description || webhook.url}</Link>
+            <Link href={to("webhooks", webhook.id)}>{nameOf(webhook)}</Link>
             {webhook.description && <div class="quiet break">{webhook.url}</div>}
             <Reasons webhook={webhook} />
           </li>

@@ -5,7 +5,7 @@ import { lines } from "../format";
 import { useAction, useLoaded } from "../loading";
 import { Button, Check, Choice, Confirm, Empty, Heading, Loading, Once, Problem, Table, Text, Time } from "../parts";
 import { errorAt } from "../problems";
-import { go, usePlace, withQuery } from "../router";
+import { Link, go, usePlace, withQuery } from "../router";
 import { useSession } from "../session";
 import { scopes } from "../types";
 import type { Page, Scope, Token } from "../types";
@@ -133,9 +133,10 @@ function List({ stamp }: { stamp: number }): JSX.Element {
           ))}
         </Table>
       )}
-      {value?.next_cursor && (
-        <Button onClick={() => go(withQuery(place, { cursor: value.next_cursor! }))}>Older</Button>
-      )}
+      <div class="actions">
+        {cursor !== "" && <Link href={withQuery(place, { cursor: "" })} class="button">Newest</Link>}
+        {value?.next_cursor && <Link href={withQuery(place, { cursor: value.next_cursor })} class="button">Older</Link>}
+      </div>
       {asking && (
         <Confirm title={`Revoke the token ${asking.name}?`} action="Revoke" danger busy={action.busy} problem={action.problem} onConfirm={() => remove(asking)} onClose={close}>
           <p>Whatever uses it is refused at once, and sessions that were begun with it end{asking.id === own.id ? ": this one, too." : "."}</p>

@@ -1,16 +1,22 @@
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import { call, path } from "../api";
 import { Deliveries } from "../deliveries";
+import { FilterFields, isFiltered } from "../filters";
+import type { FilterName } from "../filters";
 import { milliseconds } from "../format";
+import { HowToCall } from "../incoming_hook";
+import { OtherPages, emptyText, useListed } from "../listed";
 import { useAction, useEvery, useLoaded } from "../loading";
-import { Button, Choice, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StatusMark, Text, Time } from "../parts";
-import { Unreadable, errorAt } from "../problems";
-import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
+import { nameOf } from "../named";
+import { Button, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem, StatusMark, Time } from "../parts";
+import { deliveriesText } from "../replays";
+import { Link, go, to } from "../router";
+import { Rotate } from "../secrets";
 import { useMay } from "../session";
 import { Reasons, WebhookMark, isIncoming } from "../trouble";
-import { statuses } from "../types";
-import type { CutPage, Delivery, Webhook } from "../types";
+import { replayOf } from "./replay_start";
+import type { CutPage, Delivery, DeliveryItem, Status, Webhook } from "../types";
 
 // --- a test event --------------------------------------------------------------------------------
 
@@ -54,25 +60,40 @@ function TestEvent({ id, onDone }: { id: string; onDone: () => void }): JSX.Elem
   );
 }
 
-// --- changes -------------------------------------------------------------------------------------
+// --- what waits ----------------------------------------------------------------------------------
 
-const overlapHoursMost = 720;
+const waitingMost = 200;
 
-/// @throws Unreadable
-function overlapSeconds(hours: string): number {
-  const read = Number(hours);
-  if (hours.trim() === "" || !(read >= 0 && read <= overlapHoursMost)) {
-    throw new Unreadable("overlap_s", `Enter a number of hours from 0 to ${overlapHoursMost}. With 0 the old secret stops at once.`);
-  }
-  return Math.round(read * 3600);
+/// How much of what waits would be cancelled.
+function Waiting({ id }: { id: string }): JSX.Element {
+  const may = useMay();
+  const count = async (signal: AbortSignal) => {
+    if (!may("deliveries:read")) return null;
+    const load = (status: Status) => call<CutPage>("GET", path(["webhooks", id, "deliveries"], { status, limit: waitingMost }), { signal });
+    const pages = await Promise.all([load("pending"), load("in_flight")]);
+    return { many: pages.flatMap(({ items }) => items).length, more: pages.some(({ next_cursor }) => next_cursor !== null) };
+  };
+  const { value } = useLoaded(count, [id]);
+  if (value === null) return <p>What waits to be delivered to it is cancelled.</p>;
+  if (value.many === 0 && !value.more) return <p>Nothing waits to be delivered to it.</p>;
+  return (
+    <p>
+      <strong>
+        {deliveriesText(value.many)}
+        {value.more && " or more"}
+      </strong>{" "}
+      that {value.many === 1 && !value.more ? "waits" : "wait"} will be cancelled.
+    </p>
+  );
 }
+
+// --- changes -------------------------------------------------------------------------------------
 
 type Asking = "" | "delete" | "rotate" | "disable";
 
 function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook: Webhook) => void }): JSX.Element {
   const [asking, setAsking] = useState<Asking>("");
   const [secret, setSecret] = useState("");
-  const [overlap, setOverlap] = useState("24");
   const action = useAction();
   const close = () => {
     action.clear();
@@ -84,16 +105,15 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
   });
   const post = (what: string, body?: unknown) => call<Webhook>("POST", path(["webhooks", webhook.id, what]), { body });
   const overlaps = webhook.dialect === "standard";
-  const rotate = async () => {
-    const rotated = await post("rotate-secret", overlaps ? { overlap_s: overlapSeconds(overlap) } : {});
-    setSecret(rotated.secret ?? "");
+  const rotate = async (body: Record<string, unknown>) => {
+    const rotated = await post("rotate-secret", body);
+    setSecret(body["secret"] === undefined ? (rotated.secret ?? "") : "");
     onChanged(rotated);
   };
   const remove = async () => {
     await call("DELETE", path(["webhooks", webhook.id]));
     go(to("webhooks"));
   };
-  const overlapWrong = errorAt(action.problem, "overlap_s");
   const dialog = { busy: action.busy, problem: action.problem, onClose: close };
   return (
     <>
@@ -120,28 +140,19 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
       )}
       {asking === "disable" && (
         <Confirm {...dialog} title="Disable this webhook?" action="Disable" danger onConfirm={() => change(async () => onChanged(await post("disable")))}>
-          <p>It gets no more events until it is enabled. What waits to be delivered to it is cancelled.</p>
+          <p>It gets no more events until it is enabled.</p>
+          <Waiting id={webhook.id} />
         </Confirm>
       )}
       {asking === "rotate" && (
-        <Confirm {...dialog} problem={overlapWrong ? null : action.problem} title="Rotate the secret?" action="Rotate" onConfirm={() => change(rotate)}>
-          {overlaps ? (
-            <Text
-              label="Hours during which the old secret signs, too"
-              hint={`0 to ${overlapHoursMost}. Give the receiver the new one in this time.`}
-              type="number"
-              value={overlap}
-              onInput={setOverlap}
-              error={overlapWrong}
-            />
-          ) : (
-            <p>Requests are signed with the new secret at once: a receiver that does not have it refuses them.</p>
-          )}
-        </Confirm>
+        <Rotate overlap={overlaps ? "signs, too" : ""} rotate={rotate} onClose={close}>
+          {!overlaps && <p>{isIncoming(webhook) ? "Calls must be signed with the new secret at once." : "Requests are signed with the new secret at once: a receiver that does not have it refuses them."}</p>}
+        </Rotate>
       )}
       {asking === "delete" && (
         <Confirm {...dialog} title="Delete this webhook?" action="Delete" danger onConfirm={() => change(remove)}>
-          <p>What waits to be delivered to it is cancelled. Its history is no longer shown, and its secret is gone for good.</p>
+          {!isIncoming(webhook) && <Waiting id={webhook.id} />}
+          <p>Its history is no longer shown, and its secret is gone for good.</p>
         </Confirm>
       )}
     </>
@@ -150,62 +161,35 @@ function Changes({ webhook, onChanged }: { webhook: Webhook; onChanged: (webhook
 
 // --- its deliveries ------------------------------------------------------------------------------
 
-const periods = [
-  ["", "any time"],
-  ["1", "the last hour"],
-  ["24", "the last day"],
-  ["168", "the last week"],
-] as const;
+const fields: readonly FilterName[] = ["status", "type", "source", "error", "response_status", "text", "period"];
 
-const newest = { cursor: "", since: "" };
-
-function since(hours: string): string {
-  return hours === "" ? "" : new Date(Date.now() - Number(hours) * 3_600_000).toISOString();
-}
-
-/// @param since  what the page was asked for: the next page must be asked for the same.
-type Recents = CutPage & { since: string };
-
-function Recent({ id, stamp }: { id: string; stamp: number }): JSX.Element {
-  const place = usePlace();
-  const [type, cursor, begun] = ["type", "cursor", "since"].map((name) => place.query.get(name) ?? "") as [string, string, string];
-  const status = oneOf(place.query, "status", statuses);
-  const period = oneOf(place.query, "period", periods.map(([hours]) => hours));
-  const load = async (signal: AbortSignal): Promise<Recents> => {
-    const from = cursor !== "" ? begun : since(period);
-    const page = await call<CutPage>("GET", path(["webhooks", id, "deliveries"], { limit: 50, status, type, since: from, cursor }), { signal });
-    return { ...page, since: from };
-  };
-  const { value, problem, reload } = useLoaded(load, [id, status, type, period, cursor, begun, stamp]);
+/// @param incoming  they are calls, of which nothing is sent.
+function Recent({ id, incoming, stamp }: { id: string; incoming: boolean; stamp: number }): JSX.Element {
+  const may = useMay();
+  const list = useListed<DeliveryItem>(["webhooks", id, "deliveries"], { names: fields, stamp });
+  const { value, problem, reload, filter, isNewest, change } = list;
   useEvery(5000, () => {
-    if (cursor === "") reload();
+    if (isNewest) reload();
   });
-  const change = (values: Record<string, string>) => go(withQuery(place, { ...values, ...newest }), true);
-  const filtered = status !== "" || type !== "" || period !== "";
+  const nothing = incoming ? "It was not called yet." : "Nothing was sent to this webhook yet. Send a test event, or an event of a source and type that it subscribes to.";
   return (
     <section aria-labelledby="deliveries">
-      <h2 id="deliveries">Deliveries</h2>
+      <div class="heading">
+        <h2 id="deliveries">{incoming ? "Calls" : "Deliveries"}</h2>
+        {may("deliveries:redeliver") && !incoming && filter.text === "" && (
+          <Link href={replayOf({ ...filter, webhook: id })} class="button">
+            Send these again
+          </Link>
+        )}
+      </div>
       <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-        <Choice label="Status" value={status} onChange={(chosen) => change({ status: chosen })} options={[["", "any"], ...statuses.map((each) => [each, each.replace("_", " ")] as const)]} />
-        <Text label="Event type" value={type} onInput={(typed) => change({ type: typed })} hint="exactly, as in build.finished" />
-        <Choice label="Accepted in" value={period} onChange={(chosen) => change({ period: chosen })} options={periods} />
+        <FilterFields filter={filter} names={fields} onChange={change} />
       </form>
       <Problem problem={problem} />
       {value === null && !problem && <Loading />}
-      {value !== null && value.items.length === 0 && (
-        <Empty>
-          {value.cut
-            ? "Nothing was found so far; older deliveries may match."
-            : filtered
-              ? "No delivery matches these filters."
-              : "Nothing was sent to this webhook yet. Send a test event, or an event of a source and type that it subscribes to."}
-        </Empty>
-      )}
+      {value !== null && value.items.length === 0 && <Empty>{emptyText(list, isFiltered(filter), "deliveries", nothing)}</Empty>}
       {value !== null && value.items.length > 0 && <Deliveries caption="Deliveries of this webhook" deliveries={value.items} />}
-      <div class="actions">
-        {cursor !== "" && <Link href={withQuery(place, newest)} class="button">Newest</Link>}
-        {value?.next_cursor && <Link href={withQuery(place, { cursor: value.next_cursor, since: value.since })} class="button">Older</Link>}
-      </div>
+      <OtherPages list={list} />
     </section>
   );
 }
@@ -225,18 +209,23 @@ function About({ webhook }: { webhook: Webhook }): JSX.Element {
     filter.clusters.length > 0 && `clusters ${filter.clusters.join(", ")}`,
     filter.data !== null && `data ${JSON.stringify(filter.data)}`,
   ].filter((each) => each);
+  const publicKey = webhook.settings["public_key"];
+  const outgoing: [string, ComponentChildren][] = [
+    ["URL", <span class="break">{webhook.url}</span>],
+    ["Events", <span class="break">{webhook.events.join(", ")}</span>],
+    ["Only", <span class="break">{filters.length > 0 ? filters.join("; ") : "no filter"}</span>],
+    ["Retries", webhook.schedule.length === 0 ? "none" : `after ${webhook.schedule.join(", ")} s`],
+    ["Limits", limits.filter((each) => each !== "").join(", ")],
+    ["Certificate", !tls.verify ? "not verified" : tls.ca ? "verified with its own CA" : "verified"],
+    ["Old secret signs until", <Time at={webhook.previous_secret_until} />],
+    ...(typeof publicKey === "string" ? [["Public key, to verify with", <code class="break">{publicKey}</code>] as [string, JSX.Element]] : []),
+  ];
   return (
     <Facts
       facts={[
-        ["URL", <span class="break">{webhook.url}</span>],
         ["Dialect", webhook.dialect],
-        ["Events", <span class="break">{webhook.events.join(", ")}</span>],
         ["Sources", <span class="break">{webhook.sources.join(", ")}</span>],
-        ["Only", <span class="break">{filters.length > 0 ? filters.join("; ") : "no filter"}</span>],
-        ["Retries", webhook.schedule.length === 0 ? "none" : `after ${webhook.schedule.join(", ")} s`],
-        ["Limits", limits.filter((each) => each !== "").join(", ")],
-        ["Certificate", !tls.verify ? "not verified" : tls.ca ? "verified with its own CA" : "verified"],
-        ["Old secret signs until", <Time at={webhook.previous_secret_until} />],
+        ...(isIncoming(webhook) ? [] : outgoing),
         ["Created", <Time at={webhook.created_at} />],
         ["Changed", <Time at={webhook.updated_at} />],
         ["Id", <code>{webhook.id}</code>],
@@ -269,15 +258,21 @@ export function WebhookPage({ id }: { id: string }): JSX.Element {
   };
   return (
     <>
-      <Heading title={webhook.description || webhook.url}>
+      <Heading title={nameOf(webhook)}>
         <WebhookMark webhook={webhook} />
       </Heading>
       <Problem problem={problem} />
       <Reasons webhook={webhook} />
       {write && <Changes webhook={webhook} onChanged={changed} />}
+      {isIncoming(webhook) && (
+        <section>
+          <h2>How to call it</h2>
+          <HowToCall hook={webhook} />
+        </section>
+      )}
       <About webhook={webhook} />
       {write && webhook.state === "active" && <TestEvent id={id} onDone={tested} />}
-      {may("deliveries:read") ? <Recent id={id} stamp={stamp} /> : <Empty>Deliveries need a token with the scope deliveries:read.</Empty>}
+      {may("deliveries:read") ? <Recent id={id} incoming={isIncoming(webhook)} stamp={stamp} /> : <Empty>Deliveries need a token with the scope deliveries:read.</Empty>}
     </>
   );
 }

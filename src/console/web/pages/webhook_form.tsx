@@ -1,15 +1,19 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, path } from "../api";
-import { choosesEvents, creation, draftOf, emptyDraft, patch } from "../draft";
+import { branchMatches } from "../branches";
+import { choosesEvents, creation, draftOf, emptyDraft, isCalled, patch } from "../draft";
 import type { Draft, Pair, Settings } from "../draft";
+import { HowToCall } from "../incoming_hook";
 import { useAction, useLoaded } from "../loading";
-import { Button, Check, Choice, Heading, Loading, Once, Problem, Text } from "../parts";
+import { nameOf } from "../named";
+import { Button, Check, Choice, Empty, Heading, Loading, Once, Problem, Table, Text, Time } from "../parts";
 import { errorAt, memberOf } from "../problems";
-import { Link, go, to } from "../router";
-import { useSession } from "../session";
+import { Link, go, oneOf, to, usePlace } from "../router";
+import { useMay, useSession } from "../session";
+import { isIncoming } from "../trouble";
 import { dialects } from "../types";
-import type { Dialect, Webhook } from "../types";
+import type { CutPage, Dialect, DryRunItem, Webhook } from "../types";
 
 type ErrorAt = (...members: string[]) => string | undefined;
 
@@ -68,6 +72,33 @@ const sourceExamples: Record<Dialect, string> = {
   "git-status": "app/* or pipeline/main-app",
 };
 
+/// Names of branches that are typed to see which of them the patterns want.
+function BranchTest({ patterns }: { patterns: string }): JSX.Element {
+  const [names, setNames] = useState("");
+  const tested = names.split("\n").filter((name) => name !== "");
+  return (
+    <>
+      <Text label="Try the patterns with names of branches" rows={3} code value={names} onInput={setNames} hint="One a line. Nothing of this is saved." />
+      {tested.length > 0 && (
+        <ul class="tried" aria-label="What the patterns want" aria-live="polite">
+          {tested.map((name, index) => {
+            const wanted = branchMatches(patterns, name);
+            return (
+              <li key={index}>
+                <span class={`mark ${wanted ? "good" : "off"}`}>
+                  <span aria-hidden="true">{wanted ? "✓" : "–"}</span> {wanted ? "sent" : "not sent"}
+                </span>{" "}
+                <code class="break">{name}</code>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+      {tested.length > 0 && <p class="hint">Events without a branch are sent in any case.</p>}
+    </>
+  );
+}
+
 function Subscription({ draft, change, at }: PartProps): JSX.Element {
   const { dialect } = draft;
   return (
@@ -86,6 +117,7 @@ function Subscription({ draft, change, at }: PartProps): JSX.Element {
       />
       <Section title="Only some branches, teams, clusters or data" open={at("filter") !== undefined || draft.branches + draft.teams + draft.clusters + draft.data !== ""}>
         <Text label="Branches" code value={draft.branches} onInput={(branches) => change({ branches })} error={at("filter.branches")} hint="Patterns with spaces between them: main release/* !release/old" />
+        <BranchTest patterns={draft.branches} />
         <Text label="Teams" rows={2} code value={draft.teams} onInput={(teams) => change({ teams })} error={at("filter.teams")} hint="One a line." />
         <Text label="Clusters" rows={2} code value={draft.clusters} onInput={(clusters) => change({ clusters })} error={at("filter.clusters")} hint="One a line." />
         <Text
@@ -233,6 +265,16 @@ function DevopnessFields(props: PartProps & { creates: boolean }): JSX.Element {
         <>
           <Check label="Takes calls" checked={settings.active} onChange={(active) => set({ active })} />
           <Check label="Calls must be signed with the secret" checked={settings.requiresSecret} onChange={(requiresSecret) => set({ requiresSecret })} />
+          {settings.requiresSecret && (
+            <Text
+              label="Header of the signature"
+              code
+              value={settings.secretHeader}
+              onInput={(secretHeader) => set({ secretHeader })}
+              error={at("settings.secret_header_name", "settings.requires_secret", "settings.secret_algorithm")}
+              hint="Its value is sha256= and the HMAC-SHA256 of the body in hexadecimal, as GitHub signs."
+            />
+          )}
           <Text label="Other settings (JSON)" rows={4} code value={settings.rest} onInput={(rest) => set({ rest })} error={at("settings.variables", "settings")} hint={'As in {"variables": […]}.'} />
         </>
       )}
@@ -313,6 +355,45 @@ function Sending({ draft, change, at, creates }: PartProps & { creates: boolean 
   );
 }
 
+// --- trying it on events of the past -------------------------------------------------------------
+
+const triedAtOnce = 20;
+
+function Tried({ page: { items, next_cursor } }: { page: CutPage<DryRunItem> }): JSX.Element {
+  const many = items.filter(({ would_receive }) => would_receive).length;
+  if (items.length === 0) return <Empty>{next_cursor === null ? "No event is recorded yet." : "No event was found so far."}</Empty>;
+  return (
+    <>
+      <p role="status">
+        <strong>
+          {many} of the newest {items.length} events
+        </strong>{" "}
+        would be received. Nothing is stored, and nothing is sent.
+      </p>
+      <Table caption="Newest events" columns={["Received", "Event", "Source", "Accepted"]}>
+        {items.map(({ would_receive, reason, event }) => (
+          <tr key={`${event.id}\n${event.source}`}>
+            <td class="wide">
+              <span class={`mark ${would_receive ? "good" : "off"}`}>
+                <span aria-hidden="true">{would_receive ? "✓" : "–"}</span> {would_receive ? "yes" : "no"}
+              </span>
+              {reason && <div class="quiet break">{reason}</div>}
+            </td>
+            <td class="wide">
+              {event.type}
+              <div class="quiet break">{event.id}</div>
+            </td>
+            <td class="break">{event.source}</td>
+            <td>
+              <Time at={event.accepted_at} />
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </>
+  );
+}
+
 // --- the form ------------------------------------------------------------------------------------
 
 interface FormProps {
@@ -321,27 +402,41 @@ interface FormProps {
   action: string;
   back: string;
   onSubmit: (draft: Draft, before: Draft) => Promise<void>;
+  dryRun: (draft: Draft, before: Draft) => { path: string; body: unknown };
 }
 
 /// @param start  as it is when the form appears: what is typed is compared with that.
-function Form({ start: given, creates, action: label, back, onSubmit }: FormProps): JSX.Element {
+function Form({ start: given, creates, action: label, back, onSubmit, dryRun }: FormProps): JSX.Element {
   const [start] = useState(given);
   const [draft, setDraft] = useState(start);
+  const [tried, setTried] = useState<CutPage<DryRunItem> | null>(null);
   const { operator } = useSession();
+  const may = useMay();
   const action = useAction();
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
     if (action.problem) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
   }, [action.problem]);
   const at: ErrorAt = (...members) => errorAt(action.problem, ...members);
-  const change = (values: Partial<Draft>) => setDraft((before) => ({ ...before, ...values }));
-  const set = (values: Partial<Settings>) => setDraft((before) => ({ ...before, settings: { ...before.settings, ...values } }));
+  const change = (values: Partial<Draft>) => {
+    setTried(null);
+    setDraft((before) => ({ ...before, ...values }));
+  };
+  const set = (values: Partial<Settings>) => {
+    setTried(null);
+    setDraft((before) => ({ ...before, settings: { ...before.settings, ...values } }));
+  };
+  const tryOut = () =>
+    action.run(async () => {
+      const { path: address, body } = dryRun(draft, start);
+      setTried(await call("POST", address, { body }));
+    });
   const part = { draft, change, set, at, creates };
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     action.run(() => onSubmit(draft, start));
   };
-  const incoming = draft.dialect === "devopness" && draft.settings.direction === "in";
+  const incoming = isCalled(draft);
   return (
     <form ref={form} onSubmit={submit} class="narrow" noValidate>
       {creates && (
@@ -355,7 +450,7 @@ function Form({ start: given, creates, action: label, back, onSubmit }: FormProp
         />
       )}
       <Text label="Description" value={draft.description} onInput={(description) => change({ description })} error={at("description")} />
-      <Text label="URL" type="url" code required={!incoming} value={draft.url} onInput={(url) => change({ url })} error={at("url")} hint={incoming ? "Not used by an incoming hook: https://incoming.invalid/" : "Where requests go: https://ci.example.org/in"} />
+      {!incoming && <Text label="URL" type="url" code required value={draft.url} onInput={(url) => change({ url })} error={at("url")} hint="Where requests go: https://ci.example.org/in" />}
       <DialectFields {...part} />
       <Subscription {...part} />
       <Sending {...part} />
@@ -366,10 +461,16 @@ function Form({ start: given, creates, action: label, back, onSubmit }: FormProp
         <Button submit kind="main" busy={action.busy}>
           {label}
         </Button>
+        {may("deliveries:read") && !incoming && (
+          <Button onClick={tryOut} busy={action.busy}>
+            Try it on recorded events
+          </Button>
+        )}
         <Link href={back} class="button">
           Cancel
         </Link>
       </div>
+      {tried && <Tried page={tried} />}
     </form>
   );
 }
@@ -382,14 +483,22 @@ function Unshown({ problem }: { problem: unknown }): JSX.Element | null {
   if (fieldMembers.test(memberOf(problem))) {
     return (
       <p class="notice bad" role="alert">
-        Not saved: {(problem as Error).message}
+        This cannot be used: {(problem as Error).message}
       </p>
     );
   }
   return <Problem problem={problem} />;
 }
 
+/// What an address asks for.
+function wanted(query: URLSearchParams): Draft {
+  const draft = emptyDraft((oneOf(query, "dialect", dialects) || "standard") as Dialect);
+  const isHook = draft.dialect === "devopness" && query.get("direction") === "in";
+  return isHook ? { ...draft, settings: { ...draft.settings, direction: "in", subject: "pipeline" } } : draft;
+}
+
 export function CreateWebhook(): JSX.Element {
+  const { query } = usePlace();
   const [made, setMade] = useState<Webhook | null>(null);
   if (made !== null) {
     return (
@@ -397,9 +506,10 @@ export function CreateWebhook(): JSX.Element {
         <Heading title="Webhook created" />
         {made.secret && (
           <Once name="Secret" text={made.secret}>
-            Give it to the receiver, which verifies requests with it. Copy it now: it is not shown again.
+            {isIncoming(made) ? "Callers sign with it." : "Give it to the receiver, which verifies requests with it."} Copy it now: it is not shown again.
           </Once>
         )}
+        {isIncoming(made) && <HowToCall hook={made} />}
         <p>
           <Link href={to("webhooks", made.id)} class="button main">
             Go to the webhook
@@ -416,7 +526,7 @@ export function CreateWebhook(): JSX.Element {
   return (
     <>
       <Heading title="New webhook" />
-      <Form start={emptyDraft("standard")} creates action="Create" back={to("webhooks")} onSubmit={create} />
+      <Form start={wanted(query)} creates action="Create" back={to("webhooks")} onSubmit={create} dryRun={(draft) => ({ path: path(["dry-run"], { limit: triedAtOnce }), body: creation(draft) })} />
     </>
   );
 }
@@ -438,8 +548,8 @@ export function EditWebhook({ id }: { id: string }): JSX.Element {
   };
   return (
     <>
-      <Heading title={`Edit ${webhook.description || webhook.url}`} />
-      <Form start={draftOf(webhook)} creates={false} action="Save" back={to("webhooks", id)} onSubmit={save} />
+      <Heading title={`Edit ${nameOf(webhook)}`} />
+      <Form start={draftOf(webhook)} creates={false} action="Save" back={to("webhooks", id)} onSubmit={save} dryRun={(draft, before) => ({ path: path(["webhooks", id, "dry-run"], { limit: triedAtOnce }), body: patch(before, draft) })} />
     </>
   );
 }

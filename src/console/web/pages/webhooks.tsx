@@ -1,14 +1,15 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { all } from "../api";
+import { all, call, fewAtATime, path } from "../api";
 import { count } from "../format";
 import { useLoaded } from "../loading";
+import { nameOf } from "../named";
 import { Button, Choice, Empty, Heading, Loading, Problem, Table, Text, Time } from "../parts";
 import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
 import { useMay } from "../session";
-import { WebhookMark, isInTrouble } from "../trouble";
+import { WebhookMark, isInTrouble, isIncoming } from "../trouble";
 import { dialects } from "../types";
-import type { Webhook } from "../types";
+import type { CutPage, Status, Webhook } from "../types";
 
 const loadedMost = 1000;
 const rowsAtOnce = 50;
@@ -27,12 +28,48 @@ function matches(webhook: Webhook, { text, state, dialect }: Filter): boolean {
   return text.toLowerCase().split(/\s+/).every((word) => searched.includes(word));
 }
 
-function Row({ webhook }: { webhook: Webhook }): JSX.Element {
+const recentMost = 50;
+
+/// Of the newest deliveries of a webhook: those that have an end, and those of them that arrived.
+interface Recent {
+  ended: number;
+  delivered: number;
+}
+
+async function recentOf(id: string, signal: AbortSignal): Promise<Recent> {
+  const { items } = await call<CutPage>("GET", path(["webhooks", id, "deliveries"], { limit: recentMost }), { signal });
+  const many = (status: Status) => items.filter((delivery) => delivery.status === status).length;
+  return { ended: many("delivered") + many("dead"), delivered: many("delivered") };
+}
+
+/// By the webhook's id, as far as they may be seen; null while they are read.
+function useRecent(webhooks: Webhook[]): Map<string, Recent> | null {
+  const may = useMay();
+  const ids = may("deliveries:read") ? webhooks.filter((webhook) => !isIncoming(webhook)).map(({ id }) => id) : [];
+  const load = async (signal: AbortSignal) => {
+    const found = await fewAtATime(ids, (id) => recentOf(id, signal).then((recent) => [id, recent] as const, () => null));
+    return new Map(found.filter((each) => each !== null));
+  };
+  return useLoaded(load, [ids.join()]).value;
+}
+
+function Rate({ recent }: { recent: Recent | undefined }): JSX.Element {
+  if (recent === undefined || recent.ended === 0) return <span class="quiet">–</span>;
+  const { ended, delivered } = recent;
+  const percent = Math.floor((delivered / ended) * 100); // 99.9 is not all.
+  return (
+    <span class={`mark ${delivered === ended ? "good" : delivered === 0 ? "bad" : "warn"}`} title={`Of its newest deliveries ${ended} have ended: ${delivered} were delivered, ${ended - delivered} failed.`}>
+      {percent} % <span class="quiet">of {ended}</span>
+    </span>
+  );
+}
+
+function Row({ webhook, recent }: { webhook: Webhook; recent: Recent | undefined }): JSX.Element {
   return (
     <tr>
       <td class="wide">
-        <Link href={to("webhooks", webhook.id)}>{webhook.description || webhook.url}</Link>
-        {webhook.description && <div class="quiet break">{webhook.url}</div>}
+        <Link href={to("webhooks", webhook.id)}>{nameOf(webhook)}</Link>
+        {webhook.description && !isIncoming(webhook) && <div class="quiet break">{webhook.url}</div>}
       </td>
       <td>
         <WebhookMark webhook={webhook} />
@@ -41,6 +78,9 @@ function Row({ webhook }: { webhook: Webhook }): JSX.Element {
             <span aria-hidden="true">▲</span> in trouble
           </div>
         )}
+      </td>
+      <td>
+        <Rate recent={recent} />
       </td>
       <td>{webhook.dialect}</td>
       <td class="break">{webhook.sources.join(", ")}</td>
@@ -54,11 +94,13 @@ function Row({ webhook }: { webhook: Webhook }): JSX.Element {
 
 function Rows({ found }: { found: Webhook[] }): JSX.Element {
   const [shown, setShown] = useState(rowsAtOnce);
+  const rows = found.slice(0, shown);
+  const recents = useRecent(rows);
   return (
     <>
-      <Table caption="Webhooks" columns={["Webhook", "State", "Dialect", "Sources", "Events", "Created"]}>
-        {found.slice(0, shown).map((webhook) => (
-          <Row key={webhook.id} webhook={webhook} />
+      <Table caption="Webhooks" columns={["Webhook", "State", "Delivered", "Dialect", "Sources", "Events", "Created"]}>
+        {rows.map((webhook) => (
+          <Row key={webhook.id} webhook={webhook} recent={recents?.get(webhook.id)} />
         ))}
       </Table>
       {found.length > shown && <Button onClick={() => setShown(shown + rowsAtOnce)}>Show more</Button>}
