@@ -115,11 +115,21 @@ export interface Message {
   truncated?: boolean;
 }
 
+/// In milliseconds; null: the attempt had no such step.
+export interface Timings {
+  name_ms: number | null;
+  connect_ms: number | null;
+  tls_ms: number | null;
+  first_byte_ms: number | null;
+}
+
 export interface Attempt {
   number: number | null;
   started_at: string | null;
   duration_ms: number | null;
   error: AttemptError | null;
+  connection: { address: string; reused: boolean } | null;
+  timings: Timings | null;
   tls: { version: string; cipher: string; group: string | null; resumed: boolean } | null;
   request: (Message & { method: string; url: string }) | null;
   response: (Message & { status: number; note?: string }) | null;

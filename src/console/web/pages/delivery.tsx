@@ -13,7 +13,7 @@ import { useMay } from "../session";
 import { schemeOf, verify } from "../signature";
 import type { Verdict } from "../signature";
 import { holdUp } from "../trouble";
-import type { Attempt, Delivery, Message, StoredEvent, Webhook } from "../types";
+import type { Attempt, Delivery, Message, StoredEvent, Timings, Webhook } from "../types";
 
 const whoHasToLook: Record<string, string> = {
   endpoint: "The receiver has to be mended, or the webhook's URL, CA or secret.",
@@ -74,6 +74,55 @@ function Attempts({ attempts, chosen, onChoose }: { attempts: Attempt[]; chosen:
         );
       })}
     </ol>
+  );
+}
+
+// --- where the time went -------------------------------------------------------------------------
+
+const steps: (readonly [keyof Timings, string, string])[] = [
+  ["name_ms", "name", "Name"],
+  ["connect_ms", "connect", "Connect"],
+  ["tls_ms", "handshake", "TLS"],
+  ["first_byte_ms", "wait", "First byte"],
+];
+
+/// A bar of the steps, and over which connection the attempt went.
+function Course({ attempt }: { attempt: Attempt }): JSX.Element | null {
+  const { timings, connection, tls } = attempt;
+  const parts = steps.flatMap(([member, kind, title]) => {
+    const taken = timings?.[member] ?? null;
+    return taken === null ? [] : [{ kind, title, taken }];
+  });
+  const known = parts.reduce((sum, part) => sum + part.taken, 0);
+  const whole = Math.max(known, attempt.duration_ms ?? 0, 0.001);
+  const over = [
+    connection && `${connection.address}, ${connection.reused ? "connection reused" : "new connection"}`,
+    tls && `${tls.version}, ${tls.cipher}${tls.group ? `, ${tls.group}` : ""}${tls.resumed ? ", resumed" : ""}`,
+  ].filter(Boolean);
+  if (over.length === 0 && parts.length === 0) return null;
+  return (
+    <figure class="course">
+      {parts.length > 0 && (
+        <>
+          <div class="parts" aria-hidden="true">
+            {parts.map(({ kind, taken }) => (
+              <span key={kind} class={kind} style={{ width: `${(taken / whole) * 100}%` }} />
+            ))}
+          </div>
+          <figcaption>
+            {parts.map(({ kind, title, taken }) => (
+              <span key={kind} class={`key ${kind}`}>
+                {title} <strong>{milliseconds(Math.round(taken * 10) / 10)}</strong>
+              </span>
+            ))}
+            <span>
+              Whole <strong>{milliseconds(attempt.duration_ms)}</strong>
+            </span>
+          </figcaption>
+        </>
+      )}
+      <p class="quiet break">{over.join("; ")}</p>
+    </figure>
   );
 }
 
@@ -409,14 +458,8 @@ function Attempted({ delivery }: { delivery: Delivery }): JSX.Element {
     <>
       <Attempts attempts={delivery.attempts} chosen={chosen} onChoose={(index) => change({ attempt: String(index + 1) })} />
       <Failure attempt={attempt} />
+      <Course attempt={attempt} />
       <Messages attempts={delivery.attempts} chosen={chosen} tab={tab} onTab={(next) => change({ tab: next })} />
-      {attempt.tls && (
-        <p class="quiet">
-          {attempt.tls.version}, {attempt.tls.cipher}
-          {attempt.tls.group && `, ${attempt.tls.group}`}
-          {attempt.tls.resumed && ", resumed"}
-        </p>
-      )}
     </>
   );
 }
