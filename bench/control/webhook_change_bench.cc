@@ -36,6 +36,10 @@ class NoJournals final : public JournalAccess {
     return Error{Errc::not_found};
   }
   Result<StoredOutcome> read_outcome(journal::Position) override { return Error{Errc::not_found}; }
+  Result<journal::Passage> pass_outcomes(journal::Position, journal::Position, uint32_t,
+                                         const journal::VisitOutcome&) override {
+    return Error{Errc::not_found};
+  }
   std::vector<Segment> segments() const override { return {}; }
   void want(uint32_t) override {}
   std::optional<Ready> take() override { return std::nullopt; }
