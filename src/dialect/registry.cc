@@ -13,9 +13,9 @@
 namespace ringpost::dialect {
 
 std::span<const Dialect* const> all() {
-  static const std::array dialects{&standard::dialect(), &bitrise::dialect(), &buildkite::dialect(),
-                                   &devopness::dialect(), &cloudevents::dialect(),
-                                   &git_status::dialect()};
+  static const std::array dialects{&standard::dialect(),    &bitrise::dialect(),
+                                   &buildkite::dialect(),   &devopness::dialect(),
+                                   &cloudevents::dialect(), &git_status::dialect()};
   return dialects;
 }
 

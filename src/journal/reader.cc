@@ -118,9 +118,10 @@ class Reader::Walk {
 
   /// Looks at what begins here, and goes behind it. @returns false if `visit` does.
   Result<bool> step(const VisitOutcome& visit) {
-    const auto head = bytes_at(at_, record_header_bytes);
+    const bool may_be_block = at_ % page_bytes == 0;
+    const auto head = bytes_at(at_, may_be_block ? block_header_bytes : record_header_bytes);
     if (!head) return head.error();
-    if (at_ % page_bytes == 0 && peek_block_header(*head, from_.segment())) {
+    if (may_be_block && peek_block_header(*head, from_.segment())) {
       at_ += block_header_bytes;
       return true;
     }
