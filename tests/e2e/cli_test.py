@@ -185,7 +185,7 @@ class Webhooks(ClientTest):
         self.assertIn("nothing to change", nothing.stderr)
 
     def test_the_examples_of_the_help_make_webhooks(self):
-        for name in ("bitrise.secret", "buildkite.token"):
+        for name in ("bitrise.secret", "buildkite.token", "github.token"):
             self.file(name, "0123456789abcdef0123456789abcdef")
         made = set()
         for line in run("webhook", "add", "--help").stdout.splitlines():

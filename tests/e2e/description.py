@@ -69,6 +69,11 @@ class Operation:
     def successes(self):
         return {int(status) for status in self.responses if status[0] == "2"}
 
+    @property
+    def streams(self):
+        """Whether its answer goes on until somebody ends it."""
+        return any("text/event-stream" in response.get("content", {}) for response in self.responses.values())
+
     def examples(self):
         """Of the body: pairs of media type and value. Without any: one pair of nothing."""
         found = []
@@ -149,6 +154,16 @@ class Description:
                     if (other.method, other.path) == (method, path):
                         return other, {name: identity if method == "POST" else first_identity}
         return None
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def written(kind, body):
+    """A body as its media type has it."""
+    if isinstance(body, str):
+        return body
+    return urllib.parse.urlencode(body) if kind == FORM else json.dumps(body)
 
 
 def pointer(expression):
@@ -344,7 +359,7 @@ class World:
             sent["Authorization"] = operation.authorization(token)
         if kind is not None:
             sent["Content-Type"] = kind
-            text = raw if raw is not None else body if isinstance(body, str) else json.dumps(body)
+            text = raw if raw is not None else written(kind, body)
             raw = text.encode() if isinstance(text, str) else text
         for attempt in range(PATIENCE):
             answer = self.exchange(connection, method or operation.method, path, raw, sent)
