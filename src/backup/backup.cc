@@ -10,8 +10,11 @@
 #include "journal/journal_mark.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -26,6 +29,25 @@ struct Failure {
 
 Failure fail(const std::string& path, const Error& error) {
   return {path + ": " + describe(error)};
+}
+
+Failure something_else(const std::string& directory, const std::string& name) {
+  return {directory + " holds something else (" + name +
+          "); give an empty directory, or one with a backup"};
+}
+
+/// Whether a backup, or one that was cut off, may have a file of this name.
+bool is_own_name(std::string_view name) {
+  return name.starts_with("journal-") || name.starts_with("control.db.");
+}
+
+/// Whether `path` is `directory`, or in it.
+bool is_within(const std::string& path, const std::string& directory) {
+  std::error_code ignored;
+  const auto inner = std::filesystem::weakly_canonical(path, ignored);
+  const auto outer = std::filesystem::weakly_canonical(directory, ignored);
+  const auto [rest, end] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return rest == outer.end();
 }
 
 /// The backup in `directory`. An empty manifest: there is none yet, and nothing else either.
@@ -43,8 +65,7 @@ std::variant<Manifest, Failure> read_manifest(io::Disk& disk, const std::string&
   if (!names) return fail(directory, names.error());
   for (const std::string& name : *names) {
     if (name == files_name || name == "lock") continue;  // Of a first run that was cut off.
-    return Failure{directory + " holds something else (" + name +
-                   "); give an empty directory, or one with a backup"};
+    return something_else(directory, name);
   }
   return Manifest{};
 }
@@ -87,6 +108,10 @@ class Backup {
                      " has no relay's data; give the data directory of a relay (--data-dir)"};
     }
     directory_id_ = *(*stored)->directory_id;
+    if (is_within(directory_, data_dir_)) {
+      return Failure{directory_ +
+                     " is in the data directory; give another place, best on another disk"};
+    }
     for (const std::string& path : {directory_, files_directory_}) {
       if (auto made = disk_.make_directory(path); !made) return fail(path, made.error());
     }
@@ -99,11 +124,26 @@ class Backup {
     auto manifest = read_manifest(disk_, directory_);
     if (auto* failure = std::get_if<Failure>(&manifest)) return *failure;
     before_ = std::get<Manifest>(std::move(manifest));
+    if (auto failure = check_files_directory()) return failure;
     if (before_.number > 0 && before_.directory_id != directory_id_) {
       return Failure{directory_ + " holds the backup of another data directory"};
     }
     for (const ManifestFile& file : before_.files) {
       if (file.final) kept_.emplace(file.path, file);
+    }
+    return std::nullopt;
+  }
+
+  /// What no backup has made there is left alone, and nothing of it is removed.
+  std::optional<Failure> check_files_directory() {
+    std::error_code ignored;
+    if (std::filesystem::is_symlink(files_directory_, ignored)) {
+      return Failure{files_directory_ + " is a symbolic link; give a real directory"};
+    }
+    const auto names = disk_.list(files_directory_);
+    if (!names) return fail(files_directory_, names.error());
+    for (const std::string& name : *names) {
+      if (!is_own_name(name)) return something_else(files_directory_, name);
     }
     return std::nullopt;
   }
@@ -127,20 +167,18 @@ class Backup {
     file.size = copied.size;
     file.crc = copied.crc;
     ++report_.files_copied;
-    report_.bytes_copied += copied.size;
+    report_.bytes_copied += copied.written;
     manifest_.files.push_back(std::move(file));
   }
 
-  /// Whether a file that never changes is there from the time before.
+  /// Whether a file that never changes is there from the time before, and sound.
   bool keep(const std::string& path) {
     const auto found = kept_.find(path);
     if (found == kept_.end()) return false;
-    const auto there = disk_.open(stored_path(found->second), io::Disk::OpenMode::read);
-    if (!there) return false;
-    const auto size = disk_.size(*there);
-    disk_.close(*there);
-    if (!size || *size != found->second.size) return false;
-    manifest_.files.push_back(found->second);
+    const ManifestFile& kept = found->second;
+    const auto there = examine_file(disk_, stored_path(kept));
+    if (!there || there->size != kept.size || there->crc != kept.crc) return false;
+    manifest_.files.push_back(kept);
     return true;
   }
 
@@ -222,7 +260,7 @@ class Backup {
     if (!sealed) return fail(from, sealed.error());
     if (!*sealed || !keep(path)) {
       ManifestFile file = entry(path, *sealed);
-      const auto copied = copy_file(disk_, from, stored_path(file));
+      const auto copied = copy_file(disk_, from, stored_path(file), Zeros::leave_holes);
       if (!copied && copied.error().code != Errc::not_found) {
         return fail(stored_path(file), copied.error());
       }
@@ -231,6 +269,9 @@ class Backup {
         vanished.push_back(segment);
         return std::nullopt;
       }
+      // If it was sealed meanwhile, the copy may have half of its last page.
+      const auto sealed_now = is_sealed(from);
+      if (!*sealed && sealed_now && *sealed_now) return copy_segment(journal, segment, vanished);
       add(std::move(file), *copied);
     }
     return *sealed ? copy_index(journal, segment) : std::nullopt;
@@ -269,7 +310,7 @@ class Backup {
     const std::string path = relative(journal, journal::index_name(segment));
     if (keep(path)) return std::nullopt;
     ManifestFile file = entry(path, true);
-    const auto copied = copy_file(disk_, data_dir_ + "/" + path, stored_path(file));
+    const auto copied = copy_file(disk_, data_dir_ + "/" + path, stored_path(file), Zeros::write);
     if (!copied && copied.error().code == Errc::not_found) return std::nullopt;
     if (!copied) return fail(stored_path(file), copied.error());
     add(std::move(file), *copied);
@@ -309,6 +350,10 @@ class Backup {
     ManifestFile file = entry(store_name, false);
     const std::string path = stored_path(file);
     if (auto removed = remove_file(disk_, path); !removed) return fail(path, removed.error());
+    // An empty file that nobody else may read: SQLite would make one as the umask says.
+    const auto empty = disk_.open(path, io::Disk::OpenMode::create);
+    if (!empty) return fail(path, empty.error());
+    disk_.close(*empty);
     std::string problem;
     const auto facts = control::StoreFacts::open(store_path(), problem);
     if (!facts) return Failure{problem};
@@ -319,8 +364,9 @@ class Backup {
     const auto synced = disk_.sync(*made);
     disk_.close(*made);
     if (!synced) return fail(path, synced.error());
-    const auto copied = examine_file(disk_, path);
+    auto copied = examine_file(disk_, path);
     if (!copied) return fail(path, copied.error());
+    copied->written = copied->size;
     add(std::move(file), *copied);
     return std::nullopt;
   }
@@ -426,7 +472,7 @@ std::optional<Failure> restore_file(io::Disk& disk, const std::string& directory
                                     const ManifestFile& file, const std::string& data_dir) {
   const std::string from = directory + "/" + files_name + "/" + file.stored;
   const std::string to = data_dir + "/" + file.path;
-  const auto copied = copy_file(disk, from, to);
+  const auto copied = copy_file(disk, from, to, Zeros::write);
   if (!copied) return fail(copied.error().code == Errc::not_found ? from : to, copied.error());
   if (copied->size != file.size || copied->crc != file.crc) {
     return Failure{from + " is damaged: it is not what was backed up. " + data_dir +

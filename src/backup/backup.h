@@ -10,11 +10,11 @@
 namespace ringpost::backup {
 
 struct BackupReport {
-  uint64_t number = 0;        ///< Of the backups in this place, from 1.
-  uint64_t files = 0;         ///< In the backup.
-  uint64_t files_copied = 0;  ///< By this run; the others were there.
-  uint64_t bytes = 0;         ///< Of the files.
-  uint64_t bytes_copied = 0;
+  uint64_t number = 0;         ///< Of the backups in this place, from 1.
+  uint64_t files = 0;          ///< In the backup.
+  uint64_t files_copied = 0;   ///< By this run; the others were there.
+  uint64_t bytes = 0;          ///< Of the files.
+  uint64_t bytes_copied = 0;   ///< Without the zeros of segments that have room.
   uint64_t files_removed = 0;  ///< Of the backup before that are needed no more.
 };
 

@@ -3,6 +3,8 @@
 #include "base/bytes.h"
 #include "journal/crc32c.h"
 
+#include <algorithm>
+#include <array>
 #include <vector>
 
 namespace ringpost::backup {
@@ -26,6 +28,10 @@ class OpenFile {
   io::Disk& disk_;
   const io::File file_;
 };
+
+bool is_zero(Bytes bytes) {
+  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+}
 
 /// Calls `take(offset, bytes)` with all of a file, a step at a time; an error of it ends that.
 template <typename Take>
@@ -67,14 +73,26 @@ Result<Copied> make_file(io::Disk& disk, const std::string& to, const Write& wri
 
 }  // namespace
 
-Result<Copied> copy_file(io::Disk& disk, const std::string& from, const std::string& to) {
+Result<Copied> copy_file(io::Disk& disk, const std::string& from, const std::string& to,
+                         Zeros zeros) {
   const auto opened = disk.open(from, OpenMode::read);
   if (!opened) return opened.error();
   const OpenFile source(disk, *opened);
   return make_file(disk, to, [&](io::File target) {
-    return read_all(disk, source.get(), [&](uint64_t offset, Bytes bytes) {
+    uint64_t written = 0;
+    uint64_t end = 0;  // Of what was written.
+    const auto write = [&](uint64_t offset, Bytes bytes) -> Result<void> {
+      if (zeros == Zeros::leave_holes && is_zero(bytes)) return {};
+      written += bytes.size();
+      end = offset + bytes.size();
       return disk.write_at(target, offset, bytes);
-    });
+    };
+    auto copied = read_all(disk, source.get(), write);
+    if (!copied) return copied;
+    copied->written = written;
+    if (end == copied->size) return copied;
+    const auto last = disk.write_at(target, copied->size - 1, std::array{std::byte{0}});
+    return last ? copied : Result<Copied>{last.error()};
   });
 }
 
@@ -82,7 +100,7 @@ Result<Copied> write_file(io::Disk& disk, const std::string& text, const std::st
   return make_file(disk, to, [&](io::File target) -> Result<Copied> {
     const Bytes bytes = as_bytes(text);
     if (auto written = disk.write_at(target, 0, bytes); !written) return written.error();
-    return Copied{.size = bytes.size(), .crc = journal::crc32c(0, bytes)};
+    return Copied{.size = bytes.size(), .written = bytes.size(), .crc = journal::crc32c(0, bytes)};
   });
 }
 

@@ -78,6 +78,26 @@ TEST(Manifest, RefusesPathsOutOfTheDataDirectory) {
   EXPECT_EQ(why_refused(to_json(twice)), outside);
 }
 
+TEST(CopyFile, LeavesHolesForZerosAndKeepsEveryByte) {
+  io::PosixDisk disk;
+  io::TemporaryDirectory place;
+  constexpr size_t mebibyte = 1024 * 1024;
+  for (const size_t size : {size_t{0}, size_t{1}, mebibyte, 3 * mebibyte + 5}) {
+    for (const size_t at : {size_t{0}, mebibyte + 7, 3 * mebibyte + 4}) {
+      std::string text(size, '\0');
+      if (at < size) text[at] = 'x';
+      const std::string from = place / "from";
+      const std::string to = place / "to";
+      ASSERT_TRUE(write_file(disk, text, from));
+      const auto copied = copy_file(disk, from, to, Zeros::leave_holes);
+      ASSERT_TRUE(copied);
+      EXPECT_EQ(copied->size, size);
+      EXPECT_LE(copied->written, mebibyte);
+      EXPECT_EQ(*io::read_file(to), text) << size << ' ' << at;
+    }
+  }
+}
+
 class RestoreTest : public ::testing::Test {
  protected:
   void make_backup() {

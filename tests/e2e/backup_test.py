@@ -78,6 +78,40 @@ class BackupTest(unittest.TestCase):
 
 class UnderLoad(BackupTest):
 
+    def stream(self, relay, **headers):
+        connection = relay.connect()
+        connection.request("GET", "/v1/stream", headers={"Authorization": "Bearer " + relay.token, **headers})
+        answer = connection.getresponse()
+        self.assertEqual(answer.status, 200)
+        self.addCleanup(connection.close)
+        return answer
+
+    def stream_end(self, relay):
+        for line in self.stream(relay):
+            if line.startswith(b"id: "):
+                return line[4:].strip().decode()
+
+    def stream_begin(self, relay, last):
+        lines = []
+        for line in self.stream(relay, **{"Last-Event-ID": last}):
+            lines.append(line.decode())
+            if line.startswith(b"data: ") or len(lines) > 20:
+                return "".join(lines)
+
+    def test_a_damaged_file_is_copied_again(self):
+        relay = self.place.relay("--set", "server.shards=1")
+        load = Load(relay)
+        time.sleep(2)
+        load.stop()
+        self.back_up(relay.data_dir)
+        stored = next((self.backup / "files").glob("journal-*.seg"))
+        content = bytearray(stored.read_bytes())
+        content[len(content) // 2] ^= 1
+        stored.write_bytes(content)
+        self.assertEqual(run("restore", self.backup, "--data-dir", self.place.path / "bad").returncode, 1)
+        self.back_up(relay.data_dir)
+        self.restore("good", str(relay.data_dir) + ".key")
+
     def test_what_was_acknowledged_is_in_it_and_is_delivered(self):
         relay = self.place.relay("--set", "server.shards=2")
         sink = self.place.sink(plain=True)
@@ -89,7 +123,9 @@ class UnderLoad(BackupTest):
             time.sleep(1.5)
             before = list(load.acknowledged)
             reports.append(self.back_up(relay.data_dir))
+        time.sleep(1)
         load.stop()
+        end = self.stream_end(relay)
         self.assertGreater(len(before), 1000)
         self.assertEqual([report["number"] for report in reports], [1, 2, 3])
         self.assertEqual(reports[0]["files_copied"], reports[0]["files"])
@@ -105,6 +141,7 @@ class UnderLoad(BackupTest):
         status, _, shown = again.request("GET", f"/v1/webhooks/{hook['id']}")
         self.assertEqual((status, shown["url"]), (200, hook["url"]))
         self.assertLessEqual(set(before), self.ids_in(again))
+        self.assertIn('"gap"', self.stream_begin(again, end), "the restored relay does not know that much")
         again.wait_until_settled()
         received = {entry["delivery"] for entry in sink.received()}
         items, cursor = [], ""
@@ -175,6 +212,20 @@ class Refusals(BackupTest):
         self.assertIn("holds something else (letter.txt)", self.refused("backup", full, "--data-dir", relay.data_dir))
         self.assertEqual([path.name for path in full.iterdir() if path.name not in ("files", "lock")], ["letter.txt"])
         self.back_up(relay.data_dir)
+        # What is not its own is not touched.
+        strange = self.place.path / "strange"
+        (strange / "files").mkdir(parents=True)
+        (strange / "files" / "thesis.txt").write_text("mine")
+        self.assertIn("thesis.txt", self.refused("backup", strange, "--data-dir", relay.data_dir))
+        self.assertEqual((strange / "files" / "thesis.txt").read_text(), "mine")
+        linked = self.place.path / "linked"
+        linked.mkdir()
+        (linked / "files").symlink_to(strange / "files")
+        self.assertIn("symbolic link", self.refused("backup", linked, "--data-dir", relay.data_dir))
+        for inside in (relay.data_dir, relay.data_dir / "copy"):
+            self.assertIn("is in the data directory", self.refused("backup", inside, "--data-dir", relay.data_dir))
+        for stored in (self.backup / "files").iterdir():
+            self.assertEqual(stored.stat().st_mode & 0o077, 0, stored)
         other = self.place.relay(name="other")
         other.stop()
         self.assertIn("another data directory", self.refused("backup", self.backup, "--data-dir", other.data_dir))

@@ -166,8 +166,8 @@ class StoreFacts {
   Result<std::optional<std::string>> meta(std::string_view name);
   /// The ids of the webhooks that there are, by their numbers.
   Result<std::map<uint32_t, std::string>> webhook_ids();
-  /// Writes a copy of the store, as it is at this moment, into a new file at `path`. Its contents
-  /// are not durable yet. @returns an error with `problem` for people.
+  /// Writes a copy of the store, as it is at this moment, into a file at `path`, which is new
+  /// or empty. Its contents are not durable yet. @returns an error with `problem` for people.
   Result<void> copy_to(const std::string& path, std::string& problem);
 
  private:
