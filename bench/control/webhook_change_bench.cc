@@ -41,6 +41,7 @@ class NoJournals final : public JournalAccess {
     return Error{Errc::not_found};
   }
   std::vector<Segment> segments() const override { return {}; }
+  uint32_t oldest(uint32_t) const override { return 0; }
   void want(uint32_t) override {}
   std::optional<Ready> take() override { return std::nullopt; }
   void on_sealed(uint32_t, uint32_t) override {}

@@ -38,6 +38,8 @@ class JournalAccess {
   };
   /// Every segment on the disk that has not expired.
   virtual std::vector<Segment> segments() const = 0;
+  /// The first segment of a journal that has not expired; 0: the journal is not in use.
+  virtual uint32_t oldest(uint32_t journal) const = 0;
 
   /// Asks for one more prepared segment of a journal; it comes when it comes.
   virtual void want(uint32_t journal) = 0;

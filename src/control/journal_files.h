@@ -47,6 +47,10 @@ class JournalFiles final : public JournalAccess {
     return reader_.pass_outcomes(from, through, bytes_max, visit);
   }
   std::vector<Segment> segments() const override;
+  uint32_t oldest(uint32_t journal) const override {
+    const auto found = begun_.oldest().find(journal);
+    return found == begun_.oldest().end() ? 0 : found->second;
+  }
   void want(uint32_t journal) override { orders_.send(PrepareSegment{journal}); }
   std::optional<Ready> take() override;
   void on_sealed(uint32_t journal, uint32_t segment) override;

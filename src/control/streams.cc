@@ -314,7 +314,12 @@ void Streams::catch_up(Stream& stream) {
   for (Position& one : stream.reached) {
     const auto found =
         std::ranges::find_if(ends, [&](Position other) { return same_journal(other, one); });
-    if (found == ends.end() || one >= *found) continue;
+    if (found == ends.end()) continue;
+    if (one.segment() > found->segment()) {  // The relay was restored from an older backup.
+      tell_gap(stream);
+      one = *found;
+    }
+    if (one >= *found) continue;
     reached = &one;
     head = *found;
     break;
@@ -334,7 +339,7 @@ void Streams::catch_up(Stream& stream) {
         return found.size() < found_max;
       });
   for (const News& news : found) {
-    if (!has_room(stream)) return;
+    if (!has_room(stream) || left_ <= 0) return;
     *reached = news.outcome.record;
     consider(stream, news);
   }
@@ -349,20 +354,16 @@ void Streams::catch_up(Stream& stream) {
 /// Moves `reached` to a segment that is there. @returns false if there is none up to `head`.
 bool Streams::find_segment(Stream& stream, Position& reached, Position head) {
   uint32_t next = 0;
-  bool has_earlier = false;
   for (const JournalAccess::Segment& segment : parts_.journals.segments()) {
-    if (segment.journal != head.journal()) continue;
-    if (segment.number < reached.segment()) {
-      has_earlier = true;
-    } else {
-      next = next == 0 ? segment.number : std::min(next, segment.number);
-    }
+    if (segment.journal != head.journal() || segment.number < reached.segment()) continue;
+    next = next == 0 ? segment.number : std::min(next, segment.number);
   }
   const bool found = next != 0 && next <= head.segment();
   if (!found) {
     reached = head;
   } else if (next != reached.segment()) {
-    if (!has_earlier) tell_gap(stream);
+    // Segments that were never written are not there either.
+    if (reached.segment() < parts_.journals.oldest(head.journal())) tell_gap(stream);
     reached = Position::make(head.journal(), next, 0);
   }
   return found;

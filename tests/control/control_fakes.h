@@ -46,6 +46,7 @@ class FakeJournals final : public JournalAccess {
   uint32_t prepared_max = 1000;
   uint64_t segment_bytes = 1 << 20;
   uint64_t segments_unindexed = 0;
+  std::map<uint32_t, uint32_t> expired;                  ///< By journal: segments below.
   std::function<Result<void>(uint32_t, uint32_t)> note;  ///< As `note_expiry`; empty: nothing.
 
   journal::EventRef put_event(const journal::EventView& view, journal::Position position) {
@@ -92,6 +93,10 @@ class FakeJournals final : public JournalAccess {
   }
   uint32_t passages = 0;  ///< Of pass_outcomes.
   std::vector<Segment> segments() const override { return files; }
+  uint32_t oldest(uint32_t journal) const override {
+    const auto found = expired.find(journal);
+    return found == expired.end() ? 1 : found->second;
+  }
   void want(uint32_t journal) override { wants.push_back(journal); }
   std::optional<Ready> take() override {
     if (wants.empty() || prepared_max == 0) return std::nullopt;
@@ -113,6 +118,7 @@ class FakeJournals final : public JournalAccess {
     return note ? note(journal, first_needed) : Result<void>{};
   }
   void expire(uint32_t journal, uint32_t first_needed) override {
+    expired[journal] = first_needed;
     const auto gone = [&](uint64_t packed) {
       const journal::Position position{packed};
       return position.journal() == journal && position.segment() < first_needed;

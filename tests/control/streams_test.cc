@@ -280,6 +280,7 @@ TEST_F(StreamsTest, SayWhereSomethingIsMissing) {
   journals_.files = {{0, 1, true}, {1, 4, true}};
   history_.index.begin(1, 4);
   journals_.outcomes.clear();
+  journals_.expired[1] = 4;
   const auto event = accept(number_);
   const journal::OutcomeView view{.delivery = journal::delivery_id(event->view().uid, number_),
                                   .event = event->position(),
@@ -300,6 +301,34 @@ TEST_F(StreamsTest, SayWhereSomethingIsMissing) {
   EXPECT_EQ(told[1].event, "notice");
   EXPECT_EQ(Json(told[1].data).text("/code"), "gap");
   EXPECT_EQ(Json(told[2].data).text("/id"), view.delivery.to_text());
+}
+
+TEST_F(StreamsTest, SayNothingOfSegmentsThatWereNeverWritten) {
+  journals_.files = {{0, 1, true}, {1, 1, true}};
+  const uint32_t stream = open();
+  const std::string id = listen(stream).at(0).id;
+  // A restart leaves out what holds nothing.
+  journals_.files = {{0, 1, true}, {1, 2, true}};
+  history_.index.begin(1, 2);
+  journals_.outcomes.clear();
+  const auto event = accept(number_);
+  const journal::OutcomeView view{.delivery = journal::delivery_id(event->view().uid, number_),
+                                  .event = event->position(),
+                                  .webhook_number = number_,
+                                  .attempt = 1,
+                                  .status = DeliveryStatus::delivered};
+  const auto position = journal::Position::make(1, 2, 8192);
+  journals_.put_outcome(view, position);
+  tell(1, OutcomeRecorded{.delivery = view.delivery,
+                          .event = view.event,
+                          .position = position,
+                          .webhook_number = number_,
+                          .attempt = 1,
+                          .status = DeliveryStatus::delivered});
+  const uint32_t again = open("", id);
+  const auto told = listen(again, 8);
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(Json(told[1].data).text("/id"), view.delivery.to_text());
 }
 
 TEST_F(StreamsTest, KeepToTheOrganizationAndTheSourcesOfTheToken) {
