@@ -12,6 +12,13 @@
 namespace ringpost::api {
 namespace {
 
+/// Who sends them tells of deliveries and their circles.
+bool is_ours(std::string_view name) {
+  constexpr std::string_view prefix = "ringpost-";
+  return name.size() >= prefix.size() &&
+         http::equal_ignoring_case(name.substr(0, prefix.size()), prefix);
+}
+
 bool frames_the_message(std::string_view name) {
   constexpr std::array<std::string_view, 11> names = {"host",
                                                       "content-length",
@@ -46,7 +53,9 @@ std::optional<Problem> check_header_name(std::string_view member, std::string_vi
     return invalid(member, "has a name longer than " + bytes(bytes_max));
   }
   if (!http::is_token(name)) return invalid(member, "has a name that is not an HTTP token");
-  if (frames_the_message(name)) return invalid(member, "is reserved and cannot be set");
+  if (frames_the_message(name) || is_ours(name)) {
+    return invalid(member, "is reserved and cannot be set");
+  }
   return std::nullopt;
 }
 

@@ -2,6 +2,7 @@
 
 #include "http/syntax.h"
 
+#include <algorithm>
 #include <string>
 
 namespace ringpost::http {
@@ -9,7 +10,11 @@ namespace ringpost::http {
 std::optional<Problem> read_hops(const Request& request, uint32_t& hops) {
   hops = request.has_header("ringpost-delivery") ? 1 : 0;
   if (!request.has_header(hops_header)) return std::nullopt;
-  const auto count = parse_decimal(request.header(hops_header));
+  const auto fields = std::ranges::count_if(request.headers, [](const Header& header) {
+    return equal_ignoring_case(header.name, hops_header);
+  });
+  // Of two, the one that a webhook adds to the relay's own must not count.
+  const auto count = fields == 1 ? parse_decimal(request.header(hops_header)) : std::nullopt;
   Problem problem{.member = std::string{hops_header}};
   if (!count) {
     problem.status = 400;

@@ -219,6 +219,27 @@ class Loops(unittest.TestCase):
         self.assertEqual((status, answer["accepted"], answer["deliveries"]), (202, 1, 0))
         self.assertEqual(len(host.statuses), 1)
 
+    def test_no_webhook_may_say_the_count_itself(self):
+        relay = self.place.relay()
+        for name in ("Ringpost-Hops", "ringpost-delivery"):
+            status, _, answer = relay.request("POST", "/pipelines/33/hooks/outgoing", {
+                "name": "out", "target_url": "https://ci.example.org/",
+                "settings": {"request_headers": [{"name": name, "value": "0"}]},
+                "trigger_when": {"events": ["action.completed"]}})
+            self.assertEqual(status, 422, answer)
+            status, _, answer = relay.request("POST", "/v1/webhooks", {
+                "url": "https://ci.example.org/", "headers": {name: "0"}})
+            self.assertEqual(status, 422, answer)
+
+    def test_two_counts_are_none(self):
+        relay = self.place.relay()
+        event = json.dumps({"type": "t", "source": "s", "data": {}})
+        answer = harness.raw_exchange(relay.port, (
+            f"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1:{relay.port}\r\nAuthorization: Bearer {relay.token}\r\n"
+            f"Content-Type: application/json\r\nringpost-hops: 0\r\nRingpost-Hops: 9\r\nConnection: close\r\n"
+            f"Content-Length: {len(event)}\r\n\r\n{event}").encode())
+        self.assertIn(b" 400 ", answer.split(b"\r\n")[0])
+
     def test_the_count_of_a_request_is_read_and_bounded(self):
         relay = self.place.relay()
         event = json.dumps({"type": "build/done", "source": "app/one", "data": {}})
