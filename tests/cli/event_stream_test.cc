@@ -12,6 +12,8 @@
 namespace ringpost::cli {
 namespace {
 
+using namespace std::string_view_literals;
+
 struct Read {
   std::vector<std::string> events;  ///< `type=data`.
   std::string last_id;
@@ -48,7 +50,7 @@ TEST(EventStreamReader, ReadsEvents) {
   expect(": comment\nretry: 5\nother: 1\nid: 1\n\n", {}, "1");
   expect("id: 1\ndata: a\n\nid: 2\ndata: b\n", {"message=a"}, "1");  // Not complete.
   expect("id: 1\ndata: a\n\nid\ndata: b\n\n", {"message=a", "message=b"}, "");
-  expect(std::string_view{"id: a\0b\ndata: a\n\n", 19}, {"message=a"}, "");
+  expect("id: a\0b\ndata: a\n\n"sv, {"message=a"}, "");
   expect("\n\n\nevent: x\n\ndata: y\n\n", {"message=y"}, "");
 }
 

@@ -563,6 +563,7 @@ const scenarios = {
     await press(page, "Resume");
     await page.locator(".mark").getByText("running").first().waitFor();
     await press(page, "Cancel the replay");
+    await page.getByRole("dialog").waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     await press(page, "Cancel the replay");
