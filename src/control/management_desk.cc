@@ -207,7 +207,8 @@ std::variant<journal::EventRef, Problem> ManagementDesk::redeliver(const LoggedD
   const Webhook* webhook = facts ? parts_.registry.find(facts->webhook_number) : nullptr;
   if (webhook == nullptr) return refusal(409, "the delivery's webhook was deleted");
   if (!webhook->active()) return refusal(409, "the delivery's webhook is not active");
-  EventView event = repetition(delivery.event->view(), delivery.id);
+  std::string time;
+  EventView event = repetition(delivery.event->view(), delivery.id, time);
   if (!overrides.data.empty() && overrides.data != as_text(event.data)) {
     event.data = as_bytes(overrides.data);
     event.message = {};

@@ -7,7 +7,11 @@
 
 namespace ringpost::control {
 
-journal::EventView repetition(journal::EventView event, const Ulid& delivery) {
+journal::EventView repetition(journal::EventView event, const Ulid& delivery, std::string& time) {
+  if (event.time.empty()) {
+    time = to_rfc3339(event.accepted_at);
+    event.time = time;
+  }
   event.message = journal::message_id(event, delivery);
   event.redelivery_of = delivery;
   event.uid = {};

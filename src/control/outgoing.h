@@ -21,8 +21,10 @@ struct Outgoing {
 };
 
 /// `event` as the start of a new delivery that repeats `delivery`: the same message once more,
-/// until its data is replaced, which has to clear EventView::message.
-journal::EventView repetition(journal::EventView event, const Ulid& delivery);
+/// until its data is replaced, which has to clear EventView::message. An event without a time has
+/// that of its acceptance from now on: a CloudEvent is the same one in every sending.
+/// @param time  holds it.
+journal::EventView repetition(journal::EventView event, const Ulid& delivery, std::string& time);
 
 /// Encodes an event for these webhooks, with a fresh uid if it has none. It takes no part in
 /// idempotency: a later event with its id is no duplicate of it.

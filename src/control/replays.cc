@@ -400,7 +400,8 @@ bool Replays::is_being_sent(const index::EventFacts& event, const Ulid& delivery
 
 void Replays::post(Job& job, const DeliveryFacts& delivery, const EventView& event,
                    const Webhook& target, WallTime wall_now) {
-  EventView again = repetition(event, delivery.id);
+  std::string time;
+  EventView again = repetition(event, delivery.id, time);
   again.header_overrides = {};
   again.uid = Ulid::mint(wall_now, parts_.random);
   const auto tail = uid_tail(job.replay.id, delivery.id, target.number);

@@ -182,6 +182,7 @@ TEST_F(ControlTest, RedeliversThroughTheOwnerShard) {
   ASSERT_TRUE(redeliver);
   const journal::EventView& repeated = redeliver->event->view();
   EXPECT_EQ(repeated.redelivery_of, delivery);
+  EXPECT_EQ(repeated.time, to_rfc3339(event->view().accepted_at)) << "it is the same event";
   EXPECT_EQ(repeated.id, "event-1");
   EXPECT_FALSE(repeated.id_given);
   EXPECT_EQ(as_text(repeated.data), R"({"build":  2.0})");
