@@ -112,9 +112,7 @@ class Backup {
       return Failure{directory_ +
                      " is in the data directory; give another place, best on another disk"};
     }
-    for (const std::string& path : {directory_, files_directory_}) {
-      if (auto made = disk_.make_directory(path); !made) return fail(path, made.error());
-    }
+    if (auto made = disk_.make_directory(directory_); !made) return fail(directory_, made.error());
     const auto lock = disk_.lock(directory_ + "/lock");
     if (!lock && lock.error().code == Errc::locked) {
       return Failure{"another backup into " + directory_ + " is running"};
@@ -124,7 +122,7 @@ class Backup {
     auto manifest = read_manifest(disk_, directory_);
     if (auto* failure = std::get_if<Failure>(&manifest)) return *failure;
     before_ = std::get<Manifest>(std::move(manifest));
-    if (auto failure = check_files_directory()) return failure;
+    if (auto failure = open_files_directory()) return failure;
     if (before_.number > 0 && before_.directory_id != directory_id_) {
       return Failure{directory_ + " holds the backup of another data directory"};
     }
@@ -135,10 +133,13 @@ class Backup {
   }
 
   /// What no backup has made there is left alone, and nothing of it is removed.
-  std::optional<Failure> check_files_directory() {
+  std::optional<Failure> open_files_directory() {
     std::error_code ignored;
     if (std::filesystem::is_symlink(files_directory_, ignored)) {
       return Failure{files_directory_ + " is a symbolic link; give a real directory"};
+    }
+    if (auto made = disk_.make_directory(files_directory_); !made) {
+      return fail(files_directory_, made.error());
     }
     const auto names = disk_.list(files_directory_);
     if (!names) return fail(files_directory_, names.error());
