@@ -101,7 +101,8 @@ struct DeliveryFilter {
 };
 void add_delivery_filter(CLI::App& command, DeliveryFilter& filter);
 /// Those of them that say nothing of the time.
-void add_result_filter(CLI::App& command, DeliveryFilter& filter);
+void add_result_filter(CLI::App& command, DeliveryFilter& filter,
+                       const std::vector<std::string>& statuses);
 
 /// What came of a delivery's first attempt, waited for at most `wait` (as read_duration reads it;
 /// empty: not at all). @returns exit_refused if it failed, or has not ended by then.

@@ -145,14 +145,15 @@ int follow_delivery(Session& session, const std::string& id, const std::string& 
   return exit_refused;
 }
 
-void add_result_filter(CLI::App& command, DeliveryFilter& filter) {
+void add_result_filter(CLI::App& command, DeliveryFilter& filter,
+                       const std::vector<std::string>& statuses) {
   command.add_option("--source", filter.source, "Only of events from this source, exactly")
       ->type_name("SOURCE");
   command.add_option("--type", filter.type, "Only of events of this type, exactly")
       ->type_name("TYPE");
   suggest(command.add_option("--status", filter.status, "Only deliveries with this status")
               ->type_name("STATUS"),
-          {"pending", "in_flight", "delivered", "dead", "cancelled"});
+          statuses);
   suggest(command
               .add_option("--error", filter.error,
                           "Only if the last attempt that ended failed with this error")
@@ -167,7 +168,7 @@ void add_result_filter(CLI::App& command, DeliveryFilter& filter) {
 }
 
 void add_delivery_filter(CLI::App& command, DeliveryFilter& filter) {
-  add_result_filter(command, filter);
+  add_result_filter(command, filter, {"pending", "in_flight", "delivered", "dead", "cancelled"});
   command
       .add_option("--since", filter.since, "Only of events accepted from this time on, RFC 3339")
       ->type_name("TIME");

@@ -156,7 +156,7 @@ void add_tail_command(CLI::App& deliveries, Session& session, Action& action) {
   auto options = std::make_shared<TailOptions>();
   command->add_option("WEBHOOK", options->webhook,
                       "The webhook's id; default: all of the organization");
-  add_result_filter(*command, options->filter);
+  add_result_filter(*command, options->filter, {"pending", "delivered", "dead", "cancelled"});
   command->add_flag("--attempts", options->attempts,
                     "Also failed attempts that are followed by others (status pending)");
   command->add_option("--count", options->count, "End after this many")

@@ -286,6 +286,14 @@ TEST(OutcomeCodec, KeepsTheLongestTimeThatFits) {
   EXPECT_EQ(read->connection.timings.connect, std::chrono::microseconds{UINT32_MAX});
 }
 
+/// A record with one field, which is made longer or shorter.
+std::vector<std::byte> with_field_longer_by(int bytes, std::vector<std::byte> record) {
+  std::byte* const size = &record[bare_outcome_bytes + 2];
+  store_le<uint32_t>(size, load_le<uint32_t>(size) + static_cast<uint32_t>(bytes));
+  record.resize(record.size() + static_cast<size_t>(bytes));
+  return record;
+}
+
 // Goal: what a later release appends is skipped; less than was said to be there is damage.
 TEST(OutcomeCodec, TakesALongerConnectionAndNoShorterOne) {
   OutcomeView outcome;
@@ -293,17 +301,10 @@ TEST(OutcomeCodec, TakesALongerConnectionAndNoShorterOne) {
   outcome.connection = {.ip = {10, 0, 0, 2}, .ip_bytes = 4, .port = 80, .timings = {.name = 1ms}};
   std::vector<std::byte> record;
   encode_outcome(outcome, record);
-  const size_t size_at = bare_outcome_bytes + 2;
-  for (const auto& [change, good] : {std::pair{1, true}, std::pair{-1, false}}) {
-    std::vector<std::byte> changed = record;
-    changed.resize(record.size() + static_cast<size_t>(change));
-    store_le<uint32_t>(&changed[size_at], static_cast<uint32_t>(12 + change));
-    const auto read = decode_outcome(changed);
-    ASSERT_EQ(read.has_value(), good);
-    if (good) {
-      EXPECT_EQ(read->connection, outcome.connection);
-    }
-  }
+  const auto longer = decode_outcome(with_field_longer_by(1, record));
+  ASSERT_TRUE(longer);
+  EXPECT_EQ(longer->connection, outcome.connection);
+  EXPECT_FALSE(decode_outcome(with_field_longer_by(-1, record)));
   std::vector<std::byte> strange = record;
   strange[bare_outcome_bytes + 6 + 3] = std::byte{0x12};  // An address of eight bytes.
   EXPECT_FALSE(decode_outcome(strange));
@@ -316,17 +317,10 @@ TEST(OutcomeCodec, TakesALongerTlsSessionAndNoShorterOne) {
   outcome.tls = {.version = 0x0303, .cipher = 0xc02b};
   std::vector<std::byte> record;
   encode_outcome(outcome, record);
-  const size_t size_at = bare_outcome_bytes + 2;
-  for (const auto& [change, good] : {std::pair{1, true}, std::pair{-1, false}}) {
-    std::vector<std::byte> changed = record;
-    changed.resize(record.size() + static_cast<size_t>(change));
-    store_le<uint32_t>(&changed[size_at], static_cast<uint32_t>(8 + change));
-    const auto read = decode_outcome(changed);
-    ASSERT_EQ(read.has_value(), good);
-    if (good) {
-      EXPECT_EQ(read->tls, outcome.tls);
-    }
-  }
+  const auto longer = decode_outcome(with_field_longer_by(1, record));
+  ASSERT_TRUE(longer);
+  EXPECT_EQ(longer->tls, outcome.tls);
+  EXPECT_FALSE(decode_outcome(with_field_longer_by(-1, record)));
 }
 
 TEST(OutcomeCodec, TellsAnEmptyBodyThatWasMadeFromTheEventsData) {
