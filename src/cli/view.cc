@@ -280,6 +280,7 @@ std::string show_delivery(element delivery) {
   Rows rows(10);
   rows.add("delivery", text_of(delivery, "/id"))
       .add("status", text_of(delivery, "/status"))
+      .add("because", text_of(delivery, "/status_reason"))
       .add("webhook", webhook.empty() ? "removed" : webhook)
       .add("event", text_of(delivery, "/event/id") + "  " + text_of(delivery, "/event/type") +
                         "  " + text_of(delivery, "/event/source"))

@@ -90,6 +90,7 @@ export interface DeliverySummary {
   webhook: string | null;
   event: { id: string; type: string; source: string };
   status: Status;
+  status_reason: string;
   redelivery_of: string | null;
   next_attempt_at: string | null;
   created_at: string;

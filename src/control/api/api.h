@@ -45,7 +45,8 @@ class WebhookApi {
              api::Management& management, WebhookChecks checks)
       : registry_(registry), tokens_(tokens), management_(management), checks_(std::move(checks)) {}
 
-  Answer create(const Call& call);
+  /// @param is_listener  as Webhook::is_listener.
+  Answer create(const Call& call, bool is_listener = false);
   Answer list(const Call& call);
   Answer show(const Call& call);
   Answer update(const Call& call);
