@@ -9,6 +9,7 @@
 #include "http/url.h"
 #include "io/engine.h"
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -92,14 +93,51 @@ std::string time_of_day() {
   return text;
 }
 
+/// Ends the listener when the command is told to end, and the command.
+class EndOnSignal {
+ public:
+  EndOnSignal(const Session& session, const std::string& id);
+  /// Whether it is told to. The process ends then: there is nothing more to say.
+  bool is_ending() const { return is_ending_; }
+  void wait() { thread_.join(); }
+
+ private:
+  std::atomic<bool> is_ending_ = false;
+  std::thread thread_;
+};
+
+EndOnSignal::EndOnSignal(const Session& session, const std::string& id) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  thread_ = std::thread([this, signals, client = session.client, id] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    is_ending_ = true;
+    std::string problem;
+    bool wrong_usage = false;
+    if (const auto own = Client::create(client, problem, wrong_usage)) {
+      own->request("DELETE", "/v1/webhooks/" + percent_encoded(id), "", "", problem);
+    }
+    std::fflush(stdout);
+    _exit(0);
+  });
+}
+
 /// Gives each request of the stream to the receiver, and its answer to the relay.
 class Relaying {
  public:
-  Relaying(Session& session, Session& answering, Forwarder& forwarder, Listener listener)
-      : session_(session),
-        answering_(answering),
-        forwarder_(forwarder),
-        listener_(std::move(listener)) {}
+  struct Parts {
+    Session& session;
+    Session& answering;  ///< The stream has the other one's connection.
+    Forwarder& forwarder;
+    const EndOnSignal& end;
+  };
+
+  Relaying(const Parts& parts, Listener listener) : parts_(parts), listener_(std::move(listener)) {}
 
   /// @returns whether to go on.
   bool take(const StreamEvent& event) {
@@ -108,7 +146,7 @@ class Relaying {
     const auto request = read_request(event.data);
     if (!request) return true;
     const auto begun = std::chrono::steady_clock::now();
-    Forwarder::Forwarded forwarded = forwarder_.forward(request->bytes, listener_.timeout);
+    Forwarder::Forwarded forwarded = parts_.forwarder.forward(request->bytes, listener_.timeout);
     const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - begun);
     if (!is_told(forwarded)) forwarded.error.reset();
@@ -118,23 +156,25 @@ class Relaying {
     return !is_broken_;
   }
 
-  bool is_over() const { return is_broken_ || is_replaced_; }
+  bool is_over() const { return is_broken_ || is_gone_; }
+  bool is_gone() const { return is_gone_; }
 
  private:
   bool take_notice(const StreamEvent& event) {
     simdjson::dom::parser parser;
     simdjson::dom::element notice;
-    if (!parse_json(event.data, parser, notice)) return true;
+    if (parts_.end.is_ending() || !parse_json(event.data, parser, notice)) return true;
     std::fprintf(stderr, "ringpost: %s\n", text_of(notice, "/detail").c_str());
-    is_replaced_ = raw_text_of(notice, "/code") == "replaced";
-    return !is_replaced_;
+    const std::string_view code = raw_text_of(notice, "/code");
+    is_gone_ = code == "replaced" || code == "deleted";
+    return !is_gone_;
   }
 
   void give_back(const Request& request, const Forwarder::Forwarded& forwarded) {
     const std::string target = "/v1/listeners/" + percent_encoded(listener_.id) + "/answers/" +
                                percent_encoded(request.delivery);
-    const auto answer =
-        answering_.exchange("POST", target, answer_body(request, forwarded), "application/json");
+    const auto answer = parts_.answering.exchange("POST", target, answer_body(request, forwarded),
+                                                  "application/json");
     if (!answer || answer->ok()) return;
     std::fprintf(stderr, "ringpost: the relay did not take the answer to %s: %s\n",
                  shown(request.delivery).c_str(),
@@ -144,7 +184,7 @@ class Relaying {
 
   void print(const Request& request, const Forwarder::Forwarded& forwarded,
              std::chrono::milliseconds taken) const {
-    if (session_.json) return print_json(request, forwarded, taken);
+    if (parts_.session.json) return print_json(request, forwarded, taken);
     const std::string result = forwarded.error         ? describe(*forwarded.error)
                                : forwarded.status == 0 ? "no HTTP answer"
                                                        : std::to_string(forwarded.status);
@@ -171,12 +211,10 @@ class Relaying {
     std::printf("%s\n", shown_json(line).c_str());
   }
 
-  Session& session_;
-  Session& answering_;  ///< The stream has the other one's connection.
-  Forwarder& forwarder_;
+  const Parts parts_;
   const Listener listener_;
-  bool is_broken_ = false;    ///< Nobody reads what is printed.
-  bool is_replaced_ = false;  ///< Another program listens now.
+  bool is_broken_ = false;  ///< Nobody reads what is printed.
+  bool is_gone_ = false;    ///< The listener was deleted, or another program listens now.
 };
 
 /// A session for the same relay, with a connection of its own.
@@ -186,27 +224,6 @@ Session another(const Session& session) {
   other.url = session.url;
   other.token_from = session.token_from;
   return other;
-}
-
-/// Ends the listener when the command is told to end, and the command.
-void end_on_signal(const Session& session, const std::string& id) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGHUP);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread([signals, client = session.client, id] {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    std::string problem;
-    bool wrong_usage = false;
-    if (const auto own = Client::create(client, problem, wrong_usage)) {
-      own->request("DELETE", "/v1/webhooks/" + percent_encoded(id), "", "", problem);
-    }
-    std::fflush(stdout);
-    _exit(0);
-  }).detach();
 }
 
 std::optional<Listener> begin_listener(Session& session, const std::string& body) {
@@ -262,15 +279,19 @@ int listen(Session& session, const ListenOptions& options) {
 
   const auto listener = begin_listener(session, std::get<std::string>(body));
   if (!listener) return session.failure_code();
-  end_on_signal(session, listener->id);
+  // Lives as long as the process: its thread waits for a signal that may never come.
+  auto* const end_on_signal = new EndOnSignal(session, listener->id);
   print_beginning(session, options, *listener);
   Session answering = another(session);
-  Relaying relaying(session, answering, *forwarder, *listener);
-  return follow_stream(session, "/v1/listeners/" + percent_encoded(listener->id) + "/stream",
-                       {.on_begin = [] {},
-                        .take = [&](const StreamEvent& event) { return relaying.take(event); },
-                        .is_over = [&] { return relaying.is_over(); },
-                        .bytes_max = request_bytes_max});
+  Relaying relaying({session, answering, *forwarder, *end_on_signal}, *listener);
+  const int code =
+      follow_stream(session, "/v1/listeners/" + percent_encoded(listener->id) + "/stream",
+                    {.on_begin = [] {},
+                     .take = [&](const StreamEvent& event) { return relaying.take(event); },
+                     .is_over = [&] { return relaying.is_over() || end_on_signal->is_ending(); },
+                     .bytes_max = request_bytes_max});
+  if (end_on_signal->is_ending()) end_on_signal->wait();
+  return code == 0 && relaying.is_gone() ? exit_refused : code;
 }
 
 constexpr const char* notes =

@@ -180,7 +180,6 @@ Control::Control(const Parts& parts, const Options& options)
 Result<void> Control::load() {
   if (auto loaded = git_sources_.load(); !loaded) return loaded;
   if (auto loaded = registry_.load(tokens_); !loaded) return loaded;  // And publishes all.
-  listeners_.load(now_);
   return replays_.load();
 }
 
@@ -218,6 +217,7 @@ void Control::begin(Instant now) {
   if (started_at_) return;
   started_at_ = now;
   registry_.failing().begin(now);
+  listeners_.begin_leases(now);
 }
 
 void Control::on(uint32_t shard, ApiRequest&& message) {

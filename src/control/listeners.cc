@@ -84,7 +84,7 @@ std::variant<Given, Problem> read_given(const Call& call) {
 
 // --- listeners -----------------------------------------------------------------------------------
 
-void Listeners::load(Instant now) {
+void Listeners::begin_leases(Instant now) {
   parts_.table.current().for_each_webhook([&](const Webhook& webhook) {
     if (webhook.is_listener) add(webhook, now);
   });

@@ -41,8 +41,8 @@ class Listeners {
 
   explicit Listeners(const Parts& parts) : parts_(parts) {}
 
-  /// Those that the store has. Call once, when the webhooks are loaded.
-  void load(Instant now);
+  /// Of those that the store has. Call once, when the relay begins to run.
+  void begin_leases(Instant now);
   /// Why the organization may have no more; nothing: it may.
   std::optional<Problem> object_to_count(std::string_view organization) const;
   /// One was made.

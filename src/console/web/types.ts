@@ -51,6 +51,7 @@ export interface Webhook {
   description: string;
   organization: string;
   url: string;
+  listener: boolean;
   sources: string[];
   events: string[];
   filter: { branches: string; teams: string[]; clusters: string[]; data: object | null };
