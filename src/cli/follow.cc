@@ -35,7 +35,7 @@ bool may_pass(const Answer& refusal) {
 int follow_stream(Session& session, const std::string& target, const StreamUse& use) {
   EventStreamReader reader{use.bytes_max};
   Pause pause;
-  bool connected = false;  // Once, at least: from then on a failure passes.
+  bool connected = use.was_reached;  // Once, at least: from then on a failure passes.
   while (true) {
     const auto followed = session.follow(target, reader.last_id(), [&](std::string_view bytes) {
       use.on_begin();

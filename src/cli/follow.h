@@ -14,6 +14,7 @@ struct StreamUse {
   std::function<void()> on_begin;  ///< The relay answers: from now on nothing is missed.
   EventStreamReader::Take take;
   std::function<bool()> is_over;  ///< Whether `take` ended it.
+  bool was_reached = false;       ///< The relay was asked before: a failure to reach it passes.
   size_t bytes_max = EventStreamReader::usual_bytes_max;
 };
 

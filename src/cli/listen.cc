@@ -289,6 +289,7 @@ int listen(Session& session, const ListenOptions& options) {
                     {.on_begin = [] {},
                      .take = [&](const StreamEvent& event) { return relaying.take(event); },
                      .is_over = [&] { return relaying.is_over() || end_on_signal->is_ending(); },
+                     .was_reached = true,
                      .bytes_max = request_bytes_max});
   if (end_on_signal->is_ending()) end_on_signal->wait();
   return code == 0 && relaying.is_gone() ? exit_refused : code;
