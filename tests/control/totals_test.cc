@@ -136,6 +136,8 @@ TEST_F(TotalsTest, TellsNothingToATokenOfSomeSources) {
   table_.put_token(token);
   table_.publish();
   const std::string id = make_webhook(R"(, "sources": ["app/x"])");
+  const std::string hidden = make_webhook(R"(, "sources": ["app/y"])");
+  EXPECT_EQ(ask("GET", "/v1/webhooks/" + hidden + "/totals", {}, "some").status, 404);
   for (const std::string& target : {std::string("/v1/totals"), std::string("/v1/totals?by=webhook"),
                                     "/v1/webhooks/" + id + "/totals"}) {
     const auto response = ask("GET", target, {}, "some");

@@ -79,10 +79,12 @@ void begin_answer(JsonWriter& json, const index::TotalsAnswer& answer, const Hou
 }  // namespace
 
 Answer TotalsApi::of_webhook(const Call& call) {
-  if (call.token->restricted()) return refuse_restricted();
   const auto id = Ulid::parse_either(call.id());
   const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
-  if (webhook == nullptr) return refuse(refusal(404, "there is no such webhook"));
+  if (webhook == nullptr || !may_see(call, *webhook)) {
+    return refuse(refusal(404, "there is no such webhook"));
+  }
+  if (call.token->restricted()) return refuse_restricted();
   auto parsed = parse_list_query(call.request, ListKind::webhook_totals);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   return by_time(call, std::get<ListQuery>(parsed), webhook);
