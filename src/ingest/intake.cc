@@ -67,6 +67,8 @@ struct Intake::Reading {
   std::optional<incoming::Receiver::Notice> notice;  ///< There is no event: the answer.
   bool answers_id = false;                           ///< Receiver::Accepted::answers_id.
   bool parsed = false;
+  std::string file_id;                               ///< Of a file: what events without an id get.
+  std::deque<std::string> file_ids;                  ///< Those that they got.
   bool matching = false;  ///< The next event's key is reserved, its webhooks are being asked.
   size_t next = 0;
   std::optional<IdempotencyKey> key;  ///< Of the next event, while `matching`.
@@ -159,6 +161,20 @@ void Intake::on_call(http::RequestHandle handle, std::unique_ptr<http::Request> 
 }
 
 /// One slice at least, so that those who come in this turn take nothing from those who wait.
+void Intake::on_file(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+                     std::string organization, std::string id,
+                     const subscription::Snapshot& snapshot) {
+  const uint64_t bytes_max = body_bytes_max(packing_of(*request), options_.limits);
+  if (request->body.size() > bytes_max) {
+    return refuse(handle, to_problem({413, "More than " + std::to_string(bytes_max) + " bytes."}));
+  }
+  if (const auto problem = admit(1, request->body.size())) return refuse(handle, *problem);
+  ReadingOwner reading = take_reading();
+  reading->organization = std::move(organization);
+  reading->file_id = std::move(id);
+  begin(std::move(reading), handle, std::move(request), snapshot);
+}
+
 void Intake::turn(const subscription::Snapshot& snapshot) {
   work_left_ = std::max(work_left_, work_per_slice);
   for (size_t count = readings_.size(); count > 0 && work_left_ > 0; --count) {
@@ -215,9 +231,25 @@ std::optional<http::Problem> Intake::parse_events(Reading& reading) {
     return to_problem(std::move(*refusal));
   }
   return refuse_sources(reading);
+  if (!reading.file_id.empty()) {
+    give_ids(reading);
+    return std::nullopt;
+  }
 }
 
 std::optional<http::Problem> Intake::parse_call(Reading& reading) {
+/// A file that is offered again after a crash has the same ones.
+void Intake::give_ids(Reading& reading) {
+  for (size_t index = 0; index < reading.views.size(); ++index) {
+    journal::EventView& view = reading.views[index];
+    if (view.id_given) continue;
+    const uint32_t line = reading.parser.line_of(index);
+    view.id = reading.file_ids.emplace_back(
+        line == 0 ? reading.file_id : reading.file_id + '-' + std::to_string(line));
+    view.id_given = true;
+  }
+}
+
   if (reading.receiver == nullptr) reading.receiver = std::make_unique<incoming::Receiver>();
   auto outcome = reading.receiver->receive(*reading.request, *reading.source,
                                            parts_.ring.wall_now(), reading.views);
@@ -298,6 +330,8 @@ void Intake::end(ReadingOwner reading) {
   reading->notice.reset();
   reading->parsed = reading->matching = reading->answers_id = false;
   reading->next = 0;
+  reading->file_id.clear();
+  reading->file_ids.clear();
   reading->key.reset();
   reading->pending = {};
   reading->views.clear();

@@ -425,9 +425,43 @@ void read_listener(const toml::table& table, Config& config, Problems& problems)
 
 constexpr size_t email_bytes_max = 254;  // RFC 5321, 4.5.3.1.3, without the angle brackets.
 constexpr size_t users_max = 1000;
+/// Why no files can be taken from there beside the other sources; empty if they can.
+std::string object_to_drop_directory(const std::string& directory, const Config& config) {
+  namespace fs = std::filesystem;
+  const fs::path path = fs::path(directory).lexically_normal();
+  if (directory.empty() || !path.is_absolute()) return "must be an absolute path";
+  const auto same = [&](const SourceConfig& other) {
+    return fs::path(other.directory).lexically_normal() == path;
+  };
+  return std::ranges::any_of(config.sources, same) ? "is another [[source]]'s, too" : std::string{};
+}
+
+void read_source(const toml::table& table, Config& config, Problems& problems) {
+  Section section(&table, "source", problems);
+  SourceConfig source;
+  if (const toml::node* node = section.text("directory", source.directory)) {
+    while (source.directory.size() > 1 && source.directory.back() == '/') {
+      source.directory.pop_back();
+    }
+    const std::string objection = object_to_drop_directory(source.directory, config);
+    if (!objection.empty()) {
+      section.problem(*node, "directory = \"" + source.directory + "\" " + objection);
+    }
+  } else if (table.get("directory") == nullptr) {
+    problems.add(table.source(), "[[source]] needs a directory");
+  }
+  if (const toml::node* node = section.text("organization", source.organization)) {
+    const auto objection = subscription::object_to_organization(source.organization);
+    if (!objection.empty()) section.problem(*node, "organization " + std::string(objection));
+  }
+  section.finish();
+  config.sources.push_back(std::move(source));
+}
+
 constexpr size_t listeners_max = 64;
 
 /// Why an address cannot name a user; empty if it can. No post is sent: it only has to be one name.
+constexpr size_t sources_max = 64;
 std::string_view object_to_email(std::string_view email) {
   if (email.size() > email_bytes_max) return "is longer than 254 bytes";
   const bool printable = std::ranges::all_of(email, [](char c) { return c > ' ' && c < 0x7f; });
@@ -686,6 +720,8 @@ void read_sections(Section& root, Config& config, Problems& problems) {
               [&](const toml::table& table) { read_listener(table, config, problems); });
   read_tables(root, "user", users_max,
               [&](const toml::table& table) { read_user(table, config, problems); });
+  read_tables(root, "source", sources_max,
+              [&](const toml::table& table) { read_source(table, config, problems); });
   root.finish();
 }
 

@@ -59,6 +59,14 @@ struct UserConfig {
 };
 
 /// The whole configuration, with its defaults. Every key is described in ringpost.example.toml.
+/// A directory from which the relay takes events (drop_directory.h).
+struct SourceConfig {
+  std::string directory;  ///< Absolute.
+  std::string organization = "default";
+
+  bool operator==(const SourceConfig&) const = default;
+};
+
 struct Config {
   uint32_t shards = 0;  ///< 0: one per core, or fewer where memory is small (budgets.h).
   io::EngineChoice engine = io::EngineChoice::automatic;
@@ -73,6 +81,7 @@ struct Config {
 
   std::vector<ListenerConfig> listeners;
 
+  std::vector<SourceConfig> sources;
   uint64_t event_bytes_max = 1u << 20;
   uint64_t batch_bytes_max = 16u << 20;
   uint32_t batch_events_max = 10'000;

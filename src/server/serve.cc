@@ -12,6 +12,7 @@
 #include "server/budgets.h"
 #include "server/control_thread.h"
 #include "server/data_directory.h"
+#include "server/drop_directories.h"
 #include "server/helper_thread.h"
 #include "server/hosts.h"
 #include "server/key_file.h"
@@ -401,7 +402,18 @@ int run(const Config& config, io::Engine engine, const Budgets& budgets, Reloade
        .has_messages = [&relay] { return relay.store_has_messages(); },
        .due = [] { return std::optional<Instant>{}; }});
   relay.mailroom().set_store_waker(&store_syncs);
-  const std::vector<HelperThread*> helpers{&journal, &passwords, &store_syncs};
+  DropDirectories directories{config.sources, relay};
+  HelperThread drops(
+      {.name = "drops",
+       .turn = [&directories](WallTime, Instant now) { return directories.turn(now); },
+       .has_messages = [&directories] { return directories.has_messages(); },
+       .due = [&directories] { return directories.due(); },
+       .also_wake = directories.descriptors()});
+  std::vector<HelperThread*> helpers{&journal, &passwords, &store_syncs};
+  if (!config.sources.empty()) {
+    relay.mailroom().set_drop_waker(&drops);
+    helpers.push_back(&drops);
+  }
   std::vector<std::unique_ptr<ShardThread>> shards;
   const auto starts = [](HelperThread* helper) { return helper->start(); };
   if (!control.start() || !std::ranges::all_of(helpers, starts)) {
