@@ -2,6 +2,9 @@
 
 import json
 import os
+import socket
+import subprocess
+import threading
 import time
 import unittest
 
@@ -136,6 +139,76 @@ class Faults(DropTest):
         relay.wait_until_settled()
         events = {row["delivery"] for row in sink.received()}
         self.assertEqual(len(events), count)
+
+
+class Spool(DropTest):
+
+    def send(self, url, *arguments, token="none", **options):
+        environment = dict(os.environ, RINGPOST_URL=url, RINGPOST_TOKEN=token)
+        return subprocess.run([harness.RINGPOST, "send", "--best-effort", "--spool", self.drop, *arguments],
+                              capture_output=True, text=True, timeout=60, env=environment, **options)
+
+    def test_what_a_relay_that_is_away_has_missed_it_takes_later(self):
+        nobody = f"http://127.0.0.1:{harness.free_port()}"
+        lines = "".join(EVENT % number + "\n" for number in range(25))
+        done = self.send(nobody, "--batch", "10", "--wait", "200ms", input=lines)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"is in {self.drop}/new (files: 3)", done.stderr)
+        self.assertEqual(self.send(nobody, "--type", "t", "--source", "s", "--wait", "0s").returncode, 0)
+        self.assertEqual(self.send(nobody, input='{\n"type": "t",\n"source": "s"}\n').returncode, 0)
+        self.assertEqual(len(os.listdir(self.drop / "new")), 5)
+        relay = self.relay()
+        self.wait_until_taken()
+        self.assertEqual(relay.status()["totals"]["events_accepted"], 27)
+        self.assertEqual(os.listdir(self.drop / "bad"), [])
+
+    def test_a_relay_that_takes_them_leaves_the_directory_empty(self):
+        relay = self.relay()
+        done = self.send(f"http://127.0.0.1:{relay.port}", token=relay.token, input=EVENT % 1 + "\n" + EVENT % 2 + "\n")
+        self.assertEqual((done.returncode, done.stderr.count("spool")), (0, 0), done.stderr)
+        self.assertRegex(done.stdout, "^accepted 2")
+        self.assertEqual(self.waiting(), [])
+
+    def test_an_event_whose_answer_was_cut_off_is_taken_once(self):
+        relay = self.relay()
+        with socket.create_server(("127.0.0.1", 0)) as between:
+            between.settimeout(30)
+
+            def pass_on_and_say_nothing():
+                """Every request, until one was an event's: its answer is read and kept."""
+                while True:
+                    client, _ = between.accept()
+                    with client, socket.create_connection(("127.0.0.1", relay.port), timeout=30) as server:
+                        request = client.recv(65536)
+                        while b"\r\n\r\n" not in request or (b"POST" in request and EVENT[-1:].encode() != request.strip()[-1:]):
+                            request += client.recv(65536)
+                        server.sendall(request)
+                        self.assertIn(b"202", server.recv(65536))
+                        return
+
+            thread = threading.Thread(target=pass_on_and_say_nothing)
+            thread.start()
+            done = self.send(f"http://127.0.0.1:{between.getsockname()[1]}", token=relay.token, input=EVENT % 1 + "\n")
+            thread.join()
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("(files: 1)", done.stderr)
+        self.wait_until_taken()
+        totals = relay.status()["totals"]
+        self.assertEqual((totals["events_accepted"], totals["events_duplicate"]), (1, 1))
+
+    def test_what_is_no_event_is_not_kept(self):
+        relay = self.relay()
+        done = self.send(f"http://127.0.0.1:{relay.port}", token=relay.token, input='{"type": "t"}\n')
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("422", done.stderr)
+        self.assertEqual(self.waiting(), [])
+
+    def test_a_spool_that_cannot_be_written_is_said(self):
+        self.drop.write_text("no directory")
+        nobody = f"http://127.0.0.1:{harness.free_port()}"
+        done = self.send(nobody, input=EVENT % 1)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("the events are lost: ", done.stderr)
 
 
 if __name__ == "__main__":
