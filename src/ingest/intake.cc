@@ -1,6 +1,7 @@
 #include "ingest/intake.h"
 
 #include "base/json_writer.h"
+#include "crypto/base64.h"
 #include "dialect/content.h"
 #include "dialect/dialect.h"
 #include "dialect/matcher.h"
@@ -66,9 +67,9 @@ struct Intake::Reading {
   std::optional<subscription::GitSource> kept_source;
   std::optional<incoming::Receiver::Notice> notice;  ///< There is no event: the answer.
   bool answers_id = false;                           ///< Receiver::Accepted::answers_id.
-  bool parsed = false;
   std::string file_id;                               ///< Of a file: what events without an id get.
   std::deque<std::string> file_ids;                  ///< Those that they got.
+  bool parsed = false;
   bool matching = false;  ///< The next event's key is reserved, its webhooks are being asked.
   size_t next = 0;
   std::optional<IdempotencyKey> key;  ///< Of the next event, while `matching`.
@@ -160,7 +161,6 @@ void Intake::on_call(http::RequestHandle handle, std::unique_ptr<http::Request> 
   begin(std::move(reading), handle, std::move(request), snapshot);
 }
 
-/// One slice at least, so that those who come in this turn take nothing from those who wait.
 void Intake::on_file(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                      std::string organization, std::string id,
                      const subscription::Snapshot& snapshot) {
@@ -175,6 +175,7 @@ void Intake::on_file(http::RequestHandle handle, std::unique_ptr<http::Request> 
   begin(std::move(reading), handle, std::move(request), snapshot);
 }
 
+/// One slice at least, so that those who come in this turn take nothing from those who wait.
 void Intake::turn(const subscription::Snapshot& snapshot) {
   work_left_ = std::max(work_left_, work_per_slice);
   for (size_t count = readings_.size(); count > 0 && work_left_ > 0; --count) {
@@ -230,14 +231,13 @@ std::optional<http::Problem> Intake::parse_events(Reading& reading) {
   if (auto refusal = reading.parser.parse(*reading.request, reading.views)) {
     return to_problem(std::move(*refusal));
   }
-  return refuse_sources(reading);
   if (!reading.file_id.empty()) {
     give_ids(reading);
     return std::nullopt;
   }
+  return refuse_sources(reading);
 }
 
-std::optional<http::Problem> Intake::parse_call(Reading& reading) {
 /// A file that is offered again after a crash has the same ones.
 void Intake::give_ids(Reading& reading) {
   for (size_t index = 0; index < reading.views.size(); ++index) {
@@ -250,6 +250,7 @@ void Intake::give_ids(Reading& reading) {
   }
 }
 
+std::optional<http::Problem> Intake::parse_call(Reading& reading) {
   if (reading.receiver == nullptr) reading.receiver = std::make_unique<incoming::Receiver>();
   auto outcome = reading.receiver->receive(*reading.request, *reading.source,
                                            parts_.ring.wall_now(), reading.views);
@@ -329,9 +330,9 @@ void Intake::end(ReadingOwner reading) {
   reading->kept_source.reset();
   reading->notice.reset();
   reading->parsed = reading->matching = reading->answers_id = false;
-  reading->next = 0;
   reading->file_id.clear();
   reading->file_ids.clear();
+  reading->next = 0;
   reading->key.reset();
   reading->pending = {};
   reading->views.clear();
@@ -340,11 +341,34 @@ void Intake::end(ReadingOwner reading) {
   spare_readings_.push_back(std::move(reading));
 }
 
+namespace {
+
+/// The password of HTTP Basic authentication (RFC 7617), or nothing. Senders of CloudEvents whose
+/// sink is only a URL can show a token in no other way.
+std::string basic_password(const http::Request& request) {
+  constexpr std::string_view scheme = "basic ";
+  constexpr size_t text_bytes_max = 2 * http::token_bytes_max;
+  const std::string_view text = http::only_header(request, "authorization");
+  if (text.size() > text_bytes_max) return {};
+  if (!http::equal_ignoring_case(text.substr(0, scheme.size()), scheme)) return {};
+  const auto decoded = crypto::base64_decode(http::trim(text.substr(scheme.size())));
+  const size_t colon = decoded ? decoded->find(':') : std::string::npos;
+  return colon == std::string::npos ? std::string{} : decoded->substr(colon + 1);
+}
+
+/// At the root only a listener for CloudEvents takes events.
+std::string token_of(const http::Request& request) {
+  const std::string_view token = http::presented_token(request, http::TokenForm::bearer);
+  return token.empty() && request.path == "/" ? basic_password(request) : std::string{token};
+}
+
+}  // namespace
+
 std::optional<http::Problem> Intake::authenticate(const http::Request& request,
                                                   const io::Address& peer,
                                                   const subscription::Snapshot& snapshot,
                                                   const subscription::Token*& token) {
-  const std::string_view text = http::presented_token(request, http::TokenForm::bearer);
+  const std::string text = token_of(request);
   token = tokens_.find(text, snapshot, parts_.ring.wall_now());
   if (token == nullptr) return unauthenticated(request, peer);
   if (!token->allows(subscription::Scope::events_write)) {

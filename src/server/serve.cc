@@ -168,7 +168,8 @@ void warn_of_open_listeners(const std::vector<SharedListener>& listeners) {
       log_info("the listener " + listener.bound.to_text() +
                " serves GET /metrics without a token; let only your monitoring reach it");
     }
-    const bool takes_tokens = listener.config.serves.events || listener.config.serves.api;
+    const bool takes_tokens = listener.config.serves.events || listener.config.serves.cloudevents ||
+                              listener.config.serves.api;
     if (listener.config.tls != nullptr || !takes_tokens) continue;
     log_warning(
         "the listener " + listener.bound.to_text() +

@@ -1,5 +1,6 @@
 #include "ingest/intake.h"
 
+#include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "tests/incoming/calls.h"
 #include "tests/incoming/payloads.h"
@@ -244,6 +245,29 @@ TEST_F(IntakeTest, MintsIdsThatGrowWhateverTheWallClockDoes) {
   accept();
   EXPECT_TRUE(std::ranges::is_sorted(ids));
   EXPECT_EQ(ids.back().time(), before + std::chrono::hours{1});
+}
+
+// --- CloudEvents at the root
+
+TEST_F(IntakeTest, TakesATokenAsPasswordAtTheRootOnly) {
+  const auto post = [&](std::string_view path, const std::string& credentials) {
+    auto request = test::request_of(
+        "application/json", Shard::event_of(""),
+        {{"Authorization", "Basic " + crypto::base64_encode(as_bytes(credentials))}});
+    request.path = path;
+    auto owned = std::make_unique<http::Request>(std::move(request));
+    shard_.intake.on_request({++shard_.requests, 1}, std::move(owned), shard_.peer,
+                             shard_.table.current());
+    shard_.make_durable();
+    return shard_.status(shard_.requests);
+  };
+  EXPECT_EQ(post("/", "token:good"), 202);
+  EXPECT_EQ(post("/", ":good"), 202);
+  EXPECT_EQ(post("/v1/events", "token:good"), 401);
+  for (const char* wrong : {"token:bad", "good", "good:", "token:reader:", ""}) {
+    EXPECT_EQ(post("/", wrong), 401) << wrong;
+  }
+  EXPECT_EQ(post("/", "token:reader"), 403);
 }
 
 // --- files of drop directories
