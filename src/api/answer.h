@@ -27,10 +27,12 @@ struct Answer {
     published,  ///< When every shard has seen the change.
     reloaded,   ///< When every shard uses the configuration that was read.
     stored,     ///< When the event that Management took for it is durable.
+    later,      ///< When it is given by `ticket`: it waits for a server elsewhere.
   };
 
   http::Response response;
   When when = When::now;
+  uint64_t ticket = 0;           ///< Of one that comes later (control::LateAnswers).
   std::optional<Change> change;  ///< For the audit log; set by whoever changed something.
 };
 

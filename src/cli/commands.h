@@ -155,6 +155,7 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action,
 void add_delivery_commands(CLI::App& app, Session& session, Action& action);
 /// `delivery tail`.
 void add_tail_command(CLI::App& deliveries, Session& session, Action& action);
+void add_listen_command(CLI::App& app, Session& session, Action& action);
 void add_event_commands(CLI::App& app, Session& session, Action& action);
 void add_replay_commands(CLI::App& app, Session& session, Action& action);
 /// What `token add --data-dir` says: make an admin token in the data directory of a stopped relay.

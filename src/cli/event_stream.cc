@@ -10,7 +10,7 @@ bool EventStreamReader::feed(std::string_view bytes, const Take& take) {
     if (same_end) continue;
     if (c == '\r' || c == '\n') {
       if (!take_line(take)) return false;
-    } else if (line_.size() < bytes_max) {
+    } else if (line_.size() < bytes_max_) {
       line_ += c;
     } else {
       return false;
@@ -35,7 +35,7 @@ bool EventStreamReader::take_line(const Take& take) {
     if (colon != std::string::npos) value = std::string_view{line}.substr(colon + 1);
     if (value.starts_with(' ')) value.remove_prefix(1);
     take_field(std::string_view{line}.substr(0, colon), value);
-    return event_.data.size() <= bytes_max;
+    return event_.data.size() <= bytes_max_;
   }
   last_id_ = id_;
   StreamEvent event = std::exchange(event_, {});

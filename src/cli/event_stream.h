@@ -18,7 +18,9 @@ struct StreamEvent {
 class EventStreamReader {
  public:
   /// Of a line, and of an event's data. Longer ones are no relay's.
-  static constexpr size_t bytes_max = size_t{1} << 20;
+  static constexpr size_t usual_bytes_max = size_t{1} << 20;
+
+  explicit EventStreamReader(size_t bytes_max = usual_bytes_max) : bytes_max_(bytes_max) {}
 
   /// @returns whether to go on.
   using Take = std::function<bool(const StreamEvent&)>;
@@ -35,6 +37,7 @@ class EventStreamReader {
   bool take_line(const Take& take);
   void take_field(std::string_view name, std::string_view value);
 
+  const size_t bytes_max_;
   std::string line_;
   bool after_return_ = false;  // CR ended the last line: LF behind it is the same end.
   StreamEvent event_;

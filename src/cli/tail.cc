@@ -1,13 +1,11 @@
 #include "cli/commands.h"
 #include "cli/event_stream.h"
+#include "cli/follow.h"
 #include "cli/json.h"
 #include "cli/text.h"
 #include "cli/view.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <thread>
 #include <utility>
 
 namespace ringpost::cli {
@@ -87,61 +85,21 @@ class Tail {
   bool is_done_ = false;
 };
 
-/// How long to wait before the next connection.
-class Pause {
- public:
-  void reset() { next_ = first; }
-  void wait() {
-    std::this_thread::sleep_for(next_);
-    next_ = std::min(next_ * 2, longest);
-  }
-  bool is_first() const { return next_ == first; }
-
- private:
-  static constexpr std::chrono::milliseconds first{500};
-  static constexpr std::chrono::milliseconds longest{15'000};
-  std::chrono::milliseconds next_ = first;
-};
-
-bool may_pass(const Answer& refusal) {
-  return refusal.status == 429 || refusal.status >= 500;
-}
-
 int tail(Session& session, const TailOptions& options) {
-  const std::string target = target_of(options);
   Tail shown_tail(session.json, options.count);
-  EventStreamReader reader;
-  Pause pause;
-  bool connected = false;  // Once, at least: from then on a failure passes.
-  while (true) {
-    const auto followed = session.follow(target, reader.last_id(), [&](std::string_view bytes) {
-      shown_tail.on_begin();
-      return reader.feed(bytes, [&](const StreamEvent& event) { return shown_tail.take(event); });
-    });
-    if (!followed) return session.failure_code();
-    if (shown_tail.is_done() || shown_tail.is_broken()) return 0;  // What is lost is said at exit.
-    if (followed->refusal && !(connected && may_pass(*followed->refusal))) {
-      session.accept(*followed->refusal, target);
-      return session.failure_code();
-    }
-    if (!followed->begun && !connected) return session.report_unreachable(followed->problem);
-    if (followed->begun) {
-      connected = true;
-      pause.reset();
-    }
-    if (pause.is_first()) {
-      std::fprintf(stderr, "ringpost: the connection has ended%s%s; connecting again\n",
-                   followed->problem.empty() ? "" : ": ", shown(followed->problem).c_str());
-    }
-    reader.reset();
-    pause.wait();
-  }
+  return follow_stream(session, target_of(options),
+                       {.on_begin = [&] { shown_tail.on_begin(); },
+                        .take = [&](const StreamEvent& event) { return shown_tail.take(event); },
+                        // What cannot be printed is said at exit.
+                        .is_over = [&] { return shown_tail.is_done() || shown_tail.is_broken(); }});
 }
 
 constexpr const char* notes =
     "Shows each delivery when it has been delivered, given up or cancelled, until Ctrl-C ends the "
     "command. After a lost connection, or a restart of the relay, it goes on after the last "
-    "delivery shown, so that none is missed. With --json each line is one delivery, as lists have "
+    "delivery shown, so that none is missed; where the history does not reach back that far, it "
+    "says "
+    "so. With --json each line is one delivery, as lists have "
     "it. The scope is deliveries:read.\n"
     "\n"
     "  ringpost delivery tail\n"

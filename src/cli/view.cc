@@ -124,6 +124,9 @@ std::string show_webhook(std::string_view json, std::string_view given_secret) {
   Rows rows(13);
   rows.add("id", text_of(webhook, "/id"))
       .add("url", text_of(webhook, "/url"))
+      .add("listener", text_of(webhook, "/listener") == "true"
+                           ? "its requests go to a program (`ringpost listen`), not to the URL"
+                           : "")
       .add("dialect", text_of(webhook, "/dialect"))
       .add("state", text_of(webhook, "/state"))
       .add("reason", text_of(webhook, "/state_reason"))
@@ -280,6 +283,7 @@ std::string show_delivery(element delivery) {
   Rows rows(10);
   rows.add("delivery", text_of(delivery, "/id"))
       .add("status", text_of(delivery, "/status"))
+      .add("because", text_of(delivery, "/status_reason"))
       .add("webhook", webhook.empty() ? "removed" : webhook)
       .add("event", text_of(delivery, "/event/id") + "  " + text_of(delivery, "/event/type") +
                         "  " + text_of(delivery, "/event/source"))

@@ -92,6 +92,7 @@ index::Outcome to_outcome(const OutcomeRecorded& message) {
                             .attempt = message.attempt,
                             .status = message.status,
                             .started_at = message.started_at,
+                            .duration = message.duration,
                             .next_attempt_at = message.next_attempt_at,
                             .failed = message.failed,
                             .error = message.error,
@@ -147,6 +148,7 @@ Control::Control(const Parts& parts, const Options& options)
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
       webhook_api_(registry_, tokens_, desk_, checks_),
       delivery_api_(registry_, history_, parts.journals, desk_),
+      totals_api_(registry_, history_, parts.journals),
       event_api_(registry_, history_, parts.journals, checks_),
       replays_({.store = parts.store,
                 .registry = registry_,
@@ -166,6 +168,11 @@ Control::Control(const Parts& parts, const Options& options)
                 .history = parts.history,
                 .journals = parts.journals,
                 .post = parts.post}),
+      listeners_({.registry = registry_,
+                  .table = parts.table,
+                  .post = parts.post,
+                  .shard_count = static_cast<uint32_t>(parts.counters.size())}),
+      calls_(parts.post, static_cast<uint32_t>(parts.counters.size())),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
@@ -212,6 +219,7 @@ void Control::begin(Instant now) {
   if (started_at_) return;
   started_at_ = now;
   registry_.failing().begin(now);
+  listeners_.begin_leases(now);
 }
 
 void Control::on(uint32_t shard, ApiRequest&& message) {
@@ -225,7 +233,7 @@ void Control::on(uint32_t shard, ApiRequest&& message) {
 void Control::respond(uint32_t shard, ApiRequest&& message, const Login::Verdict* verdict) {
   Outgoing outgoing;
   const bool changing = may_change(*message.request);
-  Answer answered = answer(message, verdict, outgoing);
+  Answer answered = answer(shard, message, verdict, outgoing);
   if (const auto waiting = verifying_.find(next_ticket_);
       waiting != verifying_.end() && desk_.verifying()) {
     waiting->second.shard = shard;
@@ -233,18 +241,46 @@ void Control::respond(uint32_t shard, ApiRequest&& message, const Login::Verdict
     ++next_ticket_;
     return;
   }
-  if (streams_.is_opening()) return open_stream(shard, message.handle, answered.response);
+  if (streams_.is_opening() || listeners_.is_opening()) {
+    return open_stream(shard, message.handle, answered.response);
+  }
+  if (answered.when == Answer::When::later) return;
   outgoing.api = dialect::owner_of_path(message.request->path);
   Reply ready{
       .shard = shard,
       .reply = {message.handle, std::make_unique<http::Response>(std::move(answered.response))},
       .when = answered.when,
       .outgoing = std::move(outgoing)};
-  // Also one that changed nothing: it may say what another call has just changed.
+  send_or_hold(std::move(ready), changing);
+}
+
+/// What changes something is answered when it is durable; also what changed nothing: it may say
+/// what another call has just changed.
+void Control::send_or_hold(Reply&& ready, bool changing) {
   if (changing && durability_.pending()) {
     unsaved_.push_back(std::move(ready));
   } else {
     send(std::move(ready));
+  }
+}
+
+void Control::send_late_answers() {
+  for (LateAnswers::Ready& ready : late_answers_.take()) {
+    auto& [caller, answer] = ready;
+    RINGPOST_ASSERT(answer.when != Answer::When::later && answer.when != Answer::When::stored);
+    if (answer.change && caller.token) {
+      audit_.record({.by = *caller.token,
+                     .peer = caller.peer,
+                     .at = wall_now_,
+                     .status = answer.response.status,
+                     .change = std::move(*answer.change)});
+    }
+    auto response = std::make_unique<http::Response>(std::move(answer.response));
+    send_or_hold({.shard = caller.shard,
+                  .reply = {caller.handle, std::move(response)},
+                  .when = answer.when,
+                  .outgoing = {.event = {}, .api = caller.api}},
+                 true);
   }
 }
 
@@ -258,6 +294,7 @@ void Control::send(Reply&& ready) {
       return;
     case Answer::When::reloaded: reloads_.send_when_seen(shard, std::move(reply)); return;
     case Answer::When::stored: send_outgoing(shard, std::move(reply), std::move(outgoing)); return;
+    case Answer::When::later: RINGPOST_UNREACHABLE();
   }
   post_.send(shard, std::move(reply));
 }
@@ -265,6 +302,7 @@ void Control::send(Reply&& ready) {
 /// The answer is a head; its body comes in pieces.
 void Control::open_stream(uint32_t shard, http::RequestHandle handle, http::Response& head) {
   post_.send(shard, StreamOpened{handle, std::make_unique<http::Response>(std::move(head))});
+  if (listeners_.is_opening()) return listeners_.begin(shard, handle, now_);
   streams_.begin(shard, handle, now_);
 }
 
@@ -273,6 +311,8 @@ void Control::open_stream(uint32_t shard, http::RequestHandle handle, http::Resp
 // change ─> commit ─> flush: a sync begins ─> on_store_synced ─> answers, snapshot ─> what waited
 
 void Control::flush() {
+  if (!durability_.under_way()) calls_.finish();
+  send_late_answers();
   if (!durability_.begin()) publish();
 }
 
@@ -486,15 +526,29 @@ void Control::on(uint32_t shard, StreamTaken&& message) {
   streams_.on_taken(shard, message, now_);
 }
 
+void Control::on(uint32_t shard, std::unique_ptr<ListenerRequest>&& message) {
+  listeners_.on_request(shard, std::move(*message), now_);
+}
+
+void Control::on(uint32_t, ListenerRequestOver&& message) {
+  listeners_.on_request_over(message);
+}
+
+void Control::on(uint32_t, CallAnswered&& message) {
+  calls_.on_answered(std::move(message));
+}
+
 void Control::on(uint32_t shard, StreamGone&& message) {
   streams_.on_gone(shard, message.handle);
+  listeners_.on_gone(shard, message.handle, now_);
+  next_due_ = now_;
 }
 
 // --- requests ------------------------------------------------------------------------------------
 
 // answer ─> the API that the path belongs to ─> route ─> let_in ─> the operation ─> audit
 
-Answer Control::answer(const ApiRequest& message, const Login::Verdict* verdict,
+Answer Control::answer(uint32_t shard, const ApiRequest& message, const Login::Verdict* verdict,
                        Outgoing& outgoing) {
   const http::Request& request = *message.request;
   const dialect::Dialect* dialect = dialect::owner_of_path(request.path);
@@ -528,6 +582,13 @@ Answer Control::answer(const ApiRequest& message, const Login::Verdict* verdict,
                                        : run(static_cast<Operation>(match.route->operation), call);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
   RINGPOST_ASSERT((answered.when == Answer::When::stored) == static_cast<bool>(outgoing.event));
+  if (answered.when == Answer::When::later) {
+    late_answers_.hold(answered.ticket, {.shard = shard,
+                                         .handle = message.handle,
+                                         .api = dialect,
+                                         .token = token,
+                                         .peer = message.peer});
+  }
   if (!answered.change) answered.change = desk_.take_change();
   if (answered.change) ping_changed(call, *answered.change);
   if (answered.change && token) {
@@ -644,9 +705,14 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::webhook_ping: return delivery_api_.ping(call);
     case Operation::webhook_deliveries: return delivery_api_.list(call);
     case Operation::delivery_list: return delivery_api_.list_all(call);
+    case Operation::webhook_totals: return totals_api_.of_webhook(call);
+    case Operation::totals_show: return totals_api_.of_organization(call);
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call);
     case Operation::stream_open: return streams_.open(call, now_);
+    case Operation::listener_create: return create_listener(call);
+    case Operation::listener_stream: return listeners_.open(call);
+    case Operation::listener_answer: return listeners_.answer(call);
     case Operation::webhook_replay: return replay_api_.start(call);
     case Operation::replay_start: return replay_api_.start(call);
     case Operation::replay_list: return replay_api_.list(call);
@@ -683,6 +749,30 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::openapi_show: return show_openapi(call);
   }
   RINGPOST_UNREACHABLE();
+}
+
+/// A webhook that somebody has to listen for, or it goes.
+Answer Control::create_listener(const Call& call) {
+  if (auto problem = listeners_.object_to_count(call.organization)) return refuse(*problem);
+  Answer answer = webhook_api_.create(call, true);
+  const auto id = desk_.change() ? Ulid::parse(desk_.change()->object) : std::nullopt;
+  const Webhook* webhook = id ? registry_.find(call.organization, *id) : nullptr;
+  if (webhook != nullptr) listeners_.add(*webhook, now_);
+  return answer;
+}
+
+void Control::remove_listeners() {
+  for (const Webhook* webhook : listeners_.expired(now_)) {
+    const std::string id = webhook->id.to_text();
+    if (const auto removed = registry_.remove(*webhook); !removed) {
+      listeners_.add(*webhook, now_);
+      log_error("could not delete the webhook of a listener, " + id + ": " +
+                describe(removed.error()));
+      continue;
+    }
+    log_info("webhook " + id + ": nobody has listened for it for a minute; it is deleted");
+    publisher_.on_change();
+  }
 }
 
 Answer Control::run_session(Operation operation, const Call& call) {
@@ -749,6 +839,7 @@ bool Control::step(WallTime wall_now, Instant now) {
   dead_letters_.step(now);
   flush();
   streams_.step(wall_now, now);
+  listeners_.step(wall_now, now);
   const bool reclaimed = table_.reclaim();
   set_next_due(reclaimed);
   // When a sync ends there is another step.
@@ -763,6 +854,7 @@ bool Control::tidy_store(std::optional<WallTime> trusted, WallTime wall_now, Ins
   more |= trusted && tidy_tokens(*trusted);
   more |= audit_.step(trusted, now);
   more |= registry_.failing().step(now);
+  remove_listeners();
   return more;
 }
 
@@ -774,7 +866,7 @@ void Control::set_next_due(bool reclaimed) {
   const auto writing = durability_.may_commit() ? registry_.failing().due() : std::nullopt;
   const auto replaying = durability_.may_commit() ? replays_.due() : std::nullopt;
   const auto streaming = streams_.due(wall_now_, now_);
-  for (const auto& due : {writing, replaying, streaming, dead_letters_.due()}) {
+  for (const auto& due : {writing, replaying, streaming, listeners_.due(), dead_letters_.due()}) {
     if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
   }
 }

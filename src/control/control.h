@@ -12,10 +12,13 @@
 #include "control/durability.h"
 #include "control/git_source_registry.h"
 #include "control/journal_access.h"
+#include "control/late_answers.h"
+#include "control/listeners.h"
 #include "control/login.h"
 #include "control/management_desk.h"
 #include "control/memory_limits.h"
 #include "control/messages.h"
+#include "control/outgoing_calls.h"
 #include "control/password_checks.h"
 #include "control/pending_table.h"
 #include "control/publisher.h"
@@ -170,6 +173,8 @@ class Control {
   void on(uint32_t shard, ApiRequest&& message);
   void respond(uint32_t shard, ApiRequest&& message, const Login::Verdict* verdict);
   void send(Reply&& ready);
+  void send_or_hold(Reply&& ready, bool changing);
+  void send_late_answers();
   void open_stream(uint32_t shard, http::RequestHandle handle, http::Response& head);
   void publish();
   void go_on_changing();
@@ -188,9 +193,13 @@ class Control {
   void on(uint32_t shard, StorageFailed&& message);
   void on(uint32_t shard, StreamTaken&& message);
   void on(uint32_t shard, StreamGone&& message);
+  void on(uint32_t shard, CallAnswered&& message);
+  void on(uint32_t shard, std::unique_ptr<ListenerRequest>&& message);
+  void on(uint32_t shard, ListenerRequestOver&& message);
   void on(uint32_t, std::monostate&&) {}
 
-  Answer answer(const ApiRequest& message, const Login::Verdict* verdict, Outgoing& outgoing);
+  Answer answer(uint32_t shard, const ApiRequest& message, const Login::Verdict* verdict,
+                Outgoing& outgoing);
   std::variant<Answer, std::optional<subscription::Token>> let_in(const ApiRequest& message,
                                                                   const dialect::Dialect* dialect,
                                                                   const api::Route& route);
@@ -201,6 +210,8 @@ class Control {
   Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call);
   Answer run(Operation operation, const Call& call);
   Answer run_session(Operation operation, const Call& call);
+  Answer create_listener(const Call& call);
+  void remove_listeners();
   void ping_changed(const Call& call, const Change& change);
   StatusFacts status_facts() const;
   MetricSources metric_sources(const StatusFacts& facts) const;
@@ -245,6 +256,7 @@ class Control {
   ManagementDesk desk_;
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
+  TotalsApi totals_api_;
   EventApi event_api_;
   Replays replays_;
   ReplayApi replay_api_;
@@ -252,6 +264,9 @@ class Control {
   SourceApi source_api_;
   SessionApi session_api_;
   Streams streams_;
+  Listeners listeners_;
+  OutgoingCalls calls_;
+  LateAnswers late_answers_;
   Reloads reloads_;
   WallClockTrust wall_clock_;
   RateLimiter rate_limiter_;

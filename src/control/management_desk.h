@@ -49,6 +49,7 @@ class ManagementDesk final : public api::Management {
   /// The event that the call made, if its answer is to wait for it.
   std::optional<Outgoing> take_outgoing();
   /// What the call changed, for the audit log.
+  const std::optional<Change>& change() const { return change_; }
   std::optional<Change> take_change();
 
   const Webhook* webhook(std::string_view organization, const Ulid& id) const override;

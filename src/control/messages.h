@@ -6,6 +6,7 @@
 #include "io/address.h"
 #include "journal/record.h"
 #include "journal/writer.h"
+#include "net/http_client.h"
 #include "subscription/webhook_version.h"
 
 #include <cstdint>
@@ -55,6 +56,7 @@ struct OutcomeRecorded {
   Error error{};  ///< Why the attempt failed, if it did.
   bool failed = false;
   uint16_t http_status = 0;  ///< 0: there was no answer.
+  Duration duration{};       ///< Of the attempt.
 };
 
 /// The endpoint answered 410 Gone: the webhook is to be disabled.
@@ -124,10 +126,35 @@ struct StorageFailed {
   Error error{};
 };
 
-using ToControl = std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded,
-                               EndpointGone, ReceiverPaused, CircuitChanged, PermissionAsked,
-                               SegmentWanted, SegmentSealed, SnapshotSeen, SettingsSeen,
-                               StoreEventDone, StorageFailed, StreamTaken, StreamGone>;
+/// A program that listens for the webhook is to be given this request. Answered by
+/// ListenerAnswered, or not at all.
+struct ListenerRequest {
+  uint64_t ticket = 0;
+  uint32_t webhook_number = 0;
+  Ulid delivery;
+  uint32_t attempt = 0;
+  std::string event_type;
+  std::string event_source;
+  std::string bytes;  ///< As a receiver would get it: head and body.
+};
+
+/// Nobody waits for the answer to a ListenerRequest any more.
+struct ListenerRequestOver {
+  uint32_t webhook_number = 0;
+  uint64_t ticket = 0;
+};
+
+/// The answer to SendCall.
+struct CallAnswered {
+  uint64_t ticket = 0;
+  std::unique_ptr<net::ClientAnswer> answer;
+};
+
+using ToControl =
+    std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded, EndpointGone,
+                 ReceiverPaused, CircuitChanged, PermissionAsked, SegmentWanted, SegmentSealed,
+                 SnapshotSeen, SettingsSeen, StoreEventDone, StorageFailed, StreamTaken, StreamGone,
+                 CallAnswered, std::unique_ptr<ListenerRequest>, ListenerRequestOver>;
 
 // --- from the control thread to a shard ----------------------------------------------------------
 
@@ -183,8 +210,28 @@ struct StoreEvent {
   bool by_hand = true;
 };
 
+/// A program listens for the webhook now, or does not any more (Dispatcher::set_listening).
+struct ListenerChanged {
+  uint32_t webhook_number = 0;
+  bool listening = false;
+};
+
+/// What the program's receiver answered, as it came, or why it did not.
+struct ListenerAnswered {
+  uint64_t ticket = 0;
+  std::string answer;
+  std::optional<Error> error;
+};
+
+/// Send a request to a server elsewhere, then answer CallAnswered.
+struct SendCall {
+  uint64_t ticket = 0;
+  std::unique_ptr<net::ClientRequest> request;
+};
+
 using ToShard = std::variant<std::monostate, ApiReply, SnapshotPublished, SettingsPublished,
-                             SegmentReady, SegmentsDelayed, StoreEvent, StreamOpened, StreamPiece>;
+                             SegmentReady, SegmentsDelayed, StoreEvent, StreamOpened, StreamPiece,
+                             SendCall, ListenerChanged, ListenerAnswered>;
 
 /// How the control thread reaches the shards.
 class Post {

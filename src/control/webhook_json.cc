@@ -69,7 +69,7 @@ Outcome read_url(Reading& reading, dom::element value) {
   auto parsed = api::read_destination("url", text);
   if (auto* problem = std::get_if<Problem>(&parsed)) return std::move(*problem);
   auto& destination = std::get<subscription::Destination>(parsed);
-  if (reading.checks.allow_destination) {
+  if (reading.checks.allow_destination && !reading.webhook.is_listener) {
     if (const auto denied = reading.checks.allow_destination(destination)) {
       return invalid("url", *denied);
     }
@@ -364,10 +364,19 @@ constexpr std::array members = {
     Member{"enabled", read_enabled, nullptr},
 };
 
-constexpr std::array<std::string_view, 12> members_read_only = {
-    "id",         "state",      "state_reason",      "paused_until",
-    "circuit",    "permission", "permission_reason", "warnings",
-    "created_at", "updated_at", "dialect",           "previous_secret_until"};
+constexpr std::array<std::string_view, 13> members_read_only = {"id",
+                                                                "listener",
+                                                                "state",
+                                                                "state_reason",
+                                                                "paused_until",
+                                                                "circuit",
+                                                                "permission",
+                                                                "permission_reason",
+                                                                "warnings",
+                                                                "created_at",
+                                                                "updated_at",
+                                                                "dialect",
+                                                                "previous_secret_until"};
 
 Outcome read_member(Reading& reading, std::string_view name, dom::element value) {
   for (const Member& member : members) {
@@ -450,9 +459,11 @@ std::optional<Problem> create_webhook(JsonBody& body, const WebhookChecks& check
   const dialect::Dialect* chosen = nullptr;
   if (auto problem = read_dialect(body.root(), chosen)) return problem;
   std::string organization = std::move(webhook.organization);
+  const bool is_listener = webhook.is_listener;
   const Webhook defaults = chosen->defaults();
   webhook = defaults;
   webhook.organization = std::move(organization);
+  webhook.is_listener = is_listener;
   Reading reading{body, webhook, checks, defaults, by, true};
   if (auto problem = read_members(reading)) return problem;
   if (webhook.destination.url.empty()) return invalid("url", "is required");
@@ -512,7 +523,7 @@ void write_pace(JsonWriter& json, const Webhook& webhook) {
 
 /// Whether the receiver was asked to take deliveries at all, and what it said.
 std::string_view permission_of(const Webhook& webhook, const ReceiverNote& receiver) {
-  if (!dialect::of(webhook).asks_first(webhook)) return "not_needed";
+  if (webhook.is_listener || !dialect::of(webhook).asks_first(webhook)) return "not_needed";
   if (receiver.permitted) return "granted";
   const bool refused = receiver.why_not && receiver.why_not->code == Errc::origin_refused;
   return refused ? "refused" : "unknown";
@@ -557,7 +568,8 @@ void write_webhook(JsonWriter& json, const Webhook& webhook, bool with_secret,
       .member("dialect", webhook.dialect)
       .member("description", webhook.description)
       .member("organization", webhook.organization)
-      .member("url", webhook.destination.url);
+      .member("url", webhook.destination.url)
+      .member("listener", webhook.is_listener);
   api::write_subscription(json, webhook);
   write_request_settings(json, webhook, with_secret);
   write_pace(json, webhook);

@@ -93,6 +93,7 @@ void Dispatcher::check_connections() {
     ++count;
   });
   RINGPOST_ASSERT(connection_count_ == count);
+  listened_.for_each([&](ListenedAttempt& attempt) { ++connections[&attempt.endpoint()]; });
   for (const auto& [key, endpoint] : endpoints_) {
     RINGPOST_ASSERT(endpoint->key == key);
     RINGPOST_ASSERT(endpoint->connection_count == connections[endpoint.get()]);

@@ -515,6 +515,12 @@ void Connection::judge_again() {
   denied_ = true;
 }
 
+void Connection::stop_asking() {
+  RINGPOST_ASSERT(step_ == Step::ask);
+  settle(Error{Errc::overloaded, Side::self});
+  close(false);
+}
+
 void Connection::abort() {
   attempt_ = {};
   close(false);

@@ -121,6 +121,8 @@ class Connection final : public net::StreamOwner {
   void become_usable();
   /// The egress policy is another one: what it denies now carries no further attempt.
   void judge_again();
+  /// The relay stops, and nothing but the question (`ask`) was sent: the attempt is put back.
+  void stop_asking();
   /// Ends whatever goes on without settling: the relay stops.
   void abort();
 

@@ -146,6 +146,15 @@ void Dispatcher::forget(Target& target) {
   if (--organization.target_count == 0) organizations_.erase(std::string{organization.name});
 }
 
+namespace {
+
+/// Whether somebody has to agree first. Who listens does.
+bool asks_first(const subscription::Webhook& webhook) {
+  return !webhook.is_listener && dialect::of(webhook).asks_first(webhook);
+}
+
+}  // namespace
+
 /// Brings the target's settings up to the webhook's present version.
 /// @returns false if there is no active webhook of that number.
 bool Dispatcher::refresh(Target& target) {
@@ -161,7 +170,7 @@ bool Dispatcher::refresh(Target& target) {
   target.schedule_s = webhook->schedule_s;
   target.timeout = std::chrono::milliseconds{webhook->timeout_ms};
   target.concurrency_max = webhook->concurrency_max;
-  target.standing = standing_for(*webhook, target.dialect->asks_first(*webhook));
+  target.standing = standing_for(*webhook, asks_first(*webhook));
   Endpoint* before = target.endpoint;
   target.endpoint = &endpoint_for(*webhook);
   if (before != target.endpoint) {
@@ -210,6 +219,7 @@ Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
   endpoint->host = webhook.destination.host;
   endpoint->port = webhook.destination.port;
   endpoint->tls_wanted = webhook.destination.tls;
+  endpoint->is_listener = webhook.is_listener;
   endpoint->idle_max = limits_.idle_max;
   if (const auto learnt = learnt_.find(endpoint->key); learnt != learnt_.end()) {
     endpoint->distrusted = learnt->second.distrusted;
@@ -217,7 +227,9 @@ Endpoint& Dispatcher::endpoint_for(const subscription::Webhook& webhook) {
     endpoint->circuit = learnt->second.circuit;
     endpoint->last_failure = learnt->second.last_failure;
   }
-  if (webhook.destination.tls) endpoint->tls = tls_for(*endpoint, webhook);
+  if (webhook.destination.tls && !webhook.is_listener) {
+    endpoint->tls = tls_for(*endpoint, webhook);
+  }
   return *endpoint;
 }
 
@@ -329,6 +341,11 @@ bool Dispatcher::has_share(const Target& target) const {
 bool Dispatcher::find_connection(Target& target) {
   Endpoint& endpoint = *target.endpoint;
   if (!endpoint.idle.empty()) return true;
+  if (endpoint.is_listener) {
+    if (listening_.contains(target.webhook_number)) return true;
+    endpoint.blocked.push_back(target);
+    return false;
+  }
   if (endpoint.connection_count >= limits_.connections_per_endpoint_max) {
     endpoint.blocked.push_back(target);
     return false;
@@ -422,6 +439,7 @@ void Dispatcher::start(Delivery& delivery) {
                         .probes_endpoint = probes_endpoint};
   if (!delivery.enquiry) note_start(delivery, attempt);
   if (!endpoint.idle.empty()) return endpoint.idle.front().begin(attempt);
+  if (endpoint.is_listener) return begin_listened(attempt);
   --connects_left_;
   open_connection(endpoint, attempt);
 }
@@ -519,9 +537,7 @@ void Dispatcher::on_changed(uint32_t webhook_number) {
 void Dispatcher::enquire(uint32_t webhook_number) {
   if (stopping_) return;
   const subscription::Webhook* webhook = host_.snapshot().webhook(webhook_number);
-  if (webhook == nullptr || !webhook->active() || !dialect::of(*webhook).asks_first(*webhook)) {
-    return;
-  }
+  if (webhook == nullptr || !webhook->active() || !asks_first(*webhook)) return;
   Target& target = target_for(webhook_number);
   auto* enquiry = new Delivery;
   enquiry->enquiry = true;
@@ -890,10 +906,13 @@ void Dispatcher::tidy(Endpoint& endpoint) {
 void Dispatcher::stop() {
   stopping_ = true;
   std::vector<Connection*> idle;
+  std::vector<Connection*> asking;
   connections_.for_each([&](Connection& connection) {
     if (connection.step() == Connection::Step::idle) idle.push_back(&connection);
+    if (connection.step() == Connection::Step::ask) asking.push_back(&connection);
   });
   for (Connection* connection : idle) connection->retire();
+  for (Connection* connection : asking) connection->stop_asking();
 }
 
 void Dispatcher::abort() {
@@ -901,6 +920,10 @@ void Dispatcher::abort() {
   aborted_ = true;
   while (!unrecorded_.empty()) record_first_start();  // Their ends will not come.
   connections_.for_each([](Connection& connection) { connection.abort(); });
+  while (!listened_.empty()) {
+    listened_.front().abort();
+    on_listened_over(listened_.front());
+  }
 }
 
 }  // namespace ringpost::delivery

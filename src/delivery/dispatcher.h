@@ -7,6 +7,7 @@
 #include "delivery/event_stock.h"
 #include "delivery/host.h"
 #include "delivery/limits.h"
+#include "delivery/listened_attempt.h"
 #include "delivery/round.h"
 #include "delivery/target.h"
 #include "io/ring.h"
@@ -21,6 +22,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace ringpost::delivery {
 
@@ -97,6 +99,15 @@ class Dispatcher {
   /// turn, and what was known of its receiver forgotten.
   void cancel(uint32_t webhook_number);
 
+  // Of webhooks that a program listens for (Webhook::is_listener): nothing begins while it does
+  // not.
+
+  /// A program listens for the webhook now, or does not any more: what it was asked is taken back.
+  void set_listening(uint32_t webhook_number, bool listening);
+  /// The answer to Host::on_listener_request, as it came, or why there is none. One that comes late
+  /// is dropped.
+  void on_listener_answer(uint64_t ticket, Bytes answer, const std::optional<Error>& error);
+
   /// Starts what is ready. Once per turn of the loop.
   void turn();
   /// Whether `turn` would start something now: the loop must not sleep.
@@ -115,10 +126,12 @@ class Dispatcher {
   void abort();
   /// After `stop`: no connection is left, the dispatcher may be destroyed.
   bool stopped() const {
-    return stopping_ && connections_.empty() && (cancellations_.empty() || aborted_);
+    return stopping_ && connections_.empty() && listened_.empty() &&
+           (cancellations_.empty() || aborted_);
   }
 
-  // --- for Connection, Target and Endpoint -------------------------------------------------------
+  // --- for Connection, ListenedAttempt, Target and Endpoint
+  // -------------------------------------------------------
 
   void on_retry_due(Target& target);
   void on_pace_due(Target& target) { activate(target); }
@@ -149,6 +162,9 @@ class Dispatcher {
   /// Of the loop: the handlers of a turn of the ring and the `turn` after it have the same.
   uint64_t turn_number() const { return turn_number_; }
   void on_connection_closed(Connection& connection);
+  void ask_listener(const Attempt& attempt, const dialect::Request& request, uint64_t ticket);
+  void forget_request(const Attempt& attempt, uint64_t ticket);
+  void on_listened_over(ListenedAttempt& attempt);
 
   io::Ring& ring() { return ring_; }
   net::Resolver& resolver() { return resolver_; }
@@ -260,6 +276,8 @@ class Dispatcher {
   bool has_room_for_bytes(const Target& target, const ReadyQueue::Place& place) const;
   void let_go(Delivery& delivery);
   void open_connection(Endpoint& endpoint, const Attempt& attempt);
+  void begin_listened(const Attempt& attempt);
+  ListenedAttempt* find_listened(uint64_t ticket);
   void tidy(Endpoint& endpoint);
   void set_limits(const Limits& limits);
   void set_origin(const std::string& origin);
@@ -267,6 +285,7 @@ class Dispatcher {
   uint32_t in_flight_limit() const { return limits_.attempts_in_flight_max; }
 
   friend class Connection;
+  friend class ListenedAttempt;
 
   io::Ring& ring_;
   net::Resolver& resolver_;
@@ -295,6 +314,8 @@ class Dispatcher {
   std::map<std::string, Endpoint::Learnt> learnt_;            ///< By key; outlives the endpoints.
   /// By key, of endpoints that are not in use: tickets, for receivers that close each connection.
   std::unordered_map<std::string, std::unique_ptr<net::ClientTls>> kept_tls_;
+  std::unordered_set<uint32_t> listening_;  ///< By webhook number.
+  IntrusiveList<ListenedAttempt, &ListenedAttempt::link> listened_;
   Deliveries loading_;  ///< By ticket.
   uint64_t next_ticket_ = 1;
   uint64_t turn_number_ = 0;

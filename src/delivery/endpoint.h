@@ -33,7 +33,8 @@ struct Endpoint {
   uint16_t port = 0;
   std::unique_ptr<net::ClientTls> tls;  ///< Null for plain http, and if its CA is unreadable.
   bool tls_wanted = true;
-  Duration idle_max{};  ///< Lowered by Keep-Alive: timeout and by connections found closed.
+  bool is_listener = false;  ///< A program that listens, of one webhook: nothing to connect to.
+  Duration idle_max{};       ///< Lowered by Keep-Alive: timeout and by connections found closed.
   bool proved_silent = false;
   bool proved_patient = false;  ///< A receiver said nothing before it was asked.
   bool distrusted = false;

@@ -48,6 +48,21 @@ class Host {
   ///                 not come to an answer.
   virtual void on_permission(const subscription::WebhookVersion& webhook,
                              const std::optional<Error>& why_not) = 0;
+  /// The request of a webhook that a program listens for (Dispatcher::set_listening): to be given
+  /// to it. Answered by Dispatcher::on_listener_answer, or not at all. Lent for the call.
+  struct ListenerRequest {
+    uint64_t ticket = 0;
+    uint32_t webhook_number = 0;
+    Ulid delivery;
+    uint32_t attempt = 0;
+    std::string_view event_type;
+    std::string_view event_source;
+    std::string_view head;
+    Bytes body;
+  };
+  virtual void on_listener_request(const ListenerRequest& request) = 0;
+  /// Its time is up: no answer is wanted any more.
+  virtual void on_listener_request_over(uint32_t webhook_number, uint64_t ticket) = 0;
   /// The endpoint answered 410: the webhook is to be disabled.
   virtual void on_endpoint_gone(const subscription::WebhookVersion& webhook) = 0;
 };

@@ -33,8 +33,8 @@ struct Origin {
 /// On which terms a body is read.
 struct BodyTerms {
   uint64_t bytes_max = 1024 * 1024;
-  /// The request's token was looked at and is good (BodyBudget::Share).
-  bool vouched = false;
+  /// Whose token the request has, once it was looked at and is good (BodyBudget::Share).
+  std::optional<uint64_t> organization{};
 };
 
 /// Who answers the requests that a Server reads: the shard's routes.

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
+#include <unordered_map>
 
 namespace ringpost::ingest {
 
@@ -12,7 +14,9 @@ namespace ringpost::ingest {
 /// 5: the bound of one body times the bound of connections is no bound).
 ///
 /// Who has not shown a token yet (the management APIs look at theirs when the body is here) gets a
-/// quarter of it: nobody without one can take producers' room away.
+/// quarter of it: nobody without one can take producers' room away. An organization may have four
+/// times what is left, so that there is always something left for the next one; its only body may
+/// have all of it.
 ///
 /// After heavy use, the pages that it needed go back to the system.
 class BodyBudget {
@@ -28,7 +32,8 @@ class BodyBudget {
   /// The part of one connection.
   struct Share {
     uint64_t bytes = 0;
-    bool vouched = false;  ///< By a token. Changed only while `bytes` is 0.
+    /// Its subscription::organization_key, if a token was shown. Changed only while `bytes` is 0.
+    std::optional<uint64_t> organization;
   };
 
   BodyBudget(io::Ring& ring, const Options& options);
@@ -47,12 +52,15 @@ class BodyBudget {
   uint64_t used() const { return used_; }
 
  private:
+  bool fits_organization(const Share& share, uint64_t more) const;
+  void count_out(const Share& share);
   void on_quiet();
 
   io::Ring& ring_;
   Options options_;
   uint64_t used_ = 0;
-  uint64_t unvouched_ = 0;  ///< Of `used_`.
+  uint64_t unvouched_ = 0;                          ///< Of `used_`: without a token.
+  std::unordered_map<uint64_t, uint64_t> used_by_;  ///< Of `used_`: of organizations, not 0.
 
   bool owing_ = false;       ///< There was a large use, and its pages were not given back.
   bool used_again_ = false;  ///< A large use since the timer was armed.

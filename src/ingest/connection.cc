@@ -129,7 +129,7 @@ Connection::HeadVerdict Connection::judge_head(bool body_is_here) {
     case Progress::head_complete:
     case Progress::failed: refuse(http::to_problem(parser_->error())); return HeadVerdict::refused;
   }
-  if (!take_room(terms.vouched)) {
+  if (!take_room(terms.organization)) {
     refuse_for_room();
     return HeadVerdict::refused;
   }
@@ -153,11 +153,11 @@ void Connection::begin_body(uint64_t bytes_max) {
 /// Whether there is room for the body as announced. Of that a sender with a token keeps a little,
 /// so that a small body is not refused half-way; all else is taken as it comes: a claim costs its
 /// maker nothing, so it must not cost others anything either.
-bool Connection::take_room(bool vouched) {
-  share_ = {.bytes = 0, .vouched = vouched};
+bool Connection::take_room(std::optional<uint64_t> organization) {
+  share_ = {.bytes = 0, .organization = organization};
   const uint64_t length = parser_->content_length().value_or(1);
   if (!server_.bodies_.fits(share_, length)) return false;
-  return !vouched || server_.bodies_.grow(share_, std::min(length, kept_bytes_max));
+  return !organization || server_.bodies_.grow(share_, std::min(length, kept_bytes_max));
 }
 
 bool Connection::charge_body() {

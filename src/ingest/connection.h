@@ -74,7 +74,7 @@ class Connection final : public net::StreamOwner {
   enum class HeadVerdict : uint8_t { refused, body_follows, complete };
   HeadVerdict judge_head(bool body_is_here);
   void begin_body(uint64_t bytes_max);
-  bool take_room(bool vouched);
+  bool take_room(std::optional<uint64_t> organization);
   bool keeps_pace();
   bool charge_body();
   void hand_over(Bytes rest);

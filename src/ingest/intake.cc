@@ -9,6 +9,7 @@
 #include "http/hops.h"
 #include "http/syntax.h"
 #include "incoming/receiver.h"
+#include "subscription/pending_counts.h"
 
 #include <algorithm>
 
@@ -143,7 +144,8 @@ std::optional<http::Problem> Intake::before_call_body(const http::Request& head,
   const subscription::GitSource* source = find_source(head.path, snapshot);
   if (auto problem = incoming::refuse_call(head.path, source)) return problem;
   // The path is known to its host alone.
-  terms = {.bytes_max = incoming::body_bytes_max(source->host), .vouched = true};
+  terms = {.bytes_max = incoming::body_bytes_max(source->host),
+           .organization = subscription::organization_key(source->organization)};
   return admit(1, 0);
 }
 
@@ -408,7 +410,8 @@ std::optional<http::Problem> Intake::before_body(const http::Request& head, cons
                                                  BodyTerms& terms) {
   const subscription::Token* token = nullptr;
   if (auto problem = authenticate(head, peer, snapshot, token)) return problem;
-  terms = {.bytes_max = body_bytes_max(packing_of(head), options_.limits), .vouched = true};
+  terms = {.bytes_max = body_bytes_max(packing_of(head), options_.limits),
+           .organization = subscription::organization_key(token->organization)};
   return admit(1, 0);
 }
 

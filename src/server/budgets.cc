@@ -29,7 +29,7 @@ constexpr uint64_t shard_memory_min = 64 * mib;
 
 // Descriptors that are not connections: journal, store, listeners, ring, name servers.
 constexpr uint64_t process_descriptors = 64;
-constexpr uint64_t shard_descriptors = 16;
+constexpr uint64_t shard_descriptors = 24;
 
 /// Bodies get this part of what is left: in percent.
 constexpr uint64_t bodies_part = 24;

@@ -343,6 +343,7 @@ int run(int argc, char** argv) {
   cli::add_send_command(app, session, action);
   cli::add_webhook_commands(app, session, action, server::run_check_receiver);
   cli::add_delivery_commands(app, session, action);
+  cli::add_listen_command(app, session, action);
   cli::add_source_commands(app, session, action);
   cli::add_event_commands(app, session, action);
   cli::add_replay_commands(app, session, action);

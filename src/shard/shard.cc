@@ -80,6 +80,7 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
                    .origin = settings_->origin,
                    .roots = settings_->roots},
                   settings_->delivery),
+      client_(parts.ring, parts.resolver, settings_->policy, settings_->roots),
       webhooks_by_shard_(parts.mailroom.shard_count()) {
   reader_.online();
 }
@@ -195,6 +196,7 @@ void Shard::stop() {
   stopping_ = true;
   server_.stop();
   dispatcher_.stop();
+  client_.stop();
 }
 
 void Shard::hasten() {
@@ -205,7 +207,7 @@ void Shard::hasten() {
 /// Whether nothing can come any more that would have to be written down.
 bool Shard::drained() const {
   return stopping_ && server_.stopped() && (intake_.idle() || storage_failed_) &&
-         dispatcher_.stopped();
+         dispatcher_.stopped() && client_.idle();
 }
 
 bool Shard::stopped() const {
@@ -570,7 +572,8 @@ void Shard::tell_outcome(const journal::OutcomeView& outcome, Result<journal::Po
                                       .next_attempt_at = outcome.next_attempt_at,
                                       .error = outcome.error,
                                       .failed = outcome.failed,
-                                      .http_status = outcome.http_status};
+                                      .http_status = outcome.http_status,
+                                      .duration = outcome.duration};
   if (!position) {
     counters_.add(Counter::outcomes_unrecorded);
     note_shortage();
@@ -632,6 +635,22 @@ void Shard::on_circuit_closed(const subscription::WebhookVersion& webhook) {
 void Shard::on_permission(const subscription::WebhookVersion& webhook,
                           const std::optional<Error>& why_not) {
   tell_control(control::PermissionAsked{webhook, why_not}, false);
+}
+
+void Shard::on_listener_request(const ListenerRequest& request) {
+  auto message = std::make_unique<control::ListenerRequest>();
+  message->ticket = request.ticket;
+  message->webhook_number = request.webhook_number;
+  message->delivery = request.delivery;
+  message->attempt = request.attempt;
+  message->event_type = request.event_type;
+  message->event_source = request.event_source;
+  message->bytes.append(request.head).append(as_text(request.body));
+  tell_control(std::move(message), true);
+}
+
+void Shard::on_listener_request_over(uint32_t webhook_number, uint64_t ticket) {
+  tell_control(control::ListenerRequestOver{webhook_number, ticket}, false);
 }
 
 void Shard::on_endpoint_gone(const subscription::WebhookVersion& webhook) {
@@ -698,6 +717,7 @@ void Shard::on(control::SettingsPublished&& message) {
                            .limits = settings_->delivery,
                            .origin = settings_->origin,
                            .roots = settings_->roots});
+  client_.reconfigure(settings_->policy, settings_->roots);
   tell_control(control::SettingsSeen{message.version}, true);
 }
 
@@ -762,6 +782,22 @@ void Shard::on(control::StreamOpened&& message) {
 void Shard::on(control::StreamPiece&& message) {
   server_.add_to_answer(message.handle, message.bytes);
   if (message.last) server_.end_answer(message.handle);
+}
+
+void Shard::on(control::SendCall&& message) {
+  client_.send(std::move(*message.request), [this, ticket = message.ticket](auto&& answer) {
+    tell_control(control::CallAnswered{ticket, std::make_unique<net::ClientAnswer>(
+                                                   std::forward<decltype(answer)>(answer))},
+                 true);
+  });
+}
+
+void Shard::on(control::ListenerChanged&& message) {
+  dispatcher_.set_listening(message.webhook_number, message.listening);
+}
+
+void Shard::on(control::ListenerAnswered&& message) {
+  dispatcher_.on_listener_answer(message.ticket, as_bytes(message.answer), message.error);
 }
 
 void Shard::flush_messages() {

@@ -8,6 +8,7 @@
 #include "io/ring.h"
 #include "journal/extent_reader.h"
 #include "journal/writer.h"
+#include "net/http_client.h"
 #include "shard/live_settings.h"
 #include "shard/mailroom.h"
 #include "shard/outcome_bases.h"
@@ -138,6 +139,8 @@ class Shard final : private journal::WriterEvents,
   void on_circuit_closed(const subscription::WebhookVersion& webhook) override;
   void on_permission(const subscription::WebhookVersion& webhook,
                      const std::optional<Error>& why_not) override;
+  void on_listener_request(const ListenerRequest& request) override;
+  void on_listener_request_over(uint32_t webhook_number, uint64_t ticket) override;
   void on_endpoint_gone(const subscription::WebhookVersion& webhook) override;
 
   // Messages.
@@ -155,6 +158,9 @@ class Shard final : private journal::WriterEvents,
   void on(control::StoreEvent&& message);
   void on(control::StreamOpened&& message);
   void on(control::StreamPiece&& message);
+  void on(control::SendCall&& message);
+  void on(control::ListenerChanged&& message);
+  void on(control::ListenerAnswered&& message);
   void on(std::monostate&&) {}
   void flush_messages();
   void on_flush_due();
@@ -189,6 +195,7 @@ class Shard final : private journal::WriterEvents,
   ingest::Server server_;
   ingest::Intake intake_;
   delivery::Dispatcher dispatcher_;
+  net::HttpClient client_;
 
   std::vector<size_t> listeners_;  ///< Their numbers, as the server has them.
   std::vector<std::vector<uint32_t>> webhooks_by_shard_;  ///< Of the event in hand.

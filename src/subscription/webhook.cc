@@ -40,6 +40,7 @@ std::optional<WebhookState> parse_webhook_state(std::string_view text) {
 }
 
 std::string endpoint_key(const Webhook& webhook) {
+  if (webhook.is_listener) return "listener|" + std::to_string(webhook.number);
   std::string key = endpoint_name(webhook.destination);
   if (!webhook.destination.tls) return key;  // Certificates mean nothing without TLS.
   key += webhook.tls_verify ? "|verify|" : "|trust|";

@@ -67,6 +67,9 @@ struct Webhook {
   uint32_t timeout_ms = 30'000;      ///< Total deadline of one attempt.
   uint32_t concurrency_max = 64;     ///< Attempts in flight at once.
   uint32_t rate_per_second = 0;      ///< Attempts begun in a second; 0: no limit.
+  /// Its requests go to a program that asks the relay for them (`ringpost listen`), and the URL is
+  /// where that one sends them.
+  bool is_listener = false;
   WebhookState state = WebhookState::active;
   std::string state_reason;
   WallTime created_at{};

@@ -82,7 +82,7 @@ TEST(EventStreamReader, EndsWhenNobodyWantsMore) {
 TEST(EventStreamReader, TakesNoMoreMemoryThanARelayNeeds) {
   const auto ignore = [](const StreamEvent&) { return true; };
   EventStreamReader line;
-  EXPECT_FALSE(line.feed(std::string(EventStreamReader::bytes_max + 10, 'x'), ignore));
+  EXPECT_FALSE(line.feed(std::string(EventStreamReader::usual_bytes_max + 10, 'x'), ignore));
   EventStreamReader data;
   bool good = true;
   for (int count = 0; count < 20 && good; ++count) {

@@ -321,7 +321,7 @@ TEST(WebhookJson, TakesEveryMemberAndWritesItBack) {
   EXPECT_EQ(
       written,
       R"({"id":"00000000000000000000000000","dialect":"standard","description":"a \"b\"",)"
-      R"("organization":"default","url":"https://ci.example.org/in",)"
+      R"("organization":"default","url":"https://ci.example.org/in","listener":false,)"
       R"("sources":["app/c0ffee","pipeline/*"],"events":["build/*"],)"
       R"("filter":{"branches":"main !x","teams":["t"],"clusters":["c"],"data":{"path":"a","at_least":0.75}},)"
       R"("headers":{"X-Team":"mobile"},)"

@@ -29,8 +29,8 @@ class BodyBudgetTest : public testing::Test {
 };
 
 TEST_F(BodyBudgetTest, HoldsAllSharesTogetherBelowItsBound) {
-  Share first{.vouched = true};
-  Share second{.vouched = true};
+  Share first{.organization = 1};
+  Share second{.organization = 2};
   EXPECT_TRUE(budget_.grow(first, 600));
   EXPECT_TRUE(budget_.grow(first, 500));  // It is that already.
   EXPECT_EQ(budget_.used(), 600u);
@@ -51,16 +51,41 @@ TEST_F(BodyBudgetTest, KeepsThreeQuartersForThoseWhoAreVouchedFor) {
   EXPECT_TRUE(budget_.grow(stranger, 200));
   EXPECT_FALSE(budget_.grow(other, 51));
   EXPECT_TRUE(budget_.grow(other, 50));
-  Share known{.vouched = true};
+  Share known{.organization = 1};
   EXPECT_TRUE(budget_.grow(known, 750));
   budget_.drop(stranger);
   budget_.drop(other);
   EXPECT_TRUE(budget_.fits(stranger, 250));
 }
 
+TEST_F(BodyBudgetTest, LeavesRoomForTheNextOrganization) {
+  Share stalled[8];
+  uint64_t taken = 0;
+  for (Share& share : stalled) {
+    share.organization = 1;
+    taken += budget_.grow(share, 150) ? 150 : 0;
+  }
+  EXPECT_EQ(taken, 750u);  // Four times what is left, at most.
+  Share other{.organization = 2};
+  EXPECT_TRUE(budget_.grow(other, 200));
+  budget_.drop(other);
+  for (Share& share : stalled) budget_.drop(share);
+  EXPECT_EQ(budget_.used(), 0u);
+}
+
+TEST_F(BodyBudgetTest, GivesAnOrganizationsOnlyBodyAllThereIs) {
+  Share only{.organization = 1};
+  EXPECT_TRUE(budget_.grow(only, 500));
+  EXPECT_TRUE(budget_.grow(only, 1000));
+  EXPECT_FALSE(budget_.grow(only, 1001));
+  budget_.drop(only);
+  Share next{.organization = 1};
+  EXPECT_TRUE(budget_.grow(next, 1000));
+}
+
 TEST_F(BodyBudgetTest, GivesMemoryBackOnceAfterALargeUseIsOver) {
-  Share large{.vouched = true};
-  Share small{.vouched = true};
+  Share large{.organization = 1};
+  Share small{.organization = 1};
   EXPECT_TRUE(budget_.grow(large, 600));
   EXPECT_TRUE(budget_.grow(small, 49));
   ring_.pass(seconds{10});
@@ -77,7 +102,7 @@ TEST_F(BodyBudgetTest, GivesMemoryBackOnceAfterALargeUseIsOver) {
 
 TEST_F(BodyBudgetTest, DoesNothingAfterSmallUses) {
   for (int round = 0; round < 100; ++round) {
-    Share share{.vouched = true};
+    Share share{.organization = 1};
     EXPECT_TRUE(budget_.grow(share, 599));
     budget_.drop(share);
   }
@@ -87,7 +112,7 @@ TEST_F(BodyBudgetTest, DoesNothingAfterSmallUses) {
 
 TEST_F(BodyBudgetTest, WaitsWhileLargeUsesFollowEachOther) {
   for (int round = 0; round < 20; ++round) {
-    Share share{.vouched = true};
+    Share share{.organization = 1};
     EXPECT_TRUE(budget_.grow(share, 700));
     ring_.pass(milliseconds{300});
     budget_.drop(share);
@@ -99,8 +124,8 @@ TEST_F(BodyBudgetTest, WaitsWhileLargeUsesFollowEachOther) {
 }
 
 TEST_F(BodyBudgetTest, WaitsForTheRestOfWhatWasLarge) {
-  Share large{.vouched = true};
-  Share medium{.vouched = true};
+  Share large{.organization = 1};
+  Share medium{.organization = 1};
   EXPECT_TRUE(budget_.grow(large, 700));
   EXPECT_TRUE(budget_.grow(medium, 50));
   budget_.drop(large);

@@ -828,12 +828,12 @@ TEST_F(IntakeTest, RefusesBeforeTheBodyWhatNeedsNoBody) {
   };
   EXPECT_EQ(before("application/json", "Bearer good"), 0);
   EXPECT_EQ(terms.bytes_max, 1u << 20);
-  EXPECT_TRUE(terms.vouched);
+  EXPECT_TRUE(terms.organization);
   EXPECT_EQ(before("application/x-ndjson", "Bearer good"), 0);
   EXPECT_EQ(terms.bytes_max, 16u << 20);
   terms = {};
   EXPECT_EQ(before("application/json", "Bearer bad"), 401);
-  EXPECT_FALSE(terms.vouched);
+  EXPECT_FALSE(terms.organization);
   EXPECT_EQ(before("application/json", "Bearer reader"), 403);
   shard_.log.failure = Error{Errc::out_of_space, Side::disk};
   EXPECT_EQ(before("application/json", "Bearer good"), 507);
@@ -955,7 +955,7 @@ TEST_F(IntakeTest, ReadsNoMoreOfACallThanItsHostSends) {
   head.path = github_path;
   EXPECT_FALSE(shard_.intake.before_call_body(head, shard_.table.current(), terms));
   EXPECT_EQ(terms.bytes_max, 25u * 1024 * 1024);
-  EXPECT_TRUE(terms.vouched);
+  EXPECT_TRUE(terms.organization);
   head.path = "/in/bitbucket/cloud";
   EXPECT_FALSE(shard_.intake.before_call_body(head, shard_.table.current(), terms));
   EXPECT_EQ(terms.bytes_max, 1024u * 1024);

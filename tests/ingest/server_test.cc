@@ -34,7 +34,8 @@ class TestBackend final : public Backend {
                                            BodyTerms& terms) override {
     heads.push_back(head.path);
     serves = origin.serves;
-    terms = {.bytes_max = body_limit, .vouched = vouched};
+    terms.bytes_max = body_limit;
+    if (vouched) terms.organization = ++organizations;
     return refusal;
   }
   http::Response refuse(const http::Request& head, const Origin& origin,
@@ -62,6 +63,7 @@ class TestBackend final : public Backend {
   std::optional<http::Problem> refusal;
   uint64_t body_limit = 1000;
   bool vouched = true;
+  uint64_t organizations = 0;  ///< Each request is another one's.
   uint32_t refusals = 0;
   Serves serves;
   std::vector<std::string> heads;

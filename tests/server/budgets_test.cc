@@ -137,7 +137,7 @@ TEST(Budgets, LeaveDescriptorsForJournalStoreAndApi) {
     const control::MemoryLimits& limits = budgets.limits;
     const uint64_t connections = limits.shards * (uint64_t{limits.connections_max} +
                                                   budgets.limits.delivery_connections_max);
-    EXPECT_LE(connections, descriptors - std::min<uint64_t>(descriptors / 2, 96)) << descriptors;
+    EXPECT_LE(connections, descriptors - std::min<uint64_t>(descriptors / 2, 112)) << descriptors;
     EXPECT_GE(limits.connections_max, 1u);
     EXPECT_GE(budgets.limits.delivery_connections_max, 1u);
   }

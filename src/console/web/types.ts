@@ -51,6 +51,7 @@ export interface Webhook {
   description: string;
   organization: string;
   url: string;
+  listener: boolean;
   sources: string[];
   events: string[];
   filter: { branches: string; teams: string[]; clusters: string[]; data: object | null };
@@ -90,6 +91,7 @@ export interface DeliverySummary {
   webhook: string | null;
   event: { id: string; type: string; source: string };
   status: Status;
+  status_reason: string;
   redelivery_of: string | null;
   next_attempt_at: string | null;
   created_at: string;

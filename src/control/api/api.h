@@ -45,7 +45,8 @@ class WebhookApi {
              api::Management& management, WebhookChecks checks)
       : registry_(registry), tokens_(tokens), management_(management), checks_(std::move(checks)) {}
 
-  Answer create(const Call& call);
+  /// @param is_listener  as Webhook::is_listener.
+  Answer create(const Call& call, bool is_listener = false);
   Answer list(const Call& call);
   Answer show(const Call& call);
   Answer update(const Call& call);
@@ -104,6 +105,28 @@ class DeliveryApi {
   index::Index& history_;
   JournalAccess& journals_;
   api::Management& management_;
+};
+
+/// The operations on totals. Blocks as DeliveryApi.
+class TotalsApi {
+ public:
+  TotalsApi(const WebhookRegistry& registry, index::Index& history, const JournalAccess& journals)
+      : registry_(registry), history_(history), journals_(journals) {}
+
+  /// Of one webhook, by time.
+  Answer of_webhook(const Call& call);
+  /// Of all webhooks together, by time, or by webhook.
+  Answer of_organization(const Call& call);
+
+ private:
+  static Answer refuse_restricted();
+  Answer by_time(const Call& call, const ListQuery& query, const subscription::Webhook* webhook);
+  Answer by_webhook(const Call& call, const ListQuery& query);
+  bool is_of(const Call& call, uint32_t webhook_number) const;
+
+  const WebhookRegistry& registry_;
+  index::Index& history_;
+  const JournalAccess& journals_;
 };
 
 /// The operations on events. Blocks as DeliveryApi.

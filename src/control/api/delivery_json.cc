@@ -176,6 +176,18 @@ WallTime next_attempt_at(const DeliveryParts& parts) {
 
 }  // namespace
 
+namespace {
+
+/// Of those that were cancelled, what was superseded alone has an error.
+std::string_view reason_of(const index::DeliveryState& state) {
+  if (state.status != journal::DeliveryStatus::cancelled) return "";
+  return state.failed && state.error == Errc::cancelled
+             ? "a newer event says more about the same"
+             : "the webhook was deleted or disabled";
+}
+
+}  // namespace
+
 void begin_delivery(JsonWriter& json, const DeliveryParts& parts) {
   const DeliveryFacts& facts = parts.facts;
   json.begin_object().member("id", facts.id.to_text()).key("webhook");
@@ -185,7 +197,9 @@ void begin_delivery(JsonWriter& json, const DeliveryParts& parts) {
     json.null();
   }
   write_event_reference(json, parts.event);
-  json.member("status", journal::name(facts.state.status)).key("redelivery_of");
+  json.member("status", journal::name(facts.state.status))
+      .member("status_reason", reason_of(facts.state))
+      .key("redelivery_of");
   if (parts.event.is_redelivery()) {
     json.value(parts.event.redelivery_of.to_text());
   } else {

@@ -101,11 +101,12 @@ std::string WebhookApi::to_json(const Call& call, const Webhook& webhook, bool w
   return body;
 }
 
-Answer WebhookApi::create(const Call& call) {
+Answer WebhookApi::create(const Call& call, bool is_listener) {
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   Webhook webhook;
   webhook.organization = call.organization;
+  webhook.is_listener = is_listener;
   if (auto problem = create_webhook(body, checks_, *call.token, webhook)) {
     return refuse(*problem);
   }

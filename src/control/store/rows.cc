@@ -51,6 +51,7 @@ enum Column : int {
   previous_secret_until,
   settings,
   rate_per_second,
+  is_listener,
   number,  ///< Only read.
 };
 
@@ -80,8 +81,9 @@ constexpr std::array<std::string_view, number> column_names{"id",
                                                             "previous_secret",
                                                             "previous_secret_until",
                                                             "settings",
-                                                            "rate_per_second"};
-static_assert(column_names.back() == "rate_per_second");
+                                                            "rate_per_second",
+                                                            "is_listener"};
+static_assert(column_names.back() == "is_listener");
 
 constexpr std::string_view name_of(Column column) {
   return column_names[static_cast<size_t>(column)];
@@ -362,6 +364,7 @@ void bind_webhook(Statement& statement, const Webhook& webhook, const WebhookTex
   integer(previous_secret_until, to_unix_ns(webhook.previous_secret_until));
   bind_secret(statement, settings, texts.settings);
   integer(rate_per_second, webhook.rate_per_second);
+  integer(is_listener, webhook.is_listener ? 1 : 0);
 }
 
 struct WebhookReader::Parser {
@@ -414,6 +417,7 @@ std::string WebhookReader::read(const Statement& row, Webhook& webhook) {
   webhook.previous_secret_until = from_unix_ns(row.integer(previous_secret_until));
   unseal(settings, webhook.settings);
   need(rate_per_second, read_integer(row, rate_per_second, webhook.rate_per_second));
+  need(is_listener, read_flag(row, is_listener, webhook.is_listener));
 
   const std::string prefix = "webhook " + std::to_string(row.integer(number)) + ": ";
   if (!has_number) return prefix + "the number is out of range";

@@ -144,6 +144,9 @@ CREATE TABLE git_source (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
 ) STRICT;
+)sql"},
+                                                            {R"sql(
+ALTER TABLE webhook ADD COLUMN is_listener INTEGER NOT NULL DEFAULT 0;
 )sql"}}};
 
 Result<void> run(Database& database, const Sealer& sealer, const Migration& migration) {

@@ -31,10 +31,25 @@ Objection finish_header(std::string& out) {
   return {};
 }
 
-/// For XML and HTML, in text and in quoted attributes.
+/// U+FFFE and U+FFFF, in UTF-8: no characters of XML (1.0, 2.2).
+bool is_noncharacter(std::string_view text) {
+  return text.starts_with("\xef\xbf\xbe") || text.starts_with("\xef\xbf\xbf");
+}
+
+/// For XML and HTML, in text and in quoted attributes, where a reader takes white space as it is
+/// written for a space (XML 1.0, 3.3.3).
 void append_xml_characters(std::string& out, std::string_view text) {
-  for (const char byte : text) {
+  for (size_t index = 0; index < text.size(); ++index) {
+    const char byte = text[index];
+    if (is_noncharacter(text.substr(index))) {
+      out.append("\xef\xbf\xbd");
+      index += 2;
+      continue;
+    }
     switch (byte) {
+      case '\t': out.append("&#9;"); break;
+      case '\n': out.append("&#10;"); break;
+      case '\r': out.append("&#13;"); break;
       case '&': out.append("&amp;"); break;
       case '<': out.append("&lt;"); break;
       case '>': out.append("&gt;"); break;
@@ -42,7 +57,7 @@ void append_xml_characters(std::string& out, std::string_view text) {
       case '\'': out.append("&#39;"); break;
       default:
         // XML 1.0, 2.2: most control characters cannot be written at all.
-        if (static_cast<uint8_t>(byte) < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') {
+        if (static_cast<uint8_t>(byte) < 0x20) {
           out.append("\xef\xbf\xbd");
         } else {
           out.push_back(byte);

@@ -27,7 +27,7 @@ constexpr std::string_view data = R"({
     "triggered_from": {"hook_parsed_variables": {"pull_request_id": 57, "ready": true,
       "pull_request_title": "Say \"hi\" & <b>"}},
     "summary": {"targets": { "count" : 2 , "failed" : 0 }}, "targets": [{"id": 5}],
-    "again": "{{ action.id }}", "lines": "a\r\nX: y", "nul": "\u0000", "bell": "\u0007",
+    "again": "{{ action.id }}", "lines": "a\r\nX: y", "nul": "\u0000", "no_character": "\ufffe\uffff\ufffd.", "bell": "\u0007",
     "up": "..", "dot": ".", "spaced": " a b\t", "pair": "a&admin=1", "markup": "</by><ok>", "accent": "caf\u00e9", "quote": "\",\"x\":\"\\"},
   "user": {"name": "Ada"},
   "application": {"name": "shop", "repository": "acme/shop",
@@ -349,7 +349,7 @@ TEST(Template, WritesValuesAsTheContentTypeAsks) {
     EXPECT_EQ(
         filled(body(as_json("<a t='" + title + "'>{{ action.bell }}{{ action.lines }}</a>"), type)),
         "<a t='Say &quot;hi&quot; &amp; &lt;b&gt;'>\xef\xbf\xbd"
-        "a\r\nX: y</a>")
+        "a&#13;&#10;X: y</a>")
         << type;
   }
   EXPECT_EQ(filled(body(as_json("{{ action.quote }}"), "text/plain")), R"(","x":"\)");
@@ -388,6 +388,8 @@ TEST(Template, WritesValuesAsAnUntypedOrPlainTextLooks) {
        "\n<?xml version='1.0'?><by>&lt;/by&gt;&lt;ok&gt;</by>"},
       {"<!DOCTYPE html><!-- don't --><p>{{ action.markup }}", Form::xml_body,
        "<!DOCTYPE html><!-- don't --><p>&lt;/by&gt;&lt;ok&gt;"},
+      {"<by>{{ action.no_character }}</by>", Form::xml_body,
+       "<by>\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd.</by>"},
       {"<![CDATA[ <b ]]>{{ action.id }}", Form::xml_body, "<![CDATA[ <b ]]>8801"},
       // Text that cannot be anything else, whatever the values are.
       {"[{{ action.id }}] build {{ user.name }}", Form::text_body, "[8801] build Ada"},

@@ -135,6 +135,12 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
     ConnectionFacts connection;
   };
 
+  struct Asked {
+    uint64_t ticket = 0;
+    uint32_t attempt = 0;
+    std::string head;
+  };
+
   explicit DispatcherTest(const sim::World::Options& options = {.seed = 7}) : world_(options) {
     table_.reader(0).online();
     world_.add_actor(*this, ring_);
@@ -213,6 +219,10 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   void on_permission(const WebhookVersion& webhook, const std::optional<Error>& why_not) override {
     permissions_.emplace_back(webhook.number, why_not);
   }
+  void on_listener_request(const ListenerRequest& request) override {
+    asked_.push_back({request.ticket, request.attempt, std::string{request.head}});
+  }
+  void on_listener_request_over(uint32_t, uint64_t ticket) override { over_.push_back(ticket); }
   void on_endpoint_gone(const WebhookVersion& webhook) override { gone_.push_back(webhook); }
 
   bool is_current(const WebhookVersion& version) {
@@ -312,6 +322,8 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
                          }};
   std::vector<Noted> noted_;
   std::vector<uint32_t> starts_;  ///< The attempts' numbers.
+  std::vector<Asked> asked_;      ///< Of programs that listen.
+  std::vector<uint64_t> over_;
   std::vector<WebhookVersion> gone_;
   std::map<uint32_t, WallTime> paused_;
   std::map<uint32_t, OpenCircuit> circuits_;
@@ -735,6 +747,114 @@ TEST_F(DispatcherTest, CancelsALongBacklogInPartsAndWhileThereIsRoom) {
   ASSERT_TRUE(settle());
   EXPECT_GE(ended(DeliveryStatus::cancelled), count - 64) << "all but what was in flight";
   EXPECT_EQ(receiver_.requests().size(), count - ended(DeliveryStatus::cancelled) + 1);
+}
+
+// Goal: what a program is given and gives back is an attempt like any other, and no attempt is used
+// up while none listens.
+class ListenerTest : public DispatcherTest {
+ protected:
+  ListenerTest() {
+    Webhook webhook = make(1);
+    webhook.is_listener = true;
+    webhook.schedule_s = {};
+    put(webhook);
+  }
+  void listen(bool listening = true) {
+    dispatcher_.set_listening(1, listening);
+    ring_.waker().wake();
+    world_.run_for(seconds{1});
+    dispatcher_.check();
+  }
+  void answer(const Asked& asked, std::string_view bytes, std::optional<Error> error = {}) {
+    dispatcher_.on_listener_answer(asked.ticket, as_bytes(bytes), error);
+    ring_.waker().wake();
+    world_.run_for(seconds{1});
+    dispatcher_.check();
+  }
+};
+
+TEST_F(ListenerTest, IsGivenRequestsWhileItListens) {
+  submit(1);
+  world_.run_for(minutes{5});
+  EXPECT_TRUE(asked_.empty());
+  listen();
+  ASSERT_EQ(asked_.size(), 1u);
+  EXPECT_TRUE(asked_[0].head.starts_with("POST / HTTP/1.1\r\n")) << asked_[0].head;
+  answer(asked_[0], "HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_EQ(noted_.size(), 1u);
+  EXPECT_EQ(noted_[0].status, DeliveryStatus::delivered);
+  EXPECT_EQ(noted_[0].http_status, 204);
+  EXPECT_TRUE(receiver_.requests().empty()) << "nothing is sent";
+}
+
+TEST_F(ListenerTest, IsAskedAgainForWhatItDidNotAnswer) {
+  submit(1, 3);
+  listen();
+  ASSERT_EQ(asked_.size(), 3u);
+  listen(false);
+  EXPECT_EQ(dispatcher_.in_flight_count(), 0u);
+  world_.run_for(minutes{5});
+  EXPECT_EQ(asked_.size(), 3u);
+  listen();
+  ASSERT_EQ(asked_.size(), 6u);
+  for (size_t index = 0; index < 3; ++index) {
+    answer(asked_[index], "HTTP/1.1 200 OK\r\n\r\n");  // Too late.
+  }
+  EXPECT_EQ(dispatcher_.in_flight_count(), 3u);
+  for (size_t index = 3; index < 6; ++index) {
+    EXPECT_EQ(asked_[index].attempt, 1u);
+    answer(asked_[index], "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  }
+  EXPECT_EQ(counted(DeliveryStatus::delivered), 3u);
+}
+
+TEST_F(ListenerTest, SaysWhatWentWrong) {
+  listen();
+  submit(1, 4);
+  world_.run_for(seconds{1});
+  ASSERT_EQ(asked_.size(), 4u);
+  answer(asked_[0], "HTTP/1.1 500 Internal Server Error\r\n\r\n");
+  answer(asked_[1], "no answer at all\r\n");
+  answer(asked_[2], {}, Error{Errc::refused, Side::endpoint});
+  world_.run_for(minutes{1});
+  ASSERT_EQ(noted_.size(), 4u);
+  const std::array expected{Errc::bad_status, Errc::malformed, Errc::refused, Errc::timed_out};
+  for (size_t index = 0; index < expected.size(); ++index) {
+    EXPECT_EQ(noted_[index].status, DeliveryStatus::dead);
+    EXPECT_EQ(noted_[index].error->code, expected[index]);
+  }
+  EXPECT_EQ(over_, std::vector{asked_[3].ticket}) << "nobody waits for the last one";
+}
+
+TEST_F(ListenerTest, MayChangeOrGoWhileItIsAsked) {
+  listen();
+  submit(1, 2);
+  world_.run_for(seconds{1});
+  Webhook webhook = make(1, 3);
+  webhook.is_listener = true;
+  put(webhook);
+  submit(1);
+  world_.run_for(seconds{1});
+  ASSERT_EQ(asked_.size(), 3u);
+  answer(asked_[0], "HTTP/1.1 200 OK\r\n\r\n");
+  EXPECT_EQ(counted(DeliveryStatus::delivered), 1u);
+  webhook.state = subscription::WebhookState::disabled;
+  put(webhook);
+  dispatcher_.cancel(1);
+  dispatcher_.check();
+  listen(false);
+  ASSERT_TRUE(settle(minutes{1}));
+  EXPECT_EQ(counted(DeliveryStatus::cancelled), 2u);
+}
+
+TEST_F(ListenerTest, HoldsUpNoStop) {
+  listen();
+  submit(1, 2);
+  world_.run_for(seconds{1});
+  dispatcher_.stop();
+  EXPECT_FALSE(dispatcher_.stopped());
+  dispatcher_.abort();
+  EXPECT_TRUE(dispatcher_.stopped());
 }
 
 // Goal: what was to be cancelled does not come back for a webhook that is enabled again.
@@ -1340,6 +1460,19 @@ TEST_F(PermissionTest, IsGivenByOurOriginOrAnAsteriskAndASuccessAlone) {
     EXPECT_EQ(end.http_status, rows[index].answer.status);
   }
   EXPECT_EQ(questions(receiver_), rows.size());
+}
+
+TEST_F(PermissionTest, IsNotWaitedForByAStop) {
+  on_question_ = Answer{.way = Answer::Way::never};
+  submit(1);
+  world_.run_for(seconds{1});
+  EXPECT_EQ(questions(receiver_), 1u);
+  dispatcher_.stop();
+  ring_.waker().wake();
+  EXPECT_TRUE(world_.run_until([&] { return dispatcher_.stopped(); }, seconds{5}));
+  EXPECT_EQ(dispatcher_.pending_count(), 1u) << "the delivery is as it was";
+  ASSERT_EQ(noted_.size(), 1u);
+  EXPECT_EQ(noted_[0].attempt, 0u) << "its start is taken back";
 }
 
 TEST_F(PermissionTest, IsAskedForAgainByTheSchedule) {

@@ -496,6 +496,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
           ["Source", <span class="break">{delivery.event.source}</span>],
           ["Accepted", <Time at={delivery.created_at} />],
           ["Next attempt", <Time at={delivery.next_attempt_at} />],
+          ...(delivery.status_reason === "" ? [] : [["Because", delivery.status_reason] as [string, string]]),
           ...(held === "" ? [] : [["Waits", held] as [string, string]]),
           ["Sent again from", delivery.redelivery_of === null ? "–" : <Link href={to("deliveries", delivery.redelivery_of)}>{delivery.redelivery_of}</Link>],
           ["Id", <code>{delivery.id}</code>],

@@ -212,6 +212,7 @@ function About({ webhook }: { webhook: Webhook }): JSX.Element {
   const publicKey = webhook.settings["public_key"];
   const outgoing: [string, ComponentChildren][] = [
     ["URL", <span class="break">{webhook.url}</span>],
+    ...(webhook.listener ? [["Listener", "Its requests go to a program (ringpost listen), not to the URL."] as [string, string]] : []),
     ["Events", <span class="break">{webhook.events.join(", ")}</span>],
     ["Only", <span class="break">{filters.length > 0 ? filters.join("; ") : "no filter"}</span>],
     ["Retries", webhook.schedule.length === 0 ? "none" : `after ${webhook.schedule.join(", ")} s`],
