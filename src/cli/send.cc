@@ -3,6 +3,7 @@
 #include "cli/json.h"
 #include "cli/line_input.h"
 #include "cli/refusal.h"
+#include "cli/spool.h"
 #include "cli/text.h"
 #include "http/date.h"
 
@@ -27,6 +28,7 @@ struct SendOptions {
   std::string wait = "5m";
   bool wait_given = false;
   bool best_effort = false;
+  std::string spool;  ///< A drop directory; empty: none.
 };
 
 /// What one request carries.
@@ -51,9 +53,13 @@ std::optional<std::chrono::seconds> pause_of(const Answer& answer) {
 
 class Sender {
  public:
-  Sender(Session& session, std::chrono::milliseconds wait_max)
-      : session_(session), wait_max_(wait_max) {}
+  /// @param spool  empty: none.
+  Sender(Session& session, std::chrono::milliseconds wait_max, const std::string& spool)
+      : session_(session), wait_max_(wait_max) {
+    if (!spool.empty()) spool_.emplace(spool);
+  }
 
+  /// Into the spool if the relay is away or has no room, and then all that follows, too.
   /// @returns false after printing why it failed.
   bool post(const Batch& batch);
   /// Sends NDJSON in batches, the next lines of the input. Each batch is all or nothing; earlier
@@ -62,7 +68,9 @@ class Sender {
   /// Sends what a file or standard input has: NDJSON, or one JSON object of any number of lines.
   /// @returns an exit code, after printing why if it is not 0.
   int post_input(LineInput& input, size_t batch_events_max);
-  /// Requests that were accepted.
+  /// The one event of the options.
+  bool post_event(std::string_view event);
+  /// Requests that were accepted, or went into the spool.
   uint64_t batches() const { return batches_; }
 
   /// Prints what became of it all.
@@ -70,6 +78,7 @@ class Sender {
 
  private:
   std::optional<Answer> ask(const Batch& batch);
+  bool keep(const Batch& batch);
   void report_cut(size_t lines) const;
   /// @returns the text up to the end of the first batch that has more than blank lines.
   Usable<std::string> beginning_of(LineInput& input, size_t batch_events_max);
@@ -83,6 +92,9 @@ class Sender {
   std::optional<uint64_t> deliveries_;  ///< Nothing: an older relay does not say.
   uint64_t unmatched_ = 0;
   std::string organization_;
+  std::optional<Spool> spool_;
+  bool away_ = false;  ///< The relay: what is sent goes into the spool, if there is one.
+  uint64_t files_kept_ = 0;
 };
 
 /// Asks until the relay takes or refuses the batch, or has let it wait for too long. An interrupt
@@ -92,9 +104,11 @@ std::optional<Answer> Sender::ask(const Batch& batch) {
   auto left = wait_max_;
   while (true) {
     auto answer = session_.exchange("POST", target, batch.body, batch.content_type);
+    away_ = !answer;
     if (!answer) return std::nullopt;
     const auto pause = pause_of(*answer);
     if (!pause || *pause > left) {
+      away_ = answer->status == 429 || answer->status >= 500;
       if (session_.accept(*answer, target, batch.lines_before)) return answer;
       return std::nullopt;
     }
@@ -106,9 +120,21 @@ std::optional<Answer> Sender::ask(const Batch& batch) {
   }
 }
 
+bool Sender::keep(const Batch& batch) {
+  const std::string problem = spool_->keep(batch.body);
+  if (!problem.empty()) {
+    std::fprintf(stderr, "ringpost: the events are lost: %s\n", shown(problem).c_str());
+    return false;
+  }
+  ++files_kept_;
+  ++batches_;
+  return true;
+}
+
 bool Sender::post(const Batch& batch) {
+  if (spool_ && away_) return keep(batch);
   const auto answer = ask(batch);
-  if (!answer) return false;
+  if (!answer) return spool_ && away_ && keep(batch);
   ++batches_;
   simdjson::dom::parser parser;
   simdjson::dom::element result;
@@ -128,7 +154,19 @@ bool Sender::post(const Batch& batch) {
   return true;
 }
 
+bool Sender::post_event(std::string_view event) {
+  return post({"application/json", spool_ ? with_id(event) : std::string{event}});
+}
+
 void Sender::report() const {
+  if (files_kept_ > 0) {
+    std::fprintf(
+        stderr,
+        "ringpost: what the relay has not accepted is in %s/new (files: %s); a relay with this "
+        "[[source]] takes it from there\n",
+        shown(spool_->directory()).c_str(), grouped(files_kept_).c_str());
+  }
+  if (session_.json) return;
   std::printf("accepted %s", grouped(accepted_).c_str());
   if (duplicates_ > 0) std::printf(", duplicates %s", grouped(duplicates_).c_str());
   if (deliveries_) std::printf(", deliveries %s", grouped(*deliveries_).c_str());
@@ -160,6 +198,8 @@ void Sender::report_cut(size_t lines) const {
 }
 
 bool Sender::post_lines(std::string_view text, size_t batch_events_max) {
+  const std::string named = spool_ ? with_ids(text) : std::string{};
+  if (spool_) text = named;
   while (!text.empty()) {
     size_t size = 0;
     size_t lines = 0;
@@ -203,7 +243,7 @@ int Sender::post_input(LineInput& input, size_t batch_events_max) {
   auto read = beginning_of(input, batch_events_max);
   if (const auto* text = std::get_if<std::string>(&read); text != nullptr && input.at_end()) {
     if (is_json(*text)) {
-      return post({"application/json", *text}) ? 0 : session_.failure_code();
+      return post_event(*text) ? 0 : session_.failure_code();
     }
   }
   while (true) {
@@ -252,10 +292,9 @@ int send(Session& session, const SendOptions& options) {
   if (const auto* problem = std::get_if<UsageProblem>(&input)) return report_usage(*problem);
 
   if (options.wait_given) session.wait_until_ready(wait_max);
-  Sender sender(session, wait_max);
+  Sender sender(session, wait_max, options.spool);
   if (described) {
-    const bool done = sender.post({"application/json", std::get<std::string>(event)});
-    if (!done) return session.failure_code();
+    if (!sender.post_event(std::get<std::string>(event))) return session.failure_code();
   } else {
     auto& lines = *std::get<std::unique_ptr<LineInput>>(input);
     if (const int code = sender.post_input(lines, options.batch); code != 0) return code;
@@ -265,7 +304,7 @@ int send(Session& session, const SendOptions& options) {
                  options.file == "-" ? "standard input" : shown(options.file).c_str());
     return exit_refused;
   }
-  if (!session.json) sender.report();
+  sender.report();
   return 0;
 }
 
@@ -283,10 +322,17 @@ constexpr const char* notes =
     "asks, retries, and reports it on standard error. With --wait it also waits at first until "
     "the relay is there.\n"
     "\n"
+    "With --spool the events that the relay could not take (it is away, or still refuses with 429 "
+    "or "
+    "5xx) are written to files in a drop directory of the relay, which takes them from there "
+    "([[source]] of its configuration). Events without an id get one, so that none is taken twice. "
+    "Then the exit code is 0, too.\n"
+    "\n"
     "  ringpost send --type build/finished --source app/c0ffee --data '{\"build_number\":128}'\n"
     "  ringpost send events.ndjson\n"
     "  producer | ringpost send --batch 100 --json\n"
-    "  ringpost send --wait 10s --best-effort --type build/finished --source app/c0ffee";
+    "  ringpost send --wait 10s --best-effort --type build/finished --source app/c0ffee\n"
+    "  producer | ringpost send --wait 10s --best-effort --spool /var/spool/ringpost";
 
 }  // namespace
 
@@ -321,6 +367,10 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
   command->add_flag("--best-effort", options->best_effort,
                     "For a build that must not fail: whatever goes wrong is said, and the exit "
                     "code is 0, but for wrong usage");
+  command
+      ->add_option("--spool", options->spool,
+                   "Drop directory for what the relay cannot take now, so that it takes it later")
+      ->type_name("DIR");
   add_session_options(*command, session);
   add_notes(*command, notes);
   command->callback([&session, &action, options, command] {

@@ -18,6 +18,9 @@ struct Serves {
   bool api = false;
   bool metrics = false;
   bool console = false;
+  bool cloudevents = false;  ///< Events at `POST /`.
+
+  bool takes_events() const { return events || cloudevents; }
 };
 
 /// Where a request came from.

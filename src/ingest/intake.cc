@@ -1,6 +1,7 @@
 #include "ingest/intake.h"
 
 #include "base/json_writer.h"
+#include "crypto/base64.h"
 #include "dialect/content.h"
 #include "dialect/dialect.h"
 #include "dialect/matcher.h"
@@ -67,6 +68,8 @@ struct Intake::Reading {
   std::optional<subscription::GitSource> kept_source;
   std::optional<incoming::Receiver::Notice> notice;  ///< There is no event: the answer.
   bool answers_id = false;                           ///< Receiver::Accepted::answers_id.
+  std::string file_id;                               ///< Of a file: what events without an id get.
+  std::deque<std::string> file_ids;                  ///< Those that they got.
   bool parsed = false;
   bool matching = false;  ///< The next event's key is reserved, its webhooks are being asked.
   size_t next = 0;
@@ -160,6 +163,20 @@ void Intake::on_call(http::RequestHandle handle, std::unique_ptr<http::Request> 
   begin(std::move(reading), handle, std::move(request), snapshot);
 }
 
+void Intake::on_file(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+                     std::string organization, std::string id,
+                     const subscription::Snapshot& snapshot) {
+  const uint64_t bytes_max = body_bytes_max(packing_of(*request), options_.limits);
+  if (request->body.size() > bytes_max) {
+    return refuse(handle, to_problem({413, "More than " + std::to_string(bytes_max) + " bytes."}));
+  }
+  if (const auto problem = admit(1, request->body.size())) return refuse(handle, *problem);
+  ReadingOwner reading = take_reading();
+  reading->organization = std::move(organization);
+  reading->file_id = std::move(id);
+  begin(std::move(reading), handle, std::move(request), snapshot);
+}
+
 /// One slice at least, so that those who come in this turn take nothing from those who wait.
 void Intake::turn(const subscription::Snapshot& snapshot) {
   work_left_ = std::max(work_left_, work_per_slice);
@@ -216,7 +233,23 @@ std::optional<http::Problem> Intake::parse_events(Reading& reading) {
   if (auto refusal = reading.parser.parse(*reading.request, reading.views)) {
     return to_problem(std::move(*refusal));
   }
+  if (!reading.file_id.empty()) {
+    give_ids(reading);
+    return std::nullopt;
+  }
   return refuse_sources(reading);
+}
+
+/// A file that is offered again after a crash has the same ones.
+void Intake::give_ids(Reading& reading) {
+  for (size_t index = 0; index < reading.views.size(); ++index) {
+    journal::EventView& view = reading.views[index];
+    if (view.id_given) continue;
+    const uint32_t line = reading.parser.line_of(index);
+    view.id = reading.file_ids.emplace_back(
+        line == 0 ? reading.file_id : reading.file_id + '-' + std::to_string(line));
+    view.id_given = true;
+  }
 }
 
 std::optional<http::Problem> Intake::parse_call(Reading& reading) {
@@ -299,6 +332,8 @@ void Intake::end(ReadingOwner reading) {
   reading->kept_source.reset();
   reading->notice.reset();
   reading->parsed = reading->matching = reading->answers_id = false;
+  reading->file_id.clear();
+  reading->file_ids.clear();
   reading->next = 0;
   reading->key.reset();
   reading->pending = {};
@@ -308,11 +343,34 @@ void Intake::end(ReadingOwner reading) {
   spare_readings_.push_back(std::move(reading));
 }
 
+namespace {
+
+/// The password of HTTP Basic authentication (RFC 7617), or nothing. Senders of CloudEvents whose
+/// sink is only a URL can show a token in no other way.
+std::string basic_password(const http::Request& request) {
+  constexpr std::string_view scheme = "basic ";
+  constexpr size_t text_bytes_max = 2 * http::token_bytes_max;
+  const std::string_view text = http::only_header(request, "authorization");
+  if (text.size() > text_bytes_max) return {};
+  if (!http::equal_ignoring_case(text.substr(0, scheme.size()), scheme)) return {};
+  const auto decoded = crypto::base64_decode(http::trim(text.substr(scheme.size())));
+  const size_t colon = decoded ? decoded->find(':') : std::string::npos;
+  return colon == std::string::npos ? std::string{} : decoded->substr(colon + 1);
+}
+
+/// At the root only a listener for CloudEvents takes events.
+std::string token_of(const http::Request& request) {
+  const std::string_view token = http::presented_token(request, http::TokenForm::bearer);
+  return token.empty() && request.path == "/" ? basic_password(request) : std::string{token};
+}
+
+}  // namespace
+
 std::optional<http::Problem> Intake::authenticate(const http::Request& request,
                                                   const io::Address& peer,
                                                   const subscription::Snapshot& snapshot,
                                                   const subscription::Token*& token) {
-  const std::string_view text = http::presented_token(request, http::TokenForm::bearer);
+  const std::string text = token_of(request);
   token = tokens_.find(text, snapshot, parts_.ring.wall_now());
   if (token == nullptr) return unauthenticated(request, peer);
   if (!token->allows(subscription::Scope::events_write)) {

@@ -134,6 +134,13 @@ class Intake {
   void on_call(http::RequestHandle handle, std::unique_ptr<http::Request> request,
                const subscription::Snapshot& snapshot);
 
+  /// The same for a file of a drop directory (server/drop_directory.h), which comes without token
+  /// and connection: what the directory's owner may do is its organization's.
+  /// @param id  events without an id get this one, with their line behind it in a batch: a file
+  ///            that is offered twice is a duplicate.
+  void on_file(http::RequestHandle handle, std::unique_ptr<http::Request> request,
+               std::string organization, std::string id, const subscription::Snapshot& snapshot);
+
   /// Once in each turn of the shard: goes on with requests that have more to do.
   /// @param snapshot  in force.
   void turn(const subscription::Snapshot& snapshot);
@@ -200,6 +207,7 @@ class Intake {
   void read(ReadingOwner reading, const subscription::Snapshot& snapshot);
   std::optional<http::Problem> parse(Reading& reading);
   std::optional<http::Problem> parse_events(Reading& reading);
+  static void give_ids(Reading& reading);
   std::optional<http::Problem> parse_call(Reading& reading);
   void answer_notice(const Reading& reading);
   std::optional<http::Problem> read_events(Reading& reading, const subscription::Snapshot& snapshot,

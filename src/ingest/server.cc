@@ -81,10 +81,11 @@ void Server::on_accepted(Listener& listener, const io::Outcome& outcome) {
 /// request in hand never does: whoever sends what it came for is served, however many others only
 /// hold connections. A listener that takes no events may push out those of the others.
 bool Server::make_room(const Listener& listener) {
-  const uint32_t reserved = listener.serves.events ? limits_.connections_reserved : 0;
+  const uint32_t reserved = listener.serves.takes_events() ? limits_.connections_reserved : 0;
   const uint32_t staying = connections_open_ - connections_leaving_;
   if (staying < limits_.connections_max - reserved) return true;
-  Waiting& list = waiting_.empty() && !listener.serves.events ? waiting_reserved_ : waiting_;
+  Waiting& list =
+      waiting_.empty() && !listener.serves.takes_events() ? waiting_reserved_ : waiting_;
   if (list.empty()) {
     counters_.add(Counter::connections_turned_away);
     return false;

@@ -108,7 +108,9 @@ class Server final : public Answers {
   void on_accepted(Listener& listener, const io::Outcome& outcome);
   bool make_room(const Listener& listener);
   void turn_away(io::Socket socket);
-  Waiting& waiting(const Serves& serves) { return serves.events ? waiting_ : waiting_reserved_; }
+  Waiting& waiting(const Serves& serves) {
+    return serves.takes_events() ? waiting_ : waiting_reserved_;
+  }
   static std::optional<Source> source_of(const io::Address& peer);
   bool admit(const Source& source);
   void dismiss(const Source& source);

@@ -361,19 +361,20 @@ struct Service {
 };
 constexpr std::array services = {Service{"events", &Serves::events}, Service{"api", &Serves::api},
                                  Service{"console", &Serves::console},
-                                 Service{"metrics", &Serves::metrics}};
+                                 Service{"metrics", &Serves::metrics},
+                                 Service{"cloudevents", &Serves::cloudevents}};
 
 void read_serves(const toml::table& table, Section& section, Serves& into) {
   const toml::node* serves = table.get("serves");
   if (serves == nullptr) return;
-  into = {.events = false, .api = false, .metrics = false, .console = false};
+  into = {.events = false, .api = false, .metrics = false, .console = false, .cloudevents = false};
   section.texts("serves", [&](const std::string& what, const toml::node& node) {
     const auto found = std::ranges::find(services, what, &Service::name);
     if (found != services.end()) {
       into.*found->member = true;
     } else {
-      section.problem(node,
-                      "serves: \"" + what + "\" is unknown; known: events, api, console, metrics");
+      section.problem(node, "serves: \"" + what +
+                                "\" is unknown; known: events, api, console, metrics, cloudevents");
     }
   });
   if (into.console && !into.api) {
@@ -382,9 +383,10 @@ void read_serves(const toml::table& table, Section& section, Serves& into) {
                     "API of the same listener");
   }
   if (serves->is_array() && serves->as_array()->empty()) {
-    section.problem(*serves,
-                    "serves must name some of events, api, console and metrics; to serve nothing, "
-                    "remove the [[listener]]");
+    section.problem(
+        *serves,
+        "serves must name some of events, api, console, metrics and cloudevents; to serve nothing, "
+        "remove the [[listener]]");
   }
 }
 
@@ -423,9 +425,43 @@ void read_listener(const toml::table& table, Config& config, Problems& problems)
   config.listeners.push_back(std::move(listener));
 }
 
+/// Why no files can be taken from there beside the other sources; empty if they can.
+std::string object_to_drop_directory(const std::string& directory, const Config& config) {
+  namespace fs = std::filesystem;
+  const fs::path path = fs::path(directory).lexically_normal();
+  if (directory.empty() || !path.is_absolute()) return "must be an absolute path";
+  const auto same = [&](const SourceConfig& other) {
+    return fs::path(other.directory).lexically_normal() == path;
+  };
+  return std::ranges::any_of(config.sources, same) ? "is another [[source]]'s, too" : std::string{};
+}
+
+void read_source(const toml::table& table, Config& config, Problems& problems) {
+  Section section(&table, "source", problems);
+  SourceConfig source;
+  if (const toml::node* node = section.text("directory", source.directory)) {
+    while (source.directory.size() > 1 && source.directory.back() == '/') {
+      source.directory.pop_back();
+    }
+    const std::string objection = object_to_drop_directory(source.directory, config);
+    if (!objection.empty()) {
+      section.problem(*node, "directory = \"" + source.directory + "\" " + objection);
+    }
+  } else if (table.get("directory") == nullptr) {
+    problems.add(table.source(), "[[source]] needs a directory");
+  }
+  if (const toml::node* node = section.text("organization", source.organization)) {
+    const auto objection = subscription::object_to_organization(source.organization);
+    if (!objection.empty()) section.problem(*node, "organization " + std::string(objection));
+  }
+  section.finish();
+  config.sources.push_back(std::move(source));
+}
+
 constexpr size_t email_bytes_max = 254;  // RFC 5321, 4.5.3.1.3, without the angle brackets.
 constexpr size_t users_max = 1000;
 constexpr size_t listeners_max = 64;
+constexpr size_t sources_max = 64;
 
 /// Why an address cannot name a user; empty if it can. No post is sent: it only has to be one name.
 std::string_view object_to_email(std::string_view email) {
@@ -684,6 +720,8 @@ void read_sections(Section& root, Config& config, Problems& problems) {
 
   read_tables(root, "listener", listeners_max,
               [&](const toml::table& table) { read_listener(table, config, problems); });
+  read_tables(root, "source", sources_max,
+              [&](const toml::table& table) { read_source(table, config, problems); });
   read_tables(root, "user", users_max,
               [&](const toml::table& table) { read_user(table, config, problems); });
   root.finish();

@@ -28,10 +28,11 @@ namespace ringpost::server {
 
 /// What a listener answers to.
 struct Serves {
-  bool events = true;    ///< POST /v1/events
-  bool api = true;       ///< The management API.
-  bool metrics = false;  ///< GET /metrics, without a token.
-  bool console = true;   ///< The pages of src/console, which need the API beside them.
+  bool events = true;        ///< POST /v1/events
+  bool api = true;           ///< The management API.
+  bool metrics = false;      ///< GET /metrics, without a token.
+  bool console = true;       ///< The pages of src/console, which need the API beside them.
+  bool cloudevents = false;  ///< POST / as POST /v1/events.
 
   bool operator==(const Serves&) const = default;
 };
@@ -58,6 +59,14 @@ struct UserConfig {
   uint8_t scopes = 0;  ///< subscription::Scope bits of the tokens that a login gives.
 };
 
+/// A directory from which the relay takes events (drop_directory.h).
+struct SourceConfig {
+  std::string directory;  ///< Absolute.
+  std::string organization = "default";
+
+  bool operator==(const SourceConfig&) const = default;
+};
+
 /// The whole configuration, with its defaults. Every key is described in ringpost.example.toml.
 struct Config {
   uint32_t shards = 0;  ///< 0: one per core, or fewer where memory is small (budgets.h).
@@ -72,6 +81,7 @@ struct Config {
   std::vector<std::string> webhook_ips;  ///< Networks.
 
   std::vector<ListenerConfig> listeners;
+  std::vector<SourceConfig> sources;
 
   uint64_t event_bytes_max = 1u << 20;
   uint64_t batch_bytes_max = 16u << 20;

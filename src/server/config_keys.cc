@@ -70,6 +70,7 @@ constexpr std::array keys = {
     key<&Config::webhook_ips>("server.webhook_ips", Takes::reload),
     ConfigKey{"listener", Takes::restart, same_listeners, keep_listeners},
     ConfigKey{"listener.tls", Takes::reload, same_certificates, nullptr},
+    key<&Config::sources>("source", Takes::restart),
     key<&Config::event_bytes_max>("ingest.event_bytes_max", Takes::reload),
     key<&Config::batch_bytes_max>("ingest.batch_bytes_max", Takes::reload),
     key<&Config::batch_events_max>("ingest.batch_events_max", Takes::reload),

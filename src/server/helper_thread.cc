@@ -81,8 +81,10 @@ void HelperThread::sleep(std::optional<Instant> until) {
   }
   shared_.asleep.store(true);
   if (!shared_.signalled.load()) {
-    pollfd waiting{.fd = event_fd_, .events = POLLIN, .revents = 0};
-    poll(&waiting, 1, timeout_ms);
+    std::vector<pollfd> waiting{{.fd = event_fd_, .events = POLLIN, .revents = 0}};
+    for (const int fd : work_.also_wake)
+      waiting.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    poll(waiting.data(), waiting.size(), timeout_ms);
   }
   shared_.asleep.store(false);
   uint64_t count = 0;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace ringpost::server {
 
@@ -22,6 +23,7 @@ class HelperThread final : public io::Waker {
     std::function<bool(WallTime, Instant)> turn;  ///< @returns whether more can be done now.
     std::function<bool()> has_messages;
     std::function<std::optional<Instant>()> due;  ///< When to turn without being woken.
+    std::vector<int> also_wake{};                 ///< Descriptors: it turns when one is readable.
   };
 
   explicit HelperThread(Work work);

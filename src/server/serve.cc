@@ -12,6 +12,7 @@
 #include "server/budgets.h"
 #include "server/control_thread.h"
 #include "server/data_directory.h"
+#include "server/drop_directories.h"
 #include "server/helper_thread.h"
 #include "server/hosts.h"
 #include "server/key_file.h"
@@ -167,7 +168,8 @@ void warn_of_open_listeners(const std::vector<SharedListener>& listeners) {
       log_info("the listener " + listener.bound.to_text() +
                " serves GET /metrics without a token; let only your monitoring reach it");
     }
-    const bool takes_tokens = listener.config.serves.events || listener.config.serves.api;
+    const bool takes_tokens = listener.config.serves.events || listener.config.serves.cloudevents ||
+                              listener.config.serves.api;
     if (listener.config.tls != nullptr || !takes_tokens) continue;
     log_warning(
         "the listener " + listener.bound.to_text() +
@@ -401,7 +403,18 @@ int run(const Config& config, io::Engine engine, const Budgets& budgets, Reloade
        .has_messages = [&relay] { return relay.store_has_messages(); },
        .due = [] { return std::optional<Instant>{}; }});
   relay.mailroom().set_store_waker(&store_syncs);
-  const std::vector<HelperThread*> helpers{&journal, &passwords, &store_syncs};
+  DropDirectories directories{config.sources, relay};
+  HelperThread drops(
+      {.name = "drops",
+       .turn = [&directories](WallTime, Instant now) { return directories.turn(now); },
+       .has_messages = [&directories] { return directories.has_messages(); },
+       .due = [&directories] { return directories.due(); },
+       .also_wake = directories.descriptors()});
+  std::vector<HelperThread*> helpers{&journal, &passwords, &store_syncs};
+  if (!config.sources.empty()) {
+    relay.mailroom().set_drop_waker(&drops);
+    helpers.push_back(&drops);
+  }
   std::vector<std::unique_ptr<ShardThread>> shards;
   const auto starts = [](HelperThread* helper) { return helper->start(); };
   if (!control.start() || !std::ranges::all_of(helpers, starts)) {

@@ -69,7 +69,8 @@ std::string ShardThread::listen(shard::Shard& shard) {
                               .serves = {.events = listener.config.serves.events,
                                          .api = listener.config.serves.api,
                                          .metrics = listener.config.serves.metrics,
-                                         .console = listener.config.serves.console}});
+                                         .console = listener.config.serves.console,
+                                         .cloudevents = listener.config.serves.cloudevents}});
     if (!bound) return io::explain_listen_failure(listener.bound, bound.error());
     listener.bound = *bound;
   }

@@ -9,6 +9,7 @@
 #include "journal/format.h"
 #include "journal/position.h"
 #include "journal/record.h"
+#include "shard/dropped_files.h"
 #include "shard/file_orders.h"
 
 #include <atomic>
@@ -129,6 +130,8 @@ class Mailroom {
       to_shard_.push_back(std::make_unique<Channel<control::ToShard>>(capacity));
       file_orders_.push_back(std::make_unique<Channel<FileOrder>>(64));
       files_opened_.push_back(std::make_unique<Channel<FileOpened>>(64));
+      files_offered_.push_back(std::make_unique<Channel<FileOffered>>(64));
+      files_settled_.push_back(std::make_unique<Channel<FileSettled>>(64));
     }
     for (uint32_t pair = 0; pair < shard_count * shard_count; ++pair) {
       between_.push_back(std::make_unique<Channel<Deliver>>(capacity));
@@ -147,6 +150,9 @@ class Mailroom {
   /// To and from the journal thread.
   Channel<FileOrder>& file_orders(uint32_t shard) { return *file_orders_[shard]; }
   Channel<FileOpened>& files_opened(uint32_t shard) { return *files_opened_[shard]; }
+  /// To and from the thread of the drop directories.
+  Channel<FileOffered>& files_offered(uint32_t shard) { return *files_offered_[shard]; }
+  Channel<FileSettled>& files_settled(uint32_t shard) { return *files_settled_[shard]; }
   WrittenNews& written(uint32_t shard) { return written_[shard]; }
   /// Between the control thread and the journal thread.
   Channel<control::JournalOrder>& journal_orders() { return journal_orders_; }
@@ -166,6 +172,8 @@ class Mailroom {
   void set_journal_waker(io::Waker* waker) { journal_waker_ = waker; }
   void set_password_waker(io::Waker* waker) { password_waker_ = waker; }
   void set_store_waker(io::Waker* waker) { store_waker_ = waker; }
+  /// There is none without drop directories.
+  void set_drop_waker(io::Waker* waker) { drop_waker_ = waker; }
   /// A shard without a waker needs none yet: it looks into its mailboxes before it first sleeps.
   void wake_shard(uint32_t shard) {
     if (io::Waker* waker = wakers_[shard].load()) waker->wake();
@@ -179,6 +187,9 @@ class Mailroom {
   void wake_store() {
     if (store_waker_ != nullptr) store_waker_->wake();
   }
+  void wake_drops() {
+    if (drop_waker_ != nullptr) drop_waker_->wake();
+  }
   void wake_journal() {
     if (journal_waker_ != nullptr) journal_waker_->wake();
   }
@@ -189,6 +200,8 @@ class Mailroom {
   std::vector<std::unique_ptr<Channel<control::ToShard>>> to_shard_;
   std::vector<std::unique_ptr<Channel<FileOrder>>> file_orders_;
   std::vector<std::unique_ptr<Channel<FileOpened>>> files_opened_;
+  std::vector<std::unique_ptr<Channel<FileOffered>>> files_offered_;
+  std::vector<std::unique_ptr<Channel<FileSettled>>> files_settled_;
   Channel<control::JournalOrder> journal_orders_;
   Channel<control::JournalNews> journal_news_;
   std::vector<std::unique_ptr<Channel<Deliver>>> between_;
@@ -202,6 +215,7 @@ class Mailroom {
   io::Waker* journal_waker_ = nullptr;
   io::Waker* password_waker_ = nullptr;
   io::Waker* store_waker_ = nullptr;
+  io::Waker* drop_waker_ = nullptr;
 };
 
 }  // namespace ringpost::shard

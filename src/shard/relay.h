@@ -88,6 +88,8 @@ class Relay {
   Mailroom& mailroom() { return mailroom_; }
   std::span<Counters> counters() { return {counters_.get(), options_.shard_count}; }
   uint32_t shard_count() const { return options_.shard_count; }
+  /// Of a request with several events, at present. From any thread.
+  uint64_t batch_bytes_max() const { return settings_.get()->event_limits.batch_bytes_max; }
 
   /// A shard with its first segment and the deliveries that a former life left open. On its thread.
   std::unique_ptr<Shard> make_shard(uint32_t index, io::Ring& ring, net::Resolver& resolver);

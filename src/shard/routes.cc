@@ -23,6 +23,9 @@ constexpr std::array routes = {
     open_route(OwnOperation::readiness_show, "GET", "/readyz"),
 };
 
+/// Where senders of CloudEvents post that know of no path.
+constexpr std::string_view root = "/";
+
 /// Calls of git hosts are not part of the API: each host decides what they look like.
 constexpr std::array call_routes = {
     open_route(OwnOperation::call_accept, "POST", "/in/{host}/{token}"),
@@ -37,6 +40,11 @@ std::span<const api::Route> own_routes() {
 }
 
 OwnRoute own_route(std::string_view method, std::string_view path, const ingest::Serves& serves) {
+  if (serves.cloudevents && path == root) {
+    if (method == "POST") return {OwnOperation::events_accept, {}};
+    if (!serves.console) return {OwnOperation::wrong_method, {.allow = "POST"}};
+    return {};
+  }
   const bool is_call =
       path.starts_with("/in/") || path.starts_with("/h/") || path.starts_with("/deliver/");
   if (!serves.events && (is_call || path == events_path)) return {};

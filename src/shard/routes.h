@@ -11,10 +11,10 @@ namespace ringpost::shard {
 
 /// What a shard answers itself, without the control thread.
 enum class OwnOperation : uint16_t {
-  none,          ///< In no route: the control thread's, or nobody's.
-  wrong_method,  ///< The path is ours, the method not.
-  events_accept,
-  call_accept,  ///< Of a git host.
+  none,           ///< In no route: the control thread's, or nobody's.
+  wrong_method,   ///< The path is ours, the method not.
+  events_accept,  ///< At its path, or at the root of a listener for CloudEvents.
+  call_accept,    ///< Of a git host.
   health_show,
   readiness_show,
 };

@@ -66,7 +66,7 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
                .counters = counters_,
                .log = log_,
                .window = parts.window,
-               .answers = server_,
+               .answers = *this,
                .sink = *this},
               {.limits = settings_->event_limits,
                .token_hash_keys = options.token_hash_keys,
@@ -333,6 +333,32 @@ void Shard::on_request(http::RequestHandle handle, std::unique_ptr<http::Request
   }
   tell_control(control::ApiRequest{handle, std::move(request), origin.peer, origin.tls, metrics},
                true);
+}
+
+namespace {
+
+/// In place of the index of a connection: an answer to a file of a drop directory, whose number is
+/// added. The generation is the ticket.
+constexpr uint32_t file_handles = 0x8000'0000;
+
+bool is_file(http::RequestHandle handle) {
+  return handle.index >= file_handles;
+}
+
+FileSettled settled(http::RequestHandle handle, const http::Response& response) {
+  return {static_cast<uint16_t>(handle.index - file_handles), handle.generation, response};
+}
+
+}  // namespace
+
+void Shard::answer(http::RequestHandle handle, const http::Response& response) {
+  if (!is_file(handle)) return server_.answer(handle, response);
+  mailroom_.files_settled(index_).send(settled(handle, response));
+}
+
+void Shard::drop(http::RequestHandle handle) {
+  if (!is_file(handle)) return server_.drop(handle);
+  mailroom_.files_settled(index_).send(settled(handle, {.status = 0, .headers = {}, .body = {}}));
 }
 
 /// More is to come only when there is room for it: a large piece makes some.
@@ -658,6 +684,7 @@ void Shard::read_messages() {
     while (mailroom_.between(from, index_).receive(deliver)) take(deliver);
   }
   take_opened_files();
+  take_offered_files();
 }
 
 void Shard::on(control::ApiReply&& message) {
@@ -712,6 +739,23 @@ void Shard::take_opened_files() {
   }
 }
 
+void Shard::take_offered_files() {
+  FileOffered file;
+  while (mailroom_.files_offered(index_).receive(file)) take(std::move(file));
+}
+
+/// As a request of a producer; a relay that stops leaves the file to the next start.
+void Shard::take(FileOffered&& file) {
+  const http::RequestHandle handle{file_handles + file.directory, file.ticket};
+  if (stopping_) return drop(handle);
+  if (const auto problem = overloaded()) {
+    ingest::count_refusal(counters_, *problem);
+    return answer(handle, ingest::refusal_response(*problem));
+  }
+  intake_.on_file(handle, std::move(file.request), std::move(file.organization), std::move(file.id),
+                  snapshot());
+}
+
 void Shard::hand_over_events() {
   journal::ExtentReader::Answer answer;
   while (extents_.next_answer(answer)) {
@@ -761,6 +805,7 @@ void Shard::flush_messages() {
     if (to != index_ && mailroom_.between(index_, to).flush()) mailroom_.wake_shard(to);
   }
   if (mailroom_.file_orders(index_).flush()) mailroom_.wake_journal();
+  if (mailroom_.files_settled(index_).flush()) mailroom_.wake_drops();
   Channel<control::ToControl>& to_control = mailroom_.to_control(index_);
   to_control.flush();
   if (control_wake_due_ || to_control.behind() || to_control.half_full()) mailroom_.wake_control();
@@ -774,6 +819,7 @@ void Shard::flush_messages() {
 bool Shard::behind() const {
   if (mailroom_.to_control(index_).behind()) return true;
   if (mailroom_.file_orders(index_).behind()) return true;
+  if (mailroom_.files_settled(index_).behind()) return true;
   for (uint32_t to = 0; to < mailroom_.shard_count(); ++to) {
     if (to != index_ && mailroom_.between(index_, to).behind()) return true;
   }
@@ -790,6 +836,7 @@ bool Shard::far_behind() const {
 
 bool Shard::has_messages() const {
   if (!mailroom_.to_shard(index_).empty()) return true;
+  if (!mailroom_.files_offered(index_).empty()) return true;
   if (!mailroom_.files_opened(index_).empty() || extents_.has_answers()) return true;
   for (uint32_t from = 0; from < mailroom_.shard_count(); ++from) {
     if (from != index_ && !mailroom_.between(from, index_).empty()) return true;

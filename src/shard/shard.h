@@ -43,6 +43,7 @@ struct ShardOptions {
 /// what a former life left open, `listen`, turns, `stop`, turns until `stopped()`, destroy.
 class Shard final : private journal::WriterEvents,
                     private ingest::Backend,
+                    private ingest::Answers,
                     private ingest::IntakeSink,
                     private journal::ExtentEvents,
                     private delivery::Host {
@@ -93,6 +94,9 @@ class Shard final : private journal::WriterEvents,
                   const ingest::Origin& origin) override;
   void on_pieces_taken(http::RequestHandle handle, uint64_t bytes) override;
   void on_answer_cut(http::RequestHandle handle) override;
+  // Answers: of the intake, to the server's clients and to drop directories.
+  void answer(http::RequestHandle handle, const http::Response& response) override;
+  void drop(http::RequestHandle handle) override;
   void answer_health(http::RequestHandle handle, bool ready_wanted);
   std::string_view hindrance() const;
   std::optional<http::Problem> overloaded() const;
@@ -148,6 +152,8 @@ class Shard final : private journal::WriterEvents,
   void on(control::SegmentReady&& message);
   void on(control::SegmentsDelayed&& message);
   void take_opened_files();
+  void take_offered_files();
+  void take(FileOffered&& file);
   void hand_over_events();
   void on(control::StoreEvent&& message);
   void on(control::StreamOpened&& message);

@@ -1,5 +1,6 @@
 #include "ingest/intake.h"
 
+#include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "tests/incoming/calls.h"
 #include "tests/incoming/payloads.h"
@@ -123,6 +124,13 @@ struct Shard {
     return R"({"type":"t","source":"s","data":{"n":1.0})" +
            (id.empty() ? "" : R"(,"id":")" + std::string{id} + "\"") + "}";
   }
+  /// A file of a drop directory.
+  uint32_t drop(std::string_view type, std::string_view body, std::string id) {
+    intake.on_file({++requests, 1},
+                   std::make_unique<http::Request>(test::request_of(type, body, {})), "acme",
+                   std::move(id), table.current());
+    return requests;
+  }
   void add_source(subscription::GitHost host, std::string_view path_token, bool enabled = true) {
     auto source = incoming::test::source_of(host);
     source.number = ++sources;
@@ -237,6 +245,67 @@ TEST_F(IntakeTest, MintsIdsThatGrowWhateverTheWallClockDoes) {
   accept();
   EXPECT_TRUE(std::ranges::is_sorted(ids));
   EXPECT_EQ(ids.back().time(), before + std::chrono::hours{1});
+}
+
+// --- CloudEvents at the root
+
+TEST_F(IntakeTest, TakesATokenAsPasswordAtTheRootOnly) {
+  const auto post = [&](std::string_view path, const std::string& credentials) {
+    auto request = test::request_of(
+        "application/json", Shard::event_of(""),
+        {{"Authorization", "Basic " + crypto::base64_encode(as_bytes(credentials))}});
+    request.path = path;
+    auto owned = std::make_unique<http::Request>(std::move(request));
+    shard_.intake.on_request({++shard_.requests, 1}, std::move(owned), shard_.peer,
+                             shard_.table.current());
+    shard_.make_durable();
+    return shard_.status(shard_.requests);
+  };
+  EXPECT_EQ(post("/", "token:good"), 202);
+  EXPECT_EQ(post("/", ":good"), 202);
+  EXPECT_EQ(post("/v1/events", "token:good"), 401);
+  for (const char* wrong : {"token:bad", "good", "good:", "token:reader:", ""}) {
+    EXPECT_EQ(post("/", wrong), 401) << wrong;
+  }
+  EXPECT_EQ(post("/", "token:reader"), 403);
+}
+
+// --- files of drop directories
+
+TEST_F(IntakeTest, TakesAFileForItsOrganization) {
+  const uint32_t request = shard_.drop("application/json", Shard::event_of("e1"), "drop-1");
+  EXPECT_EQ(shard_.status(request), 0);
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(request), 202);
+  EXPECT_EQ(shard_.sink.events.at(0)->view().organization, "acme");
+  EXPECT_EQ(shard_.sink.events.at(0)->view().id, "e1");
+}
+
+TEST_F(IntakeTest, TakesAFileOnceWhoseEventsHaveNoIds) {
+  const std::string lines =
+      Shard::event_of("") + "\n\n" + Shard::event_of("e2") + "\n" + Shard::event_of("") + "\n";
+  for (const bool again : {false, true}) {
+    const uint32_t lines_request = shard_.drop("application/x-ndjson", lines, "drop-1");
+    const uint32_t one = shard_.drop("application/json", Shard::event_of(""), "drop-2");
+    shard_.make_durable();
+    EXPECT_EQ(shard_.status(lines_request), 202);
+    EXPECT_EQ(shard_.status(one), 202) << again;
+  }
+  std::vector<std::string> ids;
+  for (const EventRef& event : shard_.sink.events) ids.emplace_back(event->view().id);
+  EXPECT_EQ(ids, (std::vector<std::string>{"drop-1-1", "e2", "drop-1-4", "drop-2"}));
+  EXPECT_EQ(shard_.counters.value(Counter::events_duplicate), 4u);
+}
+
+TEST_F(IntakeTest, RefusesAFileAsItDoesARequest) {
+  EXPECT_EQ(shard_.status(shard_.drop("application/json", "{}", "d")), 422);
+  EXPECT_EQ(shard_.status(shard_.drop("application/x-ndjson", "{}\n{\n", "d")), 422);
+  EXPECT_EQ(shard_.status(shard_.drop("application/json", "{", "d")), 400);
+  EXPECT_EQ(shard_.status(shard_.drop("application/json", std::string(1'100'000, ' '), "d")), 413);
+  shard_.log.failure = Error{Errc::overloaded};
+  EXPECT_EQ(shard_.status(shard_.drop("application/json", Shard::event_of(""), "d")), 503);
+  EXPECT_TRUE(shard_.sink.events.empty());
+  EXPECT_TRUE(shard_.intake.idle());
 }
 
 // --- a turn gives way

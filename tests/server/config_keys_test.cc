@@ -105,7 +105,7 @@ TEST(ConfigKeys, AreAllThatTheExampleHasAndWaitAsItSays) {
 TEST(ConfigChange, TakesEachKeyOrNamesItAsWaiting) {
   for (const ConfigKey& key : config_keys()) {
     const std::string name{key.name};
-    if (name == "user" || name.starts_with("listener")) continue;
+    if (name == "user" || name == "source" || name.starts_with("listener")) continue;
     ASSERT_TRUE(other_values.contains(name)) << name;
     const Config read = with({name + "=" + other_values.at(name)});
     const ConfigChange change = change_of(Config{with({})}, read);
@@ -115,6 +115,14 @@ TEST(ConfigChange, TakesEachKeyOrNamesItAsWaiting) {
     EXPECT_EQ(change.needs_restart, taken ? std::vector<std::string>{} : one) << name;
     EXPECT_EQ(key.same(change.config, read), taken) << name;
   }
+}
+
+TEST(ConfigChange, LetsSourcesWaitForARestart) {
+  const std::string toml = "[[source]]\ndirectory = \"/var/spool/ringpost\"\n";
+  const ConfigChange change = change_of(with({}), with({}, toml));
+  EXPECT_EQ(change.needs_restart, std::vector<std::string>{"source"});
+  EXPECT_TRUE(change.config.sources.empty());
+  EXPECT_TRUE(change_of(with({}, toml), with({}, toml)).needs_restart.empty());
 }
 
 TEST(ConfigChange, IsNothingWhereNothingChanged) {

@@ -270,6 +270,36 @@ TEST(Config, NamesThePlaceOfEachProblemWithAUser) {
   }
 }
 
+std::string source(const std::string& directory, const std::string& rest = "") {
+  return "[[source]]\ndirectory = \"" + directory + "\"\n" + rest;
+}
+
+TEST(Config, ReadsSources) {
+  const ConfigResult result = parse_config(
+      source("/var/spool/ringpost/") + source("/srv/drop", "organization = \"acme\"\n"),
+      "test.toml", {});
+  for (const ConfigProblem& problem : result.problems) ADD_FAILURE() << problem.to_text();
+  const std::vector<SourceConfig> wanted{{"/var/spool/ringpost", "default"}, {"/srv/drop", "acme"}};
+  EXPECT_EQ(result.config.sources, wanted);
+}
+
+TEST(Config, NamesThePlaceOfEachProblemWithASource) {
+  const std::pair<std::string, std::string> bad[] = {
+      {"[[source]]\n", "test.toml:1:1: [[source]] needs a directory"},
+      {source(""), "test.toml:2:13: [source] directory = \"\" must be an absolute path"},
+      {source("spool"), "test.toml:2:13: [source] directory = \"spool\" must be an absolute path"},
+      {source("/a/b") + source("/a/./c/../b/"),
+       "test.toml:4:13: [source] directory = \"/a/./c/../b\" is another [[source]]'s, too"},
+      {source("/a", "organization = \"\"\n"), "test.toml:3:16: [source] organization is empty"},
+      {source("/a", "directry = 1\n"),
+       "test.toml:3:1: unknown key \"source.directry\"; did you mean \"directory\"?"},
+      {"[source]\ndirectory = \"/a\"\n", "test.toml:1:1: source must be written as [[source]]"},
+  };
+  for (const auto& [toml, told] : bad) {
+    EXPECT_TRUE(first_problem(toml).starts_with(told)) << first_problem(toml) << "\nnot " << told;
+  }
+}
+
 TEST(Config, DoesNotRepeatWhatStandsForAPassword) {
   const std::string told =
       first_problem("[[user]]\nemail = \"a@b\"\npassword = \"correct horse\"\n");

@@ -20,6 +20,18 @@ TEST(OwnRoutes, TakeEventsWhereTheListenerServesThem) {
   EXPECT_EQ(operation_of("POST", "/v1/events/x", events), OwnOperation::none);
 }
 
+TEST(OwnRoutes, TakeEventsAtTheRootWhereTheListenerIsForCloudEvents) {
+  constexpr ingest::Serves cloudevents{.cloudevents = true};
+  EXPECT_EQ(operation_of("POST", "/", cloudevents), OwnOperation::events_accept);
+  EXPECT_EQ(operation_of("POST", "/v1/events", cloudevents), OwnOperation::none);
+  EXPECT_EQ(operation_of("POST", "/", events), OwnOperation::none);
+  const OwnRoute route = own_route("GET", "/", cloudevents);
+  EXPECT_EQ(route.operation, OwnOperation::wrong_method);
+  EXPECT_EQ(route.wrong.allow, "POST");
+  EXPECT_EQ(operation_of("GET", "/", {.console = true, .cloudevents = true}), OwnOperation::none)
+      << "it leads to the console";
+}
+
 TEST(OwnRoutes, TakeCallsOfGitHostsWhereTheListenerServesEvents) {
   EXPECT_EQ(operation_of("POST", "/in/github/t0ken", events), OwnOperation::call_accept);
   EXPECT_EQ(operation_of("POST", "/in/github/t0ken", api_only), OwnOperation::none);
