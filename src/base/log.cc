@@ -1,7 +1,9 @@
 #include "base/log.h"
 
 #include "base/assert.h"
+#include "base/utf8.h"
 
+#include <algorithm>
 #include <atomic>
 
 namespace ringpost {
@@ -39,28 +41,40 @@ uint64_t dropped_log_lines() {
   return dropped_lines.load(std::memory_order_relaxed);
 }
 
+namespace {
+
+constexpr char hex_digits[] = "0123456789abcdef";
+
+void append_bytes(std::string& out, std::string_view text) {
+  for (const char byte : text) {
+    out += "\\x";
+    out += hex_digits[static_cast<uint8_t>(byte) >> 4];
+    out += hex_digits[static_cast<uint8_t>(byte) & 15];
+  }
+}
+
+/// One of the first 65,536.
+void append_code(std::string& out, uint32_t code) {
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += hex_digits[code >> shift & 15];
+}
+
+}  // namespace
+
 std::string printable(std::string_view text) {
-  constexpr char hex[] = "0123456789abcdef";
   std::string out;
   out.reserve(text.size());
-  const auto byte = [&](size_t index) { return static_cast<uint8_t>(text[index]); };
-  const auto escape = [&](uint8_t code) {
-    out += "\\x";
-    out += hex[code >> 4];
-    out += hex[code & 15];
-  };
-  for (size_t index = 0; index < text.size(); ++index) {
-    // C1 controls come as C2 80 … C2 9F in UTF-8.
-    const bool c1 = byte(index) == 0xC2 && index + 1 < text.size() && byte(index + 1) >= 0x80 &&
-                    byte(index + 1) < 0xA0;
-    if (c1) {
-      escape(byte(index));
-      escape(byte(++index));
-    } else if (byte(index) < 0x20 || byte(index) == 0x7F) {
-      escape(byte(index));
+  while (!text.empty()) {
+    const Utf8Character character = first_character(text);
+    const std::string_view bytes = text.substr(0, std::max(character.size, size_t{1}));
+    if (character.size == 0 || !is_unprintable(character.code)) {
+      out += bytes;
+    } else if (character.code < 0xA0) {
+      append_bytes(out, bytes);
     } else {
-      out += text[index];
+      append_code(out, character.code);
     }
+    text.remove_prefix(bytes.size());
   }
   return out;
 }

@@ -17,8 +17,8 @@ using LogSink = void (*)(LogLevel level, std::string_view text);
 /// Replaces the sink, from one thread at start; nullptr drops lines again.
 void set_log_sink(LogSink sink);
 
-/// Logs one line. Control bytes of `text`, whoever they come from, are shown as \xNN: one call is
-/// one line, and no terminal obeys it. From any thread.
+/// Logs one line, as `printable` shows it: one call is one line, and no terminal obeys it. From any
+/// thread.
 void log(LogLevel level, std::string_view text);
 
 /// Lines that were logged and not written, since the process began: the sink counts them. From any
@@ -36,7 +36,7 @@ inline void log_error(std::string_view text) {
   log(LogLevel::error, text);
 }
 
-/// `text` with control bytes (C0, DEL, C1 as UTF-8) written as \xNN.
+/// `text` with control bytes written as \xNN, and what else is_unprintable names as \uNNNN.
 std::string printable(std::string_view text);
 
 }  // namespace ringpost

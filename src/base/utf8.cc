@@ -1,7 +1,5 @@
 #include "base/utf8.h"
 
-#include <cstdint>
-
 namespace ringpost {
 
 size_t utf8_sequence_size(std::string_view text) {
@@ -20,6 +18,26 @@ size_t utf8_sequence_size(std::string_view text) {
   if (lead == 0xF0 && byte(1) < 0x90) return 0;
   if (lead == 0xF4 && byte(1) > 0x8F) return 0;
   return size;
+}
+
+Utf8Character first_character(std::string_view text) {
+  const size_t size = utf8_sequence_size(text);
+  if (size == 0) return {};
+  const auto lead = static_cast<uint8_t>(text[0]);
+  if (size == 1) return {lead, 1};
+  uint32_t code = lead & (0x7Fu >> size);
+  for (size_t index = 1; index < size; ++index) {
+    code = code << 6 | (static_cast<uint8_t>(text[index]) & 0x3Fu);
+  }
+  return {code, size};
+}
+
+bool is_unprintable(uint32_t code) {
+  const bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
+  const bool invisible = code == 0xAD || code == 0x061C || code == 0xFEFF ||
+                         (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
+                         (code >= 0x2060 && code <= 0x206F);
+  return control || invisible;
 }
 
 bool has_forbidden_character(std::string_view value) {

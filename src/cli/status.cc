@@ -1,41 +1,19 @@
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "cli/view.h"
 
 #include <cstdio>
 
 namespace ringpost::cli {
 namespace {
 
-uint64_t number_of(simdjson::dom::element object, std::string_view path) {
-  uint64_t number = 0;
-  return object.at_pointer(path).get(number) == simdjson::SUCCESS ? number : 0;
-}
-
 void row(const char* label, const std::string& value) {
   std::printf("  %-22s %s\n", label, value.c_str());
 }
 
-/// 1,234 us as `1.2 ms`.
-std::string latency(uint64_t us) {
-  if (us == 0) return "-";
-  if (us < 1000) return std::to_string(us) + " µs";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f ms", static_cast<double>(us) / 1000);
-  return text;
-}
-
 std::string percentiles(simdjson::dom::element status, const std::string& path) {
-  return "p50 " + latency(number_of(status, path + "/p50_us")) + "   p99 " +
-         latency(number_of(status, path + "/p99_us"));
-}
-
-std::string_view storage_note(std::string_view state, std::string_view store_state) {
-  if (state == "failed") return "   STORAGE FAILED: events are refused until a restart";
-  if (state == "short")
-    return "   STORAGE SHORT: new events may be refused; stored events are still delivered";
-  if (store_state == "failed")
-    return "   STORE FAILED: webhooks and tokens cannot be changed until a restart";
-  return "";
+  return "p50 " + latency_of(number_of(status, path + "/p50_us")) + "   p99 " +
+         latency_of(number_of(status, path + "/p99_us"));
 }
 
 /// What became of the configuration when it was last read again; empty: it never was.
@@ -57,9 +35,10 @@ void print(simdjson::dom::element status) {
   };
   const std::string storage = text_of(status, "/storage/state");
   const std::string store = text_of(status, "/storage/store_state");
-  std::printf("ringpost %s, up %s (counts are since then)%s\n\n",
+  const std::string_view note = storage_note(status);
+  std::printf("ringpost %s, up %s (counts are since then)%s%s\n\n",
               text_of(status, "/version").c_str(), span_of(number_of(status, "/uptime_s")).c_str(),
-              storage_note(storage, store).data());
+              note.empty() ? "" : "   ", note.data());
   if (const std::string why = text_of(status, "/engine_reason"); !why.empty()) {
     row("engine", text_of(status, "/engine") + ": " + why);
   }

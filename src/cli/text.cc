@@ -1,9 +1,11 @@
 #include "cli/text.h"
 
+#include "base/utf8.h"
 #include "http/query.h"
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <limits>
 
 namespace ringpost::cli {
@@ -62,6 +64,11 @@ std::string text_of(simdjson::dom::element object, std::string_view path) {
   return printable(simdjson::minify(value));
 }
 
+uint64_t number_of(simdjson::dom::element object, std::string_view path) {
+  uint64_t number = 0;
+  return object.at_pointer(path).get(number) == simdjson::SUCCESS ? number : 0;
+}
+
 std::string_view raw_text_of(simdjson::dom::element object, std::string_view path) {
   std::string_view text;
   return object.at_pointer(path).get(text) == simdjson::SUCCESS ? text : std::string_view{};
@@ -84,17 +91,17 @@ std::string shown(std::string_view text) {
 std::string shown_json(std::string_view json) {
   std::string out;
   out.reserve(json.size());
-  for (size_t index = 0; index < json.size(); ++index) {
-    const auto code = static_cast<uint8_t>(json[index]);
-    const auto next = index + 1 < json.size() ? static_cast<uint8_t>(json[index + 1]) : uint8_t{0};
-    if (code == 0x7F) {
-      out += "\\u007F";
-    } else if (code == 0xC2 && next >= 0x80 && next < 0xA0) {
-      append_escaped(out, "\\u00", next);
-      ++index;
+  while (!json.empty()) {
+    const Utf8Character character = first_character(json);
+    const std::string_view bytes = json.substr(0, std::max(character.size, size_t{1}));
+    // Below are only the line ends of a laid out document.
+    if (character.code >= 0x7F && is_unprintable(character.code)) {
+      append_escaped(out, "\\u", static_cast<uint8_t>(character.code >> 8));
+      append_escaped(out, "", static_cast<uint8_t>(character.code));
     } else {
-      out += json[index];
+      out += bytes;
     }
+    json.remove_prefix(bytes.size());
   }
   return out;
 }
@@ -184,6 +191,23 @@ std::string short_time(std::string_view rfc3339) {
   std::string text{rfc3339.substr(0, 19)};
   text[10] = ' ';
   return text;
+}
+
+std::string latency_of(uint64_t us) {
+  if (us == 0) return "-";
+  if (us < 1000) return std::to_string(us) + " µs";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f ms", static_cast<double>(us) / 1000);
+  return text;
+}
+
+std::string_view cut_to_width(std::string_view line, size_t columns) {
+  size_t end = 0;
+  for (size_t used = 0; end < line.size(); ++end) {
+    const bool begins = (static_cast<uint8_t>(line[end]) & 0xC0) != 0x80;
+    if (begins && ++used > columns) break;
+  }
+  return line.substr(0, end);
 }
 
 std::string span_of(uint64_t seconds) {

@@ -45,6 +45,8 @@ class Rows {
 
 /// Members of the relay's answers, as text; empty for absent and null.
 std::string text_of(simdjson::dom::element object, std::string_view path);
+/// A member that is a number; 0 for what is none.
+uint64_t number_of(simdjson::dom::element object, std::string_view path);
 /// Elements of an array member, joined by `, `.
 std::string list_of(simdjson::dom::element object, std::string_view path);
 /// The same for a cell of a table: the first three, then how many more there are.
@@ -54,7 +56,8 @@ std::string_view raw_text_of(simdjson::dom::element object, std::string_view pat
 
 /// `text` as printable() shows it; bytes above 0x7F too where `text` is not UTF-8.
 std::string shown(std::string_view text);
-/// Valid JSON with DEL and C1 controls as escapes too: the same document, and no terminal obeys it.
+/// Valid JSON with all that is_unprintable names as escapes: the same document, and no terminal
+/// obeys it.
 std::string shown_json(std::string_view json);
 /// The lines of `text`, each printable and behind `indent`: at most about `bytes_max` bytes of it,
 /// then how much more there is. Characters stay whole.
@@ -73,6 +76,10 @@ std::string with_query(std::string target,
 std::string grouped(uint64_t number);
 /// `2031-05-04 09:08:07` in UTC, from RFC 3339.
 std::string short_time(std::string_view rfc3339);
+/// 1234 µs as `1.2 ms`; nothing as `-`.
+std::string latency_of(uint64_t us);
+/// The part of a line that has this many columns, near enough.
+std::string_view cut_to_width(std::string_view line, size_t columns);
 /// 90061 as `1 d 1 h`, 75 as `1 min 15 s`.
 std::string span_of(uint64_t seconds);
 }  // namespace ringpost::cli

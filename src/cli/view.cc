@@ -113,6 +113,32 @@ std::string state_of(element webhook) {
   return state;
 }
 
+std::string trouble_of(element webhook) {
+  constexpr std::string_view by_a_person = "disabled over the API";
+  if (raw_text_of(webhook, "/settings/type") == "in") return {};  // It sends nothing.
+  const std::string state = text_of(webhook, "/state");
+  const std::string reason = text_of(webhook, "/state_reason");
+  if (state != "active") return reason == by_a_person ? "" : state + ": " + reason;
+  if (std::string failing = circuit_of(webhook); !failing.empty()) return failing;
+  if (const std::string until = text_of(webhook, "/paused_until"); !until.empty()) {
+    return "its receiver asked for a pause until " + short_time(until);
+  }
+  if (raw_text_of(webhook, "/permission") == "refused") {
+    return "its receiver does not agree: " + text_of(webhook, "/permission_reason");
+  }
+  return text_of(webhook, "/warnings/0");
+}
+
+std::string_view storage_note(element status) {
+  const std::string_view state = raw_text_of(status, "/storage/state");
+  if (state == "failed") return "STORAGE FAILED: events are refused until a restart";
+  if (state == "short")
+    return "STORAGE SHORT: new events may be refused; stored events are still delivered";
+  if (raw_text_of(status, "/storage/store_state") == "failed")
+    return "STORE FAILED: webhooks and tokens cannot be changed until a restart";
+  return "";
+}
+
 std::string show_webhook(std::string_view json, std::string_view given_secret) {
   simdjson::dom::parser parser;
   element webhook;

@@ -24,6 +24,13 @@ std::string filter_of(simdjson::dom::element webhook);
 /// A webhook's state in a cell: `active`, `active, failing`, `active, paused`.
 std::string state_of(simdjson::dom::element webhook);
 
+/// Why a webhook's deliveries do not arrive, in one line; empty if they do, or if a person
+/// disabled it.
+std::string trouble_of(simdjson::dom::element webhook);
+
+/// What is wrong with the relay's disk, in capitals, and what follows; empty: nothing.
+std::string_view storage_note(simdjson::dom::element status);
+
 /// A delivery with every attempt: request and response with their bodies, errors with their text.
 std::string show_delivery(simdjson::dom::element delivery);
 

@@ -1,42 +1,11 @@
 #include "subscription/patterns.h"
 
+#include "base/utf8.h"
+
 #include <algorithm>
-#include <cstdint>
 
 namespace ringpost::subscription {
 namespace {
-
-struct Character {
-  uint32_t code = 0;
-  size_t size = 0;  ///< In bytes; 0 if the text does not begin with well-formed UTF-8.
-};
-
-/// The first character of `text` (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF).
-Character first_character(std::string_view text) {
-  const auto byte = [&](size_t index) { return static_cast<uint8_t>(text[index]); };
-  const uint32_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 0;
-  if (size == 0 || text.size() < size) return {};
-  uint32_t code = lead & (0x7Fu >> size);
-  for (size_t index = 1; index < size; ++index) {
-    if ((byte(index) & 0xC0) != 0x80) return {};
-    code = code << 6 | (byte(index) & 0x3Fu);
-  }
-  constexpr uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-  if (code < smallest[size] || code > 0x10FFFF || surrogate) return {};
-  return {code, size};
-}
-
-/// Control characters, line ends of any script, and marks that make a text look like another one.
-bool unprintable(uint32_t code) {
-  const bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
-  const bool invisible = code == 0xAD || code == 0x061C || code == 0xFEFF ||
-                         (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
-                         (code >= 0x2060 && code <= 0x206F);
-  return control || invisible;
-}
 
 Objection object_to_stars(std::string_view fixed_part) {
   if (fixed_part.find('*') == std::string_view::npos) return {};
@@ -81,9 +50,9 @@ Objection object_to_name(std::string_view text, size_t bytes_max) {
   if (text.size() > bytes_max) return "is too long";
   if (text.front() == ' ' || text.back() == ' ') return "begins or ends with a space";
   while (!text.empty()) {
-    const Character character = first_character(text);
+    const Utf8Character character = first_character(text);
     if (character.size == 0) return "is not valid UTF-8";
-    if (unprintable(character.code)) return "has a character that cannot be printed";
+    if (is_unprintable(character.code)) return "has a character that cannot be printed";
     text.remove_prefix(character.size);
   }
   return {};

@@ -27,6 +27,8 @@ TEST(Text, ShowsBytesThatAreNoUtf8AsNumbers) {
 TEST(Text, JsonKeepsItsMeaningWithoutControlBytes) {
   EXPECT_EQ(shown_json("{\"a\":\"\x7f\xC2\x9B\xC3\xBC\\u001b\"}"),
             "{\"a\":\"\\u007F\\u009B\xC3\xBC\\u001b\"}");
+  EXPECT_EQ(shown_json("{\n\"\u202Eb\u2066\uFEFF\": 1}"), "{\n\"\\u202Eb\\u2066\\uFEFF\": 1}");
+  EXPECT_EQ(shown("\u202E\u200D"), "\\u202e\\u200d");
 }
 
 TEST(Text, LinesAreCutBetweenCharacters) {
