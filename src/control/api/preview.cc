@@ -2,6 +2,7 @@
 #include "base/json_writer.h"
 #include "control/api/api.h"
 #include "control/api/history.h"
+#include "control/management_desk.h"
 #include "dialect/dialect.h"
 #include "dialect/matcher.h"
 #include "dialect/renderer.h"
