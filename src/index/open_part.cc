@@ -116,19 +116,19 @@ Totals& OpenPart::totals_of(uint32_t webhook_number, uint32_t hour) {
 /// cancelled one that arrives after all is not counted twice.
 void OpenPart::count(uint32_t stored, const Outcome& outcome) {
   const bool ended = outcome.status != DeliveryStatus::in_flight && outcome.attempt > 0;
-  const int rank = rank_of_end(outcome.status);
-  const bool fails = ended && outcome.failed;
-  if (!fails && rank == 0) return;
   const uint32_t webhook = outcome.delivery.webhook_number;
   const uint32_t hour = end_hour(outcomes_[stored]);
-  Totals& totals = totals_of(webhook, hour);
-  if (fails) ++totals.failed;
+  if (ended && outcome.failed) ++totals_of(webhook, hour).failed;
+  const int rank = rank_of_end(outcome.status);
   if (rank == 0) return;
   if (const Stored* before = end_before(stored)) {
-    if (rank_of_end(status_of(*before)) >= rank) return;
-    Totals& counted = totals_of(webhook, end_hour(*before));
-    --count_of(counted, status_of(*before));
+    const DeliveryStatus status = status_of(*before);
+    if (rank_of_end(status) >= rank) return;
+    const auto counted = totals_.find({webhook, end_hour(*before)});
+    --count_of(counted->second, status);
+    if (counted->second == Totals{}) totals_.erase(counted);
   }
+  Totals& totals = totals_of(webhook, hour);
   ++count_of(totals, outcome.status);
   if (outcome.status == DeliveryStatus::delivered) totals.latencies.add(outcomes_[stored].latency);
 }

@@ -114,8 +114,9 @@ TEST_F(FilePartTest, TakesNoPagesOfAnotherPlace) {
 }
 
 TEST_F(FilePartTest, RefusesAnOlderAndANewerFormat) {
-  for (const int version : {format_version - 1, format_version + 1}) {
-    store_le<uint16_t>(&image_[8], static_cast<uint16_t>(version));
+  for (const int step : {-1, 1}) {
+    const auto version = static_cast<uint16_t>(format_version + step);
+    store_le<uint16_t>(&image_[8], version);
     PageSeal(testing::directory_id, 0, 1).seal(0, MutableBytes{image_}.first(page_bytes));
     on_.disk().write_file(index_file(1), as_text(image_));
     const auto part = open();
