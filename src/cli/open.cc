@@ -28,23 +28,24 @@ Usable<std::string> console_url(const Session& session, const std::string& optio
 }
 
 /// Whether there is a console where the commands reach the relay. Says why not.
-bool serves_console(Session& session, const std::string& url) {
+/// @returns the exit code; 0: there is one.
+int check_console(Session& session, const std::string& url) {
   const auto page = session.exchange("GET", "/console/", {}, {});
-  if (!page) return false;
-  if (page->ok()) return true;
+  if (!page) return session.failure_code();
+  if (page->ok()) return 0;
   std::fprintf(stderr,
                "ringpost: no console is served at %s: give --console the address of a listener "
                "whose `serves` has \"console\"\n",
                shown(url).c_str());
-  return false;
+  return exit_refused;
 }
 
 int open_console(Session& session, const std::string& option) {
   const auto url = console_url(session, option);
   if (const auto* problem = std::get_if<UsageProblem>(&url)) return report_usage(*problem);
   const std::string& base = std::get<std::string>(url);
-  if (option.empty() && !serves_console(session, base)) {
-    return session.failure_code() == 0 ? exit_refused : session.failure_code();
+  if (option.empty()) {
+    if (const int code = check_console(session, base); code != 0) return code;
   }
   const auto answer = session.call("POST", "/v1/session-links");
   if (!answer) return session.failure_code();
@@ -67,16 +68,15 @@ void add_open_command(CLI::App& app, Session& session, Action& action) {
                    "command does")
       ->type_name("URL");
   add_session_options(*command, session);
-  add_notes(
-      *command,
-      "The link signs in to the console with the rights of the token, without the token "
-      "itself: it has a code that is good once and for a minute. Whoever has the link can use "
-      "it: do not send it to others. The session ends as any other; the console's page "
-      "Sessions has them all.\n"
-      "\n"
-      "  ringpost open\n"
-      "  xdg-open \"$(ringpost open)\"\n"
-      "  ringpost open --url unix:/run/ringpost.sock --console https://relay.example.org");
+  add_notes(*command,
+            "The link signs in to the console with the rights of the token, without the token "
+            "itself: it has a code that is good once and for a minute. Who has the link can use "
+            "it: do not send it to others. The session ends as any other; the console's page "
+            "Sessions has them all.\n"
+            "\n"
+            "  ringpost open\n"
+            "  xdg-open \"$(ringpost open)\"\n"
+            "  ringpost open --url unix:/run/ringpost.sock --console https://relay.example.org");
   command->callback(
       [&, console] { action = [&session, console] { return open_console(session, *console); }; });
 }

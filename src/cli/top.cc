@@ -175,7 +175,7 @@ void add_top_command(CLI::App& app, Session& session, Action& action) {
       ->type_name("TIME")
       ->capture_default_str();
   command->add_flag("--once", options->once,
-                    "Print it once, after one interval; so it is also where output is no terminal");
+                    "Print it once, after one interval; the same where output is not a terminal");
   add_session_options(*command, session);
   add_notes(*command,
             "Events, deliveries and failures in a second are differences between the last two "

@@ -502,7 +502,7 @@ class Top(ClientTest):
         terminal.resize(5, 20)
         terminal.wait_for(lambda drawn: "… ".encode() in drawn[before:])
         frame = terminal.drawn[before:].split(b"\x1b[H")[-1].split(b"\x1b[J")[0]
-        lines = frame.decode().replace("\x1b[K", "").split("\r\n")
+        lines = frame.decode().replace("\x1b[K", "").replace("\r", "").split("\n")
         self.assertLessEqual(len(lines), 5)
         self.assertLessEqual(max(map(len, lines)), 20)
         terminal.type(b"q")
@@ -554,7 +554,7 @@ class Top(ClientTest):
     def test_says_why_it_cannot_begin(self):
         reader = self.relay.request("POST", "/v1/tokens", {"name": "r", "scopes": ["webhooks:read"]})[2]["token"]
         for code, part, changes in ((1, "scope", {"RINGPOST_TOKEN": reader}), (3, "refused", {"RINGPOST_URL": f"http://127.0.0.1:{harness.free_port()}"}),
-                                    (2, "--token", {"RINGPOST_TOKEN": "@/nowhere"})):
+                                    (2, "RINGPOST_TOKEN", {"RINGPOST_TOKEN": "@/nowhere"})):
             done = self.client("top", **changes)
             self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
             self.assertIn(part, done.stderr)

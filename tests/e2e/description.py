@@ -38,6 +38,7 @@ class Operation:
         self.scope = self.content.get("x-ringpost-scope")
         self.second_scope = self.content.get("x-ringpost-second-scope", self.scope)
         self.operator = self.content.get("x-ringpost-operator", False)
+        self.own = self.content.get("x-ringpost-own", False)
         declared = [document.follow(parameter) for parameter in
                     item.get("parameters", []) + self.content.get("parameters", [])]
         self.parameters = list({(one["in"], one["name"]): one for one in declared}.values())

@@ -198,7 +198,7 @@ class OneDelivery(unittest.TestCase):
     def test_its_bodies_are_saved_as_files(self):
         answer = "<script>alert(1)</script>\r\n"
         sink = self.place.sink("--status", "500", "--body", answer, plain=True)
-        webhook = self.relay.add_webhook(url=sink.url, schedule=[0], events=["t"])
+        webhook = self.relay.add_webhook(url=sink.url, schedule=[1], events=["t"])
         body = '{"type":"t","source":"app/one","id":"../x\\"\\u000d","data":{"a": 1.0,  "b":2}}'
         status = self.relay.send(body.replace("\\u000d", ""))[0]
         self.assertEqual(status, 202)

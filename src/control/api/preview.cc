@@ -82,7 +82,7 @@ Answer EventApi::show_request(const Call& call, Webhook webhook) {
   dialect::Matcher matcher;
   std::string shown;
   bool fits = false;
-  const auto consider = [&](JsonWriter& json, const EventView& event) {
+  const EventPage::WriteItem consider = [&](JsonWriter& json, const EventView& event) {
     json.null();
     if (fits) return;
     const std::string reason = why_not(matcher, webhook, event);

@@ -762,14 +762,14 @@ const scenarios = {
   async preview(browser) {
     const { page, watch } = await open(browser);
     await at(page, "webhooks/new?dialect=devopness");
-    await page.getByLabel("URL", { exact: true }).fill(`${given.receiver}/{{ action.id }}`);
+    await page.getByLabel("URL", { exact: true }).fill(`${given.receiver}/hook`);
     await page.getByLabel("Belongs to").selectOption("pipeline");
     await page.getByLabel("Pipeline id").fill("33");
     await page.getByLabel("Request body").fill('{"text": "it is {{ action.status }}"}');
     await press(page, "Show the request");
     const body = page.getByLabel("Body of the request");
     await body.getByText("it is completed").waitFor();
-    await page.getByText(`${given.receiver}/5`).waitFor();
+    await page.getByText(`POST ${given.receiver}/hook`).waitFor();
     await page.getByLabel("Request body").fill('{"text": "now {{ action.id }}"}');
     await body.getByText("now 5").waitFor();
     await page.getByLabel("Event to preview").fill("other");
@@ -781,7 +781,7 @@ const scenarios = {
     await page.getByLabel("URL", { exact: true }).fill("ftp://");
     await page.getByText("Not yet:").waitFor();
     await page.getByLabel("URL", { exact: true }).fill(`${given.receiver}/x`);
-    await page.getByText(`${given.receiver}/x`).waitFor();
+    await page.getByText(`POST ${given.receiver}/x`).waitFor();
     await picture(page, "preview-light");
     assert.deepEqual((await runAxe(page)).violations, []);
     await press(page, "Hide the request");
