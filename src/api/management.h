@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/answer.h"
 #include "api/problem.h"
 #include "base/clock.h"
 #include "base/prng.h"
@@ -11,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -117,6 +119,17 @@ class Management {
   /// Sends an event to one webhook alone, whatever it subscribed to, once the changes made so far
   /// are in force. Nobody waits for it. The uid as for `accept`.
   virtual void notify(const Webhook& webhook, journal::EventView event) = 0;
+
+  // --- git hosts
+
+  /// Makes the answer once the host has answered. @param problem  why it is not registered, if so.
+  using Registered = std::function<Answer(const std::optional<Problem>& problem)>;
+  /// Makes the webhook of an app's git source at its host, or changes the one that is there.
+  /// @param registered  called later, on this thread, once. Of a success the answer has to have
+  ///                    Answer::When::published.
+  /// @returns the answer for now, Answer::When::later; or what forbids it.
+  virtual std::variant<Answer, Problem> register_at_host(std::string_view app,
+                                                         Registered registered) = 0;
 
   // --- the relay
 

@@ -133,6 +133,7 @@ Control::Control(const Parts& parts, const Options& options)
       registry_(parts.store, parts.table),
       tokens_(parts.store, parts.table),
       git_sources_(parts.store, parts.table),
+      git_links_(parts.store),
       audit_(parts.store, random_),
       authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
@@ -143,6 +144,13 @@ Control::Control(const Parts& parts, const Options& options)
              [this](std::string_view password, std::string_view text) {
                return is_password(password, text);
              }),
+      registrations_({.links = git_links_,
+                      .sources = git_sources_,
+                      .publisher = publisher_,
+                      .answers = late_answers_},
+                     host_caller(calls_), [this] { next_due_ = now_; }),
+      gap_filler_({.links = git_links_, .sources = git_sources_}, host_caller(calls_),
+                  parts.is_known, [this] { next_due_ = now_; }),
       desk_({.registry = registry_,
              .table = parts.table,
              .history = parts.history,
@@ -151,6 +159,9 @@ Control::Control(const Parts& parts, const Options& options)
              .random = random_,
              .login = login_,
              .tokens = tokens_,
+             .git_sources = git_sources_,
+             .git_links = git_links_,
+             .registrations = registrations_,
              .checks = checks_,
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
       webhook_api_(registry_, tokens_, desk_, checks_),
@@ -167,7 +178,11 @@ Control::Control(const Parts& parts, const Options& options)
                 .shard_count = static_cast<uint32_t>(parts.counters.size())}),
       replay_api_(replays_, desk_, random_),
       token_api_(tokens_, random_),
-      source_api_(git_sources_, random_),
+      source_api_({.sources = git_sources_,
+                   .links = git_links_,
+                   .registrations = registrations_,
+                   .gaps = gap_filler_,
+                   .random = random_}),
       session_api_(parts.table, authenticator_, random_),
       streams_({.registry = registry_,
                 .table = parts.table,
@@ -183,11 +198,19 @@ Control::Control(const Parts& parts, const Options& options)
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
-  streams_.set_limits(settings_.streams);
+  use(settings_);
+}
+
+/// Of the settings, what others keep.
+void Control::use(const Settings& settings) {
+  streams_.set_limits(settings.streams);
+  registrations_.set_public_url(settings.public_url);
+  gap_filler_.set(settings.gaps);
 }
 
 Result<void> Control::load() {
   if (auto loaded = git_sources_.load(); !loaded) return loaded;
+  if (auto loaded = git_links_.load(); !loaded) return loaded;
   if (auto loaded = registry_.load(tokens_); !loaded) return loaded;  // And publishes all.
   return replays_.load();
 }
@@ -196,7 +219,7 @@ void Control::reconfigure(Settings settings) {
   settings_ = std::move(settings);
   login_.set_users(settings_.users);
   retention_.set_options(settings_.retention);
-  streams_.set_limits(settings_.streams);
+  use(settings_);
   next_due_ = now_;
 }
 
@@ -735,6 +758,8 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::source_update: return source_api_.update(call);
     case Operation::source_delete: return source_api_.remove(call);
     case Operation::source_rotate_secret: return source_api_.rotate_secret(call);
+    case Operation::source_register: return source_api_.register_at_host(call, now_);
+    case Operation::source_gaps: return source_api_.gaps(call);
     case Operation::event_list: return event_api_.list(call);
     case Operation::event_show: return event_api_.show(call);
     case Operation::dry_run: return event_api_.dry_run(call);
@@ -871,6 +896,8 @@ bool Control::step(WallTime wall_now, Instant now) {
 /// All housekeeping that changes the store.
 /// @param trusted  the wall clock, if it can be believed. @returns whether there may be more.
 bool Control::tidy_store(std::optional<WallTime> trusted, WallTime wall_now, Instant now) {
+  if (registrations_.step(wall_now, now)) publisher_.on_change();
+  gap_filler_.step(wall_now, now);
   bool more = replays_.step(wall_now, now);
   more |= retention_.step(wall_now, now);
   more |= trusted && tidy_tokens(*trusted);
@@ -885,10 +912,13 @@ void Control::set_next_due(bool reclaimed) {
   const bool ageing = retention_.pending() || tokens_.any_expires() || audit_.pending();
   if (ageing) next_due_ = now_ + retention_interval;
   if (!reclaimed) next_due_ = now_ + retry_interval;
+  if (registrations_.has_answers() && durability_.may_commit()) next_due_ = now_;
   const auto writing = durability_.may_commit() ? registry_.failing().due() : std::nullopt;
   const auto replaying = durability_.may_commit() ? replays_.due() : std::nullopt;
   const auto streaming = streams_.due(wall_now_, now_);
-  for (const auto& due : {writing, replaying, streaming, listeners_.due(), dead_letters_.due()}) {
+  const auto filling = durability_.may_commit() ? gap_filler_.due() : std::nullopt;
+  for (const auto& due :
+       {writing, replaying, filling, streaming, listeners_.due(), dead_letters_.due()}) {
     if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
   }
 }

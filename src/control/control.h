@@ -10,7 +10,10 @@
 #include "control/audit.h"
 #include "control/dead_letter_log.h"
 #include "control/durability.h"
+#include "control/gap_filler.h"
+#include "control/git_links.h"
 #include "control/git_source_registry.h"
+#include "control/host_talk.h"
 #include "control/journal_access.h"
 #include "control/late_answers.h"
 #include "control/listeners.h"
@@ -23,6 +26,7 @@
 #include "control/pending_table.h"
 #include "control/publisher.h"
 #include "control/rate_limiter.h"
+#include "control/registrations.h"
 #include "control/reload.h"
 #include "control/replays.h"
 #include "control/retention.h"
@@ -68,6 +72,7 @@ class Control {
     MetricSettings metrics;
     StreamLimits streams;
     std::vector<ConfigValue> configuration;  ///< For `GET /v1/admin/config`.
+    GapSettings gaps;
   };
 
   struct Options {
@@ -97,6 +102,8 @@ class Control {
     std::span<const subscription::PendingCounts> pending_counts{};
     /// May be empty: then there are no metrics of the process.
     MachineSource machine{};
+    /// Empty: no event is known.
+    IsKnown is_known{};
   };
 
   Control(const Parts& parts, const Options& options);
@@ -212,6 +219,7 @@ class Control {
   Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call);
   Answer run(Operation operation, const Call& call);
   Answer run_session(Operation operation, const Call& call);
+  void use(const Settings& settings);
   Answer create_listener(const Call& call);
   void remove_listeners();
   void ping_changed(const Call& call, const Change& change);
@@ -247,6 +255,7 @@ class Control {
   WebhookRegistry registry_;
   TokenRegistry tokens_;
   GitSourceRegistry git_sources_;
+  GitLinks git_links_;
   Audit audit_;
   Authenticator authenticator_;
   Publisher publisher_;
@@ -255,6 +264,8 @@ class Control {
   PendingTable pending_;
   Retention retention_;
   Login login_;
+  Registrations registrations_;
+  GapFiller gap_filler_;
   ManagementDesk desk_;
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;

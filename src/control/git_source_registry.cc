@@ -1,12 +1,21 @@
 #include "control/git_source_registry.h"
 
 #include "control/store/store.h"
+#include "crypto/base64.h"
+#include "crypto/random.h"
 
+#include <array>
 #include <iterator>
 
 namespace ringpost::control {
 
 using subscription::GitSource;
+
+std::string new_git_secret() {
+  std::array<std::byte, 32> bytes;
+  crypto::fill(bytes);
+  return "whsec_" + crypto::base64_encode(bytes);
+}
 
 Result<void> GitSourceRegistry::load() {
   return store_.load_git_sources([this](GitSource&& source) { put(std::move(source)); });
@@ -16,6 +25,8 @@ const GitSource* GitSourceRegistry::put(GitSource source) {
   table_.put_git_source(source);
   GitSource& kept = sources_[Key{source.organization, source.id.as_uuid()}];
   kept = std::move(source);
+  by_number_[kept.number] = &kept;
+  ++version_;
   return &kept;
 }
 
@@ -32,6 +43,8 @@ Result<const GitSource*> GitSourceRegistry::update(GitSource source) {
 Result<void> GitSourceRegistry::remove(const GitSource& source) {
   if (auto removed = store_.delete_git_source(source.number); !removed) return removed;
   table_.remove_git_source(source.number);
+  by_number_.erase(source.number);
+  ++version_;
   sources_.erase(Key{source.organization, source.id.as_uuid()});  // `source` goes with it.
   return {};
 }
@@ -39,6 +52,11 @@ Result<void> GitSourceRegistry::remove(const GitSource& source) {
 const GitSource* GitSourceRegistry::find(std::string_view organization, const Ulid& id) const {
   const auto found = sources_.find(Key{organization, id.as_uuid()});
   return found == sources_.end() ? nullptr : &found->second;
+}
+
+const GitSource* GitSourceRegistry::find_number(uint32_t number) const {
+  const auto found = by_number_.find(number);
+  return found == by_number_.end() ? nullptr : found->second;
 }
 
 GitSourceRegistry::Sources::const_iterator GitSourceRegistry::begin_of(

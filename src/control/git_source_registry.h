@@ -6,17 +6,22 @@
 #include "subscription/table.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace ringpost::control {
 
 class Store;
+
+/// A key of Standard Webhooks: GitLab may sign with it, and any host takes it as a text.
+std::string new_git_secret();
 
 /// All git sources as the management API sees them; kept in step with the store and the
 /// subscription table. A change is in the store when the call returns, and in force everywhere with
@@ -43,6 +48,10 @@ class GitSourceRegistry {
       std::string_view organization, const std::optional<Ulid>& before, size_t count,
       const std::function<bool(const subscription::GitSource&)>& wanted) const;
   size_t count(std::string_view organization) const;
+  /// nullptr: there is none. Good as long as `find`'s.
+  const subscription::GitSource* find_number(uint32_t number) const;
+  /// Grows with every change.
+  uint64_t version() const { return version_; }
 
  private:
   using Key = std::pair<std::string, Ulid>;  // Organization and Ulid::as_uuid: sorts by age.
@@ -54,6 +63,8 @@ class GitSourceRegistry {
   Store& store_;
   subscription::SubscriptionTable& table_;
   Sources sources_;
+  std::unordered_map<uint32_t, const subscription::GitSource*> by_number_;  // Of `sources_`.
+  uint64_t version_ = 0;
 };
 
 }  // namespace ringpost::control

@@ -5,6 +5,7 @@
 #include "control/api/tokens.h"
 #include "control/webhook_changes.h"
 #include "dialect/dialect.h"
+#include "incoming/receiver.h"
 
 #include <algorithm>
 #include <utility>
@@ -276,6 +277,21 @@ std::variant<ManagementDesk::Granted, Problem> ManagementDesk::refresh(
       parts_.login.refresh(
           {.token = refresh_token, .peer = *call_->peer, .wall_now = call_->now, .now = now_}),
       "the refresh token is not valid: it was used, has expired or was revoked; log in again");
+}
+
+std::variant<api::Answer, Problem> ManagementDesk::register_at_host(std::string_view app,
+                                                                    Registered registered) {
+  if (!may_touch("app/" + std::string{app})) return beyond_token();
+  const auto found = parts_.git_sources.list(
+      call_->organization, std::nullopt, 1, [&](const subscription::GitSource& source) {
+        return incoming::app_of(source) == app && parts_.git_links.find(source.number) != nullptr;
+      });
+  if (found.empty()) {
+    return refusal(409,
+                   "the app has no git repository here; give it one first: ringpost source add "
+                   "--app SLUG --host HOST --git URL --git-token @FILE");
+  }
+  return parts_.registrations.begin(*found.front(), std::move(registered), now_);
 }
 
 std::optional<Problem> ManagementDesk::logout() {

@@ -4,10 +4,13 @@
 #include "api/management.h"
 #include "base/prng.h"
 #include "control/audit.h"
+#include "control/git_links.h"
+#include "control/git_source_registry.h"
 #include "control/journal_access.h"
 #include "control/login.h"
 #include "control/outgoing.h"
 #include "control/publisher.h"
+#include "control/registrations.h"
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
 #include "dialect/matcher.h"
@@ -35,6 +38,9 @@ class ManagementDesk final : public api::Management {
     Prng& random;
     Login& login;
     TokenRegistry& tokens;
+    const GitSourceRegistry& git_sources;
+    const GitLinks& git_links;
+    Registrations& registrations;
     const WebhookChecks& checks;
     uint32_t shard_count = 1;
   };
@@ -74,6 +80,9 @@ class ManagementDesk final : public api::Management {
   std::variant<journal::EventRef, Problem> ping(const Webhook& webhook) override;
   std::optional<Problem> accept(journal::EventView event, const Webhook* logged_at) override;
   void notify(const Webhook& webhook, journal::EventView event) override;
+
+  std::variant<api::Answer, Problem> register_at_host(std::string_view app,
+                                                      Registered registered) override;
 
   Prng& random() override { return parts_.random; }
   uint64_t mint_number() override;

@@ -654,6 +654,11 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   ingest.integer("idempotency_entries_max", config.idempotency_entries_max, 1024, 100'000'000);
   ingest.finish();
 
+  Section incoming = root.table("incoming");
+  incoming.duration("gap_interval", config.gap_interval, seconds{0}, hours{24});
+  incoming.integer("redeliveries_per_minute", config.redeliveries_per_minute, 1, 60);
+  incoming.finish();
+
   Section journal = root.table("journal");
   journal.size("segment_bytes", config.segment_bytes, 4u << 20, journal::segment_bytes_max,
                journal::page_bytes);

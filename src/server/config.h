@@ -92,6 +92,9 @@ struct Config {
   Duration idempotency_window = std::chrono::hours{24};
   uint64_t idempotency_entries_max = 4'000'000;
 
+  Duration gap_interval = std::chrono::minutes(5);  ///< Zero: never.
+  uint32_t redeliveries_per_minute = 5;
+
   uint32_t segment_bytes = 64u << 20;
   Duration retention_age = std::chrono::hours{24 * 7};
   uint64_t retention_bytes = uint64_t{10} << 30;

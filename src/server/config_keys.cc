@@ -161,6 +161,8 @@ constexpr std::array keys = {
     size_key<&Config::bodies_bytes_max>("ingest.bodies_bytes_max", Takes::reload),
     key<&Config::idempotency_window>("ingest.idempotency_window", Takes::restart),
     key<&Config::idempotency_entries_max>("ingest.idempotency_entries_max", Takes::restart),
+    key<&Config::gap_interval>("incoming.gap_interval", Takes::reload),
+    key<&Config::redeliveries_per_minute>("incoming.redeliveries_per_minute", Takes::reload),
     size_key<&Config::segment_bytes>("journal.segment_bytes", Takes::restart),
     key<&Config::retention_age>("journal.retention_age", Takes::reload),
     size_key<&Config::retention_bytes>("journal.retention_bytes", Takes::reload),

@@ -69,6 +69,9 @@ control::Control::Settings control_settings(const Config& config) {
   settings.webhook_ips = config.webhook_ips;
   settings.limits = config.limits;
   settings.streams = config.streams;
+  settings.gaps = {.interval = config.gap_interval,
+                   .asks_per_minute = config.redeliveries_per_minute,
+                   .window = config.idempotency_window};
   settings.metrics.webhooks_max = config.metrics_webhooks_max;
   settings.configuration = values_of(config);
   for (const ListenerConfig& listener : config.listeners) {

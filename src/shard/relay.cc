@@ -267,7 +267,14 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                               .passwords = options_.password_thread ? passwords_.get() : nullptr,
                               .syncs = options_.store_thread ? syncs_.get() : nullptr,
                               .pending_counts = {pending_counts_.get(), options_.shard_count},
-                              .machine = options_.machine},
+                              .machine = options_.machine,
+                              .is_known =
+                                  [this](std::string_view organization, std::string_view source,
+                                         std::string_view id, Instant at) {
+                                    return window_.state(window_.key(organization, source, id),
+                                                         at) !=
+                                           ingest::IdempotencyWindow::State::absent;
+                                  }},
       control::Control::Options{.checks = webhook_checks(),
                                 .settings = options_.control,
                                 .engine = options_.engine,

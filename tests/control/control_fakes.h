@@ -1,5 +1,6 @@
 #pragma once
 
+#include "control/host_talk.h"
 #include "control/journal_access.h"
 #include "control/messages.h"
 #include "index/index.h"
@@ -142,6 +143,40 @@ class FakeHistory {
 
  public:
   index::Index index{world_.disk(), index::Index::Options{}, [](const journal::Finding&) {}};
+};
+
+/// Keeps the calls to git hosts until a test answers them.
+class FakeGitHost {
+ public:
+  struct Call {
+    githost::Request request;
+    std::function<void(HostAnswer)> done;
+  };
+
+  HostCaller caller() {
+    return [this](githost::Request request, std::function<void(HostAnswer)> done) {
+      calls.push_back({std::move(request), std::move(done)});
+    };
+  }
+  /// Answers the oldest call. @returns what was asked.
+  githost::Request answer(uint16_t status, std::string body = "[]", std::string head = {}) {
+    return finish({.status = status, .head = std::move(head), .body = std::move(body)});
+  }
+  githost::Request fail(const Error& error) {
+    return finish({.error = error, .head = {}, .body = {}});
+  }
+
+  std::deque<Call> calls;
+
+ private:
+  githost::Request finish(HostAnswer answer) {
+    EXPECT_FALSE(calls.empty()) << "the host was not called";
+    if (calls.empty()) return {};
+    Call call = std::move(calls.front());
+    calls.pop_front();
+    call.done(std::move(answer));
+    return std::move(call.request);
+  }
 };
 
 /// Keeps what was sent to each shard.

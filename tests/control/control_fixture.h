@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,10 +74,14 @@ class ControlTest : public ::testing::Test {
   }
 
   void restart(Reload reload = {}) {
+    Control::Parts parts{*store_,        table_, journals_,
+                         history_.index, post_,  {&counters_[0], &counters_[1]}};
+    parts.is_known = [this](std::string_view, std::string_view source, std::string_view id,
+                            Instant) {
+      return known_.contains(std::string{source} + ' ' + std::string{id});
+    };
     control_ = std::make_unique<Control>(
-        Control::Parts{
-            *store_, table_, journals_, history_.index, post_, {&counters_[0], &counters_[1]}},
-        Control::Options{.reload = std::move(reload)});
+        parts, Control::Options{.settings = settings_, .reload = std::move(reload)});
     for (uint16_t journal = 0; journal < shard_count; ++journal) {
       if (!history_.index.has(journal, 1)) history_.index.begin(journal, 1);
     }
@@ -225,6 +230,8 @@ class ControlTest : public ::testing::Test {
   FakePost post_;
   std::vector<Counters> counters_;
   std::vector<uint32_t> ended_;
+  Control::Settings settings_;  ///< For the next `restart`.
+  std::set<std::string> known_;  ///< Events that came: source and id.
   std::unique_ptr<Control> control_;
 };
 

@@ -48,6 +48,7 @@ class FakeManagement final : public api::Management {
   std::vector<Ulid> redelivered;
   std::vector<journal::EventRef> accepted;
   std::vector<Notified> notified;
+  std::vector<std::pair<std::string, Registered>> registered;  ///< Apps.
 
   /// Logs a delivery of `event`, whose uid and time are set here: now.
   Logged& log_delivery(const Webhook& webhook, journal::EventView event,
@@ -182,6 +183,16 @@ class FakeManagement final : public api::Management {
     event.organization = webhook.organization;
     if (!webhook.active()) log_call(webhook, event);
     notified.push_back({webhook.number, journal::EventCodec::encode(event)});
+  }
+
+  std::variant<api::Answer, api::Problem> register_at_host(std::string_view app,
+                                                           Registered done) override {
+    if (failure) return *failure;
+    registered.emplace_back(app, std::move(done));
+    api::Answer later;
+    later.when = api::Answer::When::later;
+    later.ticket = registered.size();
+    return later;
   }
 
   Prng& random() override { return random_; }

@@ -33,12 +33,12 @@ class GitHost:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self):
+            def do_any(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 host.calls.append((self.path, self.headers, body))
                 host.gate.wait(30)
-                status, headers, answer = host.failures.pop(0) if host.failures else host.answer(
-                    self.path, self.headers, body)
+                status, headers, answer = host.failures.pop(0) if host.failures else host.respond(
+                    self.command, self.path, self.headers, body)
                 text = json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in {**headers, "Content-Type": "application/json",
@@ -46,6 +46,8 @@ class GitHost:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(text)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_any
 
             def log_message(self, *_):
                 pass
@@ -58,6 +60,9 @@ class GitHost:
         self.gate.set()
         self.server.shutdown()
         self.server.server_close()
+
+    def respond(self, method, path, headers, body):
+        return self.answer(path, headers, body) if method == "POST" else (404, {}, {"message": "Not Found"})
 
     def answer(self, path, headers, body):
         found = self.path.fullmatch(path)

@@ -38,6 +38,8 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.bodies_bytes_max, plain.bodies_bytes_max);
   EXPECT_EQ(example.config.idempotency_window, plain.idempotency_window);
   EXPECT_EQ(example.config.idempotency_entries_max, plain.idempotency_entries_max);
+  EXPECT_EQ(example.config.gap_interval, plain.gap_interval);
+  EXPECT_EQ(example.config.redeliveries_per_minute, plain.redeliveries_per_minute);
   EXPECT_EQ(example.config.segment_bytes, plain.segment_bytes);
   EXPECT_EQ(example.config.retention_age, plain.retention_age);
   EXPECT_EQ(example.config.retention_bytes, plain.retention_bytes);

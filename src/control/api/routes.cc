@@ -66,6 +66,8 @@ constexpr std::array routes = {
     route(Operation::source_delete, "DELETE", "/v1/sources/{id}", Scope::webhooks_write),
     route(Operation::source_rotate_secret, "POST", "/v1/sources/{id}/rotate-secret",
           Scope::webhooks_write),
+    route(Operation::source_register, "POST", "/v1/sources/{id}/register", Scope::webhooks_write),
+    route(Operation::source_gaps, "GET", "/v1/sources/{id}/gaps", Scope::webhooks_read),
     route(Operation::status_show, "GET", "/v1/status", Scope::admin),
     route(Operation::metrics_show, "GET", metrics_path, Scope::metrics_read),
     route(Operation::session_create, "POST", "/v1/session", Scope{}),

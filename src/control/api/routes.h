@@ -48,6 +48,8 @@ enum class Operation : uint16_t {
   source_update,
   source_delete,
   source_rotate_secret,
+  source_register,
+  source_gaps,
   status_show,
   metrics_show,
   session_create,

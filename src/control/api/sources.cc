@@ -2,12 +2,13 @@
 
 #include "api/json_body.h"
 #include "api/webhook_fields.h"
-#include "base/json_writer.h"
-#include "crypto/base64.h"
 #include "crypto/random.h"
+#include "githost/hooks.h"
+#include "githost/host_api.h"
+#include "http/url.h"
 #include "incoming/receiver.h"
 
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -29,13 +30,6 @@ constexpr std::string_view rotate_operation = "source.rotate_secret";
 constexpr uint32_t overlap_s_default = 24 * 3600;
 constexpr uint32_t overlap_s_max = 30 * 24 * 3600;
 
-/// A key of Standard Webhooks: GitLab may sign with it, and any host takes it as a text.
-std::string new_secret() {
-  std::array<std::byte, 32> bytes;
-  crypto::fill(bytes);
-  return "whsec_" + crypto::base64_encode(bytes);
-}
-
 bool may_see(const Call& call, const GitSource& source) {
   return call.token->covers({incoming::events_source_of(source)});
 }
@@ -44,42 +38,52 @@ Problem no_source() {
   return refusal(404, "there is no such source");
 }
 
-void write_source(JsonWriter& json, const Call& call, const GitSource& source, bool with_secret) {
-  json.begin_object()
-      .member("id", source.id.to_text())
-      .member("organization", source.organization)
-      .member("host", name(source.host))
-      .member("description", source.description)
-      .key("app");
-  if (const std::string_view app = incoming::app_of(source); !app.empty()) {
-    json.value(app);
-  } else {
-    json.null();
-  }
-  json.key("pipeline");
-  if (const std::string_view pipeline = incoming::pipeline_of(source); !pipeline.empty()) {
-    json.value(pipeline);
-  } else {
-    json.null();
-  }
-  json.member("url", call.base_url + incoming::path_of(source)).member("enabled", source.enabled);
-  if (with_secret) json.member("secret", source.secret);
-  json.key("previous_secret_until");
-  if (source.previous_secret.empty() || source.previous_secret_until <= call.now) {
+void write_text_or_null(JsonWriter& json, std::string_view member, std::string_view text) {
+  json.key(member);
+  if (text.empty()) {
     json.null();
   } else {
-    json.value(to_rfc3339(source.previous_secret_until));
+    json.value(text);
   }
-  json.member("created_at", to_rfc3339(source.created_at))
-      .member("updated_at", to_rfc3339(source.updated_at))
-      .end_object();
 }
 
-std::string to_json(const Call& call, const GitSource& source, bool with_secret) {
-  std::string text;
-  JsonWriter json(text);
-  write_source(json, call, source, with_secret);
-  return text;
+void write_time_or_null(JsonWriter& json, std::string_view member, WallTime time) {
+  json.key(member);
+  if (time == WallTime{}) {
+    json.null();
+  } else {
+    json.value(to_rfc3339(time));
+  }
+}
+
+void write_registration(JsonWriter& json, const GitLink& link) {
+  json.begin_object();
+  write_text_or_null(json, "hook_id", link.hook);
+  write_time_or_null(json, "registered_at", link.registered_at);
+  json.member("failed", link.failed).member("result", link.result);
+  write_time_or_null(json, "result_at", link.result_at);
+  json.end_object();
+}
+
+std::string_view name_of(const GapFiller::State& state) {
+  if (!state.has_log) return "not_offered";
+  return state.is_on ? "on" : "off";
+}
+
+void write_gap(JsonWriter& json, const GitGap& gap) {
+  json.begin_object().member("delivery", gap.delivery).member("event", gap.event);
+  write_time_or_null(json, "sent_at", gap.at);
+  json.key("status");
+  if (gap.status == 0) {
+    json.null();
+  } else {
+    json.value(uint64_t{gap.status});
+  }
+  json.member("state", name(gap.state)).member("asked", uint64_t{gap.asks});
+  write_time_or_null(json, "asked_at", gap.asked_at);
+  json.member("found_at", to_rfc3339(gap.found_at));
+  write_text_or_null(json, "detail", gap.detail);
+  json.end_object();
 }
 
 // --- bodies --------------------------------------------------------------------------------------
@@ -128,10 +132,64 @@ Problem unknown_member(std::string_view name) {
   return invalid(name, "is not a member of this request");
 }
 
+/// The repository that a body gives a source.
+struct Git {
+  bool is_said = false;
+  bool is_null = false;
+  std::string url;
+  std::string token;
+};
+
+std::string_view object_to_host_token(std::string_view token) {
+  const auto visible = [](char byte) { return byte > ' ' && byte < '\x7f'; };
+  if (token.empty()) return "must not be empty";
+  return std::ranges::all_of(token, visible) ? "" : "must be visible ASCII without spaces";
+}
+
+std::optional<Problem> read_git(dom::element value, Git& git) {
+  constexpr size_t token_bytes_max = 1024;
+  git.is_said = true;
+  git.is_null = value.is_null();
+  if (git.is_null) return std::nullopt;
+  dom::object object;
+  if (auto problem = api::read_object(value, "git", object)) return problem;
+  bool has_token = false;
+  for (const auto [name, member] : object) {
+    std::optional<Problem> problem;
+    if (name == "url") {
+      problem = read(member, "git.url", http::url_bytes_max, git.url);
+    } else if (name == "token") {
+      has_token = true;
+      problem = read(member, "git.token", token_bytes_max, git.token);
+    } else {
+      problem = invalid("git." + std::string{name}, "is not a member of this request");
+    }
+    if (problem) return problem;
+  }
+  if (!has_token) return std::nullopt;
+  const auto objection = object_to_host_token(git.token);
+  return objection.empty() ? std::nullopt : std::optional{invalid("git.token", objection)};
+}
+
+/// @param known  the repository that the source has; null: none.
+std::optional<Problem> check_git(GitHost host, const Git& git, const GitLink* known) {
+  if (!git.is_said || git.is_null) return std::nullopt;
+  if (!githost::has_hooks(host)) return invalid("git", "is not a member of pipeline triggers");
+  if (git.url.empty() && known == nullptr) return invalid("git.url", "is required");
+  if (git.token.empty() && known == nullptr) {
+    return invalid("git.token", "is required: one that may manage the repository's webhooks");
+  }
+  if (git.url.empty()) return std::nullopt;
+  const auto repository = githost::read_repository(host, git.url);
+  const auto* objection = std::get_if<std::string>(&repository);
+  return objection != nullptr ? std::optional{invalid("git.url", *objection)} : std::nullopt;
+}
+
 /// What a body may say beside the members of a source.
 struct Slugs {
   std::string app;
   std::string pipeline;
+  Git git;
 };
 
 std::optional<Problem> check_slugs(const GitSource& source, const Slugs& slugs) {
@@ -143,7 +201,7 @@ std::optional<Problem> check_slugs(const GitSource& source, const Slugs& slugs) 
     return invalid("pipeline", "is a member of pipeline triggers alone (host buildkite)");
   }
   if (trigger && !slugs.app.empty()) return invalid("app", "is not a member of pipeline triggers");
-  return std::nullopt;
+  return check_git(source.host, slugs.git, nullptr);
 }
 
 std::optional<Problem> read_new_source(dom::object body, GitSource& source, Slugs& slugs) {
@@ -159,6 +217,8 @@ std::optional<Problem> read_new_source(dom::object body, GitSource& source, Slug
       problem = read_slug(value, "app", slugs.app);
     } else if (name == "pipeline") {
       problem = read_slug(value, "pipeline", slugs.pipeline);
+    } else if (name == "git") {
+      problem = read_git(value, slugs.git);
     } else if (name == "secret") {
       problem = read_secret(value, source.secret);
     } else if (name == "enabled") {
@@ -180,13 +240,15 @@ std::string new_path_token(const GitSource& source, const Slugs& slugs) {
   return slugs.app.empty() ? crypto::token("", 16) : crypto::token(slugs.app + '/', 16);
 }
 
-std::optional<Problem> read_change(dom::object body, GitSource& source) {
+std::optional<Problem> read_change(dom::object body, GitSource& source, Git& git) {
   for (const auto [name, value] : body) {
     std::optional<Problem> problem;
     if (name == "description") {
       problem = read_description(value, source.description);
     } else if (name == "enabled") {
       problem = read(value, "enabled", source.enabled);
+    } else if (name == "git") {
+      problem = read_git(value, git);
     } else {
       problem = unknown_member(name);
     }
@@ -205,7 +267,7 @@ std::optional<Problem> refuse_without_events(const Call& call) {
 
 /// Puts a new secret in the place of the present one, which stays valid for a while.
 std::optional<Problem> rotate(dom::object body, WallTime now, GitSource& source) {
-  std::string secret = new_secret();
+  std::string secret = new_git_secret();
   uint32_t overlap_s = overlap_s_default;
   for (const auto [name, value] : body) {
     std::optional<Problem> problem;
@@ -225,7 +287,78 @@ std::optional<Problem> rotate(dom::object body, WallTime now, GitSource& source)
   return std::nullopt;
 }
 
+/// Puts what a body says of the repository in force.
+Result<void> change_git(GitLinks& links, const GitSource& source, Git git) {
+  if (!git.is_said) return {};
+  const GitLink* known = links.find(source.number);
+  if (git.is_null) return known != nullptr ? links.remove(source.number) : Result<void>{};
+  GitLink link = known != nullptr ? *known : GitLink{};
+  link.source = source.number;
+  link.source_id = source.id;
+  if (!git.token.empty()) link.token = std::move(git.token);
+  if (!git.url.empty() && git.url != link.url) {  // Another place knows nothing of the webhook.
+    link.url = std::move(git.url);
+    link.hook.clear();
+    link.registered_at = link.result_at = link.log_read_at = {};
+    link.failed = false;
+    link.result.clear();
+    link.log_number.clear();
+  }
+  return links.put(std::move(link));
+}
+
 }  // namespace
+
+void SourceApi::write_git(JsonWriter& json, const GitSource& source) const {
+  const GitLink* link = parts_.links.find(source.number);
+  json.key("git");
+  if (link == nullptr) {
+    json.null();
+    return;
+  }
+  const auto gaps = parts_.links.gaps(source.number);
+  const auto count = [&](auto wanted) {
+    return static_cast<uint64_t>(std::ranges::count_if(gaps, wanted));
+  };
+  const GapFiller::State state = parts_.gaps.state(source);
+  json.begin_object().member("url", link->url).key("registration");
+  write_registration(json, *link);
+  json.key("gaps").begin_object().member("search", name_of(state));
+  write_time_or_null(json, "searched_at", link->log_read_at);
+  write_text_or_null(json, "problem", state.problem);
+  json.member("missing", count([](const GitGap* gap) { return !is_over(gap->state); }))
+      .member("given_up", count([](const GitGap* gap) { return gap->state == GapState::given_up; }))
+      .end_object()
+      .end_object();
+}
+
+void SourceApi::write(JsonWriter& json, const Call& call, const GitSource& source,
+                      bool with_secret) const {
+  json.begin_object()
+      .member("id", source.id.to_text())
+      .member("organization", source.organization)
+      .member("host", name(source.host))
+      .member("description", source.description);
+  write_text_or_null(json, "app", incoming::app_of(source));
+  write_text_or_null(json, "pipeline", incoming::pipeline_of(source));
+  json.member("url", call.base_url + incoming::path_of(source)).member("enabled", source.enabled);
+  if (with_secret) json.member("secret", source.secret);
+  const bool has_previous =
+      !source.previous_secret.empty() && source.previous_secret_until > call.now;
+  write_time_or_null(json, "previous_secret_until",
+                     has_previous ? source.previous_secret_until : WallTime{});
+  write_git(json, source);
+  json.member("created_at", to_rfc3339(source.created_at))
+      .member("updated_at", to_rfc3339(source.updated_at))
+      .end_object();
+}
+
+std::string SourceApi::to_json(const Call& call, const GitSource& source, bool with_secret) const {
+  std::string text;
+  JsonWriter json(text);
+  write(json, call, source, with_secret);
+  return text;
+}
 
 Answer SourceApi::create(const Call& call) {
   if (auto problem = refuse_without_events(call)) return refuse(*problem);
@@ -235,24 +368,27 @@ Answer SourceApi::create(const Call& call) {
   Slugs slugs;
   if (auto problem = read_new_source(body.root(), source, slugs)) return refuse(*problem);
   const bool trigger = source.host == GitHost::buildkite;
-  if (source.secret.empty() && !trigger) source.secret = new_secret();
+  if (source.secret.empty() && !trigger) source.secret = new_git_secret();
   source.path_token = new_path_token(source, slugs);
   if (!may_see(call, source)) {
     return refuse(refusal(403, "events of " + incoming::events_source_of(source) +
                                    " are beyond the sources that the token is restricted to"));
   }
-  if (registry_.count(call.organization) >= sources_per_organization_max) {
+  if (parts_.sources.count(call.organization) >= sources_per_organization_max) {
     return refuse(refusal(409, "the organization has 1,000 sources; delete some first"));
   }
   if (trigger && count_triggers(call.organization, slugs.pipeline) >= triggers_per_pipeline_max) {
     return refuse(refusal(409, "the pipeline has 10 triggers; delete some first"));
   }
-  source.id = Ulid::mint(call.now, random_);
+  source.id = Ulid::mint(call.now, parts_.random);
   source.organization = call.organization;
   source.sha256 = incoming::path_hash_of(source);
   source.created_at = source.updated_at = call.now;
-  const auto created = registry_.create(std::move(source));
+  const auto created = parts_.sources.create(std::move(source));
   if (!created) return refuse(store_failed(created.error()));
+  if (auto put = change_git(parts_.links, **created, std::move(slugs.git)); !put) {
+    return refuse(store_failed(put.error()));
+  }
   Answer answer = answer_json(201, to_json(call, **created, true), Answer::When::published);
   const std::string id = (*created)->id.to_text();
   answer.response.headers.push_back({"Location", "/v1/sources/" + id});
@@ -264,7 +400,7 @@ Answer SourceApi::create(const Call& call) {
 }
 
 size_t SourceApi::count_triggers(std::string_view organization, std::string_view pipeline) const {
-  return registry_
+  return parts_.sources
       .list(organization, std::nullopt, triggers_per_pipeline_max,
             [&](const GitSource& source) { return incoming::pipeline_of(source) == pipeline; })
       .size();
@@ -274,14 +410,14 @@ Answer SourceApi::list(const Call& call) {
   auto parsed = parse_list_query(call.request, ListKind::sources);
   if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
   const ListQuery& query = std::get<ListQuery>(parsed);
-  auto found = registry_.list(call.organization, query.before(), query.limit + 1,
-                              [&](const GitSource& source) { return may_see(call, source); });
+  auto found = parts_.sources.list(call.organization, query.before(), query.limit + 1,
+                                   [&](const GitSource& source) { return may_see(call, source); });
   const bool more = found.size() > query.limit;
   if (more) found.pop_back();
   std::string body;
   JsonWriter json(body);
   json.begin_object().key("items").begin_array();
-  for (const GitSource* source : found) write_source(json, call, *source, false);
+  for (const GitSource* source : found) write(json, call, *source, false);
   json.end_array();
   write_next_cursor(json, query, more ? &found.back()->id : nullptr);
   json.end_object();
@@ -290,7 +426,7 @@ Answer SourceApi::list(const Call& call) {
 
 const GitSource* SourceApi::find(const Call& call) const {
   const auto id = Ulid::parse_either(call.id());
-  const GitSource* source = id ? registry_.find(call.organization, *id) : nullptr;
+  const GitSource* source = id ? parts_.sources.find(call.organization, *id) : nullptr;
   return source != nullptr && may_see(call, *source) ? source : nullptr;
 }
 
@@ -306,7 +442,13 @@ Answer SourceApi::update(const Call& call) {
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   GitSource changed = *source;
-  if (auto problem = read_change(body.root(), changed)) return refuse(*problem);
+  Git git;
+  if (auto problem = read_change(body.root(), changed, git)) return refuse(*problem);
+  const GitLink* known = parts_.links.find(source->number);
+  if (auto problem = check_git(source->host, git, known)) return refuse(*problem);
+  if (auto put = change_git(parts_.links, *source, std::move(git)); !put) {
+    return refuse(store_failed(put.error()));
+  }
   return store(call, std::move(changed), update_operation, api::member_names(body.root()));
 }
 
@@ -317,6 +459,12 @@ Answer SourceApi::rotate_secret(const Call& call) {
   JsonBody body;
   if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
   GitSource changed = *source;
+  const GitLink* link = parts_.links.find(source->number);
+  if (link != nullptr && link->secret_pending) {
+    return refuse(refusal(409,
+                          "the git host may not have the present secret yet; register the source "
+                          "first"));
+  }
   if (auto problem = rotate(body.root(), call.now, changed)) return refuse(*problem);
   return store(call, std::move(changed), rotate_operation, {"secret"});
 }
@@ -324,7 +472,7 @@ Answer SourceApi::rotate_secret(const Call& call) {
 Answer SourceApi::store(const Call& call, GitSource source, std::string_view operation,
                         std::vector<std::string> members) {
   source.updated_at = call.now;
-  const auto updated = registry_.update(std::move(source));
+  const auto updated = parts_.sources.update(std::move(source));
   if (!updated) return refuse(store_failed(updated.error()));
   const bool with_secret = operation == rotate_operation;
   Answer answer = answer_json(200, to_json(call, **updated, with_secret), Answer::When::published);
@@ -343,10 +491,47 @@ Answer SourceApi::remove(const Call& call) {
                    .object = source->id.to_text(),
                    .members = {},
                    .organization = {}};
-  if (auto removed = registry_.remove(*source); !removed) {
+  if (auto removed = parts_.links.remove(source->number); !removed) {
+    return refuse(store_failed(removed.error()));
+  }
+  if (auto removed = parts_.sources.remove(*source); !removed) {
     return refuse(store_failed(removed.error()));
   }
   return answer;
+}
+
+Answer SourceApi::register_at_host(const Call& call, Instant now) {
+  const GitSource* source = find(call);
+  if (source == nullptr) return refuse(no_source());
+  if (auto problem = refuse_members(call)) return refuse(*problem);
+  auto begun = parts_.registrations.begin(
+      *source,
+      [this, number = source->number](const std::optional<Problem>& problem) {
+        if (problem) return refuse(*problem);
+        return answer_json(200, registration_json(number), Answer::When::published);
+      },
+      now);
+  if (const auto* problem = std::get_if<Problem>(&begun)) return refuse(*problem);
+  return std::get<Answer>(std::move(begun));
+}
+
+std::string SourceApi::registration_json(uint32_t source) const {
+  std::string text;
+  JsonWriter json(text);
+  const GitLink* link = parts_.links.find(source);
+  write_registration(json, link != nullptr ? *link : GitLink{});
+  return text;
+}
+
+Answer SourceApi::gaps(const Call& call) {
+  const GitSource* source = find(call);
+  if (source == nullptr) return refuse(no_source());
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().key("items").begin_array();
+  for (const GitGap* gap : parts_.links.gaps(source->number)) write_gap(json, *gap);
+  json.end_array().end_object();
+  return answer_json(200, std::move(body));
 }
 
 }  // namespace ringpost::control

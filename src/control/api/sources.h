@@ -1,7 +1,11 @@
 #pragma once
 
+#include "base/json_writer.h"
 #include "control/api/api.h"
+#include "control/gap_filler.h"
+#include "control/git_links.h"
 #include "control/git_source_registry.h"
+#include "control/registrations.h"
 
 #include <cstddef>
 
@@ -17,7 +21,16 @@ inline constexpr size_t triggers_per_pipeline_max = 10;  ///< As at Buildkite.
 /// is among its own.
 class SourceApi {
  public:
-  SourceApi(GitSourceRegistry& registry, Prng& random) : registry_(registry), random_(random) {}
+  /// All borrowed; they outlive it.
+  struct Parts {
+    GitSourceRegistry& sources;
+    GitLinks& links;
+    Registrations& registrations;
+    const GapFiller& gaps;
+    Prng& random;
+  };
+
+  explicit SourceApi(const Parts& parts) : parts_(parts) {}
 
   /// The answer has the secret, this once.
   Answer create(const Call& call);
@@ -27,15 +40,24 @@ class SourceApi {
   Answer remove(const Call& call);
   /// The body may name the new secret, and how long the old one stays valid. The answer has it.
   Answer rotate_secret(const Call& call);
+  /// Makes its webhook at the git host.
+  Answer register_at_host(const Call& call, Instant now);
+  /// What did not come from the host.
+  Answer gaps(const Call& call);
 
  private:
   const subscription::GitSource* find(const Call& call) const;
   size_t count_triggers(std::string_view organization, std::string_view pipeline) const;
   Answer store(const Call& call, subscription::GitSource source, std::string_view operation,
                std::vector<std::string> members);
+  void write(JsonWriter& json, const Call& call, const subscription::GitSource& source,
+             bool with_secret) const;
+  std::string registration_json(uint32_t source) const;
+  void write_git(JsonWriter& json, const subscription::GitSource& source) const;
+  std::string to_json(const Call& call, const subscription::GitSource& source,
+                      bool with_secret) const;
 
-  GitSourceRegistry& registry_;
-  Prng& random_;
+  const Parts parts_;
 };
 
 }  // namespace ringpost::control

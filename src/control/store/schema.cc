@@ -147,6 +147,36 @@ CREATE TABLE git_source (
 )sql"},
                                                             {R"sql(
 ALTER TABLE webhook ADD COLUMN is_listener INTEGER NOT NULL DEFAULT 0;
+)sql"},
+                                                            {R"sql(
+CREATE TABLE git_link (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  url TEXT NOT NULL,
+  token BLOB NOT NULL,
+  hook TEXT NOT NULL,
+  secret_pending INTEGER NOT NULL,
+  registered_at INTEGER NOT NULL,
+  result TEXT NOT NULL,
+  failed INTEGER NOT NULL,
+  result_at INTEGER NOT NULL,
+  log_number TEXT NOT NULL,
+  log_read_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE git_gap (
+  source INTEGER NOT NULL,
+  delivery TEXT NOT NULL,
+  number TEXT NOT NULL,
+  event TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  status INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  asks INTEGER NOT NULL,
+  asked_at INTEGER NOT NULL,
+  found_at INTEGER NOT NULL,
+  detail TEXT NOT NULL,
+  PRIMARY KEY (source, delivery)
+) STRICT;
 )sql"}}};
 
 Result<void> run(Database& database, const Sealer& sealer, const Migration& migration) {

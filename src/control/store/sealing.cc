@@ -1,5 +1,6 @@
 #include "control/store/sealing.h"
 
+#include "control/store/git_link_table.h"
 #include "control/store/rows.h"
 #include "crypto/base64.h"
 
@@ -150,8 +151,11 @@ Result<void> reseal_all(Database& database, const Sealer& sealer) {
   auto done =
       reseal_table(database, sealer, "webhook", "webhook", sealed_webhook_columns(), webhook_place);
   if (!done) return done;
-  return reseal_table(database, sealer, "git_source", "git source", sealed_git_source_columns(),
+  done = reseal_table(database, sealer, "git_source", "git source", sealed_git_source_columns(),
                       git_source_place);
+  if (!done) return done;
+  return reseal_table(database, sealer, "git_link", "repository of git source",
+                      sealed_git_link_columns(), git_link_place);
 }
 
 Result<void> demand_scrub(Database& database) {

@@ -174,7 +174,8 @@ Result<void> Store::prepare_statements() {
     *statement = std::move(*prepared);
   }
   if (auto prepared = audit_.prepare(database_); !prepared) return prepared;
-  return replays_.prepare(database_);
+  if (auto prepared = replays_.prepare(database_); !prepared) return prepared;
+  return git_links_.prepare(database_, sealer_);
 }
 
 Result<void> Store::load(const WebhookVisitor& on_webhook, const TokenVisitor& on_token) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "control/store/audit_log.h"
+#include "control/store/git_link_table.h"
 #include "control/store/keyring.h"
 #include "control/store/log_sync.h"
 #include "control/store/replay_table.h"
@@ -94,6 +95,7 @@ class Store {
   /// Who changed what: beside the changes, for those who made them to write.
   AuditLog& audit() { return audit_; }
   ReplayTable& replays() { return replays_; }
+  GitLinkTable& git_links() { return git_links_; }
 
   /// Facts about this data directory, by name.
   Result<std::optional<std::string>> meta(std::string_view name);
@@ -150,6 +152,7 @@ class Store {
   Statement set_meta_;
   AuditLog audit_;
   ReplayTable replays_;
+  GitLinkTable git_links_;
 };
 
 /// A fact of a data directory by name, as Store::meta.

@@ -45,9 +45,18 @@ constexpr auto delivery_age_max = std::chrono::days(7);
 /// A page of deliveries ends early beyond this: each item holds its event's whole payload.
 constexpr size_t page_bytes_max = 4 * 1024 * 1024;
 
-enum class Operation : uint16_t { list, create, replace, remove, log, delivery, redeliver };
+enum class Operation : uint16_t {
+  list,
+  create,
+  replace,
+  remove,
+  log,
+  delivery,
+  redeliver,
+  register_webhook
+};
 
-constexpr std::array<api::Route, 8> table = {{
+constexpr std::array<api::Route, 9> table = {{
     {static_cast<uint16_t>(Operation::list), "GET", "/v0.1/apps/{app}/outgoing-webhooks",
      Scope::webhooks_read, api::Access::token, addon_header},
     {static_cast<uint16_t>(Operation::create), "POST", "/v0.1/apps/{app}/outgoing-webhooks",
@@ -65,6 +74,8 @@ constexpr std::array<api::Route, 8> table = {{
     {static_cast<uint16_t>(Operation::redeliver), "POST",
      "/v0.1/apps/{app}/outgoing-webhooks/{webhook}/delivery-items/{item}/redeliver",
      Scope::deliveries_redeliver},
+    {static_cast<uint16_t>(Operation::register_webhook), "POST",
+     "/v0.1/apps/{app}/register-webhook", Scope::webhooks_write},
 }};
 
 Answer refuse_with(const Problem& problem) {
@@ -261,6 +272,17 @@ Answer handle_delivery(Operation operation, const Call& call, Management& manage
   return redeliver(*delivery, management);
 }
 
+/// Makes the webhook at the git host of the app.
+Answer register_webhook(const Call& call, Management& management) {
+  auto begun =
+      management.register_at_host(call.parameters[0], [](const std::optional<Problem>& problem) {
+        if (problem) return refuse_with(*problem);
+        return api::answer_json(200, R"({"status":"ok"})", Answer::When::published);
+      });
+  if (const auto* problem = std::get_if<Problem>(&begun)) return refuse_with(*problem);
+  return std::get<Answer>(std::move(begun));
+}
+
 }  // namespace
 
 // --- the API -------------------------------------------------------------------------------------
@@ -310,6 +332,7 @@ Answer handle(const api::Route& route, const Call& call, Management& management)
   const auto operation = static_cast<Operation>(route.operation);
   if (operation == Operation::list) return list(call, management);
   if (operation == Operation::create) return create(call, management);
+  if (operation == Operation::register_webhook) return register_webhook(call, management);
   const auto found = find_webhook(call, management);
   if (const auto* problem = std::get_if<Problem>(&found)) return refuse_with(*problem);
   const Webhook& webhook = *std::get<const Webhook*>(found);
@@ -320,7 +343,8 @@ Answer handle(const api::Route& route, const Call& call, Management& management)
     case Operation::delivery:
     case Operation::redeliver: return handle_delivery(operation, call, management, webhook);
     case Operation::list:
-    case Operation::create: break;
+    case Operation::create:
+    case Operation::register_webhook: break;
   }
   RINGPOST_UNREACHABLE();
 }

@@ -2,10 +2,10 @@
 
 #include "base/assert.h"
 #include "base/utf8.h"
-#include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "crypto/hex.h"
 #include "dialect/head.h"
+#include "githost/host_api.h"
 #include "http/query.h"
 #include "http/syntax.h"
 
@@ -18,8 +18,6 @@ namespace {
 /// What differs from host to host.
 struct HostTraits {
   Host host;
-  std::string_view name;
-  std::string_view api;          ///< What the path of its API ends with.
   size_t context_bytes_max;      ///< What its API documents, or its errors say; in characters.
   size_t description_bytes_max;  ///< Likewise.
   std::array<std::string_view, 5> states;  ///< Its words, in the order of State.
@@ -28,44 +26,19 @@ struct HostTraits {
 /// GitHub and Gitea have no word for a build without a verdict. It is an error there, and not a
 /// success: what was never tested must not pass for tested.
 constexpr std::array<HostTraits, 5> traits{{
-    {Host::github,
-     "github",
-     "/api/v3",
-     255,
-     140,
-     {"pending", "pending", "success", "failure", "error"}},
-    {Host::gitlab,
-     "gitlab",
-     "/api/v4",
-     255,
-     255,
-     {"pending", "running", "success", "failed", "canceled"}},
-    {Host::bitbucket,
-     "bitbucket",
-     "/2.0",
-     40,
-     255,
-     {"INPROGRESS", "INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"}},
-    {Host::gitea,
-     "gitea",
-     "/api/v1",
-     255,
-     255,
-     {"pending", "pending", "success", "failure", "error"}},
-    {Host::forgejo,
-     "forgejo",
-     "/api/v1",
-     255,
-     255,
-     {"pending", "pending", "success", "failure", "error"}},
+    {Host::github, 255, 140, {"pending", "pending", "success", "failure", "error"}},
+    {Host::gitlab, 255, 255, {"pending", "running", "success", "failed", "canceled"}},
+    {Host::bitbucket, 40, 255, {"INPROGRESS", "INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"}},
+    {Host::gitea, 255, 255, {"pending", "pending", "success", "failure", "error"}},
+    {Host::forgejo, 255, 255, {"pending", "pending", "success", "failure", "error"}},
 }};
 
 constexpr size_t name_bytes_max = 255;  // Of Bitbucket's statuses, beside their key.
 
 const HostTraits& of(Host host) {
-  const HostTraits& found = traits[static_cast<size_t>(host)];
-  RINGPOST_ASSERT(found.host == host);
-  return found;
+  const auto found = std::ranges::find(traits, host, &HostTraits::host);
+  RINGPOST_ASSERT(found != traits.end());
+  return *found;
 }
 
 std::string_view word_of(Host host, State state) {
@@ -93,14 +66,6 @@ std::string fitted(std::string_view context, size_t bytes_max) {
   return std::string{cut(context, bytes_max - digits - 1)} + "-" + hash.substr(0, digits);
 }
 
-bool is_name(std::string_view text) {
-  const auto in_name = [](char byte) {
-    return http::is_digit(byte) || (http::to_lower(byte) >= 'a' && http::to_lower(byte) <= 'z') ||
-           byte == '.' || byte == '_' || byte == '-';
-  };
-  return !text.empty() && text != "." && text != ".." && std::ranges::all_of(text, in_name);
-}
-
 void write_if(JsonWriter& json, std::string_view member, std::string_view text) {
   if (!text.empty()) json.member(member, text);
 }
@@ -113,36 +78,23 @@ std::string bitbucket_url(const CommitStatus& status) {
 
 }  // namespace
 
-std::string_view name(Host host) {
-  return of(host).name;
-}
-
 std::optional<Host> parse_host(std::string_view text) {
-  const auto found = std::ranges::find(traits, text, &HostTraits::name);
-  if (found == traits.end()) return std::nullopt;
-  return found->host;
+  const auto host = subscription::parse_git_host(text);
+  const bool known = host && std::ranges::find(traits, *host, &HostTraits::host) != traits.end();
+  return known ? host : std::nullopt;
 }
 
 std::string host_names() {
   std::string text;
-  for (const HostTraits& each : traits) text.append(text.empty() ? "" : ", ").append(each.name);
+  for (const HostTraits& each : traits) {
+    text.append(text.empty() ? "" : ", ").append(name(each.host));
+  }
   return text;
 }
 
 bool is_commit(std::string_view text) {
   return (text.size() == 40 || text.size() == 64) &&
          std::ranges::all_of(text, [](char byte) { return http::hex_value(byte).has_value(); });
-}
-
-bool is_repository(Host host, std::string_view text) {
-  size_t names = 0;
-  for (std::string_view rest = text;; ++names) {
-    const size_t slash = rest.find('/');
-    if (!is_name(rest.substr(0, slash))) return false;
-    if (slash == std::string_view::npos) break;
-    rest.remove_prefix(slash + 1);
-  }
-  return host == Host::gitlab ? names >= 1 : names == 1;  // Slashes.
 }
 
 std::string_view object_to_url(Host host, const subscription::Destination& destination) {
@@ -157,12 +109,8 @@ std::string_view object_to_url(Host host, const subscription::Destination& desti
 }
 
 std::string api_path(Host host, const subscription::Destination& destination) {
-  std::string path = destination.target.substr(0, destination.target.find('?'));
-  while (path.ends_with('/')) path.pop_back();
-  // github.com's API, and that of its customers' own domains, begins at the root.
-  const bool at_root = host == Host::github && destination.host.starts_with("api.");
-  if (!at_root && !path.ends_with(of(host).api)) path.append(of(host).api);
-  return path;
+  const std::string_view target = destination.target;
+  return githost::api_path(host, destination.host, target.substr(0, target.find('?')));
 }
 
 void append_path(Host host, const CommitStatus& status, std::string& out) {
@@ -181,7 +129,11 @@ void append_path(Host host, const CommitStatus& status, std::string& out) {
       out.append("/repositories/").append(status.repository).append("/commit/");
       out.append(status.commit).append("/statuses/build");
       return;
+    case Host::bitbucket_server:
+    case Host::gogs:
+    case Host::buildkite: break;
   }
+  RINGPOST_UNREACHABLE();
 }
 
 void write_body(Host host, const CommitStatus& status, std::string& out) {
@@ -202,23 +154,8 @@ void write_body(Host host, const CommitStatus& status, std::string& out) {
 }
 
 void append_host_headers(Host host, std::string_view token, std::string& head) {
-  const std::string text{token};
-  append_header(head, "Accept",
-                host == Host::github ? "application/vnd.github+json" : "application/json");
-  switch (host) {
-    case Host::github:
-      append_header(head, "X-GitHub-Api-Version", "2022-11-28");
-      append_header(head, "Authorization", "Bearer " + text);
-      return;
-    case Host::gitlab: append_header(head, "PRIVATE-TOKEN", text); return;
-    case Host::bitbucket: {  // No token of its own has a colon.
-      const bool password = text.find(':') != std::string::npos;
-      append_header(head, "Authorization",
-                    password ? "Basic " + crypto::base64_encode(as_bytes(text)) : "Bearer " + text);
-      return;
-    }
-    case Host::gitea:
-    case Host::forgejo: append_header(head, "Authorization", "token " + text); return;
+  for (const http::Header& header : githost::api_headers(host, token)) {
+    append_header(head, header.name, header.value);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/json_writer.h"
 #include "dialect/git_status/build_status.h"
+#include "subscription/git_source.h"
 #include "subscription/webhook.h"
 
 #include <cstdint>
@@ -13,9 +14,8 @@
 
 namespace ringpost::dialect::git_status {
 
-enum class Host : uint8_t { github, gitlab, bitbucket, gitea, forgejo };
+using Host = subscription::GitHost;  ///< One of those that `host_names` tells.
 
-std::string_view name(Host host);
 std::optional<Host> parse_host(std::string_view text);
 /// As a list with commas.
 std::string host_names();
@@ -32,9 +32,6 @@ struct CommitStatus {
 
 /// Whether the text is a whole commit id: 40 digits (SHA-1) or 64 (SHA-256), of either case.
 bool is_commit(std::string_view text);
-/// Whether the host can have a repository of this path: two names with a slash between them, at
-/// GitLab two or more.
-bool is_repository(Host host, std::string_view text);
 
 /// Why the URL cannot be that of the host's API, as a part of a sentence; empty if it can.
 std::string_view object_to_url(Host host, const subscription::Destination& destination);

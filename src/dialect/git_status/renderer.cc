@@ -7,6 +7,7 @@
 #include "dialect/git_status/hosts.h"
 #include "dialect/git_status/settings.h"
 #include "dialect/head.h"
+#include "githost/host_api.h"
 #include "http/syntax.h"
 #include "http/url.h"
 
@@ -94,7 +95,7 @@ class StatusRenderer final : public Renderer {
     if (!is_commit(status.commit)) return Unrenderable::no_commit;
     std::ranges::transform(status.commit, status.commit.begin(), http::to_lower);
     status.repository = repository_ ? repository_->fill(values) : repository_of(values);
-    if (!is_repository(host_, status.repository)) return Unrenderable::no_repository;
+    if (!githost::is_repository(host_, status.repository)) return Unrenderable::no_repository;
     status.context = context_ ? context_->fill(values) : std::string{values.event().source};
     if (status.context.empty()) status.context = values.event().source;
     status.description = description_ ? description_->fill(values) : description_of(*state, values);

@@ -1,6 +1,7 @@
 #include "dialect/git_status/settings.h"
 
 #include "api/json_body.h"
+#include "githost/host_api.h"
 
 #include <algorithm>
 
@@ -37,7 +38,7 @@ std::optional<Problem> check_fixed(const Settings& settings) {
     return !text.empty() && text.find("{{") == std::string::npos;
   };
   const std::string& repository = settings.text(Settings::Text::repository);
-  if (is_fixed(repository) && !is_repository(*settings.host, repository)) {
+  if (is_fixed(repository) && !githost::is_repository(*settings.host, repository)) {
     return api::invalid("settings.repository",
                         "must be the repository's path at the host, for example \"acme/shop\"");
   }

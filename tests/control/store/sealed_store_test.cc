@@ -136,6 +136,12 @@ TEST(SealedStore, HoldsNoSecretInAnyFileWhateverIsDone) {
     auto source = git_source_with(fresh(), fresh(), fresh());
     ASSERT_TRUE(store->insert_git_source(source)) << store->last_problem();
     expect_none("a git source");
+    GitLink link;
+    link.source = source.number;
+    link.source_id = source.id;
+    link.token = fresh();
+    ASSERT_TRUE(store->git_links().put(link)) << store->last_problem();
+    expect_none("the repository of a git source");
   }
   expect_none("close");
   const auto store = open_or_fail(directory, keyring);
@@ -326,6 +332,11 @@ TEST(SealedStore, ResealsEverythingSoThatTheNewKeyIsEnough) {
     ASSERT_TRUE(store->delete_webhook(7));
     auto source = git_source_with("t0ken", "a-secret-of-sixteen", "the-one-before-it");
     ASSERT_TRUE(store->insert_git_source(source)) << store->last_problem();
+    GitLink link;
+    link.source = source.number;
+    link.source_id = source.id;
+    link.token = "a-token-of-the-host";
+    ASSERT_TRUE(store->git_links().put(link)) << store->last_problem();
     ASSERT_TRUE(store->reseal(both)) << store->last_problem();
     EXPECT_TRUE(directory.files_with(std::string{as_text(old.keys()[0].id)}).empty())
         << "a value of the old key is left";
@@ -339,6 +350,9 @@ TEST(SealedStore, ResealsEverythingSoThatTheNewKeyIsEnough) {
   EXPECT_EQ(sources[0].path_token, "t0ken");
   EXPECT_EQ(sources[0].secret, "a-secret-of-sixteen");
   EXPECT_EQ(sources[0].previous_secret, "the-one-before-it");
+  std::string token;
+  EXPECT_TRUE(store->git_links().load([&](GitLink&& link) { token = link.token; }));
+  EXPECT_EQ(token, "a-token-of-the-host");
   const auto webhooks = webhooks_of(*store);
   ASSERT_EQ(webhooks.size(), 20u);
   for (const Webhook& webhook : webhooks) {

@@ -313,6 +313,84 @@ std::vector<subscription::GitSource> git_sources_of(Store& store) {
   return sources;
 }
 
+TEST(Store, KeepsRepositoriesAndGaps) {
+  const Directory directory;
+  GitLink link{.source = 3,
+               .source_id = ulid(1),
+               .url = "https://github.com/acme/shop",
+               .token = "t0ken",
+               .hook = "{9f}",
+               .secret_pending = true,
+               .registered_at = from_unix_ns(11),
+               .result = "made webhook {9f}",
+               .failed = true,
+               .result_at = from_unix_ns(12),
+               .log_number = "77",
+               .log_read_at = from_unix_ns(13)};
+  const GitGap gap{.source = 3,
+                   .delivery = "d1",
+                   .number = "76",
+                   .event = "push",
+                   .at = from_unix_ns(14),
+                   .status = 502,
+                   .state = GapState::asked,
+                   .asks = 2,
+                   .asked_at = from_unix_ns(15),
+                   .found_at = from_unix_ns(16),
+                   .detail = "why"};
+  {
+    const auto store = open_or_fail(directory.file());
+    ASSERT_TRUE(store->git_links().put(link)) << store->last_problem();
+    link.log_number = "78";
+    ASSERT_TRUE(store->git_links().put(link)) << store->last_problem();
+    for (const auto state : {GapState::open, GapState::asked}) {
+      GitGap put = gap;
+      put.state = state;
+      ASSERT_TRUE(store->git_links().put_gap(put)) << store->last_problem();
+    }
+    GitGap other = gap;
+    other.source = 4;
+    ASSERT_TRUE(store->git_links().put_gap(other));
+  }
+  const auto store = open_or_fail(directory.file());
+  std::vector<GitLink> links;
+  std::vector<GitGap> gaps;
+  ASSERT_TRUE(store->git_links().load([&](GitLink&& each) { links.push_back(std::move(each)); }));
+  ASSERT_TRUE(
+      store->git_links().load_gaps([&](GitGap&& each) { gaps.push_back(std::move(each)); }));
+  ASSERT_EQ(links.size(), 1u);
+  EXPECT_EQ(links[0].source_id, link.source_id);
+  EXPECT_EQ(links[0].url, link.url);
+  EXPECT_EQ(links[0].token, link.token);
+  EXPECT_EQ(links[0].hook, link.hook);
+  EXPECT_TRUE(links[0].secret_pending && links[0].failed);
+  EXPECT_EQ(links[0].registered_at, link.registered_at);
+  EXPECT_EQ(links[0].result, link.result);
+  EXPECT_EQ(links[0].result_at, link.result_at);
+  EXPECT_EQ(links[0].log_number, "78");
+  EXPECT_EQ(links[0].log_read_at, link.log_read_at);
+  ASSERT_EQ(gaps.size(), 2u);
+  EXPECT_EQ(gaps[0].delivery, "d1");
+  EXPECT_EQ(gaps[0].number, "76");
+  EXPECT_EQ(gaps[0].event, "push");
+  EXPECT_EQ(gaps[0].at, gap.at);
+  EXPECT_EQ(gaps[0].status, 502);
+  EXPECT_EQ(gaps[0].state, GapState::asked);
+  EXPECT_EQ(gaps[0].asks, 2u);
+  EXPECT_EQ(gaps[0].asked_at, gap.asked_at);
+  EXPECT_EQ(gaps[0].found_at, gap.found_at);
+  EXPECT_EQ(gaps[0].detail, "why");
+  ASSERT_TRUE(store->git_links().remove(3));  // And its gaps, but no other's.
+  links.clear();
+  gaps.clear();
+  ASSERT_TRUE(store->git_links().load([&](GitLink&& each) { links.push_back(std::move(each)); }));
+  ASSERT_TRUE(
+      store->git_links().load_gaps([&](GitGap&& each) { gaps.push_back(std::move(each)); }));
+  EXPECT_TRUE(links.empty());
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].source, 4u);
+}
+
 TEST(Store, KeepsGitSources) {
   const Directory directory;
   subscription::GitSource source = git_source(1);

@@ -345,9 +345,27 @@ TEST_F(BitriseApi, TakesSlugsOf64LettersDigitsHyphensAndUnderscores) {
 }
 
 // 2.1: there is no GET of a single webhook, and register-webhook is not here.
+TEST_F(BitriseApi, RegistersAtTheGitHost) {
+  const Answer begun = call("POST", "/v0.1/apps/c0ffee1234abcd56/register-webhook");
+  EXPECT_EQ(begun.when, Answer::When::later);
+  ASSERT_EQ(management_.registered.size(), 1u);
+  const auto& [app, done] = management_.registered[0];
+  EXPECT_EQ(app, "c0ffee1234abcd56");
+  const Answer registered = done(std::nullopt);
+  EXPECT_EQ(registered.response.status, 200);
+  EXPECT_EQ(registered.response.body, R"({"status":"ok"})");
+  EXPECT_EQ(registered.when, Answer::When::published);
+  const Answer refused = done(api::refusal(409, "the token has expired"));
+  EXPECT_EQ(refused.response.status, 400);
+  EXPECT_EQ(Json(refused.response.body).text("/message"), "The token has expired.");
+  EXPECT_EQ(call("POST", "/v0.1/apps/no%20slug/register-webhook").response.status, 400);
+  management_.failure = api::refusal(409, "the app has no git repository here");
+  EXPECT_EQ(call("POST", "/v0.1/apps/c0ffee1234abcd56/register-webhook").response.status, 400);
+}
+
 TEST_F(BitriseApi, HasNoOtherRoutes) {
   expect_refusal(call("GET", app_path + "/slug"), 405, "PUT, PATCH, DELETE");
-  expect_refusal(call("POST", "/v0.1/apps/a/register-webhook"), 404, "no such path");
+  expect_refusal(call("GET", "/v0.1/apps/a/register-webhook"), 405, "POST");
   expect_refusal(call("GET", "/v0.1/apps"), 404, "no such path");
   EXPECT_FALSE(bitrise_dialect().owns_path("/v1/webhooks"));
   EXPECT_FALSE(bitrise_dialect().owns_path("/v0.10/apps"));
