@@ -230,7 +230,7 @@ class ControlTest : public ::testing::Test {
   FakePost post_;
   std::vector<Counters> counters_;
   std::vector<uint32_t> ended_;
-  Control::Settings settings_;  ///< For the next `restart`.
+  Control::Settings settings_;   ///< For the next `restart`.
   std::set<std::string> known_;  ///< Events that came: source and id.
   std::unique_ptr<Control> control_;
 };
