@@ -358,19 +358,18 @@ std::string basic_password(const http::Request& request) {
   return colon == std::string::npos ? std::string{} : decoded->substr(colon + 1);
 }
 
-/// At the root only a listener for CloudEvents takes events.
-std::string token_of(const http::Request& request) {
-  const std::string_view token = http::presented_token(request, http::TokenForm::bearer);
-  return token.empty() && request.path == "/" ? basic_password(request) : std::string{token};
-}
-
 }  // namespace
 
 std::optional<http::Problem> Intake::authenticate(const http::Request& request,
                                                   const io::Address& peer,
                                                   const subscription::Snapshot& snapshot,
                                                   const subscription::Token*& token) {
-  const std::string text = token_of(request);
+  std::string password;
+  std::string_view text = http::presented_token(request, http::TokenForm::bearer);
+  if (text.empty() && request.path == "/") {  // Of a listener for CloudEvents.
+    password = basic_password(request);
+    text = password;
+  }
   token = tokens_.find(text, snapshot, parts_.ring.wall_now());
   if (token == nullptr) return unauthenticated(request, peer);
   if (!token->allows(subscription::Scope::events_write)) {

@@ -4,6 +4,8 @@
 
 #include "server/drop_directory.h"
 
+#include "base/log.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -219,12 +221,62 @@ TEST_F(DropDirectoryTest, SetsAsideWhatCannotBeRead) {
   EXPECT_EQ(text_of(path_ / "secret"), event);
 }
 
+std::vector<std::string> log_lines;
+
+/// As somebody who may not do everything: root becomes another user for a while.
+class AsUser {
+ public:
+  explicit AsUser(const fs::path& place) {
+    log_lines.clear();
+    set_log_sink([](LogLevel, std::string_view text) { log_lines.emplace_back(text); });
+    if (geteuid() != 0) return;
+    for (const char* part : {"", "new", "cur", "bad"}) {
+      EXPECT_EQ(chown((place / part).c_str(), nobody, nobody), 0);
+    }
+    EXPECT_EQ(seteuid(nobody), 0);
+  }
+  AsUser(const AsUser&) = delete;
+  AsUser& operator=(const AsUser&) = delete;
+  ~AsUser() {
+    set_log_sink(nullptr);
+    EXPECT_EQ(seteuid(getuid()), 0);
+  }
+
+ private:
+  static constexpr uid_t nobody = 65534;
+};
+
 TEST_F(DropDirectoryTest, SetsAsideAFileThatItMayNotOpen) {
-  if (geteuid() == 0) GTEST_SKIP() << "root may open every file";
   put("one.json", event);
   fs::permissions(path_ / "new" / "one.json", fs::perms::none);
+  const AsUser user{path_};
   turn();
+  EXPECT_TRUE(offers_.empty());
   expect_reason("one.json", "cannot open the file: Permission denied");
+}
+
+TEST_F(DropDirectoryTest, TakesNothingThatItMayNotRemoveAndSaysSoOnce) {
+  put("one.json", event);
+  const AsUser user{path_};
+  fs::permissions(path_ / "new", fs::perms::owner_read | fs::perms::owner_exec);
+  const auto troubles = [] {
+    return std::ranges::count_if(log_lines, [](const std::string& line) {
+      return line.find("drop directory") != std::string::npos;
+    });
+  };
+  for (int time = 0; time < 3; ++time) {
+    turn();
+    directory_->turn(now_ += seconds{61});
+  }
+  EXPECT_TRUE(offers_.empty());
+  EXPECT_EQ(troubles(), 1) << "a directory that lost its permissions";
+  start();
+  for (int time = 0; time < 3; ++time) directory_->turn(now_ += seconds{10});
+  EXPECT_TRUE(offers_.empty());
+  EXPECT_EQ(troubles(), 2) << "one that never had them";
+  fs::permissions(path_ / "new", fs::perms::owner_all);
+  directory_->turn(now_ += seconds{10});
+  EXPECT_EQ(offers_.size(), 1u);
 }
 
 TEST_F(DropDirectoryTest, LeavesNamesWithADotAndDirectoriesAlone) {
