@@ -68,8 +68,8 @@ class Operation:
         return others
 
     def successes(self):
-        if "x-ringpost-without-host" in self.content:
-            return {self.content["x-ringpost-without-host"]}
+        if "x-ringpost-alone" in self.content:
+            return {self.content["x-ringpost-alone"]}
         return {int(status) for status in self.responses if status[0] == "2"}
 
     @property
