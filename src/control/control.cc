@@ -58,7 +58,14 @@ std::span<const api::Route> routes_of(const dialect::Dialect* dialect) {
 
 /// A session is begun with a token, and not with another session: it would never end.
 bool begins_session(const api::Route& route) {
-  return static_cast<Operation>(route.operation) == Operation::session_create;
+  const auto operation = static_cast<Operation>(route.operation);
+  return operation == Operation::session_create || operation == Operation::session_link_create;
+}
+
+/// A browser says itself how it reached the relay, perhaps through a proxy that has TLS.
+bool reached_by_https(const Call& call) {
+  const std::string_view origin = call.request.header("origin");
+  return (origin.empty() ? std::string_view{call.base_url} : origin).starts_with("https://");
 }
 
 bool may_change(const http::Request& request) {
@@ -159,7 +166,7 @@ Control::Control(const Parts& parts, const Options& options)
       replay_api_(replays_, desk_, random_),
       token_api_(tokens_, random_),
       source_api_(git_sources_, random_),
-      session_api_(parts.table),
+      session_api_(parts.table, authenticator_, random_),
       streams_({.registry = registry_,
                 .table = parts.table,
                 .sessions = session_api_,
@@ -547,7 +554,7 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
   const bool open = route.access == api::Access::open || message.metrics_open;
   if (open) return std::optional<subscription::Token>{};
   const std::string_view key = dialect == nullptr ? session_key(*message.request) : "";
-  if (!key.empty() && !begins_session(route)) return let_in_session(*message.request, key, route);
+  if (!key.empty() && !begins_session(route)) return let_in_session(message, key, route);
   const bool bare = dialect != nullptr && dialect->takes_bare_token();
   const auto caller =
       authenticator_.authenticate({.request = *message.request,
@@ -566,8 +573,9 @@ std::variant<Answer, std::optional<subscription::Token>> Control::let_in(
 
 /// The same by the cookie of the console's session.
 std::variant<Answer, std::optional<subscription::Token>> Control::let_in_session(
-    const http::Request& request, std::string_view key, const api::Route& route) {
-  const auto caller = session_api_.authenticate(request, key, route, wall_now_, now_);
+    const ApiRequest& message, std::string_view key, const api::Route& route) {
+  const auto caller =
+      session_api_.authenticate(*message.request, key, route, message.peer, wall_now_, now_);
   if (const auto* problem = std::get_if<Problem>(&caller)) {
     Answer refused = refuse(*problem);
     if (problem->status == 401) {  // RFC 9110, 15.5.2.
@@ -646,6 +654,7 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::delivery_list: return delivery_api_.list_all(call);
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call);
+    case Operation::delivery_download: return delivery_api_.download(call);
     case Operation::stream_open: return streams_.open(call, now_);
     case Operation::webhook_replay: return replay_api_.start(call);
     case Operation::replay_start: return replay_api_.start(call);
@@ -664,6 +673,8 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::event_show: return event_api_.show(call);
     case Operation::dry_run: return event_api_.dry_run(call);
     case Operation::webhook_dry_run: return event_api_.dry_run_of(call);
+    case Operation::preview: return event_api_.preview(call);
+    case Operation::webhook_preview: return event_api_.preview_of(call);
     case Operation::status_show:
       if (!call.token->is_operator()) return refuse_all_but_operator();
       return show_status(metric_sources(status_facts()));
@@ -672,7 +683,11 @@ Answer Control::run(Operation operation, const Call& call) {
       return show_metrics(metric_sources(status_facts()), settings_.metrics, call.request);
     case Operation::session_create:
     case Operation::session_show:
-    case Operation::session_delete: return run_session(operation, call);
+    case Operation::session_delete:
+    case Operation::session_link_create:
+    case Operation::session_link_use:
+    case Operation::session_list:
+    case Operation::session_delete_one: return run_session(operation, call);
     case Operation::token_create: return token_api_.create(call);
     case Operation::token_list: return token_api_.list(call);
     case Operation::token_delete: return token_api_.remove(call);
@@ -680,18 +695,25 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::configuration_reload:
       if (!call.token->is_operator()) return refuse_all_but_operator();
       return reload_configuration(call, reloads_);
+    case Operation::configuration_show:
+      if (!call.token->is_operator()) return refuse_all_but_operator();
+      return show_configuration(settings_.configuration, reloads_.last());
     case Operation::openapi_show: return show_openapi(call);
   }
   RINGPOST_UNREACHABLE();
 }
 
 Answer Control::run_session(Operation operation, const Call& call) {
-  if (operation == Operation::session_show) return session_api_.show(call, now_);
-  if (operation == Operation::session_delete) return session_api_.remove(call);
-  // A browser says itself how it reached the relay, perhaps through a proxy that has TLS.
-  const std::string_view origin = call.request.header("origin");
-  const std::string_view reached_by = origin.empty() ? std::string_view{call.base_url} : origin;
-  return session_api_.create(call, now_, reached_by.starts_with("https://"));
+  switch (operation) {
+    case Operation::session_show: return session_api_.show(call, now_);
+    case Operation::session_delete: return session_api_.remove(call);
+    case Operation::session_list: return session_api_.list(call, now_);
+    case Operation::session_delete_one: return session_api_.remove_one(call, now_);
+    case Operation::session_link_create: return session_api_.create_link(call, now_);
+    case Operation::session_link_use:
+      return session_api_.create_by_link(call, now_, reached_by_https(call));
+    default: return session_api_.create(call, now_, reached_by_https(call));
+  }
 }
 
 StatusFacts Control::status_facts() const {

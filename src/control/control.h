@@ -64,6 +64,7 @@ class Control {
     MemoryLimits limits;                   ///< For `GET /v1/status`.
     MetricSettings metrics;
     StreamLimits streams;
+    std::vector<ConfigValue> configuration;  ///< For `GET /v1/admin/config`.
   };
 
   struct Options {
@@ -194,8 +195,9 @@ class Control {
   std::variant<Answer, std::optional<subscription::Token>> let_in(const ApiRequest& message,
                                                                   const dialect::Dialect* dialect,
                                                                   const api::Route& route);
-  std::variant<Answer, std::optional<subscription::Token>> let_in_session(
-      const http::Request& request, std::string_view key, const api::Route& route);
+  std::variant<Answer, std::optional<subscription::Token>> let_in_session(const ApiRequest& message,
+                                                                          std::string_view key,
+                                                                          const api::Route& route);
   Call call_of(const ApiRequest& message, const api::Match& match,
                const subscription::Token* token) const;
   Answer run(const dialect::Dialect& dialect, const api::Route& route, const Call& call);

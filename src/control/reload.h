@@ -28,6 +28,15 @@ struct ConfigProblem {
   void write(JsonWriter& json) const;
 };
 
+/// A key of the configuration as it is in force, for people.
+struct ConfigValue {
+  std::string key;     ///< `log.level`.
+  std::string value;   ///< As the file writes it, secrets masked; a list with commas.
+  bool given = false;  ///< By the file or the command line; otherwise it is the default, perhaps
+                       ///< fitted to the memory.
+  bool takes_reload = false;  ///< Otherwise a new value needs a restart.
+};
+
 /// What a reload of the configuration came to: all of it, or nothing.
 struct ReloadOutcome {
   std::vector<ConfigProblem> problems;     ///< Empty: all that can be in effect is.

@@ -1,9 +1,11 @@
 #include "control/sessions.h"
 
 #include "base/bytes.h"
+#include "control/bounded_table.h"
 #include "crypto/random.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace ringpost::control {
@@ -21,22 +23,28 @@ crypto::Digest hash_of(std::string_view key) {
 
 }  // namespace
 
-std::string Sessions::create(const subscription::Token& token, Instant now) {
-  make_room(token.sha256, now);
+std::string Sessions::create(const Beginning& beginning) {
+  make_room(beginning.token_sha256, beginning.now);
   std::string key = crypto::token("", key_bytes);
-  sessions_[hash_of(key)] = {
-      .token_sha256 = token.sha256, .ends_at = now + life_max, .used_at = now};
+  sessions_[hash_of(key)] = {.id = beginning.id,
+                             .token_sha256 = beginning.token_sha256,
+                             .ends_at = beginning.now + life_max,
+                             .used_at = beginning.now,
+                             .used_from = beginning.from};
   return key;
 }
 
-const Sessions::Session* Sessions::use(std::string_view key, Instant now, bool by_person) {
+const Sessions::Session* Sessions::use(std::string_view key, Instant now, const io::Address* from) {
   const auto found = sessions_.find(hash_of(key));
   if (found == sessions_.end()) return nullptr;
   if (is_over(found->second, now)) {
     sessions_.erase(found);
     return nullptr;
   }
-  if (by_person) found->second.used_at = now;
+  if (from != nullptr) {
+    found->second.used_at = now;
+    found->second.used_from = *from;
+  }
   return &found->second;
 }
 
@@ -45,25 +53,31 @@ bool Sessions::lasts(const crypto::Digest& key_sha256, Instant now) const {
   return found != sessions_.end() && !is_over(found->second, now);
 }
 
+std::vector<const Sessions::Session*> Sessions::list(
+    Instant now, const std::function<bool(const Session&)>& wanted) const {
+  std::vector<const Session*> found;
+  for (const auto& [key, session] : sessions_) {
+    if (!is_over(session, now) && wanted(session)) found.push_back(&session);
+  }
+  std::ranges::sort(found, std::greater{}, [](const Session* session) { return session->id; });
+  return found;
+}
+
 void Sessions::remove(std::string_view key) {
   sessions_.erase(hash_of(key));
+}
+
+void Sessions::remove(const Ulid& id) {
+  std::erase_if(sessions_, [&](const auto& entry) { return entry.second.id == id; });
 }
 
 /// For one more session of the token.
 void Sessions::make_room(const crypto::Digest& token_sha256, Instant now) {
   std::erase_if(sessions_, [&](const auto& entry) { return is_over(entry.second, now); });
-  const auto of_token = [&](const auto& entry) {
-    return entry.second.token_sha256 == token_sha256;
-  };
-  const bool token_full =
-      static_cast<size_t>(std::ranges::count_if(sessions_, of_token)) >= per_token_max;
-  if (!token_full && sessions_.size() < count_max) return;
-  auto oldest = sessions_.end();
-  for (auto entry = sessions_.begin(); entry != sessions_.end(); ++entry) {
-    if (token_full && !of_token(*entry)) continue;
-    if (oldest == sessions_.end() || entry->second.used_at < oldest->second.used_at) oldest = entry;
-  }
-  sessions_.erase(oldest);
+  control::make_room(
+      sessions_, per_token_max, count_max,
+      [&](const auto& entry) { return entry.second.token_sha256 == token_sha256; },
+      [](const auto& entry) { return entry.second.used_at; });
 }
 
 }  // namespace ringpost::control

@@ -43,20 +43,6 @@ std::optional<uint64_t> parse_size(std::string_view text) {
   return std::nullopt;
 }
 
-std::string format_size(uint64_t bytes) {
-  if (bytes != 0 && bytes % (1u << 30) == 0) return std::to_string(bytes >> 30) + "GiB";
-  if (bytes != 0 && bytes % (1u << 20) == 0) return std::to_string(bytes >> 20) + "MiB";
-  if (bytes != 0 && bytes % (1u << 10) == 0) return std::to_string(bytes >> 10) + "KiB";
-  return std::to_string(bytes);
-}
-
-std::string format_duration(Duration duration) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  if (ms % 1000 != 0) return std::to_string(ms) + "ms";
-  if (ms % 3'600'000 == 0 && ms > 0) return std::to_string(ms / 3'600'000) + "h";
-  return std::to_string(ms / 1000) + "s";
-}
-
 /// How a value differs from what was asked: a word for people.
 std::string_view kind_of(const toml::node& node) {
   switch (node.type()) {
@@ -773,6 +759,20 @@ void read_listen_option(const std::string& text, ConfigResult& result) {
 }
 
 }  // namespace
+
+std::string format_size(uint64_t bytes) {
+  if (bytes != 0 && bytes % (1u << 30) == 0) return std::to_string(bytes >> 30) + "GiB";
+  if (bytes != 0 && bytes % (1u << 20) == 0) return std::to_string(bytes >> 20) + "MiB";
+  if (bytes != 0 && bytes % (1u << 10) == 0) return std::to_string(bytes >> 10) + "KiB";
+  return std::to_string(bytes);
+}
+
+std::string format_duration(Duration duration) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  if (ms % 1000 != 0) return std::to_string(ms) + "ms";
+  if (ms % 3'600'000 == 0 && ms > 0) return std::to_string(ms / 3'600'000) + "h";
+  return std::to_string(ms / 1000) + "s";
+}
 
 std::vector<io::Address> addresses_of(const std::vector<ListenerConfig>& listeners) {
   std::vector<io::Address> addresses;

@@ -162,6 +162,10 @@ ConfigResult check_config(io::Disk& disk, const ServeCall& call);
 /// be made is missing; empty if nothing is wrong.
 std::string object_to_data_dir(const std::string& data_dir);
 
+/// As the configuration writes them: `64MiB`, `30s`.
+std::string format_size(uint64_t bytes);
+std::string format_duration(Duration duration);
+
 /// Whether journal.segment_bytes is enough for ingest.event_bytes_max: an event, its attributes and
 /// its block have to fit, beside the reserve.
 bool segments_hold_events(const Config& config);

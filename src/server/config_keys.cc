@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <utility>
 
 namespace ringpost::server {
@@ -9,13 +10,56 @@ namespace {
 
 using Takes = ConfigKey::Takes;
 
+constexpr std::string_view mask = "*****";
+
+std::string text_of(bool value) {
+  return value ? "true" : "false";
+}
+template <std::unsigned_integral Integer>
+requires(!std::same_as<Integer, bool>) std::string text_of(Integer value) {
+  return std::to_string(value);
+}
+std::string text_of(Duration value) {
+  return format_duration(value);
+}
+std::string text_of(const std::string& value) {
+  return value;
+}
+std::string text_of(io::EngineChoice value) {
+  if (value == io::EngineChoice::automatic) return "auto";
+  return value == io::EngineChoice::epoll ? "epoll" : "io_uring";
+}
+std::string text_of(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) text.append(text.empty() ? "" : ", ").append(value);
+  return text;
+}
+
+std::string text_of(const Serves& serves) {
+  std::vector<std::string> names;
+  if (serves.events) names.emplace_back("events");
+  if (serves.api) names.emplace_back("api");
+  if (serves.metrics) names.emplace_back("metrics");
+  if (serves.console) names.emplace_back("console");
+  return text_of(names);
+}
+
 template <auto member>
 constexpr ConfigKey key(std::string_view name, Takes takes) {
   return {name, takes,
           [](const Config& one, const Config& other) { return one.*member == other.*member; },
           takes == Takes::restart
               ? +[](const Config& running, Config& read) { read.*member = running.*member; }
-              : nullptr};
+              : nullptr,
+          [](const Config& config) { return text_of(config.*member); }};
+}
+
+/// Of a number of bytes.
+template <auto member>
+constexpr ConfigKey size_key(std::string_view name, Takes takes) {
+  ConfigKey made = key<member>(name, takes);
+  made.show = [](const Config& config) { return format_size(config.*member); };
+  return made;
 }
 
 bool same_users(const Config& one, const Config& other) {
@@ -24,6 +68,35 @@ bool same_users(const Config& one, const Config& other) {
         return left.email == right.email && left.password.to_text() == right.password.to_text() &&
                left.organization == right.organization && left.scopes == right.scopes;
       });
+}
+
+std::string show_users(const Config& config) {
+  std::vector<std::string> users;
+  for (const UserConfig& user : config.users) {
+    users.push_back(user.email + " of " + user.organization + ", password " + std::string{mask});
+  }
+  std::string text;
+  for (const std::string& user : users) text.append(text.empty() ? "" : "; ").append(user);
+  return text;
+}
+
+std::string show_listeners(const Config& config) {
+  std::string text;
+  for (const ListenerConfig& listener : config.listeners) {
+    text.append(text.empty() ? "" : "; ").append(listener.address.to_text());
+    text.append(" serves ").append(text_of(listener.serves));
+  }
+  return text;
+}
+
+std::string show_certificates(const Config& config) {
+  std::string text;
+  for (const ListenerConfig& listener : config.listeners) {
+    if (listener.tls == nullptr) continue;
+    text.append(text.empty() ? "" : "; ").append(listener.address.to_text());
+    text.append(": ").append(listener.certificate_file).append(", ").append(listener.key_file);
+  }
+  return text;
 }
 
 /// All of the listeners but which certificates they have.
@@ -62,29 +135,29 @@ bool same_certificates(const Config& one, const Config& other) {
 constexpr std::array keys = {
     key<&Config::shards>("server.shards", Takes::restart),
     key<&Config::engine>("server.engine", Takes::restart),
-    key<&Config::memory_max>("server.memory_max", Takes::restart),
+    size_key<&Config::memory_max>("server.memory_max", Takes::restart),
     key<&Config::data_dir>("server.data_dir", Takes::restart),
     key<&Config::drain_max>("server.drain_max", Takes::reload),
     key<&Config::public_url>("server.public_url", Takes::reload),
     key<&Config::hosts>("server.hosts", Takes::reload),
     key<&Config::webhook_ips>("server.webhook_ips", Takes::reload),
-    ConfigKey{"listener", Takes::restart, same_listeners, keep_listeners},
-    ConfigKey{"listener.tls", Takes::reload, same_certificates, nullptr},
-    key<&Config::event_bytes_max>("ingest.event_bytes_max", Takes::reload),
-    key<&Config::batch_bytes_max>("ingest.batch_bytes_max", Takes::reload),
+    ConfigKey{"listener", Takes::restart, same_listeners, keep_listeners, show_listeners},
+    ConfigKey{"listener.tls", Takes::reload, same_certificates, nullptr, show_certificates},
+    size_key<&Config::event_bytes_max>("ingest.event_bytes_max", Takes::reload),
+    size_key<&Config::batch_bytes_max>("ingest.batch_bytes_max", Takes::reload),
     key<&Config::batch_events_max>("ingest.batch_events_max", Takes::reload),
     key<&Config::ingest_connections_max>("ingest.connections_max", Takes::reload),
     key<&Config::connections_per_address_max>("ingest.connections_per_address_max", Takes::reload),
-    key<&Config::bodies_bytes_max>("ingest.bodies_bytes_max", Takes::reload),
+    size_key<&Config::bodies_bytes_max>("ingest.bodies_bytes_max", Takes::reload),
     key<&Config::idempotency_window>("ingest.idempotency_window", Takes::restart),
     key<&Config::idempotency_entries_max>("ingest.idempotency_entries_max", Takes::restart),
-    key<&Config::segment_bytes>("journal.segment_bytes", Takes::restart),
+    size_key<&Config::segment_bytes>("journal.segment_bytes", Takes::restart),
     key<&Config::retention_age>("journal.retention_age", Takes::reload),
-    key<&Config::retention_bytes>("journal.retention_bytes", Takes::reload),
+    size_key<&Config::retention_bytes>("journal.retention_bytes", Takes::reload),
     key<&Config::accept_loss>("journal.accept_loss", Takes::restart),
     key<&Config::accept_network_disk>("journal.accept_network_disk", Takes::restart),
     key<&Config::outcome_delay>("journal.outcome_delay", Takes::reload),
-    key<&Config::history_memory_max>("journal.history_memory_max", Takes::restart),
+    size_key<&Config::history_memory_max>("journal.history_memory_max", Takes::restart),
     key<&Config::pending_max>("delivery.pending_max", Takes::reload),
     key<&Config::attempts_in_flight_max>("delivery.attempts_in_flight_max", Takes::reload),
     key<&Config::connections_per_endpoint_max>("delivery.connections_per_endpoint_max",
@@ -100,19 +173,20 @@ constexpr std::array keys = {
               [](const Config& one, const Config& other) {
                 return one.ca_file == other.ca_file && one.ca_pem == other.ca_pem;
               },
-              nullptr},
+              nullptr, [](const Config& config) { return config.ca_file; }},
     key<&Config::key_file>("secrets.key_file", Takes::restart),
-    ConfigKey{"user", Takes::reload, same_users, nullptr},
+    ConfigKey{"user", Takes::reload, same_users, nullptr, show_users},
     ConfigKey{"api.streams_max", Takes::reload,
               [](const Config& one, const Config& other) {
                 return one.streams.count_max == other.streams.count_max;
               },
-              nullptr},
+              nullptr, [](const Config& config) { return text_of(config.streams.count_max); }},
     ConfigKey{"api.streams_per_organization_max", Takes::reload,
               [](const Config& one, const Config& other) {
                 return one.streams.per_organization_max == other.streams.per_organization_max;
               },
-              nullptr},
+              nullptr,
+              [](const Config& config) { return text_of(config.streams.per_organization_max); }},
     key<&Config::metrics_webhooks_max>("metrics.webhooks_max", Takes::reload),
     key<&Config::log_level>("log.level", Takes::reload),
     key<&Config::log_json>("log.json", Takes::restart),
@@ -122,6 +196,19 @@ constexpr std::array keys = {
 
 std::span<const ConfigKey> config_keys() {
   return keys;
+}
+
+std::vector<control::ConfigValue> values_of(const Config& config) {
+  std::vector<control::ConfigValue> values;
+  for (const ConfigKey& key : keys) {
+    std::string value = key.show(config);
+    const bool given = key.name == "listener.tls" ? !value.empty() : config.gives(key.name);
+    values.push_back({.key = std::string{key.name},
+                      .value = std::move(value),
+                      .given = given,
+                      .takes_reload = key.takes == Takes::reload});
+  }
+  return values;
 }
 
 ConfigChange change_of(const Config& running, Config read) {

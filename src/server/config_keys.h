@@ -22,6 +22,8 @@ struct ConfigKey {
   bool (*same)(const Config& one, const Config& other) = nullptr;
   /// Where it waits: puts the running value into a configuration that was read anew.
   void (*keep)(const Config& running, Config& read) = nullptr;
+  /// The value for people, as the file writes it; secrets in it are masked.
+  std::string (*show)(const Config& config) = nullptr;
 };
 
 /// Every key there is: the one place that says what needs a restart.
@@ -33,6 +35,9 @@ struct ConfigChange {
   std::vector<std::string> changed;        ///< Names of keys that take effect.
   std::vector<std::string> needs_restart;  ///< Names of keys whose new value waits.
 };
+
+/// What is in force, key by key, for `GET /v1/admin/config`.
+std::vector<control::ConfigValue> values_of(const Config& config);
 
 /// @param running  as it runs, whatever needs a restart by now.
 ConfigChange change_of(const Config& running, Config read);

@@ -1,5 +1,6 @@
 #include "server/settings.h"
 
+#include "server/config_keys.h"
 #include "server/hosts.h"
 
 #include <algorithm>
@@ -69,6 +70,7 @@ control::Control::Settings control_settings(const Config& config) {
   settings.limits = config.limits;
   settings.streams = config.streams;
   settings.metrics.webhooks_max = config.metrics_webhooks_max;
+  settings.configuration = values_of(config);
   for (const ListenerConfig& listener : config.listeners) {
     if (listener.tls == nullptr) continue;
     settings.metrics.certificates.push_back({listener.address.to_text(), listener.tls_expires_at});

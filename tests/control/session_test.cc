@@ -3,6 +3,7 @@
 
 #include "control/api/session.h"
 
+#include "control/session_links.h"
 #include "control/sessions.h"
 #include "control_fixture.h"
 
@@ -29,11 +30,12 @@ class SessionTest : public ControlTest {
                           const std::string& body = {}) {
     auto request = std::make_unique<http::Request>();
     request->method = method;
-    request->path = path;
+    request->path = path.substr(0, path.find('?'));
+    if (path.find('?') != std::string::npos) request->query = path.substr(path.find('?') + 1);
     request->headers = std::move(headers);
     if (!body.empty()) request->headers.push_back({"Content-Type", "application/json"});
     request->body = body;
-    tell(0, ApiRequest{{}, std::move(request), {}});
+    tell(0, ApiRequest{{}, std::move(request), from_});
     settle();
     const auto response = answered();
     EXPECT_TRUE(response) << method << path;
@@ -53,6 +55,18 @@ class SessionTest : public ControlTest {
         method, path,
         {{"Cookie", cookie}, {"Origin", "http://relay"}, {"Sec-Fetch-Site", "same-origin"}}, body);
   }
+  std::string link_of(const std::string& token = "admin-token") {
+    const auto made = ask("POST", "/v1/session-links", {}, token);
+    EXPECT_EQ(made.status, 201) << made.body;
+    return Json(made.body).text("/code");
+  }
+  http::Response use_link(const std::string& code) {
+    return ask_with("POST", "/v1/session-links/use",
+                    {{"Origin", "https://relay"}, {"Sec-Fetch-Site", "same-origin"}},
+                    R"({"code": ")" + code + R"("})");
+  }
+
+  io::Address from_ = *io::Address::parse_ip("192.0.2.7", 1234);
 };
 
 TEST_F(SessionTest, ExchangesATokenForACookie) {
@@ -188,12 +202,168 @@ TEST_F(SessionTest, EndsWithoutUseAndAfterItsTime) {
   EXPECT_EQ(ask_from_page("GET", "/v1/webhooks", used).status, 401);
 }
 
+// --- sign-in links -------------------------------------------------------------------------------
+
+TEST_F(SessionTest, BeginsWithALinkOnce) {
+  add_token("reader", "default", static_cast<uint8_t>(Scope::webhooks_read));
+  const auto made = ask("POST", "/v1/session-links", {}, "reader");
+  Json link(made.body);
+  EXPECT_EQ(made.status, 201);
+  EXPECT_EQ(link.text("/path"), "/console/#code=" + link.text("/code"));
+  EXPECT_EQ(link.text("/expires_at"), to_rfc3339(testing::at(clock_ + 60)));
+  EXPECT_EQ(made.body.find("reader"), std::string::npos) << made.body;
+  const auto used = use_link(link.text("/code"));
+  EXPECT_EQ(used.status, 201) << used.body;
+  EXPECT_EQ(Json(used.body).text("/token/name"), "reader");
+  const std::string cookie = header_of(used, "Set-Cookie");
+  EXPECT_NE(cookie.find("; HttpOnly; SameSite=Strict; Secure"), std::string::npos) << cookie;
+  const std::string mine = cookie.substr(0, cookie.find(';'));
+  EXPECT_EQ(ask_from_page("GET", "/v1/webhooks", mine).status, 200);
+  EXPECT_EQ(ask_from_page("GET", "/v1/tokens", mine).status, 403);
+  const auto again = use_link(link.text("/code"));
+  EXPECT_EQ(again.status, 401);
+  EXPECT_EQ(Json(again.body).text("/type"), "urn:ringpost:link-over");
+}
+
+TEST_F(SessionTest, TakesNoLinkThatIsOverOrNeverWas) {
+  const std::string late = link_of();
+  const std::string early = link_of();
+  clock_ += 59;
+  EXPECT_EQ(use_link(early).status, 201);
+  clock_ += 1;
+  EXPECT_EQ(use_link(late).status, 401);
+  EXPECT_EQ(use_link("garbage").status, 401);
+  EXPECT_EQ(use_link("").status, 422);
+  EXPECT_EQ(ask_with("POST", "/v1/session-links/use", {}, R"({"token": "admin-token"})").status,
+            422);
+  EXPECT_EQ(ask_with("POST", "/v1/session-links/use", {}, "[]").status, 422);
+}
+
+TEST_F(SessionTest, GuessesOfLinksCountAsWrongTokens) {
+  http::Response last;
+  for (int guess = 0; guess < 100 && last.status != 429; ++guess) last = use_link("garbage");
+  EXPECT_EQ(last.status, 429);
+  EXPECT_NE(header_of(last, "Retry-After"), "");
+  EXPECT_EQ(use_link(link_of()).status, 201);  // A good one is still taken.
+}
+
+TEST_F(SessionTest, ALinkEndsWithItsToken) {
+  const auto made = ask("POST", "/v1/tokens", R"({"name": "a", "scopes": ["webhooks:read"]})");
+  Json token(made.body);
+  const std::string code = link_of(token.text("/token"));
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/" + token.text("/id")).status, 204);
+  EXPECT_EQ(use_link(code).status, 401);
+}
+
+TEST_F(SessionTest, ASessionMakesNoLink) {
+  EXPECT_EQ(ask_from_page("POST", "/v1/session-links", sign_in()).status, 401);
+  EXPECT_EQ(ask("POST", "/v1/session-links", {}, "").status, 401);
+  EXPECT_EQ(ask("POST", "/v1/session-links", R"({"for": "ever"})").status, 422);
+}
+
+// The new cookie replaces it: nobody has its key any more.
+TEST_F(SessionTest, EndsWhenItsBrowserSignsInAgain) {
+  const std::string cookie = sign_in();
+  const auto again = ask_with("POST", "/v1/session",
+                              {{"Authorization", "Bearer admin-token"}, {"Cookie", cookie}});
+  EXPECT_EQ(again.status, 201);
+  EXPECT_EQ(ask_from_page("GET", "/v1/webhooks", cookie).status, 401);
+}
+
+// --- who is signed in ----------------------------------------------------------------------------
+
+std::vector<std::string> names_in(const http::Response& page) {
+  Json json(page.body);
+  std::vector<std::string> names;
+  for (size_t index = 0; index < json.size("/items"); ++index) {
+    names.push_back(json.text("/items/" + std::to_string(index) + "/token/name"));
+  }
+  return names;
+}
+
+TEST_F(SessionTest, ListsWhoIsSignedIn) {
+  const std::string cookie = sign_in();
+  clock_ += 600;
+  from_ = *io::Address::parse_ip("192.0.2.8", 4321);
+  Json own(ask_from_page("GET", "/v1/session", cookie).body);
+  Json page(ask_from_page("GET", "/v1/sessions", cookie).body);
+  EXPECT_EQ(page.size("/items"), 1u);
+  EXPECT_EQ(page.text("/items/0/id"), own.text("/id"));
+  EXPECT_EQ(page.text("/items/0/token/name"), "admin-token");
+  EXPECT_EQ(page.text("/items/0/began_at"), to_rfc3339(testing::at(clock_ - 600)));
+  EXPECT_EQ(page.text("/items/0/used_at"), to_rfc3339(testing::at(clock_)));
+  EXPECT_EQ(page.text("/items/0/expires_at"), own.text("/expires_at"));
+  EXPECT_EQ(page.text("/items/0/address"), "192.0.2.8:4321");
+  EXPECT_TRUE(Json(ask("GET", "/v1/session").body).is_null("/id"));  // A token's request has none.
+}
+
+TEST_F(SessionTest, ShowsSessionsOfOwnTokenAndToAdministratorsThoseOfTheOrganization) {
+  add_token("reader", "default", static_cast<uint8_t>(Scope::webhooks_read));
+  add_token("theirs", "mobile", static_cast<uint8_t>(Scope::admin));
+  const std::string reader = sign_in("reader");
+  const std::string theirs = sign_in("theirs");
+  clock_ += 1;
+  const std::string admin = sign_in();
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names_in(ask_from_page("GET", "/v1/sessions", reader)), Names{"reader"});
+  EXPECT_EQ(names_in(ask_from_page("GET", "/v1/sessions", theirs)), Names{"theirs"});
+  EXPECT_EQ(names_in(ask_from_page("GET", "/v1/sessions", admin)),
+            (Names{"admin-token", "reader"}));
+  EXPECT_EQ(names_in(ask("GET", "/v1/sessions?organization=mobile")), Names{"theirs"});
+  EXPECT_EQ(ask("GET", "/v1/sessions?organization=default", {}, "theirs").status, 404);
+  EXPECT_EQ(ask("GET", "/v1/sessions?source=x").status, 400);
+}
+
+TEST_F(SessionTest, ListsPageByPage) {
+  for (int64_t index = 0; index < 3; ++index, ++clock_) sign_in();
+  Json first(ask("GET", "/v1/sessions?limit=2").body);
+  EXPECT_EQ(first.size("/items"), 2u);
+  Json second(ask("GET", "/v1/sessions?limit=2&cursor=" + first.text("/next_cursor")).body);
+  EXPECT_EQ(second.size("/items"), 1u);
+  EXPECT_TRUE(second.is_null("/next_cursor"));
+  EXPECT_LT(second.text("/items/0/id"), first.text("/items/1/id"));
+}
+
+TEST_F(SessionTest, EndsAtOnceWhenItIsRevoked) {
+  add_token("reader", "default", static_cast<uint8_t>(Scope::webhooks_read));
+  add_token("theirs", "mobile", static_cast<uint8_t>(Scope::admin));
+  const std::string reader = sign_in("reader");
+  const std::string admin = sign_in();
+  const auto path_of = [&](const std::string& cookie) {
+    return "/v1/sessions/" + Json(ask_from_page("GET", "/v1/session", cookie).body).text("/id");
+  };
+  const std::string readers = path_of(reader);
+  EXPECT_EQ(ask("DELETE", readers, {}, "theirs").status, 404);
+  EXPECT_EQ(ask_from_page("DELETE", path_of(admin), reader).status, 404);
+  EXPECT_EQ(ask_from_page("DELETE", readers, admin).status, 204);
+  EXPECT_EQ(ask_from_page("GET", "/v1/webhooks", reader).status, 401);
+  EXPECT_EQ(ask_from_page("GET", "/v1/webhooks", admin).status, 200);
+  EXPECT_EQ(ask("DELETE", readers).status, 404);
+  EXPECT_EQ(ask("DELETE", "/v1/sessions/x").status, 404);
+  Json audit(ask("GET", "/v1/audit").body);
+  EXPECT_EQ(audit.text("/items/0/operation"), "session.delete");
+}
+
+TEST_F(SessionTest, IsNotListedOnceItsTokenIsGone) {
+  const auto made = ask("POST", "/v1/tokens", R"({"name": "a", "scopes": ["webhooks:read"]})");
+  Json token(made.body);
+  sign_in(token.text("/token"));
+  EXPECT_EQ(names_in(ask("GET", "/v1/sessions")), std::vector<std::string>{"a"});
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/" + token.text("/id")).status, 204);
+  EXPECT_EQ(names_in(ask("GET", "/v1/sessions")).size(), 0u);
+}
+
 // --- the table -----------------------------------------------------------------------------------
 
-subscription::Token token_of(uint8_t number) {
-  subscription::Token token;
-  token.sha256[0] = number;
-  return token;
+crypto::Digest token_of(uint8_t number) {
+  return {number};
+}
+
+const io::Address somewhere = *io::Address::parse_ip("192.0.2.1", 1);
+
+std::string begin(Sessions& sessions, uint8_t token, int64_t seconds) {
+  return sessions.create(
+      {.token_sha256 = token_of(token), .from = somewhere, .now = monotonic(seconds)});
 }
 
 // A page that is left open asks for ever.
@@ -213,13 +383,15 @@ TEST_F(SessionTest, IsNotUsedByAPageThatNobodyTouches) {
 
 TEST(Sessions, AreBoundedForEachToken) {
   Sessions sessions;
-  const std::string others = sessions.create(token_of(2), monotonic(0));
+  const std::string others = begin(sessions, 2, 0);
   std::vector<std::string> keys;
   for (size_t index = 0; index < Sessions::per_token_max; ++index) {
-    keys.push_back(sessions.create(token_of(1), monotonic(static_cast<int64_t>(index))));
+    keys.push_back(begin(sessions, 1, static_cast<int64_t>(index)));
   }
-  EXPECT_NE(sessions.use(keys[0], monotonic(100)), nullptr);  // So the second is the oldest.
-  const std::string newest = sessions.create(token_of(1), monotonic(101));
+  // So the second is the oldest: it is looked at, and not used.
+  EXPECT_NE(sessions.use(keys[0], monotonic(100), &somewhere), nullptr);
+  EXPECT_NE(sessions.use(keys[1], monotonic(100)), nullptr);
+  const std::string newest = begin(sessions, 1, 101);
   EXPECT_EQ(sessions.count(), Sessions::per_token_max + 1);
   EXPECT_EQ(sessions.use(keys[1], monotonic(102)), nullptr);
   for (const std::string& key : {others, keys[0], keys[2], newest}) {
@@ -229,10 +401,28 @@ TEST(Sessions, AreBoundedForEachToken) {
 
 TEST(Sessions, AreForgottenWhenTheyAreOver) {
   Sessions sessions;
-  sessions.create(token_of(1), monotonic(0));
-  sessions.create(token_of(2), monotonic(3600));
+  begin(sessions, 1, 0);
+  begin(sessions, 2, 3600);
   EXPECT_EQ(sessions.count(), 1u);
   EXPECT_EQ(sessions.use("", monotonic(3600)), nullptr);
+  const auto all = [](const Sessions::Session&) { return true; };
+  EXPECT_EQ(sessions.list(monotonic(3600), all).size(), 1u);
+  EXPECT_EQ(sessions.list(monotonic(7200), all).size(), 0u);
+}
+
+TEST(SessionLinks, AreBoundedAndForgotten) {
+  SessionLinks links;
+  const std::string others = links.create(token_of(2), monotonic(0));
+  const std::string oldest = links.create(token_of(1), monotonic(0));
+  for (size_t index = 1; index <= SessionLinks::per_token_max; ++index) {
+    links.create(token_of(1), monotonic(static_cast<int64_t>(index)));
+  }
+  EXPECT_EQ(links.count(), SessionLinks::per_token_max + 1);
+  EXPECT_FALSE(links.take(oldest, monotonic(21)));
+  EXPECT_EQ(links.take(others, monotonic(21)), token_of(2));
+  EXPECT_FALSE(links.take(others, monotonic(21)));
+  links.create(token_of(3), monotonic(100));
+  EXPECT_EQ(links.count(), 1u);
 }
 
 }  // namespace

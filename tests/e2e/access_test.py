@@ -136,6 +136,8 @@ class Case:
             return operation.successes()
         if made and whose != "own":
             return operation.refusal(404)
+        if operation.own and "admin" not in caller.scopes:  # An administrator's token has made it.
+            return operation.refusal(404)
         if caller.narrow and str(operation) in BOUNDED:
             return operation.successes()
         if caller.narrow and operation.method == "GET":
@@ -218,7 +220,7 @@ class Access(unittest.TestCase):
         operation, world = case.operation, self.world()
         values = world.values(operation)
         scope = "webhooks:read" if operation.scope == "any" else operation.scope
-        if operation.second_scope != operation.scope:
+        if operation.second_scope != operation.scope or operation.own:
             scope = "admin"
         token = world.token(scope, **(
             {"organization": description.ORGANIZATION} if operation.operator else {}))

@@ -38,6 +38,7 @@ class Operation:
         self.scope = self.content.get("x-ringpost-scope")
         self.second_scope = self.content.get("x-ringpost-second-scope", self.scope)
         self.operator = self.content.get("x-ringpost-operator", False)
+        self.own = self.content.get("x-ringpost-own", False)
         declared = [document.follow(parameter) for parameter in
                     item.get("parameters", []) + self.content.get("parameters", [])]
         self.parameters = list({(one["in"], one["name"]): one for one in declared}.values())
@@ -206,6 +207,11 @@ def is_refresh(body):
     return isinstance(body, dict) and body.keys() == {"refresh_token"}
 
 
+def is_link_code(body):
+    """Of a sign-in link: its example stands for one that was just made."""
+    return isinstance(body, dict) and body.keys() == {"code"}
+
+
 def configured_users(described):
     """The users whose passwords the document's examples give, as configuration."""
     users = ""
@@ -250,7 +256,7 @@ class Answer:
 
     @property
     def body(self):
-        if self.headers.get("Content-Type", "").startswith("text/"):
+        if "json" not in self.headers.get("Content-Type", "json"):
             return self.text
         return json.loads(self.raw) if self.raw else None
 
@@ -312,6 +318,8 @@ class World:
             return None
         if is_refresh(example):
             return {"refresh_token": self.log_in()["refresh_token"]}
+        if is_link_code(example):
+            return {"code": self.succeed(self.description.by_id["createSessionLink"]).body["code"]}
         names = {parameter["example"]: values.all[parameter["name"]]
                  for parameter in operation.placed("path") if "example" in parameter}
         body = None

@@ -120,5 +120,97 @@ class Lists(unittest.TestCase):
             self.assertEqual((status, problem["member"]), (400, "cursor"), other)
 
 
+
+class OneDelivery(unittest.TestCase):
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+        self.relay = self.place.relay()
+
+    def test_its_bodies_are_saved_as_files(self):
+        answer = "<script>alert(1)</script>\r\n"
+        sink = self.place.sink("--status", "500", "--body", answer, plain=True)
+        webhook = self.relay.add_webhook(url=sink.url, schedule=[1], events=["t"])
+        body = '{"type":"t","source":"app/one","id":"../x\\"\\u000d","data":{"a": 1.0,  "b":2}}'
+        status = self.relay.send(body.replace("\\u000d", ""))[0]
+        self.assertEqual(status, 202)
+        delivery = self.relay.wait_for_delivery(webhook, lambda one: one["status"] == "dead")
+
+        def saved(query, token=self.relay.token):
+            return self.relay.request("GET", f"/v1/deliveries/{delivery['id']}/body{query}", headers={"Authorization": f"Bearer {token}"})
+
+        for query, content, name in (
+                ("", '{"a": 1.0,  "b":2}', "event.json"), ("?of=event&attempt=7", '{"a": 1.0,  "b":2}', "event.json"),
+                ("?of=request", '{"a": 1.0,  "b":2}', "attempt-2-request.json"),
+                ("?of=response&attempt=1", answer, "attempt-1-response.txt"), ("?of=response", answer, "attempt-2-response.txt")):
+            status, headers, bytes_ = saved(query)
+            self.assertEqual((status, bytes_.decode() if isinstance(bytes_, bytes) else bytes_), (200, content), query)
+            self.assertEqual(headers["Content-Disposition"], f'attachment; filename="delivery-{delivery["id"]}-{name}"')
+            self.assertEqual(headers["Content-Type"], "application/octet-stream")
+            self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+            self.assertTrue(headers["Content-Security-Policy"].startswith("sandbox;"), headers)
+        self.assertEqual([saved(query)[0] for query in ("?of=x", "?attempt=0", "?attempt=x", "?more=1")], [400] * 4)
+        self.assertEqual(saved("?of=request&attempt=3")[0], 404)
+        others = self.relay.request("POST", "/v1/tokens", {"name": "o", "organization": "other", "scopes": ["deliveries:read"]})[2]
+        self.assertEqual(saved("", others["token"])[0], 404)
+        writer = self.relay.request("POST", "/v1/tokens", {"name": "w", "scopes": ["webhooks:read"]})[2]
+        self.assertEqual(saved("", writer["token"])[0], 403)
+
+
+class Previews(unittest.TestCase):
+
+    SECRET = "s3cr3t-of-the-hook"
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+        self.relay = self.place.relay()
+
+    def preview(self, path, body, wanted=200):
+        status, _, answer = self.relay.request("POST", path, body)
+        self.assertEqual(status, wanted, answer)
+        return answer
+
+    def test_show_the_request_of_a_recorded_event(self):
+        hook = {"dialect": "devopness", "url": "https://ci.example.org/in", "headers": {"Authorization": "Bearer " + self.SECRET, "X-A": "1"},
+                "settings": {"pipeline_id": 33, "trigger_when": {"events": ["action.completed"]},
+                             "request_body": {"text": "deploy {{ action.id }} is {{ action.status }}"}}}
+        nothing = self.preview("/v1/preview", hook)
+        self.assertEqual((nothing["event"], nothing["request"]), (None, None))
+        self.assertIn("no such event", nothing["problem"])
+        for number, kind in ((1, "action.completed"), (2, "action.queued")):
+            event = {"id": f"e{number}", "type": kind, "source": "pipeline/33", "data": {"action": {"id": number, "status": kind[7:]}}}
+            self.assertEqual(self.relay.send(event)[0], 202)
+        made = self.preview("/v1/preview", hook)
+        self.assertEqual((made["event"]["id"], made["would_receive"], made["reason"], made["problem"]), ("e1", True, None, None))
+        request = made["request"]
+        self.assertEqual((request["method"], request["url"]), ("POST", "https://ci.example.org/in"))
+        self.assertEqual(json.loads(request["body"]), {"text": "deploy 1 is completed"})
+        self.assertEqual((request["headers"]["X-A"], request["headers"]["Authorization"]), ("1", "*****"))
+        self.assertNotIn(self.SECRET, json.dumps(made))
+        other = self.preview("/v1/preview?id=e2", hook)
+        self.assertEqual((other["event"]["id"], other["would_receive"], json.loads(other["request"]["body"])),
+                         ("e2", False, {"text": "deploy 2 is queued"}))
+        self.assertIsNotNone(other["reason"])
+
+    def test_of_a_webhook_take_changes_and_keep_its_secrets(self):
+        webhook = self.relay.add_webhook(url="https://ci.example.org/in", dialect="bitrise", secret=self.SECRET * 2)
+        self.assertEqual(self.relay.send({"id": "e", "type": "build/finished", "source": "app/one", "data": {"build_status": 1}})[0], 202)
+        path = f"/v1/webhooks/{webhook['id']}/preview"
+        made = self.preview(path, {"url": "https://other.example.org/", "headers": {"X-Token": self.SECRET}})
+        self.assertEqual(made["request"]["url"], "https://other.example.org/")
+        self.assertEqual(made["request"]["headers"]["X-Token"], "*****")
+        self.assertNotIn(self.SECRET, json.dumps(made))
+        self.assertEqual(self.relay.request("GET", f"/v1/webhooks/{webhook['id']}")[2]["url"], "https://ci.example.org/in")
+        self.preview(path, {"url": "no"}, 422)
+        self.preview("/v1/webhooks/01ARZ3NDEKTSV4RRFFQ69G5FAV/preview", {}, 404)
+        reader = self.relay.request("POST", "/v1/tokens", {"name": "r", "scopes": ["webhooks:read"]})[2]["token"]
+        self.assertEqual(self.relay.request("POST", path, {}, headers={"Authorization": f"Bearer {reader}"})[0], 403)
+        limited = self.relay.request("POST", "/v1/tokens", {"name": "l", "scopes": ["deliveries:read", "webhooks:read"], "sources": ["app/two"]})[2]["token"]
+        self.assertEqual(self.relay.request("POST", "/v1/preview", {"url": "https://ci.example.org/", "sources": ["app/one"]},
+                                            headers={"Authorization": f"Bearer {limited}"})[0], 403)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -102,6 +102,37 @@ TEST(ConfigKeys, AreAllThatTheExampleHasAndWaitAsItSays) {
   EXPECT_EQ(example_keys(), table);
 }
 
+TEST(ConfigKeys, AreShownAsTheFileWritesThem) {
+  std::vector<std::string> assignments;
+  for (const auto& [name, value] : other_values) assignments.push_back(name + "=" + value);
+  std::map<std::string, control::ConfigValue> shown;
+  for (const auto& value : values_of(with(assignments))) shown[value.key] = value;
+  EXPECT_EQ(shown.size(), config_keys().size());
+  for (const auto& [name, value] : other_values) {
+    std::string plain = value;
+    std::erase_if(plain, [](char byte) { return byte == '"' || byte == '[' || byte == ']'; });
+    EXPECT_EQ(shown[name].value, plain) << name;
+    EXPECT_TRUE(shown[name].given) << name;
+  }
+  EXPECT_TRUE(shown["log.level"].takes_reload);
+  EXPECT_FALSE(shown["log.json"].takes_reload);
+  for (const auto& value : values_of(with({}))) EXPECT_FALSE(value.given) << value.key;
+}
+
+TEST(ConfigKeys, ShowNoSecret) {
+  const std::string hash =
+      "scrypt$14$8$1$U29kaXVtQ2hsb3JpZGU=$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI=";
+  Config config = with_address("127.0.0.1:8420");
+  std::string why;
+  const auto password = crypto::PasswordHash::parse(hash, why);
+  if (password) config.users.push_back({.email = "ada@example.org", .password = *password});
+  ASSERT_TRUE(password) << why;
+  std::map<std::string, std::string> shown;
+  for (const auto& value : values_of(config)) shown[value.key] = value.value;
+  EXPECT_EQ(shown["user"], "ada@example.org of default, password *****");
+  EXPECT_EQ(shown["listener"], "127.0.0.1:8420 serves events, api, console");
+}
+
 TEST(ConfigChange, TakesEachKeyOrNamesItAsWaiting) {
   for (const ConfigKey& key : config_keys()) {
     const std::string name{key.name};

@@ -23,6 +23,10 @@
 #include <string>
 #include <vector>
 
+namespace ringpost::dialect {
+class Matcher;
+}
+
 namespace ringpost::control {
 
 using api::Answer;
@@ -85,6 +89,8 @@ class DeliveryApi {
   Answer list_all(const Call& call);
   Answer show(const Call& call);
   Answer redeliver(const Call& call);
+  /// The body of one of its requests or answers, or the event's data, to be saved as a file.
+  Answer download(const Call& call);
   /// Sends a webhook an event of type `ping`.
   Answer ping(const Call& call);
 
@@ -106,6 +112,12 @@ class DeliveryApi {
   api::Management& management_;
 };
 
+/// Why a webhook gets no request for an event that it asks for.
+inline constexpr std::string_view no_request_reason = "its dialect has no request for such data";
+/// Why it would not receive an event; empty: it would.
+std::string why_not(dialect::Matcher& matcher, const subscription::Webhook& webhook,
+                    const journal::EventView& event);
+
 /// The operations on events. Blocks as DeliveryApi.
 class EventApi {
  public:
@@ -119,11 +131,18 @@ class EventApi {
   Answer dry_run(const Call& call);
   /// The same of the webhook that the path names, with changes.
   Answer dry_run_of(const Call& call);
+  /// The request that a new webhook would send for a recorded event, secrets masked.
+  Answer preview(const Call& call);
+  /// The same of the webhook that the path names, with changes.
+  Answer preview_of(const Call& call);
 
  private:
+  Result<void> fill(EventPage& page, const Call& call, const ListQuery& query);
   Answer answer_page(const Call& call, const ListQuery& query,
                      const EventPage::WriteItem& write_item);
   Answer try_events(const Call& call, subscription::Webhook webhook);
+  Answer show_request(const Call& call, subscription::Webhook webhook);
+  std::variant<subscription::Webhook, Problem> changed_webhook(const Call& call);
   struct Found {
     std::vector<index::EventFacts> facts;
     std::vector<journal::EventRef> events;  ///< Likewise.
@@ -160,5 +179,8 @@ class ReplayApi {
 
 /// `POST /v1/admin/reload`. Blocks on the configuration's files.
 Answer reload_configuration(const Call& call, Reloads& reloads);
+/// `GET /v1/admin/config`: what is in force.
+Answer show_configuration(const std::vector<ConfigValue>& values,
+                          const std::optional<LastReload>& last);
 
 }  // namespace ringpost::control

@@ -27,14 +27,19 @@ std::variant<const Token*, AuthenticationFailure> Authenticator::authenticate(
   if (text.empty() && !question.request.has_header("authorization")) {
     return AuthenticationFailure{.form = question.form};
   }
+  AuthenticationFailure failure = refuse(question.peer, question.now);
+  if (failure.reason == Reason::throttled) return failure;
+  if (text.empty()) failure.reason = Reason::unreadable;
+  failure.form = question.form;
+  return failure;
+}
+
+AuthenticationFailure Authenticator::refuse(const io::Address& peer, Instant now) {
   counters_.add(Counter::tokens_refused);
-  const uint32_t wait_s = throttle_.on_failure(question.peer, question.now);
-  if (wait_s == 0) {
-    const Reason reason = text.empty() ? Reason::unreadable : Reason::refused;
-    return AuthenticationFailure{.reason = reason, .form = question.form};
-  }
+  const uint32_t wait_s = throttle_.on_failure(peer, now);
+  if (wait_s == 0) return {.reason = Reason::refused};
   counters_.add(Counter::tokens_throttled);
-  return AuthenticationFailure{Reason::throttled, wait_s};
+  return {.reason = Reason::throttled, .retry_after_s = wait_s};
 }
 
 api::Problem authentication_problem(const AuthenticationFailure& failure) {

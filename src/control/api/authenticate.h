@@ -52,6 +52,10 @@ class Authenticator {
   std::variant<const subscription::Token*, AuthenticationFailure> authenticate(
       const Question& question);
 
+  /// Something that stands for a token was presented, and is not good: counts it against the peer.
+  /// @returns `refused` or `throttled`.
+  AuthenticationFailure refuse(const io::Address& peer, Instant now);
+
  private:
   const subscription::SubscriptionTable& table_;
   Counters& counters_;

@@ -130,17 +130,32 @@ Answer EventApi::dry_run(const Call& call) {
   return try_events(call, std::move(webhook));
 }
 
-Answer EventApi::dry_run_of(const Call& call) {
+/// The webhook that the path names, with the changes of the body.
+std::variant<Webhook, Problem> EventApi::changed_webhook(const Call& call) {
   const auto id = Ulid::parse_either(call.id());
   const Webhook* stored = id ? registry_.find(call.organization, *id) : nullptr;
   if (stored == nullptr || !may_see(call, *stored)) {
-    return refuse(refusal(404, "there is no such webhook"));
+    return refusal(404, "there is no such webhook");
   }
   JsonBody body;
-  if (auto problem = body.parse_optional(call.request.body)) return refuse(*problem);
+  if (auto problem = body.parse_optional(call.request.body)) return *problem;
   Webhook webhook = *stored;
-  if (auto problem = patch_webhook(body, checks_, *call.token, webhook)) return refuse(*problem);
-  return try_events(call, std::move(webhook));
+  if (auto problem = patch_webhook(body, checks_, *call.token, webhook)) return *problem;
+  return webhook;
+}
+
+Answer EventApi::dry_run_of(const Call& call) {
+  auto changed = changed_webhook(call);
+  if (auto* problem = std::get_if<Problem>(&changed)) return refuse(*problem);
+  return try_events(call, std::move(std::get<Webhook>(changed)));
+}
+
+/// Why a webhook would not receive an event; empty: it would.
+std::string why_not(dialect::Matcher& matcher, const Webhook& webhook, const EventView& event) {
+  if (webhook.organization != event.organization) return "it is of another organization";
+  std::string reason = matcher.why_not(webhook, event);
+  if (reason.empty() && !dialect::of(webhook).can_send(event)) reason = no_request_reason;
+  return reason;
 }
 
 Answer EventApi::try_events(const Call& call, Webhook webhook) {
@@ -150,12 +165,7 @@ Answer EventApi::try_events(const Call& call, Webhook webhook) {
   webhook.rule = dialect::make_rule(webhook);
   dialect::Matcher matcher;
   const auto write_item = [&](JsonWriter& json, const EventView& event) {
-    std::string reason = webhook.organization == event.organization
-                             ? matcher.why_not(webhook, event)
-                             : "it is of another organization";
-    if (reason.empty() && !dialect::of(webhook).can_send(event)) {
-      reason = "its dialect has no request for such data";
-    }
+    const std::string reason = why_not(matcher, webhook, event);
     json.begin_object().member("would_receive", reason.empty()).key("reason");
     reason.empty() ? json.null() : json.value(reason);
     json.key("event");
@@ -165,14 +175,18 @@ Answer EventApi::try_events(const Call& call, Webhook webhook) {
   return answer_page(call, std::get<ListQuery>(parsed), write_item);
 }
 
+Result<void> EventApi::fill(EventPage& page, const Call& call, const ListQuery& query) {
+  if (!query.id) return page.fill();
+  const auto found = events_of(call, *query.id, query.filter.source);
+  if (!found) return found.error();
+  page.fill(found->facts, found->events);
+  return {};
+}
+
 Answer EventApi::answer_page(const Call& call, const ListQuery& query,
                              const EventPage::WriteItem& write_item) {
   EventPage page(query, call, {registry_, history_, journals_}, write_item);
-  if (query.id) {
-    const auto found = events_of(call, *query.id, query.filter.source);
-    if (!found) return refuse(history_unreadable(found.error()));
-    page.fill(found->facts, found->events);
-  } else if (const auto filled = page.fill(); !filled) {
+  if (const auto filled = fill(page, call, query); !filled) {
     return refuse(history_unreadable(filled.error()));
   }
   return answer_json(200, page.finish());

@@ -145,6 +145,7 @@ std::vector<std::string_view> filters_of(ListKind kind) {
     case ListKind::tokens: return {"organization"};
     case ListKind::audit: return {"since", "until", "organization"};
     case ListKind::sources: return {};
+    case ListKind::sessions: return {"organization"};
     case ListKind::stream:
       return {"webhook", "source",          "type",          "status",
               "error",   "response_status", "redelivery_of", "attempts"};

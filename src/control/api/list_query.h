@@ -39,6 +39,7 @@ enum class ListKind : char {
   tokens = 't',
   audit = 'a',
   sources = 's',
+  sessions = 'n',
   stream = 'l',  ///< No list: deliveries of the organization as they end.
 };
 

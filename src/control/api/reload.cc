@@ -46,4 +46,20 @@ Answer reload_configuration(const Call& call, Reloads& reloads) {
   return answer;
 }
 
+Answer show_configuration(const std::vector<ConfigValue>& values,
+                          const std::optional<LastReload>& last) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().key("items").begin_array();
+  for (const ConfigValue& each : values) {
+    const bool waiting =
+        last && std::ranges::find(last->needs_restart, each.key) != last->needs_restart.end();
+    json.begin_object().member("key", each.key).member("value", each.value);
+    json.member("given", each.given).member("reloadable", each.takes_reload);
+    json.member("waiting", waiting).end_object();
+  }
+  json.end_array().end_object();
+  return answer_json(200, std::move(body));
+}
+
 }  // namespace ringpost::control

@@ -15,11 +15,18 @@ constexpr api::Route route(Operation operation, std::string_view method, std::st
   return {static_cast<uint16_t>(operation), method, pattern, scope};
 }
 
+constexpr api::Route open_route(Operation operation, std::string_view method,
+                                std::string_view pattern) {
+  return {static_cast<uint16_t>(operation), method, pattern, Scope{}, api::Access::open};
+}
+
 constexpr std::array routes = {
     route(Operation::webhook_create, "POST", "/v1/webhooks", Scope::webhooks_write),
     route(Operation::webhook_list, "GET", "/v1/webhooks", Scope::webhooks_read),
     route(Operation::dry_run, "POST", "/v1/dry-run", Scope::deliveries_read),
     route(Operation::webhook_dry_run, "POST", "/v1/webhooks/{id}/dry-run", Scope::deliveries_read),
+    route(Operation::preview, "POST", "/v1/preview", Scope::deliveries_read),
+    route(Operation::webhook_preview, "POST", "/v1/webhooks/{id}/preview", Scope::deliveries_read),
     route(Operation::webhook_show, "GET", "/v1/webhooks/{id}", Scope::webhooks_read),
     route(Operation::webhook_update, "PATCH", "/v1/webhooks/{id}", Scope::webhooks_write),
     route(Operation::webhook_delete, "DELETE", "/v1/webhooks/{id}", Scope::webhooks_write),
@@ -36,6 +43,7 @@ constexpr std::array routes = {
     route(Operation::delivery_show, "GET", "/v1/deliveries/{id}", Scope::deliveries_read),
     route(Operation::delivery_redeliver, "POST", "/v1/deliveries/{id}/redeliver",
           Scope::deliveries_redeliver),
+    route(Operation::delivery_download, "GET", "/v1/deliveries/{id}/body", Scope::deliveries_read),
     route(Operation::stream_open, "GET", "/v1/stream", Scope::deliveries_read),
     route(Operation::replay_start, "POST", "/v1/replays", Scope::deliveries_redeliver),
     route(Operation::replay_list, "GET", "/v1/replays", Scope::deliveries_read),
@@ -57,13 +65,17 @@ constexpr std::array routes = {
     route(Operation::session_create, "POST", "/v1/session", Scope{}),
     route(Operation::session_show, "GET", "/v1/session", Scope{}),
     route(Operation::session_delete, "DELETE", "/v1/session", Scope{}),
+    route(Operation::session_link_create, "POST", "/v1/session-links", Scope{}),
+    open_route(Operation::session_link_use, "POST", "/v1/session-links/use"),
+    route(Operation::session_list, "GET", "/v1/sessions", Scope{}),
+    route(Operation::session_delete_one, "DELETE", "/v1/sessions/{id}", Scope{}),
     route(Operation::token_create, "POST", "/v1/tokens", Scope::admin),
     route(Operation::token_list, "GET", "/v1/tokens", Scope::admin),
     route(Operation::token_delete, "DELETE", "/v1/tokens/{id}", Scope::admin),
     route(Operation::audit_list, "GET", "/v1/audit", Scope::admin),
     route(Operation::configuration_reload, "POST", "/v1/admin/reload", Scope::admin),
-    api::Route{static_cast<uint16_t>(Operation::openapi_show), "GET", "/v1/openapi.json", Scope{},
-               api::Access::open},
+    route(Operation::configuration_show, "GET", "/v1/admin/config", Scope::admin),
+    open_route(Operation::openapi_show, "GET", "/v1/openapi.json"),
 };
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "control/api/session.h"
 
+#include "api/json_body.h"
 #include "base/json_writer.h"
 #include "control/api/authenticate.h"
+#include "control/api/list_query.h"
 #include "control/api/tokens.h"
 #include "http/syntax.h"
 #include "ringpost/version.h"
@@ -44,23 +46,63 @@ Problem session_over() {
   return problem;
 }
 
-void write_session(JsonWriter& json, const Call& call, const Sessions::Session* session,
-                   Instant now) {
+/// What the clock shows at `at`.
+std::string time_of(Instant at, const Call& call, Instant now) {
+  return to_rfc3339(call.now + (at - now));
+}
+
+void write_session(JsonWriter& json, const Token& token, const Call& call,
+                   const Sessions::Session* session, Instant now) {
   json.begin_object().key("token");
-  write_token(json, *call.token, {});
-  json.member("operator", call.token->is_operator()).member("version", ringpost::version);
-  json.key("expires_at");
+  write_token(json, token, {});
+  json.member("operator", token.is_operator()).member("version", ringpost::version);
   if (session == nullptr) {
-    json.null();
+    json.key("id").null().key("expires_at").null();
   } else {
-    json.value(to_rfc3339(call.now + (session->ends_at - now)));
+    json.member("id", session->id.to_text());
+    json.member("expires_at", time_of(session->ends_at, call, now));
   }
   json.end_object();
 }
 
-}  // namespace
+/// As lists have it.
+void write_item(JsonWriter& json, const Sessions::Session& session, const Token& token,
+                const Call& call, Instant now) {
+  json.begin_object().member("id", session.id.to_text()).key("token").begin_object();
+  json.member("id", token.id.to_text()).member("name", token.name).end_object();
+  json.member("began_at", time_of(session.began_at(), call, now));
+  json.member("used_at", time_of(session.used_at, call, now));
+  json.member("expires_at", time_of(session.ends_at, call, now));
+  json.member("address", session.used_from.to_text()).end_object();
+}
 
-namespace {
+/// Whether the caller may see, and end, sessions of this token.
+bool may_see(const Call& call, const Token& token) {
+  if (token.id == call.token->id) return true;
+  return call.token->allows(subscription::Scope::admin) &&
+         (token.organization == call.organization || call.token->is_operator()) &&
+         call.token->covers(token.sources);
+}
+
+Problem link_over() {
+  Problem problem = refusal(401,
+                            "this sign-in link was used already, or is older than a minute; make "
+                            "another one with `ringpost open`");
+  problem.type = "urn:ringpost:link-over";
+  return problem;
+}
+
+std::optional<Problem> read_code(const Call& call, std::string& code) {
+  constexpr size_t code_bytes_max = 128;
+  JsonBody body;
+  if (auto problem = body.parse(call.request.body)) return problem;
+  for (const auto [name, value] : body.root()) {
+    if (name != "code") return invalid(name, "is not a member of this request");
+    if (auto problem = api::read(value, "code", code_bytes_max, code)) return problem;
+  }
+  if (code.empty()) return invalid("code", "is required");
+  return std::nullopt;
+}
 
 std::vector<std::string_view> session_keys(const http::Request& request) {
   std::vector<std::string_view> keys;
@@ -91,6 +133,7 @@ std::string_view session_key(const http::Request& request) {
 std::variant<const Token*, Problem> SessionApi::authenticate(const http::Request& request,
                                                              std::string_view key,
                                                              const api::Route& route,
+                                                             const io::Address& from,
                                                              WallTime wall_now, Instant now) {
   if (!is_from_own_page(request, route.changes())) {
     Problem problem = refusal(403,
@@ -106,10 +149,11 @@ std::variant<const Token*, Problem> SessionApi::authenticate(const http::Request
                    "the browser sent two session cookies, one of which another server on this host "
                    "has set; remove this host's cookies, and sign in again");
   }
-  const Sessions::Session* session = sessions_.use(key, now, !request.has_header(idle_header));
+  const Sessions::Session* session =
+      sessions_.use(key, now, request.has_header(idle_header) ? nullptr : &from);
   if (session == nullptr) return session_over();
-  const Token* token = table_.current().token(session->token_sha256);
-  if (token == nullptr || token->expired(wall_now)) {
+  const Token* token = token_of(*session, wall_now);
+  if (token == nullptr) {
     sessions_.remove(key);
     return session_over();
   }
@@ -120,23 +164,61 @@ std::variant<const Token*, Problem> SessionApi::authenticate(const http::Request
   return token;
 }
 
+/// Nullptr: it is not in force any more, and the session is over.
+const Token* SessionApi::token_of(const Sessions::Session& session, WallTime wall_now) const {
+  const Token* token = table_.current().token(session.token_sha256);
+  return token == nullptr || token->expired(wall_now) ? nullptr : token;
+}
+
+// --- signing in and out --------------------------------------------------------------------------
+
 Answer SessionApi::create(const Call& call, Instant now, bool secure) {
   if (auto problem = refuse_members(call)) return refuse(*problem);
-  const std::string key = sessions_.create(*call.token, now);
+  return begin(*call.token, call, now, secure);
+}
+
+/// The browser's new cookie replaces that of a session before, which nobody can use any more.
+Answer SessionApi::begin(const Token& token, const Call& call, Instant now, bool secure) {
+  for (const std::string_view key : session_keys(call.request)) sessions_.remove(key);
+  const std::string key = sessions_.create({.id = Ulid::mint(call.now, random_),
+                                            .token_sha256 = token.sha256,
+                                            .from = *call.peer,
+                                            .now = now});
   std::string body;
   JsonWriter json(body);
-  write_session(json, call, sessions_.use(key, now), now);
+  write_session(json, token, call, sessions_.use(key, now), now);
   Answer answer = answer_json(201, std::move(body));
   const auto life = std::chrono::duration_cast<std::chrono::seconds>(Sessions::life_max);
   answer.response.headers.push_back({"Set-Cookie", cookie(key, life, secure)});
   return answer;
 }
 
+Answer SessionApi::create_link(const Call& call, Instant now) {
+  if (auto problem = refuse_members(call)) return refuse(*problem);
+  const std::string code = links_.create(call.token->sha256, now);
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().member("code", code).member("path", "/console/#code=" + code);
+  json.member("expires_at", time_of(now + SessionLinks::life_max, call, now)).end_object();
+  return answer_json(201, std::move(body));
+}
+
+Answer SessionApi::create_by_link(const Call& call, Instant now, bool secure) {
+  std::string code;
+  if (auto problem = read_code(call, code)) return refuse(*problem);
+  const auto token_sha256 = links_.take(code, now);
+  const Token* token = token_sha256 ? table_.current().token(*token_sha256) : nullptr;
+  if (token != nullptr && !token->expired(call.now)) return begin(*token, call, now, secure);
+  const AuthenticationFailure failure = authenticator_.refuse(*call.peer, now);
+  const bool throttled = failure.reason == AuthenticationFailure::Reason::throttled;
+  return refuse(throttled ? authentication_problem(failure) : link_over());
+}
+
 Answer SessionApi::show(const Call& call, Instant now) {
   const std::string_view key = session_key(call.request);
   std::string body;
   JsonWriter json(body);
-  write_session(json, call, key.empty() ? nullptr : sessions_.use(key, now, false), now);
+  write_session(json, *call.token, call, key.empty() ? nullptr : sessions_.use(key, now), now);
   return answer_json(200, std::move(body));
 }
 
@@ -145,6 +227,51 @@ Answer SessionApi::remove(const Call& call) {
   sessions_.remove(session_key(call.request));
   Answer answer = answer_json(204, {});
   answer.response.headers.push_back({"Set-Cookie", cookie("", std::chrono::seconds(0), false)});
+  return answer;
+}
+
+// --- all of them ---------------------------------------------------------------------------------
+
+Answer SessionApi::list(const Call& call, Instant now) {
+  auto parsed = parse_list_query(call.request, ListKind::sessions);
+  if (auto* problem = std::get_if<Problem>(&parsed)) return refuse(*problem);
+  const ListQuery& query = std::get<ListQuery>(parsed);
+  const auto organization = organization_of(call, query.organization);
+  if (const auto* problem = std::get_if<Problem>(&organization)) return refuse(*problem);
+  const auto before = query.before();
+  auto found = sessions_.list(now, [&](const Sessions::Session& session) {
+    const Token* token = token_of(session, call.now);
+    return token != nullptr && token->organization == std::get<std::string>(organization) &&
+           may_see(call, *token) && (!before || session.id < *before);
+  });
+  const bool more = found.size() > query.limit;
+  if (more) found.resize(query.limit);
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().key("items").begin_array();
+  for (const auto* session : found) {
+    write_item(json, *session, *token_of(*session, call.now), call, now);
+  }
+  json.end_array();
+  write_next_cursor(json, query, more ? &found.back()->id : nullptr);
+  json.end_object();
+  return answer_json(200, std::move(body));
+}
+
+Answer SessionApi::remove_one(const Call& call, Instant now) {
+  if (auto problem = refuse_members(call)) return refuse(*problem);
+  const auto id = Ulid::parse_either(call.id());
+  const auto found = sessions_.list(now, [&](const Sessions::Session& session) {
+    const Token* token = token_of(session, call.now);
+    return id && session.id == *id && token != nullptr && may_see(call, *token);
+  });
+  if (found.empty()) return refuse(refusal(404, "there is no such session"));
+  Answer answer = answer_json(204, {});
+  answer.change = {.operation = "session.delete",
+                   .object = id->to_text(),
+                   .members = {},
+                   .organization = token_of(*found.front(), call.now)->organization};
+  sessions_.remove(*id);
   return answer;
 }
 

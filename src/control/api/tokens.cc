@@ -33,15 +33,14 @@ void write_token(JsonWriter& json, const Token& token, std::string_view text) {
   json.end_object();
 }
 
-namespace {
-
-/// The organization that a request is about: the caller's, or what it names if it may.
 std::variant<std::string, Problem> organization_of(const Call& call,
                                                    const std::optional<std::string>& named) {
   if (!named || *named == call.organization) return call.organization;
   if (call.token->is_operator()) return *named;
   return refusal(404, "this token may not act for another organization", "organization");
 }
+
+namespace {
 
 // --- create --------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 namespace ringpost::control {
 
@@ -23,6 +24,10 @@ inline constexpr std::string_view login_token_prefix = "login ";
 /// A token as the API shows it.
 /// @param text  the token's text, for the one answer that has it; empty: left out.
 void write_token(JsonWriter& json, const subscription::Token& token, std::string_view text);
+
+/// The organization that a request is about: the caller's, or what it names if it may.
+std::variant<std::string, Problem> organization_of(const Call& call,
+                                                   const std::optional<std::string>& named);
 
 /// The operations of the management API on tokens. Blocks on the store.
 ///
