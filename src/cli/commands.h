@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.h"
 #include "cli/client.h"
 #include "cli/input.h"
 #include "cli/text.h"
@@ -29,6 +30,9 @@ inline constexpr int exit_refused = 1;
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_unreachable = 3;
 
+/// Commands run outside a ring, which reads the clock everywhere else.
+WallTime wall_now();
+
 /// Prints the problem. @returns exit_usage.
 int report_usage(const UsageProblem& problem);
 
@@ -54,6 +58,10 @@ struct Session {
   std::optional<Answer> exchange(std::string_view method, const std::string& target,
                                  std::string_view body, std::string_view content_type);
   bool accept(const Answer& answer, std::string_view target, uint64_t lines_before = 0);
+  /// As `exchange`, without a body, and prints nothing but problems with the options: after those
+  /// there is a failure_code. @param problem  why no answer came.
+  std::optional<Answer> request(std::string_view method, const std::string& target,
+                                std::string& problem);
   /// As Client::follow; nothing after a problem with the options, which was printed.
   std::optional<Followed> follow(const std::string& target, const std::string& last_id,
                                  const std::function<bool(std::string_view)>& take);
@@ -198,7 +206,13 @@ void add_backup_commands(CLI::App& app, Action& action,
 /// `audit gaps`.
 void add_gaps_command(CLI::App& audit, Action& action,
                       const FindDataDirectory& find_data_directory);
+/// `top`: the status, live.
+void add_top_command(CLI::App& app, Session& session, Action& action);
 void add_status_command(CLI::App& app, Session& session, Action& action);
+/// `config`: what is in force.
+void add_config_command(CLI::App& app, Session& session, Action& action);
+/// `open`: a sign-in link to the console.
+void add_open_command(CLI::App& app, Session& session, Action& action);
 void add_reload_command(CLI::App& app, Session& session, Action& action);
 void add_version_command(CLI::App& app, Action& action);
 /// Writes scripts from the whole of `app`, as it is when the command runs.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <thread>
 
 namespace ringpost::cli {
@@ -24,6 +25,12 @@ std::string relay_url(const std::string& option) {
   const char* variable = std::getenv("RINGPOST_URL");
   if (variable != nullptr && *variable != '\0') return variable;
   return std::string{default_url};
+}
+
+WallTime wall_now() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return from_unix_ns(int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec);
 }
 
 int report_usage(const UsageProblem& problem) {
@@ -140,6 +147,14 @@ std::optional<Answer> Session::exchange(std::string_view method, const std::stri
   auto answer = connected->request(method, target, content_type, body, problem);
   if (!answer) report_unreachable(problem);
   return answer;
+}
+
+std::optional<Answer> Session::request(std::string_view method, const std::string& target,
+                                       std::string& problem) {
+  Client* connected = connect();
+  if (connected == nullptr) return std::nullopt;
+  failure_code_ = 0;
+  return connected->request(method, target, {}, {}, problem);
 }
 
 int Session::report_unreachable(const std::string& problem) {

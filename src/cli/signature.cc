@@ -47,13 +47,6 @@ std::optional<std::string> body_of(const SignatureOptions& options) {
   return std::nullopt;
 }
 
-/// Commands run outside a ring, which reads the clock everywhere else.
-WallTime wall_now() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return from_unix_ns(int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec);
-}
-
 /// The chosen dialect, and its secret read; nullptr after a problem was printed.
 const dialect::Dialect* dialect_of(SignatureOptions& options) {
   auto secret = read_secret("--secret", options.secret_from, "RINGPOST_SECRET");

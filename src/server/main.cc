@@ -351,6 +351,9 @@ int run(int argc, char** argv) {
   cli::add_backup_commands(app, action, server::find_data_directory);
   cli::add_support_bundle_command(app, session, action, server::support_facts);
   cli::add_status_command(app, session, action);
+  cli::add_top_command(app, session, action);
+  cli::add_config_command(app, session, action);
+  cli::add_open_command(app, session, action);
   cli::add_reload_command(app, session, action);
   cli::add_signature_commands(app, action);
   cli::add_version_command(app, action);

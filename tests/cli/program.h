@@ -18,6 +18,9 @@ struct Program {
     add_token_commands(app, session, action, [](const OfflineToken&) { return 0; });
     add_audit_commands(app, session, action, nullptr);
     add_status_command(app, session, action);
+    add_top_command(app, session, action);
+    add_config_command(app, session, action);
+    add_open_command(app, session, action);
     add_reload_command(app, session, action);
     add_signature_commands(app, action);
     add_completion_command(app, action);

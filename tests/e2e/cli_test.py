@@ -2,16 +2,21 @@
 machine-readable answers, refusals that say how to mend them, shell completion, and the manual."""
 
 import concurrent.futures
+import fcntl
 import http.server
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import unittest
 
@@ -34,11 +39,12 @@ def run(*arguments, text=True, **changes):
 
 
 def control_bytes(output):
-    """What a terminal would obey: C0 but line ends, DEL, and C1 in UTF-8 or alone."""
+    """What a terminal would obey: C0 but line ends, DEL, and C1 in UTF-8 or alone; what has no width or turns the direction."""
     text = output.decode("utf-8", errors="surrogateescape")
     return [character for character in text
             if (ord(character) < 0x20 and character != "\n") or 0x7F <= ord(character) < 0xA0
-            or 0xDC80 <= ord(character) < 0xDD00]
+            or 0x200B <= ord(character) < 0x2010 or 0x2028 <= ord(character) < 0x202F or 0x2060 <= ord(character) < 0x2070
+            or 0xDC80 <= ord(character) < 0xDD00 or ord(character) in (0x61C, 0xFEFF)]
 
 
 class ClientTest(unittest.TestCase):
@@ -431,6 +437,169 @@ class Terminal(ClientTest):
         error = delivery["attempts"][0]["error"]
         shown = self.client("delivery", "show", delivery["id"]).stdout
         self.assertIn(f"    error     {error['code']} ({error['side']}): {error['detail']}", shown)
+
+
+class OnATerminal:
+    """A program that has a terminal of its own; what it draws is read as it comes."""
+
+    def __init__(self, *arguments, term="xterm", size=(24, 80), **environment):
+        self.ours, theirs = pty.openpty()
+        self.resize(*size)
+        self.before = termios.tcgetattr(theirs)
+        self.theirs = theirs
+        self.drawn = b""
+        environment = {**os.environ, "TERM": term, **environment}
+        self.process = subprocess.Popen([harness.RINGPOST, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment,
+                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def wait_for(self, wanted, seconds=30):
+        deadline = time.monotonic() + seconds
+        while not wanted(self.drawn):
+            assert time.monotonic() < deadline, self.drawn
+            if select.select([self.ours], [], [], 0.1)[0]:
+                self.drawn += os.read(self.ours, 65536)
+
+    def type(self, keys):
+        os.write(self.ours, keys)
+
+    def end(self, seconds=30):
+        code = self.process.wait(timeout=seconds)
+        while select.select([self.ours], [], [], 0.1)[0]:
+            self.drawn += os.read(self.ours, 65536)
+        return code
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.ours)
+        os.close(self.theirs)
+
+
+class Top(ClientTest):
+
+    ENTER, LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
+
+    def start(self, *arguments, **options):
+        terminal = OnATerminal("top", "--interval", "100ms", *arguments, RINGPOST_URL=f"http://127.0.0.1:{self.relay.port}",
+                               RINGPOST_TOKEN=self.relay.token, **options)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def check_restored(self, terminal):
+        self.assertTrue(terminal.drawn.rstrip().endswith(self.LEAVE), terminal.drawn[-200:])
+        self.assertIn(b"\x1b[?25h", terminal.drawn)
+        self.assertEqual(termios.tcgetattr(terminal.theirs), terminal.before)
+
+    def test_draws_again_and_again_and_ends_on_q(self):
+        terminal = self.start()
+        terminal.wait_for(lambda drawn: drawn.count(b"latency to 202") >= 3)
+        self.assertEqual(termios.tcgetattr(terminal.theirs)[3] & (termios.ICANON | termios.ECHO), 0)
+        before = len(terminal.drawn)
+        terminal.resize(5, 20)
+        terminal.wait_for(lambda drawn: "… ".encode() in drawn[before:])
+        frame = terminal.drawn[before:].split(b"\x1b[H")[-1].split(b"\x1b[J")[0]
+        lines = frame.decode().replace("\x1b[K", "").replace("\r", "").split("\n")
+        self.assertLessEqual(len(lines), 5)
+        self.assertLessEqual(max(map(len, lines)), 20)
+        terminal.type(b"q")
+        self.assertEqual(terminal.end(), 0)
+        self.check_restored(terminal)
+
+    def test_signals_leave_the_terminal_as_it_was(self):
+        for ended, code in ((lambda terminal: terminal.type(b"\x03"), 0), (lambda terminal: terminal.process.terminate(), -signal.SIGTERM)):
+            terminal = self.start()
+            terminal.wait_for(lambda drawn: b"latency" in drawn)
+            ended(terminal)
+            self.assertEqual(terminal.end(), code)
+            self.check_restored(terminal)
+
+    def test_prints_once_where_nothing_can_be_drawn(self):
+        terminal = self.start(term="dumb")
+        self.assertEqual(terminal.end(), 0)
+        self.assertNotIn(b"\x1b", terminal.drawn)
+        for arguments in ((), ("--once",)):
+            done = self.client("top", "--interval", "100ms", *arguments, stdin=subprocess.DEVNULL)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertRegex(done.stdout, r"(?m)^  events +\d+\.\d/s, [\d,]+ accepted")
+            self.assertRegex(done.stdout, r"(?m)^  0 +\d+\.\d/s")
+        self.assertIn("totals", self.read("top"))
+
+    def test_tells_of_webhooks_in_trouble_without_obeying_them(self):
+        webhook = self.relay.add_webhook(url=f"http://127.0.0.1:{harness.free_port()}/", sources=["app/top"], schedule=[3600],
+                                         description="B\u200doard \u202e")
+        for number in range(20):
+            self.assertEqual(self.relay.send({"type": "t", "source": "app/top", "data": {"n": number}})[0], 202)
+        deadline = time.monotonic() + 20
+        while webhook["id"] not in (done := self.client("top", "--interval", "100ms", text=False)).stdout.decode():
+            self.assertLess(time.monotonic(), deadline, done.stdout)
+        self.assertEqual(control_bytes(done.stdout), [])
+        self.assertRegex(done.stdout.decode(), webhook["id"] + r" +B\\u200doard \\u202e +\d+ attempts in a row failed")
+
+    def test_goes_on_when_the_relay_comes_back(self):
+        relay = self.place.relay(name="stopped")
+        terminal = OnATerminal("top", "--interval", "100ms", size=(40, 200), RINGPOST_URL=f"http://127.0.0.1:{relay.port}",
+                               RINGPOST_TOKEN=relay.token)
+        self.addCleanup(terminal.close)
+        terminal.wait_for(lambda drawn: b"latency" in drawn)
+        relay.kill()
+        terminal.wait_for(lambda drawn: b"The figures are old: " in drawn)
+        terminal.type(b"q")
+        self.assertEqual(terminal.end(), 0)
+        self.check_restored(terminal)
+
+    def test_says_why_it_cannot_begin(self):
+        reader = self.relay.request("POST", "/v1/tokens", {"name": "r", "scopes": ["webhooks:read"]})[2]["token"]
+        for code, part, changes in ((1, "scope", {"RINGPOST_TOKEN": reader}), (3, "refused", {"RINGPOST_URL": f"http://127.0.0.1:{harness.free_port()}"}),
+                                    (2, "RINGPOST_TOKEN", {"RINGPOST_TOKEN": "@/nowhere"})):
+            done = self.client("top", **changes)
+            self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
+            self.assertIn(part, done.stderr)
+            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        for interval in ("1ms", "2h", "x"):
+            self.assertEqual(self.client("top", "--interval", interval).returncode, 2, interval)
+
+
+class Open(ClientTest):
+
+    def use(self, code):
+        return self.relay.request("POST", "/v1/session-links/use", {"code": code}, headers={"Authorization": ""})
+
+    def test_prints_a_link_that_is_good_once(self):
+        done = self.client("open")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        link = re.fullmatch(rf"http://127\.0\.0\.1:{self.relay.port}/console/#code=(\w+)\n", done.stdout)
+        self.assertTrue(link, done.stdout)
+        self.assertNotIn(self.relay.token, done.stdout + done.stderr)
+        status, headers, answer = self.use(link[1])
+        self.assertEqual((status, answer["token"]["name"]), (201, "admin"))
+        self.assertIn("ringpost_session=", headers["Set-Cookie"])
+        self.assertEqual(self.use(link[1])[0], 401)
+        self.assertEqual(self.use(self.read("open")["code"])[0], 201)
+
+    def test_names_the_console_as_the_browser_reaches_it(self):
+        done = self.client("open", "--console", "https://relay.example.org")
+        self.assertRegex(done.stdout, r"^https://relay\.example\.org/console/#code=\w+\n$")
+        for changes in ({"RINGPOST_URL": "unix:/nowhere"},):
+            done = self.client("open", **changes)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("--console", done.stderr)
+        for url in ("https://relay.example.org/console/", "relay.example.org", "ftp://x"):
+            self.assertEqual(self.client("open", "--console", url).returncode, 2, url)
+
+    def test_says_that_no_console_is_served(self):
+        config = self.place.path / "api.toml"
+        port = harness.free_port()
+        config.write_text(f'[[listener]]\naddress = "127.0.0.1:{port}"\nserves = ["events", "api"]\n')
+        relay = self.place.relay("--config", config, name="api", listen=())
+        done = self.client("open", RINGPOST_URL=f"http://127.0.0.1:{port}", RINGPOST_TOKEN=f"@{relay.data_dir}/admin.token")
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        self.assertIn("--console", done.stderr)
+        done = self.client("open", RINGPOST_TOKEN="wrong")
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
 
 
 class Refusals(ClientTest):
