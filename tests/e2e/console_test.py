@@ -223,6 +223,18 @@ class Browser(unittest.TestCase):
         second = self.relay.request("POST", "/v1/tokens", {"name": "second", "scopes": ["admin"]})[2]
         self.drive("a_session_ends_with_its_token", second=second)
 
+    def link(self):
+        return self.relay.cli("open").strip()
+
+    def test_a_link_signs_in_once(self):
+        self.drive("a_link_signs_in_once", link=self.link(), other=self.link())
+
+    def test_sessions_are_seen_and_ended(self):
+        second = self.relay.request("POST", "/v1/tokens", {"name": "second", "scopes": ["webhooks:read"]})[2]
+        self.drive("sessions", second=second)
+        ended = [entry["operation"] for entry in self.relay.request("GET", "/v1/audit")[2]["items"]]
+        self.assertEqual(ended.count("session.delete"), 3)
+
     def test_another_page_cannot_use_the_session(self):
         self.drive("another_page_cannot_use_the_session", foreign=self.receiver.url)
         self.assertEqual(self.relay.request("GET", "/v1/webhooks")[2]["items"], [])
@@ -390,6 +402,21 @@ class Browser(unittest.TestCase):
         deliveries.append({"id": delivery["id"], "secret": key["settings"]["public_key"]})
         self.drive("signatures", deliveries=deliveries, key=key)
 
+    def test_bodies_and_lists_are_saved_as_files(self):
+        webhook = self.relay.add_webhook(url=f"{self.receiver.url}/fail", events=["*"], schedule=[])
+        self.assertEqual(self.relay.send('{"type":"=1+1","source":"@source, \\"of\\" app","id":"-1","data":{"build": 128}}')[0], 202)
+        self.drive("files", delivery=self.relay.wait_for_delivery(webhook, lambda one: one["status"] == "dead"))
+
+    def test_the_request_is_previewed_while_a_webhook_is_edited(self):
+        for kind, number, name in (("action.failed", 6, "other"), ("action.completed", 5, "first")):
+            event = {"type": kind, "id": name, "source": f"pipeline/{33 if number == 5 else 34}", "data": {"action": {"id": number, "status": kind[7:]}}}
+            self.assertEqual(self.relay.send(event)[0], 202)
+        self.drive("preview")
+        self.assertEqual(self.relay.request("GET", "/v1/webhooks")[2]["items"], [])
+
+    def test_the_configuration_in_force_is_shown(self):
+        self.drive("configuration")
+
     def test_data_that_cannot_be_edited(self):
         webhook = self.make_failing()
         kind = "application/cloudevents+json"
@@ -436,7 +463,7 @@ class Browser(unittest.TestCase):
         pages = ["", "webhooks", "webhooks?q=%3Cscript%3E", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
                  f"webhooks/{percent_encoded(MARKUP[5])}", f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
                  f"deliveries/{again['id']}?tab=difference", "dead-letters", f"events?id={percent_encoded(MARKUP[1])}", "tokens", "about", "nowhere",
-                 "events", f"events?type={percent_encoded(MARKUP[0])}", "audit", f"audit?organization={percent_encoded(MARKUP[0])}",
+                 "events", f"events?type={percent_encoded(MARKUP[0])}", "sessions", "audit", f"audit?organization={percent_encoded(MARKUP[0])}",
                  "deliveries", f"deliveries?type={percent_encoded(MARKUP[0])}&period=between", "replays", f"replays/{replay['id']}",
                  "incoming", "incoming/new", f"incoming/{source['id']}", f"webhooks/{hook['id']}",
                  f"replays/new?source={percent_encoded(MARKUP[0])}&count={replay['id']}"]
@@ -503,7 +530,7 @@ class Browser(unittest.TestCase):
         pages = ["", "webhooks", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
                  f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
                  f"deliveries/{again['id']}?tab=difference", "dead-letters",
-                 f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere", "deliveries?period=between", "events", "audit", "replays",
+                 f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere", "deliveries?period=between", "events", "audit", "sessions", "replays",
                  f"replays/{dry['id']}", "incoming", "incoming/new?host=gitlab", f"incoming/{source['id']}", f"webhooks/{hook['id']}",
                  f"replays/new?status=dead&count={dry['id']}"]
         self.drive("accessible", pages=pages)

@@ -28,6 +28,7 @@ interface Options {
   body?: unknown;
   text?: string; // In place of `body`: JSON that is to be sent as it is.
   token?: string; // For signing in alone.
+  signsIn?: boolean; // A refusal is no end of a session.
   signal?: AbortSignal;
 }
 
@@ -74,7 +75,7 @@ export async function callText(method: Method, path: string, options: Options = 
   const response = await send(method, path, options);
   if (!response.ok) {
     const refusal = await refusalOf(response);
-    if (response.status === 401 && options.token === undefined) onSessionOver();
+    if (response.status === 401 && !options.signsIn) onSessionOver();
     throw refusal;
   }
   return response.text();
@@ -102,13 +103,14 @@ export function path(parts: string[], query: Record<string, string | number | nu
 export async function all<Item>(
   parts: string[],
   most: number,
+  query: Record<string, string | null | undefined> = {},
   signal?: AbortSignal,
   progress?: (items: Item[]) => void,
 ): Promise<{ items: Item[]; more: boolean }> {
   const items: Item[] = [];
   let cursor: string | null = null;
   do {
-    const page: Page<Item> = await call("GET", path(parts, { limit: 200, cursor }), { signal });
+    const page: Page<Item> = await call("GET", path(parts, { ...query, limit: 200, cursor }), { signal });
     items.push(...page.items);
     cursor = page.next_cursor;
     progress?.(items);

@@ -1,7 +1,7 @@
 // Lists of the API, page by page: the filters and the page are part of the address.
 
 import type { JSX } from "preact";
-import { call, path } from "./api";
+import { all, call, path } from "./api";
 import { asked, filterOf, only } from "./filters";
 import type { Filter, FilterName } from "./filters";
 import { useLoaded } from "./loading";
@@ -17,6 +17,7 @@ type Page<Item> = CutPage<Item> & { begun: string };
 
 export interface Listed<Item> extends Loaded<Page<Item>> {
   filter: Filter;
+  all: (most: number) => Promise<{ items: Item[]; more: boolean }>; // From the newest on.
   isNewest: boolean;
   change: (values: Partial<Filter>) => void;
 }
@@ -39,7 +40,7 @@ export function useListed<Item>(parts: string[], { names, fixed = {}, stamp = 0 
   };
   const loaded = useLoaded(load, [parts.join("/"), JSON.stringify(asked({ ...filter, period: "between" })), filter.period, cursor, begun, stamp]);
   const change = (values: Partial<Filter>) => go(withQuery(place, { ...values, ...newest }), true);
-  return { ...loaded, filter, isNewest: cursor === "", change };
+  return { ...loaded, filter, all: (most) => all<Item>(parts, most, asked(filter, "")), isNewest: cursor === "", change };
 }
 
 export function OtherPages<Item>({ list }: { list: Listed<Item> }): JSX.Element {

@@ -18,13 +18,14 @@ import { CreateSource, Incoming, SourcePage } from "./pages/incoming";
 import { Overview } from "./pages/overview";
 import { StartReplay } from "./pages/replay_start";
 import { ReplayPage, Replays } from "./pages/replays";
-import { SignIn } from "./pages/sign_in";
+import { Sessions } from "./pages/sessions";
+import { SignIn, SignInByLink } from "./pages/sign_in";
 import { Tokens } from "./pages/tokens";
 import { WebhookPage } from "./pages/webhook";
 import { CreateWebhook, EditWebhook } from "./pages/webhook_form";
 import { Webhooks } from "./pages/webhooks";
 import { Link, to, usePlace } from "./router";
-import { AwayContext, SessionContext, currentSession, signOut, useMay } from "./session";
+import { AwayContext, SessionContext, currentSession, signOut, takeCode, useMay } from "./session";
 import type { Scope, Session } from "./types";
 
 const sections: { name: string; text: string; scope: Scope | null }[] = [
@@ -36,6 +37,7 @@ const sections: { name: string; text: string; scope: Scope | null }[] = [
   { name: "replays", text: "Replays", scope: "deliveries:read" },
   { name: "incoming", text: "Incoming", scope: "webhooks:read" },
   { name: "tokens", text: "Tokens", scope: "admin" },
+  { name: "sessions", text: "Sessions", scope: null },
   { name: "audit", text: "Audit log", scope: "admin" },
   { name: "about", text: "About", scope: null },
 ];
@@ -87,6 +89,7 @@ function pageOf(path: string[]): ComponentChild {
     case "replays": return <Replays />;
     case "incoming": return <Incoming />;
     case "tokens": return <Tokens />;
+    case "sessions": return <Sessions />;
     case "audit": return <AuditLog />;
     case "about": return <About />;
     default: return <NotFound />;
@@ -143,6 +146,12 @@ function Console(): JSX.Element {
   const [over, setOver] = useState(false);
   const [problem, setProblem] = useState("");
   const [asked, setAsked] = useState(false);
+  const [code, setCode] = useState(takeCode);
+  useEffect(() => {
+    const follow = () => setCode((before) => takeCode() || before);
+    addEventListener("hashchange", follow); // A link that is pasted over the address of the console loads no page.
+    return () => removeEventListener("hashchange", follow);
+  }, []);
   useEffect(() => {
     currentSession()
       .then(setSession)
@@ -159,14 +168,17 @@ function Console(): JSX.Element {
   if (!asked) return <Loading />;
   const show = (next: Session | null) => {
     setOver(false);
+    setCode("");
     setSession(next);
   };
-  const signedIn = session !== null && !over;
+  const present = over ? null : session;
+  const away = over || code !== "";
   return (
     <>
-      {!signedIn && <Problem problem={problem} />}
-      {!signedIn && <SignIn over={over} onSignedIn={show} />}
-      {session !== null && <Frame key={rightsOf(session)} session={session} away={over} onSignedOut={() => show(null)} />}
+      {present === null && <Problem problem={problem} />}
+      {code !== "" && <SignInByLink key={code} code={code} session={present} onSignedIn={show} onClose={() => setCode("")} />}
+      {code === "" && present === null && <SignIn over={over} onSignedIn={show} />}
+      {session !== null && <Frame key={rightsOf(session)} session={session} away={away} onSignedOut={() => show(null)} />}
     </>
   );
 }

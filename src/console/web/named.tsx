@@ -58,7 +58,7 @@ function nameInList(webhook: Webhook): string {
 export function WebhookChoice({ none, value, onChange, among = () => true, ...field }: WebhookChoiceProps): JSX.Element {
   const may = useMay();
   const reads = may("webhooks:read");
-  const { value: found } = useLoaded((signal) => (reads ? all<Webhook>(["webhooks"], choicesMost, signal) : Promise.resolve({ items: [], more: true })), [reads]);
+  const { value: found } = useLoaded((signal) => (reads ? all<Webhook>(["webhooks"], choicesMost, {}, signal) : Promise.resolve({ items: [], more: true })), [reads]);
   const choices = (found?.items ?? []).filter(among);
   const unlisted = value !== "" && !choices.some(({ id }) => id === value);
   const options: [string, string][] = [["", none], ...(unlisted ? [[value, value] as [string, string]] : []), ...choices.map((each) => [each.id, nameInList(each)] as [string, string])];

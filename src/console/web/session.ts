@@ -23,7 +23,18 @@ export function useMay(): (scope: Scope) => boolean {
 }
 
 export function signIn(token: string): Promise<Session> {
-  return call("POST", "/v1/session", { token });
+  return call("POST", "/v1/session", { token, signsIn: true });
+}
+
+export function signInByLink(code: string): Promise<Session> {
+  return call("POST", "/v1/session-links/use", { body: { code }, signsIn: true });
+}
+
+/// The code of a sign-in link, which is in the address no longer than it takes to read it; "" if there is none.
+export function takeCode(): string {
+  const code = /^#code=([0-9a-f]+)$/.exec(location.hash)?.[1] ?? "";
+  if (code !== "") history.replaceState(null, "", location.pathname + location.search);
+  return code;
 }
 
 export function currentSession(): Promise<Session> {

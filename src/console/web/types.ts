@@ -33,7 +33,18 @@ export interface Session {
   token: Token;
   operator: boolean;
   version: string;
+  id: string | null;
   expires_at: string | null;
+}
+
+/// Who is signed in, as lists have it.
+export interface SessionItem {
+  id: string;
+  token: { id: string; name: string };
+  began_at: string;
+  used_at: string;
+  expires_at: string;
+  address: string;
 }
 
 export interface Page<Item> {
@@ -209,6 +220,24 @@ export interface RelayStatus {
   latency: Record<"accept" | "delivery", { p50_us: number; p99_us: number }>;
   totals: Record<string, number>;
   shards: Record<string, number>[];
+}
+
+/// A key of the configuration as it is in force.
+export interface ConfigurationKey {
+  key: string;
+  value: string;
+  given: boolean;
+  reloadable: boolean;
+  waiting: boolean;
+}
+
+/// The request that a webhook would send for an event. @param problem  why there is none.
+export interface Previewed {
+  event: EventItem | null;
+  would_receive: boolean;
+  reason: string | null;
+  request: (Message & { method: string; url: string }) | null;
+  problem: string | null;
 }
 
 /// Whether a webhook would receive an event of the past. @param reason  why not.

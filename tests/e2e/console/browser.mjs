@@ -132,6 +132,61 @@ const scenarios = {
     watch.check();
   },
 
+  async a_link_signs_in_once(browser) {
+    const { page, watch } = await open(browser, { token: null });
+    const [code, other] = [given.link, given.other].map((link) => new URL(link).hash.slice("#code=".length));
+    const asked = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.goto(given.link);
+    await page.getByRole("button", { name: "Sign in with the link" }).waitFor();
+    assert.equal(page.url(), `${given.url}/console/`); // Nobody finds the code in the address or the history.
+    await press(page, "Sign in with the link");
+    await heading(page, "Overview");
+    await page.reload();
+    await heading(page, "Overview");
+    assert.ok(!asked.some((url) => url.includes(code) || url.includes(given.token)), "a secret was in an address");
+    await page.evaluate((hash) => (location.hash = hash), `#code=${other}`); // A link pasted over the page's address.
+    await page.getByText("You are signed in with admin.").waitFor();
+    await press(page, "Stay as you are");
+    await heading(page, "Overview");
+    assert.equal(page.url(), `${given.url}/console/`);
+    const { page: second, watch: theirs } = await open(browser, { token: null });
+    await second.goto(given.link);
+    await press(second, "Sign in with the link");
+    await second.getByRole("alert").getByText("This sign-in link was used already").waitFor();
+    assert.deepEqual((await runAxe(second)).violations, []);
+    await press(second, "Use a token instead");
+    await second.getByLabel("Token", { exact: true }).waitFor();
+    watch.check();
+    theirs.check();
+  },
+
+  async sessions(browser) {
+    const { page, watch } = await open(browser);
+    const others = [await open(browser), await open(browser), await open(browser, { token: given.second.token })];
+    await at(page, "sessions");
+    const rows = page.getByRole("region", { name: "Sessions" }).getByRole("row");
+    await rows.nth(4).waitFor();
+    assert.equal(await rows.count(), 5);
+    await row(page, "this session").getByText("127.0.0.1:").waitFor();
+    assert.equal(await row(page, "this session").getByRole("button").count(), 0);
+    await row(page, given.second.name).getByRole("button").click();
+    await confirm(page, "Sign out");
+    await row(page, given.second.name).waitFor({ state: "detached" });
+    await others[2].page.getByRole("link", { name: "Webhooks", exact: true }).click();
+    await others[2].page.getByText("The session is over.").waitFor();
+    await press(page, "Sign out the others");
+    await confirm(page, "Sign out");
+    await page.waitForFunction(() => document.querySelectorAll("tr").length === 2);
+    for (const { page: other } of others) {
+      await other.reload();
+      await other.getByLabel("Token", { exact: true }).waitFor();
+    }
+    await page.reload();
+    await heading(page, "Sessions");
+    for (const each of [{ watch }, ...others]) each.watch.check();
+  },
+
   async another_page_cannot_use_the_session(browser) {
     const { context } = await open(browser);
     const page = await context.newPage(); // From another port of this host: the same site in a cookie's eyes.
@@ -676,6 +731,74 @@ const scenarios = {
     watch.check();
   },
 
+  async files(browser) {
+    const { page, watch } = await open(browser);
+    const saved = async (press) => {
+      const [download] = await Promise.all([page.waitForEvent("download"), press()]);
+      return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
+    };
+    await at(page, `deliveries/${given.delivery.id}`);
+    const data = await saved(() => page.getByRole("link", { name: "Save the event's data" }).click());
+    assert.deepEqual(data, { name: `delivery-${given.delivery.id}-event.json`, text: '{"build": 128}' });
+    const request = await saved(() => page.getByRole("link", { name: "Save the body" }).click());
+    assert.equal(request.name, `delivery-${given.delivery.id}-attempt-1-request.json`);
+    await page.getByRole("tab", { name: "RESPONSE" }).click();
+    await page.getByText("no luck").waitFor();
+    const response = await saved(() => page.getByRole("link", { name: "Save the body" }).click());
+    assert.equal(response.name, `delivery-${given.delivery.id}-attempt-1-response.json`);
+    assert.equal(JSON.parse(response.text).said, "no luck");
+    await heading(page, "Delivery of =1+1"); // The page stays.
+    await at(page, "deliveries");
+    await row(page, "=1+1").waitFor();
+    const list = await saved(() => press(page, "Save as CSV"));
+    assert.equal(list.name, "deliveries.csv");
+    const [columns, line, ...rest] = list.text.replace("\ufeff", "").split("\r\n");
+    assert.equal(columns, "id,status,event,type,source,webhook,accepted,attempts,last attempt,result");
+    assert.ok(line.startsWith(`${given.delivery.id},dead,'-1,'=1+1,"'@source, ""of"" app",`), line);
+    assert.deepEqual(rest, [""]);
+    watch.check();
+  },
+
+  async preview(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "webhooks/new?dialect=devopness");
+    await page.getByLabel("URL", { exact: true }).fill(`${given.receiver}/hook`);
+    await page.getByLabel("Belongs to").selectOption("pipeline");
+    await page.getByLabel("Pipeline id").fill("33");
+    await page.getByLabel("Request body").fill('{"text": "it is {{ action.status }}"}');
+    await press(page, "Show the request");
+    const body = page.getByLabel("Body of the request");
+    await body.getByText("it is completed").waitFor();
+    await page.getByText(`POST ${given.receiver}/hook`).waitFor();
+    await page.getByLabel("Request body").fill('{"text": "now {{ action.id }}"}');
+    await body.getByText("now 5").waitFor();
+    await page.getByLabel("Event to preview").fill("other");
+    await body.getByText("now 6").waitFor();
+    await page.getByText("It would not be sent:").waitFor();
+    await page.getByLabel("Event to preview").fill("nothing");
+    await page.getByText("There is no such event on record.").waitFor();
+    await page.getByLabel("Event to preview").fill("");
+    await page.getByLabel("URL", { exact: true }).fill("ftp://");
+    await page.getByText("Not yet:").waitFor();
+    await page.getByLabel("URL", { exact: true }).fill(`${given.receiver}/x`);
+    await page.getByText(`POST ${given.receiver}/x`).waitFor();
+    await picture(page, "preview-light");
+    assert.deepEqual((await runAxe(page)).violations, []);
+    await press(page, "Hide the request");
+    await body.waitFor({ state: "detached" });
+    watch.check();
+  },
+
+  async configuration(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "about");
+    await row(page, "delivery.allow_networks").getByText("127.0.0.0/8").waitFor();
+    await row(page, "delivery.allow_networks").getByText("yes").waitFor();
+    await row(page, "server.shards").getByText("a restart").waitFor();
+    await row(page, "log.level").getByText("default").waitFor();
+    watch.check();
+  },
+
   async data_that_cannot_be_edited(browser) {
     const { page, watch } = await open(browser);
     for (const delivery of given.deliveries) {
@@ -778,7 +901,7 @@ const scenarios = {
     const { page: theirs, watch: other } = await open(browser, { token: text });
     await heading(theirs, "Overview");
     const links = await theirs.getByRole("navigation").getByRole("link").allTextContents();
-    assert.deepEqual(links, ["Overview", "Webhooks", "Incoming", "About"]); // Scopes decide what is offered.
+    assert.deepEqual(links, ["Overview", "Webhooks", "Incoming", "Sessions", "About"]); // Scopes decide what is offered.
     await at(theirs, "webhooks");
     assert.equal(await theirs.getByRole("link", { name: "New webhook" }).count(), 0);
     await at(theirs, "incoming");

@@ -2,9 +2,9 @@ import type { JSX } from "preact";
 import { call } from "../api";
 import { bytes, count, uptime } from "../format";
 import { useLoaded } from "../loading";
-import { Empty, Facts, Heading, Loading, Problem, Time } from "../parts";
+import { Empty, Facts, Heading, Loading, Problem, Table, Time } from "../parts";
 import { useSession } from "../session";
-import type { RelayStatus } from "../types";
+import type { ConfigurationKey, RelayStatus } from "../types";
 
 const limitTexts: Record<string, string> = {
   memory_max: "Memory that the relay may use",
@@ -57,6 +57,28 @@ function Relay(): JSX.Element {
   );
 }
 
+function changesWith({ waiting, reloadable }: ConfigurationKey): string {
+  if (waiting) return "a restart, for a new value";
+  return reloadable ? "a reload" : "a restart";
+}
+
+function Configuration(): JSX.Element {
+  const { value, problem } = useLoaded<{ items: ConfigurationKey[] }>((signal) => call("GET", "/v1/admin/config", { signal }), []);
+  if (value === null) return problem ? <Problem problem={problem} /> : <Loading />;
+  return (
+    <Table caption="Configuration in force" columns={["Key", "Value", "Set", "Changes with"]}>
+      {value.items.map((each) => (
+        <tr key={each.key}>
+          <td class="code break">{each.key}</td>
+          <td class="code wide">{each.value === "" ? <span class="quiet">–</span> : each.value}</td>
+          <td>{each.given ? "yes" : <span class="quiet">default</span>}</td>
+          <td>{changesWith(each)}</td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
 export function About(): JSX.Element {
   const session = useSession();
   const { token } = session;
@@ -75,7 +97,12 @@ export function About(): JSX.Element {
       />
       <h2>This relay</h2>
       {session.operator ? (
-        <Relay />
+        <>
+          <Relay />
+          <h2>Configuration in force</h2>
+          <p class="quiet">Passwords are masked. Defaults may have been fitted to the memory.</p>
+          <Configuration />
+        </>
       ) : (
         <Empty>Figures of the whole relay need an operator's token: scope admin, organization default, all sources.</Empty>
       )}

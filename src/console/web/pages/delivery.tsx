@@ -128,6 +128,16 @@ function Course({ attempt }: { attempt: Attempt }): JSX.Element | null {
 
 // --- one message ---------------------------------------------------------------------------------
 
+/// A file of a body, as it was recorded.
+function Save({ of, attempt, children }: { of: string; attempt?: number | null; children: string }): JSX.Element {
+  const { path: parts } = usePlace();
+  return (
+    <a class="button" download href={path(["deliveries", parts[1]!, "body"], { of, attempt })}>
+      {children}
+    </a>
+  );
+}
+
 function Body({ message }: { message: Message }): JSX.Element {
   const [raw, setRaw] = useState(false);
   if (message.body === null) return <p class="quiet">The body is too large to be shown with this many attempts.</p>;
@@ -176,7 +186,12 @@ function Request({ attempt }: { attempt: Attempt }): JSX.Element {
       </p>
       <Headers headers={request.headers} />
       <Body message={request} />
-      <Copy text={asCurl(request)} label="Copy as curl" />
+      <div class="actions">
+        <Copy text={asCurl(request)} label="Copy as curl" />
+        <Save of="request" attempt={attempt.number}>
+          Save the body
+        </Save>
+      </div>
       {schemeOf(request) && <SignatureCheck key={attempt.number} request={request} />}
     </>
   );
@@ -221,6 +236,11 @@ function Response({ attempt }: { attempt: Attempt }): JSX.Element {
       </p>
       <Headers headers={response.headers} />
       <Body message={response} />
+      <div class="actions">
+        <Save of="response" attempt={attempt.number}>
+          Save the body
+        </Save>
+      </div>
     </>
   );
 }
@@ -501,6 +521,9 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
           ["Id", <code>{delivery.id}</code>],
         ]}
       />
+      <div class="actions">
+        <Save of="event">Save the event's data</Save>
+      </div>
       <Attempted delivery={delivery} />
     </>
   );

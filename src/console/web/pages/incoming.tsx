@@ -75,7 +75,7 @@ function GitSources(): JSX.Element {
 }
 
 function Hooks(): JSX.Element {
-  const { value, problem } = useLoaded((signal) => all<Webhook>(["webhooks"], webhooksMost, signal), []);
+  const { value, problem } = useLoaded((signal) => all<Webhook>(["webhooks"], webhooksMost, {}, signal), []);
   if (value === null) return problem ? <Problem problem={problem} /> : <Loading />;
   const hooks = value.items.filter(isIncoming);
   return (

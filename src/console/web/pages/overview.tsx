@@ -149,7 +149,7 @@ function Dead(): JSX.Element {
 }
 
 function Trouble(): JSX.Element {
-  const { value, problem, reload } = useLoaded((signal) => all<Webhook>(["webhooks"], webhooksMost, signal), []);
+  const { value, problem, reload } = useLoaded((signal) => all<Webhook>(["webhooks"], webhooksMost, {}, signal), []);
   useEvery(15_000, reload);
   if (value === null) return problem ? <Problem problem={problem} /> : <Loading />;
   const troubled = value.items.filter(isInTrouble);

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Button, Notice, Problem, Text } from "../parts";
 import { useAction } from "../loading";
-import { signIn } from "../session";
+import { signIn, signInByLink } from "../session";
 import type { Session } from "../types";
 
 interface Props {
@@ -42,6 +42,43 @@ export function SignIn({ over, onSignedIn }: Props): JSX.Element {
         <Button submit kind="main" busy={action.busy}>
           Sign in
         </Button>
+      </form>
+    </main>
+  );
+}
+
+interface LinkProps {
+  code: string;
+  session: Session | null; // Of somebody who is signed in already.
+  onSignedIn: (session: Session) => void;
+  onClose: () => void;
+}
+
+/// Asks first: whoever sends somebody a link would otherwise decide as whom they act here.
+export function SignInByLink({ code, session, onSignedIn, onClose }: LinkProps): JSX.Element {
+  const action = useAction();
+  useEffect(() => {
+    document.title = "Sign in · ringpost";
+  }, []);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    action.run(async () => onSignedIn(await signInByLink(code)));
+  };
+  return (
+    <main class="sign-in">
+      <h1>ringpost</h1>
+      <form onSubmit={submit}>
+        <p>
+          This link came from <code>ringpost open</code>. It can be used once, within a minute of that, and signs you in with the rights of the token that made it.
+        </p>
+        {session !== null && <Notice kind="warn">You are signed in with {session.token.name}. The link ends that session in this browser.</Notice>}
+        <Problem problem={action.problem} />
+        <div class="actions">
+          <Button submit kind="main" busy={action.busy}>
+            Sign in with the link
+          </Button>
+          <Button onClick={onClose}>{session === null ? "Use a token instead" : "Stay as you are"}</Button>
+        </div>
       </form>
     </main>
   );

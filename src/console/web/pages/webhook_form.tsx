@@ -8,6 +8,7 @@ import { HowToCall } from "../incoming_hook";
 import { useAction, useLoaded } from "../loading";
 import { nameOf } from "../named";
 import { Button, Check, Choice, Empty, Heading, Loading, Once, Problem, Table, Text, Time } from "../parts";
+import { Preview } from "../preview";
 import { errorAt, memberOf } from "../problems";
 import { Link, go, oneOf, to, usePlace } from "../router";
 import { useMay, useSession } from "../session";
@@ -402,13 +403,15 @@ interface FormProps {
   action: string;
   back: string;
   onSubmit: (draft: Draft, before: Draft) => Promise<void>;
-  dryRun: (draft: Draft, before: Draft) => { path: string; body: unknown };
+  /// What to call to try it out. @param work  "dry-run" or "preview".
+  trial: (work: string, draft: Draft, before: Draft, query: Record<string, string | number>) => { path: string; body: unknown };
 }
 
 /// @param start  as it is when the form appears: what is typed is compared with that.
-function Form({ start: given, creates, action: label, back, onSubmit, dryRun }: FormProps): JSX.Element {
+function Form({ start: given, creates, action: label, back, onSubmit, trial }: FormProps): JSX.Element {
   const [start] = useState(given);
   const [draft, setDraft] = useState(start);
+  const [previewing, setPreviewing] = useState(false);
   const [tried, setTried] = useState<CutPage<DryRunItem> | null>(null);
   const { operator } = useSession();
   const may = useMay();
@@ -428,7 +431,7 @@ function Form({ start: given, creates, action: label, back, onSubmit, dryRun }: 
   };
   const tryOut = () =>
     action.run(async () => {
-      const { path: address, body } = dryRun(draft, start);
+      const { path: address, body } = trial("dry-run", draft, start, { limit: triedAtOnce });
       setTried(await call("POST", address, { body }));
     });
   const part = { draft, change, set, at, creates };
@@ -466,11 +469,13 @@ function Form({ start: given, creates, action: label, back, onSubmit, dryRun }: 
             Try it on recorded events
           </Button>
         )}
+        {may("deliveries:read") && !incoming && <Button onClick={() => setPreviewing(!previewing)}>{previewing ? "Hide the request" : "Show the request"}</Button>}
         <Link href={back} class="button">
           Cancel
         </Link>
       </div>
       {tried && <Tried page={tried} />}
+      {previewing && !incoming && <Preview ask={(query) => trial("preview", draft, start, query)} />}
     </form>
   );
 }
@@ -526,7 +531,7 @@ export function CreateWebhook(): JSX.Element {
   return (
     <>
       <Heading title="New webhook" />
-      <Form start={wanted(query)} creates action="Create" back={to("webhooks")} onSubmit={create} dryRun={(draft) => ({ path: path(["dry-run"], { limit: triedAtOnce }), body: creation(draft) })} />
+      <Form start={wanted(query)} creates action="Create" back={to("webhooks")} onSubmit={create} trial={(work, draft, _, query) => ({ path: path([work], query), body: creation(draft) })} />
     </>
   );
 }
@@ -549,7 +554,7 @@ export function EditWebhook({ id }: { id: string }): JSX.Element {
   return (
     <>
       <Heading title={`Edit ${nameOf(webhook)}`} />
-      <Form start={draftOf(webhook)} creates={false} action="Save" back={to("webhooks", id)} onSubmit={save} dryRun={(draft, before) => ({ path: path(["webhooks", id, "dry-run"], { limit: triedAtOnce }), body: patch(before, draft) })} />
+      <Form start={draftOf(webhook)} creates={false} action="Save" back={to("webhooks", id)} onSubmit={save} trial={(work, draft, before, query) => ({ path: path(["webhooks", id, work], query), body: patch(before, draft) })} />
     </>
   );
 }

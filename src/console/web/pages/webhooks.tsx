@@ -112,7 +112,7 @@ export function Webhooks(): JSX.Element {
   const may = useMay();
   const place = usePlace();
   const [most, setMost] = useState(loadedMost);
-  const { value, problem } = useLoaded((signal) => all<Webhook>(["webhooks"], most, signal), [most]);
+  const { value, problem } = useLoaded((signal) => all<Webhook>(["webhooks"], most, {}, signal), [most]);
   const filter = {
     text: place.query.get("q") ?? "",
     state: oneOf(place.query, "state", stateOptions.map(([value]) => value)),
