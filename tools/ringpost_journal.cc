@@ -1,4 +1,5 @@
-// ringpost-journal: reads the journals of a data directory without a relay, and changes nothing.
+// ringpost-journal: reads the journals of a data directory without a relay, and changes nothing in
+// them. What can be read of a damaged segment it writes to a new file.
 
 #include "base/json_writer.h"
 #include "cli/manual.h"
@@ -9,14 +10,17 @@
 #include "io/posix_disk.h"
 #include "io/process.h"
 #include "journal/format.h"
+#include "journal/journal_mark.h"
 #include "journal/reader.h"
 #include "journal/recovery.h"
+#include "journal_repair.h"
 #include "ringpost/version.h"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,19 +56,37 @@ bool is_bad(journal::Finding::Kind kind) {
   RINGPOST_UNREACHABLE();
 }
 
+/// Whether a torn tail begins below what the note beside the segment says was durable: then it is
+/// no write that was cut short.
+bool was_durable(const journal::Finding& finding) {
+  const std::filesystem::path path(finding.path);
+  const std::string directory = path.parent_path().string();
+  const auto journal = journal::parse_journal_name(path.parent_path().filename().string());
+  const auto segment = journal::parse_segment_name(path.filename().string());
+  if (!journal || !segment) return false;
+  io::PosixDisk disk;
+  const auto written = journal::read_written(disk, directory, *journal, false);
+  return written && *written && (*written)->segment == *segment && finding.offset < (*written)->end;
+}
+
+bool is_loss(const journal::Finding& finding) {
+  return is_bad(finding.kind) ||
+         (finding.kind == journal::Finding::Kind::torn_tail && was_durable(finding));
+}
+
 /// Counts what is wrong; the modes add what they print.
 class Visitor : public journal::RecoveryVisitor {
  public:
   void on_event(journal::Position, const journal::EventView&, Bytes) override {}
   void on_outcome(journal::Position, const journal::OutcomeView&) override {}
   void on_finding(const journal::Finding& finding) override {
-    if (is_bad(finding.kind)) ++bad_;
+    if (is_loss(finding)) ++bad_;
     stops_ = stops_ || (is_bad(finding.kind) && finding.kind != journal::Finding::Kind::damage);
     report(finding);
   }
   /// Right before the journals are read.
   virtual void open(const std::string& /*directory*/, uint64_t /*directory_id*/) {}
-  /// Findings that are no torn tail and no note.
+  /// Findings of something that is lost: no notes, and no torn tails that may be unfinished writes.
   uint64_t bad() const { return bad_; }
   /// Whether a relay refuses to start because of one of them.
   bool stops() const { return stops_; }
@@ -360,6 +382,12 @@ class Indexes {
   }
 
  private:
+  static std::string reason(const Error& error) {
+    if (error.code != Errc::unsupported) return describe(error);
+    return "format " + std::to_string(error.detail) + ", and this ringpost has " +
+           std::to_string(index::format_version);
+  }
+
   void check(uint64_t directory_id, uint16_t journal) {
     const auto names = disk_.list(journal::journal_path(directory_, journal));
     if (!names) return;
@@ -370,7 +398,7 @@ class Indexes {
       ++(checked ? sound_ : bad_);
       if (checked) continue;
       print_line("note: " + directory_ + '/' + journal::journal_name(journal) + '/' + name +
-                 ": the index is of no use (" + describe(checked.error()) +
+                 ": the index is of no use (" + reason(checked.error()) +
                  "); nothing is lost: a relay makes it again from the segment");
     }
   }
@@ -476,9 +504,50 @@ int stats(const std::string& data_directory) {
   return visitor.bad() > 0 ? exit_damaged : exit_sound;
 }
 
+/// `007/42`, as messages and a dump name a segment.
+std::optional<std::pair<uint16_t, uint32_t>> parse_segment(const std::string& text) {
+  const auto position = parse_position(text + "/0");
+  if (!position || position->segment() == 0) return std::nullopt;
+  return std::pair{static_cast<uint16_t>(position->journal()), position->segment()};
+}
+
+int repair(const std::string& data_directory, const std::string& segment,
+           const std::string& output) {
+  const auto which = parse_segment(segment);
+  if (!which) return complain("SEGMENT must be a journal and a segment's number like 007/42");
+  std::string problem;
+  const auto stored = control::read_stored_journals(data_directory + "/control.db", problem);
+  if (!stored) return complain(problem);
+  io::PosixDisk disk;
+  const std::string directory = data_directory + "/journal";
+  const auto id = *stored && (*stored)->directory_id ? (*stored)->directory_id
+                                                     : find_directory_id(disk, directory);
+  if (!id) {
+    return complain(directory +
+                    ": neither control.db nor any segment tells the id of the data "
+                    "directory, without which no record can be checked");
+  }
+  const auto read_journals = [&](journal::RecoveryVisitor& visitor) {
+    static_cast<void>(journal::recover(
+        disk, directory, {.directory_id = *id, .accept_loss = true, .read_only = true}, visitor));
+  };
+  switch (tools::repair({.data_directory = data_directory,
+                         .directory_id = *id,
+                         .journal = which->first,
+                         .segment = which->second,
+                         .output = output,
+                         .read_journals = read_journals},
+                        problem)) {
+    case tools::Repair::not_needed: return exit_sound;
+    case tools::Repair::done: return exit_damaged;
+    case tools::Repair::failed: return complain(problem);
+  }
+  RINGPOST_UNREACHABLE();
+}
+
 int run(int argument_count, char** arguments) {
   CLI::App app{
-      "Reads the journals of a ringpost data directory; changes nothing.\n"
+      "Reads the journals of a ringpost data directory; changes nothing in them.\n"
       "While a relay writes, its newest records may look unfinished.",
       "ringpost-journal"};
   app.set_version_flag("--version", std::string("ringpost-journal ") + version);
@@ -518,15 +587,26 @@ int run(int argument_count, char** arguments) {
       "verify",
       "Check every checksum, name segment and offset of damage, and say whether a relay starts");
   add("stats", "Count records by journal");
+  CLI::App* repair_command =
+      add("repair",
+          "Write a new file with every record of a damaged segment that can be read, each at its "
+          "place, and say what is lost");
+  std::string segment;
+  std::string output;
+  repair_command->add_option("SEGMENT", segment, "Its journal and number, like 007/42")->required();
+  repair_command
+      ->add_option("--output", output,
+                   "The new file; there is none yet. While a relay runs, not in its data directory")
+      ->type_name("FILE")
+      ->required();
   app.footer(
-      "A torn tail is a newest segment whose end is unfinished or damaged; which of the two "
-      "cannot\n"
-      "be known. Usually a crash cut a write short, and nothing is damaged.\n"
+      "A torn tail is a newest segment whose end is unfinished or damaged. Usually a crash cut a\n"
+      "write short, and nothing is damaged. Where the note beside the segment says that more of "
+      "it\n"
+      "was durable, acknowledged events are lost: that counts as damage.\n"
       "\n"
-      "Exit codes: 0 no damage, perhaps torn tails; 1 damage was found; 2 the journals could not "
-      "be "
-      "read,\n"
-      "or wrong usage.");
+      "Exit codes: 0 no damage, perhaps torn tails; 1 damage was found (by repair: and a new file\n"
+      "written); 2 the journals could not be read, or wrong usage.");
   if (const auto done = ringpost::cli::write_manual(
           app, argument_count, arguments,
           {.version = std::string("ringpost ") + version, .see_also = {"ringpost"}})) {
@@ -539,6 +619,7 @@ int run(int argument_count, char** arguments) {
   }
   if (dump_command->parsed()) return dump(data_directory, options);
   if (verify_command->parsed()) return verify(data_directory);
+  if (repair_command->parsed()) return repair(data_directory, segment, output);
   return stats(data_directory);
 }
 

@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/totals.h"
 #include "cli/view.h"
 #include "cli/webhook_body.h"
 #include "dialect/dialect.h"
@@ -490,6 +491,8 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action,
   trying->callback([&, options, events] {
     action = [&session, options, events] { return dry_run(session, *options, *events); };
   });
+
+  add_totals_command(*group, session, action);
 
   command("remove", "Delete a webhook and cancel its pending deliveries", true)
       ->callback(

@@ -99,6 +99,7 @@ index::Outcome to_outcome(const OutcomeRecorded& message) {
                             .attempt = message.attempt,
                             .status = message.status,
                             .started_at = message.started_at,
+                            .duration = message.duration,
                             .next_attempt_at = message.next_attempt_at,
                             .failed = message.failed,
                             .error = message.error,
@@ -154,6 +155,7 @@ Control::Control(const Parts& parts, const Options& options)
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
       webhook_api_(registry_, tokens_, desk_, checks_),
       delivery_api_(registry_, history_, parts.journals, desk_),
+      totals_api_(registry_, history_, parts.journals),
       event_api_(registry_, history_, parts.journals, checks_),
       replays_({.store = parts.store,
                 .registry = registry_,
@@ -652,6 +654,8 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::webhook_ping: return delivery_api_.ping(call);
     case Operation::webhook_deliveries: return delivery_api_.list(call);
     case Operation::delivery_list: return delivery_api_.list_all(call);
+    case Operation::webhook_totals: return totals_api_.of_webhook(call);
+    case Operation::totals_show: return totals_api_.of_organization(call);
     case Operation::delivery_show: return delivery_api_.show(call);
     case Operation::delivery_redeliver: return delivery_api_.redeliver(call);
     case Operation::delivery_download: return delivery_api_.download(call);

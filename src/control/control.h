@@ -247,6 +247,7 @@ class Control {
   ManagementDesk desk_;
   WebhookApi webhook_api_;
   DeliveryApi delivery_api_;
+  TotalsApi totals_api_;
   EventApi event_api_;
   Replays replays_;
   ReplayApi replay_api_;

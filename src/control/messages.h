@@ -55,6 +55,7 @@ struct OutcomeRecorded {
   Error error{};  ///< Why the attempt failed, if it did.
   bool failed = false;
   uint16_t http_status = 0;  ///< 0: there was no answer.
+  Duration duration{};       ///< Of the attempt.
 };
 
 /// The endpoint answered 410 Gone: the webhook is to be disabled.

@@ -13,21 +13,16 @@ WallTime whole_microseconds(WallTime time) {
   return std::chrono::floor<std::chrono::microseconds>(std::max(time, WallTime{}));
 }
 
+/// As far as there are such times.
+WallTime end_of(WallTime started_at, Duration duration) {
+  const WallTime start = whole_microseconds(started_at);
+  return start + std::clamp(duration, Duration::zero(), WallTime::max() - start);
+}
+
 /// Rounded up: an attempt is never due early.
 WallTime whole_seconds(WallTime time) {
   constexpr WallTime last = from_unix_ns(int64_t{0xffff'ffff} * 1'000'000'000);
   return std::chrono::ceil<std::chrono::seconds>(std::clamp(time, WallTime{}, last));
-}
-
-int rank(DeliveryStatus status) {
-  switch (status) {
-    case DeliveryStatus::pending:
-    case DeliveryStatus::in_flight: return 0;
-    case DeliveryStatus::cancelled: return 1;
-    case DeliveryStatus::dead: return 2;
-    case DeliveryStatus::delivered: return 3;
-  }
-  RINGPOST_UNREACHABLE();
 }
 
 /// One attempt: by its start, until its end is known.
@@ -45,14 +40,14 @@ struct Attempt {
 class Attempts {
  public:
   void tell(const Outcome& outcome) {
-    if (rank(outcome.status) > rank(end_)) end_ = outcome.status;
+    if (rank_of_end(outcome.status) > rank_of_end(end_)) end_ = outcome.status;
     if (outcome.attempt > 0) return tell_attempt(outcome);
     if (outcome.status == DeliveryStatus::pending) take_back(outcome);
   }
 
   /// Adds what another journal tells: attempts of another time, when its shard was the owner.
   void add(const Attempts& other) {
-    if (rank(other.end_) > rank(end_)) end_ = other.end_;
+    if (rank_of_end(other.end_) > rank_of_end(end_)) end_ = other.end_;
     for (const auto& [number, attempt] : other.attempts_) {
       Attempt& mine = attempts_[number];
       if (attempt.ended || !mine.ended) mine = attempt;
@@ -62,7 +57,7 @@ class Attempts {
 
   DeliveryState state() const {
     DeliveryState state{.status = end_, .attempts = count()};
-    if (rank(end_) == 0 && !attempts_.empty()) {
+    if (rank_of_end(end_) == 0 && !attempts_.empty()) {
       const Attempt& newest = attempts_.rbegin()->second;
       state.status = newest.status;
       state.next_attempt_at = newest.next_attempt_at;
@@ -132,6 +127,17 @@ bool told_before(const Outcome& a, const Outcome& b) {
 
 }  // namespace
 
+int rank_of_end(DeliveryStatus status) {
+  switch (status) {
+    case DeliveryStatus::pending:
+    case DeliveryStatus::in_flight: return 0;
+    case DeliveryStatus::cancelled: return 1;
+    case DeliveryStatus::dead: return 2;
+    case DeliveryStatus::delivered: return 3;
+  }
+  RINGPOST_UNREACHABLE();
+}
+
 Outcome to_outcome(const journal::OutcomeView& outcome, Position record) {
   return {.delivery = {outcome.event, outcome.webhook_number},
           .record = record,
@@ -141,9 +147,10 @@ Outcome to_outcome(const journal::OutcomeView& outcome, Position record) {
           .error = outcome.failed ? outcome.error.code : Errc{},
           .http_status = outcome.http_status,
           .started_at = whole_microseconds(outcome.started_at),
-          .next_attempt_at = journal::is_end(outcome.status)
-                                 ? WallTime{}
-                                 : whole_seconds(outcome.next_attempt_at)};
+          .next_attempt_at =
+              journal::is_end(outcome.status) ? WallTime{} : whole_seconds(outcome.next_attempt_at),
+          .accepted_at = outcome.delivery.time(),
+          .ended_at = end_of(outcome.started_at, outcome.duration)};
 }
 
 DeliveryState resolve(std::vector<Outcome>& outcomes) {

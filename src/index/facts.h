@@ -67,12 +67,18 @@ struct Outcome {
   WallTime started_at{};        ///< Whole microseconds.
   WallTime next_attempt_at{};   ///< Whole seconds, rounded up; the epoch: at once, or none.
   bool of_earlier_run = false;  ///< Written before the process began: what is in flight died.
+  // For totals. Index files do not keep them with the outcome.
+  WallTime accepted_at{};  ///< The event; to a millisecond.
+  WallTime ended_at{};     ///< The attempt.
 
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
 /// With times rounded as the index keeps them.
 Outcome to_outcome(const journal::OutcomeView& outcome, Position record);
+
+/// Of several ends of one delivery that with the highest counts; 0: it is no end.
+int rank_of_end(DeliveryStatus status);
 
 /// What the outcomes of one delivery come to.
 struct DeliveryState {

@@ -74,6 +74,7 @@ class ImageWriter {
     write_ids();
     write_deliveries();
     write_outcomes();
+    write_totals();
     write_filters();
     return assemble();
   }
@@ -110,7 +111,6 @@ class ImageWriter {
   void write_deliveries() {
     const std::vector<uint32_t> ranks = part_.ranks_by_place();
     for (const auto& [webhook, places] : part_.deliveries()) {
-      webhook_hashes_.push_back(mix(webhook));
       for (const uint32_t place : places) write_delivery(place, ranks[place]);
     }
     deliveries_.finish();
@@ -146,6 +146,17 @@ class ImageWriter {
     outcomes_.finish();
   }
 
+  void write_totals() {
+    header_.hours = part_.hours();
+    for (const TotalsRow& row : part_.totals_rows()) {
+      const uint64_t hash = mix(row.key.webhook_number);
+      if (webhook_hashes_.empty() || webhook_hashes_.back() != hash)
+        webhook_hashes_.push_back(hash);
+      totals_.add(row, {.high = row.key.webhook_number, .low = row.key.hour});
+    }
+    totals_.finish();
+  }
+
   void write_filters() {
     std::vector<uint64_t> hashes;
     for (const Outcome& outcome : foreign_) {
@@ -166,6 +177,7 @@ class ImageWriter {
     write_fences(fences, deliveries_);
     write_fences(fences, ids_);
     write_fences(fences, outcomes_);
+    write_fences(fences, totals_);
     std::vector<std::byte> dictionaries;
     dictionaries_.write(dictionaries);
 
@@ -178,6 +190,7 @@ class ImageWriter {
     add_table(Section::deliveries, deliveries_);
     add_table(Section::ids, ids_);
     add_table(Section::outcomes, outcomes_);
+    add_table(Section::totals, totals_);
     header_.pages = next_page();
     write_header(header_, MutableBytes{image_}.first(page_bytes));
     for (uint32_t page = 0; page < header_.pages; ++page) {
@@ -229,6 +242,7 @@ class ImageWriter {
   TableWriter<DeliveryRow> deliveries_{dictionaries_};
   TableWriter<IdRow> ids_{dictionaries_};
   TableWriter<OutcomeRow> outcomes_{dictionaries_};
+  TableWriter<TotalsRow> totals_{dictionaries_};
   std::vector<uint64_t> webhook_hashes_;
   std::vector<uint64_t> id_hashes_;
   std::vector<Outcome> outcomes_told_;

@@ -15,7 +15,8 @@ namespace ringpost::index {
 struct Filters {
   static constexpr size_t ranges_max = 16;
 
-  Filter webhooks;  ///< Numbers of those that events in this segment matched.
+  Filter webhooks;  ///< Numbers of those that have totals: events matched them, or they have
+                    ///< outcomes.
   Filter ids;       ///< TextHash of the events' ids.
   Filter outcomes;  ///< Deliveries of events in other segments that have outcomes in this one.
   std::vector<SegmentRange> event_segments;  ///< Where those events are; at most `ranges_max`.

@@ -23,6 +23,9 @@ std::pair<uint64_t, uint64_t> key_of(const IdRow& row) {
 std::pair<uint64_t, uint64_t> key_of(const OutcomeRow& row) {
   return {row.outcome.delivery.event.packed, row.outcome.delivery.webhook_number};
 }
+std::pair<uint64_t, uint64_t> key_of(const TotalsRow& row) {
+  return {row.key.webhook_number, row.key.hour};
+}
 
 /// The page in which a row with this key would be the first that is not smaller, or the page before
 /// it: the last one that begins with a smaller key.
@@ -585,6 +588,18 @@ Result<std::unique_ptr<Part::EventWalk>> FilePart::walk_events(const Ulid& befor
   const auto end = rank_of_first(before);
   if (!end) return end.error();
   return std::unique_ptr<EventWalk>(std::make_unique<FileEventWalk>(*this, *end));
+}
+
+Result<void> FilePart::totals(std::optional<uint32_t> webhook_number, const HourRange& hours,
+                              const VisitTotals& visit) const {
+  if (hours.empty() || (webhook_number && !may_have_webhook(*webhook_number))) return {};
+  const Key from{webhook_number.value_or(0), hours.begin};
+  const Key to{webhook_number.value_or(UINT32_MAX), hours.end - 1};
+  return this->visit<TotalsRow>(Section::totals, from, to,
+                                [&](const TotalsRow& row, uint32_t) -> Result<bool> {
+                                  if (hours.has(row.key.hour)) visit(row.key, row.totals);
+                                  return true;
+                                });
 }
 
 // --- for a start ---------------------------------------------------------------------------------

@@ -64,6 +64,8 @@ class FilePart final : public Part {
   uint32_t open_count() const override { return header_.open; }
   uint64_t memory_bytes() const override { return sizeof *this + filters_.memory_bytes(); }
 
+  HourRange hours() const override { return header_.hours; }
+
   bool may_have_webhook(uint32_t webhook_number) const override;
   bool may_have_id(uint32_t id_hash) const override;
   bool may_have_outcomes_of_segment(Position event) const override;
@@ -77,6 +79,8 @@ class FilePart final : public Part {
   Result<void> events_of_id(uint32_t id_hash, std::vector<EventFacts>& found) const override;
   Result<void> outcomes_of(const EventFacts& event, uint32_t webhook_number,
                            std::vector<Outcome>& found) const override;
+  Result<void> totals(std::optional<uint32_t> webhook_number, const HourRange& hours,
+                      const VisitTotals& visit) const override;
   Result<void> open_deliveries(std::vector<LocalDelivery>& found) const override;
   Result<void> outcomes_of_segment(Position event, std::vector<Outcome>& found) const override;
 
@@ -104,7 +108,7 @@ class FilePart final : public Part {
     std::array<std::vector<Fence>, section_count> fences;  // Of tables.
     Dictionaries dictionaries;
     std::tuple<LastPage<EventRow>, LastPage<MatchRow>, LastPage<DeliveryRow>, LastPage<IdRow>,
-               LastPage<OutcomeRow>>
+               LastPage<OutcomeRow>, LastPage<TotalsRow>>
         last_pages;
 
     const std::vector<Fence>& of(Section section) const {

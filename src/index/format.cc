@@ -21,7 +21,8 @@ constexpr size_t at_oldest = 40;
 constexpr size_t at_newest = 56;
 constexpr size_t at_sections = 72;
 constexpr size_t extent_bytes = 12;
-static_assert(at_sections + section_count * extent_bytes <= page_payload_bytes);
+constexpr size_t at_hours = at_sections + section_count * extent_bytes;
+static_assert(at_hours + sizeof(HourRange) <= page_payload_bytes);
 
 Ulid load_uid(const std::byte* from) {
   Ulid uid;
@@ -60,6 +61,8 @@ void write_header(const Header& header, MutableBytes page) {
     store_le(to + 4, header.sections[index].pages);
     store_le(to + 8, header.sections[index].rows);
   }
+  store_le(&page[at_hours], header.hours.begin);
+  store_le(&page[at_hours + 4], header.hours.end);
 }
 
 Result<Header> read_header(Bytes page) {
@@ -68,14 +71,16 @@ Result<Header> read_header(Bytes page) {
   if (version != format_version || load_le<uint16_t>(&page[at_features]) != 0) {
     return Error{Errc::unsupported, Side::disk, version};
   }
-  Header header{.journal = load_le<uint16_t>(&page[at_journal]),
-                .segment = load_le<uint32_t>(&page[at_segment]),
-                .directory_id = load_le<uint64_t>(&page[at_directory]),
-                .pages = load_le<uint32_t>(&page[at_pages]),
-                .open = load_le<uint32_t>(&page[at_open]),
-                .oldest = load_uid(&page[at_oldest]),
-                .newest = load_uid(&page[at_newest]),
-                .sections = {}};
+  Header header{
+      .journal = load_le<uint16_t>(&page[at_journal]),
+      .segment = load_le<uint32_t>(&page[at_segment]),
+      .directory_id = load_le<uint64_t>(&page[at_directory]),
+      .pages = load_le<uint32_t>(&page[at_pages]),
+      .open = load_le<uint32_t>(&page[at_open]),
+      .oldest = load_uid(&page[at_oldest]),
+      .newest = load_uid(&page[at_newest]),
+      .hours = {load_le<uint32_t>(&page[at_hours]), load_le<uint32_t>(&page[at_hours + 4])},
+      .sections = {}};
   for (size_t index = 0; index < section_count; ++index) {
     const std::byte* from = &page[at_sections + index * extent_bytes];
     header.sections[index] = {load_le<uint32_t>(from), load_le<uint32_t>(from + 4),

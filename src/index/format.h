@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "base/ulid.h"
 #include "index/facts.h"
+#include "index/totals.h"
 #include "journal/format.h"
 
 #include <array>
@@ -18,7 +19,7 @@ namespace ringpost::index {
 
 inline constexpr uint32_t page_bytes = 4096;
 inline constexpr uint32_t page_payload_bytes = page_bytes - 4;  ///< The checksum follows.
-inline constexpr uint16_t format_version = 1;
+inline constexpr uint16_t format_version = 2;
 /// Texts and results that are named by a short number; others are spelled out.
 inline constexpr size_t dictionary_entries_max = 1024;
 inline constexpr uint32_t pages_max = 1u << 20;  ///< 4 GiB: far more than any segment needs.
@@ -32,8 +33,9 @@ enum class Section : uint8_t {
   deliveries,    ///< By webhook and event.
   ids,           ///< By the hash of the event's id.
   outcomes,      ///< By event, webhook and position, but for those that `deliveries` tells.
+  totals,        ///< By webhook and hour.
 };
-inline constexpr size_t section_count = 8;
+inline constexpr size_t section_count = 9;
 inline constexpr size_t first_table = static_cast<size_t>(Section::events);
 
 /// Where a section lies in the file.
@@ -56,8 +58,9 @@ inline constexpr StatusSet open_statuses =
 /// The first row of a table's page.
 struct Fence {
   uint64_t high = 0;  ///< events: the uid's first half. deliveries: webhook. outcomes: position of
-                      ///< the event. ids: hash.
+                      ///< the event. ids: hash. totals: webhook.
   uint64_t low = 0;   ///< events: the second half. deliveries: row of the event. outcomes: webhook.
+                      ///< totals: hour.
   uint32_t first_row = 0;
   StatusSet statuses = 0;  ///< deliveries: as this segment tells them, of all rows in the page.
 
@@ -73,6 +76,7 @@ struct Header {
   uint32_t open = 0;   ///< Deliveries whose end this segment does not tell.
   Ulid oldest;         ///< Of the events' uids; zeros if there is none.
   Ulid newest;
+  HourRange hours;  ///< Of `totals`.
   std::array<Extent, section_count> sections;
 
   const Extent& extent(Section section) const { return sections[static_cast<size_t>(section)]; }
@@ -83,7 +87,7 @@ struct Header {
 void write_header(const Header& header, MutableBytes page);
 /// @param page  a whole page whose checksum was right for its place.
 /// @returns Errc::corrupt if it is no header or contradicts itself; Errc::unsupported, with the
-///          version as detail, if a newer ringpost wrote it.
+///          version as detail, if another ringpost wrote it.
 Result<Header> read_header(Bytes page);
 
 /// Checksums begin with the place, so that a page of another file or offset never passes.

@@ -73,7 +73,8 @@ Result<void> Index::make_again(uint16_t journal, uint32_t segment, const Error& 
   const auto image = make_image(**part, options_.directory_id);
   auto done = write_image(disk_, options_.journal_directory, **part, image);
   if (done) done = open(journal, segment, earlier);
-  const auto kind = why.code == Errc::not_found ? Finding::Kind::note : Finding::Kind::damage;
+  const bool expected = why.code == Errc::not_found || why.code == Errc::unsupported;
+  const auto kind = expected ? Finding::Kind::note : Finding::Kind::damage;
   if (done) {
     say(kind, journal, segment, reason(why) + "; it was made again from the segment");
     return {};

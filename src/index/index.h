@@ -3,6 +3,7 @@
 #include "index/file_part.h"
 #include "index/open_part.h"
 #include "index/part.h"
+#include "index/totals.h"
 #include "journal/recovery.h"
 
 #include <cstdint>
@@ -99,6 +100,25 @@ struct EventPage {
   bool cut = false;               ///< There may be older ones.
 };
 
+/// Asks for what happened in some hours.
+struct TotalsQuery {
+  std::optional<uint32_t> webhook_number;  ///< Nothing: of all that are wanted.
+  WantsWebhook wants_webhook;              ///< As in PageQuery.
+  HourRange hours;
+  bool by_webhook = false;     ///< One for each webhook; otherwise one for each step of time.
+  uint32_t step_hours = 1;     ///< Steps begin with `hours`.
+  uint64_t pages_max = 1'000;  ///< As in PageQuery.
+};
+
+struct TotalsAnswer {
+  /// By the number of the webhook, or by the first hour of the step. What has none is not there.
+  std::map<uint32_t, Totals> items;
+  /// From which hour on all is told: later than asked for if that would cost too much. The begin of
+  /// a step.
+  uint32_t complete_from = 0;
+  std::optional<uint32_t> oldest_hour;  ///< That anything is known of.
+};
+
 /// Someone an event still has to reach.
 struct PendingDelivery {
   uint32_t webhook_number = 0;
@@ -173,6 +193,11 @@ class Index {
   Result<EventPage> events(const EventQuery& query);
   /// By rising webhook number. @param event  of an answer of this index.
   Result<std::vector<DeliveryFacts>> deliveries_of(const EventFacts& event);
+
+  /// Each delivery counts in the hour of its end, each attempt likewise, and each event in the hour
+  /// of its acceptance. A delivery with ends of different kinds in several segments counts once in
+  /// each of them.
+  Result<TotalsAnswer> totals(const TotalsQuery& query);
 
   /// Visits the events that are pending for somebody, in the order of their positions.
   /// Errc::corrupt if a segment cannot be read any more: what was visited is then not all, or too
@@ -254,6 +279,7 @@ class Index {
   Result<std::optional<DeliveryFacts>> ask_one(const Part& home, const EventFacts& event,
                                                uint32_t webhook_number,
                                                const std::vector<const Part*>& successors);
+  Result<TotalsAnswer> ask_totals(const TotalsQuery& query);
   struct PendingEvent {
     Position position;
     Ulid uid;

@@ -11,6 +11,17 @@ uint64_t segment_key(Position position) {
   return Position::make(position.journal(), position.segment(), 0).packed;
 }
 
+uint8_t hours_run(const Outcome& outcome) {
+  const uint32_t began = hour_of(outcome.started_at);
+  const uint32_t ended = std::max(hour_of(outcome.ended_at), began);
+  return static_cast<uint8_t>(std::min<uint32_t>(ended - began, UINT8_MAX));
+}
+
+uint64_t& count_of(Totals& totals, DeliveryStatus end) {
+  if (end == DeliveryStatus::delivered) return totals.delivered;
+  return end == DeliveryStatus::dead ? totals.dead : totals.cancelled;
+}
+
 }  // namespace
 
 // --- adding --------------------------------------------------------------------------------------
@@ -39,6 +50,7 @@ void OpenPart::add(const journal::EventView& event, Position position) {
                  matches_.end());
   for (uint32_t match = events_.back().first_match; match < matches_.size(); ++match) {
     insert_delivery(match);
+    ++totals_of(matches_[match].webhook_number, hour_of(event.uid.time())).events;
   }
 }
 
@@ -63,18 +75,76 @@ bool OpenPart::is_older(uint32_t match, uint32_t other) const {
 void OpenPart::add(const Outcome& outcome) {
   RINGPOST_ASSERT(holds(outcome.record));
   const auto index = static_cast<uint32_t>(outcomes_.size());
-  outcomes_.push_back({.result = pack_result(outcome),
-                       .started_at = outcome.started_at,
-                       .record_offset = outcome.record.offset(),
-                       .due_s = static_cast<uint32_t>(to_unix_seconds(outcome.next_attempt_at))});
+  outcomes_.push_back(
+      {.result = pack_result(outcome),
+       .started_at = outcome.started_at,
+       .record_offset = outcome.record.offset(),
+       .due_s = static_cast<uint32_t>(to_unix_seconds(outcome.next_attempt_at)),
+       .latency = LatencyHistogram::range_of(outcome.ended_at - outcome.accepted_at),
+       .hours_run = hours_run(outcome)});
   const uint32_t match = match_of(outcome.delivery);
   if (match == none) {
     const auto [newest, is_new] = foreign_.try_emplace(outcome.delivery, none);
     outcomes_.back().earlier = std::exchange(newest->second, index);
     ++foreign_segments_[segment_key(outcome.delivery.event)];
-    return;
+  } else {
+    outcomes_.back().earlier = std::exchange(matches_[match].newest_outcome, index);
   }
-  outcomes_.back().earlier = std::exchange(matches_[match].newest_outcome, index);
+  count(index, outcome);
+}
+
+// --- counting ------------------------------------------------------------------------------------
+
+DeliveryStatus OpenPart::status_of(const Stored& stored) {
+  Outcome outcome;
+  const bool known = unpack_result(stored.result, outcome).has_value();
+  RINGPOST_ASSERT(known);
+  return outcome.status;
+}
+
+uint32_t OpenPart::end_hour(const Stored& stored) {
+  return hour_of(stored.started_at) + stored.hours_run;
+}
+
+Totals& OpenPart::totals_of(uint32_t webhook_number, uint32_t hour) {
+  hours_ = hours_.empty() ? HourRange{hour, hour + 1}
+                          : HourRange{std::min(hours_.begin, hour), std::max(hours_.end, hour + 1)};
+  return totals_[{webhook_number, hour}];
+}
+
+/// Of the ends of a delivery in this segment one counts: the first of those that count most. So a
+/// cancelled one that arrives after all is not counted twice.
+void OpenPart::count(uint32_t stored, const Outcome& outcome) {
+  const bool ended = outcome.status != DeliveryStatus::in_flight && outcome.attempt > 0;
+  const uint32_t webhook = outcome.delivery.webhook_number;
+  const uint32_t hour = end_hour(outcomes_[stored]);
+  if (ended && outcome.failed) ++totals_of(webhook, hour).failed;
+  const int rank = rank_of_end(outcome.status);
+  if (rank == 0) return;
+  if (const Stored* before = end_before(stored)) {
+    const DeliveryStatus status = status_of(*before);
+    if (rank_of_end(status) >= rank) return;
+    const auto counted = totals_.find({webhook, end_hour(*before)});
+    --count_of(counted->second, status);
+    if (counted->second == Totals{}) totals_.erase(counted);
+  }
+  Totals& totals = totals_of(webhook, hour);
+  ++count_of(totals, outcome.status);
+  if (outcome.status == DeliveryStatus::delivered) totals.latencies.add(outcomes_[stored].latency);
+}
+
+/// The end that was counted of the same delivery; nullptr: none was.
+const OpenPart::Stored* OpenPart::end_before(uint32_t stored) const {
+  const Stored* found = nullptr;
+  int rank = 1;
+  for (uint32_t index = outcomes_[stored].earlier; index != none;
+       index = outcomes_[index].earlier) {
+    const int other = rank_of_end(status_of(outcomes_[index]));
+    if (other < rank) continue;
+    rank = other;
+    found = &outcomes_[index];
+  }
+  return found;
 }
 
 // --- finding -------------------------------------------------------------------------------------
@@ -179,11 +249,13 @@ uint64_t OpenPart::memory_bytes() const {
   constexpr uint64_t node_bytes = 48;  // Of a map, about.
   uint64_t deliveries = 0;
   for (const auto& [webhook, list] : by_webhook_) deliveries += list.capacity();
+  uint64_t totals_bytes = totals_.size() * (node_bytes + sizeof(Totals));
+  for (const auto& [key, totals] : totals_) totals_bytes += totals.latencies.memory_bytes();
   return events_.size() * sizeof(Event) + by_uid_.capacity() * sizeof(uint32_t) +
          matches_.size() * sizeof(Match) + deliveries * sizeof(uint32_t) +
          by_webhook_.size() * (node_bytes + sizeof(std::vector<uint32_t>)) +
          outcomes_.size() * sizeof(Stored) + foreign_.size() * (node_bytes + sizeof(DeliveryKey)) +
-         foreign_segments_.size() * node_bytes;
+         foreign_segments_.size() * node_bytes + totals_bytes;
 }
 
 bool OpenPart::may_have_webhook(uint32_t webhook_number) const {
@@ -288,6 +360,16 @@ Result<void> OpenPart::outcomes_of(const EventFacts& event, uint32_t webhook_num
   return {};
 }
 
+Result<void> OpenPart::totals(std::optional<uint32_t> webhook_number, const HourRange& hours,
+                              const VisitTotals& visit) const {
+  for (const auto& [key, totals] : totals_) {
+    if (hours.has(key.hour) && (!webhook_number || key.webhook_number == *webhook_number)) {
+      visit(key, totals);
+    }
+  }
+  return {};
+}
+
 Result<void> OpenPart::open_deliveries(std::vector<LocalDelivery>& found) const {
   for (uint32_t match = 0; match < matches_.size(); ++match) {
     std::vector<Outcome> told = outcomes(match);
@@ -338,6 +420,14 @@ std::vector<Outcome> OpenPart::foreign_outcomes() const {
   std::vector<Outcome> found;
   for (const auto& [delivery, newest] : foreign_) append_chain(newest, delivery, found);
   return found;
+}
+
+std::vector<TotalsRow> OpenPart::totals_rows() const {
+  std::vector<TotalsRow> rows;
+  rows.reserve(totals_.size());
+  for (const auto& [key, totals] : totals_) rows.push_back({key, totals});
+  std::ranges::sort(rows, {}, &TotalsRow::key);
+  return rows;
 }
 
 }  // namespace ringpost::index

@@ -14,7 +14,7 @@ namespace ringpost::index {
 
 /// The part of a segment that is being written, or has no index file: records are added in the
 /// order of their positions, and found at once. About 90 bytes for an event with one delivery and
-/// one outcome, 50 for each further delivery.
+/// one outcome, 50 for each further delivery, and 150 for each webhook and hour.
 ///
 /// No query fails. Walks end when something is added.
 class OpenPart final : public Part {
@@ -34,6 +34,7 @@ class OpenPart final : public Part {
   uint64_t delivery_count() const override { return matches_.size(); }
   uint32_t open_count() const override;
   uint64_t memory_bytes() const override;
+  HourRange hours() const override { return hours_; }
 
   bool may_have_webhook(uint32_t webhook_number) const override;
   bool may_have_id(uint32_t) const override { return has_events(); }
@@ -48,6 +49,8 @@ class OpenPart final : public Part {
   Result<void> events_of_id(uint32_t id_hash, std::vector<EventFacts>& found) const override;
   Result<void> outcomes_of(const EventFacts& event, uint32_t webhook_number,
                            std::vector<Outcome>& found) const override;
+  Result<void> totals(std::optional<uint32_t> webhook_number, const HourRange& hours,
+                      const VisitTotals& visit) const override;
   Result<void> open_deliveries(std::vector<LocalDelivery>& found) const override;
   Result<void> outcomes_of_segment(Position event, std::vector<Outcome>& found) const override;
 
@@ -68,6 +71,8 @@ class OpenPart final : public Part {
   std::vector<uint32_t> ranks_by_place() const;
   /// Outcomes whose events, or matches of events, are not in this segment.
   std::vector<Outcome> foreign_outcomes() const;
+  /// By webhook and hour.
+  std::vector<TotalsRow> totals_rows() const;
 
  private:
   static constexpr uint32_t none = UINT32_MAX;
@@ -91,11 +96,24 @@ class OpenPart final : public Part {
     uint32_t record_offset = 0;
     uint32_t due_s = 0;
     uint32_t earlier = none;  // Of the same delivery.
+    uint8_t latency = 0;      // LatencyHistogram::range_of.
+    uint8_t hours_run = 0;    // Hours that began between start and end.
   };
   struct KeyHash {
     size_t operator()(const DeliveryKey& key) const { return static_cast<size_t>(key.hash()); }
   };
 
+  struct TotalsHash {
+    size_t operator()(const TotalsKey& key) const {
+      return static_cast<size_t>(mix(uint64_t{key.webhook_number} << 32 | key.hour));
+    }
+  };
+
+  static DeliveryStatus status_of(const Stored& stored);
+  static uint32_t end_hour(const Stored& stored);
+  Totals& totals_of(uint32_t webhook_number, uint32_t hour);
+  void count(uint32_t stored, const Outcome& outcome);
+  const Stored* end_before(uint32_t stored) const;
   void insert_by_uid(uint32_t event);
   void insert_delivery(uint32_t match);
   bool is_older(uint32_t match, uint32_t other) const;
@@ -122,6 +140,8 @@ class OpenPart final : public Part {
   std::deque<Stored> outcomes_;
   std::unordered_map<DeliveryKey, uint32_t, KeyHash> foreign_;  // The newest outcome of each.
   std::map<uint64_t, uint32_t> foreign_segments_;  // Position of a segment's begin: outcomes.
+  std::unordered_map<TotalsKey, Totals, TotalsHash> totals_;
+  HourRange hours_;  // Of totals_.
 };
 
 }  // namespace ringpost::index

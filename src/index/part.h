@@ -3,8 +3,10 @@
 #include "base/result.h"
 #include "index/facts.h"
 #include "index/format.h"
+#include "index/totals.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -72,6 +74,8 @@ class Part {
   /// Deliveries whose end this segment does not tell; others may.
   virtual uint32_t open_count() const = 0;
   virtual uint64_t memory_bytes() const = 0;
+  /// That it has totals of; outcomes of events in other segments count, too.
+  virtual HourRange hours() const = 0;
 
   // From memory, and rather yes than no.
   virtual bool may_have_webhook(uint32_t webhook_number) const = 0;
@@ -117,6 +121,11 @@ class Part {
   /// Appends what this segment tells of one delivery, whose event may be in any.
   virtual Result<void> outcomes_of(const EventFacts& event, uint32_t webhook_number,
                                    std::vector<Outcome>& found) const = 0;
+
+  /// Visits what it has of these hours, of one webhook or (nothing) of each.
+  using VisitTotals = std::function<void(const TotalsKey&, const Totals&)>;
+  virtual Result<void> totals(std::optional<uint32_t> webhook_number, const HourRange& hours,
+                              const VisitTotals& visit) const = 0;
 
   // For a start.
 

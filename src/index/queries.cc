@@ -498,6 +498,57 @@ Result<std::vector<DeliveryFacts>> Index::ask_deliveries(const EventFacts& event
   return all;
 }
 
+// --- totals --------------------------------------------------------------------------------------
+
+namespace {
+
+/// The newest hours first.
+std::vector<const Part*> by_newest_hour(std::vector<const Part*> parts) {
+  std::ranges::sort(parts, std::greater{}, [](const Part* part) { return part->hours().end; });
+  return parts;
+}
+
+}  // namespace
+
+Result<TotalsAnswer> Index::totals(const TotalsQuery& query) {
+  return answer<TotalsAnswer>([&] { return ask_totals(query); });
+}
+
+/// When it has cost enough, what is left tells of nothing newer than its newest hour: the question
+/// becomes that for the steps behind it, which have been read. Of those at least one is answered.
+Result<TotalsAnswer> Index::ask_totals(const TotalsQuery& query) {
+  TotalsAnswer answer{.items = {}, .complete_from = query.hours.begin, .oldest_hour = {}};
+  const uint64_t pages_end = pages_read() + query.pages_max;
+  std::vector<const Part*> parts;
+  for (const auto& [key, segment] : segments_) {
+    const HourRange hours = segment.part->hours();
+    if (hours.empty()) continue;
+    answer.oldest_hour = std::min(answer.oldest_hour.value_or(hours.begin), hours.begin);
+    if (hours.meets(query.hours)) parts.push_back(segment.part.get());
+  }
+  const auto steps_before = [&](uint32_t hour) {
+    return (hour - query.hours.begin) / query.step_hours * query.step_hours;
+  };
+  const auto add = [&](const TotalsKey& key, const Totals& totals) {
+    if (query.wants_webhook && !query.wants_webhook(key.webhook_number)) return;
+    const uint32_t step = query.hours.begin + steps_before(key.hour);
+    answer.items[query.by_webhook ? key.webhook_number : step].add(totals);
+  };
+  for (const Part* part : by_newest_hour(std::move(parts))) {
+    const uint32_t behind =
+        query.hours.begin + steps_before(part->hours().end - 1) + query.step_hours;
+    if (pages_read() >= pages_end && behind < query.hours.end) {
+      TotalsQuery rest = query;
+      rest.hours.begin = behind;
+      rest.pages_max = UINT32_MAX;
+      return ask_totals(rest);
+    }
+    const auto told = checked(*part, part->totals(query.webhook_number, query.hours, add));
+    if (!told) return told.error();
+  }
+  return answer;
+}
+
 // --- what is pending -----------------------------------------------------------------------------
 
 Result<void> Index::for_each_pending(const VisitPending& visit) {

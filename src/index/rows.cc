@@ -1,6 +1,8 @@
 #include "index/rows.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace ringpost::index {
 namespace {
@@ -248,6 +250,68 @@ bool OutcomeRow::read(Decoder& in, State& state, const Dictionaries& dictionarie
   if (!unpack_result(result, outcome)) return false;
   if (!journal::is_end(outcome.status)) set_due(outcome, read_due(in));
   return true;
+}
+
+// --- totals --------------------------------------------------------------------------------------
+
+// What was delivered is told by its latencies.
+
+void TotalsRow::write(Encoder& out, State& state, Dictionaries&) const {
+  out.number(key.webhook_number - state.webhook);
+  out.signed_number(key.hour - state.hour);
+  state = {key.webhook_number, key.hour};
+  const uint64_t rare[] = {totals.failed, totals.dead, totals.cancelled};
+  uint64_t told = 0;
+  for (size_t index = 0; index < std::size(rare); ++index)
+    told |= (rare[index] > 0 ? 1u : 0u) << index;
+  out.number(totals.events);
+  out.number(told);
+  for (const uint64_t count : rare) {
+    if (count > 0) out.number(count);
+  }
+  out.number(totals.latencies.ranges().size());
+  uint8_t before = 0;
+  for (const LatencyHistogram::Range& range : totals.latencies.ranges()) {
+    out.number(range.number - std::exchange(before, range.number));
+    out.number(range.count);
+  }
+}
+
+namespace {
+
+bool read_latencies(Decoder& in, Totals& totals) {
+  const uint64_t ranges = in.number();
+  if (ranges > LatencyHistogram::ranges_max) return false;
+  uint64_t number = 0;
+  for (uint64_t index = 0; index < ranges; ++index) {
+    const uint64_t step = in.number();
+    const uint64_t count = in.number();
+    number += step;
+    const bool fits = step < LatencyHistogram::ranges_max &&
+                      number < LatencyHistogram::ranges_max && (index == 0 || step > 0) &&
+                      count > 0 && count <= UINT32_MAX;
+    if (!fits) return false;
+    totals.latencies.add(static_cast<uint8_t>(number), static_cast<uint32_t>(count));
+    totals.delivered += count;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool TotalsRow::read(Decoder& in, State& state, const Dictionaries&) {
+  state.webhook += static_cast<uint32_t>(in.number());
+  state.hour = plus(state.hour, in.signed_number());
+  if (state.hour < 0 || state.hour > UINT32_MAX) return false;
+  key = {state.webhook, static_cast<uint32_t>(state.hour)};
+  totals = {.events = in.number()};
+  const uint64_t told = in.number();
+  uint64_t* const rare[] = {&totals.failed, &totals.dead, &totals.cancelled};
+  if (told >> std::size(rare) != 0) return false;
+  for (size_t index = 0; index < std::size(rare); ++index) {
+    if ((told >> index & 1) != 0) *rare[index] = in.number();
+  }
+  return read_latencies(in, totals);
 }
 
 }  // namespace ringpost::index

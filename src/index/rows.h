@@ -138,4 +138,16 @@ struct OutcomeRow {
   bool read(Decoder& in, State& state, const Dictionaries& dictionaries);
 };
 
+struct TotalsRow {
+  TotalsKey key;
+  Totals totals;
+
+  struct State {
+    uint32_t webhook = 0;
+    int64_t hour = 0;
+  };
+  void write(Encoder& out, State& state, Dictionaries& dictionaries) const;
+  bool read(Decoder& in, State& state, const Dictionaries& dictionaries);
+};
+
 }  // namespace ringpost::index

@@ -544,7 +544,8 @@ void Shard::tell_outcome(const journal::OutcomeView& outcome, Result<journal::Po
                                       .next_attempt_at = outcome.next_attempt_at,
                                       .error = outcome.error,
                                       .failed = outcome.failed,
-                                      .http_status = outcome.http_status};
+                                      .http_status = outcome.http_status,
+                                      .duration = outcome.duration};
   if (!position) {
     counters_.add(Counter::outcomes_unrecorded);
     note_shortage();

@@ -211,7 +211,7 @@ class ControlTest : public ::testing::Test {
     journals_.put_outcome(view, position);
     tell(1, OutcomeRecorded{view.delivery, view.event, position, view.webhook_number, attempt,
                             status, view.started_at, view.next_attempt_at, view.error, view.failed,
-                            view.http_status});
+                            view.http_status, view.duration});
     return view.delivery;
   }
 

@@ -6,6 +6,7 @@ that changes a format adds its own pair, and never changes another:
     RINGPOST_BUILD=$PWD/build-check python3 -B tests/e2e/format_test.py --make NAME
 """
 
+import collections
 import hashlib
 import json
 import pathlib
@@ -51,7 +52,10 @@ def said_of(relay):
                                                                 "response": digest(attempt["response"], "status", "headers", "body")}
                 for attempt in shown["attempts"]]
         deliveries.append(told)
+    status, _, totals = relay.request("GET", "/v1/totals?by=webhook&limit=200&since=2026-01-01T00:00:00Z")
+    assert status == 200 and not totals["cut"], totals
     return {
+        "totals": [of(item, "webhook", "events", "delivered", "dead", "cancelled", "p50_ms", "p99_ms") for item in totals["items"]],
         "webhooks": [of(hook, "id", "dialect", "url", "sources", "events", "filter", "headers", "schedule", "settings", "state", "created_at")
                      for hook in every("/v1/webhooks")],
         "events": [of(event, "id", "source", "type", "accepted_at", "branch") for event in every("/v1/events")],
@@ -136,6 +140,10 @@ class Formats(unittest.TestCase):
                 item.pop("attempts", None)
         for what in expected["said"]:
             self.assertEqual(said[what], expected["said"][what], what)
+        # Earlier indexes had no totals: they are made again.
+        delivered = collections.Counter(item["webhook"] for item in said["deliveries"] if item.get("status") == "delivered")
+        for total in said["totals"]:
+            self.assertEqual(total["delivered"], delivered[total["webhook"]], total)
         # And it goes on.
         sink = place.sink(plain=True)
         hook = relay.add_webhook(url=sink.url, sources=["app/new"])

@@ -108,6 +108,73 @@ class Lists(unittest.TestCase):
         self.assertEqual(self.all("/v1/deliveries?limit=50"), every)
         self.assertEqual(self.all("/v1/events?limit=50"), events)
 
+    def totals(self, path):
+        status, _, found = self.relay.request("GET", path)
+        self.assertEqual(status, 200, found)
+        self.assertFalse(found["indexing"])
+        return found
+
+    def counted(self, path):
+        """What all items of an answer come to, without latencies."""
+        counts = collections.Counter()
+        for item in self.totals(path)["items"]:
+            counts.update({name: item[name] for name in ("events", "delivered", "failed", "dead", "cancelled")})
+        return counts
+
+    def test_totals_are_what_the_lists_say_and_stay_so(self):
+        # So few failures that no circuit opens.
+        good = self.place.sink(name="good", plain=True)
+        bad = self.place.sink("--status", "503", name="bad", plain=True)
+        one = self.relay.add_webhook(url=good.url, schedule=[])
+        other = self.relay.add_webhook(url=bad.url, schedule=[], sources=["app/one"])
+        idle = self.relay.add_webhook(url=good.url, sources=["app/none"])
+        self.relay.send(ndjson(1, 8), "application/x-ndjson")
+        self.relay.send(ndjson(9, 20, source="app/two"), "application/x-ndjson")
+        self.relay.wait_until_settled()
+
+        def check():
+            self.assertEqual(self.counted(f"/v1/webhooks/{one['id']}/totals"),
+                             {"events": 28, "delivered": 28, "failed": 0, "dead": 0, "cancelled": 0})
+            self.assertEqual(self.counted(f"/v1/webhooks/{other['id']}/totals?step=1d"),
+                             {"events": 8, "delivered": 0, "failed": 8, "dead": 8, "cancelled": 0})
+            self.assertEqual(self.counted("/v1/totals"),
+                             {"events": 36, "delivered": 28, "failed": 8, "dead": 8, "cancelled": 0})
+            self.assertEqual(self.counted("/v1/totals?webhook=" + one["id"]), self.counted(f"/v1/webhooks/{one['id']}/totals"))
+            by_webhook = {item["webhook"]: item for item in self.totals("/v1/totals?by=webhook")["items"]}
+            self.assertEqual(set(by_webhook), {one["id"], other["id"], idle["id"]})
+            self.assertEqual(by_webhook[one["id"]]["delivered"], 28)
+            self.assertIsNotNone(by_webhook[one["id"]]["p99_ms"])
+            self.assertEqual(by_webhook[other["id"]]["dead"], 8)
+            self.assertIsNone(by_webhook[other["id"]]["p50_ms"])
+            self.assertEqual(by_webhook[idle["id"]]["events"], 0)
+
+        check()
+        self.relay.stop()
+        self.relay = self.place.relay()  # From index files now.
+        check()
+        self.relay.stop()
+        for index in (self.relay.data_dir / "journal").glob("*/*.idx"):
+            index.unlink()
+        self.relay = self.place.relay()  # And from new ones.
+        check()
+
+    def test_the_client_shows_totals(self):
+        sink = self.place.sink(plain=True)
+        webhook = self.relay.add_webhook(url=sink.url)
+        self.relay.send(ndjson(1, 7), "application/x-ndjson")
+        self.relay.wait_until_settled()
+        by_time = self.relay.cli("webhook", "totals", webhook["id"]).stdout
+        self.assertIn("P99 MS", by_time.splitlines()[0])
+        self.assertEqual(len(by_time.splitlines()), 25)
+        self.assertEqual(sum(int(line.split()[2]) for line in by_time.splitlines()[1:]), 7)
+        by_webhook = self.relay.cli("webhook", "totals").stdout
+        self.assertEqual(by_webhook.splitlines()[1].split()[:3], [webhook["id"], "7", "7"])
+        shown = self.relay.cli("webhook", "totals", webhook["id"], "--step", "1d", "--json").stdout
+        self.assertEqual(json.loads(shown)["step_s"], 86400)
+        refused = self.relay.cli("webhook", "totals", "--step", "1d", check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("--step", refused.stderr)
+
     def test_a_cursor_is_good_for_its_list_only(self):
         sink = self.place.sink(plain=True)
         webhook = self.relay.add_webhook(url=sink.url)

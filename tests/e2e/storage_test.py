@@ -1,6 +1,7 @@
 """Durability seen from outside: syncs before answers, a full disk, torn and damaged journals."""
 
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -291,7 +292,7 @@ class Damage(StorageTest):
     def test_a_torn_tail_costs_what_was_torn_and_nothing_else(self):
         self.make_directory(20)
         used = self.used_bytes(self.newest_used(self.place.path))
-        whole, torn_in_all = None, 0
+        whole, torn_in_all, lost_in_all = None, 0, 0
         for number, cut in enumerate((0, 7, 4096, 8191)):
             directory = self.copy(f"torn-{number}")
             segment = self.newest_used(directory)
@@ -303,7 +304,7 @@ class Damage(StorageTest):
             self.assertEqual(self.told(relay, segment.name), torn, relay.lines)
             self.assertEqual(self.told(relay, f"{segment}: tail truncated at offset"), torn)
             self.assertEqual(self.told(relay, "warning /"), torn, relay.lines)
-            self.assert_verdict(verified, torn)
+            lost_in_all += self.assert_verdict(verified, torn)
             torn_in_all += torn
             whole = whole or events
             self.assertLessEqual(events, whole)
@@ -317,18 +318,114 @@ class Damage(StorageTest):
             relay.kill()
         self.assertEqual(whole, 20)
         self.assertGreater(torn_in_all, 0)
+        self.assertGreater(lost_in_all, 0)
+
+    def test_a_torn_tail_that_nobody_knows_more_of_is_sound(self):
+        self.make_directory(20)
+        segment = self.newest_used(self.place.path)
+        used = self.used_bytes(segment)
+        (segment.parent / "written").unlink()  # As after a power loss.
+        os.truncate(segment, used - 7)
+        verified = self.journal("verify", self.place.path / "data")
+        self.assertEqual(verified.returncode, 0, verified)
+        self.assertIn("sound except for 1 torn tail", verified.stdout)
+
+    def journal(self, *arguments):
+        return subprocess.run([harness.JOURNAL, *arguments], capture_output=True, text=True, timeout=20)
+
+    def test_a_damaged_segment_is_repaired_into_a_new_file(self):
+        """Whatever the damage: the relay starts with the new file, and verify finds nothing wrong with it."""
+        self.make_directory(40, "x" * 3000)
+        wounds = {
+            "a flipped bit": lambda content, used: content.__setitem__(used // 2, content[used // 2] ^ 1),
+            "zeroed pages": lambda content, used: content.__setitem__(
+                slice(used // 8192 * 4096, used // 8192 * 4096 + 8192), bytes(8192)),
+            "a torn end": lambda content, used: content.__setitem__(slice(used - 9000, used), bytes(9000)),
+            "a cut file": lambda content, used: content.__delitem__(slice(used // 2, None)),
+            "a wrong header": lambda content, used: content.__setitem__(slice(0, 4096), b"#" * 4096),
+        }
+        for number, (what, wound) in enumerate(wounds.items()):
+            with self.subTest(what):
+                directory = self.copy(f"repair-{number}")
+                segment = self.newest_used(directory)
+                which = f"{segment.parent.name}/{int(segment.stem)}"
+                content = bytearray(segment.read_bytes())
+                wound(content, self.used_bytes(segment))
+                segment.write_bytes(content)
+                new = directory / "new.seg"
+                done = self.journal("repair", directory / "data", which, "--output", new)
+                self.assertEqual((done.returncode, done.stderr), (1, ""), done)
+                self.assertIn("records, of them", done.stdout)
+                self.assertEqual(segment.read_bytes(), bytes(content), "the original was changed")
+                again = self.journal("repair", directory / "data", which, "--output", new)
+                self.assertEqual(again.returncode, 2)
+                self.assertIn("is there already", again.stderr)
+                kept = self.events_of(directory)
+                os.replace(new, segment)
+                verified = self.journal("verify", directory / "data")
+                self.assertEqual(verified.returncode, 0, verified)
+                self.assertTrue(verified.stdout.splitlines()[-1].startswith("sound: "), verified.stdout)
+                self.assertEqual(self.events_of(directory), kept)
+                sound = self.journal("repair", directory / "data", which, "--output", directory / "more.seg")
+                self.assertEqual(sound.returncode, 0, sound)
+                self.assertFalse((directory / "more.seg").exists())
+                relay, (events, torn, damaged) = self.start(directory)
+                self.assertEqual((events, torn, damaged), (len(kept), 0, 0))
+                self.assertEqual(relay.send(EVENT % (77, ""))[0], 202)
+                relay.kill()
+
+    def events_of(self, directory):
+        """Where each event is that can be read."""
+        dumped = self.journal("dump", directory / "data", "--record", "event").stdout.splitlines()
+        records = [json.loads(line) for line in dumped]
+        return {record["position"]: record["uid"] for record in records if "record" in record}
+
+    def test_repair_tells_which_deliveries_have_lost_their_event(self):
+        self.make_directory(20)
+        segment = self.newest_used(self.place.path)
+        dumped = [json.loads(line) for line in self.journal("dump", self.place.path / "data").stdout.splitlines()]
+        tried = {record["event"]: record["delivery"] for record in dumped if record.get("record") == "outcome"}
+        position, delivery = next(iter(tried.items()))
+        content = bytearray(segment.read_bytes())
+        content[int(position.rsplit("/", 1)[1]) + 40] ^= 1
+        segment.write_bytes(content)
+        done = self.journal("repair", self.place.path / "data", position.rsplit("/", 1)[0],
+                            "--output", self.place.path / "new.seg")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("1 deliveries are known whose event is lost", done.stdout)
+        self.assertIn(delivery, done.stdout)
+        self.assertIn("1 are lost", done.stdout)
+
+    def test_repair_refuses_what_it_must_not_do(self):
+        self.make_directory(3)
+        relay = harness.Relay(self.place.path / "data", *self.SHARD)
+        self.place.processes.append(relay)
+        data = self.place.path / "data"
+        segment = self.segments(self.place.path)[0]
+        which = f"{segment.parent.name}/{int(segment.stem)}"
+        inside = self.journal("repair", data, which, "--output", segment.parent / "new.seg")
+        self.assertEqual(inside.returncode, 2)
+        self.assertIn("a relay runs on", inside.stderr)
+        for wrong, why in (("7", "like 007/42"), ("000/4000", "not found")):
+            refused = self.journal("repair", data, wrong, "--output", self.place.path / "new.seg")
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn(why.lower(), refused.stderr.lower())
+        relay.kill()
 
     def told(self, relay, text):
         return sum(text in line for line in relay.lines)
 
     def assert_verdict(self, verified, torn):
-        self.assertEqual(verified.returncode, 0, verified.stdout)
+        """What was cut off is known to have been durable: a start goes on, but it is a loss."""
         *findings, verdict = verified.stdout.splitlines()
         self.assertEqual(len(findings), torn)
-        self.assertTrue(verdict.startswith("sound except for 1 torn tail: " if torn else "sound: "),
-                        verdict)
         for finding in findings:
             self.assertIn("end is unfinished or damaged", finding)
+        lost = any("acknowledged are lost" in finding for finding in findings)
+        self.assertEqual(verified.returncode, 1 if lost else 0, verified.stdout)
+        expected = "damaged: 1 findings" if lost else "sound except for 1 torn tail: " if torn else "sound: "
+        self.assertTrue(verdict.startswith(expected), verdict)
+        return lost
 
     def test_a_loss_stops_the_start_and_verify_says_the_same(self):
         """Whatever is gone: acknowledged events are not missed in silence."""

@@ -55,6 +55,12 @@ class FilePartTest : public ::testing::Test {
       if (*next == nullptr) break;
     }
     if (auto all = (*part)->outcomes_of_segment(events_[0].position, outcomes); !all) return all;
+    uint64_t counted = 0;
+    const auto totals =
+        (*part)->totals(std::nullopt, (*part)->hours(),
+                        [&](const TotalsKey&, const Totals& one) { counted += one.events; });
+    if (!totals) return totals;
+    EXPECT_EQ(counted, 3000u);
     return (*part)->open_deliveries(open);
   }
 
@@ -107,14 +113,17 @@ TEST_F(FilePartTest, TakesNoPagesOfAnotherPlace) {
   EXPECT_EQ(open().error().code, Errc::corrupt);
 }
 
-TEST_F(FilePartTest, RefusesANewerFormat) {
-  store_le<uint16_t>(&image_[8], format_version + 1);
-  PageSeal(testing::directory_id, 0, 1).seal(0, MutableBytes{image_}.first(page_bytes));
-  on_.disk().write_file(index_file(1), as_text(image_));
-  const auto part = open();
-  ASSERT_FALSE(part);
-  EXPECT_EQ(part.error().code, Errc::unsupported);
-  EXPECT_EQ(part.error().detail, format_version + 1);
+TEST_F(FilePartTest, RefusesAnOlderAndANewerFormat) {
+  for (const int step : {-1, 1}) {
+    const auto version = static_cast<uint16_t>(format_version + step);
+    store_le<uint16_t>(&image_[8], version);
+    PageSeal(testing::directory_id, 0, 1).seal(0, MutableBytes{image_}.first(page_bytes));
+    on_.disk().write_file(index_file(1), as_text(image_));
+    const auto part = open();
+    ASSERT_FALSE(part);
+    EXPECT_EQ(part.error().code, Errc::unsupported);
+    EXPECT_EQ(part.error().detail, version);
+  }
 }
 
 TEST_F(FilePartTest, KeepsFewFilesOpen) {

@@ -62,6 +62,13 @@ int rank(DeliveryStatus status) {
   return status == DeliveryStatus::cancelled ? 1 : 0;
 }
 
+/// How a delivery ended, as one segment tells.
+struct ModelEnd {
+  DeliveryStatus status{};
+  uint32_t hour = 0;
+  uint8_t latency = 0;
+};
+
 class Model {
  public:
   explicit Model(uint64_t seed) : random_(seed), world_({.seed = seed}) {
@@ -90,7 +97,7 @@ class Model {
       case 2: return remove_oldest(random_journal());
       case 3: return check_page();
       case 4: return check_ids();
-      case 5: return check_event_list();
+      case 5: return random_.chance(1, 2) ? check_event_list() : check_totals();
       case 6:
       case 7:
       case 8:
@@ -213,6 +220,8 @@ class Model {
         disk().remove(index_path(testing::journal_directory, journal, oldest->second)));
     disk().erase(journal::segment_path(testing::journal_directory, journal, oldest->second));
     std::erase_if(events_, [&](const auto& entry) { return is_in(entry.first, *oldest); });
+    counts_.erase(*oldest);
+    ends_.erase(*oldest);
     old_.erase(oldest);
   }
 
@@ -244,6 +253,7 @@ class Model {
 
   void add_event() {
     now_ += milliseconds(random_.below(40));
+    if (random_.chance(1, 50)) now_ += std::chrono::minutes(random_.below(100));
     if (random_.chance(1, 50)) now_ -= seconds(random_.below(3));  // The clock is set back.
     SegmentMaker& maker = makers_.at(random_journal());
     ModelEvent event{.uid = Ulid::mint(now_, random_),
@@ -258,7 +268,10 @@ class Model {
     for (uint32_t webhook = 1; webhook <= webhooks_; ++webhook) {
       if (random_.chance(1, 2)) numbers.push_back(webhook * 1000);
     }
-    for (const uint32_t number : numbers) event.deliveries[number];
+    for (const uint32_t number : numbers) {
+      event.deliveries[number];
+      ++counts_of(maker, number, now_).events;
+    }
     journal::EventView view;
     view.uid = event.uid;
     view.accepted_at = now_;
@@ -308,9 +321,29 @@ class Model {
     } else {
       end_attempt(delivery, outcome, record);
     }
+    outcome.duration = milliseconds(random_.below(random_.chance(1, 10) ? 4'000'000 : 40));
+    count(maker, event, outcome);
     maker.append(outcome);
     index_->on_outcome(to_outcome(outcome, record));
     touched_.insert({event.position, {maker.journal(), maker.segment()}});
+  }
+
+  Totals& counts_of(const SegmentMaker& maker, uint32_t webhook, WallTime time) {
+    const auto hour = std::chrono::floor<std::chrono::hours>(time).time_since_epoch().count();
+    return counts_[{maker.journal(), maker.segment()}][{webhook, static_cast<uint32_t>(hour)}];
+  }
+
+  void count(const SegmentMaker& maker, const ModelEvent& event,
+             const journal::OutcomeView& outcome) {
+    const WallTime ended_at =
+        std::chrono::floor<std::chrono::microseconds>(outcome.started_at) + outcome.duration;
+    if (outcome.failed) ++counts_of(maker, outcome.webhook_number, ended_at).failed;
+    if (rank(outcome.status) == 0) return;
+    ModelEnd& end =
+        ends_[{maker.journal(), maker.segment()}][{outcome.event, outcome.webhook_number}];
+    if (rank(outcome.status) <= rank(end.status)) return;
+    const Duration latency = ended_at - std::chrono::floor<milliseconds>(event.accepted_at);
+    end = {outcome.status, hour_of(ended_at), LatencyHistogram::range_of(latency)};
   }
 
   void begin_attempt(ModelDelivery& delivery, journal::OutcomeView& outcome, Position record) {
@@ -360,6 +393,7 @@ class Model {
   void check_all() {
     for (int round = 0; round < 10; ++round) check_page();
     for (int round = 0; round < 3; ++round) check_event_list();
+    for (int round = 0; round < 3; ++round) check_totals();
     check_ids();
     check_pending();
   }
@@ -467,6 +501,63 @@ class Model {
     }
   }
 
+  /// By webhook and hour, of all segments that are there.
+  std::map<TotalsKey, Totals> all_totals() const {
+    std::map<TotalsKey, Totals> all;
+    for (const auto& [segment, counts] : counts_) {
+      for (const auto& [key, totals] : counts) all[key].add(totals);
+    }
+    for (const auto& [segment, ends] : ends_) {
+      for (const auto& [delivery, end] : ends) {
+        Totals one;
+        if (end.status == DeliveryStatus::cancelled) one.cancelled = 1;
+        if (end.status == DeliveryStatus::dead) one.dead = 1;
+        if (end.status == DeliveryStatus::delivered) {
+          one.delivered = 1;
+          one.latencies.add(end.latency);
+        }
+        all[{delivery.webhook_number, end.hour}].add(one);
+      }
+    }
+    return all;
+  }
+
+  void check_totals() {
+    const uint32_t first = hour_of(start) - 2;
+    TotalsQuery query;
+    query.step_hours = random_.chance(1, 3) ? 24 : 1;
+    query.by_webhook = random_.chance(1, 3);
+    query.hours.begin = first + static_cast<uint32_t>(random_.below(8));
+    query.hours.end =
+        query.hours.begin + query.step_hours * static_cast<uint32_t>(random_.below(60));
+    if (random_.chance(1, 3)) {
+      query.webhook_number = static_cast<uint32_t>(random_.between(1, webhooks_ + 1) * 1000);
+    } else if (random_.chance(1, 2)) {
+      query.wants_webhook = [](uint32_t number) { return number % 2000 == 0; };
+    }
+    if (random_.chance(1, 3)) query.pages_max = random_.below(5);
+    const auto all = all_totals();
+    const uint32_t asked_from = query.hours.begin;
+    while (!query.hours.empty()) {  // What was left out is asked for, until all is told.
+      const auto found = index_->totals(query);
+      ASSERT_TRUE(found) << describe(found.error());
+      ASSERT_GE(found->complete_from, query.hours.begin);
+      ASSERT_LT(found->complete_from, query.hours.end);
+      ASSERT_EQ((found->complete_from - query.hours.begin) % query.step_hours, 0u);
+      std::map<uint32_t, Totals> expected;
+      for (const auto& [key, totals] : all) {
+        if (key.hour < found->complete_from || key.hour >= query.hours.end) continue;
+        if (query.webhook_number && key.webhook_number != *query.webhook_number) continue;
+        if (query.wants_webhook && !query.wants_webhook(key.webhook_number)) continue;
+        const uint32_t behind = (key.hour - asked_from) % query.step_hours;
+        expected[query.by_webhook ? key.webhook_number : key.hour - behind].add(totals);
+      }
+      ASSERT_EQ(found->items, expected);
+      if (found->complete_from == query.hours.begin) return;
+      query.hours.end = found->complete_from;
+    }
+  }
+
   void check(const DeliveryFacts& facts, const ModelEvent& event, uint32_t webhook) {
     const ModelDelivery& delivery = event.deliveries.at(webhook);
     EXPECT_EQ(facts.id, journal::delivery_id(event.uid, webhook));
@@ -561,6 +652,8 @@ class Model {
   std::set<SegmentName> old_;
   std::map<Position, ModelEvent> events_;
   std::set<std::pair<Position, SegmentName>> touched_;  // Events and where their outcomes are.
+  std::map<SegmentName, std::map<TotalsKey, Totals>> counts_;  // But for how deliveries ended.
+  std::map<SegmentName, std::map<DeliveryKey, ModelEnd>> ends_;
   std::vector<std::string> findings_;
   std::unique_ptr<Index> index_;
 };

@@ -118,6 +118,28 @@ inline constexpr std::string_view no_request_reason = "its dialect has no reques
 std::string why_not(dialect::Matcher& matcher, const subscription::Webhook& webhook,
                     const journal::EventView& event);
 
+/// The operations on totals. Blocks as DeliveryApi.
+class TotalsApi {
+ public:
+  TotalsApi(const WebhookRegistry& registry, index::Index& history, const JournalAccess& journals)
+      : registry_(registry), history_(history), journals_(journals) {}
+
+  /// Of one webhook, by time.
+  Answer of_webhook(const Call& call);
+  /// Of all webhooks together, by time, or by webhook.
+  Answer of_organization(const Call& call);
+
+ private:
+  static Answer refuse_restricted();
+  Answer by_time(const Call& call, const ListQuery& query, const subscription::Webhook* webhook);
+  Answer by_webhook(const Call& call, const ListQuery& query);
+  bool is_of(const Call& call, uint32_t webhook_number) const;
+
+  const WebhookRegistry& registry_;
+  index::Index& history_;
+  const JournalAccess& journals_;
+};
+
 /// The operations on events. Blocks as DeliveryApi.
 class EventApi {
  public:

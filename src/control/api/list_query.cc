@@ -86,6 +86,34 @@ std::optional<Problem> set_attempts(ListQuery& query, Value value) {
   return std::nullopt;
 }
 
+std::optional<Problem> set_step(ListQuery& query, Value value) {
+  if (value != "1h" && value != "1d") return bad_parameter("step", "must be 1h or 1d");
+  query.step_hours = value == "1d" ? 24 : 1;
+  return std::nullopt;
+}
+
+std::optional<Problem> set_by(ListQuery& query, Value value) {
+  if (value != "webhook" && value != "time") return bad_parameter("by", "must be time or webhook");
+  query.by_webhook = value == "webhook";
+  return std::nullopt;
+}
+
+/// Totals are a list by webhook, of the whole time; otherwise there is one for each step.
+std::optional<Problem> object_to_totals(const ListQuery& query,
+                                        const http::QueryParameters& parameters) {
+  for (const std::string_view name : {"limit", "cursor"}) {
+    if (!query.by_webhook && parameters.find(name)) {
+      return bad_parameter(name, "is a parameter only with by=webhook");
+    }
+  }
+  for (const std::string_view name : {"step", "webhook"}) {
+    if (query.by_webhook && parameters.find(name)) {
+      return bad_parameter(name, "is not a parameter with by=webhook");
+    }
+  }
+  return std::nullopt;
+}
+
 /// A stream tells of what has happened: nothing has ended in flight.
 std::optional<Problem> set_status(ListQuery& query, Value value) {
   query.filter.status = parse_status(value);
@@ -114,6 +142,8 @@ std::optional<Problem> apply(const std::string& name, Value value, ListQuery& qu
     return set(query.redelivery_of, Ulid::parse_either(value), name, id_rule);
   }
   if (name == "attempts") return set_attempts(query, value);
+  if (name == "step") return set_step(query, value);
+  if (name == "by") return set_by(query, value);
   if (name == "type") filter.type = value;
   if (name == "source") filter.source = value;
   if (name == "id") query.id = value;
@@ -146,6 +176,8 @@ std::vector<std::string_view> filters_of(ListKind kind) {
     case ListKind::audit: return {"since", "until", "organization"};
     case ListKind::sources: return {};
     case ListKind::sessions: return {"organization"};
+    case ListKind::totals: return {"webhook", "since", "until", "step", "by"};
+    case ListKind::webhook_totals: return {"since", "until", "step"};
     case ListKind::stream:
       return {"webhook", "source",          "type",          "status",
               "error",   "response_status", "redelivery_of", "attempts"};
@@ -188,7 +220,8 @@ std::variant<http::QueryParameters, Problem> parse_query(
 
 std::variant<ListQuery, Problem> parse_list_query(const http::Request& request, ListKind kind) {
   std::vector<std::string_view> allowed = filters_of(kind);
-  if (kind != ListKind::stream) allowed.insert(allowed.end(), {"limit", "cursor"});
+  if (kind != ListKind::stream && kind != ListKind::webhook_totals)
+    allowed.insert(allowed.end(), {"limit", "cursor"});
   const auto parsed = parse_query(request.query, allowed);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return *problem;
   const auto& parameters = std::get<http::QueryParameters>(parsed);
@@ -199,6 +232,9 @@ std::variant<ListQuery, Problem> parse_list_query(const http::Request& request, 
   const auto& since = query.filter.since;
   const auto& until = query.filter.until;
   if (since && until && *until < *since) return bad_parameter("until", reversed_rule);
+  if (kind == ListKind::totals) {
+    if (auto problem = object_to_totals(query, parameters)) return *problem;
+  }
   if (const auto text = parameters.find("cursor")) {
     query.cursor = parse_cursor(query, *text);
     if (!query.cursor) {

@@ -39,8 +39,10 @@ enum class ListKind : char {
   tokens = 't',
   audit = 'a',
   sources = 's',
-  sessions = 'n',
-  stream = 'l',  ///< No list: deliveries of the organization as they end.
+  sessions = 'c',
+  totals = 'n',          ///< Of the organization; a list only by webhook.
+  webhook_totals = 'm',  ///< No list: of the webhook that the path names.
+  stream = 'l',          ///< No list: deliveries of the organization as they end.
 };
 
 /// Which deliveries are meant. `since` and `until` bound the time an event was accepted: from
@@ -87,6 +89,8 @@ struct ListQuery {
   /// Anywhere in an event's data, or in what an attempt sent and got back. ASCII letters match in
   /// either case.
   std::optional<std::string> text;
+  uint32_t step_hours = 1;                  ///< Of totals: 1 or 24.
+  bool by_webhook = false;                  ///< Likewise.
   std::optional<std::string> organization;  ///< For the operator; others may name their own.
 
   /// The uid or id of the cursor.
