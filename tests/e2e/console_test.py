@@ -414,6 +414,15 @@ class Browser(unittest.TestCase):
         self.drive("preview")
         self.assertEqual(self.relay.request("GET", "/v1/webhooks")[2]["items"], [])
 
+    def test_the_past_is_charted(self):
+        failing = self.make_failing(description="Board")
+        self.relay.add_webhook(url=f"{self.receiver.url}/ok", description="Chat", events=["chat"])
+        self.drive("the_past", empty=True)
+        self.fail(failing)
+        self.assertEqual([self.relay.send({"type": "chat", "source": "s"})[0] for _ in range(2)], [202, 202])
+        self.relay.wait_until_settled()
+        self.drive("the_past", empty=False, failing=failing)
+
     def test_the_configuration_in_force_is_shown(self):
         self.drive("configuration")
 

@@ -3,38 +3,50 @@
 import type { JSX } from "preact";
 import { rate } from "./format";
 
+/// @param values  null: there is none, and the line has a gap. @param text  beside the name; if absent, the last value per second.
 export interface Line {
   name: string;
-  kind: "events" | "delivered" | "failed";
-  values: number[];
+  kind: "events" | "delivered" | "failed" | "dead";
+  values: (number | null)[];
+  text?: string;
 }
 
 const width = 600;
 const height = 140;
 
-function points(values: number[], most: number, slots: number): string {
+/// The points of each unbroken part of a line. One value alone is a short dash.
+function parts(values: (number | null)[], most: number, slots: number): string[] {
   const step = width / Math.max(slots - 1, 1);
   const first = slots - values.length; // The newest is at the right edge.
-  return values.map((value, index) => `${((first + index) * step).toFixed(1)},${(height - (value / most) * (height - 8)).toFixed(1)}`).join(" ");
+  const found: string[][] = [[]];
+  values.forEach((value, index) => {
+    if (value === null) found.push([]);
+    else found.at(-1)!.push(`${((first + index) * step).toFixed(1)},${(height - (value / most) * (height - 8)).toFixed(1)}`);
+  });
+  return found.filter((part) => part.length > 0).map((part) => (part.length > 1 ? part : [part[0]!, part[0]!.replace(/^[\d.]+/, (x) => (Number(x) + 3).toFixed(1))]).join(" "));
 }
 
-/// @param slots  how many values fit; @param text  for those who cannot see it.
-export function Chart({ lines, slots, text }: { lines: Line[]; slots: number; text: string }): JSX.Element {
-  const most = Math.max(1, ...lines.flatMap((line) => line.values));
+interface Props {
+  lines: Line[];
+  slots: number; // How many values fit.
+  text: string; // For those who cannot see it.
+  top?: (most: number) => string;
+}
+
+export function Chart({ lines, slots, text, top = (most) => `top of the chart: ${rate(most)}/s` }: Props): JSX.Element {
+  const most = Math.max(1, ...lines.flatMap((line) => line.values.map((value) => value ?? 0)));
   return (
     <figure class="chart">
       <svg viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" role="img" aria-label={text}>
-        {lines.map((line) => (
-          <polyline key={line.name} class={line.kind} points={points(line.values, most, slots)} />
-        ))}
+        {lines.flatMap((line) => parts(line.values, most, slots).map((points, index) => <polyline key={`${line.name} ${index}`} class={line.kind} points={points} />))}
       </svg>
       <figcaption>
         {lines.map((line) => (
           <span key={line.name} class={`key ${line.kind}`}>
-            {line.name} <strong>{rate(line.values.at(-1) ?? 0)}</strong>/s
+            {line.name} <strong>{line.text ?? `${rate(line.values.at(-1) ?? 0)}/s`}</strong>
           </span>
         ))}
-        <span class="quiet">top of the chart: {rate(most)}/s</span>
+        <span class="quiet">{top(most)}</span>
       </figcaption>
     </figure>
   );

@@ -3,7 +3,7 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { call } from "./api";
-import type { Scope, Session } from "./types";
+import type { Scope, Session, Token } from "./types";
 
 export const SessionContext = createContext<Session | null>(null);
 
@@ -20,6 +20,11 @@ export function useSession(): Session {
 export function useMay(): (scope: Scope) => boolean {
   const { scopes } = useSession().token;
   return (scope) => scopes.includes(scope) || scopes.includes("admin");
+}
+
+/// Whether it sees some sources alone: then it sees no totals, which count all.
+export function isRestricted({ sources }: Token): boolean {
+  return !sources.includes("*");
 }
 
 export function signIn(token: string): Promise<Session> {

@@ -222,6 +222,28 @@ export interface RelayStatus {
   shards: Record<string, number>[];
 }
 
+/// Deliveries of a step of time, or of a webhook. @param failed  attempts. @param p50_ms  null: nothing was delivered.
+export interface TotalsItem {
+  at?: string;
+  webhook?: string;
+  events: number;
+  delivered: number;
+  failed: number;
+  dead: number;
+  cancelled: number;
+  p50_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface Totals extends Page<TotalsItem> {
+  step_s: number;
+  since: string;
+  until: string;
+  cut: boolean;
+  history_since: string | null;
+  indexing: boolean;
+}
+
 /// A key of the configuration as it is in force.
 export interface ConfigurationKey {
   key: string;

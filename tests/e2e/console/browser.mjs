@@ -789,6 +789,36 @@ const scenarios = {
     watch.check();
   },
 
+  async the_past(browser) {
+    const { page, watch } = await open(browser);
+    const past = page.getByRole("region", { name: "The past" });
+    const says = (text) => past.getByText(text, { exact: true }).waitFor();
+    if (given.empty) {
+      await past.getByText("Nothing was delivered in the last day, and nothing failed.").waitFor();
+      watch.check();
+      return;
+    }
+    await past.getByRole("img", { name: "Deliveries and failed attempts in the last day" }).waitFor();
+    await says("delivered 2");
+    await says("failed attempts 1");
+    await says("given up 1");
+    await past.getByRole("img", { name: /^Time from an event's acceptance/ }).waitFor();
+    for (const [hours, text] of [["2", "the last two hours"], ["168", "the last week"], ["720", "the last 30 days"]]) {
+      await past.getByLabel("Time", { exact: true }).selectOption(hours);
+      await past.getByRole("img", { name: `Deliveries and failed attempts in ${text}` }).waitFor();
+      await says("delivered 2");
+    }
+    assert.equal(new URL(page.url()).search, "?past=720");
+    await page.reload();
+    await past.getByRole("img", { name: "Deliveries and failed attempts in the last 30 days" }).waitFor();
+    await at(page, `webhooks/${given.failing.id}`);
+    await says("delivered 0");
+    await says("given up 1");
+    await at(page, "webhooks");
+    await row(page, "Board").locator("svg.sparkline polyline.dead").waitFor({ state: "attached" });
+    watch.check();
+  },
+
   async configuration(browser) {
     const { page, watch } = await open(browser);
     await at(page, "about");

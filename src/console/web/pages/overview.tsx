@@ -6,8 +6,9 @@ import { count, microseconds, uptime } from "../format";
 import { useEvery, useLoaded } from "../loading";
 import { nameOf } from "../named";
 import { Empty, Facts, Heading, Loading, Notice, Problem, Time } from "../parts";
+import { Past } from "../past";
 import { Link, to } from "../router";
-import { useMay, useSession } from "../session";
+import { isRestricted, useMay, useSession } from "../session";
 import { Reasons, isInTrouble } from "../trouble";
 import type { CutPage, RelayStatus, Webhook } from "../types";
 
@@ -183,11 +184,13 @@ function Trouble(): JSX.Element {
 
 export function Overview(): JSX.Element {
   const may = useMay();
-  const { operator } = useSession();
+  const { operator, token } = useSession();
+  const restricted = isRestricted(token);
   return (
     <>
       <Heading title="Overview" />
       {operator ? <Relay /> : <p class="quiet">Figures of the whole relay need an operator's token: scope admin, organization default, all sources.</p>}
+      {may("deliveries:read") && !restricted && <Past parts={["totals"]} />}
       {may("webhooks:read") && (
         <section aria-labelledby="trouble">
           <h2 id="trouble">Webhooks in trouble</h2>

@@ -13,7 +13,8 @@ import { Button, Confirm, Empty, Facts, Heading, Loading, Notice, Once, Problem,
 import { deliveriesText } from "../replays";
 import { Link, go, to } from "../router";
 import { Rotate } from "../secrets";
-import { useMay } from "../session";
+import { Past } from "../past";
+import { isRestricted, useMay, useSession } from "../session";
 import { Reasons, WebhookMark, isIncoming } from "../trouble";
 import { replayOf } from "./replay_start";
 import type { CutPage, Delivery, DeliveryItem, Status, Webhook } from "../types";
@@ -236,6 +237,7 @@ function About({ webhook }: { webhook: Webhook }): JSX.Element {
 
 export function WebhookPage({ id }: { id: string }): JSX.Element {
   const may = useMay();
+  const { token } = useSession();
   const [stamp, setStamp] = useState(0);
   const { value: webhook, problem, reload, set } = useLoaded<Webhook>((signal) => call("GET", path(["webhooks", id]), { signal }), [id]);
   useEvery(5000, reload);
@@ -272,6 +274,7 @@ export function WebhookPage({ id }: { id: string }): JSX.Element {
       )}
       <About webhook={webhook} />
       {write && webhook.state === "active" && <TestEvent id={id} onDone={tested} />}
+      {may("deliveries:read") && !isRestricted(token) && !isIncoming(webhook) && <Past parts={["webhooks", id, "totals"]} />}
       {may("deliveries:read") ? <Recent id={id} incoming={isIncoming(webhook)} stamp={stamp} /> : <Empty>Deliveries need a token with the scope deliveries:read.</Empty>}
     </>
   );

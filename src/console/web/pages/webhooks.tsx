@@ -4,12 +4,13 @@ import { all, call, fewAtATime, path } from "../api";
 import { count } from "../format";
 import { useLoaded } from "../loading";
 import { nameOf } from "../named";
+import { Sparkline, askedFor } from "../past";
 import { Button, Choice, Empty, Heading, Loading, Problem, Table, Text, Time } from "../parts";
 import { Link, go, oneOf, to, usePlace, withQuery } from "../router";
-import { useMay } from "../session";
+import { isRestricted, useMay, useSession } from "../session";
 import { WebhookMark, isInTrouble, isIncoming } from "../trouble";
 import { dialects } from "../types";
-import type { CutPage, Status, Webhook } from "../types";
+import type { Totals, TotalsItem, Webhook } from "../types";
 
 const loadedMost = 1000;
 const rowsAtOnce = 50;
@@ -28,24 +29,24 @@ function matches(webhook: Webhook, { text, state, dialect }: Filter): boolean {
   return text.toLowerCase().split(/\s+/).every((word) => searched.includes(word));
 }
 
-const recentMost = 50;
-
-/// Of the newest deliveries of a webhook: those that have an end, and those of them that arrived.
+/// Of a webhook's last day: hour by hour, deliveries that have an end, and those of them that arrived.
 interface Recent {
+  items: TotalsItem[];
   ended: number;
   delivered: number;
 }
 
 async function recentOf(id: string, signal: AbortSignal): Promise<Recent> {
-  const { items } = await call<CutPage>("GET", path(["webhooks", id, "deliveries"], { limit: recentMost }), { signal });
-  const many = (status: Status) => items.filter((delivery) => delivery.status === status).length;
-  return { ended: many("delivered") + many("dead"), delivered: many("delivered") };
+  const { items } = await call<Totals>("GET", path(["webhooks", id, "totals"], askedFor("24")), { signal });
+  const delivered = items.reduce((all, item) => all + item.delivered, 0);
+  return { items, delivered, ended: items.reduce((all, item) => all + item.dead, delivered) };
 }
 
 /// By the webhook's id, as far as they may be seen; null while they are read.
 function useRecent(webhooks: Webhook[]): Map<string, Recent> | null {
   const may = useMay();
-  const ids = may("deliveries:read") ? webhooks.filter((webhook) => !isIncoming(webhook)).map(({ id }) => id) : [];
+  const { token } = useSession();
+  const ids = may("deliveries:read") && !isRestricted(token) ? webhooks.filter((webhook) => !isIncoming(webhook)).map(({ id }) => id) : [];
   const load = async (signal: AbortSignal) => {
     const found = await fewAtATime(ids, (id) => recentOf(id, signal).then((recent) => [id, recent] as const, () => null));
     return new Map(found.filter((each) => each !== null));
@@ -55,11 +56,12 @@ function useRecent(webhooks: Webhook[]): Map<string, Recent> | null {
 
 function Rate({ recent }: { recent: Recent | undefined }): JSX.Element {
   if (recent === undefined || recent.ended === 0) return <span class="quiet">–</span>;
-  const { ended, delivered } = recent;
+  const { items, ended, delivered } = recent;
   const percent = Math.floor((delivered / ended) * 100); // 99.9 is not all.
   return (
-    <span class={`mark ${delivered === ended ? "good" : delivered === 0 ? "bad" : "warn"}`} title={`Of its newest deliveries ${ended} have ended: ${delivered} were delivered, ${ended - delivered} failed.`}>
-      {percent} % <span class="quiet">of {ended}</span>
+    <span class={`mark ${delivered === ended ? "good" : delivered === 0 ? "bad" : "warn"}`} title={`In the last day ${count(ended)} deliveries have ended: ${count(delivered)} were delivered, ${count(ended - delivered)} failed.`}>
+      {percent} % <span class="quiet">of {count(ended)}</span>
+      <Sparkline items={items} />
     </span>
   );
 }
@@ -98,7 +100,7 @@ function Rows({ found }: { found: Webhook[] }): JSX.Element {
   const recents = useRecent(rows);
   return (
     <>
-      <Table caption="Webhooks" columns={["Webhook", "State", "Delivered", "Dialect", "Sources", "Events", "Created"]}>
+      <Table caption="Webhooks" columns={["Webhook", "State", "Delivered in a day", "Dialect", "Sources", "Events", "Created"]}>
         {rows.map((webhook) => (
           <Row key={webhook.id} webhook={webhook} recent={recents?.get(webhook.id)} />
         ))}
