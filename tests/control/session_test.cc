@@ -236,7 +236,7 @@ TEST_F(SessionTest, TakesNoLinkThatIsOverOrNeverWas) {
   EXPECT_EQ(use_link("").status, 422);
   EXPECT_EQ(ask_with("POST", "/v1/session-links/use", {}, R"({"token": "admin-token"})").status,
             422);
-  EXPECT_EQ(ask_with("POST", "/v1/session-links/use", {}, "[]").status, 422);
+  EXPECT_EQ(ask_with("POST", "/v1/session-links/use", {}, "[]").status, 400);
 }
 
 TEST_F(SessionTest, GuessesOfLinksCountAsWrongTokens) {
