@@ -428,6 +428,7 @@ index::DeliveryFacts Streams::facts_of(const News& news, const EventView* event)
       .state = {.status = outcome.status,
                 .attempts = outcome.attempt,
                 .next_attempt_at = outcome.next_attempt_at,
+                .superseded = index::is_superseded(outcome),
                 .failed = outcome.failed,
                 .error = outcome.error,
                 .http_status = outcome.http_status,

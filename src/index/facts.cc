@@ -42,6 +42,7 @@ class Attempts {
   void tell(const Outcome& outcome) {
     if (rank_of_end(outcome.status) > rank_of_end(end_)) end_ = outcome.status;
     if (outcome.attempt > 0) return tell_attempt(outcome);
+    superseded_ = superseded_ || is_superseded(outcome);
     if (outcome.status == DeliveryStatus::pending) take_back(outcome);
   }
 
@@ -52,11 +53,13 @@ class Attempts {
       Attempt& mine = attempts_[number];
       if (attempt.ended || !mine.ended) mine = attempt;
     }
+    superseded_ = superseded_ || other.superseded_;
     back_ = std::max(back_, other.back_);  // The clock may have been set back in between.
   }
 
   DeliveryState state() const {
     DeliveryState state{.status = end_, .attempts = count()};
+    state.superseded = superseded_ && end_ == DeliveryStatus::cancelled;
     if (rank_of_end(end_) == 0 && !attempts_.empty()) {
       const Attempt& newest = attempts_.rbegin()->second;
       state.status = newest.status;
@@ -116,7 +119,8 @@ class Attempts {
 
   std::map<uint32_t, Attempt> attempts_;
   DeliveryStatus end_ = DeliveryStatus::pending;  // Pending: none is known.
-  std::optional<TakenBack> back_;                 // The last one.
+  bool superseded_ = false;
+  std::optional<TakenBack> back_;  // The last one.
 };
 
 /// All of one journal in their order; those without a record are the newest of all.
@@ -126,6 +130,10 @@ bool told_before(const Outcome& a, const Outcome& b) {
 }
 
 }  // namespace
+
+bool is_superseded(const Outcome& outcome) {
+  return outcome.status == DeliveryStatus::cancelled && outcome.failed;
+}
 
 int rank_of_end(DeliveryStatus status) {
   switch (status) {

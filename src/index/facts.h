@@ -80,11 +80,16 @@ Outcome to_outcome(const journal::OutcomeView& outcome, Position record);
 /// Of several ends of one delivery that with the highest counts; 0: it is no end.
 int rank_of_end(DeliveryStatus status);
 
+/// Whether it cancels a delivery because a newer event says more about the same. Of outcomes that
+/// cancel, these alone have an error.
+bool is_superseded(const Outcome& outcome);
+
 /// What the outcomes of one delivery come to.
 struct DeliveryState {
   DeliveryStatus status = DeliveryStatus::pending;
   uint32_t attempts = 0;       ///< Made so far.
   WallTime next_attempt_at{};  ///< As Outcome::next_attempt_at, while it is pending.
+  bool superseded = false;     ///< It is cancelled, as `is_superseded` says.
   // Of the newest attempt that has ended; as Outcome has it.
   bool failed = false;
   Errc error{};

@@ -40,6 +40,7 @@ DeliveryState state_of(std::vector<Outcome> story) {
     EXPECT_EQ(state.attempts, first->attempts);
     EXPECT_EQ(state.next_attempt_at, first->next_attempt_at);
     EXPECT_EQ(state.records, first->records);
+    EXPECT_EQ(state.superseded, first->superseded);
   } while (std::ranges::next_permutation(order).found);
   return *first;
 }
@@ -113,6 +114,17 @@ TEST(Resolve, PrefersWhatReachedTheReceiver) {
   EXPECT_EQ(state_of({outcome(in_journal(0, 1), 0, cancelled), outcome(in_journal(1, 1), 1, dead)})
                 .status,
             dead);
+}
+
+TEST(Resolve, TellsWhatWasSupersededFromWhatWasCancelledOtherwise) {
+  Outcome superseding = outcome(in_journal(0, 1001), 0, cancelled);
+  superseding.failed = true;
+  superseding.error = Errc::cancelled;
+  const Outcome failed = outcome(in_journal(0, 1000), 1, pending);
+  EXPECT_TRUE(state_of({failed, superseding}).superseded);
+  EXPECT_FALSE(state_of({failed, outcome(in_journal(0, 1001), 0, cancelled)}).superseded);
+  EXPECT_FALSE(state_of({superseding, outcome(in_journal(0, 1002), 1, delivered)}).superseded)
+      << "it arrived after all";
 }
 
 TEST(Resolve, TakesAnOutcomeWithoutARecordForTheNewest) {

@@ -178,11 +178,10 @@ WallTime next_attempt_at(const DeliveryParts& parts) {
 
 namespace {
 
-/// Of those that were cancelled, what was superseded alone has an error.
 std::string_view reason_of(const index::DeliveryState& state) {
   if (state.status != journal::DeliveryStatus::cancelled) return "";
-  return state.failed && state.error == Errc::cancelled ? "a newer event says more about the same"
-                                                        : "the webhook was deleted or disabled";
+  return state.superseded ? "a newer event says more about the same"
+                          : "the webhook was deleted or disabled";
 }
 
 }  // namespace
