@@ -31,7 +31,7 @@ const std::map<std::string, std::string> other_values = {
     {"ingest.connections_max", "9"},
     {"ingest.bodies_bytes_max", "64MiB"},
     {"ingest.idempotency_window", "1h"},
-    {"incoming.gap_interval", "1m"},
+    {"incoming.gap_interval", "90s"},
     {"incoming.redeliveries_per_minute", "3"},
     {"ingest.connections_per_address_max", "20"},
     {"ingest.idempotency_entries_max", "2048"},
