@@ -224,7 +224,7 @@ class Browser(unittest.TestCase):
         self.drive("a_session_ends_with_its_token", second=second)
 
     def link(self):
-        return self.relay.cli("open").strip()
+        return self.relay.cli("open").stdout.strip()
 
     def test_a_link_signs_in_once(self):
         self.drive("a_link_signs_in_once", link=self.link(), other=self.link())
