@@ -14,6 +14,13 @@ export interface Line {
 const width = 600;
 const height = 140;
 
+/// At the right edge, too, a value alone is seen.
+function dash(point: string): string {
+  const [x, y] = point.split(",");
+  const begin = Math.min(Number(x), width - 6);
+  return `${begin},${y} ${begin + 6},${y}`;
+}
+
 /// The points of each unbroken part of a line. One value alone is a short dash.
 function parts(values: (number | null)[], most: number, slots: number): string[] {
   const step = width / Math.max(slots - 1, 1);
@@ -23,7 +30,7 @@ function parts(values: (number | null)[], most: number, slots: number): string[]
     if (value === null) found.push([]);
     else found.at(-1)!.push(`${((first + index) * step).toFixed(1)},${(height - (value / most) * (height - 8)).toFixed(1)}`);
   });
-  return found.filter((part) => part.length > 0).map((part) => (part.length > 1 ? part : [part[0]!, part[0]!.replace(/^[\d.]+/, (x) => (Number(x) + 3).toFixed(1))]).join(" "));
+  return found.filter((part) => part.length > 0).map((part) => (part.length > 1 ? part.join(" ") : dash(part[0]!)));
 }
 
 interface Props {
