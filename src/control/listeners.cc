@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 // open ─> begin ─> on_request ─> answer ⟲     The stream is gone: the lease runs, until `expired`.
 
@@ -62,7 +63,8 @@ std::variant<Given, Problem> read_given(const Call& call) {
   std::optional<Problem> problem;
   for (const auto [name, value] : body.root()) {
     if (name == "attempt") {
-      const bool good = value.get(given.attempt) == simdjson::SUCCESS && given.attempt > 0;
+      const bool good = value.get(given.attempt) == simdjson::SUCCESS && given.attempt > 0 &&
+                        given.attempt <= std::numeric_limits<int32_t>::max();
       if (!good) problem = invalid("attempt", "must be a positive integer");
     } else if (name == "error") {
       problem = read_failure(value, given.error);
