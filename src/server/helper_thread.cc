@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
@@ -28,7 +27,12 @@ WallTime wall_clock_now() {
 }
 
 HelperThread::HelperThread(Work work)
-    : work_(std::move(work)), event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+    : work_(std::move(work)), event_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  wakers_.push_back({.fd = event_fd_, .events = POLLIN, .revents = 0});
+  for (const int fd : work_.also_wake) {
+    wakers_.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+  }
+}
 
 HelperThread::~HelperThread() {
   if (event_fd_ >= 0) close(event_fd_);
@@ -81,10 +85,7 @@ void HelperThread::sleep(std::optional<Instant> until) {
   }
   shared_.asleep.store(true);
   if (!shared_.signalled.load()) {
-    std::vector<pollfd> waiting{{.fd = event_fd_, .events = POLLIN, .revents = 0}};
-    for (const int fd : work_.also_wake)
-      waiting.push_back({.fd = fd, .events = POLLIN, .revents = 0});
-    poll(waiting.data(), waiting.size(), timeout_ms);
+    poll(wakers_.data(), wakers_.size(), timeout_ms);
   }
   shared_.asleep.store(false);
   uint64_t count = 0;

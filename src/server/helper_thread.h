@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <poll.h>
 #include <string>
 #include <thread>
 #include <vector>
@@ -47,6 +48,9 @@ class HelperThread final : public io::Waker {
   const Work work_;
   std::thread thread_;
   int event_fd_ = -1;
+  /// Made before the thread begins: one that allocates nothing has no heap, which would take 32 MiB
+  /// of address space.
+  std::vector<pollfd> wakers_;
   struct {
     std::atomic<bool> signalled{false};  ///< Set by wake(), cleared by run().
     std::atomic<bool> asleep{false};     ///< Set by run(), read by wake().
