@@ -305,9 +305,11 @@ class Repairing {
 
   void tell(const journal::RepairedSegment& repaired) {
     const auto wide = [](uint64_t number) { return static_cast<unsigned long long>(number); };
+    const bool end_is_unknown = repaired.found.lost_end || repaired.found.torn_at;
     std::printf("%s: kept %u records, of them %llu events and %llu outcomes; %s%llu are lost\n",
                 path_.c_str(), repaired.records_kept, wide(kept_.events.size()),
-                wide(kept_.outcomes.size()), repaired.found.lost_end ? "more than " : "",
+                wide(kept_.outcomes.size()),
+                end_is_unknown ? "nobody knows how many, at least " : "",
                 wide(repaired.found.records_lost));
     std::vector<std::string> lines;
     for (const ByteRange& range : repaired.found.damaged) lines.push_back(line("damaged", range));
@@ -326,7 +328,8 @@ class Repairing {
     std::printf(
         "Written: %s\n"
         "%s was not changed. To use the new file: stop the relay, move the damaged one away, put "
-        "this one in its place with the same owner, remove %s beside it, and start the relay.\n",
+        "this one in its place with the same owner, remove %s beside it, and start the relay. It "
+        "will take the file for whole: what is lost is told here alone, so keep this report.\n",
         order_.output.c_str(), path_.c_str(), journal::index_name(order_.segment).c_str());
   }
 

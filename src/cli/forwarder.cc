@@ -53,7 +53,12 @@ void Forwarder::on_stream_end(std::optional<Error> error) {
 }
 
 void Forwarder::on_deadline() {
-  if (!done_) end(Error{Errc::timed_out, Side::endpoint});
+  if (done_) return;
+  const Error late{Errc::timed_out, Side::endpoint};
+  // The head decides, as for the relay.
+  if (parser_->on_end(late)) return end(std::nullopt);
+  forwarded_.answer.clear();
+  end(late);
 }
 
 void Forwarder::end(std::optional<Error> error) {

@@ -9,6 +9,7 @@
 #include "http/url.h"
 #include "io/engine.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -27,6 +28,8 @@ namespace {
 
 /// Of a request in a stream: an event may have 16 MiB, a third more as base64.
 constexpr size_t request_bytes_max = size_t{64} << 20;
+/// For what comes after the receiver's answer.
+constexpr Duration margin = std::chrono::seconds{1};
 
 struct ListenOptions {
   WebhookOptions webhook;
@@ -93,6 +96,18 @@ std::string time_of_day() {
   return text;
 }
 
+/// A relay that does not answer holds nobody up.
+void end_in_any_case() {
+  std::thread([] {
+    std::this_thread::sleep_for(std::chrono::seconds{5});
+    std::fprintf(stderr,
+                 "ringpost: the relay does not answer; it deletes the webhook by itself, a minute "
+                 "after it has seen that nobody listens\n");
+    std::fflush(stdout);
+    _exit(1);
+  }).detach();
+}
+
 /// Ends the listener when the command is told to end, and the command.
 class EndOnSignal {
  public:
@@ -117,6 +132,8 @@ EndOnSignal::EndOnSignal(const Session& session, const std::string& id) {
     int signal = 0;
     sigwait(&signals, &signal);
     is_ending_ = true;
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // The next one ends it at once.
+    end_in_any_case();
     std::string problem;
     bool wrong_usage = false;
     if (const auto own = Client::create(client, problem, wrong_usage)) {
@@ -146,7 +163,9 @@ class Relaying {
     const auto request = read_request(event.data);
     if (!request) return true;
     const auto begun = std::chrono::steady_clock::now();
-    Forwarder::Forwarded forwarded = parts_.forwarder.forward(request->bytes, listener_.timeout);
+    // A little sooner than the relay gives up: then it hears why.
+    const Duration time = listener_.timeout - std::min<Duration>(listener_.timeout / 10, margin);
+    Forwarder::Forwarded forwarded = parts_.forwarder.forward(request->bytes, time);
     const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - begun);
     if (!is_told(forwarded)) forwarded.error.reset();
@@ -166,7 +185,7 @@ class Relaying {
     if (parts_.end.is_ending() || !parse_json(event.data, parser, notice)) return true;
     std::fprintf(stderr, "ringpost: %s\n", text_of(notice, "/detail").c_str());
     const std::string_view code = raw_text_of(notice, "/code");
-    is_gone_ = code == "replaced" || code == "deleted";
+    is_gone_ = code == "replaced" || code == "deleted" || code == "disabled";
     return !is_gone_;
   }
 
@@ -214,7 +233,7 @@ class Relaying {
   const Parts parts_;
   const Listener listener_;
   bool is_broken_ = false;  ///< Nobody reads what is printed.
-  bool is_gone_ = false;    ///< The listener was deleted, or another program listens now.
+  bool is_gone_ = false;    ///< The listener has ended, or another program listens now.
 };
 
 /// A session for the same relay, with a connection of its own.
@@ -303,7 +322,8 @@ constexpr const char* notes =
     "request is sent at a time, and each is sent once: `redeliver` repeats it.\n"
     "\n"
     "After a lost connection the command connects again; meanwhile deliveries wait. When it has "
-    "ended, or has been away for a minute, its webhook is deleted. The scope is webhooks:write.\n"
+    "ended, or has been away for a minute and the time of an attempt, its webhook is deleted. The "
+    "scope is webhooks:write.\n"
     "\n"
     "  ringpost listen --forward http://localhost:3000/hook\n"
     "  ringpost listen --forward http://localhost:3000/hook --dialect bitrise --app c0ffee --event "

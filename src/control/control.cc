@@ -557,7 +557,7 @@ void Control::on(uint32_t shard, StreamTaken&& message) {
 }
 
 void Control::on(uint32_t shard, std::unique_ptr<ListenerRequest>&& message) {
-  listeners_.on_request(shard, std::move(*message), now_);
+  listeners_.on_request(shard, std::move(*message), wall_now_, now_);
 }
 
 void Control::on(uint32_t, ListenerRequestOver&& message) {

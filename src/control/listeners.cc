@@ -105,7 +105,7 @@ std::optional<Problem> Listeners::object_to_count(std::string_view organization)
 void Listeners::add(const Webhook& webhook, Instant now) {
   Listener& listener = listeners_[webhook.number];
   listener.organization = webhook.organization;
-  listener.lease_until = now + lease;
+  listener.lease_until = now + lease_of(webhook.number);
 }
 
 /// The webhook of the path: one that is listened for.
@@ -164,7 +164,7 @@ void Listeners::end_stream(uint32_t webhook_number, Listener& listener, std::str
   send(*listener.stream, piece + "\n\n", now, true);
   listener.stream.reset();
   listener.asked.clear();
-  listener.lease_until = now + lease;
+  listener.lease_until = now + lease_of(webhook_number);
   tell_shards(webhook_number, false);
 }
 
@@ -176,17 +176,42 @@ void Listeners::on_gone(uint32_t shard, http::RequestHandle handle, Instant now)
     if (!is_its) continue;
     listener.stream.reset();
     listener.asked.clear();
-    listener.lease_until = now + lease;
+    listener.lease_until = now + lease_of(number);
     tell_shards(number, false);
   }
 }
 
+Duration Listeners::lease_of(uint32_t webhook_number) const {
+  const Webhook* webhook = parts_.registry.find(webhook_number);
+  const uint32_t timeout_ms = webhook != nullptr ? webhook->timeout_ms : 0;
+  return lease + std::chrono::milliseconds{timeout_ms};
+}
+
+/// The token is looked at again: the webhook may have been changed since.
+std::optional<Listeners::Notice> Listeners::why_it_must_end(const Stream& stream,
+                                                            uint32_t webhook_number,
+                                                            WallTime wall_now) const {
+  const auto* token = parts_.table.current().token(stream.token_sha256);
+  const Webhook* webhook = parts_.registry.find(webhook_number);
+  if (token == nullptr || token->expired(wall_now)) {
+    return Notice{"signed_out", "the token has expired or was deleted"};
+  }
+  if (webhook == nullptr) return Notice{"deleted", "the listener was deleted"};
+  if (!token->covers(webhook->sources)) {
+    return Notice{"signed_out", "the listener's sources go beyond those of the token"};
+  }
+  if (webhook->active()) return std::nullopt;
+  return Notice{"disabled", "the listener is disabled: " + webhook->state_reason};
+}
+
 // --- requests ------------------------------------------------------------------------------------
 
-void Listeners::on_request(uint32_t, ListenerRequest&& request, Instant now) {
+void Listeners::on_request(uint32_t, ListenerRequest&& request, WallTime wall_now, Instant now) {
   const auto found = listeners_.find(request.webhook_number);
   if (found == listeners_.end() || !found->second.stream) return;  // The shard hears of its end.
   Listener& listener = found->second;
+  const auto why = why_it_must_end(*listener.stream, request.webhook_number, wall_now);
+  if (why) return end_stream(request.webhook_number, listener, why->code, why->detail, now);
   listener.asked[request.delivery] = {request.ticket, request.attempt};
   std::string piece = "event: request\ndata: ";
   JsonWriter{piece}
@@ -233,11 +258,8 @@ Answer Listeners::answer(const Call& call) {
 void Listeners::step(WallTime wall_now, Instant now) {
   for (auto& [number, listener] : listeners_) {
     if (!listener.stream) continue;
-    const auto* token = parts_.table.current().token(listener.stream->token_sha256);
-    if (token == nullptr || token->expired(wall_now)) {
-      end_stream(number, listener, "signed_out", "the token has expired or was deleted", now);
-    } else if (parts_.registry.find(number) == nullptr) {
-      end_stream(number, listener, "deleted", "the listener was deleted", now);
+    if (const auto why = why_it_must_end(*listener.stream, number, wall_now)) {
+      end_stream(number, listener, why->code, why->detail, now);
     } else if (now - listener.stream->sent_at >= heartbeat_interval) {
       send(*listener.stream, ": still here\n\n", now);
     }

@@ -27,7 +27,8 @@ namespace ringpost::control {
 /// listens and what was asked; after a restart each listener has its lease to come back.
 class Listeners {
  public:
-  /// How long a webhook stays that nobody listens for.
+  /// How long a webhook stays that nobody listens for, beside the time of one attempt: a program
+  /// that waits for its receiver does not see that the connection is lost.
   static constexpr Duration lease = std::chrono::seconds{60};
   static constexpr Duration heartbeat_interval = std::chrono::seconds{15};
   static constexpr size_t per_organization_max = 20;
@@ -57,7 +58,7 @@ class Listeners {
   /// `POST /v1/listeners/{id}/answers/{delivery}`.
   Answer answer(const Call& call);
 
-  void on_request(uint32_t shard, ListenerRequest&& request, Instant now);
+  void on_request(uint32_t shard, ListenerRequest&& request, WallTime wall_now, Instant now);
   void on_request_over(const ListenerRequestOver& over);
   void on_gone(uint32_t shard, http::RequestHandle handle, Instant now);
 
@@ -85,6 +86,11 @@ class Listeners {
     Instant lease_until{};
     std::map<Ulid, Asked> asked;  ///< By delivery.
   };
+  /// Why a stream ends.
+  struct Notice {
+    std::string_view code;
+    std::string detail;
+  };
   struct Opening {
     uint32_t webhook_number = 0;
     crypto::Digest token_sha256{};
@@ -93,6 +99,9 @@ class Listeners {
   std::variant<const subscription::Webhook*, Problem> find(const Call& call) const;
   uint32_t owner_of(const subscription::Webhook& webhook) const;
   void tell_shards(uint32_t webhook_number, bool listening);
+  Duration lease_of(uint32_t webhook_number) const;
+  std::optional<Notice> why_it_must_end(const Stream& stream, uint32_t webhook_number,
+                                        WallTime wall_now) const;
   void send(Stream& stream, std::string piece, Instant now, bool last = false);
   void end_stream(uint32_t webhook_number, Listener& listener, std::string_view code,
                   std::string_view detail, Instant now);

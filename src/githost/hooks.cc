@@ -203,8 +203,14 @@ std::optional<Failure> HookList::add(const Reply& reply, WallTime now) {
     Hook hook = hook_of(value);
     if (hooks_.size() < hooks_max && is_usable_id(hook.id)) hooks_.push_back(std::move(hook));
   }
-  next_ = pages_ < pages_max ? next_of(reply, hooks.size()) : std::string{};
-  return std::nullopt;
+  next_ = next_of(reply, hooks.size());
+  if (pages_ < pages_max || next_.empty()) return std::nullopt;
+  next_.clear();
+  return Failure{"the repository has more than " + std::to_string(hooks_max) +
+                     " webhooks, or its list has no end, so that nobody can tell whether this one "
+                     "is among them",
+                 {},
+                 true};
 }
 
 /// Bitbucket's hosts say in the body what is next, the others in a header. Gitea, older ones of

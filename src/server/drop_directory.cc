@@ -452,13 +452,15 @@ void DropDirectory::set_aside(const std::string& name, std::string_view why) {
 
 /// The reason first: who sees the file can read why.
 void DropDirectory::set_aside(const std::string& name, const http::Response& reason) {
+  const auto is_taken = [this](const std::string& taken) {
+    struct stat ignored {};
+    return fstatat(bad_.get(), taken.c_str(), &ignored, AT_SYMLINK_NOFOLLOW) == 0;
+  };
   std::string kept = shortened(name);
-  struct stat ignored {};
-  if (kept != name || fstatat(bad_.get(), kept.c_str(), &ignored, AT_SYMLINK_NOFOLLOW) == 0) {
+  if (kept != name || is_taken(kept) || is_taken(kept + ".reason")) {
     kept += '.' + std::to_string(wall_clock_now().time_since_epoch().count());
   }
   const std::string reason_name = kept + ".reason";
-  unlinkat(bad_.get(), reason_name.c_str(), 0);
   const OwnedFd file{
       openat(bad_.get(), reason_name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0660)};
   const std::string text = reason.body + '\n';

@@ -271,6 +271,25 @@ class Api(ListenTest):
         self.assertEqual(self.take(stream)[1]["code"], "deleted")
         self.settled("cancelled")
 
+    def test_a_disabled_listener_says_so(self):
+        stream = self.open()
+        self.relay.request("POST", f"/v1/webhooks/{self.listener['id']}/disable")
+        self.assertEqual(self.take(stream)[1]["code"], "disabled")
+        self.assertIsNone(self.take(stream))
+
+    def test_a_token_hears_nothing_beyond_its_sources(self):
+        made = self.relay.request("POST", "/v1/tokens", {
+            "name": "t", "scopes": ["webhooks:write"], "sources": ["app/*"]})[2]["token"]
+        self.listener = self.relay.request("POST", "/v1/listeners", {
+            "url": "http://localhost:9/in", "sources": ["app/*"]}, {"Authorization": f"Bearer {made}"})[2]
+        self.path = f"/v1/listeners/{self.listener['id']}"
+        stream = self.open(made)
+        self.relay.request("PATCH", f"/v1/webhooks/{self.listener['id']}", {"sources": ["*"]})
+        self.send("hidden", source="secret/one")
+        kind, notice = self.take(stream)
+        self.assertEqual((kind, notice["code"]), ("notice", "signed_out"))
+        self.assertEqual(self.open(made).status, 404)
+
     def test_answers_that_are_none(self):
         stream = self.open()
         self.send("one")

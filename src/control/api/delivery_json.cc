@@ -40,7 +40,8 @@ void write_request(JsonWriter& json, const DeliveryParts& parts, const OutcomeVi
     json.null();
     return;
   }
-  const bool tls = parts.webhook == nullptr || parts.webhook->destination.tls;
+  const bool tls =
+      parts.webhook != nullptr ? parts.webhook->destination.tls : static_cast<bool>(outcome.tls);
   json.begin_object().member("method", head.method()).member("url", head.url(tls)).key("headers");
   api::write_headers(json, head);
   if (with_body) {

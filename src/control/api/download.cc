@@ -71,6 +71,7 @@ std::string_view extension_of(Bytes body) {
 
 /// @param name  of our own words and numbers.
 Answer attachment(Bytes body, std::string name) {
+  if (body.empty()) return answer_json(204, {});
   name += extension_of(body);
   Answer answer = answer_json(200, std::string{as_text(body)});
   answer.response.content_type = "application/octet-stream";

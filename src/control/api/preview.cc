@@ -7,6 +7,9 @@
 #include "dialect/matcher.h"
 #include "dialect/renderer.h"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace ringpost::control {
@@ -16,10 +19,32 @@ using subscription::Webhook;
 
 namespace {
 
+bool names_a_signature(std::string_view header) {
+  constexpr std::string_view word = "signature";
+  return !std::ranges::search(header, word, {}, http::to_lower).empty();
+}
+
+/// The head without what proves that the relay sent it: who reads a preview may not sign with the
+/// webhook's secret.
+std::string unsigned_head(std::string_view head) {
+  std::string shown;
+  while (!head.empty()) {
+    const size_t end = std::min(head.find("\r\n"), head.size());
+    const std::string_view line = head.substr(0, end);
+    const auto field = http::parse_field_line(line);
+    const bool signs = field && names_a_signature(field->name);
+    shown.append(signs ? field->name : line);
+    if (signs) shown.append(": ").append(dialect::credential_mask);
+    shown.append("\r\n");
+    head.remove_prefix(std::min(end + 2, head.size()));
+  }
+  return shown;
+}
+
 /// The first attempt's request as it may be shown: secrets are masked.
 void write_request(JsonWriter& json, const Webhook& webhook, dialect::Renderer& renderer,
                    const dialect::Request& request) {
-  const std::string masked = renderer.masked(request.head);
+  const std::string masked = unsigned_head(renderer.masked(request.head));
   const api::LoggedHead head = api::parse_logged_head(masked);
   json.begin_object().member("method", head.method());
   json.member("url", head.url(webhook.destination.tls)).key("headers");
