@@ -203,6 +203,16 @@ TEST_F(DropDirectoryTest, KeepsEachOfTwoBadFilesWithOneName) {
   EXPECT_EQ(text_of(path_ / "bad" / "one.json"), "first");
 }
 
+TEST_F(DropDirectoryTest, WritesNoReasonOverABadFile) {
+  for (const char* name : {"job.reason", "job"}) {
+    put(name, "as it came");
+    turn();
+    settle(offers_.size() - 1, 400);
+  }
+  EXPECT_EQ(names_in(path_ / "bad").size(), 4u);
+  EXPECT_EQ(text_of(path_ / "bad" / "job.reason"), "as it came");
+}
+
 TEST_F(DropDirectoryTest, SetsAsideWhatCannotBeRead) {
   put("empty", "");
   put("blank", " \n\n");
