@@ -560,8 +560,8 @@ void Control::on(uint32_t shard, std::unique_ptr<ListenerRequest>&& message) {
   listeners_.on_request(shard, std::move(*message), wall_now_, now_);
 }
 
-void Control::on(uint32_t, ListenerRequestOver&& message) {
-  listeners_.on_request_over(message);
+void Control::on(uint32_t shard, ListenerRequestOver&& message) {
+  listeners_.on_request_over(shard, message);
 }
 
 void Control::on(uint32_t, CallAnswered&& message) {

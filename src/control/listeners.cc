@@ -118,10 +118,6 @@ std::variant<const Webhook*, Problem> Listeners::find(const Call& call) const {
   return refusal(404, "there is no listener of this id; it may have ended: begin a new one");
 }
 
-uint32_t Listeners::owner_of(const Webhook& webhook) const {
-  return subscription::owner_shard(webhook, parts_.shard_count);
-}
-
 // --- streams -------------------------------------------------------------------------------------
 
 Answer Listeners::open(const Call& call) {
@@ -147,9 +143,9 @@ void Listeners::begin(uint32_t shard, http::RequestHandle handle, Instant now) {
 }
 
 void Listeners::tell_shards(uint32_t webhook_number, bool listening) {
-  const Webhook* webhook = parts_.registry.find(webhook_number);
-  if (webhook == nullptr) return;
-  parts_.post.send(owner_of(*webhook), ListenerChanged{webhook_number, listening});
+  for (uint32_t shard = 0; shard < parts_.shard_count; ++shard) {
+    parts_.post.send(shard, ListenerChanged{webhook_number, listening});
+  }
 }
 
 void Listeners::send(Stream& stream, std::string piece, Instant now, bool last) {
@@ -206,13 +202,14 @@ std::optional<Listeners::Notice> Listeners::why_it_must_end(const Stream& stream
 
 // --- requests ------------------------------------------------------------------------------------
 
-void Listeners::on_request(uint32_t, ListenerRequest&& request, WallTime wall_now, Instant now) {
+void Listeners::on_request(uint32_t shard, ListenerRequest&& request, WallTime wall_now,
+                           Instant now) {
   const auto found = listeners_.find(request.webhook_number);
   if (found == listeners_.end() || !found->second.stream) return;  // The shard hears of its end.
   Listener& listener = found->second;
   const auto why = why_it_must_end(*listener.stream, request.webhook_number, wall_now);
   if (why) return end_stream(request.webhook_number, listener, why->code, why->detail, now);
-  listener.asked[request.delivery] = {request.ticket, request.attempt};
+  listener.asked[request.delivery] = {shard, request.ticket, request.attempt};
   std::string piece = "event: request\ndata: ";
   JsonWriter{piece}
       .begin_object()
@@ -225,11 +222,12 @@ void Listeners::on_request(uint32_t, ListenerRequest&& request, WallTime wall_no
   send(*listener.stream, piece + "\n\n", now);
 }
 
-void Listeners::on_request_over(const ListenerRequestOver& over) {
+void Listeners::on_request_over(uint32_t shard, const ListenerRequestOver& over) {
   const auto found = listeners_.find(over.webhook_number);
   if (found == listeners_.end()) return;
-  std::erase_if(found->second.asked,
-                [&](const auto& asked) { return asked.second.ticket == over.ticket; });
+  std::erase_if(found->second.asked, [&](const auto& asked) {
+    return asked.second.shard == shard && asked.second.ticket == over.ticket;
+  });
 }
 
 Answer Listeners::answer(const Call& call) {
@@ -247,7 +245,7 @@ Answer Listeners::answer(const Call& call) {
                           "no attempt of this delivery waits for an answer; its time may be up "
                           "(timeout_ms of the listener)"));
   }
-  parts_.post.send(owner_of(webhook),
+  parts_.post.send(waiting->second.shard,
                    ListenerAnswered{waiting->second.ticket, given.answer, given.error});
   asked.erase(waiting);
   return answer_json(204, "");

@@ -59,7 +59,7 @@ class Listeners {
   Answer answer(const Call& call);
 
   void on_request(uint32_t shard, ListenerRequest&& request, WallTime wall_now, Instant now);
-  void on_request_over(const ListenerRequestOver& over);
+  void on_request_over(uint32_t shard, const ListenerRequestOver& over);
   void on_gone(uint32_t shard, http::RequestHandle handle, Instant now);
 
   /// Heartbeats, and the end of streams whose token is no more.
@@ -77,6 +77,7 @@ class Listeners {
     Instant sent_at{};
   };
   struct Asked {
+    uint32_t shard = 0;
     uint64_t ticket = 0;
     uint32_t attempt = 0;
   };
@@ -97,7 +98,7 @@ class Listeners {
   };
 
   std::variant<const subscription::Webhook*, Problem> find(const Call& call) const;
-  uint32_t owner_of(const subscription::Webhook& webhook) const;
+  /// All of them: the webhook may be gone, or have moved to another.
   void tell_shards(uint32_t webhook_number, bool listening);
   Duration lease_of(uint32_t webhook_number) const;
   std::optional<Notice> why_it_must_end(const Stream& stream, uint32_t webhook_number,
