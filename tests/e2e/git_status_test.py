@@ -230,6 +230,8 @@ class Superseding(StatusTest):
         wait_until(lambda: len(host.calls) == 1)
         self.finished()
         wait_until(lambda: len(host.statuses) == 1)
+        # On record, too: what the relay does not know to have sent it sends again.
+        wait_until(lambda: len(self.relay.deliveries(hook, "&status=delivered")) == 1)
         self.relay.kill()
         self.relay = self.place.relay("--set", "server.shards=2")
         self.relay.wait_until_settled()
