@@ -329,7 +329,7 @@ class Repairing {
         "Written: %s\n"
         "%s was not changed. To use the new file: stop the relay, move the damaged one away, put "
         "this one in its place with the same owner, remove %s beside it, and start the relay. It "
-        "will take the file for whole: what is lost is told here alone, so keep this report.\n",
+        "will take the file for whole: only this report says what is lost, so keep it.\n",
         order_.output.c_str(), path_.c_str(), journal::index_name(order_.segment).c_str());
   }
 
