@@ -221,6 +221,7 @@ TEST_F(HttpClientTest, TakesNoMoreThanItCanKeep) {
     });
   }
   EXPECT_EQ(refused, 1);
+  client.stop();  // While there is somebody to tell.
 }
 
 TEST_F(HttpClientTest, AnswersWhatIsUnderWayWhenItStops) {
