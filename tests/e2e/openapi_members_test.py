@@ -192,6 +192,7 @@ RULES = {
     "equals": "not together with `in`", "in": "not without a path", "path": "with what its value must be",
     "all": "alone", "any": "alone", "not": "alone", "prefix": "not without a path", "exists": "not without a path",
     "at_least": "a number of 64 bits, with a path", "at_most": "the same", "above": "the same", "below": "the same",
+    "git": "a URL and a token, where none is stored; of no trigger",
     "response": "base64, and not together with `error`", "error": "not together with `response`",
     "since": "a time", "until": "a time", "status": "or `since`",
 }
