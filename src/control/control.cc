@@ -813,7 +813,7 @@ void Control::remove_listeners() {
                 describe(removed.error()));
       continue;
     }
-    log_info("webhook " + id + ": nobody has listened for it for a minute; it is deleted");
+    log_info("webhook " + id + ": nobody listens for it any more; it is deleted");
     publisher_.on_change();
   }
 }
