@@ -1,6 +1,7 @@
 #include "index/rows.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -260,10 +261,13 @@ void TotalsRow::write(Encoder& out, State& state, Dictionaries&) const {
   out.number(key.webhook_number - state.webhook);
   out.signed_number(key.hour - state.hour);
   state = {key.webhook_number, key.hour};
-  const uint64_t rare[] = {totals.failed, totals.dead, totals.cancelled};
+  const std::array rare{totals.failed, totals.dead, totals.cancelled};
   uint64_t told = 0;
-  for (size_t index = 0; index < std::size(rare); ++index)
-    told |= (rare[index] > 0 ? 1u : 0u) << index;
+  uint64_t bit = 1;
+  for (const uint64_t count : rare) {
+    if (count > 0) told |= bit;
+    bit <<= 1;
+  }
   out.number(totals.events);
   out.number(told);
   for (const uint64_t count : rare) {
@@ -306,10 +310,12 @@ bool TotalsRow::read(Decoder& in, State& state, const Dictionaries&) {
   key = {state.webhook, static_cast<uint32_t>(state.hour)};
   totals = {.events = in.number()};
   const uint64_t told = in.number();
-  uint64_t* const rare[] = {&totals.failed, &totals.dead, &totals.cancelled};
-  if (told >> std::size(rare) != 0) return false;
-  for (size_t index = 0; index < std::size(rare); ++index) {
-    if ((told >> index & 1) != 0) *rare[index] = in.number();
+  const std::array rare{&totals.failed, &totals.dead, &totals.cancelled};
+  if (told >> rare.size() != 0) return false;
+  uint64_t bit = 1;
+  for (uint64_t* const count : rare) {
+    if ((told & bit) != 0) *count = in.number();
+    bit <<= 1;
   }
   return read_latencies(in, totals);
 }
