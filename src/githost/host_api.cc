@@ -12,21 +12,6 @@
 namespace ringpost::githost {
 namespace {
 
-/// What the path of the API of a host that somebody runs ends with.
-std::string_view api_suffix(GitHost host) {
-  switch (host) {
-    case GitHost::github: return "/api/v3";
-    case GitHost::gitlab: return "/api/v4";
-    case GitHost::bitbucket: return "/2.0";
-    case GitHost::bitbucket_server: return "/rest";
-    case GitHost::gitea:
-    case GitHost::forgejo:
-    case GitHost::gogs: return "/api/v1";
-    case GitHost::buildkite: return {};
-  }
-  RINGPOST_UNREACHABLE();
-}
-
 bool is_name(std::string_view text) {
   const auto in_name = [](char byte) {
     return http::is_digit(byte) || (http::to_lower(byte) >= 'a' && http::to_lower(byte) <= 'z') ||
@@ -42,12 +27,6 @@ std::pair<std::string_view, std::string_view> split_path(std::string_view path) 
   const size_t before = path.rfind('/', last - 1);
   if (before == std::string_view::npos) return {{}, path};
   return {path.substr(0, before), path.substr(before + 1)};
-}
-
-/// The part of the path that names the repository, and what stands before it.
-std::pair<std::string_view, std::string_view> place_of(GitHost host, std::string_view path) {
-  if (host == GitHost::gitlab) return {{}, path.substr(std::min<size_t>(1, path.size()))};
-  return split_path(path);
 }
 
 /// Data Center: `/scm/ACME/shop.git` to clone, `/projects/ACME/repos/shop` as a page.
@@ -69,6 +48,15 @@ std::pair<std::string, std::string> place_at_data_center(std::string_view path) 
   return {std::string{prefix}, std::string{name}};
 }
 
+/// What stands before the part of the path that names the repository, and that part.
+std::pair<std::string, std::string> place_of(GitHost host, std::string_view path) {
+  if (host == GitHost::bitbucket_server) return place_at_data_center(path);
+  if (host == GitHost::gitlab)
+    return {{}, std::string{path.substr(std::min<size_t>(1, path.size()))}};
+  const auto [before, name] = split_path(path);
+  return {std::string{before}, std::string{name}};
+}
+
 std::string api_host(GitHost host, const http::Url& url) {
   if (host == GitHost::github && (url.host == "github.com" || url.host == "www.github.com")) {
     return "api.github.com";
@@ -78,6 +66,20 @@ std::string api_host(GitHost host, const http::Url& url) {
 }
 
 }  // namespace
+
+std::string_view api_suffix(GitHost host) {
+  switch (host) {
+    case GitHost::github: return "/api/v3";
+    case GitHost::gitlab: return "/api/v4";
+    case GitHost::bitbucket: return "/2.0";
+    case GitHost::bitbucket_server: return "/rest";
+    case GitHost::gitea:
+    case GitHost::forgejo:
+    case GitHost::gogs: return "/api/v1";
+    case GitHost::buildkite: return {};
+  }
+  RINGPOST_UNREACHABLE();
+}
 
 std::string api_path(GitHost host, std::string_view name, std::string_view path) {
   std::string begin{path};
@@ -123,6 +125,10 @@ bool is_repository(GitHost host, std::string_view path) {
   return host == GitHost::gitlab ? slashes >= 1 : slashes == 1;
 }
 
+std::string repository_path(GitHost host, std::string_view path) {
+  return place_of(host, "/" + std::string{path}).second;
+}
+
 std::variant<Repository, std::string> read_repository(GitHost host, std::string_view text) {
   const auto parsed = http::parse_url(text);
   const auto* url = std::get_if<http::Url>(&parsed);
@@ -136,11 +142,7 @@ std::variant<Repository, std::string> read_repository(GitHost host, std::string_
   if (path.ends_with(".git")) path.remove_suffix(4);
   Repository found{.host = host, .api = {}, .path = {}, .token = {}};
   std::string before;
-  if (host == GitHost::bitbucket_server) {
-    std::tie(before, found.path) = place_at_data_center(path);
-  } else {
-    std::tie(before, found.path) = place_of(host, path);
-  }
+  std::tie(before, found.path) = place_of(host, path);
   if (!is_repository(host, found.path)) {
     return "must end with the repository's path, as in https://git.example.org/acme/shop.git";
   }

@@ -22,9 +22,16 @@ std::string api_path(GitHost host, std::string_view name, std::string_view path)
 /// The headers that the host wants, and the token. Bitbucket Cloud's may be `USER:PASSWORD`.
 std::vector<http::Header> api_headers(GitHost host, std::string_view token);
 
+/// What the path of the API of a host that somebody runs ends with: `/api/v4`.
+std::string_view api_suffix(GitHost host);
+
 /// Whether the host can have a repository of this path: two names with a slash between them, at
 /// GitLab two or more.
 bool is_repository(GitHost host, std::string_view path);
+
+/// The repository's path at a host of this kind, out of that of its URL: `acme/shop` of
+/// `git/acme/shop`, and of Data Center's `scm/ACME/shop` and `projects/ACME/repos/shop/browse`.
+std::string repository_path(GitHost host, std::string_view path);
 
 /// A repository, as the host's API knows it.
 struct Repository {

@@ -39,7 +39,7 @@ class GitHost:
                 host.gate.wait(30)
                 status, headers, answer = host.failures.pop(0) if host.failures else host.respond(
                     self.command, self.path, self.headers, body)
-                text = json.dumps(answer).encode()
+                text = b"" if answer is None else json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in {**headers, "Content-Type": "application/json",
                                     "Content-Length": str(len(text))}.items():
@@ -70,7 +70,7 @@ class GitHost:
             return 404, {}, {"message": "Not Found"}
         if not self.authorized(headers):
             return self.unauthorized
-        if urllib.parse.unquote(found["repository"]) != self.repository:
+        if self.repository_in(found) != self.repository:
             return self.no_repository
         if headers["Content-Type"] != "application/json" or not headers["User-Agent"]:
             return 415, {}, {"message": "Unsupported Media Type"}
@@ -82,7 +82,10 @@ class GitHost:
             return self.invalid, {}, {"message": wrong}
         self.statuses.append({"commit": found["commit"], **said})
         self.on_status(said)
-        return 201, {}, {"id": len(self.statuses), **said}
+        return self.took
+
+    def repository_in(self, found):
+        return urllib.parse.unquote(found["repository"])
 
     def authorized(self, headers):
         return headers["Authorization"] == f"Bearer {self.token}"
@@ -94,6 +97,7 @@ class GitHost:
     no_repository = (404, {}, {"message": "Not Found"})
     no_commit = (422, {}, {"message": "No commit found for SHA"})
     invalid = 422
+    took = (201, {}, {"id": 1})
 
     def object_to(self, said):
         raise NotImplementedError
@@ -171,6 +175,28 @@ class Bitbucket(GitHost):
         return None
 
 
+class BitbucketServer(GitHost):
+    """Data Center, "Create or update a build status" of a repository: answers 204 without a body."""
+
+    kind = "bitbucket-server"
+    path = re.compile(r"/rest/api/latest/projects/(?P<project>[^/]+)/repos/(?P<name>[^/]+)/commits/(?P<commit>[^/]+)/builds")
+    no_commit = (404, {}, {"errors": [{"message": "Commit does not exist"}]})
+    invalid = 400
+    took = (204, {}, None)
+
+    def repository_in(self, found):
+        return f"{found['project']}/{found['name']}"
+
+    def object_to(self, said):
+        if said.get("state") not in ("SUCCESSFUL", "FAILED", "INPROGRESS", "CANCELLED", "UNKNOWN"):
+            return "state"
+        if not said.get("key") or max(len(said.get(name, "")) for name in ("key", "name", "description")) > 255:
+            return "key is required; at most 255 characters"
+        if not is_url(said.get("url", "")) or len(said["url"]) > 450:
+            return "url is required; at most 450 characters"
+        return None
+
+
 class Gitea(GitHost):
     """POST /repos/{owner}/{repo}/statuses/{sha}, of Gitea and of Forgejo."""
 
@@ -190,4 +216,4 @@ class Forgejo(Gitea):
     kind = "forgejo"
 
 
-HOSTS = (GitHub, GitLab, Bitbucket, Gitea, Forgejo)
+HOSTS = (GitHub, GitLab, Bitbucket, BitbucketServer, Gitea, Forgejo)

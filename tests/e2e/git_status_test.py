@@ -27,7 +27,8 @@ BUILDS = {
         ("action.started", {"action": {"id": 7, "pipeline_id": 33, "status": "in-progress"}}),
         ("action.completed", {"action": {"id": 7, "pipeline_id": 33, "status": "completed"}})]),
 }
-PASSED = {"github": "success", "gitlab": "success", "bitbucket": "SUCCESSFUL", "gitea": "success", "forgejo": "success"}
+PASSED = {"github": "success", "gitlab": "success", "bitbucket": "SUCCESSFUL", "bitbucket-server": "SUCCESSFUL",
+          "gitea": "success", "forgejo": "success"}
 
 
 def wait_until(true, seconds=30):
@@ -79,7 +80,7 @@ class Hosts(StatusTest):
                 self.relay.wait_until_settled()
         for host in hosts:
             with self.subTest(host.kind):
-                name = "key" if host.kind == "bitbucket" else "context"
+                name = "key" if host.kind.startswith("bitbucket") else "context"
                 for source, events in BUILDS.values():
                     took = [each for each in host.statuses if each[name] == source]
                     self.assertEqual(len(took), len(events), took)

@@ -1,5 +1,6 @@
 #include "dialect/git_status/hosts.h"
 
+#include "api/webhook_fields.h"
 #include "base/assert.h"
 #include "base/utf8.h"
 #include "crypto/digest.h"
@@ -25,15 +26,19 @@ struct HostTraits {
 
 /// GitHub and Gitea have no word for a build without a verdict. It is an error there, and not a
 /// success: what was never tested must not pass for tested.
-constexpr std::array<HostTraits, 5> traits{{
+constexpr std::array<HostTraits, 6> traits{{
     {Host::github, 255, 140, {"pending", "pending", "success", "failure", "error"}},
     {Host::gitlab, 255, 255, {"pending", "running", "success", "failed", "canceled"}},
     {Host::bitbucket, 40, 255, {"INPROGRESS", "INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"}},
+    {Host::bitbucket_server,
+     255,
+     255,
+     {"INPROGRESS", "INPROGRESS", "SUCCESSFUL", "FAILED", "CANCELLED"}},
     {Host::gitea, 255, 255, {"pending", "pending", "success", "failure", "error"}},
     {Host::forgejo, 255, 255, {"pending", "pending", "success", "failure", "error"}},
 }};
 
-constexpr size_t name_bytes_max = 255;  // Of Bitbucket's statuses, beside their key.
+constexpr size_t name_bytes_max = 255;  // Of both Bitbuckets' statuses, beside their key.
 
 const HostTraits& of(Host host) {
   const auto found = std::ranges::find(traits, host, &HostTraits::host);
@@ -70,10 +75,23 @@ void write_if(JsonWriter& json, std::string_view member, std::string_view text) 
   if (!text.empty()) json.member(member, text);
 }
 
+bool is_bitbucket(Host host) {
+  return host == Host::bitbucket || host == Host::bitbucket_server;
+}
+
+/// `/projects/ACME/repos/shop/commits/3b1f…`: where Data Center has a commit, as a page and in its
+/// API.
+std::string commit_at_data_center(const CommitStatus& status) {
+  const size_t slash = status.repository.find('/');
+  return "/projects/" + status.repository.substr(0, slash) + "/repos" +
+         status.repository.substr(slash) + "/commits/" + status.commit;
+}
+
 /// Bitbucket's statuses cannot be without a URL: the commit's page is one that is always there.
-std::string bitbucket_url(const CommitStatus& status) {
+std::string bitbucket_url(Host host, std::string_view pages, const CommitStatus& status) {
   if (!status.target_url.empty()) return status.target_url;
-  return "https://bitbucket.org/" + status.repository + "/commits/" + status.commit;
+  if (host == Host::bitbucket_server) return std::string{pages} + commit_at_data_center(status);
+  return std::string{pages} + "/" + status.repository + "/commits/" + status.commit;
 }
 
 }  // namespace
@@ -102,6 +120,9 @@ std::string_view object_to_url(Host host, const subscription::Destination& desti
   if (host == Host::github && destination.host == "github.com") {
     return "must be that of the API: https://api.github.com";
   }
+  if (host == Host::bitbucket_server && destination.host.ends_with("bitbucket.org")) {
+    return "is Bitbucket Cloud's: its host is \"bitbucket\"";
+  }
   if (host == Host::bitbucket && destination.host == "bitbucket.org") {
     return "must be that of the API: https://api.bitbucket.org";
   }
@@ -111,6 +132,14 @@ std::string_view object_to_url(Host host, const subscription::Destination& desti
 std::string api_path(Host host, const subscription::Destination& destination) {
   const std::string_view target = destination.target;
   return githost::api_path(host, destination.host, target.substr(0, target.find('?')));
+}
+
+std::string pages_url(Host host, const subscription::Destination& destination) {
+  if (host == Host::bitbucket) return "https://bitbucket.org";
+  subscription::Destination pages = destination;
+  pages.target = api_path(host, destination);
+  pages.target.resize(pages.target.size() - githost::api_suffix(host).size());
+  return api::plain_url(pages);
 }
 
 void append_path(Host host, const CommitStatus& status, std::string& out) {
@@ -130,21 +159,23 @@ void append_path(Host host, const CommitStatus& status, std::string& out) {
       out.append(status.commit).append("/statuses/build");
       return;
     case Host::bitbucket_server:
+      out.append("/api/latest").append(commit_at_data_center(status)).append("/builds");
+      return;
     case Host::gogs:
     case Host::buildkite: break;
   }
   RINGPOST_UNREACHABLE();
 }
 
-void write_body(Host host, const CommitStatus& status, std::string& out) {
+void write_body(Host host, std::string_view pages, const CommitStatus& status, std::string& out) {
   const HostTraits& limits = of(host);
   const std::string context = fitted(status.context, limits.context_bytes_max);
   JsonWriter json{out};
   json.begin_object().member("state", word_of(host, status.state));
-  if (host == Host::bitbucket) {
+  if (is_bitbucket(host)) {
     json.member("key", context)
         .member("name", cut(status.context, name_bytes_max))
-        .member("url", bitbucket_url(status));
+        .member("url", bitbucket_url(host, pages, status));
   } else {
     json.member("context", context);
     write_if(json, "target_url", status.target_url);

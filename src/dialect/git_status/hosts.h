@@ -39,10 +39,15 @@ std::string_view object_to_url(Host host, const subscription::Destination& desti
 /// and the part that all hosts of a kind have (`/api/v4`), if it is not there already.
 std::string api_path(Host host, const subscription::Destination& destination);
 
+/// Where the host's own pages begin, without a slash at its end.
+std::string pages_url(Host host, const subscription::Destination& destination);
+
 /// Appends the path of the request behind `api_path`.
 void append_path(Host host, const CommitStatus& status, std::string& out);
 /// Writes the request's body: cuts what would be too long for the host.
-void write_body(Host host, const CommitStatus& status, std::string& out);
+/// @param pages  what `pages_url` gives: a status without a link is given one to the commit's page
+///               where the host cannot do without.
+void write_body(Host host, std::string_view pages, const CommitStatus& status, std::string& out);
 /// Appends the headers that the host wants, and the token.
 void append_host_headers(Host host, std::string_view token, std::string& head);
 

@@ -52,6 +52,7 @@ class StatusRenderer final : public Renderer {
   StatusRenderer(const Webhook& webhook, const Settings& settings)
       : host_(*settings.host),
         api_path_(api_path(host_, webhook.destination)),
+        pages_url_(pages_url(host_, webhook.destination)),
         repository_(compiled(settings, Settings::Text::repository)),
         commit_(compiled(settings, Settings::Text::commit)),
         context_(compiled(settings, Settings::Text::context)),
@@ -69,7 +70,7 @@ class StatusRenderer final : public Renderer {
     request.head.append("POST ").append(api_path_);
     append_path(host_, status, request.head);
     request.head.append(" HTTP/1.1").append(headers_);
-    write_body(host_, status, request.made_body);
+    write_body(host_, pages_url_, status, request.made_body);
     request.send_made_body();
     append_delivery(request.head, facts);
     finish_bare(request, facts, "application/json");
@@ -94,7 +95,8 @@ class StatusRenderer final : public Renderer {
     status.commit = commit_ ? commit_->fill(values) : commit_of(values);
     if (!is_commit(status.commit)) return Unrenderable::no_commit;
     std::ranges::transform(status.commit, status.commit.begin(), http::to_lower);
-    status.repository = repository_ ? repository_->fill(values) : repository_of(values);
+    status.repository = repository_ ? repository_->fill(values)
+                                    : githost::repository_path(host_, repository_of(values));
     if (!githost::is_repository(host_, status.repository)) return Unrenderable::no_repository;
     status.context = context_ ? context_->fill(values) : std::string{values.event().source};
     if (status.context.empty()) status.context = values.event().source;
@@ -106,6 +108,7 @@ class StatusRenderer final : public Renderer {
 
   const Host host_;
   const std::string api_path_;
+  const std::string pages_url_;
   const std::optional<TextTemplate> repository_;
   const std::optional<TextTemplate> commit_;
   const std::optional<TextTemplate> context_;

@@ -2,6 +2,7 @@
 
 #include "api/json_body.h"
 #include "githost/host_api.h"
+#include "http/url.h"
 
 #include <algorithm>
 
@@ -47,6 +48,14 @@ std::optional<Problem> check_fixed(const Settings& settings) {
     return api::invalid("settings.commit",
                         "must be a whole commit id (40 or 64 hexadecimal digits), or name a value "
                         "of the event such as {{ build.commit }}");
+  }
+  const std::string& link = settings.text(Settings::Text::target_url);
+  if (is_fixed(link)) {
+    const auto url = http::parse_url(link);
+    if (const auto* problem = std::get_if<http::UrlProblem>(&url)) {
+      return api::invalid("settings.target_url",
+                          "must be an http or https URL: it " + problem->reason);
+    }
   }
   return std::nullopt;
 }

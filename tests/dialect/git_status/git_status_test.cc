@@ -112,6 +112,59 @@ TEST(GitStatusRenderer, TellsBitbucketWhichWantsAKeyAndAUrl) {
             "https://bitbucket.org/acme/shop/commits/" + std::string{commit});
 }
 
+TEST(GitStatusRenderer, TellsBitbucketDataCenter) {
+  Rendered rendered = finished();
+  Webhook to = hook("bitbucket-server", {}, "/git");
+  rendered.render(to);
+  const std::string path = "/projects/acme/repos/shop/commits/" + std::string{commit};
+  EXPECT_EQ(request_line(rendered), "POST /git/rest/api/latest" + path + "/builds HTTP/1.1");
+  EXPECT_EQ(rendered.body(),
+            R"({"state":"SUCCESSFUL","key":"pipeline/shop","name":"pipeline/shop",)"
+            R"("url":"https://ci.example.org/shop/builds/42","description":"Build 42 passed"})");
+  EXPECT_EQ(rendered.header("Authorization"), "Bearer a-token-of-the-host");
+
+  to.settings = R"({"host":"bitbucket-server","repository":"ACME/shop","target_url":"{{ none }}"})";
+  to.destination.port = 7990;
+  to.destination.tls = false;
+  for (const char* url : {"/", "/rest", "/rest/"}) {
+    to.destination.target = url;
+    rendered.render(to);
+    EXPECT_EQ(
+        member(rendered, "url"),
+        "http://git.example.org:7990/projects/ACME/repos/shop/commits/" + std::string{commit});
+  }
+}
+
+// Each host has its own way to put a repository's path into its URLs.
+TEST(GitStatusRenderer, FindsTheRepositoryInAnyOfItsUrls) {
+  struct Case {
+    const char* host;
+    const char* repository;
+    const char* path;
+  };
+  for (const Case& each :
+       {Case{"github", "https://github.com/acme/shop.git", "/repos/acme/shop/"},
+        {"gitea", "https://example.org/git/acme/shop", "/repos/acme/shop/"},
+        {"gitlab", "git@gitlab.com:acme/mobile/shop.git", "/projects/acme%2Fmobile%2Fshop/"},
+        {"bitbucket", "git@bitbucket.org:acme/shop.git", "/repositories/acme/shop/"},
+        {"bitbucket-server", "https://example.org/git/scm/ACME/shop.git",
+         "/projects/ACME/repos/shop/"},
+        {"bitbucket-server", "ssh://git@example.org:7999/acme/shop.git",
+         "/projects/acme/repos/shop/"},
+        {"bitbucket-server", "https://example.org/projects/ACME/repos/shop/browse",
+         "/projects/ACME/repos/shop/"},
+        {"bitbucket-server", "https://example.org/scm/~ada/shop.git",
+         "/projects/~ada/repos/shop/"}}) {
+    Rendered rendered;
+    rendered.event.type = "build.finished";
+    const std::string data = R"({"build":{"state":"passed","commit":")" + std::string{commit} +
+                             R"("},"pipeline":{"repository":")" + each.repository + R"("}})";
+    rendered.event.data = as_bytes(data);
+    rendered.render(hook(each.host));
+    EXPECT_NE(request_line(rendered).find(each.path), std::string::npos) << request_line(rendered);
+  }
+}
+
 TEST(GitStatusRenderer, TellsGiteaAndForgejo) {
   for (const char* host : {"gitea", "forgejo"}) {
     Rendered rendered = finished();
@@ -140,6 +193,8 @@ TEST(GitStatusRenderer, FindsTheApiBehindAnyUrlOfTheHost) {
       {"gitlab", "example.org", "/gitlab", "/gitlab/api/v4"},
       {"gitlab", "example.org", "/gitlab/api/v4/", "/gitlab/api/v4"},
       {"bitbucket", "api.bitbucket.org", "/2.0", "/2.0"},
+      {"bitbucket-server", "example.org", "/", "/rest"},
+      {"bitbucket-server", "example.org", "/bitbucket/rest/", "/bitbucket/rest"},
       {"gitea", "git.example.org", "/?a=1", "/api/v1"},
   };
   for (const Case& each : cases) {
@@ -151,7 +206,8 @@ TEST(GitStatusRenderer, FindsTheApiBehindAnyUrlOfTheHost) {
 }
 
 TEST(GitStatusRenderer, ShowsNoToken) {
-  for (const char* host : {"github", "gitlab", "bitbucket", "gitea", "forgejo"}) {
+  for (const char* host :
+       {"github", "gitlab", "bitbucket", "bitbucket-server", "gitea", "forgejo"}) {
     Rendered rendered = finished();
     const Webhook to = hook(host);
     rendered.render(to);
@@ -214,6 +270,10 @@ const std::vector<Said> everything_said = {
     {"git.push", "{}", "", "", ""},
 };
 
+const char* data_centers_word(const char* clouds) {
+  return std::string_view{clouds} == "STOPPED" ? "CANCELLED" : clouds;
+}
+
 bool is_wanted(const Webhook& to, const Rendered& rendered) {
   json::Document data;
   json::Document extensions;
@@ -237,6 +297,7 @@ TEST(GitStatusStates, AreEachHostsWordForWhatTheEventSays) {
     for (const auto& [host, word] : {std::pair{"github", said.github},
                                      {"gitlab", said.gitlab},
                                      {"bitbucket", said.bitbucket},
+                                     {"bitbucket-server", data_centers_word(said.bitbucket)},
                                      {"gitea", said.github},
                                      {"forgejo", said.github}}) {
       const Webhook to = hook(host, more);
@@ -469,6 +530,7 @@ TEST(GitStatusSettings, RefuseWhatCannotBe) {
         {R"({"host":"github","repository":"acme"})", "settings.repository must be"},
         {R"({"host":"github","repository":"acme/shop/x"})", "settings.repository must be"},
         {R"({"host":"github","commit":"main"})", "settings.commit must be"},
+        {R"({"host":"github","target_url":"javascript:x"})", "settings.target_url must be"},
         {R"({"host":"github","context":"{{ a"})", "settings.context has {{"},
         {R"({"host":"github","state":"x"})", "settings.state is not a setting"},
         {R"({"host":"github","context":1})", "settings.context"}}) {
@@ -476,6 +538,8 @@ TEST(GitStatusSettings, RefuseWhatCannotBe) {
         << json << ": " << settings_after("", json);
   }
   EXPECT_TRUE(settings_after("", R"({"host":"github"})", "github.com").starts_with("url must be"));
+  EXPECT_TRUE(settings_after("", R"({"host":"bitbucket-server"})", "api.bitbucket.org")
+                  .starts_with("url is Bitbucket Cloud's"));
   EXPECT_TRUE(
       settings_after("", R"({"host":"bitbucket"})", "bitbucket.org").starts_with("url must be"));
 }

@@ -296,7 +296,7 @@ function StatusFields({ draft: { settings }, set, at }: PartProps): JSX.Element 
   const said = "Empty: what the event says.";
   return (
     <>
-      <Choice label="Git host" value={settings.host} onChange={(host) => set({ host })} options={named(["github", "gitlab", "bitbucket", "gitea", "forgejo"])} error={at("settings.host")} />
+      <Choice label="Git host" value={settings.host} onChange={(host) => set({ host })} options={named(["github", "gitlab", "bitbucket", "bitbucket-server", "gitea", "forgejo"])} error={at("settings.host")} />
       <Text label="Repository" code value={settings.repository} onInput={(repository) => set({ repository })} error={at("settings.repository")} hint={`Its path at the host: acme/shop. ${said}`} />
       <Text label="Commit" code value={settings.commit} onInput={(commit) => set({ commit })} error={at("settings.commit")} hint={`As in {{ build.commit }}. ${said}`} />
       <Text label="Context" code value={settings.context} onInput={(context) => set({ context })} error={at("settings.context")} hint="What tells the statuses of a commit apart, as in ci/{{ event.source }}. Empty: the event's source." />
