@@ -5,6 +5,9 @@
 #include "subscription/git_source.h"
 
 #include <cstdio>
+#include <map>
+#include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -81,17 +84,27 @@ std::string registration_of(simdjson::dom::element source) {
   return text + (failed ? "; the last try failed at " : "; ") + at + ": " + result;
 }
 
-/// How the search for what did not come goes.
-std::string gaps_of(simdjson::dom::element source) {
+/// What the search could not look at, as sentences without a full stop; empty: nothing.
+std::string unsearched_of(simdjson::dom::element source) {
   const std::string search = text_of(source, "/git/gaps/search");
   if (search == "not_offered") return "not known: the API of this host shows no log of calls";
-  if (search == "off") return "not looked for";
+  if (search == "off") return "not looked for: the source is not registered or not enabled";
   const std::string problem = text_of(source, "/git/gaps/problem");
+  const std::string unsearched = text_of(source, "/git/gaps/not_searched");
+  std::string text = problem.empty() ? "" : "the last try failed: " + problem;
+  if (!unsearched.empty())
+    text.append(text.empty() ? "" : "; ").append("not looked at: " + unsearched);
+  return text;
+}
+
+/// How the search for what did not come goes.
+std::string gaps_of(simdjson::dom::element source) {
+  const std::string unsearched = unsearched_of(source);
+  if (text_of(source, "/git/gaps/search") != "on") return unsearched;
   const std::string at = short_time(text_of(source, "/git/gaps/searched_at"));
   return text_of(source, "/git/gaps/missing") + " missing, " +
          text_of(source, "/git/gaps/given_up") + " given up" +
-         (at.empty() ? "" : "; looked at " + at) +
-         (problem.empty() ? "" : "; the last try failed: " + problem);
+         (at.empty() ? "" : "; looked at " + at) + (unsearched.empty() ? "" : "; " + unsearched);
 }
 
 void add_git_rows(Rows& rows, simdjson::dom::element source) {
@@ -225,22 +238,45 @@ bool add_gaps(Session& session, const std::string& id, Table& table) {
   return true;
 }
 
+/// The sources whose gaps are wanted: by id, what of the search is to be known beside its gaps.
+using Searches = std::map<std::string, std::string>;
+
+void add_search(Searches& searches, simdjson::dom::element source) {
+  const std::string url = text_of(source, "/git/url");
+  if (!url.empty()) searches.emplace(text_of(source, "/id"), unsearched_of(source));
+}
+
+std::optional<Searches> read_searches(Session& session, const std::string& id) {
+  Searches searches;
+  if (id.empty()) {
+    const bool as_json = std::exchange(session.json, false);
+    const bool done =
+        session.for_each_item("/v1/sources", {}, [&](auto item) { add_search(searches, item); });
+    session.json = as_json;
+    return done ? std::optional{searches} : std::nullopt;
+  }
+  simdjson::dom::parser parser;
+  simdjson::dom::element source;
+  const auto answer = session.call("GET", path_of(id));
+  if (!answer || !parse_answer(*answer, parser, source)) return std::nullopt;
+  add_search(searches, source);
+  if (searches.empty()) searches.emplace(id, "not looked for: the source has no --git");
+  return searches;
+}
+
 int gaps(Session& session, const std::string& id) {
   Table table({"SOURCE", "DELIVERY", "EVENT", "SENT", "ANSWER", "STATE", "ASKED", "DETAIL"});
-  std::vector<std::string> ids{id};
-  if (id.empty()) {
-    ids.clear();
-    const bool as_json = std::exchange(session.json, false);
-    const bool done = session.for_each_item("/v1/sources", {}, [&](auto item) {
-      if (!text_of(item, "/git/url").empty()) ids.push_back(text_of(item, "/id"));
-    });
-    session.json = as_json;
-    if (!done) return session.failure_code();
-  }
-  for (const std::string& each : ids) {
+  const auto searches = read_searches(session, id);
+  if (!searches) return session.failure_code();
+  for (const auto& [each, unsearched] : *searches) {
     if (!add_gaps(session, each, table)) return session.failure_code();
   }
   session.print(table, "Nothing is missing, as far as the hosts' logs tell.\n");
+  for (const auto& [each, unsearched] : *searches) {
+    if (!unsearched.empty()) {
+      std::fprintf(stderr, "%s: %s\n", each.c_str(), unsearched.c_str());
+    }
+  }
   return 0;
 }
 

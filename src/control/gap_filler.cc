@@ -46,11 +46,14 @@ bool GapFiller::is_watched(const GitLink& link) const {
 }
 
 GapFiller::State GapFiller::state(const GitSource& source) const {
-  State state{.has_log = githost::has_delivery_log(source.host), .problem = {}};
+  State state{.has_log = githost::has_delivery_log(source.host), .problem = {}, .not_searched = {}};
   const GitLink* link = parts_.links.find(source.number);
   state.is_on = link != nullptr && is_watched(*link);
   const auto watch = watches_.find(source.number);
-  if (watch != watches_.end()) state.problem = watch->second.problem;
+  if (watch != watches_.end()) {
+    state.problem = watch->second.problem;
+    state.not_searched = watch->second.not_searched;
+  }
   return state;
 }
 
@@ -177,6 +180,21 @@ void GapFiller::on_page(const GitLink& link, Watch& watch, const HostAnswer& ans
   watch.log.reset();
 }
 
+/// What the host's log has and nobody looked at is said, and not taken for complete.
+void GapFiller::tell_not_searched(const GitLink& link, Watch& watch) const {
+  std::string text;
+  if (const size_t entries = watch.log->unreadable(); entries > 0) {
+    text = std::to_string(entries) + (entries == 1 ? " entry" : " entries") +
+           " of the host's log without a usable number or delivery id";
+  }
+  if (watch.log->is_cut()) {
+    text += text.empty() ? "" : ", and ";
+    text += "the calls before the newest pages of a log that is longer than is read at once";
+  }
+  if (text == std::exchange(watch.not_searched, text) || text.empty()) return;
+  log_warning("git source " + link.source_id.to_text() + ": not looked at: " + text);
+}
+
 /// All calls of one delivery together, the oldest delivery first.
 std::vector<GapFiller::Sent> GapFiller::sent_of(const githost::DeliveryLog& log) const {
   std::vector<Sent> all;
@@ -228,10 +246,7 @@ void GapFiller::compare(const GitLink& link, Watch& watch, WallTime wall_now) {
       keep(std::move(*next));
     }
   }
-  if (watch.log->is_cut() && !std::exchange(watch.cut_told, true)) {
-    log_warning("git source " + link.source_id.to_text() +
-                ": the host's log is longer than is read at once; older calls were not looked at");
-  }
+  tell_not_searched(link, watch);
   if (!kept_all) return;  // The rest is found when there is room.
   GitLink next = link;
   next.log_read_at = watch.begun;

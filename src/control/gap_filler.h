@@ -64,7 +64,8 @@ class GapFiller {
   struct State {
     bool has_log = true;  ///< False: the host's API shows none.
     bool is_on = false;
-    std::string problem;  ///< Why the last reading failed, a sentence; empty: it did not.
+    std::string problem;       ///< Why the last reading failed, a sentence; empty: it did not.
+    std::string not_searched;  ///< What of the log the last reading could not use; empty: nothing.
   };
   State state(const subscription::GitSource& source) const;
 
@@ -78,7 +79,7 @@ class GapFiller {
     uint64_t call = 0;                          ///< Under way; 0: none.
     uint32_t failures = 0;
     std::string problem;
-    bool cut_told = false;
+    std::string not_searched;
   };
   /// What the log says of one delivery: all calls of it together.
   struct Sent {
@@ -101,6 +102,7 @@ class GapFiller {
   void on_asked(const GitLink& link, Watch& watch, const HostAnswer& answer, WallTime wall_now,
                 Instant now);
   void compare(const GitLink& link, Watch& watch, WallTime wall_now);
+  void tell_not_searched(const GitLink& link, Watch& watch) const;
   std::vector<Sent> sent_of(const githost::DeliveryLog& log) const;
   std::optional<GitGap> judge(const GitLink& link, const Sent& sent, bool others_known,
                               WallTime wall_now) const;

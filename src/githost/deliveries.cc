@@ -103,7 +103,10 @@ std::optional<Failure> DeliveryLog::add(const Reply& reply, WallTime now) {
   bool at_end = false;
   for (const dom::element value : entries) {
     LoggedCall call = github ? github_call(value) : gitlab_call(value);
-    if (!is_usable(call)) continue;
+    if (!is_usable(call)) {
+      ++unreadable_;
+      continue;
+    }
     at_end = (github && call.at < end_.before) ||
              (!end_.number.empty() && !is_older(end_.number, call.number));
     if (at_end) break;

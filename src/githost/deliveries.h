@@ -51,6 +51,8 @@ class DeliveryLog {
   bool is_complete() const { return next_.empty(); }
   /// There is more before the end than is read.
   bool is_cut() const { return cut_; }
+  /// Entries without a number or without the delivery's id: what they tell of is not known.
+  size_t unreadable() const { return unreadable_; }
   const std::vector<LoggedCall>& calls() const { return calls_; }
 
  private:
@@ -59,6 +61,7 @@ class DeliveryLog {
   std::string next_;
   size_t pages_ = 0;
   bool cut_ = false;
+  size_t unreadable_ = 0;
   std::set<std::string> numbers_;  ///< Of `calls_`.
   std::vector<LoggedCall> calls_;
 };

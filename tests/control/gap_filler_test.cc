@@ -313,6 +313,20 @@ TEST_F(GapFillerTest, keeps_so_many_gaps_and_no_more) {
   EXPECT_EQ(links_->find(number_)->log_read_at, WallTime{});  // So the rest is found later.
 }
 
+TEST_F(GapFillerTest, says_what_of_the_log_it_could_not_use) {
+  add_source(GitHost::github);
+  const auto not_searched = [this] {
+    return filler_->state(*sources_->find_number(number_)).not_searched;
+  };
+  step();
+  host_.answer(200, "[{}]");
+  step();
+  EXPECT_EQ(not_searched(), "1 entry of the host's log without a usable number or delivery id");
+  clock_ += 1000;
+  read({{1, "d1", 200, 1000}});
+  EXPECT_EQ(not_searched(), "");
+}
+
 TEST_F(GapFillerTest, watches_only_what_is_registered_enabled_and_has_a_log) {
   add_source(GitHost::gitea);
   step();

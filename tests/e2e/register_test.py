@@ -1,6 +1,7 @@
 """Git sources registered at their hosts, and what did not come from there: the real relay, and fakes of the hosts (git_hooks.py)."""
 
 import json
+import re
 import time
 import unittest
 
@@ -210,12 +211,23 @@ class RegisterTest(unittest.TestCase):
         self.assertIn("the last try failed", self.relay.cli("source", "show", source["id"]).stdout)
         wait_until(lambda: self.gaps(source).get(missed, {}).get("state") == "filled")
         self.assertIsNone(self.show(source)["git"]["gaps"]["problem"])
+        self.assertIsNone(self.show(source)["git"]["gaps"]["not_searched"])
+
+    def test_entries_of_a_log_that_cannot_be_read_are_said(self):
+        host = self.host()
+        source, _ = self.registered(host)
+        host.failures += [(200, {}, [{"id": 1}, {"id": "x", "guid": "y"}])]
+        wait_until(lambda: not host.failures)
+        words = "2 entries of the host's log without a usable number or delivery id"
+        # The next reading is whole, and may come soon.
+        self.assertTrue(self.relay.wait_for(re.escape(words)))
 
     def test_hosts_without_a_log_are_named(self):
         host = self.host(git_hooks.Gitea)
         source, _ = self.registered(host)
         self.assertEqual(self.show(source)["git"]["gaps"]["search"], "not_offered")
         self.assertIn("shows no log", self.relay.cli("source", "show", source["id"]).stdout)
+        self.assertIn("shows no log", self.relay.cli("source", "gaps", source["id"]).stderr)
 
     def test_the_command_line(self):
         host = self.host()

@@ -53,6 +53,17 @@ TEST(DeliveryLog, follows_the_cursor_of_github_to_the_end_that_is_wanted) {
   EXPECT_TRUE(log.calls()[1].is_accepted());
 }
 
+TEST(DeliveryLog, counts_what_it_cannot_read) {
+  DeliveryLog log(at(GitHost::github), "5", {});
+  const std::string good = github_call("12", "aa", "2031-04-26T12:00:00Z", 502);
+  const std::string body = R"([7, null, {"guid": "x"}, )" + good + "," +
+                           github_call("11", "", "2031-04-26T12:00:00Z", 502) + "," +
+                           github_call("-1", "bb", "2031-04-26T12:00:00Z", 502) + "]";
+  EXPECT_FALSE(log.add({200, "", body}, now));
+  EXPECT_EQ(numbers(log), (Texts{"12"}));
+  EXPECT_EQ(log.unreadable(), 5u);
+}
+
 TEST(DeliveryLog, reads_the_events_of_gitlab_up_to_the_last_known_one) {
   DeliveryLog log(at(GitHost::gitlab), "5", {.before = {}, .number = "9"});
   EXPECT_EQ(log.request().url,

@@ -326,6 +326,7 @@ void SourceApi::write_git(JsonWriter& json, const GitSource& source) const {
   json.key("gaps").begin_object().member("search", name_of(state));
   write_time_or_null(json, "searched_at", link->log_read_at);
   write_text_or_null(json, "problem", state.problem);
+  write_text_or_null(json, "not_searched", state.not_searched);
   json.member("missing", count([](const GitGap* gap) { return !is_over(gap->state); }))
       .member("given_up", count([](const GitGap* gap) { return gap->state == GapState::given_up; }))
       .end_object()
