@@ -126,8 +126,14 @@ bool Registrations::on_answer(Job& job, const HostAnswer& answer, WallTime wall_
   if (source_of(job) == nullptr) {
     return end(job, refusal(409, "the source or its repository was removed meanwhile"));
   }
-  return job.phase == Phase::listing ? on_list(job, answer, wall_now, now)
-                                     : on_written(job, answer, wall_now);
+  switch (job.phase) {
+    case Phase::listing: return on_list(job, answer, wall_now, now);
+    case Phase::writing: return on_written(job, answer, wall_now);
+    case Phase::deleting: return on_deleted(job, answer, wall_now);
+    case Phase::publishing:
+    case Phase::done: break;
+  }
+  RINGPOST_UNREACHABLE();
 }
 
 bool Registrations::on_list(Job& job, const HostAnswer& answer, WallTime wall_now, Instant now) {
@@ -149,14 +155,17 @@ bool Registrations::on_list(Job& job, const HostAnswer& answer, WallTime wall_no
 /// Finds the webhook that is changed instead of making a second one.
 void Registrations::choose(Job& job) const {
   const GitLink& link = *parts_.links.find(job.source);
+  std::vector<std::string> ours;
   job.hook.clear();
-  job.others = 0;
   for (const githost::Hook& hook : job.list.hooks()) {
     if (!is_ours(job, hook)) continue;
     const bool better = job.hook.empty() || hook.id == link.hook || hook.url == job.url;
-    if (!job.hook.empty()) ++job.others;
     if (better) job.hook = hook.id;
+    ours.push_back(hook.id);
   }
+  const bool replaces = githost::keeps_secret(job.repository.host);
+  job.others = replaces || ours.empty() ? 0 : ours.size() - 1;
+  job.replaced = replaces ? std::move(ours) : std::vector<std::string>{};
 }
 
 /// One that calls this source, under whatever name of the relay; or another one that calls the app
@@ -196,16 +205,16 @@ void Registrations::write(Job& job) {
     return;
   }
   const githost::HookSettings settings{.url = job.url, .secret = source->secret};
-  job.call =
-      talk_.start(job.hook.empty() ? githost::create_hook(job.repository, settings)
-                                   : githost::update_hook(job.repository, job.hook, settings));
+  const bool is_new = job.hook.empty() || !job.replaced.empty();
+  job.call = talk_.start(is_new ? githost::create_hook(job.repository, settings)
+                                : githost::update_hook(job.repository, job.hook, settings));
 }
 
 bool Registrations::on_written(Job& job, const HostAnswer& answer, WallTime wall_now) {
   // Somebody made it in between: GitHub takes no second one with the same URL.
-  const bool taken =
-      !answer.error && job.hook.empty() && (answer.status == 422 || answer.status == 409);
-  const bool gone = !answer.error && !job.hook.empty() && answer.status == 404;
+  const bool is_new = job.hook.empty() || !job.replaced.empty();
+  const bool taken = !answer.error && is_new && (answer.status == 422 || answer.status == 409);
+  const bool gone = !answer.error && !is_new && answer.status == 404;
   if ((taken || gone) && !std::exchange(job.listed_again, true)) {
     job.list = githost::HookList(job.repository);
     job.phase = Phase::listing;
@@ -215,15 +224,37 @@ bool Registrations::on_written(Job& job, const HostAnswer& answer, WallTime wall
   if (const auto failure = failure_of(job.repository, answer, wall_now)) {
     return fail(job, *failure, wall_now);
   }
-  if (!job.hook.empty()) return finish(job, job.hook, wall_now);
+  if (!is_new) return finish(job, job.hook, wall_now);
   auto id = githost::read_hook_id(job.repository.host, answer.reply());
   if (const auto* failure = std::get_if<githost::Failure>(&id))
     return fail(job, *failure, wall_now);
-  return finish(job, std::get<std::string>(std::move(id)), wall_now);
+  job.made = std::get<std::string>(std::move(id));
+  return delete_next(job, wall_now);
+}
+
+/// What the webhook that was made replaces, one after the other.
+bool Registrations::delete_next(Job& job, WallTime wall_now) {
+  if (job.replaced.empty()) return finish(job, job.made, wall_now);
+  job.phase = Phase::deleting;
+  job.call = talk_.start(githost::delete_hook(job.repository, job.replaced.back()));
+  return false;
+}
+
+/// The source is registered already: one that stays is told, and is no failure.
+bool Registrations::on_deleted(Job& job, const HostAnswer& answer, WallTime wall_now) {
+  const bool gone = !answer.error && answer.status == 404;
+  const auto failure = failure_of(job.repository, answer, wall_now);
+  if (failure && !gone) {
+    job.not_deleted +=
+        "; webhook " + job.replaced.back() +
+        ", which it replaces, could not be deleted, delete it at the host: " + failure->text;
+  }
+  job.replaced.pop_back();
+  return delete_next(job, wall_now);
 }
 
 bool Registrations::finish(Job& job, std::string hook, WallTime wall_now) {
-  const bool made = job.hook.empty();
+  const bool made = hook == job.made;
   GitLink link = *parts_.links.find(job.source);
   if (link.hook != hook) {  // Of one that was there before, what it sent so far is not ours.
     link.log_number = made ? "0" : "";
@@ -234,6 +265,8 @@ bool Registrations::finish(Job& job, std::string hook, WallTime wall_now) {
   link.registered_at = link.result_at = wall_now;
   link.failed = false;
   link.result = (made ? "made webhook " : "changed webhook ") + hook;
+  if (made && !job.hook.empty()) link.result += " in place of " + job.hook;
+  link.result += job.not_deleted;
   if (job.others > 0) {
     link.result += "; " + std::to_string(job.others) +
                    " more of the repository's webhooks call this relay for the same: delete them "

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace ringpost::control {
 
@@ -28,6 +29,9 @@ inline constexpr std::string_view register_operation = "source.register";
 ///
 /// list the host's webhooks ─> a new secret, beside the old one ─> in force on every shard ─>
 /// change the webhook that is ours, or make one ─> the old secret's time begins to run
+///
+/// Where a change leaves the secret as it was, one is made and then the old one is deleted. A push
+/// in between comes twice, and none is lost.
 class Registrations {
  public:
   /// All borrowed; they outlive it.
@@ -64,7 +68,7 @@ class Registrations {
   bool has_answers() const { return talk_.has_answers(); }
 
  private:
-  enum class Phase : uint8_t { listing, publishing, writing, done };
+  enum class Phase : uint8_t { listing, publishing, writing, deleting, done };
   struct Job {
     uint32_t source = 0;
     std::string organization;
@@ -75,8 +79,11 @@ class Registrations {
     githost::HookList list;
     Phase phase = Phase::listing;
     uint64_t call = 0;
-    std::string hook;   ///< The one that is ours; empty: there is none yet.
-    size_t others = 0;  ///< How many more of ours there are.
+    std::string hook;                     ///< The one that is ours; empty: there is none yet.
+    size_t others = 0;                    ///< How many more of ours there are.
+    std::string made;                     ///< The one that was made in its place.
+    std::vector<std::string> replaced{};  ///< To be deleted, the last one first.
+    std::string not_deleted;              ///< What is to be told of them.
     bool listed_again = false;
     Instant begun{};
     api::Management::Registered registered{};
@@ -88,6 +95,8 @@ class Registrations {
   bool on_answer(Job& job, const HostAnswer& answer, WallTime wall_now, Instant now);
   bool on_list(Job& job, const HostAnswer& answer, WallTime wall_now, Instant now);
   bool on_written(Job& job, const HostAnswer& answer, WallTime wall_now);
+  bool on_deleted(Job& job, const HostAnswer& answer, WallTime wall_now);
+  bool delete_next(Job& job, WallTime wall_now);
   void choose(Job& job) const;
   bool is_ours(const Job& job, const githost::Hook& hook) const;
   bool change_secret(Job& job, WallTime wall_now);

@@ -155,6 +155,16 @@ Request update_hook(const Repository& repository, std::string_view id,
                     hook_url(repository, id), body_of(repository.host, settings, false));
 }
 
+/// Gitea's API (1.25) reads the secret only when a webhook is made; Forgejo and Gogs share the
+/// code.
+bool keeps_secret(GitHost host) {
+  return host == GitHost::gitea || host == GitHost::forgejo || host == GitHost::gogs;
+}
+
+Request delete_hook(const Repository& repository, std::string_view id) {
+  return request_to(repository, "DELETE", hook_url(repository, id));
+}
+
 std::variant<std::string, Failure> read_hook_id(GitHost host, const Reply& reply) {
   dom::parser parser;
   dom::element root;

@@ -55,7 +55,11 @@ Request create_hook(const Repository& repository, const HookSettings& settings);
 /// Gives one these settings; what it sends becomes what `create_hook` asks for.
 Request update_hook(const Repository& repository, std::string_view id,
                     const HookSettings& settings);
-/// The id in the answer to either.
+/// Whether a change leaves the webhook's secret as it was, whatever it says: then a new webhook
+/// takes the place of the old one.
+bool keeps_secret(GitHost host);
+Request delete_hook(const Repository& repository, std::string_view id);
+/// The id in the answer that made or changed one.
 std::variant<std::string, Failure> read_hook_id(GitHost host, const Reply& reply);
 
 /// The URL of the API's list of webhooks.

@@ -91,6 +91,48 @@ class RegistrationsTest : public ControlTest {
   Host host_{*this};
 };
 
+// A change leaves its secret as it was, so that the host would sign with the old one for ever.
+TEST_F(RegistrationsTest, replaces_the_webhook_of_gitea_by_a_new_one) {
+  const auto response = ask(
+      "POST", "/v1/sources",
+      R"({"host": "gitea", "git": {"url": "https://git.example/acme/shop.git", "token": "t"}})");
+  const std::string id = Json(response.body).text("/id");
+  const std::string old_hook = R"({"id": 7, "config": {"url": ")" + url_of(id) + R"("}})";
+  const auto made = register_source(id, "[" + old_hook + "]", R"({"id": 9})");
+  EXPECT_EQ(made.method, "POST");
+  EXPECT_NE(made.body.find(source(id).secret), std::string::npos) << made.body;
+  EXPECT_FALSE(answered());
+  const auto deleted = host_.answer(204, "");
+  EXPECT_EQ(deleted.method, "DELETE");
+  EXPECT_EQ(deleted.url.text(), "https://git.example/api/v1/repos/acme/shop/hooks/7");
+  step();
+  const auto done = answered();
+  ASSERT_TRUE(done);
+  EXPECT_EQ(Json(done->body).text("/result"), "made webhook 9 in place of 7");
+  EXPECT_EQ(Json(done->body).text("/hook_id"), "9");
+}
+
+TEST_F(RegistrationsTest, tells_of_a_webhook_that_could_not_be_replaced) {
+  const auto response =
+      ask("POST", "/v1/sources",
+          R"({"host": "gogs", "git": {"url": "https://git.example/acme/shop.git", "token": "t"}})");
+  const std::string id = Json(response.body).text("/id");
+  const std::string ours = R"("config": {"url": ")" + url_of(id) + R"("}})";
+  register_source(id, R"([{"id": 7, )" + ours + R"(, {"id": 8, )" + ours + "]", R"({"id": 9})");
+  host_.answer(404, "");  // Somebody deleted it meanwhile.
+  step();
+  host_.fail({Errc::timed_out, Side::endpoint});
+  step();
+  const auto done = answered();
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->status, 200);
+  const std::string result = Json(done->body).text("/result");
+  EXPECT_TRUE(
+      result.starts_with("made webhook 9 in place of 8; webhook 7, which it replaces, "
+                         "could not be deleted"))
+      << result;
+}
+
 TEST_F(RegistrationsTest, makes_a_webhook_and_answers_when_the_host_has) {
   const std::string id = make_source();
   const std::string secret = source(id).secret;

@@ -1,7 +1,6 @@
 """Fakes of the git hosts' APIs for webhooks, and of the hosts' own calls, written from what the hosts publish about them: paths,
 required members, paging, the logs of GitHub and GitLab and asking for a call again, and the headers and signatures of calls.
-
-(No real Gitea: its server is a program with generated pages that no package registry has in a form that runs as it is.)
+A real Gitea is in gitea_test.py.
 """
 
 import hashlib
@@ -27,9 +26,10 @@ class Hooks:
     list_path = "/api/v1/repos/{repository}/hooks"
     page_max = 2  # Small, so that every list has pages.
     created, change_method = 201, "PATCH"
+    change_keeps_secret = False
 
     def __init__(self, **options):
-        self.hooks, self.log = {}, []
+        self.hooks, self.log, self.made = {}, [], 0
         super().__init__(**options)
 
     @property
@@ -51,8 +51,14 @@ class Hooks:
         if hook is None:
             return 404, {}, {"message": "Not Found"}
         if len(rest) == 1 and method == self.change_method:
-            hook.update(self.read(json.loads(body)))
+            said = self.read(json.loads(body))
+            if self.change_keeps_secret:
+                del said["secret"]
+            hook.update(said)
             return 200, {}, self.shown(hook)
+        if len(rest) == 1 and method == "DELETE":
+            del self.hooks[rest[0]]
+            return 204, {}, None
         return self.respond_log(method, hook, rest[1:], query, parts.path)
 
     def respond_log(self, method, hook, rest, query, path):
@@ -78,7 +84,8 @@ class Hooks:
         return self.created, {}, self.shown(hook)
 
     def new_id(self):
-        return len(self.hooks) + 40
+        self.made += 1
+        return self.made + 39
 
     def add(self, url):
         """Somebody else's webhook."""
@@ -254,7 +261,9 @@ class Bitbucket(Hooks, git_hosts.Bitbucket):
 
 
 class Gitea(Hooks, git_hosts.Gitea):
-    """The list has no Link header, only a count. There is no log."""
+    """The list has no Link header, only a count. There is no log. A change leaves the secret as it was, as at 1.25."""
+
+    change_keeps_secret = True
 
     def page(self, items, number, query):
         status, headers, items = super().page(items, number, query)

@@ -47,7 +47,7 @@ class GitHost:
                 self.end_headers()
                 self.wfile.write(text)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_any
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_any
 
             def log_message(self, *_):
                 pass

@@ -87,13 +87,37 @@ class RegisterTest(unittest.TestCase):
                 before = dict(hook)
                 status, _, answer = self.register(source)
                 self.assertEqual(status, 200, answer)
-                self.assertIn("changed webhook", answer["result"])
                 (hook,) = host.ours(self.relay)
-                self.assertEqual((hook["id"], hook["url"]), (before["id"], before["url"]))
+                self.assertEqual(hook["url"], before["url"])
+                if host.change_keeps_secret:
+                    self.assertEqual(answer["result"], f"made webhook {hook['id']} in place of {before['id']}")
+                else:
+                    self.assertEqual(answer["result"], f"changed webhook {hook['id']}")
+                    self.assertEqual(hook["id"], before["id"])
                 self.assertNotEqual(hook["secret"], before["secret"])
                 for each in (hook, before):  # Calls with the old secret may be on their way.
                     self.assertIn(host.calls_of(host.push(each))[0], (200, 202))
                 self.assertEqual(len(host.hooks), 4)
+
+    def test_what_cannot_be_deleted_is_said_and_tried_again(self):
+        host = self.host(git_hooks.Gitea)
+        source, before = self.registered(host)
+        respond, refused = host.respond, []
+
+        def respond_but_not_to_deletes(method, *rest):
+            if method == "DELETE" and not refused:
+                refused.append(method)
+                return 403, {}, {"message": "Must be an owner"}
+            return respond(method, *rest)
+
+        host.respond = respond_but_not_to_deletes
+        status, _, answer = self.register(source)
+        self.assertEqual((status, answer["failed"]), (200, False), answer)
+        self.assertRegex(answer["result"], f"webhook {before['id']}, which it replaces, could not be deleted.*Must be an owner")
+        self.assertEqual(len(host.ours(self.relay)), 2)
+        self.assertEqual(self.register(source)[0], 200)
+        (hook,) = host.ours(self.relay)
+        self.assertIn(host.calls_of(host.push(hook))[0], (200, 202))
 
     def test_bitrise_registers_an_app(self):
         host = self.host()
