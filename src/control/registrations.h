@@ -83,7 +83,7 @@ class Registrations {
     size_t others = 0;                    ///< How many more of ours there are.
     std::string made;                     ///< The one that was made in its place.
     std::vector<std::string> replaced{};  ///< To be deleted, the last one first.
-    std::string not_deleted;              ///< What is to be told of them.
+    std::string not_deleted;              ///< What the result says of them.
     bool listed_again = false;
     Instant begun{};
     api::Management::Registered registered{};
