@@ -17,6 +17,7 @@ import tempfile
 import threading
 import unittest
 
+import git_hooks
 import harness
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -342,6 +343,16 @@ class Browser(unittest.TestCase):
             self.assertIn(operation, operations)
         self.assertEqual(self.relay.request("GET", "/v1/sources")[2]["items"], [])
 
+    def test_a_repository_of_a_git_source(self):
+        self.relay.stop()
+        port = harness.free_port()
+        self.relay = self.place.relay("--set", f"server.public_url=http://127.0.0.1:{port}", listen=(f"127.0.0.1:{port}",))
+        host = git_hooks.GitHub()
+        self.addCleanup(host.close)
+        self.drive("a_repository_of_a_git_source", repository=host.repository_url, hostToken=host.token)
+        hook, = host.ours(self.relay)
+        self.assertIn(host.calls_of(host.push(hook))[0], (200, 202))
+
     def test_an_incoming_hook(self):
         self.drive("an_incoming_hook")
         hook, = self.relay.request("GET", "/v1/webhooks")[2]["items"]
@@ -531,7 +542,8 @@ class Browser(unittest.TestCase):
         again = self.relay.wait_for_delivery(trying, lambda one: one["status"] == "dead")
         ok = self.relay.add_webhook(url=f"{self.receiver.url}/ok", description="Chat", dialect="standard", filter={"branches": "main"})
         self.relay.request("POST", f"/v1/webhooks/{ok['id']}/disable")
-        _, _, source = self.relay.request("POST", "/v1/sources", {"host": "github", "description": "All of acme"})
+        _, _, source = self.relay.request("POST", "/v1/sources", {"host": "github", "description": "All of acme",
+                                                              "git": {"url": "https://github.com/acme/shop.git", "token": "token-of-the-host"}})
         hook = self.relay.add_webhook(dialect="devopness", url="https://incoming.invalid/", description="Deploy the shop",
                                       settings={"type": "in", "pipeline_id": 33, "requires_secret": True,
                                                 "secret_algorithm": "sha256", "secret_header_name": "X-Signature"})

@@ -281,8 +281,27 @@ export interface GitSource {
   url: string;
   enabled: boolean;
   previous_secret_until: string | null;
+  git: GitLink | null;
   created_at: string;
   updated_at: string;
+}
+
+/// A source's repository at its host.
+export interface GitLink {
+  url: string;
+  registration: { hook_id: string | null; registered_at: string | null; failed: boolean; result: string; result_at: string | null };
+  gaps: { search: "on" | "off" | "not_offered"; searched_at: string | null; problem: string | null; not_searched: string | null; missing: number; given_up: number };
+}
+
+/// What a host sent and what did not come.
+export interface GitGap {
+  delivery: string;
+  event: string;
+  sent_at: string | null;
+  status: number | null;
+  state: "open" | "asked" | "filled" | "given_up" | "too_old";
+  asked: number;
+  detail: string | null;
 }
 
 export interface AuditEntry {

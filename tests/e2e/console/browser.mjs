@@ -580,6 +580,39 @@ const scenarios = {
     watch.check();
   },
 
+  async a_repository_of_a_git_source(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "incoming/new");
+    await page.getByLabel("Description").fill("The shop");
+    await page.getByLabel("Repository").fill("git@example.org:acme/shop.git");
+    await page.getByLabel("Token of the host").fill("another-token");
+    await press(page, "Create");
+    await page.locator('[aria-invalid="true"]').waitFor();
+    await page.getByText("must be the http or https URL").waitFor();
+    await page.getByLabel("Repository").fill(given.repository);
+    await press(page, "Create");
+    await heading(page, "Git source created");
+    await page.getByRole("link", { name: "Go to the git source" }).click();
+    await page.getByText("not made yet").waitFor();
+    await press(page, "Make the webhook at GitHub");
+    await page.getByRole("alert").getByText("token").waitFor(); // The host's refusal in words.
+    await page.getByText("failed: ").waitFor();
+    await press(page, "Change the repository");
+    const dialog = page.getByRole("dialog");
+    assert.equal(await dialog.getByLabel("Token of the host").inputValue(), "");
+    await dialog.getByLabel("Token of the host").fill(given.hostToken);
+    await confirm(page, "Save");
+    await press(page, "Make the webhook at GitHub");
+    await page.getByText("made webhook").waitFor();
+    await press(page, "Renew the webhook and its secret");
+    await page.getByText("changed webhook").waitFor();
+    await page.getByText("Nothing is missing").or(page.getByText("0 missing")).first().waitFor();
+    await press(page, "Forget the repository");
+    await confirm(page, "Forget");
+    await page.getByText("is made there by hand").waitFor();
+    watch.check();
+  },
+
   async an_incoming_hook(browser) {
     const { page, watch } = await open(browser);
     await at(page, "incoming");

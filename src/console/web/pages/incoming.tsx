@@ -2,6 +2,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { all, call, path } from "../api";
 import { AtTheHost, gitHosts, titleOf } from "../git_hosts";
+import { RepositoryFields, RepositoryPart, gitOf } from "../git_repository";
 import { useAction, useLoaded } from "../loading";
 import { nameOf as webhookName } from "../named";
 import { Button, Choice, Confirm, Copy, Empty, Facts, Heading, Loading, Once, Problem, Table, Text, Time } from "../parts";
@@ -137,6 +138,7 @@ function Made({ source, given }: { source: WithSecret; given: boolean }): JSX.El
   return (
     <>
       <Heading title="Git source created" />
+      {source.git !== null && <p>Next, let the relay make the webhook at {titleOf(source.host)}: the button is on the git source's page. Or make it there by hand:</p>}
       {!given && (
         <Once name="Secret" text={source.secret}>
           Copy it now: it is not shown again.
@@ -153,7 +155,7 @@ function Made({ source, given }: { source: WithSecret; given: boolean }): JSX.El
   );
 }
 
-const fields = ["host", "description", "app", "secret"];
+const fields = ["host", "description", "app", "secret", "git.url", "git.token"];
 
 export function CreateSource(): JSX.Element {
   const place = usePlace();
@@ -161,13 +163,14 @@ export function CreateSource(): JSX.Element {
   const [description, setDescription] = useState("");
   const [app, setApp] = useState("");
   const [secret, setSecret] = useState("");
+  const [repository, setRepository] = useState({ url: "", token: "" });
   const [made, setMade] = useState<WithSecret | null>(null);
   const action = useAction();
   if (made !== null) return <Made source={made} given={secret !== ""} />;
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     action.run(async () => {
-      const body = { host, description, ...(app === "" ? {} : { app }), ...(secret === "" ? {} : { secret }) };
+      const body = { host, description, ...(app === "" ? {} : { app }), ...(secret === "" ? {} : { secret }), ...gitOf(repository) };
       setMade(await call("POST", "/v1/sources", { body }));
     });
   };
@@ -180,6 +183,7 @@ export function CreateSource(): JSX.Element {
         <Text label="Description" value={description} onInput={setDescription} hint="As in: all of acme." error={at("description")} />
         <Text label="App" code value={app} onInput={setApp} hint="The slug of an app whose builds the calls start, by the rules of Bitrise's receiver. Empty: the calls are events of repositories." error={at("app")} />
         <Text label="A secret of your own" type="password" code value={secret} onInput={setSecret} hint="At least 16 characters. Empty: one is made, and shown once." error={at("secret")} />
+        <RepositoryFields repository={repository} onChange={setRepository} problem={action.problem} optional />
         {fields.every((member) => at(member) === undefined) && <Problem problem={action.problem} />}
         <div class="actions">
           <Button submit kind="main" busy={action.busy}>
@@ -316,6 +320,7 @@ export function SourcePage({ id }: { id: string }): JSX.Element {
           ["Id", <code>{source.id}</code>],
         ]}
       />
+      <RepositoryPart source={source} onChanged={changed} reload={reload} />
       <h2>At the host</h2>
       <AtTheHost host={source.host} url={source.url} secretIsShown={secret !== ""} />
       <Copy text={source.url} label="Copy the URL" />
