@@ -322,7 +322,7 @@ export function SourcePage({ id }: { id: string }): JSX.Element {
       />
       <RepositoryPart source={source} onChanged={changed} reload={reload} />
       <h2>At the host</h2>
-      <AtTheHost host={source.host} url={source.url} secretIsShown={secret !== ""} />
+      {source.git?.registration.hook_id && secret === "" ? <p>The relay made the webhook that calls {source.url}: nothing is to be entered there.</p> : <AtTheHost host={source.host} url={source.url} secretIsShown={secret !== ""} />}
       <Copy text={source.url} label="Copy the URL" />
       {may("deliveries:read") && (
         <p>
