@@ -24,6 +24,9 @@ constexpr KeyedLimiter::Options verifications{
     .burst = PasswordGate::verifications_per_second,
     .interval = Duration{std::chrono::seconds(1)} / PasswordGate::verifications_per_second};
 
+/// Of whom it is known where they have signed in before; users come and go.
+constexpr size_t known_users_max = 20'000;
+
 /// Of verifications: for who comes from where they have been before, and for everybody else.
 uint64_t verification_key(bool known) {
   return known ? 1 : 0;
@@ -157,6 +160,8 @@ bool PasswordGate::knows(const Keys& keys) const {
 }
 
 void PasswordGate::remember(const Keys& keys) {
+  const bool full = known_sources_.size() >= known_users_max;
+  if (full && !known_sources_.contains(keys.user)) known_sources_.erase(known_sources_.begin());
   std::vector<uint64_t>& sources = known_sources_[keys.user];
   std::erase(sources, keys.user_at_source);
   if (sources.size() == known_sources_max) sources.erase(sources.begin());
