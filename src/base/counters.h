@@ -68,6 +68,8 @@ enum class Counter : uint8_t {
   bodies_without_room,
   tokens_refused,
   tokens_throttled,
+  passwords_refused,
+  passwords_throttled,
   ids_forgotten_early,
   names_queued,
   ring_submissions,

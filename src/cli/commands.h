@@ -180,6 +180,8 @@ using MakeOfflineToken = std::function<int(const OfflineToken&)>;
 /// @param make_offline  done by the server, which knows data directories.
 void add_token_commands(CLI::App& app, Session& session, Action& action,
                         MakeOfflineToken make_offline);
+/// `user`: people who sign in to the console with a password.
+void add_user_commands(CLI::App& app, Session& session, Action& action);
 /// `source`: webhooks of git hosts that call the relay.
 void add_source_commands(CLI::App& app, Session& session, Action& action);
 /// A part of what `support-bundle` writes.

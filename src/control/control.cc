@@ -4,7 +4,6 @@
 #include "control/api/openapi.h"
 #include "control/store/store.h"
 #include "control/webhook_changes.h"
-#include "crypto/scrypt.h"
 #include "dialect/dialect.h"
 #include "http/form.h"
 #include "http/hops.h"
@@ -109,12 +108,6 @@ index::Outcome to_outcome(const OutcomeRecorded& message) {
 
 }  // namespace
 
-PasswordChecked check_password(const PasswordWanted& wanted) {
-  std::string why;
-  const auto hash = crypto::PasswordHash::parse(wanted.text, why);
-  return {.ticket = wanted.ticket, .right = hash && hash->matches(wanted.password)};
-}
-
 Control::Control(const Parts& parts, const Options& options)
     : store_(parts.store),
       table_(parts.table),
@@ -132,6 +125,7 @@ Control::Control(const Parts& parts, const Options& options)
       random_(options.prng_seed),
       registry_(parts.store, parts.table),
       tokens_(parts.store, parts.table),
+      users_(parts.store, parts.table),
       git_sources_(parts.store, parts.table),
       git_links_(parts.store),
       audit_(parts.store, random_),
@@ -140,10 +134,10 @@ Control::Control(const Parts& parts, const Options& options)
       durability_(parts.store, parts.syncs),
       pending_(ledger_),
       retention_(ledger_, history_, parts.journals, parts.store, options.settings.retention),
-      login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.settings.users,
-             [this](std::string_view password, std::string_view text) {
-               return is_password(password, text);
-             }),
+      password_gate_(random_, own_counters_,
+                     [this](PasswordWanted&& wanted) { return work(std::move(wanted)); }),
+      login_({.tokens = tokens_, .audit = audit_, .random = random_, .passwords = password_gate_},
+             options.settings.users),
       registrations_({.links = git_links_,
                       .sources = git_sources_,
                       .publisher = publisher_,
@@ -183,7 +177,12 @@ Control::Control(const Parts& parts, const Options& options)
                    .registrations = registrations_,
                    .gaps = gap_filler_,
                    .random = random_}),
-      session_api_(parts.table, authenticator_, random_),
+      session_api_(parts.table, users_, authenticator_, random_),
+      user_api_({.users = users_,
+                 .passwords = password_gate_,
+                 .sessions = session_api_,
+                 .audit = audit_,
+                 .random = random_}),
       streams_({.registry = registry_,
                 .table = parts.table,
                 .sessions = session_api_,
@@ -211,6 +210,7 @@ void Control::use(const Settings& settings) {
 Result<void> Control::load() {
   if (auto loaded = git_sources_.load(); !loaded) return loaded;
   if (auto loaded = git_links_.load(); !loaded) return loaded;
+  if (auto loaded = users_.load(); !loaded) return loaded;
   if (auto loaded = registry_.load(tokens_); !loaded) return loaded;  // And publishes all.
   return replays_.load();
 }
@@ -260,12 +260,11 @@ void Control::on(uint32_t shard, ApiRequest&& message) {
   respond(shard, std::move(message), nullptr);
 }
 
-void Control::respond(uint32_t shard, ApiRequest&& message, const Login::Verdict* verdict) {
+void Control::respond(uint32_t shard, ApiRequest&& message, const PasswordVerdict* verdict) {
   Outgoing outgoing;
   const bool changing = may_change(*message.request);
   Answer answered = answer(shard, message, verdict, outgoing);
-  if (const auto waiting = verifying_.find(next_ticket_);
-      waiting != verifying_.end() && desk_.verifying()) {
+  if (const auto waiting = verifying_.find(next_ticket_); waiting != verifying_.end()) {
     waiting->second.shard = shard;
     waiting->second.request = std::move(message);
     ++next_ticket_;
@@ -382,11 +381,15 @@ void Control::go_on_changing() {
 
 // --- news ----------------------------------------------------------------------------------------
 
-/// Asks who checks passwords, if that is not this thread.
-std::optional<bool> Control::is_password(std::string_view password, std::string_view text) {
-  PasswordWanted wanted{
-      .ticket = next_ticket_, .password = std::string{password}, .text = std::string{text}};
-  if (passwords_ == nullptr) return check_password(wanted).right;
+/// Asks who works on passwords, if that is not this thread.
+std::optional<PasswordVerdict> Control::work(PasswordWanted&& wanted) {
+  wanted.ticket = next_ticket_;
+  if (passwords_ == nullptr) {
+    auto checked = check_password(wanted);
+    return PasswordVerdict{.text = std::move(wanted.text),
+                           .right = checked.right,
+                           .next_text = std::move(checked.next_text)};
+  }
   verifying_.emplace(next_ticket_, Verifying{.text = wanted.text});
   passwords_->send(std::move(wanted));
   return std::nullopt;
@@ -398,7 +401,8 @@ void Control::on_password_checked(const PasswordChecked& checked, WallTime wall_
   auto waiting = verifying_.extract(checked.ticket);
   if (waiting.empty()) return;
   Verifying& login = waiting.mapped();
-  Login::Verdict verdict{.text = std::move(login.text), .right = checked.right};
+  PasswordVerdict verdict{
+      .text = std::move(login.text), .right = checked.right, .next_text = checked.next_text};
   if (durability_.under_way()) {
     waiting_.push_back({login.shard, std::move(login.request), std::move(verdict)});
     return;
@@ -578,8 +582,9 @@ void Control::on(uint32_t shard, StreamGone&& message) {
 
 // answer ─> the API that the path belongs to ─> route ─> let_in ─> the operation ─> audit
 
-Answer Control::answer(uint32_t shard, const ApiRequest& message, const Login::Verdict* verdict,
+Answer Control::answer(uint32_t shard, const ApiRequest& message, const PasswordVerdict* verdict,
                        Outgoing& outgoing) {
+  password_gate_.begin(verdict);
   const http::Request& request = *message.request;
   const dialect::Dialect* dialect = dialect::owner_of_path(request.path);
   const auto routes = routes_of(dialect);
@@ -607,7 +612,7 @@ Answer Control::answer(uint32_t shard, const ApiRequest& message, const Login::V
   }
   Call call = call_of(message, match, token ? &*token : nullptr);
   if (auto problem = http::read_hops(request, call.hops)) return refuse_here(*problem);
-  desk_.begin(call, now_, verdict);
+  desk_.begin(call, now_);
   Answer answered = dialect != nullptr ? run(*dialect, *match.route, call)
                                        : run(static_cast<Operation>(match.route->operation), call);
   if (auto made = desk_.take_outgoing()) outgoing = std::move(*made);
@@ -777,11 +782,18 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::session_delete:
     case Operation::session_link_create:
     case Operation::session_link_use:
+    case Operation::session_sign_in:
+    case Operation::session_password:
     case Operation::session_list:
     case Operation::session_delete_one: return run_session(operation, call);
     case Operation::token_create: return token_api_.create(call);
     case Operation::token_list: return token_api_.list(call);
     case Operation::token_delete: return token_api_.remove(call);
+    case Operation::user_create: return user_api_.create(call);
+    case Operation::user_list: return user_api_.list(call);
+    case Operation::user_show: return user_api_.show(call);
+    case Operation::user_update: return user_api_.update(call);
+    case Operation::user_delete: return user_api_.remove(call);
     case Operation::audit_list: return list_audit(call, audit_);
     case Operation::configuration_reload:
       if (!call.token->is_operator()) return refuse_all_but_operator();
@@ -827,6 +839,8 @@ Answer Control::run_session(Operation operation, const Call& call) {
     case Operation::session_link_create: return session_api_.create_link(call, now_);
     case Operation::session_link_use:
       return session_api_.create_by_link(call, now_, reached_by_https(call));
+    case Operation::session_sign_in: return user_api_.sign_in(call, now_, reached_by_https(call));
+    case Operation::session_password: return user_api_.change_own_password(call, now_);
     default: return session_api_.create(call, now_, reached_by_https(call));
   }
 }

@@ -7,6 +7,7 @@
 #include "control/api/session.h"
 #include "control/api/sources.h"
 #include "control/api/tokens.h"
+#include "control/api/users.h"
 #include "control/audit.h"
 #include "control/dead_letter_log.h"
 #include "control/durability.h"
@@ -23,6 +24,7 @@
 #include "control/messages.h"
 #include "control/outgoing_calls.h"
 #include "control/password_checks.h"
+#include "control/password_gate.h"
 #include "control/pending_table.h"
 #include "control/publisher.h"
 #include "control/rate_limiter.h"
@@ -33,6 +35,7 @@
 #include "control/segment_ledger.h"
 #include "control/streams.h"
 #include "control/token_registry.h"
+#include "control/user_registry.h"
 #include "control/webhook_registry.h"
 #include "index/index.h"
 
@@ -121,7 +124,7 @@ class Control {
   /// @param shard     whose message it is.
   /// @param wall_now  for records and answers; @param now  for uptime.
   void handle(uint32_t shard, ToControl&& message, WallTime wall_now, Instant now);
-  /// Answers the login that waits for it.
+  /// Answers the call that waits for it.
   void on_password_checked(const PasswordChecked& checked, WallTime wall_now, Instant now);
   /// Answers and publishes what waits for it.
   void on_store_synced(const StoreSynced& synced, WallTime wall_now, Instant now);
@@ -161,7 +164,7 @@ class Control {
   struct Waiting {
     uint32_t shard = 0;
     ApiRequest request;
-    std::optional<Login::Verdict> verdict;
+    std::optional<PasswordVerdict> verdict;
   };
 
   /// Why a webhook is to be stopped.
@@ -171,7 +174,7 @@ class Control {
     std::string reason;
   };
 
-  /// A login while its password is checked.
+  /// A call while its password is worked on.
   struct Verifying {
     uint32_t shard = 0;
     ApiRequest request;
@@ -179,14 +182,14 @@ class Control {
   };
 
   void on(uint32_t shard, ApiRequest&& message);
-  void respond(uint32_t shard, ApiRequest&& message, const Login::Verdict* verdict);
+  void respond(uint32_t shard, ApiRequest&& message, const PasswordVerdict* verdict);
   void send(Reply&& ready);
   void send_or_hold(Reply&& ready, bool changing);
   void send_late_answers();
   void open_stream(uint32_t shard, http::RequestHandle handle, http::Response& head);
   void publish();
   void go_on_changing();
-  std::optional<bool> is_password(std::string_view password, std::string_view text);
+  std::optional<PasswordVerdict> work(PasswordWanted&& wanted);
   void on(uint32_t shard, EventAccepted&& message);
   void on(uint32_t shard, OutcomeRecorded&& message);
   void on(uint32_t shard, EndpointGone&& message);
@@ -206,7 +209,7 @@ class Control {
   void on(uint32_t shard, ListenerRequestOver&& message);
   void on(uint32_t, std::monostate&&) {}
 
-  Answer answer(uint32_t shard, const ApiRequest& message, const Login::Verdict* verdict,
+  Answer answer(uint32_t shard, const ApiRequest& message, const PasswordVerdict* verdict,
                 Outgoing& outgoing);
   std::variant<Answer, std::optional<subscription::Token>> let_in(const ApiRequest& message,
                                                                   const dialect::Dialect* dialect,
@@ -254,6 +257,7 @@ class Control {
   Counters own_counters_;
   WebhookRegistry registry_;
   TokenRegistry tokens_;
+  UserRegistry users_;
   GitSourceRegistry git_sources_;
   GitLinks git_links_;
   Audit audit_;
@@ -263,6 +267,7 @@ class Control {
   SegmentLedger ledger_;
   PendingTable pending_;
   Retention retention_;
+  PasswordGate password_gate_;
   Login login_;
   Registrations registrations_;
   GapFiller gap_filler_;
@@ -276,6 +281,7 @@ class Control {
   TokenApi token_api_;
   SourceApi source_api_;
   SessionApi session_api_;
+  UserApi user_api_;
   Streams streams_;
   Listeners listeners_;
   OutgoingCalls calls_;

@@ -3,12 +3,11 @@
 #include "base/bytes.h"
 #include "control/api/tokens.h"
 #include "crypto/digest.h"
+#include "crypto/scrypt.h"
 #include "http/syntax.h"
-#include "net/failure_throttle.h"
 
 #include <algorithm>
-#include <array>
-#include <span>
+#include <optional>
 #include <utility>
 
 namespace ringpost::control {
@@ -17,23 +16,9 @@ using subscription::Token;
 
 namespace {
 
-constexpr KeyedLimiter::Options failures{
-    .burst = Login::failures_per_minute,
-    .interval = Duration{std::chrono::minutes(1)} / Login::failures_per_minute};
-constexpr KeyedLimiter::Options user_failures{
-    .burst = Login::user_failures_per_minute,
-    .interval = Duration{std::chrono::minutes(1)} / Login::user_failures_per_minute};
-constexpr KeyedLimiter::Options verifications{
-    .burst = Login::verifications_per_second,
-    .interval = Duration{std::chrono::seconds(1)} / Login::verifications_per_second};
-
 constexpr KeyedLimiter::Options refreshes{
     .burst = Login::refreshes_per_minute,
     .interval = Duration{std::chrono::minutes(1)} / Login::refreshes_per_minute};
-
-uint32_t to_seconds(Duration wait) {
-  return static_cast<uint32_t>(std::chrono::ceil<std::chrono::seconds>(wait).count());
-}
 
 std::string refresh_name(const LoginUser& user) {
   return std::string{login_token_prefix} + user.email + " (refresh)";
@@ -44,115 +29,33 @@ crypto::Digest refresh_hash(std::string_view text, const LoginUser& user) {
   return crypto::sha256(as_bytes(std::string{text} + '\n' + user.scrypt_text));
 }
 
-/// Of verifications: for who comes from where they have been before, and for everybody else.
-uint64_t verification_key(bool known) {
-  return known ? 1 : 0;
-}
-
-std::string lower(std::string_view text) {
-  std::string out{text};
-  std::ranges::transform(out, out.begin(), http::to_lower);
-  return out;
-}
-
 }  // namespace
 
-Login::Login(const Parts& parts, std::vector<LoginUser> users, Verify verify)
-    : parts_(parts),
-      users_(std::move(users)),
-      verify_(std::move(verify)),
-      key_{parts.random.next(), parts.random.next()},
-      failures_by_user_(user_failures),
-      failures_by_source_(failures),
-      failures_by_user_at_source_(failures),
-      verifications_(verifications),
-      refreshes_(refreshes) {}
+Login::Login(const Parts& parts, std::vector<LoginUser> users)
+    : parts_(parts), users_(std::move(users)), refreshes_(refreshes) {}
 
 Login::Result Login::attempt(const Attempt& attempt) {
-  const Keys keys = keys_of(attempt);
-  const bool known = knows(keys);
-  if (attempt.verdict != nullptr) {
-    --verifying_;
-  } else {
-    if (verifying_ >= verifying_max) return Throttled{};
-    const Duration left = wait(keys, known, attempt.now);
-    if (left > Duration{}) return Throttled{to_seconds(left)};
-    if (users_.empty()) return Refused{};  // Nobody can be found out.
-    verifications_.take(verification_key(known), attempt.now);
-  }
-  const auto checked = check(attempt);
-  if (const auto* refused = std::get_if<Refused>(&checked)) {
-    if (refused->verifying) {
-      ++verifying_;
-    } else {
-      count_failure(keys, attempt.now);
-    }
-    return *refused;
-  }
-  remember(keys);
-  return grant(*std::get<const LoginUser*>(checked),
-               {attempt.peer, attempt.wall_now, attempt.status});
-}
-
-/// Unknown users have keys like others, or the throttle would tell who is known.
-Login::Keys Login::keys_of(const Attempt& attempt) const {
-  Keys keys{.user = siphash(key_, as_bytes(lower(attempt.email))),
-            .source = net::source_key(attempt.peer, key_)};
-  const std::array<uint64_t, 2> both{keys.user, keys.source.value_or(0)};
-  keys.user_at_source = siphash(key_, std::as_bytes(std::span{both}));
-  return keys;
-}
-
-Duration Login::wait(const Keys& keys, bool known, Instant now) const {
-  Duration wait = failures_by_user_at_source_.wait(keys.user_at_source, now);
-  bool failed = !failures_by_user_at_source_.idle(keys.user_at_source, now);
-  if (keys.source) {
-    wait = std::max(wait, failures_by_source_.wait(*keys.source, now));
-    failed = failed || !failures_by_source_.idle(*keys.source, now);
-  }
-  if (failed && !known) wait = std::max(wait, failures_by_user_.wait(keys.user, now));
-  return wait > Duration{} ? wait : verifications_.wait(verification_key(known), now);
-}
-
-void Login::count_failure(const Keys& keys, Instant now) {
-  failures_by_user_at_source_.take(keys.user_at_source, now);
-  if (keys.source) failures_by_source_.take(*keys.source, now);
-  // A stranger with many addresses goes on failing past the limit: that must not make it longer.
-  if (failures_by_user_.wait(keys.user, now) == Duration{}) failures_by_user_.take(keys.user, now);
-}
-
-bool Login::knows(const Keys& keys) const {
-  const auto found = known_sources_.find(keys.user);
-  return found != known_sources_.end() &&
-         std::ranges::find(found->second, keys.user_at_source) != found->second.end();
-}
-
-void Login::remember(const Keys& keys) {
-  std::vector<uint64_t>& sources = known_sources_[keys.user];
-  std::erase(sources, keys.user_at_source);
-  if (sources.size() == known_sources_max) sources.erase(sources.begin());
-  sources.push_back(keys.user_at_source);
-}
-
-/// @returns the user, if the password is theirs; after one verification in any case.
-std::variant<const LoginUser*, Login::Refused> Login::check(const Attempt& attempt) {
+  if (users_.empty()) return Refused{};  // Nobody can be found out.
   const auto found = std::ranges::find_if(users_, [&](const LoginUser& user) {
     return http::equal_ignoring_case(user.email, attempt.email);
   });
-  const bool known = found != users_.end() && attempt.password.size() <= password_bytes_max;
-  if (attempt.verdict != nullptr) {  // The users may be others by now.
-    const bool right = attempt.verdict->right && known;
-    if (right && found->scrypt_text == attempt.verdict->text) return &*found;
-    return Refused{};
-  }
+  const bool takes = found != users_.end() && attempt.password.size() <= crypto::password_bytes_max;
   // For one unknown email always the same hash, so that its time does not vary either.
-  const size_t stranger = siphash(key_, as_bytes(lower(attempt.email))) % users_.size();
-  const LoginUser& held_against = found != users_.end() ? *found : users_[stranger];
-  const auto right =
-      verify_(attempt.password.substr(0, password_bytes_max), held_against.scrypt_text);
-  if (!right) return Refused{.verifying = true};
-  if (*right && known) return &*found;
-  return Refused{};
+  const LoginUser& stranger = users_[parts_.passwords.pick(attempt.email, users_.size())];
+  const auto checked = parts_.passwords.attempt(
+      {.user = attempt.email,
+       .password = attempt.password.substr(0, crypto::password_bytes_max),
+       .text = takes ? std::optional<std::string_view>{found->scrypt_text} : std::nullopt,
+       .decoy = found != users_.end() ? found->scrypt_text : stranger.scrypt_text,
+       .peer = attempt.peer,
+       .now = attempt.now});
+  switch (checked.outcome) {
+    case PasswordGate::Outcome::throttled: return Throttled{checked.retry_after_s};
+    case PasswordGate::Outcome::working:
+    case PasswordGate::Outcome::wrong: return Refused{};
+    case PasswordGate::Outcome::right: break;
+  }
+  return grant(*found, {attempt.peer, attempt.wall_now, attempt.status});
 }
 
 // --- refresh -------------------------------------------------------------------------------------
@@ -167,20 +70,20 @@ const LoginUser* Login::user_of(std::string_view refresh_token, const Token*& st
 }
 
 Login::Result Login::refresh(const Refresh& refresh) {
-  const auto source = net::source_key(refresh.peer, key_);
+  const auto source = parts_.passwords.source_key(refresh.peer);
   if (source) {
-    const Duration left = failures_by_source_.wait(*source, refresh.now);
-    if (left > Duration{}) return Throttled{to_seconds(left)};
+    const Duration left = parts_.passwords.wait_of_source(*source, refresh.now);
+    if (left > Duration{}) return Throttled{to_seconds_up(left)};
   }
   const Token* stored = nullptr;
   const LoginUser* user = user_of(refresh.token, stored);
   if (user == nullptr || stored->expired(refresh.wall_now)) {
-    if (source) failures_by_source_.take(*source, refresh.now);
+    if (source) parts_.passwords.count_failure_of_source(*source, refresh.now);
     return Refused{};
   }
-  const uint64_t key = siphash(key_, as_bytes(lower(user->email)));
+  const uint64_t key = parts_.passwords.user_key(user->email);
   const Duration left = refreshes_.wait(key, refresh.now);
-  if (left > Duration{}) return Throttled{to_seconds(left)};
+  if (left > Duration{}) return Throttled{to_seconds_up(left)};
   refreshes_.take(key, refresh.now);
   const Token used = *stored;
   if (auto removed = parts_.tokens.remove(used.id); !removed) return removed.error();

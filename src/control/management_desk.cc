@@ -22,11 +22,9 @@ Problem beyond_token() {
                                 "goes beyond the sources that the token is restricted to");
 }
 
-void ManagementDesk::begin(const api::Call& call, Instant now, const Login::Verdict* verdict) {
+void ManagementDesk::begin(const api::Call& call, Instant now) {
   call_ = &call;
   now_ = now;
-  verdict_ = verdict;
-  verifying_ = false;
   outgoing_.reset();
   change_.reset();
 }
@@ -266,8 +264,7 @@ std::variant<ManagementDesk::Granted, Problem> ManagementDesk::login(std::string
                                             .password = password,
                                             .peer = *call_->peer,
                                             .wall_now = call_->now,
-                                            .now = now_,
-                                            .verdict = verdict_}),
+                                            .now = now_}),
                       "the email or the password is wrong");
 }
 
@@ -315,7 +312,6 @@ std::variant<ManagementDesk::Granted, Problem> ManagementDesk::answer_login(
     return problem;
   }
   if (const auto* error = std::get_if<Error>(&result)) return store_failed(*error);
-  verifying_ = std::get<Login::Refused>(result).verifying;
   return refusal(401, wrong);
 }
 

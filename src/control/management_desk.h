@@ -48,10 +48,7 @@ class ManagementDesk final : public api::Management {
   explicit ManagementDesk(const Parts& parts) : parts_(parts) {}
 
   /// A call begins: what follows is asked for its caller. @param call  outlives the asking.
-  /// @param verdict  on the password in it, if the call is made again because of that; or null.
-  void begin(const api::Call& call, Instant now, const Login::Verdict* verdict = nullptr);
-  /// Whether the call has to be made again, with a verdict on its password; its answer is none.
-  bool verifying() const { return verifying_; }
+  void begin(const api::Call& call, Instant now);
   /// The event that the call made, if its answer is to wait for it.
   std::optional<Outgoing> take_outgoing();
   /// What the call changed, for the audit log.
@@ -108,8 +105,6 @@ class ManagementDesk final : public api::Management {
   dialect::Matcher matcher_;
   const api::Call* call_ = nullptr;  ///< The one in hand.
   Instant now_{};
-  const Login::Verdict* verdict_ = nullptr;
-  bool verifying_ = false;
   uint64_t last_number_ = 0;
   std::optional<Outgoing> outgoing_;
   std::optional<Change> change_;

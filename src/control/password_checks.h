@@ -5,16 +5,25 @@
 
 namespace ringpost::control {
 
-/// A password to be held against a hash: about 0.2 s of a processor.
+/// Work on a password: each hash takes about 0.2 s of a processor.
 struct PasswordWanted {
   uint64_t ticket = 0;
   std::string password;
-  std::string text;  ///< A scrypt text, which the configuration checked.
+  std::string text;  ///< The hash that `password` is held against, checked before; empty: none.
+  std::string next_password;  ///< To be hashed, if `password` is right; empty: none.
 };
 
 struct PasswordChecked {
   uint64_t ticket = 0;
+  bool right = false;     ///< Also where there is nothing to hold it against.
+  std::string next_text;  ///< The hash of `next_password`.
+};
+
+/// What came of the password in a call, which is made again because of that.
+struct PasswordVerdict {
+  std::string text;  ///< As PasswordWanted::text.
   bool right = false;
+  std::string next_text;
 };
 
 /// Who finds that out beside the control thread. Each is answered by Control::on_password_checked,

@@ -71,6 +71,13 @@ void Sessions::remove(const Ulid& id) {
   std::erase_if(sessions_, [&](const auto& entry) { return entry.second.id == id; });
 }
 
+void Sessions::remove_all(const crypto::Digest& token_sha256, std::string_view but_key) {
+  const crypto::Digest kept = hash_of(but_key);
+  std::erase_if(sessions_, [&](const auto& entry) {
+    return entry.second.token_sha256 == token_sha256 && entry.first != kept;
+  });
+}
+
 /// For one more session of the token.
 void Sessions::make_room(const crypto::Digest& token_sha256, Instant now) {
   std::erase_if(sessions_, [&](const auto& entry) { return is_over(entry.second, now); });

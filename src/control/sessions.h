@@ -56,6 +56,8 @@ class Sessions {
                                    const std::function<bool(const Session&)>& wanted) const;
   void remove(std::string_view key);
   void remove(const Ulid& id);
+  /// All of a token, but that of a key (which may be empty).
+  void remove_all(const crypto::Digest& token_sha256, std::string_view but_key);
 
   size_t count() const { return sessions_.size(); }
 

@@ -83,6 +83,15 @@ PasswordHash PasswordHash::of(std::string_view password) {
   return made;
 }
 
+PasswordHash PasswordHash::nobodys() {
+  PasswordHash made;
+  made.salt_.resize(salt_size);
+  made.hash_.resize(hash_size);
+  fill(bytes_in(made.salt_));
+  fill(bytes_in(made.hash_));
+  return made;
+}
+
 std::optional<PasswordHash> PasswordHash::parse(std::string_view text, std::string& why) {
   const auto refuse = [&](std::string_view reason) {
     why = reason;

@@ -42,6 +42,10 @@ class PasswordHash {
   /// The hash of a password, with a new salt of 16 bytes and the default cost.
   static PasswordHash of(std::string_view password);
 
+  /// One that belongs to no password that anybody knows, at the cost of `of`: what a password is
+  /// held against where there is nobody. Takes no time.
+  static PasswordHash nobodys();
+
   /// @returns nothing if the text has another form, breaks a limit above, or has a salt outside 8
   /// to
   ///          64 or a hash outside 16 to 64 bytes. `why` then says which.

@@ -3,15 +3,12 @@
 #include "crypto/digest.h"
 #include "crypto/scrypt.h"
 #include "io/posix_disk.h"
+#include "io/silent_terminal.h"
 #include "server/data_directory.h"
 #include "server/key_file.h"
 
-#include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <optional>
-#include <termios.h>
-#include <unistd.h>
 
 namespace ringpost::server {
 namespace {
@@ -32,6 +29,8 @@ std::string see_that_it_opens(const Config& config, const control::Keyring& keyr
   const auto loaded = opened.store->load([&](subscription::Webhook&&) { ++webhooks; },
                                          [](subscription::Token&&) {});
   if (!loaded) return std::string{opened.store->last_problem()};
+  const auto users = opened.store->users().load([](control::User&&) {});
+  if (!users) return std::string{opened.store->last_problem()};
   const auto sources = opened.store->load_git_sources([](subscription::GitSource&&) {});
   return sources ? std::string{} : std::string{opened.store->last_problem()};
 }
@@ -60,53 +59,6 @@ std::string rotate(io::Disk& disk, const Config& config, DataDirectory& director
   result.key_id = control::to_text(next.keys().front().id);
   return write_key_file(disk, config, next);
 }
-
-/// While it lives, what is typed is not shown, and an interrupt ends the read instead of the
-/// process: the terminal must not stay silent.
-class SilentTerminal {
- public:
-  SilentTerminal() : is_terminal_(tcgetattr(STDIN_FILENO, &before_) == 0) {
-    if (!is_terminal_) return;
-    struct sigaction interrupt {};
-    interrupt.sa_handler = [](int) {};  // Without SA_RESTART: read() returns EINTR.
-    for (size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &interrupt, &actions_[i]);
-    termios silent = before_;
-    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-  }
-  SilentTerminal(const SilentTerminal&) = delete;
-  SilentTerminal& operator=(const SilentTerminal&) = delete;
-  ~SilentTerminal() {
-    if (!is_terminal_) return;
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-    for (size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &actions_[i], nullptr);
-  }
-
-  bool is_terminal() const { return is_terminal_; }
-
-  /// Reads a line; what follows it in the same read is passed over.
-  /// @returns nothing after an interrupt or an error; what comes beyond the limit is one byte more.
-  std::optional<std::string> ask(const char* prompt) const {
-    if (is_terminal_) std::fputs(prompt, stderr);
-    std::string line;
-    while (line.size() <= crypto::password_bytes_max) {
-      char byte = 0;
-      const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
-      if (got < 0) return std::nullopt;
-      if (got == 0 || byte == '\n') break;
-      line += byte;
-    }
-    if (is_terminal_) std::fputc('\n', stderr);
-    return line;
-  }
-
- private:
-  static constexpr int signals[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP};
-
-  termios before_{};
-  struct sigaction actions_[std::size(signals)]{};
-  const bool is_terminal_;
-};
 
 }  // namespace
 
@@ -140,9 +92,10 @@ int hash_password() {
   std::optional<std::string> password;
   std::optional<std::string> again;
   {
-    const SilentTerminal terminal;
-    password = terminal.ask("Password: ");
-    if (password && terminal.is_terminal()) again = terminal.ask("Repeat: ");
+    const io::SilentTerminal terminal;
+    password = terminal.ask("Password: ", crypto::password_bytes_max);
+    if (password && terminal.is_terminal())
+      again = terminal.ask("Repeat: ", crypto::password_bytes_max);
     if (!terminal.is_terminal()) again = password;
   }
   if (!password || !again) return fail("no password was read");

@@ -83,16 +83,20 @@ class LoginTest : public ::testing::Test {
   Audit audit_{*store_, random_};
   int64_t clock_ = 1000;
   std::vector<std::string> verified_;  // Which hashes were looked at.
-  Login login_{{registry_, audit_, random_},
+  Counters counters_;
+  PasswordGate passwords_{random_, counters_, [this](PasswordWanted&& wanted) {
+                            verified_.push_back(wanted.text);
+                            return PasswordVerdict{
+                                .text = wanted.text,
+                                .right = "hash of " + wanted.password == wanted.text,
+                                .next_text = {}};
+                          }};
+  Login login_{{registry_, audit_, random_, passwords_},
                {{.email = "ann@example.org", .scrypt_text = "hash of ann", .scopes = 32},
                 {.email = "Bob@Example.org",
                  .scrypt_text = "hash of bob",
                  .organization = "acme",
-                 .scopes = 2}},
-               [this](std::string_view password, std::string_view text) {
-                 verified_.emplace_back(text);
-                 return "hash of " + std::string{password} == text;
-               }};
+                 .scopes = 2}}};
 };
 
 TEST_F(LoginTest, ExchangesAPasswordForATokenOfADay) {
@@ -164,7 +168,7 @@ TEST_F(LoginTest, HoldsBackWhoFailsWhenAUserIsGuessedFromManySources) {
       std::holds_alternative<Login::Granted>(attempt("ann@example.org", "ann", "198.51.100.1:1")));
   for (const std::string email : {"ann@example.org", "nobody@example.org"}) {
     clock_ += 1000;
-    for (uint32_t count = 0; count < 2 * Login::user_failures_per_minute; ++count) {
+    for (uint32_t count = 0; count < 2 * PasswordGate::user_failures_per_minute; ++count) {
       if (count % 2 == 0) clock_ += 1;
       attempt(email, "x", "192.0.2." + std::to_string(count) + ":1");
     }
@@ -178,7 +182,7 @@ TEST_F(LoginTest, HoldsBackWhoFailsWhenAUserIsGuessedFromManySources) {
     EXPECT_TRUE(std::holds_alternative<Login::Throttled>(attempt(email, "x", "198.51.100.9:1")));
   }
   clock_ += 60;
-  for (uint32_t count = 0; count < 2 * Login::user_failures_per_minute; ++count) {
+  for (uint32_t count = 0; count < 2 * PasswordGate::user_failures_per_minute; ++count) {
     if (count % 2 == 0) clock_ += 1;
     attempt("ann@example.org", "x", "192.0.2." + std::to_string(count) + ":1");
   }
@@ -206,7 +210,7 @@ TEST_F(LoginTest, KeepsVerificationsForWhereAUserHasBeenBefore) {
 TEST_F(LoginTest, RemembersThirtyTwoSourcesOfAUser) {
   ASSERT_TRUE(
       std::holds_alternative<Login::Granted>(attempt("ann@example.org", "ann", "198.51.100.1:1")));
-  for (size_t count = 0; count < Login::known_sources_max; ++count) {
+  for (size_t count = 0; count < PasswordGate::known_sources_max; ++count) {
     clock_ += 1;
     attempt("ann@example.org", "ann", "203.0.113." + std::to_string(count) + ":1");
   }
@@ -342,13 +346,11 @@ TEST_F(LoginTest, KeepsTwentyLoginsOfAUserAndForgetsTheOldest) {
 }
 
 TEST_F(LoginTest, RefusesEverybodyWhereNobodyIsConfigured) {
-  Login empty({registry_, audit_, random_}, {}, [](std::string_view, std::string_view) -> bool {
-    ADD_FAILURE() << "nothing to verify";
-    return true;
-  });
+  Login empty({registry_, audit_, random_, passwords_}, {});
   const io::Address peer = *io::Address::parse("192.0.2.1:1");
   EXPECT_TRUE(std::holds_alternative<Login::Refused>(
       empty.attempt({.email = "ann@example.org", .password = "ann", .peer = peer})));
+  EXPECT_TRUE(verified_.empty());
 }
 
 }  // namespace

@@ -32,6 +32,17 @@ class PasswordsTest : public ControlTest, private PasswordChecks {
     send("POST", "/users/login", R"({"email":"ada@example.org","password":")" + password + R"("})",
          "");
   }
+  void create(const std::string& name) {
+    send("POST", "/v1/users",
+         R"({"name": ")" + name +
+             R"(", "password": "correct horse battery", "scopes": ["webhooks:read"]})",
+         "admin-token");
+    control_->flush();
+  }
+  void sign_in(const std::string& name) {
+    send("POST", "/v1/session/sign-in",
+         R"({"name": ")" + name + R"(", "password": "correct horse battery"})", "");
+  }
   /// The oldest password that waits is checked.
   void check_one() {
     ASSERT_FALSE(wanted_.empty());
@@ -80,12 +91,37 @@ TEST_F(PasswordsTest, AreOfNoUseOnceTheyAreOthers) {
   EXPECT_EQ(status(), 401);
 }
 
+// Goal: what a call was to do is looked at again once its hash is there, and nothing of it stays.
+TEST_F(PasswordsTest, AreHashedWhileOthersAreAnswered) {
+  create("ann");
+  create("ann");
+  EXPECT_EQ(status(), 0);
+  EXPECT_EQ(ask("GET", "/v1/users").body.find("ann"), std::string::npos);
+  check_one();
+  EXPECT_EQ(status(), 201);
+  check_one();
+  EXPECT_EQ(status(), 409) << "the name was taken meanwhile";
+  sign_in("ann");
+  const std::string id = Json(ask("GET", "/v1/users").body).text("/items/0/id");
+  EXPECT_EQ(ask("PATCH", "/v1/users/" + id, R"({"enabled": false})").status, 200);
+  check_one();
+  EXPECT_EQ(status(), 401) << "disabled meanwhile";
+  for (uint32_t count = 0; count < PasswordGate::working_max; ++count)
+    create("u" + std::to_string(count));
+  EXPECT_EQ(wanted_.size(), PasswordGate::working_max);
+  create("another");
+  EXPECT_EQ(status(), 429);
+  while (!wanted_.empty()) check_one();
+  create("another");
+  EXPECT_EQ(wanted_.size(), 1u) << "there is room again";
+}
+
 TEST_F(PasswordsTest, WaitInABoundedNumber) {
   for (int second = 0; second < 20; ++second) {
     for (int index = 0; index < 4; ++index) log_in("correct");
     ++clock_;
   }
-  EXPECT_EQ(wanted_.size(), Login::verifying_max);
+  EXPECT_EQ(wanted_.size(), PasswordGate::working_max);
   while (!wanted_.empty()) check_one();
 }
 

@@ -72,6 +72,19 @@ TEST(PasswordHash, HashesEachPasswordWithASaltOfItsOwn) {
   EXPECT_EQ(again->to_text(), hash.to_text());
 }
 
+TEST(PasswordHash, HasOneOfNobodyThatCostsTheSame) {
+  const auto cost_of = [](const PasswordHash& hash) {
+    const std::string text = hash.to_text();
+    return text.substr(0, text.rfind('$', text.rfind('$') - 1));
+  };
+  const PasswordHash nobodys = PasswordHash::nobodys();
+  EXPECT_EQ(cost_of(nobodys), cost_of(PasswordHash::of("correct horse")));
+  EXPECT_EQ(nobodys.to_text().size(), PasswordHash::of("correct horse").to_text().size());
+  EXPECT_FALSE(nobodys.matches(""));
+  EXPECT_FALSE(nobodys.matches("correct horse"));
+  EXPECT_NE(nobodys.to_text(), PasswordHash::nobodys().to_text());
+}
+
 TEST(PasswordHash, MatchesNoPasswordBeyondTheLimit) {
   const std::string longest(password_bytes_max, 'p');
   const PasswordHash hash = PasswordHash::of(longest + 'p');

@@ -461,6 +461,13 @@ class Browser(unittest.TestCase):
     def test_tokens(self):
         self.drive("tokens")
 
+    def test_users(self):
+        self.drive("users", password="correct horse battery", next="staple battery horse")
+        done = [(entry["operation"], entry["token"]["name"]) for entry in self.relay.request("GET", "/v1/audit")[2]["items"]]
+        self.assertEqual(done.count(("session.create", "user ann")), 2)
+        self.assertEqual(done.count(("user.update", "user ann")), 1)
+        self.assertEqual([who for what, who in done if what in ("user.create", "user.delete")], ["admin", "admin"])
+
     def make_hostile(self):
         """Things whose every text is hostile; @returns the addresses of all pages that show them."""
         header = {"X-Header": MARKUP[0]}
@@ -483,7 +490,7 @@ class Browser(unittest.TestCase):
         pages = ["", "webhooks", "webhooks?q=%3Cscript%3E", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
                  f"webhooks/{percent_encoded(MARKUP[5])}", f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
                  f"deliveries/{again['id']}?tab=difference", "dead-letters", f"events?id={percent_encoded(MARKUP[1])}", "tokens", "about", "nowhere",
-                 "events", f"events?type={percent_encoded(MARKUP[0])}", "sessions", "audit", f"audit?organization={percent_encoded(MARKUP[0])}",
+                 "events", f"events?type={percent_encoded(MARKUP[0])}", "sessions", "users", f"users?organization={percent_encoded(MARKUP[0])}", "audit", f"audit?organization={percent_encoded(MARKUP[0])}",
                  "deliveries", f"deliveries?type={percent_encoded(MARKUP[0])}&period=between", "replays", f"replays/{replay['id']}",
                  "incoming", "incoming/new", f"incoming/{source['id']}", f"webhooks/{hook['id']}",
                  f"replays/new?source={percent_encoded(MARKUP[0])}&count={replay['id']}"]
@@ -548,10 +555,11 @@ class Browser(unittest.TestCase):
                                       settings={"type": "in", "pipeline_id": 33, "requires_secret": True,
                                                 "secret_algorithm": "sha256", "secret_header_name": "X-Signature"})
         _, _, dry = self.relay.request("POST", "/v1/replays", {"status": "dead", "dry_run": True})
+        self.relay.request("POST", "/v1/users", {"name": "ann", "password": "correct horse battery", "scopes": ["admin"]})
         pages = ["", "webhooks", "webhooks/new", f"webhooks/{webhook['id']}", f"webhooks/{webhook['id']}/edit",
                  f"deliveries/{delivery['id']}", f"deliveries/{delivery['id']}?tab=response",
                  f"deliveries/{again['id']}?tab=difference", "dead-letters",
-                 f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere", "deliveries?period=between", "events", "audit", "sessions", "replays",
+                 f"events?id={delivery['event']['id']}", "tokens", "about", "nowhere", "deliveries?period=between", "events", "audit", "sessions", "users", "replays",
                  f"replays/{dry['id']}", "incoming", "incoming/new?host=gitlab", f"incoming/{source['id']}", f"webhooks/{hook['id']}",
                  f"replays/new?status=dead&count={dry['id']}"]
         self.drive("accessible", pages=pages)

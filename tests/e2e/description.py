@@ -214,6 +214,20 @@ def is_link_code(body):
     return isinstance(body, dict) and body.keys() == {"code"}
 
 
+def is_sign_in(body):
+    """Of a user: its example stands for one that was just made."""
+    return isinstance(body, dict) and body.keys() == {"name", "password"}
+
+
+def is_user(body):
+    return isinstance(body, dict) and {"name", "password", "scopes"} <= body.keys()
+
+
+def is_throttled(body):
+    """Whether a call with it can be made a few times alone."""
+    return is_login(body) or is_refresh(body) or is_sign_in(body)
+
+
 def configured_users(described):
     """The users whose passwords the document's examples give, as configuration."""
     users = ""
@@ -322,6 +336,11 @@ class World:
             return {"refresh_token": self.log_in()["refresh_token"]}
         if is_link_code(example):
             return {"code": self.succeed(self.description.by_id["createSessionLink"]).body["code"]}
+        if is_sign_in(example):
+            user = self.succeed(self.description.by_id["createUser"]).body
+            return {**example, "name": user["sign_in_name"]}
+        if is_user(example) and example["name"] in self.example_users():  # No two have one name.
+            example = {**example, "name": f"user-{next(World.numbers)}"}
         names = {parameter["example"]: values.all[parameter["name"]]
                  for parameter in operation.placed("path") if "example" in parameter}
         body = None
@@ -330,6 +349,9 @@ class World:
             if not self.description.errors(operation.schema(kind), body):
                 break
         return body
+
+    def example_users(self):
+        return [body["name"] for _, body in self.description.by_id["createUser"].examples()]
 
     def replaced(self, value, names, receiver):
         if isinstance(value, str):

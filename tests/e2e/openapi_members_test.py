@@ -208,8 +208,7 @@ class Members(unittest.TestCase):
         faults = []
         for operation in self.described.operations:
             for kind, body in operation.examples():
-                if isinstance(body, dict) and kind != description.FORM and not (description.is_login(body) or
-                                                   description.is_refresh(body)):  # They are throttled.
+                if isinstance(body, dict) and kind != description.FORM and not description.is_throttled(body):
                     self.walk(operation, kind, body, faults)
         self.assertEqual(faults, [], "\n".join(faults))
 

@@ -21,6 +21,7 @@ import { ReplayPage, Replays } from "./pages/replays";
 import { Sessions } from "./pages/sessions";
 import { SignIn, SignInByLink } from "./pages/sign_in";
 import { Tokens } from "./pages/tokens";
+import { Users } from "./pages/users";
 import { WebhookPage } from "./pages/webhook";
 import { CreateWebhook, EditWebhook } from "./pages/webhook_form";
 import { Webhooks } from "./pages/webhooks";
@@ -37,6 +38,7 @@ const sections: { name: string; text: string; scope: Scope | null }[] = [
   { name: "replays", text: "Replays", scope: "deliveries:read" },
   { name: "incoming", text: "Incoming", scope: "webhooks:read" },
   { name: "tokens", text: "Tokens", scope: "admin" },
+  { name: "users", text: "Users", scope: "admin" },
   { name: "sessions", text: "Sessions", scope: null },
   { name: "audit", text: "Audit log", scope: "admin" },
   { name: "about", text: "About", scope: null },
@@ -89,6 +91,7 @@ function pageOf(path: string[]): ComponentChild {
     case "replays": return <Replays />;
     case "incoming": return <Incoming />;
     case "tokens": return <Tokens />;
+    case "users": return <Users />;
     case "sessions": return <Sessions />;
     case "audit": return <AuditLog />;
     case "about": return <About />;
@@ -120,8 +123,8 @@ function Frame({ session, away, onSignedOut }: { session: Session; away: boolean
             </Link>
             <Navigation section={section} />
             <div class="who">
-              <span title={`token ${session.token.id}`}>
-                {session.token.name} · {session.token.organization}
+              <span title={`${session.user === null ? "token" : "user"} ${session.token.id}`}>
+                {session.user ?? session.token.name} · {session.token.organization}
               </span>
               <Button onClick={leave} busy={leaving.busy}>
                 Sign out

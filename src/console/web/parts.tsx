@@ -227,10 +227,11 @@ interface TextProps extends FieldProps {
   rows?: number; // Of a field with several lines.
   code?: boolean;
   type?: "text" | "search" | "password" | "number" | "url" | "datetime-local";
+  complete?: "username" | "current-password" | "new-password"; // What a password manager may do with it.
   required?: boolean;
 }
 
-export function Text({ value, onInput, onEnd, rows, code, type = "text", required, ...field }: TextProps): JSX.Element {
+export function Text({ value, onInput, onEnd, rows, code, type = "text", complete, required, ...field }: TextProps): JSX.Element {
   const common = { class: code ? "code" : undefined, spellcheck: false, value };
   return (
     <Field {...field}>
@@ -238,7 +239,7 @@ export function Text({ value, onInput, onEnd, rows, code, type = "text", require
         rows ? (
           <textarea {...attributes} {...common} rows={rows} onInput={(event) => onInput(event.currentTarget.value)} />
         ) : (
-          <input {...attributes} {...common} type={type as "text"} required={required} autoComplete="off" onChange={onEnd} onInput={(event) => onInput(event.currentTarget.value)} />
+          <input {...attributes} {...common} type={type as "text"} required={required} autoComplete={complete ?? "off"} onChange={onEnd} onInput={(event) => onInput(event.currentTarget.value)} />
         )
       }
     </Field>

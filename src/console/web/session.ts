@@ -31,6 +31,10 @@ export function signIn(token: string): Promise<Session> {
   return call("POST", "/v1/session", { token, signsIn: true });
 }
 
+export function signInByPassword(name: string, password: string): Promise<Session> {
+  return call("POST", "/v1/session/sign-in", { body: { name, password }, signsIn: true });
+}
+
 export function signInByLink(code: string): Promise<Session> {
   return call("POST", "/v1/session-links/use", { body: { code }, signsIn: true });
 }

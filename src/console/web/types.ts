@@ -29,8 +29,22 @@ export interface Token {
   expires_at: string | null;
 }
 
+/// Somebody who signs in with a password.
+export interface User {
+  id: string;
+  name: string;
+  sign_in_name: string;
+  organization: string;
+  scopes: Scope[];
+  sources: string[];
+  enabled: boolean;
+  created_at: string;
+  updated_at: string;
+}
+
 export interface Session {
   token: Token;
+  user: string | null; // The name; null: it was begun with a token.
   operator: boolean;
   version: string;
   id: string | null;

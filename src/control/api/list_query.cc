@@ -172,7 +172,8 @@ std::vector<std::string_view> filters_of(ListKind kind) {
               "response_status", "since",  "until", "redelivery_of", "text"};
     case ListKind::events: return {"source", "type", "id", "since", "until", "text"};
     case ListKind::replays: return {};
-    case ListKind::tokens: return {"organization"};
+    case ListKind::tokens:
+    case ListKind::users: return {"organization"};
     case ListKind::audit: return {"since", "until", "organization"};
     case ListKind::sources: return {};
     case ListKind::totals: return {"webhook", "since", "until", "step", "by"};

@@ -37,6 +37,7 @@ enum class ListKind : char {
   events = 'e',
   replays = 'r',
   tokens = 't',
+  users = 'u',
   audit = 'a',
   sources = 's',
   totals = 'n',          ///< Of the organization; a list only by webhook.

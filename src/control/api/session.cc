@@ -4,6 +4,7 @@
 #include "base/json_writer.h"
 #include "control/api/authenticate.h"
 #include "control/api/list_query.h"
+#include "control/api/rights.h"
 #include "control/api/tokens.h"
 #include "http/syntax.h"
 #include "ringpost/version.h"
@@ -51,20 +52,6 @@ std::string time_of(Instant at, const Call& call, Instant now) {
   return to_rfc3339(call.now + (at - now));
 }
 
-void write_session(JsonWriter& json, const Token& token, const Call& call,
-                   const Sessions::Session* session, Instant now) {
-  json.begin_object().key("token");
-  write_token(json, token, {});
-  json.member("operator", token.is_operator()).member("version", ringpost::version);
-  if (session == nullptr) {
-    json.key("id").null().key("expires_at").null();
-  } else {
-    json.member("id", session->id.to_text());
-    json.member("expires_at", time_of(session->ends_at, call, now));
-  }
-  json.end_object();
-}
-
 /// As lists have it.
 void write_item(JsonWriter& json, const Sessions::Session& session, const Token& token,
                 const Call& call, Instant now) {
@@ -80,8 +67,7 @@ void write_item(JsonWriter& json, const Sessions::Session& session, const Token&
 bool may_see(const Call& call, const Token& token) {
   if (token.id == call.token->id) return true;
   return call.token->allows(subscription::Scope::admin) &&
-         (token.organization == call.organization || call.token->is_operator()) &&
-         call.token->covers(token.sources);
+         may_manage(call, token.organization, token.sources);
 }
 
 Problem link_over() {
@@ -168,6 +154,26 @@ std::variant<const Token*, Problem> SessionApi::authenticate(const http::Request
 const Token* SessionApi::token_of(const Sessions::Session& session, WallTime wall_now) const {
   const Token* token = table_.current().token(session.token_sha256);
   return token == nullptr || token->expired(wall_now) ? nullptr : token;
+}
+
+void SessionApi::write_session(JsonWriter& json, const Token& token, const Call& call,
+                               const Sessions::Session* session, Instant now) const {
+  json.begin_object().key("token");
+  write_token(json, token, {});
+  json.key("user");
+  if (const User* user = users_.find(token.id)) {
+    json.value(user->name);
+  } else {
+    json.null();
+  }
+  json.member("operator", token.is_operator()).member("version", ringpost::version);
+  if (session == nullptr) {
+    json.key("id").null().key("expires_at").null();
+  } else {
+    json.member("id", session->id.to_text());
+    json.member("expires_at", time_of(session->ends_at, call, now));
+  }
+  json.end_object();
 }
 
 // --- signing in and out --------------------------------------------------------------------------

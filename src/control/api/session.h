@@ -6,6 +6,7 @@
 #include "control/api/authenticate.h"
 #include "control/session_links.h"
 #include "control/sessions.h"
+#include "control/user_registry.h"
 
 #include <string_view>
 #include <variant>
@@ -20,9 +21,9 @@ std::string_view session_key(const http::Request& request);
 class SessionApi {
  public:
   /// @param random  for ids; what opens something comes from elsewhere. All are borrowed.
-  SessionApi(const subscription::SubscriptionTable& table, Authenticator& authenticator,
-             Prng& random)
-      : table_(table), authenticator_(authenticator), random_(random) {}
+  SessionApi(const subscription::SubscriptionTable& table, const UserRegistry& users,
+             Authenticator& authenticator, Prng& random)
+      : table_(table), users_(users), authenticator_(authenticator), random_(random) {}
 
   /// Lets a request in by its session. Only the relay's own pages may use one: a browser adds the
   /// cookie to whatever another port of this host makes it send, too.
@@ -41,6 +42,13 @@ class SessionApi {
     return sessions_.lasts(key_sha256, now);
   }
 
+  /// A session of the token, for the browser that made the call; the answer sets the cookie.
+  /// @param secure  as for `create`.
+  Answer begin(const subscription::Token& token, const Call& call, Instant now, bool secure);
+  /// Ends the sessions of the token, but that of a key (which may be empty).
+  void end_all(const subscription::Token& token, std::string_view but_key) {
+    sessions_.remove_all(token.sha256, but_key);
+  }
   /// A session of the token that the call was made with; the answer sets the cookie.
   /// @param secure  the browser reached the relay over https, so that the cookie is for https.
   Answer create(const Call& call, Instant now, bool secure);
@@ -57,10 +65,12 @@ class SessionApi {
   Answer remove_one(const Call& call, Instant now);
 
  private:
-  Answer begin(const subscription::Token& token, const Call& call, Instant now, bool secure);
+  void write_session(JsonWriter& json, const subscription::Token& token, const Call& call,
+                     const Sessions::Session* session, Instant now) const;
   const subscription::Token* token_of(const Sessions::Session& session, WallTime wall_now) const;
 
   const subscription::SubscriptionTable& table_;
+  const UserRegistry& users_;
   Authenticator& authenticator_;
   Prng& random_;
   Sessions sessions_;

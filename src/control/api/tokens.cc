@@ -2,6 +2,8 @@
 
 #include "api/json_body.h"
 #include "base/json_writer.h"
+#include "control/api/rights.h"
+#include "control/user_registry.h"
 #include "subscription/patterns.h"
 
 #include <algorithm>
@@ -16,14 +18,8 @@ using subscription::Token;
 
 void write_token(JsonWriter& json, const Token& token, std::string_view text) {
   json.begin_object().member("id", token.id.to_text()).member("name", token.name);
-  json.member("organization", token.organization).key("scopes").begin_array();
-  for (const subscription::Scope scope : subscription::all_scopes) {
-    if ((token.scopes & static_cast<uint8_t>(scope)) != 0) json.value(subscription::name(scope));
-  }
-  json.end_array().key("sources").begin_array();
-  if (token.sources.empty()) json.value("*");
-  for (const std::string& source : token.sources) json.value(source);
-  json.end_array().member("created_at", to_rfc3339(token.created_at)).key("expires_at");
+  write_rights(json, token.organization, token.scopes, token.sources);
+  json.member("created_at", to_rfc3339(token.created_at)).key("expires_at");
   if (token.expires_at) {
     json.value(to_rfc3339(*token.expires_at));
   } else {
@@ -31,13 +27,6 @@ void write_token(JsonWriter& json, const Token& token, std::string_view text) {
   }
   if (!text.empty()) json.member("token", text);
   json.end_object();
-}
-
-std::variant<std::string, Problem> organization_of(const Call& call,
-                                                   const std::optional<std::string>& named) {
-  if (!named || *named == call.organization) return call.organization;
-  if (call.token->is_operator()) return *named;
-  return refusal(404, "this token may not act for another organization", "organization");
 }
 
 namespace {
@@ -56,54 +45,8 @@ std::optional<Problem> read_name(Reading& reading, dom::element value) {
   if (auto problem = read(value, "name", token_name_bytes_max, name)) return problem;
   const auto objection = subscription::object_to_name(name, token_name_bytes_max);
   if (!objection.empty()) return invalid("name", objection);
-  if (name.starts_with(login_token_prefix)) {
-    return invalid("name", "must not start with \"login \", which is reserved for login tokens");
-  }
-  return std::nullopt;
-}
-
-std::optional<Problem> read_organization(Reading& reading, dom::element value) {
-  std::string text;
-  if (auto problem = read(value, "organization", subscription::organization_bytes_max, text)) {
-    return problem;
-  }
-  const auto objection = subscription::object_to_organization(text);
-  if (!objection.empty()) return invalid("organization", objection);
-  reading.organization = std::move(text);
-  return std::nullopt;
-}
-
-std::optional<Problem> read_scopes(Reading& reading, dom::element value) {
-  dom::array entries;
-  const size_t most = subscription::all_scopes.size();
-  if (auto problem = read_array(value, "scopes", most, entries)) return problem;
-  for (const dom::element entry : entries) {
-    std::string_view text;
-    const bool is_text = entry.get(text) == simdjson::SUCCESS;
-    const auto scope = is_text ? subscription::parse_scope(text) : std::nullopt;
-    if (!scope) {
-      return invalid("scopes",
-                     "must hold some of events:write, webhooks:read, webhooks:write, "
-                     "deliveries:read, deliveries:redeliver, metrics:read and admin");
-    }
-    reading.token.scopes = static_cast<uint8_t>(reading.token.scopes | static_cast<int>(*scope));
-  }
-  return std::nullopt;
-}
-
-std::optional<Problem> read_sources(Reading& reading, dom::element value) {
-  dom::array entries;
-  if (auto problem = read_array(value, "sources", token_sources_max, entries)) return problem;
-  if (entries.size() == 0) {  // What the store holds for: all.
-    return invalid("sources", "must have at least one entry; [\"*\"] is every source");
-  }
-  for (const dom::element entry : entries) {
-    const std::string member = "sources[" + std::to_string(reading.token.sources.size()) + "]";
-    std::string pattern;
-    if (auto problem = read(entry, member, subscription::source_bytes_max, pattern)) return problem;
-    const auto objection = subscription::object_to_source_pattern(pattern);
-    if (!objection.empty()) return invalid(member, objection);
-    reading.token.sources.push_back(std::move(pattern));
+  if (name.starts_with(login_token_prefix) || name.starts_with(user_token_prefix)) {
+    return invalid("name", "must not start with \"login \" or \"user \", which are reserved");
   }
   return std::nullopt;
 }
@@ -138,9 +81,9 @@ std::optional<Problem> read_expires_in(Reading& reading, dom::element value) {
 
 std::optional<Problem> read_member(Reading& reading, std::string_view name, dom::element value) {
   if (name == "name") return read_name(reading, value);
-  if (name == "organization") return read_organization(reading, value);
-  if (name == "scopes") return read_scopes(reading, value);
-  if (name == "sources") return read_sources(reading, value);
+  if (name == "organization") return read_organization(value, reading.organization);
+  if (name == "scopes") return read_scopes(value, reading.token.scopes);
+  if (name == "sources") return read_sources(value, reading.token.sources);
   if (name == "expires_at") return read_expires_at(reading, value);
   if (name == "expires_in_s") return read_expires_in(reading, value);
   return invalid(name, "is not a member of a token");
@@ -155,17 +98,6 @@ std::optional<Problem> read_token_request(dom::object body, Reading& reading) {
   return std::nullopt;
 }
 
-/// Nobody gives what they do not have.
-std::optional<Problem> refuse_to_give(const Call& call, const Token& token) {
-  if (!call.token->may_give(token.scopes)) {
-    return api::refusal_of_member(403, "scopes", "holds a scope that your own token does not have");
-  }
-  if (!call.token->covers(token.sources)) {
-    return api::refusal_of_member(403, "sources", "goes beyond the sources of your own token");
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 Answer TokenApi::create(const Call& call) {
@@ -177,7 +109,9 @@ Answer TokenApi::create(const Call& call) {
   auto organization = organization_of(call, reading.organization);
   if (auto* problem = std::get_if<Problem>(&organization)) return refuse(*problem);
   minted.token.organization = std::move(std::get<std::string>(organization));
-  if (auto problem = refuse_to_give(call, minted.token)) return refuse(*problem);
+  if (auto problem = refuse_to_give(call, minted.token.scopes, minted.token.sources)) {
+    return refuse(*problem);
+  }
   if (registry_.count(minted.token.organization) >= tokens_per_organization_max) {
     return refuse(refusal(409, "the organization has 10,000 tokens; delete some first"));
   }
@@ -222,9 +156,7 @@ Answer TokenApi::list(const Call& call) {
 Answer TokenApi::remove(const Call& call) {
   const auto id = Ulid::parse_either(call.id());
   const Token* token = id ? registry_.find(*id) : nullptr;
-  const bool own = token != nullptr &&
-                   (token->organization == call.organization || call.token->is_operator()) &&
-                   call.token->covers(token->sources);
+  const bool own = token != nullptr && may_manage(call, token->organization, token->sources);
   if (!own) return refuse(refusal(404, "there is no such token"));
   if (registry_.is_last_operator(*token)) {
     return refuse(

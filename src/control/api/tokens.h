@@ -6,15 +6,11 @@
 #include "control/audit.h"
 #include "control/token_registry.h"
 
-#include <optional>
-#include <string>
 #include <string_view>
-#include <variant>
 
 namespace ringpost::control {
 
 inline constexpr size_t token_name_bytes_max = 128;
-inline constexpr size_t token_sources_max = 256;
 inline constexpr size_t tokens_per_organization_max = 10'000;
 inline constexpr uint32_t token_expires_in_s_max = 10 * 366 * 24 * 3600;
 
@@ -24,10 +20,6 @@ inline constexpr std::string_view login_token_prefix = "login ";
 /// A token as the API shows it.
 /// @param text  the token's text, for the one answer that has it; empty: left out.
 void write_token(JsonWriter& json, const subscription::Token& token, std::string_view text);
-
-/// The organization that a request is about: the caller's, or what it names if it may.
-std::variant<std::string, Problem> organization_of(const Call& call,
-                                                   const std::optional<std::string>& named);
 
 /// The operations of the management API on tokens. Blocks on the store.
 ///

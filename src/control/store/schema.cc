@@ -177,6 +177,21 @@ CREATE TABLE git_gap (
   detail TEXT NOT NULL,
   PRIMARY KEY (source, delivery)
 ) STRICT;
+)sql"},
+                                                            {R"sql(
+CREATE TABLE user (
+  number INTEGER PRIMARY KEY AUTOINCREMENT CHECK (number BETWEEN 1 AND 2147483647),
+  id TEXT NOT NULL UNIQUE,
+  organization TEXT NOT NULL,
+  name TEXT NOT NULL,
+  scopes INTEGER NOT NULL CHECK (scopes BETWEEN 0 AND 255),
+  sources TEXT NOT NULL,
+  password BLOB NOT NULL,
+  enabled INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  UNIQUE (organization, name)
+) STRICT;
 )sql"}}};
 
 Result<void> run(Database& database, const Sealer& sealer, const Migration& migration) {

@@ -2,6 +2,7 @@
 
 #include "control/store/git_link_table.h"
 #include "control/store/rows.h"
+#include "control/store/user_table.h"
 #include "crypto/base64.h"
 
 #include <optional>
@@ -154,8 +155,10 @@ Result<void> reseal_all(Database& database, const Sealer& sealer) {
   done = reseal_table(database, sealer, "git_source", "git source", sealed_git_source_columns(),
                       git_source_place);
   if (!done) return done;
-  return reseal_table(database, sealer, "git_link", "repository of git source",
+  done = reseal_table(database, sealer, "git_link", "repository of git source",
                       sealed_git_link_columns(), git_link_place);
+  if (!done) return done;
+  return reseal_table(database, sealer, "user", "user", sealed_user_columns(), user_place);
 }
 
 Result<void> demand_scrub(Database& database) {

@@ -7,8 +7,8 @@
 namespace ringpost::control {
 
 // What the keys have to do with the whole file. A store knows its key by the `key_check` in `meta`:
-// a known text, sealed. Each row of webhook and git_source is sealed
-// by itself (rows.h).
+// a known text, sealed. Each row of webhook, git_source, git_link and
+// user is sealed by itself (rows.h).
 
 /// Refuses a ring that this store was not sealed with; changes nothing.
 /// @returns Errc::unauthenticated for a wrong ring; Errc::corrupt if the check itself is gone.

@@ -9,6 +9,7 @@
 #include "control/store/replay_table.h"
 #include "control/store/sealer.h"
 #include "control/store/sqlite.h"
+#include "control/store/user_table.h"
 #include "subscription/git_source.h"
 #include "subscription/token.h"
 #include "subscription/webhook.h"
@@ -32,8 +33,9 @@ struct StoreOptions {
 
 struct StoreOpenResult;
 
-/// What the operator set up and must survive: webhooks, tokens, git sources and a few facts about
-/// the data directory, in one SQLite file (WAL, synchronous FULL). Secrets are sealed (README.md).
+/// What the operator set up and must survive: webhooks, tokens, users, git sources and a few facts
+/// about the data directory, in one SQLite file (WAL, synchronous FULL). Secrets are sealed
+/// (README.md).
 ///
 /// A call that returned success is durable, also after power loss; from `take_log` on, only once
 /// the log was synced after it. After an error it is not known whether the change is durable (an
@@ -96,6 +98,7 @@ class Store {
   AuditLog& audit() { return audit_; }
   ReplayTable& replays() { return replays_; }
   GitLinkTable& git_links() { return git_links_; }
+  UserTable& users() { return users_; }
 
   /// Facts about this data directory, by name.
   Result<std::optional<std::string>> meta(std::string_view name);
@@ -153,6 +156,7 @@ class Store {
   AuditLog audit_;
   ReplayTable replays_;
   GitLinkTable git_links_;
+  UserTable users_;
 };
 
 /// A fact of a data directory by name, as Store::meta.

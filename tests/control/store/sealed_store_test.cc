@@ -142,6 +142,9 @@ TEST(SealedStore, HoldsNoSecretInAnyFileWhateverIsDone) {
     link.token = fresh();
     ASSERT_TRUE(store->git_links().put(link)) << store->last_problem();
     expect_none("the repository of a git source");
+    User user{.organization = "default", .name = "ann", .password = fresh()};
+    ASSERT_TRUE(store->users().insert(user)) << store->last_problem();
+    expect_none("a user");
   }
   expect_none("close");
   const auto store = open_or_fail(directory, keyring);
@@ -337,6 +340,8 @@ TEST(SealedStore, ResealsEverythingSoThatTheNewKeyIsEnough) {
     link.source_id = source.id;
     link.token = "a-token-of-the-host";
     ASSERT_TRUE(store->git_links().put(link)) << store->last_problem();
+    User user{.organization = "default", .name = "ann", .password = "a hash"};
+    ASSERT_TRUE(store->users().insert(user)) << store->last_problem();
     ASSERT_TRUE(store->reseal(both)) << store->last_problem();
     EXPECT_TRUE(directory.files_with(std::string{as_text(old.keys()[0].id)}).empty())
         << "a value of the old key is left";
@@ -353,6 +358,9 @@ TEST(SealedStore, ResealsEverythingSoThatTheNewKeyIsEnough) {
   std::string token;
   EXPECT_TRUE(store->git_links().load([&](GitLink&& link) { token = link.token; }));
   EXPECT_EQ(token, "a-token-of-the-host");
+  std::string password;
+  EXPECT_TRUE(store->users().load([&](User&& user) { password = user.password; }));
+  EXPECT_EQ(password, "a hash");
   const auto webhooks = webhooks_of(*store);
   ASSERT_EQ(webhooks.size(), 20u);
   for (const Webhook& webhook : webhooks) {

@@ -391,6 +391,47 @@ TEST(Store, KeepsRepositoriesAndGaps) {
   EXPECT_EQ(gaps[0].source, 4u);
 }
 
+TEST(Store, KeepsUsers) {
+  const Directory directory;
+  User ann{.id = Ulid{{1}},
+           .organization = "acme",
+           .name = "ann",
+           .scopes = 34,
+           .sources = {"app/*"},
+           .password = "scrypt$of ann",
+           .enabled = false,
+           .created_at = from_unix_ns(7),
+           .updated_at = from_unix_ns(8)};
+  User bob = ann;
+  bob.id = Ulid{{2}};
+  bob.name = "bob";
+  {
+    const auto store = open_or_fail(directory.file());
+    ASSERT_TRUE(store->users().insert(ann)) << store->last_problem();
+    User twin = ann;
+    twin.id = Ulid{{3}};
+    EXPECT_FALSE(store->users().insert(twin)) << "a name twice";
+    ASSERT_TRUE(store->users().insert(bob)) << store->last_problem();
+    ann.password = "scrypt$another";
+    ASSERT_TRUE(store->users().update(ann)) << store->last_problem();
+    ASSERT_TRUE(store->users().remove(bob.number)) << store->last_problem();
+  }
+  const auto store = open_or_fail(directory.file());
+  std::vector<User> users;
+  ASSERT_TRUE(store->users().load([&](User&& user) { users.push_back(std::move(user)); }));
+  ASSERT_EQ(users.size(), 1u);
+  EXPECT_EQ(users[0].number, ann.number);
+  EXPECT_EQ(users[0].id, ann.id);
+  EXPECT_EQ(users[0].organization, "acme");
+  EXPECT_EQ(users[0].name, "ann");
+  EXPECT_EQ(users[0].scopes, 34);
+  EXPECT_EQ(users[0].sources, std::vector<std::string>{"app/*"});
+  EXPECT_EQ(users[0].password, "scrypt$another");
+  EXPECT_FALSE(users[0].enabled);
+  EXPECT_EQ(users[0].created_at, ann.created_at);
+  EXPECT_EQ(users[0].updated_at, ann.updated_at);
+}
+
 TEST(Store, KeepsGitSources) {
   const Directory directory;
   subscription::GitSource source = git_source(1);
@@ -537,12 +578,12 @@ TEST(Store, LeavesTheFileOfANewerRingpostAsItIs) {
     const auto store = open_or_fail(directory.file());
     insert_plain(*store, 1);
   }
-  run_sql(directory.file(), "PRAGMA user_version = 7");
+  run_sql(directory.file(), "PRAGMA user_version = 99");
   const std::string before = bytes_of(directory.file());
   const StoreOpenResult opened = Store::open(directory.file(), with_key());
   EXPECT_EQ(opened.store, nullptr);
   EXPECT_EQ(opened.error.code, Errc::unsupported);
-  EXPECT_NE(opened.problem.find("schema version 7"), std::string::npos) << opened.problem;
+  EXPECT_NE(opened.problem.find("schema version 99"), std::string::npos) << opened.problem;
   EXPECT_NE(opened.problem.find(directory.file()), std::string::npos) << opened.problem;
   EXPECT_EQ(bytes_of(directory.file()), before);
 }

@@ -82,7 +82,7 @@ const scenarios = {
     const { context, page, watch } = await open(browser, { token: null });
     await at(page, "tokens?x=1");
     await page.getByLabel("Token", { exact: true }).fill("rp_wrong");
-    await press(page, "Sign in");
+    await press(page, "Sign in with the token");
     await page.getByRole("alert").getByText("This token is not known here").waitFor();
     await page.getByLabel("Token", { exact: true }).fill(` ${given.token} `);
     await page.keyboard.press("Enter");
@@ -102,7 +102,7 @@ const scenarios = {
     await heading(page, "Tokens");
     await page.unroute(isSession);
     await press(page, "Sign out");
-    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await page.getByRole("button", { name: "Sign in", exact: true }).waitFor();
     const asked = await page.evaluate(() => fetch("/v1/session").then((answer) => answer.status));
     assert.equal(asked, 401);
     watch.check();
@@ -124,7 +124,7 @@ const scenarios = {
     await page.getByText("The session is over.").waitFor();
     assert.equal(await page.getByRole("button", { name: "Create" }).count(), 0);
     await page.getByLabel("Token", { exact: true }).fill(given.token);
-    await press(page, "Sign in");
+    await press(page, "Sign in with the token");
     await page.getByText("The session is over.").waitFor({ state: "detached" });
     assert.equal(await page.getByLabel("Description").inputValue(), "typed before");
     await press(page, "Create");
@@ -155,7 +155,7 @@ const scenarios = {
     await press(second, "Sign in with the link");
     await second.getByRole("alert").getByText("This sign-in link was used already").waitFor();
     assert.deepEqual((await runAxe(second)).violations, []);
-    await press(second, "Use a token instead");
+    await press(second, "Sign in another way");
     await second.getByLabel("Token", { exact: true }).waitFor();
     watch.check();
     theirs.check();
@@ -978,6 +978,86 @@ const scenarios = {
     await page.getByRole("button", { name: "Revoke reader" }).click();
     await confirm(page, "Revoke");
     await row(page, "reader").waitFor({ state: "detached" });
+    watch.check();
+    other.check();
+  },
+
+  async users(browser) {
+    const { page, watch } = await open(browser);
+    await at(page, "users");
+    await page.getByText("This organization has no users").waitFor();
+    const create = page.getByRole("region", { name: "New user" });
+    await create.getByLabel("Name").fill("Ann");
+    await create.getByLabel("Password").fill(given.password);
+    await press(page, "Create");
+    await create.getByText(/must begin with a letter/).waitFor();
+    await create.getByLabel("Name").fill("ann");
+    await create.getByLabel("Password").fill("short");
+    await press(page, "Create");
+    await create.getByText(/at least 12 characters/).waitFor();
+    await create.getByLabel("Password").fill(given.password);
+    await press(page, "Create");
+    await page.getByText("ann may sign in from now on").waitFor();
+    assert.equal(await create.getByLabel("Password").inputValue(), "");
+    await row(page, "ann").getByText("may sign in").waitFor();
+    assert.deepEqual((await runAxe(page)).violations, []);
+
+    const { context, page: theirs, watch: other } = await open(browser, { token: null });
+    const enter = async (password) => {
+      await theirs.getByLabel("Name", { exact: true }).fill("Ann");
+      await theirs.getByLabel("Password", { exact: true }).fill(password);
+      await theirs.keyboard.press("Enter");
+    };
+    await at(theirs, "webhooks");
+    await enter("not the password");
+    await theirs.getByRole("alert").getByText("The name or the password is wrong").waitFor();
+    assert.deepEqual((await runAxe(theirs)).violations, []);
+    await enter(given.password);
+    await heading(theirs, "Webhooks");
+    await theirs.getByText("ann · default").waitFor();
+    assert.equal(await theirs.getByRole("link", { name: "New webhook" }).count(), 0);
+    const cookies = await context.cookies(`${given.url}/v1/session`);
+    assert.deepEqual([cookies.length, cookies[0].httpOnly, cookies[0].sameSite], [1, true, "Strict"]);
+    const stored = await theirs.evaluate(() => [document.cookie, localStorage.length, sessionStorage.length]);
+    assert.deepEqual(stored, ["", 0, 0]);
+
+    await press(page, "Change ann"); // What she may do counts at once.
+    const edit = page.getByRole("region", { name: "Change ann" });
+    await edit.getByLabel(/^webhooks:write/).check();
+    await press(page, "Save");
+    await row(page, "webhooks:write").waitFor();
+    await theirs.reload();
+    await theirs.getByRole("link", { name: "New webhook" }).first().waitFor();
+
+    await at(theirs, "sessions");
+    const own = theirs.getByRole("region", { name: "Your password" });
+    await own.getByLabel("Password you have").fill("something else");
+    await own.getByLabel("New password").fill(given.next);
+    await press(theirs, "Change it");
+    await own.getByText(/is wrong/).waitFor();
+    await own.getByLabel("Password you have").fill(given.password);
+    await press(theirs, "Change it");
+    await own.getByText("The password is changed").waitFor();
+    assert.deepEqual((await runAxe(theirs)).violations, []);
+    await theirs.reload();
+    await heading(theirs, "Sessions");
+
+    await press(page, "Disable ann");
+    await confirm(page, "Disable");
+    await row(page, "ann").getByText("disabled").waitFor();
+    await theirs.reload();
+    await enter(given.next);
+    await theirs.getByRole("alert").getByText("The name or the password is wrong").waitFor();
+    await press(page, "Enable ann");
+    await confirm(page, "Enable");
+    await row(page, "ann").getByText("may sign in").waitFor();
+    await enter(given.next);
+    await heading(theirs, "Sessions");
+    await press(page, "Delete ann");
+    await confirm(page, "Delete");
+    await page.getByText("This organization has no users").waitFor();
+    await theirs.getByRole("link", { name: "Webhooks", exact: true }).click();
+    await theirs.getByText("The session is over.").waitFor();
     watch.check();
     other.check();
   },

@@ -2,6 +2,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { all, call, fewAtATime, path } from "../api";
 import { useAction, useLoaded } from "../loading";
+import { OwnPassword } from "../own_password";
 import { Button, Confirm, Empty, Heading, Loading, Problem, Table, Text, Time } from "../parts";
 import { Link, go, to, usePlace, withQuery } from "../router";
 import { useMay, useSession } from "../session";
@@ -17,7 +18,7 @@ const mostOfAToken = 20;
 const mostAtOnce = 10_000; // The relay has no more.
 
 export function Sessions(): JSX.Element {
-  const { id: current, token, operator } = useSession();
+  const { id: current, token, user, operator } = useSession();
   const may = useMay();
   const place = usePlace();
   const [cursor, organization] = [place.query.get("cursor") ?? "", place.query.get("organization") ?? ""];
@@ -46,11 +47,11 @@ export function Sessions(): JSX.Element {
         </Button>
       </Heading>
       <p class="quiet">
-        Browsers that are signed in {may("admin") ? "to this organization" : "with this token"}. A session lasts 12 hours, an hour without use, and no longer than its token.
+        Browsers that are signed in {may("admin") ? "to this organization" : user === null ? "with this token" : "as you"}. A session lasts 12 hours, an hour without use, and no longer than its token or user.
         {may("admin") && (
           <>
             {" "}
-            To keep somebody out, <Link href={to("tokens")}>revoke the token</Link>: that ends its sessions, too.
+            To keep somebody out, <Link href={to("tokens")}>revoke the token</Link> or <Link href={to("users")}>disable the user</Link>: that ends the sessions, too.
           </>
         )}
       </p>
@@ -95,6 +96,7 @@ export function Sessions(): JSX.Element {
         {cursor !== "" && <Link href={withQuery(place, { cursor: "" })} class="button">Newest</Link>}
         {value?.next_cursor && <Link href={withQuery(place, { cursor: value.next_cursor })} class="button">Older</Link>}
       </div>
+      {user !== null && <OwnPassword />}
       {ending && (
         <Confirm title={ending.ids === null ? "Sign out the others?" : "End this session?"} action="Sign out" danger busy={action.busy} problem={action.problem} onConfirm={() => end(ending)} onClose={close}>
           <p>{ending.text}</p>

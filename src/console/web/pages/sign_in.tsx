@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 import { Button, Notice, Problem, Text } from "../parts";
 import { useAction } from "../loading";
-import { signIn, signInByLink } from "../session";
+import { signIn, signInByLink, signInByPassword } from "../session";
 import type { Session } from "../types";
 
 interface Props {
@@ -11,20 +11,38 @@ interface Props {
 }
 
 export function SignIn({ over, onSignedIn }: Props): JSX.Element {
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
   const [token, setToken] = useState("");
-  const action = useAction();
+  const byPassword = useAction();
+  const byToken = useAction();
+  const headings = [useId(), useId()];
   useEffect(() => {
     document.title = "Sign in · ringpost";
   }, []);
-  const submit = (event: SubmitEvent) => {
+  const enterPassword = (event: SubmitEvent) => {
     event.preventDefault();
-    action.run(async () => onSignedIn(await signIn(token.trim())));
+    byPassword.run(async () => onSignedIn(await signInByPassword(name.trim(), password)));
+  };
+  const enterToken = (event: SubmitEvent) => {
+    event.preventDefault();
+    byToken.run(async () => onSignedIn(await signIn(token.trim())));
   };
   return (
     <main class="sign-in">
       <h1>ringpost</h1>
       {over && <Notice>The session is over. Sign in again to go on where you were.</Notice>}
-      <form onSubmit={submit}>
+      <form onSubmit={enterPassword} aria-labelledby={headings[0]}>
+        <h2 id={headings[0]}>With a password</h2>
+        <Text label="Name" required complete="username" value={name} onInput={setName} hint="Of another organization than default: organization/name." />
+        <Text label="Password" type="password" required complete="current-password" value={password} onInput={setPassword} />
+        <Problem problem={byPassword.problem} />
+        <Button submit kind="main" busy={byPassword.busy}>
+          Sign in
+        </Button>
+      </form>
+      <form onSubmit={enterToken} aria-labelledby={headings[1]}>
+        <h2 id={headings[1]}>With a token</h2>
         <Text
           label="Token"
           type="password"
@@ -38,9 +56,9 @@ export function SignIn({ over, onSignedIn }: Props): JSX.Element {
             </>
           }
         />
-        <Problem problem={action.problem} />
-        <Button submit kind="main" busy={action.busy}>
-          Sign in
+        <Problem problem={byToken.problem} />
+        <Button submit busy={byToken.busy}>
+          Sign in with the token
         </Button>
       </form>
     </main>
@@ -77,7 +95,7 @@ export function SignInByLink({ code, session, onSignedIn, onClose }: LinkProps):
           <Button submit kind="main" busy={action.busy}>
             Sign in with the link
           </Button>
-          <Button onClick={onClose}>{session === null ? "Use a token instead" : "Stay as you are"}</Button>
+          <Button onClick={onClose}>{session === null ? "Sign in another way" : "Stay as you are"}</Button>
         </div>
       </form>
     </main>

@@ -3,11 +3,11 @@ import { useId, useState } from "preact/hooks";
 import { call, path } from "../api";
 import { lines } from "../format";
 import { useAction, useLoaded } from "../loading";
-import { Button, Check, Choice, Confirm, Empty, Heading, Loading, Once, Problem, Table, Text, Time } from "../parts";
+import { Button, Choice, Confirm, Empty, Heading, Loading, Once, Problem, Table, Text, Time } from "../parts";
 import { errorAt } from "../problems";
+import { Rights } from "../rights";
 import { Link, go, usePlace, withQuery } from "../router";
 import { useSession } from "../session";
-import { scopes } from "../types";
 import type { Page, Scope, Token } from "../types";
 
 const day = 86_400;
@@ -55,23 +55,7 @@ function Create({ onCreated }: { onCreated: () => void }): JSX.Element {
       )}
       <form onSubmit={submit} class="narrow">
         <Text label="Name" required value={name} onInput={setName} hint="What it is for." error={errorAt(action.problem, "name")} />
-        <fieldset>
-          <legend>What it may do</legend>
-          {scopes.map(([scope, text]) => (
-            <Check
-              key={scope}
-              label={`${scope}: ${text}`}
-              checked={chosen.includes(scope)}
-              onChange={(checked) => setChosen(checked ? [...chosen, scope] : chosen.filter((each) => each !== scope))}
-            />
-          ))}
-          {errorAt(action.problem, "scopes") && (
-            <p class="error" role="alert">
-              {errorAt(action.problem, "scopes")}
-            </p>
-          )}
-        </fieldset>
-        <Text label="Sources" rows={2} code value={sources} onInput={setSources} hint="One a line, exact or with a * at the end, as in app/*. Empty: all." error={errorAt(action.problem, "sources")} />
+        <Rights chosen={chosen} onChosen={setChosen} sources={sources} onSources={setSources} problem={action.problem} />
         <Choice label="Valid" value={life} onChange={setLife} options={lives} />
         {operator && <Text label="Organization" value={organization} onInput={setOrganization} hint="Empty: your own." error={errorAt(action.problem, "organization")} />}
         {elsewhere && <Problem problem={action.problem} />}
