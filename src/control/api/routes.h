@@ -63,6 +63,8 @@ enum class Operation : uint16_t {
   token_list,
   token_delete,
   audit_list,
+  forward_show,
+  forward_set_aside,
   configuration_reload,
   configuration_show,
   openapi_show,

@@ -8,6 +8,7 @@
 #include "control/store/log_sync.h"
 #include "control/store/replay_table.h"
 #include "control/store/sealer.h"
+#include "control/store/set_aside_table.h"
 #include "control/store/sqlite.h"
 #include "subscription/git_source.h"
 #include "subscription/token.h"
@@ -96,6 +97,7 @@ class Store {
   AuditLog& audit() { return audit_; }
   ReplayTable& replays() { return replays_; }
   GitLinkTable& git_links() { return git_links_; }
+  SetAsideTable& set_aside() { return set_aside_; }
 
   /// Facts about this data directory, by name.
   Result<std::optional<std::string>> meta(std::string_view name);
@@ -153,6 +155,7 @@ class Store {
   AuditLog audit_;
   ReplayTable replays_;
   GitLinkTable git_links_;
+  SetAsideTable set_aside_;
 };
 
 /// A fact of a data directory by name, as Store::meta.
