@@ -479,6 +479,8 @@ std::string Forward::told_by(const net::ClientAnswer& answer) const {
 Forward::Failure Forward::failure_of(const net::ClientAnswer& answer) const {
   const std::string who =
       "the central relay" + (is_on() ? ' ' + settings_.url->authority() : std::string{});
+  // The relay stops: the next start tries again.
+  if (answer.error && answer.error->code == Errc::cancelled) return {};
   if (answer.error) {
     const bool lasting = answer.error->code == Errc::certificate_invalid ||
                          answer.error->code == Errc::destination_denied;
@@ -492,7 +494,7 @@ Forward::Failure Forward::failure_of(const net::ClientAnswer& answer) const {
   return failure;
 }
 
-/// Tries again later, twice as late as the last time.
+/// Tries again later, twice as late as the last time. Without a text nobody is told.
 void Forward::fail(Failure failure) {
   const uint32_t doublings = std::min(failures_++, 10u);
   Duration pause = std::min<Duration>(pause_min * (int64_t{1} << doublings), pause_max);
@@ -502,6 +504,7 @@ void Forward::fail(Failure failure) {
   pause = std::max(pause, failure.retry_after.value_or(Duration::zero()));
   not_before_ = now_ + pause;
   retry_at_ = wall_now_ + pause;
+  if (failure.text.empty()) return;
   if (problem_.empty()) problem_since_ = wall_now_;
   problem_ = std::move(failure.text);
   lasting_ = failure.lasting;
