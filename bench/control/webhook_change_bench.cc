@@ -40,6 +40,10 @@ class NoJournals final : public JournalAccess {
                                          const journal::VisitOutcome&) override {
     return Error{Errc::not_found};
   }
+  Result<journal::Passage> pass_events(journal::Position, journal::Position, uint32_t,
+                                         const journal::VisitEvent&) override {
+    return Error{Errc::not_found};
+  }
   std::vector<Segment> segments() const override { return {}; }
   uint32_t oldest(uint32_t) const override { return 0; }
   void want(uint32_t) override {}

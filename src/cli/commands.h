@@ -177,6 +177,8 @@ struct OfflineToken {
 /// @returns the exit code.
 using MakeOfflineToken = std::function<int(const OfflineToken&)>;
 
+/// `forward`: what goes to a central relay.
+void add_forward_commands(CLI::App& app, Session& session, Action& action);
 /// @param make_offline  done by the server, which knows data directories.
 void add_token_commands(CLI::App& app, Session& session, Action& action,
                         MakeOfflineToken make_offline);

@@ -16,6 +16,18 @@ std::string percentiles(simdjson::dom::element status, const std::string& path) 
          latency_of(number_of(status, path + "/p99_us"));
 }
 
+/// How events get to the central relay; empty: there is none.
+std::string forward_of(simdjson::dom::element status) {
+  const std::string state = text_of(status, "/forward/state");
+  if (state == "off" || state.empty()) return {};
+  std::string text = state + ", " + grouped(number_of(status, "/forward/backlog")) + " behind";
+  if (const auto lost = number_of(status, "/forward/lost"); lost > 0) {
+    text += ", " + grouped(lost) + " LOST";
+  }
+  const std::string problem = text_of(status, "/forward/problem");
+  return problem.empty() ? text : text + ": " + problem;
+}
+
 /// What became of the configuration when it was last read again; empty: it never was.
 std::string last_reload(simdjson::dom::element status) {
   const std::string at = text_of(status, "/last_reload/at");
@@ -49,6 +61,7 @@ void print(simdjson::dom::element status) {
   }
   const std::string reload = last_reload(status);
   if (!reload.empty()) row("last reload", reload);
+  if (const std::string forward = forward_of(status); !forward.empty()) row("forward", forward);
   row("events accepted", total("events_accepted"));
   row("  duplicates, refused", total("events_duplicate") + ", " + total("events_refused"));
   for (const auto& [title, name] :

@@ -1,6 +1,7 @@
 #include "control/control.h"
 
 #include "base/log.h"
+#include "control/api/forward.h"
 #include "control/api/openapi.h"
 #include "control/store/store.h"
 #include "control/webhook_changes.h"
@@ -194,9 +195,20 @@ Control::Control(const Parts& parts, const Options& options)
                   .post = parts.post,
                   .shard_count = static_cast<uint32_t>(parts.counters.size())}),
       calls_(parts.post, static_cast<uint32_t>(parts.counters.size())),
+      forward_({.store = parts.store,
+                .journals = parts.journals,
+                .history = parts.history,
+                .calls = calls_,
+                .random = random_},
+               [this] { next_due_ = now_; }),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
+  retention_.set_reader(
+      {.needs = [this](uint32_t journal,
+                       uint32_t segment) { return forward_.needs(journal, segment); },
+       .on_removing = [this](uint32_t journal,
+                             uint32_t segment) { forward_.on_removing(journal, segment); }});
   use(settings_);
 }
 
@@ -205,6 +217,7 @@ void Control::use(const Settings& settings) {
   streams_.set_limits(settings.streams);
   registrations_.set_public_url(settings.public_url);
   gap_filler_.set(settings.gaps);
+  forward_.set(settings.forward);
 }
 
 Result<void> Control::load() {
@@ -232,7 +245,7 @@ Result<void> Control::finish_recovery() {
     ledger_.on_opened(segment.journal, segment.number);
     if (!segment.open) ledger_.on_sealed(segment.journal, segment.number);
   }
-  return {};
+  return forward_.load();
 }
 
 // --- messages ------------------------------------------------------------------------------------
@@ -413,6 +426,7 @@ void Control::on_password_checked(const PasswordChecked& checked, WallTime wall_
 void Control::on(uint32_t, EventAccepted&& message) {
   pending_.on_event(message.event->view(), message.event->position());
   history_.on_event(message.event->view(), message.event->position());
+  forward_.on_event(message.event->view(), message.event->position());
 }
 
 void Control::on(uint32_t, OutcomeRecorded&& message) {
@@ -795,6 +809,12 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::user_update: return user_api_.update(call);
     case Operation::user_delete: return user_api_.remove(call);
     case Operation::audit_list: return list_audit(call, audit_);
+    case Operation::forward_show:
+      if (!call.token->is_operator()) return refuse_all_but_operator();
+      return show_forward(forward_.status());
+    case Operation::forward_set_aside:
+      if (!call.token->is_operator()) return refuse_all_but_operator();
+      return list_set_aside(call, forward_);
     case Operation::configuration_reload:
       if (!call.token->is_operator()) return refuse_all_but_operator();
       return reload_configuration(call, reloads_);
@@ -858,7 +878,8 @@ StatusFacts Control::status_facts() const {
           .last_failure = last_failure_,
           .limits = settings_.limits,
           .engine = engine_,
-          .engine_reason = engine_reason_};
+          .engine_reason = engine_reason_,
+          .forward = forward_.status()};
 }
 
 MetricSources Control::metric_sources(const StatusFacts& facts) const {
@@ -913,6 +934,7 @@ bool Control::tidy_store(std::optional<WallTime> trusted, WallTime wall_now, Ins
   if (registrations_.step(wall_now, now)) publisher_.on_change();
   gap_filler_.step(wall_now, now);
   bool more = replays_.step(wall_now, now);
+  more |= forward_.step(wall_now, now);
   more |= retention_.step(wall_now, now);
   more |= trusted && tidy_tokens(*trusted);
   more |= audit_.step(trusted, now);
@@ -931,8 +953,9 @@ void Control::set_next_due(bool reclaimed) {
   const auto replaying = durability_.may_commit() ? replays_.due() : std::nullopt;
   const auto streaming = streams_.due(wall_now_, now_);
   const auto filling = durability_.may_commit() ? gap_filler_.due() : std::nullopt;
-  for (const auto& due :
-       {writing, replaying, filling, streaming, listeners_.due(), dead_letters_.due()}) {
+  const auto forwarding = durability_.may_commit() ? forward_.due() : std::nullopt;
+  for (const auto& due : {writing, replaying, filling, forwarding, streaming, listeners_.due(),
+                          dead_letters_.due()}) {
     if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
   }
 }

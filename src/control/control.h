@@ -11,6 +11,7 @@
 #include "control/audit.h"
 #include "control/dead_letter_log.h"
 #include "control/durability.h"
+#include "control/forward.h"
 #include "control/gap_filler.h"
 #include "control/git_links.h"
 #include "control/git_source_registry.h"
@@ -76,6 +77,7 @@ class Control {
     StreamLimits streams;
     std::vector<ConfigValue> configuration;  ///< For `GET /v1/admin/config`.
     GapSettings gaps;
+    ForwardSettings forward;
   };
 
   struct Options {
@@ -285,6 +287,7 @@ class Control {
   Streams streams_;
   Listeners listeners_;
   OutgoingCalls calls_;
+  Forward forward_;
   LateAnswers late_answers_;
   Reloads reloads_;
   WallClockTrust wall_clock_;

@@ -30,6 +30,10 @@ class JournalAccess {
   virtual Result<journal::Passage> pass_outcomes(journal::Position from, journal::Position through,
                                                  uint32_t bytes_max,
                                                  const journal::VisitOutcome& visit) = 0;
+  /// As journal::Reader::pass_events.
+  virtual Result<journal::Passage> pass_events(journal::Position from, journal::Position through,
+                                               uint32_t bytes_max,
+                                               const journal::VisitEvent& visit) = 0;
 
   struct Segment {
     uint32_t journal = 0;

@@ -46,6 +46,11 @@ class JournalFiles final : public JournalAccess {
                                          const journal::VisitOutcome& visit) override {
     return reader_.pass_outcomes(from, through, bytes_max, visit);
   }
+  Result<journal::Passage> pass_events(journal::Position from, journal::Position through,
+                                       uint32_t bytes_max,
+                                       const journal::VisitEvent& visit) override {
+    return reader_.pass_events(from, through, bytes_max, visit);
+  }
   std::vector<Segment> segments() const override;
   uint32_t oldest(uint32_t journal) const override {
     const auto found = begun_.oldest().find(journal);

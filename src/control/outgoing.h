@@ -30,8 +30,10 @@ journal::EventView repetition(journal::EventView event, const Ulid& delivery, st
 /// idempotency: a later event with its id is no duplicate of it.
 journal::EventRef encode_for(journal::EventView event, std::span<const uint32_t> webhook_numbers,
                              WallTime now, Prng& random);
-inline journal::EventRef encode_for(const journal::EventView& event, uint32_t webhook_number,
-                                    WallTime now, Prng& random) {
+/// The same for one webhook alone: it is addressed to it.
+inline journal::EventRef encode_for(journal::EventView event, uint32_t webhook_number, WallTime now,
+                                    Prng& random) {
+  event.addressed = true;
   return encode_for(event, std::span{&webhook_number, 1}, now, random);
 }
 

@@ -54,7 +54,7 @@ std::optional<uint32_t> Retention::removable(WallTime wall_now, bool wall_truste
   for (uint32_t journal = 0; journal < ledger_.journal_count(); ++journal) {
     const SegmentLedger::Oldest oldest = ledger_.oldest(journal);
     if (oldest.segment == 0 || !oldest.settled) continue;
-    if (!expired(oldest, wall_now, wall_trusted)) continue;
+    if (!expired(journal, oldest, wall_now, wall_trusted)) continue;
     const bool spent = ledger_.outcomes_spent(journal, stored_marks_) ||
                        ledger_.outcomes_spent(journal, ledger_.marks());
     if (spent && oldest.newest_record < oldest_time) {
@@ -65,16 +65,18 @@ std::optional<uint32_t> Retention::removable(WallTime wall_now, bool wall_truste
   return oldest_journal;
 }
 
-bool Retention::expired(const SegmentLedger::Oldest& oldest, WallTime wall_now,
+bool Retention::expired(uint32_t journal, const SegmentLedger::Oldest& oldest, WallTime wall_now,
                         bool wall_trusted) const {
   if (journals_.bytes() > options_.bytes) return true;
-  return wall_trusted && wall_now - oldest.newest_record > options_.age;
+  const bool aged = wall_trusted && wall_now - oldest.newest_record > options_.age;
+  return aged && !(reader_.needs && reader_.needs(journal, oldest.segment));
 }
 
 bool Retention::remove(uint32_t journal) {
   const uint64_t changes = store_.change_count();
   if (!ledger_.outcomes_spent(journal, stored_marks_) && !raise_marks()) return false;
   const uint32_t segment = ledger_.oldest(journal).segment;
+  if (reader_.on_removing) reader_.on_removing(journal, segment);
   if (const auto noted = journals_.note_expiry(journal, segment + 1); !noted) {
     log_error("journal " + std::to_string(journal) + ": segment " + std::to_string(segment) +
               " cannot be removed: " + describe(noted.error()));

@@ -7,9 +7,11 @@
 #include "index/index.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace ringpost::control {
 
@@ -38,9 +40,19 @@ class Retention {
     uint64_t bytes = uint64_t{64} << 30;  ///< Of all segments together.
   };
 
+  /// Who still needs events for something else than deliveries: age alone removes no segment that
+  /// has some.
+  struct Reader {
+    std::function<bool(uint32_t journal, uint32_t segment)> needs;
+    /// It goes all the same, for want of room; may be said more than once. May change the store.
+    std::function<void(uint32_t journal, uint32_t segment)> on_removing;
+  };
+
   /// All must outlive it.
   Retention(SegmentLedger& ledger, index::Index& history, JournalAccess& journals, Store& store,
             const Options& options);
+
+  void set_reader(Reader reader) { reader_ = std::move(reader); }
 
   /// From the next step on.
   void set_options(const Options& options) { options_ = options; }
@@ -56,7 +68,8 @@ class Retention {
 
  private:
   std::optional<uint32_t> removable(WallTime wall_now, bool wall_trusted) const;
-  bool expired(const SegmentLedger::Oldest& oldest, WallTime wall_now, bool wall_trusted) const;
+  bool expired(uint32_t journal, const SegmentLedger::Oldest& oldest, WallTime wall_now,
+               bool wall_trusted) const;
   bool remove(uint32_t journal);
   bool raise_marks();
 
@@ -65,6 +78,7 @@ class Retention {
   JournalAccess& journals_;
   Store& store_;
   Options options_;
+  Reader reader_;  ///< Empty: nobody.
 
   WallClockTrust wall_clock_;
   SettledMarks stored_marks_;

@@ -57,7 +57,8 @@ class FilePart final : public Part {
                                                 uint32_t segment, bool of_earlier_run);
   ~FilePart() override;
 
-  bool has_events() const override { return header_.extent(Section::events).rows > 0; }
+  bool has_events() const override { return event_count() > 0; }
+  uint64_t event_count() const override { return header_.extent(Section::events).rows; }
   Ulid oldest() const override { return header_.oldest; }
   Ulid newest() const override { return header_.newest; }
   uint64_t delivery_count() const override { return header_.extent(Section::deliveries).rows; }

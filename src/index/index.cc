@@ -136,6 +136,11 @@ void Index::forget(Key key) {
 
 // --- memory --------------------------------------------------------------------------------------
 
+uint64_t Index::event_count(uint16_t journal, uint32_t segment) const {
+  const auto found = segments_.find(key_of(journal, segment));
+  return found == segments_.end() ? 0 : found->second.part->event_count();
+}
+
 uint64_t Index::memory_bytes() const {
   constexpr uint64_t entry_bytes = 112;  // Of segments_, and by_newest_.
   uint64_t bytes = file_parts_bytes_ + segments_.size() * entry_bytes + files_.memory_bytes() +

@@ -210,6 +210,8 @@ class Index {
   /// Of all segments. One that two segments tell of counts once.
   uint64_t delivery_count() const;
   size_t segment_count() const { return segments_.size(); }
+  /// In a segment; 0 if it is not known, or not indexed yet.
+  uint64_t event_count(uint16_t journal, uint32_t segment) const;
   bool has(uint16_t journal, uint32_t segment) const {
     return segments_.contains(key_of(journal, segment));
   }

@@ -57,7 +57,7 @@ class OpenPart final : public Part {
   // --- for the writer of the file, which sorts by uid and by webhook
   // ------------------------------
 
-  size_t event_count() const { return events_.size(); }
+  uint64_t event_count() const override { return events_.size(); }
   /// @param rank  of the event by its uid. `first_match` is not set.
   EventRow event_row(size_t rank) const;
   uint32_t id_hash(size_t rank) const { return events_[by_uid_[rank]].id_hash; }

@@ -68,6 +68,7 @@ class Part {
   }
 
   virtual bool has_events() const = 0;
+  virtual uint64_t event_count() const = 0;
   virtual Ulid oldest() const = 0;  ///< The smallest uid of an event; only if there is one.
   virtual Ulid newest() const = 0;
   virtual uint64_t delivery_count() const = 0;  ///< Of its events.

@@ -99,14 +99,16 @@ Result<Bytes> Reader::read(RecordType type, Position position) {
   return read_from(*again, type, position);
 }
 
-// --- one outcome after the other -----------------------------------------------------------------
+// --- one record after the other ------------------------------------------------------------------
 
 /// Goes from record to record of one segment. Where there is none, the next block is looked for.
 class Reader::Walk {
  public:
-  Walk(Reader& reader, io::File file, uint64_t file_bytes, Position from)
+  /// @param type  of the records that are visited.
+  Walk(Reader& reader, io::File file, uint64_t file_bytes, RecordType type, Position from)
       : reader_(reader),
         file_(file),
+        type_(type),
         file_bytes_(file_bytes),
         generation_(reader.directory_id_, journal_of(from), from.segment()),
         from_(from),
@@ -117,7 +119,7 @@ class Reader::Walk {
   bool at_end() const { return at_ + record_header_bytes > file_bytes_; }
 
   /// Looks at what begins here, and goes behind it. @returns false if `visit` does.
-  Result<bool> step(const VisitOutcome& visit) {
+  Result<bool> step(const VisitPayload& visit) {
     const bool may_be_block = at_ % page_bytes == 0;
     const auto head = bytes_at(at_, may_be_block ? block_header_bytes : record_header_bytes);
     if (!head) return head.error();
@@ -132,22 +134,19 @@ class Reader::Walk {
     }
     const uint32_t begin =
         std::exchange(at_, at_ + static_cast<uint32_t>(record_span(header->payload_bytes)));
-    const bool wanted =
-        header->type == static_cast<uint8_t>(RecordType::outcome) && begin > from_.offset();
-    return wanted ? visit_outcome(begin, *header, visit) : true;
+    const bool wanted = header->type == static_cast<uint8_t>(type_) && begin > from_.offset();
+    return wanted ? visit_record(begin, *header, visit) : true;
   }
 
  private:
   static constexpr uint32_t window_bytes = 64 * 1024;
 
-  Result<bool> visit_outcome(uint32_t begin, const RecordHeader& header,
-                             const VisitOutcome& visit) {
+  Result<bool> visit_record(uint32_t begin, const RecordHeader& header, const VisitPayload& visit) {
     const auto record = bytes_at(begin, at_ - begin);
     if (!record) return record.error();
     if (!verify_record(header, generation_, begin, *record)) return true;
-    const auto outcome = decode_outcome(record->subspan(record_header_bytes, header.payload_bytes));
-    if (!outcome) return true;
-    return visit(*outcome, Position::make(journal_of(from_), from_.segment(), begin));
+    return visit(record->subspan(record_header_bytes, header.payload_bytes),
+                 Position::make(journal_of(from_), from_.segment(), begin));
   }
 
   /// Valid until the next call.
@@ -168,6 +167,7 @@ class Reader::Walk {
 
   Reader& reader_;
   const io::File file_;
+  const RecordType type_;
   const uint64_t file_bytes_;
   const Generation generation_;
   const Position from_;
@@ -179,12 +179,28 @@ class Reader::Walk {
 
 Result<Passage> Reader::pass_outcomes(Position from, Position through, uint32_t bytes_max,
                                       const VisitOutcome& visit) {
+  return pass(RecordType::outcome, from, through, bytes_max, [&](Bytes payload, Position position) {
+    const auto outcome = decode_outcome(payload);
+    return !outcome || visit(*outcome, position);
+  });
+}
+
+Result<Passage> Reader::pass_events(Position from, Position through, uint32_t bytes_max,
+                                    const VisitEvent& visit) {
+  return pass(RecordType::event, from, through, bytes_max, [&](Bytes payload, Position position) {
+    const auto event = EventCodec::decode_view(payload);
+    return !event || visit(*event, position);
+  });
+}
+
+Result<Passage> Reader::pass(RecordType type, Position from, Position through, uint32_t bytes_max,
+                             const VisitPayload& visit) {
   if (from.segment() == 0 || from.offset() % 8 != 0) return not_found;
   const auto file = file_of(from);
   if (!file) return file.error();
   const auto size = disk_.size(*file);
   if (!size) return size.error();
-  Walk walk(*this, *file, *size, from);
+  Walk walk(*this, *file, *size, type, from);
   Passage passage{.reached = from};
   bool goes_on = true;
   while (goes_on) {

@@ -26,9 +26,12 @@ struct StoredOutcome {
 /// @returns whether to go on.
 using VisitOutcome = std::function<bool(const OutcomeView& outcome, Position position)>;
 
+/// An event in a segment. Lent. @returns whether to go on.
+using VisitEvent = std::function<bool(const EventView& event, Position position)>;
+
 /// How far a segment was gone through.
 struct Passage {
-  /// All outcomes that begin here or before were visited. Goes on from here.
+  /// All records that begin here or before were visited. Goes on from here.
   Position reached;
   bool at_end = false;  ///< There are no others.
 };
@@ -71,6 +74,9 @@ class Reader {
   /// @param visit      uses no reader.
   Result<Passage> pass_outcomes(Position from, Position through, uint32_t bytes_max,
                                 const VisitOutcome& visit);
+  /// The same with the events of a segment.
+  Result<Passage> pass_events(Position from, Position through, uint32_t bytes_max,
+                              const VisitEvent& visit);
 
  private:
   struct OpenFile {
@@ -80,7 +86,11 @@ class Reader {
   };
 
   class Walk;
+  /// The payload of a whole record. @returns whether to go on.
+  using VisitPayload = std::function<bool(Bytes payload, Position position)>;
 
+  Result<Passage> pass(RecordType type, Position from, Position through, uint32_t bytes_max,
+                       const VisitPayload& visit);
   Result<StoredOutcome> read_as_recorded(Position position);
   /// The payload of the record at `position`; valid until the next read.
   Result<Bytes> read(RecordType type, Position position);

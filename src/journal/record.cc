@@ -21,6 +21,7 @@ constexpr uint8_t field_flag_required = 1;  ///< A reader that does not know the
 constexpr uint32_t event_head_bytes = 32;
 constexpr uint8_t event_flag_id_given = 1;
 constexpr uint8_t event_flag_data_checked = 2;
+constexpr uint8_t event_flag_addressed = 4;
 
 constexpr uint32_t outcome_head_bytes = bare_outcome_bytes;
 constexpr uint8_t outcome_flag_failed = 1;
@@ -225,7 +226,8 @@ void write_event_head(const EventView& event, std::byte* to) {
   std::memset(to, 0, event_head_bytes);
   store_le<uint8_t>(to, payload_version);
   const int flags = (event.id_given ? event_flag_id_given : 0) |
-                    (event.data_checked ? event_flag_data_checked : 0);
+                    (event.data_checked ? event_flag_data_checked : 0) |
+                    (event.addressed ? event_flag_addressed : 0);
   store_le<uint8_t>(to + 1, static_cast<uint8_t>(flags));
   std::memcpy(to + 8, event.uid.bytes.data(), event.uid.bytes.size());
   store_le<int64_t>(to + 24, to_unix_ns(event.accepted_at));
@@ -381,6 +383,7 @@ Result<EventView> EventCodec::decode_view(Bytes record) {
   const auto flags = load_le<uint8_t>(from + 1);
   event.id_given = (flags & event_flag_id_given) != 0;
   event.data_checked = (flags & event_flag_data_checked) != 0;
+  event.addressed = (flags & event_flag_addressed) != 0;
   event.uid = load_id(from + 8);
   event.accepted_at = from_unix_ns(load_le<int64_t>(from + 24));
   auto fields =

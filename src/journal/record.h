@@ -46,6 +46,9 @@ struct EventView {
   /// changed, so it is a message for itself.
   Ulid message{};
   uint32_t hops = 0;  ///< Over how many relays it came here.
+  /// Made for the one webhook that it names: a ping, a notice, a redelivery. Nobody else's
+  /// business.
+  bool addressed = false;
 
   uint32_t webhook_count() const { return static_cast<uint32_t>(webhook_numbers.size() / 4); }
   uint32_t webhook_number(uint32_t index) const {

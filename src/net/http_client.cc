@@ -18,6 +18,12 @@ constexpr size_t tls_kept_max = 16;
 /// On whose account its names are asked for: nobody's, beside all organizations.
 constexpr uint64_t resolver_share = 0;
 
+/// Whether naming a server says that this does not hold for it.
+bool is_meant(Denial denial) {
+  return denial == Denial::special_network || denial == Denial::plain_http ||
+         denial == Denial::port;
+}
+
 /// Whole lines only: behind the first one.
 std::vector<http::Header> headers_of(std::string_view head) {
   std::vector<http::Header> headers;
@@ -61,8 +67,9 @@ class HttpClient::Call final : private StreamOwner {
  private:
   bool allowed(const io::Address& address) const {
     const http::Url& url = request_.url;
-    return client_.policy_->allows(address, url.tls) &&
-           !client_.policy_->leads_back(url.host, url.port);
+    if (client_.policy_->leads_back(url.host, url.port)) return false;
+    const auto denial = client_.policy_->denial_of(address, url.tls);
+    return !denial || (request_.operator_named && is_meant(*denial));
   }
 
   void on_resolved() {
@@ -73,7 +80,7 @@ class HttpClient::Call final : private StreamOwner {
     }
     std::ranges::reverse(addresses_);
     if (addresses_.empty()) return fail({Errc::destination_denied, Side::operator_});
-    if (request_.url.tls) tls_ = client_.tls_for(request_.url);
+    if (request_.url.tls) tls_ = client_.tls_for(request_);
     if (request_.url.tls && tls_ == nullptr) {
       return fail({Errc::certificate_invalid, Side::operator_});
     }
@@ -198,14 +205,21 @@ void HttpClient::stop() {
   for (Call* call : calls) call->abort();
 }
 
-/// Null if the system has no roots.
-std::shared_ptr<ClientTls> HttpClient::tls_for(const http::Url& url) {
-  std::shared_ptr<ClientTls>& kept = tls_[url.authority()];
-  if (kept != nullptr) return kept;
-  auto made = ClientTls::create({.roots = roots_.get()});
-  if (made) kept = std::move(*made);
-  std::shared_ptr<ClientTls> tls = kept;
-  if (tls == nullptr || tls_.size() > tls_kept_max) tls_.erase(url.authority());
+/// Null if the system has no roots, or what is to be trusted or shown is of no use.
+std::shared_ptr<ClientTls> HttpClient::tls_for(const ClientRequest& request) {
+  const std::string authority = request.url.authority();
+  KnownServer& known = tls_[authority];
+  if (known.tls != nullptr && known.trust == request.trust) return known.tls;
+  ClientTls::Options options{.roots = roots_.get()};
+  if (request.trust != nullptr) {
+    options.ca_pem = request.trust->ca_pem;
+    options.certificate_pem = request.trust->certificate_pem;
+    options.key_pem = request.trust->key_pem;
+  }
+  auto made = ClientTls::create(options);
+  known = {.trust = request.trust, .tls = made ? std::move(*made) : nullptr};
+  std::shared_ptr<ClientTls> tls = known.tls;
+  if (tls == nullptr || tls_.size() > tls_kept_max) tls_.erase(authority);
   return tls;
 }
 

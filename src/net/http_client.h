@@ -21,6 +21,14 @@
 
 namespace ringpost::net {
 
+/// Whom a server's certificate is to be from, and what the server is shown if it asks. PEM; empty:
+/// the common roots, and nothing.
+struct ServerTrust {
+  std::string ca_pem;
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
 /// A request of the relay's own: to the API of a git host, to another relay, to a collector.
 struct ClientRequest {
   http::Url url;
@@ -30,6 +38,10 @@ struct ClientRequest {
   std::string body;
   Duration timeout = std::chrono::seconds{30};  ///< For all of it, from the name to the last byte.
   uint32_t answer_bytes_max = 1 << 20;          ///< Kept of the answer's body.
+  std::shared_ptr<const ServerTrust> trust{};   ///< Null: the common roots.
+  /// The configuration names the server: it may be in a private network, on any port, without TLS.
+  /// Networks that the operator denies stay denied, and so do the relay's own addresses.
+  bool operator_named = false;
 };
 
 /// What came of it.
@@ -75,15 +87,20 @@ class HttpClient {
  private:
   class Call;
 
-  std::shared_ptr<ClientTls> tls_for(const http::Url& url);
+  /// What is remembered of a server: tickets.
+  struct KnownServer {
+    std::shared_ptr<const ServerTrust> trust;
+    std::shared_ptr<ClientTls> tls;
+  };
+
+  std::shared_ptr<ClientTls> tls_for(const ClientRequest& request);
   void forget(Call& call);
 
   io::Ring& ring_;
   Resolver& resolver_;
   const EgressPolicy* policy_;  ///< Never null.
   std::shared_ptr<CommonRoots> roots_;
-  /// By authority: tickets.
-  std::map<std::string, std::shared_ptr<ClientTls>> tls_;
+  std::map<std::string, KnownServer> tls_;  ///< By authority.
   std::map<const Call*, std::unique_ptr<Call>> calls_;
   bool stopping_ = false;
 };

@@ -287,21 +287,40 @@ bool ClientTls::remembers() const {
   return state_->remembers();
 }
 
+namespace {
+
+/// A context that no other endpoint shares.
+Result<bssl::UniquePtr<SSL_CTX>> own_context(const ClientTls::Options& options) {
+  if (!options.verify) return make_client_context(false, nullptr);
+  auto roots = options.ca_pem.empty()
+                   ? common_store(options.roots != nullptr ? options.roots->ca_pem() : "")
+                   : parse_roots(options.ca_pem, Side::operator_);
+  if (!roots) return roots.error();
+  // Whoever names an intermediate or a server's own certificate means to trust just that.
+  if (!options.ca_pem.empty()) X509_STORE_set_flags(roots->get(), X509_V_FLAG_PARTIAL_CHAIN);
+  return make_client_context(true, std::move(roots).value());
+}
+
+}  // namespace
+
 Result<std::unique_ptr<ClientTls>> ClientTls::create(const Options& options) {
   auto state = std::make_unique<State>();
   state->verify = options.verify;
-  if (!options.verify) {
+  const bool shows_itself = !options.certificate_pem.empty();
+  if (shows_itself || (options.verify && !options.ca_pem.empty())) {
+    auto context = own_context(options);
+    if (!context) return context.error();
+    state->context = std::move(context).value();
+    if (shows_itself &&
+        !give_identity(state->context.get(), options.certificate_pem, options.key_pem)) {
+      return Error{Errc::malformed, Side::operator_};
+    }
+  } else if (!options.verify) {
     state->context = unverified_context();
-  } else if (options.ca_pem.empty()) {
+  } else {
     auto context = context_of(options.roots != nullptr ? options.roots->state() : system_roots());
     if (!context) return context.error();
     state->context = std::move(context).value();
-  } else {
-    auto roots = parse_roots(options.ca_pem, Side::operator_);
-    if (!roots) return roots.error();
-    // Whoever names an intermediate or a server's own certificate means to trust just that.
-    X509_STORE_set_flags(roots->get(), X509_V_FLAG_PARTIAL_CHAIN);
-    state->context = make_client_context(true, std::move(roots).value());
   }
   return std::unique_ptr<ClientTls>{new ClientTls{std::move(state)}};
 }

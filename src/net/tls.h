@@ -44,11 +44,15 @@ class ClientTls {
     std::string ca_pem;  ///< The one thing to trust; empty: the common roots.
     /// Borrowed for the call; null: the system's roots alone.
     CommonRoots* roots = nullptr;
+    /// What a server that asks is shown: leaf first, then its chain; and its key. Both or neither.
+    std::string certificate_pem;
+    std::string key_pem;
   };
   /// The first call without `ca_pem` reads the system's roots (some milliseconds, once for each
   /// CommonRoots).
   /// Errc::malformed if `ca_pem` holds no certificate or one that cannot be read; Errc::not_found
-  /// with Side::operator_ if the system has no roots.
+  /// with Side::operator_ if the system has no roots. Errc::malformed also if certificate and key
+  /// are unreadable or do not belong together.
   static Result<std::unique_ptr<ClientTls>> create(const Options& options);
   ~ClientTls();
 

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/duration.h"
+#include "control/forward_settings.h"
 #include "http/host.h"
 #include "http/url.h"
 #include "io/listener.h"
@@ -154,8 +155,8 @@ class Section {
 
   /// Whether the key holds this word; then it is read.
   bool is_word(std::string_view key, std::string_view word) {
-    const toml::node* node = table_ != nullptr ? table_->get(key) : nullptr;
-    if (node == nullptr || node->value_exact<std::string>() != word) return false;
+    const toml::node* found = node(key);
+    if (found == nullptr || found->value_exact<std::string>() != word) return false;
     take(key);
     return true;
   }
@@ -233,6 +234,11 @@ class Section {
     const toml::node* node = table_ != nullptr ? table_->get(key) : nullptr;
     if (node != nullptr && given_ != nullptr) given_->insert(qualified(key));
     return node;
+  }
+
+  /// What the key holds; null if it is not there. Does not count as reading it.
+  const toml::node* node(std::string_view key) const {
+    return table_ != nullptr ? table_->get(key) : nullptr;
   }
 
   bool present() const { return table_ != nullptr; }
@@ -540,20 +546,132 @@ void read_networks(Section& section, std::string_view key, std::vector<std::stri
   });
 }
 
-/// The file is read here: what is wrong with it shows before anything depends on it.
-void read_ca_file(Section& section, Config& config) {
-  const toml::node* node = section.file("ca_file", config.ca_file);
-  if (node == nullptr || config.ca_file.empty()) return;
-  auto pem = io::read_file(config.ca_file);
-  if (!pem) {
-    return section.problem(*node, "ca_file: " + cannot_read(config.ca_file, pem.error()));
+/// The files that the configuration names are read with it: what is wrong with them shows before
+/// anything depends on them. @returns the key's node if there is a file, and it was read.
+const toml::node* read_named_file(Section& section, std::string_view key, std::string& file,
+                                  std::string& content) {
+  const toml::node* node = section.file(key, file);
+  if (node == nullptr || file.empty()) return nullptr;
+  auto read = io::read_file(file);
+  if (!read) {
+    section.problem(*node, std::string{key} + ": " + cannot_read(file, read.error()));
+    return nullptr;
   }
-  if (pem->empty() || !net::CommonRoots::create(*pem)) {
-    return section.problem(*node, "ca_file: " + config.ca_file +
-                                      " is not a list of certificates in PEM form (blocks that "
-                                      "begin with -----BEGIN CERTIFICATE-----)");
+  content = std::move(*read);
+  return node;
+}
+
+void read_ca_file(Section& section, std::string& file, std::string& pem) {
+  const toml::node* node = read_named_file(section, "ca_file", file, pem);
+  if (node == nullptr) return;
+  if (pem.empty() || !net::CommonRoots::create(pem)) {
+    section.problem(*node, "ca_file: " + file +
+                               " is not a list of certificates in PEM form (blocks that "
+                               "begin with -----BEGIN CERTIFICATE-----)");
   }
-  config.ca_pem = std::move(*pem);
+}
+
+// --- [forward] -----------------------------------------------------------------------------------
+
+bool is_loopback(const http::Url& url) {
+  if (url.host_is_ip()) return url.host.starts_with("127.") || url.host == "::1";
+  return net::names_this_host(url.host);
+}
+
+void read_forward_url(Section& section, Config& config) {
+  const toml::node* node = section.text("url", config.forward_url);
+  if (node == nullptr || config.forward_url.empty()) return;
+  const std::string shown = "url = \"" + config.forward_url + "\" ";
+  const auto parsed = http::parse_url(config.forward_url);
+  if (const auto* problem = std::get_if<http::UrlProblem>(&parsed)) {
+    return section.problem(*node, shown + problem->reason);
+  }
+  http::Url url = std::get<http::Url>(parsed);
+  if (url.target.find('?') != std::string::npos) {
+    return section.problem(*node, shown + "has a query; give the central relay's address alone");
+  }
+  if (!url.tls && !config.forward_plain_http && !is_loopback(url)) {
+    return section.problem(*node, shown +
+                                      "is not https: the token and all events would be readable on "
+                                      "the way; use https, or say allow_plain_http = true");
+  }
+  if (!url.target.ends_with('/')) url.target += '/';
+  url.target += "v1/events";
+  config.forward_events_url = url.text();
+}
+
+/// One line, of what may stand in a header.
+void read_forward_token(Section& section, Config& config) {
+  const toml::node* node =
+      read_named_file(section, "token_file", config.forward_token_file, config.forward_token);
+  if (node == nullptr) return;
+  std::string& token = config.forward_token;
+  while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
+  const bool fits = std::ranges::all_of(token, [](char byte) { return byte > ' ' && byte < 0x7f; });
+  if (token.empty() || !fits) {
+    section.problem(*node, "token_file: " + config.forward_token_file +
+                               " must hold the token alone, on one line");
+  }
+}
+
+/// What the central relay is shown, if it asks.
+void read_forward_certificate(Section& section, Config& config) {
+  const toml::node* certificate = read_named_file(
+      section, "certificate_file", config.forward_certificate_file, config.forward_certificate_pem);
+  const toml::node* key =
+      read_named_file(section, "key_file", config.forward_key_file, config.forward_key_pem);
+  if (config.forward_certificate_file.empty() != config.forward_key_file.empty()) {
+    return section.problem(certificate != nullptr ? *certificate : *section.node("key_file"),
+                           "certificate_file and key_file belong together: give both or neither");
+  }
+  if (certificate == nullptr || key == nullptr) return;
+  if (!net::ServerTls::create(config.forward_certificate_pem, config.forward_key_pem)) {
+    section.problem(*certificate, config.forward_certificate_file + " and " +
+                                      config.forward_key_file +
+                                      " are not a PEM certificate and the key that belongs to it");
+  }
+}
+
+using ObjectToPattern = subscription::Objection (*)(std::string_view pattern);
+
+void read_patterns(Section& section, std::string_view key, ObjectToPattern object_to,
+                   std::vector<std::string>& into) {
+  const toml::node* node = section.node(key);
+  if (node == nullptr) return;
+  into.clear();
+  section.texts(key, [&](const std::string& pattern, const toml::node& element) {
+    const auto objection = object_to(pattern);
+    if (objection.empty()) {
+      into.push_back(pattern);
+    } else {
+      section.problem(element,
+                      std::string{key} + ": \"" + pattern + "\" " + std::string{objection});
+    }
+  });
+  if (node->is_array() && node->as_array()->empty()) {
+    section.problem(*node, std::string{key} + " must name at least one; [\"*\"] is all of them");
+  }
+}
+
+void read_forward(Section& section, Config& config) {
+  section.boolean("allow_plain_http", config.forward_plain_http);
+  read_forward_url(section, config);
+  read_forward_token(section, config);
+  read_ca_file(section, config.forward_ca_file, config.forward_ca_pem);
+  read_forward_certificate(section, config);
+  read_patterns(section, "sources", subscription::object_to_source_pattern, config.forward_sources);
+  read_patterns(section, "events", subscription::object_to_event_pattern, config.forward_events);
+  section.integer("batch_events_max", config.forward_batch_events_max, 1,
+                  control::ForwardSettings::batch_events_limit);
+  section.size("batch_bytes_max", config.forward_batch_bytes_max, 1024, 32u << 20);
+  section.duration("idempotency_window", config.forward_idempotency_window, std::chrono::seconds{1},
+                   std::chrono::hours{24 * 30});
+  if (!config.forward_url.empty() && config.forward_token_file.empty()) {
+    section.problem(*section.node("url"),
+                    "token_file is missing: a file with a token of the central relay that has the "
+                    "scopes events:write and deliveries:read");
+  }
+  section.finish();
 }
 
 /// Calls `read` for each `[[key]]`.
@@ -682,8 +800,11 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   read_networks(delivery, "deny_networks", config.deny_networks);
   read_networks(delivery, "plain_http_networks", config.plain_http_networks);
   delivery.boolean("allow_own_addresses", config.allow_own_addresses);
-  read_ca_file(delivery, config);
+  read_ca_file(delivery, config.ca_file, config.ca_pem);
   delivery.finish();
+
+  Section forward = root.table("forward");
+  read_forward(forward, config);
 
   Section api = root.table("api");
   api.integer("streams_max", config.streams.count_max, 0, 10'000);

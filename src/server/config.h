@@ -95,6 +95,23 @@ struct Config {
   Duration gap_interval = std::chrono::minutes(5);  ///< Zero: never.
   uint32_t redeliveries_per_minute = 5;
 
+  std::string forward_url;         ///< Of the central relay, as given; empty: nothing is forwarded.
+  std::string forward_events_url;  ///< The same with the path that takes events.
+  std::string forward_token_file;
+  std::string forward_token;  ///< Its content; so are the three texts below.
+  std::string forward_ca_file;
+  std::string forward_ca_pem;
+  std::string forward_certificate_file;
+  std::string forward_certificate_pem;
+  std::string forward_key_file;
+  std::string forward_key_pem;
+  bool forward_plain_http = false;
+  std::vector<std::string> forward_sources{"*"};
+  std::vector<std::string> forward_events{"*"};
+  uint32_t forward_batch_events_max = 500;
+  uint64_t forward_batch_bytes_max = 1u << 20;
+  Duration forward_idempotency_window = std::chrono::hours{24};
+
   uint32_t segment_bytes = 64u << 20;
   Duration retention_age = std::chrono::hours{24 * 7};
   uint64_t retention_bytes = uint64_t{10} << 30;

@@ -140,6 +140,16 @@ bool same_certificates(const Config& one, const Config& other) {
                             &ListenerConfig::tls_digest);
 }
 
+/// Of a file that is read with the configuration: a change of its content is one, too.
+template <auto file, auto content>
+constexpr ConfigKey file_key(std::string_view name) {
+  return {name, Takes::reload,
+          [](const Config& one, const Config& other) {
+            return one.*file == other.*file && one.*content == other.*content;
+          },
+          nullptr, [](const Config& config) { return config.*file; }};
+}
+
 // `listener` stands before `listener.tls`, which compares listener by listener.
 constexpr std::array keys = {
     key<&Config::shards>("server.shards", Takes::restart),
@@ -163,6 +173,18 @@ constexpr std::array keys = {
     key<&Config::idempotency_entries_max>("ingest.idempotency_entries_max", Takes::restart),
     key<&Config::gap_interval>("incoming.gap_interval", Takes::reload),
     key<&Config::redeliveries_per_minute>("incoming.redeliveries_per_minute", Takes::reload),
+    key<&Config::forward_url>("forward.url", Takes::reload),
+    file_key<&Config::forward_token_file, &Config::forward_token>("forward.token_file"),
+    file_key<&Config::forward_ca_file, &Config::forward_ca_pem>("forward.ca_file"),
+    file_key<&Config::forward_certificate_file, &Config::forward_certificate_pem>(
+        "forward.certificate_file"),
+    file_key<&Config::forward_key_file, &Config::forward_key_pem>("forward.key_file"),
+    key<&Config::forward_plain_http>("forward.allow_plain_http", Takes::reload),
+    key<&Config::forward_sources>("forward.sources", Takes::reload),
+    key<&Config::forward_events>("forward.events", Takes::reload),
+    key<&Config::forward_batch_events_max>("forward.batch_events_max", Takes::reload),
+    size_key<&Config::forward_batch_bytes_max>("forward.batch_bytes_max", Takes::reload),
+    key<&Config::forward_idempotency_window>("forward.idempotency_window", Takes::reload),
     size_key<&Config::segment_bytes>("journal.segment_bytes", Takes::restart),
     key<&Config::retention_age>("journal.retention_age", Takes::reload),
     size_key<&Config::retention_bytes>("journal.retention_bytes", Takes::reload),
@@ -181,11 +203,7 @@ constexpr std::array keys = {
     key<&Config::deny_networks>("delivery.deny_networks", Takes::reload),
     key<&Config::plain_http_networks>("delivery.plain_http_networks", Takes::reload),
     key<&Config::allow_own_addresses>("delivery.allow_own_addresses", Takes::reload),
-    ConfigKey{"delivery.ca_file", Takes::reload,
-              [](const Config& one, const Config& other) {
-                return one.ca_file == other.ca_file && one.ca_pem == other.ca_pem;
-              },
-              nullptr, [](const Config& config) { return config.ca_file; }},
+    file_key<&Config::ca_file, &Config::ca_pem>("delivery.ca_file"),
     key<&Config::key_file>("secrets.key_file", Takes::restart),
     ConfigKey{"user", Takes::reload, same_users, nullptr, show_users},
     ConfigKey{"api.streams_max", Takes::reload,

@@ -349,6 +349,7 @@ int run(int argc, char** argv) {
   cli::add_replay_commands(app, session, action);
   cli::add_token_commands(app, session, action, server::run_offline_token);
   cli::add_user_commands(app, session, action);
+  cli::add_forward_commands(app, session, action);
   cli::add_audit_commands(app, session, action, server::find_data_directory);
   cli::add_backup_commands(app, action, server::find_data_directory);
   cli::add_support_bundle_command(app, session, action, server::support_facts);

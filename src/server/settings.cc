@@ -4,7 +4,9 @@
 #include "server/hosts.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
+#include <variant>
 
 namespace ringpost::server {
 namespace {
@@ -62,6 +64,28 @@ std::optional<shard::LiveSettings> live_settings(
   return settings;
 }
 
+namespace {
+
+control::ForwardSettings forward_settings(const Config& config) {
+  control::ForwardSettings settings{.url = {},
+                                    .token = config.forward_token,
+                                    .trust = {},
+                                    .sources = config.forward_sources,
+                                    .events = config.forward_events,
+                                    .batch_events_max = config.forward_batch_events_max,
+                                    .batch_bytes_max = config.forward_batch_bytes_max,
+                                    .window = config.forward_idempotency_window};
+  if (config.forward_events_url.empty()) return settings;
+  settings.url = std::get<http::Url>(http::parse_url(config.forward_events_url));
+  settings.trust = std::make_shared<const net::ServerTrust>(
+      net::ServerTrust{.ca_pem = config.forward_ca_pem,
+                       .certificate_pem = config.forward_certificate_pem,
+                       .key_pem = config.forward_key_pem});
+  return settings;
+}
+
+}  // namespace
+
 control::Control::Settings control_settings(const Config& config) {
   control::Control::Settings settings;
   settings.retention = {.age = config.retention_age, .bytes = config.retention_bytes};
@@ -72,6 +96,7 @@ control::Control::Settings control_settings(const Config& config) {
   settings.gaps = {.interval = config.gap_interval,
                    .asks_per_minute = config.redeliveries_per_minute,
                    .window = config.idempotency_window};
+  settings.forward = forward_settings(config);
   settings.metrics.webhooks_max = config.metrics_webhooks_max;
   settings.configuration = values_of(config);
   for (const ListenerConfig& listener : config.listeners) {

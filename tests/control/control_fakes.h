@@ -92,6 +92,21 @@ class FakeJournals final : public JournalAccess {
     passage.at_end = true;
     return passage;
   }
+  Result<journal::Passage> pass_events(journal::Position from, journal::Position through, uint32_t,
+                                       const journal::VisitEvent& visit) override {
+    journal::Passage passage{.reached = from};
+    for (auto next = events.upper_bound(from.packed); next != events.end(); ++next) {
+      const journal::Position position{next->first};
+      if (position > through || position.segment() != from.segment()) break;
+      if (position.journal() != from.journal()) break;
+      const auto view = journal::EventCodec::decode_view(next->second);
+      if (!view) return view.error();
+      passage.reached = position;
+      if (!visit(*view, position)) return passage;
+    }
+    passage.at_end = true;
+    return passage;
+  }
   uint32_t passages = 0;  ///< Of pass_outcomes.
   std::vector<Segment> segments() const override { return files; }
   uint32_t oldest(uint32_t journal) const override {

@@ -111,6 +111,37 @@ TEST(Reader, GoesThroughTheOutcomesOfASegment) {
   EXPECT_EQ(pass(begin, outcomes.back(), 1), rest);
 }
 
+TEST(Reader, GoesThroughTheEventsOfASegment) {
+  FakeDisk disk;
+  Journal journal(disk, {});
+  std::vector<Position> events;
+  for (int number = 0; number < 12; ++number) {
+    events.push_back(journal.add("event", number % 5 == 0 ? 100'000 : 10));
+    journal.add_outcome(events.back());
+  }
+  const auto pass = [&](Position from, Position through) {
+    Reader reader(disk, data_directory, directory_id);
+    std::vector<Position> found;
+    for (bool at_end = false; !at_end;) {
+      const auto passage =
+          reader.pass_events(from, through, 70'000, [&](const EventView& event, Position position) {
+            EXPECT_EQ(event.id, "event");
+            found.push_back(position);
+            return found.size() % 3 != 0;
+          });
+      EXPECT_TRUE(passage);
+      if (!passage) break;
+      from = passage->reached;
+      at_end = passage->at_end;
+    }
+    return found;
+  };
+  EXPECT_EQ(pass(Position::make(events[0].journal(), 1, 0), events.back()), events);
+  EXPECT_EQ(pass(events[3], events[7]), std::vector(events.begin() + 4, events.begin() + 8));
+  disk.contents(segment(1))[events[5].offset() + 20] ^= std::byte{1};
+  EXPECT_EQ(pass(events[4], events[6]), std::vector{events[6]});  // What is damaged is passed over.
+}
+
 TEST(Reader, WrongPositionsAreErrors) {
   FakeDisk disk;
   Journal journal(disk, {});

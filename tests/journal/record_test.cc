@@ -32,6 +32,7 @@ EventView full_event() {
   event.id = "build-128";
   event.id_given = true;
   event.data_checked = true;
+  event.addressed = true;
   event.source = "https://ci.example/apps/1";
   event.type = "build.finished";
   event.time = "2031-05-04T09:08:07Z";
@@ -57,6 +58,7 @@ void expect_equal(const EventView& a, const EventView& b) {
   EXPECT_EQ(a.id, b.id);
   EXPECT_EQ(a.id_given, b.id_given);
   EXPECT_EQ(a.data_checked, b.data_checked);
+  EXPECT_EQ(a.addressed, b.addressed);
   EXPECT_EQ(a.source, b.source);
   EXPECT_EQ(a.type, b.type);
   EXPECT_EQ(a.time, b.time);

@@ -145,6 +145,49 @@ TEST_P(Openssl, AnswersOurClientAndResumes) {
   }
 }
 
+TEST_P(Openssl, IsShownOurCertificateIfItAsks) {
+  const ringpost::testing::TestAuthority clients{"clients"};
+  const ringpost::testing::TestIdentity identity =
+      clients.issue({.common_name = "sidecar", .purpose = 0});
+  const std::string trusted = scratch.write("clients.pem", clients.certificate_pem());
+  const uint16_t port = free_port();
+  const std::string endpoint = "127.0.0.1:" + std::to_string(port);
+  const Program server{{"openssl", "s_server", "-accept", endpoint, "-cert", certificate, "-key",
+                        key, GetParam(), "-rev", "-Verify", "1", "-verify_return_error", "-CAfile",
+                        trusted}};
+  const auto made = ClientTls::create({.ca_pem = tls.ca_pem,
+                                       .certificate_pem = identity.certificate_pem,
+                                       .key_pem = identity.key_pem});
+  ASSERT_TRUE(made);
+  for (ClientTls* ours : {made->get(), tls.client.get()}) {
+    Peer client{*world.ring};
+    const auto connect = [&] {
+      client.stream->connect(*io::Address::parse(endpoint), ours, "hook.test");
+    };
+    const bool shows = ours == made->get();
+    client.on_open = [&] { client.send("hook", "ed\n"); };
+    client.on_end = [&] { client.close(false); };
+    client.on_closed = [&] {  // It takes a while to listen.
+      if (client.opens > 0 || client.closes > 500 || !shows) return;
+      ::usleep(10'000);
+      connect();
+    };
+    client.call(connect);
+    ASSERT_TRUE(world.run_until([&] { return !client.received.empty() || client.ends > 0; }));
+    if (shows) ASSERT_TRUE(world.run_until([&] { return client.received == "dekooh\n"; }));
+    EXPECT_EQ(client.received.empty(), !shows);
+    const int closes = client.closes;
+    if (shows) client.close(true);
+    ASSERT_TRUE(world.run_until([&] { return client.closes > (shows ? closes : 0); }));
+  }
+  EXPECT_EQ(ClientTls::create({.ca_pem = tls.ca_pem,
+                               .certificate_pem = identity.certificate_pem,
+                               .key_pem = tls.identity.key_pem})
+                .error()
+                .code,
+            Errc::malformed);
+}
+
 TEST_P(Openssl, IsAnsweredByOurServer) {
   const Program client{{"openssl", "s_client", "-connect", world.address.to_text(), "-servername",
                         "hook.test", "-verify_hostname", "hook.test", "-verify_return_error",

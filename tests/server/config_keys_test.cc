@@ -3,8 +3,13 @@
 
 #include "server/config_keys.h"
 
+#include "net/test_certificates.h"
+
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
@@ -15,8 +20,49 @@ namespace {
 
 using Takes = ConfigKey::Takes;
 
-/// A value for each key that is not its default, as `--set` takes it.
+/// Files that keys name, until the program ends.
+class Files {
+ public:
+  Files() {
+    std::string name = std::filesystem::temp_directory_path() / "ringpost-keys-XXXXXX";
+    place_ = ::mkdtemp(name.data());
+    const auto identity = ringpost::testing::TestAuthority{}.issue({.dns_names = {"sidecar"}});
+    for (const char* which : {"", "2"}) {
+      write(std::string{"token"} + which, "a-token");
+      write(std::string{"certificate"} + which, identity.certificate_pem);
+      write(std::string{"key"} + which, identity.key_pem);
+    }
+  }
+  ~Files() { std::filesystem::remove_all(place_); }
+  std::string operator()(const std::string& name) const { return place_ / name; }
+
+ private:
+  void write(const std::string& name, const std::string& content) const {
+    std::ofstream{place_ / name} << content;
+  }
+
+  std::filesystem::path place_;
+};
+const Files files;
+
+/// Keys that need each other.
+const std::vector<std::string> needed = {
+    "forward.url=https://a.example.org", "forward.token_file=" + files("token"),
+    "forward.certificate_file=" + files("certificate"), "forward.key_file=" + files("key")};
+
+/// A value for each key that is not its default, nor among `needed`, as `--set` takes it.
 const std::map<std::string, std::string> other_values = {
+    {"forward.url", "https://b.example.org"},
+    {"forward.token_file", files("token2")},
+    {"forward.ca_file", files("certificate")},
+    {"forward.certificate_file", files("certificate2")},
+    {"forward.key_file", files("key2")},
+    {"forward.allow_plain_http", "true"},
+    {"forward.sources", "[\"app/*\"]"},
+    {"forward.events", "[\"build/*\"]"},
+    {"forward.batch_events_max", "9"},
+    {"forward.batch_bytes_max", "2MiB"},
+    {"forward.idempotency_window", "9s"},
     {"server.shards", "3"},
     {"server.engine", "epoll"},
     {"server.memory_max", "1GiB"},
@@ -140,8 +186,10 @@ TEST(ConfigChange, TakesEachKeyOrNamesItAsWaiting) {
     const std::string name{key.name};
     if (name == "user" || name == "source" || name.starts_with("listener")) continue;
     ASSERT_TRUE(other_values.contains(name)) << name;
-    const Config read = with({name + "=" + other_values.at(name)});
-    const ConfigChange change = change_of(Config{with({})}, read);
+    std::vector<std::string> assignments = needed;
+    assignments.push_back(name + "=" + other_values.at(name));
+    const Config read = with(assignments);
+    const ConfigChange change = change_of(Config{with(needed)}, read);
     const std::vector<std::string> one{name};
     const bool taken = key.takes == Takes::reload;
     EXPECT_EQ(change.changed, taken ? one : std::vector<std::string>{}) << name;

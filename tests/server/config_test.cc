@@ -40,6 +40,17 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.idempotency_entries_max, plain.idempotency_entries_max);
   EXPECT_EQ(example.config.gap_interval, plain.gap_interval);
   EXPECT_EQ(example.config.redeliveries_per_minute, plain.redeliveries_per_minute);
+  EXPECT_EQ(example.config.forward_url, plain.forward_url);
+  EXPECT_EQ(example.config.forward_token_file, plain.forward_token_file);
+  EXPECT_EQ(example.config.forward_ca_file, plain.forward_ca_file);
+  EXPECT_EQ(example.config.forward_certificate_file, plain.forward_certificate_file);
+  EXPECT_EQ(example.config.forward_key_file, plain.forward_key_file);
+  EXPECT_EQ(example.config.forward_plain_http, plain.forward_plain_http);
+  EXPECT_EQ(example.config.forward_sources, plain.forward_sources);
+  EXPECT_EQ(example.config.forward_events, plain.forward_events);
+  EXPECT_EQ(example.config.forward_batch_events_max, plain.forward_batch_events_max);
+  EXPECT_EQ(example.config.forward_batch_bytes_max, plain.forward_batch_bytes_max);
+  EXPECT_EQ(example.config.forward_idempotency_window, plain.forward_idempotency_window);
   EXPECT_EQ(example.config.segment_bytes, plain.segment_bytes);
   EXPECT_EQ(example.config.retention_age, plain.retention_age);
   EXPECT_EQ(example.config.retention_bytes, plain.retention_bytes);
@@ -60,6 +71,25 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.metrics_webhooks_max, plain.metrics_webhooks_max);
   EXPECT_EQ(example.config.log_level, plain.log_level);
   EXPECT_EQ(example.config.log_json, plain.log_json);
+}
+
+TEST(Config, ForwardsOnlyWhereTheTokenIsSafe) {
+  const auto problem = [](const std::string& url, const std::string& more = {}) {
+    return first_problem("[forward]\nurl = \"" + url + "\"\n" + more);
+  };
+  for (const char* url : {"https://a.example.org", "http://127.0.0.1:8420", "http://[::1]:1/x/",
+                          "http://localhost:8420"}) {
+    EXPECT_NE(problem(url).find("token_file is missing"), std::string::npos) << url;
+  }
+  for (const char* url : {"http://a.example.org", "http://10.0.0.1", "http://127.0.0.1.example"}) {
+    EXPECT_NE(problem(url).find("is not https"), std::string::npos) << url;
+    EXPECT_EQ(problem(url, "allow_plain_http = true\n").find("is not https"), std::string::npos);
+  }
+  EXPECT_NE(problem("https://a.example.org/?a").find("has a query"), std::string::npos);
+  EXPECT_NE(problem("a.example.org").find("url = "), std::string::npos);
+  EXPECT_EQ(parse_config("[forward]\nurl = \"https://a.example.org/relay\"\n", "test.toml", {})
+                .config.forward_events_url,
+            "https://a.example.org/relay/v1/events");
 }
 
 TEST(Config, SaysWhatAnOutdatedKeyDoesNotDoAnyMore) {

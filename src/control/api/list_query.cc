@@ -179,6 +179,7 @@ std::vector<std::string_view> filters_of(ListKind kind) {
     case ListKind::totals: return {"webhook", "since", "until", "step", "by"};
     case ListKind::webhook_totals: return {"since", "until", "step"};
     case ListKind::sessions: return {"organization"};
+    case ListKind::set_aside: return {};
     case ListKind::stream:
       return {"webhook", "source",          "type",          "status",
               "error",   "response_status", "redelivery_of", "attempts"};

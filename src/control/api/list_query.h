@@ -43,7 +43,8 @@ enum class ListKind : char {
   totals = 'n',          ///< Of the organization; a list only by webhook.
   webhook_totals = 'm',  ///< No list: of the webhook that the path names.
   sessions = 'i',
-  stream = 'l',  ///< No list: deliveries of the organization as they end.
+  set_aside = 'f',  ///< What a central relay refused.
+  stream = 'l',     ///< No list: deliveries of the organization as they end.
 };
 
 /// Which deliveries are meant. `since` and `until` bound the time an event was accepted: from

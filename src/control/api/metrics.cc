@@ -58,6 +58,13 @@ Value of_process(const Reading& reading, const Read& read) {
   return static_cast<double>(read(*reading.machine.process));
 }
 
+template <typename Read>
+Value of_forward(const Reading& reading, const Read& read) {
+  const ForwardStatus& forward = reading.sources.facts.forward;
+  if (forward.state == ForwardState::off) return std::nullopt;
+  return static_cast<double>(read(forward));
+}
+
 constexpr std::array figures{
     Figure{gauge("ringpost_oldest_undelivered_timestamp_seconds", "seconds",
                  "When the oldest event that is pending for a webhook was accepted; absent if "
@@ -144,6 +151,40 @@ constexpr std::array figures{
            [](const Reading& reading) -> Value {
              const auto& last = reading.sources.facts.last_reload;
              return last ? Value{to_seconds(last->at)} : std::nullopt;
+           }},
+    Figure{gauge("ringpost_forward_backlog_events", "",
+                 "Events that the central relay does not have yet; absent without [forward]."),
+           [](const Reading& reading) {
+             return of_forward(reading, [](const auto& forward) { return forward.backlog; });
+           }},
+    Figure{gauge("ringpost_forward_oldest_timestamp_seconds", "seconds",
+                 "When the next event for the central relay was accepted; absent if it has all."),
+           [](const Reading& reading) -> Value {
+             const auto& oldest = reading.sources.facts.forward.oldest_at;
+             return oldest ? Value{to_seconds(*oldest)} : std::nullopt;
+           }},
+    Figure{gauge("ringpost_forward_held", "",
+                 "1 while nothing is forwarded until somebody mends something; absent without "
+                 "[forward]."),
+           [](const Reading& reading) {
+             return of_forward(reading, [](const auto& forward) {
+               return flag(forward.state == ForwardState::held);
+             });
+           }},
+    Figure{{"ringpost_forward_events", MetricKind::counter, "",
+            "Events that the central relay has taken, those that it had already included."},
+           [](const Reading& reading) {
+             return of_forward(reading, [](const auto& forward) { return forward.forwarded; });
+           }},
+    Figure{gauge("ringpost_forward_set_aside_events", "",
+                 "Events in the list of those that the central relay refused for good."),
+           [](const Reading& reading) {
+             return of_forward(reading, [](const auto& forward) { return forward.set_aside; });
+           }},
+    Figure{gauge("ringpost_forward_lost_events", "",
+                 "Events that were removed for want of room before they were forwarded."),
+           [](const Reading& reading) {
+             return of_forward(reading, [](const auto& forward) { return forward.lost; });
            }},
     Figure{{"ringpost_log_lines_dropped", MetricKind::counter, "",
             "Log lines that were lost because nobody read standard error."},

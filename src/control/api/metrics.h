@@ -3,6 +3,7 @@
 #include "api/answer.h"
 #include "base/clock.h"
 #include "base/counters.h"
+#include "control/forward.h"
 #include "control/memory_limits.h"
 #include "control/pending_table.h"
 #include "control/reload.h"
@@ -66,6 +67,7 @@ struct StatusFacts {
   MemoryLimits limits;
   io::Engine engine = io::Engine::io_uring;
   std::string_view engine_reason;  ///< Why epoll was taken in place of io_uring; empty: it was not.
+  ForwardStatus forward;
 };
 
 /// Where all figures come from: `GET /v1/status` and `GET /metrics` read the same. Everything is

@@ -70,6 +70,8 @@ enum class Operation : uint16_t {
   user_update,
   user_delete,
   audit_list,
+  forward_show,
+  forward_set_aside,
   configuration_reload,
   configuration_show,
   openapi_show,

@@ -1,5 +1,6 @@
 #include "base/json_writer.h"
 #include "base/log.h"
+#include "control/api/forward.h"
 #include "control/api/metrics.h"
 #include "ringpost/version.h"
 
@@ -117,6 +118,8 @@ api::Answer show_status(const MetricSources& sources) {
   json.member("segments", sources.history.segment_count());
   json.member("segments_unindexed", facts.segments_unindexed);
   json.member("memory_bytes", sources.history.memory_bytes()).end_object();
+  json.key("forward");
+  write_forward(json, facts.forward);
   json.key("latency").begin_object();
   write_latency(json, "accept", sources.latency(&Counters::accept_latency));
   write_latency(json, "delivery", sources.latency(&Counters::delivery_latency));

@@ -192,6 +192,20 @@ CREATE TABLE user (
   updated_at INTEGER NOT NULL,
   UNIQUE (organization, name)
 ) STRICT;
+)sql"},
+                                                            {R"sql(
+CREATE TABLE forward_aside (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  uid TEXT NOT NULL UNIQUE,
+  organization TEXT NOT NULL,
+  id TEXT NOT NULL,
+  source TEXT NOT NULL,
+  type TEXT NOT NULL,
+  accepted_at INTEGER NOT NULL,
+  set_aside_at INTEGER NOT NULL,
+  status INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
 )sql"}}};
 
 Result<void> run(Database& database, const Sealer& sealer, const Migration& migration) {

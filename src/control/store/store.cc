@@ -176,7 +176,8 @@ Result<void> Store::prepare_statements() {
   if (auto prepared = audit_.prepare(database_); !prepared) return prepared;
   if (auto prepared = replays_.prepare(database_); !prepared) return prepared;
   if (auto prepared = git_links_.prepare(database_, sealer_); !prepared) return prepared;
-  return users_.prepare(database_, sealer_);
+  if (auto prepared = users_.prepare(database_, sealer_); !prepared) return prepared;
+  return set_aside_.prepare(database_);
 }
 
 Result<void> Store::load(const WebhookVisitor& on_webhook, const TokenVisitor& on_token) {

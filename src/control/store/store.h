@@ -8,6 +8,7 @@
 #include "control/store/log_sync.h"
 #include "control/store/replay_table.h"
 #include "control/store/sealer.h"
+#include "control/store/set_aside_table.h"
 #include "control/store/sqlite.h"
 #include "control/store/user_table.h"
 #include "subscription/git_source.h"
@@ -99,6 +100,7 @@ class Store {
   ReplayTable& replays() { return replays_; }
   GitLinkTable& git_links() { return git_links_; }
   UserTable& users() { return users_; }
+  SetAsideTable& set_aside() { return set_aside_; }
 
   /// Facts about this data directory, by name.
   Result<std::optional<std::string>> meta(std::string_view name);
@@ -157,6 +159,7 @@ class Store {
   ReplayTable replays_;
   GitLinkTable git_links_;
   UserTable users_;
+  SetAsideTable set_aside_;
 };
 
 /// A fact of a data directory by name, as Store::meta.

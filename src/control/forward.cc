@@ -1,0 +1,566 @@
+#include "control/forward.h"
+
+#include "base/assert.h"
+#include "base/json_writer.h"
+#include "base/log.h"
+#include "control/host_talk.h"
+#include "control/store/store.h"
+#include "http/date.h"
+#include "http/hops.h"
+#include "http/query.h"
+#include "http/syntax.h"
+#include "json/document.h"
+#include "net/tls.h"
+#include "subscription/patterns.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace ringpost::control {
+
+using journal::EventView;
+using journal::Position;
+
+namespace {
+
+constexpr std::string_view places_name = "forward_places";
+constexpr std::string_view written_at_name = "forward_written_at";
+constexpr std::string_view lost_name = "forward_lost";
+
+/// What events that nobody wants were passed is written down so often.
+constexpr Duration store_interval = std::chrono::seconds(10);
+/// The same problem is said in the log again after so long.
+constexpr Duration told_again = std::chrono::minutes(10);
+/// Of an answer, shown to people.
+constexpr size_t detail_bytes_max = 400;
+/// The answer to a batch has a line for each of its events.
+constexpr uint32_t batch_answer_bytes_max = 4 * 1024 * 1024;
+constexpr uint32_t question_answer_bytes_max = 16 * 1024;
+
+template <typename Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// A whole number in an answer.
+std::optional<uint64_t> number_in(json::Document& document, std::string_view member) {
+  const json::Found found = document.scalar(json::Path::constant(member));
+  if (found.kind != json::Kind::integer) return std::nullopt;
+  return parse_number<uint64_t>(found.text);
+}
+
+bool is_problem(const net::ClientAnswer& answer) {
+  return http::begins_ignoring_case(answer.header("content-type"), "application/problem+json");
+}
+
+/// A refusal of what was sent, and not of who sent it.
+bool is_of_events(uint16_t status) {
+  return status == 400 || status == 409 || status == 413 || status == 422;
+}
+
+bool is_passing(uint16_t status) {
+  return status == 408 || status == 425 || status == 429 || status >= 500;
+}
+
+std::string events_text(uint64_t count) {
+  return std::to_string(count) + (count == 1 ? " event" : " events");
+}
+
+}  // namespace
+
+std::string_view name(ForwardState state) {
+  switch (state) {
+    case ForwardState::off: return "off";
+    case ForwardState::idle: return "idle";
+    case ForwardState::sending: return "sending";
+    case ForwardState::waiting: return "waiting";
+    case ForwardState::held: return "held";
+  }
+  RINGPOST_UNREACHABLE();
+}
+
+Forward::Forward(const Parts& parts, std::function<void()> wake)
+    : parts_(parts), wake_(std::move(wake)), reader_(parts.journals, parts.history) {}
+
+/// What is on its way stays so; what failed is tried at once.
+void Forward::set(ForwardSettings settings) {
+  settings_ = std::move(settings);
+  failures_ = 0;
+  not_before_ = {};
+  told_problem_.clear();
+  count_max_ = SIZE_MAX;
+  due_ = now_;
+}
+
+Result<void> Forward::load() {
+  const auto places = parts_.store.meta(places_name);
+  if (!places) return places.error();
+  const auto written_at = parts_.store.meta(written_at_name);
+  if (!written_at) return written_at.error();
+  const auto lost = parts_.store.meta(lost_name);
+  if (!lost) return lost.error();
+  const auto count = parts_.store.set_aside().count();
+  if (!count) return count.error();
+  set_aside_count_ = *count;
+  if (*places) {
+    const auto parsed = parse_forward_places(**places);
+    const auto time = parse_number<int64_t>(written_at->value_or(""));
+    const auto number = parse_number<uint64_t>(lost->value_or(""));
+    if (!parsed || !time || !number) return Error{Errc::corrupt, Side::disk};
+    done_ = *parsed;
+    done_at_ = from_unix_ns(*time);
+    lost_ = *number;
+  }
+  if (is_on() && !*places) return begin();
+  if (is_on()) begun_ = true;
+  resumed_ = ForwardSettings::batch_events_limit;
+  reader_.begin(done_);
+  return {};
+}
+
+/// Forwards what comes from now on.
+Result<void> Forward::begin() {
+  begun_ = true;
+  if (done_.empty()) done_ = reader_.ends();
+  reader_.begin(done_);
+  if (!store()) return Error{Errc::io_failed, Side::disk};
+  return {};
+}
+
+void Forward::on_event(const EventView& event, Position position) {
+  reader_.on_event(event, position);
+}
+
+bool Forward::wants(const EventView& event) const {
+  if (event.addressed || event.is_redelivery()) return false;
+  const bool source = std::ranges::any_of(settings_.sources, [&](const std::string& pattern) {
+    return subscription::source_matches(pattern, event.source);
+  });
+  return source && subscription::any_event_matches(settings_.events, event.type);
+}
+
+// --- the way of a batch --------------------------------------------------------------------------
+
+bool Forward::step(WallTime wall_now, Instant now) {
+  wall_now_ = wall_now;
+  now_ = now;
+  due_.reset();
+  if (take_answers()) return true;  // What they changed becomes durable first.
+  if (!is_on() || calls_ > 0) return false;
+  if (!begun_ && !begin()) {  // Switched on while it runs.
+    begun_ = false;
+    due_ = now + pause_min;
+    return false;
+  }
+  if (now < not_before_) {
+    due_ = not_before_;
+    return false;
+  }
+  const bool more = phase_ == Phase::filling && fill();
+  if (batch_.empty()) {
+    due_ = now < not_before_ ? std::optional{not_before_} : reader_.due();
+    if (!more) store_now_and_then();
+    return more;
+  }
+  advance();
+  return false;
+}
+
+/// @returns whether there were any.
+bool Forward::take_answers() {
+  const bool any = !answers_.empty();
+  while (!answers_.empty()) {
+    const auto [answer, handle] = std::move(answers_.front());
+    answers_.pop_front();
+    --calls_;
+    handle(answer);
+  }
+  return any;
+}
+
+/// The answer waits for `step`, which knows the time.
+void Forward::call(net::ClientRequest&& request, Handle handle) {
+  ++calls_;
+  parts_.calls.start(std::move(request), [this, handle](const net::ClientAnswer& answer) {
+    answers_.emplace_back(answer, handle);
+    wake_();
+  });
+}
+
+/// Takes events for a request: of one form, and over one number of relays, since a request has one.
+/// @returns whether there is more to read before one can be sent.
+bool Forward::fill() {
+  const auto wanted = [this](const EventView& event) { return wants(event); };
+  uint64_t bytes = 0;
+  while (batch_.size() < settings_.batch_events_max) {
+    if (reader_.next() == nullptr) {
+      const auto more = reader_.read(wanted, now_);
+      tell_gap();
+      if (!more) {
+        fail({.lasting = true, .text = "the journal cannot be read: " + describe(more.error())});
+        return false;
+      }
+      if (reader_.next() == nullptr) {
+        if (*more && batch_.empty()) return true;
+        break;
+      }
+    }
+    const ForwardItem& next = *reader_.next();
+    if (next.hops >= http::hops_max) {
+      set_aside_travelled(reader_.take());
+      continue;
+    }
+    const bool fits =
+        batch_.empty() || (bytes + next.json.size() <= settings_.batch_bytes_max &&
+                           next.form == batch_.front().form && next.form != ForwardForm::one &&
+                           next.hops == batch_.front().hops);
+    if (!fits) break;
+    bytes += next.json.size() + 1;
+    batch_.push_back(reader_.take());
+    if (resumed_ == 0) continue;
+    --resumed_;
+    batch_.back().maybe_sent_at = std::max(batch_.back().accepted_at, done_at_);
+  }
+  batch_end_ = reader_.taken();
+  if (!batch_.empty()) phase_ = Phase::asking;
+  return false;
+}
+
+void Forward::set_aside_travelled(ForwardItem item) {
+  put_aside(item, 0,
+            "it came over " + std::to_string(item.hops) +
+                " relays: they forward to each other in a circle");
+}
+
+void Forward::advance() {
+  due_.reset();
+  if (phase_ == Phase::asking) return ask();
+  send();
+}
+
+bool Forward::must_ask(const ForwardItem& item) const {
+  // A tenth less: clocks and the way there take their time.
+  return item.maybe_sent_at && wall_now_ - *item.maybe_sent_at > settings_.window / 10 * 9;
+}
+
+void Forward::ask() {
+  question_failure_.reset();
+  for (size_t index = 0; index < batch_.size() && calls_ < questions_max; ++index) {
+    if (must_ask(batch_[index])) ask(index);
+  }
+  if (calls_ > 0) return;
+  phase_ = Phase::sending;
+  send();
+}
+
+void Forward::ask(size_t index) {
+  const ForwardItem& item = batch_[index];
+  net::ClientRequest question = request("GET");
+  std::string& target = question.url.target;
+  target += '/';
+  http::append_percent_encoded(target, item.id);
+  target += "?source=";
+  http::append_percent_encoded(target, item.source);
+  question.answer_bytes_max = question_answer_bytes_max;
+  call(std::move(question),
+       [this, index](const net::ClientAnswer& answer) { on_asked(index, answer); });
+}
+
+void Forward::on_asked(size_t index, const net::ClientAnswer& answer) {
+  RINGPOST_ASSERT(index < batch_.size());
+  ForwardItem& item = batch_[index];
+  std::string expected;
+  JsonWriter json{expected};
+  json.begin_object().member("id", item.id).member("source", item.source);
+  if (!answer.error && answer.status == 200 && answer.body.starts_with(expected)) {
+    item.json.clear();  // It is there.
+  } else if (!answer.error && answer.status == 404 && is_problem(answer)) {
+    item.maybe_sent_at.reset();
+  } else if (!question_failure_) {
+    question_failure_ = failure_of(answer);
+    if (answer.status == 403) {
+      question_failure_->text +=
+          " (the token needs the scope deliveries:read beside events:write, to find out what the "
+          "central relay has)";
+    }
+  }
+  if (calls_ > 0) return;
+  const auto there =
+      std::erase_if(batch_, [](const ForwardItem& each) { return each.json.empty(); });
+  forwarded_ += there;
+  duplicates_ += there;
+  if (question_failure_) return fail(*std::exchange(question_failure_, std::nullopt));
+  succeed();
+  if (batch_.empty()) finish_batch();
+}
+
+void Forward::send() {
+  const size_t count = std::min(batch_.size(), count_max_);
+  RINGPOST_ASSERT(count > 0);
+  net::ClientRequest post = request("POST");
+  const ForwardItem& first = batch_.front();
+  post.headers.push_back({"Content-Type", std::string{content_type_of(first.form)}});
+  post.headers.push_back({std::string{http::hops_header}, std::to_string(first.hops + 1)});
+  post.body = forward_body(batch_, count);
+  post.answer_bytes_max = batch_answer_bytes_max;
+  sent_at_ = wall_now_;
+  call(std::move(post), [this, count](const net::ClientAnswer& answer) { on_sent(count, answer); });
+}
+
+void Forward::on_sent(size_t count, const net::ClientAnswer& answer) {
+  RINGPOST_ASSERT(count <= batch_.size());
+  if (answer.success() && !answer.truncated) {
+    json::Document document;
+    document.assign(answer.body);
+    const auto accepted = number_in(document, "accepted");
+    const auto duplicates = number_in(document, "duplicates");
+    if (accepted && duplicates && *accepted <= count && *duplicates == count - *accepted) {
+      return on_taken(count, *duplicates);
+    }
+  }
+  if (!answer.error && is_of_events(answer.status) && on_refused(count, answer)) return;
+  // What was refused by the central relay itself was not stored; else nobody knows.
+  const bool is_known = answer.error ? never_arrived(*answer.error) : is_problem(answer);
+  for (size_t index = 0; index < count && !is_known; ++index) {
+    if (!batch_[index].maybe_sent_at) batch_[index].maybe_sent_at = sent_at_;
+  }
+  phase_ = Phase::asking;
+  fail(failure_of(answer));
+}
+
+void Forward::on_taken(size_t count, uint64_t duplicates) {
+  forwarded_ += count;
+  duplicates_ += duplicates;
+  refused_in_a_row_ = 0;
+  if (count_max_ < SIZE_MAX / 2) count_max_ *= 2;
+  batch_.erase(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(count));
+  succeed();
+  if (batch_.empty()) finish_batch();
+}
+
+/// Finds out which event it is about: the answer names it, or it is sent alone.
+/// @returns false if it is about none.
+bool Forward::on_refused(size_t count, const net::ClientAnswer& answer) {
+  if (!is_problem(answer)) return false;
+  json::Document document;
+  document.assign(answer.body);
+  const uint64_t line = count == 1 ? 1 : number_in(document, "line").value_or(0);
+  count_max_ = std::max<size_t>(count / 2, 1);
+  if (line >= 1 && line <= count) {
+    const auto refused = batch_.begin() + static_cast<std::ptrdiff_t>(line - 1);
+    if (!put_aside(*refused, answer.status, told_by(answer))) return false;
+    batch_.erase(refused);
+    ++refused_in_a_row_;
+  }
+  if (batch_.empty()) finish_batch();
+  if (refused_in_a_row_ > refused_in_a_row_max) {
+    Failure failure = failure_of(answer);
+    failure.text += " (" + events_text(refused_in_a_row_) + " in a row were refused)";
+    fail(std::move(failure));
+  }
+  return true;
+}
+
+bool Forward::put_aside(const ForwardItem& item, uint16_t status, std::string reason) {
+  log_warning("forward: event " + item.id + " of " + item.source + " is set aside: " + reason +
+              "; see `ringpost forward list`");
+  const auto stored = parts_.store.set_aside().insert({.uid = item.uid,
+                                                       .organization = item.organization,
+                                                       .id = item.id,
+                                                       .source = item.source,
+                                                       .type = item.type,
+                                                       .accepted_at = item.accepted_at,
+                                                       .set_aside_at = wall_now_,
+                                                       .status = status,
+                                                       .reason = std::move(reason)});
+  if (!stored) {
+    log_error("forward: it could not be stored: " + describe(stored.error()));
+    return false;
+  }
+  if (const auto count = parts_.store.set_aside().count()) set_aside_count_ = *count;
+  return true;
+}
+
+void Forward::finish_batch() {
+  done_ = std::exchange(batch_end_, {});
+  phase_ = Phase::filling;
+  store();
+}
+
+// --- what is remembered --------------------------------------------------------------------------
+
+bool Forward::store() {
+  done_at_ = wall_now_;
+  const auto stored = parts_.store.transaction([&]() -> Result<void> {
+    if (auto one = parts_.store.set_meta(places_name, to_text(done_)); !one) return one;
+    if (auto one = parts_.store.set_meta(lost_name, std::to_string(lost_)); !one) return one;
+    return parts_.store.set_meta(written_at_name, std::to_string(to_unix_ns(done_at_)));
+  });
+  stored_at_ = now_;
+  if (stored) return true;
+  log_error("forward: what was forwarded could not be stored: " + describe(stored.error()));
+  return false;
+}
+
+/// Events that nobody wants are passed without a request.
+void Forward::store_now_and_then() {
+  const ForwardPlaces taken = reader_.taken();
+  if (taken == done_) return;
+  const Instant at = stored_at_.value_or(now_ - store_interval) + store_interval;
+  if (now_ < at) {
+    due_ = std::min(due_.value_or(at), at);
+    return;
+  }
+  done_ = taken;
+  store();
+}
+
+bool Forward::needs(uint32_t journal, uint32_t segment) const {
+  return is_on() && begun_ && reader_.needs(done_, journal, segment);
+}
+
+void Forward::on_removing(uint32_t journal, uint32_t segment) {
+  if (!needs(journal, segment)) return;
+  const auto wanted = [this](const EventView& event) { return wants(event); };
+  const uint64_t lost = reader_.skip(journal, segment, wanted);
+  ForwardPlace& place = done_[journal];
+  place = std::max(place, {Position::make(journal, segment + 1, 0), 0},
+                   [](auto& one, auto& other) { return one.reached < other.reached; });
+  lost_ += lost;
+  store();
+  if (lost == 0) return;
+  log_error("forward: " + events_text(lost) +
+            " were removed before the central relay had them, because the journals may take no "
+            "more (journal.retention_bytes)");
+}
+
+void Forward::tell_gap() {
+  if (!reader_.take_gap()) return;
+  log_error(
+      "forward: a part of a journal is not there any more; what it held was not forwarded from "
+      "here");
+}
+
+// --- calls ---------------------------------------------------------------------------------------
+
+net::ClientRequest Forward::request(std::string method) const {
+  return {.url = *settings_.url,
+          .method = std::move(method),
+          .headers = {{"Authorization", "Bearer " + settings_.token},
+                      {"Accept", "application/json, application/problem+json"}},
+          .body = {},
+          .timeout = call_timeout,
+          .trust = settings_.trust,
+          .operator_named = true};
+}
+
+/// What the central relay says, for people: no more of it than fits a line.
+std::string Forward::told_by(const net::ClientAnswer& answer) const {
+  std::string text = "it answered " + std::to_string(answer.status);
+  if (!is_problem(answer)) return text;
+  json::Document document;
+  document.assign(answer.body);
+  std::string detail{document.scalar(json::Path::constant("detail")).text};
+  if (detail.size() > detail_bytes_max) detail.resize(detail_bytes_max);
+  for (char& byte : detail) {
+    if (static_cast<uint8_t>(byte) < ' ' || byte == 0x7f) byte = ' ';
+  }
+  for (size_t at = detail.find(settings_.token);
+       !settings_.token.empty() && at != std::string::npos; at = detail.find(settings_.token)) {
+    detail.replace(at, settings_.token.size(), "*****");
+  }
+  return detail.empty() ? text : text + ": " + detail;
+}
+
+Forward::Failure Forward::failure_of(const net::ClientAnswer& answer) const {
+  const std::string who =
+      "the central relay" + (is_on() ? ' ' + settings_.url->authority() : std::string{});
+  // The relay stops: the next start tries again.
+  if (answer.error && answer.error->code == Errc::cancelled) return {};
+  if (answer.error) {
+    const bool lasting = answer.error->code == Errc::certificate_invalid ||
+                         answer.error->code == Errc::destination_denied;
+    return {.lasting = lasting, .text = who + ": " + net::describe_tls(*answer.error)};
+  }
+  Failure failure{.lasting = !is_passing(answer.status), .text = who + ": " + told_by(answer)};
+  if (answer.success()) failure.text += ", which is not the answer of a ringpost";
+  if (const auto after = http::parse_retry_after(answer.header("retry-after"), wall_now_)) {
+    failure.retry_after = std::min<Duration>(*after, asked_pause_max);
+  }
+  return failure;
+}
+
+/// Tries again later, twice as late as the last time. Without a text nobody is told.
+void Forward::fail(Failure failure) {
+  const uint32_t doublings = std::min(failures_++, 10u);
+  Duration pause = std::min<Duration>(pause_min * (int64_t{1} << doublings), pause_max);
+  // So that many relays do not come at the same time.
+  pause +=
+      Duration{static_cast<int64_t>(parts_.random.below(static_cast<uint64_t>(pause.count()) / 4))};
+  pause = std::max(pause, failure.retry_after.value_or(Duration::zero()));
+  not_before_ = now_ + pause;
+  retry_at_ = wall_now_ + pause;
+  if (failure.text.empty()) return;
+  if (problem_.empty()) problem_since_ = wall_now_;
+  problem_ = std::move(failure.text);
+  lasting_ = failure.lasting;
+  if (told_problem_ == problem_ && now_ - told_at_ < told_again) return;
+  told_problem_ = problem_;
+  told_at_ = now_;
+  const std::string text = "forward: " + problem_;
+  if (lasting_) {
+    log_error(text + "; nothing is forwarded until this is mended, and events are kept meanwhile");
+  } else {
+    log_warning(text + "; events are kept, and sent later");
+  }
+}
+
+void Forward::succeed() {
+  failures_ = 0;
+  last_success_at_ = wall_now_;
+  if (problem_.empty()) return;
+  log_info("forward: the central relay takes events again");
+  problem_.clear();
+  lasting_ = false;
+  told_problem_.clear();
+}
+
+// --- for people ----------------------------------------------------------------------------------
+
+std::optional<Instant> Forward::due() const {
+  if (!answers_.empty()) return now_;
+  return is_on() && calls_ == 0 ? due_ : std::nullopt;
+}
+
+ForwardStatus Forward::status() const {
+  if (!is_on()) return {.set_aside = set_aside_count_, .lost = lost_};
+  ForwardStatus status{.state = ForwardState::idle,
+                       .url = settings_.url->text(),
+                       .backlog = reader_.count_behind(done_),
+                       .forwarded = forwarded_,
+                       .duplicates = duplicates_,
+                       .set_aside = set_aside_count_,
+                       .lost = lost_,
+                       .problem = problem_,
+                       .last_success_at = last_success_at_};
+  if (!batch_.empty()) {
+    status.state = ForwardState::sending;
+    status.oldest_at = batch_.front().accepted_at;
+  }
+  if (problem_.empty()) return status;
+  status.state = lasting_ ? ForwardState::held : ForwardState::waiting;
+  status.problem_since = problem_since_;
+  status.retry_at = retry_at_;
+  return status;
+}
+
+Result<std::vector<SetAsideEvent>> Forward::set_aside(const std::optional<Ulid>& before,
+                                                      uint32_t limit) {
+  return parts_.store.set_aside().list(before, limit);
+}
+
+}  // namespace ringpost::control
