@@ -469,9 +469,12 @@ std::string Forward::told_by(const net::ClientAnswer& answer) const {
   for (char& byte : detail) {
     if (static_cast<uint8_t>(byte) < ' ' || byte == 0x7f) byte = ' ';
   }
-  for (size_t at = detail.find(settings_.token);
-       !settings_.token.empty() && at != std::string::npos; at = detail.find(settings_.token)) {
-    detail.replace(at, settings_.token.size(), "*****");
+  constexpr std::string_view masked = "*****";
+  const std::string& token = settings_.token;
+  for (size_t at = 0; !token.empty(); at += masked.size()) {
+    at = detail.find(token, at);
+    if (at == std::string::npos) break;
+    detail.replace(at, token.size(), masked);
   }
   return detail.empty() ? text : text + ": " + detail;
 }
