@@ -19,7 +19,7 @@ export function Rights({ chosen, onChosen, sources, onSources, problem }: Props)
   return (
     <>
       <fieldset>
-        <legend>What it may do</legend>
+        <legend>May do</legend>
         {scopes.map(([scope, text]) => (
           <Check
             key={scope}
