@@ -41,7 +41,7 @@ class NoJournals final : public JournalAccess {
     return Error{Errc::not_found};
   }
   Result<journal::Passage> pass_events(journal::Position, journal::Position, uint32_t,
-                                         const journal::VisitEvent&) override {
+                                       const journal::VisitEvent&) override {
     return Error{Errc::not_found};
   }
   std::vector<Segment> segments() const override { return {}; }
