@@ -236,5 +236,50 @@ TEST(SettledMarks, SurviveTheStore) {
   }
 }
 
+/// What is old stays while somebody has still to read it, but not beyond the room that there is.
+TEST(Retention, KeepsWhatSomebodyNeedsAsLongAsThereIsRoom) {
+  const auto store = Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store;
+  SegmentLedger ledger;
+  testing::FakeHistory history;
+  FakeJournals journals;
+  constexpr uint64_t plenty = uint64_t{1} << 40;
+  const Duration age = std::chrono::seconds(1);
+  Retention retention(ledger, history.index, journals, *store, {.age = age, .bytes = plenty});
+  bool needed = true;
+  int told = 0;
+  retention.set_reader({.needs = [&](uint32_t, uint32_t) { return needed; },
+                        .on_removing = [&](uint32_t, uint32_t) { ++told; }});
+  ASSERT_TRUE(retention.load_marks());
+  const auto add_segment = [&] {
+    journals.want(0);
+    const uint32_t number = journals.take()->segment.number;
+    ledger.on_opened(0, number);
+    const Position event = Position::make(0, number, 4096);
+    ledger.on_event(event, at(0));
+    ledger.on_settled(event);
+    ledger.on_sealed(0, number);
+    journals.on_sealed(0, number);
+  };
+  int64_t seconds = 0;
+  const auto segments_after_steps = [&] {
+    for (int step = 0; step < 5; ++step) {
+      retention.step(at(seconds), monotonic(seconds));
+      seconds += 1000;
+    }
+    return journals.files.size();
+  };
+  add_segment();
+  EXPECT_EQ(segments_after_steps(), 1u);
+  EXPECT_EQ(told, 0);
+  needed = false;
+  EXPECT_EQ(segments_after_steps(), 0u);
+  needed = true;
+  add_segment();
+  retention.set_options({.age = age, .bytes = 0});
+  told = 0;
+  EXPECT_EQ(segments_after_steps(), 0u);
+  EXPECT_GT(told, 0);
+}
+
 }  // namespace
 }  // namespace ringpost::control
