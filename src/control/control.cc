@@ -138,8 +138,18 @@ Control::Control(const Parts& parts, const Options& options)
       authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       durability_(parts.store, parts.syncs),
-      pending_(ledger_),
-      retention_(ledger_, history_, parts.journals, parts.store, options.settings.retention),
+      pending_(ledger_, parts.places),
+      carrier_({.pending = pending_,
+                .ledger = ledger_,
+                .journals = parts.journals,
+                .post = parts.post,
+                .shard_count = static_cast<uint32_t>(parts.counters.size())}),
+      retention_({.ledger = ledger_,
+                  .carrier = carrier_,
+                  .history = history_,
+                  .journals = parts.journals,
+                  .store = parts.store},
+                 options.settings.retention),
       login_({.tokens = tokens_, .audit = audit_, .random = random_}, options.settings.users,
              [this](std::string_view password, std::string_view text) {
                return is_password(password, text);
@@ -407,8 +417,10 @@ void Control::on_password_checked(const PasswordChecked& checked, WallTime wall_
 }
 
 void Control::on(uint32_t, EventAccepted&& message) {
-  pending_.on_event(message.event->view(), message.event->position());
-  history_.on_event(message.event->view(), message.event->position());
+  const journal::Position record = message.event->place();
+  const auto replaced = pending_.on_event(message.event->view(), record);
+  if (replaced) history_.replace(*replaced);
+  history_.on_event(message.event->view(), record);
 }
 
 void Control::on(uint32_t, OutcomeRecorded&& message) {
@@ -512,6 +524,7 @@ void Control::on(uint32_t shard, SegmentWanted&&) {
 void Control::on(uint32_t shard, SegmentSealed&& message) {
   journals_.on_sealed(shard, message.number);
   ledger_.on_sealed(shard, message.number);
+  carrier_.on_sealed(journals_.bytes() / std::max<size_t>(journals_.segments().size(), 1));
   journals_.write_index(history_.seal(static_cast<uint16_t>(shard), message.number));
   next_due_ = now_;
 }
@@ -526,7 +539,7 @@ void Control::on(uint32_t shard, SettingsSeen&& message) {
 }
 
 void Control::on(uint32_t, StoreEventDone&& message) {
-  if (replays_.on_stored(message, now_)) {
+  if (replays_.on_stored(message, now_) || carrier_.on_stored(message, now_)) {
     next_due_ = now_;
     return;
   }
@@ -837,6 +850,7 @@ StatusFacts Control::status_facts() const {
           .storage_shortage = journals_.failure(),
           .store_failure = durability_.failure(),
           .journal_bytes = journals_.bytes(),
+          .events_carried = carrier_.events(),
           .segments_unindexed = journals_.unindexed(),
           .retention = settings_.retention,
           .queued_messages = queued_messages_,
@@ -917,8 +931,8 @@ void Control::set_next_due(bool reclaimed) {
   const auto replaying = durability_.may_commit() ? replays_.due() : std::nullopt;
   const auto streaming = streams_.due(wall_now_, now_);
   const auto filling = durability_.may_commit() ? gap_filler_.due() : std::nullopt;
-  for (const auto& due :
-       {writing, replaying, filling, streaming, listeners_.due(), dead_letters_.due()}) {
+  for (const auto& due : {writing, replaying, filling, streaming, listeners_.due(),
+                          dead_letters_.due(), carrier_.due()}) {
     if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
   }
 }

@@ -8,6 +8,7 @@
 #include "control/api/sources.h"
 #include "control/api/tokens.h"
 #include "control/audit.h"
+#include "control/carrier.h"
 #include "control/dead_letter_log.h"
 #include "control/durability.h"
 #include "control/gap_filler.h"
@@ -93,6 +94,7 @@ class Control {
     /// The history: of the control thread only. With the parts of all segments when it starts.
     index::Index& history;
     Post& post;
+    journal::CarriedPlaces& places;         ///< Kept up to date for the shards.
     std::vector<const Counters*> counters;  ///< One for each shard.
     /// Null: passwords are checked at once, and everything else waits.
     PasswordChecks* passwords = nullptr;
@@ -262,6 +264,7 @@ class Control {
   Durability durability_;
   SegmentLedger ledger_;
   PendingTable pending_;
+  Carrier carrier_;
   Retention retention_;
   Login login_;
   Registrations registrations_;
