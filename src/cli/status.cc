@@ -105,6 +105,9 @@ void print(simdjson::dom::element status) {
   row("webhooks", text_of(status, "/webhooks"));
   row("journal (preallocated)",
       grouped(number_of(status, "/storage/journal_bytes") >> 20) + " MiB");
+  if (const auto carried = number_of(status, "/storage/events_carried"); carried > 0) {
+    row("events carried forward", grouped(carried));
+  }
 
   row("memory, at most", grouped(number_of(status, "/limits/memory_total") >> 20) + " of " +
                              grouped(number_of(status, "/limits/memory_max") >> 20) + " MiB");

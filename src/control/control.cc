@@ -133,8 +133,18 @@ Control::Control(const Parts& parts, const Options& options)
       authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       durability_(parts.store, parts.syncs),
-      pending_(ledger_),
-      retention_(ledger_, history_, parts.journals, parts.store, options.settings.retention),
+      pending_(ledger_, parts.places),
+      carrier_({.pending = pending_,
+                .ledger = ledger_,
+                .journals = parts.journals,
+                .post = parts.post,
+                .shard_count = static_cast<uint32_t>(parts.counters.size())}),
+      retention_({.ledger = ledger_,
+                  .carrier = carrier_,
+                  .history = history_,
+                  .journals = parts.journals,
+                  .store = parts.store},
+                 options.settings.retention),
       password_gate_(random_, own_counters_,
                      [this](PasswordWanted&& wanted) { return work(std::move(wanted)); }),
       login_({.tokens = tokens_, .audit = audit_, .random = random_, .passwords = password_gate_},
@@ -424,9 +434,11 @@ void Control::on_password_checked(const PasswordChecked& checked, WallTime wall_
 }
 
 void Control::on(uint32_t, EventAccepted&& message) {
-  pending_.on_event(message.event->view(), message.event->position());
-  history_.on_event(message.event->view(), message.event->position());
-  forward_.on_event(message.event->view(), message.event->position());
+  const journal::Position record = message.event->place();
+  const auto replaced = pending_.on_event(message.event->view(), record);
+  if (replaced) history_.replace(*replaced);
+  history_.on_event(message.event->view(), record);
+  forward_.on_event(message.event->view(), record);
 }
 
 void Control::on(uint32_t, OutcomeRecorded&& message) {
@@ -530,6 +542,7 @@ void Control::on(uint32_t shard, SegmentWanted&&) {
 void Control::on(uint32_t shard, SegmentSealed&& message) {
   journals_.on_sealed(shard, message.number);
   ledger_.on_sealed(shard, message.number);
+  carrier_.on_sealed(journals_.bytes() / std::max<size_t>(journals_.segments().size(), 1));
   journals_.write_index(history_.seal(static_cast<uint16_t>(shard), message.number));
   next_due_ = now_;
 }
@@ -544,7 +557,7 @@ void Control::on(uint32_t shard, SettingsSeen&& message) {
 }
 
 void Control::on(uint32_t, StoreEventDone&& message) {
-  if (replays_.on_stored(message, now_)) {
+  if (replays_.on_stored(message, now_) || carrier_.on_stored(message, now_)) {
     next_due_ = now_;
     return;
   }
@@ -871,6 +884,7 @@ StatusFacts Control::status_facts() const {
           .storage_shortage = journals_.failure(),
           .store_failure = durability_.failure(),
           .journal_bytes = journals_.bytes(),
+          .events_carried = carrier_.events(),
           .segments_unindexed = journals_.unindexed(),
           .retention = settings_.retention,
           .queued_messages = queued_messages_,
@@ -955,7 +969,7 @@ void Control::set_next_due(bool reclaimed) {
   const auto filling = durability_.may_commit() ? gap_filler_.due() : std::nullopt;
   const auto forwarding = durability_.may_commit() ? forward_.due() : std::nullopt;
   for (const auto& due : {writing, replaying, filling, forwarding, streaming, listeners_.due(),
-                          dead_letters_.due()}) {
+                          dead_letters_.due(), carrier_.due()}) {
     if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
   }
 }

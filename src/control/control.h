@@ -9,6 +9,7 @@
 #include "control/api/tokens.h"
 #include "control/api/users.h"
 #include "control/audit.h"
+#include "control/carrier.h"
 #include "control/dead_letter_log.h"
 #include "control/durability.h"
 #include "control/forward.h"
@@ -98,6 +99,7 @@ class Control {
     /// The history: of the control thread only. With the parts of all segments when it starts.
     index::Index& history;
     Post& post;
+    journal::CarriedPlaces& places;         ///< Kept up to date for the shards.
     std::vector<const Counters*> counters;  ///< One for each shard.
     /// Null: passwords are checked at once, and everything else waits.
     PasswordChecks* passwords = nullptr;
@@ -268,6 +270,7 @@ class Control {
   Durability durability_;
   SegmentLedger ledger_;
   PendingTable pending_;
+  Carrier carrier_;
   Retention retention_;
   PasswordGate password_gate_;
   Login login_;

@@ -136,7 +136,8 @@ void Forward::on_event(const EventView& event, Position position) {
 }
 
 bool Forward::wants(const EventView& event) const {
-  if (event.addressed || event.is_redelivery()) return false;
+  // What is carried forward was told of by its first record.
+  if (event.addressed || event.is_redelivery() || event.is_carried()) return false;
   const bool source = std::ranges::any_of(settings_.sources, [&](const std::string& pattern) {
     return subscription::source_matches(pattern, event.source);
   });

@@ -15,6 +15,7 @@ journal::EventView repetition(journal::EventView event, const Ulid& delivery, st
   event.message = journal::message_id(event, delivery);
   event.redelivery_of = delivery;
   event.uid = {};
+  event.carried = {};
   return event;
 }
 

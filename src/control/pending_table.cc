@@ -30,7 +30,18 @@ WallTime to_time(uint32_t due_s) {
 
 // --- what is told --------------------------------------------------------------------------------
 
-void PendingTable::on_event(const journal::EventView& view, Position position) {
+std::optional<Position> PendingTable::on_event(const journal::EventView& view, Position record) {
+  note_told(record);
+  if (view.is_carried()) return on_carried(view, record);
+  if (is_replaced(record, 0, record)) return record;
+  const uint32_t index = begin_event(view, record);
+  ledger_.on_event(record, view.accepted_at);
+  drop_ended(index);
+  return std::nullopt;
+}
+
+/// @returns the event; what was told of it before is in its place. Some may have ended.
+uint32_t PendingTable::begin_event(const journal::EventView& view, Position position) {
   const auto known = unseen_.extract(position.packed);
   const uint32_t index = known.empty() ? events_.take() : known.mapped();
   events_[index].uid = view.uid;
@@ -44,8 +55,10 @@ void PendingTable::on_event(const journal::EventView& view, Position position) {
     const uint32_t number = view.webhook_number(which);
     if (known.empty() || find({position, number}) == no_slot) add_delivery(index, number);
   }
-  note_told(position);
-  ledger_.on_event(position, view.accepted_at);
+  return index;
+}
+
+void PendingTable::drop_ended(uint32_t index) {
   for (uint32_t told = events_[index].first_delivery; told != no_slot;) {
     const uint32_t next = deliveries_[told].event_next;
     if (deliveries_[told].state == static_cast<uint32_t>(State::ended)) drop(told);
@@ -53,6 +66,106 @@ void PendingTable::on_event(const journal::EventView& view, Position position) {
   }
   drop_event_if_done(index);
 }
+
+// --- what is carried forward ---------------------------------------------------------------------
+
+/// Its other deliveries had ended before. Those that it is for may have ended since.
+std::optional<Position> PendingTable::on_carried(const journal::EventView& view, Position record) {
+  const Position position = view.position(record);
+  const journal::Carried carried = view.unpack_carried();
+  const auto before = carried_.find(position.packed);
+  Position place = places_.place_of(position);
+  if (before != carried_.end()) place = before->second.record;
+  if (is_replaced(position, carried.times, record)) return record;
+  const bool told = was_told(position);
+  if (!recovered_) carried_[position.packed] = {carried.times, record};
+  uint32_t index = told_event(view, position);
+  const bool moves = index != no_slot;
+  ledger_.on_carried(record, carried, place);
+  if (!moves && told) {
+    ledger_.on_settled(record);
+    return place;
+  }
+  if (moves) ledger_.on_settled(place);
+  if (!moves) index = begin_event(view, position);
+  places_.put(position, record);
+  keep_only(index, view);
+  update(index, view, carried);
+  drop_ended(index);
+  return told ? std::optional{place} : std::nullopt;
+}
+
+/// During recovery: whether a newer record of the event was told already. That one goes no sooner.
+bool PendingTable::is_replaced(Position event, uint32_t times, Position record) {
+  const auto newer = carried_.find(event.packed);
+  if (newer == carried_.end() || newer->second.times <= times) return false;
+  ledger_.on_outcome(newer->second.record, record, WallTime{});
+  return true;
+}
+
+/// The event, if one of the deliveries that the record is for is known and open.
+uint32_t PendingTable::told_event(const journal::EventView& view, Position position) const {
+  for (uint32_t which = 0; which < view.webhook_count(); ++which) {
+    const uint32_t delivery = find({position, view.webhook_number(which)});
+    if (delivery == no_slot) continue;
+    const uint32_t event = deliveries_[delivery].event;
+    if (events_[event].seen != 0) return event;
+  }
+  return no_slot;
+}
+
+void PendingTable::keep_only(uint32_t event, const journal::EventView& view) {
+  for (uint32_t index = events_[event].first_delivery; index != no_slot;) {
+    const uint32_t next = deliveries_[index].event_next;
+    bool kept = false;
+    for (uint32_t which = 0; which < view.webhook_count(); ++which) {
+      kept |= view.webhook_number(which) == deliveries_[index].webhook_number;
+    }
+    if (!kept) drop(index);
+    index = next;
+  }
+}
+
+void PendingTable::update(uint32_t event, const journal::EventView& view,
+                          const journal::Carried& carried) {
+  for (uint32_t which = 0; which < view.webhook_count(); ++which) {
+    const uint32_t index = find({events_[event].position(), view.webhook_number(which)});
+    if (index == no_slot) continue;
+    Delivery& delivery = deliveries_[index];
+    const journal::CarriedState& state = carried.states[which];
+    if (delivery.state == static_cast<uint32_t>(State::ended)) continue;
+    if (state.attempts < delivery.attempts) continue;
+    if (state.attempts == delivery.attempts && state.attempts > 0) continue;
+    delivery.attempts = state.attempts & 0x3f'ffff;
+    delivery.state = static_cast<uint32_t>(State::waiting);
+    delivery.due_s = to_due_s(state.next_attempt_at);
+  }
+}
+
+std::vector<PendingTable::Handle> PendingTable::events_in(uint32_t journal,
+                                                          uint32_t segment) const {
+  std::vector<std::pair<Position, Handle>> found;
+  for (uint32_t index = 0; index < events_.index_end(); ++index) {
+    const Position position = events_[index].position();
+    if (!position.valid() || events_[index].seen == 0) continue;
+    const Position place = places_.place_of(position);
+    if (place.journal() != journal || place.segment() != segment) continue;
+    found.push_back({place, {position, index}});
+  }
+  std::ranges::sort(found, {}, [](const auto& one) { return one.first; });
+  std::vector<Handle> handles;
+  handles.reserve(found.size());
+  for (const auto& [place, handle] : found) handles.push_back(handle);
+  return handles;
+}
+
+std::vector<index::PendingDelivery> PendingTable::find_pending(const Handle& event) const {
+  if (event.slot >= events_.index_end()) return {};
+  if (events_[event.slot].position() != event.event || events_[event.slot].seen == 0) return {};
+  return deliveries_of(event.slot);
+}
+
+// --- outcomes ------------------------------------------------------------------------------------
 
 void PendingTable::on_outcome(const Outcome& outcome) {
   const Position event = outcome.delivery.event;
@@ -106,14 +219,19 @@ void PendingTable::end(uint32_t index) {
   drop_event_if_done(event);
 }
 
+/// While journals are read, what is before the first event of one may yet come: carried forward.
 bool PendingTable::was_told(Position event) const {
-  return event.journal() < told_through_.size() && event <= told_through_[event.journal()];
+  if (event.journal() >= told_.size()) return carried_.contains(event.packed);
+  const Told& told = told_[event.journal()];
+  const bool begun = recovered_ || (told.first.valid() && told.first <= event);
+  return (begun && event <= told.last) || carried_.contains(event.packed);
 }
 
 void PendingTable::note_told(Position event) {
-  if (told_through_.size() <= event.journal()) told_through_.resize(event.journal() + 1);
-  Position& through = told_through_[event.journal()];
-  through = std::max(through, event);
+  if (told_.size() <= event.journal()) told_.resize(event.journal() + 1);
+  Told& told = told_[event.journal()];
+  if (!told.first.valid()) told.first = event;
+  told.last = std::max(told.last, event);
 }
 
 uint32_t PendingTable::find(const DeliveryKey& key) const {
@@ -168,7 +286,9 @@ void PendingTable::drop(uint32_t index) {
 /// @param index  an event that was told.
 void PendingTable::drop_event_if_done(uint32_t index) {
   if (events_[index].first_delivery != no_slot) return;
-  ledger_.on_settled(events_[index].position());
+  const Position position = events_[index].position();
+  ledger_.on_settled(places_.place_of(position));
+  places_.erase(position);
   events_.give_back(index);
 }
 
@@ -220,8 +340,10 @@ void PendingTable::unlink_by_time(uint32_t index) {
 
 void PendingTable::finish_recovery(const SettledMarks& marks) {
   drop_unseen();
+  carried_.clear();
+  recovered_ = true;
   for (uint32_t index = 0; index < events_.index_end(); ++index) {
-    const Position position = events_[index].position();
+    const Position position = places_.place_of(events_[index].position());
     if (!position.valid() || position.journal() >= marks.size()) continue;
     if (position.segment() > marks[position.journal()]) continue;
     drop_deliveries(index);  // The segments of their outcomes have gone.
@@ -245,17 +367,20 @@ void PendingTable::for_each(const index::Index::VisitPending& visit) const {
     if (position.valid() && events_[index].seen != 0) open.emplace_back(position.packed, index);
   }
   std::sort(open.begin(), open.end());
-  std::vector<index::PendingDelivery> pending;
   for (const auto& [position, event] : open) {
-    pending.clear();
-    uint32_t index = events_[event].first_delivery;
-    for (; index != no_slot; index = deliveries_[index].event_next) {
-      const Delivery& delivery = deliveries_[index];
-      pending.push_back({delivery.webhook_number, delivery.attempts, to_time(delivery.due_s)});
-    }
-    std::ranges::sort(pending, {}, &index::PendingDelivery::webhook_number);
-    visit(Position{position}, events_[event].uid, pending);
+    visit(Position{position}, events_[event].uid, deliveries_of(event));
   }
+}
+
+std::vector<index::PendingDelivery> PendingTable::deliveries_of(uint32_t event) const {
+  std::vector<index::PendingDelivery> pending;
+  uint32_t index = events_[event].first_delivery;
+  for (; index != no_slot; index = deliveries_[index].event_next) {
+    const Delivery& delivery = deliveries_[index];
+    pending.push_back({delivery.webhook_number, delivery.attempts, to_time(delivery.due_s)});
+  }
+  std::ranges::sort(pending, {}, &index::PendingDelivery::webhook_number);
+  return pending;
 }
 
 // --- for people ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "control/slot_table.h"
 #include "index/facts.h"
 #include "index/index.h"
+#include "journal/carried_places.h"
 #include "journal/record.h"
 
 #include <cstdint>
@@ -22,13 +23,21 @@ namespace ringpost::control {
 /// Memory: 72 bytes for an event with one delivery, 40 for each further one, and 4 to 8 for each
 /// delivery; `delivery.pending_max` of all shards bounds it.
 ///
+/// An event that was carried forward is known by its first position; CarriedPlaces tells where its
+/// record is now.
+///
 /// Events of one journal are told in the order of their positions. An outcome may be told before
 /// its event: a start reads one journal after another, and messages of shards overtake each other.
 class PendingTable {
  public:
-  explicit PendingTable(SegmentLedger& ledger) : ledger_(ledger) {}
+  /// @param places  of events that were carried forward; kept up to date. Both outlive it.
+  PendingTable(SegmentLedger& ledger, journal::CarriedPlaces& places)
+      : ledger_(ledger), places_(places) {}
 
-  void on_event(const journal::EventView& event, journal::Position position);
+  /// @param record  where the event's record is.
+  /// @returns a record of the event that counts no more, because it was carried forward.
+  std::optional<journal::Position> on_event(const journal::EventView& event,
+                                            journal::Position record);
   void on_outcome(const index::Outcome& outcome);
 
   /// Call once, when all journals have been read: drops what has no event any more, treats events
@@ -37,6 +46,19 @@ class PendingTable {
   /// Visits the events that are pending for somebody, in the order of their positions; of each, the
   /// deliveries by rising webhook number.
   void for_each(const index::Index::VisitPending& visit) const;
+
+  /// An event that is pending for somebody, for as long as it is (`find_pending`).
+  struct Handle {
+    journal::Position event;
+    uint32_t slot = 0;
+  };
+  /// Those whose records are in a segment, in the order of their positions. Looks at all.
+  std::vector<Handle> events_in(uint32_t journal, uint32_t segment) const;
+  /// By rising webhook number; empty: it is pending for nobody any more.
+  std::vector<index::PendingDelivery> find_pending(const Handle& event) const;
+
+  /// Where the record of an event is.
+  journal::Position place_of(journal::Position event) const { return places_.place_of(event); }
 
   /// When the oldest event that is pending for somebody was accepted.
   std::optional<WallTime> oldest_at() const;
@@ -90,6 +112,15 @@ class PendingTable {
     uint32_t latest = no_slot;  // Linked last, or a neighbour of it.
   };
 
+  std::optional<journal::Position> on_carried(const journal::EventView& event,
+                                              journal::Position record);
+  bool is_replaced(journal::Position event, uint32_t times, journal::Position record);
+  uint32_t told_event(const journal::EventView& event, journal::Position position) const;
+  void keep_only(uint32_t event, const journal::EventView& view);
+  void update(uint32_t event, const journal::EventView& view, const journal::Carried& carried);
+  uint32_t begin_event(const journal::EventView& view, journal::Position position);
+  void drop_ended(uint32_t event);
+  std::vector<index::PendingDelivery> deliveries_of(uint32_t event) const;
   bool was_told(journal::Position event) const;
   void note_told(journal::Position event);
   uint32_t find(const index::DeliveryKey& key) const;
@@ -116,7 +147,19 @@ class PendingTable {
   SlotIndex<Delivery, &Delivery::key_hash, &Delivery::key_next> by_key_;
   std::unordered_map<uint64_t, uint32_t> unseen_;  // Event position to event.
   std::unordered_map<uint32_t, Chain> chains_;     // By webhook number.
-  std::vector<journal::Position> told_through_;    // By journal: the last event that was told.
+  struct Told {
+    journal::Position first;
+    journal::Position last;
+  };
+  std::vector<Told> told_;  // By journal: the events that were told.
+  journal::CarriedPlaces& places_;
+  // During recovery: how often each event was carried, and where its record is.
+  struct Carry {
+    uint32_t times = 0;
+    journal::Position record;
+  };
+  std::unordered_map<uint64_t, Carry> carried_;
+  bool recovered_ = false;
   uint64_t open_ = 0;
 };
 

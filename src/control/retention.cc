@@ -24,9 +24,19 @@ bool WallClockTrust::observe(WallTime wall, Instant now) {
   return now - *steady_since_ >= steady_for;
 }
 
-Retention::Retention(SegmentLedger& ledger, index::Index& history, JournalAccess& journals,
-                     Store& store, const Options& options)
-    : ledger_(ledger), history_(history), journals_(journals), store_(store), options_(options) {}
+Retention::Retention(const Parts& parts, const Options& options)
+    : ledger_(parts.ledger),
+      carrier_(parts.carrier),
+      history_(parts.history),
+      journals_(parts.journals),
+      store_(parts.store) {
+  set_options(options);
+}
+
+void Retention::set_options(const Options& options) {
+  options_ = options;
+  carrier_.set_allowance(options.bytes);
+}
 
 Result<SettledMarks> Retention::load_marks() {
   const auto marks =
@@ -37,8 +47,27 @@ Result<SettledMarks> Retention::load_marks() {
 
 bool Retention::step(WallTime wall_now, Instant now) {
   const bool wall_trusted = wall_clock_.observe(wall_now, now);
-  const auto journal = removable(wall_now, wall_trusted);
-  return journal && remove(*journal);
+  const auto journal = carrier_.busy() ? std::nullopt : removable(wall_now, wall_trusted);
+  if (journal) return remove(*journal);
+  carry(wall_now, now, wall_trusted);
+  return false;
+}
+
+/// Of the journals whose oldest segment is to go and cannot, the one with the oldest.
+void Retention::carry(WallTime wall_now, Instant now, bool wall_trusted) {
+  if (carrier_.due() && now < *carrier_.due()) return;
+  std::optional<journal::Position> chosen;
+  WallTime chosen_time = WallTime::max();
+  for (uint32_t journal = 0; journal < ledger_.journal_count(); ++journal) {
+    const SegmentLedger::Oldest oldest = ledger_.oldest(journal);
+    if (oldest.segment == 0 || oldest.newest_record >= chosen_time) continue;
+    if (!expired(journal, oldest, wall_now, wall_trusted)) continue;
+    const auto segment = ledger_.to_carry(journal, ledger_.marks());
+    if (!segment) continue;
+    chosen = segment;
+    chosen_time = oldest.newest_record;
+  }
+  if (chosen) carrier_.carry(*chosen, wall_now, now);
 }
 
 bool Retention::pending() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "control/carrier.h"
 #include "control/journal_access.h"
 #include "control/segment_ledger.h"
 #include "control/store/store.h"
@@ -32,7 +33,8 @@ class WallClockTrust {
 };
 
 /// Removes old segments, one at a time: beyond an age, or beyond what all journals may take on the
-/// disk; never one that a restart would miss (SegmentLedger).
+/// disk; never one that a restart would miss (SegmentLedger). What is pending in them is carried
+/// forward first.
 class Retention {
  public:
   struct Options {
@@ -49,13 +51,19 @@ class Retention {
   };
 
   /// All must outlive it.
-  Retention(SegmentLedger& ledger, index::Index& history, JournalAccess& journals, Store& store,
-            const Options& options);
+  struct Parts {
+    SegmentLedger& ledger;
+    Carrier& carrier;
+    index::Index& history;
+    JournalAccess& journals;
+    Store& store;
+  };
+  Retention(const Parts& parts, const Options& options);
 
   void set_reader(Reader reader) { reader_ = std::move(reader); }
 
   /// From the next step on.
-  void set_options(const Options& options) { options_ = options; }
+  void set_options(const Options& options);
 
   /// The marks as of the last run, for PendingTable::finish_recovery. Call once, before `step`.
   Result<SettledMarks> load_marks();
@@ -67,6 +75,7 @@ class Retention {
   bool pending() const;
 
  private:
+  void carry(WallTime wall_now, Instant now, bool wall_trusted);
   std::optional<uint32_t> removable(WallTime wall_now, bool wall_trusted) const;
   bool expired(uint32_t journal, const SegmentLedger::Oldest& oldest, WallTime wall_now,
                bool wall_trusted) const;
@@ -74,6 +83,7 @@ class Retention {
   bool raise_marks();
 
   SegmentLedger& ledger_;
+  Carrier& carrier_;
   index::Index& history_;
   JournalAccess& journals_;
   Store& store_;

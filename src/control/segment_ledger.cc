@@ -17,6 +17,22 @@ void SegmentLedger::on_event(journal::Position event, WallTime accepted_at) {
   home.newest_record = std::max(home.newest_record, accepted_at);
 }
 
+/// A record that is carried goes no sooner than what it replaces, as an outcome does.
+void SegmentLedger::on_carried(journal::Position record, const journal::Carried& carried,
+                               journal::Position before) {
+  on_event(record, carried.at);
+  on_outcome(record, before, carried.at);
+  auto& floors = segment(record).floors;
+  if (!floors) {
+    floors = carried.floors;
+    return;
+  }
+  floors->resize(std::min(floors->size(), carried.floors.size()));
+  for (size_t journal = 0; journal < floors->size(); ++journal) {
+    (*floors)[journal] = std::min((*floors)[journal], carried.floors[journal]);
+  }
+}
+
 void SegmentLedger::on_settled(journal::Position event) {
   Segment& home = segment(event);
   RINGPOST_ASSERT(home.unsettled > 0);
@@ -82,7 +98,56 @@ bool SegmentLedger::outcomes_spent(uint32_t journal, const SettledMarks& durable
                       through < journals_[other].segments.begin()->first;
     if (!gone) return false;
   }
-  return true;
+  return !holder_of(journal, durable);
+}
+
+/// The segment of a carried event's record that the oldest segment of `journal` has to stay for
+/// (rule 3).
+std::optional<journal::Position> SegmentLedger::holder_of(uint32_t journal,
+                                                          const SettledMarks& durable) const {
+  const uint32_t oldest = journals_[journal].segments.begin()->first;
+  for (uint32_t other = 0; other < journals_.size(); ++other) {
+    for (const auto& [number, segment] : journals_[other].segments) {
+      if (!segment.floors || (other == journal && number == oldest)) continue;
+      if (other < durable.size() && number <= durable[other]) continue;
+      const bool newer = journal >= segment.floors->size() || oldest >= (*segment.floors)[journal];
+      if (newer) return journal::Position::make(other, number, 0);
+    }
+  }
+  return std::nullopt;
+}
+
+/// The first segment with something pending in a journal, up to `last`, if it is sealed.
+std::optional<journal::Position> SegmentLedger::unsettled_through(journal::Position last) const {
+  for (const auto& [number, segment] : journals_[last.journal()].segments) {
+    if (number > last.segment() || !segment.sealed) break;
+    if (segment.unsettled > 0) return journal::Position::make(last.journal(), number, 0);
+  }
+  return std::nullopt;
+}
+
+std::optional<journal::Position> SegmentLedger::to_carry(uint32_t journal,
+                                                         const SettledMarks& durable) const {
+  if (journals_[journal].segments.empty()) return std::nullopt;
+  const uint32_t oldest = journals_[journal].segments.begin()->first;
+  const auto own = unsettled_through(journal::Position::make(journal, oldest, 0));
+  if (own) return own;
+  const auto holder = holder_of(journal, durable);
+  return holder ? unsettled_through(*holder) : std::nullopt;
+}
+
+std::vector<uint32_t> SegmentLedger::floors() const {
+  std::vector<uint32_t> floors;
+  floors.reserve(journals_.size());
+  for (const Journal& journal : journals_) {
+    uint32_t floor = journal.segments.empty() ? 1 : journal.segments.rbegin()->first + 1;
+    for (auto last = journal.segments.rbegin(); last != journal.segments.rend(); ++last) {
+      if (last->second.sealed) break;
+      floor = last->first;
+    }
+    floors.push_back(floor);
+  }
+  return floors;
 }
 
 SegmentLedger::Segment& SegmentLedger::segment(journal::Position position) {

@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "journal/position.h"
+#include "journal/record.h"
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace ringpost::control {
@@ -22,11 +24,19 @@ using SettledMarks = std::vector<uint32_t>;
 ///      or at or below that journal's settled mark.
 /// Without rule 2 a restart would find the event, miss its outcome, and deliver it again. Without
 /// the marks, two journals that hold outcomes for each other's events could never shrink.
+///
+/// An event that was carried forward lies in two places: outcomes name its first one, and the
+/// record that counts is in a newer segment. That record says what the outcomes had come to when it
+/// was made. So of the newer ones (from its floors on) none may go
+///   3. before the segment of the record has gone, goes with it, or is at or below the mark.
 class SegmentLedger {
  public:
   /// The journal has this segment from now on (also for each segment found at start).
   void on_opened(uint32_t journal, uint32_t segment);
   void on_event(journal::Position event, WallTime accepted_at);
+  /// @param record  where an event has a record from now on that was carried from `before`.
+  void on_carried(journal::Position record, const journal::Carried& carried,
+                  journal::Position before);
   /// An event is no longer pending for anybody.
   void on_settled(journal::Position event);
   void on_outcome(journal::Position outcome, journal::Position event, WallTime ended_at);
@@ -44,8 +54,14 @@ class SegmentLedger {
 
   /// The marks as they could be written now: they only rise.
   SettledMarks marks() const;
-  /// Rule 2 for the oldest segment of `journal`, given the marks that are durable.
+  /// Rules 2 and 3 for the oldest segment of `journal`, given the marks that are durable.
   bool outcomes_spent(uint32_t journal, const SettledMarks& durable) const;
+
+  /// What has to be carried forward before the oldest segment of `journal` can go: that one, or
+  /// another that rule 3 is about. Nothing: it can go without, or only later.
+  std::optional<journal::Position> to_carry(uint32_t journal, const SettledMarks& durable) const;
+  /// For Carried::floors: what is known of outcomes now.
+  std::vector<uint32_t> floors() const;
 
   uint32_t journal_count() const { return static_cast<uint32_t>(journals_.size()); }
   /// Events that are pending for somebody, all journals together.
@@ -56,7 +72,8 @@ class SegmentLedger {
     uint32_t unsettled = 0;
     bool sealed = false;
     WallTime newest_record{};
-    std::vector<uint32_t> outcomes_through;  // By journal: the newest segment they speak of.
+    std::vector<uint32_t> outcomes_through;       // By journal: the newest segment they speak of.
+    std::optional<std::vector<uint32_t>> floors;  // Of its records of carried events, the lowest.
   };
   struct Journal {
     std::map<uint32_t, Segment> segments;
@@ -65,6 +82,8 @@ class SegmentLedger {
 
   Segment& segment(journal::Position position);
   static uint32_t mark_of(const Journal& journal);
+  std::optional<journal::Position> holder_of(uint32_t journal, const SettledMarks& durable) const;
+  std::optional<journal::Position> unsettled_through(journal::Position last) const;
 
   std::vector<Journal> journals_;
   uint64_t unsettled_ = 0;

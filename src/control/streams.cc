@@ -396,12 +396,21 @@ void Streams::consider(Stream& stream, const News& news) {
   const Token* token = token_of(stream);
   if (token == nullptr) return;  // The next step ends it.
   left_ -= delivery_cost;
-  const auto event = parts_.journals.read_event(news.outcome.delivery.event);
+  const auto event = read_event(news);
   const EventView* view = event ? &(*event)->view() : nullptr;
   if (view != nullptr) {
     left_ -= event_pages_cost * static_cast<int64_t>(view->data.size() / journal::page_bytes);
   }
   if (may_be_told(stream, news, view, *token)) write(stream, news, view);
+}
+
+/// The record of one that was carried forward is elsewhere.
+Result<journal::EventRef> Streams::read_event(const News& news) {
+  auto event = parts_.journals.read_event(news.outcome.delivery.event);
+  if (event || event.error().code != Errc::not_found) return event;
+  const auto facts = parts_.history.delivery(news.delivery);
+  if (!facts || !*facts) return event;
+  return parts_.journals.read_event((*facts)->event.position);
 }
 
 /// Whose the deliveries of a deleted webhook are, only their events tell.

@@ -116,6 +116,7 @@ class Streams {
   void tell_gap(Stream& stream);
   bool wants(const Stream& stream, const index::Outcome& outcome) const;
   void consider(Stream& stream, const News& news);
+  Result<journal::EventRef> read_event(const News& news);
   bool may_be_told(const Stream& stream, const News& news, const journal::EventView* event,
                    const subscription::Token& token) const;
   index::DeliveryFacts facts_of(const News& news, const journal::EventView* event) const;

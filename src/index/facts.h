@@ -40,14 +40,24 @@ class TextHash {
 /// An event as the index knows it. The rest is in the journal.
 struct EventFacts {
   Ulid uid;
-  Position position;
+  Position position;         ///< Of its record.
   uint32_t type_hash = 0;    ///< TextHash::of the type.
   uint32_t source_hash = 0;  ///< Likewise.
+  Position origin{};         ///< Only of one that was carried forward: of its first record.
+
+  bool is_carried() const { return origin.valid(); }
+  /// As its first record has it.
+  EventFacts first() const {
+    return {.uid = uid,
+            .position = is_carried() ? origin : position,
+            .type_hash = type_hash,
+            .source_hash = source_hash};
+  }
 };
 
 /// An event and one webhook: what a delivery is, wherever its outcomes are.
 struct DeliveryKey {
-  Position event;
+  Position event;  ///< Of its first record.
   uint32_t webhook_number = 0;
 
   uint64_t hash() const { return mix(event.packed ^ mix(webhook_number)); }

@@ -163,6 +163,12 @@ class ImageWriter {
       const uint64_t hash = outcome.delivery.hash();
       if (hashes.empty() || hashes.back() != hash) hashes.push_back(hash);
     }
+    // Those of events that were carried forward have no totals here.
+    for (const auto& [webhook, places] : part_.deliveries())
+      webhook_hashes_.push_back(mix(webhook));
+    std::ranges::sort(webhook_hashes_);
+    const auto again = std::ranges::unique(webhook_hashes_);
+    webhook_hashes_.erase(again.begin(), again.end());
     const Filters filters{.webhooks = filter_of(webhook_hashes_),
                           .ids = filter_of(id_hashes_),
                           .outcomes = filter_of(hashes),

@@ -306,7 +306,8 @@ EventFacts FilePart::facts(const EventRow& row) const {
   return {.uid = row.uid,
           .position = Position::make(journal(), segment(), row.offset),
           .type_hash = row.type_hash,
-          .source_hash = row.source_hash};
+          .source_hash = row.source_hash,
+          .origin = row.origin};
 }
 
 Result<MatchedEvent> FilePart::matched(const EventRow& row) const {
@@ -436,18 +437,19 @@ Result<void> FilePart::add_outcomes(const Key& from, const Key& to,
 
 Result<void> FilePart::outcomes_of(const EventFacts& event, uint32_t webhook_number,
                                    std::vector<Outcome>& found) const {
-  if (holds(event.position)) {
-    const auto row = find_delivery(event, webhook_number);
+  const EventFacts first = event.first();
+  if (holds(first.position)) {
+    const auto row = find_delivery(first, webhook_number);
     if (!row) return row.error();
     if (*row && (*row)->told == LocalDelivery::Told::nothing) return {};
     if (*row && (*row)->told == LocalDelivery::Told::one) {
-      const auto outcome = told_outcome(**row, event);
+      const auto outcome = told_outcome(**row, first);
       if (!outcome) return outcome.error();
       found.push_back(*outcome);
       return {};
     }
   }
-  const Key key{event.position.packed, webhook_number};
+  const Key key{first.position.packed, webhook_number};
   return add_outcomes(key, key, found);
 }
 

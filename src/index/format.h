@@ -19,7 +19,7 @@ namespace ringpost::index {
 
 inline constexpr uint32_t page_bytes = 4096;
 inline constexpr uint32_t page_payload_bytes = page_bytes - 4;  ///< The checksum follows.
-inline constexpr uint16_t format_version = 2;
+inline constexpr uint16_t format_version = 3;
 /// Texts and results that are named by a short number; others are spelled out.
 inline constexpr size_t dictionary_entries_max = 1024;
 inline constexpr uint32_t pages_max = 1u << 20;  ///< 4 GiB: far more than any segment needs.

@@ -218,6 +218,9 @@ void Index::forget(uint16_t journal, uint32_t segment) {
     const Position event = entry.second.delivery.event;
     return event.journal() == journal && event.segment() == segment;
   });
+  std::erase_if(replaced_, [&](uint64_t record) {
+    return Position{record}.journal() == journal && Position{record}.segment() == segment;
+  });
 }
 
 void Index::drop(uint16_t journal, uint32_t segment) {

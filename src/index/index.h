@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace ringpost::index {
@@ -167,6 +168,8 @@ class Index {
   /// A record of a segment that was begun. Records of one segment come in their order; of several,
   /// in any.
   void on_event(const journal::EventView& event, Position position);
+  /// This record of an event counts no more: it was carried forward.
+  void replace(Position record) { replaced_.insert(record.packed); }
   /// @param outcome  of to_outcome. Without a valid record, it is known until the restart.
   void on_outcome(const Outcome& outcome);
 
@@ -257,8 +260,12 @@ class Index {
 
   std::vector<const Part*> with_events() const;
   std::vector<const Part*> successors(Position event) const;
+  std::vector<const Part*> tellers(const EventFacts& event) const;
+  bool is_replaced(Position record) const { return replaced_.contains(record.packed); }
   Result<void> gather(const std::vector<const Part*>& successors, const Part& home,
                       const LocalDelivery& delivery, std::vector<Outcome>& outcomes);
+  Result<void> gather_all(const LocalDelivery& delivery, std::vector<Outcome>& outcomes);
+  void add_unrecorded(const DeliveryKey& key, std::vector<Outcome>& outcomes) const;
   Result<DeliveryState> state_of(const std::vector<const Part*>& successors, const Part& home,
                                  const LocalDelivery& delivery);
   bool is_forgotten(Position event, const DeliveryState& state) const;
@@ -299,7 +306,8 @@ class Index {
   std::vector<const Part*> by_newest_;  // Those with a file and events; the newest uid first.
   std::unordered_multimap<uint64_t, Outcome> unrecorded_;  // By DeliveryKey::hash.
   std::vector<uint32_t> settled_through_;
-  std::optional<Key> failed_;  // The segment whose part gave the error.
+  std::unordered_set<uint64_t> replaced_;  // Records, while their segments are there.
+  std::optional<Key> failed_;              // The segment whose part gave the error.
   uint64_t file_parts_bytes_ = 0;
 };
 

@@ -35,7 +35,8 @@ void OpenPart::add(const journal::EventView& event, Position position) {
                      .type_hash = hash_.of(event.type),
                      .source_hash = hash_.of(event.source),
                      .id_hash = hash_.of(event.organization, event.id),
-                     .first_match = static_cast<uint32_t>(matches_.size())});
+                     .first_match = static_cast<uint32_t>(matches_.size()),
+                     .origin = event.is_carried() ? event.position(position) : Position{}});
   insert_by_uid(index);
   for (uint32_t which = 0; which < event.webhook_count(); ++which) {
     matches_.push_back({.event = index, .webhook_number = event.webhook_number(which)});
@@ -50,6 +51,7 @@ void OpenPart::add(const journal::EventView& event, Position position) {
                  matches_.end());
   for (uint32_t match = events_.back().first_match; match < matches_.size(); ++match) {
     insert_delivery(match);
+    if (event.is_carried()) continue;  // It was counted when it came.
     ++totals_of(matches_[match].webhook_number, hour_of(event.uid.time())).events;
   }
 }
@@ -183,7 +185,8 @@ EventFacts OpenPart::facts(uint32_t event) const {
   return {.uid = events_[event].uid,
           .position = position_of(event),
           .type_hash = events_[event].type_hash,
-          .source_hash = events_[event].source_hash};
+          .source_hash = events_[event].source_hash,
+          .origin = events_[event].origin};
 }
 
 MatchedEvent OpenPart::matched(uint32_t event) const {
@@ -355,7 +358,7 @@ Result<void> OpenPart::events_of_id(uint32_t id_hash, std::vector<EventFacts>& f
 
 Result<void> OpenPart::outcomes_of(const EventFacts& event, uint32_t webhook_number,
                                    std::vector<Outcome>& found) const {
-  const DeliveryKey key{event.position, webhook_number};
+  const DeliveryKey key{event.first().position, webhook_number};
   if (const uint32_t* newest = newest_outcome(key)) append_chain(*newest, key, found);
   return {};
 }
@@ -400,7 +403,8 @@ EventRow OpenPart::event_row(size_t rank) const {
           .offset = events_[event].offset,
           .type_hash = events_[event].type_hash,
           .source_hash = events_[event].source_hash,
-          .matches = matches_end(event) - events_[event].first_match};
+          .matches = matches_end(event) - events_[event].first_match,
+          .origin = events_[event].origin};
 }
 
 std::vector<uint32_t> OpenPart::webhooks_of(size_t rank) const {

@@ -84,6 +84,7 @@ class OpenPart final : public Part {
     uint32_t source_hash = 0;
     uint32_t id_hash = 0;
     uint32_t first_match = 0;  // Those of the next event follow.
+    Position origin{};
   };
   struct Match {
     uint32_t event = 0;

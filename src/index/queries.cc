@@ -89,8 +89,23 @@ std::vector<const Part*> Index::successors(Position event) const {
   return parts;
 }
 
+/// All segments that may have outcomes of an event that was carried forward, that of its first
+/// record as well while it is there.
+std::vector<const Part*> Index::tellers(const EventFacts& event) const {
+  std::vector<const Part*> parts;
+  for (const auto& [key, segment] : segments_) {
+    const Part& part = *segment.part;
+    if (part.holds(event.origin) || part.may_have_outcomes_of_segment(event.origin)) {
+      parts.push_back(&part);
+    }
+  }
+  return parts;
+}
+
+/// @param successors  of `home`.
 Result<void> Index::gather(const std::vector<const Part*>& successors, const Part& home,
                            const LocalDelivery& delivery, std::vector<Outcome>& outcomes) {
+  if (delivery.event.is_carried()) return gather_all(delivery, outcomes);
   const DeliveryKey key{delivery.event.position, delivery.webhook_number};
   if (delivery.told == LocalDelivery::Told::one) outcomes.push_back(delivery.outcome);
   if (delivery.told == LocalDelivery::Told::several) {
@@ -104,11 +119,27 @@ Result<void> Index::gather(const std::vector<const Part*>& successors, const Par
         checked(*part, part->outcomes_of(delivery.event, delivery.webhook_number, outcomes));
     if (!told) return told;
   }
+  add_unrecorded(key, outcomes);
+  return {};
+}
+
+Result<void> Index::gather_all(const LocalDelivery& delivery, std::vector<Outcome>& outcomes) {
+  const DeliveryKey key{delivery.event.origin, delivery.webhook_number};
+  for (const Part* part : tellers(delivery.event)) {
+    if (!part->holds(key.event) && !part->may_have_outcomes(key)) continue;
+    const auto told =
+        checked(*part, part->outcomes_of(delivery.event, delivery.webhook_number, outcomes));
+    if (!told) return told;
+  }
+  add_unrecorded(key, outcomes);
+  return {};
+}
+
+void Index::add_unrecorded(const DeliveryKey& key, std::vector<Outcome>& outcomes) const {
   const auto [first, last] = unrecorded_.equal_range(key.hash());
   for (auto one = first; one != last; ++one) {
     if (one->second.delivery == key) outcomes.push_back(one->second);
   }
-  return {};
 }
 
 /// Nothing that comes later changes a success.
@@ -304,7 +335,7 @@ Result<Page> Index::ask_page(const PageQuery& query) {
 Result<void> Index::consider(const PageQuery& query, const LocalDelivery& delivery,
                              const Part& home, const std::vector<const Part*>& successors,
                              Page& page) {
-  if (!may_be_wanted(query, delivery)) return {};
+  if (!may_be_wanted(query, delivery) || is_replaced(delivery.event.position)) return {};
   auto state = state_of(successors, home, delivery);
   if (!state) return state.error();
   if (!query.wants(*state) || is_forgotten(delivery.event.position, *state)) return {};
@@ -406,7 +437,10 @@ Result<EventList> Index::ask_event_list(const EventListQuery& query) {
   Merge<Part::EventWalk> merge(*this, with_events(), end,
                                [&](const Part& part) { return part.walk_events(end); });
   const auto rest = go_through(merge, query, page, [&](const auto& next, uint64_t) -> Result<bool> {
-    if (may_be_wanted(query, next.item->facts)) page.items.push_back(*next.item);
+    const EventFacts& facts = next.item->facts;
+    if (may_be_wanted(query, facts) && !is_replaced(facts.position)) {
+      page.items.push_back(*next.item);
+    }
     return true;
   });
   if (!rest) return rest.error();
@@ -431,6 +465,7 @@ Result<std::optional<DeliveryFacts>> Index::ask_delivery(const Ulid& id) {
     const auto events = checked(part, part.events_at(time_ms));
     if (!events) return events.error();
     for (const MatchedEvent& event : *events) {
+      if (is_replaced(event.facts.position)) continue;
       for (const uint32_t webhook : event.webhook_numbers) {
         const Ulid derived = journal::delivery_id(event.facts.uid, webhook);
         if (derived.as_uuid() != id.as_uuid()) continue;
@@ -468,6 +503,7 @@ Result<EventPage> Index::ask_events(const EventQuery& query) {
     const auto found = checked(*part, part->events_of_id(query.id_hash, page.items));
     if (!found) return found.error();
   }
+  std::erase_if(page.items, [this](const auto& event) { return is_replaced(event.position); });
   std::ranges::sort(page.items, std::greater{}, &EventFacts::uid);
   if (page.items.size() > query.limit) {
     page.items.resize(query.limit);
@@ -621,12 +657,17 @@ Result<std::vector<Index::PendingEvent>> Index::ask_pending(Key key) {
   OutcomesByDelivery by_delivery(std::move(outcomes));
   std::vector<Outcome> of_one;
   for (const LocalDelivery& delivery : open) {
+    if (is_replaced(delivery.event.position)) continue;
     of_one.clear();
     if (delivery.told == LocalDelivery::Told::one) of_one.push_back(delivery.outcome);
     by_delivery.append(index::key_of(delivery), of_one);
+    if (delivery.event.is_carried()) {
+      told = gather_all(delivery, of_one);
+      if (!told) return told.error();
+    }
     const DeliveryState state = resolve(of_one);
     if (journal::is_end(state.status)) continue;
-    const Position position = delivery.event.position;
+    const Position position = delivery.event.first().position;
     if (events.empty() || events.back().position != position) {
       events.push_back({.position = position, .uid = delivery.event.uid, .deliveries = {}});
     }

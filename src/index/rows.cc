@@ -108,7 +108,8 @@ void EventRow::write(Encoder& out, State& state, Dictionaries& dictionaries) con
   out.signed_number(units_of(offset) - state.units);
   dictionaries.types.write(out, type_hash);
   dictionaries.sources.write(out, source_hash);
-  out.number(matches);
+  out.number(uint64_t{matches} * 2 + (origin.valid() ? 1 : 0));
+  if (origin.valid()) out.fixed(origin.packed);
   state = {true, halves.high, units_of(offset), first_match + matches};
 }
 
@@ -123,9 +124,13 @@ bool EventRow::read(Decoder& in, State& state, const Dictionaries& dictionaries)
   if (!dictionaries.types.read(in, type_hash)) return false;
   if (!dictionaries.sources.read(in, source_hash)) return false;
   first_match = state.match;
-  matches = static_cast<uint32_t>(in.number());
+  const uint64_t coded = in.number();
+  matches = static_cast<uint32_t>(coded / 2);
   state.match += matches;
-  return true;
+  origin = {};
+  if (coded % 2 == 0) return true;
+  origin.packed = in.fixed<uint64_t>();
+  return origin.valid() && origin.offset() % unit_bytes == 0;
 }
 
 // --- matches -------------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ struct EventRow {
   uint32_t source_hash = 0;
   uint32_t first_match = 0;  ///< Row of `matches`.
   uint32_t matches = 0;
+  Position origin{};  ///< EventFacts::origin.
 
   struct State {
     bool begun = false;

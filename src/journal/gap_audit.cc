@@ -44,8 +44,19 @@ bool GapAudit::in_range(WallTime accepted_at) const {
          (!options_.until || accepted_at < *options_.until);
 }
 
+/// What is before the first event of a journal may come yet: carried forward.
 bool GapAudit::was_told(Position event) const {
-  return event.journal() < told_through_.size() && event <= told_through_[event.journal()];
+  if (carried_.contains(event.packed)) return true;
+  if (event.journal() >= told_.size()) return false;
+  const Told& told = told_[event.journal()];
+  return told.first.valid() && told.first <= event && event <= told.last;
+}
+
+void GapAudit::note_told(Position record) {
+  if (told_.size() <= record.journal()) told_.resize(record.journal() + 1);
+  Told& told = told_[record.journal()];
+  if (!told.first.valid()) told.first = record;
+  told.last = record;
 }
 
 void GapAudit::note_time(Position position, WallTime time) {
@@ -59,16 +70,19 @@ void GapAudit::count(uint32_t webhook_number, Fate fate) {
 }
 
 void GapAudit::on_event(Position position, const EventView& event) {
-  note_time(position, event.accepted_at);
-  if (told_through_.size() <= position.journal()) told_through_.resize(position.journal() + 1);
-  told_through_[position.journal()] = position;
+  note_time(position, event.is_carried() ? event.unpack_carried().at : event.accepted_at);
+  const Position first = event.position(position);
+  const bool known = event.is_carried() ? was_told(first) : carried_.contains(first.packed);
+  note_told(position);
+  if (event.is_carried()) carried_.insert(first.packed);
+  if (known) return note_carried(position, event);  // It has been counted.
   const bool wanted = in_range(event.accepted_at);
   if (wanted) {
     ++events_;
     if (event.webhook_count() == 0) ++events_without_webhook_;
   }
   for (uint32_t index = 0; index < event.webhook_count(); ++index) {
-    const Key key{position, event.webhook_number(index)};
+    const Key key{first, event.webhook_number(index)};
     const auto [at, fresh] = courses_.try_emplace(key);
     Course& course = at->second;
     if (!wanted || course.end) {
@@ -78,6 +92,23 @@ void GapAudit::on_event(Position position, const EventView& event) {
     }
     course.event_uid = event.uid;
     course.accepted_at = event.accepted_at;
+    course.record = position;
+  }
+  if (event.is_carried()) note_carried(position, event);
+}
+
+/// What is pending of it is so by this record.
+void GapAudit::note_carried(Position record, const EventView& event) {
+  if (!event.is_carried()) return;
+  const Carried carried = event.unpack_carried();
+  for (uint32_t index = 0; index < event.webhook_count(); ++index) {
+    const auto course = courses_.find({carried.origin, event.webhook_number(index)});
+    if (course == courses_.end()) continue;
+    const CarriedState& state = carried.states[index];
+    course->second.record = std::max(course->second.record, record);
+    if (state.attempts <= course->second.attempts) continue;
+    course->second.attempts = state.attempts;
+    course->second.next_attempt_at = state.next_attempt_at;
   }
 }
 
@@ -108,10 +139,10 @@ bool GapAudit::may_have_expired(const Course& course) const {
   });
 }
 
-Fate GapAudit::fate_of(const Key& key, const Course& course) const {
-  const uint32_t journal = key.event.journal();
+Fate GapAudit::fate_of(const Course& course) const {
+  const uint32_t journal = course.record.journal();
   const bool settled = journal < options_.settled_through.size() &&
-                       key.event.segment() <= options_.settled_through[journal];
+                       course.record.segment() <= options_.settled_through[journal];
   if (settled) return may_have_expired(course) ? Fate::expired : Fate::missing;
   const WallTime due =
       std::max({course.accepted_at, course.last_attempt_at, course.next_attempt_at});
@@ -129,7 +160,7 @@ void GapAudit::finish(const RecoveryReport& report,
   }
   std::ranges::sort(open, {}, [](const auto& one) { return one.first; });
   for (const auto& [key, course] : open) {
-    const Fate fate = fate_of(key, course);
+    const Fate fate = fate_of(course);
     count(key.webhook_number, fate);
     on_open({.event_uid = course.event_uid,
              .accepted_at = course.accepted_at,

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace ringpost::journal {
@@ -44,7 +45,8 @@ struct OpenDelivery {
 /// an event's record asks for must have an end, or be pending. What has neither is missing.
 ///
 /// Hears the records of all journals as `recover` visits them. Memory: about 100 bytes for each
-/// delivery that is open at that point of the reading, however many have ended.
+/// delivery that is open at that point of the reading, however many have ended, and 40 for each
+/// event that was carried forward.
 class GapAudit {
  public:
   struct Options {
@@ -87,15 +89,18 @@ class GapAudit {
     WallTime last_attempt_at{};
     WallTime next_attempt_at{};
     // Of its event; once that was told.
+    Position record;
     Ulid event_uid;
     WallTime accepted_at{};
   };
 
   bool in_range(WallTime accepted_at) const;
   bool was_told(Position event) const;
+  void note_told(Position record);
+  void note_carried(Position record, const EventView& event);
   void note_time(Position position, WallTime time);
   void count(uint32_t webhook_number, Fate fate);
-  Fate fate_of(const Key& key, const Course& course) const;
+  Fate fate_of(const Course& course) const;
   bool may_have_expired(const Course& course) const;
 
   const Options options_;
@@ -105,7 +110,12 @@ class GapAudit {
   std::map<uint32_t, FateCounts> by_webhook_;
   /// Of deliveries that are open, and of those whose event comes later: another journal has it.
   std::unordered_map<Key, Course, Hash> courses_;
-  std::vector<Position> told_through_;       ///< By journal: the last event.
+  struct Told {
+    Position first;
+    Position last;
+  };
+  std::vector<Told> told_;                   ///< By journal: its events.
+  std::unordered_set<uint64_t> carried_;     ///< Events that were carried forward.
   std::map<uint32_t, WallTime> first_time_;  ///< By journal: of its first record.
   std::vector<uint32_t> shortened_;          ///< Journals whose first segments have expired.
 };

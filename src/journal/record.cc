@@ -1,5 +1,6 @@
 #include "journal/record.h"
 
+#include "base/assert.h"
 #include "base/siphash.h"
 #include "journal/text_delta.h"
 
@@ -49,6 +50,7 @@ enum class EventField : uint8_t {
   header_overrides = 15,
   message = 16,
   hops = 17,
+  carried = 18,
 };
 
 enum class OutcomeField : uint8_t {
@@ -166,6 +168,18 @@ Ulid load_id(const std::byte* from) {
   return id;
 }
 
+// Carried: origin, time, count, zero; then for each webhook attempts and due; then the floors.
+constexpr size_t carried_head_bytes = 24;
+constexpr size_t carried_state_bytes = 8;
+
+bool is_sound_carried(const EventView& event, Bytes bytes) {
+  const size_t states = carried_head_bytes + carried_state_bytes * event.webhook_count();
+  if (bytes.size() < states || (bytes.size() - states) % 4 != 0) return false;
+  if ((bytes.size() - states) / 4 > Position::journals_max) return false;
+  const Position origin{load_le<uint64_t>(bytes.data())};
+  return origin.valid() && origin.offset() % 8 == 0 && origin.journal() < Position::journals_max;
+}
+
 bool take_event_field(EventView& event, uint8_t id, Bytes bytes, bool& sound) {
   switch (static_cast<EventField>(id)) {
     case EventField::organization: event.organization = as_text(bytes); return true;
@@ -197,6 +211,10 @@ bool take_event_field(EventView& event, uint8_t id, Bytes bytes, bool& sound) {
       sound = bytes.size() == sizeof(uint32_t);
       if (sound) event.hops = load_le<uint32_t>(bytes.data());
       return true;
+    case EventField::carried:
+      sound = is_sound_carried(event, bytes);
+      event.carried = bytes;
+      return true;
   }
   return false;
 }
@@ -219,7 +237,7 @@ size_t event_size(const EventView& event) {
          field_size(event.is_redelivery() ? sizeof(Ulid::bytes) : 0) +
          field_size(event.header_overrides.size()) +
          field_size(event.message != Ulid{} ? sizeof(Ulid::bytes) : 0) +
-         field_size(event.hops != 0 ? sizeof(uint32_t) : 0);
+         field_size(event.hops != 0 ? sizeof(uint32_t) : 0) + field_size(event.carried.size());
 }
 
 void write_event_head(const EventView& event, std::byte* to) {
@@ -257,6 +275,7 @@ void write_event(const EventView& event, std::byte* to, size_t size) {
     store_le<uint32_t>(hops.data(), event.hops);
     fields.add(EventField::hops, hops);
   }
+  fields.add(EventField::carried, event.carried, field_flag_required);
   RINGPOST_ASSERT(fields.end() == to + size);
 }
 
@@ -353,6 +372,49 @@ Ulid delivery_id(const Ulid& event_uid, uint32_t webhook_number) {
   return id;
 }
 
+Position EventView::position(Position record) const {
+  return is_carried() ? Position{load_le<uint64_t>(carried.data())} : record;
+}
+
+Carried EventView::unpack_carried() const {
+  RINGPOST_ASSERT(is_carried());
+  Carried unpacked{.origin = {load_le<uint64_t>(carried.data())},
+                   .times = load_le<uint32_t>(carried.data() + 16),
+                   .at = from_unix_ns(load_le<int64_t>(carried.data() + 8)),
+                   .states = {},
+                   .floors = {}};
+  Bytes rest = carried.subspan(carried_head_bytes);
+  for (uint32_t index = 0; index < webhook_count(); ++index) {
+    unpacked.states.push_back(
+        {load_le<uint32_t>(rest.data()),
+         from_unix_ns(int64_t{load_le<uint32_t>(rest.data() + 4)} * 1'000'000'000)});
+    rest = rest.subspan(carried_state_bytes);
+  }
+  for (; !rest.empty(); rest = rest.subspan(4)) {
+    unpacked.floors.push_back(load_le<uint32_t>(rest.data()));
+  }
+  return unpacked;
+}
+
+std::vector<std::byte> pack(const Carried& carried) {
+  std::vector<std::byte> bytes(carried_head_bytes + carried_state_bytes * carried.states.size() +
+                               4 * carried.floors.size());
+  store_le<uint64_t>(bytes.data(), carried.origin.packed);
+  store_le<int64_t>(&bytes[8], to_unix_ns(carried.at));
+  store_le<uint32_t>(&bytes[16], carried.times);
+  std::byte* to = bytes.data() + carried_head_bytes;
+  for (const CarriedState& state : carried.states) {
+    store_le<uint32_t>(to, state.attempts);
+    store_le<uint32_t>(to + 4, static_cast<uint32_t>(to_unix_seconds(state.next_attempt_at)));
+    to += carried_state_bytes;
+  }
+  for (const uint32_t floor : carried.floors) {
+    store_le<uint32_t>(to, floor);
+    to += 4;
+  }
+  return bytes;
+}
+
 EventRef EventCodec::encode(const EventView& event) {
   const size_t size = event_size(event);
   auto* stored = new StoredEvent;
@@ -370,7 +432,7 @@ Result<EventRef> EventCodec::decode(Bytes record, Position position) {
   auto* stored = new StoredEvent;
   stored->record_ = std::make_unique_for_overwrite<std::byte[]>(record.size());
   stored->record_size_ = record.size();
-  stored->position_ = position;
+  stored->place_ = position;
   std::memcpy(stored->record_.get(), record.data(), record.size());
   stored->view_ = *decode_view(stored->record());
   return EventRef(stored);

@@ -19,6 +19,24 @@
 
 namespace ringpost::journal {
 
+/// What is known of a delivery when its event is carried forward.
+struct CarriedState {
+  uint32_t attempts = 0;       ///< Begun so far.
+  WallTime next_attempt_at{};  ///< Whole seconds; the epoch: at once.
+};
+
+/// Why an event is on record again: it was pending, and the segment that had it was to go. Its
+/// position stays that of its first record (`origin`): all outcomes name it by that.
+struct Carried {
+  Position origin;
+  uint32_t times = 0;  ///< How often it was carried.
+  WallTime at{};
+  std::vector<CarriedState> states;  ///< One for each of its webhooks.
+  /// By journal: outcomes in segments before this one are in `states`. Of a journal that is not
+  /// here, all may be newer.
+  std::vector<uint32_t> floors;
+};
+
 /// An accepted event and whom it goes to. All members are views into somebody's bytes.
 struct EventView {
   Ulid uid;  ///< Ours, generated for each event; delivery ids derive from it.
@@ -49,15 +67,24 @@ struct EventView {
   /// Made for the one webhook that it names: a ping, a notice, a redelivery. Nobody else's
   /// business.
   bool addressed = false;
+  Bytes carried;      ///< A `Carried`, packed; empty for the first record of an event.
 
   uint32_t webhook_count() const { return static_cast<uint32_t>(webhook_numbers.size() / 4); }
   uint32_t webhook_number(uint32_t index) const {
     return load_le<uint32_t>(webhook_numbers.data() + size_t{index} * 4);
   }
+  bool is_carried() const { return !carried.empty(); }
+  /// What outcomes name the event by. @param record  where this record of it is.
+  Position position(Position record) const;
+  /// Only of one that is carried.
+  Carried unpack_carried() const;
   bool is_redelivery() const { return redelivery_of != Ulid{}; }
   /// A redelivery with other data.
   bool is_edited() const { return is_redelivery() && message == Ulid{}; }
 };
+
+/// For EventView::carried.
+std::vector<std::byte> pack(const Carried& carried);
 
 /// The id of the delivery of one event to one webhook: the event's time, and 80 bits of a hash of
 /// its uid and the webhook's number. Derived, so a restart finds the same id again.
@@ -110,22 +137,25 @@ struct OutcomeView {
 };
 
 /// An encoded EVENT record, shared by the journal's writer, the shards that deliver it and the
-/// control thread. The bytes never change; `position` is set once, before it is shared.
+/// control thread. The bytes never change; its position is set once, before it is shared.
 ///
 /// Thread safety: the count is atomic; everything else is read-only after creation.
 class StoredEvent {
  public:
   const EventView& view() const { return view_; }
   Bytes record() const { return {record_.get(), record_size_}; }
-  Position position() const { return position_; }
-  void set_position(Position position) { position_ = position; }
+  /// What outcomes name the event by.
+  Position position() const { return view_.position(place_); }
+  /// Where the record is: the same, unless the event was carried.
+  Position place() const { return place_; }
+  void set_position(Position place) { place_ = place; }
 
  private:
   friend class EventRef;
   friend class EventCodec;
 
   mutable std::atomic<uint32_t> references_{1};
-  Position position_;
+  Position place_;
   EventView view_;  // Into record_.
   std::unique_ptr<std::byte[]> record_;
   size_t record_size_ = 0;

@@ -574,6 +574,7 @@ Result<void> JournalRecovery::on_record(const ScannedRecord& record) {
     case RecordType::event:
       if (auto event = EventCodec::decode_view(record.payload)) {
         ++report_.events;
+        if (event->is_carried()) note_use(event->position(position));
         visitor_.on_event(position, *event, record.payload);
       } else {
         error = event.error();

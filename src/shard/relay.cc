@@ -127,7 +127,8 @@ class Relay::Visitor final : public journal::RecoveryVisitor {
       : relay_(relay), pending_(relay.control_->pending()), wall_now_(wall_now), now_(now) {}
 
   void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
-    pending_.on_event(event, position);
+    const auto replaced = pending_.on_event(event, position);
+    if (replaced) relay_.history_->replace(*replaced);
     relay_.latest_id_ = std::max(relay_.latest_id_, event.uid.time());
     relay_.latest_record_ = std::max(relay_.latest_record_, event.uid.time());
     if (!event.id_given) return;
@@ -263,6 +264,7 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
                               .journals = *files_,
                               .history = *history_,
                               .post = *post_,
+                              .places = places_,
                               .counters = counters,
                               .passwords = options_.password_thread ? passwords_.get() : nullptr,
                               .syncs = options_.store_thread ? syncs_.get() : nullptr,
@@ -451,6 +453,7 @@ std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Re
                    .settings = settings_,
                    .reader = table_.reader(index),
                    .window = window_,
+                   .places = places_,
                    .mailroom = mailroom_,
                    .counters = counters(),
                    .pending_counts = {pending_counts_.get(), options_.shard_count}},

@@ -149,6 +149,7 @@ class Relay {
   const std::unique_ptr<subscription::PendingCounts[]> pending_counts_;
   subscription::SubscriptionTable table_;
   ingest::IdempotencyWindow window_;
+  journal::CarriedPlaces places_;  ///< Written by the control thread, read by shards.
   control::BegunJournals begun_;
   std::vector<journal::BegunJournal> expected_;  ///< The same, for recovery.
   std::unique_ptr<journal::Reader> reader_;

@@ -57,6 +57,7 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
       pending_counts_(parts.pending_counts),
       settings_in_force_(parts.settings),
       window_(parts.window),
+      places_(parts.places),
       settings_(parts.settings.get()),
       writer_(parts.ring, counters_, *this, options.journal),
       extents_(parts.ring, *this, {.directory_id = options.journal.directory_id}),
@@ -458,6 +459,7 @@ std::optional<http::Problem> Shard::refuse_share(std::string_view organization,
 
 void Shard::on_event_durable(journal::EventRef event, bool by_hand) {
   const journal::EventView& view = event->view();
+  if (view.is_carried()) return tell_control(control::EventAccepted{event}, true);
   for (uint32_t index = 0; index < view.webhook_count(); ++index) {
     const uint32_t number = view.webhook_number(index);
     const subscription::Webhook* webhook = snapshot().webhook(number);
@@ -756,15 +758,28 @@ void Shard::take(FileOffered&& file) {
                   snapshot());
 }
 
+void Shard::want_payload(journal::Position event, uint64_t ticket) {
+  const journal::Position place = places_.place_of(event);
+  wanted_[ticket] = {event, place};
+  extents_.want(place, ticket);
+}
+
 void Shard::hand_over_events() {
   journal::ExtentReader::Answer answer;
   while (extents_.next_answer(answer)) {
+    const Wanted wanted = wanted_.extract(answer.ticket).mapped();
+    const bool moved = places_.place_of(wanted.event) != wanted.place;
+    if (!answer.event && moved) {  // And the segment that it was in may have gone.
+      want_payload(wanted.event, answer.ticket);
+      continue;
+    }
     dispatcher_.on_payload(answer.ticket, answer.event, answer.error);
   }
 }
 
 void Shard::on(control::StoreEvent&& message) {
   const journal::EventView& event = message.event->view();
+  if (event.is_carried()) return carry(std::move(message));
   std::vector<uint32_t> numbers;
   for (uint32_t index = 0; index < event.webhook_count(); ++index) {
     numbers.push_back(event.webhook_number(index));
@@ -773,6 +788,16 @@ void Shard::on(control::StoreEvent&& message) {
     return on_own_event_settled(message.ticket, event.uid, Error{Errc::overloaded, Side::producer});
   }
   intake_.append_own(std::move(message.event), message.ticket, message.by_hand);
+}
+
+/// Its deliveries are under way; it is only put down elsewhere. Not while the disk is full: it
+/// takes room before it makes any.
+void Shard::carry(control::StoreEvent&& message) {
+  const Ulid uid = message.event->view().uid;
+  if (segments_delayed_ || stopping_) {
+    return on_own_event_settled(message.ticket, uid, Error{Errc::out_of_space, Side::disk});
+  }
+  intake_.append_own(std::move(message.event), message.ticket, false);
 }
 
 void Shard::on(control::StreamOpened&& message) {

@@ -6,6 +6,7 @@
 #include "ingest/intake.h"
 #include "ingest/server.h"
 #include "io/ring.h"
+#include "journal/carried_places.h"
 #include "journal/extent_reader.h"
 #include "journal/writer.h"
 #include "net/http_client.h"
@@ -23,6 +24,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace ringpost::shard {
@@ -56,6 +58,7 @@ class Shard final : private journal::WriterEvents,
     const SettingsInForce& settings;
     subscription::SubscriptionTable::Reader& reader;
     ingest::IdempotencyWindow& window;
+    const journal::CarriedPlaces& places;
     Mailroom& mailroom;
     std::span<Counters> counters;  ///< Of all shards; this one writes its own.
     std::span<subscription::PendingCounts> pending_counts;  ///< Likewise.
@@ -126,11 +129,9 @@ class Shard final : private journal::WriterEvents,
   Result<journal::Position> append(const journal::OutcomeView& outcome, journal::Claim claim,
                                    journal::Urgency urgency);
   journal::EventRef event_at_hand(journal::Position event) override {
-    return extents_.at_hand(event);
+    return extents_.at_hand(places_.place_of(event));
   }
-  void want_payload(journal::Position event, uint64_t ticket) override {
-    extents_.want(event, ticket);
-  }
+  void want_payload(journal::Position event, uint64_t ticket) override;
   void on_file_wanted(uint16_t journal, uint32_t segment) override;
   void on_file_unused(io::File file) override;
   void on_receiver_paused(const subscription::WebhookVersion& webhook, WallTime until) override;
@@ -156,6 +157,7 @@ class Shard final : private journal::WriterEvents,
   void take(FileOffered&& file);
   void hand_over_events();
   void on(control::StoreEvent&& message);
+  void carry(control::StoreEvent&& message);
   void on(control::StreamOpened&& message);
   void on(control::StreamPiece&& message);
   void on(control::SendCall&& message);
@@ -185,6 +187,7 @@ class Shard final : private journal::WriterEvents,
   const std::span<const subscription::PendingCounts> pending_counts_;
   const SettingsInForce& settings_in_force_;
   const ingest::IdempotencyWindow& window_;
+  const journal::CarriedPlaces& places_;
 
   /// What this shard uses; the dispatcher borrows the policy.
   std::shared_ptr<const LiveSettings> settings_;
@@ -201,6 +204,11 @@ class Shard final : private journal::WriterEvents,
   std::vector<std::vector<uint32_t>> webhooks_by_shard_;  ///< Of the event in hand.
   std::vector<std::byte> record_;                         ///< The outcome in hand, encoded.
   OutcomeBases bases_;
+  struct Wanted {
+    journal::Position event;
+    journal::Position place;
+  };
+  std::unordered_map<uint64_t, Wanted> wanted_;    ///< Events that are being read, by ticket.
   std::deque<control::OutcomeRecorded> outcomes_;  ///< Appended, not durable yet.
   io::Timer flush_timer_;
   io::Timer commit_timer_;  ///< While records wait for others to share their write.

@@ -74,8 +74,8 @@ class ControlTest : public ::testing::Test {
   }
 
   void restart(Reload reload = {}) {
-    Control::Parts parts{*store_,        table_, journals_,
-                         history_.index, post_,  {&counters_[0], &counters_[1]}};
+    Control::Parts parts{
+        *store_, table_, journals_, history_.index, post_, places_, {&counters_[0], &counters_[1]}};
     parts.is_known = [this](std::string_view, std::string_view source, std::string_view id,
                             Instant) {
       return known_.contains(std::string{source} + ' ' + std::string{id});
@@ -226,6 +226,7 @@ class ControlTest : public ::testing::Test {
   std::unique_ptr<Store> store_;
   subscription::SubscriptionTable table_;
   FakeJournals journals_;
+  journal::CarriedPlaces places_;
   FakeHistory history_;
   FakePost post_;
   std::vector<Counters> counters_;

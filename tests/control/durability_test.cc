@@ -15,6 +15,7 @@ class DurabilityTest : public ControlTest, private StoreSyncs {
                                                         .journals = journals_,
                                                         .history = history_.index,
                                                         .post = post_,
+                                                        .places = places_,
                                                         .counters = {&counters_[0], &counters_[1]},
                                                         .syncs = this},
                                          Control::Options{});

@@ -36,6 +36,7 @@ class MetricsTest : public testing::ControlTest {
                                                         .journals = journals_,
                                                         .history = history_.index,
                                                         .post = post_,
+                                                        .places = places_,
                                                         .counters = {&counters_[0], &counters_[1]},
                                                         .pending_counts = pending_,
                                                         .machine = machine},

@@ -18,6 +18,7 @@ class PasswordsTest : public ControlTest, private PasswordChecks {
                                                         .journals = journals_,
                                                         .history = history_.index,
                                                         .post = post_,
+                                                        .places = places_,
                                                         .counters = {&counters_[0], &counters_[1]},
                                                         .passwords = this},
                                          Control::Options{.settings = settings_});

@@ -81,10 +81,11 @@ class PendingTableTest : public ::testing::Test {
   Prng random_{7};
   uint32_t offset_ = 4096;
   SegmentLedger ledger_;
+  journal::CarriedPlaces places_;
 };
 
 TEST_F(PendingTableTest, FollowsADeliveryToItsEnd) {
-  PendingTable table(ledger_);
+  PendingTable table(ledger_, places_);
   const SampleEvent event = make(1, {4, 9});
   tell(table, event);
   EXPECT_EQ(table.count(), 2u);
@@ -104,7 +105,7 @@ TEST_F(PendingTableTest, FollowsADeliveryToItsEnd) {
 }
 
 TEST_F(PendingTableTest, SettlesAnEventThatNobodyWantsAtOnce) {
-  PendingTable table(ledger_);
+  PendingTable table(ledger_, places_);
   tell(table, make(1, {}));
   EXPECT_EQ(ledger_.unsettled_events(), 0u);
 }
@@ -112,7 +113,7 @@ TEST_F(PendingTableTest, SettlesAnEventThatNobodyWantsAtOnce) {
 // Goal: an attempt that was put back is none. Method: before the first attempt and after others,
 // and once more after it was put back.
 TEST_F(PendingTableTest, AStartThatIsTakenBackIsNoAttempt) {
-  PendingTable table(ledger_);
+  PendingTable table(ledger_, places_);
   const SampleEvent event = make(1, {1});
   tell(table, event);
   for (uint32_t attempt = 1; attempt <= 3; ++attempt) {
@@ -136,7 +137,7 @@ TEST_F(PendingTableTest, AnAttemptThatAnotherJournalTellsOfIsNotTakenBack) {
   for (const bool newer_first : {true, false}) {
     for (const bool ended : {true, false}) {
       for (uint32_t before = 0; before < 3; ++before) {
-        PendingTable table(ledger_);
+        PendingTable table(ledger_, places_);
         const SampleEvent event = make(1, {1});
         tell(table, event);
         std::vector<Outcome> older;
@@ -157,7 +158,7 @@ TEST_F(PendingTableTest, AnAttemptThatAnotherJournalTellsOfIsNotTakenBack) {
 }
 
 TEST_F(PendingTableTest, TakesAnOutcomeBeforeItsEventWhileRunning) {
-  PendingTable table(ledger_);
+  PendingTable table(ledger_, places_);
   const SampleEvent event = make(1, {1, 2});
   tell(table, outcome(event, 1, 1, DeliveryStatus::delivered, 1));
   EXPECT_EQ(table.count(), 0u);
@@ -169,7 +170,7 @@ TEST_F(PendingTableTest, TakesAnOutcomeBeforeItsEventWhileRunning) {
 
 // What has ended is forgotten: what comes after its end must not make it pending again.
 TEST_F(PendingTableTest, HearsNothingOfADeliveryAfterItsEnd) {
-  PendingTable table(ledger_);
+  PendingTable table(ledger_, places_);
   const SampleEvent event = make(1, {1, 2});
   tell(table, event);
   tell(table, outcome(event, 1, 1, DeliveryStatus::cancelled));
@@ -185,7 +186,7 @@ TEST_F(PendingTableTest, HearsNothingOfADeliveryAfterItsEnd) {
 }
 
 TEST_F(PendingTableTest, DropsWhatHasNoEventWhenRecoveryEnds) {
-  PendingTable table(ledger_);
+  PendingTable table(ledger_, places_);
   const SampleEvent gone = make(1, {1, 2}, 1);
   tell(table, outcome(gone, 1, 1, DeliveryStatus::delivered));
   tell(table, outcome(gone, 2, 1, DeliveryStatus::pending));
@@ -197,7 +198,7 @@ TEST_F(PendingTableTest, DropsWhatHasNoEventWhenRecoveryEnds) {
 }
 
 TEST_F(PendingTableTest, TreatsEventsBelowTheMarkAsSettled) {
-  PendingTable table(ledger_);
+  PendingTable table(ledger_, places_);
   tell(table, make(1, {1, 2}, 0, 3));
   tell(table, make(2, {1}, 0, 4));
   tell(table, make(3, {1}, 1, 3));
@@ -219,7 +220,8 @@ TEST_F(PendingTableTest, ComesToTheSameStateInAnyOrderOfJournals) {
     SCOPED_TRACE(seed);
     Prng random(seed);
     SegmentLedger ledger;
-    PendingTable table(ledger);
+    journal::CarriedPlaces places;
+    PendingTable table(ledger, places);
     std::vector<SampleEvent> events;
     std::map<uint64_t, std::pair<const SampleEvent*, Outcome>> records[3];  // By position.
     std::map<std::pair<uint64_t, uint32_t>, uint32_t> expected;             // Attempts.
@@ -272,7 +274,7 @@ TEST_F(PendingTableTest, ComesToTheSameStateInAnyOrderOfJournals) {
 }
 
 TEST_F(PendingTableTest, CostsLittleAndNothingOfWhatHasEnded) {
-  PendingTable table(ledger_);
+  PendingTable table(ledger_, places_);
   EXPECT_EQ(table.memory_bytes(), 0u);
   std::vector<SampleEvent> events;
   for (int64_t index = 0; index < 20'000; ++index) {
@@ -297,7 +299,8 @@ TEST_F(PendingTableTest, FindsTheOldestPendingEventOfEachWebhook) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
     Prng random{seed};
     SegmentLedger ledger;
-    PendingTable table(ledger);
+    journal::CarriedPlaces places;
+    PendingTable table(ledger, places);
     struct Told {
       SampleEvent event;
       uint32_t webhook;

@@ -96,6 +96,60 @@ TEST_F(IndexTest, LeavesOutASegmentThatCannotBeReadAtAllAndSaysSo) {
   EXPECT_NE(findings_[0].text.find("not shown"), std::string::npos);
 }
 
+// It is there once, whichever of its segments are, with all that is known of its deliveries.
+TEST_F(IndexTest, FindsAnEventThatWasCarriedForwardByItsFirstPosition) {
+  Sample old(0, 1);
+  const EventFacts first = old.event(first_ms, "one", {7, 8, 9});
+  old.outcome(first, 9, 1, DeliveryStatus::delivered);
+  old.outcome(first, 8, 1, DeliveryStatus::pending);
+  Sample between(0, 2);
+  between.event(first_ms + 1, "two", {7});
+  between.outcome(first, 8, 2, DeliveryStatus::pending);
+  Sample last(0, 3);
+  const EventFacts again = last.carried(first, "one", {7, 8});
+  last.outcome(first, 7, 1, DeliveryStatus::delivered);
+  for (const Sample* sample : {&old, &between, &last}) on_.write(sample->maker);
+
+  const auto index = make();
+  for (const uint32_t segment : {1u, 2u, 3u}) ASSERT_TRUE(index->adopt(0, segment));
+  index->replace(first.position);
+  for (const uint32_t attempts : {2u, 1u}) {  // Then without the first segment.
+    SCOPED_TRACE(attempts);
+    const auto events = index->event_list({});
+    ASSERT_TRUE(events);
+    ASSERT_EQ(events->items.size(), 2u);
+    EXPECT_EQ(events->items[1].facts.uid, first.uid);
+    EXPECT_EQ(events->items[1].facts.position, again.position);
+    const auto found = index->deliveries_of(events->items[1].facts);
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->size(), 2u);
+    EXPECT_EQ((*found)[0].state.status, DeliveryStatus::delivered);
+    EXPECT_EQ((*found)[1].state.status, DeliveryStatus::pending);
+    EXPECT_EQ((*found)[1].state.attempts, 2u);
+    EXPECT_EQ((*found)[1].state.records.size(), attempts);
+    const auto one = index->delivery(journal::delivery_id(first.uid, 7));
+    ASSERT_TRUE(one && *one);
+    EXPECT_EQ((*one)->event.position, again.position);
+    EXPECT_EQ((*one)->state.status, DeliveryStatus::delivered);
+    const auto page = index->page({.webhook_number = 8});
+    ASSERT_TRUE(page);
+    ASSERT_EQ(page->items.size(), 1u);
+    EXPECT_EQ(page->items[0].state.attempts, 2u);
+    uint64_t pending = 0;
+    ASSERT_TRUE(index->for_each_pending([&](Position position, const Ulid& uid, const auto& open) {
+      if (uid != first.uid) return;
+      EXPECT_EQ(position, first.position);
+      pending += open.size();
+    }));
+    EXPECT_EQ(pending, 1u);
+    const auto totals = index->totals({.hours = {0, UINT32_MAX}, .by_webhook = true});
+    ASSERT_TRUE(totals);
+    EXPECT_EQ(totals->items.at(7).events, attempts);
+    EXPECT_EQ(totals->items.at(7).delivered, 1u);
+    index->forget(0, 1);
+  }
+}
+
 // A start must not take "cannot be read" for "nothing is pending".
 TEST_F(IndexTest, DoesNotTellWhatIsPendingWithoutASegment) {
   write_segment(1, 10);

@@ -33,6 +33,30 @@ class Sample {
     return {.uid = view.uid, .position = position};
   }
 
+  /// @returns the event with its record here.
+  EventFacts carried(const EventFacts& event, const std::string& id,
+                     std::vector<uint32_t> webhooks) {
+    const auto packed =
+        journal::pack({.origin = event.first().position,
+                       .times = 1,
+                       .at = event.uid.time(),
+                       .states = std::vector<journal::CarriedState>(webhooks.size()),
+                       .floors = {}});
+    journal::EventView view;
+    view.uid = event.uid;
+    view.organization = "default";
+    view.id = id;
+    view.type = "build/finished";
+    view.source = "app/1";
+    view.webhook_numbers = std::as_bytes(std::span{webhooks});
+    view.carried = packed;
+    const Position position = maker.next();
+    part.add(view, position);
+    maker.append(view);
+    return {.uid = event.uid, .position = position, .origin = event.first().position};
+  }
+
+  /// @param event  where it has its first record.
   Position outcome(const EventFacts& event, uint32_t webhook, uint32_t attempt,
                    DeliveryStatus status) {
     journal::OutcomeView view;

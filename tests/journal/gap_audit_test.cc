@@ -37,6 +37,25 @@ class Audited {
     view.webhook_numbers = numbers;
     audit_.on_event(position, view);
   }
+  /// `webhooks` are pending, with an attempt each.
+  void carried(Position position, Position origin, const std::vector<uint32_t>& webhooks) {
+    std::vector<std::byte> numbers(webhooks.size() * 4);
+    for (size_t index = 0; index < webhooks.size(); ++index) {
+      store_le(numbers.data() + index * 4, webhooks[index]);
+    }
+    const auto packed =
+        pack({.origin = origin,
+              .times = 1,
+              .at = start,
+              .states = std::vector<CarriedState>(webhooks.size(), CarriedState{1, {}}),
+              .floors = {}});
+    EventView view;
+    view.accepted_at = start;
+    view.uid.bytes[15] = static_cast<uint8_t>(origin.offset());
+    view.webhook_numbers = numbers;
+    view.carried = packed;
+    audit_.on_event(position, view);
+  }
   void outcome(Position position, Position event, uint32_t webhook, DeliveryStatus status,
                uint32_t attempt = 1, WallTime next = {}, WallTime time = start) {
     OutcomeView view;
@@ -134,6 +153,30 @@ TEST(GapAudit, TakesOnlyEventsOfItsRange) {
 }
 
 // An outcome is in the journal of the endpoint's shard, which may be read before the event's.
+TEST(GapAudit, CountsOnceWhatWasCarriedForward) {
+  Audited audited;
+  audited.event(at(0, 1, 16), {1, 2, 3});
+  audited.outcome(at(0, 1, 24), at(0, 1, 16), 1, DeliveryStatus::delivered);
+  audited.carried(at(0, 2, 16), at(0, 1, 16), {2, 3});
+  audited.outcome(at(0, 2, 24), at(0, 1, 16), 2, DeliveryStatus::dead, 2);
+  EXPECT_EQ(audited.finish(), (Fates{{"dead", 1}, {"delivered", 1}, {"pending", 1}}));
+  EXPECT_EQ(audited.audit().events(), 1u);
+}
+
+// Its first record has gone: what is known of it begins with the next one.
+TEST(GapAudit, TellsOfWhatWasCarriedForwardByItsNewestRecord) {
+  Audited audited({.now = start + minutes{1}, .settled_through = {1}});
+  audited.event(at(0, 2, 8), {});
+  audited.outcome(at(0, 2, 16), at(0, 1, 16), 2, DeliveryStatus::delivered, 2);
+  audited.carried(at(0, 2, 24), at(0, 1, 16), {2, 3, 4});
+  audited.outcome(at(0, 2, 32), at(0, 1, 16), 4, DeliveryStatus::delivered, 2);
+  RecoveryReport report;
+  report.journals = {{.journal = 0, .oldest = 2}};
+  EXPECT_EQ(audited.finish(report), (Fates{{"delivered", 2}, {"pending", 1}}));
+  ASSERT_EQ(audited.open().size(), 1u);
+  EXPECT_EQ(audited.open()[0].attempts, 1u);
+}
+
 TEST(GapAudit, ReadsOutcomesBeforeTheirEvents) {
   Audited audited;
   audited.outcome(at(0, 1, 10), at(1, 1, 10), 1, DeliveryStatus::pending, 3, start + hours{9});

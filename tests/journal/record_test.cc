@@ -102,6 +102,49 @@ TEST(EventCodec, BringsBackEveryMember) {
   EXPECT_EQ((*decoded)->position(), Position::make(3, 4, 4128));
 }
 
+TEST(EventCodec, AnEventThatWasCarriedKeepsItsFirstPosition) {
+  const Position first = Position::make(2, 7, 4096);
+  const Position record = Position::make(3, 40, 8192);
+  EventView event = full_event();
+  const auto packed =
+      pack({.origin = first,
+            .times = 2,
+            .at = from_unix_ns(5),
+            .states = {{1, from_unix_ns(0)}, {0, {}}, {9, from_unix_ns(77'000'000'000)}},
+            .floors = {1, 0xffffff}});
+  event.carried = packed;
+  const EventRef stored = EventCodec::encode(event);
+  const auto decoded = EventCodec::decode(stored->record(), record);
+  ASSERT_TRUE(decoded);
+  expect_equal((*decoded)->view(), event);
+  EXPECT_EQ((*decoded)->position(), first);
+  EXPECT_EQ((*decoded)->place(), record);
+  const Carried carried = (*decoded)->view().unpack_carried();
+  EXPECT_EQ(carried.origin, first);
+  EXPECT_EQ(carried.times, 2u);
+  EXPECT_EQ(carried.at, from_unix_ns(5));
+  ASSERT_EQ(carried.states.size(), 3u);
+  EXPECT_EQ(carried.states[2].attempts, 9u);
+  EXPECT_EQ(carried.states[2].next_attempt_at, from_unix_ns(77'000'000'000));
+  EXPECT_EQ(carried.floors, (std::vector<uint32_t>{1, 0xffffff}));
+}
+
+TEST(EventCodec, RefusesACarriedFieldThatCannotBe) {
+  EventView event = full_event();
+  const auto carried = [&](Position origin, size_t states) {
+    const auto packed =
+        pack({.origin = origin, .states = std::vector<CarriedState>(states), .floors = {}});
+    std::vector<std::byte> record = bytes_of(EventCodec::encode(event)->record());
+    append_field(record, 18, 1, std::string{as_text(packed)});
+    return EventCodec::decode_view(record).has_value();
+  };
+  const Position origin = Position::make(0, 1, 4096);
+  EXPECT_TRUE(carried(origin, 3));
+  EXPECT_FALSE(carried(origin, 2));
+  EXPECT_FALSE(carried({}, 3));
+  EXPECT_FALSE(carried(Position::make(0, 1, 4097), 3));
+}
+
 TEST(EventCodec, ViewPointsIntoItsOwnBytes) {
   EventRef stored;
   {

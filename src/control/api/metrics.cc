@@ -107,6 +107,12 @@ constexpr std::array figures{
         [](const Reading& reading) {
           return Value(static_cast<double>(reading.sources.facts.journal_bytes));
         }},
+    Figure{gauge("ringpost_journal_events_carried", "",
+                 "How often since the start an event with pending deliveries was written again, so "
+                 "that an old journal file could go."),
+           [](const Reading& reading) {
+             return Value(static_cast<double>(reading.sources.facts.events_carried));
+           }},
     Figure{gauge("ringpost_journal_retention_limit_bytes", "bytes",
                  "journal.retention_bytes: finished events are removed early to stay within it."),
            [](const Reading& reading) {

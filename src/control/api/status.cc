@@ -42,7 +42,8 @@ void write_storage(JsonWriter& json, const StatusFacts& facts) {
   write_problem(json, "detail", problem);
   json.member("store_state", facts.store_failure ? "failed" : "ok");
   write_problem(json, "store_detail", facts.store_failure);
-  json.member("journal_bytes", facts.journal_bytes).end_object();
+  json.member("journal_bytes", facts.journal_bytes);
+  json.member("events_carried", facts.events_carried).end_object();
 }
 
 void write_last_reload(JsonWriter& json, const std::optional<LastReload>& last) {
