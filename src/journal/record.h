@@ -67,7 +67,7 @@ struct EventView {
   /// Made for the one webhook that it names: a ping, a notice, a redelivery. Nobody else's
   /// business.
   bool addressed = false;
-  Bytes carried;      ///< A `Carried`, packed; empty for the first record of an event.
+  Bytes carried;  ///< A `Carried`, packed; empty for the first record of an event.
 
   uint32_t webhook_count() const { return static_cast<uint32_t>(webhook_numbers.size() / 4); }
   uint32_t webhook_number(uint32_t index) const {

@@ -284,7 +284,12 @@ TEST(Retention, KeepsWhatSomebodyNeedsAsLongAsThereIsRoom) {
   FakeJournals journals;
   constexpr uint64_t plenty = uint64_t{1} << 40;
   const Duration age = std::chrono::seconds(1);
-  Retention retention(ledger, history.index, journals, *store, {.age = age, .bytes = plenty});
+  journal::CarriedPlaces places;
+  PendingTable table(ledger, places);
+  testing::FakePost post(1);
+  Carrier carrier({table, ledger, journals, post, 1});
+  Retention retention({ledger, carrier, history.index, journals, *store},
+                      {.age = age, .bytes = plenty});
   bool needed = true;
   int told = 0;
   retention.set_reader({.needs = [&](uint32_t, uint32_t) { return needed; },
