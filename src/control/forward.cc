@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/json_writer.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "control/host_talk.h"
 #include "control/store/store.h"
 #include "http/date.h"
@@ -470,13 +471,7 @@ std::string Forward::told_by(const net::ClientAnswer& answer) const {
   for (char& byte : detail) {
     if (static_cast<uint8_t>(byte) < ' ' || byte == 0x7f) byte = ' ';
   }
-  constexpr std::string_view masked = "*****";
-  const std::string& token = settings_.token;
-  for (size_t at = 0; !token.empty(); at += masked.size()) {
-    at = detail.find(token, at);
-    if (at == std::string::npos) break;
-    detail.replace(at, token.size(), masked);
-  }
+  replace_all(detail, settings_.token, "*****");
   return detail.empty() ? text : text + ": " + detail;
 }
 

@@ -1,5 +1,6 @@
 #include "control/host_talk.h"
 
+#include "base/text.h"
 #include "http/url.h"
 
 #include <utility>
@@ -49,7 +50,10 @@ std::optional<githost::Failure> failure_of(const githost::Repository& repository
                             " could not be asked: " + describe(*answer.error)};
   }
   if (answer.truncated) return githost::too_large(repository.host);
-  return githost::failure_of(repository.host, answer.reply(), now);
+  auto failure = githost::failure_of(repository.host, answer.reply(), now);
+  // Hosts may say what they were sent.
+  if (failure) replace_all(failure->text, repository.token, "*****");
+  return failure;
 }
 
 bool never_arrived(const Error& error) {

@@ -83,7 +83,8 @@ bool is_older(std::string_view left, std::string_view right) {
 DeliveryLog::DeliveryLog(const Repository& repository, std::string_view hook, LogEnd end)
     : repository_(repository),
       end_(std::move(end)),
-      next_(log_url(repository, hook).append("?per_page=").append(page_size(repository.host))) {
+      list_(log_url(repository, hook)),
+      next_(std::string{list_}.append("?per_page=").append(page_size(repository.host))) {
   RINGPOST_ASSERT(has_delivery_log(repository.host));
 }
 
@@ -112,7 +113,7 @@ std::optional<Failure> DeliveryLog::add(const Reply& reply, WallTime now) {
     if (at_end) break;
     if (numbers_.insert(call.number).second) calls_.push_back(std::move(call));
   }
-  next_ = at_end ? std::string{} : next_page(repository_, reply);
+  next_ = at_end ? std::string{} : next_page(list_, reply);
   cut_ = ++pages_ >= pages_max && !next_.empty();
   if (cut_) next_.clear();
   return std::nullopt;

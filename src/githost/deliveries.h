@@ -58,7 +58,8 @@ class DeliveryLog {
  private:
   Repository repository_;
   LogEnd end_;
-  std::string next_;
+  std::string list_;  ///< The log's URL.
+  std::string next_;  ///< That of its next page.
   size_t pages_ = 0;
   bool cut_ = false;
   size_t unreadable_ = 0;

@@ -40,7 +40,11 @@ void write_like_github(JsonWriter& json, GitHost host, const HookSettings& setti
     json.member("type", host == GitHost::gogs ? "gogs" : "gitea");
   }
   json.member("active", true);
-  write_events(json, {"push", "pull_request", "issue_comment"});
+  if (host == GitHost::github) {
+    write_events(json, {"push", "pull_request", "issue_comment"});
+  } else {  // They send no push when a branch goes, and Bitrise's rules read a tag's `create`.
+    write_events(json, {"push", "create", "delete", "pull_request", "issue_comment"});
+  }
   write_config(json, host, settings);
 }
 
@@ -231,15 +235,14 @@ std::string HookList::next_of(const Reply& reply, size_t found) const {
   if (is_paged_object(repository_.host) &&
       !parser.parse(reply.body.data(), reply.body.size()).get(root)) {
     if (repository_.host == GitHost::bitbucket) {
-      std::string next = text_at(root, "/next");
-      return next.starts_with(repository_.api + "/") ? next : std::string{};
+      return page_at(hooks_url(repository_), text_at(root, "/next"));
     }
     const std::string start = text_at(root, "/nextPageStart");
     return start.empty()
                ? std::string{}
                : hooks_url(repository_) + "?limit=" + std::to_string(page_size) + "&start=" + start;
   }
-  if (!reply.header("Link").empty()) return next_page(repository_, reply);
+  if (!reply.header("Link").empty()) return next_page(hooks_url(repository_), reply);
   const auto total = http::parse_decimal(reply.header("X-Total-Count"));
   const bool more = total ? found > 0 && hooks_.size() < *total : found >= page_size;
   return more ? url_of_page(pages_ + 1) : std::string{};

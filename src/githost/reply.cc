@@ -45,20 +45,37 @@ bool is_rate_limit(const Reply& reply) {
 }
 
 /// What the host itself says is wrong; a short text, or none.
+/// The text that a host's error is, or has as its message.
+std::string_view message_in(dom::element error) {
+  std::string_view text;
+  if (!error.get(text)) return text;
+  for (const char* pointer : {"/message", "/error/message", "/error_description", "/error"}) {
+    if (!error.at_pointer(pointer).get(text) && !text.empty()) return text;
+  }
+  return {};
+}
+
+/// The host's own words, in brackets: GitHub says in a list what it means by "Validation Failed",
+/// and Bitbucket Data Center has nothing but such a list.
 std::string own_words(const Reply& reply) {
-  constexpr size_t bytes_max = 200;
+  constexpr size_t bytes_max = 300;
   dom::parser parser;
   dom::element root;
   if (reply.body.empty() || parser.parse(reply.body.data(), reply.body.size()).get(root)) return {};
-  for (const char* pointer : {"/message", "/error/message", "/error_description", "/error"}) {
-    std::string_view text;
-    if (root.at_pointer(pointer).get(text) || text.empty()) continue;
-    std::string words{text.substr(0, bytes_max)};
-    std::ranges::replace_if(
-        words, [](char byte) { return byte < ' ' || byte > '~'; }, ' ');
-    return " (\"" + words + "\")";
+  std::string words{message_in(root)};
+  dom::array errors;
+  if (!root.at_pointer("/errors").get(errors)) {
+    for (const dom::element error : errors) {
+      const std::string_view text = message_in(error);
+      if (text.empty() || words.size() > bytes_max) continue;
+      words.append(words.empty() ? "" : ": ").append(text);
+    }
   }
-  return {};
+  if (words.empty()) return {};
+  words.resize(std::min(words.size(), bytes_max));
+  std::ranges::replace_if(
+      words, [](char byte) { return byte < ' ' || byte > '~'; }, ' ');
+  return " (\"" + words + "\")";
 }
 
 std::string redirected(const Reply& reply) {
@@ -112,7 +129,10 @@ std::optional<Failure> failure_of(GitHost host, const Reply& reply, WallTime now
 }
 
 Failure too_large(GitHost host) {
-  return {std::string{title(host)} + " answered more than the relay reads", {}, true};
+  return {
+      std::string{title(host)} + "'s answer is longer than the relay reads, or did not end in time",
+      {},
+      true};
 }
 
 Failure not_understood(GitHost host, std::string_view what) {
@@ -122,7 +142,13 @@ Failure not_understood(GitHost host, std::string_view what) {
           true};
 }
 
-std::string next_page(const Repository& repository, const Reply& reply) {
+std::string page_at(std::string_view list_url, std::string_view host_url) {
+  const size_t query = host_url.find('?');
+  if (query == std::string_view::npos) return {};
+  return std::string{list_url}.append(host_url.substr(query, host_url.find('#') - query));
+}
+
+std::string next_page(std::string_view list_url, const Reply& reply) {
   std::string found;
   http::for_each_list_member(reply.header("Link"), [&](std::string_view member) {
     const size_t end = member.find('>');
@@ -130,8 +156,7 @@ std::string next_page(const Repository& repository, const Reply& reply) {
     const std::string_view parameters = member.substr(end);
     const bool next = parameters.find("rel=\"next\"") != std::string_view::npos ||
                       parameters.find("rel=next") != std::string_view::npos;
-    const std::string_view url = member.substr(1, end - 1);
-    if (next && url.starts_with(repository.api + "/")) found = url;
+    if (next) found = page_at(list_url, member.substr(1, end - 1));
   });
   return found;
 }

@@ -36,8 +36,10 @@ Failure too_large(GitHost host);
 /// Of an answer that is not what the host's documents say.
 Failure not_understood(GitHost host, std::string_view what);
 
-/// The URL that a Link header calls the next page; empty if none. Only one at the same API, where
-/// the token may go.
-std::string next_page(const Repository& repository, const Reply& reply);
+/// The URL of the list's page that a Link header calls the next one; empty if none.
+std::string next_page(std::string_view list_url, const Reply& reply);
+/// The page of a list that the host calls so. Only its query is used: the host may know itself by
+/// another name than the relay does, and the token goes nowhere else than before.
+std::string page_at(std::string_view list_url, std::string_view host_url);
 
 }  // namespace ringpost::githost

@@ -76,7 +76,7 @@ Triggers read_bitbucket_server_triggers(std::string_view event, const Payload& p
       event == "pr:comment:edited") {
     return read_pull_request(event, payload);
   }
-  return cannot_start("Unsupported Bitbucket Data Center event: " + std::string{event});
+  return starts_nothing("Unsupported Bitbucket Data Center event: " + std::string{event});
 }
 
 }  // namespace ringpost::incoming

@@ -92,7 +92,7 @@ Triggers read_bitbucket_triggers(std::string_view event, const Payload& payload)
       event == "pullrequest:comment_created" || event == "pullrequest:comment_updated") {
     return read_pull_request(event, payload);
   }
-  return cannot_start("Unsupported Bitbucket event: " + std::string{event});
+  return starts_nothing("Unsupported Bitbucket event: " + std::string{event});
 }
 
 }  // namespace ringpost::incoming

@@ -27,6 +27,8 @@ struct Paths {
   Path pusher_name = Path::constant("pusher.name");
   Path pusher_username = Path::constant("pusher.username");  // Gogs'.
   Path ref = Path::constant("ref");
+  Path ref_type = Path::constant("ref_type");
+  Path sha = Path::constant("sha");  // Gitea's.
   Path repository = Path::constant("repository.full_name");
   Path sender_login = Path::constant("sender.login");
   Path sender_username = Path::constant("sender.username");  // Gogs'.
@@ -57,6 +59,21 @@ std::optional<http::Problem> read_push(const Payload& payload, Facts& facts) {
   if (facts.author.empty()) {
     facts.author = payload.text(paths().pusher_username, paths().pusher_name);
   }
+  return std::nullopt;
+}
+
+/// A branch or tag came or went, beside or in place of a push. Its name is short, or in full.
+std::optional<http::Problem> read_ref_change(std::string_view event, const Payload& payload,
+                                             Facts& facts) {
+  facts.type = other_type(event);
+  facts.action = event == "create" ? "created" : "deleted";
+  const std::string ref = payload.text(paths().ref);
+  if (ref.empty()) return not_of_event(event, "ref");
+  const bool is_tag = payload.text(paths().ref_type) == "tag";
+  const bool in_full = ref.starts_with("refs/");
+  set_ref(facts, in_full ? ref : (is_tag ? "refs/tags/" : "refs/heads/") + ref);
+  facts.type = other_type(event);  // A push of a tag has a type of its own, this has not.
+  facts.commit = payload.text(paths().sha);
   return std::nullopt;
 }
 
@@ -108,6 +125,7 @@ std::optional<http::Problem> read_known(std::string_view event, const Payload& p
   if (event == "push") return read_push(payload, facts);
   if (is_comment(event)) return read_comment(event, payload, facts);
   if (event == "pull_request") return read_pull_request(event, payload, facts);
+  if (event == "create" || event == "delete") return read_ref_change(event, payload, facts);
   facts.type = other_type(event);
   return std::nullopt;
 }

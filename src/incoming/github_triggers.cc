@@ -195,7 +195,7 @@ Triggers read_github_triggers(std::string_view event, const Payload& payload) {
   if (event == "push") return read_push(payload);
   if (event == "pull_request") return read_pull_request(payload);
   if (event == "issue_comment") return read_comment(payload);
-  return cannot_start("Unsupported GitHub event: " + std::string{event});
+  return starts_nothing("Unsupported GitHub event: " + std::string{event});
 }
 
 }  // namespace ringpost::incoming

@@ -220,7 +220,7 @@ Triggers read_gitlab_triggers(std::string_view event, const Payload& payload) {
   if (event == "Tag Push Hook") return read_tag(payload);
   if (event == "Merge Request Hook") return read_merge_request(payload);
   if (event == "Note Hook") return read_note(payload);
-  return cannot_start("Unsupported GitLab event: " + std::string{event});
+  return starts_nothing("Unsupported GitLab event: " + std::string{event});
 }
 
 }  // namespace ringpost::incoming

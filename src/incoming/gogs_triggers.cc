@@ -55,7 +55,7 @@ Triggers read_create(const Payload& payload) {
 Triggers read_gogs_triggers(std::string_view event, const Payload& payload) {
   if (event == "push") return read_push(payload);
   if (event == "create") return read_create(payload);
-  return cannot_start("Unsupported Gogs or Gitea event: " + std::string{event});
+  return starts_nothing("Unsupported Gogs or Gitea event: " + std::string{event});
 }
 
 }  // namespace ringpost::incoming

@@ -325,6 +325,35 @@ TEST_F(RegistrationsTest, ends_if_the_source_goes_meanwhile) {
   EXPECT_EQ(host_.calls(), 0u);
 }
 
+// Who may change a source is not shown its token, and gets it no other way either.
+TEST_F(RegistrationsTest, takes_a_token_to_no_other_host) {
+  const std::string id = make_source();
+  const auto change = [&](const std::string& git) {
+    return ask("PATCH", "/v1/sources/" + id, R"({"git": )" + git + "}");
+  };
+  for (const char* url : {"https://evil.example/acme/shop", "http://github.com/acme/shop",
+                          "https://github.com:8443/acme/shop"}) {
+    const auto response = change(R"({"url": ")" + std::string{url} + "\"}");
+    EXPECT_EQ(response.status, 422) << url << response.body;
+    EXPECT_EQ(Json(response.body).text("/member"), "git.token") << url;
+  }
+  EXPECT_EQ(change(R"({"url": "https://github.com/acme/tools"})").status, 200);
+  EXPECT_EQ(change(R"({"url": "https://other.example/acme/shop", "token": "another"})").status,
+            200);
+}
+
+TEST_F(RegistrationsTest, says_nothing_of_the_token_that_a_host_repeats) {
+  const std::string id = make_source();
+  send("POST", "/v1/sources/" + id + "/register");
+  step();
+  host_.answer(401, R"({"message": "bad credentials token-of-the-host"})");
+  step();
+  const auto response = answered();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->body.find("token-of-the-host"), std::string::npos) << response->body;
+  EXPECT_NE(response->body.find("bad credentials *****"), std::string::npos) << response->body;
+}
+
 TEST_F(RegistrationsTest, needs_an_address_of_the_relay) {
   settings_.public_url.clear();
   restart();

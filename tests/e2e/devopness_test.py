@@ -273,6 +273,16 @@ class Hooks(unittest.TestCase):
         relay.wait_until_settled()
         self.assertEqual(sink.received(), [])
 
+    def test_githubs_ping_starts_nothing(self):
+        relay = self.place.relay()
+        hook = self.ask(relay, "POST", "/pipelines/33/hooks/incoming", {"name": "n"})[2]
+        path = "/hooks/incoming/" + hook["id"]
+        status, headers, _ = self.call(relay, path, '{"zen": "Speak like a human."}', **{"X-GitHub-Event": "ping"})
+        self.assertEqual((status, headers["X-Devopness-Action-Id"]), (200, None))
+        status, headers, _ = self.call(relay, path, "{}", **{"X-GitHub-Event": "push"})
+        self.assertEqual(status, 200)
+        self.assertIsNotNone(headers["X-Devopness-Action-Id"])
+
     def test_a_password_gives_a_token(self):
         printed = subprocess.run([harness.RINGPOST, "hash-password"], input="correct horse\n",
                                  capture_output=True, text=True, check=True, timeout=60).stdout
@@ -316,10 +326,10 @@ class Hooks(unittest.TestCase):
         self.assertEqual(self.ask(relay, "GET", "/users/logout")[0], 204)  # The admin's stays.
         self.assertEqual(list_hooks(relay.token), 200)
 
-    def call(self, relay, path, body, signature=""):
+    def call(self, relay, path, body, signature="", **more):
         """A call as a git host makes it: without a token."""
         connection = relay.connect()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **more}
         if signature:
             headers["X-Hub-Signature-256"] = signature
         connection.request("POST", path, body=body, headers=headers)

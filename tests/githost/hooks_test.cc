@@ -25,12 +25,13 @@ TEST(HookList, follows_the_link_header) {
   HookList list(at(GitHost::github, "https://github.com/acme/shop"));
   EXPECT_EQ(list.request().method, "GET");
   EXPECT_EQ(list.request().url, "https://api.github.com/repos/acme/shop/hooks?per_page=50&page=1");
-  EXPECT_FALSE(list.add({200, "Link: <https://api.github.com/p2>; rel=\"next\"\r\n",
-                         R"([{"id": 1, "url": "https://api.github.com/own",)"
-                         R"( "config": {"url": "https://a"}}])"},
-                        now));
+  EXPECT_FALSE(
+      list.add({200, "Link: <https://api.github.com/repositories/7/hooks?page=2>; rel=\"next\"\r\n",
+                R"([{"id": 1, "url": "https://api.github.com/own",)"
+                R"( "config": {"url": "https://a"}}])"},
+               now));
   ASSERT_FALSE(list.is_complete());
-  EXPECT_EQ(list.request().url, "https://api.github.com/p2");
+  EXPECT_EQ(list.request().url, "https://api.github.com/repos/acme/shop/hooks?page=2");
   EXPECT_FALSE(
       list.add({200, {}, R"([{"id": 2, "config": {"url": "https://b"}}, {"id": null}])"}, now));
   EXPECT_TRUE(list.is_complete());
@@ -50,12 +51,14 @@ TEST(HookList, counts_as_gitea_says) {
 
 TEST(HookList, reads_the_pages_of_bitbucket) {
   HookList cloud(at(GitHost::bitbucket, "https://bitbucket.org/acme/shop"));
-  EXPECT_FALSE(cloud.add({200,
-                          {},
-                          R"({"values": [{"uuid": "{9f}", "url": "https://a"}],)"
-                          R"( "next": "https://api.bitbucket.org/2.0/more"})"},
-                         now));
-  EXPECT_EQ(cloud.request().url, "https://api.bitbucket.org/2.0/more");
+  EXPECT_FALSE(
+      cloud.add({200,
+                 {},
+                 R"({"values": [{"uuid": "{9f}", "url": "https://a"}],)"
+                 R"( "next": "https://api.bitbucket.org/2.0/repositories/%7B7%7D/hooks?page=2"})"},
+                now));
+  EXPECT_EQ(cloud.request().url,
+            "https://api.bitbucket.org/2.0/repositories/acme/shop/hooks?page=2");
   EXPECT_FALSE(cloud.add({200, {}, R"({"values": [], "next": "https://evil.example/"})"}, now));
   EXPECT_TRUE(cloud.is_complete());
   EXPECT_EQ(ids(cloud), (Texts{"{9f} https://a"}));
@@ -120,7 +123,10 @@ TEST(Hooks, are_made_as_each_host_wants_it) {
       {GitHost::bitbucket_server,
        "PUT",
        {R"("configuration":{"secret":"whsec_AAAA"})", R"("repo:refs_changed")"}},
-      {GitHost::gitea, "PATCH", {R"("type":"gitea")", R"("secret":"whsec_AAAA")"}},
+      {GitHost::gitea,
+       "PATCH",
+       {R"("type":"gitea")", R"("secret":"whsec_AAAA")",
+        R"("events":["push","create","delete","pull_request","issue_comment"])"}},
       {GitHost::forgejo, "PATCH", {R"("type":"gitea")"}},
       {GitHost::gogs, "PATCH", {R"("type":"gogs")"}},
   };

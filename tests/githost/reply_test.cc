@@ -57,15 +57,32 @@ TEST(FailureOf, waits_as_long_as_a_rate_limit_says) {
       std::nullopt);
 }
 
-TEST(NextPage, is_at_the_same_api) {
-  const Repository repository{GitHost::github, "https://api.github.com", "acme/shop", "t"};
-  const auto next = [&](std::string_view head) { return next_page(repository, {200, head, {}}); };
-  EXPECT_EQ(next("Link: <https://api.github.com/x?page=1>; rel=\"prev\", "
-                 "<https://api.github.com/x?page=3>; rel=\"next\"\r\n"),
-            "https://api.github.com/x?page=3");
+TEST(FailureOf, says_what_the_host_says) {
+  const auto words = [](std::string_view body) {
+    return failure_of(GitHost::github, {422, {}, body}, now)->text;
+  };
+  const std::string refused = "GitHub answered 422: it refused the request";
+  EXPECT_EQ(words(R"({"message": "Validation Failed", "errors": [{"resource": "Hook", "message":)"
+                  R"( "url is not reachable"}, "and more", 7]})"),
+            refused + R"( ("Validation Failed: url is not reachable: and more"))");
+  EXPECT_EQ(words(R"({"errors": [{"context": null, "message": "no such project"}]})"),
+            refused + R"( ("no such project"))");
+  EXPECT_EQ(words(R"({"message": ["a"], "errors": "b"})"), refused);
+  EXPECT_EQ(words("[]"), refused);
+  EXPECT_LT(words(R"({"message": ")" + std::string(5000, 'a') + "\"}").size(), 400u);
+}
+
+// A host may know itself by another name than the relay does, and the token goes nowhere else.
+TEST(NextPage, is_of_the_list_that_is_read) {
+  const std::string list = "https://git.internal/api/v3/repos/acme/shop/hooks";
+  const auto next = [&](std::string_view head) { return next_page(list, {200, head, {}}); };
+  EXPECT_EQ(
+      next("Link: <https://git.example.org/api/v3/repositories/7/hooks?page=1>; rel=\"prev\", "
+           "<https://git.example.org/api/v3/repositories/7/hooks?page=3>; rel=\"next\"\r\n"),
+      list + "?page=3");
   EXPECT_EQ(next("Link: <https://api.github.com/x?page=9>; rel=\"last\"\r\n"), "");
-  EXPECT_EQ(next("Link: <https://evil.example/x>; rel=\"next\"\r\n"), "");
-  EXPECT_EQ(next("Link: <https://api.github.com.evil.example/x>; rel=\"next\"\r\n"), "");
+  EXPECT_EQ(next("Link: <https://evil.example/x?page=2#top>; rel=\"next\"\r\n"), list + "?page=2");
+  EXPECT_EQ(next("Link: <https://api.github.com/x>; rel=\"next\"\r\n"), "");
   EXPECT_EQ(next("Link: rel=\"next\"\r\n"), "");
 }
 

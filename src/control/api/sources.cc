@@ -171,6 +171,13 @@ std::optional<Problem> read_git(dom::element value, Git& git) {
   return objection.empty() ? std::nullopt : std::optional{invalid("git.token", objection)};
 }
 
+/// Whether both are known to one API.
+bool is_at(const std::string& url, const githost::Repository& repository) {
+  const auto read = githost::read_repository(repository.host, url);
+  const auto* other = std::get_if<githost::Repository>(&read);
+  return other != nullptr && other->api == repository.api;
+}
+
 /// @param known  the repository that the source has; null: none.
 std::optional<Problem> check_git(GitHost host, const Git& git, const GitLink* known) {
   if (!git.is_said || git.is_null) return std::nullopt;
@@ -180,9 +187,13 @@ std::optional<Problem> check_git(GitHost host, const Git& git, const GitLink* kn
     return invalid("git.token", "is required: one that may manage the repository's webhooks");
   }
   if (git.url.empty()) return std::nullopt;
-  const auto repository = githost::read_repository(host, git.url);
-  const auto* objection = std::get_if<std::string>(&repository);
-  return objection != nullptr ? std::optional{invalid("git.url", *objection)} : std::nullopt;
+  const auto read = githost::read_repository(host, git.url);
+  const auto* repository = std::get_if<githost::Repository>(&read);
+  if (repository == nullptr) return invalid("git.url", std::get<std::string>(read));
+  if (known == nullptr || !git.token.empty() || is_at(known->url, *repository)) return std::nullopt;
+  return invalid("git.token",
+                 "is required with a URL at another host: the token that the relay has is not sent "
+                 "to a host that it was not given for");
 }
 
 /// What a body may say beside the members of a source.

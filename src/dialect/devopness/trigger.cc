@@ -51,6 +51,7 @@ class Trigger {
 
  private:
   bool authentic() const;
+  bool is_ping() const;
   std::variant<bool, api::Problem> conditions_hold();
   Answer accept(const std::string& variables);
   Answer decline();
@@ -95,7 +96,7 @@ Answer Trigger::run() {
   }
   const auto holds = conditions_hold();
   if (const auto* problem = std::get_if<api::Problem>(&holds)) return refuse(*problem);
-  if (!std::get<bool>(holds)) return decline();
+  if (is_ping() || !std::get<bool>(holds)) return decline();
   const auto variables = read_variables(hook_.variables, body_);
   if (const auto* problem = std::get_if<api::Problem>(&variables)) return refuse(*problem);
   return accept(std::get<std::string>(variables));
@@ -105,6 +106,11 @@ bool Trigger::authentic() const {
   if (!hook_.requires_secret) return true;
   return signed_by(webhook_, call_.request.header(hook_.secret_header_name),
                    as_bytes(call_.request.body), call_.now);
+}
+
+/// GitHub's, when a webhook is made there: nothing has happened that an action should follow.
+bool Trigger::is_ping() const {
+  return call_.request.header("X-GitHub-Event") == "ping";
 }
 
 std::variant<bool, api::Problem> Trigger::conditions_hold() {
