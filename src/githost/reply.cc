@@ -125,6 +125,10 @@ std::optional<Failure> failure_of(GitHost host, const Reply& reply, WallTime now
   if (limited || !reply.header("Retry-After").empty()) failure.retry_after = pause_of(reply, now);
   failure.text = std::string{title(host)} + " answered " + std::to_string(reply.status) + ": it " +
                  failure.text + own_words(reply);
+  if (failure.retry_after) {
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(*failure.retry_after);
+    failure.text += ", and asks to wait " + std::to_string(wait.count()) + " s";
+  }
   return failure;
 }
 
