@@ -119,6 +119,7 @@ Result<void> Forward::load() {
   if (is_on() && !*places) return begin();
   if (is_on()) begun_ = true;
   resumed_ = ForwardSettings::batch_events_limit;
+  resumed_at_ = done_at_;
   reader_.begin(done_);
   return {};
 }
@@ -225,7 +226,7 @@ bool Forward::fill() {
     batch_.push_back(reader_.take());
     if (resumed_ == 0) continue;
     --resumed_;
-    batch_.back().maybe_sent_at = std::max(batch_.back().accepted_at, done_at_);
+    batch_.back().maybe_sent_at = std::max(batch_.back().accepted_at, resumed_at_);
   }
   batch_end_ = reader_.taken();
   if (!batch_.empty()) phase_ = Phase::asking;

@@ -148,7 +148,8 @@ class Forward {
   Phase phase_ = Phase::filling;
   std::deque<ForwardItem> batch_;
   ForwardPlaces batch_end_;      ///< Where `done_` is when the batch is.
-  uint32_t resumed_ = 0;         ///< Of the next events, an earlier run may have sent so many.
+  uint32_t resumed_ = 0;         ///< Of the next events, an earlier run may have sent so many,
+  WallTime resumed_at_{};        ///< and at this time at the earliest.
   size_t count_max_ = SIZE_MAX;  ///< Events of a request: fewer after a refusal.
   uint32_t refused_in_a_row_ = 0;
   uint32_t calls_ = 0;  ///< Under way, or answered and not handled yet.

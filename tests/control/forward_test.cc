@@ -302,6 +302,19 @@ TEST_F(ForwardTest, AsksAfterALongTimeAway) {
   EXPECT_EQ(ids_of(*asked()), (Ids{"a", "b"}));
 }
 
+/// They may be more than one request holds now.
+TEST_F(ForwardTest, AsksForEverythingThatAnEarlierRunMayHaveSent) {
+  accept("a");
+  accept("b");
+  pass(25 * 3600);
+  restart();
+  settings_.batch_events_max = 1;
+  forward_->set(settings_);
+  EXPECT_EQ(asked()->url.target, "/v1/events/a?source=app%2Fx");
+  answer({.status = 200, .headers = {}, .body = R"({"id":"a","source":"app/x","type":"t"})"});
+  EXPECT_EQ(asked()->url.target, "/v1/events/b?source=app%2Fx");
+}
+
 /// What never arrived is not asked for, however long the central relay is away.
 TEST_F(ForwardTest, AsksForNothingThatNeverArrived) {
   accept("a");
