@@ -178,7 +178,8 @@ TEST_F(ControlTest, KeepsWebhooksAndTokensOverARestart) {
   // On the heap: g++ 12's sanitizer does not align objects on the stack to 64 bytes.
   const auto table = std::make_unique<subscription::SubscriptionTable>(shard_count, HashKey{});
   Control control(
-      {*store_, *table, journals_, history_.index, post_, {&counters_[0], &counters_[1]}}, {});
+      {*store_, *table, journals_, history_.index, post_, places_, {&counters_[0], &counters_[1]}},
+      {});
   ASSERT_TRUE(control.load());
   EXPECT_EQ(table->current().webhook_count(), 1u);
   EXPECT_EQ(table->current().token_count(), 1u);
