@@ -147,8 +147,8 @@ Failure not_understood(GitHost host, std::string_view what) {
 }
 
 std::string page_at(std::string_view list_url, std::string_view host_url) {
-  const size_t query = host_url.find('?');
-  if (query == std::string_view::npos) return {};
+  if (host_url.empty()) return {};
+  const size_t query = std::min(host_url.find('?'), host_url.size());
   return std::string{list_url}.append(host_url.substr(query, host_url.find('#') - query));
 }
 

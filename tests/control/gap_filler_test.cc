@@ -57,7 +57,7 @@ class GapFillerTest : public ::testing::Test {
     link.source_id = (*created)->id;
     link.url =
         host == GitHost::github ? "https://github.com/acme/shop" : "https://git.example/acme/shop";
-    link.token = "t";
+    link.token = "token-of-the-host";
     link.hook = "5";
     link.registered_at = at(clock_);
     link.log_number = "0";
@@ -238,11 +238,12 @@ TEST_F(GapFillerTest, follows_pages_one_at_a_time) {
   add_source(GitHost::github);
   step();
   host_.answer(200, github_log({{2, "b", 0, 1000}}),
-               "Link: <https://api.github.com/x>; rel=\"next\"\r\n");
+               "Link: <https://api.github.com/x?cursor=v1>; rel=\"next\"\r\n");
   step();
   EXPECT_EQ(host_.calls.size(), 1u);
   EXPECT_EQ(state("b"), "none");
-  EXPECT_EQ(host_.answer(200, github_log({{1, "a", 0, 1000}})).url, "https://api.github.com/x");
+  EXPECT_EQ(host_.answer(200, github_log({{1, "a", 0, 1000}})).url,
+            "https://api.github.com/repos/acme/shop/hooks/5/deliveries?cursor=v1");
   step();
   EXPECT_NE(state("a"), "none");
   EXPECT_NE(state("b"), "none");
