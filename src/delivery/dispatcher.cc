@@ -582,9 +582,13 @@ void Dispatcher::put_request_body(const dialect::Request& request, OutcomeView& 
   outcome.request_body = body.first(std::min<size_t>(body.size(), limits_.response_body_bytes_max));
 }
 
+/// A relay says so of an event that has come round: it will the next time (RFC 5842, 7.2).
+constexpr uint16_t loop_detected = 508;
+
 bool Dispatcher::retries(const Target& target, const AttemptResult& result) const {
   if (!retryable(result.error->code)) return false;
   if (result.error->code != Errc::bad_status) return true;
+  if (result.http_status == loop_detected) return false;
   return target.dialect->retries_status(result.http_status);
 }
 

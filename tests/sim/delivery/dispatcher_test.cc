@@ -346,6 +346,7 @@ TEST_F(DispatcherTest, JudgesStatusesByTheTable) {
       {400, End::repeated},  {401, End::repeated},  {404, End::repeated},  {408, End::repeated},
       {410, End::gone},      {425, End::repeated},  {429, End::repeated},  {500, End::repeated},
       {502, End::repeated},  {503, End::repeated},  {504, End::repeated},  {599, End::repeated},
+      {508, End::dead},                                                // A relay's: a loop.
       {600, End::repeated},  {99, End::repeated},   {418, End::dead},  // The dialect's own rule.
   };
   Webhook webhook = make(1);
