@@ -174,6 +174,9 @@ class GiteaTest(unittest.TestCase):
                          ("created", "Looks good", str(pull["number"])))
         self.repository("POST", f"/pulls/{pull['number']}/merge", {"Do": "merge"})
         self.event("git.pull_request", lambda event: event["gitaction"] == "merged")
+        self.repository("DELETE", "/branches/feature/login")
+        gone = self.event("git.delete")
+        self.assertEqual((gone["branch"], gone["gitaction"]), ("feature/login", "deleted"))
 
     def test_registering_again_changes_the_webhook_and_its_secret(self):
         source = self.source()
@@ -206,6 +209,8 @@ class GiteaTest(unittest.TestCase):
         sink.wait_for_count(1)
         trigger = self.event("build/trigger")
         self.assertEqual(trigger["data"]["build_params"]["commit_hash"], commit)
+        self.repository("POST", "/tags", {"tag_name": "v1", "target": commit})
+        self.event("build/trigger", lambda event: event["data"]["build_params"].get("tag") == "v1")
         for kind, status, wanted in (("build/triggered", 0, "pending"), ("build/finished", 1, "success")):
             code, answer = self.relay.send({"type": kind, "source": "app/c0ffee", "gitcommit": commit,
                                             "data": {"build_number": 7, "build_status": status}})
