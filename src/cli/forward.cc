@@ -22,7 +22,7 @@ void print(simdjson::dom::element forward) {
     std::puts("Nothing is forwarded: the configuration has no [forward] url.");
   } else {
     std::printf("%s: %s\n\n", text_of(forward, "/url").c_str(), state.c_str());
-    row("backlog", grouped(number_of(forward, "/backlog")));
+    row("backlog", grouped(number_of(forward, "/backlog_events")));
     row("oldest", time_or_dash(forward, "/oldest_at"));
     row("forwarded", grouped(number_of(forward, "/forwarded")));
     row("  known there", grouped(number_of(forward, "/duplicates")));

@@ -20,7 +20,8 @@ std::string percentiles(simdjson::dom::element status, const std::string& path) 
 std::string forward_of(simdjson::dom::element status) {
   const std::string state = text_of(status, "/forward/state");
   if (state == "off" || state.empty()) return {};
-  std::string text = state + ", " + grouped(number_of(status, "/forward/backlog")) + " behind";
+  std::string text =
+      state + ", " + grouped(number_of(status, "/forward/backlog_events")) + " behind";
   if (const auto lost = number_of(status, "/forward/lost"); lost > 0) {
     text += ", " + grouped(lost) + " LOST";
   }

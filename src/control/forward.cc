@@ -15,7 +15,6 @@
 #include "subscription/patterns.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace ringpost::control {
@@ -39,19 +38,11 @@ constexpr size_t detail_bytes_max = 400;
 constexpr uint32_t batch_answer_bytes_max = 4 * 1024 * 1024;
 constexpr uint32_t question_answer_bytes_max = 16 * 1024;
 
-template <typename Number>
-std::optional<Number> parse_number(std::string_view text) {
-  Number number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 /// A whole number in an answer.
 std::optional<uint64_t> number_in(json::Document& document, std::string_view member) {
   const json::Found found = document.scalar(json::Path::constant(member));
   if (found.kind != json::Kind::integer) return std::nullopt;
-  return parse_number<uint64_t>(found.text);
+  return http::parse_decimal(found.text);
 }
 
 bool is_problem(const net::ClientAnswer& answer) {
@@ -109,11 +100,11 @@ Result<void> Forward::load() {
   set_aside_count_ = *count;
   if (*places) {
     const auto parsed = parse_forward_places(**places);
-    const auto time = parse_number<int64_t>(written_at->value_or(""));
-    const auto number = parse_number<uint64_t>(lost->value_or(""));
+    const auto time = http::parse_decimal(written_at->value_or(""));
+    const auto number = http::parse_decimal(lost->value_or(""));
     if (!parsed || !time || !number) return Error{Errc::corrupt, Side::disk};
     done_ = *parsed;
-    done_at_ = from_unix_ns(*time);
+    done_at_ = from_unix_ns(static_cast<int64_t>(*time));
     lost_ = *number;
   }
   if (is_on() && !*places) return begin();

@@ -3,7 +3,6 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/json_writer.h"
-#include "crypto/base64.h"
 #include "dialect/content.h"
 
 #include <array>
@@ -11,7 +10,6 @@
 
 namespace ringpost::control {
 
-using dialect::Content;
 using journal::EventView;
 
 namespace {
@@ -41,25 +39,6 @@ void write_attributes(JsonWriter& json, const EventView& event) {
   }};
   for (const auto& [name, value] : optional) {
     if (!value.empty()) json.member(name, value);
-  }
-}
-
-void write_data(std::string& out, JsonWriter& json, const EventView& event) {
-  const Content content = dialect::content_of(event);
-  if (content == Content::bytes) {
-    json.member("datacontenttype", dialect::content_type_of(event));
-  } else if (!event.data_content_type.empty()) {
-    json.member("datacontenttype", event.data_content_type);
-  }
-  switch (content) {
-    case Content::none: return;
-    case Content::json: json.key("data").raw(as_text(event.data)); return;
-    case Content::text: json.member("data", as_text(event.data)); return;
-    case Content::bytes:
-      json.key("data_base64").raw("\"");
-      crypto::append_base64(out, event.data);
-      out += '"';
-      return;
   }
 }
 
@@ -93,7 +72,7 @@ ForwardItem forward_item(const EventView& event, journal::Position position, uin
     item.json += ',';
     item.json += event.extensions.substr(1, event.extensions.size() - 2);
   }
-  write_data(item.json, json, event);
+  dialect::write_cloudevents_data(item.json, json, event, dialect::content_of(event));
   json.end_object();
   return item;
 }

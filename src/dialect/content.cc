@@ -1,5 +1,6 @@
 #include "dialect/content.h"
 
+#include "crypto/base64.h"
 #include "http/syntax.h"
 #include "json/document.h"
 #include "json/fault.h"
@@ -51,6 +52,26 @@ std::string_view content_type_of(const journal::EventView& event) {
   const std::string_view declared = event.data_content_type;
   if (json::declares_json(declared) && !data_is_json(event)) return "application/octet-stream";
   return declared.empty() ? "application/json" : declared;
+}
+
+void write_cloudevents_data(std::string& out, JsonWriter& json, const journal::EventView& event,
+                            Content content) {
+  // Absent it means JSON.
+  if (content == Content::bytes) {
+    json.member("datacontenttype", content_type_of(event));
+  } else if (!event.data_content_type.empty()) {
+    json.member("datacontenttype", event.data_content_type);
+  }
+  switch (content) {
+    case Content::none: return;
+    case Content::json: json.key("data").raw(as_text(event.data)); return;
+    case Content::text: json.member("data", as_text(event.data)); return;
+    case Content::bytes:
+      json.key("data_base64").raw("\"");
+      crypto::append_base64(out, event.data);
+      out += '"';
+      return;
+  }
 }
 
 }  // namespace ringpost::dialect

@@ -1,8 +1,10 @@
 #pragma once
 
+#include "base/json_writer.h"
 #include "journal/record.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 // What an event's data is, and what it may be called: the one place where a dialect decides whether
@@ -24,6 +26,11 @@ Content content_of(const journal::EventView& event);
 /// The Content-Type under which the data goes out as it is: the event's own, unless it would be
 /// false. Empty without data: what is not there has no type (RFC 9110, 8.3).
 std::string_view content_type_of(const journal::EventView& event);
+
+/// The members of CloudEvents' JSON format for the data and its type (3.1.1).
+/// @param content  of the event.  @param out  what `json` writes to.
+void write_cloudevents_data(std::string& out, JsonWriter& json, const journal::EventView& event,
+                            Content content);
 
 /// Whether the data is exactly one JSON text, whatever it is declared to be.
 bool data_is_json(const journal::EventView& event);

@@ -96,7 +96,9 @@ class Journey(RelayTest):
         status = relay.cli("status").stdout
         self.assertRegex(status, r"events accepted +1\n")
         self.assertRegex(status, r"delivered +3\n")
-        self.assertEqual(json.loads(relay.cli("status", "--json").stdout)["backlog"], 0)
+        # Scripts look for it by its text, as tools/quickstart does: nothing else has this name.
+        status = relay.cli("status", "--json").stdout
+        self.assertEqual((json.loads(status)["backlog"], status.count('"backlog":')), (0, 1))
         self.assertEqual(relay.stop(), 0)
         self.assertEqual(sink.stop(), 0, "a signature was bad")
 

@@ -158,7 +158,7 @@ class ForwardTest(unittest.TestCase):
         deadline = time.monotonic() + seconds
         while True:
             forward = self.forward()
-            if forward["state"] == state and (state != "idle" or forward["backlog"] == 0):
+            if forward["state"] == state and (state != "idle" or forward["backlog_events"] == 0):
                 return forward
             self.assertLess(time.monotonic(), deadline, forward)
             time.sleep(0.05)
@@ -229,7 +229,7 @@ class Faults(ForwardTest):
         self.send(*map(self.event, names))
         forward = self.wait_for("waiting")
         self.assertIn("503", forward["problem"])
-        self.assertEqual(forward["backlog"], 20)
+        self.assertEqual(forward["backlog_events"], 20)
         self.wire.answer = b""
         self.assertEqual(self.wait_for("idle")["forwarded"], 20)
         self.assertEqual(self.arrived(expected=names), names)
@@ -401,7 +401,7 @@ class Certificates(ForwardTest):
         self.configure()
         self.start_sidecar()
         self.send(self.event("a"))
-        self.assertEqual(self.wait_for("held")["backlog"], 1)  # It does not trust the server.
+        self.assertEqual(self.wait_for("held")["backlog_events"], 1)  # It does not trust the server.
         self.configure(ca_file=f"{server}.crt")
         self.sidecar.cli("reload")
         deadline = time.monotonic() + 30

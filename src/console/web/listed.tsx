@@ -6,10 +6,25 @@ import { asked, filterOf, only } from "./filters";
 import type { Filter, FilterName } from "./filters";
 import { useLoaded } from "./loading";
 import type { Loaded } from "./loading";
+import { Text } from "./parts";
 import { Link, go, usePlace, withQuery } from "./router";
+import { useSession } from "./session";
 import type { CutPage } from "./types";
 
 export const itemsAtOnce = 50;
+
+/// For the operator's organization alone, which may look at every other: part of the address.
+export function OrganizationFilter({ value }: { value: string }): JSX.Element | null {
+  const place = usePlace();
+  const { operator } = useSession();
+  if (!operator) return null;
+  return (
+    <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+      <Text label="Of the organization" value={value} onInput={(typed) => go(withQuery(place, { organization: typed, cursor: "" }), true)} hint="Empty: your own." />
+    </form>
+  );
+}
+
 const newest = { cursor: "", begun: "" };
 
 /// @param begun  what the page was asked for, if a period chose it: the next page must be asked for the same.

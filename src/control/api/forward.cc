@@ -46,7 +46,7 @@ void write_event(JsonWriter& json, const SetAsideEvent& event) {
 void write_forward(JsonWriter& json, const ForwardStatus& status) {
   json.begin_object().member("state", name(status.state));
   write_text(json, "url", status.url);
-  json.member("backlog", status.backlog);
+  json.member("backlog_events", status.backlog);
   write_time(json, "oldest_at", status.oldest_at);
   json.member("forwarded", status.forwarded).member("duplicates", status.duplicates);
   json.member("set_aside", status.set_aside).member("lost", status.lost);

@@ -1,7 +1,6 @@
 #include "dialect/cloudevents/renderer.h"
 
 #include "api/json_body.h"
-#include "crypto/base64.h"
 #include "dialect/cloudevents/attributes.h"
 #include "dialect/content.h"
 #include "dialect/head.h"
@@ -74,30 +73,10 @@ class CloudEventsRenderer final : public Renderer {
         json.raw(text);
       }
     });
-    // Absent it means JSON.
-    if (content == Content::bytes) {
-      json.member("datacontenttype", content_type_of(event));
-    } else if (!event.data_content_type.empty()) {
-      json.member("datacontenttype", event.data_content_type);
-    }
-    write_data(json, event, content, body);
+    write_cloudevents_data(body, json, event, content);
     json.end_object();
     request.send_made_body();
     finish_bare(request, facts, media_type);
-  }
-
-  static void write_data(JsonWriter& json, const EventView& event, Content content,
-                         std::string& body) {
-    switch (content) {
-      case Content::none: return;
-      case Content::json: json.key("data").raw(as_text(event.data)); return;
-      case Content::text: json.member("data", as_text(event.data)); return;
-      case Content::bytes:
-        json.key("data_base64").raw("\"");
-        crypto::append_base64(body, event.data);
-        body.push_back('"');
-        return;
-    }
   }
 
   static void render_binary(const AttemptFacts& facts, Request& request) {

@@ -1,10 +1,11 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { all, call, fewAtATime, path } from "../api";
+import { OrganizationFilter } from "../listed";
 import { useAction, useLoaded } from "../loading";
 import { OwnPassword } from "../own_password";
-import { Button, Confirm, Empty, Heading, Loading, Problem, Table, Text, Time } from "../parts";
-import { Link, go, to, usePlace, withQuery } from "../router";
+import { Button, Confirm, Empty, Heading, Loading, Problem, Table, Time } from "../parts";
+import { Link, to, usePlace, withQuery } from "../router";
 import { useMay, useSession } from "../session";
 import type { Page, SessionItem } from "../types";
 
@@ -18,7 +19,7 @@ const mostOfAToken = 20;
 const mostAtOnce = 10_000; // The relay has no more.
 
 export function Sessions(): JSX.Element {
-  const { id: current, token, user, operator } = useSession();
+  const { id: current, token, user } = useSession();
   const may = useMay();
   const place = usePlace();
   const [cursor, organization] = [place.query.get("cursor") ?? "", place.query.get("organization") ?? ""];
@@ -55,11 +56,7 @@ export function Sessions(): JSX.Element {
           </>
         )}
       </p>
-      {operator && (
-        <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-          <Text label="Of the organization" value={organization} onInput={(typed) => go(withQuery(place, { organization: typed, cursor: "" }), true)} hint="Empty: your own." />
-        </form>
-      )}
+      <OrganizationFilter value={organization} />
       <Problem problem={problem} />
       {value === null && !problem && <Loading />}
       {value !== null && value.items.length === 0 && <Empty>Nobody of this organization is signed in. A session begins when a token is entered here, or with a link from ringpost open.</Empty>}

@@ -2,11 +2,12 @@ import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 import { call, path } from "../api";
 import { lines } from "../format";
+import { OrganizationFilter } from "../listed";
 import { useAction, useLoaded } from "../loading";
 import { Button, Choice, Confirm, Empty, Heading, Loading, Once, Problem, Table, Text, Time } from "../parts";
 import { errorAt } from "../problems";
 import { Rights } from "../rights";
-import { Link, go, usePlace, withQuery } from "../router";
+import { Link, usePlace, withQuery } from "../router";
 import { useSession } from "../session";
 import type { Page, Scope, Token } from "../types";
 
@@ -68,7 +69,7 @@ function Create({ onCreated }: { onCreated: () => void }): JSX.Element {
 }
 
 function List({ stamp }: { stamp: number }): JSX.Element {
-  const { operator, token: own } = useSession();
+  const { token: own } = useSession();
   const place = usePlace();
   const [cursor, organization] = [place.query.get("cursor") ?? "", place.query.get("organization") ?? ""];
   const { value, problem, reload } = useLoaded<Page<Token>>((signal) => call("GET", path(["tokens"], { limit: 50, cursor, organization }), { signal }), [cursor, organization, stamp]);
@@ -86,11 +87,7 @@ function List({ stamp }: { stamp: number }): JSX.Element {
     });
   return (
     <>
-      {operator && (
-        <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-          <Text label="Of the organization" value={organization} onInput={(typed) => go(withQuery(place, { organization: typed, cursor: "" }), true)} hint="Empty: your own." />
-        </form>
-      )}
+      <OrganizationFilter value={organization} />
       <Problem problem={problem} />
       {value === null && !problem && <Loading />}
       {value !== null && value.items.length === 0 && <Empty>This organization has no token. Without one nobody can send its events.</Empty>}

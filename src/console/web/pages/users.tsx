@@ -2,11 +2,12 @@ import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 import { call, path } from "../api";
 import { lines } from "../format";
+import { OrganizationFilter } from "../listed";
 import { useAction, useLoaded } from "../loading";
 import { Button, Confirm, Empty, Heading, Loading, Notice, Problem, Table, Text, Time } from "../parts";
 import { errorAt } from "../problems";
 import { Rights } from "../rights";
-import { Link, go, usePlace, withQuery } from "../router";
+import { Link, usePlace, withQuery } from "../router";
 import { useSession } from "../session";
 import type { Page, Scope, User } from "../types";
 
@@ -139,7 +140,7 @@ const consequences: Record<Asked["action"], string> = {
 };
 
 function List({ stamp }: { stamp: number }): JSX.Element {
-  const { operator, token: own } = useSession();
+  const { token: own } = useSession();
   const place = usePlace();
   const [cursor, organization] = [place.query.get("cursor") ?? "", place.query.get("organization") ?? ""];
   const { value, problem, reload } = useLoaded<Page<User>>((signal) => call("GET", path(["users"], { limit: 50, cursor, organization }), { signal }), [cursor, organization, stamp]);
@@ -163,11 +164,7 @@ function List({ stamp }: { stamp: number }): JSX.Element {
   };
   return (
     <>
-      {operator && (
-        <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-          <Text label="Of the organization" value={organization} onInput={(typed) => go(withQuery(place, { organization: typed, cursor: "" }), true)} hint="Empty: your own." />
-        </form>
-      )}
+      <OrganizationFilter value={organization} />
       <Problem problem={problem} />
       {value === null && !problem && <Loading />}
       {value !== null && value.items.length === 0 && <Empty>This organization has no users: people sign in with tokens. Create a user below, and one can sign in with a name and a password.</Empty>}
