@@ -31,6 +31,7 @@ ONLY_IN = {
     "sqlite3": {"control"},
     "toml++": {"server"},
     "spdlog": {"server"},
+    "zlib": {"http"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 

@@ -3,7 +3,7 @@
 
 build_packages=(
   g++ meson ninja-build pkg-config cmake python3
-  liburing-dev libsimdjson-dev libbrotli-dev libmimalloc-dev node-llhttp
+  liburing-dev libsimdjson-dev libbrotli-dev zlib1g-dev libmimalloc-dev node-llhttp
   libc-ares-dev libsqlite3-dev libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev
   ca-certificates
 )

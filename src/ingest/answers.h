@@ -11,6 +11,9 @@ class Answers {
   virtual ~Answers() = default;
   /// Answers a request, once. A stale handle is ignored: its client has gone.
   virtual void answer(http::RequestHandle handle, const http::Response& response) = 0;
+  /// The body of the request takes so many bytes of memory by now, until the answer. @returns
+  /// whether there is room for it; false with a stale handle.
+  virtual bool hold(http::RequestHandle handle, uint64_t bytes) = 0;
   /// Closes the connection of a request without an answer. Stale handles are ignored.
   virtual void drop(http::RequestHandle handle) = 0;
 };

@@ -1,6 +1,7 @@
 #include "ingest/connection.h"
 
 #include "http/problem.h"
+#include "ingest/refusal.h"
 #include "ingest/server.h"
 
 #include <algorithm>
@@ -14,15 +15,6 @@
 
 namespace ringpost::ingest {
 namespace {
-
-http::Problem no_room() {
-  return {.status = 503,
-          .type = "urn:ringpost:overloaded",
-          .detail =
-              "The memory limit for request bodies is reached (ingest.bodies_bytes_max). Nothing "
-              "of this request was stored; send it again in a moment.",
-          .retry_after_s = 5};
-}
 
 /// What a new connection has for its first request when the server stops.
 constexpr Duration first_request_time = std::chrono::seconds{2};
@@ -161,7 +153,11 @@ bool Connection::take_room(std::optional<uint64_t> organization) {
 }
 
 bool Connection::charge_body() {
-  return server_.bodies_.grow(share_, parser_->request().body.size());
+  return hold(parser_->request().body.size());
+}
+
+bool Connection::hold(uint64_t bytes) {
+  return server_.bodies_.grow(share_, bytes);
 }
 
 /// @param rest  what came behind the request.
@@ -209,7 +205,7 @@ void Connection::drop() {
 
 void Connection::refuse_for_room() {
   server_.counters_.add(Counter::bodies_without_room);
-  refuse(no_room());
+  refuse(bodies_refusal());
 }
 
 void Connection::refuse(const http::Problem& problem) {

@@ -34,6 +34,8 @@ class Connection final : public net::StreamOwner {
   bool awaits(http::RequestHandle handle) const;
   void answer(const http::Response& response);
   void drop();
+  /// As Answers::hold.
+  bool hold(uint64_t bytes);
 
   // As of Server.
   bool open_answer(const http::Response& head);

@@ -6,9 +6,11 @@
 #include "dialect/dialect.h"
 #include "dialect/matcher.h"
 #include "http/authorization.h"
+#include "http/content_coding.h"
 #include "http/hops.h"
 #include "http/syntax.h"
 #include "incoming/receiver.h"
+#include "ingest/unpacking.h"
 #include "subscription/pending_counts.h"
 
 #include <algorithm>
@@ -60,6 +62,7 @@ struct Intake::Reading {
   journal::EventView& view() { return views[next]; }
 
   std::unique_ptr<http::Request> request;
+  std::optional<Unpacking> unpacking;          ///< Of the request, until it is done.
   std::string organization;                    ///< Who gets the events.
   const subscription::Token* token = nullptr;  ///< The snapshot's; behind a turn `kept_token`.
   std::optional<subscription::Token> kept_token;
@@ -114,6 +117,9 @@ void Intake::on_request(http::RequestHandle handle, std::unique_ptr<http::Reques
   ReadingOwner reading = take_reading();
   reading->token = token;
   reading->organization = token->organization;
+  if (http::content_coding(*request) == http::ContentCoding::gzip) {
+    reading->unpacking.emplace(*request, body_bytes_max(packing_of(*request), options_.limits));
+  }
   begin(std::move(reading), handle, std::move(request), snapshot);
 }
 
@@ -199,7 +205,12 @@ Intake::ReadingOwner Intake::take_reading() {
 void Intake::read(ReadingOwner reading, const subscription::Snapshot& snapshot) {
   const int64_t slice = std::min(work_left_, work_per_slice);
   int64_t slice_left = slice;
-  auto problem = parse(*reading);
+  auto problem = unpack(*reading, slice_left);
+  if (!problem && reading->unpacking) {
+    work_left_ -= slice - slice_left;
+    return give_way(std::move(reading));
+  }
+  if (!problem) problem = parse(*reading);
   if (!problem && reading->notice) {
     answer_notice(*reading);
     return end(std::move(reading));
@@ -214,6 +225,13 @@ void Intake::read(ReadingOwner reading, const subscription::Snapshot& snapshot) 
     refuse(reading->pending.handle, *problem);
   }
   end(std::move(reading));
+}
+
+std::optional<http::Problem> Intake::unpack(Reading& reading, int64_t& work_left) {
+  if (!reading.unpacking) return std::nullopt;
+  auto problem = reading.unpacking->proceed(parts_.answers, reading.pending.handle, work_left);
+  if (problem || reading.unpacking->done()) reading.unpacking.reset();
+  return problem;
 }
 
 std::optional<http::Problem> Intake::parse(Reading& reading) {
@@ -325,6 +343,7 @@ void Intake::give_way(ReadingOwner reading) {
 /// The reading is over; its buffers are of use to the next one.
 void Intake::end(ReadingOwner reading) {
   if (spare_readings_.size() == spare_readings_max) return;
+  reading->unpacking.reset();
   reading->request.reset();
   reading->token = nullptr;
   reading->kept_token.reset();

@@ -79,8 +79,8 @@ class IntakeSink {
 
 /// `POST /v1/events`, and the calls of git hosts, on one shard: from a whole request to its answer.
 ///
-///     authenticate ─> parse ─> sources ─> (reserve key ─> match, encode) ⟲ ─> admit ─> append …
-///     … on_durable ─> confirm keys ─> sink ─> answer 202
+///     authenticate ─> (unpack ⟲) ─> parse ─> sources ─> (reserve key ─> match, encode) ⟲ ─> admit
+///     ─> append … … on_durable ─> confirm keys ─> sink ─> answer 202
 ///
 /// A turn of the shard does a bounded amount of this: a request with more to do goes on in later
 /// turns, taking turns with others, so that one producer's large batch, or one organization's
@@ -205,6 +205,7 @@ class Intake {
              std::unique_ptr<http::Request> request, const subscription::Snapshot& snapshot);
   ReadingOwner take_reading();
   void read(ReadingOwner reading, const subscription::Snapshot& snapshot);
+  std::optional<http::Problem> unpack(Reading& reading, int64_t& work_left);
   std::optional<http::Problem> parse(Reading& reading);
   std::optional<http::Problem> parse_events(Reading& reading);
   static void give_ids(Reading& reading);

@@ -51,6 +51,15 @@ http::Problem share_refusal(std::string detail, uint32_t retry_after_s) {
           .retry_after_s = retry_after_s};
 }
 
+http::Problem bodies_refusal() {
+  return {.status = 503,
+          .type = "urn:ringpost:overloaded",
+          .detail =
+              "The memory limit for request bodies is reached (ingest.bodies_bytes_max). Nothing "
+              "of this request was stored; send it again in a moment.",
+          .retry_after_s = 5};
+}
+
 http::Problem journal_refusal(const Error& error, uint32_t retry_after_s) {
   switch (error.code) {
     case Errc::out_of_space:

@@ -28,6 +28,9 @@ struct Refusal {
 /// @param retry_after_s  of the last: when it may look better.
 http::Problem journal_refusal(const Error& error, uint32_t retry_after_s);
 
+/// The answer when there is no room for the body of a request.
+http::Problem bodies_refusal();
+
 /// The answer to a producer who has more deliveries pending than its share: 429.
 /// @param detail  who has how many.
 http::Problem share_refusal(std::string detail, uint32_t retry_after_s);

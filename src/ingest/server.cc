@@ -186,6 +186,11 @@ void Server::answer(http::RequestHandle handle, const http::Response& response) 
   if (Connection* connection = find(handle)) connection->answer(response);
 }
 
+bool Server::hold(http::RequestHandle handle, uint64_t bytes) {
+  Connection* connection = find(handle);
+  return connection != nullptr && connection->hold(bytes);
+}
+
 void Server::drop(http::RequestHandle handle) {
   if (Connection* connection = find(handle)) connection->drop();
 }

@@ -73,6 +73,7 @@ class Server final : public Answers {
   void set_tls(size_t listener, std::shared_ptr<net::ServerTls> tls);
 
   void answer(http::RequestHandle handle, const http::Response& response) override;
+  bool hold(http::RequestHandle handle, uint64_t bytes) override;
   void drop(http::RequestHandle handle) override;
 
   /// Begins an answer whose body comes in pieces. No time limits it as long as the client takes

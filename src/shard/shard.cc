@@ -5,6 +5,7 @@
 #include "console/site.h"
 #include "control/streams.h"
 #include "dialect/dialect.h"
+#include "http/content_coding.h"
 #include "http/problem.h"
 #include "http/syntax.h"
 #include "ingest/refusal.h"
@@ -219,29 +220,24 @@ bool Shard::stopped() const {
 
 namespace {
 
-/// Whether a body is said to be compressed. Nothing here could read it.
-bool is_encoded(const http::Request& head) {
-  bool encoded = false;
-  for (const http::Header& header : head.headers) {
-    if (!http::equal_ignoring_case(header.name, "content-encoding")) continue;
-    http::for_each_list_member(header.value, [&](std::string_view coding) {
-      encoded |= !coding.empty() && !http::equal_ignoring_case(coding, "identity");
-    });
-  }
-  return encoded;
-}
-
 bool takes_events(OwnOperation operation) {
   return operation == OwnOperation::events_accept || operation == OwnOperation::call_accept;
 }
 
+/// Signatures of git hosts are over the bytes as sent, and what the APIs take is small.
+bool takes_gzip(OwnOperation operation) {
+  return operation == OwnOperation::events_accept;
+}
+
 /// RFC 9110, 15.5.16; `refuse` adds which codings would do.
-http::Problem encoded_body() {
+http::Problem encoded_body(OwnOperation operation) {
   return {.status = 415,
           .type = "urn:ringpost:unknown-content-encoding",
-          .detail =
-              "This relay takes no compressed bodies: send the body as it is, without the "
-              "header Content-Encoding.",
+          .detail = takes_gzip(operation)
+                        ? "Of compressed bodies only gzip is taken here: send `Content-Encoding: "
+                          "gzip`, or the body as it is without this header."
+                        : "No compressed bodies are taken here: send the body as it is, without "
+                          "the header Content-Encoding.",
           .member = "Content-Encoding"};
 }
 
@@ -250,8 +246,10 @@ http::Problem encoded_body() {
 std::optional<http::Problem> Shard::before_body(const http::Request& head,
                                                 const ingest::Origin& origin,
                                                 ingest::BodyTerms& terms) {
-  if (is_encoded(head)) return encoded_body();
   const OwnOperation operation = own_route(head.method, head.path, origin.serves).operation;
+  const http::ContentCoding coding = http::content_coding(head);
+  const bool is_taken = coding == http::ContentCoding::gzip && takes_gzip(operation);
+  if (coding != http::ContentCoding::identity && !is_taken) return encoded_body(operation);
   if (takes_events(operation)) {
     if (auto problem = overloaded()) return problem;
     return operation == OwnOperation::events_accept
@@ -291,14 +289,15 @@ std::optional<http::Problem> Shard::overloaded() const {
 /// In the words of the API that the path belongs to, also where it is not asked any more.
 http::Response Shard::refuse(const http::Request& head, const ingest::Origin& origin,
                              const http::Problem& problem) {
-  if (takes_events(own_route(head.method, head.path, origin.serves).operation)) {
+  const OwnOperation operation = own_route(head.method, head.path, origin.serves).operation;
+  if (takes_events(operation)) {
     ingest::count_refusal(counters_, problem);  // The intake counts those that it sees whole.
   }
   const dialect::Dialect* api = origin.serves.api ? dialect::owner_of_path(head.path) : nullptr;
   http::Response response =
       api != nullptr ? api->refuse(problem) : ingest::refusal_response(problem);
-  if (problem.status == 415 && is_encoded(head)) {
-    response.headers.push_back({"Accept-Encoding", "identity"});
+  if (problem.status == 415 && http::content_coding(head) != http::ContentCoding::identity) {
+    response.headers.push_back({"Accept-Encoding", takes_gzip(operation) ? "gzip" : "identity"});
   }
   return response;
 }
@@ -355,6 +354,11 @@ FileSettled settled(http::RequestHandle handle, const http::Response& response) 
 void Shard::answer(http::RequestHandle handle, const http::Response& response) {
   if (!is_file(handle)) return server_.answer(handle, response);
   mailroom_.files_settled(index_).send(settled(handle, response));
+}
+
+/// Files are not packed.
+bool Shard::hold(http::RequestHandle handle, uint64_t bytes) {
+  return !is_file(handle) && server_.hold(handle, bytes);
 }
 
 void Shard::drop(http::RequestHandle handle) {

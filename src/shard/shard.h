@@ -99,6 +99,7 @@ class Shard final : private journal::WriterEvents,
   void on_answer_cut(http::RequestHandle handle) override;
   // Answers: of the intake, to the server's clients and to drop directories.
   void answer(http::RequestHandle handle, const http::Response& response) override;
+  bool hold(http::RequestHandle handle, uint64_t bytes) override;
   void drop(http::RequestHandle handle) override;
   void answer_health(http::RequestHandle handle, bool ready_wanted);
   std::string_view hindrance() const;

@@ -104,9 +104,26 @@ class Intake(unittest.TestCase):
         self.assertEqual(headers["Content-Type"], "application/json")
         self.assertEqual(json.loads(body)["event"], "build.finished")
 
-    def test_a_compressed_body_is_refused_in_the_words_of_its_api(self):
+    def test_events_come_with_gzip(self):
+        lines = b'\n'.join(json.dumps({"type": "packed", "source": "s", "id": f"packed-{n}"}).encode()
+                           for n in range(1000))
+        for content, expected in ((lines, (1000, 0)), (lines, (0, 1000))):
+            status, answer = self.relay.send(gzip.compress(content), "application/x-ndjson",
+                                                   **{"Content-Encoding": "gzip"})
+            self.assertEqual((status, answer["accepted"], answer["duplicates"]), (202, *expected))
+        for content, expected in ((lines, 400), (gzip.compress(lines)[:-9], 400),
+                                  (gzip.compress(b" " * (100 << 20)), 413)):
+            status, answer = self.relay.send(content, "application/x-ndjson",
+                                                   **{"Content-Encoding": "gzip"})
+            self.assertEqual(status, expected, answer)
+
+    def test_other_compressed_bodies_are_refused_in_the_words_of_their_api(self):
         body = gzip.compress(b'{"type":"t","source":"s","data":{}}')
-        for path, members in (("/v1/events", "detail"), ("/v1/webhooks", "detail"),
+        for coding in ("br", "gzip, gzip", "deflate"):
+            status, headers, answer = self.relay.request(
+                "POST", "/v1/events", body, {"Content-Type": "application/json", "Content-Encoding": coding})
+            self.assertEqual((status, headers["Accept-Encoding"]), (415, "gzip"), answer)
+        for path, members in (("/v1/webhooks", "detail"),
                               ("/v0.1/apps/a/outgoing-webhooks", "message"),
                               ("/v2/organizations/default/services", "message"),
                               ("/pipelines/1/hooks/outgoing", "message")):

@@ -2,6 +2,7 @@
 
 #include "crypto/base64.h"
 #include "crypto/digest.h"
+#include "http/gzip.h"
 #include "tests/incoming/calls.h"
 #include "tests/incoming/payloads.h"
 #include "tests/ingest/memory_ring.h"
@@ -59,8 +60,14 @@ class TestAnswers final : public Answers {
     answered[handle.index] = response;
     order.push_back(handle.index);
   }
+  bool hold(http::RequestHandle, uint64_t bytes) override {
+    held = std::max(held, bytes);
+    return bytes <= room;
+  }
   void drop(http::RequestHandle handle) override { dropped.push_back(handle.index); }
 
+  uint64_t held = 0;  ///< The most.
+  uint64_t room = 100'000'000;
   std::map<uint32_t, http::Response> answered;
   std::vector<uint32_t> order;
   std::vector<uint32_t> dropped;
@@ -837,6 +844,81 @@ TEST_F(IntakeTest, RefusesBeforeTheBodyWhatNeedsNoBody) {
   EXPECT_EQ(before("application/json", "Bearer reader"), 403);
   shard_.log.failure = Error{Errc::out_of_space, Side::disk};
   EXPECT_EQ(before("application/json", "Bearer good"), 507);
+}
+
+// --- packed bodies -------------------------------------------------------------------------------
+
+class PackedBodyTest : public IntakeTest {
+ protected:
+  uint32_t post(std::string_view type, std::string_view packed) {
+    shard_.intake.on_request(
+        {++shard_.requests, 1},
+        std::make_unique<http::Request>(test::request_of(
+            type, packed, {{"Authorization", "Bearer good"}, {"Content-Encoding", "gzip"}})),
+        shard_.peer, shard_.table.current());
+    for (int turn = 0; turn < 1000 && shard_.intake.has_work(); ++turn) {
+      shard_.intake.turn(shard_.table.current());
+    }
+    shard_.make_durable();
+    return shard_.requests;
+  }
+  std::string detail() { return shard_.answers.answered[shard_.requests].body; }
+};
+
+TEST_F(PackedBodyTest, IsReadAsIfItWereNotPacked) {
+  const std::string event = shard_.event_of("one");
+  EXPECT_EQ(shard_.status(post("application/json", http::gzip(event))), 202);
+  EXPECT_EQ(shard_.status(post("application/x-ndjson",
+                               http::gzip(event + "\n") + http::gzip(shard_.event_of("two")))),
+            202);
+  EXPECT_NE(detail().find(R"("accepted":1,"duplicates":1)"), std::string::npos) << detail();
+}
+
+TEST_F(PackedBodyTest, IsRefusedIfItIsDamaged) {
+  const std::string packed = http::gzip(shard_.event_of("one"));
+  for (const std::string& body :
+       {std::string{}, shard_.event_of("one"), packed.substr(0, packed.size() - 1), packed + "x"}) {
+    EXPECT_EQ(shard_.status(post("application/json", body)), 400);
+    EXPECT_NE(detail().find("not gzip"), std::string::npos) << detail();
+  }
+  EXPECT_TRUE(shard_.log.records.empty());
+}
+
+TEST_F(PackedBodyTest, MayBeAsLargeAsAnyWhenUnpacked) {
+  std::string event = shard_.event_of("one");
+  event.insert(event.size() - 1, (1u << 20) - event.size(), ' ');
+  EXPECT_EQ(shard_.status(post("application/json", http::gzip(event))), 202);
+  EXPECT_EQ(shard_.status(post("application/json", http::gzip(event + " "))), 413);
+  EXPECT_NE(detail().find("1048576 bytes when unpacked"), std::string::npos) << detail();
+}
+
+TEST_F(PackedBodyTest, TakesNoMoreRoomThanThereIs) {
+  const std::string bomb = http::gzip(std::string(100u << 20, ' '));
+  shard_.answers.room = 1u << 20;
+  EXPECT_EQ(shard_.status(post("application/x-ndjson", bomb)), 503);
+  EXPECT_NE(detail().find("ingest.bodies_bytes_max"), std::string::npos) << detail();
+  shard_.answers.room = 100u << 20;
+  EXPECT_EQ(shard_.status(post("application/x-ndjson", bomb)), 413);
+  EXPECT_LE(shard_.answers.held, (16u << 20) + bomb.size() + 1);
+}
+
+TEST_F(PackedBodyTest, KeepsNobodyElseWaiting) {
+  const std::string large = http::gzip(std::string(15u << 20, ' ') + shard_.event_of("large"));
+  shard_.intake.on_request({++shard_.requests, 1},
+                           std::make_unique<http::Request>(test::request_of(
+                               "application/x-ndjson", large,
+                               {{"Authorization", "Bearer good"}, {"Content-Encoding", "gzip"}})),
+                           shard_.peer, shard_.table.current());
+  const uint32_t first = shard_.requests;
+  EXPECT_TRUE(shard_.intake.has_work());
+  shard_.intake.turn(shard_.table.current());
+  const uint32_t small = shard_.post_one("small");
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(small), 202);
+  EXPECT_FALSE(shard_.answers.answered.contains(first));
+  shard_.log.failure = Error{Errc::io_failed, Side::disk};
+  shard_.intake.on_storage_failed(*shard_.log.failure);  // In the middle.
+  EXPECT_EQ(shard_.status(first), 503);
 }
 
 // --- redeliveries --------------------------------------------------------------------------------
