@@ -7,6 +7,7 @@
 #include "control/host_talk.h"
 #include "control/store/store.h"
 #include "http/date.h"
+#include "http/gzip.h"
 #include "http/hops.h"
 #include "http/query.h"
 #include "http/syntax.h"
@@ -85,6 +86,7 @@ void Forward::set(ForwardSettings settings) {
   not_before_ = {};
   told_problem_.clear();
   count_max_ = SIZE_MAX;
+  packs_ = true;
   due_ = now_;
 }
 
@@ -300,9 +302,23 @@ void Forward::send() {
   post.headers.push_back({"Content-Type", std::string{content_type_of(first.form)}});
   post.headers.push_back({std::string{http::hops_header}, std::to_string(first.hops + 1)});
   post.body = forward_body(batch_, count);
+  const bool packed = packs_ && post.body.size() >= packed_bytes_min;
+  if (packed) {
+    post.headers.push_back({"Content-Encoding", "gzip"});
+    post.body = http::gzip(post.body);
+  }
   post.answer_bytes_max = batch_answer_bytes_max;
   sent_at_ = wall_now_;
-  call(std::move(post), [this, count](const net::ClientAnswer& answer) { on_sent(count, answer); });
+  call(std::move(post), [this, count, packed](const net::ClientAnswer& answer) {
+    if (packed && !answer.error && answer.status == 415) return on_packing_refused();
+    on_sent(count, answer);
+  });
+}
+
+/// An older relay, or a proxy before it: from now on it gets batches as they are.
+void Forward::on_packing_refused() {
+  packs_ = false;
+  due_ = now_;
 }
 
 void Forward::on_sent(size_t count, const net::ClientAnswer& answer) {

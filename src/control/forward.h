@@ -68,7 +68,8 @@ class Forward {
   static constexpr Duration pause_max = std::chrono::minutes(1);
   static constexpr Duration asked_pause_max = std::chrono::hours(1);  ///< Of Retry-After.
   static constexpr Duration call_timeout = std::chrono::seconds(60);
-  static constexpr uint32_t questions_max = 4;  ///< At a time.
+  static constexpr uint32_t questions_max = 4;      ///< At a time.
+  static constexpr size_t packed_bytes_min = 1024;  ///< A smaller body is sent as it is.
   /// So many refused in a row, and the central relay is what is wrong: one is tried at a time.
   static constexpr uint32_t refused_in_a_row_max = 100;
 
@@ -119,6 +120,7 @@ class Forward {
   void ask(size_t index);
   void on_asked(size_t index, const net::ClientAnswer& answer);
   void send();
+  void on_packing_refused();
   void on_sent(size_t count, const net::ClientAnswer& answer);
   void on_taken(size_t count, uint64_t duplicates);
   bool on_refused(size_t count, const net::ClientAnswer& answer);
@@ -150,6 +152,7 @@ class Forward {
   ForwardPlaces batch_end_;      ///< Where `done_` is when the batch is.
   uint32_t resumed_ = 0;         ///< Of the next events, an earlier run may have sent so many,
   WallTime resumed_at_{};        ///< and at this time at the earliest.
+  bool packs_ = true;            ///< As long as nobody has refused it.
   size_t count_max_ = SIZE_MAX;  ///< Events of a request: fewer after a refusal.
   uint32_t refused_in_a_row_ = 0;
   uint32_t calls_ = 0;  ///< Under way, or answered and not handled yet.

@@ -2,6 +2,7 @@
 
 #include "control/store/store.h"
 #include "control_fakes.h"
+#include "http/gzip.h"
 #include "http/hops.h"
 
 #include <gtest/gtest.h>
@@ -30,16 +31,34 @@ using testing::FakePost;
 
 constexpr uint32_t journal_count = 2;
 
+std::string header_of(const net::ClientRequest& request, std::string_view name) {
+  for (const http::Header& header : request.headers) {
+    if (header.name == name) return header.value;
+  }
+  return "(absent)";
+}
+
+/// The body of a request, unpacked.
+std::string body_of(const net::ClientRequest& request) {
+  if (header_of(request, "Content-Encoding") == "(absent)") return request.body;
+  EXPECT_EQ(header_of(request, "Content-Encoding"), "gzip");
+  std::string_view packed = request.body;
+  std::string body;
+  http::GzipReader reader;
+  while (reader.read(packed, body, 1 << 20) == http::GzipReader::Progress::more) continue;
+  return body;
+}
+
 /// The ids of a request, in their order.
 std::vector<std::string> ids_of(const net::ClientRequest& request) {
+  const std::string body = body_of(request);
   std::vector<std::string> ids;
   simdjson::dom::parser parser;
-  for (size_t begin = 0; begin <= request.body.size();) {
-    const bool lines = request.body.front() != '[';
-    const size_t end =
-        lines ? std::min(request.body.find('\n', begin), request.body.size()) : request.body.size();
+  for (size_t begin = 0; begin <= body.size();) {
+    const bool lines = body.front() != '[';
+    const size_t end = lines ? std::min(body.find('\n', begin), body.size()) : body.size();
     simdjson::dom::element root;
-    EXPECT_FALSE(parser.parse(request.body.substr(begin, end - begin)).get(root)) << request.body;
+    EXPECT_FALSE(parser.parse(body.substr(begin, end - begin)).get(root)) << body;
     simdjson::dom::array array;
     std::string_view id;
     if (!root.get(array)) {
@@ -53,13 +72,6 @@ std::vector<std::string> ids_of(const net::ClientRequest& request) {
     begin = end + 1;
   }
   return ids;
-}
-
-std::string header_of(const net::ClientRequest& request, std::string_view name) {
-  for (const http::Header& header : request.headers) {
-    if (header.name == name) return header.value;
-  }
-  return "(absent)";
 }
 
 class ForwardTest : public ::testing::Test {
@@ -243,6 +255,34 @@ TEST_F(ForwardTest, SendsNoMoreThanFits) {
   EXPECT_EQ(ids_of(*asked()), Ids{"3"});
   take(1);
   EXPECT_EQ(ids_of(*asked()), Ids{"4"});
+}
+
+TEST_F(ForwardTest, PacksWhatIsLongUntilThatIsRefused) {
+  accept("small");
+  EXPECT_EQ(header_of(*asked(), "Content-Encoding"), "(absent)");
+  take(1);
+  Ids ids;
+  for (int number = 0; number < 100; ++number) accept(ids.emplace_back(std::to_string(number)));
+  const auto packed = asked();
+  ASSERT_TRUE(packed);
+  EXPECT_EQ(header_of(*packed, "Content-Encoding"), "gzip");
+  EXPECT_EQ(ids_of(*packed), ids);
+  EXPECT_LT(packed->body.size(), body_of(*packed).size() / 3);
+  refuse(415);
+  const auto again = asked();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(header_of(*again, "Content-Encoding"), "(absent)");
+  EXPECT_EQ(ids_of(*again), ids);
+  EXPECT_EQ(forward_->status().problem, "");
+  refuse(415);  // Whatever else it is about.
+  EXPECT_FALSE(asked());
+  EXPECT_EQ(forward_->status().state, ForwardState::held);
+  pass(3);
+  EXPECT_EQ(header_of(*asked(), "Content-Encoding"), "(absent)");
+  take(100);
+  forward_->set(settings_);  // Another relay, perhaps.
+  for (int number = 0; number < 100; ++number) accept(std::to_string(number + 100));
+  EXPECT_EQ(header_of(*asked(), "Content-Encoding"), "gzip");
 }
 
 TEST_F(ForwardTest, SendsAgainWhatMayHaveBeenLost) {
