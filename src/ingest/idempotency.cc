@@ -22,18 +22,66 @@ namespace ringpost::ingest {
 // or for want of room; an abandoned one leaves a gone entry behind, which leaves when it is the
 // head.
 
+/// How many keys each organization has in all stripes, and who has to give way.
+///
+/// Thread safety: every function, from any thread.
+class IdempotencyWindow::Shares {
+ public:
+  static constexpr int organization_bits = 12;  ///< Two with one hash share a share.
+  static constexpr size_t organizations = 1 << organization_bits;
+
+  void add(uint16_t organization) {
+    shared_counts_[organization].fetch_add(1, std::memory_order_relaxed);
+  }
+  void remove(uint16_t organization) {
+    shared_counts_[organization].fetch_sub(1, std::memory_order_relaxed);
+  }
+  /// A key has to leave for want of room.
+  void begin_to_forget() {
+    const uint64_t before = shared_wants_.fetch_add(1, std::memory_order_relaxed);
+    if (before % look_interval == 0) look();
+  }
+  void forget_early() { shared_forgotten_early_.fetch_add(1, std::memory_order_relaxed); }
+  /// Whether the organization has so little that others' keys go first.
+  bool spares(uint16_t organization) const {
+    return shared_counts_[organization].load(std::memory_order_relaxed) <
+           shared_spared_below_.load(std::memory_order_relaxed);
+  }
+  uint64_t forgotten_early() const {
+    return shared_forgotten_early_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr uint64_t look_interval = 1024;
+
+  void look() {
+    uint32_t most = 0;
+    for (const auto& count : shared_counts_) {
+      most = std::max(most, count.load(std::memory_order_relaxed));
+    }
+    shared_spared_below_.store(most / 2, std::memory_order_relaxed);
+  }
+
+  std::array<std::atomic<uint32_t>, organizations> shared_counts_{};
+  std::atomic<uint32_t> shared_spared_below_{0};
+  std::atomic<uint64_t> shared_wants_{0};
+  std::atomic<uint64_t> shared_forgotten_early_{0};
+};
+
 /// Thread safety: the caller holds `mutex`.
 class alignas(64) IdempotencyWindow::Stripe {
  public:
   static constexpr uint32_t entries_at_first = 16;
+  /// Passed over in a row, at most: an insertion is bounded work.
+  static constexpr uint32_t spared_max = 64;
 
   std::mutex mutex;
 
-  /// @param forgotten_early  counts keys that leave for want of room. Borrowed.
-  void set_up(Duration length, uint32_t entries_max, std::atomic<uint64_t>& forgotten_early) {
+  /// @param shares  of all stripes. Borrowed.
+  void set_up(Duration length, uint32_t entries_max, Shares& shares) {
     length_ = length;
     entries_max_ = entries_max;
-    forgotten_early_ = &forgotten_early;
+    shares_ = &shares;
   }
 
   Reservation reserve(const IdempotencyKey& key, ContentHash content, Instant now) {
@@ -69,27 +117,37 @@ class alignas(64) IdempotencyWindow::Stripe {
  private:
   enum class Status : uint8_t { gone, pending, durable };
 
-  /// 32 bytes: the status stands in the two lowest bits of the nanoseconds.
+  /// 32 bytes: status and organization stand in the lowest bits of the nanoseconds, which leaves a
+  /// time to 16 us.
   class Entry {
    public:
     Entry() = default;
-    Entry(const IdempotencyKey& key_of, ContentHash content_of, Instant at, Status status)
-        : key(key_of),
-          content(content_of),
-          at_and_status_((at.time_since_epoch().count() & ~int64_t{3}) |
-                         static_cast<int64_t>(status)) {}
+    Entry(const IdempotencyKey& key, ContentHash content_of, Instant at, Status status)
+        : content(content_of),
+          high_(key.high),
+          low_(key.low),
+          at_and_marks_((at.time_since_epoch().count() & ~marks) |
+                        int64_t{key.organization} << status_bits | static_cast<int64_t>(status)) {}
 
-    Status status() const { return static_cast<Status>(at_and_status_ & 3); }
+    Status status() const { return static_cast<Status>(at_and_marks_ & status_mask); }
     void set_status(Status status) {
-      at_and_status_ = (at_and_status_ & ~int64_t{3}) | static_cast<int64_t>(status);
+      at_and_marks_ = (at_and_marks_ & ~status_mask) | static_cast<int64_t>(status);
     }
-    Instant at() const { return Instant{Duration{at_and_status_ & ~int64_t{3}}}; }
+    Instant at() const { return Instant{Duration{at_and_marks_ & ~marks}}; }
+    IdempotencyKey key() const {
+      return {high_, low_, static_cast<uint16_t>((at_and_marks_ & marks) >> status_bits)};
+    }
 
-    IdempotencyKey key;
     ContentHash content{};
 
    private:
-    int64_t at_and_status_ = 0;
+    static constexpr int status_bits = 2;
+    static constexpr int64_t status_mask = (1 << status_bits) - 1;
+    static constexpr int64_t marks = (1 << (status_bits + Shares::organization_bits)) - 1;
+
+    uint64_t high_ = 0;
+    uint64_t low_ = 0;
+    int64_t at_and_marks_ = 0;
   };
   static_assert(sizeof(Entry) == 32);
 
@@ -107,7 +165,7 @@ class alignas(64) IdempotencyWindow::Stripe {
     if (slots_.empty()) return nullptr;
     for (uint32_t slot = home_slot(key); slots_[slot] != 0; slot = (slot + 1) & slot_mask()) {
       Entry& candidate = entries_[slots_[slot] - 1];
-      if (candidate.key == key) return &candidate;
+      if (candidate.key() == key) return &candidate;
     }
     return nullptr;
   }
@@ -122,25 +180,32 @@ class alignas(64) IdempotencyWindow::Stripe {
   bool insert(const Entry& added) {
     if (tail_ - head_ == capacity() && !make_room()) return false;
     entry(tail_) = added;
+    shares_->add(added.key().organization);
     occupy_slot(tail_ & (capacity() - 1));
     ++tail_;
     return true;
   }
 
-  /// Grows, or forgets the oldest entry that may be forgotten.
+  /// Grows, or forgets the oldest entry that may be forgotten and is not spared.
   bool make_room() {
     if (capacity() < entries_max_) {
       grow();
       return true;
     }
+    shares_->begin_to_forget();
+    uint32_t spared = 0;
     for (uint32_t looked = 0; looked < capacity(); ++looked) {
-      if (entry(head_).status() != Status::pending) {
-        const bool known = entry(head_).status() == Status::durable;
-        if (known) forgotten_early_->fetch_add(1, std::memory_order_relaxed);
+      const Entry& oldest = entry(head_);
+      const bool is_known = oldest.status() == Status::durable;
+      const bool is_spared = is_known && spared < std::min(spared_max, capacity() / 2) &&
+                             shares_->spares(oldest.key().organization);
+      if (oldest.status() != Status::pending && !is_spared) {
+        if (is_known) shares_->forget_early();
         drop_head();
         return true;
       }
-      // The ring is full, so its head and tail are one place: the pending entry is now the newest.
+      // The ring is full, so its head and tail are one place: the entry is now the newest.
+      spared += is_spared ? 1 : 0;
       ++head_;
       ++tail_;
     }
@@ -178,18 +243,23 @@ class alignas(64) IdempotencyWindow::Stripe {
     if (oldest.status() == Status::gone) {
       --gone_;
     } else {
-      vacate_slot(oldest.key);
+      leave(oldest);
     }
   }
 
+  void leave(const Entry& leaving) {
+    shares_->remove(leaving.key().organization);
+    vacate_slot(leaving.key());
+  }
+
   void remove(Entry& leaving) {
-    vacate_slot(leaving.key);
+    leave(leaving);
     leaving.set_status(Status::gone);
     ++gone_;
   }
 
   void occupy_slot(uint32_t place) {
-    uint32_t slot = home_slot(entries_[place].key);
+    uint32_t slot = home_slot(entries_[place].key());
     while (slots_[slot] != 0) slot = (slot + 1) & slot_mask();
     slots_[slot] = place + 1;
   }
@@ -198,11 +268,11 @@ class alignas(64) IdempotencyWindow::Stripe {
   /// (Knuth, volume 3, 6.4, algorithm R).
   void vacate_slot(const IdempotencyKey& key) {
     uint32_t hole = home_slot(key);
-    while (entries_[slots_[hole] - 1].key != key) hole = (hole + 1) & slot_mask();
+    while (entries_[slots_[hole] - 1].key() != key) hole = (hole + 1) & slot_mask();
     slots_[hole] = 0;
     for (uint32_t slot = (hole + 1) & slot_mask(); slots_[slot] != 0;
          slot = (slot + 1) & slot_mask()) {
-      const uint32_t home = home_slot(entries_[slots_[slot] - 1].key);
+      const uint32_t home = home_slot(entries_[slots_[slot] - 1].key());
       const bool reachable = ((slot - home) & slot_mask()) < ((slot - hole) & slot_mask());
       if (reachable) continue;
       slots_[hole] = slots_[slot];
@@ -213,7 +283,7 @@ class alignas(64) IdempotencyWindow::Stripe {
 
   Duration length_{};
   uint32_t entries_max_ = 0;
-  std::atomic<uint64_t>* forgotten_early_ = nullptr;
+  Shares* shares_ = nullptr;
 
   std::vector<Entry> entries_;
   std::vector<uint32_t> slots_;
@@ -225,13 +295,13 @@ class alignas(64) IdempotencyWindow::Stripe {
 IdempotencyWindow::IdempotencyWindow(const Options& options, const std::array<HashKey, 2>& secret)
     : options_(options),
       secret_(secret),
+      shared_shares_(std::make_unique<Shares>()),
       shared_stripes_(std::make_unique<Stripe[]>(stripe_count)) {
   RINGPOST_ASSERT(options_.length > Duration::zero());
   const uint32_t per_stripe =
       std::max(Stripe::entries_at_first, options_.entries_max / stripe_count);
   for (uint32_t index = 0; index < stripe_count; ++index) {
-    shared_stripes_[index].set_up(options_.length, std::bit_ceil(per_stripe),
-                                  shared_forgotten_early_);
+    shared_stripes_[index].set_up(options_.length, std::bit_ceil(per_stripe), *shared_shares_);
   }
 }
 
@@ -246,7 +316,9 @@ IdempotencyKey IdempotencyWindow::key(std::string_view organization, std::string
                             static_cast<uint32_t>(source.size())};
   text.append(reinterpret_cast<const char*>(sizes), sizeof sizes);
   text.append(organization).append(source).append(id);
-  return {siphash(secret_[0], as_bytes(text)), siphash(secret_[1], as_bytes(text))};
+  constexpr uint64_t organization_mask = Shares::organizations - 1;
+  return {siphash(secret_[0], as_bytes(text)), siphash(secret_[1], as_bytes(text)),
+          static_cast<uint16_t>(siphash(secret_[0], as_bytes(organization)) & organization_mask)};
 }
 
 ContentHash IdempotencyWindow::content(const journal::EventView& event) const {
@@ -287,6 +359,10 @@ void IdempotencyWindow::restore(const IdempotencyKey& key, ContentHash content, 
   Stripe& owner = stripe(key);
   const std::lock_guard lock{owner.mutex};
   owner.restore(key, content, now - std::max(age, Duration::zero()), now);
+}
+
+uint64_t IdempotencyWindow::forgotten_early() const {
+  return shared_shares_->forgotten_early();
 }
 
 uint64_t IdempotencyWindow::size() const {

@@ -17,8 +17,11 @@ namespace ringpost::ingest {
 struct IdempotencyKey {
   uint64_t high = 0;
   uint64_t low = 0;
+  uint16_t organization = 0;  ///< Whose share of the window it takes: a hash of its name.
 
-  friend bool operator==(const IdempotencyKey&, const IdempotencyKey&) = default;
+  friend bool operator==(const IdempotencyKey& one, const IdempotencyKey& other) {
+    return one.high == other.high && one.low == other.low;
+  }
 };
 
 /// What an event says, apart from its key: 64 bits of a keyed hash. Two contents are taken for one
@@ -33,8 +36,10 @@ enum class ContentHash : uint64_t {};
 /// of its event's content: the same key with another content is a conflict, never a duplicate.
 ///
 /// Memory: nothing at first; 40 bytes for each key remembered (32 of an entry, 8 of its index),
-/// growing by doubling up to the bound in Options. Beyond the bound the oldest are forgotten first,
-/// before their time: `forgotten_early` counts them. A pending key is never forgotten.
+/// growing by doubling up to the bound in Options. Beyond the bound the oldest of those
+/// organizations that have the most are forgotten, before their time: `forgotten_early` counts
+/// them. One that has less than half as many as the largest loses none to it. A pending key is
+/// never forgotten.
 ///
 /// Thread safety: every function, from any thread. 256 stripes, each with a lock held for one look
 /// into a hash table.
@@ -81,23 +86,22 @@ class IdempotencyWindow {
 
   /// Durable keys that were forgotten before the window's length was over, because there was no
   /// room. Costs one load.
-  uint64_t forgotten_early() const {
-    return shared_forgotten_early_.load(std::memory_order_relaxed);
-  }
+  uint64_t forgotten_early() const;
 
   /// Keys remembered now. For tests and metrics: looks at each stripe in turn.
   uint64_t size() const;
 
  private:
   class Stripe;
+  class Shares;
   static constexpr uint32_t stripe_count = 256;
 
   Stripe& stripe(const IdempotencyKey& key) const;
 
   const Options options_;
   const std::array<HashKey, 2> secret_;
+  const std::unique_ptr<Shares> shared_shares_;  ///< Outlives the stripes.
   const std::unique_ptr<Stripe[]> shared_stripes_;
-  std::atomic<uint64_t> shared_forgotten_early_{0};  ///< Added to by stripes.
 };
 
 }  // namespace ringpost::ingest

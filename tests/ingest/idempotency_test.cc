@@ -273,6 +273,52 @@ TEST_F(IdempotencyWindowTest, CountsWhatItForgetsBeforeItsTimeAndNothingElse) {
   EXPECT_GT(window_.forgotten_early(), many / 2);
 }
 
+TEST_F(IdempotencyWindowTest, ForgetsNothingOfSmallOrganizationsForALargeOne) {
+  const auto accept = [this](std::string_view organization, uint64_t number) {
+    const auto key = window_.key(organization, "s", std::to_string(number));
+    if (window_.reserve(key, body, start) == Reservation::fresh) window_.confirm(key);
+  };
+  const auto known = [this](std::string_view organization, uint64_t count) {
+    uint64_t found = 0;
+    for (uint64_t number = 0; number < count; ++number) {
+      const auto key = window_.key(organization, "s", std::to_string(number));
+      found += window_.state(key, start) == State::durable ? 1 : 0;
+    }
+    return found;
+  };
+  constexpr uint64_t room = 256 * 64;
+  for (uint64_t number = 0; number < 100; ++number) accept("small", number);
+  for (uint64_t number = 0; number < 1000; ++number) accept("medium", number);
+  for (uint64_t number = 0; number < room * 10; ++number) {
+    accept("large", number);
+    if (number % 100 == 0) accept("late", number / 100);  // While there is no room any more.
+  }
+  EXPECT_EQ(known("small", 100), 100u);
+  EXPECT_EQ(known("medium", 1000), 1000u);
+  EXPECT_EQ(known("late", room / 10), room / 10);
+  EXPECT_GT(known("large", room * 10), room / 2);
+  EXPECT_LE(window_.size(), room);
+
+  // Two that want everything have about the same.
+  for (uint64_t number = 0; number < room * 10; ++number) {
+    accept("large", number);
+    accept("other", number);
+  }
+  EXPECT_GT(known("large", room * 10), room / 4);
+  EXPECT_GT(known("other", room * 10), room / 4);
+  EXPECT_EQ(known("small", 100), 100u);
+}
+
+TEST_F(IdempotencyWindowTest, TakesEachNewKeyOfThousandsOfOrganizations) {
+  for (uint64_t number = 0; number < 200'000; ++number) {
+    const auto key = window_.key(std::to_string(number % 5000), "s", std::to_string(number));
+    ASSERT_EQ(window_.reserve(key, body, start), Reservation::fresh);
+    window_.confirm(key);
+    ASSERT_EQ(window_.state(key, start), State::durable);
+  }
+  EXPECT_LE(window_.size(), 256u * 64u);
+}
+
 TEST_F(IdempotencyWindowTest, SaysFullWhenNothingButPendingKeysAreThere) {
   uint64_t fresh = 0;
   uint64_t full = 0;
