@@ -18,6 +18,8 @@ namespace ringpost {
 struct Ulid {
   static constexpr size_t text_size = 26;
   static constexpr size_t uuid_text_size = 36;
+  /// Ids that were minted at times so far apart sort by them.
+  static constexpr std::chrono::nanoseconds resolution{245};
 
   std::array<uint8_t, 16> bytes{};
 

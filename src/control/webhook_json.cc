@@ -66,6 +66,8 @@ Outcome read_organization(Reading& reading, dom::element value) {
 Outcome read_url(Reading& reading, dom::element value) {
   std::string text;
   if (auto problem = read(value, "url", api::webhook_url_bytes_max, text)) return problem;
+  const std::string objection = dialect::of(reading.webhook).object_to_native_url(text);
+  if (!objection.empty()) return invalid("url", objection);
   auto parsed = api::read_destination("url", text);
   if (auto* problem = std::get_if<Problem>(&parsed)) return std::move(*problem);
   auto& destination = std::get<subscription::Destination>(parsed);

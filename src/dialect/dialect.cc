@@ -31,6 +31,10 @@ std::string Dialect::object_to_source(std::string_view) const {
   return {};
 }
 
+std::string Dialect::object_to_native_url(std::string_view) const {
+  return {};
+}
+
 std::optional<api::Problem> Dialect::read_settings(std::string_view json, Webhook&) const {
   if (json.find_first_not_of("{} \t\r\n") == std::string_view::npos) return std::nullopt;
   return api::invalid("settings", "must be empty: this dialect has none");

@@ -66,6 +66,8 @@ class Dialect {
   virtual std::string object_to_event(std::string_view pattern) const;
   /// The same of a source: where a dialect's own API demands more of a name than the core does.
   virtual std::string object_to_source(std::string_view pattern) const;
+  /// The same of the native API's `url`, as it was given.
+  virtual std::string object_to_native_url(std::string_view url) const;
 
   /// Reads the native API's `settings`, a JSON object, into `webhook.settings` and whatever else
   /// they decide. Called last, and also without settings (`{}`) when a webhook is made.

@@ -30,8 +30,21 @@ TEST(ForwardClock, GoesOnWhereTheWallClockWasSetBack) {
 
 TEST(ForwardClock, BeginsNoEarlierThanItIsTold) {
   ForwardClock clock(wall);
-  EXPECT_EQ(clock.read(wall - hours{5}, start), wall);
-  EXPECT_EQ(clock.read(wall - hours{4}, start + seconds{1}), wall + seconds{1});
+  EXPECT_EQ(clock.read(wall - hours{5}, start), wall + Ulid::resolution);
+  EXPECT_EQ(clock.read(wall - hours{4}, start + seconds{1}), wall + Ulid::resolution + seconds{1});
+}
+
+/// All events of a batch come at one time.
+TEST(ForwardClock, MakesIdsThatGrowWhileItStandsStill) {
+  ForwardClock clock;
+  Prng random{1};
+  Ulid last;
+  for (int count = 0; count < 100'000; ++count) {
+    const Ulid id = Ulid::mint(clock.read(wall, start), random);
+    ASSERT_GT(id, last) << count;
+    last = id;
+  }
+  EXPECT_LT(clock.read(wall, start) - wall, std::chrono::milliseconds{25});
 }
 
 }  // namespace

@@ -195,6 +195,19 @@ TEST(WebhookJson, RefusesBadUrlsAndDeniedDestinations) {
   EXPECT_EQ(create(R"({"url": null})", webhook)->member, "url");
 }
 
+TEST(WebhookJson, SaysWhereATemplateOfAUrlBelongs) {
+  for (const char* url :
+       {"https://ci.example.org/{{ action.id }}", "https://ci.example.org/?x={{user.name}}"}) {
+    const std::string given = std::string{R"("url": ")"} + url + '"';
+    Webhook webhook;
+    const auto problem = create(R"({"dialect": "devopness", )" + given + "}", webhook);
+    ASSERT_TRUE(problem) << url;
+    EXPECT_EQ(problem->member, "url");
+    EXPECT_NE(problem->detail.find("settings.target_url"), std::string::npos) << problem->detail;
+    EXPECT_FALSE(create("{" + given + "}", webhook)) << "it means nothing to other dialects";
+  }
+}
+
 TEST(WebhookJson, RefusesPatternsThatTheDialectCanNeverMatch) {
   for (const char* members : {R"("dialect": "bitrise", "events": ["build/*", "build"])",
                               R"("dialect": "buildkite", "events": ["ping", "build.started"])",

@@ -846,6 +846,18 @@ TEST_F(IntakeTest, RefusesBeforeTheBodyWhatNeedsNoBody) {
   EXPECT_EQ(before("application/json", "Bearer good"), 507);
 }
 
+TEST_F(IntakeTest, GivesTheEventsOfABatchIdsInTheirOrder) {
+  std::vector<std::string> ids;
+  for (int number = 0; number < 50; ++number) ids.push_back("b" + std::to_string(number));
+  shard_.post_lines(ids);
+  shard_.make_durable();
+  ASSERT_EQ(shard_.sink.events.size(), ids.size());
+  for (size_t index = 1; index < ids.size(); ++index) {
+    EXPECT_EQ(shard_.sink.events[index]->view().id, ids[index]);
+    EXPECT_GT(shard_.sink.events[index]->view().uid, shard_.sink.events[index - 1]->view().uid);
+  }
+}
+
 // --- packed bodies -------------------------------------------------------------------------------
 
 class PackedBodyTest : public IntakeTest {

@@ -146,6 +146,12 @@ class Devopness final : public Dialect {
            list_of(resource_types);
   }
 
+  std::string object_to_native_url(std::string_view url) const override {
+    if (!url.contains("{{")) return {};
+    return "is fixed text: give the URL with its {{ … }} as settings.target_url, and here what "
+           "stands before them, such as https://ci.example.org/";
+  }
+
   std::optional<Problem> read_settings(std::string_view text, Webhook& webhook) const override {
     const std::vector<std::string> sources_before = own_sources(webhook);
     Hook hook = hook_of(webhook);
