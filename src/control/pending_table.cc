@@ -386,8 +386,13 @@ std::vector<index::PendingDelivery> PendingTable::deliveries_of(uint32_t event) 
 // --- for people ----------------------------------------------------------------------------------
 
 std::optional<WallTime> PendingTable::oldest_at() const {
+  return oldest_at([](uint32_t) { return true; });
+}
+
+std::optional<WallTime> PendingTable::oldest_at(const index::WantsWebhook& wants) const {
   std::optional<WallTime> oldest;
   for (const auto& [number, chain] : chains_) {
+    if (!wants(number)) continue;
     const WallTime time = uid_of(chain.oldest).time();
     if (!oldest || time < *oldest) oldest = time;
   }

@@ -57,12 +57,16 @@ class PendingTable {
   /// By rising webhook number; empty: it is pending for nobody any more.
   std::vector<index::PendingDelivery> find_pending(const Handle& event) const;
 
+  /// @param delivery  of an event that was told.
+  bool is_pending(const index::DeliveryKey& delivery) const { return find(delivery) != no_slot; }
+
   /// Where the record of an event is.
   journal::Position place_of(journal::Position event) const { return places_.place_of(event); }
 
   /// When the oldest event that is pending for somebody was accepted.
   std::optional<WallTime> oldest_at() const;
-  /// The same of one webhook.
+  /// The same of some webhooks, and of one.
+  std::optional<WallTime> oldest_at(const index::WantsWebhook& wants) const;
   std::optional<WallTime> oldest_at(uint32_t webhook_number) const;
 
   uint64_t count() const { return open_; }

@@ -241,6 +241,13 @@ class Section {
     return table_ != nullptr ? table_->get(key) : nullptr;
   }
 
+  std::vector<std::string> keys() const {
+    std::vector<std::string> names;
+    if (table_ == nullptr) return names;
+    for (const auto& [key, node] : *table_) names.emplace_back(key.str());
+    return names;
+  }
+
   bool present() const { return table_ != nullptr; }
   const toml::source_region& where() const { return table_->source(); }
 
@@ -454,6 +461,7 @@ constexpr size_t email_bytes_max = 254;  // RFC 5321, 4.5.3.1.3, without the ang
 constexpr size_t users_max = 1000;
 constexpr size_t listeners_max = 64;
 constexpr size_t sources_max = 64;
+constexpr size_t organizations_max = 1000;
 
 /// Why an address cannot name a user; empty if it can. No post is sent: it only has to be one name.
 std::string_view object_to_email(std::string_view email) {
@@ -695,6 +703,47 @@ void read_tables(Section& root, const std::string& key, size_t count_max,
   }
 }
 
+/// @param config  the journal's age has been read.
+void read_organization(Section&& section, const std::string& name, Config& config,
+                       Problems& problems) {
+  if (!section.present()) return;
+  const auto objection = subscription::object_to_organization(name);
+  if (!objection.empty()) {
+    return problems.add(section.where(),
+                        "[organizations] the name \"" + name + "\" " + std::string(objection));
+  }
+  const toml::node* written = section.node("retention_age");
+  if (written == nullptr) {
+    problems.add(section.where(), "[organizations." + name + "] needs a retention_age");
+  }
+  const size_t problems_before = problems.count();
+  Duration age{};
+  section.duration("retention_age", age, std::chrono::seconds{1}, std::chrono::hours{24 * 3650});
+  section.finish();
+  if (written == nullptr || problems.count() > problems_before) return;
+  if (age > config.retention_age) {
+    return section.problem(*written, "retention_age = " + format_duration(age) +
+                                         " is longer than journal.retention_age = " +
+                                         format_duration(config.retention_age) +
+                                         ": an organization's events can only go sooner; raise "
+                                         "journal.retention_age, or leave this one out");
+  }
+  config.organization_ages[name] = age;
+}
+
+/// `[organizations.NAME]`
+void read_organizations(Section& root, Config& config, Problems& problems) {
+  Section all = root.table("organizations");
+  const std::vector<std::string> names = all.keys();
+  if (names.size() > organizations_max) {
+    return problems.add(all.where(), "there are more than " + std::to_string(organizations_max) +
+                                         " [organizations.NAME] sections");
+  }
+  for (const std::string& name : names) {
+    read_organization(all.table(name), name, config, problems);
+  }
+}
+
 /// The relay's own address is a scheme and an authority: what the APIs append to it begins with a
 /// slash.
 void read_public_url(Section& section, Config& config) {
@@ -836,6 +885,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
               [&](const toml::table& table) { read_source(table, config, problems); });
   read_tables(root, "user", users_max,
               [&](const toml::table& table) { read_user(table, config, problems); });
+  read_organizations(root, config, problems);
   root.finish();
 }
 
