@@ -216,6 +216,11 @@ Control::Control(const Parts& parts, const Options& options)
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
+  pending_.set_owner_of([this](uint32_t webhook_number) {
+    const Webhook* webhook = registry_.find(webhook_number);
+    return webhook == nullptr ? OrganizationKey::unknown
+                              : key_of_organization(webhook->organization);
+  });
   retention_.set_reader(
       {.needs = [this](uint32_t journal,
                        uint32_t segment) { return forward_.needs(journal, segment); },

@@ -34,6 +34,10 @@ class PendingTable {
   PendingTable(SegmentLedger& ledger, journal::CarriedPlaces& places)
       : ledger_(ledger), places_(places) {}
 
+  /// Whose a webhook is, for the ledger. Without it, no outcome is known to be somebody's.
+  using OwnerOf = std::function<OrganizationKey(uint32_t webhook_number)>;
+  void set_owner_of(OwnerOf owner_of) { owner_of_ = std::move(owner_of); }
+
   /// @param record  where the event's record is.
   /// @returns a record of the event that counts no more, because it was carried forward.
   std::optional<journal::Position> on_event(const journal::EventView& event,
@@ -146,6 +150,7 @@ class PendingTable {
   void check_chains() const;
 
   SegmentLedger& ledger_;
+  OwnerOf owner_of_;
   SlotTable<Event, &Event::first_delivery> events_;
   SlotTable<Delivery, &Delivery::key_next> deliveries_;
   SlotIndex<Delivery, &Delivery::key_hash, &Delivery::key_next> by_key_;

@@ -90,7 +90,8 @@ class Retention {
   JournalAccess& journals_;
   Store& store_;
   Options options_;
-  Reader reader_;  ///< Empty: nobody.
+  RecordAges ages_;  ///< Of `options_`.
+  Reader reader_;    ///< Empty: nobody.
 
   WallClockTrust wall_clock_;
   SettledMarks stored_marks_;
