@@ -605,6 +605,10 @@ int run(int argument_count, char** arguments) {
       "it\n"
       "was durable, acknowledged events are lost: that counts as damage.\n"
       "\n"
+      "What is on the disk is shown, also what a relay does not show any more, because it is "
+      "older\n"
+      "than the age of its organization ([organizations.NAME] retention_age).\n"
+      "\n"
       "Exit codes: 0 no damage, perhaps torn tails; 1 damage was found (by repair: and a new file\n"
       "written); 2 the journals could not be read, or wrong usage.");
   if (const auto done = ringpost::cli::write_manual(

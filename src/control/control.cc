@@ -134,6 +134,7 @@ Control::Control(const Parts& parts, const Options& options)
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       durability_(parts.store, parts.syncs),
       pending_(ledger_, parts.places),
+      visible_history_(parts.history, pending_, registry_),
       carrier_({.pending = pending_,
                 .ledger = ledger_,
                 .journals = parts.journals,
@@ -158,7 +159,7 @@ Control::Control(const Parts& parts, const Options& options)
                   parts.is_known, [this] { next_due_ = now_; }),
       desk_({.registry = registry_,
              .table = parts.table,
-             .history = parts.history,
+             .history = visible_history_,
              .journals = parts.journals,
              .publisher = publisher_,
              .random = random_,
@@ -170,12 +171,12 @@ Control::Control(const Parts& parts, const Options& options)
              .checks = checks_,
              .shard_count = static_cast<uint32_t>(parts.counters.size())}),
       webhook_api_(registry_, tokens_, desk_, checks_),
-      delivery_api_(registry_, history_, parts.journals, desk_),
-      totals_api_(registry_, history_, parts.journals),
-      event_api_(registry_, history_, parts.journals, checks_),
+      delivery_api_(registry_, visible_history_, parts.journals, desk_),
+      totals_api_(registry_, visible_history_, parts.journals),
+      event_api_(registry_, visible_history_, parts.journals, checks_),
       replays_({.store = parts.store,
                 .registry = registry_,
-                .history = parts.history,
+                .history = visible_history_,
                 .journals = parts.journals,
                 .post = parts.post,
                 .random = random_,
@@ -187,6 +188,7 @@ Control::Control(const Parts& parts, const Options& options)
                    .links = git_links_,
                    .registrations = registrations_,
                    .gaps = gap_filler_,
+                   .history = visible_history_,
                    .random = random_}),
       session_api_(parts.table, users_, authenticator_, random_),
       user_api_({.users = users_,
@@ -197,7 +199,7 @@ Control::Control(const Parts& parts, const Options& options)
       streams_({.registry = registry_,
                 .table = parts.table,
                 .sessions = session_api_,
-                .history = parts.history,
+                .history = visible_history_,
                 .journals = parts.journals,
                 .post = parts.post}),
       listeners_({.registry = registry_,
@@ -214,6 +216,11 @@ Control::Control(const Parts& parts, const Options& options)
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
+  pending_.set_owner_of([this](uint32_t webhook_number) {
+    const Webhook* webhook = registry_.find(webhook_number);
+    return webhook == nullptr ? OrganizationKey::unknown
+                              : key_of_organization(webhook->organization);
+  });
   retention_.set_reader(
       {.needs = [this](uint32_t journal,
                        uint32_t segment) { return forward_.needs(journal, segment); },
@@ -224,6 +231,7 @@ Control::Control(const Parts& parts, const Options& options)
 
 /// Of the settings, what others keep.
 void Control::use(const Settings& settings) {
+  visible_history_.set_ages(settings.retention.organization_ages);
   streams_.set_limits(settings.streams);
   registrations_.set_public_url(settings.public_url);
   gap_filler_.set(settings.gaps);

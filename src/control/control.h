@@ -38,6 +38,7 @@
 #include "control/streams.h"
 #include "control/token_registry.h"
 #include "control/user_registry.h"
+#include "control/visible_history.h"
 #include "control/webhook_registry.h"
 #include "index/index.h"
 
@@ -270,6 +271,7 @@ class Control {
   Durability durability_;
   SegmentLedger ledger_;
   PendingTable pending_;
+  VisibleHistory visible_history_;
   Carrier carrier_;
   Retention retention_;
   PasswordGate password_gate_;

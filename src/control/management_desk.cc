@@ -131,15 +131,17 @@ void say_unreadable(const Error& error) {
 
 std::vector<DeliveryFacts> ManagementDesk::newest_facts(const Webhook& webhook,
                                                         size_t deliveries_max) const {
-  auto page = parts_.history.page(
-      {.webhook_number = webhook.number, .limit = static_cast<uint32_t>(deliveries_max)});
+  auto page =
+      parts_.history.of(webhook.organization, call_->now)
+          .page({.webhook_number = webhook.number, .limit = static_cast<uint32_t>(deliveries_max)});
   if (page) return std::move(page->items);
   say_unreadable(page.error());
   return {};
 }
 
-std::optional<DeliveryFacts> ManagementDesk::facts_of(const Ulid& id) const {
-  auto facts = parts_.history.delivery(id);
+std::optional<DeliveryFacts> ManagementDesk::facts_of(std::string_view organization,
+                                                      const Ulid& id) const {
+  auto facts = parts_.history.of(organization, call_->now).delivery(id);
   if (facts) return std::move(*facts);
   say_unreadable(facts.error());
   return std::nullopt;
@@ -173,14 +175,14 @@ std::vector<Ulid> ManagementDesk::newest(const Webhook& webhook, size_t deliveri
 }
 
 std::optional<LoggedDelivery> ManagementDesk::delivery(const Webhook& webhook, const Ulid& id) {
-  const auto facts = facts_of(id);
+  const auto facts = facts_of(webhook.organization, id);
   if (!facts || facts->webhook_number != webhook.number) return std::nullopt;
   return read(*facts);
 }
 
 std::optional<LoggedDelivery> ManagementDesk::delivery(std::string_view organization,
                                                        const Ulid& id) {
-  const auto facts = facts_of(id);
+  const auto facts = facts_of(organization, id);
   if (!facts) return std::nullopt;
   const Webhook* webhook = parts_.registry.find(facts->webhook_number);
   if (webhook != nullptr && !may_see(*webhook)) return std::nullopt;
@@ -202,7 +204,7 @@ uint32_t ManagementDesk::owner_of(const Webhook& webhook) const {
 std::variant<journal::EventRef, Problem> ManagementDesk::redeliver(const LoggedDelivery& delivery,
                                                                    const Overrides& overrides) {
   RINGPOST_ASSERT(!outgoing_);
-  const auto facts = facts_of(delivery.id);
+  const auto facts = facts_of(delivery.event->view().organization, delivery.id);
   const Webhook* webhook = facts ? parts_.registry.find(facts->webhook_number) : nullptr;
   if (webhook == nullptr) return refusal(409, "the delivery's webhook was deleted");
   if (!webhook->active()) return refusal(409, "the delivery's webhook is not active");

@@ -11,6 +11,7 @@
 #include "control/outgoing.h"
 #include "control/publisher.h"
 #include "control/registrations.h"
+#include "control/visible_history.h"
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
 #include "dialect/matcher.h"
@@ -32,7 +33,7 @@ class ManagementDesk final : public api::Management {
   struct Parts {
     WebhookRegistry& registry;
     const subscription::SubscriptionTable& table;
-    index::Index& history;
+    const VisibleHistory& history;
     JournalAccess& journals;
     Publisher& publisher;
     Prng& random;
@@ -90,7 +91,7 @@ class ManagementDesk final : public api::Management {
  private:
   std::vector<index::DeliveryFacts> newest_facts(const Webhook& webhook,
                                                  size_t deliveries_max) const;
-  std::optional<index::DeliveryFacts> facts_of(const Ulid& id) const;
+  std::optional<index::DeliveryFacts> facts_of(std::string_view organization, const Ulid& id) const;
   std::optional<api::LoggedDelivery> read(const index::DeliveryFacts& facts);
   void note(std::string_view operation, const Ulid& object, std::vector<std::string> members,
             std::string_view organization = {});

@@ -35,7 +35,7 @@ std::optional<Position> PendingTable::on_event(const journal::EventView& view, P
   if (view.is_carried()) return on_carried(view, record);
   if (is_replaced(record, 0, record)) return record;
   const uint32_t index = begin_event(view, record);
-  ledger_.on_event(record, view.accepted_at);
+  ledger_.on_event(record, view.accepted_at, key_of_organization(view.organization));
   drop_ended(index);
   return std::nullopt;
 }
@@ -81,7 +81,7 @@ std::optional<Position> PendingTable::on_carried(const journal::EventView& view,
   if (!recovered_) carried_[position.packed] = {carried.times, record};
   uint32_t index = told_event(view, position);
   const bool moves = index != no_slot;
-  ledger_.on_carried(record, carried, place);
+  ledger_.on_carried(record, carried, place, key_of_organization(view.organization));
   if (!moves && told) {
     ledger_.on_settled(record);
     return place;
@@ -169,7 +169,11 @@ std::vector<index::PendingDelivery> PendingTable::find_pending(const Handle& eve
 
 void PendingTable::on_outcome(const Outcome& outcome) {
   const Position event = outcome.delivery.event;
-  if (outcome.record.valid()) ledger_.on_outcome(outcome.record, event, outcome.started_at);
+  if (outcome.record.valid()) {
+    const uint32_t number = outcome.delivery.webhook_number;
+    ledger_.on_outcome(outcome.record, event, outcome.started_at,
+                       owner_of_ ? owner_of_(number) : OrganizationKey::unknown);
+  }
   uint32_t index = find(outcome.delivery);
   if (index == no_slot) {
     if (was_told(event)) return;  // It has ended.
@@ -386,8 +390,13 @@ std::vector<index::PendingDelivery> PendingTable::deliveries_of(uint32_t event) 
 // --- for people ----------------------------------------------------------------------------------
 
 std::optional<WallTime> PendingTable::oldest_at() const {
+  return oldest_at([](uint32_t) { return true; });
+}
+
+std::optional<WallTime> PendingTable::oldest_at(const index::WantsWebhook& wants) const {
   std::optional<WallTime> oldest;
   for (const auto& [number, chain] : chains_) {
+    if (!wants(number)) continue;
     const WallTime time = uid_of(chain.oldest).time();
     if (!oldest || time < *oldest) oldest = time;
   }

@@ -34,6 +34,10 @@ class PendingTable {
   PendingTable(SegmentLedger& ledger, journal::CarriedPlaces& places)
       : ledger_(ledger), places_(places) {}
 
+  /// Whose a webhook is, for the ledger. Without it, no outcome is known to be somebody's.
+  using OwnerOf = std::function<OrganizationKey(uint32_t webhook_number)>;
+  void set_owner_of(OwnerOf owner_of) { owner_of_ = std::move(owner_of); }
+
   /// @param record  where the event's record is.
   /// @returns a record of the event that counts no more, because it was carried forward.
   std::optional<journal::Position> on_event(const journal::EventView& event,
@@ -57,12 +61,16 @@ class PendingTable {
   /// By rising webhook number; empty: it is pending for nobody any more.
   std::vector<index::PendingDelivery> find_pending(const Handle& event) const;
 
+  /// @param delivery  of an event that was told.
+  bool is_pending(const index::DeliveryKey& delivery) const { return find(delivery) != no_slot; }
+
   /// Where the record of an event is.
   journal::Position place_of(journal::Position event) const { return places_.place_of(event); }
 
   /// When the oldest event that is pending for somebody was accepted.
   std::optional<WallTime> oldest_at() const;
-  /// The same of one webhook.
+  /// The same of some webhooks, and of one.
+  std::optional<WallTime> oldest_at(const index::WantsWebhook& wants) const;
   std::optional<WallTime> oldest_at(uint32_t webhook_number) const;
 
   uint64_t count() const { return open_; }
@@ -142,6 +150,7 @@ class PendingTable {
   void check_chains() const;
 
   SegmentLedger& ledger_;
+  OwnerOf owner_of_;
   SlotTable<Event, &Event::first_delivery> events_;
   SlotTable<Delivery, &Delivery::key_next> deliveries_;
   SlotIndex<Delivery, &Delivery::key_hash, &Delivery::key_next> by_key_;

@@ -270,7 +270,7 @@ void Replays::plan(Job& job, WallTime wall_now, Instant now) {
   query.limit = batch_max;
   query.entries_max = entries_per_plan_max;
   query.pages_max = pages_per_step_max;
-  auto page = parts_.history.page(query);
+  auto page = parts_.history.of(order.organization, wall_now).page(query);
   if (!page) {
     return wait(job, now + retry_interval,
                 "The history cannot be read for now: " + describe(page.error()) + ".");
@@ -318,12 +318,15 @@ Replays::Fate Replays::handle_event(Job& job, const DeliveryFacts& delivery,
                                     Instant now) {
   const EventView& view = event->view();
   const ReplayOrder& order = job.replay.order;
+  const VisibleHistory::View visible = parts_.history.of(order.organization, wall_now);
+  const index::DeliveryKey key{delivery.event.first().position, delivery.webhook_number};
   const bool meant = view.organization == order.organization && job.token.may_touch(view.source) &&
-                     !view.is_redelivery() && is_meant(job.filter, view);
+                     !view.is_redelivery() && is_meant(job.filter, view) &&
+                     visible.shows(key, view.accepted_at);
   if (!meant) return Fate::taken;
   const Webhook* target = parts_.registry.find(target_of(job, delivery));
   if (target == nullptr || !target->active()) return without_target(job, target, wall_now, now);
-  const SentBefore before = sent_before(job, delivery, view, target->number);
+  const SentBefore before = sent_before(visible, job, delivery, view, target->number);
   if (before == SentBefore::unknown) {
     wait(job, now + retry_interval, "The history cannot be read for now.");
     return Fate::later;
@@ -366,30 +369,32 @@ Replays::Fate Replays::without_target(Job& job, const Webhook* target, WallTime 
 
 /// Whether the delivery was repeated to the target: by this replay before a crash, or otherwise and
 /// not in vain. A redelivery's event has the id of the first one's.
-Replays::SentBefore Replays::sent_before(const Job& job, const DeliveryFacts& delivery,
-                                         const EventView& event, uint32_t target) {
+Replays::SentBefore Replays::sent_before(const VisibleHistory::View& visible, const Job& job,
+                                         const DeliveryFacts& delivery, const EventView& event,
+                                         uint32_t target) {
   const bool unsure = job.resumed && place_of(delivery) >= *job.resumed;
   const bool again = job.replay.order.again;
   if (again && !unsure) return SentBefore::no;
   const auto same_id =
-      parts_.history.events({.id_hash = parts_.history.hash().of(event.organization, event.id),
-                             .limit = events_looked_at_max});
+      visible.events({.id_hash = parts_.history.hash().of(event.organization, event.id),
+                      .limit = events_looked_at_max});
   if (!same_id) return SentBefore::unknown;
   const auto tail = uid_tail(job.replay.id, delivery.id, target);
   bool otherwise = false;
   for (const index::EventFacts& other : same_id->items) {
     if (other.position == delivery.event.position) continue;
     if (has_tail(other.uid, tail)) return SentBefore::by_this;
-    otherwise = otherwise || (!again && is_being_sent(other, delivery.id, target));
+    otherwise = otherwise || (!again && is_being_sent(visible, other, delivery.id, target));
   }
   return otherwise ? SentBefore::otherwise : SentBefore::no;
 }
 
 /// Whether the event repeats the delivery to the target, and that was delivered, or may yet be.
-bool Replays::is_being_sent(const index::EventFacts& event, const Ulid& delivery, uint32_t target) {
+bool Replays::is_being_sent(const VisibleHistory::View& visible, const index::EventFacts& event,
+                            const Ulid& delivery, uint32_t target) {
   const auto read = parts_.journals.read_event(event.position);
   if (!read || (*read)->view().redelivery_of.as_uuid() != delivery.as_uuid()) return false;
-  const auto deliveries = parts_.history.deliveries_of(event);
+  const auto deliveries = visible.deliveries_of(event);
   if (!deliveries) return false;
   return std::ranges::any_of(*deliveries, [&](const DeliveryFacts& one) {
     const DeliveryStatus status = one.state.status;

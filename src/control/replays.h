@@ -6,6 +6,7 @@
 #include "control/journal_access.h"
 #include "control/messages.h"
 #include "control/store/replay_table.h"
+#include "control/visible_history.h"
 #include "control/webhook_registry.h"
 #include "index/index.h"
 #include "subscription/pending_counts.h"
@@ -38,7 +39,7 @@ class Replays {
   struct Parts {
     Store& store;
     const WebhookRegistry& registry;
-    index::Index& history;
+    const VisibleHistory& history;
     JournalAccess& journals;
     Post& post;
     Prng& random;
@@ -126,9 +127,11 @@ class Replays {
                     WallTime wall_now, Instant now);
   Fate without_target(Job& job, const subscription::Webhook* target, WallTime wall_now,
                       Instant now);
-  SentBefore sent_before(const Job& job, const index::DeliveryFacts& delivery,
-                         const journal::EventView& event, uint32_t target);
-  bool is_being_sent(const index::EventFacts& event, const Ulid& delivery, uint32_t target);
+  SentBefore sent_before(const VisibleHistory::View& visible, const Job& job,
+                         const index::DeliveryFacts& delivery, const journal::EventView& event,
+                         uint32_t target);
+  bool is_being_sent(const VisibleHistory::View& visible, const index::EventFacts& event,
+                     const Ulid& delivery, uint32_t target);
   void post(Job& job, const index::DeliveryFacts& delivery, const journal::EventView& event,
             const subscription::Webhook& target, WallTime wall_now);
   bool must_wait(Job& job, Instant now);

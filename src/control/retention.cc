@@ -35,6 +35,10 @@ Retention::Retention(const Parts& parts, const Options& options)
 
 void Retention::set_options(const Options& options) {
   options_ = options;
+  ages_ = {.age = options.age, .special = {}};
+  for (const auto& [organization, age] : options.organization_ages) {
+    ages_.special.emplace(key_of_organization(organization), age);
+  }
   carrier_.set_allowance(options.bytes);
 }
 
@@ -59,7 +63,7 @@ void Retention::carry(WallTime wall_now, Instant now, bool wall_trusted) {
   std::optional<journal::Position> chosen;
   WallTime chosen_time = WallTime::max();
   for (uint32_t journal = 0; journal < ledger_.journal_count(); ++journal) {
-    const SegmentLedger::Oldest oldest = ledger_.oldest(journal);
+    const SegmentLedger::Oldest oldest = ledger_.oldest(journal, ages_);
     if (oldest.segment == 0 || oldest.newest_record >= chosen_time) continue;
     if (!expired(journal, oldest, wall_now, wall_trusted)) continue;
     const auto segment = ledger_.to_carry(journal, ledger_.marks());
@@ -81,7 +85,7 @@ std::optional<uint32_t> Retention::removable(WallTime wall_now, bool wall_truste
   std::optional<uint32_t> oldest_journal;
   WallTime oldest_time = WallTime::max();
   for (uint32_t journal = 0; journal < ledger_.journal_count(); ++journal) {
-    const SegmentLedger::Oldest oldest = ledger_.oldest(journal);
+    const SegmentLedger::Oldest oldest = ledger_.oldest(journal, ages_);
     if (oldest.segment == 0 || !oldest.settled) continue;
     if (!expired(journal, oldest, wall_now, wall_trusted)) continue;
     const bool spent = ledger_.outcomes_spent(journal, stored_marks_) ||
@@ -97,7 +101,7 @@ std::optional<uint32_t> Retention::removable(WallTime wall_now, bool wall_truste
 bool Retention::expired(uint32_t journal, const SegmentLedger::Oldest& oldest, WallTime wall_now,
                         bool wall_trusted) const {
   if (journals_.bytes() > options_.bytes) return true;
-  const bool aged = wall_trusted && wall_now - oldest.newest_record > options_.age;
+  const bool aged = wall_trusted && wall_now > oldest.expires_at;
   return aged && !(reader_.needs && reader_.needs(journal, oldest.segment));
 }
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "control/carrier.h"
 #include "control/journal_access.h"
+#include "control/organization_ages.h"
 #include "control/segment_ledger.h"
 #include "control/store/store.h"
 #include "index/index.h"
@@ -40,6 +41,7 @@ class Retention {
   struct Options {
     Duration age = std::chrono::hours(7 * 24);
     uint64_t bytes = uint64_t{64} << 30;  ///< Of all segments together.
+    OrganizationAges organization_ages;   ///< None is longer than `age`.
   };
 
   /// Who still needs events for something else than deliveries: age alone removes no segment that
@@ -88,7 +90,8 @@ class Retention {
   JournalAccess& journals_;
   Store& store_;
   Options options_;
-  Reader reader_;  ///< Empty: nobody.
+  RecordAges ages_;  ///< Of `options_`.
+  Reader reader_;    ///< Empty: nobody.
 
   WallClockTrust wall_clock_;
   SettledMarks stored_marks_;

@@ -6,22 +6,46 @@
 
 namespace ringpost::control {
 
+void NewestRecords::note(OrganizationKey organization, WallTime time) {
+  newest_ = std::max(newest_, time);
+  const auto known = std::ranges::find(known_, organization, [](auto& one) { return one.first; });
+  if (known != known_.end()) {
+    known->second = std::max(known->second, time);
+  } else if (organization != OrganizationKey::unknown && known_.size() < organizations_max) {
+    known_.emplace_back(organization, time);
+  } else {
+    others_ = std::max(others_, time);
+  }
+}
+
+WallTime NewestRecords::expires_at(const RecordAges& ages) const {
+  const auto end_of = [](WallTime time, Duration age) {
+    return time > WallTime::max() - age ? WallTime::max() : time + age;
+  };
+  WallTime end = end_of(others_, ages.age);
+  for (const auto& [organization, time] : known_) {
+    end = std::max(end, end_of(time, ages.of(organization)));
+  }
+  return end;
+}
+
 void SegmentLedger::on_opened(uint32_t journal, uint32_t number) {
   segment(journal::Position::make(journal, number, 0));
 }
 
-void SegmentLedger::on_event(journal::Position event, WallTime accepted_at) {
+void SegmentLedger::on_event(journal::Position event, WallTime accepted_at,
+                             OrganizationKey organization) {
   Segment& home = segment(event);
   ++home.unsettled;
   ++unsettled_;
-  home.newest_record = std::max(home.newest_record, accepted_at);
+  home.records.note(organization, accepted_at);
 }
 
 /// A record that is carried goes no sooner than what it replaces, as an outcome does.
 void SegmentLedger::on_carried(journal::Position record, const journal::Carried& carried,
-                               journal::Position before) {
-  on_event(record, carried.at);
-  on_outcome(record, before, carried.at);
+                               journal::Position before, OrganizationKey organization) {
+  on_event(record, carried.at, organization);
+  on_outcome(record, before, carried.at, organization);
   auto& floors = segment(record).floors;
   if (!floors) {
     floors = carried.floors;
@@ -41,9 +65,9 @@ void SegmentLedger::on_settled(journal::Position event) {
 }
 
 void SegmentLedger::on_outcome(journal::Position outcome, journal::Position event,
-                               WallTime ended_at) {
+                               WallTime ended_at, OrganizationKey organization) {
   Segment& home = segment(outcome);
-  home.newest_record = std::max(home.newest_record, ended_at);
+  home.records.note(organization, ended_at);
   if (home.outcomes_through.size() <= event.journal()) {
     home.outcomes_through.resize(event.journal() + 1);
   }
@@ -64,11 +88,14 @@ void SegmentLedger::on_removed(uint32_t journal, uint32_t number) {
   home.mark = std::max(home.mark, number);
 }
 
-SegmentLedger::Oldest SegmentLedger::oldest(uint32_t journal) const {
+SegmentLedger::Oldest SegmentLedger::oldest(uint32_t journal, const RecordAges& ages) const {
   if (journal >= journals_.size() || journals_[journal].segments.empty()) return {};
   const auto& [number, segment] = *journals_[journal].segments.begin();
   if (!segment.sealed) return {};
-  return {number, segment.newest_record, segment.unsettled == 0};
+  return {.segment = number,
+          .newest_record = segment.records.newest(),
+          .settled = segment.unsettled == 0,
+          .expires_at = segment.records.expires_at(ages)};
 }
 
 SettledMarks SegmentLedger::marks() const {

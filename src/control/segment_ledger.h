@@ -1,12 +1,14 @@
 #pragma once
 
 #include "base/clock.h"
+#include "control/organization_ages.h"
 #include "journal/position.h"
 #include "journal/record.h"
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace ringpost::control {
@@ -14,6 +16,34 @@ namespace ringpost::control {
 /// For each journal, the newest segment of which it is durably known that no event in it or before
 /// it is pending, whatever OUTCOME records are still there to say so. Index: the journal's number.
 using SettledMarks = std::vector<uint32_t>;
+
+/// How long records of organizations are kept.
+struct RecordAges {
+  Duration age{};                               ///< Of whom no other is known.
+  std::map<OrganizationKey, Duration> special;  ///< None is longer.
+
+  Duration of(OrganizationKey organization) const {
+    const auto found = special.find(organization);
+    return found == special.end() ? age : found->second;
+  }
+};
+
+/// When the newest records of a segment were made, by organization: of 64 each its own, of others
+/// the newest of all.
+class NewestRecords {
+ public:
+  static constexpr size_t organizations_max = 64;
+
+  void note(OrganizationKey organization, WallTime time);
+  WallTime newest() const { return newest_; }
+  /// When all are older than the age of their organization.
+  WallTime expires_at(const RecordAges& ages) const;
+
+ private:
+  WallTime newest_{};  ///< Of all.
+  WallTime others_{};
+  std::vector<std::pair<OrganizationKey, WallTime>> known_;
+};
 
 /// What each segment of each journal still matters for: which may be removed, and in what order.
 ///
@@ -33,13 +63,17 @@ class SegmentLedger {
  public:
   /// The journal has this segment from now on (also for each segment found at start).
   void on_opened(uint32_t journal, uint32_t segment);
-  void on_event(journal::Position event, WallTime accepted_at);
+  /// @param organization  that owns it.
+  void on_event(journal::Position event, WallTime accepted_at,
+                OrganizationKey organization = OrganizationKey::unknown);
   /// @param record  where an event has a record from now on that was carried from `before`.
   void on_carried(journal::Position record, const journal::Carried& carried,
-                  journal::Position before);
+                  journal::Position before,
+                  OrganizationKey organization = OrganizationKey::unknown);
   /// An event is no longer pending for anybody.
   void on_settled(journal::Position event);
-  void on_outcome(journal::Position outcome, journal::Position event, WallTime ended_at);
+  void on_outcome(journal::Position outcome, journal::Position event, WallTime ended_at,
+                  OrganizationKey organization = OrganizationKey::unknown);
   /// The segment is full; all of its events have been told to this ledger.
   void on_sealed(uint32_t journal, uint32_t segment);
   void on_removed(uint32_t journal, uint32_t segment);
@@ -47,10 +81,11 @@ class SegmentLedger {
   struct Oldest {
     uint32_t segment = 0;  ///< 0: the journal has none that is sealed.
     WallTime newest_record{};
-    bool settled = false;  ///< Rule 1.
+    bool settled = false;   ///< Rule 1.
+    WallTime expires_at{};  ///< NewestRecords::expires_at.
   };
   /// The oldest segment of a journal, if it is sealed.
-  Oldest oldest(uint32_t journal) const;
+  Oldest oldest(uint32_t journal, const RecordAges& ages = {}) const;
 
   /// The marks as they could be written now: they only rise.
   SettledMarks marks() const;
@@ -71,7 +106,7 @@ class SegmentLedger {
   struct Segment {
     uint32_t unsettled = 0;
     bool sealed = false;
-    WallTime newest_record{};
+    NewestRecords records;
     std::vector<uint32_t> outcomes_through;       // By journal: the newest segment they speak of.
     std::optional<std::vector<uint32_t>> floors;  // Of its records of carried events, the lowest.
   };

@@ -331,11 +331,14 @@ void Streams::catch_up(Stream& stream) {
   if (!find_segment(stream, *reached, head)) return;
 
   std::vector<News> found;
+  const VisibleHistory::View visible = parts_.history.of(stream.organization, wall_now_);
   left_ -= passage_cost;
   const auto passage = parts_.journals.pass_outcomes(
       *reached, head, passage_bytes, [&](const journal::OutcomeView& view, Position position) {
         const index::Outcome outcome = index::to_outcome(view, position);
-        if (is_news(outcome) && wants(stream, outcome)) found.push_back({outcome, view.delivery});
+        const bool told = is_news(outcome) && wants(stream, outcome) &&
+                          visible.shows(outcome.delivery, outcome.accepted_at);
+        if (told) found.push_back({outcome, view.delivery});
         return found.size() < found_max;
       });
   for (const News& news : found) {
@@ -408,7 +411,7 @@ void Streams::consider(Stream& stream, const News& news) {
 Result<journal::EventRef> Streams::read_event(const News& news) {
   auto event = parts_.journals.read_event(news.outcome.delivery.event);
   if (event || event.error().code != Errc::not_found) return event;
-  const auto facts = parts_.history.delivery(news.delivery);
+  const auto facts = parts_.history.of_what_ends().delivery(news.delivery);
   if (!facts || !*facts) return event;
   return parts_.journals.read_event((*facts)->event.position);
 }
@@ -447,7 +450,7 @@ index::DeliveryFacts Streams::facts_of(const News& news, const EventView* event)
     return facts;
   }
   // Cancelled while it waited: how many attempts there were, its other records tell.
-  const auto known = parts_.history.delivery(delivery);
+  const auto known = parts_.history.of_what_ends().delivery(delivery);
   if (known && *known) {
     facts.state.attempts = (*known)->state.attempts;
     facts.state.records = (*known)->state.records;

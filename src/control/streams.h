@@ -7,6 +7,7 @@
 #include "control/journal_access.h"
 #include "control/messages.h"
 #include "control/stream_limits.h"
+#include "control/visible_history.h"
 #include "control/webhook_registry.h"
 #include "crypto/digest.h"
 #include "index/index.h"
@@ -36,7 +37,7 @@ class Streams {
     const WebhookRegistry& registry;
     const subscription::SubscriptionTable& table;
     const SessionApi& sessions;
-    index::Index& history;
+    const VisibleHistory& history;
     JournalAccess& journals;
     Post& post;
   };

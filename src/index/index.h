@@ -39,8 +39,21 @@ struct HttpStatusRange {
   friend bool operator==(const HttpStatusRange&, const HttpStatusRange&) = default;
 };
 
+/// How far back the history goes for whoever asks: behind that there is only what is pending.
+struct Horizon {
+  WallTime since{};  ///< When an event was accepted, to a millisecond; the epoch: all is there.
+  WallTime pending_since{};                            ///< The same: nothing older is pending.
+  std::function<bool(const DeliveryKey&)> is_pending;  ///< Empty: nothing is.
+
+  bool shows(const EventFacts& event) const;
+  bool shows(const EventFacts& event, uint32_t webhook_number) const;
+  /// Because of one of its deliveries, if of nothing else.
+  bool shows(const MatchedEvent& event) const;
+};
+
 /// Asks for a page of deliveries, the newest event's first.
 struct PageQuery {
+  Horizon horizon;
   std::optional<uint32_t> webhook_number;  ///< Nothing: of all that are wanted.
   WantsWebhook wants_webhook;              ///< Without `webhook_number`. Empty: all.
   std::optional<DeliveryPlace> before;     ///< Only smaller ones; nothing: from the newest on.
@@ -72,6 +85,7 @@ struct Page {
 
 /// Asks for a page of events, the newest first. Members as PageQuery has them.
 struct EventListQuery {
+  Horizon horizon;
   std::optional<Ulid> before;  ///< Only smaller uids; nothing: from the newest on.
   std::optional<uint32_t> type_hash;
   std::optional<uint32_t> source_hash;
@@ -91,6 +105,7 @@ struct EventList {
 
 /// Asks for the events of one id in an organization.
 struct EventQuery {
+  Horizon horizon;
   uint32_t id_hash = 0;  ///< Index::hash().of(organization, id).
   size_t limit = 1000;
   uint64_t pages_max = 2'000;
@@ -103,6 +118,7 @@ struct EventPage {
 
 /// Asks for what happened in some hours.
 struct TotalsQuery {
+  Horizon horizon;                         ///< The hour that it is in counts as a whole.
   std::optional<uint32_t> webhook_number;  ///< Nothing: of all that are wanted.
   WantsWebhook wants_webhook;              ///< As in PageQuery.
   HourRange hours;
@@ -192,10 +208,11 @@ class Index {
   Result<Page> page(const PageQuery& query);
   Result<EventList> event_list(const EventListQuery& query);
   /// By its id in either spelling.
-  Result<std::optional<DeliveryFacts>> delivery(const Ulid& id);
+  Result<std::optional<DeliveryFacts>> delivery(const Ulid& id, const Horizon& horizon = {});
   Result<EventPage> events(const EventQuery& query);
   /// By rising webhook number. @param event  of an answer of this index.
-  Result<std::vector<DeliveryFacts>> deliveries_of(const EventFacts& event);
+  Result<std::vector<DeliveryFacts>> deliveries_of(const EventFacts& event,
+                                                   const Horizon& horizon = {});
 
   /// Each delivery counts in the hour of its end, each attempt likewise, and each event in the hour
   /// of its acceptance. A delivery with ends of different kinds in several segments counts once in
@@ -282,9 +299,12 @@ class Index {
   Result<void> consider(const PageQuery& query, const LocalDelivery& delivery, const Part& home,
                         const std::vector<const Part*>& successors, Page& page);
   Result<EventList> ask_event_list(const EventListQuery& query);
-  Result<std::optional<DeliveryFacts>> ask_delivery(const Ulid& id);
+  Result<std::optional<DeliveryFacts>> ask_delivery(const Ulid& id, const Horizon& horizon);
   Result<EventPage> ask_events(const EventQuery& query);
-  Result<std::vector<DeliveryFacts>> ask_deliveries(const EventFacts& event);
+  Result<void> add_events(const EventQuery& query, const Part& part,
+                          std::vector<EventFacts>& found);
+  Result<std::vector<DeliveryFacts>> ask_deliveries(const EventFacts& event,
+                                                    const Horizon& horizon);
   Result<std::optional<DeliveryFacts>> ask_one(const Part& home, const EventFacts& event,
                                                uint32_t webhook_number,
                                                const std::vector<const Part*>& successors);

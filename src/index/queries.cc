@@ -35,6 +35,22 @@ Ulid end_of_uids_until(WallTime time) {
 
 }  // namespace
 
+// --- how far back --------------------------------------------------------------------------------
+
+bool Horizon::shows(const EventFacts& event) const {
+  return event.uid >= first_uid_since(since);
+}
+
+bool Horizon::shows(const EventFacts& event, uint32_t webhook_number) const {
+  return shows(event) || (is_pending && is_pending({event.first().position, webhook_number}));
+}
+
+bool Horizon::shows(const MatchedEvent& event) const {
+  return shows(event.facts) || std::ranges::any_of(event.webhook_numbers, [&](uint32_t number) {
+           return shows(event.facts, number);
+         });
+}
+
 // --- asking again when an index file turns out to be bad -----------------------------------------
 
 template <typename T>
@@ -287,6 +303,14 @@ class Index::Merge {
 
 namespace {
 
+/// No smaller uids are wanted.
+template <typename Query>
+Ulid begin_of_uids(const Query& query) {
+  const Horizon& horizon = query.horizon;
+  const Ulid visible = first_uid_since(std::min(horizon.since, horizon.pending_since));
+  return std::max(visible, first_uid_since(query.since.value_or(WallTime{})));
+}
+
 template <typename Query>
 bool may_be_wanted(const Query& query, const EventFacts& event) {
   if (query.type_hash && *query.type_hash != event.type_hash) return false;
@@ -305,7 +329,8 @@ bool may_be_wanted(const PageQuery& query, const LocalDelivery& delivery) {
   const bool delivered = delivery.told == LocalDelivery::Told::one &&
                          delivery.outcome.status == DeliveryStatus::delivered;
   if (delivered && (statuses_of(query) & set_of(DeliveryStatus::delivered)) == 0) return false;
-  return may_be_wanted(query, delivery.event);
+  return may_be_wanted(query, delivery.event) &&
+         query.horizon.shows(delivery.event, delivery.webhook_number);
 }
 
 DeliveryFacts facts_of(const EventFacts& event, uint32_t webhook_number, DeliveryState state) {
@@ -351,8 +376,9 @@ Result<void> Index::consider(const PageQuery& query, const LocalDelivery& delive
 template <typename Merging, typename Query, typename PageOf, typename Visit>
 Result<bool> Index::go_through(Merging& merge, const Query& query, PageOf& page, Visit visit) {
   const uint64_t pages_end = pages_read() + query.pages_max;
+  const Ulid begin = begin_of_uids(query);
   while (!merge.ended() && page.items.size() < query.limit) {
-    if (query.since && merge.end_of_rest() <= first_uid_since(*query.since)) return false;
+    if (merge.end_of_rest() <= begin) return false;
     page.cut = page.passed >= query.entries_max || pages_read() >= pages_end;
     if (page.cut) break;
     if (const auto next = merge.current()) {
@@ -438,7 +464,8 @@ Result<EventList> Index::ask_event_list(const EventListQuery& query) {
                                [&](const Part& part) { return part.walk_events(end); });
   const auto rest = go_through(merge, query, page, [&](const auto& next, uint64_t) -> Result<bool> {
     const EventFacts& facts = next.item->facts;
-    if (may_be_wanted(query, facts) && !is_replaced(facts.position)) {
+    const bool wanted = may_be_wanted(query, facts) && query.horizon.shows(*next.item);
+    if (wanted && !is_replaced(facts.position)) {
       page.items.push_back(*next.item);
     }
     return true;
@@ -450,13 +477,13 @@ Result<EventList> Index::ask_event_list(const EventListQuery& query) {
 
 // --- by id ---------------------------------------------------------------------------------------
 
-Result<std::optional<DeliveryFacts>> Index::delivery(const Ulid& id) {
-  return answer<std::optional<DeliveryFacts>>([&] { return ask_delivery(id); });
+Result<std::optional<DeliveryFacts>> Index::delivery(const Ulid& id, const Horizon& horizon) {
+  return answer<std::optional<DeliveryFacts>>([&] { return ask_delivery(id, horizon); });
 }
 
 /// A delivery's id begins with the time of its event's uid: that finds the segments, and in them a
 /// few events, whose deliveries' ids are derived and compared.
-Result<std::optional<DeliveryFacts>> Index::ask_delivery(const Ulid& id) {
+Result<std::optional<DeliveryFacts>> Index::ask_delivery(const Ulid& id, const Horizon& horizon) {
   const uint64_t time_ms = id.time_ms();
   for (const auto& [key, segment] : segments_) {
     const Part& part = *segment.part;
@@ -469,6 +496,7 @@ Result<std::optional<DeliveryFacts>> Index::ask_delivery(const Ulid& id) {
       for (const uint32_t webhook : event.webhook_numbers) {
         const Ulid derived = journal::delivery_id(event.facts.uid, webhook);
         if (derived.as_uuid() != id.as_uuid()) continue;
+        if (!horizon.shows(event.facts, webhook)) return std::optional<DeliveryFacts>{};
         return ask_one(part, event.facts, webhook, successors(event.facts.position));
       }
     }
@@ -500,8 +528,7 @@ Result<EventPage> Index::ask_events(const EventQuery& query) {
     page.cut = page.items.size() >= query.limit || pages_read() >= pages_end;
     if (page.cut) break;
     if (!part->may_have_id(query.id_hash)) continue;
-    const auto found = checked(*part, part->events_of_id(query.id_hash, page.items));
-    if (!found) return found.error();
+    if (auto added = add_events(query, *part, page.items); !added) return added.error();
   }
   std::erase_if(page.items, [this](const auto& event) { return is_replaced(event.position); });
   std::ranges::sort(page.items, std::greater{}, &EventFacts::uid);
@@ -512,11 +539,30 @@ Result<EventPage> Index::ask_events(const EventQuery& query) {
   return page;
 }
 
-Result<std::vector<DeliveryFacts>> Index::deliveries_of(const EventFacts& event) {
-  return answer<std::vector<DeliveryFacts>>([&] { return ask_deliveries(event); });
+/// Those of one segment.
+Result<void> Index::add_events(const EventQuery& query, const Part& part,
+                               std::vector<EventFacts>& found) {
+  std::vector<EventFacts> candidates;
+  auto told = checked(part, part.events_of_id(query.id_hash, candidates));
+  if (!told) return told;
+  for (const EventFacts& event : candidates) {
+    if (!query.horizon.shows(event)) {
+      const auto matched = checked(part, part.event(event.uid));
+      if (!matched) return matched.error();
+      if (!*matched || !query.horizon.shows(**matched)) continue;
+    }
+    found.push_back(event);
+  }
+  return {};
 }
 
-Result<std::vector<DeliveryFacts>> Index::ask_deliveries(const EventFacts& event) {
+Result<std::vector<DeliveryFacts>> Index::deliveries_of(const EventFacts& event,
+                                                        const Horizon& horizon) {
+  return answer<std::vector<DeliveryFacts>>([&] { return ask_deliveries(event, horizon); });
+}
+
+Result<std::vector<DeliveryFacts>> Index::ask_deliveries(const EventFacts& event,
+                                                         const Horizon& horizon) {
   std::vector<DeliveryFacts> all;
   const auto home = segments_.find(
       key_of(static_cast<uint16_t>(event.position.journal()), event.position.segment()));
@@ -527,6 +573,7 @@ Result<std::vector<DeliveryFacts>> Index::ask_deliveries(const EventFacts& event
   if (!*found) return all;
   const std::vector<const Part*> later = successors(event.position);
   for (const uint32_t webhook : (*found)->webhook_numbers) {
+    if (!horizon.shows((*found)->facts, webhook)) continue;
     auto delivery = ask_one(part, (*found)->facts, webhook, later);
     if (!delivery) return delivery.error();
     if (*delivery) all.push_back(std::move(**delivery));
@@ -555,17 +602,20 @@ Result<TotalsAnswer> Index::totals(const TotalsQuery& query) {
 Result<TotalsAnswer> Index::ask_totals(const TotalsQuery& query) {
   TotalsAnswer answer{.items = {}, .complete_from = query.hours.begin, .oldest_hour = {}};
   const uint64_t pages_end = pages_read() + query.pages_max;
+  const uint32_t first = hour_of(query.horizon.since);
   std::vector<const Part*> parts;
   for (const auto& [key, segment] : segments_) {
     const HourRange hours = segment.part->hours();
-    if (hours.empty()) continue;
-    answer.oldest_hour = std::min(answer.oldest_hour.value_or(hours.begin), hours.begin);
+    if (hours.empty() || hours.end <= first) continue;
+    const uint32_t oldest = std::max(hours.begin, first);
+    answer.oldest_hour = std::min(answer.oldest_hour.value_or(oldest), oldest);
     if (hours.meets(query.hours)) parts.push_back(segment.part.get());
   }
   const auto steps_before = [&](uint32_t hour) {
     return (hour - query.hours.begin) / query.step_hours * query.step_hours;
   };
   const auto add = [&](const TotalsKey& key, const Totals& totals) {
+    if (key.hour < first) return;
     if (query.wants_webhook && !query.wants_webhook(key.webhook_number)) return;
     const uint32_t step = query.hours.begin + steps_before(key.hour);
     answer.items[query.by_webhook ? key.webhook_number : step].add(totals);

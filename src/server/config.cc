@@ -9,6 +9,7 @@
 #include "server/budgets.h"
 #include "server/config_forward.h"
 #include "server/config_listener.h"
+#include "server/config_organization.h"
 #include "server/config_section.h"
 #include "server/config_user.h"
 #include "server/key_file.h"
@@ -61,6 +62,7 @@ void read_source(const toml::table& table, Config& config, Problems& problems) {
 constexpr size_t users_max = 1000;
 constexpr size_t listeners_max = 64;
 constexpr size_t sources_max = 64;
+constexpr size_t organizations_max = 1000;
 
 /// The relay's own address is a scheme and an authority: what the APIs append to it begins with a
 /// slash.
@@ -219,6 +221,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
               [&](const toml::table& table) { read_source(table, config, problems); });
   root.tables("user", users_max,
               [&](const toml::table& table) { read_user(table, config, problems); });
+  read_organizations(root, config, problems);
   root.finish();
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "control/memory_limits.h"
+#include "control/organization_ages.h"
 #include "control/reload.h"
 #include "control/stream_limits.h"
 #include "crypto/digest.h"
@@ -115,6 +116,7 @@ struct Config {
   uint32_t segment_bytes = 64u << 20;
   Duration retention_age = std::chrono::hours{24 * 7};
   uint64_t retention_bytes = uint64_t{10} << 30;
+  control::OrganizationAges organization_ages;  ///< None is longer than `retention_age`.
   bool accept_loss = false;
   bool accept_network_disk = false;
   Duration outcome_delay = std::chrono::milliseconds{10};

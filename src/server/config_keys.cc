@@ -43,6 +43,14 @@ std::string text_of(const std::vector<SourceConfig>& sources) {
   return text_of(texts);
 }
 
+std::string text_of(const control::OrganizationAges& ages) {
+  std::vector<std::string> texts;
+  for (const auto& [organization, age] : ages) {
+    texts.push_back(organization + " " + text_of(age));
+  }
+  return text_of(texts);
+}
+
 std::string text_of(const Serves& serves) {
   std::vector<std::string> names;
   if (serves.events) names.emplace_back("events");
@@ -188,6 +196,7 @@ constexpr std::array keys = {
     size_key<&Config::segment_bytes>("journal.segment_bytes", Takes::restart),
     key<&Config::retention_age>("journal.retention_age", Takes::reload),
     size_key<&Config::retention_bytes>("journal.retention_bytes", Takes::reload),
+    key<&Config::organization_ages>("organizations", Takes::reload),
     key<&Config::accept_loss>("journal.accept_loss", Takes::restart),
     key<&Config::accept_network_disk>("journal.accept_network_disk", Takes::restart),
     key<&Config::outcome_delay>("journal.outcome_delay", Takes::reload),

@@ -199,6 +199,13 @@ const toml::node* Section::take(std::string_view key) {
   return node;
 }
 
+std::vector<std::string> Section::keys() const {
+  std::vector<std::string> names;
+  if (table_ == nullptr) return names;
+  for (const auto& [key, node] : *table_) names.emplace_back(key.str());
+  return names;
+}
+
 void Section::problem(const toml::node& node, std::string text) {
   problems_.add(node.source(), (name_.empty() ? "" : "[" + name_ + "] ") + std::move(text));
 }

@@ -80,6 +80,8 @@ class Section {
   const toml::node* node(std::string_view key) const {
     return table_ != nullptr ? table_->get(key) : nullptr;
   }
+  /// Of the table, whatever they are. Does not count as reading them.
+  std::vector<std::string> keys() const;
   bool present() const { return table_ != nullptr; }
   const toml::source_region& where() const { return table_->source(); }
 

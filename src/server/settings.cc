@@ -88,7 +88,9 @@ control::ForwardSettings forward_settings(const Config& config) {
 
 control::Control::Settings control_settings(const Config& config) {
   control::Control::Settings settings;
-  settings.retention = {.age = config.retention_age, .bytes = config.retention_bytes};
+  settings.retention = {.age = config.retention_age,
+                        .bytes = config.retention_bytes,
+                        .organization_ages = config.organization_ages};
   settings.public_url = config.public_url;
   settings.webhook_ips = config.webhook_ips;
   settings.limits = config.limits;

@@ -256,6 +256,117 @@ TEST(SegmentLedger, DoesNotTouchTheSegmentThatIsBeingWritten) {
   EXPECT_EQ(ledger.marks(), SettledMarks{0});
 }
 
+using std::chrono::hours;
+
+OrganizationKey organization(int number) {
+  return key_of_organization("organization-" + std::to_string(number));
+}
+
+TEST(NewestRecords, ExpireWithTheLastOfThem) {
+  NewestRecords records;
+  const RecordAges ages{.age = hours{10}, .special = {{organization(1), hours{1}}}};
+  records.note(organization(1), at(7200));
+  records.note(organization(1), at(0));  // Shards' clocks and messages are in no order.
+  EXPECT_EQ(records.expires_at(ages), at(7200) + hours{1});
+  EXPECT_EQ(records.expires_at({.age = hours{10}, .special = {}}), at(7200) + hours{10});
+  records.note(organization(2), at(0));
+  EXPECT_EQ(records.expires_at(ages), at(0) + hours{10});
+  records.note(OrganizationKey::unknown, at(60));
+  EXPECT_EQ(records.expires_at(ages), at(60) + hours{10});
+  EXPECT_EQ(records.newest(), at(7200));
+  records.note(organization(2), WallTime::max());
+  EXPECT_EQ(records.expires_at(ages), WallTime::max());
+}
+
+// Of more organizations than there is room for, nobody's records go too soon.
+TEST(NewestRecords, KeepsOfManyOrganizationsTheLongestAge) {
+  NewestRecords records;
+  RecordAges ages{.age = hours{10}, .special = {}};
+  for (int number = 0; number < 200; ++number) {
+    records.note(organization(number), at(number));
+    ages.special[organization(number)] = hours{1};
+  }
+  EXPECT_EQ(records.expires_at(ages), at(199) + hours{10});
+}
+
+// Goal: a segment goes by age as soon as all in it is beyond the age of its organization, and not
+// sooner. Method: random records of a few organizations in random segments, with random ages; a
+// plain list of the records says when each segment may go.
+TEST(Retention, RemovesASegmentWhenAllInItIsOldForItsOrganization) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE(seed);
+    Prng random(seed);
+    const auto store = Store::open(":memory:", {.keyring = Keyring{}.with_new_key()}).store;
+    SegmentLedger ledger;
+    testing::FakeHistory history;
+    FakeJournals journals;
+    journal::CarriedPlaces places;
+    PendingTable table(ledger, places);
+    table.set_owner_of([](uint32_t number) {
+      return number == 9 ? OrganizationKey::unknown : organization(static_cast<int>(number));
+    });
+    testing::FakePost post(1);
+    Carrier carrier({table, ledger, journals, post, 1});
+    Retention::Options options{
+        .age = hours{20}, .bytes = uint64_t{1} << 40, .organization_ages = {}};
+    for (int number = 0; number < 3; ++number) {
+      if (random.chance(1, 3)) continue;
+      options.organization_ages["organization-" + std::to_string(number)] =
+          hours{random.between(1, 20)};
+    }
+    Retention retention({ledger, carrier, history.index, journals, *store}, options);
+    ASSERT_TRUE(retention.load_marks());
+    const auto age_of = [&](uint32_t number) {
+      const auto found = options.organization_ages.find("organization-" + std::to_string(number));
+      return found == options.organization_ages.end() ? options.age : found->second;
+    };
+
+    int64_t clock = 0;
+    std::vector<WallTime> expected;  // Of each segment; the oldest goes first.
+    for (int segment = 0; segment < 5; ++segment) {
+      journals.want(0);
+      const uint32_t number = journals.take()->segment.number;
+      ledger.on_opened(0, number);
+      WallTime end = expected.empty() ? WallTime{} : expected.back();
+      for (uint32_t record = 0; record < random.between(1, 8); ++record) {
+        const auto owner = static_cast<uint32_t>(random.below(3));
+        const std::string name = "organization-" + std::to_string(owner);
+        const auto numbers = testing::pack_numbers({random.chance(1, 10) ? 9 : owner});
+        journal::EventView view;
+        view.uid = Ulid::mint(at(++clock), random);
+        view.accepted_at = at(clock);
+        view.organization = name;
+        view.webhook_numbers = numbers;
+        const Position position = Position::make(0, number, 4096 + 128 * record);
+        table.on_event(view, position);
+        end = std::max(end, view.accepted_at + age_of(owner));
+        const journal::OutcomeView outcome{
+            .delivery = journal::delivery_id(view.uid, view.webhook_number(0)),
+            .event = position,
+            .webhook_number = view.webhook_number(0),
+            .attempt = 1,
+            .status = DeliveryStatus::delivered,
+            .started_at = at(clock += static_cast<int64_t>(random.below(5000)))};
+        table.on_outcome(
+            index::to_outcome(outcome, Position::make(0, number, 4096 + 128 * record + 64)));
+        end = std::max(end, outcome.started_at + age_of(outcome.webhook_number));
+      }
+      expected.push_back(end);
+      ledger.on_sealed(0, number);
+      journals.on_sealed(0, number);
+    }
+    const int64_t end = clock + 21 * 3600;
+    for (int64_t second = clock; second < end; second += 500) {
+      while (retention.step(at(second), monotonic(second))) {
+      }
+      const bool trusted = second - clock >= 3600;
+      const auto left = std::ranges::count_if(
+          expected, [&](WallTime time) { return !trusted || at(second) <= time; });
+      ASSERT_EQ(journals.files.size(), static_cast<size_t>(left)) << second;
+    }
+  }
+}
+
 TEST(WallClockTrust, WaitsAnHourAndAgainAfterAJump) {
   WallClockTrust trust;
   EXPECT_FALSE(trust.observe(at(0), monotonic(10)));

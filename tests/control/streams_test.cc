@@ -246,6 +246,29 @@ TEST_F(StreamsTest, RefuseWhatMakesNoSense) {
   open_refused(400, "", "l00000000");
 }
 
+// What is told of a delivery at the moment when it ends is told whatever its age; who comes back
+// later hears of it no more.
+TEST_F(StreamsTest, TellWhoComesBackNothingThatIsTooOldForItsOrganization) {
+  settings_.retention.organization_ages = {{"default", std::chrono::seconds{600}}};
+  control_->reconfigure(settings_);
+  const uint32_t first = open("attempts=true");
+  const std::string begin = listen(first)[0].id;
+  tell(0, StreamGone{{.index = first}});
+  deliver();
+  const auto waiting = accept(number_);
+  const std::string failed = settle_delivery(waiting, DeliveryStatus::pending, 1, 500).to_text();
+  clock_ += 600;
+  const std::string newer = deliver();
+  const uint32_t second = open("attempts=true", begin);
+  EXPECT_EQ(ids(listen(second)), (std::vector{failed, newer}));
+  const std::string ended = settle_delivery(waiting, DeliveryStatus::delivered, 2).to_text();
+  const auto told = listen(second);
+  EXPECT_EQ(ids(told), std::vector{ended});
+  EXPECT_EQ(Json(told[0].data).text("/event/type"), "build/finished");
+  tell(0, StreamGone{{.index = second}});
+  EXPECT_EQ(ids(listen(open("attempts=true", begin))), std::vector{newer});
+}
+
 TEST_F(StreamsTest, GoOnBehindTheLastEvent) {
   const uint32_t first = open("type=build/finished");
   listen(first);

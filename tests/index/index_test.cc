@@ -135,6 +135,18 @@ TEST_F(IndexTest, FindsAnEventThatWasCarriedForwardByItsFirstPosition) {
     ASSERT_TRUE(page);
     ASSERT_EQ(page->items.size(), 1u);
     EXPECT_EQ(page->items[0].state.attempts, 2u);
+    // Behind the horizon what is pending is known by the first position, too.
+    const Horizon horizon{.since = first.uid.time() + std::chrono::hours{1},
+                          .pending_since = {},
+                          .is_pending = [&](const DeliveryKey& key) {
+                            return key == DeliveryKey{first.position, 8};
+                          }};
+    const auto old_page = index->page({.horizon = horizon});
+    ASSERT_TRUE(old_page);
+    ASSERT_EQ(old_page->items.size(), 1u);
+    EXPECT_EQ(old_page->items[0].webhook_number, 8u);
+    const auto left = index->deliveries_of(events->items[1].facts, horizon);
+    EXPECT_TRUE(left && left->size() == 1);
     uint64_t pending = 0;
     ASSERT_TRUE(index->for_each_pending([&](Position position, const Ulid& uid, const auto& open) {
       if (uid != first.uid) return;

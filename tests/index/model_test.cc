@@ -398,9 +398,48 @@ class Model {
     check_pending();
   }
 
+  static WallTime ms(WallTime time) { return std::chrono::floor<milliseconds>(time); }
+
+  bool is_pending(const DeliveryKey& key) const {
+    const auto event = events_.find(key.event);
+    if (event == events_.end()) return false;
+    const auto delivery = event->second.deliveries.find(key.webhook_number);
+    return delivery != event->second.deliveries.end() && rank(delivery->second.status) == 0;
+  }
+
+  /// That of an event, as a rule; the bound of what is pending is left out, or as close as it may
+  /// be.
+  Horizon random_horizon() {
+    if (events_.empty() || random_.chance(1, 2)) return {};
+    const auto place = std::next(events_.begin(), random_.below(events_.size()));
+    Horizon horizon{.since = place->second.accepted_at,
+                    .pending_since = {},
+                    .is_pending = [this](const DeliveryKey& key) { return is_pending(key); }};
+    if (random_.chance(1, 2)) return horizon;
+    horizon.pending_since = WallTime::max();
+    for (const auto& [position, event] : events_) {
+      for (const auto& [webhook, delivery] : event.deliveries) {
+        if (rank(delivery.status) > 0) continue;
+        horizon.pending_since = std::min(horizon.pending_since, ms(event.accepted_at));
+      }
+    }
+    return horizon;
+  }
+
+  static bool is_visible(const Horizon& horizon, const ModelEvent& event) {
+    return ms(event.accepted_at) >= ms(horizon.since) ||
+           std::ranges::any_of(event.deliveries,
+                               [](const auto& entry) { return rank(entry.second.status) == 0; });
+  }
+  static bool is_visible(const Horizon& horizon, const ModelEvent& event, uint32_t webhook) {
+    return ms(event.accepted_at) >= ms(horizon.since) ||
+           rank(event.deliveries.at(webhook).status) == 0;
+  }
+
   /// Of one webhook, of all, or of every other one.
   PageQuery random_query() {
     PageQuery query;
+    query.horizon = random_horizon();
     if (random_.chance(1, 2)) {
       query.webhook_number = static_cast<uint32_t>(random_.between(1, webhooks_ + 1) * 1000);
     } else if (random_.chance(1, 2)) {
@@ -428,6 +467,7 @@ class Model {
   bool is_wanted(const PageQuery& query, const ModelEvent& event, uint32_t webhook) const {
     if (query.webhook_number && webhook != *query.webhook_number) return false;
     if (query.wants_webhook && !query.wants_webhook(webhook)) return false;
+    if (!is_visible(query.horizon, event, webhook)) return false;
     const ModelDelivery& delivery = event.deliveries.at(webhook);
     const auto end = delivery.newest_end();
     if (query.status && delivery.status != *query.status) return false;
@@ -440,7 +480,6 @@ class Model {
   bool is_wanted(const Query& query, const ModelEvent& event) const {
     if (query.type_hash && event.type != "build/failed") return false;
     if (query.source_hash && event.source != "app/1") return false;
-    const auto ms = [](WallTime time) { return std::chrono::floor<milliseconds>(time); };
     if (query.since && ms(event.accepted_at) < ms(*query.since)) return false;
     return !query.until || ms(event.accepted_at) < *query.until;
   }
@@ -472,6 +511,7 @@ class Model {
 
   void check_event_list() {
     EventListQuery query;
+    query.horizon = random_horizon();
     if (random_.chance(1, 4)) query.type_hash = index_->hash().of("build/failed");
     if (random_.chance(1, 4)) query.source_hash = index_->hash().of("app/1");
     if (random_.chance(1, 4)) query.since = start + milliseconds(random_.below(8000));
@@ -480,7 +520,7 @@ class Model {
     if (random_.chance(1, 3)) query.entries_max = static_cast<uint32_t>(random_.between(1, 10));
     std::map<Ulid, const ModelEvent*, std::greater<>> expected;
     for (const auto& [position, event] : events_) {
-      if (is_wanted(query, event)) expected[event.uid] = &event;
+      if (is_wanted(query, event) && is_visible(query.horizon, event)) expected[event.uid] = &event;
     }
     std::vector<MatchedEvent> found;
     do {
@@ -525,6 +565,7 @@ class Model {
   void check_totals() {
     const uint32_t first = hour_of(start) - 2;
     TotalsQuery query;
+    query.horizon = random_horizon();
     query.step_hours = random_.chance(1, 3) ? 24 : 1;
     query.by_webhook = random_.chance(1, 3);
     query.hours.begin = first + static_cast<uint32_t>(random_.below(8));
@@ -546,6 +587,7 @@ class Model {
       ASSERT_EQ((found->complete_from - query.hours.begin) % query.step_hours, 0u);
       std::map<uint32_t, Totals> expected;
       for (const auto& [key, totals] : all) {
+        if (key.hour < hour_of(query.horizon.since)) continue;
         if (key.hour < found->complete_from || key.hour >= query.hours.end) continue;
         if (query.webhook_number && key.webhook_number != *query.webhook_number) continue;
         if (query.wants_webhook && !query.wants_webhook(key.webhook_number)) continue;
@@ -553,6 +595,7 @@ class Model {
         expected[query.by_webhook ? key.webhook_number : key.hour - behind].add(totals);
       }
       ASSERT_EQ(found->items, expected);
+      EXPECT_GE(found->oldest_hour.value_or(UINT32_MAX), hour_of(query.horizon.since));
       if (found->complete_from == query.hours.begin) return;
       query.hours.end = found->complete_from;
     }
@@ -585,13 +628,16 @@ class Model {
     if (events_.empty()) return;
     const auto place = std::next(events_.begin(), random_.below(events_.size()));
     const ModelEvent& event = place->second;
+    const Horizon horizon = random_horizon();
     std::set<Ulid> same_id;
     for (const auto& [position, other] : events_) {
+      if (!is_visible(horizon, other)) continue;
       if (other.id == event.id && other.organization == event.organization) {
         same_id.insert(other.uid);
       }
     }
-    const auto page = index_->events({.id_hash = index_->hash().of(event.organization, event.id)});
+    const auto page = index_->events(
+        {.horizon = horizon, .id_hash = index_->hash().of(event.organization, event.id)});
     ASSERT_TRUE(page);
     EXPECT_FALSE(page->cut);
     std::set<Ulid> found;
@@ -601,18 +647,21 @@ class Model {
     const auto unknown = index_->events({.id_hash = index_->hash().of("acme", "none")});
     EXPECT_TRUE(unknown && unknown->items.empty());
 
-    const auto all = index_->deliveries_of({.uid = event.uid, .position = event.position});
+    const auto all = index_->deliveries_of({.uid = event.uid, .position = event.position}, horizon);
     ASSERT_TRUE(all);
-    ASSERT_EQ(all->size(), event.deliveries.size());
     size_t next = 0;
     for (const auto& [webhook, delivery] : event.deliveries) {
-      const auto one = index_->delivery(journal::delivery_id(event.uid, webhook));
-      ASSERT_TRUE(one && *one);
+      const auto one = index_->delivery(journal::delivery_id(event.uid, webhook), horizon);
+      ASSERT_TRUE(one);
+      ASSERT_EQ(one->has_value(), is_visible(horizon, event, webhook));
+      if (!*one) continue;
+      ASSERT_LT(next, all->size());
       EXPECT_EQ((*one)->state.status, (*all)[next].state.status);
       check((*all)[next++], event, webhook);
       const auto as_uuid = index_->delivery(journal::delivery_id(event.uid, webhook).as_uuid());
       EXPECT_TRUE(as_uuid && *as_uuid);
     }
+    EXPECT_EQ(next, all->size());
     const auto none = index_->delivery(journal::delivery_id(event.uid, 77));
     EXPECT_TRUE(none && !*none);
   }

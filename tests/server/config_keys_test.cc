@@ -125,7 +125,8 @@ std::map<std::string, Takes> example_keys() {
   std::string comment;
   bool comment_ended = false;  // One may stand above several keys.
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("#") && !line.starts_with("# [[")) {
+    const bool is_named = line.starts_with("# [organizations.");
+    if (line.starts_with("#") && !line.starts_with("# [[") && !is_named) {
       comment = comment_ended ? line : comment + line;
       comment_ended = false;
       continue;
@@ -134,6 +135,7 @@ std::map<std::string, Takes> example_keys() {
     const Takes takes = waits ? Takes::restart : Takes::reload;
     const size_t equals = line.find(" = ");
     if (line.starts_with("# [[")) keys[line.substr(4, line.find(']') - 4)] = takes;
+    if (is_named) keys["organizations"] = takes;
     if (line.starts_with("[")) section = line.substr(1, line.find(']') - 1);
     if (equals != std::string::npos) keys[section + "." + line.substr(0, equals)] = takes;
     comment_ended = true;
@@ -184,7 +186,8 @@ TEST(ConfigKeys, ShowNoSecret) {
 TEST(ConfigChange, TakesEachKeyOrNamesItAsWaiting) {
   for (const ConfigKey& key : config_keys()) {
     const std::string name{key.name};
-    if (name == "user" || name == "source" || name.starts_with("listener")) continue;
+    if (name == "user" || name == "source" || name == "organizations") continue;
+    if (name.starts_with("listener")) continue;
     ASSERT_TRUE(other_values.contains(name)) << name;
     std::vector<std::string> assignments = needed;
     assignments.push_back(name + "=" + other_values.at(name));
@@ -204,6 +207,21 @@ TEST(ConfigChange, LetsSourcesWaitForARestart) {
   EXPECT_EQ(change.needs_restart, std::vector<std::string>{"source"});
   EXPECT_TRUE(change.config.sources.empty());
   EXPECT_TRUE(change_of(with({}, toml), with({}, toml)).needs_restart.empty());
+}
+
+TEST(ConfigChange, SeesTheAgeOfAnOrganization) {
+  const auto acme = [](const std::string& age) {
+    return with({}, "[organizations.acme]\nretention_age = \"" + age + "\"\n");
+  };
+  EXPECT_TRUE(change_of(acme("1h"), acme("1h")).changed.empty());
+  for (const Config& read : {acme("2h"), with({})}) {
+    const ConfigChange change = change_of(acme("1h"), read);
+    EXPECT_EQ(change.changed, std::vector<std::string>{"organizations"});
+    EXPECT_EQ(change.config.organization_ages, read.organization_ages);
+  }
+  std::map<std::string, std::string> shown;
+  for (const auto& value : values_of(acme("90s"))) shown[value.key] = value.value;
+  EXPECT_EQ(shown["organizations"], "acme 90s");
 }
 
 TEST(ConfigChange, IsNothingWhereNothingChanged) {

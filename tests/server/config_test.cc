@@ -102,6 +102,48 @@ TEST(Config, SaysWhatAnOutdatedKeyDoesNotDoAnyMore) {
   EXPECT_NE(text.find("journal.retention_age"), std::string::npos) << text;
 }
 
+TEST(Config, GivesOrganizationsAgesOfTheirOwn) {
+  const ConfigResult result = parse_config(
+      "[organizations.acme]\nretention_age = \"24h\"\n"
+      "[organizations.\"b.example\"]\nretention_age = \"7d\"\n",
+      "test.toml", {});
+  ASSERT_TRUE(result.problems.empty()) << result.problems[0].to_text();
+  EXPECT_EQ(result.config.organization_ages,
+            (control::OrganizationAges{{"acme", std::chrono::hours{24}},
+                                       {"b.example", std::chrono::hours{24 * 7}}}));
+}
+
+TEST(Config, RefusesAgesThatAnOrganizationCannotHave) {
+  const std::string acme = "[organizations.acme]\n";
+  const std::pair<std::string, std::string> cases[] = {
+      {acme + "retention_age = \"8d\"\n",
+       "test.toml:2:17: [organizations.acme] retention_age = 192h is longer than "
+       "journal.retention_age = 168h"},
+      {"[journal]\nretention_age = \"1h\"\n" + acme + "retention_age = \"2h\"\n",
+       "test.toml:4:17: [organizations.acme] retention_age = 2h is longer than"},
+      {acme, "test.toml:1:1: [organizations.acme] needs a retention_age"},
+      {acme + "retention_age = \"0s\"\n",
+       "test.toml:2:17: [organizations.acme] retention_age = 0s is outside"},
+      {acme + "retention_age = 7\n",
+       "test.toml:2:17: [organizations.acme] retention_age must be a number with a unit"},
+      {acme + "retention_age = \"1h\"\nretention_bytes = 1\n",
+       "test.toml:3:1: unknown key \"organizations.acme.retention_bytes\""},
+      {"[organizations.Acme]\nretention_age = \"1h\"\n",
+       "test.toml:1:1: [organizations] the name \"Acme\" must be of lower-case letters"},
+      {"[organizations]\nretention_age = \"1h\"\n",
+       "test.toml:2:17: [organizations] retention_age must be a table"},
+      {"organizations = 1\n", "organizations must be a table"},
+  };
+  for (const auto& [toml, problem] : cases) {
+    EXPECT_NE(first_problem(toml).find(problem), std::string::npos) << toml << first_problem(toml);
+  }
+  std::string many;
+  for (int each = 0; each <= 1000; ++each) {
+    many += "[organizations.o" + std::to_string(each) + "]\nretention_age = \"1h\"\n";
+  }
+  EXPECT_NE(first_problem(many).find("more than 1000"), std::string::npos);
+}
+
 TEST(Config, ListensOnLoopbackWithoutAFile) {
   const ConfigResult result = parse_config("", "none", {});
   ASSERT_TRUE(result.problems.empty());

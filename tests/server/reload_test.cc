@@ -83,14 +83,15 @@ TEST_F(ReloadTest, BringsWhatAFileSaysNow) {
       "[ingest]\nevent_bytes_max = \"32KiB\"\nconnections_max = 2\n"
       "[journal]\nretention_age = \"1h\"\n"
       "[delivery]\npending_max = 5\nallow_networks = [\"10.0.0.0/8\"]\n"
-      "[metrics]\nwebhooks_max = 0\n");
+      "[metrics]\nwebhooks_max = 0\n"
+      "[organizations.acme]\nretention_age = \"1m\"\n");
   const shard::Reloaded reloaded = reloader.reload();
   ASSERT_TRUE(reloaded.outcome.problems.empty());
   EXPECT_EQ(reloaded.outcome.needs_restart, Names{"server.shards"});
   EXPECT_EQ(reloaded.outcome.changed,
             (Names{"server.drain_max", "server.public_url", "ingest.event_bytes_max",
-                   "ingest.connections_max", "journal.retention_age", "delivery.pending_max",
-                   "delivery.allow_networks", "metrics.webhooks_max"}));
+                   "ingest.connections_max", "journal.retention_age", "organizations",
+                   "delivery.pending_max", "delivery.allow_networks", "metrics.webhooks_max"}));
   EXPECT_EQ(reloader.drain_max(), std::chrono::seconds{7});
   EXPECT_EQ(reloaded.live.event_limits.event_bytes_max, 32u << 10);
   EXPECT_EQ(reloaded.live.server.connections_max, 2u);
@@ -100,6 +101,8 @@ TEST_F(ReloadTest, BringsWhatAFileSaysNow) {
   EXPECT_TRUE(reloaded.live.policy.allows(*io::Address::parse("10.1.2.3:443"), true));
   EXPECT_EQ(reloaded.control.public_url, "https://a.example");
   EXPECT_EQ(reloaded.control.retention.age, std::chrono::hours{1});
+  EXPECT_EQ(reloaded.control.retention.organization_ages,
+            (control::OrganizationAges{{"acme", std::chrono::minutes{1}}}));
   EXPECT_EQ(reloaded.control.metrics.webhooks_max, 0u);
 }
 

@@ -12,6 +12,7 @@
 #include "control/reload.h"
 #include "control/replays.h"
 #include "control/token_registry.h"
+#include "control/visible_history.h"
 #include "control/webhook_json.h"
 #include "control/webhook_registry.h"
 #include "http/message.h"
@@ -80,8 +81,8 @@ class WebhookApi {
 /// The operations on deliveries. Blocks on the files of journals and index.
 class DeliveryApi {
  public:
-  DeliveryApi(const WebhookRegistry& registry, index::Index& history, JournalAccess& journals,
-              api::Management& management)
+  DeliveryApi(const WebhookRegistry& registry, const VisibleHistory& history,
+              JournalAccess& journals, api::Management& management)
       : registry_(registry), history_(history), journals_(journals), management_(management) {}
 
   /// A webhook's.
@@ -108,7 +109,7 @@ class DeliveryApi {
                     const subscription::Webhook& webhook);
 
   const WebhookRegistry& registry_;
-  index::Index& history_;
+  const VisibleHistory& history_;
   JournalAccess& journals_;
   api::Management& management_;
 };
@@ -116,7 +117,8 @@ class DeliveryApi {
 /// The operations on totals. Blocks as DeliveryApi.
 class TotalsApi {
  public:
-  TotalsApi(const WebhookRegistry& registry, index::Index& history, const JournalAccess& journals)
+  TotalsApi(const WebhookRegistry& registry, const VisibleHistory& history,
+            const JournalAccess& journals)
       : registry_(registry), history_(history), journals_(journals) {}
 
   /// Of one webhook, by time.
@@ -131,7 +133,7 @@ class TotalsApi {
   bool is_of(const Call& call, uint32_t webhook_number) const;
 
   const WebhookRegistry& registry_;
-  index::Index& history_;
+  const VisibleHistory& history_;
   const JournalAccess& journals_;
 };
 
@@ -144,7 +146,7 @@ std::string why_not(dialect::Matcher& matcher, const subscription::Webhook& webh
 /// The operations on events. Blocks as DeliveryApi.
 class EventApi {
  public:
-  EventApi(const WebhookRegistry& registry, index::Index& history, JournalAccess& journals,
+  EventApi(const WebhookRegistry& registry, const VisibleHistory& history, JournalAccess& journals,
            WebhookChecks checks)
       : registry_(registry), history_(history), journals_(journals), checks_(std::move(checks)) {}
 
@@ -175,7 +177,7 @@ class EventApi {
                           const std::optional<std::string>& source);
 
   const WebhookRegistry& registry_;
-  index::Index& history_;
+  const VisibleHistory& history_;
   JournalAccess& journals_;
   const WebhookChecks checks_;
 };

@@ -16,7 +16,7 @@ using subscription::Webhook;
 std::variant<DeliveryApi::Found, Problem> DeliveryApi::find(const Call& call,
                                                             const std::optional<Ulid>& id) {
   if (!id) return no_delivery();
-  auto search = history_.delivery(*id);
+  auto search = history_.of(call.organization, call.now).delivery(*id);
   if (!search) return history_unreadable(search.error());
   const std::optional<DeliveryFacts>& facts = *search;
   if (!facts) return still_indexing(journals_).value_or(no_delivery());

@@ -20,7 +20,7 @@ class Page {
  public:
   struct Sources {
     const WebhookRegistry& registry;
-    index::Index& history;
+    const VisibleHistory& history;
     JournalAccess& journals;
   };
 
@@ -44,7 +44,7 @@ class Page {
       next.limit = query_.limit - items_;
       next.entries_max = budget_.entries();
       next.pages_max = budget_.index_pages();
-      const auto found = history_.page(next);
+      const auto found = visible().page(next);
       if (!found) return found.error();
       budget_.note_entries(found->passed);
       add(*found);
@@ -57,13 +57,13 @@ class Page {
   /// Only what repeats a delivery of this event. A redelivery's event has the same id.
   Result<void> fill_redeliveries(const EventView& repeated) {
     const auto found =
-        history_.events({.id_hash = history_.hash().of(repeated.organization, repeated.id),
-                         .limit = events_looked_at_max});
+        visible().events({.id_hash = history_.hash().of(repeated.organization, repeated.id),
+                          .limit = events_looked_at_max});
     if (!found) return found.error();
     cut_ = found->cut;
     const index::PageQuery wanted = history_query();
     for (const index::EventFacts& event : found->items) {
-      auto deliveries = history_.deliveries_of(event);
+      auto deliveries = visible().deliveries_of(event);
       if (!deliveries) return deliveries.error();
       for (auto facts = deliveries->rbegin(); facts != deliveries->rend(); ++facts) {
         if (!is_redelivery_wanted(wanted, *facts)) continue;
@@ -91,6 +91,8 @@ class Page {
   static DeliveryPlace place_of(const DeliveryFacts& facts) {
     return {facts.event.uid, facts.webhook_number};
   }
+
+  VisibleHistory::View visible() const { return history_.of(call_.organization, call_.now); }
 
   index::PageQuery history_query() const {
     index::PageQuery query = page_query(query_.filter, history_.hash());
@@ -168,7 +170,7 @@ class Page {
   const Webhook* const webhook_;
   const Call& call_;
   const WebhookRegistry& registry_;
-  index::Index& history_;
+  const VisibleHistory& history_;
   JournalAccess& journals_;
   PageBudget budget_;
   std::string body_;

@@ -44,15 +44,16 @@ EventPage::EventPage(const ListQuery& query, const api::Call& call, const Source
 Result<void> EventPage::fill() {
   rest_ = query_.before();
   const index::PageQuery wanted = page_query(query_.filter, history_.hash());
+  const VisibleHistory::View visible = history_.of(call_.organization, call_.now);
   do {
-    const auto found = history_.event_list({.before = rest_,
-                                            .type_hash = wanted.type_hash,
-                                            .source_hash = wanted.source_hash,
-                                            .since = wanted.since,
-                                            .until = wanted.until,
-                                            .limit = query_.limit - items_,
-                                            .entries_max = budget_.entries(),
-                                            .pages_max = budget_.index_pages()});
+    const auto found = visible.event_list({.before = rest_,
+                                           .type_hash = wanted.type_hash,
+                                           .source_hash = wanted.source_hash,
+                                           .since = wanted.since,
+                                           .until = wanted.until,
+                                           .limit = query_.limit - items_,
+                                           .entries_max = budget_.entries(),
+                                           .pages_max = budget_.index_pages()});
     if (!found) return found.error();
     budget_.note_entries(found->passed);
     add(*found);

@@ -5,6 +5,7 @@
 #include "control/api/history.h"
 #include "control/api/list_query.h"
 #include "control/journal_access.h"
+#include "control/visible_history.h"
 #include "control/webhook_registry.h"
 #include "index/index.h"
 #include "journal/record.h"
@@ -30,7 +31,7 @@ class EventPage {
 
   struct Sources {
     const WebhookRegistry& registry;
-    index::Index& history;
+    const VisibleHistory& history;
     JournalAccess& journals;
   };
 
@@ -54,7 +55,7 @@ class EventPage {
   const ListQuery& query_;
   const api::Call& call_;
   const WebhookRegistry& registry_;
-  index::Index& history_;
+  const VisibleHistory& history_;
   JournalAccess& journals_;
   const WriteItem& write_item_;
   PageBudget budget_;

@@ -29,8 +29,9 @@ constexpr size_t events_of_one_id_max = 100;
 /// Hashes of ids can collide, and an id is unique within its source only.
 Result<EventApi::Found> EventApi::events_of(const Call& call, std::string id,
                                             const std::optional<std::string>& source) {
+  const VisibleHistory::View visible = history_.of(call.organization, call.now);
   const auto ask = [&] {
-    return history_.events(
+    return visible.events(
         {.id_hash = history_.hash().of(call.organization, id), .limit = events_looked_at_max});
   };
   auto candidates = ask();
@@ -99,7 +100,8 @@ Answer EventApi::show(const Call& call) {
   for (size_t index = 0; index < events.size(); ++index) {
     const EventView& view = events[index]->view();
     if (view.source != event.source) continue;
-    const auto deliveries = history_.deliveries_of(found->facts[index]);
+    const auto deliveries =
+        history_.of(call.organization, call.now).deliveries_of(found->facts[index]);
     if (!deliveries) return refuse(history_unreadable(deliveries.error()));
     for (const DeliveryFacts& facts : *deliveries) {
       const Webhook* webhook = registry_.find(facts.webhook_number);

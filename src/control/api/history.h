@@ -4,6 +4,7 @@
 #include "api/problem.h"
 #include "control/api/list_query.h"
 #include "control/journal_access.h"
+#include "control/visible_history.h"
 #include "index/index.h"
 #include "journal/record.h"
 #include "subscription/webhook.h"
@@ -29,7 +30,7 @@ class PageBudget {
   /// One event may be larger: each page gets on.
   static constexpr uint64_t event_bytes_max = 16 * 1024 * 1024;
 
-  explicit PageBudget(const index::Index& history)
+  explicit PageBudget(const VisibleHistory& history)
       : history_(history), pages_end_(history.pages_read() + index_pages_max) {}
 
   uint32_t entries() const { return entries_; }
@@ -44,7 +45,7 @@ class PageBudget {
   }
 
  private:
-  const index::Index& history_;
+  const VisibleHistory& history_;
   const uint64_t pages_end_;
   uint32_t entries_ = entries_max;
   uint32_t events_ = events_max;

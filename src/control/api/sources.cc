@@ -320,14 +320,25 @@ Result<void> change_git(GitLinks& links, const GitSource& source, Git git) {
 
 }  // namespace
 
-void SourceApi::write_git(JsonWriter& json, const GitSource& source) const {
+/// A gap that is over is as old as what is missing.
+std::vector<const GitGap*> SourceApi::visible_gaps(const Call& call,
+                                                   const GitSource& source) const {
+  const WallTime since = parts_.history.visible_since(source.organization, call.now);
+  auto gaps = parts_.links.gaps(source.number);
+  std::erase_if(gaps, [&](const GitGap* gap) {
+    return is_over(gap->state) && (gap->at == WallTime{} ? gap->found_at : gap->at) < since;
+  });
+  return gaps;
+}
+
+void SourceApi::write_git(JsonWriter& json, const Call& call, const GitSource& source) const {
   const GitLink* link = parts_.links.find(source.number);
   json.key("git");
   if (link == nullptr) {
     json.null();
     return;
   }
-  const auto gaps = parts_.links.gaps(source.number);
+  const auto gaps = visible_gaps(call, source);
   const auto count = [&](auto wanted) {
     return static_cast<uint64_t>(std::ranges::count_if(gaps, wanted));
   };
@@ -359,7 +370,7 @@ void SourceApi::write(JsonWriter& json, const Call& call, const GitSource& sourc
       !source.previous_secret.empty() && source.previous_secret_until > call.now;
   write_time_or_null(json, "previous_secret_until",
                      has_previous ? source.previous_secret_until : WallTime{});
-  write_git(json, source);
+  write_git(json, call, source);
   json.member("created_at", to_rfc3339(source.created_at))
       .member("updated_at", to_rfc3339(source.updated_at))
       .end_object();
@@ -541,7 +552,7 @@ Answer SourceApi::gaps(const Call& call) {
   std::string body;
   JsonWriter json(body);
   json.begin_object().key("items").begin_array();
-  for (const GitGap* gap : parts_.links.gaps(source->number)) write_gap(json, *gap);
+  for (const GitGap* gap : visible_gaps(call, *source)) write_gap(json, *gap);
   json.end_array().end_object();
   return answer_json(200, std::move(body));
 }

@@ -6,6 +6,7 @@
 #include "control/git_links.h"
 #include "control/git_source_registry.h"
 #include "control/registrations.h"
+#include "control/visible_history.h"
 
 #include <cstddef>
 
@@ -27,6 +28,7 @@ class SourceApi {
     GitLinks& links;
     Registrations& registrations;
     const GapFiller& gaps;
+    const VisibleHistory& history;
     Prng& random;
   };
 
@@ -53,7 +55,9 @@ class SourceApi {
   void write(JsonWriter& json, const Call& call, const subscription::GitSource& source,
              bool with_secret) const;
   std::string registration_json(uint32_t source) const;
-  void write_git(JsonWriter& json, const subscription::GitSource& source) const;
+  void write_git(JsonWriter& json, const Call& call, const subscription::GitSource& source) const;
+  std::vector<const GitGap*> visible_gaps(const Call& call,
+                                          const subscription::GitSource& source) const;
   std::string to_json(const Call& call, const subscription::GitSource& source,
                       bool with_secret) const;
 

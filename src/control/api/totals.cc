@@ -122,7 +122,7 @@ Answer TotalsApi::by_time(const Call& call, const ListQuery& query, const Webhoo
   } else {
     wanted.wants_webhook = [&](uint32_t number) { return is_of(call, number); };
   }
-  const auto found = history_.totals(wanted);
+  const auto found = history_.of(call.organization, call.now).totals(wanted);
   if (!found) return refuse(history_unreadable(found.error()));
   std::string body;
   JsonWriter json(body);
@@ -144,11 +144,12 @@ Answer TotalsApi::by_webhook(const Call& call, const ListQuery& query) {
   for (const Webhook* webhook : webhooks) numbers.push_back(webhook->number);
   std::ranges::sort(numbers);
   const HourRange asked = steps_of(query, 1, call.now);
-  const auto found = history_.totals(
-      {.wants_webhook =
-           [&](uint32_t number) { return std::ranges::binary_search(numbers, number); },
-       .hours = asked,
-       .by_webhook = true});
+  const auto found =
+      history_.of(call.organization, call.now)
+          .totals({.wants_webhook =
+                       [&](uint32_t number) { return std::ranges::binary_search(numbers, number); },
+                   .hours = asked,
+                   .by_webhook = true});
   if (!found) return refuse(history_unreadable(found.error()));
   std::string body;
   JsonWriter json(body);
