@@ -133,9 +133,11 @@ Control::Control(const Parts& parts, const Options& options)
       authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       durability_(parts.store, parts.syncs),
+      recovered_(std::make_unique<PendingTable>(ledger_, parts.places)),
       pending_(ledger_, parts.places),
       carrier_({.pending = pending_,
                 .ledger = ledger_,
+                .history = parts.history,
                 .journals = parts.journals,
                 .post = parts.post,
                 .shard_count = static_cast<uint32_t>(parts.counters.size())}),
@@ -249,7 +251,10 @@ void Control::reconfigure(Settings settings) {
 Result<void> Control::finish_recovery() {
   const auto marks = retention_.load_marks();
   if (!marks) return marks.error();
-  pending_.finish_recovery(*marks);
+  recovered_->finish_recovery(*marks);
+  recovered_->for_each([this](journal::Position event, const Ulid& uid, const auto& pending) {
+    pending_.restore(event, uid, pending);
+  });
   history_.set_settled_through(*marks);
   for (const JournalAccess::Segment& segment : journals_.segments()) {
     ledger_.on_opened(segment.journal, segment.number);
@@ -900,7 +905,7 @@ MetricSources Control::metric_sources(const StatusFacts& facts) const {
   return {.shards = counters_,
           .control = own_counters_,
           .pending = pending_counts_,
-          .table = pending_,
+          .tally = pending_,
           .history = history_,
           .registry = registry_,
           .facts = facts,

@@ -127,6 +127,28 @@ struct PendingDelivery {
   WallTime next_attempt_at{};  ///< Whole seconds; the epoch: at once.
 };
 
+/// An event that is pending for somebody.
+struct PendingEvent {
+  Position position;  ///< Of its first record.
+  Ulid uid;
+  std::vector<PendingDelivery> deliveries;  ///< By rising webhook number.
+};
+
+/// Asks what is pending of a segment's events, the newest event's first.
+struct PendingQuery {
+  uint16_t journal = 0;
+  uint32_t segment = 0;
+  std::optional<Ulid> before;     ///< Only smaller uids; nothing: from the newest on.
+  uint32_t limit = 50;            ///< Events.
+  uint32_t entries_max = 20'000;  ///< Deliveries passed over; those of one event more at most.
+};
+
+struct PendingPage {
+  std::vector<PendingEvent> items;
+  /// Where the next page begins (PendingQuery::before); nothing: there are no more.
+  std::optional<Ulid> next_before;
+};
+
 /// The history of events and deliveries: what the segments of all journals tell, each by an index
 /// file beside it, those that are being written from memory. It holds places, not contents, and
 /// begins where the oldest segment begins.
@@ -209,6 +231,9 @@ class Index {
       std::function<void(Position, const Ulid& uid, const std::vector<PendingDelivery>&)>;
   Result<void> for_each_pending(const VisitPending& visit);
 
+  /// Of one segment, as it is now. Errc::not_found: it is not known, or not indexed yet.
+  Result<PendingPage> pending(const PendingQuery& query);
+
   uint64_t memory_bytes() const;
   /// Of all segments. One that two segments tell of counts once.
   uint64_t delivery_count() const;
@@ -289,12 +314,11 @@ class Index {
                                                uint32_t webhook_number,
                                                const std::vector<const Part*>& successors);
   Result<TotalsAnswer> ask_totals(const TotalsQuery& query);
-  struct PendingEvent {
-    Position position;
-    Ulid uid;
-    std::vector<PendingDelivery> deliveries;
-  };
   Result<std::vector<PendingEvent>> ask_pending(Key key);
+  Result<PendingPage> ask_pending(const PendingQuery& query);
+  Result<PendingEvent> pending_of(const Part& home, const MatchedEvent& event,
+                                  Part::EventWalk& walk,
+                                  const std::vector<const Part*>& successors);
 
   io::Disk& disk_;
   const Options options_;

@@ -634,7 +634,7 @@ class OutcomesByDelivery {
 
 }  // namespace
 
-Result<std::vector<Index::PendingEvent>> Index::ask_pending(Key key) {
+Result<std::vector<PendingEvent>> Index::ask_pending(Key key) {
   std::vector<PendingEvent> events;
   const auto home = segments_.find(key);
   if (home == segments_.end()) return events;
@@ -675,6 +675,55 @@ Result<std::vector<Index::PendingEvent>> Index::ask_pending(Key key) {
         {delivery.webhook_number, state.attempts, state.next_attempt_at});
   }
   return events;
+}
+
+Result<PendingPage> Index::pending(const PendingQuery& query) {
+  return answer<PendingPage>([&] { return ask_pending(query); });
+}
+
+Result<PendingPage> Index::ask_pending(const PendingQuery& query) {
+  const auto home = segments_.find(key_of(query.journal, query.segment));
+  if (home == segments_.end()) return Error{Errc::not_found, Side::disk};
+  const Part& part = *home->second.part;
+  PendingPage page;
+  if (!part.has_events() || part.open_count() == 0) return page;
+  const std::vector<const Part*> later = successors(Position{home->first});
+  const auto walk = part.walk_events(end_of_uids(query.before, std::nullopt));
+  if (!checked(part, walk)) return walk.error();
+  for (uint64_t passed = 0; page.items.size() < query.limit && passed < query.entries_max;) {
+    const auto next = (*walk)->next();
+    if (!checked(part, next)) return next.error();
+    if (*next == nullptr) {
+      page.next_before.reset();
+      return page;
+    }
+    const MatchedEvent& event = **next;
+    page.next_before = event.facts.uid;
+    passed += event.webhook_numbers.size() + 1;
+    if (is_replaced(event.facts.position)) continue;
+    auto pending = pending_of(part, event, **walk, later);
+    if (!pending) return pending.error();
+    if (!pending->deliveries.empty()) page.items.push_back(std::move(*pending));
+  }
+  return page;
+}
+
+/// @param walk  stands at the event.
+Result<PendingEvent> Index::pending_of(const Part& home, const MatchedEvent& event,
+                                       Part::EventWalk& walk,
+                                       const std::vector<const Part*>& successors) {
+  PendingEvent pending{
+      .position = event.facts.first().position, .uid = event.facts.uid, .deliveries = {}};
+  for (const uint32_t number : event.webhook_numbers) {
+    const auto delivery = walk.delivery(number, open_statuses);
+    if (!checked(home, delivery)) return delivery.error();
+    if (*delivery == nullptr) continue;
+    const auto state = state_of(successors, home, **delivery);
+    if (!state) return state.error();
+    if (journal::is_end(state->status)) continue;
+    pending.deliveries.push_back({number, state->attempts, state->next_attempt_at});
+  }
+  return pending;
 }
 
 }  // namespace ringpost::index

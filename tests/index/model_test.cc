@@ -640,6 +640,40 @@ class Model {
         });
     ASSERT_TRUE(visited);
     EXPECT_EQ(found, expected);
+    EXPECT_EQ(pending_by_pages(), expected);
+  }
+
+  /// The same, asked segment by segment in pages of all sizes.
+  std::string pending_by_pages() {
+    std::set<std::pair<uint32_t, uint32_t>> segments;
+    for (const auto& [position, event] : events_) {
+      segments.emplace(position.journal(), position.segment());
+    }
+    std::map<Position, std::string> lines;
+    for (const auto& [journal, segment] : segments) {
+      PendingQuery query{
+          .journal = static_cast<uint16_t>(journal), .segment = segment, .before = {}};
+      do {
+        query.limit = static_cast<uint32_t>(1 + random_.below(4));
+        query.entries_max = static_cast<uint32_t>(1 + random_.below(20));
+        const auto page = index_->pending(query);
+        EXPECT_TRUE(page);
+        if (!page) return "";
+        EXPECT_LE(page->items.size(), query.limit);
+        for (const PendingEvent& event : page->items) {
+          EXPECT_EQ(event.uid, events_.at(event.position).uid);
+          EXPECT_TRUE(lines[event.position].empty());
+          for (const PendingDelivery& one : event.deliveries) {
+            lines[event.position] +=
+                line(event.position, one.webhook_number, one.attempts, one.next_attempt_at);
+          }
+        }
+        query.before = page->next_before;
+      } while (query.before);
+    }
+    std::string all;
+    for (const auto& [position, text] : lines) all += text;
+    return all;
   }
 
   Prng random_;
