@@ -12,11 +12,11 @@ using journal::Position;
 
 namespace {
 
-/// On their way at the same time.
-constexpr size_t events_max = 64;
-constexpr uint64_t bytes_max = 1024 * 1024;
 /// For each byte that comes in, so many may be written again.
 constexpr uint64_t share = 4;
+
+/// Deliveries that one piece of work looks at.
+constexpr uint32_t entries_max = 2'000;
 
 constexpr Duration retry_interval = std::chrono::seconds(1);
 /// For events that cannot be written again at all, until somebody has had them.
@@ -43,47 +43,101 @@ void Carrier::pay(uint64_t bytes) {
 void Carrier::carry(Position segment, WallTime wall_now, Instant now) {
   if (not_before_ && now < *not_before_) return;
   not_before_.reset();
-  if (next_ == left_.size() || segment != segment_) {
+  if (segment != segment_) {
     if (!sent_.empty()) return;
-    begin(segment);
-    if (left_.empty()) not_before_ = now + stuck_interval;
-  }
-  while (next_ < left_.size() && sent_.size() < events_max && bytes_sent_ < bytes_max) {
-    if (allowance_ == 0) {
-      not_before_ = now + stuck_interval;
-      if (std::exchange(short_, true)) return;
-      return log_warning(
-          "what is pending takes most of journal.retention_bytes: old journal segments stay until "
-          "some of it is delivered, and the journal grows beyond that; raise "
-          "journal.retention_bytes, mend the receivers or disable their webhooks");
+    if (!may_begin()) {
+      not_before_ = now + retry_interval;
+      return;
     }
-    send(left_[next_++], wall_now);
+    segment_ = segment;
+    before_.reset();
+    sent_any_ = false;
+  }
+  while (segment_.valid() && may_send() && has_allowance(now)) {
+    if (!send_some(wall_now, now)) return;
   }
 }
 
-void Carrier::begin(Position segment) {
-  segment_ = segment;
-  left_ = parts_.pending.events_in(segment.journal(), segment.segment());
-  std::erase_if(left_, [this](const auto& one) { return stuck_.contains(one.event.packed); });
-  next_ = 0;
+bool Carrier::may_begin() const {
+  if (parts_.journals.unindexed() > 0) return false;
+  const auto known = [this](const JournalAccess::Segment& one) {
+    return parts_.history.has(static_cast<uint16_t>(one.journal), one.number);
+  };
+  return std::ranges::all_of(parts_.journals.segments(), known);
 }
 
-void Carrier::send(const PendingTable::Handle& event, WallTime wall_now) {
-  const auto pending = parts_.pending.find_pending(event);
-  if (pending.empty()) return;
-  const Position place = parts_.pending.place_of(event.event);
+bool Carrier::has_allowance(Instant now) {
+  if (allowance_ > 0) return true;
+  not_before_ = now + stuck_interval;
+  if (!std::exchange(short_, true)) {
+    log_warning(
+        "what is pending takes most of journal.retention_bytes: old journal segments stay until "
+        "some of it is delivered, and the journal grows beyond that; raise "
+        "journal.retention_bytes, mend the receivers or disable their webhooks");
+  }
+  return false;
+}
+
+/// @returns false if that is all for now.
+bool Carrier::send_some(WallTime wall_now, Instant now) {
+  const auto page =
+      parts_.history.pending({.journal = static_cast<uint16_t>(segment_.journal()),
+                              .segment = segment_.segment(),
+                              .before = before_,
+                              .limit = static_cast<uint32_t>(events_max - sent_.size()),
+                              .entries_max = entries_max});
+  for (size_t which = 0; page && which < page->items.size(); ++which) {
+    if (!may_send()) return false;
+    const index::PendingEvent& event = page->items[which];
+    before_ = event.uid;
+    if (!stuck_.contains(event.position.packed)) send(event, wall_now);
+  }
+  if (page && page->next_before) {
+    before_ = page->next_before;
+    if (page->items.empty()) not_before_ = now;  // The next piece, soon.
+    return !page->items.empty();
+  }
+  segment_ = {};  // What has failed is tried when it is gone through again.
+  if (!page || !sent_any_) not_before_ = now + stuck_interval;
+  return false;
+}
+
+namespace {
+
+/// What is known of a delivery: outcomes that are still there tell it, or the record that the event
+/// was carried in before.
+journal::CarriedState state_of(const index::PendingDelivery& pending,
+                               const journal::EventView& before) {
+  const journal::CarriedState told{pending.attempts, pending.next_attempt_at};
+  if (!before.is_carried()) return told;
+  const journal::Carried carried = before.unpack_carried();
+  for (uint32_t which = 0; which < before.webhook_count(); ++which) {
+    if (before.webhook_number(which) != pending.webhook_number) continue;
+    if (carried.states[which].attempts > pending.attempts) return carried.states[which];
+    if (pending.attempts == 0) return carried.states[which];
+  }
+  return told;
+}
+
+}  // namespace
+
+void Carrier::send(const index::PendingEvent& event, WallTime wall_now) {
+  const Position place = parts_.pending.place_of(event.position);
   const auto read = parts_.journals.read_event(place);
-  if (!read) return leave(event.event, read.error());
-  journal::EventView view = (*read)->view();
-  journal::Carried carried{.origin = event.event,
+  if (!read) return leave(event.position, read.error());
+  const journal::EventView& before = (*read)->view();
+  journal::EventView view = before;
+  journal::Carried carried{.origin = event.position,
                            .times = view.is_carried() ? view.unpack_carried().times + 1 : 1,
                            .at = wall_now,
                            .states = {},
                            .floors = parts_.ledger.floors()};
-  std::vector<std::byte> numbers(pending.size() * sizeof(uint32_t));
-  for (size_t index = 0; index < pending.size(); ++index) {
-    store_le(&numbers[index * sizeof(uint32_t)], pending[index].webhook_number);
-    carried.states.push_back({pending[index].attempts, pending[index].next_attempt_at});
+  std::vector<uint32_t> webhooks;
+  std::vector<std::byte> numbers(event.deliveries.size() * sizeof(uint32_t));
+  for (const index::PendingDelivery& pending : event.deliveries) {
+    store_le(&numbers[webhooks.size() * sizeof(uint32_t)], pending.webhook_number);
+    webhooks.push_back(pending.webhook_number);
+    carried.states.push_back(state_of(pending, before));
   }
   const std::vector<std::byte> packed = pack(carried);
   view.webhook_numbers = numbers;
@@ -91,8 +145,10 @@ void Carrier::send(const PendingTable::Handle& event, WallTime wall_now) {
   journal::EventRef again = journal::EventCodec::encode(view);
   const uint64_t ticket = next_ticket_++;
   const uint64_t bytes = again->record().size();
-  sent_[ticket] = {bytes, event.event};
+  sent_[ticket] = {bytes, event.position};
   bytes_sent_ += bytes;
+  sent_any_ = true;
+  parts_.pending.begin_carrying(event.position, std::move(webhooks));
   parts_.post.send(place.journal() % parts_.shard_count,
                    StoreEvent{.ticket = ticket, .event = std::move(again), .by_hand = false});
 }
@@ -105,7 +161,10 @@ bool Carrier::on_stored(const StoreEventDone& answer, Instant now) {
   if (!answer.failed) {
     ++events_;
     pay(sent.bytes);
-  } else if (answer.error.code == Errc::too_large) {
+    return true;
+  }
+  parts_.pending.give_up_carrying(sent.event);
+  if (answer.error.code == Errc::too_large) {
     leave(sent.event, answer.error);
   } else {
     not_before_ = now + retry_interval;
@@ -116,8 +175,9 @@ bool Carrier::on_stored(const StoreEventDone& answer, Instant now) {
 /// Its segment stays until it has been delivered or given up.
 void Carrier::leave(Position event, const Error& why) {
   stuck_.insert(event.packed);
-  log_error("journal " + std::to_string(segment_.journal()) + ": segment " +
-            std::to_string(segment_.segment()) +
+  const Position place = parts_.pending.place_of(event);
+  log_error("journal " + std::to_string(place.journal()) + ": segment " +
+            std::to_string(place.segment()) +
             " stays although it is old, because an event with pending deliveries cannot be "
             "written again (" +
             describe(why) + "); it goes when these have ended");

@@ -3,8 +3,9 @@
 #include "base/clock.h"
 #include "control/journal_access.h"
 #include "control/messages.h"
-#include "control/pending_table.h"
+#include "control/pending_tally.h"
 #include "control/segment_ledger.h"
+#include "index/index.h"
 
 #include <cstdint>
 #include <optional>
@@ -21,12 +22,16 @@ namespace ringpost::control {
 /// What is written again costs room before it makes any. So it never writes more than four times
 /// what came in, after a first time that is free; then, and while the disk is full, old segments
 /// stay.
+///
+/// What is pending in a segment is asked of the history. While that lacks a segment, nothing is
+/// carried: an outcome in it may say that a delivery has ended.
 class Carrier {
  public:
   /// All outlive it.
   struct Parts {
-    PendingTable& pending;
+    PendingTally& pending;
     SegmentLedger& ledger;
+    index::Index& history;  ///< Tells what is pending in a segment.
     JournalAccess& journals;
     Post& post;
     uint32_t shard_count = 1;
@@ -57,8 +62,11 @@ class Carrier {
     journal::Position event;
   };
 
-  void begin(journal::Position segment);
-  void send(const PendingTable::Handle& event, WallTime wall_now);
+  bool may_begin() const;
+  bool may_send() const { return sent_.size() < events_max && bytes_sent_ < bytes_max; }
+  bool has_allowance(Instant now);
+  bool send_some(WallTime wall_now, Instant now);
+  void send(const index::PendingEvent& event, WallTime wall_now);
   void leave(journal::Position event, const Error& why);
   void pay(uint64_t bytes);
 
@@ -67,9 +75,13 @@ class Carrier {
   uint64_t allowance_ = 0;
   bool short_ = false;  ///< The log has said so.
 
-  journal::Position segment_;               ///< Of `left_`.
-  std::vector<PendingTable::Handle> left_;  ///< From `next_` on.
-  size_t next_ = 0;
+  /// On their way at the same time.
+  static constexpr size_t events_max = 64;
+  static constexpr uint64_t bytes_max = 1024 * 1024;
+
+  journal::Position segment_;   ///< That is gone through, the newest event first; none: not valid.
+  std::optional<Ulid> before_;  ///< What is left of it: events with a smaller uid. Nothing: all.
+  bool sent_any_ = false;       ///< Of it.
   std::unordered_set<uint64_t> stuck_;       ///< Events that cannot be written again.
   std::unordered_map<uint64_t, Sent> sent_;  ///< By ticket.
   uint64_t bytes_sent_ = 0;                  ///< Of `sent_`.

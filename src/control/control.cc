@@ -133,10 +133,12 @@ Control::Control(const Parts& parts, const Options& options)
       authenticator_(parts.table, own_counters_, HashKey{random_.next(), random_.next()}),
       publisher_(registry_, parts.post, static_cast<uint32_t>(parts.counters.size())),
       durability_(parts.store, parts.syncs),
+      recovered_(std::make_unique<PendingTable>(ledger_, parts.places)),
       pending_(ledger_, parts.places),
       visible_history_(parts.history, pending_, registry_),
       carrier_({.pending = pending_,
                 .ledger = ledger_,
+                .history = parts.history,
                 .journals = parts.journals,
                 .post = parts.post,
                 .shard_count = static_cast<uint32_t>(parts.counters.size())}),
@@ -216,11 +218,13 @@ Control::Control(const Parts& parts, const Options& options)
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
-  pending_.set_owner_of([this](uint32_t webhook_number) {
+  const OwnerOf owner_of = [this](uint32_t webhook_number) {
     const Webhook* webhook = registry_.find(webhook_number);
     return webhook == nullptr ? OrganizationKey::unknown
                               : key_of_organization(webhook->organization);
-  });
+  };
+  recovered_->set_owner_of(owner_of);
+  pending_.set_owner_of(owner_of);
   retention_.set_reader(
       {.needs = [this](uint32_t journal,
                        uint32_t segment) { return forward_.needs(journal, segment); },
@@ -257,7 +261,10 @@ void Control::reconfigure(Settings settings) {
 Result<void> Control::finish_recovery() {
   const auto marks = retention_.load_marks();
   if (!marks) return marks.error();
-  pending_.finish_recovery(*marks);
+  recovered_->finish_recovery(*marks);
+  recovered_->for_each([this](journal::Position event, const Ulid& uid, const auto& pending) {
+    pending_.restore(event, uid, pending);
+  });
   history_.set_settled_through(*marks);
   for (const JournalAccess::Segment& segment : journals_.segments()) {
     ledger_.on_opened(segment.journal, segment.number);
@@ -908,7 +915,7 @@ MetricSources Control::metric_sources(const StatusFacts& facts) const {
   return {.shards = counters_,
           .control = own_counters_,
           .pending = pending_counts_,
-          .table = pending_,
+          .tally = pending_,
           .history = history_,
           .registry = registry_,
           .facts = facts,

@@ -28,6 +28,7 @@
 #include "control/password_checks.h"
 #include "control/password_gate.h"
 #include "control/pending_table.h"
+#include "control/pending_tally.h"
 #include "control/publisher.h"
 #include "control/rate_limiter.h"
 #include "control/registrations.h"
@@ -45,6 +46,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -63,8 +65,9 @@ class Store;
 /// owns what the management API shows, and answers the shards' messages. Knows no thread and no
 /// mailbox, so that a simulation can drive it.
 ///
-/// Life: construct; `load`; feed the recovery to `pending()`; `finish_recovery`; then `handle`,
-/// `flush` and `step` from one thread, for as long as the shards run.
+/// Life: construct; `load`; feed the recovery to `recovered()`; `finish_recovery`,
+/// `take_recovered`; then `handle`, `flush` and `step` from one thread, for as long as the shards
+/// run.
 class Control {
  public:
   /// What may change while it runs.
@@ -118,10 +121,11 @@ class Control {
 
   /// Reads webhooks and tokens from the store, publishes them. Before the shards start.
   Result<void> load();
-  PendingTable& pending() { return pending_; }
-  /// All journals have been read, and JournalAccess has taken charge of their segments. Afterwards
-  /// PendingTable::for_each says what is to be done.
+  PendingTable& recovered() { return *recovered_; }
+  /// All journals have been read, and JournalAccess has taken charge of their segments.
   Result<void> finish_recovery();
+  /// What is to be done, once: the caller's from now on.
+  std::unique_ptr<PendingTable> take_recovered() { return std::move(recovered_); }
 
   /// A turn begins. @param queued_messages  from shards, that wait to be handled.
   void note_queue(uint64_t queued_messages) { queued_messages_ = queued_messages; }
@@ -270,7 +274,8 @@ class Control {
   Publisher publisher_;
   Durability durability_;
   SegmentLedger ledger_;
-  PendingTable pending_;
+  std::unique_ptr<PendingTable> recovered_;  ///< At the start.
+  PendingTally pending_;
   VisibleHistory visible_history_;
   Carrier carrier_;
   Retention retention_;

@@ -20,4 +20,10 @@ inline OrganizationKey key_of_organization(std::string_view name) {
   return OrganizationKey{std::hash<std::string_view>{}(name) | 1};
 }
 
+/// Whose a webhook is. Empty: nobody knows.
+using OwnerOf = std::function<OrganizationKey(uint32_t webhook_number)>;
+inline OrganizationKey owner_of(const OwnerOf& known, uint32_t webhook_number) {
+  return known ? known(webhook_number) : OrganizationKey::unknown;
+}
+
 }  // namespace ringpost::control

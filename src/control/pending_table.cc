@@ -47,10 +47,6 @@ uint32_t PendingTable::begin_event(const journal::EventView& view, Position posi
   events_[index].uid = view.uid;
   events_[index].set_position(position);
   events_[index].seen = 1;
-  for (uint32_t told = events_[index].first_delivery; told != no_slot;) {
-    link_by_time(told);
-    told = deliveries_[told].event_next;
-  }
   for (uint32_t which = 0; which < view.webhook_count(); ++which) {
     const uint32_t number = view.webhook_number(which);
     if (known.empty() || find({position, number}) == no_slot) add_delivery(index, number);
@@ -78,16 +74,11 @@ std::optional<Position> PendingTable::on_carried(const journal::EventView& view,
   if (before != carried_.end()) place = before->second.record;
   if (is_replaced(position, carried.times, record)) return record;
   const bool told = was_told(position);
-  if (!recovered_) carried_[position.packed] = {carried.times, record};
+  carried_[position.packed] = {carried.times, record};
   uint32_t index = told_event(view, position);
-  const bool moves = index != no_slot;
   ledger_.on_carried(record, carried, place, key_of_organization(view.organization));
-  if (!moves && told) {
-    ledger_.on_settled(record);
-    return place;
-  }
-  if (moves) ledger_.on_settled(place);
-  if (!moves) index = begin_event(view, position);
+  if (index == no_slot && told) return place;
+  if (index == no_slot) index = begin_event(view, position);
   places_.put(position, record);
   keep_only(index, view);
   update(index, view, carried);
@@ -95,7 +86,7 @@ std::optional<Position> PendingTable::on_carried(const journal::EventView& view,
   return told ? std::optional{place} : std::nullopt;
 }
 
-/// During recovery: whether a newer record of the event was told already. That one goes no sooner.
+/// Whether a newer record of the event was told already. That one goes no sooner.
 bool PendingTable::is_replaced(Position event, uint32_t times, Position record) {
   const auto newer = carried_.find(event.packed);
   if (newer == carried_.end() || newer->second.times <= times) return false;
@@ -142,37 +133,13 @@ void PendingTable::update(uint32_t event, const journal::EventView& view,
   }
 }
 
-std::vector<PendingTable::Handle> PendingTable::events_in(uint32_t journal,
-                                                          uint32_t segment) const {
-  std::vector<std::pair<Position, Handle>> found;
-  for (uint32_t index = 0; index < events_.index_end(); ++index) {
-    const Position position = events_[index].position();
-    if (!position.valid() || events_[index].seen == 0) continue;
-    const Position place = places_.place_of(position);
-    if (place.journal() != journal || place.segment() != segment) continue;
-    found.push_back({place, {position, index}});
-  }
-  std::ranges::sort(found, {}, [](const auto& one) { return one.first; });
-  std::vector<Handle> handles;
-  handles.reserve(found.size());
-  for (const auto& [place, handle] : found) handles.push_back(handle);
-  return handles;
-}
-
-std::vector<index::PendingDelivery> PendingTable::find_pending(const Handle& event) const {
-  if (event.slot >= events_.index_end()) return {};
-  if (events_[event.slot].position() != event.event || events_[event.slot].seen == 0) return {};
-  return deliveries_of(event.slot);
-}
-
 // --- outcomes ------------------------------------------------------------------------------------
 
 void PendingTable::on_outcome(const Outcome& outcome) {
   const Position event = outcome.delivery.event;
   if (outcome.record.valid()) {
     const uint32_t number = outcome.delivery.webhook_number;
-    ledger_.on_outcome(outcome.record, event, outcome.started_at,
-                       owner_of_ ? owner_of_(number) : OrganizationKey::unknown);
+    ledger_.on_outcome(outcome.record, event, outcome.started_at, owner_of(owner_of_, number));
   }
   uint32_t index = find(outcome.delivery);
   if (index == no_slot) {
@@ -225,10 +192,10 @@ void PendingTable::end(uint32_t index) {
 
 /// While journals are read, what is before the first event of one may yet come: carried forward.
 bool PendingTable::was_told(Position event) const {
-  if (event.journal() >= told_.size()) return carried_.contains(event.packed);
+  if (carried_.contains(event.packed)) return true;
+  if (event.journal() >= told_.size()) return false;
   const Told& told = told_[event.journal()];
-  const bool begun = recovered_ || (told.first.valid() && told.first <= event);
-  return (begun && event <= told.last) || carried_.contains(event.packed);
+  return told.first.valid() && told.first <= event && event <= told.last;
 }
 
 void PendingTable::note_told(Position event) {
@@ -267,14 +234,12 @@ uint32_t PendingTable::add_delivery(uint32_t event_index, uint32_t webhook_numbe
   event.first_delivery = index;
   ++open_;
   by_key_.insert(deliveries_, index);
-  if (event.seen != 0) link_by_time(index);
   return index;
 }
 
 void PendingTable::drop(uint32_t index) {
   const Delivery& delivery = deliveries_[index];
   if (delivery.state != static_cast<uint32_t>(State::ended)) --open_;
-  if (events_[delivery.event].seen != 0) unlink_by_time(index);
   if (delivery.event_next != no_slot) {
     deliveries_[delivery.event_next].event_previous = delivery.event_previous;
   }
@@ -290,9 +255,7 @@ void PendingTable::drop(uint32_t index) {
 /// @param index  an event that was told.
 void PendingTable::drop_event_if_done(uint32_t index) {
   if (events_[index].first_delivery != no_slot) return;
-  const Position position = events_[index].position();
-  ledger_.on_settled(places_.place_of(position));
-  places_.erase(position);
+  places_.erase(events_[index].position());
   events_.give_back(index);
 }
 
@@ -300,52 +263,11 @@ void PendingTable::drop_deliveries(uint32_t event) {
   while (events_[event].first_delivery != no_slot) drop(events_[event].first_delivery);
 }
 
-// --- by webhook ----------------------------------------------------------------------------------
-
-/// Puts a delivery into its webhook's chain, which the events' uids order: shards tell of their
-/// events in turns, and each of them nearly by time. So the place is looked for from where the last
-/// one went, which also costs little while the clock is set back.
-void PendingTable::link_by_time(uint32_t index) {
-  const Ulid& uid = uid_of(index);
-  Delivery& delivery = deliveries_[index];
-  Chain& chain = chains_[delivery.webhook_number];
-  uint32_t older = chain.latest;
-  uint32_t newer = older == no_slot ? no_slot : deliveries_[older].newer;
-  while (newer != no_slot && uid_of(newer) < uid) {
-    older = newer;
-    newer = deliveries_[newer].newer;
-  }
-  while (older != no_slot && uid_of(older) > uid) {
-    newer = older;
-    older = deliveries_[older].older;
-  }
-  delivery.older = older;
-  delivery.newer = newer;
-  if (older != no_slot) deliveries_[older].newer = index;
-  if (newer != no_slot) deliveries_[newer].older = index;
-  if (older == no_slot) chain.oldest = index;
-  chain.latest = index;
-}
-
-void PendingTable::unlink_by_time(uint32_t index) {
-  const Delivery& delivery = deliveries_[index];
-  const auto place = chains_.find(delivery.webhook_number);
-  Chain& chain = place->second;
-  if (delivery.older != no_slot) deliveries_[delivery.older].newer = delivery.newer;
-  if (delivery.newer != no_slot) deliveries_[delivery.newer].older = delivery.older;
-  if (chain.oldest == index) chain.oldest = delivery.newer;
-  if (chain.latest == index) {
-    chain.latest = delivery.newer != no_slot ? delivery.newer : delivery.older;
-  }
-  if (chain.latest == no_slot) chains_.erase(place);
-}
-
 // --- recovery ------------------------------------------------------------------------------------
 
 void PendingTable::finish_recovery(const SettledMarks& marks) {
   drop_unseen();
   carried_.clear();
-  recovered_ = true;
   for (uint32_t index = 0; index < events_.index_end(); ++index) {
     const Position position = places_.place_of(events_[index].position());
     if (!position.valid() || position.journal() >= marks.size()) continue;
@@ -353,6 +275,7 @@ void PendingTable::finish_recovery(const SettledMarks& marks) {
     drop_deliveries(index);  // The segments of their outcomes have gone.
     drop_event_if_done(index);
   }
+  order_ = in_order();
 }
 
 /// Their events' segments have gone.
@@ -364,55 +287,64 @@ void PendingTable::drop_unseen() {
   unseen_.clear();
 }
 
-void PendingTable::for_each(const index::Index::VisitPending& visit) const {
-  std::vector<std::pair<uint64_t, uint32_t>> open;
+/// Of events that were told, by position.
+std::vector<uint32_t> PendingTable::in_order() const {
+  std::vector<std::pair<uint64_t, uint32_t>> found;
   for (uint32_t index = 0; index < events_.index_end(); ++index) {
     const Position position = events_[index].position();
-    if (position.valid() && events_[index].seen != 0) open.emplace_back(position.packed, index);
+    if (position.valid() && events_[index].seen != 0) found.emplace_back(position.packed, index);
   }
-  std::sort(open.begin(), open.end());
-  for (const auto& [position, event] : open) {
-    visit(Position{position}, events_[event].uid, deliveries_of(event));
+  std::ranges::sort(found);
+  std::vector<uint32_t> order;
+  order.reserve(found.size());
+  for (const auto& [position, index] : found) order.push_back(index);
+  return order;
+}
+
+void PendingTable::for_each(const index::Index::VisitPending& visit) const {
+  visit_each(visit, [](const Delivery&) { return true; });
+}
+
+void PendingTable::assign(const std::function<uint32_t(uint32_t)>& owner_of) {
+  for (const uint32_t event : order_) {
+    uint32_t index = events_[event].first_delivery;
+    for (; index != no_slot; index = deliveries_[index].event_next) {
+      deliveries_[index].start_journal = owner_of(deliveries_[index].webhook_number) & 0xff;
+    }
   }
 }
 
-std::vector<index::PendingDelivery> PendingTable::deliveries_of(uint32_t event) const {
+void PendingTable::for_each(uint32_t shard, const index::Index::VisitPending& visit) const {
+  visit_each(visit, [shard](const Delivery& one) { return one.start_journal == shard; });
+}
+
+template <typename Wanted>
+void PendingTable::visit_each(const index::Index::VisitPending& visit, Wanted wanted) const {
+  const std::vector<uint32_t> made = order_.empty() ? in_order() : std::vector<uint32_t>{};
+  for (const uint32_t event : order_.empty() ? made : order_) {
+    const auto pending = deliveries_of(event, wanted);
+    if (!pending.empty()) visit(events_[event].position(), events_[event].uid, pending);
+  }
+}
+
+template <typename Wanted>
+std::vector<index::PendingDelivery> PendingTable::deliveries_of(uint32_t event,
+                                                                Wanted wanted) const {
   std::vector<index::PendingDelivery> pending;
   uint32_t index = events_[event].first_delivery;
   for (; index != no_slot; index = deliveries_[index].event_next) {
     const Delivery& delivery = deliveries_[index];
+    if (!wanted(delivery)) continue;
     pending.push_back({delivery.webhook_number, delivery.attempts, to_time(delivery.due_s)});
   }
   std::ranges::sort(pending, {}, &index::PendingDelivery::webhook_number);
   return pending;
 }
 
-// --- for people ----------------------------------------------------------------------------------
-
-std::optional<WallTime> PendingTable::oldest_at() const {
-  return oldest_at([](uint32_t) { return true; });
-}
-
-std::optional<WallTime> PendingTable::oldest_at(const index::WantsWebhook& wants) const {
-  std::optional<WallTime> oldest;
-  for (const auto& [number, chain] : chains_) {
-    if (!wants(number)) continue;
-    const WallTime time = uid_of(chain.oldest).time();
-    if (!oldest || time < *oldest) oldest = time;
-  }
-  return oldest;
-}
-
-std::optional<WallTime> PendingTable::oldest_at(uint32_t webhook_number) const {
-  const auto found = chains_.find(webhook_number);
-  if (found == chains_.end()) return std::nullopt;
-  return uid_of(found->second.oldest).time();
-}
-
 size_t PendingTable::memory_bytes() const {
   constexpr size_t node_bytes = 40;  // Of a hash map, about.
   return events_.memory_bytes() + deliveries_.memory_bytes() + by_key_.memory_bytes() +
-         (unseen_.size() + chains_.size()) * node_bytes;
+         (unseen_.size() + carried_.size()) * node_bytes + order_.capacity() * sizeof(uint32_t);
 }
 
 // --- checks --------------------------------------------------------------------------------------
@@ -435,21 +367,6 @@ void PendingTable::check() const {
   }
   RINGPOST_ASSERT(open == open_);
   RINGPOST_ASSERT(found == deliveries_.taken());
-  check_chains();
-}
-
-/// Oldest first, by the events' uids.
-void PendingTable::check_chains() const {
-  for (const auto& [number, chain] : chains_) {
-    RINGPOST_ASSERT(chain.oldest != no_slot && chain.latest != no_slot);
-    for (uint32_t index = chain.oldest, before = no_slot; index != no_slot;) {
-      const Delivery& delivery = deliveries_[index];
-      RINGPOST_ASSERT(delivery.webhook_number == number);
-      RINGPOST_ASSERT(delivery.older == before);
-      RINGPOST_ASSERT(before == no_slot || uid_of(index) >= uid_of(before));
-      before = std::exchange(index, delivery.newer);
-    }
-  }
 }
 
 }  // namespace ringpost::control

@@ -319,10 +319,9 @@ Replays::Fate Replays::handle_event(Job& job, const DeliveryFacts& delivery,
   const EventView& view = event->view();
   const ReplayOrder& order = job.replay.order;
   const VisibleHistory::View visible = parts_.history.of(order.organization, wall_now);
-  const index::DeliveryKey key{delivery.event.first().position, delivery.webhook_number};
   const bool meant = view.organization == order.organization && job.token.may_touch(view.source) &&
                      !view.is_redelivery() && is_meant(job.filter, view) &&
-                     visible.shows(key, view.accepted_at);
+                     visible.shows(delivery.state.status, view.accepted_at);
   if (!meant) return Fate::taken;
   const Webhook* target = parts_.registry.find(target_of(job, delivery));
   if (target == nullptr || !target->active()) return without_target(job, target, wall_now, now);

@@ -36,8 +36,6 @@ void SegmentLedger::on_opened(uint32_t journal, uint32_t number) {
 void SegmentLedger::on_event(journal::Position event, WallTime accepted_at,
                              OrganizationKey organization) {
   Segment& home = segment(event);
-  ++home.unsettled;
-  ++unsettled_;
   home.records.note(organization, accepted_at);
 }
 
@@ -57,11 +55,16 @@ void SegmentLedger::on_carried(journal::Position record, const journal::Carried&
   }
 }
 
-void SegmentLedger::on_settled(journal::Position event) {
-  Segment& home = segment(event);
-  RINGPOST_ASSERT(home.unsettled > 0);
-  --home.unsettled;
-  --unsettled_;
+void SegmentLedger::add_pending(journal::Position record, uint32_t deliveries) {
+  segment(record).pending += deliveries;
+  pending_ += deliveries;
+}
+
+void SegmentLedger::settle(journal::Position record, uint32_t deliveries) {
+  Segment& home = segment(record);
+  RINGPOST_ASSERT(home.pending >= deliveries);
+  home.pending -= deliveries;
+  pending_ -= deliveries;
 }
 
 void SegmentLedger::on_outcome(journal::Position outcome, journal::Position event,
@@ -83,7 +86,7 @@ void SegmentLedger::on_removed(uint32_t journal, uint32_t number) {
   Journal& home = journals_[journal];
   RINGPOST_ASSERT(!home.segments.empty());
   RINGPOST_ASSERT(home.segments.begin()->first == number);
-  RINGPOST_ASSERT(home.segments.begin()->second.unsettled == 0);
+  RINGPOST_ASSERT(home.segments.begin()->second.pending == 0);
   home.segments.erase(home.segments.begin());
   home.mark = std::max(home.mark, number);
 }
@@ -94,7 +97,7 @@ SegmentLedger::Oldest SegmentLedger::oldest(uint32_t journal, const RecordAges& 
   if (!segment.sealed) return {};
   return {.segment = number,
           .newest_record = segment.records.newest(),
-          .settled = segment.unsettled == 0,
+          .settled = segment.pending == 0,
           .expires_at = segment.records.expires_at(ages)};
 }
 
@@ -108,7 +111,7 @@ SettledMarks SegmentLedger::marks() const {
 uint32_t SegmentLedger::mark_of(const Journal& journal) {
   uint32_t mark = journal.mark;
   for (const auto& [number, segment] : journal.segments) {
-    if (!segment.sealed || segment.unsettled != 0) break;
+    if (!segment.sealed || segment.pending != 0) break;
     mark = number;
   }
   return mark;
@@ -145,10 +148,10 @@ std::optional<journal::Position> SegmentLedger::holder_of(uint32_t journal,
 }
 
 /// The first segment with something pending in a journal, up to `last`, if it is sealed.
-std::optional<journal::Position> SegmentLedger::unsettled_through(journal::Position last) const {
+std::optional<journal::Position> SegmentLedger::pending_through(journal::Position last) const {
   for (const auto& [number, segment] : journals_[last.journal()].segments) {
     if (number > last.segment() || !segment.sealed) break;
-    if (segment.unsettled > 0) return journal::Position::make(last.journal(), number, 0);
+    if (segment.pending > 0) return journal::Position::make(last.journal(), number, 0);
   }
   return std::nullopt;
 }
@@ -157,10 +160,10 @@ std::optional<journal::Position> SegmentLedger::to_carry(uint32_t journal,
                                                          const SettledMarks& durable) const {
   if (journals_[journal].segments.empty()) return std::nullopt;
   const uint32_t oldest = journals_[journal].segments.begin()->first;
-  const auto own = unsettled_through(journal::Position::make(journal, oldest, 0));
+  const auto own = pending_through(journal::Position::make(journal, oldest, 0));
   if (own) return own;
   const auto holder = holder_of(journal, durable);
-  return holder ? unsettled_through(*holder) : std::nullopt;
+  return holder ? pending_through(*holder) : std::nullopt;
 }
 
 std::vector<uint32_t> SegmentLedger::floors() const {

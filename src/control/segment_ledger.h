@@ -48,7 +48,7 @@ class NewestRecords {
 /// What each segment of each journal still matters for: which may be removed, and in what order.
 ///
 /// A journal loses its oldest segment first, so what is left has no gap. A segment may go when
-///   1. it is sealed and no event in it is unsettled, and
+///   1. it is sealed and no event in it is pending for anybody, and
 ///   2. each event that its OUTCOME records speak of is in a segment that has gone, or goes with
 ///   it,
 ///      or at or below that journal's settled mark.
@@ -70,8 +70,9 @@ class SegmentLedger {
   void on_carried(journal::Position record, const journal::Carried& carried,
                   journal::Position before,
                   OrganizationKey organization = OrganizationKey::unknown);
-  /// An event is no longer pending for anybody.
-  void on_settled(journal::Position event);
+  /// Of the event whose record this is, so many deliveries are pending, or no longer.
+  void add_pending(journal::Position record, uint32_t deliveries);
+  void settle(journal::Position record, uint32_t deliveries);
   void on_outcome(journal::Position outcome, journal::Position event, WallTime ended_at,
                   OrganizationKey organization = OrganizationKey::unknown);
   /// The segment is full; all of its events have been told to this ledger.
@@ -99,12 +100,12 @@ class SegmentLedger {
   std::vector<uint32_t> floors() const;
 
   uint32_t journal_count() const { return static_cast<uint32_t>(journals_.size()); }
-  /// Events that are pending for somebody, all journals together.
-  uint64_t unsettled_events() const { return unsettled_; }
+  /// Deliveries, all journals together.
+  uint64_t pending() const { return pending_; }
 
  private:
   struct Segment {
-    uint32_t unsettled = 0;
+    uint64_t pending = 0;  // Deliveries of its events.
     bool sealed = false;
     NewestRecords records;
     std::vector<uint32_t> outcomes_through;       // By journal: the newest segment they speak of.
@@ -118,10 +119,10 @@ class SegmentLedger {
   Segment& segment(journal::Position position);
   static uint32_t mark_of(const Journal& journal);
   std::optional<journal::Position> holder_of(uint32_t journal, const SettledMarks& durable) const;
-  std::optional<journal::Position> unsettled_through(journal::Position last) const;
+  std::optional<journal::Position> pending_through(journal::Position last) const;
 
   std::vector<Journal> journals_;
-  uint64_t unsettled_ = 0;
+  uint64_t pending_ = 0;
 };
 
 }  // namespace ringpost::control

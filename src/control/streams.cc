@@ -337,13 +337,14 @@ void Streams::catch_up(Stream& stream) {
       *reached, head, passage_bytes, [&](const journal::OutcomeView& view, Position position) {
         const index::Outcome outcome = index::to_outcome(view, position);
         const bool told = is_news(outcome) && wants(stream, outcome) &&
-                          visible.shows(outcome.delivery, outcome.accepted_at);
+                          visible.shows(outcome.status, outcome.accepted_at);
         if (told) found.push_back({outcome, view.delivery});
         return found.size() < found_max;
       });
   for (const News& news : found) {
     if (!has_room(stream) || left_ <= 0) return;
     *reached = news.outcome.record;
+    if (is_hidden(visible, news)) continue;
     consider(stream, news);
   }
   if (!passage) tell_gap(stream);
@@ -352,6 +353,14 @@ void Streams::catch_up(Stream& stream) {
   if (!at_end) return;
   const bool is_last = reached->segment() == head.segment();
   *reached = is_last ? head : Position::make(head.journal(), reached->segment() + 1, 0);
+}
+
+/// An attempt at what has ended meanwhile, and is too old to be seen. While it cannot be looked up,
+/// nobody is told.
+bool Streams::is_hidden(const VisibleHistory::View& visible, const News& news) {
+  if (news.outcome.accepted_at >= visible.since()) return false;
+  const auto found = visible.delivery(news.delivery);
+  return !found || !*found;
 }
 
 /// Moves `reached` to a segment that is there. @returns false if there is none up to `head`.

@@ -113,6 +113,7 @@ class Streams {
   void serve(Stream& stream);
   void tell_recent(Stream& stream);
   void catch_up(Stream& stream);
+  static bool is_hidden(const VisibleHistory::View& visible, const News& news);
   bool find_segment(Stream& stream, journal::Position& reached, journal::Position head);
   void tell_gap(Stream& stream);
   bool wants(const Stream& stream, const index::Outcome& outcome) const;

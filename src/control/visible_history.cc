@@ -1,14 +1,12 @@
 #include "control/visible_history.h"
 
-#include "control/pending_table.h"
+#include "control/pending_tally.h"
 #include "control/webhook_registry.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace ringpost::control {
-
-using index::DeliveryKey;
 
 WallTime VisibleHistory::visible_since(std::string_view organization, WallTime now) const {
   const auto age = ages_.find(organization);
@@ -18,12 +16,7 @@ WallTime VisibleHistory::visible_since(std::string_view organization, WallTime n
 }
 
 index::Horizon VisibleHistory::View::horizon() const {
-  if (since_ == WallTime{}) return {};
-  return {.since = since_,
-          .pending_since = {},
-          .is_pending = [&pending = history_.pending_](const DeliveryKey& key) {
-            return pending.is_pending(key);
-          }};
+  return {.since = since_, .pending_since = {}};
 }
 
 /// A list ends where nothing is pending any more.
@@ -31,7 +24,7 @@ index::Horizon VisibleHistory::View::horizon() const {
 index::Horizon VisibleHistory::View::horizon_of_list(std::optional<uint32_t> webhook_number) const {
   index::Horizon bounded = horizon();
   if (since_ == WallTime{}) return bounded;
-  const PendingTable& pending = history_.pending_;
+  const PendingTally& pending = history_.pending_;
   const auto oldest = webhook_number
                           ? pending.oldest_at(*webhook_number)
                           : pending.oldest_at([this](uint32_t number) { return is_own(number); });
@@ -74,8 +67,8 @@ Result<index::TotalsAnswer> VisibleHistory::View::totals(index::TotalsQuery quer
   return history_.index_.totals(query);
 }
 
-bool VisibleHistory::View::shows(const DeliveryKey& delivery, WallTime accepted_at) const {
-  return accepted_at >= since_ || history_.pending_.is_pending(delivery);
+bool VisibleHistory::View::shows(journal::DeliveryStatus status, WallTime accepted_at) const {
+  return accepted_at >= since_ || !journal::is_end(status);
 }
 
 }  // namespace ringpost::control

@@ -12,7 +12,7 @@
 
 namespace ringpost::control {
 
-class PendingTable;
+class PendingTally;
 class WebhookRegistry;
 
 /// The history as organizations may see it. Whatever is asked for one of them is asked here: an
@@ -23,7 +23,7 @@ class WebhookRegistry;
 class VisibleHistory {
  public:
   /// All outlive it.
-  VisibleHistory(index::Index& index, const PendingTable& pending, const WebhookRegistry& registry)
+  VisibleHistory(index::Index& index, const PendingTally& pending, const WebhookRegistry& registry)
       : index_(index), pending_(pending), registry_(registry) {}
 
   void set_ages(OrganizationAges ages) { ages_ = std::move(ages); }
@@ -40,8 +40,8 @@ class VisibleHistory {
     Result<index::EventPage> events(index::EventQuery query) const;
     Result<std::vector<index::DeliveryFacts>> deliveries_of(const index::EventFacts& event) const;
     Result<index::TotalsAnswer> totals(index::TotalsQuery query) const;
-    /// @param accepted_at  of its event.
-    bool shows(const index::DeliveryKey& delivery, WallTime accepted_at) const;
+    /// A delivery in this state. @param accepted_at  of its event.
+    bool shows(journal::DeliveryStatus status, WallTime accepted_at) const;
     WallTime since() const { return since_; }
 
    private:
@@ -68,7 +68,7 @@ class VisibleHistory {
 
  private:
   index::Index& index_;
-  const PendingTable& pending_;
+  const PendingTally& pending_;
   const WebhookRegistry& registry_;
   OrganizationAges ages_;
 };

@@ -103,32 +103,76 @@ class Lane {
   uint64_t size_ = 0;
 };
 
-/// Deliveries by when their next attempt is due.
+/// Deliveries by when their next attempt is due. Takes and frees memory in pieces, as a Lane does.
 class RetryHeap {
  public:
-  bool empty() const { return heap_.empty(); }
-  uint64_t size() const { return heap_.size(); }
-  const Waiting& front() const { return heap_.front(); }
+  bool empty() const { return size_ == 0; }
+  uint64_t size() const { return size_; }
+  const Waiting& front() const { return first_.front(); }
 
   void push(const Waiting& one) {
-    heap_.push_back(one);
-    std::ranges::push_heap(heap_, later);
+    append(one);
+    for (uint64_t place = size_ - 1; place > 0;) {
+      const uint64_t above = (place - 1) / 2;
+      if (!later(at(above), at(place))) break;
+      std::swap(at(above), at(place));
+      place = above;
+    }
   }
   Waiting pop() {
-    std::ranges::pop_heap(heap_, later);
-    const Waiting one = heap_.back();
-    heap_.pop_back();
-    if (heap_.size() < heap_.capacity() / 4) heap_.shrink_to_fit();
+    const Waiting one = front();
+    const Waiting last = at(size_ - 1);
+    drop_last();
+    if (size_ > 0) sink(last);
     return one;
   }
 
  private:
+  static constexpr uint64_t piece = 128;  // 4 KiB.
+
   /// Ticks go round: of two that are less than half of them apart, this tells which is later.
   static bool later(const Waiting& a, const Waiting& b) {
     return static_cast<int32_t>(a.due - b.due) > 0;
   }
 
-  std::vector<Waiting> heap_;
+  Waiting& at(uint64_t place) {
+    return place < piece ? first_[place] : more_[place / piece - 1][place % piece];
+  }
+  void append(const Waiting& one) {
+    if (size_ < piece) {
+      first_.push_back(one);
+    } else {
+      if (size_ / piece > more_.size()) {
+        more_.push_back(std::make_unique_for_overwrite<Waiting[]>(piece));
+      }
+      at(size_) = one;
+    }
+    ++size_;
+  }
+  void drop_last() {
+    --size_;
+    if (size_ < piece) {
+      first_.pop_back();
+      if (first_.size() < first_.capacity() / 4) first_.shrink_to_fit();
+    }
+    const uint64_t spare = (more_.size() + 1) * piece - size_;
+    if (!more_.empty() && spare > piece + piece / 2) more_.pop_back();
+  }
+  /// From the top, which is free.
+  void sink(const Waiting& one) {
+    uint64_t place = 0;
+    for (uint64_t below = 1; below < size_; below = place * 2 + 1) {
+      if (below + 1 < size_ && later(at(below), at(below + 1))) ++below;
+      if (!later(one, at(below))) break;
+      at(place) = at(below);
+      place = below;
+    }
+    at(place) = one;
+  }
+
+  std::vector<Waiting> first_;  ///< At most a piece.
+  std::vector<std::unique_ptr<Waiting[]>> more_;
+  uint64_t size_ = 0;
 };
 
 }  // namespace ringpost::delivery

@@ -42,13 +42,11 @@ struct HttpStatusRange {
 /// How far back the history goes for whoever asks: behind that there is only what is pending.
 struct Horizon {
   WallTime since{};  ///< When an event was accepted, to a millisecond; the epoch: all is there.
-  WallTime pending_since{};                            ///< The same: nothing older is pending.
-  std::function<bool(const DeliveryKey&)> is_pending;  ///< Empty: nothing is.
+  WallTime pending_since{};  ///< The same: nothing older is pending.
 
+  /// Whatever became of its deliveries.
   bool shows(const EventFacts& event) const;
-  bool shows(const EventFacts& event, uint32_t webhook_number) const;
-  /// Because of one of its deliveries, if of nothing else.
-  bool shows(const MatchedEvent& event) const;
+  bool shows(const EventFacts& event, const DeliveryState& state) const;
 };
 
 /// Asks for a page of deliveries, the newest event's first.
@@ -143,6 +141,28 @@ struct PendingDelivery {
   WallTime next_attempt_at{};  ///< Whole seconds; the epoch: at once.
 };
 
+/// An event that is pending for somebody.
+struct PendingEvent {
+  Position position;  ///< Of its first record.
+  Ulid uid;
+  std::vector<PendingDelivery> deliveries;  ///< By rising webhook number.
+};
+
+/// Asks what is pending of a segment's events, the newest event's first.
+struct PendingQuery {
+  uint16_t journal = 0;
+  uint32_t segment = 0;
+  std::optional<Ulid> before;     ///< Only smaller uids; nothing: from the newest on.
+  uint32_t limit = 50;            ///< Events.
+  uint32_t entries_max = 20'000;  ///< Deliveries passed over; those of one event more at most.
+};
+
+struct PendingPage {
+  std::vector<PendingEvent> items;
+  /// Where the next page begins (PendingQuery::before); nothing: there are no more.
+  std::optional<Ulid> next_before;
+};
+
 /// The history of events and deliveries: what the segments of all journals tell, each by an index
 /// file beside it, those that are being written from memory. It holds places, not contents, and
 /// begins where the oldest segment begins.
@@ -226,6 +246,9 @@ class Index {
       std::function<void(Position, const Ulid& uid, const std::vector<PendingDelivery>&)>;
   Result<void> for_each_pending(const VisitPending& visit);
 
+  /// Of one segment, as it is now. Errc::not_found: it is not known, or not indexed yet.
+  Result<PendingPage> pending(const PendingQuery& query);
+
   uint64_t memory_bytes() const;
   /// Of all segments. One that two segments tell of counts once.
   uint64_t delivery_count() const;
@@ -303,18 +326,18 @@ class Index {
   Result<EventPage> ask_events(const EventQuery& query);
   Result<void> add_events(const EventQuery& query, const Part& part,
                           std::vector<EventFacts>& found);
+  Result<bool> shows(const Horizon& horizon, const EventFacts& event);
   Result<std::vector<DeliveryFacts>> ask_deliveries(const EventFacts& event,
                                                     const Horizon& horizon);
   Result<std::optional<DeliveryFacts>> ask_one(const Part& home, const EventFacts& event,
                                                uint32_t webhook_number,
                                                const std::vector<const Part*>& successors);
   Result<TotalsAnswer> ask_totals(const TotalsQuery& query);
-  struct PendingEvent {
-    Position position;
-    Ulid uid;
-    std::vector<PendingDelivery> deliveries;
-  };
   Result<std::vector<PendingEvent>> ask_pending(Key key);
+  Result<PendingPage> ask_pending(const PendingQuery& query);
+  Result<PendingEvent> pending_of(const Part& home, const MatchedEvent& event,
+                                  Part::EventWalk& walk,
+                                  const std::vector<const Part*>& successors);
 
   io::Disk& disk_;
   const Options options_;

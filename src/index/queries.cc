@@ -41,14 +41,8 @@ bool Horizon::shows(const EventFacts& event) const {
   return event.uid >= first_uid_since(since);
 }
 
-bool Horizon::shows(const EventFacts& event, uint32_t webhook_number) const {
-  return shows(event) || (is_pending && is_pending({event.first().position, webhook_number}));
-}
-
-bool Horizon::shows(const MatchedEvent& event) const {
-  return shows(event.facts) || std::ranges::any_of(event.webhook_numbers, [&](uint32_t number) {
-           return shows(event.facts, number);
-         });
+bool Horizon::shows(const EventFacts& event, const DeliveryState& state) const {
+  return shows(event) || !journal::is_end(state.status);
 }
 
 // --- asking again when an index file turns out to be bad -----------------------------------------
@@ -328,9 +322,9 @@ StatusSet statuses_of(const PageQuery& query) {
 bool may_be_wanted(const PageQuery& query, const LocalDelivery& delivery) {
   const bool delivered = delivery.told == LocalDelivery::Told::one &&
                          delivery.outcome.status == DeliveryStatus::delivered;
-  if (delivered && (statuses_of(query) & set_of(DeliveryStatus::delivered)) == 0) return false;
-  return may_be_wanted(query, delivery.event) &&
-         query.horizon.shows(delivery.event, delivery.webhook_number);
+  const bool wants_delivered = (statuses_of(query) & set_of(DeliveryStatus::delivered)) != 0 &&
+                               query.horizon.shows(delivery.event);
+  return (!delivered || wants_delivered) && may_be_wanted(query, delivery.event);
 }
 
 DeliveryFacts facts_of(const EventFacts& event, uint32_t webhook_number, DeliveryState state) {
@@ -364,6 +358,7 @@ Result<void> Index::consider(const PageQuery& query, const LocalDelivery& delive
   auto state = state_of(successors, home, delivery);
   if (!state) return state.error();
   if (!query.wants(*state) || is_forgotten(delivery.event.position, *state)) return {};
+  if (!query.horizon.shows(delivery.event, *state)) return {};
   page.items.push_back(facts_of(delivery.event, delivery.webhook_number, std::move(*state)));
   return {};
 }
@@ -464,10 +459,10 @@ Result<EventList> Index::ask_event_list(const EventListQuery& query) {
                                [&](const Part& part) { return part.walk_events(end); });
   const auto rest = go_through(merge, query, page, [&](const auto& next, uint64_t) -> Result<bool> {
     const EventFacts& facts = next.item->facts;
-    const bool wanted = may_be_wanted(query, facts) && query.horizon.shows(*next.item);
-    if (wanted && !is_replaced(facts.position)) {
-      page.items.push_back(*next.item);
-    }
+    if (!may_be_wanted(query, facts) || is_replaced(facts.position)) return true;
+    const auto shown = shows(query.horizon, facts);
+    if (!shown) return shown.error();
+    if (*shown) page.items.push_back(*next.item);
     return true;
   });
   if (!rest) return rest.error();
@@ -496,8 +491,9 @@ Result<std::optional<DeliveryFacts>> Index::ask_delivery(const Ulid& id, const H
       for (const uint32_t webhook : event.webhook_numbers) {
         const Ulid derived = journal::delivery_id(event.facts.uid, webhook);
         if (derived.as_uuid() != id.as_uuid()) continue;
-        if (!horizon.shows(event.facts, webhook)) return std::optional<DeliveryFacts>{};
-        return ask_one(part, event.facts, webhook, successors(event.facts.position));
+        auto found = ask_one(part, event.facts, webhook, successors(event.facts.position));
+        if (!found || !*found || horizon.shows(event.facts, (*found)->state)) return found;
+        return std::optional<DeliveryFacts>{};
       }
     }
   }
@@ -546,14 +542,19 @@ Result<void> Index::add_events(const EventQuery& query, const Part& part,
   auto told = checked(part, part.events_of_id(query.id_hash, candidates));
   if (!told) return told;
   for (const EventFacts& event : candidates) {
-    if (!query.horizon.shows(event)) {
-      const auto matched = checked(part, part.event(event.uid));
-      if (!matched) return matched.error();
-      if (!*matched || !query.horizon.shows(**matched)) continue;
-    }
-    found.push_back(event);
+    const auto shown = shows(query.horizon, event);
+    if (!shown) return shown.error();
+    if (*shown) found.push_back(event);
   }
   return {};
+}
+
+/// Because of one of its deliveries, if of nothing else.
+Result<bool> Index::shows(const Horizon& horizon, const EventFacts& event) {
+  if (horizon.shows(event)) return true;
+  const auto pending = ask_deliveries(event, horizon);
+  if (!pending) return pending.error();
+  return !pending->empty();
 }
 
 Result<std::vector<DeliveryFacts>> Index::deliveries_of(const EventFacts& event,
@@ -573,10 +574,10 @@ Result<std::vector<DeliveryFacts>> Index::ask_deliveries(const EventFacts& event
   if (!*found) return all;
   const std::vector<const Part*> later = successors(event.position);
   for (const uint32_t webhook : (*found)->webhook_numbers) {
-    if (!horizon.shows((*found)->facts, webhook)) continue;
     auto delivery = ask_one(part, (*found)->facts, webhook, later);
     if (!delivery) return delivery.error();
-    if (*delivery) all.push_back(std::move(**delivery));
+    const bool shown = *delivery && horizon.shows((*found)->facts, (*delivery)->state);
+    if (shown) all.push_back(std::move(**delivery));
   }
   return all;
 }
@@ -684,7 +685,7 @@ class OutcomesByDelivery {
 
 }  // namespace
 
-Result<std::vector<Index::PendingEvent>> Index::ask_pending(Key key) {
+Result<std::vector<PendingEvent>> Index::ask_pending(Key key) {
   std::vector<PendingEvent> events;
   const auto home = segments_.find(key);
   if (home == segments_.end()) return events;
@@ -725,6 +726,55 @@ Result<std::vector<Index::PendingEvent>> Index::ask_pending(Key key) {
         {delivery.webhook_number, state.attempts, state.next_attempt_at});
   }
   return events;
+}
+
+Result<PendingPage> Index::pending(const PendingQuery& query) {
+  return answer<PendingPage>([&] { return ask_pending(query); });
+}
+
+Result<PendingPage> Index::ask_pending(const PendingQuery& query) {
+  const auto home = segments_.find(key_of(query.journal, query.segment));
+  if (home == segments_.end()) return Error{Errc::not_found, Side::disk};
+  const Part& part = *home->second.part;
+  PendingPage page;
+  if (!part.has_events() || part.open_count() == 0) return page;
+  const std::vector<const Part*> later = successors(Position{home->first});
+  const auto walk = part.walk_events(end_of_uids(query.before, std::nullopt));
+  if (!checked(part, walk)) return walk.error();
+  for (uint64_t passed = 0; page.items.size() < query.limit && passed < query.entries_max;) {
+    const auto next = (*walk)->next();
+    if (!checked(part, next)) return next.error();
+    if (*next == nullptr) {
+      page.next_before.reset();
+      return page;
+    }
+    const MatchedEvent& event = **next;
+    page.next_before = event.facts.uid;
+    passed += event.webhook_numbers.size() + 1;
+    if (is_replaced(event.facts.position)) continue;
+    auto pending = pending_of(part, event, **walk, later);
+    if (!pending) return pending.error();
+    if (!pending->deliveries.empty()) page.items.push_back(std::move(*pending));
+  }
+  return page;
+}
+
+/// @param walk  stands at the event.
+Result<PendingEvent> Index::pending_of(const Part& home, const MatchedEvent& event,
+                                       Part::EventWalk& walk,
+                                       const std::vector<const Part*>& successors) {
+  PendingEvent pending{
+      .position = event.facts.first().position, .uid = event.facts.uid, .deliveries = {}};
+  for (const uint32_t number : event.webhook_numbers) {
+    const auto delivery = walk.delivery(number, open_statuses);
+    if (!checked(home, delivery)) return delivery.error();
+    if (*delivery == nullptr) continue;
+    const auto state = state_of(successors, home, **delivery);
+    if (!state) return state.error();
+    if (journal::is_end(state->status)) continue;
+    pending.deliveries.push_back({number, state->attempts, state->next_attempt_at});
+  }
+  return pending;
 }
 
 }  // namespace ringpost::index

@@ -62,7 +62,6 @@ void read_source(const toml::table& table, Config& config, Problems& problems) {
 constexpr size_t users_max = 1000;
 constexpr size_t listeners_max = 64;
 constexpr size_t sources_max = 64;
-constexpr size_t organizations_max = 1000;
 
 /// The relay's own address is a scheme and an authority: what the APIs append to it begins with a
 /// slash.

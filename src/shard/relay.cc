@@ -124,7 +124,7 @@ void log_finding(const journal::Finding& finding) {
 class Relay::Visitor final : public journal::RecoveryVisitor {
  public:
   Visitor(Relay& relay, WallTime wall_now, Instant now)
-      : relay_(relay), pending_(relay.control_->pending()), wall_now_(wall_now), now_(now) {}
+      : relay_(relay), pending_(relay.control_->recovered()), wall_now_(wall_now), now_(now) {}
 
   void on_event(journal::Position position, const journal::EventView& event, Bytes) override {
     const auto replaced = pending_.on_event(event, position);
@@ -177,7 +177,6 @@ Relay::Relay(io::Disk& disk, control::Store& store, const RelayOptions& options)
       syncs_(std::make_unique<ToStore>(mailroom_)),
       post_(std::make_unique<ToShards>(mailroom_)),
       first_segments_(options.shard_count),
-      pending_(options.shard_count),
       pauses_(options.shard_count) {}
 
 Relay::~Relay() {
@@ -399,24 +398,16 @@ Result<void> Relay::prepare_segments(WallTime wall_now, std::string& problem) {
   return {};
 }
 
+/// Which shard is to have each delivery is decided once, by one snapshot.
 void Relay::distribute_pending() {
   const subscription::Snapshot& snapshot = table_.current();
-  control_->pending().for_each([&](journal::Position position, const Ulid& uid,
-                                   const std::vector<index::PendingDelivery>& open) {
-    for (const index::PendingDelivery& pending : open) {
-      const subscription::Webhook* webhook = snapshot.webhook(pending.webhook_number);
-      const uint32_t owner =
-          webhook != nullptr ? subscription::owner_shard(*webhook, options_.shard_count) : 0;
-      delivery::PendingDelivery delivery{.id = journal::delivery_id(uid, pending.webhook_number),
-                                         .event = position,
-                                         .webhook_number = pending.webhook_number,
-                                         .attempts = pending.attempts,
-                                         .next_attempt_at = pending.next_attempt_at};
-      delivery.perhaps_begun = perhaps_begun(delivery);
-      pending_[owner].push_back(delivery);
-      ++report_.pending_deliveries;
-    }
+  recovered_ = control_->take_recovered();
+  recovered_->assign([&](uint32_t webhook_number) {
+    const subscription::Webhook* webhook = snapshot.webhook(webhook_number);
+    return webhook != nullptr ? subscription::owner_shard(*webhook, options_.shard_count) : 0;
   });
+  report_.pending_deliveries = recovered_->count();
+  shards_to_restore_ = options_.shard_count;
   recovered_pauses_.for_each(snapshot, [&](const subscription::Webhook& webhook, WallTime until) {
     pauses_[subscription::owner_shard(webhook, options_.shard_count)].push_back(
         {.webhook = {webhook.number, webhook.updated_at},
@@ -460,9 +451,25 @@ std::unique_ptr<Shard> Relay::make_shard(uint32_t index, io::Ring& ring, net::Re
       options);
   shard->provide(*first_segments_[index]);
   for (const delivery::PendingPause& pause : pauses_[index]) shard->restore(pause);
-  for (const delivery::PendingDelivery& pending : pending_[index]) shard->restore(pending);
-  std::vector<delivery::PendingDelivery>{}.swap(pending_[index]);
+  restore(*shard, index);
   return shard;
+}
+
+/// Shards do this at the same time; the last one has no more need of the table.
+void Relay::restore(Shard& shard, uint32_t index) {
+  recovered_->for_each(index, [&](journal::Position position, const Ulid& uid,
+                                  const std::vector<index::PendingDelivery>& open) {
+    for (const index::PendingDelivery& pending : open) {
+      delivery::PendingDelivery delivery{.id = journal::delivery_id(uid, pending.webhook_number),
+                                         .event = position,
+                                         .webhook_number = pending.webhook_number,
+                                         .attempts = pending.attempts,
+                                         .next_attempt_at = pending.next_attempt_at};
+      delivery.perhaps_begun = perhaps_begun(delivery);
+      shard.restore(delivery);
+    }
+  });
+  if (--shards_to_restore_ == 0) recovered_.reset();
 }
 
 bool Relay::control_turn(WallTime wall_now, Instant now) {

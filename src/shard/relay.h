@@ -19,6 +19,7 @@
 #include "subscription/table.h"
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -132,6 +133,7 @@ class Relay {
   Result<void> prepare_segments(WallTime wall_now, std::string& problem);
   Error no_segment(const Error& error, std::string& problem) const;
   void distribute_pending();
+  void restore(Shard& shard, uint32_t index);
   bool perhaps_begun(const delivery::PendingDelivery& pending) const;
   control::WebhookChecks webhook_checks() const;
   control::ReloadOutcome apply_reload();
@@ -165,7 +167,8 @@ class Relay {
   std::vector<control::ToControl> requests_;  ///< Of people, while news is read first.
   std::vector<uint32_t> request_shards_;
   std::vector<std::optional<journal::PreparedSegment>> first_segments_;
-  std::vector<std::vector<delivery::PendingDelivery>> pending_;
+  std::unique_ptr<control::PendingTable> recovered_;  ///< Until each shard has restored its part.
+  std::atomic<uint32_t> shards_to_restore_{0};
   RecoveredPauses recovered_pauses_;
   std::vector<std::vector<delivery::PendingPause>> pauses_;
   StartReport report_;

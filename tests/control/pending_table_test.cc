@@ -1,5 +1,5 @@
 // Goal: what is pending is never forgotten, what has ended is, attempts keep their numbers, and all
-// of it is the same in whatever order journals are read and messages come.
+// of it is the same in whatever order journals are read.
 // Method: a small model of events and outcomes, told in order and shuffled.
 
 #include "control/pending_table.h"
@@ -98,16 +98,15 @@ TEST_F(PendingTableTest, FollowsADeliveryToItsEnd) {
   EXPECT_EQ(all(table)[1].next_attempt_at, at(100));
   tell(table, outcome(event, 9, 2, DeliveryStatus::delivered));
   EXPECT_EQ(table.count(), 1u);
-  EXPECT_EQ(ledger_.unsettled_events(), 1u);
   tell(table, outcome(event, 4, 0, DeliveryStatus::cancelled));
   EXPECT_EQ(table.count(), 0u);
-  EXPECT_EQ(ledger_.unsettled_events(), 0u);
+  EXPECT_TRUE(all(table).empty());
 }
 
-TEST_F(PendingTableTest, SettlesAnEventThatNobodyWantsAtOnce) {
+TEST_F(PendingTableTest, ForgetsAnEventThatNobodyWantsAtOnce) {
   PendingTable table(ledger_, places_);
   tell(table, make(1, {}));
-  EXPECT_EQ(ledger_.unsettled_events(), 0u);
+  EXPECT_TRUE(all(table).empty());
 }
 
 // Goal: an attempt that was put back is none. Method: before the first attempt and after others,
@@ -157,14 +156,13 @@ TEST_F(PendingTableTest, AnAttemptThatAnotherJournalTellsOfIsNotTakenBack) {
   }
 }
 
-TEST_F(PendingTableTest, TakesAnOutcomeBeforeItsEventWhileRunning) {
+TEST_F(PendingTableTest, TakesAnOutcomeBeforeItsEvent) {
   PendingTable table(ledger_, places_);
   const SampleEvent event = make(1, {1, 2});
   tell(table, outcome(event, 1, 1, DeliveryStatus::delivered, 1));
   EXPECT_EQ(table.count(), 0u);
   tell(table, event);
   EXPECT_EQ(table.count(), 1u);
-  EXPECT_EQ(ledger_.unsettled_events(), 1u);
   EXPECT_EQ(all(table)[0].webhook_number, 2u);
 }
 
@@ -182,7 +180,6 @@ TEST_F(PendingTableTest, HearsNothingOfADeliveryAfterItsEnd) {
   tell(table, outcome(event, 2, 1, DeliveryStatus::delivered));
   tell(table, outcome(event, 2, 2, DeliveryStatus::in_flight));
   EXPECT_EQ(table.count(), 0u);
-  EXPECT_EQ(ledger_.unsettled_events(), 0u);
 }
 
 TEST_F(PendingTableTest, DropsWhatHasNoEventWhenRecoveryEnds) {
@@ -193,8 +190,7 @@ TEST_F(PendingTableTest, DropsWhatHasNoEventWhenRecoveryEnds) {
   tell(table, make(2, {1}));
   table.finish_recovery({});
   table.check();
-  EXPECT_EQ(table.count(), 1u);
-  EXPECT_FALSE(table.oldest_at(2));
+  EXPECT_EQ(all(table).size(), 1u);
 }
 
 TEST_F(PendingTableTest, TreatsEventsBelowTheMarkAsSettled) {
@@ -205,7 +201,6 @@ TEST_F(PendingTableTest, TreatsEventsBelowTheMarkAsSettled) {
   table.finish_recovery({3});
   table.check();
   EXPECT_EQ(table.count(), 2u);
-  EXPECT_EQ(ledger_.unsettled_events(), 2u);
   std::vector<uint32_t> segments;
   table.for_each([&](Position position, const Ulid&, const auto& pending) {
     EXPECT_EQ(pending.size(), 1u);
@@ -282,7 +277,7 @@ TEST_F(PendingTableTest, CostsLittleAndNothingOfWhatHasEnded) {
     table.on_event(events.back().view(), events.back().position);
   }
   const size_t full = table.memory_bytes();
-  EXPECT_LE(full / 20'000, 82u);
+  EXPECT_LE(full / 20'000, 72u);
   for (int round = 0; round < 3; ++round) {
     for (SampleEvent& event : events) {
       table.on_outcome(outcome(event, 1, 1, DeliveryStatus::delivered));
@@ -293,56 +288,29 @@ TEST_F(PendingTableTest, CostsLittleAndNothingOfWhatHasEnded) {
   EXPECT_EQ(table.memory_bytes(), full);
 }
 
-// Goal: the oldest pending event of each webhook, whatever is told in whatever order. Method:
-// random events and outcomes against a plain list.
-TEST_F(PendingTableTest, FindsTheOldestPendingEventOfEachWebhook) {
-  for (uint64_t seed = 0; seed < 30; ++seed) {
-    Prng random{seed};
-    SegmentLedger ledger;
-    journal::CarriedPlaces places;
-    PendingTable table(ledger, places);
-    struct Told {
-      SampleEvent event;
-      uint32_t webhook;
-      bool pending = true;
-    };
-    std::vector<Told> told;
-    for (int step = 0; step < 300; ++step) {
-      if (told.empty() || random.below(3) > 0) {  // Uids rise, but for some that come late.
-        const auto second = static_cast<int64_t>(random.below(4) == 0 ? random.below(400) : step);
-        const auto webhook = static_cast<uint32_t>(1 + random.below(3));
-        told.push_back({make(1000 + second, {webhook}), webhook});
-        if (random.below(5) == 0) {
-          told.back().pending = false;
-          tell(table, outcome(told.back().event, webhook, 1,
-                              DeliveryStatus::delivered));  // It overtook its event.
-        }
-        tell(table, told.back().event);
-      } else {
-        Told& one = told[random.below(told.size())];
-        const bool ends = random.below(4) > 0;
-        if (one.pending) {
-          tell(table, outcome(one.event, one.webhook, 1,
-                              ends ? DeliveryStatus::dead : DeliveryStatus::pending));
-        }
-        one.pending = one.pending && !ends;
-      }
-      std::optional<Ulid> oldest_of_all;
-      for (uint32_t webhook = 1; webhook <= 4; ++webhook) {
-        std::optional<Ulid> oldest;
-        for (const Told& one : told) {
-          if (one.webhook != webhook || !one.pending) continue;
-          if (!oldest || one.event.uid < *oldest) oldest = one.event.uid;
-        }
-        const auto expected = oldest ? std::optional{WallTime{oldest->time()}} : std::nullopt;
-        ASSERT_EQ(table.oldest_at(webhook), expected) << seed << " " << step;
-        if (oldest && (!oldest_of_all || *oldest < *oldest_of_all)) oldest_of_all = oldest;
-      }
-      const auto expected =
-          oldest_of_all ? std::optional{WallTime{oldest_of_all->time()}} : std::nullopt;
-      ASSERT_EQ(table.oldest_at(), expected);
-    }
-  }
+// Goal: each delivery goes to one shard, in the order of the events, though they came in another.
+TEST_F(PendingTableTest, GivesEachShardItsPart) {
+  PendingTable table(ledger_, places_);
+  const SampleEvent first = make(1, {1, 2, 3}, 0);
+  const SampleEvent second = make(2, {1, 2}, 0);
+  const SampleEvent other = make(3, {3, 4}, 1);
+  for (const SampleEvent* event : {&other, &first, &second}) tell(table, *event);
+  tell(table, outcome(second, 2, 1, DeliveryStatus::delivered, 1));
+  table.finish_recovery({});
+  table.assign([](uint32_t webhook_number) { return webhook_number % 2; });
+  using Given = std::vector<std::pair<Position, uint32_t>>;
+  const auto part_of = [&](uint32_t shard) {
+    Given given;
+    table.for_each(shard, [&](Position position, const Ulid&, const auto& pending) {
+      for (const PendingDelivery& one : pending) given.emplace_back(position, one.webhook_number);
+    });
+    return given;
+  };
+  EXPECT_EQ(part_of(0), (Given{{first.position, 2}, {other.position, 4}}));
+  EXPECT_EQ(
+      part_of(1),
+      (Given{{first.position, 1}, {first.position, 3}, {second.position, 1}, {other.position, 3}}));
+  EXPECT_TRUE(part_of(2).empty());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "control/pending_table.h"
+#include "control/pending_tally.h"
 #include "control/store/store.h"
 #include "control_fakes.h"
 
@@ -69,7 +70,9 @@ class World {
 
   void open(uint32_t journal) {
     journals_.want(journal);
-    ledger_.on_opened(journal, journals_.take()->segment.number);
+    const uint32_t number = journals_.take()->segment.number;
+    ledger_.on_opened(journal, number);
+    history_.index.begin(static_cast<uint16_t>(journal), number);
     written_[journal] = 0;
   }
 
@@ -78,6 +81,7 @@ class World {
     if (written_[journal] == records_per_segment) {
       journals_.on_sealed(journal, journals_.next_segment[journal]);
       ledger_.on_sealed(journal, journals_.next_segment[journal]);
+      history_.index.seal(static_cast<uint16_t>(journal), journals_.next_segment[journal]);
       open(journal);
     }
     ++written_[journal];
@@ -98,8 +102,15 @@ class World {
     view.webhook_numbers = bytes;
     const Position position = place();
     journals_.put_event(view, position);
-    pending_.on_event(view, position);
+    on_event(view, position);
     if (!numbers.empty()) live_.push_back({view.uid, position, {numbers.begin(), numbers.end()}});
+  }
+
+  void on_event(const journal::EventView& view, Position record) {
+    const auto replaced = pending_.on_event(view, record);
+    if (replaced) history_.index.replace(*replaced);
+    history_.index.on_event(view, record);
+    pending_.check();
   }
 
   // What shards do with events that are carried forward. A crash may come before they have said so.
@@ -117,7 +128,7 @@ class World {
       journals_.put_event(event->view(), position);
       recover();
       const journal::EventView& view = event->view();
-      pending_.on_event(view, position);
+      on_event(view, position);
       carrier_.on_stored({wanted->ticket, false, {}, view.uid}, monotonic(clock_));
       recover();
     }
@@ -137,7 +148,10 @@ class World {
     view.started_at = at(++clock_);
     const Position position = place();
     journals_.put_outcome(view, position);
-    pending_.on_outcome(index::to_outcome(view, position));
+    const index::Outcome outcome = index::to_outcome(view, position);
+    pending_.on_outcome(outcome);
+    pending_.check();
+    history_.index.on_outcome(outcome);
     event.open.erase(number);
     if (event.open.empty()) live_.erase(live_.begin() + static_cast<ptrdiff_t>(chosen));
   }
@@ -160,7 +174,8 @@ class World {
     FakeJournals journals = journals_;
     testing::FakeHistory history;
     testing::FakePost post(journal_count);
-    Carrier carrier({table, ledger, journals, post, journal_count});
+    PendingTally tally(ledger, places);
+    Carrier carrier({tally, ledger, history.index, journals, post, journal_count});
     Retention retention({ledger, carrier, history.index, journals, *store_}, {});
     const bool outcomes_first = random_.chance(1, 2);
     if (outcomes_first) tell_outcomes(table);
@@ -193,10 +208,10 @@ class World {
   FakeJournals journals_;
   SegmentLedger ledger_;
   journal::CarriedPlaces places_;
-  PendingTable pending_{ledger_, places_};
+  PendingTally pending_{ledger_, places_};
   testing::FakePost post_{journal_count};
-  Carrier carrier_{{pending_, ledger_, journals_, post_, journal_count}};
   testing::FakeHistory history_;
+  Carrier carrier_{{pending_, ledger_, history_.index, journals_, post_, journal_count}};
   std::unique_ptr<Store> store_;
   Retention retention_;
   std::map<uint32_t, uint32_t> written_;
@@ -225,7 +240,6 @@ TEST(SegmentLedger, LetsTwoJournalsGoThatSpeakOfEachOther) {
   for (uint32_t journal : {0u, 1u}) {
     const Position event = Position::make(journal, 1, 4096);
     ledger.on_event(event, at(1));
-    ledger.on_settled(event);
     ledger.on_outcome(Position::make(1 - journal, 1, 8192), event, at(2));
   }
   for (uint32_t journal : {0u, 1u}) ledger.on_sealed(journal, 1);
@@ -238,13 +252,16 @@ TEST(SegmentLedger, LetsTwoJournalsGoThatSpeakOfEachOther) {
 TEST(SegmentLedger, KeepsASegmentWithAPendingEventAndAllBehindIt) {
   SegmentLedger ledger;
   ledger.on_event(Position::make(0, 1, 4096), at(1));
+  ledger.add_pending(Position::make(0, 1, 4096), 3);
   ledger.on_event(Position::make(0, 2, 4096), at(2));
-  ledger.on_settled(Position::make(0, 2, 4096));
   ledger.on_sealed(0, 1);
   ledger.on_sealed(0, 2);
   EXPECT_FALSE(ledger.oldest(0).settled);
   EXPECT_EQ(ledger.marks(), SettledMarks{0});
-  ledger.on_settled(Position::make(0, 1, 4096));
+  ledger.settle(Position::make(0, 1, 4096), 2);
+  EXPECT_FALSE(ledger.oldest(0).settled);
+  EXPECT_EQ(ledger.pending(), 1u);
+  ledger.settle(Position::make(0, 1, 4096), 1);
   EXPECT_TRUE(ledger.oldest(0).settled);
   EXPECT_EQ(ledger.marks(), SettledMarks{2});
 }
@@ -396,9 +413,9 @@ TEST(Retention, KeepsWhatSomebodyNeedsAsLongAsThereIsRoom) {
   constexpr uint64_t plenty = uint64_t{1} << 40;
   const Duration age = std::chrono::seconds(1);
   journal::CarriedPlaces places;
-  PendingTable table(ledger, places);
+  PendingTally pending(ledger, places);
   testing::FakePost post(1);
-  Carrier carrier({table, ledger, journals, post, 1});
+  Carrier carrier({pending, ledger, history.index, journals, post, 1});
   Retention retention({ledger, carrier, history.index, journals, *store},
                       {.age = age, .bytes = plenty});
   bool needed = true;
@@ -412,7 +429,6 @@ TEST(Retention, KeepsWhatSomebodyNeedsAsLongAsThereIsRoom) {
     ledger.on_opened(0, number);
     const Position event = Position::make(0, number, 4096);
     ledger.on_event(event, at(0));
-    ledger.on_settled(event);
     ledger.on_sealed(0, number);
     journals.on_sealed(0, number);
   };

@@ -6,6 +6,8 @@
 
 #include <deque>
 #include <map>
+#include <set>
+#include <vector>
 
 namespace ringpost::delivery {
 namespace {
@@ -66,6 +68,29 @@ TEST(RetryHeap, GivesTheFirstThatIsDue) {
     } else if (!model.empty()) {
       ASSERT_EQ(heap.front().due, model.begin()->first);
       ASSERT_EQ(heap.pop().due, model.begin()->first);
+      model.erase(model.begin());
+    }
+    ASSERT_EQ(heap.size(), model.size());
+  }
+  EXPECT_GT(heap.size(), 5'000u);
+  for (const auto& [due, step] : model) ASSERT_EQ(heap.pop().due, due);
+  EXPECT_TRUE(heap.empty());
+}
+
+// Goal: memory is taken and freed in pieces: what is in it stays right around their ends.
+TEST(RetryHeap, GrowsAndShrinksAgainAndAgain) {
+  RetryHeap heap;
+  std::multiset<uint32_t> model;
+  Prng random(3);
+  for (const uint32_t size : {127u, 129u, 64u, 300u, 128u, 0u, 257u, 1u, 1'000u, 63u, 129u, 0u}) {
+    while (heap.size() < size) {
+      Waiting one;
+      one.due = static_cast<uint32_t>(random.below(1'000'000));
+      heap.push(one);
+      model.insert(one.due);
+    }
+    while (heap.size() > size) {
+      ASSERT_EQ(heap.pop().due, *model.begin());
       model.erase(model.begin());
     }
     ASSERT_EQ(heap.size(), model.size());

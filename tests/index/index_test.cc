@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace ringpost::index {
@@ -135,12 +136,8 @@ TEST_F(IndexTest, FindsAnEventThatWasCarriedForwardByItsFirstPosition) {
     ASSERT_TRUE(page);
     ASSERT_EQ(page->items.size(), 1u);
     EXPECT_EQ(page->items[0].state.attempts, 2u);
-    // Behind the horizon what is pending is known by the first position, too.
-    const Horizon horizon{.since = first.uid.time() + std::chrono::hours{1},
-                          .pending_since = {},
-                          .is_pending = [&](const DeliveryKey& key) {
-                            return key == DeliveryKey{first.position, 8};
-                          }};
+    // Behind the horizon what is pending is shown, and nothing else.
+    const Horizon horizon{.since = first.uid.time() + std::chrono::hours{1}, .pending_since = {}};
     const auto old_page = index->page({.horizon = horizon});
     ASSERT_TRUE(old_page);
     ASSERT_EQ(old_page->items.size(), 1u);
@@ -154,6 +151,14 @@ TEST_F(IndexTest, FindsAnEventThatWasCarriedForwardByItsFirstPosition) {
       pending += open.size();
     }));
     EXPECT_EQ(pending, 1u);
+    const auto in_last = index->pending({.journal = 0, .segment = 3, .before = {}});
+    ASSERT_TRUE(in_last);
+    const auto carried = std::ranges::find(in_last->items, first.uid, &PendingEvent::uid);
+    ASSERT_NE(carried, in_last->items.end());
+    EXPECT_EQ(carried->position, first.position);
+    ASSERT_EQ(carried->deliveries.size(), 1u);
+    EXPECT_EQ(carried->deliveries[0].webhook_number, 8u);
+    EXPECT_EQ(carried->deliveries[0].attempts, 2u);
     const auto totals = index->totals({.hours = {0, UINT32_MAX}, .by_webhook = true});
     ASSERT_TRUE(totals);
     EXPECT_EQ(totals->items.at(7).events, attempts);

@@ -70,7 +70,7 @@ constexpr std::array figures{
                  "When the oldest event that is pending for a webhook was accepted; absent if "
                  "nothing is pending."),
            [](const Reading& reading) -> Value {
-             const auto oldest = reading.sources.table.oldest_at();
+             const auto oldest = reading.sources.tally.oldest_at();
              return oldest ? Value{to_seconds(*oldest)} : std::nullopt;
            }},
     Figure{gauge("ringpost_webhooks", "", "Webhooks, disabled ones included."),
@@ -297,7 +297,7 @@ void write_webhooks(MetricsText& text, const MetricSources& sources, size_t coun
   for (const WorstWebhook& one : worst) sample(one, one.pending);
   text.family(webhook_oldest);
   for (const WorstWebhook& one : worst) {
-    const auto oldest = sources.table.oldest_at(one.webhook.number);
+    const auto oldest = sources.tally.oldest_at(one.webhook.number);
     if (oldest) sample(one, to_seconds(*oldest));
   }
 }

@@ -5,7 +5,7 @@
 #include "base/counters.h"
 #include "control/forward.h"
 #include "control/memory_limits.h"
-#include "control/pending_table.h"
+#include "control/pending_tally.h"
 #include "control/reload.h"
 #include "control/retention.h"
 #include "control/webhook_registry.h"
@@ -77,7 +77,7 @@ struct MetricSources {
   std::span<const Counters* const> shards;
   const Counters& control;  ///< The control thread's own, for the totals.
   std::span<const subscription::PendingCounts> pending;  ///< By shard; may be empty.
-  const PendingTable& table;
+  const PendingTally& tally;
   const index::Index& history;
   const WebhookRegistry& registry;
   const StatusFacts& facts;

@@ -106,8 +106,8 @@ api::Answer show_status(const MetricSources& sources) {
   write_last_reload(json, facts.last_reload);
   write_last_failure(json, facts.last_failure);
   write_limits(json, facts.limits);
-  json.member("backlog", sources.table.count()).key("oldest_undelivered_at");
-  if (const auto oldest = sources.table.oldest_at()) {
+  json.member("backlog", sources.tally.count()).key("oldest_undelivered_at");
+  if (const auto oldest = sources.tally.oldest_at()) {
     json.value(to_rfc3339(*oldest));
   } else {
     json.null();
