@@ -203,6 +203,13 @@ Ulid end_of_uids(const PageQuery& query) {
   return end_of_uids(webhook_number > 0 ? next_uid(uid) : uid, query.until);
 }
 
+/// Where the page behind this one begins: never before it, however little was looked at.
+/// @param end_of_rest  of the merge, all of an event's deliveries in one.
+DeliveryPlace next_place(const Ulid& end_of_rest, const PageQuery& query) {
+  const DeliveryPlace next{end_of_rest};
+  return query.before ? std::min(next, *query.before) : next;
+}
+
 }  // namespace
 
 /// Goes through all segments at once, in each with a walk, the newest event first. A segment is
@@ -403,7 +410,7 @@ Result<Page> Index::ask_webhook(const PageQuery& query, uint32_t webhook_number)
   };
   const auto rest = go_through(merge, query, page, visit);
   if (!rest) return rest.error();
-  if (*rest) page.next_before = DeliveryPlace{merge.end_of_rest()};
+  if (*rest) page.next_before = next_place(merge.end_of_rest(), query);
   return page;
 }
 
@@ -416,7 +423,7 @@ Result<Page> Index::ask_all(const PageQuery& query) {
     return add_deliveries(query, next, pages_end, page);
   });
   if (!rest) return rest.error();
-  if (*rest) page.next_before = DeliveryPlace{merge.end_of_rest()};
+  if (*rest) page.next_before = next_place(merge.end_of_rest(), query);
   return page;
 }
 
