@@ -12,6 +12,7 @@
 #include "server/budgets.h"
 #include "server/credentials.h"
 #include "server/key_file.h"
+#include "server/tracing_config.h"
 #include "subscription/patterns.h"
 #include "subscription/token.h"
 
@@ -117,6 +118,18 @@ class Section {
                                 std::to_string(low) + " to " + std::to_string(high));
     }
     into = static_cast<Integer>(*value);
+  }
+
+  void number(std::string_view key, double& into, double low, double high) {
+    const toml::node* node = take(key);
+    if (node == nullptr) return;
+    const auto value = node->value<double>();
+    if (!value || !node->is_number()) return wrong_kind(key, *node, "a number");
+    if (!(*value >= low && *value <= high)) {
+      return problem(*node, std::string(key) + " = " + format_number(*value) + " is outside " +
+                                format_number(low) + " to " + format_number(high));
+    }
+    into = *value;
   }
 
   void boolean(std::string_view key, bool& into) {
@@ -614,20 +627,25 @@ void read_forward_token(Section& section, Config& config) {
   }
 }
 
-/// What the central relay is shown, if it asks.
-void read_forward_certificate(Section& section, Config& config) {
-  const toml::node* certificate = read_named_file(
-      section, "certificate_file", config.forward_certificate_file, config.forward_certificate_pem);
-  const toml::node* key =
-      read_named_file(section, "key_file", config.forward_key_file, config.forward_key_pem);
-  if (config.forward_certificate_file.empty() != config.forward_key_file.empty()) {
+/// What a server is shown, if it asks: two files, and what they hold.
+struct ClientCertificate {
+  std::string& certificate_file;
+  std::string& certificate_pem;
+  std::string& key_file;
+  std::string& key_pem;
+};
+
+void read_client_certificate(Section& section, const ClientCertificate& into) {
+  const toml::node* certificate =
+      read_named_file(section, "certificate_file", into.certificate_file, into.certificate_pem);
+  const toml::node* key = read_named_file(section, "key_file", into.key_file, into.key_pem);
+  if (into.certificate_file.empty() != into.key_file.empty()) {
     return section.problem(certificate != nullptr ? *certificate : *section.node("key_file"),
                            "certificate_file and key_file belong together: give both or neither");
   }
   if (certificate == nullptr || key == nullptr) return;
-  if (!net::ServerTls::create(config.forward_certificate_pem, config.forward_key_pem)) {
-    section.problem(*certificate, config.forward_certificate_file + " and " +
-                                      config.forward_key_file +
+  if (!net::ServerTls::create(into.certificate_pem, into.key_pem)) {
+    section.problem(*certificate, into.certificate_file + " and " + into.key_file +
                                       " are not a PEM certificate and the key that belongs to it");
   }
 }
@@ -658,7 +676,8 @@ void read_forward(Section& section, Config& config) {
   read_forward_url(section, config);
   read_forward_token(section, config);
   read_ca_file(section, config.forward_ca_file, config.forward_ca_pem);
-  read_forward_certificate(section, config);
+  read_client_certificate(section, {config.forward_certificate_file, config.forward_certificate_pem,
+                                    config.forward_key_file, config.forward_key_pem});
   read_patterns(section, "sources", subscription::object_to_source_pattern, config.forward_sources);
   read_patterns(section, "events", subscription::object_to_event_pattern, config.forward_events);
   section.integer("batch_events_max", config.forward_batch_events_max, 1,
@@ -671,6 +690,62 @@ void read_forward(Section& section, Config& config) {
                     "token_file is missing: a file with a token of the central relay that has the "
                     "scopes events:write and deliveries:read");
   }
+  section.finish();
+}
+
+// --- [tracing] -----------------------------------------------------------------------------------
+
+void read_tracing_endpoint(Section& section, Config& config) {
+  const toml::node* node = section.text("endpoint", config.tracing_endpoint);
+  if (node == nullptr || config.tracing_endpoint.empty()) return;
+  const std::string shown = "endpoint = \"" + config.tracing_endpoint + "\" ";
+  const auto parsed = parse_collector_url(config.tracing_endpoint);
+  if (const auto* problem = std::get_if<std::string>(&parsed)) {
+    return section.problem(*node, shown + *problem);
+  }
+  const auto& url = std::get<http::Url>(parsed);
+  if (!url.tls && !config.tracing_plain_http && !is_loopback(url)) {
+    section.problem(*node, shown +
+                               "is not https: the names and addresses in the spans would be "
+                               "readable on the way; use https, or say allow_plain_http = true");
+  }
+}
+
+void read_tracing_headers(Section& section, Config& config) {
+  const toml::node* node =
+      read_named_file(section, "headers_file", config.tracing_headers_file, config.tracing_headers);
+  if (node == nullptr) return;
+  const auto parsed = parse_collector_headers(config.tracing_headers);
+  if (const auto* problem = std::get_if<std::string>(&parsed)) {
+    section.problem(*node, "headers_file: " + config.tracing_headers_file + ": " + *problem);
+  }
+}
+
+void read_tracing_attributes(Section& section, Config& config) {
+  section.texts("attributes", [&](const std::string& text, const toml::node& node) {
+    const auto parsed = parse_resource_attribute(text);
+    if (const auto* problem = std::get_if<std::string>(&parsed)) {
+      return section.problem(node, "attributes: \"" + text + "\" " + *problem);
+    }
+    config.tracing_attributes.push_back(text);
+  });
+}
+
+void read_tracing(Section& section, Config& config) {
+  section.boolean("allow_plain_http", config.tracing_plain_http);
+  read_tracing_endpoint(section, config);
+  section.number("sample_ratio", config.tracing_sample_ratio, 0, 1);
+  read_tracing_headers(section, config);
+  read_ca_file(section, config.tracing_ca_file, config.tracing_ca_pem);
+  read_client_certificate(section, {config.tracing_certificate_file, config.tracing_certificate_pem,
+                                    config.tracing_key_file, config.tracing_key_pem});
+  section.duration("timeout", config.tracing_timeout, std::chrono::milliseconds{100},
+                   std::chrono::minutes{1});
+  const toml::node* name = section.text("service_name", config.tracing_service_name);
+  if (name != nullptr && config.tracing_service_name.empty()) {
+    section.problem(*name, "service_name must not be empty");
+  }
+  read_tracing_attributes(section, config);
   section.finish();
 }
 
@@ -806,6 +881,9 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   Section forward = root.table("forward");
   read_forward(forward, config);
 
+  Section tracing = root.table("tracing");
+  read_tracing(tracing, config);
+
   Section api = root.table("api");
   api.integer("streams_max", config.streams.count_max, 0, 10'000);
   api.integer("streams_per_organization_max", config.streams.per_organization_max, 0, 10'000);
@@ -936,6 +1014,13 @@ std::string format_duration(Duration duration) {
   if (ms % 1000 != 0) return std::to_string(ms) + "ms";
   if (ms % 3'600'000 == 0 && ms > 0) return std::to_string(ms / 3'600'000) + "h";
   return std::to_string(ms / 1000) + "s";
+}
+
+std::string format_number(double number) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  std::string text{digits, end};
+  return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
 }
 
 std::vector<io::Address> addresses_of(const std::vector<ListenerConfig>& listeners) {
