@@ -10,7 +10,7 @@
 namespace ringpost::dialect {
 
 /// Where an event stands in a trace. All of it follows from the event, so nothing is stored, and
-/// every shard, the control thread and the next start of the relay come to the same.
+/// it is the same for every shard, the control thread and the next start.
 struct EventTrace {
   /// `span` is the event's own: its deliveries' attempts are the children.
   http::TraceContext context;

@@ -72,7 +72,7 @@ std::variant<std::pair<std::string, std::string>, std::string> parse_resource_at
   if (has_forbidden_character(text)) return "holds a control character";
   std::pair attribute{std::string{text.substr(0, equals)}, std::string{text.substr(equals + 1)}};
   if (std::ranges::find(own_attributes, attribute.first) != own_attributes.end()) {
-    return "names what the relay says itself (service_name is a key of its own)";
+    return "names what the relay says itself (tracing.service_name sets its name)";
   }
   return attribute;
 }
