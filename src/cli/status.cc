@@ -29,6 +29,19 @@ std::string forward_of(simdjson::dom::element status) {
   return problem.empty() ? text : text + ": " + problem;
 }
 
+/// How spans get to the collector; empty: there are none.
+std::string tracing_of(simdjson::dom::element status) {
+  if (text_of(status, "/tracing/endpoint").empty()) return {};
+  uint64_t dropped = 0;
+  for (const char* reason : {"full", "refused", "away"}) {
+    dropped += number_of(status, std::string{"/tracing/dropped/"} + reason);
+  }
+  std::string text = grouped(number_of(status, "/tracing/exported")) + " spans sent";
+  if (dropped > 0) text += ", " + grouped(dropped) + " dropped";
+  const std::string problem = text_of(status, "/tracing/problem");
+  return problem.empty() ? text : text + ": " + problem;
+}
+
 /// What became of the configuration when it was last read again; empty: it never was.
 std::string last_reload(simdjson::dom::element status) {
   const std::string at = text_of(status, "/last_reload/at");
@@ -63,6 +76,7 @@ void print(simdjson::dom::element status) {
   const std::string reload = last_reload(status);
   if (!reload.empty()) row("last reload", reload);
   if (const std::string forward = forward_of(status); !forward.empty()) row("forward", forward);
+  if (const std::string tracing = tracing_of(status); !tracing.empty()) row("tracing", tracing);
   row("events accepted", total("events_accepted"));
   row("  duplicates, refused", total("events_duplicate") + ", " + total("events_refused"));
   for (const auto& [title, name] :

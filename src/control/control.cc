@@ -215,6 +215,7 @@ Control::Control(const Parts& parts, const Options& options)
                 .calls = calls_,
                 .random = random_},
                [this] { next_due_ = now_; }),
+      tracing_(calls_, random_, [this] { next_due_ = now_; }),
       reloads_(parts.post, static_cast<uint32_t>(parts.counters.size()), options.reload,
                options.reload_done) {
   RINGPOST_ASSERT(!counters_.empty());
@@ -240,6 +241,7 @@ void Control::use(const Settings& settings) {
   registrations_.set_public_url(settings.public_url);
   gap_filler_.set(settings.gaps);
   forward_.set(settings.forward);
+  tracing_.set(settings.tracing);
 }
 
 Result<void> Control::load() {
@@ -454,6 +456,12 @@ void Control::on(uint32_t, EventAccepted&& message) {
   if (replaced) history_.replace(*replaced);
   history_.on_event(message.event->view(), record);
   forward_.on_event(message.event->view(), record);
+  if (tracing_.is_on()) tracing_.on_event(message.event->view(), message.durable_at, now_);
+}
+
+void Control::on(uint32_t, std::unique_ptr<AttemptTraced>&& message) {
+  if (!tracing_.is_on()) return;
+  tracing_.on_attempt(*message, registry_.find(message->webhook_number), now_);
 }
 
 void Control::on(uint32_t, OutcomeRecorded&& message) {
@@ -908,7 +916,8 @@ StatusFacts Control::status_facts() const {
           .limits = settings_.limits,
           .engine = engine_,
           .engine_reason = engine_reason_,
-          .forward = forward_.status()};
+          .forward = forward_.status(),
+          .tracing = tracing_.status()};
 }
 
 MetricSources Control::metric_sources(const StatusFacts& facts) const {
@@ -949,6 +958,7 @@ bool Control::step(WallTime wall_now, Instant now) {
       tidy_store(wall_trusted ? std::optional{wall_now} : std::nullopt, wall_now, now);
   dead_letters_.step(now);
   flush();
+  tracing_.step(wall_now, now);
   streams_.step(wall_now, now);
   listeners_.step(wall_now, now);
   const bool reclaimed = table_.reclaim();
@@ -984,7 +994,7 @@ void Control::set_next_due(bool reclaimed) {
   const auto filling = durability_.may_commit() ? gap_filler_.due() : std::nullopt;
   const auto forwarding = durability_.may_commit() ? forward_.due() : std::nullopt;
   for (const auto& due : {writing, replaying, filling, forwarding, streaming, listeners_.due(),
-                          dead_letters_.due(), carrier_.due()}) {
+                          dead_letters_.due(), carrier_.due(), tracing_.due()}) {
     if (due) next_due_ = std::min(next_due_.value_or(*due), *due);
   }
 }

@@ -38,6 +38,7 @@
 #include "control/segment_ledger.h"
 #include "control/streams.h"
 #include "control/token_registry.h"
+#include "control/tracing.h"
 #include "control/user_registry.h"
 #include "control/visible_history.h"
 #include "control/webhook_registry.h"
@@ -83,6 +84,7 @@ class Control {
     std::vector<ConfigValue> configuration;  ///< For `GET /v1/admin/config`.
     GapSettings gaps;
     ForwardSettings forward;
+    TracingSettings tracing;
   };
 
   struct Options {
@@ -216,6 +218,7 @@ class Control {
   void on(uint32_t shard, CallAnswered&& message);
   void on(uint32_t shard, std::unique_ptr<ListenerRequest>&& message);
   void on(uint32_t shard, ListenerRequestOver&& message);
+  void on(uint32_t shard, std::unique_ptr<AttemptTraced>&& message);
   void on(uint32_t, std::monostate&&) {}
 
   Answer answer(uint32_t shard, const ApiRequest& message, const PasswordVerdict* verdict,
@@ -298,6 +301,7 @@ class Control {
   Listeners listeners_;
   OutgoingCalls calls_;
   Forward forward_;
+  Tracing tracing_;
   LateAnswers late_answers_;
   Reloads reloads_;
   WallClockTrust wall_clock_;

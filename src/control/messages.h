@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/connection_facts.h"
 #include "base/ulid.h"
 #include "http/message.h"
 #include "io/address.h"
@@ -40,6 +41,22 @@ struct ApiRequest {
 /// An event is durable in the sender's journal and its deliveries are under way.
 struct EventAccepted {
   journal::EventRef event;
+  WallTime durable_at{};  ///< Only where traces are on; the epoch: nobody asked.
+};
+
+/// An attempt ended whose trace is sampled.
+struct AttemptTraced {
+  journal::EventRef event;
+  Ulid delivery;
+  uint32_t webhook_number = 0;
+  uint32_t attempt = 0;
+  journal::DeliveryStatus status{};  ///< Of the delivery after it.
+  WallTime started_at{};
+  Duration duration{};
+  std::optional<Error> error;
+  uint16_t http_status = 0;  ///< 0: there was no answer.
+  std::string request_line;  ///< Secrets masked; empty: there was no request.
+  ConnectionFacts connection;
 };
 
 /// An attempt started (status in_flight) or ended, or a delivery was cancelled; its record is in
@@ -154,7 +171,8 @@ using ToControl =
     std::variant<std::monostate, ApiRequest, EventAccepted, OutcomeRecorded, EndpointGone,
                  ReceiverPaused, CircuitChanged, PermissionAsked, SegmentWanted, SegmentSealed,
                  SnapshotSeen, SettingsSeen, StoreEventDone, StorageFailed, StreamTaken, StreamGone,
-                 CallAnswered, std::unique_ptr<ListenerRequest>, ListenerRequestOver>;
+                 CallAnswered, std::unique_ptr<ListenerRequest>, ListenerRequestOver,
+                 std::unique_ptr<AttemptTraced>>;
 
 // --- from the control thread to a shard ----------------------------------------------------------
 

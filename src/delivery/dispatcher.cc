@@ -2,6 +2,8 @@
 
 #include "delivery/retry.h"
 #include "dialect/dialect.h"
+#include "dialect/event_trace.h"
+#include "http/trace_context.h"
 
 #include <algorithm>
 #include <utility>
@@ -41,6 +43,7 @@ Dispatcher::Dispatcher(const Dependencies& dependencies, const Limits& limits)
       limits_(limits),
       origin_(dependencies.origin),
       roots_(dependencies.roots),
+      trace_ratio_(dependencies.trace_ratio),
       first_tick_(dependencies.ring.now()) {}
 
 void Dispatcher::reconfigure(const Settings& settings) {
@@ -48,6 +51,7 @@ void Dispatcher::reconfigure(const Settings& settings) {
   set_origin(settings.origin);
   set_roots(settings.roots);
   policy_ = &settings.policy;
+  trace_ratio_ = settings.trace_ratio;
   std::vector<Connection*> all;  // Judging may end some.
   connections_.for_each([&](Connection& connection) { all.push_back(&connection); });
   for (Connection* connection : all) connection->judge_again();
@@ -504,12 +508,20 @@ void Dispatcher::open_connection(Endpoint& endpoint, const Attempt& attempt) {
 std::optional<Error> Dispatcher::render(const Attempt& attempt, dialect::Request& request) const {
   const Delivery& delivery = *attempt.delivery;
   if (delivery.enquiry) return Error{Errc::cancelled};  // The permission was all that it wanted.
-  return attempt.renderer->render({.event = delivery.event->view(),
-                                   .delivery = delivery.id,
-                                   .attempt = delivery.attempts,
-                                   .now = ring_.wall_now(),
-                                   .origin = origin_},
-                                  request);
+  char trace_parent[http::TraceContext::text_size];
+  if (trace_ratio_) {
+    http::TraceContext context = dialect::trace_of(delivery.event->view(), *trace_ratio_).context;
+    context.span = dialect::attempt_span(delivery.id, delivery.attempts);
+    http::write_trace_parent(context, trace_parent);
+  }
+  return attempt.renderer->render(
+      {.event = delivery.event->view(),
+       .delivery = delivery.id,
+       .attempt = delivery.attempts,
+       .now = ring_.wall_now(),
+       .origin = origin_,
+       .trace_parent = {trace_parent, trace_ratio_ ? sizeof trace_parent : 0}},
+      request);
 }
 
 void Dispatcher::on_permission(const Attempt& attempt, Duration interval, Instant first) {
@@ -784,6 +796,9 @@ void Dispatcher::record(const Attempt& attempt, const AttemptResult& result,
     put_request_body(*result.request, outcome);
   }
   host_.record(outcome, journal::Urgency::may_wait);
+  if (!trace_ratio_ || !delivery.event) return;
+  const dialect::EventTrace trace = dialect::trace_of(delivery.event->view(), *trace_ratio_);
+  if (trace.context.sampled) host_.on_attempt_traced(outcome, delivery.event);
 }
 
 void Dispatcher::finish(Delivery& delivery, DeliveryStatus status) {

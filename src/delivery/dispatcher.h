@@ -20,6 +20,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -66,6 +67,9 @@ class Dispatcher {
     std::string origin;
     /// What receivers are verified by whose webhook names no CA; null: the system's roots.
     std::shared_ptr<net::CommonRoots> roots = nullptr;
+    /// Nothing: traces are no business of the relay's, which passes on what events say. Else each
+    /// attempt is a span of its own (dialect/event_trace.h, sample_ratio).
+    std::optional<double> trace_ratio = {};
   };
 
   Dispatcher(const Dependencies& dependencies, const Limits& limits);
@@ -77,6 +81,7 @@ class Dispatcher {
     const Limits& limits;
     const std::string& origin;
     std::shared_ptr<net::CommonRoots> roots = nullptr;  ///< As Dependencies::roots.
+    std::optional<double> trace_ratio = {};             ///< As Dependencies::trace_ratio.
   };
   /// From now on. Attempts under way go on; connections to what is denied now carry no other one.
   /// Receivers that were asked under another origin are asked anew. Not while a handler runs.
@@ -297,6 +302,7 @@ class Dispatcher {
   Limits limits_;
   std::string origin_;
   std::shared_ptr<net::CommonRoots> roots_;
+  std::optional<double> trace_ratio_;
   uint64_t roots_version_ = 0;  ///< Part of the key of endpoints that trust them.
 
   /// By webhook number; of those with a pace, a permission to ask for or a pause, in use or not.

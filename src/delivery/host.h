@@ -31,6 +31,9 @@ class Host {
   /// Writes down the start (status in_flight) or the end of an attempt and tells the control
   /// thread.
   virtual void record(const journal::OutcomeView& outcome, journal::Urgency urgency) = 0;
+  /// The end of an attempt whose trace is sampled, after `record`.
+  virtual void on_attempt_traced(const journal::OutcomeView& outcome,
+                                 const journal::EventRef& event) = 0;
   /// An event that no delivery holds any more, if it lies in what was read lately; else empty.
   virtual journal::EventRef event_at_hand(journal::Position event) = 0;
   /// Asks for an event that is not at hand; answered by Dispatcher::on_payload.

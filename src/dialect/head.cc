@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "dialect/content.h"
+#include "dialect/event_trace.h"
 #include "http/hops.h"
 #include "http/serialiser.h"
 #include "http/syntax.h"
@@ -68,9 +69,12 @@ std::string fixed_part(const subscription::Webhook& webhook, std::string_view me
 }
 
 void finish_bare(Request& request, const AttemptFacts& facts, std::string_view content_type) {
-  const std::string_view trace_parent = facts.event.trace_parent;
+  const bool own = !facts.trace_parent.empty();
+  const std::string_view trace_parent = own ? facts.trace_parent : facts.event.trace_parent;
   if (!trace_parent.empty() && http::valid_header_value(trace_parent)) {
     append_header(request.head, "traceparent", trace_parent);
+    const std::string trace_state = trace_state_of(facts.event);
+    if (!trace_state.empty()) append_header(request.head, "tracestate", trace_state);
   }
   finish_untraced(request, facts, content_type);
 }

@@ -31,7 +31,8 @@ inline void append_header(std::string& head, std::string_view name, uint64_t val
 /// the blank line.
 void finish_untraced(Request& request, const AttemptFacts& facts, std::string_view content_type);
 
-/// traceparent if the event carries one, then `finish_untraced`.
+/// traceparent if there is one (AttemptFacts::trace_parent), the event's tracestate with it, then
+/// `finish_untraced`.
 void finish_bare(Request& request, const AttemptFacts& facts, std::string_view content_type);
 
 /// ringpost-delivery and ringpost-attempt.

@@ -24,6 +24,8 @@ struct AttemptFacts {
   uint32_t attempt = 1;       ///< 1 for the first.
   WallTime now{};             ///< Goes into signatures: every attempt is signed afresh.
   std::string_view origin{};  ///< The DNS name by which this relay introduces itself.
+  /// The attempt's own, which goes into the header `traceparent`; empty: the event's, if any.
+  std::string_view trace_parent{};
 };
 
 /// One request as it goes out, and as it may be shown. Used again and again for its memory.

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "http/trace_context.h"
 
 #include <algorithm>
 #include <array>
@@ -48,23 +49,6 @@ bool is_slip_for(std::string_view given, std::string_view name) {
   if (given.size() <= 1 && name.size() <= 1) return true;
   return given.size() == 2 && name.size() == 2 && same(given[0], name[1]) &&
          same(given[1], name[0]);
-}
-
-bool is_lower_hex(std::string_view text) {
-  return std::ranges::all_of(text, [](char digit) {
-    return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
-  });
-}
-
-/// `00-<32 hex>-<16 hex>-<2 hex>`; later versions may be longer behind another dash.
-bool is_trace_parent(std::string_view text) {
-  if (text.size() < 55 || text[2] != '-' || text[35] != '-' || text[52] != '-') return false;
-  const bool later = text.size() > 55 && !text.starts_with("00") && text[55] == '-';
-  if ((text.size() > 55 && !later) || text.starts_with("ff")) return false;
-  const auto printable = [](char byte) { return byte > ' ' && byte < '\x7f'; };
-  return is_lower_hex(text.substr(0, 2)) && is_lower_hex(text.substr(3, 32)) &&
-         is_lower_hex(text.substr(36, 16)) && is_lower_hex(text.substr(53, 2)) &&
-         std::ranges::all_of(text.substr(55), printable);
 }
 
 /// A coarse sieve for RFC 2045 types: it becomes the value of a header, so ASCII without controls.
@@ -117,7 +101,7 @@ std::optional<std::string_view> complaint(const Attribute& attribute, std::strin
       if (!is_media_type(value)) return "is not a media type";
       return std::nullopt;
     case Shape::trace_parent:
-      if (!is_trace_parent(value)) return "is not a W3C trace parent";
+      if (!http::parse_trace_parent(value)) return "is not a W3C trace parent";
       return std::nullopt;
   }
   RINGPOST_UNREACHABLE();

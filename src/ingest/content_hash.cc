@@ -72,7 +72,7 @@ uint64_t hash_extensions(std::string_view json, const HashKey& secret) {
     json.remove_prefix(std::min(colon + 1, json.size()));
     const std::string_view value = json.substr(0, value_size(json));
     json.remove_prefix(value.size());
-    if (name.empty()) continue;
+    if (name.empty() || name == "\"tracestate\"") continue;
     text.clear();
     append(text, name);
     append_attribute_text(text, value);
@@ -131,7 +131,7 @@ uint64_t content_hash(const journal::EventView& event, const std::array<HashKey,
   thread_local std::string text;  // Its memory is used again.
   text.clear();
   for (const std::string_view attribute :
-       {event.type, event.subject, event.branch, event.ordering_key, event.trace_parent}) {
+       {event.type, event.subject, event.branch, event.ordering_key}) {
     append(text, attribute);
   }
   append_time(text, event.time);

@@ -9,6 +9,7 @@
 #include "http/content_coding.h"
 #include "http/hops.h"
 #include "http/syntax.h"
+#include "http/trace_context.h"
 #include "incoming/receiver.h"
 #include "ingest/unpacking.h"
 #include "subscription/pending_counts.h"
@@ -78,6 +79,9 @@ struct Intake::Reading {
   size_t next = 0;
   std::optional<IdempotencyKey> key;  ///< Of the next event, while `matching`.
   PendingRequest pending;
+
+  std::string trace_parent;            ///< What the request's headers say of a trace.
+  std::deque<std::string> extensions;  ///< With the `tracestate` of the request.
 
   EventParser parser;
   std::unique_ptr<incoming::Receiver> receiver;  ///< Made for the first call.
@@ -234,6 +238,29 @@ std::optional<http::Problem> Intake::unpack(Reading& reading, int64_t& work_left
   return problem;
 }
 
+namespace {
+
+/// Several headers are one list, in their order. Empty if it may not be passed on.
+std::string trace_state_of(const http::Request& request) {
+  std::string state;
+  for (const http::Header& header : request.headers) {
+    if (!http::equal_ignoring_case(header.name, "tracestate")) continue;
+    state.append(state.empty() ? "" : ",").append(header.value);
+  }
+  return http::is_trace_state(state) ? state : std::string{};
+}
+
+/// @param extensions  an object; empty: none.
+std::string with_trace_state(std::string_view extensions, std::string_view state) {
+  const bool more = extensions.size() > 2;
+  std::string json = more ? std::string{extensions.substr(0, extensions.size() - 1)} + "," : "{";
+  json.append(R"("tracestate":)");
+  append_json_string(json, state);
+  return json + "}";
+}
+
+}  // namespace
+
 std::optional<http::Problem> Intake::parse(Reading& reading) {
   if (std::exchange(reading.parsed, true)) return std::nullopt;
   uint32_t hops = 0;
@@ -243,7 +270,28 @@ std::optional<http::Problem> Intake::parse(Reading& reading) {
     view.organization = reading.organization;
     view.hops = hops;
   }
+  const bool by_producer = reading.source == nullptr && reading.file_id.empty();
+  if (!problem && by_producer) continue_trace(reading);
   return problem;
+}
+
+/// Events that say nothing of a trace are in that of the request. What of its headers breaks the
+/// rules counts for nothing (W3C Trace Context, 4.3).
+void Intake::continue_trace(Reading& reading) {
+  const auto context = http::parse_trace_parent(http::only_header(*reading.request, "traceparent"));
+  if (!context) return;
+  reading.trace_parent.resize(http::TraceContext::text_size);
+  http::write_trace_parent(*context, reading.trace_parent.data());
+  const std::string state = trace_state_of(*reading.request);
+  for (journal::EventView& view : reading.views) {
+    if (!view.trace_parent.empty()) continue;
+    view.trace_parent = reading.trace_parent;
+    if (state.empty() || view.extensions.find(R"("tracestate":)") != std::string_view::npos) {
+      continue;
+    }
+    reading.extensions.push_back(with_trace_state(view.extensions, state));
+    view.extensions = reading.extensions.back();
+  }
 }
 
 std::optional<http::Problem> Intake::parse_events(Reading& reading) {
@@ -353,6 +401,7 @@ void Intake::end(ReadingOwner reading) {
   reading->parsed = reading->matching = reading->answers_id = false;
   reading->file_id.clear();
   reading->file_ids.clear();
+  reading->extensions.clear();
   reading->next = 0;
   reading->key.reset();
   reading->pending = {};

@@ -209,6 +209,7 @@ class Intake {
   std::optional<http::Problem> parse(Reading& reading);
   std::optional<http::Problem> parse_events(Reading& reading);
   static void give_ids(Reading& reading);
+  static void continue_trace(Reading& reading);
   std::optional<http::Problem> parse_call(Reading& reading);
   void answer_notice(const Reading& reading);
   std::optional<http::Problem> read_events(Reading& reading, const subscription::Snapshot& snapshot,

@@ -1,5 +1,7 @@
 #include "server/budgets.h"
 
+#include "control/tracing.h"
+
 #include <algorithm>
 #include <bit>
 
@@ -20,6 +22,10 @@ constexpr uint64_t body_bytes = 2;   // For each byte of a body: it grows by dou
 constexpr uint64_t attempt_bytes = 30 * 1024;    // TLS, request, the answer's first 16 KiB.
 constexpr uint64_t connection_bytes = 8 * 1024;  // One that is idle, with TLS.
 constexpr uint64_t stream_bytes = 64 * 1024;     // What its client has not taken, sealed.
+
+/// The queue of spans, and a batch three times: as spans, as a body, and on its way.
+constexpr uint64_t spans_bytes =
+    control::Tracing::queued_bytes_max + 3 * control::Tracing::batch_bytes_max;
 
 /// Live streams get this part of all.
 constexpr uint64_t streams_divisor = 128;
@@ -56,10 +62,10 @@ constexpr uint64_t fitted_segment_bytes_min = 4 * mib;
 class Fit {
  public:
   Fit(const Config& config, const Machine& machine, uint64_t memory_max, uint32_t shards,
-      uint32_t streams)
+      uint64_t others_bytes)
       : config_(config), shards_(shards) {
     const uint64_t taken =
-        memory_max / kernel_divisor + process_bytes + shards * shard_bytes + streams * stream_bytes;
+        memory_max / kernel_divisor + process_bytes + shards * shard_bytes + others_bytes;
     left_ = memory_max > taken ? memory_max - taken : 0;
     const uint64_t others =
         std::min(process_descriptors + shards * shard_descriptors, machine.descriptors / 2);
@@ -100,7 +106,8 @@ uint64_t memory_total(const Budgets& budgets) {
   const uint64_t history = std::max(
       limits.history_memory_max, budgets.segment_bytes / unwritten_index_divisor * limits.shards);
   return limits.memory_max / kernel_divisor + process_bytes + budgets.streams_max * stream_bytes +
-         shard * limits.shards + history + limits.idempotency_entries_max * idempotency_bytes;
+         budgets.tracing_bytes + shard * limits.shards + history +
+         limits.idempotency_entries_max * idempotency_bytes;
 }
 
 /// So that the indexes of what is being written fit into the history's part, and the largest event
@@ -131,7 +138,9 @@ Budgets budgets_of(const Config& config, const Machine& machine) {
       config.gives("api.streams_max")
           ? config.streams.count_max
           : static_cast<uint32_t>(std::min<uint64_t>(streams, config.streams.count_max));
-  Fit fit(config, machine, limits.memory_max, limits.shards, budgets.streams_max);
+  if (!config.tracing_endpoint.empty()) budgets.tracing_bytes = spans_bytes;
+  Fit fit(config, machine, limits.memory_max, limits.shards,
+          budgets.streams_max * stream_bytes + budgets.tracing_bytes);
   const Config defaults;
 
   // Bodies have to hold two batches, and a batch an event.

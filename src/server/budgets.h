@@ -16,6 +16,7 @@ struct Budgets {
   control::MemoryLimits limits;
   uint64_t retained_bytes_max = 0;  ///< delivery::Limits, per shard.
   uint32_t streams_max = 0;         ///< control::StreamLimits::count_max.
+  uint64_t tracing_bytes = 0;       ///< What spans take that wait for a collector.
   uint32_t segment_bytes = 0;
   uint64_t memory_of_machine = 0;  ///< Machine::memory_bytes.
   std::string memory_limit;        ///< Where `limits.memory_max` comes from, for people.

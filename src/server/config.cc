@@ -11,6 +11,7 @@
 #include "server/config_listener.h"
 #include "server/config_organization.h"
 #include "server/config_section.h"
+#include "server/config_tracing.h"
 #include "server/config_user.h"
 #include "server/key_file.h"
 #include "subscription/token.h"
@@ -210,6 +211,7 @@ void read_sections(Section& root, Config& config, Problems& problems) {
   read_journal(root.table("journal"), config);
   read_delivery(root.table("delivery"), config);
   read_forward(root.table("forward"), config);
+  read_tracing(root.table("tracing"), config);
   read_api(root.table("api"), config);
   read_metrics(root.table("metrics"), config);
   read_log(root.table("log"), config);
@@ -321,6 +323,13 @@ std::string format_duration(Duration duration) {
   if (ms % 1000 != 0) return std::to_string(ms) + "ms";
   if (ms % 3'600'000 == 0 && ms > 0) return std::to_string(ms / 3'600'000) + "h";
   return std::to_string(ms / 1000) + "s";
+}
+
+std::string format_number(double number) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  std::string text{digits, end};
+  return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
 }
 
 std::vector<io::Address> addresses_of(const std::vector<ListenerConfig>& listeners) {

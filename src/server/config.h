@@ -113,6 +113,21 @@ struct Config {
   uint64_t forward_batch_bytes_max = 1u << 20;
   Duration forward_idempotency_window = std::chrono::hours{24};
 
+  std::string tracing_endpoint;  ///< Of the collector; empty: no traces.
+  double tracing_sample_ratio = 1;
+  std::string tracing_headers_file;
+  std::string tracing_headers;  ///< Its content; so are the three texts below.
+  std::string tracing_ca_file;
+  std::string tracing_ca_pem;
+  std::string tracing_certificate_file;
+  std::string tracing_certificate_pem;
+  std::string tracing_key_file;
+  std::string tracing_key_pem;
+  bool tracing_plain_http = false;
+  Duration tracing_timeout = std::chrono::seconds{10};
+  std::string tracing_service_name = "ringpost";
+  std::vector<std::string> tracing_attributes;  ///< `key=value`.
+
   uint32_t segment_bytes = 64u << 20;
   Duration retention_age = std::chrono::hours{24 * 7};
   uint64_t retention_bytes = uint64_t{10} << 30;
@@ -197,6 +212,7 @@ std::string object_to_data_dir(const std::string& data_dir);
 /// As the configuration writes them: `64MiB`, `30s`.
 std::string format_size(uint64_t bytes);
 std::string format_duration(Duration duration);
+std::string format_number(double number);
 
 /// Whether journal.segment_bytes is enough for ingest.event_bytes_max: an event, its attributes and
 /// its block have to fit, beside the reserve.

@@ -1,7 +1,6 @@
 #include "server/config_forward.h"
 
 #include "control/forward_settings.h"
-#include "http/host.h"
 #include "http/url.h"
 
 #include <algorithm>
@@ -9,11 +8,6 @@
 
 namespace ringpost::server {
 namespace {
-
-bool is_loopback(const http::Url& url) {
-  if (url.host_is_ip()) return url.host.starts_with("127.") || url.host == "::1";
-  return net::names_this_host(url.host);
-}
 
 void read_forward_url(Section& section, Config& config) {
   const toml::node* node = section.text("url", config.forward_url);
@@ -51,23 +45,6 @@ void read_forward_token(Section& section, Config& config) {
   }
 }
 
-/// What the central relay is shown, if it asks.
-void read_forward_certificate(Section& section, Config& config) {
-  const toml::node* certificate = section.named_file(
-      "certificate_file", config.forward_certificate_file, config.forward_certificate_pem);
-  const toml::node* key =
-      section.named_file("key_file", config.forward_key_file, config.forward_key_pem);
-  if (config.forward_certificate_file.empty() != config.forward_key_file.empty()) {
-    return section.problem(certificate != nullptr ? *certificate : *section.node("key_file"),
-                           "certificate_file and key_file belong together: give both or neither");
-  }
-  if (certificate == nullptr || key == nullptr) return;
-  if (!net::ServerTls::create(config.forward_certificate_pem, config.forward_key_pem)) {
-    section.problem(*certificate, config.forward_certificate_file + " and " +
-                                      config.forward_key_file +
-                                      " are not a PEM certificate and the key that belongs to it");
-  }
-}
 }  // namespace
 
 void read_forward(Section section, Config& config) {
@@ -75,7 +52,8 @@ void read_forward(Section section, Config& config) {
   read_forward_url(section, config);
   read_forward_token(section, config);
   section.ca_file(config.forward_ca_file, config.forward_ca_pem);
-  read_forward_certificate(section, config);
+  section.client_certificate({config.forward_certificate_file, config.forward_certificate_pem,
+                              config.forward_key_file, config.forward_key_pem});
   section.patterns("sources", subscription::object_to_source_pattern, config.forward_sources);
   section.patterns("events", subscription::object_to_event_pattern, config.forward_events);
   section.integer("batch_events_max", config.forward_batch_events_max, 1,

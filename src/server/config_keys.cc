@@ -22,6 +22,9 @@ requires(!std::same_as<Integer, bool>) std::string text_of(Integer value) {
 std::string text_of(Duration value) {
   return format_duration(value);
 }
+std::string text_of(double value) {
+  return format_number(value);
+}
 std::string text_of(const std::string& value) {
   return value;
 }
@@ -193,6 +196,17 @@ constexpr std::array keys = {
     key<&Config::forward_batch_events_max>("forward.batch_events_max", Takes::reload),
     size_key<&Config::forward_batch_bytes_max>("forward.batch_bytes_max", Takes::reload),
     key<&Config::forward_idempotency_window>("forward.idempotency_window", Takes::reload),
+    key<&Config::tracing_endpoint>("tracing.endpoint", Takes::reload),
+    key<&Config::tracing_sample_ratio>("tracing.sample_ratio", Takes::reload),
+    file_key<&Config::tracing_headers_file, &Config::tracing_headers>("tracing.headers_file"),
+    file_key<&Config::tracing_ca_file, &Config::tracing_ca_pem>("tracing.ca_file"),
+    file_key<&Config::tracing_certificate_file, &Config::tracing_certificate_pem>(
+        "tracing.certificate_file"),
+    file_key<&Config::tracing_key_file, &Config::tracing_key_pem>("tracing.key_file"),
+    key<&Config::tracing_plain_http>("tracing.allow_plain_http", Takes::reload),
+    key<&Config::tracing_timeout>("tracing.timeout", Takes::reload),
+    key<&Config::tracing_service_name>("tracing.service_name", Takes::reload),
+    key<&Config::tracing_attributes>("tracing.attributes", Takes::reload),
     size_key<&Config::segment_bytes>("journal.segment_bytes", Takes::restart),
     key<&Config::retention_age>("journal.retention_age", Takes::reload),
     size_key<&Config::retention_bytes>("journal.retention_bytes", Takes::reload),

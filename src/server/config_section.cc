@@ -1,6 +1,7 @@
 #include "server/config_section.h"
 
 #include "base/duration.h"
+#include "http/host.h"
 #include "io/read_file.h"
 #include "net/egress_policy.h"
 #include "server/credentials.h"
@@ -109,6 +110,18 @@ std::optional<uint64_t> Section::read_size(std::string_view key, uint64_t low, u
     return std::nullopt;
   }
   return value;
+}
+
+void Section::number(std::string_view key, double& into, double low, double high) {
+  const toml::node* node = take(key);
+  if (node == nullptr) return;
+  const auto value = node->value<double>();
+  if (!value || !node->is_number()) return wrong_kind(key, *node, "a number");
+  if (!(*value >= low && *value <= high)) {
+    return problem(*node, std::string(key) + " = " + format_number(*value) + " is outside " +
+                              format_number(low) + " to " + format_number(high));
+  }
+  into = *value;
 }
 
 void Section::boolean(std::string_view key, bool& into) {
@@ -293,6 +306,21 @@ void Section::ca_file(std::string& path, std::string& pem) {
   }
 }
 
+void Section::client_certificate(const ClientCertificate& into) {
+  const toml::node* certificate =
+      named_file("certificate_file", into.certificate_file, into.certificate_pem);
+  const toml::node* key = named_file("key_file", into.key_file, into.key_pem);
+  if (into.certificate_file.empty() != into.key_file.empty()) {
+    return problem(certificate != nullptr ? *certificate : *node("key_file"),
+                   "certificate_file and key_file belong together: give both or neither");
+  }
+  if (certificate == nullptr || key == nullptr) return;
+  if (!net::ServerTls::create(into.certificate_pem, into.key_pem)) {
+    problem(*certificate, into.certificate_file + " and " + into.key_file +
+                              " are not a PEM certificate and the key that belongs to it");
+  }
+}
+
 void Section::networks(std::string_view key, std::vector<std::string>& into) {
   texts(key, [&](const std::string& network, const toml::node& node) {
     std::string why;
@@ -320,6 +348,11 @@ void Section::patterns(std::string_view key, ObjectToPattern object_to,
   if (written->is_array() && written->as_array()->empty()) {
     problem(*written, std::string{key} + " must name at least one; [\"*\"] is all of them");
   }
+}
+
+bool is_loopback(const http::Url& url) {
+  if (url.host_is_ip()) return url.host.starts_with("127.") || url.host == "::1";
+  return net::names_this_host(url.host);
 }
 
 std::string cannot_read(const std::string& file, const Error& error) {

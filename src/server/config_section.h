@@ -1,5 +1,6 @@
 #pragma once
 
+#include "http/url.h"
 #include "server/config.h"
 #include "subscription/patterns.h"
 
@@ -33,6 +34,14 @@ class Problems {
   std::vector<ConfigProblem>& out_;
 };
 
+/// Two files, and what they hold.
+struct ClientCertificate {
+  std::string& certificate_file;
+  std::string& certificate_pem;
+  std::string& key_file;
+  std::string& key_pem;
+};
+
 /// One table of the file: reads the keys it is asked for, then reports the others as unknown. A
 /// value that is wrong is reported, and what it should be read into stays as it was.
 class Section {
@@ -50,6 +59,7 @@ class Section {
   void size(std::string_view key, Size& into, uint64_t low, uint64_t high, uint64_t multiple = 1) {
     if (const auto value = read_size(key, low, high, multiple)) into = static_cast<Size>(*value);
   }
+  void number(std::string_view key, double& into, double low, double high);
   void boolean(std::string_view key, bool& into);
   void duration(std::string_view key, Duration& into, Duration low, Duration high);
   /// @returns the key's node if there is a string.
@@ -71,6 +81,8 @@ class Section {
   const toml::node* named_file(std::string_view key, std::string& file, std::string& content);
   /// `ca_file`: certificates in PEM form.
   void ca_file(std::string& file, std::string& pem);
+  /// `certificate_file` and `key_file`: what a server is shown, if it asks.
+  void client_certificate(const ClientCertificate& into);
   void networks(std::string_view key, std::vector<std::string>& into);
   using ObjectToPattern = subscription::Objection (*)(std::string_view pattern);
   void patterns(std::string_view key, ObjectToPattern object_to, std::vector<std::string>& into);
@@ -105,6 +117,9 @@ class Section {
   std::set<std::string, std::less<>>* given_;
   std::set<std::string> known_;
 };
+
+/// Whether what is sent there stays on this machine.
+bool is_loopback(const http::Url& url);
 
 std::string cannot_read(const std::string& file, const Error& error);
 

@@ -2,6 +2,7 @@
 
 #include "server/config_keys.h"
 #include "server/hosts.h"
+#include "server/tracing_config.h"
 
 #include <algorithm>
 #include <memory>
@@ -58,6 +59,7 @@ std::optional<shard::LiveSettings> live_settings(
   settings.delivery.outcome_delay = config.outcome_delay;
   settings.delivery.idle_max = config.idle_max;
   settings.origin = origin_of(config);
+  if (!config.tracing_endpoint.empty()) settings.trace_ratio = config.tracing_sample_ratio;
   for (const ListenerConfig& listener : config.listeners) {
     settings.certificates.push_back(listener.tls);
   }
@@ -84,6 +86,29 @@ control::ForwardSettings forward_settings(const Config& config) {
   return settings;
 }
 
+/// What load_config has read already.
+control::TracingSettings tracing_settings(const Config& config) {
+  control::TracingSettings settings;
+  if (config.tracing_endpoint.empty()) return settings;
+  settings.endpoint = std::get<http::Url>(parse_collector_url(config.tracing_endpoint));
+  if (!config.tracing_headers.empty()) {
+    settings.headers =
+        std::get<std::vector<http::Header>>(parse_collector_headers(config.tracing_headers));
+  }
+  settings.trust = std::make_shared<const net::ServerTrust>(
+      net::ServerTrust{.ca_pem = config.tracing_ca_pem,
+                       .certificate_pem = config.tracing_certificate_pem,
+                       .key_pem = config.tracing_key_pem});
+  settings.sample_ratio = config.tracing_sample_ratio;
+  settings.timeout = config.tracing_timeout;
+  settings.resource.emplace_back("service.name", config.tracing_service_name);
+  for (const std::string& text : config.tracing_attributes) {
+    settings.resource.push_back(
+        std::get<std::pair<std::string, std::string>>(parse_resource_attribute(text)));
+  }
+  return settings;
+}
+
 }  // namespace
 
 control::Control::Settings control_settings(const Config& config) {
@@ -99,6 +124,7 @@ control::Control::Settings control_settings(const Config& config) {
                    .asks_per_minute = config.redeliveries_per_minute,
                    .window = config.idempotency_window};
   settings.forward = forward_settings(config);
+  settings.tracing = tracing_settings(config);
   settings.metrics.webhooks_max = config.metrics_webhooks_max;
   settings.configuration = values_of(config);
   for (const ListenerConfig& listener : config.listeners) {

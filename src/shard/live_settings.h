@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,8 @@ struct LiveSettings {
   /// What receivers are verified by whose webhook names no CA; null: the system's roots.
   std::shared_ptr<net::CommonRoots> roots;
   std::string origin = "ringpost";  ///< The DNS name that receivers are asked to permit.
+  /// Nothing: no traces. Else as dialect::trace_of has it.
+  std::optional<double> trace_ratio;
   /// Of each listener of the configuration, as the start had them; null, or none here: plain.
   std::vector<std::shared_ptr<net::ServerTls>> certificates;
 

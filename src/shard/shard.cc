@@ -80,7 +80,8 @@ Shard::Shard(const Parts& parts, const ShardOptions& options)
                    .host = *this,
                    .pending_counts = parts.pending_counts[parts.index],
                    .origin = settings_->origin,
-                   .roots = settings_->roots},
+                   .roots = settings_->roots,
+                   .trace_ratio = settings_->trace_ratio},
                   settings_->delivery),
       client_(parts.ring, parts.resolver, settings_->policy, settings_->roots),
       webhooks_by_shard_(parts.mailroom.shard_count()) {
@@ -463,7 +464,8 @@ std::optional<http::Problem> Shard::refuse_share(std::string_view organization,
 
 void Shard::on_event_durable(journal::EventRef event, bool by_hand) {
   const journal::EventView& view = event->view();
-  if (view.is_carried()) return tell_control(control::EventAccepted{event}, true);
+  const WallTime now = settings_->trace_ratio ? ring_.wall_now() : WallTime{};
+  if (view.is_carried()) return tell_control(control::EventAccepted{event, now}, true);
   for (uint32_t index = 0; index < view.webhook_count(); ++index) {
     const uint32_t number = view.webhook_number(index);
     const subscription::Webhook* webhook = snapshot().webhook(number);
@@ -472,7 +474,7 @@ void Shard::on_event_durable(journal::EventRef event, bool by_hand) {
         webhook != nullptr ? subscription::owner_shard(*webhook, mailroom_.shard_count()) : index_;
     webhooks_by_shard_[owner].push_back(number);
   }
-  tell_control(control::EventAccepted{event}, false);
+  tell_control(control::EventAccepted{event, now}, false);
   for (uint32_t owner = 0; owner < mailroom_.shard_count(); ++owner) {
     std::vector<uint32_t>& numbers = webhooks_by_shard_[owner];
     if (numbers.empty()) continue;
@@ -586,6 +588,23 @@ void Shard::tell_outcome(const journal::OutcomeView& outcome, Result<journal::Po
     if (outcomes_.empty()) return tell_control(news, false);
   }
   outcomes_.push_back(news);  // Until it is durable: what people see survives a crash.
+}
+
+void Shard::on_attempt_traced(const journal::OutcomeView& outcome, const journal::EventRef& event) {
+  const std::string_view head = outcome.request_head;
+  auto traced = std::make_unique<control::AttemptTraced>(
+      control::AttemptTraced{.event = event,
+                             .delivery = outcome.delivery,
+                             .webhook_number = outcome.webhook_number,
+                             .attempt = outcome.attempt,
+                             .status = outcome.status,
+                             .started_at = outcome.started_at,
+                             .duration = outcome.duration,
+                             .error = outcome.failed ? std::optional{outcome.error} : std::nullopt,
+                             .http_status = outcome.http_status,
+                             .request_line = std::string{head.substr(0, head.find("\r\n"))},
+                             .connection = outcome.connection});
+  tell_control(std::move(traced), false);
 }
 
 /// An attempt that may have begun right before a crash goes on record as one that did, and was
@@ -722,7 +741,8 @@ void Shard::on(control::SettingsPublished&& message) {
   dispatcher_.reconfigure({.policy = settings_->policy,
                            .limits = settings_->delivery,
                            .origin = settings_->origin,
-                           .roots = settings_->roots});
+                           .roots = settings_->roots,
+                           .trace_ratio = settings_->trace_ratio});
   client_.reconfigure(settings_->policy, settings_->roots);
   tell_control(control::SettingsSeen{message.version}, true);
 }

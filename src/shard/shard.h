@@ -126,6 +126,8 @@ class Shard final : private journal::WriterEvents,
   void record(const journal::OutcomeView& outcome, journal::Urgency urgency) override;
   void tell_outcome(const journal::OutcomeView& outcome, Result<journal::Position> position,
                     journal::DeliveryStatus status);
+  void on_attempt_traced(const journal::OutcomeView& outcome,
+                         const journal::EventRef& event) override;
   void note_shortage();
   Result<journal::Position> append(const journal::OutcomeView& outcome, journal::Claim claim,
                                    journal::Urgency urgency);

@@ -37,6 +37,7 @@ struct Rendered {
   Request request;
   std::string& head = request.head;
   std::string_view origin = "relay.example.org";
+  std::string_view trace_parent{};
   uint32_t attempt = 1;
   WallTime now = from_unix_ns(1'935'738'487'123'456'789);
 
@@ -54,7 +55,8 @@ struct Rendered {
                                       .delivery = *Ulid::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
                                       .attempt = attempt,
                                       .now = now,
-                                      .origin = origin},
+                                      .origin = origin,
+                                      .trace_parent = trace_parent},
                                      request);
   }
 

@@ -95,6 +95,34 @@ TEST(Renderer, KeepsTheEventsContentTypeAndTrace) {
   EXPECT_EQ(request.header("webhook-signature"), "(absent)");
 }
 
+TEST(Renderer, AnAttemptsOwnTraceParentTakesThePlaceOfTheEvents) {
+  Rendered request;
+  request.event.trace_parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  request.event.extensions = R"({"tracestate":"a=1"})";
+  request.trace_parent = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+  for (const char* dialect : {"standard", "bitrise", "cloudevents"}) {
+    request.render(webhook(dialect, ""));
+    EXPECT_EQ(request.header("traceparent"), request.trace_parent) << dialect;
+    EXPECT_EQ(request.header("tracestate"), "a=1") << dialect;
+  }
+  // Receivers of a CloudEvent see in it where the trace began.
+  EXPECT_NE(request.body().find(request.event.trace_parent), std::string_view::npos);
+}
+
+TEST(Renderer, PassesNoTraceStateOnThatIsNone) {
+  Rendered request;
+  request.event.extensions = R"({"tracestate":"a=1"})";
+  request.render(webhook("standard", ""));
+  EXPECT_EQ(request.header("tracestate"), "(absent)");
+  request.trace_parent = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+  request.render(webhook("standard", ""));
+  EXPECT_EQ(request.header("tracestate"), "(absent)") << "it belongs to the event's own trace";
+  request.event.trace_parent = request.trace_parent;
+  request.event.extensions = R"({"tracestate":"a=1\r\nX-Evil: 1"})";
+  request.render(webhook("standard", ""));
+  EXPECT_EQ(request.header("tracestate"), "(absent)");
+}
+
 TEST(Renderer, NamesThePortAndBracketsAnIpv6Host) {
   auto to = webhook("standard", "");
   to.destination.host = "2001:db8::1";

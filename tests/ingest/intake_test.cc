@@ -121,6 +121,15 @@ struct Shard {
                       peer, table.current());
     return requests;
   }
+  uint32_t post_with(std::string_view body,
+                     std::vector<std::pair<std::string_view, std::string_view>> headers) {
+    headers.emplace_back("Authorization", "Bearer good");
+    intake.on_request(
+        {++requests, 1},
+        std::make_unique<http::Request>(test::request_of("application/json", body, headers)), peer,
+        table.current());
+    return requests;
+  }
   uint32_t post_one(std::string_view id) { return post("application/json", event_of(id)); }
   uint32_t post_lines(const std::vector<std::string>& ids) {
     std::string body;
@@ -485,6 +494,70 @@ TEST_F(IntakeTest, StoresABareCdeventForWhoWantsItsTypeWithoutTheVersion) {
   EXPECT_EQ(as_text(view.data), document);
   ASSERT_EQ(view.webhook_count(), 1u);
   EXPECT_EQ(view.webhook_number(0), 7u);
+}
+
+constexpr std::string_view trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+constexpr std::string_view other_trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+
+TEST_F(IntakeTest, ContinuesTheTraceOfTheRequest) {
+  shard_.post_with(Shard::event_of("e1"),
+                   {{"traceparent", trace}, {"tracestate", "a=1"}, {"TraceState", "b=\"2\""}});
+  shard_.make_durable();
+  EXPECT_EQ(shard_.status(1), 202);
+  const journal::EventView& event = shard_.sink.events.at(0)->view();
+  EXPECT_EQ(event.trace_parent, trace);
+  EXPECT_EQ(event.extensions, R"({"tracestate":"a=1,b=\"2\""})");
+}
+
+TEST_F(IntakeTest, TheEventsOwnTraceComesFirst) {
+  shard_.post_with(R"({"type":"t","source":"s","traceparent":")" + std::string{other_trace} + "\"}",
+                   {{"traceparent", trace}, {"tracestate", "a=1"}});
+  shard_.post_with(R"({"type":"t","source":"s","mine":1,"tracestate":"own=1"})",
+                   {{"traceparent", trace}, {"tracestate", "a=1"}});
+  shard_.post_with(R"({"type":"t","source":"s","mine":1})",
+                   {{"traceparent", trace}, {"tracestate", "a=1"}});
+  shard_.make_durable();
+  const auto view = [&](size_t index) { return shard_.sink.events.at(index)->view(); };
+  EXPECT_EQ(view(0).trace_parent, other_trace);
+  EXPECT_EQ(view(0).extensions, "");
+  EXPECT_EQ(view(1).trace_parent, trace);
+  EXPECT_EQ(view(1).extensions, R"({"mine":1,"tracestate":"own=1"})");
+  EXPECT_EQ(view(2).extensions, R"({"mine":1,"tracestate":"a=1"})");
+}
+
+// W3C Trace Context, 4.3: as if they were not there. The event is taken.
+TEST_F(IntakeTest, HeadersOfATraceThatBreakTheRulesCountForNothing) {
+  const std::string long_one = "00-" + std::string(100'000, 'a');
+  const std::vector<std::vector<std::pair<std::string_view, std::string_view>>> cases{
+      {{"traceparent", ""}},
+      {{"traceparent", long_one}},
+      {{"traceparent", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}},
+      {{"traceparent", "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"}},
+      {{"traceparent", "00-00000000000000000000000000000000-b7ad6b7169203331-01"}},
+      {{"traceparent", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"}},
+      {{"traceparent", trace}, {"Traceparent", trace}},
+      {{"traceparent", trace}, {"traceparent", other_trace}},
+      {{"tracestate", "a=1"}},
+  };
+  for (const auto& headers : cases) shard_.post_with(R"({"type":"t","source":"s"})", headers);
+  shard_.make_durable();
+  ASSERT_EQ(shard_.sink.events.size(), cases.size());
+  for (const EventRef& event : shard_.sink.events) {
+    EXPECT_EQ(event->view().trace_parent, "");
+    EXPECT_EQ(event->view().extensions, "");
+  }
+  shard_.post_with(R"({"type":"t","source":"s"})", {{"traceparent", trace}, {"tracestate", "A"}});
+  shard_.make_durable();
+  EXPECT_EQ(shard_.sink.events.back()->view().trace_parent, trace);
+  EXPECT_EQ(shard_.sink.events.back()->view().extensions, "");
+}
+
+TEST_F(IntakeTest, ARetryInAnotherSpanIsADuplicate) {
+  shard_.post_with(Shard::event_of("e1"), {{"traceparent", trace}, {"tracestate", "a=1"}});
+  shard_.make_durable();
+  const uint32_t again = shard_.post_with(Shard::event_of("e1"), {{"traceparent", other_trace}});
+  EXPECT_EQ(shard_.status(again), 202);
+  EXPECT_EQ(shard_.log.records.size(), 1u);
 }
 
 TEST_F(IntakeTest, AnswersABatchAfterItsLastEvent) {

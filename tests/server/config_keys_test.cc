@@ -27,6 +27,7 @@ class Files {
     std::string name = std::filesystem::temp_directory_path() / "ringpost-keys-XXXXXX";
     place_ = ::mkdtemp(name.data());
     const auto identity = ringpost::testing::TestAuthority{}.issue({.dns_names = {"sidecar"}});
+    write("headers", "x-api-key: hush");
     for (const char* which : {"", "2"}) {
       write(std::string{"token"} + which, "a-token");
       write(std::string{"certificate"} + which, identity.certificate_pem);
@@ -46,9 +47,12 @@ class Files {
 const Files files;
 
 /// Keys that need each other.
-const std::vector<std::string> needed = {
-    "forward.url=https://a.example.org", "forward.token_file=" + files("token"),
-    "forward.certificate_file=" + files("certificate"), "forward.key_file=" + files("key")};
+const std::vector<std::string> needed = {"forward.url=https://a.example.org",
+                                         "forward.token_file=" + files("token"),
+                                         "forward.certificate_file=" + files("certificate"),
+                                         "forward.key_file=" + files("key"),
+                                         "tracing.certificate_file=" + files("certificate"),
+                                         "tracing.key_file=" + files("key")};
 
 /// A value for each key that is not its default, nor among `needed`, as `--set` takes it.
 const std::map<std::string, std::string> other_values = {
@@ -63,6 +67,16 @@ const std::map<std::string, std::string> other_values = {
     {"forward.batch_events_max", "9"},
     {"forward.batch_bytes_max", "2MiB"},
     {"forward.idempotency_window", "9s"},
+    {"tracing.endpoint", "https://c.example.org"},
+    {"tracing.sample_ratio", "0.5"},
+    {"tracing.headers_file", files("headers")},
+    {"tracing.ca_file", files("certificate")},
+    {"tracing.certificate_file", files("certificate2")},
+    {"tracing.key_file", files("key2")},
+    {"tracing.allow_plain_http", "true"},
+    {"tracing.timeout", "9s"},
+    {"tracing.service_name", "ci"},
+    {"tracing.attributes", "[\"a=b\"]"},
     {"server.shards", "3"},
     {"server.engine", "epoll"},
     {"server.memory_max", "1GiB"},

@@ -51,6 +51,16 @@ TEST(Config, AcceptsItsOwnExampleAndChangesNothingByIt) {
   EXPECT_EQ(example.config.forward_batch_events_max, plain.forward_batch_events_max);
   EXPECT_EQ(example.config.forward_batch_bytes_max, plain.forward_batch_bytes_max);
   EXPECT_EQ(example.config.forward_idempotency_window, plain.forward_idempotency_window);
+  EXPECT_EQ(example.config.tracing_endpoint, plain.tracing_endpoint);
+  EXPECT_EQ(example.config.tracing_sample_ratio, plain.tracing_sample_ratio);
+  EXPECT_EQ(example.config.tracing_headers_file, plain.tracing_headers_file);
+  EXPECT_EQ(example.config.tracing_ca_file, plain.tracing_ca_file);
+  EXPECT_EQ(example.config.tracing_certificate_file, plain.tracing_certificate_file);
+  EXPECT_EQ(example.config.tracing_key_file, plain.tracing_key_file);
+  EXPECT_EQ(example.config.tracing_plain_http, plain.tracing_plain_http);
+  EXPECT_EQ(example.config.tracing_timeout, plain.tracing_timeout);
+  EXPECT_EQ(example.config.tracing_service_name, plain.tracing_service_name);
+  EXPECT_EQ(example.config.tracing_attributes, plain.tracing_attributes);
   EXPECT_EQ(example.config.segment_bytes, plain.segment_bytes);
   EXPECT_EQ(example.config.retention_age, plain.retention_age);
   EXPECT_EQ(example.config.retention_bytes, plain.retention_bytes);

@@ -65,6 +65,13 @@ Value of_forward(const Reading& reading, const Read& read) {
   return static_cast<double>(read(forward));
 }
 
+template <typename Read>
+Value of_tracing(const Reading& reading, const Read& read) {
+  const TracingStatus& tracing = reading.sources.facts.tracing;
+  if (tracing.url.empty()) return std::nullopt;
+  return static_cast<double>(read(tracing));
+}
+
 constexpr std::array figures{
     Figure{gauge("ringpost_oldest_undelivered_timestamp_seconds", "seconds",
                  "When the oldest event that is pending for a webhook was accepted; absent if "
@@ -192,6 +199,16 @@ constexpr std::array figures{
            [](const Reading& reading) {
              return of_forward(reading, [](const auto& forward) { return forward.lost; });
            }},
+    Figure{gauge("ringpost_tracing_queued_spans", "",
+                 "Spans that wait for the collector; absent without [tracing]."),
+           [](const Reading& reading) {
+             return of_tracing(reading, [](const auto& tracing) { return tracing.queued; });
+           }},
+    Figure{{"ringpost_tracing_spans", MetricKind::counter, "",
+            "Spans that the collector has taken; absent without [tracing]."},
+           [](const Reading& reading) {
+             return of_tracing(reading, [](const auto& tracing) { return tracing.exported; });
+           }},
     Figure{{"ringpost_log_lines_dropped", MetricKind::counter, "",
             "Log lines that were lost because nobody read standard error."},
            [](const Reading&) { return Value(static_cast<double>(dropped_log_lines())); }},
@@ -236,6 +253,10 @@ constexpr MetricInfo webhook_oldest = gauge(
     "ringpost_webhook_oldest_undelivered_timestamp_seconds", "seconds",
     "When the oldest event that is pending for the webhook was accepted, of the webhooks with "
     "the most pending deliveries.");
+constexpr MetricInfo spans_dropped{
+    "ringpost_tracing_spans_dropped", MetricKind::counter, "",
+    "Spans that the collector will never have, by why: the queue was full, it refused them, or it "
+    "was away for too long; absent without [tracing]."};
 constexpr MetricInfo certificate_expiry =
     gauge("ringpost_certificate_expiry_timestamp_seconds", "seconds",
           "When the certificate of a listener expires.");
@@ -310,6 +331,14 @@ void write_certificates(MetricsText& text, std::span<const CertificateExpiry> ce
   }
 }
 
+void write_dropped_spans(MetricsText& text, const TracingStatus& tracing) {
+  if (tracing.url.empty()) return;
+  text.family(spans_dropped);
+  text.sample({{"reason", "full"}}, tracing.dropped_full);
+  text.sample({{"reason", "refused"}}, tracing.dropped_refused);
+  text.sample({{"reason", "away"}}, tracing.dropped_away);
+}
+
 // --- content negotiation -------------------------------------------------------------------------
 
 constexpr std::string_view openmetrics_type = "application/openmetrics-text";
@@ -356,6 +385,7 @@ api::Answer show_metrics(const MetricSources& sources, const MetricSettings& set
   write_latency(text, accept_latency_info, sources.latency(&Counters::accept_latency));
   write_latency(text, delivery_latency_info, sources.latency(&Counters::delivery_latency));
   write_figures(text, sources);
+  write_dropped_spans(text, sources.facts.tracing);
   write_webhooks(text, sources, settings.webhooks_max);
   write_certificates(text, settings.certificates);
   text.finish();

@@ -8,6 +8,7 @@
 #include "control/pending_tally.h"
 #include "control/reload.h"
 #include "control/retention.h"
+#include "control/tracing.h"
 #include "control/webhook_registry.h"
 #include "http/message.h"
 #include "index/index.h"
@@ -69,6 +70,7 @@ struct StatusFacts {
   io::Engine engine = io::Engine::io_uring;
   std::string_view engine_reason;  ///< Why epoll was taken in place of io_uring; empty: it was not.
   ForwardStatus forward;
+  TracingStatus tracing;
 };
 
 /// Where all figures come from: `GET /v1/status` and `GET /metrics` read the same. Everything is

@@ -88,6 +88,25 @@ void write_limits(JsonWriter& json, const MemoryLimits& limits) {
   json.member("delivery_connections_max", limits.delivery_connections_max).end_object();
 }
 
+void write_tracing(JsonWriter& json, const TracingStatus& tracing) {
+  json.key("tracing").begin_object().key("endpoint");
+  if (tracing.url.empty()) {
+    json.null();
+  } else {
+    json.value(tracing.url);
+  }
+  json.member("queued", tracing.queued).member("exported", tracing.exported);
+  json.key("dropped").begin_object().member("full", tracing.dropped_full);
+  json.member("refused", tracing.dropped_refused).member("away", tracing.dropped_away);
+  json.end_object().key("problem");
+  if (tracing.problem.empty()) {
+    json.null();
+  } else {
+    json.value(tracing.problem);
+  }
+  json.end_object();
+}
+
 }  // namespace
 
 api::Answer show_status(const MetricSources& sources) {
@@ -121,6 +140,7 @@ api::Answer show_status(const MetricSources& sources) {
   json.member("memory_bytes", sources.history.memory_bytes()).end_object();
   json.key("forward");
   write_forward(json, facts.forward);
+  write_tracing(json, facts.tracing);
   json.key("latency").begin_object();
   write_latency(json, "accept", sources.latency(&Counters::accept_latency));
   write_latency(json, "delivery", sources.latency(&Counters::delivery_latency));

@@ -23,8 +23,8 @@ DASHBOARD = MONITORING / "dashboard.json"
 PROGRAMS = harness.BUILD / "servers" / "root" / "usr" / "bin"
 METRIC = re.compile(r"\b((?:ringpost|process)_[a-z_]+)\b(?!\")")
 SUFFIX = re.compile(r"_(bucket|count|sum)$")
-# Only there under conditions: after a reload, with TLS, with [forward].
-CONDITIONAL = {"ringpost_configuration_reload_successful", "ringpost_certificate_expiry_timestamp_seconds", "ringpost_forward_held",
+# Only there under conditions: after a reload, with TLS, with [forward], with [tracing].
+CONDITIONAL = {"ringpost_tracing_spans_dropped_total", "ringpost_configuration_reload_successful", "ringpost_certificate_expiry_timestamp_seconds", "ringpost_forward_held",
                "ringpost_forward_oldest_timestamp_seconds", "ringpost_forward_lost_events", "ringpost_forward_set_aside_events"}
 SECONDS = 60
 

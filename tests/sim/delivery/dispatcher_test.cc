@@ -181,6 +181,7 @@ class DispatcherTest : public testing::Test, public sim::Actor, public Host {
   }
 
   // Host
+  void on_attempt_traced(const journal::OutcomeView&, const journal::EventRef&) override {}
   const subscription::Snapshot& snapshot() override { return table_.reader(0).snapshot(); }
   void record(const journal::OutcomeView& outcome, journal::Urgency) override {
     if (outcome.status == DeliveryStatus::in_flight) return starts_.push_back(outcome.attempt);
