@@ -686,6 +686,7 @@ class Model {
 
   /// The same, asked segment by segment in pages of all sizes.
   std::string pending_by_pages() {
+    Prng sizes(events_.size());
     std::set<std::pair<uint32_t, uint32_t>> segments;
     for (const auto& [position, event] : events_) {
       segments.emplace(position.journal(), position.segment());
@@ -695,8 +696,8 @@ class Model {
       PendingQuery query{
           .journal = static_cast<uint16_t>(journal), .segment = segment, .before = {}};
       do {
-        query.limit = static_cast<uint32_t>(1 + random_.below(4));
-        query.entries_max = static_cast<uint32_t>(1 + random_.below(20));
+        query.limit = static_cast<uint32_t>(1 + sizes.below(4));
+        query.entries_max = static_cast<uint32_t>(1 + sizes.below(20));
         const auto page = index_->pending(query);
         EXPECT_TRUE(page);
         if (!page) return "";
