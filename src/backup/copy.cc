@@ -1,7 +1,7 @@
 #include "backup/copy.h"
 
 #include "base/bytes.h"
-#include "journal/crc32c.h"
+#include "base/crc32c.h"
 
 #include <algorithm>
 #include <array>
@@ -44,7 +44,7 @@ Result<Copied> read_all(io::Disk& disk, io::File file, const Take& take) {
     const Bytes bytes{step.data(), static_cast<size_t>(*read)};
     if (bytes.empty()) return copied;
     if (const Result<void> taken = take(copied.size, bytes); !taken) return taken.error();
-    copied.crc = journal::crc32c(copied.crc, bytes);
+    copied.crc = crc32c(copied.crc, bytes);
     copied.size += bytes.size();
   }
 }
@@ -100,7 +100,7 @@ Result<Copied> write_file(io::Disk& disk, const std::string& text, const std::st
   return make_file(disk, to, [&](io::File target) -> Result<Copied> {
     const Bytes bytes = as_bytes(text);
     if (auto written = disk.write_at(target, 0, bytes); !written) return written.error();
-    return Copied{.size = bytes.size(), .written = bytes.size(), .crc = journal::crc32c(0, bytes)};
+    return Copied{.size = bytes.size(), .written = bytes.size(), .crc = crc32c(0, bytes)};
   });
 }
 

@@ -91,15 +91,14 @@ Result<Header> read_header(Bytes page) {
 }
 
 void PageSeal::seal(uint32_t page_number, MutableBytes page) const {
-  const uint32_t crc =
-      journal::crc32c(generation_.seed(page_number), Bytes{page}.first(page_payload_bytes));
+  const uint32_t crc = crc32c(generation_.seed(page_number), Bytes{page}.first(page_payload_bytes));
   store_le(&page[page_payload_bytes], crc);
 }
 
 bool PageSeal::is_whole(uint32_t page_number, Bytes page) const {
   return page.size() == page_bytes &&
          load_le<uint32_t>(&page[page_payload_bytes]) ==
-             journal::crc32c(generation_.seed(page_number), page.first(page_payload_bytes));
+             crc32c(generation_.seed(page_number), page.first(page_payload_bytes));
 }
 
 UidHalves halves_of(const Ulid& uid) {

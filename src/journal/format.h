@@ -2,8 +2,8 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/result.h"
-#include "journal/crc32c.h"
 
 #include <cstdint>
 #include <optional>

@@ -1,6 +1,6 @@
 #include "journal/journal_mark.h"
 
-#include "journal/crc32c.h"
+#include "base/crc32c.h"
 #include "journal/format.h"
 
 #include <array>

@@ -37,8 +37,7 @@ class SegmentMaker {
                   .ordinal = records_++},
                  generation_, static_cast<uint32_t>(at), payload, &bytes_[at]);
     if (block_records_ == 0) records_crc_ = generation_.seed(block_at());
-    records_crc_ =
-        journal::crc32c(records_crc_, Bytes{bytes_}.subspan(at, journal::record_header_bytes));
+    records_crc_ = crc32c(records_crc_, Bytes{bytes_}.subspan(at, journal::record_header_bytes));
     ++block_records_;
     if (bytes_.size() - block_at_ > 16 * 1024) finish_block();
   }
@@ -88,7 +87,7 @@ class SegmentMaker {
                                  .durable_offset = block_at()},
                                 segment(), &bytes_[block_at_]);
     const uint32_t crc = journal::seal_block(&bytes_[block_at_], records_crc_);
-    blocks_crc_ = journal::crc32c(blocks_crc_, std::as_bytes(std::span{&crc, 1}));
+    blocks_crc_ = crc32c(blocks_crc_, std::as_bytes(std::span{&crc, 1}));
     bytes_.resize(journal::round_up(static_cast<uint32_t>(bytes_.size()), journal::page_bytes));
     block_at_ = bytes_.size();
     block_records_ = 0;

@@ -1,4 +1,4 @@
-#include "journal/crc32c.h"
+#include "base/crc32c.h"
 
 #include <array>
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include <arm_acle.h>
 #endif
 
-namespace ringpost::journal {
+namespace ringpost {
 namespace {
 
 constexpr uint32_t polynomial = 0x82f63b78;  // Castagnoli's, bits reversed.
@@ -123,4 +123,4 @@ uint32_t crc32c(uint32_t crc, Bytes bytes) {
 #endif
 }
 
-}  // namespace ringpost::journal
+}  // namespace ringpost

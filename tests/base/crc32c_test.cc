@@ -1,4 +1,4 @@
-#include "journal/crc32c.h"
+#include "base/crc32c.h"
 
 #include "base/prng.h"
 
@@ -7,7 +7,7 @@
 #include <array>
 #include <vector>
 
-namespace ringpost::journal {
+namespace ringpost {
 namespace {
 
 // RFC 3720, B.4, and the check value of the catalogues.
@@ -48,4 +48,4 @@ TEST(Crc32c, ContinuesWhereItStopped) {
 }
 
 }  // namespace
-}  // namespace ringpost::journal
+}  // namespace ringpost
