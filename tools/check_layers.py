@@ -13,7 +13,7 @@ import sys
 LAYERS = {
     "base": 0,
     "io": 1, "http": 1, "json": 1, "crypto": 1,
-    "net": 2, "journal": 2, "subscription": 2,
+    "net": 2, "journal": 2, "replica": 2, "subscription": 2,
     "api": 3, "githost": 3, "index": 3, "incoming": 3, "console": 3,
     "dialect": 4,
     "ingest": 5, "delivery": 5, "control": 5,
