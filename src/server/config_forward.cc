@@ -33,9 +33,20 @@ void read_forward_url(Section& section, Config& config) {
                                       "the way; use https, or say allow_plain_http = true");
   }
   if (!url.target.ends_with('/')) url.target += '/';
+  if (url.target.ends_with("/v1/events/")) {
+    return section.problem(
+        *node, shown + "ends with /v1/events; give the central relay's address without it");
+  }
   url.target += "v1/events";
   config.forward_events_url = url.text();
+  if (config.forward_events_url.size() > http::url_bytes_max) {
+    section.problem(*node, "url is too long: with /v1/events it may have " +
+                               std::to_string(http::url_bytes_max) + " bytes");
+  }
 }
+
+/// More than any relay or proxy gives out, and it fits a header.
+constexpr size_t token_bytes_max = 4096;
 
 /// One line, of what may stand in a header.
 void read_forward_token(Section& section, Config& config) {
@@ -48,6 +59,10 @@ void read_forward_token(Section& section, Config& config) {
   if (token.empty() || !fits) {
     section.problem(*node, "token_file: " + config.forward_token_file +
                                " must hold the token alone, on one line");
+  } else if (token.size() > token_bytes_max) {
+    section.problem(*node, "token_file: what " + config.forward_token_file +
+                               " holds is too long for a token: " + std::to_string(token.size()) +
+                               " characters of " + std::to_string(token_bytes_max));
   }
 }
 
@@ -58,7 +73,8 @@ void read_forward_certificate(Section& section, Config& config) {
   const toml::node* key =
       section.named_file("key_file", config.forward_key_file, config.forward_key_pem);
   if (config.forward_certificate_file.empty() != config.forward_key_file.empty()) {
-    return section.problem(certificate != nullptr ? *certificate : *section.node("key_file"),
+    const bool lacks_key = config.forward_key_file.empty();
+    return section.problem(*section.node(lacks_key ? "certificate_file" : "key_file"),
                            "certificate_file and key_file belong together: give both or neither");
   }
   if (certificate == nullptr || key == nullptr) return;
@@ -68,6 +84,19 @@ void read_forward_certificate(Section& section, Config& config) {
                                       " are not a PEM certificate and the key that belongs to it");
   }
 }
+
+/// Beside a `url` that is empty anything may stay: so forwarding is switched off.
+void check_that_url_is_there(Section& section) {
+  if (section.node("url") != nullptr) return;
+  for (const char* key : {"token_file", "sources", "events"}) {
+    const toml::node* node = section.node(key);
+    if (node == nullptr) continue;
+    return section.problem(*node, std::string{key} +
+                                      ": url is missing, so nothing is forwarded; give the central "
+                                      "relay's address, or url = \"\"");
+  }
+}
+
 }  // namespace
 
 void read_forward(Section section, Config& config) {
@@ -88,6 +117,7 @@ void read_forward(Section section, Config& config) {
                     "token_file is missing: a file with a token of the central relay that has the "
                     "scopes events:write and deliveries:read");
   }
+  check_that_url_is_there(section);
   section.finish();
 }
 

@@ -267,7 +267,7 @@ const toml::node* Section::named_file(std::string_view key, std::string& path,
                                       std::string& content) {
   const toml::node* node = file(key, path);
   if (node == nullptr || path.empty()) return nullptr;
-  auto read = io::read_file(path);
+  auto read = io::read_regular_file(path);
   if (!read) {
     problem(*node, std::string{key} + ": " + cannot_read(path, read.error()));
     return nullptr;
@@ -316,6 +316,9 @@ void Section::patterns(std::string_view key, ObjectToPattern object_to,
 }
 
 std::string cannot_read(const std::string& file, const Error& error) {
+  if (error.code == Errc::unsupported) {
+    return file + " cannot be read: it is not a file, but a pipe, a socket or a device";
+  }
   return file + " cannot be read: " + describe(error);
 }
 
