@@ -12,6 +12,7 @@
 #include "http/query.h"
 #include "http/syntax.h"
 #include "json/document.h"
+#include "net/client_certificate.h"
 #include "net/tls.h"
 #include "subscription/patterns.h"
 
@@ -57,6 +58,27 @@ bool is_of_events(uint16_t status) {
 
 bool is_passing(uint16_t status) {
   return status == 408 || status == 425 || status == 429 || status >= 500;
+}
+
+/// Of the list of the events of one id.
+constexpr std::string_view list_begin = R"({"items":[)";
+
+/// Of a redirect, which is not followed: the token is meant for one address.
+std::string told_place(const net::ClientAnswer& answer) {
+  constexpr size_t place_bytes_max = 200;
+  const std::string_view place = answer.header("location").substr(0, place_bytes_max);
+  return place.empty() ? std::string{} : " and leads to " + std::string{place};
+}
+
+/// An empty list, or a 404 of an event: another says that there is no such path, of a proxy or of a
+/// relay.
+bool says_no_such_event(const net::ClientAnswer& answer) {
+  if (answer.error) return false;
+  if (answer.status == 200) return answer.body.starts_with(std::string{list_begin} + ']');
+  if (answer.status != 404 || !is_problem(answer)) return false;
+  json::Document document;
+  document.assign(answer.body);
+  return document.scalar(json::Path::constant("detail")).text.starts_with("there is no such event");
 }
 
 std::string events_text(uint64_t count) {
@@ -257,9 +279,10 @@ void Forward::ask(size_t index) {
   const ForwardItem& item = batch_[index];
   net::ClientRequest question = request("GET");
   std::string& target = question.url.target;
-  target += '/';
+  const bool fits_path = item.id != "." && item.id != "..";  // Those are steps of a path.
+  target += fits_path ? "/" : "?id=";
   http::append_percent_encoded(target, item.id);
-  target += "?source=";
+  target += fits_path ? "?source=" : "&source=";
   http::append_percent_encoded(target, item.source);
   question.answer_bytes_max = question_answer_bytes_max;
   call(std::move(question),
@@ -272,9 +295,11 @@ void Forward::on_asked(size_t index, const net::ClientAnswer& answer) {
   std::string expected;
   JsonWriter json{expected};
   json.begin_object().member("id", item.id).member("source", item.source);
-  if (!answer.error && answer.status == 200 && answer.body.starts_with(expected)) {
+  std::string_view shown = answer.body;
+  if (shown.starts_with(list_begin)) shown.remove_prefix(list_begin.size());
+  if (!answer.error && answer.status == 200 && shown.starts_with(expected)) {
     item.json.clear();  // It is there.
-  } else if (!answer.error && answer.status == 404 && is_problem(answer)) {
+  } else if (says_no_such_event(answer)) {
     item.maybe_sent_at.reset();
   } else if (!question_failure_) {
     question_failure_ = failure_of(answer);
@@ -366,6 +391,7 @@ bool Forward::on_refused(size_t count, const net::ClientAnswer& answer) {
     batch_.erase(refused);
     ++refused_in_a_row_;
   }
+  if (refused_in_a_row_ <= refused_in_a_row_max) succeed();
   if (batch_.empty()) finish_batch();
   if (refused_in_a_row_ > refused_in_a_row_max) {
     Failure failure = failure_of(answer);
@@ -403,11 +429,18 @@ void Forward::finish_batch() {
 
 // --- what is remembered --------------------------------------------------------------------------
 
+/// Events that are lost when this run ends before the central relay has them.
+uint64_t Forward::count_only_here() const {
+  return reader_.count_only_here() +
+         static_cast<uint64_t>(std::ranges::count_if(batch_, &ForwardItem::only_here));
+}
+
 bool Forward::store() {
   done_at_ = wall_now_;
   const auto stored = parts_.store.transaction([&]() -> Result<void> {
     if (auto one = parts_.store.set_meta(places_name, to_text(done_)); !one) return one;
-    if (auto one = parts_.store.set_meta(lost_name, std::to_string(lost_)); !one) return one;
+    const uint64_t lost = lost_ + count_only_here();
+    if (auto one = parts_.store.set_meta(lost_name, std::to_string(lost)); !one) return one;
     return parts_.store.set_meta(written_at_name, std::to_string(to_unix_ns(done_at_)));
   });
   stored_at_ = now_;
@@ -437,9 +470,14 @@ void Forward::on_removing(uint32_t journal, uint32_t segment) {
   if (!needs(journal, segment)) return;
   const auto wanted = [this](const EventView& event) { return wants(event); };
   const uint64_t lost = reader_.skip(journal, segment, wanted);
-  ForwardPlace& place = done_[journal];
-  place = std::max(place, {Position::make(journal, segment + 1, 0), 0},
-                   [](auto& one, auto& other) { return one.reached < other.reached; });
+  const ForwardPlace behind{Position::make(journal, segment + 1, 0), 0};
+  for (ForwardPlaces* places : {&done_, &batch_end_}) {
+    ForwardPlace& place = (*places)[journal];
+    if (place.reached < behind.reached) place = behind;
+  }
+  for (ForwardItem& item : batch_) {
+    item.only_here |= item.position.journal() == journal && item.position < behind.reached;
+  }
   lost_ += lost;
   store();
   if (lost == 0) return;
@@ -489,12 +527,21 @@ Forward::Failure Forward::failure_of(const net::ClientAnswer& answer) const {
   // The relay stops: the next start tries again.
   if (answer.error && answer.error->code == Errc::cancelled) return {};
   if (answer.error) {
+    const bool of_certificate = net::is_about_client_certificate(*answer.error);
     const bool lasting = answer.error->code == Errc::certificate_invalid ||
-                         answer.error->code == Errc::destination_denied;
-    return {.lasting = lasting, .text = who + ": " + net::describe_tls(*answer.error)};
+                         answer.error->code == Errc::destination_denied || of_certificate;
+    std::string text = who + ": " + net::describe_tls(*answer.error);
+    if (of_certificate) {
+      text += " (it does not take the certificate of forward.certificate_file, or needs one)";
+    }
+    return {.lasting = lasting, .text = std::move(text)};
   }
   Failure failure{.lasting = !is_passing(answer.status), .text = who + ": " + told_by(answer)};
+  if (answer.success() && answer.truncated && answer.body.size() < batch_answer_bytes_max) {
+    return {.text = failure.text + ", and its answer broke off"};
+  }
   if (answer.success()) failure.text += ", which is not the answer of a ringpost";
+  if (answer.status / 100 == 3) failure.text += told_place(answer);
   if (const auto after = http::parse_retry_after(answer.header("retry-after"), wall_now_)) {
     failure.retry_after = std::min<Duration>(*after, asked_pause_max);
   }
@@ -544,20 +591,19 @@ std::optional<Instant> Forward::due() const {
 }
 
 ForwardStatus Forward::status() const {
-  if (!is_on()) return {.set_aside = set_aside_count_, .lost = lost_};
+  const uint64_t only_here = count_only_here();
+  if (!is_on()) return {.set_aside = set_aside_count_, .lost = lost_ + only_here};
   ForwardStatus status{.state = ForwardState::idle,
                        .url = settings_.url->text(),
-                       .backlog = reader_.count_behind(done_),
+                       .backlog = reader_.count_behind(done_) + only_here,
                        .forwarded = forwarded_,
                        .duplicates = duplicates_,
                        .set_aside = set_aside_count_,
                        .lost = lost_,
                        .problem = problem_,
                        .last_success_at = last_success_at_};
-  if (!batch_.empty()) {
-    status.state = ForwardState::sending;
-    status.oldest_at = batch_.front().accepted_at;
-  }
+  if (status.backlog > 0) status.state = ForwardState::sending;
+  if (!batch_.empty()) status.oldest_at = batch_.front().accepted_at;
   if (problem_.empty()) return status;
   status.state = lasting_ ? ForwardState::held : ForwardState::waiting;
   status.problem_since = problem_since_;

@@ -34,7 +34,7 @@ std::string_view name(ForwardState state);
 struct ForwardStatus {
   ForwardState state = ForwardState::off;
   std::string url;                    ///< Empty: nothing is forwarded.
-  uint64_t backlog = 0;               ///< Events that are not done yet.
+  uint64_t backlog = 0;               ///< Events that are not done yet, and not lost.
   std::optional<WallTime> oldest_at;  ///< When the next one was accepted.
   uint64_t forwarded = 0;             ///< Events that the central relay has taken, since the start.
   uint64_t duplicates = 0;            ///< Of them, those that it had already.
@@ -126,6 +126,7 @@ class Forward {
   bool on_refused(size_t count, const net::ClientAnswer& answer);
   bool put_aside(const ForwardItem& item, uint16_t status, std::string reason);
   void finish_batch();
+  uint64_t count_only_here() const;
   bool store();
   void store_now_and_then();
   net::ClientRequest request(std::string method) const;
@@ -144,7 +145,7 @@ class Forward {
   bool begun_ = false;
   ForwardPlaces done_;
   WallTime done_at_{};  ///< When `done_` was written: nothing behind it was sent before.
-  uint64_t lost_ = 0;
+  uint64_t lost_ = 0;   ///< There beside them: what is only here.
   std::optional<Instant> stored_at_;
 
   Phase phase_ = Phase::filling;

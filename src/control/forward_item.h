@@ -36,6 +36,7 @@ struct ForwardItem {
   uint32_t hops = 0;  ///< Over how many relays it came here.
   ForwardForm form = ForwardForm::batch;
   std::string json;
+  bool only_here = false;  ///< Its segment is gone: when this run ends without it, it is lost.
   /// The central relay may have it since then, or since later; nothing: it has not.
   std::optional<WallTime> maybe_sent_at{};
 };

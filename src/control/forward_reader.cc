@@ -116,12 +116,10 @@ Result<bool> ForwardReader::read(const Wants& wants, Instant now) {
   int pieces = 0;
   complete_ = false;
   for (const auto& [number, end] : ends) {
-    const auto [place, added] = reading_.try_emplace(number);
-    Journal& journal = place->second;
-    if (added) journal.read = journal.taken = {beginning(number, journals_.oldest(number)), 0};
+    Journal& journal = journal_of(number);
     if (journal.read.reached > end.reached &&
         journal.read.reached.segment() > end.reached.segment()) {
-      journal.read = end;  // The relay was restored from an older backup.
+      journal.read = journal.taken = end;  // The relay was restored from an older backup.
     }
     while (journal.queue.empty() && journal.read.reached < end.reached) {
       if (pieces++ == pieces_max) return true;
@@ -131,6 +129,14 @@ Result<bool> ForwardReader::read(const Wants& wants, Instant now) {
   }
   complete_ = true;
   return false;
+}
+
+/// One that nobody asked for yet is read from its beginning.
+ForwardReader::Journal& ForwardReader::journal_of(uint32_t number) {
+  const auto [place, added] = reading_.try_emplace(number);
+  Journal& journal = place->second;
+  if (added) journal.read = journal.taken = {beginning(number, journals_.oldest(number)), 0};
+  return journal;
 }
 
 /// Moves on to a segment that is there. @returns false if there is none up to `end`.
@@ -222,7 +228,7 @@ ForwardItem ForwardReader::take() {
   Journal& journal = reading_.at(item->position.journal());
   ForwardItem taken = std::move(journal.queue.front());
   journal.queue.pop_front();
-  journal.taken = {taken.position, taken.nth};
+  if (journal.taken.reached < taken.position) journal.taken = {taken.position, taken.nth};
   complete_ = !journal.queue.empty();  // Else there may be an earlier one that was not read.
   return taken;
 }
@@ -261,12 +267,15 @@ bool ForwardReader::needs(const ForwardPlaces& places, uint32_t journal, uint32_
   return reached.segment() <= segment && reached < end->second.reached;
 }
 
-uint64_t ForwardReader::skip(uint32_t journal, uint32_t segment, const Wants& wants) {
-  const auto reading = reading_.find(journal);
-  if (reading == reading_.end() || reading->second.read.reached.segment() > segment) return 0;
+uint64_t ForwardReader::skip(uint32_t number, uint32_t segment, const Wants& wants) {
+  Journal& journal = journal_of(number);
+  const ForwardPlace behind{beginning(number, segment + 1), 0};
+  for (ForwardItem& item : journal.queue) item.only_here |= item.position < behind.reached;
+  if (journal.taken.reached < behind.reached) journal.taken = behind;
+  if (journal.read.reached >= behind.reached) return 0;
   uint64_t count = 0;
-  Position from = std::max(reading->second.read.reached, beginning(journal, segment));
-  const Position end = Position::make(journal, segment, offset_last);
+  Position from = std::max(journal.read.reached, beginning(number, segment));
+  const Position end = Position::make(number, segment, offset_last);
   const auto visit = [&](const EventView& event, Position) {
     count += wants(event) ? 1 : 0;
     return true;
@@ -276,7 +285,15 @@ uint64_t ForwardReader::skip(uint32_t journal, uint32_t segment, const Wants& wa
     at_end = !passage || passage->at_end || passage->reached == from;
     if (passage) from = passage->reached;
   }
-  reading->second.read = {beginning(journal, segment + 1), 0};
+  journal.read = behind;
+  return count;
+}
+
+uint64_t ForwardReader::count_only_here() const {
+  uint64_t count = 0;
+  for (const auto& [number, journal] : reading_) {
+    count += static_cast<uint64_t>(std::ranges::count_if(journal.queue, &ForwardItem::only_here));
+  }
   return count;
 }
 

@@ -68,8 +68,11 @@ class ForwardReader {
   uint64_t count_behind(const ForwardPlaces& places) const;
   /// Whether there is an event in the segment or before it that is behind these places.
   bool needs(const ForwardPlaces& places, uint32_t journal, uint32_t segment) const;
-  /// The segment goes. @returns how many events of it that are wanted were not read.
+  /// The segment goes. What was read of it is given all the same. @returns how many events of it
+  /// that are wanted were not read.
   uint64_t skip(uint32_t journal, uint32_t segment, const Wants& wants);
+  /// Events that were read and not given, of segments that are gone.
+  uint64_t count_only_here() const;
   /// Whether parts of journals were gone before they were read, since the last call.
   bool take_gap() { return std::exchange(gap_, false); }
 
@@ -84,6 +87,7 @@ class ForwardReader {
     journal::Position last;
   };
 
+  Journal& journal_of(uint32_t number);
   bool find_segment(Journal& journal, journal::Position end);
   Result<void> read_piece(Journal& journal, journal::Position end, const Wants& wants);
   const Journal* first() const;

@@ -15,4 +15,8 @@ inline constexpr size_t file_bytes_max = size_t{256} << 20;
 /// Side::operator_ (a directory, for one, cannot be read).
 Result<std::string> read_file(const std::string& path, size_t bytes_max = file_bytes_max);
 
+/// The same of a file that a server reads again while it runs: Errc::unsupported for what is no
+/// regular file. A pipe would hold it up until somebody writes there.
+Result<std::string> read_regular_file(const std::string& path, size_t bytes_max = file_bytes_max);
+
 }  // namespace ringpost::io

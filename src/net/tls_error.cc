@@ -1,5 +1,6 @@
 #include "net/tls_error.h"
 
+#include "net/client_certificate.h"
 #include "net/tls.h"
 #include "net/tls_context.h"
 
@@ -83,6 +84,23 @@ Error tls_error(const SSL* ssl, Side side) {
     return {Errc::tls_failed, side, static_cast<int32_t>(first & 0x7fffffff)};
   }
   return {Errc::tls_failed, side, ERR_GET_REASON(first)};
+}
+
+bool is_about_client_certificate(const Error& error) {
+  if (error.code != Errc::tls_failed) return false;
+  switch (error.detail) {
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_SSLV3_ALERT_NO_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+    case SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED: return true;
+    default: return false;
+  }
 }
 
 std::string describe_tls(const Error& error) {

@@ -27,9 +27,20 @@ void read_forward_url(Section& section, Config& config) {
                                       "the way; use https, or say allow_plain_http = true");
   }
   if (!url.target.ends_with('/')) url.target += '/';
+  if (url.target.ends_with("/v1/events/")) {
+    return section.problem(
+        *node, shown + "ends with /v1/events; give the central relay's address without it");
+  }
   url.target += "v1/events";
   config.forward_events_url = url.text();
+  if (config.forward_events_url.size() > http::url_bytes_max) {
+    section.problem(*node, "url is too long: with /v1/events it may have " +
+                               std::to_string(http::url_bytes_max) + " bytes");
+  }
 }
+
+/// More than any relay or proxy gives out, and it fits a header.
+constexpr size_t token_bytes_max = 4096;
 
 /// One line, of what may stand in a header.
 void read_forward_token(Section& section, Config& config) {
@@ -42,6 +53,22 @@ void read_forward_token(Section& section, Config& config) {
   if (token.empty() || !fits) {
     section.problem(*node, "token_file: " + config.forward_token_file +
                                " must hold the token alone, on one line");
+  } else if (token.size() > token_bytes_max) {
+    section.problem(*node, "token_file: what " + config.forward_token_file +
+                               " holds is too long for a token: " + std::to_string(token.size()) +
+                               " characters of " + std::to_string(token_bytes_max));
+  }
+}
+
+/// Beside a `url` that is empty anything may stay: so forwarding is switched off.
+void check_that_url_is_there(Section& section) {
+  if (section.node("url") != nullptr) return;
+  for (const char* key : {"token_file", "sources", "events"}) {
+    const toml::node* node = section.node(key);
+    if (node == nullptr) continue;
+    return section.problem(*node, std::string{key} +
+                                      ": url is missing, so nothing is forwarded; give the central "
+                                      "relay's address, or url = \"\"");
   }
 }
 
@@ -66,6 +93,7 @@ void read_forward(Section section, Config& config) {
                     "token_file is missing: a file with a token of the central relay that has the "
                     "scopes events:write and deliveries:read");
   }
+  check_that_url_is_there(section);
   section.finish();
 }
 

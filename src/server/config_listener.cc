@@ -13,8 +13,8 @@ namespace {
 /// Certificate and key must be readable and belong together now, not when the first client comes.
 void read_tls_files(ListenerConfig& listener, const toml::source_region& where,
                     Problems& problems) {
-  const auto certificate = io::read_file(listener.certificate_file);
-  const auto key = io::read_file(listener.key_file);
+  const auto certificate = io::read_regular_file(listener.certificate_file);
+  const auto key = io::read_regular_file(listener.key_file);
   if (!certificate || !key) {
     problems.add(where, certificate ? cannot_read(listener.key_file, key.error())
                                     : cannot_read(listener.certificate_file, certificate.error()));

@@ -287,7 +287,7 @@ const toml::node* Section::named_file(std::string_view key, std::string& path,
                                       std::string& content) {
   const toml::node* node = file(key, path);
   if (node == nullptr || path.empty()) return nullptr;
-  auto read = io::read_file(path);
+  auto read = io::read_regular_file(path);
   if (!read) {
     problem(*node, std::string{key} + ": " + cannot_read(path, read.error()));
     return nullptr;
@@ -311,7 +311,7 @@ void Section::client_certificate(const ClientCertificate& into) {
       named_file("certificate_file", into.certificate_file, into.certificate_pem);
   const toml::node* key = named_file("key_file", into.key_file, into.key_pem);
   if (into.certificate_file.empty() != into.key_file.empty()) {
-    return problem(certificate != nullptr ? *certificate : *node("key_file"),
+    return problem(*node(into.key_file.empty() ? "certificate_file" : "key_file"),
                    "certificate_file and key_file belong together: give both or neither");
   }
   if (certificate == nullptr || key == nullptr) return;
@@ -356,6 +356,9 @@ bool is_loopback(const http::Url& url) {
 }
 
 std::string cannot_read(const std::string& file, const Error& error) {
+  if (error.code == Errc::unsupported) {
+    return file + " cannot be read: it is not a file, but a pipe, a socket or a device";
+  }
   return file + " cannot be read: " + describe(error);
 }
 

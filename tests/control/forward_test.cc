@@ -316,7 +316,7 @@ TEST_F(ForwardTest, AsksForWhatIsOlderThanTheWindow) {
   EXPECT_EQ(question->url.target, "/v1/events/a%2Fb?source=app%2Fx");
   answer({.status = 200, .headers = {}, .body = R"({"id":"a/b","source":"app/x","type":"t"})"});
   ASSERT_EQ(asked()->method, "GET");
-  refuse(404);
+  refuse(404, R"(,"detail":"there is no such event")");
   const auto rest = asked();
   ASSERT_TRUE(rest);
   EXPECT_EQ(rest->method, "POST");
@@ -338,7 +338,7 @@ TEST_F(ForwardTest, AsksAfterALongTimeAway) {
   EXPECT_EQ(forward_->status().state, ForwardState::held);
   pass(120);
   EXPECT_EQ(asked()->method, "GET");
-  refuse(404);
+  refuse(404, R"(,"detail":"there is no such event")");
   EXPECT_EQ(ids_of(*asked()), (Ids{"a", "b"}));
 }
 
@@ -445,6 +445,77 @@ TEST_F(ForwardTest, WaitsAsLongAsItIsAsked) {
   refuse(429, "", {{"Retry-After", "99999999999"}});
   run();
   EXPECT_EQ(forward_->status().retry_at, at(seconds_) + Forward::asked_pause_max);
+}
+
+TEST_F(ForwardTest, SaysWhereARedirectLeads) {
+  accept("a");
+  ASSERT_TRUE(asked());
+  answer({.status = 308, .headers = {{"Location", "https://b.example.org/"}}, .body = {}});
+  run();
+  EXPECT_EQ(forward_->status().state, ForwardState::held);
+  EXPECT_EQ(forward_->status().problem,
+            "the central relay central.example.org: it answered 308 and leads to "
+            "https://b.example.org/");
+}
+
+TEST_F(ForwardTest, TriesAgainWhereAnAnswerBreaksOff) {
+  accept("a");
+  ASSERT_TRUE(asked());
+  answer({.status = 202, .headers = {}, .body = R"({"accep)", .truncated = true});
+  run();
+  EXPECT_EQ(forward_->status().state, ForwardState::waiting);
+  EXPECT_NE(forward_->status().problem.find("broke off"), std::string::npos);
+  pass(3);
+  EXPECT_EQ(drain(), Ids{"a"});
+}
+
+/// Nobody is away who says what an event lacks.
+TEST_F(ForwardTest, HasNoProblemAfterAnAnswerAboutAnEvent) {
+  accept("a");
+  ASSERT_TRUE(asked());
+  refuse(503);
+  run();
+  EXPECT_EQ(forward_->status().state, ForwardState::waiting);
+  pass(3);
+  ASSERT_TRUE(asked());
+  refuse(422, R"(,"line":1)");
+  run();
+  EXPECT_EQ(forward_->status().state, ForwardState::idle);
+  EXPECT_EQ(forward_->status().problem, "");
+  EXPECT_EQ(forward_->status().set_aside, 1u);
+}
+
+/// A path that is not there tells nothing of an event.
+TEST_F(ForwardTest, BelievesNo404ButThatOfAnEvent) {
+  accept("a");
+  pass(25 * 3600);
+  restart();
+  ASSERT_EQ(asked()->method, "GET");
+  refuse(404, R"(,"detail":"There is no such path.")");
+  EXPECT_FALSE(asked());
+  EXPECT_EQ(forward_->status().state, ForwardState::held);
+}
+
+/// No path can name them.
+TEST_F(ForwardTest, AsksForDotsWithAList) {
+  accept("..");
+  accept(".");
+  pass(25 * 3600);
+  restart();
+  EXPECT_EQ(asked()->url.target, "/v1/events?id=..&source=app%2Fx");
+  answer({.status = 200,
+          .headers = {},
+          .body = R"({"items":[{"id":"..","source":"app/x","type":"t"}],"next_cursor":null})"});
+  EXPECT_EQ(asked()->url.target, "/v1/events?id=.&source=app%2Fx");
+  answer({.status = 200, .headers = {}, .body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(ids_of(*asked()), Ids{"."});
+}
+
+TEST_F(ForwardTest, IsNotIdleBehindEvents) {
+  accept("a");
+  restart();
+  EXPECT_EQ(forward_->status().state, ForwardState::sending);
+  EXPECT_EQ(forward_->status().backlog, 1u);
 }
 
 /// Whoever answers 200 to everything has stored nothing.
@@ -591,6 +662,56 @@ TEST_F(ForwardTest, CountsWhatIsRemovedBeforeItWasForwarded) {
   restart();
   EXPECT_EQ(forward_->status().lost, lost);
   EXPECT_EQ(drain(), Ids{});
+}
+
+/// What is only in memory any more is lost when this run ends, and waits until then.
+TEST_F(ForwardTest, CountsEachEventThatItHasNotSent) {
+  settings_.batch_events_max = 100;
+  forward_->set(settings_);
+  for (int number = 0; number < 600; ++number) accept(std::to_string(number));
+  journals_.on_sealed(0, 1);
+  open_segment(0);
+  for (int number = 600; number < 650; ++number) accept(std::to_string(number));
+  const auto all = [&] { return forward_->status().lost + forward_->status().backlog; };
+  ASSERT_TRUE(asked());
+  refuse(503);
+  run();
+  EXPECT_EQ(all(), 650u);
+  forward_->on_removing(0, 1);
+  journals_.expire(0, 2);
+  history_.index.forget(0, 1);
+  EXPECT_EQ(all(), 650u);
+  EXPECT_LT(forward_->status().lost, 600u);
+  pass(10);
+  ASSERT_EQ(ids_of(*asked()).size(), 100u);
+  take(100);
+  run();
+  EXPECT_EQ(all(), 550u);
+  restart();
+  EXPECT_EQ(forward_->status().lost, 500u);
+  EXPECT_EQ(forward_->status().backlog, 50u);
+  EXPECT_EQ(drain().size(), 50u);
+  EXPECT_EQ(all(), 500u);
+}
+
+/// As after a start with more shards, while a batch waits.
+TEST_F(ForwardTest, CountsWhatAJournalLosesThatWasNotRead) {
+  settings_.batch_events_max = 1;
+  forward_->set(settings_);
+  accept("a");
+  accept("b");
+  ASSERT_TRUE(asked());
+  constexpr uint32_t added = journal_count;
+  open_segment(added);
+  for (int number = 0; number < 5; ++number) accept(std::to_string(number), added);
+  journals_.on_sealed(added, 1);
+  open_segment(added);
+  EXPECT_EQ(forward_->status().backlog, 7u);
+  forward_->on_removing(added, 1);
+  journals_.expire(added, 2);
+  history_.index.forget(added, 1);
+  EXPECT_EQ(forward_->status().lost, 5u);
+  EXPECT_EQ(forward_->status().backlog, 2u);
 }
 
 TEST_F(ForwardTest, BeginsWithWhatComesWhenItIsSwitchedOn) {

@@ -405,7 +405,7 @@ class Certificates(ForwardTest):
         self.configure(ca_file=f"{server}.crt")
         self.sidecar.cli("reload")
         deadline = time.monotonic() + 30
-        while "ertificate" not in (self.forward()["problem"] or "") or self.forward()["state"] == "held":
+        while "forward.certificate_file" not in (self.forward()["problem"] or "") or self.forward()["state"] != "held":
             self.assertLess(time.monotonic(), deadline, self.forward())
             time.sleep(0.1)
         self.assertEqual(self.arrived(), [])

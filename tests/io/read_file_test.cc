@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sys/stat.h>
 
 namespace ringpost::io {
 namespace {
@@ -34,6 +35,21 @@ TEST(ReadFile, SaysWhyAFileCannotBeRead) {
   EXPECT_EQ(why(testing::TempDir() + "absent/file"), "not found (ENOENT)");
   EXPECT_EQ(why(testing::TempDir()), "it is a directory (EISDIR)");
   EXPECT_EQ(why(""), "not found (ENOENT)");
+}
+
+TEST(ReadRegularFile, ReadsFilesAndWaitsForNoPipe) {
+  const std::string path = testing::TempDir() + "read_regular_file_test";
+  std::filesystem::remove(path);
+  std::ofstream{path} << "text";
+  EXPECT_EQ(*read_regular_file(path), "text");
+  EXPECT_EQ(read_regular_file(path, 3).error().code, Errc::too_large);
+  std::filesystem::remove(path);
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(read_regular_file(path).error(), (Error{Errc::unsupported, Side::operator_}));
+  std::filesystem::remove(path);
+  EXPECT_EQ(read_regular_file("/dev/zero").error().code, Errc::unsupported);
+  EXPECT_EQ(describe(read_regular_file(path).error()), "not found (ENOENT)");
+  EXPECT_EQ(describe(read_regular_file(testing::TempDir()).error()), "it is a directory (EISDIR)");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sys/stat.h>
 #include <utility>
 #include <vector>
 
@@ -100,6 +101,61 @@ TEST(Config, ForwardsOnlyWhereTheTokenIsSafe) {
   EXPECT_EQ(parse_config("[forward]\nurl = \"https://a.example.org/relay\"\n", "test.toml", {})
                 .config.forward_events_url,
             "https://a.example.org/relay/v1/events");
+  EXPECT_NE(problem("https://a.example.org/v1/events").find("without it"), std::string::npos);
+  const std::string longest = "https://a.example.org/" + std::string(2048 - 22 - 10, 'x');
+  EXPECT_NE(problem(longest).find("token_file is missing"), std::string::npos);
+  EXPECT_NE(problem(longest + 'x').find("too long"), std::string::npos);
+}
+
+TEST(Config, TakesATokenToForwardWithThatFitsAHeader) {
+  const std::string path = testing::TempDir() + "forward.token";
+  const auto problem_of = [&](const std::string& content) {
+    std::ofstream{path} << content;
+    return first_problem("[forward]\nurl = \"https://a.example.org\"\ntoken_file = \"" + path +
+                         "\"\n");
+  };
+  EXPECT_EQ(problem_of("token\n"), "(none)");
+  EXPECT_EQ(problem_of(std::string(4096, 'x') + "\r\n"), "(none)");
+  EXPECT_NE(problem_of(std::string(4097, 'x')).find("too long for a token"), std::string::npos);
+  EXPECT_NE(problem_of("two\nlines").find("on one line"), std::string::npos);
+  EXPECT_NE(problem_of("").find("on one line"), std::string::npos);
+}
+
+TEST(Config, TakesACertificateToForwardWithOnlyWithItsKey) {
+  for (const char* key : {"certificate_file", "key_file"}) {
+    const ConfigResult read =
+        parse_config("[forward]\n" + std::string{key} + " = \"/nowhere/file\"\n", "test.toml", {});
+    ASSERT_EQ(read.problems.size(), 2u) << key;
+    EXPECT_NE(read.problems[0].text.find("cannot be read"), std::string::npos);
+    EXPECT_NE(read.problems[1].text.find("give both or neither"), std::string::npos);
+  }
+}
+
+TEST(Config, SaysWhatBelongsToAUrlToForwardTo) {
+  EXPECT_NE(first_problem("[forward]\nsources = [\"app/*\"]\n").find("url is missing"),
+            std::string::npos);
+  const std::string path = testing::TempDir() + "forward.token";
+  std::ofstream{path} << "token";
+  EXPECT_NE(first_problem("[forward]\ntoken_file = \"" + path + "\"\n").find("url is missing"),
+            std::string::npos);
+  EXPECT_EQ(first_problem("[forward]\nurl = \"\"\ntoken_file = \"" + path + "\"\n"), "(none)");
+  EXPECT_EQ(first_problem("[forward]\nbatch_events_max = 5\n"), "(none)");
+}
+
+/// Nobody may ever write there: the reload would wait for it.
+TEST(Config, TakesNoPipeForANamedFile) {
+  const std::string pipe = testing::TempDir() + "config.fifo";
+  std::filesystem::remove(pipe);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const std::string named = " = \"" + pipe + "\"\n";
+  for (const std::string& text :
+       {"[forward]\ntoken_file" + named, "[forward]\nca_file" + named,
+        "[forward]\ncertificate_file" + named, "[delivery]\nca_file" + named,
+        "[[listener]]\naddress = \"127.0.0.1:1\"\n[listener.tls]\nkey" + named + "certificate" +
+            named}) {
+    EXPECT_NE(first_problem(text).find("it is not a file, but a pipe"), std::string::npos) << text;
+  }
+  std::filesystem::remove(pipe);
 }
 
 TEST(Config, SaysWhatAnOutdatedKeyDoesNotDoAnyMore) {

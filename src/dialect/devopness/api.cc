@@ -117,8 +117,9 @@ Problem no_such_hook() {
 
 /// The id in a path; nothing if it is none.
 std::optional<int64_t> id_of(std::string_view text) {
+  if (text.starts_with('0')) return std::nullopt;  // Its path has one form, which is short.
   const auto id = http::parse_decimal(text);
-  if (!id || *id == 0 || *id > static_cast<uint64_t>(id_max)) return std::nullopt;
+  if (!id || *id > static_cast<uint64_t>(id_max)) return std::nullopt;
   return static_cast<int64_t>(*id);
 }
 

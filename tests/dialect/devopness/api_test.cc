@@ -257,6 +257,8 @@ TEST_F(ApiTest, ListsInPages) {
   EXPECT_EQ(count(request("GET", "/pipelines/33/hooks")), 5u);
   EXPECT_EQ(count(request("GET", "/applications/44/hooks")), 7u);
   EXPECT_EQ(request("GET", "/applications/45/hooks").response.body, "[]");
+  EXPECT_EQ(request("GET", "/pipelines/" + std::string(7000, '0') + "33/hooks").response.status,
+            404);
   const Answer middle = request("GET", "/pipelines/33/hooks?page=2&per_page=2&other=1");
   EXPECT_EQ(count(middle), 2u);
   const std::string base = "<https://relay.example.org/pipelines/33/hooks?page=";
