@@ -139,6 +139,11 @@ Problem wrong_password() {
   return problem;
 }
 
+/// Whoever has found a session open must not be able to lock its user out.
+bool is_own_by_session(const Call& call, const User& user) {
+  return user.id == call.token->id && !session_key(call.request).empty();
+}
+
 /// Who somebody says that they are.
 struct Named {
   std::string organization;
@@ -254,6 +259,11 @@ Answer UserApi::update(const Call& call, Instant now) {
   Reading reading{.user = user, .creates = false, .organization = {}, .password = {}};
   if (auto problem = read_members(body.root(), reading)) return refuse(*problem);
   if (auto problem = refuse_to_give(call, user.scopes, user.sources)) return refuse(*problem);
+  if (!reading.password.empty() && is_own_by_session(call, user)) {
+    return refuse(api::refusal_of_member(
+        403, "password",
+        "is your own: change it with POST /v1/session/password, which asks for the present one"));
+  }
   if (!reading.password.empty()) {
     if (auto answer = hash(reading.password, call, now, user.password)) return std::move(*answer);
   }
