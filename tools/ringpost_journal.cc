@@ -427,8 +427,8 @@ int verify(const std::string& data_directory) {
   Indexes indexes(data_directory);
   indexes.check(visitor.directory_id());
   if (visitor.bad() > 0) {
-    std::printf("damaged: %llu findings; a start %s\n",
-                static_cast<unsigned long long>(visitor.bad()),
+    std::printf("damaged: %llu %s; a start %s\n", static_cast<unsigned long long>(visitor.bad()),
+                visitor.bad() == 1 ? "finding" : "findings",
                 visitor.stops() ? "refuses this directory" : "goes on without what is damaged");
     return exit_damaged;
   }

@@ -45,7 +45,9 @@ class KeyedLimiter {
 
   /// Counts one, whether or not it was within the limit. (Past the limit nobody needs to: it would
   /// only make the wait longer.)
-  void take(uint64_t key, Instant now) {
+  void take(uint64_t key, Instant now) { take(key, now, options_.interval); }
+  /// Counts one that is worth as much as `amount`, where one is worth the interval.
+  void take(uint64_t key, Instant now, Duration amount) {
     auto& set = sets_[key % set_count];
     auto bucket =
         std::find_if(set.begin(), set.end(), [key](const Bucket& one) { return one.key == key; });
@@ -55,7 +57,7 @@ class KeyedLimiter {
           [](const Bucket& left, const Bucket& right) { return left.full_at < right.full_at; });
       *bucket = {.key = key, .full_at = now};
     }
-    bucket->full_at = std::max(bucket->full_at, now) + options_.interval;
+    bucket->full_at = std::max(bucket->full_at, now) + amount;
   }
 
  private:

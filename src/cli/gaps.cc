@@ -127,8 +127,8 @@ class Printer {
                 grouped(audit.events_without_webhook()).c_str());
     print_table(audit);
     if (records_lost > 0) {
-      std::printf("\n%s records cannot be read any more: what they told is not in these figures\n",
-                  grouped(records_lost).c_str());
+      std::printf("\n%s %s cannot be read any more, and these figures lack what they held\n",
+                  grouped(records_lost).c_str(), records_lost == 1 ? "record" : "records");
     }
     print_missing(count_of(audit.total(), Fate::missing), damages);
   }

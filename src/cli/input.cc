@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace ringpost::cli {
@@ -28,6 +30,11 @@ std::optional<UsageProblem> object_to_secret(const std::string& from, std::strin
   if (secret.size() > secret_file_bytes_max)
     return UsageProblem{from + " is too long for a secret"};
   return std::nullopt;
+}
+
+bool names_file(const std::string& text) {
+  std::error_code ignored;  // Such as a name that is too long for a file.
+  return !text.empty() && std::filesystem::is_regular_file(text, ignored);
 }
 
 }  // namespace
@@ -120,6 +127,10 @@ Usable<std::string> read_secret(const std::string& option, const std::string& fr
     std::string secret{text == nullptr ? "" : text};
     if (secret.starts_with('@')) return read_secret(environment, secret, nullptr);
     remove_byte_order_mark(secret);
+    if (names_file(secret)) {
+      return UsageProblem{std::string{environment} + " is the name of a file: did you mean @" +
+                          shown(secret) + "?"};
+    }
     if (auto problem = object_to_secret(environment == nullptr ? "" : environment, secret)) {
       return *std::move(problem);
     }

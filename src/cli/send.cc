@@ -360,13 +360,13 @@ void add_send_command(CLI::App& app, Session& session, Action& action) {
   command
       ->add_option("--wait", options->wait,
                    "How long to keep retrying while the relay is overloaded; 0: do not retry. "
-                   "Given, it is also how long to wait for the relay before the first request")
+                   "If given, it is also how long to wait for a relay that cannot be reached yet")
       ->type_name("TIME")
       ->check(object_to_duration)
       ->capture_default_str();
   command->add_flag("--best-effort", options->best_effort,
-                    "For a build that must not fail: whatever goes wrong is said, and the exit "
-                    "code is 0, but for wrong usage");
+                    "For a build that must not fail: problems are printed, and the exit "
+                    "code is 0 except for wrong usage");
   command
       ->add_option("--spool", options->spool,
                    "Drop directory for what the relay cannot take now, so that it takes it later")

@@ -114,7 +114,8 @@ constexpr const char* notes =
     "Its parts: version and libraries, this machine (as ringpost doctor sees it), the "
     "configuration "
     "with passwords masked, names and sizes of the files in the data directory, and the relay's "
-    "status and metrics. What cannot be had is left out, and said. The list is shown before the "
+    "status and metrics. A part that cannot be read is left out, with a note. The list "
+    "is shown before the "
     "file is written.\n"
     "\n"
     "  ringpost support-bundle --config /etc/ringpost/ringpost.toml";

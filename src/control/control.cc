@@ -634,7 +634,7 @@ void Control::on(uint32_t shard, StreamGone&& message) {
 
 Answer Control::answer(uint32_t shard, const ApiRequest& message, const PasswordVerdict* verdict,
                        Outgoing& outgoing) {
-  password_gate_.begin(verdict);
+  password_gate_.begin(verdict, now_);
   const http::Request& request = *message.request;
   const dialect::Dialect* dialect = dialect::owner_of_path(request.path);
   const auto routes = routes_of(dialect);
@@ -839,10 +839,10 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::token_create: return token_api_.create(call);
     case Operation::token_list: return token_api_.list(call);
     case Operation::token_delete: return token_api_.remove(call);
-    case Operation::user_create: return user_api_.create(call);
+    case Operation::user_create: return user_api_.create(call, now_);
     case Operation::user_list: return user_api_.list(call);
     case Operation::user_show: return user_api_.show(call);
-    case Operation::user_update: return user_api_.update(call);
+    case Operation::user_update: return user_api_.update(call, now_);
     case Operation::user_delete: return user_api_.remove(call);
     case Operation::audit_list: return list_audit(call, audit_);
     case Operation::forward_show:

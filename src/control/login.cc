@@ -44,6 +44,7 @@ Login::Result Login::attempt(const Attempt& attempt) {
   const LoginUser& stranger = users_[parts_.passwords.pick(attempt.email, users_.size())];
   const auto checked = parts_.passwords.attempt(
       {.user = attempt.email,
+       .organization = found != users_.end() ? found->organization : stranger.organization,
        .password = attempt.password.substr(0, crypto::password_bytes_max),
        .text = takes ? std::optional<std::string_view>{found->scrypt_text} : std::nullopt,
        .decoy = found != users_.end() ? found->scrypt_text : stranger.scrypt_text,

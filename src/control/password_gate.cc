@@ -27,9 +27,21 @@ constexpr KeyedLimiter::Options verifications{
 /// Of whom it is known where they have signed in before; users come and go.
 constexpr size_t known_users_max = 20'000;
 
-/// Of verifications: for who comes from where they have been before, and for everybody else.
-uint64_t verification_key(bool known) {
-  return known ? 1 : 0;
+/// Of an organization: what is made at once, and then two a second.
+constexpr KeyedLimiter::Options hashes{.burst = PasswordGate::hashes_at_once,
+                                       .interval = verifications.interval};
+
+/// One part in so many of the thread's time: for all strangers, or one organization's hashes.
+constexpr uint32_t small_share = 4;
+/// For a known user at a source.
+constexpr uint32_t large_share = 2;
+
+/// Longer than any takes: the machine slept, say.
+constexpr Duration time_max = std::chrono::seconds(10);
+
+/// Of verifications: all strangers together, and each known user at a source.
+uint64_t verification_key(bool known, uint64_t user_at_source) {
+  return known ? user_at_source : 0;
 }
 
 std::string lower(std::string_view text) {
@@ -64,11 +76,35 @@ PasswordGate::PasswordGate(Prng& random, Counters& counters, Work work)
       failures_by_user_(user_failures),
       failures_by_source_(failures),
       failures_by_user_at_source_(failures),
-      verifications_(verifications) {}
+      verifications_(verifications),
+      hashes_(hashes) {}
 
-void PasswordGate::begin(const PasswordVerdict* verdict) {
+void PasswordGate::begin(const PasswordVerdict* verdict, Instant now) {
   verdict_ = verdict;
-  if (verdict_ != nullptr) --working_;
+  if (verdict_ == nullptr || working_.empty()) return;
+  measure(working_.front(), now);
+  working_.pop_front();
+}
+
+/// One after the other is worked on.
+void PasswordGate::measure(const Place& done, Instant now) {
+  const Duration took = now - std::max(done.since, measured_at_);
+  usual_time_ += (std::clamp(took, Duration{}, time_max) - usual_time_) / 4;
+  measured_at_ = now;
+}
+
+/// What one more costs whoever has one part in `share` of the thread's time.
+Duration PasswordGate::time_of_next(uint32_t share) const {
+  return std::max(verifications.interval, usual_time_ * share);
+}
+
+bool PasswordGate::has_room(const Place& place) const {
+  const auto of_kind = [&](const Place& one) { return one.kind == place.kind; };
+  if (std::ranges::count_if(working_, of_kind) >= working_of_kind_max) return false;
+  if (place.kind != Kind::known && place.kind != Kind::hash) return true;
+  return std::ranges::count_if(working_, [&](const Place& one) {
+           return of_kind(one) && one.organization == place.organization;
+         }) < working_of_organization_max;
 }
 
 // attempt ─> throttled, or work_ ─> (later, with begin) judge
@@ -77,15 +113,20 @@ PasswordGate::Result PasswordGate::attempt(const Attempt& attempt) {
   const Keys keys = keys_of(attempt);
   if (verdict_ != nullptr) return judge(attempt, keys, *verdict_);
   const bool known = knows(keys);
-  if (working_ >= working_max) return throttle(std::chrono::seconds(1));
-  const Duration left = wait(keys, known, attempt.now);
+  const Place place = place_of(attempt, known);
+  const bool stranger = place.kind == Kind::stranger;
+  if (const Duration left = wait(keys, known, attempt.now); left > Duration{})
+    return throttle(left);
+  const uint64_t share = verification_key(!stranger, keys.user_at_source);
+  const Duration left = verifications_.wait(share, attempt.now);
   if (left > Duration{}) return throttle(left);
-  verifications_.take(verification_key(known), attempt.now);
+  if (!has_room(place)) return throttle(std::chrono::seconds(1));
+  verifications_.take(share, attempt.now, time_of_next(stranger ? small_share : large_share));
   const auto verdict = work_({.password = std::string{attempt.password},
                               .text = std::string{attempt.text.value_or(attempt.decoy)},
                               .next_password = std::string{attempt.next_password}});
   if (verdict) return judge(attempt, keys, *verdict);
-  ++working_;
+  working_.push_back(place);
   return {.outcome = Outcome::working, .next_text = {}};
 }
 
@@ -101,12 +142,29 @@ PasswordGate::Result PasswordGate::judge(const Attempt& attempt, const Keys& key
   return {.outcome = Outcome::wrong, .next_text = {}};
 }
 
-PasswordGate::Result PasswordGate::hash(std::string_view password) {
+PasswordGate::Place PasswordGate::place_of(const Attempt& attempt, bool known) const {
+  Kind kind = Kind::stranger;
+  if (known || attempt.signed_in) {
+    const bool operators = attempt.organization == subscription::operator_organization;
+    kind = operators ? Kind::known_operator : Kind::known;
+  }
+  return {.kind = kind, .organization = user_key(attempt.organization), .since = attempt.now};
+}
+
+PasswordGate::Result PasswordGate::hash(const NewPassword& given) {
   if (verdict_ != nullptr) return {.outcome = Outcome::right, .next_text = verdict_->next_text};
-  if (working_ >= working_max) return throttle(std::chrono::seconds(1));
-  auto verdict = work_({.password = {}, .text = {}, .next_password = std::string{password}});
+  const Place place{.kind = given.by_operator ? Kind::operator_hash : Kind::hash,
+                    .organization = user_key(given.organization),
+                    .since = given.now};
+  if (!has_room(place)) return throttle(std::chrono::seconds(1));
+  if (!given.by_operator) {
+    const Duration left = hashes_.wait(place.organization, given.now);
+    if (left > Duration{}) return throttle(left);
+    hashes_.take(place.organization, given.now, time_of_next(small_share));
+  }
+  auto verdict = work_({.password = {}, .text = {}, .next_password = std::string{given.password}});
   if (verdict) return {.outcome = Outcome::right, .next_text = std::move(verdict->next_text)};
-  ++working_;
+  working_.push_back(place);
   return {.outcome = Outcome::working, .next_text = {}};
 }
 
@@ -137,13 +195,13 @@ PasswordGate::Keys PasswordGate::keys_of(const Attempt& attempt) const {
 
 Duration PasswordGate::wait(const Keys& keys, bool known, Instant now) const {
   Duration wait = failures_by_user_at_source_.wait(keys.user_at_source, now);
+  if (known) return wait;
   bool failed = !failures_by_user_at_source_.idle(keys.user_at_source, now);
   if (keys.source) {
     wait = std::max(wait, failures_by_source_.wait(*keys.source, now));
     failed = failed || !failures_by_source_.idle(*keys.source, now);
   }
-  if (failed && !known) wait = std::max(wait, failures_by_user_.wait(keys.user, now));
-  return wait > Duration{} ? wait : verifications_.wait(verification_key(known), now);
+  return failed ? std::max(wait, failures_by_user_.wait(keys.user, now)) : wait;
 }
 
 void PasswordGate::count_failure(const Keys& keys, Instant now) {

@@ -2,9 +2,16 @@
 
 #include <cstdio>
 #include <iterator>
+#include <string_view>
 #include <unistd.h>
 
 namespace ringpost::io {
+namespace {
+
+/// What some editors put before a text.
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
+}  // namespace
 
 SilentTerminal::SilentTerminal() : is_terminal_(tcgetattr(STDIN_FILENO, &before_) == 0) {
   if (!is_terminal_) return;
@@ -33,6 +40,7 @@ std::optional<std::string> SilentTerminal::ask(const char* prompt, size_t bytes_
     line += byte;
   }
   if (is_terminal_) std::fputc('\n', stderr);
+  if (line.starts_with(byte_order_mark)) line.erase(0, byte_order_mark.size());
   return line;
 }
 

@@ -189,7 +189,7 @@ Finding examine_writes(const std::string& directory) {
                    "give the relay's user the directory, or make room");
   }
   std::string text = "a durable write of 4 KiB takes " + in_ms(times[count / 2]) + ", at worst " +
-                     in_ms(times.back()) + " of " + std::to_string(count);
+                     in_ms(times.back()) + " (of " + std::to_string(count) + " writes)";
   if (times[count / 2] <= slow_write) return ok("disk writes", std::move(text));
   return warning("disk writes", std::move(text),
                  "every acknowledgement waits for such a write: put the data directory on a "

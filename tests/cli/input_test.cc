@@ -36,6 +36,16 @@ TEST_F(Input, AByteOrderMarkIsNoPartOfAText) {
   EXPECT_EQ(std::get<std::vector<PlacedLine>>(lines).at(0).text, "hush");
 }
 
+TEST_F(Input, AsksWhetherAFilesNameWasMeantAsTheFile) {
+  setenv("RINGPOST_TEST_SECRET", name_.c_str(), 1);
+  const auto read = read_secret("--secret", "", "RINGPOST_TEST_SECRET");
+  ASSERT_TRUE(std::holds_alternative<UsageProblem>(read));
+  EXPECT_EQ(std::get<UsageProblem>(read).text,
+            "RINGPOST_TEST_SECRET is the name of a file: did you mean @" + name_ + "?");
+  setenv("RINGPOST_TEST_SECRET", "a/b+c==", 1);
+  EXPECT_EQ(text_of(read_secret("--secret", "", "RINGPOST_TEST_SECRET")), "a/b+c==");
+}
+
 TEST_F(Input, NamesWhatMakesATextNoSecret) {
   const auto problem_of = [this](std::string_view content) {
     std::ofstream(name_, std::ios::binary) << content;

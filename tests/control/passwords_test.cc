@@ -107,9 +107,10 @@ TEST_F(PasswordsTest, AreHashedWhileOthersAreAnswered) {
   EXPECT_EQ(ask("PATCH", "/v1/users/" + id, R"({"enabled": false})").status, 200);
   check_one();
   EXPECT_EQ(status(), 401) << "disabled meanwhile";
-  for (uint32_t count = 0; count < PasswordGate::working_max; ++count)
+  for (uint32_t count = 0; count < PasswordGate::working_of_kind_max; ++count) {
     create("u" + std::to_string(count));
-  EXPECT_EQ(wanted_.size(), PasswordGate::working_max);
+  }
+  EXPECT_EQ(wanted_.size(), PasswordGate::working_of_kind_max);
   create("another");
   EXPECT_EQ(status(), 429);
   while (!wanted_.empty()) check_one();
@@ -122,7 +123,7 @@ TEST_F(PasswordsTest, WaitInABoundedNumber) {
     for (int index = 0; index < 4; ++index) log_in("correct");
     ++clock_;
   }
-  EXPECT_EQ(wanted_.size(), PasswordGate::working_max);
+  EXPECT_EQ(wanted_.size(), PasswordGate::working_of_kind_max);
   while (!wanted_.empty()) check_one();
 }
 

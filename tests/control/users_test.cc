@@ -197,11 +197,16 @@ TEST_F(UsersTest, AnotherPasswordEndsTheOtherSessions) {
   const std::string id = user("ann");
   const std::string one = sign_in("ann");
   const std::string two = sign_in("ann");
-  const auto changed =
+  const auto own =
       ask_from_page("PATCH", "/v1/users/" + id, two, R"({"password": "another one that is long"})");
-  EXPECT_EQ(changed.status, 200) << changed.body;
-  EXPECT_EQ(seen("/v1/webhooks", one), 401);
-  EXPECT_EQ(seen("/v1/webhooks", two), 200) << "that one changed it";
+  EXPECT_EQ(own.status, 403) << "nobody locks out whose session they have found";
+  EXPECT_EQ(Json(own.body).text("/member"), "password");
+  EXPECT_NE(own.body.find("/v1/session/password"), std::string::npos) << own.body;
+  EXPECT_EQ(seen("/v1/webhooks", one), 200);
+  const std::string bob = user("bob");
+  const auto others = ask_from_page("PATCH", "/v1/users/" + bob, two,
+                                    R"({"password": "another one that is long"})");
+  EXPECT_EQ(others.status, 200) << others.body;
   EXPECT_EQ(change(id, R"({"password": "yet another of them"})").status, 200);
   EXPECT_EQ(seen("/v1/webhooks", two), 401);
   EXPECT_EQ(try_sign_in("ann").status, 401);

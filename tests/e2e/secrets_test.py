@@ -344,7 +344,7 @@ class Passwords(SecretsTest):
         self.assertEqual(code, 1)
         self.assertIn("users.toml:5:12", told)
         self.assertNotIn("horse", told)
-        for bad in (b"", b"\n", b"x", b"seven77\n", b"x" * 1025):
+        for bad in (b"", b"\n", b"x", b"seven77\n", b"\xef\xbb\xbfseven77\n", b"x" * 1025):
             done = subprocess.run([str(harness.RINGPOST), "hash-password"], input=bad,
                                   capture_output=True, timeout=60)
             self.assertEqual((done.returncode, done.stdout), (1, b""))

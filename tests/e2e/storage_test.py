@@ -423,7 +423,7 @@ class Damage(StorageTest):
             self.assertIn("end is unfinished or damaged", finding)
         lost = any("acknowledged are lost" in finding for finding in findings)
         self.assertEqual(verified.returncode, 1 if lost else 0, verified.stdout)
-        expected = "damaged: 1 findings" if lost else "sound except for 1 torn tail: " if torn else "sound: "
+        expected = "damaged: 1 finding;" if lost else "sound except for 1 torn tail: " if torn else "sound: "
         self.assertTrue(verdict.startswith(expected), verdict)
         return lost
 

@@ -139,6 +139,11 @@ Problem wrong_password() {
   return problem;
 }
 
+/// Whoever has found a session open must not be able to lock its user out.
+bool is_own_by_session(const Call& call, const User& user) {
+  return user.id == call.token->id && !session_key(call.request).empty();
+}
+
 /// Who somebody says that they are.
 struct Named {
   std::string organization;
@@ -171,8 +176,12 @@ const User* UserApi::find(const Call& call) const {
 }
 
 /// @returns the answer, if `text` is not there (yet).
-std::optional<Answer> UserApi::hash(std::string_view password, std::string& text) {
-  auto hashed = parts_.passwords.hash(password);
+std::optional<Answer> UserApi::hash(std::string_view password, const Call& call, Instant now,
+                                    std::string& text) {
+  auto hashed = parts_.passwords.hash({.password = password,
+                                       .organization = call.token->organization,
+                                       .by_operator = call.token->is_operator(),
+                                       .now = now});
   switch (hashed.outcome) {
     case PasswordGate::Outcome::right: text = std::move(hashed.next_text); return std::nullopt;
     case PasswordGate::Outcome::throttled: return refuse(too_many(hashed.retry_after_s));
@@ -184,7 +193,7 @@ std::optional<Answer> UserApi::hash(std::string_view password, std::string& text
 
 // --- managing them -------------------------------------------------------------------------------
 
-Answer UserApi::create(const Call& call) {
+Answer UserApi::create(const Call& call, Instant now) {
   JsonBody body;
   if (auto problem = body.parse(call.request.body)) return refuse(*problem);
   User user{
@@ -201,7 +210,7 @@ Answer UserApi::create(const Call& call) {
   if (parts_.users.count(user.organization) >= users_per_organization_max) {
     return refuse(refusal(409, "the organization has 1,000 users; delete some first"));
   }
-  if (auto answer = hash(reading.password, user.password)) return std::move(*answer);
+  if (auto answer = hash(reading.password, call, now, user.password)) return std::move(*answer);
   const auto created = parts_.users.create(std::move(user));
   if (!created) return refuse(store_failed(created.error()));
   Answer answer = answer_user(201, **created);
@@ -241,7 +250,7 @@ Answer UserApi::show(const Call& call) const {
   return answer;
 }
 
-Answer UserApi::update(const Call& call) {
+Answer UserApi::update(const Call& call, Instant now) {
   const User* present = find(call);
   if (present == nullptr) return refuse(refusal(404, "there is no such user"));
   JsonBody body;
@@ -250,8 +259,13 @@ Answer UserApi::update(const Call& call) {
   Reading reading{.user = user, .creates = false, .organization = {}, .password = {}};
   if (auto problem = read_members(body.root(), reading)) return refuse(*problem);
   if (auto problem = refuse_to_give(call, user.scopes, user.sources)) return refuse(*problem);
+  if (!reading.password.empty() && is_own_by_session(call, user)) {
+    return refuse(api::refusal_of_member(
+        403, "password",
+        "is your own: change it with POST /v1/session/password, which asks for the present one"));
+  }
   if (!reading.password.empty()) {
-    if (auto answer = hash(reading.password, user.password)) return std::move(*answer);
+    if (auto answer = hash(reading.password, call, now, user.password)) return std::move(*answer);
   }
   Change change{.operation = "user.update",
                 .object = user.id.to_text(),
@@ -303,6 +317,7 @@ Answer UserApi::sign_in(const Call& call, Instant now, bool secure) {
   const bool takes = user != nullptr && user->enabled;
   const auto checked = parts_.passwords.attempt(
       {.user = named.key(),
+       .organization = named.organization,
        .password = password.text,
        .text = takes ? std::optional<std::string_view>{user->password} : std::nullopt,
        .decoy = decoy_,
@@ -342,6 +357,8 @@ Answer UserApi::change_own_password(const Call& call, Instant now) {
   }
   auto checked =
       parts_.passwords.attempt({.user = Named{present->organization, present->name}.key(),
+                                .organization = present->organization,
+                                .signed_in = true,
                                 .password = current.text,
                                 .text = present->password,
                                 .decoy = {},

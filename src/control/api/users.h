@@ -37,10 +37,10 @@ class UserApi {
   };
   explicit UserApi(const Parts& parts);
 
-  Answer create(const Call& call);
+  Answer create(const Call& call, Instant now);
   Answer list(const Call& call);
   Answer show(const Call& call) const;
-  Answer update(const Call& call);
+  Answer update(const Call& call, Instant now);
   Answer remove(const Call& call);
 
   /// A session by name and password, of a call without a token.
@@ -52,7 +52,8 @@ class UserApi {
  private:
   const User* find(const Call& call) const;
   Answer begin_session(const User& user, const Call& call, Instant now, bool secure);
-  std::optional<Answer> hash(std::string_view password, std::string& text);
+  std::optional<Answer> hash(std::string_view password, const Call& call, Instant now,
+                             std::string& text);
   Answer store(User user, const Call& call, Change change, bool ends_sessions);
 
   const Parts parts_;
