@@ -120,6 +120,10 @@ void print(simdjson::dom::element status) {
   row("webhooks", text_of(status, "/webhooks"));
   row("journal (preallocated)",
       grouped(number_of(status, "/storage/journal_bytes") >> 20) + " MiB");
+  if (const auto damages = number_of(status, "/storage/journal_damages"); damages > 0) {
+    row("  places DAMAGED",
+        grouped(damages) + ": the log names them, `ringpost audit gaps` what is lost");
+  }
   if (const auto carried = number_of(status, "/storage/events_carried"); carried > 0) {
     row("events carried forward", grouped(carried));
   }

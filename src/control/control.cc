@@ -907,6 +907,7 @@ StatusFacts Control::status_facts() const {
           .storage_shortage = journals_.failure(),
           .store_failure = durability_.failure(),
           .journal_bytes = journals_.bytes(),
+          .journal_damages = journal_damages_,
           .events_carried = carrier_.events(),
           .segments_unindexed = journals_.unindexed(),
           .retention = settings_.retention,

@@ -129,6 +129,9 @@ class Control {
   /// What is to be done, once: the caller's from now on.
   std::unique_ptr<PendingTable> take_recovered() { return std::move(recovered_); }
 
+  /// @param damages  places of the journals that the start could not read.
+  void note_damages(uint64_t damages) { journal_damages_ = damages; }
+
   /// A turn begins. @param queued_messages  from shards, that wait to be handled.
   void note_queue(uint64_t queued_messages) { queued_messages_ = queued_messages; }
 
@@ -317,6 +320,7 @@ class Control {
   std::vector<Waiting> waiting_;                       // For the end of a sync; so are these:
   std::vector<Stop> stops_;
   uint64_t next_ticket_ = 1;
+  uint64_t journal_damages_ = 0;
   uint64_t queued_messages_ = 0;  // When this turn began.
   std::optional<Error> storage_failure_;
   std::optional<LastFailure> last_failure_;

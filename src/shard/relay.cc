@@ -300,6 +300,7 @@ Result<void> Relay::recover(WallTime wall_now, Instant now, std::string& problem
     return report.error();
   }
   report_.recovery = std::move(*report);
+  control_->note_damages(report_.recovery.damages);
   if (const auto opened = open_journals(problem); !opened) return opened;
   if (const auto prepared = prepare_segments(wall_now, problem); !prepared) return prepared;
   files_->adopt(*keeper_, journals);

@@ -492,9 +492,11 @@ class Damage(StorageTest):
         """Starts on a damaged directory; returns what the relay said about it."""
         try:
             relay, (_, _, damaged) = self.start(directory)
+            shown = relay.status()["storage"]["journal_damages"]
         except AssertionError as refused:
             return str(refused)
         self.assertGreaterEqual(damaged, 1)
+        self.assertEqual(shown, damaged, "people must see it in the status")
         relay.kill()
         return "\n".join(relay.lines)
 

@@ -114,6 +114,12 @@ constexpr std::array figures{
         [](const Reading& reading) {
           return Value(static_cast<double>(reading.sources.facts.journal_bytes));
         }},
+    Figure{gauge("ringpost_journal_damages", "",
+                 "Places of the journals that the last start could not read: their events or "
+                 "outcomes are lost."),
+           [](const Reading& reading) {
+             return Value(static_cast<double>(reading.sources.facts.journal_damages));
+           }},
     Figure{gauge("ringpost_journal_events_carried", "",
                  "How often since the start an event with pending deliveries was written again, so "
                  "that an old journal file could go."),

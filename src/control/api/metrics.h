@@ -60,6 +60,7 @@ struct StatusFacts {
   std::optional<Error> storage_shortage;  ///< Passes: no segment can be prepared just now.
   std::optional<Error> store_failure;     ///< Final: nothing can be changed until a restart.
   uint64_t journal_bytes = 0;
+  uint64_t journal_damages = 0;     ///< Places that the start could not read.
   uint64_t events_carried = 0;      ///< Carrier::events.
   uint64_t segments_unindexed = 0;  ///< As JournalAccess::unindexed.
   Retention::Options retention;

@@ -43,6 +43,7 @@ void write_storage(JsonWriter& json, const StatusFacts& facts) {
   json.member("store_state", facts.store_failure ? "failed" : "ok");
   write_problem(json, "store_detail", facts.store_failure);
   json.member("journal_bytes", facts.journal_bytes);
+  json.member("journal_damages", facts.journal_damages);
   json.member("events_carried", facts.events_carried).end_object();
 }
 
