@@ -148,8 +148,9 @@ void run(const std::string& path, uint64_t count, int rounds) {
   index::Index history(disk, {.journal_directory = path + ".journal", .directory_id = {}}, {});
   for (uint16_t journal = 0; journal < shard_count; ++journal) history.begin(journal, 1);
   journal::CarriedPlaces places;
+  const Control::Options options;
   Control control({store, table, journals, history, shards, places, {&counters[0], &counters[1]}},
-                  {});
+                  options);
   const double start = now_s();
   need(control.load().has_value(), "the webhooks could not be loaded");
   const double load_s = now_s() - start;

@@ -18,9 +18,15 @@ class DurabilityTest : public ControlTest, private StoreSyncs {
                                                         .places = places_,
                                                         .counters = {&counters_[0], &counters_[1]},
                                                         .syncs = this},
-                                         Control::Options{});
+                                         options_);
     EXPECT_TRUE(control_->load());
     EXPECT_TRUE(control_->finish_recovery());
+  }
+
+  void keep_no_bytes() {
+    Control::Settings settings;
+    settings.retention.bytes = 0;
+    control_->reconfigure(std::move(settings));
   }
 
   /// The sync that is under way ends.
@@ -47,6 +53,7 @@ class DurabilityTest : public ControlTest, private StoreSyncs {
     return number;
   }
 
+  const Control::Options options_;
   int wanted_ = 0;
 
  private:
@@ -208,7 +215,7 @@ TEST_F(DurabilityTest, ASegmentIsRemovedOnceItsNoteIsDurable) {
   BegunJournals begun(*store_);
   ASSERT_TRUE(begun.replace({{0, 1}}));
   journals_.note = [&](uint32_t journal, uint32_t oldest) { return begun.expire(journal, oldest); };
-  control_->reconfigure({.retention = {.bytes = 0}});
+  keep_no_bytes();
   const auto step = [&] { control_->step(at(clock_), monotonic(clock_)); };
   tell(0, SegmentWanted{});
   step();
@@ -229,7 +236,7 @@ TEST_F(DurabilityTest, NoSegmentIsRemovedAfterAFailedSync) {
   BegunJournals begun(*store_);
   ASSERT_TRUE(begun.replace({{0, 1}}));
   journals_.note = [&](uint32_t journal, uint32_t oldest) { return begun.expire(journal, oldest); };
-  control_->reconfigure({.retention = {.bytes = 0}});
+  keep_no_bytes();
   const auto step = [&] { control_->step(at(clock_), monotonic(clock_)); };
   tell(0, SegmentWanted{});
   step();

@@ -318,12 +318,12 @@ TEST(Retention, RemovesASegmentWhenAllInItIsOldForItsOrganization) {
     testing::FakeHistory history;
     FakeJournals journals;
     journal::CarriedPlaces places;
-    PendingTable table(ledger, places);
-    table.set_owner_of([](uint32_t number) {
+    PendingTally tally(ledger, places);
+    tally.set_owner_of([](uint32_t number) {
       return number == 9 ? OrganizationKey::unknown : organization(static_cast<int>(number));
     });
     testing::FakePost post(1);
-    Carrier carrier({table, ledger, journals, post, 1});
+    Carrier carrier({tally, ledger, history.index, journals, post, 1});
     Retention::Options options{
         .age = hours{20}, .bytes = uint64_t{1} << 40, .organization_ages = {}};
     for (int number = 0; number < 3; ++number) {
@@ -355,7 +355,7 @@ TEST(Retention, RemovesASegmentWhenAllInItIsOldForItsOrganization) {
         view.organization = name;
         view.webhook_numbers = numbers;
         const Position position = Position::make(0, number, 4096 + 128 * record);
-        table.on_event(view, position);
+        tally.on_event(view, position);
         end = std::max(end, view.accepted_at + age_of(owner));
         const journal::OutcomeView outcome{
             .delivery = journal::delivery_id(view.uid, view.webhook_number(0)),
@@ -364,7 +364,7 @@ TEST(Retention, RemovesASegmentWhenAllInItIsOldForItsOrganization) {
             .attempt = 1,
             .status = DeliveryStatus::delivered,
             .started_at = at(clock += static_cast<int64_t>(random.below(5000)))};
-        table.on_outcome(
+        tally.on_outcome(
             index::to_outcome(outcome, Position::make(0, number, 4096 + 128 * record + 64)));
         end = std::max(end, outcome.started_at + age_of(outcome.webhook_number));
       }

@@ -177,9 +177,10 @@ TEST_F(ControlTest, KeepsWebhooksAndTokensOverARestart) {
   const std::string id = make_webhook(R"(, "description": "kept")");
   // On the heap: g++ 12's sanitizer does not align objects on the stack to 64 bytes.
   const auto table = std::make_unique<subscription::SubscriptionTable>(shard_count, HashKey{});
+  const Control::Options options;
   Control control(
       {*store_, *table, journals_, history_.index, post_, places_, {&counters_[0], &counters_[1]}},
-      {});
+      options);
   ASSERT_TRUE(control.load());
   EXPECT_EQ(table->current().webhook_count(), 1u);
   EXPECT_EQ(table->current().token_count(), 1u);
