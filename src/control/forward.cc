@@ -78,7 +78,8 @@ bool says_no_such_event(const net::ClientAnswer& answer) {
   if (answer.status != 404 || !is_problem(answer)) return false;
   json::Document document;
   document.assign(answer.body);
-  return document.scalar(json::Path::constant("detail")).text.starts_with("there is no such event");
+  const auto detail = document.scalar(json::Path::constant("detail")).text;
+  return http::begins_ignoring_case(detail, "there is no such event");
 }
 
 std::string events_text(uint64_t count) {

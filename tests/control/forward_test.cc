@@ -316,7 +316,7 @@ TEST_F(ForwardTest, AsksForWhatIsOlderThanTheWindow) {
   EXPECT_EQ(question->url.target, "/v1/events/a%2Fb?source=app%2Fx");
   answer({.status = 200, .headers = {}, .body = R"({"id":"a/b","source":"app/x","type":"t"})"});
   ASSERT_EQ(asked()->method, "GET");
-  refuse(404, R"(,"detail":"there is no such event")");
+  refuse(404, R"(,"detail":"There is no such event.")");
   const auto rest = asked();
   ASSERT_TRUE(rest);
   EXPECT_EQ(rest->method, "POST");
@@ -338,7 +338,7 @@ TEST_F(ForwardTest, AsksAfterALongTimeAway) {
   EXPECT_EQ(forward_->status().state, ForwardState::held);
   pass(120);
   EXPECT_EQ(asked()->method, "GET");
-  refuse(404, R"(,"detail":"there is no such event")");
+  refuse(404, R"(,"detail":"There is no such event.")");
   EXPECT_EQ(ids_of(*asked()), (Ids{"a", "b"}));
 }
 
