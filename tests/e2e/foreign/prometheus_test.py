@@ -219,11 +219,12 @@ scrape_configs:
             time.sleep(0.2)
 
     def sidecar(self):
-        """A relay with an event for a central relay that is away."""
+        """A relay with an event for a central relay and a collector that are away."""
         folder = self.place.path
         (folder / "central.token").write_text("a-token\n")
         config = folder / "sidecar.toml"
-        config.write_text(f'[forward]\nurl = "http://127.0.0.1:{harness.free_port()}"\ntoken_file = "{folder}/central.token"\n')
+        config.write_text(f'[forward]\nurl = "http://127.0.0.1:{harness.free_port()}"\ntoken_file = "{folder}/central.token"\n'
+                          f'[tracing]\nendpoint = "http://127.0.0.1:{harness.free_port()}"\n')
         relay = self.place.relay("--config", config, name="sidecar")
         self.assertEqual(relay.send({"type": "build.finished", "source": "pipeline/demo"})[0], 202)
         return relay
