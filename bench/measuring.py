@@ -3,6 +3,7 @@
 import argparse
 import base64
 import collections
+import datetime
 import hashlib
 import hmac
 import json
@@ -310,6 +311,35 @@ def post_events(relay, *arguments, seconds, size=1024):
     """Events from ringpost-load. arguments: its options, such as --rate; size: of the data, in bytes."""
     return run_load("relay", "--size", size, *arguments, seconds=seconds, environment={
         "RINGPOST_URL": f"http://127.0.0.1:{relay.port}", "RINGPOST_TOKEN": relay.token})
+
+
+def numbered(part, number):
+    """The data of an event, of 1 KiB, by which a receiver knows it again."""
+    return f'{{"part":"{part}","event":{number},"padding":"{"x" * 950}"}}'
+
+
+def arrivals(ledger, endpoint, part, count):
+    """When events with `numbered` data first came to an endpoint (the begin of its name), in seconds since 1970, by number."""
+    numbers = {hashlib.sha256(numbered(part, number).encode()).hexdigest(): number for number in range(count)}
+    found = {}
+    with ledger.open() as lines:
+        for line in lines:
+            time_ns, _, _, digest, _, _, name = line.rstrip("\n").split("\t")
+            if name.startswith(endpoint) and digest in numbers:
+                found.setdefault(numbers[digest], int(time_ns) / 1e9)
+    return found
+
+
+def start_of(run):
+    return datetime.datetime.fromisoformat(run["started_at"].replace("Z", "+00:00")).timestamp()
+
+
+def latencies_ms(run, arrived, rate):
+    """From the time when an event of a run at a fixed rate was due until it arrived, by the clock of the receiver."""
+    latencies = sorted((when - start_of(run) - number / rate) * 1e3 for number, when in arrived.items())
+    if not latencies:
+        sys.exit("no event arrived")
+    return {"p50_ms": statistics.median(latencies), "p99_ms": latencies[len(latencies) * 99 // 100], "max_ms": latencies[-1]}
 
 
 def us_each(spent, count):
