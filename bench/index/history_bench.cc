@@ -2,7 +2,7 @@
 // (nothing of the files in the page cache) and warm, each beside its limit. Reference for the cold
 // figures: one read of 4 KiB at random from the same files, in the same run.
 // `history_bench [--smoke] [--deliveries N] [--fan-out N] [--shards N] [directory]`.
-// The segments themselves are not written: only their index files are (about 30 bytes a delivery).
+// The segments themselves are not written: only their index files are (about 35 bytes a delivery).
 
 #include "../measure.h"
 #include "index/file_image.h"
@@ -16,6 +16,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <unistd.h>
@@ -231,6 +232,36 @@ class Builder {
   std::vector<Due> due_;
 };
 
+/// What the files of ids of all full groups take.
+struct Groups {
+  std::vector<index::IdGroupKey> made;
+  uint64_t bytes = 0;
+  double cpu_ns = 0;
+  double longest_step_ms = 0;
+};
+
+Groups make_groups(io::Disk& disk, const Setup& setup, const Builder& built) {
+  std::map<std::pair<uint16_t, uint32_t>, index::SegmentMask> groups;
+  for (const auto& [journal, segment] : built.segments) {
+    groups[{journal, index::last_of_group(segment)}] |= index::mask_of(segment);
+  }
+  Groups all;
+  for (const auto& [name, segments] : groups) {
+    const auto [journal, last] = name;
+    if ((segments & index::mask_of(last)) == 0) continue;
+    const index::IdGroupKey key{setup.directory, directory_id, journal, last};
+    index::IdGroupWriter writer(disk, key, segments);
+    for (bool done = false; !done;) {
+      const auto start = Clock::now();
+      all.cpu_ns += cpu_of([&] { done = must(writer.step(), "a file of ids"); });
+      all.longest_step_ms = std::max(all.longest_step_ms, ms_since(start));
+    }
+    all.bytes += std::filesystem::file_size(key.path());
+    all.made.push_back(key);
+  }
+  return all;
+}
+
 void drop_from_page_cache(const std::string& directory) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
     if (!entry.is_regular_file()) continue;
@@ -370,10 +401,14 @@ void run(const Setup& setup) {
               static_cast<unsigned long long>(built.deliveries),
               static_cast<unsigned long long>(built.events), setup.fan_out, setup.shards,
               built.segments.size());
-  print("disk, bytes for each delivery", per_delivery(static_cast<double>(built.index_bytes)), "B",
-        40);
+  const Groups groups = make_groups(disk, setup, built);
+  print("disk, bytes for each delivery, files of ids included",
+        per_delivery(static_cast<double>(built.index_bytes + groups.bytes)), "B", 40);
   print("CPU to add the records of a delivery", per_delivery(built.cpu_add_ns), "ns", 500);
   print("CPU to make its part of the file", per_delivery(built.cpu_image_ns), "ns", 500);
+  std::printf("  %-58s %10.2f ns  (%zu files of ids; longest step %.1f ms)\n",
+              "CPU to make its part of a file of ids", per_delivery(groups.cpu_ns),
+              groups.made.size(), groups.longest_step_ms);
 
   drop_from_page_cache(setup.directory);
   index::Index index(disk, {.journal_directory = setup.directory, .directory_id = directory_id},
@@ -381,6 +416,9 @@ void run(const Setup& setup) {
                        std::fprintf(stderr, "%s\n", describe(finding).c_str());
                      });
   auto start = Clock::now();
+  for (const index::IdGroupKey& group : groups.made) {
+    must(index.open_ids(group.journal, group.last), "a file of ids");
+  }
   for (const auto& [journal, segment] : built.segments)
     must(index.adopt(journal, segment), "adopt");
   std::printf("  %-58s %10.2f s\n", "opening all, cold", ms_since(start) / 1000);

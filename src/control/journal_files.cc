@@ -38,6 +38,7 @@ void JournalFiles::on(SegmentPrepared&& news) {
 }
 
 void JournalFiles::open_indexes(const std::vector<uint16_t>& journals) {
+  for (const uint16_t journal : journals) open_ids(journal);
   std::vector<Segment> missing;
   for (const Segment& segment : segments()) {
     const auto journal = static_cast<uint16_t>(segment.journal);
@@ -67,7 +68,61 @@ void JournalFiles::open_indexes(const std::vector<uint16_t>& journals) {
       log_warning("old index files of journal " + std::to_string(journal) +
                   " cannot be removed: " + describe(removed.error()));
     }
+    group_ids(journal);
   }
+}
+
+// --- files of ids --------------------------------------------------------------------------------
+
+/// No more segments of the group will come, and none of its index files.
+bool JournalFiles::is_group_full(uint32_t journal, uint32_t last) const {
+  const Numbers& numbers = journals_.at(journal);
+  if (numbers.upper_bound(last) == numbers.end()) return false;
+  const uint32_t first = index::first_of_group(last);
+  const auto unindexed = unindexed_.lower_bound({journal, first});
+  if (unindexed != unindexed_.end() && unindexed->first <= SegmentName{journal, last}) return false;
+  return std::none_of(numbers.lower_bound(first), numbers.upper_bound(last),
+                      [](const auto& segment) { return segment.second; });
+}
+
+/// Before the segments, whose filters of ids then take no memory. Those that are of no use are made
+/// again.
+void JournalFiles::open_ids(uint16_t journal) {
+  const auto numbers = journals_.find(journal);
+  if (numbers == journals_.end()) return;
+  std::set<uint32_t> groups;
+  for (const auto& [number, open] : numbers->second) groups.insert(index::last_of_group(number));
+  for (const uint32_t last : groups) {
+    const auto opened = history_.open_ids(journal, last);
+    if (opened || opened.error().code == Errc::not_found) continue;
+    log_warning("the file of ids " + index::ids_name(last) + " of journal " +
+                std::to_string(journal) + " cannot be used (" + describe(opened.error()) +
+                "); it is made again, and until then events are found by their ids more slowly");
+  }
+}
+
+void JournalFiles::group_ids(uint32_t journal) {
+  const auto numbers = journals_.find(journal);
+  if (numbers == journals_.end()) return;
+  for (auto at = numbers->second.begin(); at != numbers->second.end();) {
+    const uint32_t last = index::last_of_group(at->first);
+    at = numbers->second.upper_bound(last);
+    if (!is_group_full(journal, last) || grouping_.contains({journal, last})) continue;
+    const auto segments = history_.wants_ids(static_cast<uint16_t>(journal), last);
+    if (segments == 0) continue;
+    grouping_.insert({journal, last});
+    orders_.send(GroupIds{journal, last, segments});
+  }
+}
+
+void JournalFiles::on(IdsGrouped&& news) {
+  grouping_.erase({news.journal, news.last});
+  if (!news.made) return;
+  const auto opened = history_.open_ids(static_cast<uint16_t>(news.journal), news.last);
+  if (opened || opened.error().code == Errc::not_found) return;  // It has expired meanwhile.
+  log_warning("the file of ids " + index::ids_name(news.last) + " of journal " +
+              std::to_string(news.journal) + " cannot be opened: " + describe(opened.error()) +
+              "; events are found by their ids more slowly");
 }
 
 void JournalFiles::write_index(std::shared_ptr<const index::OpenPart> part) {
@@ -88,11 +143,16 @@ void JournalFiles::on(SegmentIndexed&& news) {
   const bool earlier = !late.empty() && late.mapped();
   const auto journal = static_cast<uint16_t>(news.journal);
   const auto opened = history_.open(journal, news.number, earlier);
-  if (opened) return;
+  if (opened) return group_ids(news.journal);
   history_.drop(journal, news.number);
   log_error("the index of journal " + std::to_string(news.journal) + ", segment " +
             std::to_string(news.number) + ", cannot be opened: " + describe(opened.error()) +
             "; its events and deliveries are not shown until the next start");
+}
+
+void JournalFiles::on(IndexFailed&& news) {
+  unindexed_.erase({news.journal, news.number});
+  group_ids(news.journal);
 }
 
 void JournalFiles::on(IndexPostponed&& news) {
@@ -126,6 +186,8 @@ void JournalFiles::expire(uint32_t journal, uint32_t first_needed) {
   numbers.erase(numbers.begin(), numbers.lower_bound(first_needed));
   unindexed_.erase(unindexed_.lower_bound({journal, 0}),
                    unindexed_.lower_bound({journal, first_needed}));
+  grouping_.erase(grouping_.lower_bound({journal, 0}),
+                  grouping_.lower_bound({journal, first_needed}));
   orders_.send(ExpireSegments{journal, first_needed});
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -76,7 +77,11 @@ class JournalFiles final : public JournalAccess {
   void on(PreparingFailed&& news) { failure_ = news.error; }
   void on(SegmentIndexed&& news);
   void on(IndexPostponed&& news);
-  void on(IndexFailed&& news) { unindexed_.erase({news.journal, news.number}); }
+  void on(IndexFailed&& news);
+  void on(IdsGrouped&& news);
+  void open_ids(uint16_t journal);
+  void group_ids(uint32_t journal);
+  bool is_group_full(uint32_t journal, uint32_t last) const;
   bool has(uint32_t journal, uint32_t number) const;
   void on(std::monostate&&) {}
 
@@ -89,6 +94,7 @@ class JournalFiles final : public JournalAccess {
   std::deque<Ready> ready_;
   std::optional<Error> failure_;
   std::map<SegmentName, bool> unindexed_;  ///< And whether it is of an earlier run.
+  std::set<SegmentName> grouping_;         ///< Groups of ids being made, by their last segment.
 };
 
 }  // namespace ringpost::control

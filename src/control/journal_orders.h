@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "index/id_group.h"
 #include "index/open_part.h"
 #include "journal/writer.h"
 
@@ -34,14 +35,22 @@ struct IndexSegment {
   std::shared_ptr<const index::OpenPart> part;
 };
 
+/// The file of the ids of a group of segments (index/id_group.h) is to be made, of those that have
+/// an index file: answered by IdsGrouped.
+struct GroupIds {
+  uint32_t journal = 0;
+  uint32_t last = 0;
+  index::SegmentMask segments = 0;
+};
+
 /// The segments of a journal below `first_needed` go, and their indexes. Tried until it is done.
 struct ExpireSegments {
   uint32_t journal = 0;
   uint32_t first_needed = 0;
 };
 
-using JournalOrder =
-    std::variant<std::monostate, PrepareSegment, CloseSegment, IndexSegment, ExpireSegments>;
+using JournalOrder = std::variant<std::monostate, PrepareSegment, CloseSegment, IndexSegment,
+                                  GroupIds, ExpireSegments>;
 
 class JournalOrders {
  public:
@@ -79,7 +88,14 @@ struct IndexFailed {
   uint32_t number = 0;
 };
 
+/// Or not, if the disk does not take the file: then it may be asked for again later.
+struct IdsGrouped {
+  uint32_t journal = 0;
+  uint32_t last = 0;
+  bool made = false;
+};
+
 using JournalNews = std::variant<std::monostate, SegmentPrepared, PreparingFailed, SegmentIndexed,
-                                 IndexPostponed, IndexFailed>;
+                                 IndexPostponed, IndexFailed, IdsGrouped>;
 
 }  // namespace ringpost::control

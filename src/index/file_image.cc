@@ -1,5 +1,6 @@
 #include "index/file_image.h"
 
+#include "index/new_file.h"
 #include "index/section_writer.h"
 
 #include <algorithm>
@@ -306,41 +307,13 @@ std::vector<std::byte> make_image(const OpenPart& part, uint64_t directory_id) {
   return ImageWriter(part, directory_id).write();
 }
 
-namespace {
-
-Result<void> write_whole(io::Disk& disk, const std::string& path, Bytes image) {
-  const auto file = disk.open(path, io::Disk::OpenMode::create);
-  if (!file) return file.error();
-  auto written = disk.write_at(*file, 0, image);
-  if (written) written = disk.sync(*file);
-  disk.close(*file);
-  return written;
-}
-
-/// What a crash or an error left under the name of an unfinished one is nothing.
-Result<void> remove_if_there(io::Disk& disk, const std::string& path) {
-  const auto removed = disk.remove(path);
-  if (!removed && removed.error().code != Errc::not_found) return removed;
-  return {};
-}
-
-}  // namespace
-
 Result<void> write_image(io::Disk& disk, const std::string& journal_directory, const Part& part,
                          Bytes image) {
-  const std::string unfinished =
-      unfinished_index_path(journal_directory, part.journal(), part.segment());
-  if (auto removed = remove_if_there(disk, unfinished); !removed) return removed;
-  auto written = write_whole(disk, unfinished, image);
-  if (written) {
-    written =
-        disk.rename(unfinished, index_path(journal_directory, part.journal(), part.segment()));
-  }
-  if (!written) {
-    static_cast<void>(disk.remove(unfinished));  // It is nothing, whether it goes or stays.
-    return written;
-  }
-  return disk.sync_directory(journal::journal_path(journal_directory, part.journal()));
+  NewFile file(disk, journal::journal_path(journal_directory, part.journal()),
+               journal::index_name(part.segment()), journal::unfinished_index_name(part.segment()));
+  if (auto created = file.create(); !created) return created;
+  if (auto written = file.write_at(0, image); !written) return written;
+  return file.finish();
 }
 
 Result<void> write_index(io::Disk& disk, const std::string& journal_directory,

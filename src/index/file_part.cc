@@ -177,7 +177,7 @@ Result<void> FilePart::read_pages(io::File file, uint32_t first_page, uint32_t p
   bytes.resize(size_t{pages} * page_bytes);
   const auto read = files_.disk_.read_at(file, uint64_t{first_page} * page_bytes, bytes);
   if (!read) return read.error();
-  files_.pages_read_ += pages;
+  files_.count_pages(pages);
   if (*read < bytes.size()) return corrupt;
   for (uint32_t page = 0; page < pages; ++page) {
     const Bytes one = Bytes{bytes}.subspan(size_t{page} * page_bytes, page_bytes);
@@ -278,7 +278,12 @@ bool FilePart::may_have_webhook(uint32_t webhook_number) const {
 }
 
 bool FilePart::may_have_id(uint32_t id_hash) const {
-  return filters_.ids.may_have(mix(id_hash));
+  return ids_released_ ? has_events() : filters_.ids.may_have(mix(id_hash));
+}
+
+void FilePart::release_ids() {
+  filters_.ids = {};
+  ids_released_ = true;
 }
 
 bool FilePart::may_have_outcomes_of_segment(Position event) const {
@@ -375,6 +380,15 @@ Result<void> FilePart::events_of_id(uint32_t id_hash, std::vector<EventFacts>& f
                         const auto event = row<EventRow>(Section::events, id.event_row);
                         if (!event) return event.error();
                         found.push_back(facts(*event));
+                        return true;
+                      });
+}
+
+Result<void> FilePart::id_hashes(uint32_t first, uint32_t last,
+                                 std::vector<uint32_t>& found) const {
+  return visit<IdRow>(Section::ids, {first, 0}, {last, 0},
+                      [&](const IdRow& id, uint32_t) -> Result<bool> {
+                        found.push_back(id.hash);
                         return true;
                       });
 }

@@ -29,6 +29,7 @@ class OpenFiles {
   /// Pages read so far: what bounds the work of a question.
   uint64_t pages_read() const { return pages_read_; }
   uint64_t memory_bytes() const;
+  void count_pages(uint64_t count) { pages_read_ += count; }
   size_t open_count() const { return files_.size(); }
   /// As if none had been asked yet.
   void close_all();
@@ -78,6 +79,8 @@ class FilePart final : public Part {
   Result<std::optional<MatchedEvent>> event(const Ulid& uid) const override;
   Result<std::vector<MatchedEvent>> events_at(uint64_t time_ms) const override;
   Result<void> events_of_id(uint32_t id_hash, std::vector<EventFacts>& found) const override;
+  /// Appends the hashes of the ids of all events, from one to another, rising.
+  Result<void> id_hashes(uint32_t first, uint32_t last, std::vector<uint32_t>& found) const;
   Result<void> outcomes_of(const EventFacts& event, uint32_t webhook_number,
                            std::vector<Outcome>& found) const override;
   Result<void> totals(std::optional<uint32_t> webhook_number, const HourRange& hours,
@@ -87,6 +90,8 @@ class FilePart final : public Part {
 
   /// Halves its largest filter, which then says "maybe" more often. False: there is none to halve.
   bool fold_a_filter();
+  /// The filter of ids goes, for a file of ids answers (IdGroup): it may have any.
+  void release_ids();
   const Header& header() const { return header_; }
 
  private:
@@ -160,6 +165,7 @@ class FilePart final : public Part {
   const bool of_earlier_run_;
   Header header_;
   Filters filters_;
+  bool ids_released_ = false;
   mutable std::unique_ptr<Loaded> loaded_;  // Null while the file is not open.
 };
 

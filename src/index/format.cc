@@ -140,10 +140,14 @@ std::string index_path(const std::string& journal_directory, uint16_t journal, u
   return journal::journal_path(journal_directory, journal) + '/' + journal::index_name(segment);
 }
 
-std::string unfinished_index_path(const std::string& journal_directory, uint16_t journal,
-                                  uint32_t segment) {
-  return journal::journal_path(journal_directory, journal) + '/' +
-         journal::unfinished_index_name(segment);
+std::string ids_name(uint32_t last) {
+  std::string name = journal::index_name(last);
+  name.replace(name.rfind('.'), std::string::npos, ".ids");
+  return name;
+}
+
+std::string unfinished_ids_name(uint32_t last) {
+  return ids_name(last) + ".new";
 }
 
 }  // namespace ringpost::index

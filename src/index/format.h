@@ -120,8 +120,9 @@ Result<void> unpack_result(uint64_t packed, Outcome& outcome);
 
 /// `<journal_directory>/007/00000042.idx`.
 std::string index_path(const std::string& journal_directory, uint16_t journal, uint32_t segment);
-/// The same while it is written: `.idx.new` at its end.
-std::string unfinished_index_path(const std::string& journal_directory, uint16_t journal,
-                                  uint32_t segment);
+/// Of the ids of a group (index/id_group.h), by the last of its segments: `00000063.ids`, and the
+/// same while it is written, `00000063.ids.new`.
+std::string ids_name(uint32_t last);
+std::string unfinished_ids_name(uint32_t last);
 
 }  // namespace ringpost::index

@@ -5,6 +5,7 @@
 #include "index/rebuild.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace ringpost::index {
@@ -92,6 +93,57 @@ size_t Index::rebuilt_in_memory() const {
       in_memory_, [&](const OpenPart* part) { return !segments_.at(key_of(*part)).begun; }));
 }
 
+namespace {
+
+/// Fewer segments are as well asked one by one.
+constexpr int grouped_segments_min = 4;
+
+}  // namespace
+
+SegmentMask Index::wants_ids(uint16_t journal, uint32_t last) const {
+  SegmentMask present = 0;
+  const auto end = segments_.upper_bound(key_of(journal, last));
+  for (auto at = segments_.lower_bound(key_of(journal, first_of_group(last))); at != end; ++at) {
+    if (at->second.file == nullptr) return 0;
+    present |= mask_of(at->second.part->segment());
+  }
+  if (std::popcount(present) < grouped_segments_min) return 0;
+  const auto group = id_groups_.find(key_of(journal, last));
+  const SegmentMask covered = group == id_groups_.end() ? 0 : group->second.segments();
+  return (present & ~covered) == 0 ? 0 : present;
+}
+
+Result<void> Index::open_ids(uint16_t journal, uint32_t last) {
+  auto group = IdGroup::open(disk_, group_key(journal, last));
+  if (!group) return group.error();
+  id_groups_.insert_or_assign(key_of(journal, last), std::move(*group));
+  const auto end = segments_.upper_bound(key_of(journal, last));
+  for (auto at = segments_.lower_bound(key_of(journal, first_of_group(last))); at != end; ++at) {
+    if (at->second.file != nullptr) release_ids(*at->second.file);
+  }
+  return {};
+}
+
+/// If those of its segment are in a file of ids.
+void Index::release_ids(FilePart& file) {
+  const auto group = id_groups_.find(key_of(file.journal(), last_of_group(file.segment())));
+  if (group == id_groups_.end() || (group->second.segments() & mask_of(file.segment())) == 0) {
+    return;
+  }
+  file_parts_bytes_ -= file.memory_bytes();
+  file.release_ids();
+  file_parts_bytes_ += file.memory_bytes();
+}
+
+/// A segment has gone: if it was the last of its group, the group goes.
+void Index::forget_ids(uint16_t journal, uint32_t segment) {
+  const uint32_t last = last_of_group(segment);
+  const auto rest = segments_.lower_bound(key_of(journal, first_of_group(segment)));
+  if (rest == segments_.end() || rest->first > key_of(journal, last)) {
+    id_groups_.erase(key_of(journal, last));
+  }
+}
+
 Result<void> Index::remove_leftovers(uint16_t journal) {
   const std::string directory = journal::journal_path(options_.journal_directory, journal);
   const auto names = disk_.list(directory);
@@ -100,8 +152,9 @@ Result<void> Index::remove_leftovers(uint16_t journal) {
   for (const std::string& name : *names) {
     const auto segment = journal::parse_index_name(name);
     if (!segment) continue;
-    const bool unfinished = name != journal::index_name(*segment);
-    if (!unfinished && segments_.contains(key_of(journal, *segment))) continue;
+    const Key key = key_of(journal, *segment);
+    if (name == journal::index_name(*segment) && segments_.contains(key)) continue;
+    if (name == ids_name(*segment) && id_groups_.contains(key)) continue;
     if (auto removed = disk_.remove(directory + '/' + name); !removed) return removed;
   }
   return {};
@@ -112,6 +165,7 @@ void Index::put(Segment segment) {
   forget(key);
   if (segment.file != nullptr) {
     file_parts_bytes_ += segment.file->memory_bytes();
+    release_ids(*segment.file);
     if (segment.file->has_events()) {
       const auto place = std::ranges::upper_bound(by_newest_, segment.file->newest(),
                                                   std::greater{}, &Part::newest);
@@ -143,8 +197,9 @@ uint64_t Index::event_count(uint16_t journal, uint32_t segment) const {
 
 uint64_t Index::memory_bytes() const {
   constexpr uint64_t entry_bytes = 112;  // Of segments_, and by_newest_.
+  constexpr uint64_t group_bytes = 192;  // Of id_groups_.
   uint64_t bytes = file_parts_bytes_ + segments_.size() * entry_bytes + files_.memory_bytes() +
-                   unrecorded_.size() * (sizeof(Outcome) + 32);
+                   id_groups_.size() * group_bytes + unrecorded_.size() * (sizeof(Outcome) + 32);
   for (const OpenPart* part : in_memory_) bytes += part->memory_bytes();
   return bytes;
 }
@@ -214,6 +269,7 @@ std::shared_ptr<const OpenPart> Index::seal(uint16_t journal, uint32_t segment) 
 
 void Index::forget(uint16_t journal, uint32_t segment) {
   forget(key_of(journal, segment));
+  forget_ids(journal, segment);
   std::erase_if(unrecorded_, [&](const auto& entry) {
     const Position event = entry.second.delivery.event;
     return event.journal() == journal && event.segment() == segment;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "index/file_part.h"
+#include "index/id_group.h"
 #include "index/open_part.h"
 #include "index/part.h"
 #include "index/totals.h"
@@ -196,7 +197,15 @@ class Index {
   /// again, on another thread; until `indexed`, the segment is left out of all answers.
   /// @param earlier  Outcome::of_earlier_run.
   Result<void> open(uint16_t journal, uint32_t segment, bool earlier);
-  /// Removes index files of a journal whose segments were not adopted: call once, behind `adopt`.
+  /// Which segments of a group (index/id_group.h) a file of ids is to be made of: none if there is
+  /// one of them all, if some are still in memory, or if there are too few. Knows the segments that
+  /// were opened only.
+  SegmentMask wants_ids(uint16_t journal, uint32_t last) const;
+  /// The file of a group's ids is there, or (at start, best before `adopt`) may be. Errors: as
+  /// Part.
+  Result<void> open_ids(uint16_t journal, uint32_t last);
+  /// Removes index files of a journal whose segments, and files of ids whose groups, were not
+  /// opened: call once, behind `open_ids`.
   Result<void> remove_leftovers(uint16_t journal);
 
   /// A segment is written from now on.
@@ -285,6 +294,12 @@ class Index {
   Result<void> make_again(uint16_t journal, uint32_t segment, const Error& why, bool earlier);
   void put(Segment segment);
   void forget(Key key);
+  IdGroupKey group_key(uint16_t journal, uint32_t last) const {
+    return {options_.journal_directory, options_.directory_id, journal, last};
+  }
+  void release_ids(FilePart& file);
+  void forget_ids(uint16_t journal, uint32_t segment);
+  Result<std::vector<const Part*>> that_may_have_id(uint32_t id_hash);
   void keep_unrecorded(const Outcome& outcome);
   void keep_memory_max();
   FilePart* largest_in_memory() const;
@@ -345,6 +360,7 @@ class Index {
   const TextHash hash_;
   OpenFiles files_;
   std::map<Key, Segment> segments_;
+  std::map<Key, IdGroup> id_groups_;  // By the last segment.
   std::vector<const OpenPart*> in_memory_;
   std::vector<const Part*> by_newest_;  // Those with a file and events; the newest uid first.
   std::unordered_multimap<uint64_t, Outcome> unrecorded_;  // By DeliveryKey::hash.

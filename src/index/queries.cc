@@ -527,10 +527,11 @@ Result<EventPage> Index::events(const EventQuery& query) {
 Result<EventPage> Index::ask_events(const EventQuery& query) {
   EventPage page;
   const uint64_t pages_end = pages_read() + query.pages_max;
-  for (const Part* part : with_events()) {
+  const auto parts = that_may_have_id(query.id_hash);
+  if (!parts) return parts.error();
+  for (const Part* part : *parts) {
     page.cut = page.items.size() >= query.limit || pages_read() >= pages_end;
     if (page.cut) break;
-    if (!part->may_have_id(query.id_hash)) continue;
     if (auto added = add_events(query, *part, page.items); !added) return added.error();
   }
   std::erase_if(page.items, [this](const auto& event) { return is_replaced(event.position); });
@@ -540,6 +541,35 @@ Result<EventPage> Index::ask_events(const EventQuery& query) {
     page.cut = true;
   }
   return page;
+}
+
+/// In the order of `with_events`. A file of ids that is of no use is left out from now on: its
+/// segments may have any id.
+Result<std::vector<const Part*>> Index::that_may_have_id(uint32_t id_hash) {
+  std::map<Key, SegmentMask> excluded;  // By group: segments that do not have it.
+  for (auto group = id_groups_.begin(); group != id_groups_.end();) {
+    const auto found = group->second.may_have(files_, id_hash);
+    if (found) {
+      excluded[group->first] = group->second.segments() & ~*found;
+      ++group;
+      continue;
+    }
+    if (!is_of_no_use(found.error())) return found.error();
+    const Position last{group->first};
+    report_({journal::Finding::Kind::damage,
+             group_key(static_cast<uint16_t>(last.journal()), last.segment()).path(), 0, 0,
+             "the file of ids cannot be used (" + describe(found.error()) +
+                 "); it is made again, and until then events are found by their ids more slowly"});
+    group = id_groups_.erase(group);
+  }
+  std::vector<const Part*> parts;
+  for (const Part* part : with_events()) {
+    const auto group = excluded.find(key_of(part->journal(), last_of_group(part->segment())));
+    const bool is_excluded =
+        group != excluded.end() && (group->second & mask_of(part->segment())) != 0;
+    if (!is_excluded && part->may_have_id(id_hash)) parts.push_back(part);
+  }
+  return parts;
 }
 
 /// Those of one segment.

@@ -279,7 +279,10 @@ std::optional<uint32_t> parse_unfinished_name(std::string_view name) {
 }
 
 std::optional<uint32_t> parse_index_name(std::string_view name) {
-  return parse_segment(name, name.ends_with(".new") ? ".idx.new" : ".idx");
+  const std::string_view finished =
+      name.ends_with(".new") ? name.substr(0, name.size() - std::string_view(".new").size()) : name;
+  const auto index = parse_segment(finished, ".idx");
+  return index ? index : parse_segment(finished, ".ids");
 }
 
 std::string journal_path(const std::string& journal_directory, uint16_t journal) {

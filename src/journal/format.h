@@ -163,7 +163,7 @@ std::string unfinished_index_name(uint32_t segment);
 std::optional<uint16_t> parse_journal_name(std::string_view name);
 std::optional<uint32_t> parse_segment_name(std::string_view name);
 std::optional<uint32_t> parse_unfinished_name(std::string_view name);
-/// Either name of an index.
+/// Any name of a file of src/index: of a group's ids, the last segment.
 std::optional<uint32_t> parse_index_name(std::string_view name);
 /// `<journal_directory>/007`.
 std::string journal_path(const std::string& journal_directory, uint16_t journal);

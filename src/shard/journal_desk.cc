@@ -45,6 +45,7 @@ bool JournalDesk::turn(WallTime wall_now, Instant now) {
     more = prepare(wall_now, now);
   }
   if (!more) more = index_next(now);
+  if (!more) more = group_next();
   flush();
   return more;
 }
@@ -113,7 +114,18 @@ void JournalDesk::take(control::IndexSegment&& order) {
   indexing_.push_back(std::move(order));
 }
 
+void JournalDesk::take(control::GroupIds&& order) {
+  grouping_.push_back(std::make_unique<index::IdGroupWriter>(
+      disk_,
+      index::IdGroupKey{options_.journal_directory, options_.directory_id,
+                        static_cast<uint16_t>(order.journal), order.last},
+      order.segments));
+}
+
 void JournalDesk::take(control::ExpireSegments&& order) {
+  std::erase_if(grouping_, [&](const auto& task) {
+    return task->key().journal == order.journal && task->key().last < order.first_needed;
+  });
   std::erase_if(indexing_, [&](const control::IndexSegment& task) {
     return task.journal == order.journal && task.number < order.first_needed;
   });
@@ -203,6 +215,27 @@ Result<void> JournalDesk::make_index(control::IndexSegment& task) {
     task.part = std::move(*part);
   }
   return index::write_index(disk_, options_.journal_directory, options_.directory_id, *task.part);
+}
+
+/// One step of the file of ids that comes next. Nothing waits for it.
+/// @returns whether more is waiting to be done now.
+bool JournalDesk::group_next() {
+  if (grouping_.empty()) return false;
+  index::IdGroupWriter& task = *grouping_.front();
+  const auto done = task.step();
+  if (done && !*done) return true;
+  const uint32_t journal = task.key().journal;
+  const uint32_t last = task.key().last;
+  if (!done && group_failure_ != done.error()) {  // Once, and not with every try.
+    log_warning("the file of ids " + task.key().path() +
+                " cannot be written: " + describe(done.error()) +
+                "; it is tried again later, and until then events are found by their ids more "
+                "slowly");
+  }
+  group_failure_ = done ? std::nullopt : std::optional{done.error()};
+  grouping_.pop_front();
+  mailroom_.journal_news().send(control::IdsGrouped{journal, last, done.has_value()});
+  return !grouping_.empty();
 }
 
 void JournalDesk::postpone(control::IndexSegment&& task, const Error& error, Instant now) {

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "control/journal_orders.h"
+#include "index/id_group.h"
 #include "io/disk.h"
 #include "journal/reader.h"
 #include "journal/segments.h"
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -48,6 +50,7 @@ class JournalDesk {
   void take(control::PrepareSegment&& order);
   void take(control::CloseSegment&& order);
   void take(control::IndexSegment&& order);
+  void take(control::GroupIds&& order);
   void take(control::ExpireSegments&& order);
   void take(std::monostate&&) {}
   bool prepare(WallTime wall_now, Instant now);
@@ -55,6 +58,7 @@ class JournalDesk {
   void remove_indexes(uint16_t journal, uint32_t first_needed);
   bool index_next(Instant now);
   Result<void> make_index(control::IndexSegment& task);
+  bool group_next();
   void postpone(control::IndexSegment&& task, const Error& error, Instant now);
   void note_written(Instant now);
   void fail(const char* what, const Error& error, Instant now);
@@ -70,8 +74,10 @@ class JournalDesk {
   std::deque<control::IndexSegment> indexing_;
   std::optional<Instant> index_retry_at_;  ///< Set while the disk takes no index.
   std::optional<Error> index_failure_;     ///< As the log has it.
-  std::optional<Instant> note_at_;         ///< When to look again how far journals are durable.
-  std::optional<Error> note_failure_;      ///< As the log has it.
+  std::deque<std::unique_ptr<index::IdGroupWriter>> grouping_;  ///< The first may have begun.
+  std::optional<Error> group_failure_;                          ///< As the log has it.
+  std::optional<Instant> note_at_;     ///< When to look again how far journals are durable.
+  std::optional<Error> note_failure_;  ///< As the log has it.
 };
 
 }  // namespace ringpost::shard

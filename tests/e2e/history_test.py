@@ -2,6 +2,7 @@
 
 import collections
 import json
+import time
 import unittest
 import urllib.parse
 
@@ -277,6 +278,64 @@ class Previews(unittest.TestCase):
         limited = self.relay.request("POST", "/v1/tokens", {"name": "l", "scopes": ["deliveries:read", "webhooks:read"], "sources": ["app/two"]})[2]["token"]
         self.assertEqual(self.relay.request("POST", "/v1/preview", {"url": "https://ci.example.org/", "sources": ["app/one"]},
                                             headers={"Authorization": f"Bearer {limited}"})[0], 403)
+
+
+class Ids(unittest.TestCase):
+    """Ids of producers in more segments than one file of ids has."""
+
+    def setUp(self):
+        self.place = harness.Workplace()
+        self.addCleanup(self.place.close)
+        self.ids_file = self.place.path / "data/journal/000/00000063.ids"
+
+    def relay(self):
+        return self.place.relay("--set", "server.shards=1")
+
+    def wait_for_ids(self):
+        deadline = time.monotonic() + 30
+        while not self.ids_file.exists():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    def check(self, relay, last):
+        for number in (0, 1, last // 2, last):
+            status, _, found = relay.request("GET", f"/v1/events?id=e{number}")
+            self.assertEqual((status, [event["id"] for event in found["items"]]), (200, [f"e{number}"]))
+        self.assertEqual(relay.request("GET", "/v1/events?id=none")[2]["items"], [])
+
+    def test_are_found_with_a_file_of_ids_without_one_and_with_a_bad_one(self):
+        relay = self.relay()
+        filler = "x" * 100_000
+        sent = 0
+        while not (self.place.path / "data/journal/000/00000066.seg").exists():
+            lines = (json.dumps({"id": f"e{sent + number}", "type": "t", "source": "s", "data": {"log": filler}})
+                     for number in range(8))
+            status, answer = relay.send("\n".join(lines), "application/x-ndjson")
+            self.assertIn(status, (202, 503), answer)
+            sent += 8 if status == 202 else 0
+        self.wait_for_ids()
+        self.check(relay, sent - 1)
+
+        whole = self.ids_file.read_bytes()
+        self.ids_file.write_bytes(bytes(4096) + whole[4096:])
+        relay.kill()
+        relay = self.relay()
+        relay.wait_for("file of ids 00000063.ids of journal 0 cannot be used")
+        deadline = time.monotonic() + 30
+        while self.ids_file.read_bytes() != whole:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.check(relay, sent - 1)
+
+        # While it is in use.
+        self.ids_file.write_bytes(whole[:4096])
+        self.check(relay, sent - 1)
+        relay.wait_for("00000063.ids.* the file of ids cannot be used")
+        relay.stop()
+        self.ids_file.unlink()
+        relay = self.relay()
+        self.wait_for_ids()
+        self.check(relay, sent - 1)
 
 
 if __name__ == "__main__":
