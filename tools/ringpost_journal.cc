@@ -617,7 +617,7 @@ int run(int argument_count, char** arguments) {
     return *done;
   }
   try {
-    app.parse(argument_count, arguments);
+    cli::parse(app, argument_count, arguments);
   } catch (const CLI::ParseError& error) {
     return cli::report_parse_error(app, error, exit_failed);
   }

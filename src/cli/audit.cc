@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "cli/time_range.h"
 
 namespace ringpost::cli {
 namespace {
@@ -48,8 +49,7 @@ void add_audit_commands(CLI::App& app, Session& session, Action& action,
   add_notes(*group, "");
   auto options = std::make_shared<AuditOptions>();
   CLI::App* listing = group->add_subcommand("list", "Changes over the API, newest first");
-  listing->add_option("--since", options->since, "From this time on, RFC 3339")->type_name("TIME");
-  listing->add_option("--until", options->until, "Before this time, RFC 3339")->type_name("TIME");
+  add_time_range(*listing, options->since, options->until, "Made");
   listing
       ->add_option("--organization", options->organization,
                    "Organization (operators only; default: your own)")

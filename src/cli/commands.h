@@ -83,6 +83,11 @@ struct Session {
   /// Walks a list, page by page, over at most `limit` items. @returns false after a failure.
   bool for_each_item(const std::string& target, const Range& range,
                      const std::function<void(simdjson::dom::element)>& take);
+  /// The id of what is named on the command line: `given` itself if it is an id; else that of the
+  /// one item in the list at `target` whose `member` it is. Nothing after a problem, which was
+  /// printed: no item has that name, or several do.
+  std::optional<std::string> id_of(const std::string& given, const std::string& target,
+                                   const char* member);
   /// Prints what for_each_item found, unless JSON is wanted: then it is printed already.
   void print(const Table& table, const char* if_empty) const;
   /// The exit code after `call` returned nothing.

@@ -1,6 +1,7 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "cli/time_range.h"
 #include "cli/view.h"
 #include "cli/webhook_body.h"
 
@@ -169,11 +170,7 @@ void add_result_filter(CLI::App& command, DeliveryFilter& filter,
 
 void add_delivery_filter(CLI::App& command, DeliveryFilter& filter) {
   add_result_filter(command, filter, {"pending", "in_flight", "delivered", "dead", "cancelled"});
-  command
-      .add_option("--since", filter.since, "Only of events accepted from this time on, RFC 3339")
-      ->type_name("TIME");
-  command.add_option("--until", filter.until, "Only of events accepted before this time, RFC 3339")
-      ->type_name("TIME");
+  add_time_range(command, filter.since, filter.until, "Only of events accepted");
 }
 
 CLI::Option* add_wait_option(CLI::App& command, std::string& wait) {

@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "cli/time_range.h"
 #include "cli/view.h"
 
 #include <cstdio>
@@ -73,10 +74,7 @@ void add_event_commands(CLI::App& app, Session& session, Action& action) {
   listing->add_option("--type", options->type, "Only of this type, exactly")->type_name("TYPE");
   listing->add_option("--id", options->id, "Only with this id, which is unique within its source")
       ->type_name("ID");
-  listing->add_option("--since", options->since, "Accepted from this time on, RFC 3339")
-      ->type_name("TIME");
-  listing->add_option("--until", options->until, "Accepted before this time, RFC 3339")
-      ->type_name("TIME");
+  add_time_range(*listing, options->since, options->until, "Accepted");
   listing->add_option("--text", options->text, "Only with this text in their data")
       ->type_name("TEXT");
   add_range_options(*listing, options->limit, options->cursor);

@@ -1,6 +1,7 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "cli/time_range.h"
 #include "control/store/store.h"
 #include "control/stored_journals.h"
 #include "io/posix_disk.h"
@@ -308,10 +309,7 @@ void add_gaps_command(CLI::App& audit, Action& action,
       ->type_name("FILE");
   command->add_option("--data-dir", options->data_dir, "The relay's data directory")
       ->type_name("DIR");
-  command->add_option("--since", options->since, "Only events accepted from this time on, RFC 3339")
-      ->type_name("TIME");
-  command->add_option("--until", options->until, "Only events accepted before this time, RFC 3339")
-      ->type_name("TIME");
+  add_time_range(*command, options->since, options->until, "Only events accepted");
   command->add_flag("--json", options->json,
                     "A line of JSON for each delivery that has not ended, then one of totals");
   command->add_flag("--csv", options->csv, "The deliveries that have not ended, as CSV")

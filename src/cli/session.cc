@@ -1,3 +1,4 @@
+#include "base/ulid.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/json.h"
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <thread>
+#include <utility>
 
 namespace ringpost::cli {
 namespace {
@@ -223,6 +225,27 @@ bool Session::for_each_item(const std::string& target, const Range& range,
     left -= std::min(left, taken);
   }
   return true;
+}
+
+std::optional<std::string> Session::id_of(const std::string& given, const std::string& target,
+                                          const char* member) {
+  if (Ulid::parse_either(given)) return given;
+  std::vector<std::string> ids;
+  const bool prints_json = std::exchange(json, false);
+  const bool listed = for_each_item(target, {}, [&](simdjson::dom::element item) {
+    if (raw_text_of(item, member) == given) ids.push_back(raw_text_of(item, "/id"));
+  });
+  json = prints_json;
+  if (!listed) return std::nullopt;
+  if (ids.size() == 1) return ids.front();
+  failure_code_ = exit_refused;
+  std::string problem = "nothing has the id or the name \"" + shown(given) + '"';
+  if (!ids.empty()) {
+    problem = std::to_string(ids.size()) + " have the name \"" + shown(given) + "\"; give an id:";
+    for (const std::string& id : ids) problem += ' ' + shown(id);
+  }
+  std::fprintf(stderr, "ringpost: %s\n", problem.c_str());
+  return std::nullopt;
 }
 
 void Session::print(const Table& table, const char* if_empty) const {

@@ -98,8 +98,10 @@ int list(Session& session, const TokenOptions& options) {
   return 0;
 }
 
-int remove(Session& session, const std::string& id) {
-  return session.remove("/v1/tokens/" + percent_encoded(id), id, "; it is refused from now on");
+int remove(Session& session, const std::string& given) {
+  const auto id = session.id_of(given, "/v1/tokens", "/name");
+  if (!id) return session.failure_code();
+  return session.remove("/v1/tokens/" + percent_encoded(*id), *id, "; it is refused from now on");
 }
 
 }  // namespace
@@ -185,7 +187,7 @@ void add_token_commands(CLI::App& app, Session& session, Action& action,
 
   CLI::App* removing =
       group->add_subcommand("remove", "Delete a token; it is refused from then on");
-  removing->add_option("ID", options->id, "The token's id")->required();
+  removing->add_option("TOKEN", options->id, "The token's id or name")->required();
   add_session_options(*removing, session);
   removing->callback(
       [&, options] { action = [&session, options] { return remove(session, options->id); }; });

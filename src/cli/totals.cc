@@ -1,6 +1,7 @@
 #include "cli/totals.h"
 
 #include "cli/text.h"
+#include "cli/time_range.h"
 
 namespace ringpost::cli {
 namespace {
@@ -82,8 +83,7 @@ void add_totals_command(CLI::App& group, Session& session, Action& action) {
   CLI::App* command =
       group.add_subcommand("totals", "Count deliveries by hour or day, or of each webhook");
   command->add_option("ID", options->id, "A webhook's id; default: each webhook");
-  command->add_option("--since", options->since, "From this time on, RFC 3339")->type_name("TIME");
-  command->add_option("--until", options->until, "Before this time, RFC 3339")->type_name("TIME");
+  add_time_range(*command, options->since, options->until, "What happened");
   suggest(
       command->add_option("--step", options->step, "What is counted together")->type_name("STEP"),
       {"1h", "1d"});

@@ -1,6 +1,7 @@
 #include "cli/usage.h"
 
 #include "base/log.h"
+#include "base/meant_word.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -29,6 +30,27 @@ std::string in_quotes(std::string_view text) {
   return '"' + printable(text) + '"';
 }
 
+std::string hint(const std::vector<std::string>& known, std::string_view unknown) {
+  const auto meant = meant_word(known, unknown);
+  return meant ? "; did you mean " + in_quotes(*meant) + "?" : "";
+}
+
+std::vector<std::string> names_of_commands(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::App* next : command.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(next->get_name());
+  }
+  return names;
+}
+
+std::vector<std::string> names_of_options(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
 /// Words that belong to nothing, in their order; an option goes before all else, since what follows
 /// it may be its value.
 std::optional<std::string> unexpected_word(const Chosen& chosen, const CLI::App& program) {
@@ -36,17 +58,22 @@ std::optional<std::string> unexpected_word(const Chosen& chosen, const CLI::App&
   if (words.empty()) return std::nullopt;
   const auto option = std::ranges::find_if(
       words, [](const std::string& word) { return word.size() > 1 && word.front() == '-'; });
-  if (option != words.end()) return "there is no option " + in_quotes(*option);
-  const bool wants_command = chosen.command->get_require_subcommand_min() > 0;
-  return (wants_command ? "there is no command " : "unexpected argument ") +
-         in_quotes(words.front());
+  if (option != words.end()) {
+    const std::string name = option->substr(0, option->find('='));
+    return "there is no option " + in_quotes(*option) +
+           hint(names_of_options(*chosen.command), name);
+  }
+  const std::string& word = words.front();
+  if (chosen.command->get_require_subcommand_min() == 0) {
+    return "unexpected argument " + in_quotes(word);
+  }
+  return "there is no command " + in_quotes(word) + hint(names_of_commands(*chosen.command), word);
 }
 
 std::string missing_command(const Chosen& chosen) {
   std::string names;
-  for (const CLI::App* next :
-       chosen.command->get_subcommands([](const CLI::App*) { return true; })) {
-    names += (names.empty() ? "" : ", ") + next->get_name();
+  for (const std::string& name : names_of_commands(*chosen.command)) {
+    names += (names.empty() ? "" : ", ") + name;
   }
   return "a command is missing: " + names;
 }
@@ -116,6 +143,19 @@ std::string problem_of(const Chosen& chosen, const CLI::App& program,
 }
 
 }  // namespace
+
+void parse(CLI::App& program, int argc, const char* const* argv) {
+  parse(program, {argv + std::min(argc, 1), argv + argc});
+}
+
+void parse(CLI::App& program, std::vector<std::string> words) {
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
+  std::ranges::reverse(words);  // As the library wants them.
+  program.parse(std::move(words));
+}
 
 std::string explain_usage(const CLI::App& program, const CLI::ParseError& error) {
   const Chosen chosen = chosen_of(program);

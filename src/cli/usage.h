@@ -3,8 +3,15 @@
 #include <CLI/CLI.hpp>
 
 #include <string>
+#include <vector>
 
 namespace ringpost::cli {
+
+/// Reads the command line of a program; `program help COMMAND` is `program COMMAND --help`. Throws
+/// CLI::ParseError, for `report_parse_error`.
+void parse(CLI::App& program, int argc, const char* const* argv);
+/// @param words  behind the program's name.
+void parse(CLI::App& program, std::vector<std::string> words);
 
 /// Why a command line was refused, in one line: what is wrong, and the help that says how to mend
 /// it. Control bytes of the command line are shown as `\xNN`.

@@ -24,8 +24,14 @@ struct UserOptions {
   bool disable = false;
 };
 
-std::string path_of(const std::string& id) {
-  return "/v1/users/" + percent_encoded(id);
+/// Of the user that an id or a sign-in name is about; nothing after a problem, which was printed.
+std::optional<std::string> path_of(Session& session, const std::string& given) {
+  const size_t slash = given.find('/');  // ORGANIZATION/NAME
+  const std::string organization = slash == std::string::npos ? "" : given.substr(0, slash);
+  const auto id = session.id_of(given, with_query("/v1/users", {{"organization", organization}}),
+                                "/sign_in_name");
+  if (!id) return std::nullopt;
+  return "/v1/users/" + percent_encoded(*id);
 }
 
 void print_user(simdjson::dom::element user) {
@@ -128,11 +134,21 @@ int change(Session& session, const UserOptions& options) {
     json.member("password", std::get<std::string>(password));
   }
   json.end_object();
-  return print_answer(session, session.call("PATCH", path_of(options.id), body));
+  const auto path = path_of(session, options.id);
+  if (!path) return session.failure_code();
+  return print_answer(session, session.call("PATCH", *path, body));
 }
 
-int remove(Session& session, const std::string& id) {
-  return session.remove(path_of(id), id, "; nobody is signed in as this user any more");
+int show(Session& session, const UserOptions& options) {
+  const auto path = path_of(session, options.id);
+  if (!path) return session.failure_code();
+  return print_answer(session, session.call("GET", *path));
+}
+
+int remove(Session& session, const UserOptions& options) {
+  const auto path = path_of(session, options.id);
+  if (!path) return session.failure_code();
+  return session.remove(*path, options.id, "; nobody is signed in as this user any more");
 }
 
 void add_rights(CLI::App& command, UserOptions& options) {
@@ -191,15 +207,11 @@ void add_user_commands(CLI::App& app, Session& session, Action& action) {
       ->type_name("NAME");
   add_session_options(*listing, session);
 
-  CLI::App* showing = command("show", "Show one", [](Session& relay, const UserOptions& given) {
-    return print_answer(relay, relay.call("GET", path_of(given.id)));
-  });
+  CLI::App* showing = command("show", "Show one", show);
   CLI::App* changing = command("change", "Change what a user may do, or the password", change);
-  CLI::App* removing =
-      command("remove", "Delete a user; their sessions end",
-              [](Session& relay, const auto& given) { return remove(relay, given.id); });
+  CLI::App* removing = command("remove", "Delete a user; their sessions end", remove);
   for (CLI::App* one : {showing, changing, removing}) {
-    one->add_option("ID", options->id, "The user's id")->required();
+    one->add_option("USER", options->id, "The user's id, or the name they sign in as")->required();
     add_session_options(*one, session);
   }
   add_rights(*changing, *options);
@@ -210,8 +222,8 @@ void add_user_commands(CLI::App& app, Session& session, Action& action) {
   add_notes(*changing,
             "What the user may do counts at once, also for sessions that there are. Another "
             "password, or --disable, ends all sessions of the user.\n\n"
-            "  ringpost user change 01JARQ5Z --scope webhooks:read --source 'app/*'\n"
-            "  ringpost user change 01JARQ5Z --password");
+            "  ringpost user change ann --scope webhooks:read --source 'app/*'\n"
+            "  ringpost user change ann --password");
 }
 
 }  // namespace ringpost::cli

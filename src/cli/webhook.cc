@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cli/time_range.h"
 #include "cli/totals.h"
 #include "cli/view.h"
 #include "cli/webhook_body.h"
@@ -364,12 +365,8 @@ void add_webhook_commands(CLI::App& app, Session& session, Action& action,
   trying->add_option("--id", events->id, "Only the event with this id")
       ->type_name("EVENT")
       ->group(past);
-  trying->add_option("--since", events->since, "Accepted from this time on, RFC 3339")
-      ->type_name("TIME")
-      ->group(past);
-  trying->add_option("--until", events->until, "Accepted before this time, RFC 3339")
-      ->type_name("TIME")
-      ->group(past);
+  add_time_range(*trying, events->since, events->until, "Accepted");
+  for (const char* bound : {"--since", "--until"}) trying->get_option(bound)->group(past);
   add_range_options(*trying, events->limit, events->cursor);
   add_session_options(*trying, session);
   add_notes(*trying, dry_run_notes);

@@ -263,14 +263,13 @@ std::optional<toml::table> parse_toml(std::string_view text, const std::string& 
 /// so that `--set log.level=debug` needs no quotes.
 void assign(toml::table& root, const std::string& assignment, std::vector<ConfigProblem>& out) {
   const std::string origin = std::string{assignment_prefix} + assignment;
+  if (const auto objection = object_to_assignment(assignment); !objection.empty()) {
+    out.push_back({origin, 0, 0, std::string{objection}});
+    return;
+  }
   const size_t equals = assignment.find('=');
   const std::string key = assignment.substr(0, equals);
   const size_t dot = key.find('.');
-  if (equals == std::string::npos || dot == std::string::npos || dot == 0 ||
-      dot + 1 == key.size()) {
-    out.push_back({origin, 0, 0, "must have the form section.key=value"});
-    return;
-  }
   const std::string value = assignment.substr(equals + 1);
   ConfigProblem problem;
   auto parsed = parse_toml("value = " + value, origin, problem);
@@ -298,8 +297,7 @@ void assign(toml::table& root, const std::string& assignment, std::vector<Config
 void read_listen_option(const std::string& text, ConfigResult& result) {
   const auto address = io::Address::parse(text);
   if (!address) {
-    result.problems.push_back({"--listen " + text, 0, 0,
-                               "must be an address like 127.0.0.1:8420, [::1]:8420 or unix:/path"});
+    result.problems.push_back({"--listen " + text, 0, 0, std::string{object_to_listen(text)}});
     return;
   }
   const std::string objection = object_to_listener(*address, result.config.listeners);
@@ -376,6 +374,21 @@ ConfigResult load_config(const std::string& file, const std::vector<std::string>
     return result;
   }
   return parse_config(*text, file, assignments);
+}
+
+std::string_view object_to_assignment(std::string_view text) {
+  const size_t equals = text.find('=');
+  const std::string_view key = text.substr(0, equals);
+  const size_t dot = key.find('.');
+  const bool is_one = equals != std::string_view::npos && dot != std::string_view::npos &&
+                      dot > 0 && dot + 1 < key.size();
+  return is_one ? "" : "must have the form section.key=value";
+}
+
+std::string_view object_to_listen(std::string_view text) {
+  return io::Address::parse(text)
+             ? ""
+             : "must be an address like 127.0.0.1:8420, [::1]:8420 or unix:/path";
 }
 
 ConfigResult load_config(const ServeCall& call) {

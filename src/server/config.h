@@ -196,6 +196,10 @@ struct ServeCall {
   std::vector<std::string> listen;      ///< Any: they replace the configured listeners.
 };
 
+/// What is wrong with the form of one of `assignments` or `listen`; empty: nothing.
+std::string_view object_to_assignment(std::string_view text);
+std::string_view object_to_listen(std::string_view text);
+
 /// The configuration of a call: of a start, and of each reload of what it started.
 ConfigResult load_config(const ServeCall& call);
 

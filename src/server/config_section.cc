@@ -1,6 +1,7 @@
 #include "server/config_section.h"
 
 #include "base/duration.h"
+#include "base/meant_word.h"
 #include "http/host.h"
 #include "io/read_file.h"
 #include "net/egress_policy.h"
@@ -36,21 +37,6 @@ std::string_view kind_of(const toml::node& node) {
     case toml::node_type::boolean: return "true or false";
     default: return "a date or time";
   }
-}
-
-size_t edit_distance(std::string_view left, std::string_view right) {
-  std::vector<size_t> row(right.size() + 1);
-  for (size_t column = 0; column <= right.size(); ++column) row[column] = column;
-  for (size_t line = 1; line <= left.size(); ++line) {
-    size_t diagonal = row[0];
-    row[0] = line;
-    for (size_t column = 1; column <= right.size(); ++column) {
-      const size_t substitution = diagonal + (left[line - 1] == right[column - 1] ? 0 : 1);
-      diagonal = row[column];
-      row[column] = std::min({row[column] + 1, row[column - 1] + 1, substitution});
-    }
-  }
-  return row[right.size()];
 }
 
 bool is_assignment(std::string_view file) {
@@ -239,13 +225,9 @@ std::string Section::qualified(std::string_view key) const {
 }
 
 std::string Section::hint(std::string_view unknown) const {
-  const auto nearest = std::ranges::min_element(
-      known_, {}, [&](const std::string& key) { return edit_distance(key, unknown); });
-  if (nearest == known_.end()) return "";
-  const size_t distance = edit_distance(*nearest, unknown);
-  // Half of the letters may differ: beyond that it is another word.
-  if (distance <= std::clamp<size_t>(unknown.size() / 2, 1, 3) && distance < unknown.size())
-    return "; did you mean \"" + *nearest + "\"?";
+  if (known_.empty()) return "";
+  const auto meant = meant_word({known_.begin(), known_.end()}, unknown);
+  if (meant) return "; did you mean \"" + *meant + "\"?";
   std::string all;
   for (const std::string& key : known_) all += (all.empty() ? "" : ", ") + key;
   return "; known here: " + all;

@@ -68,6 +68,17 @@ int run_check(const ServeCall& call, bool as_json) {
   return 0;
 }
 
+/// An option with a value of another form is wrong usage.
+/// @param object  to the value: empty, or what it must be.
+CLI::Validator form_of(std::string_view (*object)(std::string_view)) {
+  const auto check = [object](const std::string& text) {
+    const std::string_view objection = object(text);
+    return objection.empty() ? std::string{}
+                             : std::string{objection} + ", not \"" + printable(text) + '"';
+  };
+  return CLI::Validator{check, "", ""};
+}
+
 /// Of the configuration, for every command that reads one.
 void add_config_options(CLI::App& command, ServeCall& options) {
   command.add_option("--config", options.config_file, "Configuration file (TOML)")
@@ -79,6 +90,7 @@ void add_config_options(CLI::App& command, ServeCall& options) {
       .add_option("--set", options.assignments,
                   "Override a configuration key: section.key=value; repeatable")
       ->type_name("KEY=VALUE")
+      ->check(form_of(object_to_assignment))
       ->allow_extra_args(false);
 }
 
@@ -88,6 +100,7 @@ void add_serve_options(CLI::App& command, ServeCall& options) {
       .add_option("--listen", options.listen,
                   "IP:port or unix:/path; repeatable; replaces the configured listeners")
       ->type_name("ADDRESS")
+      ->check(form_of(object_to_listen))
       ->allow_extra_args(false);
 }
 
@@ -122,6 +135,7 @@ void add_check_command(CLI::App& app, cli::Action& action) {
       ->add_option("--set", options->call.assignments,
                    "Override a configuration key: section.key=value; repeatable")
       ->type_name("KEY=VALUE")
+      ->check(form_of(object_to_assignment))
       ->allow_extra_args(false);
   command->add_flag("--example", options->example, "Print a commented example with every key");
   command->add_flag("--json", options->json, "Print the verdict as JSON");
@@ -363,7 +377,7 @@ int run(int argc, char** argv) {
   cli::add_completion_command(app, action);
   if (const auto done = cli::write_manual(app, argc, argv, server::manual_notes())) return *done;
   try {
-    app.parse(argc, argv);
+    cli::parse(app, argc, argv);
   } catch (const CLI::ParseError& error) {
     return cli::report_parse_error(app, error, cli::exit_usage);
   }

@@ -40,6 +40,25 @@ TEST(Usage, NamesTheCommandThatIsMissingOrUnknown) {
   EXPECT_EQ(said_of("\x1b[31m"), "there is no command \"\\x1b[31m\" (program --help)");
 }
 
+TEST(Usage, NamesWhatWasProbablyMeant) {
+  EXPECT_EQ(said_of("lst"), "there is no command \"lst\"; did you mean \"list\"? (program --help)");
+  EXPECT_EQ(said_of("add --urls=x"),
+            "there is no option \"--urls=x\"; did you mean \"--url\"? (program add --help)");
+}
+
+TEST(Usage, HelpIsACommand) {
+  CLI::App app{"", "program"};
+  CLI::App* add = app.add_subcommand("add", "");
+  add->add_option("--url", "")->required();
+  for (const auto& words : {std::vector<const char*>{"program", "help"},
+                            std::vector<const char*>{"program", "help", "add"}}) {
+    EXPECT_THROW(parse(app, static_cast<int>(words.size()), words.data()), CLI::CallForHelp);
+    EXPECT_EQ(add->parsed(), words.size() == 3);
+  }
+  const char* const none[] = {nullptr};
+  EXPECT_NO_THROW(parse(app, 0, none));
+}
+
 TEST(Usage, NamesAnUnknownOptionBeforeAMissingOne) {
   EXPECT_EQ(said_of("add --nope x"), "there is no option \"--nope\" (program add --help)");
   EXPECT_EQ(said_of("add x -n"), "there is no option \"-n\" (program add --help)");

@@ -94,6 +94,8 @@ class Lists(unittest.TestCase):
         listed = self.relay.cli("delivery", "list", "--error", "refused").stdout
         self.assertEqual(listed.count(nobody["id"]), 5)
         self.assertIn("refused", listed)
+        self.assertEqual(self.relay.cli("delivery", "list", "--error", "refused", "--since", "1h", "--until", "0").stdout, listed)
+        self.assertIn("No ", self.relay.cli("event", "list", "--until", "2020-02-01").stdout)
         shown = self.relay.cli("event", "list", "--id", "e3").stdout
         self.assertRegex(shown, r"build/finished +app/one +2 +e3")
         shown = self.relay.cli("event", "show", "e3").stdout

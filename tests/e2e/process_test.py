@@ -327,7 +327,12 @@ class Configuration(ProcessTest):
                 code, said = run(*arguments)
                 self.assertEqual(code, 2)
                 self.assertNotEqual(said.strip(), "")
+        for option, value, form in (("--set", "shards", "the form section.key=value"), ("--listen", "8420", "an address like 127.0.0.1:8420")):
+            code, said = run("serve", option, value)
+            self.assertEqual((code, f"{option}: must " in said, form in said, f'not "{value}"' in said), (2, True, True, True), said)
         self.assertIn('"frobnicate"', run("webhook", "frobnicate")[1])
+        self.assertIn('no command "staus"; did you mean "status"?', run("staus")[1])
+        self.assertIn('no option "--jason"; did you mean "--json"?', run("status", "--jason")[1])
         code, said = run("serve", "--set", "server.shards=many")
         self.assertEqual(code, 1)
         self.assertIn("--set server.shards=many", said)
@@ -348,6 +353,7 @@ class Help(unittest.TestCase):
                 self.assertIn("Usage:", said)
                 # The name, not the path that it was started by.
                 self.assertIn(" ".join(["Usage: ringpost", *command, "[OPTIONS]"]), said)
+                self.assertEqual(run("help", *command), (0, said))
                 if command not in ([], ["webhook"], ["delivery"]):
                     self.assertIn("Exit codes:", said)
         self.assertRegex(run("--version")[1], r"^ringpost \d+\.\d+\.\d+\n$")

@@ -221,6 +221,13 @@ class Tokens(unittest.TestCase):
             words = ("--source",) if source is None else ("--source", source)
             self.assertEqual(self.relay.cli("token", "add", "--name", "x", "--scope", "admin",
                                             *words, check=False).returncode, code)
+        for _ in range(2):
+            self.relay.cli("token", "add", "--name", "twin", "--scope", "events:write")
+        twins = self.relay.cli("token", "remove", "twin", check=False)
+        self.assertEqual(twins.returncode, 1)
+        self.assertRegex(twins.stderr, r'2 have the name "twin"; give an id: \S{26} \S{26}\n')
+        self.assertIn("removed", self.relay.cli("token", "remove", "ci").stdout)
+        self.assertIn("removed", self.relay.cli("token", "remove", twins.stderr.split()[-1]).stdout)
         last = self.relay.cli("token", "remove", self.operator(), check=False)
         self.assertEqual(last.returncode, 1)
         self.assertIn("Make the new one first", last.stderr)

@@ -52,7 +52,12 @@ class Users(unittest.TestCase):
         self.assertNotIn("bob", self.user(relay, "list"))
         self.assertIn("acme/bob", self.user(relay, "list", "--organization", "acme"))
         self.assertIn("enabled", self.user(relay, "show", made["id"]))
-        self.assertIn("disabled", self.user(relay, "change", made["id"], "--disable"))
+        self.assertIn(made["id"], self.user(relay, "show", "ann"))
+        self.assertEqual(json.loads(self.user(relay, "show", "acme/bob", "--json"))["sources"], ["app/*"])
+        for nobody in ("bob", "acme/ann", "acm/bob"):
+            self.assertIn(f'the name "{nobody}"', self.user(relay, "show", nobody, code=1))
+        self.assertIn("removed", self.user(relay, "remove", "acme/bob"))
+        self.assertIn("disabled", self.user(relay, "change", "ann", "--disable"))
         self.assertFalse(self.signs_in(relay, "ann", PASSWORD))
         changed = self.user(relay, "change", made["id"], "--enable", "--scope", "deliveries:read", "--source", "app/x",
                             "--password-file", "-", given="staple battery horse")
@@ -62,6 +67,7 @@ class Users(unittest.TestCase):
         self.assertIn("removed", self.user(relay, "remove", made["id"]))
         self.assertFalse(self.signs_in(relay, "ann", "staple battery horse"))
         self.assertIn("no such user", self.user(relay, "show", made["id"], code=1))
+        self.assertIn('the name "ann"', self.user(relay, "show", "ann", code=1))
 
     def test_what_the_commands_refuse(self):
         relay = self.place.relay()

@@ -133,8 +133,7 @@ int main_of(int argc, char** argv) {
   auto words = expand_scenario(app, {argv + 1, argv + argc});
   if (!words) return exit_usage;
   try {
-    std::ranges::reverse(*words);  // As CLI11 wants it.
-    app.parse(*words);
+    cli::parse(app, *std::move(words));
   } catch (const CLI::ParseError& error) {
     return cli::report_parse_error(app, error);
   }

@@ -546,7 +546,7 @@ int run(int argc, char** argv) {
     return *done;
   }
   try {
-    app.parse(argc, argv);
+    cli::parse(app, argc, argv);
   } catch (const CLI::ParseError& error) {
     return ringpost::cli::report_parse_error(app, error);
   }
