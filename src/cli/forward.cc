@@ -85,9 +85,8 @@ int change(Session& session, const Choice& choice, const char* method, const cha
   if (choice.id.empty() && choice.source.empty() && !choice.all) {
     return report_usage({"give an ID, --source or --all"});
   }
-  const auto answer = session.call(method, with_query(path, {{"id", choice.id},
-                                                             {"source", choice.source},
-                                                             {"all", choice.all ? "true" : ""}}));
+  const auto answer =
+      session.call(method, with_query(path, {{"id", choice.id}, {"source", choice.source}}));
   if (!answer) return session.failure_code();
   simdjson::dom::parser parser;
   simdjson::dom::element parsed;

@@ -222,12 +222,13 @@ void Forward::call(net::ClientRequest&& request, Handle handle) {
 
 /// Takes events for a request. @returns whether there is more to read before one can be sent.
 bool Forward::fill() {
-  const bool again_is_next = !std::exchange(was_again_, false);
+  const bool again_is_next = !was_again_;
   bool more = again_is_next && fill_again();
-  if (!batch_.empty()) return false;
-  more |= fill_new();
-  if (batch_.empty() && !more && !again_is_next) return fill_again();
-  return more;
+  if (!batch_.empty() || more) return more;
+  more = fill_new();
+  if (!batch_.empty()) was_again_ = false;
+  if (!batch_.empty() || more || again_is_next) return more;
+  return fill_again();
 }
 
 /// Of one form, and over one number of relays, since a request has one.

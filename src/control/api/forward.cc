@@ -43,9 +43,9 @@ void write_event(JsonWriter& json, const SetAsideEvent& event) {
   json.member("reason", event.reason).member("send_again", event.again).end_object();
 }
 
-/// By id, or by source, or by both; or `all=true`, so that nobody means all by mistake.
+/// By id, by source, or by both; else all.
 std::variant<SetAsideChoice, Problem> read_choice(const Call& call) {
-  auto parsed = parse_query(call.request.query, {"id", "source", "all"});
+  auto parsed = parse_query(call.request.query, {"id", "source"});
   if (auto* problem = std::get_if<Problem>(&parsed)) return std::move(*problem);
   const auto& parameters = std::get<http::QueryParameters>(parsed);
   const auto value = [&](std::string_view name) -> std::optional<std::string> {
@@ -53,13 +53,7 @@ std::variant<SetAsideChoice, Problem> read_choice(const Call& call) {
     if (!found) return std::nullopt;
     return std::string{*found};
   };
-  SetAsideChoice choice{.id = value("id"), .source = value("source")};
-  const auto all = value("all");
-  if (all && *all != "true") return api::refusal_of_member(400, "all", "must be true, or absent");
-  if (all.has_value() == (choice.id || choice.source)) {
-    return refusal(400, "say which events: `id`, `source` or both, or else `all=true`");
-  }
-  return choice;
+  return SetAsideChoice{.id = value("id"), .source = value("source")};
 }
 
 using Change = Result<uint64_t> (*)(Forward& forward, const SetAsideChoice& choice);
@@ -131,7 +125,7 @@ Answer list_set_aside(const Call& call, Forward& forward) {
 }
 
 Answer send_set_aside_again(const Call& call, Forward& forward) {
-  if (!forward.is_on()) {
+  if (!forward.is_on() && forward.set_aside().count() > 0) {
     return refuse(refusal(409, "nothing is forwarded: the configuration has no [forward] url"));
   }
   return change_set_aside(
