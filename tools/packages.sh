@@ -9,7 +9,7 @@ build_packages=(
 )
 test_packages=(
   libgtest-dev googletest libbenchmark-dev clang-format git openssl strace procps util-linux
-  groff-base mandoc zsh fish python3-jsonschema
+  groff-base mandoc zsh fish python3-jsonschema faketime
 )
 # tools/package.
 package_packages=(debhelper dpkg-dev lintian mmdebstrap)
@@ -185,6 +185,25 @@ ensure_go_programs() {
     echo "error: the Go programs could not be built; try: go -C $wanted build tool" >&2
     return 1
   }
+  cp "$wanted/go.sum" "$directory/installed-go.sum"
+}
+
+# Builds the programs of CI systems that tests/e2e/integrations/go locks into a build directory: Buildkite's agent, and a sender
+# with the libraries of CloudEvents and Drone. Some five minutes of CPU.
+ensure_ci_programs() {
+  local directory=$1/ci-systems wanted=tests/e2e/integrations/go
+  cmp -s "$wanted/go.sum" "$directory/installed-go.sum" && cmp -s "$wanted/sender/main.go" "$directory/main.go" && return 0
+  command -v go >/dev/null && GOTOOLCHAIN=local go -C "$wanted" version >/dev/null 2>&1 || {
+    echo "error: there is no Go that builds $wanted" >&2
+    return 1
+  }
+  echo "building programs of CI systems into $directory"
+  mkdir -p "$directory"
+  GOTOOLCHAIN=local go -C "$wanted" build -o "$(realpath "$directory")/" ./sender github.com/buildkite/agent/v3 || {
+    echo "error: the programs could not be built; try: go -C $wanted build ./sender github.com/buildkite/agent/v3" >&2
+    return 1
+  }
+  cp "$wanted/sender/main.go" "$directory/"
   cp "$wanted/go.sum" "$directory/installed-go.sum"
 }
 

@@ -3,6 +3,8 @@
 #include "cli/view.h"
 
 #include <cstdio>
+#include <memory>
+#include <string>
 
 namespace ringpost::cli {
 namespace {
@@ -30,6 +32,9 @@ void print(simdjson::dom::element forward) {
   }
   if (const auto count = number_of(forward, "/set_aside"); count > 0) {
     row("set aside", grouped(count) + ": ringpost forward list");
+  }
+  if (const auto count = number_of(forward, "/send_again"); count > 0) {
+    row("  sent again", grouped(count) + " wait for their turn");
   }
   if (const auto lost = number_of(forward, "/lost"); lost > 0) {
     row("lost", grouped(lost) + ", for want of room (journal.retention_bytes)");
@@ -68,12 +73,61 @@ int list(Session& session, const ListOptions& options) {
   return 0;
 }
 
+/// Which of those that were set aside.
+struct Choice {
+  std::string id;
+  std::string source;
+  bool all = false;
+};
+
+int change(Session& session, const Choice& choice, const char* method, const char* path,
+           const char* done) {
+  if (choice.id.empty() && choice.source.empty() && !choice.all) {
+    return report_usage({"give an ID, --source or --all"});
+  }
+  const auto answer =
+      session.call(method, with_query(path, {{"id", choice.id}, {"source", choice.source}}));
+  if (!answer) return session.failure_code();
+  simdjson::dom::parser parser;
+  simdjson::dom::element parsed;
+  if (!session.json && parse_answer(*answer, parser, parsed)) {
+    std::printf("%s %s\n", grouped(number_of(parsed, "/events")).c_str(), done);
+  }
+  return 0;
+}
+
+int send_again(Session& session, const Choice& choice) {
+  return change(session, choice, "POST", "/v1/forward/set-aside/send-again",
+                "to be sent again: ringpost forward status, ringpost forward list");
+}
+
+int drop(Session& session, const Choice& choice) {
+  return change(session, choice, "DELETE", "/v1/forward/set-aside",
+                "dropped from the list; the history keeps them");
+}
+
+void add_change(CLI::App& group, Session& session, Action& action, const char* name,
+                const char* what, int (*run)(Session&, const Choice&)) {
+  auto choice = std::make_shared<Choice>();
+  CLI::App* command = group.add_subcommand(name, what);
+  CLI::Option* id = command->add_option("id", choice->id, "The event's id")->type_name("ID");
+  CLI::Option* source =
+      command->add_option("--source", choice->source, "Those of this source")->type_name("SOURCE");
+  command->add_flag("--all", choice->all, "All of them")->excludes(id)->excludes(source);
+  add_session_options(*command, session);
+  command->callback([&session, &action, choice, run] {
+    action = [&session, choice, run] { return run(session, *choice); };
+  });
+}
+
 constexpr const char* notes =
     "What is forwarded, and where, says the section [forward] of the configuration. Requires an "
     "operator token (scope admin, organization default).\n"
     "\n"
     "  ringpost forward status\n"
-    "  ringpost forward list --json | jq -r '.items[] | [.id, .reason] | @tsv'";
+    "  ringpost forward list --json | jq -r '.items[] | [.id, .reason] | @tsv'\n"
+    "  ringpost forward send-again --all\n"
+    "  ringpost forward drop 4711 --source app/c0ffee1234abcd56";
 
 }  // namespace
 
@@ -91,6 +145,9 @@ void add_forward_commands(CLI::App& app, Session& session, Action& action) {
   add_session_options(*listing, session);
   listing->callback(
       [&, options] { action = [&session, options] { return list(session, *options); }; });
+  add_change(*group, session, action, "send-again",
+             "Send events again that it refused, when the cause is mended", send_again);
+  add_change(*group, session, action, "drop", "Take events off that list: they are not sent", drop);
 }
 
 }  // namespace ringpost::cli

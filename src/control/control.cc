@@ -240,6 +240,7 @@ void Control::use(const Settings& settings) {
   streams_.set_limits(settings.streams);
   registrations_.set_public_url(settings.public_url);
   gap_filler_.set(settings.gaps);
+  session_api_.set_idempotency_window(settings.gaps.window);
   forward_.set(settings.forward);
   tracing_.set(settings.tracing);
 }
@@ -851,6 +852,12 @@ Answer Control::run(Operation operation, const Call& call) {
     case Operation::forward_set_aside:
       if (!call.token->is_operator()) return refuse_all_but_operator();
       return list_set_aside(call, forward_);
+    case Operation::forward_send_again:
+      if (!call.token->is_operator()) return refuse_all_but_operator();
+      return send_set_aside_again(call, forward_);
+    case Operation::forward_drop:
+      if (!call.token->is_operator()) return refuse_all_but_operator();
+      return drop_set_aside(call, forward_);
     case Operation::configuration_reload:
       if (!call.token->is_operator()) return refuse_all_but_operator();
       return reload_configuration(call, reloads_);

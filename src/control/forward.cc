@@ -88,6 +88,15 @@ std::string events_text(uint64_t count) {
 
 }  // namespace
 
+Result<std::optional<ForwardPlaces>> read_forward_places(const ReadMeta& read) {
+  const auto text = read(places_name);
+  if (!text) return text.error();
+  if (!*text) return std::optional<ForwardPlaces>{};
+  auto places = parse_forward_places(**text);
+  if (!places) return Error{Errc::corrupt, Side::disk};
+  return places;
+}
+
 std::string_view name(ForwardState state) {
   switch (state) {
     case ForwardState::off: return "off";
@@ -100,7 +109,10 @@ std::string_view name(ForwardState state) {
 }
 
 Forward::Forward(const Parts& parts, std::function<void()> wake)
-    : parts_(parts), wake_(std::move(wake)), reader_(parts.journals, parts.history) {}
+    : parts_(parts),
+      wake_(std::move(wake)),
+      reader_(parts.journals, parts.history),
+      set_aside_(parts.store.set_aside(), parts.journals, parts.history) {}
 
 /// What is on its way stays so; what failed is tried at once.
 void Forward::set(ForwardSettings settings) {
@@ -114,21 +126,19 @@ void Forward::set(ForwardSettings settings) {
 }
 
 Result<void> Forward::load() {
-  const auto places = parts_.store.meta(places_name);
+  const auto places =
+      read_forward_places([this](std::string_view name) { return parts_.store.meta(name); });
   if (!places) return places.error();
   const auto written_at = parts_.store.meta(written_at_name);
   if (!written_at) return written_at.error();
   const auto lost = parts_.store.meta(lost_name);
   if (!lost) return lost.error();
-  const auto count = parts_.store.set_aside().count();
-  if (!count) return count.error();
-  set_aside_count_ = *count;
+  if (auto loaded = set_aside_.load(); !loaded) return loaded;
   if (*places) {
-    const auto parsed = parse_forward_places(**places);
     const auto time = http::parse_decimal(written_at->value_or(""));
     const auto number = http::parse_decimal(lost->value_or(""));
-    if (!parsed || !time || !number) return Error{Errc::corrupt, Side::disk};
-    done_ = *parsed;
+    if (!time || !number) return Error{Errc::corrupt, Side::disk};
+    done_ = **places;
     done_at_ = from_unix_ns(static_cast<int64_t>(*time));
     lost_ = *number;
   }
@@ -210,9 +220,27 @@ void Forward::call(net::ClientRequest&& request, Handle handle) {
   });
 }
 
-/// Takes events for a request: of one form, and over one number of relays, since a request has one.
-/// @returns whether there is more to read before one can be sent.
+/// Takes events for a request. @returns whether there is more to read before one can be sent.
 bool Forward::fill() {
+  const bool again_is_next = !was_again_;
+  bool more = again_is_next && fill_again();
+  if (!batch_.empty() || more) return more;
+  more = fill_new();
+  if (!batch_.empty()) was_again_ = false;
+  if (!batch_.empty() || more || again_is_next) return more;
+  return fill_again();
+}
+
+/// Of one form, and over one number of relays, since a request has one.
+/// @param bytes  of the batch so far.
+bool Forward::fits(const ForwardItem& item, uint64_t bytes) const {
+  if (batch_.empty()) return true;
+  const ForwardItem& first = batch_.front();
+  return bytes + item.json.size() <= settings_.batch_bytes_max && item.form == first.form &&
+         item.form != ForwardForm::one && item.hops == first.hops;
+}
+
+bool Forward::fill_new() {
   const auto wanted = [this](const EventView& event) { return wants(event); };
   uint64_t bytes = 0;
   while (batch_.size() < settings_.batch_events_max) {
@@ -233,15 +261,12 @@ bool Forward::fill() {
       set_aside_travelled(reader_.take());
       continue;
     }
-    const bool fits =
-        batch_.empty() || (bytes + next.json.size() <= settings_.batch_bytes_max &&
-                           next.form == batch_.front().form && next.form != ForwardForm::one &&
-                           next.hops == batch_.front().hops);
-    if (!fits) break;
+    if (!fits(next, bytes)) break;
     bytes += next.json.size() + 1;
     batch_.push_back(reader_.take());
     if (resumed_ == 0) continue;
     --resumed_;
+    batch_.back().resumed = true;
     batch_.back().maybe_sent_at = std::max(batch_.back().accepted_at, resumed_at_);
   }
   batch_end_ = reader_.taken();
@@ -249,10 +274,42 @@ bool Forward::fill() {
   return false;
 }
 
-void Forward::set_aside_travelled(ForwardItem item) {
-  put_aside(item, 0,
-            "it came over " + std::to_string(item.hops) +
-                " relays: they forward to each other in a circle");
+/// What was set aside and is to be sent again. What does not fit stays marked in the list.
+/// @returns whether there is more of it, and none in the batch.
+bool Forward::fill_again() {
+  if (set_aside_.again_count() == 0) return false;
+  auto items = set_aside_.next(wall_now_);
+  if (!items) {
+    fail({.lasting = true,
+          .text = "what is to be sent again cannot be read: " + describe(items.error())});
+    return false;
+  }
+  uint64_t bytes = 0;
+  for (ForwardItem& item : *items) {
+    if (item.hops >= http::hops_max) {
+      if (!set_aside_travelled(item)) return false;
+      continue;
+    }
+    if (batch_.size() == settings_.batch_events_max || !fits(item, bytes)) break;
+    bytes += item.json.size() + 1;
+    batch_.push_back(std::move(item));
+  }
+  if (batch_.empty()) return set_aside_.again_count() > 0;
+  was_again_ = true;
+  batch_end_ = done_;  // It is not of the new ones.
+  phase_ = Phase::asking;
+  return false;
+}
+
+bool Forward::is_again() const {
+  return !batch_.empty() && batch_.front().set_aside_status.has_value();
+}
+
+bool Forward::set_aside_travelled(const ForwardItem& item) {
+  return set_aside_.put(item, 0,
+                        "it came over " + std::to_string(item.hops) +
+                            " relays: they forward to each other in a circle",
+                        wall_now_);
 }
 
 void Forward::advance() {
@@ -299,7 +356,7 @@ void Forward::on_asked(size_t index, const net::ClientAnswer& answer) {
   std::string_view shown = answer.body;
   if (shown.starts_with(list_begin)) shown.remove_prefix(list_begin.size());
   if (!answer.error && answer.status == 200 && shown.starts_with(expected)) {
-    item.json.clear();  // It is there.
+    on_there(item);
   } else if (says_no_such_event(answer)) {
     item.maybe_sent_at.reset();
   } else if (!question_failure_) {
@@ -311,21 +368,38 @@ void Forward::on_asked(size_t index, const net::ClientAnswer& answer) {
     }
   }
   if (calls_ > 0) return;
-  const auto there =
-      std::erase_if(batch_, [](const ForwardItem& each) { return each.json.empty(); });
-  forwarded_ += there;
-  duplicates_ += there;
+  std::erase_if(batch_, [](const ForwardItem& each) { return each.there; });
   if (question_failure_) return fail(*std::exchange(question_failure_, std::nullopt));
   succeed();
   if (batch_.empty()) finish_batch();
 }
 
+/// Takes it out of the batch.
+void Forward::on_there(ForwardItem& item) {
+  item.there = true;
+  constexpr uint16_t differs = 409;
+  if (item.set_aside_status == differs) {
+    set_aside_.put(item, differs, "the central relay has another event of this source and id",
+                   wall_now_);
+    return;
+  }
+  ++forwarded_;
+  ++duplicates_;
+  if (item.set_aside_status) set_aside_.remove(item);
+  if (item.resumed) on_sent_before();
+}
+
+/// Events are sent in their order: an earlier run may have sent the next ones, too.
+void Forward::on_sent_before() {
+  resumed_ = ForwardSettings::batch_events_limit;
+}
+
 void Forward::send() {
-  const size_t count = std::min(batch_.size(), count_max_);
+  const size_t count = std::min(count_in_request(batch_), count_max_);
   RINGPOST_ASSERT(count > 0);
   net::ClientRequest post = request("POST");
   const ForwardItem& first = batch_.front();
-  post.headers.push_back({"Content-Type", std::string{content_type_of(first.form)}});
+  append_headers(post.headers, first);
   post.headers.push_back({std::string{http::hops_header}, std::to_string(first.hops + 1)});
   post.body = forward_body(batch_, count);
   const bool packed = packs_ && post.body.size() >= packed_bytes_min;
@@ -373,6 +447,8 @@ void Forward::on_taken(size_t count, uint64_t duplicates) {
   duplicates_ += duplicates;
   refused_in_a_row_ = 0;
   if (count_max_ < SIZE_MAX / 2) count_max_ *= 2;
+  if (duplicates > 0 && batch_.front().resumed) on_sent_before();
+  for (size_t index = 0; index < count && is_again(); ++index) set_aside_.remove(batch_[index]);
   batch_.erase(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(count));
   succeed();
   if (batch_.empty()) finish_batch();
@@ -386,11 +462,16 @@ bool Forward::on_refused(size_t count, const net::ClientAnswer& answer) {
   document.assign(answer.body);
   const uint64_t line = count == 1 ? 1 : number_in(document, "line").value_or(0);
   count_max_ = std::max<size_t>(count / 2, 1);
+  if (answer.status == 413 && count == 1 && make_smaller(batch_.front())) {
+    succeed();
+    return true;
+  }
   if (line >= 1 && line <= count) {
     const auto refused = batch_.begin() + static_cast<std::ptrdiff_t>(line - 1);
-    if (!put_aside(*refused, answer.status, told_by(answer))) return false;
+    if (!set_aside_.put(*refused, answer.status, told_by(answer), wall_now_)) return false;
+    // One that is sent again says nothing of the others.
+    if (!refused->set_aside_status) ++refused_in_a_row_;
     batch_.erase(refused);
-    ++refused_in_a_row_;
   }
   if (refused_in_a_row_ <= refused_in_a_row_max) succeed();
   if (batch_.empty()) finish_batch();
@@ -402,24 +483,18 @@ bool Forward::on_refused(size_t count, const net::ClientAnswer& answer) {
   return true;
 }
 
-bool Forward::put_aside(const ForwardItem& item, uint16_t status, std::string reason) {
-  log_warning("forward: event " + item.id + " of " + item.source + " is set aside: " + reason +
-              "; see `ringpost forward list`");
-  const auto stored = parts_.store.set_aside().insert({.uid = item.uid,
-                                                       .organization = item.organization,
-                                                       .id = item.id,
-                                                       .source = item.source,
-                                                       .type = item.type,
-                                                       .accepted_at = item.accepted_at,
-                                                       .set_aside_at = wall_now_,
-                                                       .status = status,
-                                                       .reason = std::move(reason)});
-  if (!stored) {
-    log_error("forward: it could not be stored: " + describe(stored.error()));
-    return false;
-  }
-  if (const auto count = parts_.store.set_aside().count()) set_aside_count_ = *count;
-  return true;
+/// As CloudEvents' binary mode makes it. @returns false if it stays as large as it is.
+bool Forward::make_smaller(ForwardItem& item) {
+  if (item.form != ForwardForm::batch) return false;
+  const auto event = parts_.journals.read_event(item.position);
+  return event && make_binary(item, (*event)->view());
+}
+
+/// What is to be sent again is in the list: from there it comes next time, as it is then.
+void Forward::give_back() {
+  batch_.clear();
+  batch_end_.clear();
+  phase_ = Phase::filling;
 }
 
 void Forward::finish_batch() {
@@ -477,6 +552,7 @@ void Forward::on_removing(uint32_t journal, uint32_t segment) {
     if (place.reached < behind.reached) place = behind;
   }
   for (ForwardItem& item : batch_) {
+    if (item.set_aside_status) continue;
     item.only_here |= item.position.journal() == journal && item.position < behind.reached;
   }
   lost_ += lost;
@@ -559,6 +635,7 @@ void Forward::fail(Failure failure) {
   pause = std::max(pause, failure.retry_after.value_or(Duration::zero()));
   not_before_ = now_ + pause;
   retry_at_ = wall_now_ + pause;
+  if (is_again()) give_back();
   if (failure.text.empty()) return;
   if (problem_.empty()) problem_since_ = wall_now_;
   problem_ = std::move(failure.text);
@@ -593,18 +670,22 @@ std::optional<Instant> Forward::due() const {
 
 ForwardStatus Forward::status() const {
   const uint64_t only_here = count_only_here();
-  if (!is_on()) return {.set_aside = set_aside_count_, .lost = lost_ + only_here};
+  if (!is_on())
+    return {.set_aside = set_aside_.count(),
+            .again = set_aside_.again_count(),
+            .lost = lost_ + only_here};
   ForwardStatus status{.state = ForwardState::idle,
                        .url = settings_.url->text(),
                        .backlog = reader_.count_behind(done_) + only_here,
                        .forwarded = forwarded_,
                        .duplicates = duplicates_,
-                       .set_aside = set_aside_count_,
+                       .set_aside = set_aside_.count(),
+                       .again = set_aside_.again_count(),
                        .lost = lost_,
                        .problem = problem_,
                        .last_success_at = last_success_at_};
-  if (status.backlog > 0) status.state = ForwardState::sending;
-  if (!batch_.empty()) status.oldest_at = batch_.front().accepted_at;
+  if (status.backlog > 0 || status.again > 0) status.state = ForwardState::sending;
+  if (!batch_.empty() && !is_again()) status.oldest_at = batch_.front().accepted_at;
   if (problem_.empty()) return status;
   status.state = lasting_ ? ForwardState::held : ForwardState::waiting;
   status.problem_since = problem_since_;
@@ -612,9 +693,10 @@ ForwardStatus Forward::status() const {
   return status;
 }
 
-Result<std::vector<SetAsideEvent>> Forward::set_aside(const std::optional<Ulid>& before,
-                                                      uint32_t limit) {
-  return parts_.store.set_aside().list(before, limit);
+Result<uint64_t> Forward::send_again(const SetAsideChoice& choice) {
+  due_ = now_;
+  wake_();
+  return set_aside_.send_again(choice);
 }
 
 }  // namespace ringpost::control

@@ -5,7 +5,8 @@
 #include "control/forward_reader.h"
 #include "control/forward_settings.h"
 #include "control/outgoing_calls.h"
-#include "control/store/set_aside_table.h"
+#include "control/set_aside.h"
+#include "control/store/store.h"
 #include "net/http_client.h"
 
 #include <cstdint>
@@ -18,8 +19,6 @@
 #include <vector>
 
 namespace ringpost::control {
-
-class Store;
 
 enum class ForwardState : uint8_t {
   off,
@@ -39,6 +38,7 @@ struct ForwardStatus {
   uint64_t forwarded = 0;             ///< Events that the central relay has taken, since the start.
   uint64_t duplicates = 0;            ///< Of them, those that it had already.
   uint64_t set_aside = 0;             ///< Events in the list.
+  uint64_t again = 0;                 ///< Of them, those that are to be sent again.
   uint64_t lost = 0;    ///< Removed for want of room before they were forwarded, ever.
   std::string problem;  ///< A sentence; empty: there is none.
   std::optional<WallTime> problem_since;
@@ -51,6 +51,9 @@ struct ForwardStatus {
 /// that it has it. So after a crash or a lost answer events are sent again, with the same ids: the
 /// central relay knows them. Those that it may have forgotten by then are asked for first.
 ///
+/// What it refuses is set aside. When somebody wants it to be sent again, it takes turns with what
+/// is new: a batch of these, a batch of those.
+///
 /// fill ─> ask for what may be there already ⟲ ─> send ─> on_sent ─> store ─> fill
 ///                        └──────────────┴─> fails: again, later and later
 class Forward {
@@ -59,7 +62,7 @@ class Forward {
   struct Parts {
     Store& store;
     JournalAccess& journals;
-    const index::Index& history;
+    index::Index& history;
     OutgoingCalls& calls;
     Prng& random;
   };
@@ -95,8 +98,10 @@ class Forward {
   void on_removing(uint32_t journal, uint32_t segment);
 
   ForwardStatus status() const;
-  /// As SetAsideTable::list.
-  Result<std::vector<SetAsideEvent>> set_aside(const std::optional<Ulid>& before, uint32_t limit);
+  SetAside& set_aside() { return set_aside_; }
+  /// As SetAside::send_again, as soon as it can be.
+  Result<uint64_t> send_again(const SetAsideChoice& choice);
+  bool is_on() const { return settings_.url.has_value(); }
 
  private:
   enum class Phase : uint8_t { filling, asking, sending };
@@ -106,25 +111,31 @@ class Forward {
     std::optional<Duration> retry_after{};
   };
 
-  bool is_on() const { return settings_.url.has_value(); }
   bool wants(const journal::EventView& event) const;
   Result<void> begin();
   bool fill();
+  bool fill_new();
+  bool fill_again();
+  bool fits(const ForwardItem& item, uint64_t bytes) const;
+  bool is_again() const;
   bool take_answers();
   using Handle = std::function<void(const net::ClientAnswer& answer)>;
   void call(net::ClientRequest&& request, Handle handle);
-  void set_aside_travelled(ForwardItem item);
+  bool set_aside_travelled(const ForwardItem& item);
   void advance();
   bool must_ask(const ForwardItem& item) const;
   void ask();
   void ask(size_t index);
   void on_asked(size_t index, const net::ClientAnswer& answer);
+  void on_there(ForwardItem& item);
+  void on_sent_before();
   void send();
   void on_packing_refused();
   void on_sent(size_t count, const net::ClientAnswer& answer);
   void on_taken(size_t count, uint64_t duplicates);
   bool on_refused(size_t count, const net::ClientAnswer& answer);
-  bool put_aside(const ForwardItem& item, uint16_t status, std::string reason);
+  bool make_smaller(ForwardItem& item);
+  void give_back();
   void finish_batch();
   uint64_t count_only_here() const;
   bool store();
@@ -140,6 +151,7 @@ class Forward {
   const std::function<void()> wake_;
   ForwardSettings settings_;
   ForwardReader reader_;
+  SetAside set_aside_;
 
   // As the store has it.
   bool begun_ = false;
@@ -149,12 +161,13 @@ class Forward {
   std::optional<Instant> stored_at_;
 
   Phase phase_ = Phase::filling;
-  std::deque<ForwardItem> batch_;
-  ForwardPlaces batch_end_;      ///< Where `done_` is when the batch is.
-  uint32_t resumed_ = 0;         ///< Of the next events, an earlier run may have sent so many,
-  WallTime resumed_at_{};        ///< and at this time at the earliest.
-  bool packs_ = true;            ///< As long as nobody has refused it.
-  size_t count_max_ = SIZE_MAX;  ///< Events of a request: fewer after a refusal.
+  std::deque<ForwardItem> batch_;  ///< All new, or all to be sent again.
+  bool was_again_ = false;         ///< The last batch, so that the next one is new.
+  ForwardPlaces batch_end_;        ///< Where `done_` is when the batch is.
+  uint32_t resumed_ = 0;           ///< Of the next events, an earlier run may have sent so many,
+  WallTime resumed_at_{};          ///< and at this time at the earliest.
+  bool packs_ = true;              ///< As long as nobody has refused it.
+  size_t count_max_ = SIZE_MAX;    ///< Events of a request: fewer after a refusal.
   uint32_t refused_in_a_row_ = 0;
   uint32_t calls_ = 0;  ///< Under way, or answered and not handled yet.
   std::deque<std::pair<net::ClientAnswer, Handle>> answers_;
@@ -172,11 +185,14 @@ class Forward {
   std::optional<WallTime> last_success_at_;
   uint64_t forwarded_ = 0;
   uint64_t duplicates_ = 0;
-  uint64_t set_aside_count_ = 0;
 
   WallTime wall_now_{};
   Instant now_{};
   std::optional<Instant> due_;
 };
+
+/// How far the events of a data directory were forwarded, by the facts of its store; nothing: none
+/// ever was. Errc::corrupt if it cannot be read.
+Result<std::optional<ForwardPlaces>> read_forward_places(const ReadMeta& read);
 
 }  // namespace ringpost::control

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/json_writer.h"
+#include "dialect/cloudevents/attributes.h"
 #include "dialect/content.h"
 
 #include <array>
@@ -44,13 +45,45 @@ void write_attributes(JsonWriter& json, const EventView& event) {
 
 }  // namespace
 
-std::string_view content_type_of(ForwardForm form) {
-  switch (form) {
-    case ForwardForm::batch: return "application/cloudevents-batch+json";
-    case ForwardForm::lines: return "application/x-ndjson";
-    case ForwardForm::one: return "application/json";
+bool make_binary(ForwardItem& item, const EventView& event) {
+  RINGPOST_ASSERT(item.form == ForwardForm::batch);
+  constexpr size_t headers_bytes_max = 8 * 1024;  // Relays and proxies take 16 KiB, or little less.
+  std::vector<http::Header> headers;
+  size_t bytes = 0;
+  dialect::cloudevents::AttributeWalk walk;
+  walk(event, [&](std::string_view name, std::string_view text, bool) {
+    http::Header header{"ce-" + std::string{name}, {}};
+    // The walk makes a URI of it, as CloudEvents asks, and that would be another source.
+    dialect::cloudevents::append_header_value(header.value, name == "source" ? event.source : text);
+    bytes += header.name.size() + header.value.size() + 4;
+    headers.push_back(std::move(header));
+  });
+  if (bytes > headers_bytes_max) return false;
+  const bool plain_json =
+      event.data_content_type.empty() && dialect::content_of(event) == dialect::Content::json;
+  const std::string_view type = plain_json ? std::string_view{} : dialect::content_type_of(event);
+  if (!type.empty()) headers.push_back({"Content-Type", std::string{type}});
+  item.form = ForwardForm::binary;
+  item.headers = std::move(headers);
+  item.json = as_text(event.data);
+  return true;
+}
+
+void append_headers(std::vector<http::Header>& headers, const ForwardItem& first) {
+  const auto content = [&](const char* type) { headers.push_back({"Content-Type", type}); };
+  switch (first.form) {
+    case ForwardForm::batch: return content("application/cloudevents-batch+json");
+    case ForwardForm::lines: return content("application/x-ndjson");
+    case ForwardForm::one: return content("application/json");
+    case ForwardForm::binary:
+      headers.insert(headers.end(), first.headers.begin(), first.headers.end());
+      return;
   }
   RINGPOST_UNREACHABLE();
+}
+
+size_t count_in_request(const std::deque<ForwardItem>& items) {
+  return items.front().form == ForwardForm::binary ? 1 : items.size();
 }
 
 ForwardItem forward_item(const EventView& event, journal::Position position, uint64_t nth) {

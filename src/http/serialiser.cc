@@ -110,7 +110,7 @@ void append_request_head(std::string& out, const RequestHead& head,
     RINGPOST_ASSERT(!named(written, header.name));
     append_header(out, header.name, header.value);
   }
-  if (head.body_bytes > 0 || head.method != "GET") {
+  if (head.body_bytes > 0 || (head.method != "GET" && head.method != "HEAD")) {
     out.append("Content-Length: ");
     append_number(out, head.body_bytes);
     out.append("\r\n");

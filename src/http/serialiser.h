@@ -47,9 +47,9 @@ struct RequestHead {
   bool keep_alive = true;
 };
 
-/// Appends a request's head with `headers`, Host, Content-Length (also 0, but not for a GET without
-/// a body), Connection if it is to be closed, and the blank line. Asserts that nothing in it could
-/// end a line early and that `headers` name none of the headers written here.
+/// Appends a request's head with `headers`, Host, Content-Length (also 0, but not for a GET or HEAD
+/// without a body), Connection if it is to be closed, and the blank line. Asserts that nothing in
+/// it could end a line early and that `headers` name none of the headers written here.
 void append_request_head(std::string& out, const RequestHead& head,
                          std::span<const Header> headers);
 

@@ -72,11 +72,15 @@ bool is_padded(std::string_view name) {
 constexpr std::string_view padded =
     "begins or ends with a space, so that no webhook would match it";
 
-/// The rest of the sentence about a member that is not known.
+/// The rest of the sentence about a member that is not known, or not of this form or kind.
 std::string did_you_mean(std::string_view name) {
+  if (name == "data_base64") {
+    return "; a CloudEvent may have it: send the event as one, with `Content-Type: "
+           "application/cloudevents+json`";
+  }
   const std::string_view intended = intended_member(name);
-  return intended.empty() ? std::string{}
-                          : "; perhaps it is meant to be `" + std::string{intended} + "`";
+  if (intended.empty() || intended == name) return {};
+  return "; perhaps it is meant to be `" + std::string{intended} + "`";
 }
 
 }  // namespace

@@ -39,6 +39,13 @@ std::vector<http::Header> headers_of(std::string_view head) {
 
 }  // namespace
 
+std::optional<Denial> denial_of_request(const EgressPolicy& policy, const http::Url& url,
+                                        const io::Address& address, bool operator_named) {
+  if (policy.leads_back(url.host, url.port)) return Denial::own_address;
+  const auto denial = policy.denial_of(address, url.tls);
+  return denial && operator_named && is_meant(*denial) ? std::nullopt : denial;
+}
+
 std::string_view ClientAnswer::header(std::string_view name) const {
   for (const http::Header& header : headers) {
     if (http::equal_ignoring_case(header.name, name)) return header.value;
@@ -66,10 +73,7 @@ class HttpClient::Call final : private StreamOwner {
 
  private:
   bool allowed(const io::Address& address) const {
-    const http::Url& url = request_.url;
-    if (client_.policy_->leads_back(url.host, url.port)) return false;
-    const auto denial = client_.policy_->denial_of(address, url.tls);
-    return !denial || (request_.operator_named && is_meant(*denial));
+    return !denial_of_request(*client_.policy_, request_.url, address, request_.operator_named);
   }
 
   void on_resolved() {

@@ -58,6 +58,11 @@ struct ClientAnswer {
   std::string_view header(std::string_view name) const;
 };
 
+/// Whether, and why, a request may not go to an address of its URL's host.
+/// @param operator_named  as ClientRequest has it.
+std::optional<Denial> denial_of_request(const EgressPolicy& policy, const http::Url& url,
+                                        const io::Address& address, bool operator_named);
+
 /// Sends such requests, each over a connection of its own, where the egress policy allows it. What
 /// is sent often, and to many, is a delivery (delivery::Dispatcher).
 ///

@@ -22,6 +22,10 @@ struct DataDirectory {
 
 std::string store_path(const Config& config);
 
+/// What of a data directory this user may not read and write, and what to do; empty if nothing is
+/// wrong, or nothing is there.
+std::string object_to_rights(const Config& config);
+
 enum class IfAbsent : uint8_t { make, refuse };
 
 /// In this order, so that a failure has changed as little as possible: directory, lock, key file,

@@ -10,11 +10,11 @@
 #include "server/file_system.h"
 #include "server/helper_thread.h"
 #include "server/key_file.h"
+#include "server/own_servers.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <ctime>
 #include <fcntl.h>
 #include <filesystem>
 #include <list>
@@ -32,7 +32,6 @@ namespace {
 using Verdict = Finding::Verdict;
 
 constexpr Duration slow_write = std::chrono::milliseconds{10};
-constexpr auto certificate_renewal = std::chrono::hours{24 * 21};
 constexpr uint64_t descriptors_few = 4096;
 constexpr uint64_t store_room = uint64_t{8} << 20;
 /// Of a relay besides its shards: control, journal, passwords, store, names, log.
@@ -107,10 +106,7 @@ Finding examine_user() {
 }
 
 Finding examine_clock() {
-  constexpr int64_t start_of_2025 = 1'735'689'600;
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  if (now.tv_sec < start_of_2025) {
+  if (!is_set(wall_clock_now())) {
     return failure("clock", "it is wrong: it shows a time before 2025",
                    "set it: signatures and tokens have times, and receivers refuse old ones");
   }
@@ -245,14 +241,9 @@ bool is_in_use(io::Disk& disk, const Config& config) {
 
 /// Whether the files that are there belong to this user, as after a start by root they do not.
 Finding examine_rights(const Config& config) {
-  for (const std::string& path : {config.data_dir, config.data_dir + "/lock", store_path(config),
-                                  config.data_dir + "/journal"}) {
-    if (::access(path.c_str(), R_OK | W_OK) == 0 || errno == ENOENT) continue;
-    return failure("data directory", path + " cannot be written: " + std::strerror(errno),
-                   "run this as the relay's user; if it is, give that user the directory with all "
-                   "that is in it (chown -R)");
-  }
-  return ok("data directory", {});
+  std::string problem = object_to_rights(config);
+  if (problem.empty()) return ok("data directory", {});
+  return failure("data directory", std::move(problem), "run this as the relay's user");
 }
 
 /// A store whose secrets are encrypted needs its key file.
@@ -316,17 +307,9 @@ Finding examine_address(const ListenerConfig& listener, bool is_running) {
       "--config or --data-dir");
 }
 
-std::string date_of(WallTime time) {
-  return to_rfc3339(time).substr(0, 10);
-}
-
 Finding examine_certificate(const ListenerConfig& listener) {
-  const std::string text =
-      listener.certificate_file + " is valid until " + date_of(listener.tls_expires_at);
-  if (listener.tls_expires_at - wall_clock_now() > certificate_renewal) {
-    return ok("certificate", text);
-  }
-  return warning("certificate", text, "renew it, then: ringpost reload");
+  return judge_certificate("certificate", listener.certificate_file, listener.tls_expires_at,
+                           wall_clock_now(), "renew it, then: ringpost reload");
 }
 
 void examine_listeners(const Config& config, bool is_running, Findings& findings) {

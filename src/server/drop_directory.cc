@@ -16,6 +16,7 @@
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
+#include <filesystem>
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -87,9 +88,19 @@ bool is_shortage(int errno_value) {
          errno_value == EINTR;
 }
 
-std::string file_id(const std::string& name, const struct stat& status) {
+/// When the file came into being, in which no program has a say; empty where the file system does
+/// not keep it.
+std::string born_at(int directory, const std::string& name) {
+  struct statx facts {};
+  const int done = statx(directory, name.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BTIME, &facts);
+  if (done != 0 || (facts.stx_mask & STATX_BTIME) == 0) return {};
+  return std::to_string(facts.stx_btime.tv_sec) + '.' + std::to_string(facts.stx_btime.tv_nsec);
+}
+
+/// The same after a crash, and another one for another file, even of the same name and time.
+std::string file_id(int directory, const std::string& name, const struct stat& status) {
   const std::string text = name + '\0' + std::to_string(status.st_mtim.tv_sec) + '.' +
-                           std::to_string(status.st_mtim.tv_nsec);
+                           std::to_string(status.st_mtim.tv_nsec) + '\0' + born_at(directory, name);
   return "drop-" + crypto::hex_encode(crypto::bytes_of(crypto::sha256(as_bytes(text))).first(16));
 }
 
@@ -250,6 +261,15 @@ bool DropDirectory::open_all(std::string& why) {
 bool DropDirectory::watch(std::string& why) {
   const std::string path = source_.directory + "/new";
   watched_ = inotify_add_watch(watch_.get(), path.c_str(), IN_MOVED_TO | IN_ONLYDIR);
+  // So that it is noticed at once when somebody removes or replaces it.
+  std::filesystem::path root = std::filesystem::path{source_.directory}.lexically_normal();
+  if (!root.has_filename()) root = root.parent_path();
+  for (const std::filesystem::path& place : {root, root / ".."}) {
+    const int number =
+        inotify_add_watch(watch_.get(), place.c_str(),
+                          IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR);
+    if (number >= 0) above_.push_back(number);
+  }
   if (watched_ >= 0) return true;
   // Too many are watched already: it is looked at often instead.
   if (!watch_.valid() || errno == ENOSPC || errno == ENOMEM) return true;
@@ -260,13 +280,23 @@ bool DropDirectory::watch(std::string& why) {
 void DropDirectory::close() {
   pass_.reset();
   if (watched_ >= 0) inotify_rm_watch(watch_.get(), std::exchange(watched_, -1));
+  for (const int number : std::exchange(above_, {})) inotify_rm_watch(watch_.get(), number);
   for (OwnedFd* fd : {&root_, &new_, &cur_, &bad_}) *fd = OwnedFd{};
 }
 
-/// What inotify tells: something came.
+/// What inotify tells: something came. (News of the directories above only wake: `turn` looks.)
 void DropDirectory::read_news() {
   alignas(inotify_event) std::array<char, 16 * 1024> buffer;
-  while (watch_.valid() && read(watch_.get(), buffer.data(), buffer.size()) > 0) news_ = true;
+  ssize_t size = 0;
+  while (watch_.valid() && (size = read(watch_.get(), buffer.data(), buffer.size())) > 0) {
+    for (ssize_t at = 0; at < size;) {
+      inotify_event event;
+      std::memcpy(&event, buffer.data() + at, sizeof event);
+      const bool of_above = std::ranges::find(above_, event.wd) != above_.end();
+      news_ |= !of_above;
+      at += static_cast<ssize_t>(sizeof event + event.len);
+    }
+  }
 }
 
 /// Whether `new/` was removed or moved, or is hidden by a mount.
@@ -411,7 +441,7 @@ bool DropDirectory::offer(const std::string& name) {
   parts_.offer({.directory = number_,
                 .ticket = last_ticket_,
                 .organization = source_.organization,
-                .id = file_id(name, status),
+                .id = file_id(cur_.get(), name, status),
                 .request = std::move(request)});
   return true;
 }

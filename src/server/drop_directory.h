@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace ringpost::server {
 
@@ -94,7 +95,8 @@ class DropDirectory {
   OwnedFd cur_;
   OwnedFd bad_;
   OwnedFd watch_;
-  int watched_ = -1;  ///< `new/`, as inotify names it.
+  int watched_ = -1;        ///< `new/`, as inotify names it.
+  std::vector<int> above_;  ///< The same of the directories that it is in.
 
   std::unique_ptr<Pass> pass_;       ///< Through `cur/` first, then `new/` again and again.
   bool news_ = false;                ///< `new/` may have changed since the pass began.

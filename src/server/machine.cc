@@ -101,6 +101,11 @@ constexpr rlim_t address_space_overhead = 224u << 20;
 
 }  // namespace
 
+bool is_set(WallTime clock) {
+  constexpr int64_t start_of_2025_s = 1'735'689'600;
+  return to_unix_ns(clock) / 1'000'000'000 >= start_of_2025_s;
+}
+
 Machine this_machine() {
   Machine machine;
   read_memory_limits("/proc", "/sys/fs/cgroup", machine);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/clock.h"
+
 #include <cstdint>
 #include <string>
 
@@ -17,7 +19,11 @@ struct Machine {
 /// all above it, version 1 or 2. What cannot be read limits nothing.
 Machine this_machine();
 
-/// The same with other places for /proc and /sys/fs/cgroup, for tests: of the memory only.
+/// Whether a clock that shows this was ever set: machines without a battery begin in the past.
+bool is_set(WallTime clock);
+
+/// The same as this_machine with other places for /proc and /sys/fs/cgroup, for tests: of the
+/// memory only.
 void read_memory_limits(const std::string& proc, const std::string& cgroups, Machine& machine);
 
 }  // namespace ringpost::server

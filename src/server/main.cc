@@ -14,6 +14,7 @@
 #include "server/config.h"
 #include "server/doctor.h"
 #include "server/log.h"
+#include "server/own_servers.h"
 #include "server/secrets.h"
 #include "server/serve.h"
 #include "server/support_facts.h"
@@ -173,8 +174,9 @@ int run_doctor(const DoctorOptions& options) {
   io::PosixDisk disk;
   Findings findings = examine(disk, options.call);
   const ConfigResult read = load_config(options.call);
+  if (!read.problems.empty()) return print_findings(findings, options.json);  // They are in there.
+  std::ranges::move(examine_own_servers(read.config), std::back_inserter(findings));
   for (const std::string& url : options.urls) {
-    if (!read.problems.empty()) break;  // The findings have them.
     std::ranges::move(try_receiver(read.config, {.url = url}), std::back_inserter(findings));
   }
   return print_findings(findings, options.json);
@@ -212,7 +214,9 @@ void add_doctor_command(CLI::App& app, cli::Action& action) {
   command->footer(
       "Give it the options of ringpost serve, and run it as the relay's user. It changes nothing, "
       "and may\n"
-      "run beside the relay.\n"
+      "run beside the relay. Where [forward] or [tracing] is configured it connects to the central "
+      "relay and\n"
+      "to the collector, step by step, with requests that change nothing there.\n"
       "\n"
       "  ringpost doctor --config /etc/ringpost.toml --url https://ci.example.org/hook\n"
       "\n"

@@ -430,6 +430,11 @@ int run(const Config& config, io::Engine engine, const Budgets& budgets, Reloade
   if (problem.empty()) {
     reloader.set_listeners(bound_addresses(listeners));
     log_start(relay, shards.front()->features());
+    if (!is_set(wall_clock_now())) {
+      log_warning(
+          "the clock is not set: it shows a time before 2025. Events are taken with that time, and "
+          "receivers refuse signatures and certificates until it is right");
+    }
     log_info(to_text(budgets));
     if (const std::string warning = warning_of(budgets); !warning.empty()) log_warning(warning);
     if (const std::string outdated = config.outdated(); !outdated.empty()) log_warning(outdated);

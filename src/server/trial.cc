@@ -1,8 +1,9 @@
 #include "server/trial.h"
 
 #include "http/response_parser.h"
-#include "http/url.h"
+#include "http/serialiser.h"
 #include "io/engine.h"
+#include "net/client_certificate.h"
 #include "net/egress_policy.h"
 #include "net/shard_resolver.h"
 #include "net/stream.h"
@@ -19,6 +20,7 @@ namespace {
 using Verdict = Finding::Verdict;
 
 constexpr Duration step_max = std::chrono::seconds{10};
+constexpr uint32_t answer_bytes_max = 64 * 1024;
 
 std::string listed(const std::vector<io::Address>& addresses) {
   std::string text;
@@ -28,25 +30,29 @@ std::string listed(const std::vector<io::Address>& addresses) {
   return text;
 }
 
-/// One receiver, on a ring of its own.
+/// One server, on a ring of its own.
 class Trial final : private net::StreamOwner {
  public:
   Trial(io::Ring& ring, net::NameService& names, const shard::LiveSettings& settings,
-        const Receiver& receiver, http::Url url)
+        const TrialServer& server)
       : ring_(ring),
         settings_(settings),
-        receiver_(receiver),
-        url_(std::move(url)),
+        server_(server),
+        url_(server.url),
         resolver_(ring, names, counters_),
         stream_(ring, *this, io::ReceiveGroup::reply),
-        parser_(http::ResponseLimits{.body_bytes_max = 0}) {}
+        parser_(http::ResponseLimits{.body_bytes_max = is_head() ? 0 : answer_bytes_max}) {}
 
   Findings run() {
     if (resolve() && choose() && open()) exchange();
+    for (Finding& finding : findings_) finding.subject.insert(0, server_.subject);
     return std::move(findings_);
   }
 
  private:
+  bool is_head() const { return server_.method == "HEAD"; }
+  std::string the_server() const { return "the " + server_.noun; }
+
   bool found(Verdict verdict, std::string step, std::string text, std::string remedy = {}) {
     findings_.push_back({verdict, std::move(step), std::move(text), std::move(remedy)});
     return verdict != Verdict::failure;
@@ -82,25 +88,33 @@ class Trial final : private net::StreamOwner {
   }
   void on_addresses() {}
 
+  std::optional<net::Denial> denial_of(const io::Address& address) const {
+    return net::denial_of_request(settings_.policy, url_, address, server_.operator_named);
+  }
+
   bool choose() {
     for (const io::Address& address : query_.addresses) {
-      if (settings_.policy.allows(address, url_.tls)) allowed_.push_back(address);
+      if (!denial_of(address)) allowed_.push_back(address);
     }
+    const std::string what = server_.operator_named ? "connections to " : "deliveries to ";
     if (!allowed_.empty()) {
-      return found(Verdict::ok, "policy", "deliveries to " + listed(allowed_) + " are allowed");
+      return found(Verdict::ok, "policy", what + listed(allowed_) + " are allowed");
     }
     const io::Address& first = query_.addresses.front();
-    const net::Denial denial = *settings_.policy.denial_of(first, url_.tls);
+    const net::Denial denial = *denial_of(first);
     return found(Verdict::failure, "policy",
-                 "deliveries to " + url_.authority() + " are not allowed: " + first.to_text() +
-                     " " + std::string{describe(denial)},
+                 what + url_.authority() + " are not allowed: " + first.to_text() + " " +
+                     std::string{describe(denial)},
                  "if it is meant: " + std::string{remedy_of(denial)});
   }
 
   bool open() {
     if (url_.tls) {
-      auto tls = net::ClientTls::create(
-          {.verify = receiver_.verify, .ca_pem = receiver_.ca_pem, .roots = settings_.roots.get()});
+      auto tls = net::ClientTls::create({.verify = server_.verify,
+                                         .ca_pem = server_.trust.ca_pem,
+                                         .roots = settings_.roots.get(),
+                                         .certificate_pem = server_.trust.certificate_pem,
+                                         .key_pem = server_.trust.key_pem});
       if (!tls) {
         return found(Verdict::failure, "TLS", net::describe_tls(tls.error()),
                      "give a PEM file of certificates as the CA");
@@ -116,9 +130,11 @@ class Trial final : private net::StreamOwner {
   }
 
   bool connect(const io::Address& address) {
+    connected_at_.reset();
     has_ended_ = false;
     is_closed_ = false;
     error_.reset();
+    begun_at_ = ring_.now();
     stream_.connect(address, tls_.get(), url_.host);
     turn_until([this] { return stream_.open() || has_ended_; });
     return stream_.open();
@@ -127,65 +143,88 @@ class Trial final : private net::StreamOwner {
   Finding failure_at(const io::Address& address) const {
     const std::string at = address.to_text() + ": ";
     if (error_ && error_->code == Errc::certificate_invalid) {
-      return {Verdict::failure, "TLS", at + net::describe_tls(*error_),
-              "mend the receiver's certificate, or give its CA in delivery.ca_file or with the "
-              "webhook"};
+      return failure(
+          "TLS", at + net::describe_tls(*error_),
+          "mend the " + server_.noun + "'s certificate, or give its CA in " + server_.ca_place);
     }
-    if (error_ && error_->code == Errc::tls_failed) {
-      return {Verdict::failure, "TLS", at + net::describe_tls(*error_),
-              "is it a TLS port, and does the receiver take TLS 1.2 or 1.3?"};
+    if (error_ && error_->code == Errc::tls_failed) return tls_failure(at, *error_);
+    if (connected_at_ && !has_ended_) {
+      return failure("TLS", at + "no TLS handshake within 10 s",
+                     "is it a TLS port, and is " + the_server() + " overloaded?");
     }
     const std::string why = error_       ? net::describe_tls(*error_)
-                            : has_ended_ ? "the receiver closed the connection"
-                            : url_.tls   ? "no connection, or no TLS handshake, within 10 s"
+                            : has_ended_ ? the_server() + " closed the connection"
                                          : "no connection within 10 s";
-    return {Verdict::failure, "connection", at + why,
-            "is the receiver running there, and does a firewall let this machine through?"};
+    return failure(
+        "connection", at + why,
+        "is " + the_server() + " running there, and does a firewall let this machine through?");
   }
 
-  bool opened() {
-    if (!url_.tls) {
-      return found(Verdict::ok, "connection", "open after " + in_ms(took_) + ", plain http");
+  /// @param at  begins the text.
+  Finding tls_failure(const std::string& at, const Error& error) const {
+    std::string remedy = "is it a TLS port, and does " + the_server() + " take TLS 1.2 or 1.3?";
+    if (net::is_about_client_certificate(error) && !server_.certificate_place.empty()) {
+      remedy =
+          server_.trust.certificate_pem.empty()
+              ? "it wants a certificate: name one that it trusts in " + server_.certificate_place
+              : "it does not take the certificate of " + server_.certificate_place +
+                    ": is it of the authority that " + the_server() + " trusts, and in force?";
     }
+    return failure("TLS", at + net::describe_tls(error), remedy);
+  }
+
+  void on_stream_connected() override { connected_at_ = ring_.now(); }
+
+  bool opened() {
+    const std::string after =
+        "open after " + in_ms(connected_at_.value_or(ring_.now()) - begun_at_);
+    if (!url_.tls) return found(Verdict::ok, "connection", after + ", plain http");
+    found(Verdict::ok, "connection", after);
     const TlsSession session = stream_.tls_session();
     return found(Verdict::ok, "TLS",
-                 (receiver_.verify ? "open and verified after " : "open, NOT verified, after ") +
+                 (server_.verify ? "open and verified after " : "open, NOT verified, after ") +
                      in_ms(took_) + ": " + net::tls_version_name(session.version) + ", " +
                      net::tls_cipher_name(session.cipher) + ", " +
                      net::tls_group_name(session.group));
   }
 
-  void judge(uint16_t status) {
-    const std::string text =
-        "HTTP " + std::to_string(status) + " to a HEAD request after " + in_ms(took_);
-    if (status >= 300 && status < 400) {
-      found(Verdict::warning, "answer", text, "redirects are not followed: give the new URL");
-    } else if (status == 410) {
-      found(Verdict::warning, "answer", text, "to a delivery, 410 disables the webhook");
-    } else if (status >= 500) {
-      found(Verdict::warning, "answer", text, "see the receiver's log");
-    } else {
-      found(Verdict::ok, "answer", text);
-    }
+  void exchange() {
+    std::string head;
+    std::vector<http::Header> headers = server_.headers;
+    headers.push_back({"User-Agent", std::string{"ringpost/"} + version});
+    http::append_request_head(head,
+                              {.method = server_.method,
+                               .target = url_.target,
+                               .authority = url_.authority(),
+                               .body_bytes = server_.body.size(),
+                               .keep_alive = false},
+                              headers);
+    stream_.send(as_bytes(head), as_bytes(server_.body));
+    turn_until([this] { return answered_ || has_ended_; });
+    if (!answered_ && parser_.status() != 0) parser_.on_end(error_);
+    judge();
+    end();
   }
 
-  void exchange() {
-    const std::string head = "HEAD " + url_.target + " HTTP/1.1\r\nHost: " + url_.authority() +
-                             "\r\nUser-Agent: ringpost/" + version + "\r\n\r\n";
-    stream_.send(as_bytes(head));
-    turn_until([this] { return answered_ || has_ended_; });
+  void judge() {
     if (parser_.status() != 0) {
-      judge(parser_.status());
+      TrialAnswer answer{.status = parser_.status(),
+                         .location = std::string{parser_.header("location")},
+                         .body = parser_.take_body(),
+                         .took = took_};
+      for (Finding& finding : server_.judge(answer)) findings_.push_back(std::move(finding));
     } else if (answered_) {
-      found(Verdict::failure, "answer", "what the receiver sends is not an HTTP answer",
+      found(Verdict::failure, "answer", "what " + the_server() + " sends is not an HTTP answer",
             "is this the port of an HTTP server?");
+    } else if (error_ && error_->code == Errc::tls_failed) {
+      findings_.push_back(tls_failure({}, *error_));  // With TLS 1.3 the refusal comes so late.
     } else {
-      found(Verdict::warning, "answer",
-            has_ended_ ? "the receiver closed the connection without an answer to a HEAD request"
-                       : "no answer to a HEAD request within 10 s",
-            "a POST may be answered all the same; send a test event: ringpost webhook ping ID");
+      const std::string to = " to a " + server_.method + " request";
+      found(server_.silence, "answer",
+            has_ended_ ? the_server() + " closed the connection without an answer" + to
+                       : "no answer" + to + " within 10 s",
+            server_.silence_remedy);
     }
-    end();
   }
 
   void end() {
@@ -195,9 +234,11 @@ class Trial final : private net::StreamOwner {
 
   void on_stream_open() override {}
   void on_stream_bytes(Bytes bytes) override {
-    if (answered_) return;  // The status is enough, and after a fault the parser takes no more.
+    if (answered_) return;  // It is enough, and after a fault the parser takes no more.
     const auto progress = parser_.feed(bytes);
-    answered_ = progress != http::ResponseParser::Progress::need_more || parser_.status() != 0;
+    // Of a HEAD request's answer the status is enough: its length is that of no body.
+    const bool has_enough = is_head() && parser_.status() != 0;
+    answered_ = progress != http::ResponseParser::Progress::need_more || has_enough;
   }
   void on_stream_sent() override {}
   void on_stream_end(std::optional<Error> error) override {
@@ -208,8 +249,8 @@ class Trial final : private net::StreamOwner {
 
   io::Ring& ring_;
   const shard::LiveSettings& settings_;
-  const Receiver& receiver_;
-  const http::Url url_;
+  const TrialServer& server_;
+  const http::Url& url_;
   Counters counters_;
   net::ShardResolver resolver_;
   net::Query query_;
@@ -218,6 +259,8 @@ class Trial final : private net::StreamOwner {
   net::Stream stream_;
   http::ResponseParser parser_;
   io::Timer deadline_;
+  Instant begun_at_{};
+  std::optional<Instant> connected_at_;
   std::optional<Error> error_;
   Duration took_{};
   bool answered_ = false;
@@ -227,32 +270,63 @@ class Trial final : private net::StreamOwner {
   Findings findings_;
 };
 
-Findings failed(const std::string& text, const std::string& remedy) {
-  return {{Verdict::failure, "URL", text, remedy}};
+Findings failed(const std::string& subject, const std::string& text, const std::string& remedy) {
+  return {failure(subject + "URL", text, remedy)};
+}
+
+Findings judge_receiver(const TrialAnswer& answer) {
+  const std::string text =
+      "HTTP " + std::to_string(answer.status) + " to a HEAD request after " + in_ms(answer.took);
+  if (answer.status >= 300 && answer.status < 400) {
+    return {warning("answer", text, "redirects are not followed: give the new URL")};
+  }
+  if (answer.status == 410) {
+    return {warning("answer", text, "to a delivery, 410 disables the webhook")};
+  }
+  if (answer.status >= 500) return {warning("answer", text, "see the receiver's log")};
+  return {ok("answer", text)};
 }
 
 }  // namespace
 
-Findings try_receiver(const Config& config, const Receiver& receiver) {
-  auto parsed = http::parse_url(receiver.url);
-  if (const auto* problem = std::get_if<http::UrlProblem>(&parsed)) {
-    return failed("the URL " + problem->reason, "give one as in https://ci.example.org/hook");
-  }
+Findings try_server(const Config& config, TrialServer server) {
   const auto own = std::make_shared<net::OwnAddresses>();
   std::vector<io::Address> listeners;
   for (const ListenerConfig& listener : config.listeners) listeners.push_back(listener.address);
   own->set(own_addresses(config, listeners));
   std::string why;
   const auto settings = live_settings(config, own, why);
-  if (!settings) return failed(why, "mend the configuration");
+  if (!settings) return failed(server.subject, why, "mend the configuration");
   const io::OpenedRing opened = io::open_ring(config.engine, io::FileUse::none);
-  if (opened.ring == nullptr) return failed(opened.problem, "");
+  if (opened.ring == nullptr) {
+    return failed(server.subject, opened.problem, "see what it says of io_uring");
+  }
   io::Ring& ring = *opened.ring;
   net::NameService names{{}};
-  Findings findings =
-      Trial{ring, names, *settings, receiver, std::get<http::Url>(std::move(parsed))}.run();
+  Findings findings = Trial{ring, names, *settings, server}.run();
   while (ring.pending_count() > 0) ring.turn(true);
   return findings;
+}
+
+Findings try_receiver(const Config& config, const Receiver& receiver) {
+  auto parsed = http::parse_url(receiver.url);
+  if (const auto* problem = std::get_if<http::UrlProblem>(&parsed)) {
+    return failed({}, "the URL " + problem->reason, "give one as in https://ci.example.org/hook");
+  }
+  return try_server(config,
+                    {.noun = "receiver",
+                     .subject = {},
+                     .url = std::get<http::Url>(std::move(parsed)),
+                     .trust = {.ca_pem = receiver.ca_pem, .certificate_pem = {}, .key_pem = {}},
+                     .verify = receiver.verify,
+                     .ca_place = "delivery.ca_file or with the webhook",
+                     .certificate_place = {},
+                     .headers = {},
+                     .body = {},
+                     .judge = judge_receiver,
+                     .silence = Verdict::warning,
+                     .silence_remedy = "a POST may be answered all the same; send a test event: "
+                                       "ringpost webhook ping ID"});
 }
 
 }  // namespace ringpost::server

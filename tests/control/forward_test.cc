@@ -45,12 +45,14 @@ std::string body_of(const net::ClientRequest& request) {
   std::string_view packed = request.body;
   std::string body;
   http::GzipReader reader;
-  while (reader.read(packed, body, 1 << 20) == http::GzipReader::Progress::more) continue;
+  while (reader.read(packed, body, 1 << 24) == http::GzipReader::Progress::more) continue;
   return body;
 }
 
 /// The ids of a request, in their order.
 std::vector<std::string> ids_of(const net::ClientRequest& request) {
+  const std::string binary_id = header_of(request, "ce-id");
+  if (binary_id != "(absent)") return {binary_id};
   const std::string body = body_of(request);
   std::vector<std::string> ids;
   simdjson::dom::parser parser;
@@ -355,6 +357,39 @@ TEST_F(ForwardTest, AsksForEverythingThatAnEarlierRunMayHaveSent) {
   EXPECT_EQ(asked()->url.target, "/v1/events/b?source=app%2Fx");
 }
 
+/// A backup that is older than the window: what was sent after it may be more than one request.
+TEST_F(ForwardTest, AsksForEverythingThatWasSentAfterABackup) {
+  constexpr uint32_t sent = ForwardSettings::batch_events_limit + 300;
+  for (uint32_t number = 0; number < sent; ++number) accept(std::to_string(number));
+  accept("new");
+  pass(25 * 3600);
+  restart();
+  for (uint32_t number = 0; number < sent; ++number) {
+    const auto question = asked();
+    ASSERT_TRUE(question);
+    const std::string id = std::to_string(number);
+    ASSERT_EQ(question->url.target, "/v1/events/" + id + "?source=app%2Fx");
+    answer({.status = 200, .headers = {}, .body = R"({"id":")" + id + R"(","source":"app/x"})"});
+  }
+  EXPECT_EQ(asked()->url.target, "/v1/events/new?source=app%2Fx");
+  refuse(404, R"(,"detail":"There is no such event.")");
+  EXPECT_EQ(ids_of(*asked()), Ids{"new"});
+}
+
+/// Within the window the central relay says itself that it has them, and beyond it is asked.
+TEST_F(ForwardTest, GoesOnAskingAfterDuplicates) {
+  constexpr uint32_t known = ForwardSettings::batch_events_limit;
+  settings_.batch_events_max = known;
+  settings_.batch_bytes_max = 32 << 20;
+  for (uint32_t number = 0; number < known; ++number) accept(std::to_string(number));
+  accept("next");
+  restart();
+  ASSERT_EQ(ids_of(*asked()).size(), known);
+  take(known, known);
+  pass(25 * 3600);
+  EXPECT_EQ(asked()->url.target, "/v1/events/next?source=app%2Fx");
+}
+
 /// What never arrived is not asked for, however long the central relay is away.
 TEST_F(ForwardTest, AsksForNothingThatNeverArrived) {
   accept("a");
@@ -374,7 +409,7 @@ TEST_F(ForwardTest, SetsAsideWhatIsRefused) {
   ASSERT_TRUE(asked());
   refuse(422, R"(,"line":2,"detail":"`subject` is\n bad, the-token.")");
   EXPECT_EQ(drain(), (Ids{"a", "b"}));
-  const auto list = forward_->set_aside(std::nullopt, 10);
+  const auto list = forward_->set_aside().list(std::nullopt, 10);
   ASSERT_TRUE(list);
   ASSERT_EQ(list->size(), 1u);
   const SetAsideEvent& event = list->front();
@@ -385,6 +420,158 @@ TEST_F(ForwardTest, SetsAsideWhatIsRefused) {
   restart();
   EXPECT_EQ(drain(), Ids{});
   EXPECT_EQ(forward_->status().set_aside, 1u);
+}
+
+/// When somebody has mended what was wrong.
+TEST_F(ForwardTest, SendsAgainWhatWasSetAside) {
+  for (const char* id : {"a", "poison", "b"}) accept(id);
+  ASSERT_TRUE(asked());
+  refuse(422, R"(,"line":2)");
+  EXPECT_EQ(drain(), (Ids{"a", "b"}));
+  ASSERT_EQ(*forward_->send_again({.id = "poison", .source = "app/x"}), 1u);
+  EXPECT_EQ(forward_->status().again, 1u);
+  EXPECT_EQ(forward_->status().state, ForwardState::sending);
+  restart();  // It is not forgotten.
+  const auto request = asked();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->method, "POST");
+  EXPECT_EQ(ids_of(*request), Ids{"poison"});
+  take(1);
+  EXPECT_EQ(drain(), Ids{});
+  EXPECT_EQ(forward_->status().set_aside, 0u);
+  EXPECT_EQ(forward_->status().state, ForwardState::idle);
+}
+
+TEST_F(ForwardTest, SetsAsideAgainWhatIsStillRefused) {
+  accept("poison");
+  ASSERT_TRUE(asked());
+  refuse(422, R"(,"line":1,"detail":"before")");
+  run();
+  ASSERT_EQ(*forward_->send_again({}), 1u);
+  ASSERT_TRUE(asked());
+  refuse(409, R"(,"detail":"after")");
+  EXPECT_EQ(drain(), Ids{});
+  const auto list = forward_->set_aside().list(std::nullopt, 10);
+  ASSERT_EQ(list->size(), 1u);
+  EXPECT_EQ(list->front().reason, "it answered 409: after");
+  EXPECT_FALSE(list->front().again);
+}
+
+/// Thousands that are refused again keep nothing that is new, and hold nothing.
+TEST_F(ForwardTest, TakesTurnsWithWhatIsNew) {
+  settings_.batch_events_max = 10;
+  forward_->set(settings_);
+  for (int number = 0; number < 60; ++number) {
+    accept("old" + std::to_string(number));
+    ASSERT_TRUE(asked());
+    refuse(422, R"(,"line":1)");
+    run();
+  }
+  for (int number = 0; number < 150; ++number) {
+    accept("older" + std::to_string(number));
+    ASSERT_TRUE(asked());
+    refuse(422, R"(,"line":1)");
+    run();
+    accept("good");
+    ASSERT_TRUE(asked());
+    take(1);
+    run();
+  }
+  ASSERT_EQ(*forward_->send_again({}), 210u);
+  for (int number = 0; number < 30; ++number) accept("new" + std::to_string(number));
+  size_t refused = 0;
+  Ids arrived;
+  while (const auto request = asked()) {
+    const Ids ids = ids_of(*request);
+    now_ += std::chrono::milliseconds(20);  // New ones settle meanwhile.
+    if (ids.front().starts_with("old")) {
+      ++refused;
+      refuse(422, R"(,"line":1)");
+      continue;
+    }
+    EXPECT_LE(refused, 60u);
+    arrived.insert(arrived.end(), ids.begin(), ids.end());
+    take(ids.size());
+  }
+  EXPECT_EQ(arrived.size(), 30u);
+  EXPECT_EQ(refused, 210u);
+  EXPECT_EQ(forward_->status().state, ForwardState::idle);
+  EXPECT_EQ(forward_->status().set_aside, 210u);
+  EXPECT_EQ(forward_->status().again, 0u);
+}
+
+TEST_F(ForwardTest, SendsAgainWhenTheCentralRelayIsBack) {
+  accept("poison");
+  ASSERT_TRUE(asked());
+  refuse(422, R"(,"line":1)");
+  run();
+  ASSERT_EQ(*forward_->send_again({.id = "poison", .source = {}}), 1u);
+  ASSERT_TRUE(asked());
+  refuse(503);
+  run();
+  EXPECT_EQ(forward_->status().state, ForwardState::waiting);
+  EXPECT_EQ(forward_->status().backlog, 0u);
+  accept("new");
+  pass(3);
+  const Ids both = drain();
+  EXPECT_EQ(std::set<std::string>(both.begin(), both.end()),
+            (std::set<std::string>{"new", "poison"}));
+  EXPECT_EQ(forward_->status().set_aside, 0u);
+}
+
+/// An earlier run may have sent it, and ended before that was stored.
+TEST_F(ForwardTest, AsksBeforeItSendsAgainWhatIsOld) {
+  for (const char* id : {"sent", "differs", "new"}) accept(id);
+  ASSERT_TRUE(asked());
+  refuse(422, R"(,"line":1)");
+  ASSERT_TRUE(asked());
+  refuse(409, R"(,"line":1)");
+  EXPECT_EQ(drain(), Ids{"new"});
+  pass(25 * 3600);
+  ASSERT_EQ(*forward_->send_again({}), 2u);
+  EXPECT_EQ(asked()->url.target, "/v1/events/sent?source=app%2Fx");
+  answer({.status = 200, .headers = {}, .body = R"({"id":"sent","source":"app/x","type":"t"})"});
+  EXPECT_EQ(asked()->url.target, "/v1/events/differs?source=app%2Fx");
+  answer({.status = 200, .headers = {}, .body = R"({"id":"differs","source":"app/x","type":"t"})"});
+  EXPECT_EQ(drain(), Ids{});
+  const auto list = forward_->set_aside().list(std::nullopt, 10);
+  ASSERT_EQ(list->size(), 1u);
+  EXPECT_EQ(list->front().id, "differs");
+  EXPECT_FALSE(list->front().again);
+  EXPECT_EQ(list->front().status, 409);
+}
+
+TEST_F(ForwardTest, SaysThatAnEventIsGone) {
+  accept("poison");
+  ASSERT_TRUE(asked());
+  refuse(422, R"(,"line":1)");
+  run();
+  journals_.on_sealed(0, 1);
+  open_segment(0);
+  journals_.expire(0, 2);
+  history_.index.forget(0, 1);
+  ASSERT_EQ(*forward_->send_again({}), 1u);
+  EXPECT_EQ(drain(), Ids{});
+  const auto list = forward_->set_aside().list(std::nullopt, 10);
+  ASSERT_EQ(list->size(), 1u);
+  EXPECT_NE(list->front().reason.find("no journal has it"), std::string::npos);
+  EXPECT_FALSE(list->front().again);
+  EXPECT_EQ(*forward_->set_aside().drop({.id = "poison", .source = {}}), 1u);
+  EXPECT_EQ(forward_->status().set_aside, 0u);
+}
+
+/// While its request is under way.
+TEST_F(ForwardTest, KeepsNothingThatWasDropped) {
+  accept("poison");
+  ASSERT_TRUE(asked());
+  refuse(422, R"(,"line":1)");
+  run();
+  ASSERT_EQ(*forward_->send_again({}), 1u);
+  ASSERT_TRUE(asked());
+  EXPECT_EQ(*forward_->set_aside().drop({}), 1u);
+  refuse(422, R"(,"line":1)");
+  EXPECT_EQ(drain(), Ids{});
+  EXPECT_EQ(forward_->status().set_aside, 0u);
 }
 
 /// A refusal without a line: the batch is halved until one event is left.
@@ -402,6 +589,47 @@ TEST_F(ForwardTest, FindsTheEventThatIsTooLarge) {
   }
   EXPECT_EQ(arrived, (Ids{"a", "b", "c"}));
   EXPECT_EQ(forward_->status().set_aside, 1u);
+}
+
+/// Base64 makes bytes a third longer; alone they go as they are.
+TEST_F(ForwardTest, SendsWhatIsTooLargeInBinaryMode) {
+  accept("a");
+  accept("large \"id\" %", 0, [](auto& view) {
+    view.source = "a source?\u00e4";
+    view.subject = "s";
+    view.data = as_bytes("\x01\xff");
+    view.data_content_type = "application/x";
+    view.extensions = R"({"cluster":"x","number":7})";
+  });
+  accept("json");
+  accept("b");
+  while (const auto request = asked()) {
+    const bool is_large = request->body.find("data_base64") != std::string::npos;
+    const bool is_json = request->body.find(R"("id":"json")") != std::string::npos;
+    if (is_large || is_json) {
+      refuse(413);
+      continue;
+    }
+    const std::string id = header_of(*request, "ce-id");
+    if (id.starts_with("large")) {
+      EXPECT_EQ(id, "large%20%22id%22%20%25");
+      EXPECT_EQ(header_of(*request, "ce-source"), "a%20source?%C3%A4");
+      EXPECT_EQ(header_of(*request, "ce-specversion"), "1.0");
+      EXPECT_EQ(header_of(*request, "ce-type"), "build/finished");
+      EXPECT_EQ(header_of(*request, "ce-subject"), "s");
+      EXPECT_EQ(header_of(*request, "ce-cluster"), "x");
+      EXPECT_EQ(header_of(*request, "ce-number"), "7");
+      EXPECT_EQ(header_of(*request, "Content-Type"), "application/x");
+      EXPECT_EQ(header_of(*request, std::string{http::hops_header}), "1");
+      EXPECT_EQ(request->body, "\x01\xff");
+    } else if (id == "json") {
+      EXPECT_EQ(header_of(*request, "Content-Type"), "(absent)");
+      EXPECT_EQ(request->body, R"({"build": 1.0})");
+    }
+    take(ids_of(*request).size());
+  }
+  EXPECT_EQ(forward_->status().set_aside, 0u);
+  EXPECT_EQ(forward_->status().forwarded, 4u);
 }
 
 /// Then the central relay is what is wrong, and not so many events.

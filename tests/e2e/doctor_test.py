@@ -6,6 +6,7 @@ import os
 import pathlib
 import resource
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -225,12 +226,11 @@ class Receivers(DoctorTest):
                 sink.stop()
         with socket.create_server(("127.0.0.1", 0)) as talker:
             def talk():
-                for _ in range(2):
-                    connection = talker.accept()[0]
-                    with connection, contextlib.suppress(OSError):  # The doctor may have gone.
-                        for line in (b"220 mail.example ESMTP\r\n", b"502 what?\r\n", b"502 again\r\n"):
-                            connection.sendall(line)
-                            time.sleep(0.05)
+                connection = talker.accept()[0]
+                with connection, contextlib.suppress(OSError):  # The doctor may have gone.
+                    for line in (b"220 mail.example ESMTP\r\n", b"502 what?\r\n", b"502 again\r\n"):
+                        connection.sendall(line)
+                        time.sleep(0.05)
             thread = threading.Thread(target=talk, daemon=True)
             thread.start()
             found = self.findings("--url", "http://127.0.0.1:%d/" % talker.getsockname()[1], *LOOPBACK, code=1)
@@ -252,6 +252,180 @@ class Receivers(DoctorTest):
         port = harness.free_port()
         found = self.findings("--listen", f"127.0.0.1:{port}", "--url", f"http://127.0.0.1:{port}/", *LOOPBACK, code=1)
         self.assert_finding(found["policy"], "failure", "the relay's own")
+
+
+class OwnServers(DoctorTest):
+    """The central relay of [forward], and the collector of [tracing]."""
+
+    def setUp(self):
+        super().setUp()
+        self.token = self.place.path / "central.token"
+        self.config = self.place.path / "ringpost.toml"
+
+    def configure(self, **sections):
+        lines = []
+        for section, keys in sections.items():
+            lines += [f"[{section}]", *(f"{key} = {json.dumps(str(value))}" for key, value in keys.items())]
+        self.config.write_text("\n".join(lines) + "\n")
+
+    def forward(self, relay, *scopes, **keys):
+        made = relay.request("POST", "/v1/tokens", {"name": "sidecar", "scopes": list(scopes)})[2]
+        self.token.write_text(made["token"])
+        self.configure(forward={"url": f"http://127.0.0.1:{relay.port}", "token_file": self.token, **keys})
+
+    def found(self, code=0, *arguments):
+        return self.findings("--config", self.config, *arguments, code=code)
+
+    def certificate(self, name, days=365, *options):
+        path = self.place.path / name
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                        str(days), "-subj", f"/CN={name}", "-keyout", f"{path}.key", "-out", f"{path}.crt", *options],
+                       check=True, capture_output=True, timeout=30)
+        return path
+
+    def serve(self, answer, context=None):
+        """Answers every request so, over TLS with a context. @returns the port."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def run():
+            while True:
+                try:
+                    connection = listener.accept()[0]
+                except OSError:
+                    return
+                with contextlib.suppress(OSError):
+                    if context:
+                        connection = context.wrap_socket(connection, server_side=True)
+                    self.requests.append(connection.recv(65536))
+                    connection.sendall(answer)
+                with contextlib.suppress(OSError):
+                    connection.close()
+        self.requests = []
+        threading.Thread(target=run, daemon=True).start()
+        return listener.getsockname()[1]
+
+    def test_a_central_relay_that_takes_everything(self):
+        central = self.place.relay(name="central")
+        self.forward(central, "events:write", "deliveries:read")
+        found = self.found()
+        for step, text in (("name", "127.0.0.1 is at"), ("policy", "are allowed"), ("connection", "plain http"),
+                           ("answer", "HTTP 200"), ("token", '"sidecar" of the organization default'),
+                           ("window", "knows ids for 24h"), ("spool", "nothing was forwarded from here yet")):
+            self.assert_finding(found["forward " + step], "ok", text)
+        self.assertFalse(any(subject.startswith("tracing") for subject in found))
+        self.assertEqual(central.request("GET", "/v1/events")[2]["items"], [])
+        text = self.run_doctor("--config", self.config, "--listen", f"127.0.0.1:{harness.free_port()}").stdout
+        self.assertRegex(text, r"(?m)^ok   forward token +taken: ")
+        self.assertNotIn(self.token.read_text(), text)
+
+    def test_what_is_wrong_with_the_token_and_the_window(self):
+        central = self.place.relay("--set", "ingest.idempotency_window=1h", name="central")
+        self.forward(central, "events:write")
+        found = self.found(1)
+        self.assert_finding(found["forward token"], "warning", "deliveries:read")
+        self.assert_finding(found["forward window"], "failure", "knows ids for 1h")
+        self.forward(central, "deliveries:read", idempotency_window="30m")
+        found = self.found(1)
+        self.assert_finding(found["forward token"], "failure", "lacks the scope events:write")
+        self.assert_finding(found["forward window"], "ok", "after 1800s it is asked")
+        self.token.write_text("wrong")
+        found = self.found(1)
+        self.assert_finding(found["forward token"], "failure", "HTTP 401")
+        self.assertIn("ringpost token add", found["forward token"]["remedy"])
+        self.assertNotIn("forward window", found)
+
+    def test_the_step_that_fails_says_how_to_mend_it(self):
+        self.token.write_text("a-token")
+        moved = self.serve(b"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://b.example.org/\r\nContent-Length: 0\r\n\r\n")
+        page = self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>")
+        away = self.serve(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        silent = self.serve(b"")
+        for url, code, step, verdict, text in (
+                ("https://no-such-name.invalid", 1, "name", "failure", "no-such-name.invalid: "),
+                (f"http://127.0.0.1:{harness.free_port()}", 1, "connection", "failure", "refused"),
+                (f"http://127.0.0.1:{moved}", 1, "answer", "failure", "https://b.example.org/"),
+                (f"http://127.0.0.1:{page}", 1, "answer", "failure", "not the answer of a ringpost"),
+                (f"http://127.0.0.1:{away}", 0, "answer", "warning", "HTTP 503"),
+                (f"http://127.0.0.1:{silent}", 1, "answer", "failure", "closed the connection without an answer")):
+            with self.subTest(url=url):
+                self.configure(forward={"url": url, "token_file": self.token})
+                found = self.found(code)
+                steps = [subject for subject in found if subject.startswith("forward ") and subject != "forward spool"]
+                self.assertEqual(steps[-1], "forward " + step)
+                self.assert_finding(found["forward " + step], verdict, text)
+        self.configure(forward={"url": "https://127.0.0.1:1", "token_file": self.token})
+        found = self.found(1, "--set", 'delivery.deny_networks=["127.0.0.0/8"]')
+        self.assert_finding(found["forward policy"], "failure", "delivery.deny_networks")
+        port = harness.free_port()
+        self.configure(forward={"url": f"http://127.0.0.1:{port}", "token_file": self.token})
+        self.assert_finding(self.found(1, "--listen", f"127.0.0.1:{port}")["forward policy"], "failure", "the relay's own")
+
+    def test_certificates_of_both_sides(self):
+        server = self.certificate("server", 365, "-addext", "subjectAltName=IP:127.0.0.1")
+        client, other = self.certificate("client", 5), self.certificate("other")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(f"{server}.crt", f"{server}.key")
+        context.load_verify_locations(f"{client}.crt")
+        context.verify_mode = ssl.CERT_REQUIRED
+        port = self.serve(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", context)
+        self.token.write_text("a-token")
+        keys = {"url": f"https://127.0.0.1:{port}", "token_file": self.token}
+        for more, step, text, remedy in (
+                ({}, "TLS", "certificate is self-signed", "forward.ca_file"),
+                ({"ca_file": f"{server}.crt"}, "TLS", "requires a client certificate", "name one that it trusts"),
+                ({"ca_file": f"{server}.crt", "certificate_file": f"{other}.crt", "key_file": f"{other}.key"}, "TLS",
+                 "TLS failed", "does not take the certificate of forward.certificate_file"),
+                ({"ca_file": f"{server}.crt", "certificate_file": f"{client}.crt", "key_file": f"{client}.key"}, "token",
+                 "HTTP 401", "ringpost token add")):
+            with self.subTest(more=more):
+                self.configure(forward={**keys, **more})
+                done = self.run_doctor("--json", "--config", self.config, "--listen", f"127.0.0.1:{harness.free_port()}")
+                found = json.loads(done.stdout)["findings"]
+                failed = [one for one in found if one["verdict"] == "failure"]
+                self.assertEqual([one["subject"] for one in failed], ["forward " + step], failed)
+                self.assertIn(text, failed[0]["text"])
+                self.assertIn(remedy, failed[0]["remedy"])
+        self.assertEqual([one["verdict"] for one in found if one["subject"] == "forward certificate"], ["warning"])
+
+    def test_how_much_waits_for_the_central_relay(self):
+        self.token.write_text("a-token")
+        self.configure(forward={"url": f"http://127.0.0.1:{harness.free_port()}", "token_file": self.token})
+        small = ("--set", "server.shards=1", "--set", "journal.segment_bytes=4MiB", "--set", "journal.retention_bytes=48MiB")
+        relay = self.place.relay("--config", self.config, *small, name="sidecar")
+        self.data = relay.data_dir
+        self.assert_finding(self.found(1, *small)["forward spool"], "ok", "0 MiB of the 48 MiB")
+        for number in range(36):
+            event = {"type": "t", "source": "s", "data": {"text": str(number) * 500_000}}
+            while (status := relay.send(event)[0]) != 202:
+                self.assertEqual(status, 503)  # The next journal file is still being made.
+                time.sleep(0.1)
+        deadline = time.monotonic() + 30
+        while self.found(1, *small)["forward spool"]["verdict"] == "ok":
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.2)
+        self.assertIn("ringpost forward status", self.found(1, *small)["forward spool"]["remedy"])
+
+    def test_a_collector(self):
+        good = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+        headers = self.place.path / "headers"
+        headers.write_text("x-api-key: a-secret\n")
+        for answer, code, verdict, text, remedy in (
+                (good, 0, "ok", "HTTP 200", ""),
+                (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", 1, "failure", "HTTP 403", "tracing.headers_file"),
+                (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 1, "failure", "HTTP 404", "tracing.endpoint"),
+                (b"HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n", 0, "warning", "HTTP 503", "collector's log"),
+                (b"\x00\x00\x06\x04 HTTP/2 ", 1, "failure", "not an HTTP answer", "port")):
+            with self.subTest(answer=answer[:30]):
+                port = self.serve(answer)
+                self.configure(tracing={"endpoint": f"http://127.0.0.1:{port}", "headers_file": headers})
+                found = self.found(code)
+                self.assert_finding(found["tracing answer"], verdict, text)
+                self.assertIn(remedy, found["tracing answer"]["remedy"])
+                head, _, body = self.requests[0].partition(b"\r\n\r\n")
+                self.assertTrue(head.startswith(b"POST /v1/traces HTTP/1.1\r\n"), head)
+                self.assertIn(b"x-api-key: a-secret", head)
+                self.assertEqual(json.loads(body)["resourceSpans"][0]["scopeSpans"][0]["spans"], [])
 
 
 class SupportBundle(DoctorTest):

@@ -64,13 +64,17 @@ def said_of(relay):
         "tokens": sorted(token["name"] for token in every("/v1/tokens")),
         "replays": [of(replay, "id", "state", "sent", "matched") for replay in every("/v1/replays")],
         "audit": len(every("/v1/audit")),
+        "set_aside": [of(item, "id", "source", "type", "status", "reason", "send_again") for item in every("/v1/forward/set-aside")],
     }
 
 
 def make(name):
     place = harness.Workplace()
     try:
-        relay = place.relay(*SETTINGS)
+        central = place.relay("--set", "ingest.event_bytes_max=2KiB", name="central")
+        (place.path / "central.token").write_text(central.token)
+        relay = place.relay(*SETTINGS, "--set", f"forward.url=http://127.0.0.1:{central.port}", "--set",
+                            f"forward.token_file={place.path}/central.token")
         sink = place.sink(plain=True)
         nobody = "http://127.0.0.1:9/"
         good = relay.add_webhook(url=sink.url + "/good", sources=["app/*"], headers={"X-Team": "mobile"},
@@ -100,6 +104,11 @@ def make(name):
         while [one for one in relay.deliveries(good) if one["status"] != "delivered"]:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+        while (forward := relay.request("GET", "/v1/forward")[2])["backlog_events"] > 0 or forward["set_aside"] == 0:
+            assert time.monotonic() < deadline, forward
+            time.sleep(0.1)
+        central.stop()
+        relay.cli("forward", "send-again", "b39")
         assert relay.stop() == 0
         # What a relay says of it that has just been started is what a later one must say.
         relay = place.relay(*SETTINGS)

@@ -275,6 +275,79 @@ class Refusals(ForwardTest):
         self.assertIn("huge", self.sidecar.cli("forward", "list", "--limit", "1", "--cursor", json.loads(
             self.sidecar.cli("forward", "list", "--json", "--limit", "1").stdout)["next_cursor"]).stdout)
 
+    def test_what_fits_here_fits_there(self):
+        """With the same limits, although an event grows on its way: alone it goes in binary mode."""
+        limits = ["--set", "ingest.event_bytes_max=64KiB", "--set", "ingest.batch_bytes_max=64KiB"]
+        self.central.kill()
+        self.central_arguments = limits
+        self.central = self.start_central()
+        self.start_sidecar(*limits)
+        body = bytes(range(256)) * 255
+        headers = {"ce-specversion": "1.0", "ce-id": "bytes 100%", "ce-type": "t", "ce-source": "app/one", "ce-branch": "main"}
+        self.send(self.event("before"))
+        self.assertEqual(self.sidecar.send(body, "application/octet-stream", **headers)[0], 202)
+        head = '{"id":"json","type":"t","source":"app/one","data":'
+        text = head + json.dumps({"text": "x" * (65536 - len(head) - 13)}) + "}"
+        self.assertGreater(len(text), 65500)
+        self.assertEqual(self.sidecar.send(text)[0], 202)
+        self.send(self.event("after"))
+        self.assertEqual(self.wait_for("idle")["set_aside"], 0)
+        self.assertEqual(self.arrived(), ["before", "bytes 100%", "json", "after"])
+        for name in ("bytes 100%", "json"):
+            path = "/v1/events/" + urllib.parse.quote(name, safe="")
+            here, there = (relay.request("GET", path)[2] for relay in (self.sidecar, self.central))
+            here.setdefault("time", here["accepted_at"])
+            for event in (here, there):
+                event.pop("accepted_at")
+                event.pop("deliveries")
+            self.assertEqual(there, here)
+
+    def test_what_was_refused_is_sent_again_or_dropped(self):
+        limits = ["--set", "ingest.event_bytes_max=8KiB", "--set", "ingest.batch_bytes_max=64KiB"]
+        self.central.kill()
+        self.central_arguments = limits
+        self.central = self.start_central()
+        self.configure(batch_bytes_max="32KiB")
+        self.start_sidecar()
+        large = {"text": "x" * 20_000}
+        self.send(self.event("a"), *(self.event(name, data=large) for name in ("huge", "larger", "dropped")),
+                  self.event("huge", source="app/two", data=large))
+        self.assertEqual(self.wait_for("idle")["set_aside"], 4)
+        for arguments, code, words in (((), 2, "--all"), (("huge", "--all"), 2, "--all"), (("nobody",), 1, "No such event")):
+            done = self.sidecar.cli("forward", "send-again", *arguments, check=False)
+            self.assertEqual((done.returncode, words in done.stderr), (code, True), done)
+        self.assertEqual(self.sidecar.request("DELETE", "/v1/forward/set-aside?all=yes")[0], 400)
+        self.assertEqual(self.sidecar.request("DELETE", "/v1/forward/set-aside?source=app/none")[2], {"events": 0})
+        # Nothing was mended.
+        self.assertIn("1 to be sent again", self.sidecar.cli("forward", "send-again", "huge", "--source", "app/one").stdout)
+        self.assertEqual(self.wait_for("idle")["set_aside"], 4)
+        self.assertIn("1 dropped", self.sidecar.cli("forward", "drop", "dropped").stdout)
+        self.central.kill()
+        self.central_arguments = []
+        self.central = self.start_central()
+        self.sidecar.cli("forward", "send-again", "huge", "--source", "app/two")
+        deadline = time.monotonic() + 60
+        while self.forward()["set_aside"] != 2:
+            self.assertLess(time.monotonic(), deadline, self.forward())
+            time.sleep(0.1)
+        self.assertEqual(self.arrived("app/two"), ["huge"])
+        self.central.kill()
+        self.sidecar.cli("forward", "send-again", "--all")
+        self.assertEqual(self.forward()["send_again"], 2)
+        self.sidecar.kill()  # Nobody has to ask for it once more.
+        self.start_sidecar()
+        self.assertEqual(self.forward()["send_again"], 2)
+        self.assertIn("2 wait", self.sidecar.cli("forward", "status").stdout)
+        self.central = self.start_central()
+        while self.forward()["set_aside"] != 0:
+            self.assertLess(time.monotonic(), deadline, self.forward())
+            time.sleep(0.1)
+        self.assertEqual(sorted(self.arrived()), ["a", "huge", "larger"])
+        self.assertIn("refused no event", self.sidecar.cli("forward", "list").stdout)
+        audit = [item["operation"] for item in self.sidecar.request("GET", "/v1/audit")[2]["items"]]
+        self.assertIn("forward.send_again", audit)
+        self.assertIn("forward.drop", audit)
+
     def test_a_wrong_token_holds_everything_until_it_is_mended(self):
         self.token_file.write_text("wrong\n")
         self.start_sidecar()

@@ -640,6 +640,21 @@ std::string cloud(std::string_view members) {
          (members.empty() ? "" : "," + std::string{members}) + "}";
 }
 
+/// A name that is right elsewhere is no slip for itself.
+TEST_F(EventParserTest, SaysWhereAMemberBelongs) {
+  const auto native =
+      parse("application/json", R"({"type":"t","source":"s","data_base64":"AA=="})");
+  ASSERT_TRUE(native.refusal);
+  EXPECT_EQ(native.refusal->member, "data_base64");
+  EXPECT_EQ(native.refusal->detail.find("perhaps"), std::string::npos) << native.refusal->detail;
+  EXPECT_NE(native.refusal->detail.find("application/cloudevents+json"), std::string::npos);
+  for (const char* member : {R"("teams":["a"])", R"("cluster":{})", R"("dataschema":[])"}) {
+    const auto parsed = parse("application/cloudevents+json", cloud(member));
+    ASSERT_TRUE(parsed.refusal) << member;
+    EXPECT_EQ(parsed.refusal->detail.find("perhaps"), std::string::npos) << parsed.refusal->detail;
+  }
+}
+
 TEST_F(EventParserTest, CloudEventsTakeAnyData) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"", ""},

@@ -9,9 +9,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <poll.h>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -354,6 +356,51 @@ TEST(DropDirectory, TellsWhatAFileHasByItsContent) {
       {R"({"data":{"specversion":"1.0"}})", "application/json"},
   };
   for (const auto& [text, type] : cases) EXPECT_EQ(content_type_of(text), type) << text;
+}
+
+/// As `cp -p` makes them, from one that is kept.
+TEST_F(DropDirectoryTest, KnowsTwoFilesOfOneNameAndTimeApart) {
+  struct statx facts {};
+  const bool has_births = statx(AT_FDCWD, path_.c_str(), 0, STATX_BTIME, &facts) == 0 &&
+                          (facts.stx_mask & STATX_BTIME) != 0;
+  if (!has_births) GTEST_SKIP() << "this file system does not keep when files came into being";
+  const auto time = fs::file_time_type::clock::now();
+  for (size_t count = 1; count <= 2; ++count) {
+    std::ofstream{path_ / "written"} << event;
+    fs::last_write_time(path_ / "written", time);
+    fs::rename(path_ / "written", path_ / "new" / "job");
+    turn();
+    ASSERT_EQ(offers_.size(), count);
+    settle(count - 1, 202);
+  }
+  EXPECT_NE(offers_[0].id, offers_[1].id);
+}
+
+/// At once, and not when it is looked at the next time.
+TEST_F(DropDirectoryTest, NoticesThatItWasMadeAgain) {
+  const auto has_news = [this] {
+    pollfd waiting{.fd = directory_->descriptor(), .events = POLLIN};
+    return poll(&waiting, 1, 1000) == 1;
+  };
+  for (const bool moved : {false, true}) {
+    turn();
+    if (moved) {
+      fs::rename(path_, path_.string() + ".old");
+    } else {
+      fs::remove_all(path_);
+    }
+    fs::create_directories(path_ / "new");
+    ASSERT_TRUE(has_news());
+    turn();
+    turn();
+    const size_t before = offers_.size();
+    put("job" + std::to_string(moved), event);
+    ASSERT_TRUE(has_news());
+    turn();
+    ASSERT_EQ(offers_.size(), before + 1);
+    settle(before, 202);
+  }
+  fs::remove_all(path_.string() + ".old");
 }
 
 }  // namespace

@@ -14,5 +14,9 @@ void write_forward(JsonWriter& json, const ForwardStatus& status);
 api::Answer show_forward(const ForwardStatus& status);
 /// `GET /v1/forward/set-aside`. Blocks on the store.
 api::Answer list_set_aside(const api::Call& call, Forward& forward);
+/// `POST /v1/forward/set-aside/send-again`. Blocks on the store.
+api::Answer send_set_aside_again(const api::Call& call, Forward& forward);
+/// `DELETE /v1/forward/set-aside`. Blocks on the store.
+api::Answer drop_set_aside(const api::Call& call, Forward& forward);
 
 }  // namespace ringpost::control

@@ -90,6 +90,8 @@ constexpr std::array routes = {
     route(Operation::audit_list, "GET", "/v1/audit", Scope::admin),
     route(Operation::forward_show, "GET", "/v1/forward", Scope::admin),
     route(Operation::forward_set_aside, "GET", "/v1/forward/set-aside", Scope::admin),
+    route(Operation::forward_send_again, "POST", "/v1/forward/set-aside/send-again", Scope::admin),
+    route(Operation::forward_drop, "DELETE", "/v1/forward/set-aside", Scope::admin),
     route(Operation::configuration_reload, "POST", "/v1/admin/reload", Scope::admin),
     route(Operation::configuration_show, "GET", "/v1/admin/config", Scope::admin),
     open_route(Operation::openapi_show, "GET", "/v1/openapi.json"),

@@ -72,6 +72,8 @@ enum class Operation : uint16_t {
   audit_list,
   forward_show,
   forward_set_aside,
+  forward_send_again,
+  forward_drop,
   configuration_reload,
   configuration_show,
   openapi_show,

@@ -167,6 +167,8 @@ void SessionApi::write_session(JsonWriter& json, const Token& token, const Call&
     json.null();
   }
   json.member("operator", token.is_operator()).member("version", ringpost::version);
+  const auto window = std::chrono::duration_cast<std::chrono::seconds>(idempotency_window_);
+  json.member("idempotency_window_s", window.count());
   if (session == nullptr) {
     json.key("id").null().key("expires_at").null();
   } else {

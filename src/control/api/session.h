@@ -37,6 +37,9 @@ class SessionApi {
                                                                  const io::Address& from,
                                                                  WallTime wall_now, Instant now);
 
+  /// How long an event's id is known (ingest.idempotency_window): a session shows it.
+  void set_idempotency_window(Duration window) { idempotency_window_ = window; }
+
   /// As Sessions::lasts.
   bool lasts(const crypto::Digest& key_sha256, Instant now) const {
     return sessions_.lasts(key_sha256, now);
@@ -75,6 +78,7 @@ class SessionApi {
   Prng& random_;
   Sessions sessions_;
   SessionLinks links_;
+  Duration idempotency_window_{};
 };
 
 }  // namespace ringpost::control

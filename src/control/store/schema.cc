@@ -206,6 +206,9 @@ CREATE TABLE forward_aside (
   status INTEGER NOT NULL,
   reason TEXT NOT NULL
 ) STRICT;
+)sql"},
+                                                            {R"sql(
+ALTER TABLE forward_aside ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
 )sql"}}};
 
 Result<void> run(Database& database, const Sealer& sealer, const Migration& migration) {

@@ -7,7 +7,7 @@
 namespace ringpost::control {
 
 /// The schema that this build reads and writes; kept in the file's `user_version`.
-inline constexpr int64_t schema_version = 7;
+inline constexpr int64_t schema_version = 8;
 
 /// From this version on, secrets are sealed and the file knows its key (sealing.h).
 inline constexpr int64_t schema_version_sealed = 2;

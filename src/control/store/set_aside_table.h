@@ -23,6 +23,13 @@ struct SetAsideEvent {
   WallTime set_aside_at{};
   uint16_t status = 0;  ///< Of the answer; 0: it was never sent.
   std::string reason;   ///< A sentence.
+  bool again = false;   ///< It is to be sent again.
+};
+
+/// Which of them are meant; nothing: whatever it is.
+struct SetAsideChoice {
+  std::optional<std::string> id;
+  std::optional<std::string> source;
 };
 
 /// The table `forward_aside` of the control store. Part of Store: see there for threads and
@@ -42,11 +49,29 @@ class SetAsideTable {
   Result<std::vector<SetAsideEvent>> list(const std::optional<Ulid>& before, uint32_t limit);
   Result<uint64_t> count();
 
+  /// Marks them: they are to be sent again. @returns how many were chosen.
+  Result<uint64_t> mark(const SetAsideChoice& choice);
+  /// Up to `limit` marked ones, those that were set aside first first. Errors as `list`.
+  Result<std::vector<SetAsideEvent>> marked(uint32_t limit);
+  Result<uint64_t> marked_count();
+  Result<bool> contains(const Ulid& uid);
+  /// @returns how many were chosen, and are forgotten.
+  Result<uint64_t> remove(const SetAsideChoice& choice);
+  Result<void> remove(const Ulid& uid);
+
  private:
+  Result<uint64_t> change(Statement& statement, const SetAsideChoice& choice);
+  Result<std::vector<SetAsideEvent>> read(Statement& statement);
+
   Database* database_ = nullptr;  // The store's; outlives this.
   Statement insert_;
   Statement prune_;
   Statement list_;
+  Statement mark_;
+  Statement marked_;
+  Statement contains_;
+  Statement remove_;
+  Statement remove_one_;
 };
 
 }  // namespace ringpost::control

@@ -65,5 +65,38 @@ TEST_F(SetAsideTableTest, ForgetsTheOldest) {
   EXPECT_EQ(table_.list(event(3).uid, 10)->size(), 1u);
 }
 
+TEST_F(SetAsideTableTest, MarksWhatIsToBeSentAgain) {
+  for (uint32_t number = 0; number < 4; ++number) ASSERT_TRUE(table_.insert(event(number)));
+  SetAsideEvent other = event(9);
+  other.id = "1";
+  other.source = "app/y";
+  ASSERT_TRUE(table_.insert(other));
+  EXPECT_EQ(*table_.mark({.id = "2", .source = {}}), 1u);
+  EXPECT_EQ(*table_.mark({.id = "1", .source = "app/y"}), 1u);
+  EXPECT_EQ(*table_.mark({.id = "1", .source = "app/z"}), 0u);
+  EXPECT_EQ(*table_.marked_count(), 2u);
+  const auto marked = table_.marked(10);
+  ASSERT_EQ(marked->size(), 2u);
+  EXPECT_EQ((*marked)[0].id, "2");
+  EXPECT_TRUE((*marked)[0].again);
+  EXPECT_EQ((*marked)[1].uid, other.uid);
+  EXPECT_EQ(table_.marked(1)->size(), 1u);
+  ASSERT_TRUE(table_.insert(event(2)));  // Refused again.
+  EXPECT_EQ(*table_.marked_count(), 1u);
+  EXPECT_EQ(*table_.mark({}), 5u);
+}
+
+TEST_F(SetAsideTableTest, ForgetsWhatIsChosen) {
+  for (uint32_t number = 0; number < 4; ++number) ASSERT_TRUE(table_.insert(event(number)));
+  EXPECT_TRUE(*table_.contains(event(1).uid));
+  EXPECT_EQ(*table_.remove({.id = "1", .source = {}}), 1u);
+  EXPECT_FALSE(*table_.contains(event(1).uid));
+  ASSERT_TRUE(table_.remove(event(2).uid));
+  ASSERT_TRUE(table_.remove(event(2).uid));
+  EXPECT_EQ(*table_.count(), 2u);
+  EXPECT_EQ(*table_.remove({.id = {}, .source = "app/x"}), 2u);
+  EXPECT_EQ(*table_.count(), 0u);
+}
+
 }  // namespace
 }  // namespace ringpost::control
