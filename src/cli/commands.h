@@ -86,8 +86,9 @@ struct Session {
   /// The id of what is named on the command line: `given` itself if it is an id; else that of the
   /// one item in the list at `target` whose `member` it is. Nothing after a problem, which was
   /// printed: no item has that name, or several do.
+  /// @param list_command  shows what there is.
   std::optional<std::string> id_of(const std::string& given, const std::string& target,
-                                   const char* member);
+                                   const char* member, const char* list_command);
   /// Prints what for_each_item found, unless JSON is wanted: then it is printed already.
   void print(const Table& table, const char* if_empty) const;
   /// The exit code after `call` returned nothing.

@@ -228,18 +228,19 @@ bool Session::for_each_item(const std::string& target, const Range& range,
 }
 
 std::optional<std::string> Session::id_of(const std::string& given, const std::string& target,
-                                          const char* member) {
+                                          const char* member, const char* list_command) {
   if (Ulid::parse_either(given)) return given;
   std::vector<std::string> ids;
   const bool prints_json = std::exchange(json, false);
   const bool listed = for_each_item(target, {}, [&](simdjson::dom::element item) {
-    if (raw_text_of(item, member) == given) ids.push_back(raw_text_of(item, "/id"));
+    if (raw_text_of(item, member) == given) ids.emplace_back(raw_text_of(item, "/id"));
   });
   json = prints_json;
   if (!listed) return std::nullopt;
   if (ids.size() == 1) return ids.front();
   failure_code_ = exit_refused;
-  std::string problem = "nothing has the id or the name \"" + shown(given) + '"';
+  std::string problem =
+      "nothing has the id or the name \"" + shown(given) + "\"; see what there is: " + list_command;
   if (!ids.empty()) {
     problem = std::to_string(ids.size()) + " have the name \"" + shown(given) + "\"; give an id:";
     for (const std::string& id : ids) problem += ' ' + shown(id);

@@ -99,7 +99,7 @@ int list(Session& session, const TokenOptions& options) {
 }
 
 int remove(Session& session, const std::string& given) {
-  const auto id = session.id_of(given, "/v1/tokens", "/name");
+  const auto id = session.id_of(given, "/v1/tokens", "/name", "ringpost token list");
   if (!id) return session.failure_code();
   return session.remove("/v1/tokens/" + percent_encoded(*id), *id, "; it is refused from now on");
 }

@@ -30,9 +30,11 @@ std::string in_quotes(std::string_view text) {
   return '"' + printable(text) + '"';
 }
 
-std::string hint(const std::vector<std::string>& known, std::string_view unknown) {
+/// @param before  each word of both kinds.
+std::string hint(const std::vector<std::string>& known, std::string_view unknown,
+                 const std::string& before = "") {
   const auto meant = meant_word(known, unknown);
-  return meant ? "; did you mean " + in_quotes(*meant) + "?" : "";
+  return meant ? "; did you mean " + in_quotes(before + *meant) + "?" : "";
 }
 
 std::vector<std::string> names_of_commands(const CLI::App& command) {
@@ -46,7 +48,7 @@ std::vector<std::string> names_of_commands(const CLI::App& command) {
 std::vector<std::string> names_of_options(const CLI::App& command) {
   std::vector<std::string> names;
   for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_lnames()) names.push_back(name);
   }
   return names;
 }
@@ -59,9 +61,11 @@ std::optional<std::string> unexpected_word(const Chosen& chosen, const CLI::App&
   const auto option = std::ranges::find_if(
       words, [](const std::string& word) { return word.size() > 1 && word.front() == '-'; });
   if (option != words.end()) {
-    const std::string name = option->substr(0, option->find('='));
+    const std::string_view whole = std::string_view{*option}.substr(0, option->find('='));
+    const std::string_view name =
+        whole.substr(std::min(whole.find_first_not_of('-'), whole.size()));
     return "there is no option " + in_quotes(*option) +
-           hint(names_of_options(*chosen.command), name);
+           hint(names_of_options(*chosen.command), name, "--");
   }
   const std::string& word = words.front();
   if (chosen.command->get_require_subcommand_min() == 0) {

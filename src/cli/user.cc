@@ -29,7 +29,7 @@ std::optional<std::string> path_of(Session& session, const std::string& given) {
   const size_t slash = given.find('/');  // ORGANIZATION/NAME
   const std::string organization = slash == std::string::npos ? "" : given.substr(0, slash);
   const auto id = session.id_of(given, with_query("/v1/users", {{"organization", organization}}),
-                                "/sign_in_name");
+                                "/sign_in_name", "ringpost user list");
   if (!id) return std::nullopt;
   return "/v1/users/" + percent_encoded(*id);
 }

@@ -8,7 +8,7 @@ namespace {
 TEST(MeantWord, IsTheNearestOneUnlessItIsAnotherWord) {
   const std::vector<std::string> known = {"status", "start", "--since"};
   EXPECT_EQ(meant_word(known, "staus"), "status");
-  EXPECT_EQ(meant_word(known, "statr"), "start");
+  EXPECT_EQ(meant_word(known, "strt"), "start");
   EXPECT_EQ(meant_word(known, "--sincce"), "--since");
   EXPECT_EQ(meant_word(known, "elephant"), std::nullopt);
   EXPECT_EQ(meant_word(known, "x"), std::nullopt);
