@@ -64,7 +64,9 @@ std::variant<Manifest, Failure> read_manifest(io::Disk& disk, const std::string&
   const auto names = disk.list(directory);
   if (!names) return fail(directory, names.error());
   for (const std::string& name : *names) {
-    if (name == files_name || name == "lock") continue;  // Of a first run that was cut off.
+    const bool of_ours =
+        name == files_name || name == "lock" || name == std::string{manifest_name} + draft_suffix;
+    if (of_ours) continue;  // Of a first run that was cut off.
     return something_else(directory, name);
   }
   return Manifest{};
