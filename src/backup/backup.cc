@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <set>
 #include <string_view>
@@ -64,7 +65,9 @@ std::variant<Manifest, Failure> read_manifest(io::Disk& disk, const std::string&
   const auto names = disk.list(directory);
   if (!names) return fail(directory, names.error());
   for (const std::string& name : *names) {
-    if (name == files_name || name == "lock") continue;  // Of a first run that was cut off.
+    const bool of_ours =
+        name == files_name || name == "lock" || name == std::string{manifest_name} + draft_suffix;
+    if (of_ours) continue;  // Of a first run that was cut off.
     return something_else(directory, name);
   }
   return Manifest{};
@@ -236,15 +239,22 @@ class Backup {
     return "journal/" + journal::journal_name(journal) + "/" + name;
   }
 
+  /// The newest first: a copy of one that is not full yet lacks what is written later, and must not
+  /// stand before a copy of the next one that already has something.
   std::optional<Failure> copy_segments(uint16_t journal, const journal::JournalMark& mark,
                                        std::vector<uint32_t>& vanished) {
     const std::string path = journal::journal_path(data_dir_ + "/journal", journal);
     const auto names = disk_.list(path);
     if (!names) return fail(path, names.error());
+    std::vector<uint32_t> segments;
     for (const std::string& name : *names) {
       const auto segment = journal::parse_segment_name(name);
       if (!segment || *segment < mark.oldest || *segment > *mark.newest) continue;
-      if (auto failure = copy_segment(journal, *segment, vanished)) return failure;
+      segments.push_back(*segment);
+    }
+    std::ranges::sort(segments, std::greater{});
+    for (const uint32_t segment : segments) {
+      if (auto failure = copy_segment(journal, segment, vanished)) return failure;
     }
     return std::nullopt;
   }

@@ -52,7 +52,7 @@ Result<Copied> read_all(io::Disk& disk, io::File file, const Take& take) {
 /// Makes `to` of what `write` writes into a new file.
 template <typename Write>
 Result<Copied> make_file(io::Disk& disk, const std::string& to, const Write& write) {
-  const std::string draft = to + ".part";
+  const std::string draft = to + draft_suffix;
   if (auto removed = remove_file(disk, draft); !removed) return removed.error();
   Result<Copied> written = [&]() -> Result<Copied> {
     const auto made = disk.open(draft, OpenMode::create);

@@ -17,6 +17,9 @@ struct Copied {
 /// A segment with room is zeros for the most part.
 enum class Zeros : uint8_t { write, leave_holes };
 
+/// A file that is being made has the name that it will get, and this behind it.
+inline constexpr const char* draft_suffix = ".part";
+
 /// Copies a file to `to`, which is replaced as a whole, and makes its contents durable; its name is
 /// once its directory is synced. Errc::not_found: there is no `from`.
 Result<Copied> copy_file(io::Disk& disk, const std::string& from, const std::string& to,

@@ -45,10 +45,6 @@ void Carrier::carry(Position segment, WallTime wall_now, Instant now) {
   not_before_.reset();
   if (segment != segment_) {
     if (!sent_.empty()) return;
-    if (!may_begin()) {
-      not_before_ = now + retry_interval;
-      return;
-    }
     segment_ = segment;
     before_.reset();
     sent_any_ = false;
@@ -58,7 +54,7 @@ void Carrier::carry(Position segment, WallTime wall_now, Instant now) {
   }
 }
 
-bool Carrier::may_begin() const {
+bool Carrier::history_is_whole() const {
   if (parts_.journals.unindexed() > 0) return false;
   const auto known = [this](const JournalAccess::Segment& one) {
     return parts_.history.has(static_cast<uint16_t>(one.journal), one.number);
@@ -80,6 +76,11 @@ bool Carrier::has_allowance(Instant now) {
 
 /// @returns false if that is all for now.
 bool Carrier::send_some(WallTime wall_now, Instant now) {
+  if (!history_is_whole()) {  // It may have been when the segment was begun.
+    segment_ = {};
+    not_before_ = now + retry_interval;
+    return false;
+  }
   const auto page =
       parts_.history.pending({.journal = static_cast<uint16_t>(segment_.journal()),
                               .segment = segment_.segment(),

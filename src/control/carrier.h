@@ -62,7 +62,7 @@ class Carrier {
     journal::Position event;
   };
 
-  bool may_begin() const;
+  bool history_is_whole() const;
   bool may_send() const { return sent_.size() < events_max && bytes_sent_ < bytes_max; }
   bool has_allowance(Instant now);
   bool send_some(WallTime wall_now, Instant now);

@@ -467,8 +467,9 @@ void Control::on(uint32_t, std::unique_ptr<AttemptTraced>&& message) {
 
 void Control::on(uint32_t, OutcomeRecorded&& message) {
   const index::Outcome outcome = to_outcome(message);
+  const journal::Position place = pending_.place_of(outcome.delivery.event);
   pending_.on_outcome(outcome);
-  history_.on_outcome(outcome);
+  history_.on_outcome(outcome, place);
   streams_.on_outcome(outcome, message.delivery);
   judge(message);
 }

@@ -35,6 +35,9 @@ class JournalAccess {
                                                uint32_t bytes_max,
                                                const journal::VisitEvent& visit) = 0;
 
+  /// As journal::Reader::created_at.
+  virtual Result<WallTime> created_at(uint32_t journal, uint32_t segment) = 0;
+
   struct Segment {
     uint32_t journal = 0;
     uint32_t number = 0;

@@ -52,6 +52,9 @@ class JournalFiles final : public JournalAccess {
                                        const journal::VisitEvent& visit) override {
     return reader_.pass_events(from, through, bytes_max, visit);
   }
+  Result<WallTime> created_at(uint32_t journal, uint32_t segment) override {
+    return reader_.created_at(static_cast<uint16_t>(journal), segment);
+  }
   std::vector<Segment> segments() const override;
   uint32_t oldest(uint32_t journal) const override {
     const auto found = begun_.oldest().find(journal);

@@ -54,6 +54,10 @@ bool same_journal(Position one, Position other) {
   return one.journal() == other.journal();
 }
 
+bool same_segment(Position one, Position other) {
+  return same_journal(one, other) && one.segment() == other.segment();
+}
+
 }  // namespace
 
 // --- begin ---------------------------------------------------------------------------------------
@@ -152,19 +156,60 @@ void Streams::start_at(Stream& stream, const std::optional<StreamPlace>& place) 
     stream.next = recent_begin_ + recent_.size();
     return;
   }
-  std::map<uint32_t, uint32_t> oldest;
-  for (const JournalAccess::Segment& segment : parts_.journals.segments()) {
-    const auto [known, added] = oldest.try_emplace(segment.journal, segment.number);
-    if (!added) known->second = std::min(known->second, segment.number);
-  }
+  const auto there = numbers();
   for (Position& reached : stream.reached) {
     const auto known = std::ranges::find_if(
-        *place, [&](Position position) { return same_journal(position, reached); });
+        *place, [&](const StreamPosition& one) { return same_journal(one.position, reached); });
     // A journal that is not named there is younger.
     reached = known != place->end()
-                  ? *known
-                  : Position::make(reached.journal(), oldest.at(reached.journal()), 0);
+                  ? resumed(*known, there.at(reached.journal()), stream.of_other_history)
+                  : Position::make(reached.journal(), there.at(reached.journal()).front(), 0);
   }
+}
+
+/// The segments of each journal that are there, rising.
+std::map<uint32_t, std::vector<uint32_t>> Streams::numbers() const {
+  std::map<uint32_t, std::vector<uint32_t>> numbers;
+  for (const JournalAccess::Segment& segment : parts_.journals.segments()) {
+    numbers[segment.journal].push_back(segment.number);
+  }
+  for (auto& [journal, segments] : numbers) std::ranges::sort(segments);
+  return numbers;
+}
+
+/// Where a stream goes on that was told everything up to `before`: there, unless the segment of
+/// that number is another one now, or was never written. Then it was told what both histories
+/// share, and no segment that was prepared later.
+/// @param there  the segments of the journal, rising.
+Position Streams::resumed(const StreamPosition& before, const std::vector<uint32_t>& there,
+                          bool& of_other_history) const {
+  const Position position = before.position;
+  const bool is_there = std::ranges::binary_search(there, position.segment());
+  const bool has_gone = position.segment() < parts_.journals.oldest(position.journal());
+  const uint64_t now_ms = is_there ? prepared_ms(position) : 0;
+  const bool unknown = is_there && (now_ms == 0 || before.segment_ms == 0);
+  if (has_gone || unknown || (is_there && now_ms == before.segment_ms)) return position;
+  const auto later = std::ranges::partition_point(there, [&](uint32_t number) {
+    return prepared_ms(Position::make(position.journal(), number, 0)) <= before.segment_ms;
+  });
+  const bool beyond = position.segment() > there.back();
+  Position next = later != there.end()
+                      ? Position::make(position.journal(), *later, 0)
+                      : Position::make(position.journal(), there.back(), offset_last);
+  if (!beyond) next = std::min(next, Position::make(position.journal(), position.segment(), 0));
+  // A start makes segments anew that nothing was written to.
+  const bool as_before = position.offset() == 0 && next >= position;
+  of_other_history |= !as_before;
+  return next;
+}
+
+/// StreamPosition::segment_ms; 0: not known.
+uint64_t Streams::prepared_ms(Position position) const {
+  const auto created = parts_.journals.created_at(position.journal(), position.segment());
+  if (!created) return 0;
+  const int64_t ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(created->time_since_epoch()).count();
+  return static_cast<uint64_t>(std::max<int64_t>(ms, 0)) & StreamPosition::segment_ms_max;
 }
 
 void Streams::begin(uint32_t shard, http::RequestHandle handle, Instant now) {
@@ -174,6 +219,12 @@ void Streams::begin(uint32_t shard, http::RequestHandle handle, Instant now) {
   stream.handle = handle;
   now_ = now;
   stream.piece = std::string{preamble} + "id: " + cursor(stream) + "\n\n";
+  if (stream.of_other_history) {
+    append_notice(stream.piece, "gap",
+                  "the relay was restored from a backup, or lost a part of its journals, after "
+                  "this id was sent: some deliveries of the time between may be missing here, and "
+                  "some may come again");
+  }
   send(stream);
 }
 
@@ -315,10 +366,6 @@ void Streams::catch_up(Stream& stream) {
     const auto found =
         std::ranges::find_if(ends, [&](Position other) { return same_journal(other, one); });
     if (found == ends.end()) continue;
-    if (one.segment() > found->segment()) {  // The relay was restored from an older backup.
-      tell_gap(stream);
-      one = *found;
-    }
     if (one >= *found) continue;
     reached = &one;
     head = *found;
@@ -486,8 +533,15 @@ void Streams::write(Stream& stream, const News& news, const EventView* event) {
   out += "\n\n";
 }
 
-std::string Streams::cursor(const Stream& stream) const {
-  return stream_cursor(stream.reached, stream.query, parts_.history.hash());
+std::string Streams::cursor(Stream& stream) const {
+  stream.place.resize(stream.reached.size());
+  for (size_t journal = 0; journal < stream.reached.size(); ++journal) {
+    StreamPosition& written = stream.place[journal];
+    const Position reached = stream.reached[journal];
+    const bool same = written.segment_ms != 0 && same_segment(written.position, reached);
+    written = {reached, same ? written.segment_ms : prepared_ms(reached)};
+  }
+  return stream_cursor(stream.place, stream.query, parts_.history.hash());
 }
 
 // --- to the client -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -89,6 +90,8 @@ class Streams {
     ListQuery query;
     std::optional<uint32_t> webhook_number;
     std::vector<journal::Position> reached;  ///< By journal: everything up to there was told.
+    StreamPlace place;                       ///< The same, as it was last written.
+    bool of_other_history = false;           ///< It cannot go on just where it was.
     /// The next one of `recent_`, counted from the first outcome on; nothing: it is behind, and
     /// reads journals.
     std::optional<uint64_t> next;
@@ -104,6 +107,10 @@ class Streams {
   std::vector<journal::Position> heads() const;
   std::optional<journal::Position> told(uint32_t journal) const;
   void start_at(Stream& stream, const std::optional<StreamPlace>& place) const;
+  std::map<uint32_t, std::vector<uint32_t>> numbers() const;
+  journal::Position resumed(const StreamPosition& before, const std::vector<uint32_t>& there,
+                            bool& of_other_history) const;
+  uint64_t prepared_ms(journal::Position position) const;
 
   const subscription::Token* token_of(const Stream& stream) const;
   bool has_room(const Stream& stream) const;
@@ -123,7 +130,7 @@ class Streams {
                    const subscription::Token& token) const;
   index::DeliveryFacts facts_of(const News& news, const journal::EventView* event) const;
   void write(Stream& stream, const News& news, const journal::EventView* event);
-  std::string cursor(const Stream& stream) const;
+  std::string cursor(Stream& stream) const;
   void send(Stream& stream, bool last = false);
   void end(Stream& stream, std::string_view code, std::string_view detail);
   void forget_ended();

@@ -199,7 +199,7 @@ uint64_t Index::memory_bytes() const {
   constexpr uint64_t entry_bytes = 112;  // Of segments_, and by_newest_.
   constexpr uint64_t group_bytes = 192;  // Of id_groups_.
   uint64_t bytes = file_parts_bytes_ + segments_.size() * entry_bytes + files_.memory_bytes() +
-                   id_groups_.size() * group_bytes + unrecorded_.size() * (sizeof(Outcome) + 32);
+                   id_groups_.size() * group_bytes + unrecorded_.size() * (sizeof(Unrecorded) + 32);
   for (const OpenPart* part : in_memory_) bytes += part->memory_bytes();
   return bytes;
 }
@@ -239,24 +239,39 @@ void Index::on_event(const journal::EventView& event, Position position) {
   Segment& segment = at(static_cast<uint16_t>(position.journal()), position.segment());
   RINGPOST_ASSERT(segment.begun);
   segment.open->add(event, position);
+  if (event.is_carried()) move_unrecorded(event, position);
 }
 
-void Index::on_outcome(const Outcome& outcome) {
-  if (!outcome.record.valid()) return keep_unrecorded(outcome);
+void Index::on_outcome(const Outcome& outcome, Position place) {
+  if (!outcome.record.valid()) return keep_unrecorded({outcome, place});
   Segment& segment = at(static_cast<uint16_t>(outcome.record.journal()), outcome.record.segment());
   RINGPOST_ASSERT(segment.begun);
   segment.open->add(outcome);
 }
 
 /// The newest of each delivery: so there are no more than deliveries that were pending.
-void Index::keep_unrecorded(const Outcome& outcome) {
-  const auto [first, last] = unrecorded_.equal_range(outcome.delivery.hash());
+void Index::keep_unrecorded(const Unrecorded& unrecorded) {
+  const DeliveryKey& key = unrecorded.outcome.delivery;
+  const auto [first, last] = unrecorded_.equal_range(key.hash());
   const auto known = std::find_if(
-      first, last, [&](const auto& entry) { return entry.second.delivery == outcome.delivery; });
+      first, last, [&](const auto& entry) { return entry.second.outcome.delivery == key; });
   if (known != last) {
-    known->second = outcome;
+    known->second = unrecorded;
   } else {
-    unrecorded_.emplace(outcome.delivery.hash(), outcome);
+    unrecorded_.emplace(key.hash(), unrecorded);
+  }
+}
+
+/// The event was carried forward: what is known of the deliveries that its record is for goes with
+/// that. What had ended before is not asked for any more.
+void Index::move_unrecorded(const journal::EventView& event, Position place) {
+  if (unrecorded_.empty()) return;
+  for (uint32_t which = 0; which < event.webhook_count(); ++which) {
+    const DeliveryKey key{event.position(place), event.webhook_number(which)};
+    const auto [first, last] = unrecorded_.equal_range(key.hash());
+    for (auto one = first; one != last; ++one) {
+      if (one->second.outcome.delivery == key) one->second.place = place;
+    }
   }
 }
 
@@ -271,8 +286,8 @@ void Index::forget(uint16_t journal, uint32_t segment) {
   forget(key_of(journal, segment));
   forget_ids(journal, segment);
   std::erase_if(unrecorded_, [&](const auto& entry) {
-    const Position event = entry.second.delivery.event;
-    return event.journal() == journal && event.segment() == segment;
+    const Position place = entry.second.place;
+    return place.journal() == journal && place.segment() == segment;
   });
   std::erase_if(replaced_, [&](uint64_t record) {
     return Position{record}.journal() == journal && Position{record}.segment() == segment;

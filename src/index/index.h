@@ -215,8 +215,10 @@ class Index {
   void on_event(const journal::EventView& event, Position position);
   /// This record of an event counts no more: it was carried forward.
   void replace(Position record) { replaced_.insert(record.packed); }
-  /// @param outcome  of to_outcome. Without a valid record, it is known until the restart.
-  void on_outcome(const Outcome& outcome);
+  /// @param outcome  of to_outcome. Without a valid record, it is known until the restart, or until
+  ///                 the segment goes that has the record of its event.
+  /// @param place    where that is: the event's own position, unless it was carried forward.
+  void on_outcome(const Outcome& outcome, Position place);
 
   /// The segment is full: nothing is added any more. Its part, for another thread to write
   /// (`write_index`); it stays in memory until `open` finds its file, or `drop`.
@@ -256,6 +258,7 @@ class Index {
   Result<void> for_each_pending(const VisitPending& visit);
 
   /// Of one segment, as it is now. Errc::not_found: it is not known, or not indexed yet.
+  /// Errc::corrupt if a segment cannot be read any more: an end that it told of would be missing.
   Result<PendingPage> pending(const PendingQuery& query);
 
   uint64_t memory_bytes() const;
@@ -300,7 +303,12 @@ class Index {
   void release_ids(FilePart& file);
   void forget_ids(uint16_t journal, uint32_t segment);
   Result<std::vector<const Part*>> that_may_have_id(uint32_t id_hash);
-  void keep_unrecorded(const Outcome& outcome);
+  struct Unrecorded {
+    Outcome outcome;
+    Position place;  ///< Of its event's record.
+  };
+  void keep_unrecorded(const Unrecorded& unrecorded);
+  void move_unrecorded(const journal::EventView& event, Position place);
   void keep_memory_max();
   FilePart* largest_in_memory() const;
   size_t rebuilt_in_memory() const;
@@ -363,7 +371,7 @@ class Index {
   std::map<Key, IdGroup> id_groups_;  // By the last segment.
   std::vector<const OpenPart*> in_memory_;
   std::vector<const Part*> by_newest_;  // Those with a file and events; the newest uid first.
-  std::unordered_multimap<uint64_t, Outcome> unrecorded_;  // By DeliveryKey::hash.
+  std::unordered_multimap<uint64_t, Unrecorded> unrecorded_;  // By DeliveryKey::hash.
   std::vector<uint32_t> settled_through_;
   std::unordered_set<uint64_t> replaced_;  // Records, while their segments are there.
   std::optional<Key> failed_;              // The segment whose part gave the error.

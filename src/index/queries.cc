@@ -148,7 +148,7 @@ Result<void> Index::gather_all(const LocalDelivery& delivery, std::vector<Outcom
 void Index::add_unrecorded(const DeliveryKey& key, std::vector<Outcome>& outcomes) const {
   const auto [first, last] = unrecorded_.equal_range(key.hash());
   for (auto one = first; one != last; ++one) {
-    if (one->second.delivery == key) outcomes.push_back(one->second);
+    if (one->second.outcome.delivery == key) outcomes.push_back(one->second.outcome);
   }
 }
 
@@ -737,7 +737,8 @@ Result<std::vector<PendingEvent>> Index::ask_pending(Key key) {
     told = checked(*later, later->outcomes_of_segment({key}, outcomes));
     if (!told) return told.error();
   }
-  for (const auto& [hash, outcome] : unrecorded_) {
+  for (const auto& [hash, unrecorded] : unrecorded_) {
+    const Outcome& outcome = unrecorded.outcome;
     if (part.holds(outcome.delivery.event)) outcomes.push_back(outcome);
   }
 
@@ -766,7 +767,10 @@ Result<std::vector<PendingEvent>> Index::ask_pending(Key key) {
 }
 
 Result<PendingPage> Index::pending(const PendingQuery& query) {
-  return answer<PendingPage>([&] { return ask_pending(query); });
+  const size_t count = segments_.size();
+  auto page = answer<PendingPage>([&] { return ask_pending(query); });
+  if (segments_.size() < count) return Error{Errc::corrupt, Side::disk};
+  return page;
 }
 
 Result<PendingPage> Index::ask_pending(const PendingQuery& query) {

@@ -85,18 +85,32 @@ Result<Bytes> Reader::read(RecordType type, Position position) {
   auto payload = read_from(*file, type, position);
   if (payload || payload.error().code != Errc::corrupt) return payload;
 
-  // The open file may have been given to another segment since: look again by name.
-  forget(position);
+  const auto header = header_of(position);
+  if (!header && header.error().code != Errc::corrupt) return header.error();
   const auto again = file_of(position);
   if (!again) return again.error();
-  const auto page = read_pages(*again, 0, page_bytes);
+  return read_from(*again, type, position);
+}
+
+/// The open file may have been given to another segment since: looks again by name.
+Result<SegmentHeader> Reader::header_of(Position position) {
+  forget(position);
+  const auto file = file_of(position);
+  if (!file) return file.error();
+  const auto page = read_pages(*file, 0, page_bytes);
   if (!page) return page.error();
   const auto header = read_segment_header(*page);
-  if (header && (header->segment != position.segment() || header->journal != position.journal())) {
-    forget(position);
-    return not_found;
-  }
-  return read_from(*again, type, position);
+  const bool other =
+      header && (header->segment != position.segment() || header->journal != position.journal());
+  if (!other) return header;
+  forget(position);
+  return not_found;
+}
+
+Result<WallTime> Reader::created_at(uint16_t journal, uint32_t segment) {
+  const auto header = header_of(Position::make(journal, segment, 0));
+  if (!header) return header.error();
+  return header->created_at;
 }
 
 // --- one record after the other ------------------------------------------------------------------

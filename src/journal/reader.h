@@ -66,6 +66,8 @@ class Reader {
 
   Result<EventRef> read_event(Position position);
   Result<StoredOutcome> read_outcome(Position position);
+  /// When the segment was prepared: of two of the same number, which one it is.
+  Result<WallTime> created_at(uint16_t journal, uint32_t segment);
   /// Visits the outcomes of a segment that begin behind `from`, in their order. Damaged ones are
   /// passed over, and those that come behind them in the same block perhaps as well.
   /// @param from       the segment's beginning (offset 0), or Passage::reached.
@@ -96,6 +98,7 @@ class Reader {
   Result<Bytes> read(RecordType type, Position position);
   Result<Bytes> read_from(io::File file, RecordType type, Position position);
   Result<Bytes> read_pages(io::File file, uint32_t offset, uint64_t bytes);
+  Result<SegmentHeader> header_of(Position position);
   Result<io::File> file_of(Position position);
   Result<io::File> open(Position position);
   void forget(Position position);

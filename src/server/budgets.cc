@@ -13,9 +13,10 @@ constexpr uint64_t mib = uint64_t{1} << 20;
 // What things take. README.md, "Memory and descriptors", has them for people.
 constexpr uint64_t process_bytes = 14 * mib;  // Program, control store, threads.
 constexpr uint64_t shard_bytes = 16 * mib;    // Ring, and the journal's queue of 8 MiB.
-// In the dispatcher; and at a start, in the control thread, while nearly all else is empty. Half as
-// much was tried: in 64 MiB the kernel ended the relay when all of it had been delivered.
-constexpr uint64_t pending_bytes = 32 + 80;
+// In the dispatcher; and in the control thread, if its event was carried forward (PendingTally), or
+// at a start, while nearly all else is empty (80: PendingTable). Half as much was tried: in 64 MiB
+// the kernel ended the relay when all of it had been delivered.
+constexpr uint64_t pending_bytes = 32 + 120;
 constexpr uint64_t idempotency_bytes = 40;
 constexpr uint64_t event_bytes = 2;  // For each byte of an event: once more while it is being sent.
 constexpr uint64_t body_bytes = 2;   // For each byte of a body: it grows by doubling.

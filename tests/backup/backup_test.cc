@@ -1,17 +1,29 @@
-// Goal: what a manifest may say, and that no restore leaves a directory that looks whole and is
-// not. Backups of real data directories are made in tests/e2e/backup_test.py.
+// Goal: what a manifest may say, and that no backup and no restore that is cut off leaves something
+// that looks whole and is not. Backups of relays that run are made in tests/e2e/backup_test.py.
 
 #include "backup/backup.h"
 
 #include "backup/copy.h"
 #include "backup/manifest.h"
+#include "control/begun_journals.h"
+#include "control/store/store.h"
+#include "control/stored_journals.h"
 #include "io/linux_world.h"
 #include "io/posix_disk.h"
 #include "io/read_file.h"
+#include "journal/format.h"
+#include "journal/segments.h"
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace ringpost::backup {
 namespace {
@@ -169,6 +181,231 @@ TEST_F(RestoreTest, SaysWhereThereIsNoBackup) {
   EXPECT_NE(why_not().find("holds something else (notes.txt)"), std::string::npos);
   ASSERT_TRUE(write_file(disk_, "x", backup_ + "/backup.json"));
   EXPECT_EQ(why_not(), backup_ + "/backup.json is not a JSON object");
+}
+
+// --- cut off -------------------------------------------------------------------------------------
+
+/// No power is lost here, so nothing need be durable.
+class UnsyncedDisk : public io::PosixDisk {
+ public:
+  Result<void> sync(io::File) override { return {}; }
+  Result<void> sync_directory(const std::string&) override { return {}; }
+};
+
+/// A disk whose process is killed at a call that changes something.
+class KilledDisk final : public UnsyncedDisk {
+ public:
+  explicit KilledDisk(uint32_t calls) : calls_left_(calls) {}
+  bool was_killed() const { return killed_; }
+
+  Result<void> make_directory(const std::string& path) override {
+    return lives() ? PosixDisk::make_directory(path) : dead();
+  }
+  Result<io::File> open(const std::string& path, OpenMode mode) override {
+    if (mode == OpenMode::create && !lives()) return dead().error();
+    return PosixDisk::open(path, mode);
+  }
+  Result<void> write_at(io::File file, uint64_t offset, Bytes from) override {
+    return lives() ? PosixDisk::write_at(file, offset, from) : dead();
+  }
+  Result<void> sync(io::File file) override { return lives() ? UnsyncedDisk::sync(file) : dead(); }
+  Result<void> sync_directory(const std::string& path) override {
+    return lives() ? UnsyncedDisk::sync_directory(path) : dead();
+  }
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    return lives() ? PosixDisk::rename(from, to) : dead();
+  }
+  Result<void> remove(const std::string& path) override {
+    return lives() ? PosixDisk::remove(path) : dead();
+  }
+
+ private:
+  static Result<void> dead() { return Error{Errc::io_failed, Side::disk}; }
+  bool lives() {
+    killed_ = killed_ || calls_left_-- == 0;
+    return !killed_;
+  }
+
+  uint32_t calls_left_;
+  bool killed_ = false;
+};
+
+/// A data directory with a journal that grows.
+class DirectoryTest : public ::testing::Test {
+ public:
+  static constexpr uint64_t directory_id = 77;
+  static constexpr uint32_t segment_bytes = 64 * 1024;
+
+ protected:
+  DirectoryTest() {
+    EXPECT_TRUE(disk_.make_directory(data_));
+    EXPECT_TRUE(disk_.make_directory(data_ + "/journal"));
+    store_ =
+        control::Store::open(data_ + "/control.db", {.keyring = control::Keyring{}.with_new_key()})
+            .store;
+    keeper_.emplace(disk_, journal::SegmentKeeper::Options{.journal_directory = data_ + "/journal",
+                                                           .directory_id = directory_id,
+                                                           .segment_bytes = segment_bytes,
+                                                           .free_bytes_min = 0});
+    EXPECT_TRUE(keeper_->open({.journal = 0}));
+    EXPECT_TRUE(
+        store_->set_meta(control::directory_id_name, control::directory_id_text(directory_id)));
+    control::BegunJournals begun(*store_);
+    EXPECT_TRUE(begun.load());
+    EXPECT_TRUE(begun.replace({{0, 1}}));
+    grow();
+  }
+
+  void grow() {
+    keeper_->want(0);
+    while (true) {
+      const auto progress = keeper_->step(WallTime{});
+      ASSERT_NE(progress, journal::SegmentKeeper::Progress::failed) << keeper_->path();
+      if (progress == journal::SegmentKeeper::Progress::ready) break;
+    }
+    ASSERT_TRUE(keeper_->take());
+  }
+  std::optional<BackupReport> back_up(io::Disk& disk, const std::string& to) {
+    return make_backup(disk, data_, to, WallTime{}, problem_);
+  }
+  /// Whether a data directory made of the backup has everything of backup `number`.
+  void expect_whole(const std::string& backup, const std::string& target, uint32_t segments) {
+    ASSERT_TRUE(restore_backup(disk_, backup, target, problem_)) << problem_;
+    for (uint32_t number = 1; number <= 2; ++number) {
+      const std::string path = journal::segment_path("/journal", 0, number);
+      const auto original = io::read_file(data_ + path);
+      const auto restored = io::read_file(target + path);
+      ASSERT_EQ(restored.has_value(), number <= segments) << path;
+      if (restored) {
+        EXPECT_EQ(*restored, *original) << path;
+      }
+    }
+    EXPECT_TRUE(io::read_file(target + "/control.db"));
+  }
+  static void copy(const std::string& from, const std::string& to) {
+    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  }
+
+  UnsyncedDisk disk_;
+  io::TemporaryDirectory place_;
+  const std::string data_ = place_ / "data";
+  std::unique_ptr<control::Store> store_;
+  std::optional<journal::SegmentKeeper> keeper_;
+  std::string problem_;
+};
+
+// --- of a journal that is written ----------------------------------------------------------------
+
+/// A disk of whose first two segments the first becomes full, and the second begins, when somebody
+/// has looked at one of them and goes on to the other.
+class GrowingDisk final : public UnsyncedDisk {
+ public:
+  explicit GrowingDisk(std::string journal) : journal_(std::move(journal)) {}
+
+  Result<io::File> open(const std::string& path, OpenMode mode) override {
+    if (path.starts_with(journal_) && path.ends_with(".seg")) opened_.insert(path);
+    if (opened_.size() == 2 && !std::exchange(grown_, true)) grow();
+    return UnsyncedDisk::open(path, mode);
+  }
+
+ private:
+  void grow() {
+    std::vector<std::byte> page(journal::page_bytes);
+    const uint32_t last = DirectoryTest::segment_bytes - journal::page_bytes;
+    journal::write_segment_footer({.end = last}, {DirectoryTest::directory_id, 0, 1}, last, page);
+    write(journal_ + "/00000001.seg", last, as_text(page));
+    write(journal_ + "/00000002.seg", journal::page_bytes, "RPJB");
+  }
+  static void write(const std::string& path, uint32_t offset, std::string_view bytes) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(offset);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+
+  const std::string journal_;
+  std::set<std::string> opened_;
+  bool grown_ = false;
+};
+
+// Or the start of a restored directory misses the end of the first.
+TEST_F(DirectoryTest, NoSegmentIsCopiedBeforeItsEndWithTheBeginningOfTheNext) {
+  grow();
+  GrowingDisk growing(data_ + "/journal/000");
+  ASSERT_TRUE(back_up(growing, place_ / "backup")) << problem_;
+  ASSERT_TRUE(restore_backup(disk_, place_ / "backup", place_ / "target", problem_)) << problem_;
+  const std::string restored = place_ / "target";
+  const auto first = io::read_file(restored + journal::segment_path("/journal", 0, 1));
+  const auto second = io::read_file(restored + journal::segment_path("/journal", 0, 2));
+  ASSERT_TRUE(first && second);
+  const bool is_full = first->substr(segment_bytes - journal::page_bytes, 4) == "RPJE";
+  const bool has_begun = second->substr(journal::page_bytes, 4) == "RPJB";
+  EXPECT_TRUE(is_full || !has_begun);
+}
+
+TEST_F(DirectoryTest, ABackupLeavesTheOneBeforeWhole) {
+  ASSERT_TRUE(back_up(disk_, place_ / "first")) << problem_;
+  grow();
+  uint32_t calls = 0;
+  for (bool through = false; !through; ++calls) {
+    SCOPED_TRACE(calls);
+    const std::string backup = place_ / ("backup-" + std::to_string(calls));
+    const std::string target = place_ / ("target-" + std::to_string(calls));
+    copy(place_ / "first", backup);
+    KilledDisk killed(calls);
+    back_up(killed, backup);
+    through = !killed.was_killed();
+    std::string problem;
+    const auto manifest = parse_manifest(*io::read_file(backup + "/backup.json"), problem);
+    ASSERT_TRUE(manifest) << problem;
+    expect_whole(backup, target, static_cast<uint32_t>(manifest->number));
+    const auto again = back_up(disk_, backup);
+    ASSERT_TRUE(again) << problem_;
+    EXPECT_EQ(again->number, manifest->number + 1);
+    expect_whole(backup, target + "-again", 2);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(calls, 15u);
+}
+
+TEST_F(DirectoryTest, AFirstBackupIsNoneOrWhole) {
+  uint32_t calls = 0;
+  for (bool through = false; !through; ++calls) {
+    SCOPED_TRACE(calls);
+    const std::string backup = place_ / ("backup-" + std::to_string(calls));
+    KilledDisk killed(calls);
+    back_up(killed, backup);
+    through = !killed.was_killed();
+    const std::string target = place_ / ("target-" + std::to_string(calls));
+    if (io::read_file(backup + "/backup.json")) {
+      expect_whole(backup, target, 1);
+    } else {
+      EXPECT_FALSE(restore_backup(disk_, backup, target, problem_));
+    }
+    ASSERT_TRUE(back_up(disk_, backup)) << problem_;
+    expect_whole(backup, target + "-again", 1);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(calls, 10u);
+}
+
+TEST_F(DirectoryTest, ARestoreIsWholeWhereItsStoreIs) {
+  ASSERT_TRUE(back_up(disk_, place_ / "backup")) << problem_;
+  uint32_t calls = 0;
+  for (bool through = false; !through; ++calls) {
+    SCOPED_TRACE(calls);
+    const std::string target = place_ / ("target-" + std::to_string(calls));
+    KilledDisk killed(calls);
+    const auto restored = restore_backup(killed, place_ / "backup", target, problem_);
+    through = !killed.was_killed();
+    EXPECT_EQ(restored.has_value(), through);
+    const auto stored = control::read_stored_journals(target + "/control.db", problem_);
+    const bool looks_whole = stored && *stored && (*stored)->directory_id;
+    if (!looks_whole) continue;
+    const std::string path = journal::segment_path("/journal", 0, 1);
+    EXPECT_EQ(*io::read_file(target + path), *io::read_file(data_ + path));
+    EXPECT_TRUE(io::read_file(target + "/journal/000/oldest"));
+  }
+  EXPECT_GT(calls, 8u);
 }
 
 }  // namespace

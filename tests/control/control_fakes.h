@@ -107,7 +107,12 @@ class FakeJournals final : public JournalAccess {
     passage.at_end = true;
     return passage;
   }
-  uint32_t passages = 0;  ///< Of pass_outcomes.
+  uint32_t passages = 0;                                      ///< Of pass_outcomes.
+  std::map<std::pair<uint32_t, uint32_t>, WallTime> created;  ///< By journal and segment.
+  Result<WallTime> created_at(uint32_t journal, uint32_t segment) override {
+    const auto known = created.find({journal, segment});
+    return known != created.end() ? known->second : at(segment);
+  }
   std::vector<Segment> segments() const override { return files; }
   uint32_t oldest(uint32_t journal) const override {
     const auto found = expired.find(journal);

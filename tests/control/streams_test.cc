@@ -346,6 +346,58 @@ TEST_F(StreamsTest, SayNothingOfSegmentsThatWereNeverWritten) {
   EXPECT_EQ(Json(told[1].data).text("/id"), delivery.to_text());
 }
 
+// A relay that was restored from a backup has others under the numbers of segments that came after
+// it, or none yet.
+TEST_F(StreamsTest, TellAllThatWasWrittenAfterABackupWasRestored) {
+  for (const uint32_t before : {3u, 9u}) {
+    SCOPED_TRACE(before);
+    journals_.files = {{0, 1, true}, {1, 1, false}, {1, before, true}};
+    history_.index.begin(1, before);
+    const uint32_t stream = open();
+    listen(stream);
+    deliver_in(before);
+    const auto told = listen(stream);
+    ASSERT_EQ(told.size(), 1u);
+    restart();
+    journals_.outcomes.clear();
+    journals_.files = {{0, 1, true}, {1, 1, false}, {1, 2, false}, {1, 3, false}, {1, 4, true}};
+    journals_.created = {{{1, 3}, at(100)}, {{1, 4}, at(101)}};
+    for (const uint32_t segment : {2u, 3u, 4u}) history_.index.begin(1, segment);
+    deliver_in(2);  // It was told.
+    const std::string one = deliver_in(3).to_text();
+    const std::string two = deliver_in(4).to_text();
+    const auto again = listen(open("", told[0].id), 8);
+    ASSERT_GE(again.size(), 2u);
+    EXPECT_EQ(again[1].event, "notice");
+    EXPECT_EQ(Json(again[1].data).text("/code"), "gap");
+    EXPECT_EQ(ids(again), (std::vector{one, two}));
+    // From then on nothing is missing.
+    EXPECT_EQ(ids(listen(open("", again[2].id), 8)), std::vector{two});
+    EXPECT_EQ(listen(open("", again[2].id), 8)[1].event, "delivery");
+    journals_.created.clear();
+    restart();
+  }
+}
+
+// A start makes a segment anew that nothing was written to; its clock may have been set back.
+TEST_F(StreamsTest, GoOnInASegmentThatAStartMadeAnew) {
+  for (const int64_t created : {100, -100}) {
+    SCOPED_TRACE(created);
+    const std::string id = listen(open()).at(0).id;
+    restart();
+    journals_.created[{1, 1}] = at(created);
+    const std::string one = deliver();
+    const auto told = listen(open("", id), 8);
+    EXPECT_EQ(ids(told), std::vector{one});
+    if (created > 0) {
+      EXPECT_EQ(told.at(1).event, "delivery");
+    }
+    journals_.created.clear();
+    journals_.outcomes.clear();
+    restart();
+  }
+}
+
 TEST_F(StreamsTest, KeepToTheOrganizationAndTheSourcesOfTheToken) {
   add_token("theirs", "other", static_cast<uint8_t>(subscription::Scope::deliveries_read));
   add_token("writer", "default", static_cast<uint8_t>(subscription::Scope::webhooks_read));

@@ -119,6 +119,53 @@ class UnderLoad(BackupTest):
         (target / "admin.token").write_text(token)
         self.assertIn('"gap"', self.stream_begin(self.place.relay("--set", "server.shards=1", name="restored"), end))
 
+    def told_since(self, relay, last, wanted):
+        """The ids of the events whose deliveries are told behind `last`, until `wanted` are all there; and the codes of
+        notices."""
+        events, codes, heartbeats = set(), [], 0
+        for line in self.stream(relay, **{"Last-Event-ID": last}):
+            heartbeats += line.startswith(b": ")
+            if line.startswith(b"data: "):
+                data = json.loads(line[6:])
+                codes += [data["code"]] if "code" in data else []
+                events.update([data["event"]["id"]] if "event" in data else [])
+            if wanted <= events or heartbeats == 2:
+                return events, codes
+
+    def test_a_stream_of_before_is_told_all_that_came_after(self):
+        def send(relay, name, count):
+            for number in range(count):
+                event = json.dumps({"id": f"{name}-{number}", "type": "t", "source": "job/1"})
+                self.assertEqual(relay.send(event)[0], 202)
+            relay.wait_until_settled()
+            return {f"{name}-{number}" for number in range(count)}
+
+        sink = self.place.sink(plain=True)
+        options = ("--set", "server.shards=1")
+        for starts in (0, 1, 3):  # Each begins a segment.
+            with self.subTest(starts=starts):
+                name = f"before-{starts}"
+                relay = self.place.relay(*options, name=name)
+                relay.add_webhook(url=sink.url)
+                send(relay, "shared", 3)
+                self.backup = self.place.path / f"backup-{starts}"
+                self.back_up(relay.data_dir)
+                for _ in range(starts):
+                    relay.kill()
+                    relay = self.place.relay(*options, name=name)
+                    send(relay, f"lost-{relay.port}", 20)
+                end = self.stream_end(relay)
+                token = relay.token
+                relay.kill()
+                target = self.restore(f"restored-{starts}", str(relay.data_dir) + ".key")
+                (target / "admin.token").write_text(token)
+                restored = self.place.relay(*options, name=f"restored-{starts}")
+                new = send(restored, "new", 10)
+                told, codes = self.told_since(restored, end, new)
+                self.assertLessEqual(new, told)
+                self.assertEqual(codes, ["gap"] if starts > 0 else [])
+                restored.kill()
+
     def test_a_damaged_file_is_copied_again(self):
         relay = self.place.relay("--set", "server.shards=1")
         load = Load(relay)

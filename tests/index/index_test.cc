@@ -182,6 +182,22 @@ TEST_F(IndexTest, DoesNotTellWhatIsPendingWithoutASegment) {
   EXPECT_FALSE(visited);
 }
 
+// Nor may a page of it: an end that is left out would be carried forward as pending.
+TEST_F(IndexTest, TellsNoPageOfWhatIsPendingWithoutASegment) {
+  const auto events = write_segment(1, 10);
+  Sample ends(0, 2);
+  ends.outcome(events[1], 7, 1, DeliveryStatus::delivered);
+  on_.write(ends.maker);
+  const auto index = make();
+  ASSERT_TRUE(index->adopt(0, 1));
+  ASSERT_TRUE(index->adopt(0, 2));
+  on_.disk().truncate(index_file(2), 0);
+  on_.disk().erase(journal::segment_path(testing::journal_directory, 0, 2));
+  const auto lacking = index->pending({.journal = 0, .segment = 1});
+  ASSERT_FALSE(lacking);
+  EXPECT_EQ(lacking.error().code, Errc::corrupt);
+}
+
 TEST_F(IndexTest, KeepsWhatItCannotWriteInMemory) {
   for (uint32_t segment = 1; segment <= 10; ++segment) write_segment(segment, 10);
   on_.disk().set_capacity(on_.disk().used_bytes());
@@ -292,11 +308,51 @@ TEST_F(IndexTest, KnowsAnOutcomeWithoutARecordUntilTheRestart) {
   index->on_outcome({.delivery = {events[1].position, 7},
                      .record = {},
                      .attempt = 1,
-                     .status = DeliveryStatus::delivered});
+                     .status = DeliveryStatus::delivered},
+                    events[1].position);
   EXPECT_EQ((*index->delivery(id))->state.status, DeliveryStatus::delivered);
   index = make();
   ASSERT_TRUE(index->adopt(0, 1));
   EXPECT_EQ((*index->delivery(id))->state.status, DeliveryStatus::pending);
+}
+
+// The event of such an outcome may have been carried forward before, or be carried after: while its
+// newest record is there, the end is known.
+TEST_F(IndexTest, KnowsAnOutcomeWithoutARecordAsLongAsTheRecordOfItsEvent) {
+  for (const bool carried_before : {false, true}) {
+    const auto index = make();
+    Prng random(1);
+    const std::vector<uint32_t> numbers{7, 8};
+    journal::EventView view;
+    view.uid = Ulid::mint(from_unix_ns(first_ms * 1'000'000), random);
+    view.webhook_numbers = std::as_bytes(std::span{numbers});
+    const Position first = Position::make(0, 1, 4128);
+    const Position again = Position::make(0, 2, 4128);
+    index->begin(0, 1);
+    index->on_event(view, first);
+    journal::Carried carried{.origin = first, .times = 1, .at = {}, .states = {}, .floors = {}};
+    carried.states.resize(2);
+    const auto packed = pack(carried);
+    const auto carry = [&] {
+      index->begin(0, 2);
+      journal::EventView moved = view;
+      moved.carried = packed;
+      index->replace(first);
+      index->on_event(moved, again);
+    };
+    if (carried_before) carry();
+    index->on_outcome({.delivery = {first, 7}, .attempt = 1, .status = DeliveryStatus::delivered},
+                      carried_before ? again : first);
+    if (!carried_before) carry();
+    index->forget(0, 1);
+    const auto pending = index->pending({.journal = 0, .segment = 2});
+    ASSERT_TRUE(pending && pending->items.size() == 1);
+    ASSERT_EQ(pending->items[0].deliveries.size(), 1u);
+    EXPECT_EQ(pending->items[0].deliveries[0].webhook_number, 8u);
+    const uint64_t bytes = index->memory_bytes();
+    index->forget(0, 2);
+    EXPECT_LT(index->memory_bytes(), bytes);
+  }
 }
 
 TEST_F(IndexTest, WhatIsSettledIsNotPendingWhateverOutcomesAreLeft) {

@@ -361,7 +361,7 @@ class Model {
     outcome.duration = milliseconds(random_.below(random_.chance(1, 10) ? 4'000'000 : 40));
     count(maker, event, outcome);
     maker.append(outcome);
-    index_->on_outcome(to_outcome(outcome, record));
+    index_->on_outcome(to_outcome(outcome, record), outcome.event);
     touched_.insert({event.position, {maker.journal(), maker.segment()}});
   }
 

@@ -186,6 +186,7 @@ TEST(Reader, ReusedFileIsGoneNotDamaged) {
   const Position old = journal.add("old");
   Reader reader(disk, data_directory, directory_id);
   ASSERT_TRUE(reader.read_event(old));  // Its file is now held open.
+  EXPECT_EQ(*reader.created_at(0, 1), from_unix_ns(1));
   while (journal.sealed.size() < 2) journal.add("filler", 9000);
   ASSERT_TRUE(journal.keeper.expire(0, 2));
   journal.prepare();
@@ -194,6 +195,10 @@ TEST(Reader, ReusedFileIsGoneNotDamaged) {
   const uint32_t reused = journal.segments.back().number;
   while (journal.sealed.back() < reused) journal.add("filler", 9000);
   EXPECT_EQ(reader.read_event(old).error().code, Errc::not_found);
+  EXPECT_EQ(reader.created_at(0, 1).error().code, Errc::not_found);
+  EXPECT_EQ(*reader.created_at(0, reused), from_unix_ns(1));
+  disk.contents(segment(reused))[9] ^= std::byte{1};
+  EXPECT_FALSE(reader.created_at(0, reused));
 }
 
 TEST(Reader, KeepsFewFilesOpen) {
