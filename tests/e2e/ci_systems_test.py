@@ -2,12 +2,13 @@
 Tekton and Drone use send their calls. `tools/check --integrations` builds them; without them these tests are skipped, and say so.
 """
 
-import json
+import http.server
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import threading
 import unittest
 import urllib.parse
 
@@ -34,7 +35,32 @@ class CiSystemsTest(unittest.TestCase):
         return {event["type"]: event for event in shown}
 
 
+class BuildkitesServer(http.server.BaseHTTPRequestHandler):
+    """What the agent tells during a job, and asks: there is always what it asks for."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b'{"exists": true}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PUT = do_POST
+
+    def log_message(self, form, *arguments):
+        pass
+
+
 class Buildkite(CiSystemsTest):
+
+    def setUp(self):
+        super().setUp()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), BuildkitesServer)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
 
     def job(self, relay, command="true", hooks=("pre-exit", "pre-command"), **variables):
         """Runs a job as `buildkite-agent start` would: checkout, hooks, command. @returns exit code and log."""
@@ -65,7 +91,8 @@ class Buildkite(CiSystemsTest):
             "BUILDKITE_BUILD_NUMBER": "128", "BUILDKITE_BUILD_URL": "https://buildkite.com/acme/demo/builds/128",
             "BUILDKITE_REPO": str(repository), "BUILDKITE_COMMIT": "HEAD", "BUILDKITE_BRANCH": "main",
             "BUILDKITE_ORGANIZATION_SLUG": "acme", "BUILDKITE_PIPELINE_SLUG": "demo", "BUILDKITE_PIPELINE_PROVIDER": "git",
-            "BUILDKITE_AGENT_NAME": "agent-1", "BUILDKITE_AGENT_ACCESS_TOKEN": "none", "BUILDKITE_AGENT_ENDPOINT": "http://127.0.0.1:9",
+            "BUILDKITE_AGENT_NAME": "agent-1", "BUILDKITE_AGENT_ACCESS_TOKEN": "no-token-at-all",
+            "BUILDKITE_AGENT_ENDPOINT": f"http://127.0.0.1:{self.server.server_port}",
             "BUILDKITE_BUILD_PATH": str(path / "builds"), "BUILDKITE_HOOKS_PATH": str(folder), "BUILDKITE_PLUGINS_PATH": str(path / "plugins"),
             "BUILDKITE_SOCKETS_PATH": str(path / "sockets"), "BUILDKITE_BIN_PATH": str(PLACE.resolve()), "BUILDKITE_COMMAND_EVAL": "true",
             "BUILDKITE_SHELL": "/bin/bash -e -c", "BUILDKITE_GIT_SUBMODULES": "false", "BUILDKITE_SSH_KEYSCAN": "false",
@@ -162,7 +189,7 @@ class Drone(CiSystemsTest):
         self.assertEqual(tell("user").returncode, 0)
         refused = tell("failure", "wrong")
         self.assertNotEqual(refused.returncode, 0)
-        self.assertEqual(json.loads(json.dumps(len(relay.request("GET", "/v1/events")[2]["items"]))), 2 if "user.created" in self.events(relay) else 1)
+        self.assertEqual(set(self.events(relay)), {"build.finished", "user.created"})
 
 
 if __name__ == "__main__":

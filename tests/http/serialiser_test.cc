@@ -103,6 +103,9 @@ TEST(Serialiser, WritesARequestHead) {
                       {});
   EXPECT_EQ(out, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(read_whole(out).requests.size(), 1);
+  out.clear();
+  append_request_head(out, {.method = "HEAD", .target = "/", .authority = "a"}, {});
+  EXPECT_EQ(out, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
 TEST(SerialiserDeathTest, NeverWritesALineThatNobodyMeant) {
