@@ -3,6 +3,7 @@
 Each start either serves, or ends with one line that says why and what to do; nothing acknowledged is lost by either.
 """
 
+import json
 import os
 import pathlib
 import random
@@ -10,6 +11,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tarfile
 import time
 import unittest
 
@@ -314,6 +316,26 @@ class Upgrades(SurroundingsTest):
         store.execute(f"PRAGMA user_version = {version}")
         store.close()
         self.assert_kept(self.place.relay())
+
+    def test_an_upgrade_that_is_killed_at_any_moment(self):
+        """The first start of a newer version on what an older one wrote."""
+        formats = pathlib.Path(__file__).parent / "formats"
+        with tarfile.open(formats / "2026-11.tar.xz") as packed:
+            packed.extractall(self.place.path)
+        expected = json.loads((formats / "2026-11.json").read_text())["said"]
+        forever = ("--set", "journal.retention_age=87600h")
+        generator = random.Random(11)
+        for _ in range(15):
+            child = subprocess.Popen([str(harness.RINGPOST), "serve", "--data-dir", str(self.place.path / "data"), "--listen", "127.0.0.1:0",
+                                      *forever], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(generator.uniform(0, 0.06))
+            child.kill()
+            child.wait()
+        relay = self.place.relay(*forever)
+        found = relay.request("GET", "/v1/events?limit=200")[2]["items"]
+        self.assertEqual({event["id"] for event in found}, {event["id"] for event in expected["events"]})
+        hooks = relay.request("GET", "/v1/webhooks?limit=200")[2]["items"]
+        self.assertEqual({hook["id"] for hook in hooks}, {hook["id"] for hook in expected["webhooks"]})
 
     def test_a_program_that_is_replaced_while_it_runs(self):
         """A package that is unpacked and not yet configured: the old process serves on, and restarts as the new one."""
