@@ -105,8 +105,8 @@ class Tracing(unittest.TestCase):
         relay.wait_until_settled()
         self.wait_until(lambda: len(self.spans()) == 3)
         # Which of accept and attempt comes first is not promised.
-        accept = next(span for span in self.spans() if span["name"] != "POST")
-        first, second = (span for span in self.spans() if span["name"] == "POST")
+        accept = next(span for span in self.spans() if span["name"] == "accept")
+        first, second = (span for span in self.spans() if span["name"] != "accept")
         for attempt in (first, second):
             self.assertEqual((attempt["traceId"], attempt["parentSpanId"]), (accept["traceId"], accept["spanId"]))
         self.assertNotEqual(first["spanId"], second["spanId"])
