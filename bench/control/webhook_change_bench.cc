@@ -44,6 +44,7 @@ class NoJournals final : public JournalAccess {
                                        const journal::VisitEvent&) override {
     return Error{Errc::not_found};
   }
+  Result<WallTime> created_at(uint32_t, uint32_t) override { return Error{Errc::not_found}; }
   std::vector<Segment> segments() const override { return {}; }
   uint32_t oldest(uint32_t) const override { return 0; }
   void want(uint32_t) override {}
