@@ -103,7 +103,7 @@ void Connection::read(Bytes bytes) {
 Connection::HeadVerdict Connection::judge_head(bool body_is_here) {
   const http::Request& head = parser_->request();
   form_ = {.http_1_0 = parser_->http_1_0(), .head_only = head.method == "HEAD"};
-  if (const auto problem = server_.object_to_browser(head, stream_.peer())) {
+  if (const auto problem = server_.object_to_browser(head, tls_, stream_.peer())) {
     refuse(*problem);
     return HeadVerdict::refused;
   }

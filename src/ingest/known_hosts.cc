@@ -30,11 +30,14 @@ bool changes_something(std::string_view method) {
 }
 
 /// Whether the site that an Origin header names is where the request went.
-bool is_own(std::string_view origin, std::string_view host, std::string_view public_url) {
+bool is_own(std::string_view origin, std::string_view host, std::string_view public_url, bool tls) {
   if (!public_url.empty() && http::equal_ignoring_case(origin, public_url)) return true;
-  const size_t scheme = origin.find("://");
-  return scheme != std::string_view::npos &&
-         http::equal_ignoring_case(origin.substr(scheme + 3), host);
+  const size_t end = origin.find("://");
+  if (end == std::string_view::npos) return false;
+  const std::string_view scheme = origin.substr(0, end);
+  const bool fits = http::equal_ignoring_case(scheme, "https") ||
+                    (!tls && http::equal_ignoring_case(scheme, "http"));
+  return fits && http::equal_ignoring_case(origin.substr(end + 3), host);
 }
 
 }  // namespace
@@ -62,8 +65,8 @@ http::Problem unknown_host(std::string_view host) {
           .member = "Host"};
 }
 
-std::optional<http::Problem> object_to_site(const http::Request& head,
-                                            std::string_view public_url) {
+std::optional<http::Problem> object_to_site(const http::Request& head, std::string_view public_url,
+                                            bool tls) {
   if (!changes_something(head.method)) return std::nullopt;
   std::string_view host;
   std::string_view site;
@@ -74,7 +77,7 @@ std::optional<http::Problem> object_to_site(const http::Request& head,
     if (http::equal_ignoring_case(header.name, "Sec-Fetch-Site")) site = header.value;
   }
   const bool foreign =
-      origin != nullptr ? !is_own(*origin, host, public_url) : site == "cross-site";
+      origin != nullptr ? !is_own(*origin, host, public_url, tls) : site == "cross-site";
   if (!foreign) return std::nullopt;
   return http::Problem{
       .status = 403,

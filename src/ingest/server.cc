@@ -167,10 +167,10 @@ Connection* Server::find(http::RequestHandle handle) const {
 }
 
 /// What speaks against a request that a browser may have been made to send.
-std::optional<http::Problem> Server::object_to_browser(const http::Request& head,
+std::optional<http::Problem> Server::object_to_browser(const http::Request& head, bool tls,
                                                        const io::Address& peer) {
   const std::shared_ptr<const KnownHosts>& hosts = limits_.hosts;
-  if (hosts == nullptr) return object_to_site(head, {});
+  if (hosts == nullptr) return object_to_site(head, {}, tls);
   if (peer.family != io::Address::Family::unix_path) {
     const std::string_view host = head.header("host");
     if (accepted_by_ != hosts || accepted_host_ != host) {
@@ -179,7 +179,7 @@ std::optional<http::Problem> Server::object_to_browser(const http::Request& head
       accepted_by_ = hosts;
     }
   }
-  return object_to_site(head, hosts->public_url());
+  return object_to_site(head, hosts->public_url(), tls);
 }
 
 void Server::answer(http::RequestHandle handle, const http::Response& response) {

@@ -118,7 +118,7 @@ class Server final : public Answers {
   Connection& take_connection();
   void release(Connection& connection);
   Connection* find(http::RequestHandle handle) const;
-  std::optional<http::Problem> object_to_browser(const http::Request& head,
+  std::optional<http::Problem> object_to_browser(const http::Request& head, bool tls,
                                                  const io::Address& peer);
 
   // Constant.

@@ -38,12 +38,13 @@ TEST(UnknownHost, NamesTheKeyThatWouldChangeIt) {
 
 using Headers = std::vector<http::Header>;
 
-std::string blamed(const std::string& method, Headers headers, std::string_view public_url = "") {
+std::string blamed(const std::string& method, Headers headers, std::string_view public_url = "",
+                   bool tls = false) {
   headers.insert(headers.begin(), {"Host", "relay:8420"});
   http::Request request;
   request.method = method;
   request.headers = std::move(headers);
-  const auto problem = object_to_site(request, public_url);
+  const auto problem = object_to_site(request, public_url, tls);
   if (!problem) return "(taken)";
   EXPECT_EQ(problem->status, 403);
   return problem->member;
@@ -72,6 +73,15 @@ TEST(ForeignSite, IsNotTheRelaysPublicUrl) {
   EXPECT_EQ(blamed("POST", {{"Origin", "https://hooks.example.org.evil.example"}},
                    "https://hooks.example.org"),
             "Origin");
+}
+
+// Goal: who can write what a page without TLS says changes nothing over TLS.
+TEST(ForeignSite, IsAPageWithoutTlsForAListenerWithIt) {
+  EXPECT_EQ(blamed("POST", {{"Origin", "http://relay:8420"}}, "", true), "Origin");
+  EXPECT_EQ(blamed("POST", {{"Origin", "HTTP://relay:8420"}}, "", true), "Origin");
+  EXPECT_EQ(blamed("POST", {{"Origin", "https://relay:8420"}}, "", true), "(taken)");
+  EXPECT_EQ(blamed("POST", {{"Origin", "https://relay:8420"}}), "(taken)") << "by way of a proxy";
+  EXPECT_EQ(blamed("POST", {{"Origin", "ftp://relay:8420"}}), "Origin");
 }
 
 TEST(ForeignSite, MayRead) {
