@@ -53,6 +53,16 @@ std::vector<std::string> names_of_options(const CLI::App& command) {
   return names;
 }
 
+/// @param unknown  of the command, with its dashes; they are no letters that were meant.
+std::string hint_of_option(const CLI::App& command, std::string_view unknown) {
+  const std::string_view name =
+      unknown.substr(std::min(unknown.find_first_not_of('-'), unknown.size()));
+  const auto meant = meant_word(names_of_options(command), name);
+  if (!meant) return "";
+  if (*meant == name) return " here: it stands behind the command";
+  return "; did you mean " + in_quotes("--" + *meant) + "?";
+}
+
 /// Words that belong to nothing, in their order; an option goes before all else, since what follows
 /// it may be its value.
 std::optional<std::string> unexpected_word(const Chosen& chosen, const CLI::App& program) {
@@ -61,11 +71,8 @@ std::optional<std::string> unexpected_word(const Chosen& chosen, const CLI::App&
   const auto option = std::ranges::find_if(
       words, [](const std::string& word) { return word.size() > 1 && word.front() == '-'; });
   if (option != words.end()) {
-    const std::string_view whole = std::string_view{*option}.substr(0, option->find('='));
-    const std::string_view name =
-        whole.substr(std::min(whole.find_first_not_of('-'), whole.size()));
-    return "there is no option " + in_quotes(*option) +
-           hint(names_of_options(*chosen.command), name, "--");
+    const std::string name = option->substr(0, option->find('='));
+    return "there is no option " + in_quotes(*option) + hint_of_option(*chosen.command, name);
   }
   const std::string& word = words.front();
   if (chosen.command->get_require_subcommand_min() == 0) {
@@ -146,6 +153,30 @@ std::string problem_of(const Chosen& chosen, const CLI::App& program,
   return wrong_value(error.what());
 }
 
+/// Nullptr: it has none of this name.
+const CLI::App* subcommand_of(const CLI::App& command, const std::string& name) {
+  const auto found = command.get_subcommands(
+      [&](const CLI::App* subcommand) { return subcommand->get_name() == name; });
+  return found.empty() ? nullptr : found.front();
+}
+
+/// `help COMMAND` and `GROUP help` as `--help`. What is no command stays, to be refused.
+void take_help(const CLI::App& program, std::vector<std::string>& words) {
+  bool asked = !words.empty() && words.front() == "help";
+  if (asked) words.erase(words.begin());
+  const CLI::App* command = &program;
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    if (command->get_require_subcommand_min() > 0 && *word == "help") {
+      asked = true;
+      words.erase(word);
+      break;
+    }
+    command = subcommand_of(*command, *word);
+    if (command == nullptr) return;
+  }
+  if (asked) words.emplace_back("--help");
+}
+
 }  // namespace
 
 void parse(CLI::App& program, int argc, const char* const* argv) {
@@ -153,10 +184,7 @@ void parse(CLI::App& program, int argc, const char* const* argv) {
 }
 
 void parse(CLI::App& program, std::vector<std::string> words) {
-  if (!words.empty() && words.front() == "help") {
-    words.erase(words.begin());
-    words.emplace_back("--help");
-  }
+  take_help(program, words);
   std::ranges::reverse(words);  // As the library wants them.
   program.parse(std::move(words));
 }

@@ -46,6 +46,38 @@ TEST(Usage, NamesWhatWasProbablyMeant) {
             "there is no option \"--urls=x\"; did you mean \"--url\"? (program add --help)");
 }
 
+TEST(Usage, AnOptionBeforeItsCommandIsToStandBehindIt) {
+  EXPECT_EQ(said_of("--url x add"),
+            "there is no option \"--url\" here: it stands behind the command (program add --help)");
+  EXPECT_EQ(said_of("add --coun 2"),
+            "there is no option \"--coun\"; did you mean \"--count\"? (program add --help)");
+  EXPECT_EQ(said_of("add --lr x"), "there is no option \"--lr\" (program add --help)");
+}
+
+TEST(Usage, HelpOfWhatIsNoCommandSaysSo) {
+  CLI::App app{"", "program"};
+  app.require_subcommand(1);
+  CLI::App* group = app.add_subcommand("user", "");
+  group->require_subcommand(1);
+  group->add_subcommand("show", "")->add_option("FILE", "");
+  const auto said = [&](std::vector<std::string> words) -> std::string {
+    try {
+      parse(app, std::move(words));
+    } catch (const CLI::CallForHelp&) {
+      return "help";
+    } catch (const CLI::ParseError& error) {
+      return explain_usage(app, error);
+    }
+    return "fine";
+  };
+  EXPECT_EQ(said({"help", "usr"}),
+            "there is no command \"usr\"; did you mean \"user\"? (program --help)");
+  EXPECT_EQ(said({"help", "user", "sow"}),
+            "there is no command \"sow\"; did you mean \"show\"? (program user --help)");
+  EXPECT_EQ(said({"user", "help"}), "help");
+  EXPECT_EQ(said({"help", "user", "show"}), "help");
+}
+
 TEST(Usage, HelpIsACommand) {
   CLI::App app{"", "program"};
   CLI::App* add = app.add_subcommand("add", "");
