@@ -51,11 +51,19 @@ std::optional<std::chrono::seconds> pause_of(const Answer& answer) {
   return std::clamp(*pause, std::chrono::seconds{1}, std::chrono::seconds{1'000'000});
 }
 
+/// As the relay sees it: it skips blank lines.
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
 class Sender {
  public:
-  /// @param spool  empty: none.
-  Sender(Session& session, std::chrono::milliseconds wait_max, const std::string& spool)
-      : session_(session), wait_max_(wait_max) {
+  /// @param spool        empty: none.
+  /// @param best_effort  what can be no event goes into the spool all the same: the relay sets it
+  ///                     aside, where somebody can mend it.
+  Sender(Session& session, std::chrono::milliseconds wait_max, const std::string& spool,
+         bool best_effort)
+      : session_(session), wait_max_(wait_max), best_effort_(best_effort) {
     if (!spool.empty()) spool_.emplace(spool);
   }
 
@@ -73,12 +81,16 @@ class Sender {
   /// Requests that were accepted, or went into the spool.
   uint64_t batches() const { return batches_; }
 
+  /// After what failed.
+  int failure_code() const { return no_event_ ? exit_refused : session_.failure_code(); }
+
   /// Prints what became of it all.
   void report() const;
 
  private:
   std::optional<Answer> ask(const Batch& batch);
   bool keep(const Batch& batch);
+  bool holds_events(const Batch& batch);
   void report_cut(size_t lines) const;
   /// @returns the text up to the end of the first batch that has more than blank lines.
   Usable<std::string> beginning_of(LineInput& input, size_t batch_events_max);
@@ -93,7 +105,9 @@ class Sender {
   uint64_t unmatched_ = 0;
   std::string organization_;
   std::optional<Spool> spool_;
-  bool away_ = false;  ///< The relay: what is sent goes into the spool, if there is one.
+  const bool best_effort_;
+  bool no_event_ = false;  ///< Something cannot be one, and was not kept.
+  bool away_ = false;      ///< The relay: what is sent goes into the spool, if there is one.
   uint64_t files_kept_ = 0;
 };
 
@@ -120,7 +134,32 @@ std::optional<Answer> Sender::ask(const Batch& batch) {
   }
 }
 
+/// @returns false after printing what can be no event, if that is not to be kept.
+bool Sender::holds_events(const Batch& batch) {
+  const bool is_one = batch.content_type == std::string_view{"application/json"};
+  std::string_view left = batch.body;
+  for (uint64_t line = batch.lines_before + 1; !left.empty(); ++line) {
+    const size_t size = is_one ? left.size() : std::min(left.find('\n'), left.size());
+    const std::string_view event = left.substr(0, size);
+    left.remove_prefix(std::min(size + 1, left.size()));
+    if (is_blank(event)) continue;
+    const std::string objection = object_to_event(event);
+    if (objection.empty()) continue;
+    const std::string what =
+        (is_one ? "the input" : "line " + grouped(line)) + " is no event: it " + objection;
+    no_event_ = !best_effort_;
+    std::fprintf(stderr, "ringpost: %s; %s\n", what.c_str(),
+                 best_effort_
+                     ? "the relay will set the file with it aside (bad/)"
+                     : (is_one ? "it was not kept for the relay"
+                               : "its batch was not kept for the relay, nor what follows"));
+    return best_effort_;
+  }
+  return true;
+}
+
 bool Sender::keep(const Batch& batch) {
+  if (!holds_events(batch)) return false;
   const std::string problem = spool_->keep(batch.body);
   if (!problem.empty()) {
     std::fprintf(stderr, "ringpost: the events are lost: %s\n", shown(problem).c_str());
@@ -179,13 +218,9 @@ void Sender::report() const {
                shown(organization_).c_str());
 }
 
-/// As the relay sees it: it skips blank lines.
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
-
 /// @param lines  of the batch that was not accepted, or whose answer did not come.
 void Sender::report_cut(size_t lines) const {
+  if (no_event_) return;  // That was said.
   if (session_.failure_code() == exit_unreachable) {
     std::fprintf(stderr,
                  "ringpost: whether lines %s to %s were accepted is not known, and nothing after "
@@ -243,14 +278,14 @@ int Sender::post_input(LineInput& input, size_t batch_events_max) {
   auto read = beginning_of(input, batch_events_max);
   if (const auto* text = std::get_if<std::string>(&read); text != nullptr && input.at_end()) {
     if (is_json(*text)) {
-      return post_event(*text) ? 0 : session_.failure_code();
+      return post_event(*text) ? 0 : failure_code();
     }
   }
   while (true) {
     if (const auto* problem = std::get_if<UsageProblem>(&read)) return report_usage(*problem);
     const auto& text = std::get<std::string>(read);
     if (is_blank(text) && input.at_end()) return 0;
-    if (!post_lines(text, batch_events_max)) return session_.failure_code();
+    if (!post_lines(text, batch_events_max)) return failure_code();
     read = input.take(batch_events_max, batch_bytes_max);
   }
 }
@@ -292,9 +327,9 @@ int send(Session& session, const SendOptions& options) {
   if (const auto* problem = std::get_if<UsageProblem>(&input)) return report_usage(*problem);
 
   if (options.wait_given) session.wait_until_ready(wait_max);
-  Sender sender(session, wait_max, options.spool);
+  Sender sender(session, wait_max, options.spool, options.best_effort);
   if (described) {
-    if (!sender.post_event(std::get<std::string>(event))) return session.failure_code();
+    if (!sender.post_event(std::get<std::string>(event))) return sender.failure_code();
   } else {
     auto& lines = *std::get<std::unique_ptr<LineInput>>(input);
     if (const int code = sender.post_input(lines, options.batch); code != 0) return code;
@@ -326,7 +361,9 @@ constexpr const char* notes =
     "or "
     "5xx) are written to files in a drop directory of the relay, which takes them from there "
     "([[source]] of its configuration). Events without an id get one, so that none is taken twice. "
-    "Then the exit code is 0, too.\n"
+    "Then the exit code is 0, too. What can be no event (no JSON object, no type or source) is "
+    "not kept, nor what follows: its line is named, and the exit code is 1. With --best-effort it "
+    "is kept after a warning, and the relay sets it aside.\n"
     "\n"
     "  ringpost send --type build/finished --source app/c0ffee --data '{\"build_number\":128}'\n"
     "  ringpost send events.ndjson\n"

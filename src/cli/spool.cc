@@ -2,6 +2,7 @@
 
 #include "cli/json.h"
 #include "crypto/random.h"
+#include "json/fault.h"
 
 #include <simdjson.h>
 
@@ -72,6 +73,24 @@ std::string Spool::keep(std::string_view events) {
   if (problem.empty() && !make_durable(place)) problem = cannot_write(place);
   if (!problem.empty()) unlink(hidden.c_str());
   return problem;
+}
+
+std::string object_to_event(std::string_view text) {
+  constexpr uint32_t levels_max = 1024;
+  if (const auto fault = json::find_fault(text, levels_max)) {
+    return "is no JSON: " + std::string{fault->what};
+  }
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  if (!parse_json(text, parser, root) || !root.is_object()) return "is no JSON object";
+  if (root["context"].error() == simdjson::SUCCESS) return {};  // CDEvents have their type there.
+  for (const char* member : {"type", "source"}) {
+    std::string_view value;
+    if (root[member].get(value) != simdjson::SUCCESS || value.empty()) {
+      return "has no \"" + std::string{member} + '"';
+    }
+  }
+  return {};
 }
 
 std::string with_id(std::string_view event) {

@@ -162,6 +162,26 @@ class Spool(DropTest):
         self.assertEqual(relay.status()["totals"]["events_accepted"], 27)
         self.assertEqual(os.listdir(self.drop / "bad"), [])
 
+    def test_what_can_be_no_event_is_not_kept(self):
+        nobody = f"http://127.0.0.1:{harness.free_port()}"
+        environment = dict(os.environ, RINGPOST_URL=nobody, RINGPOST_TOKEN="none")
+
+        def strict(text):
+            return subprocess.run([harness.RINGPOST, "send", "--spool", self.drop, "--batch", "2", "--wait", "0s"], input=text,
+                                  capture_output=True, text=True, timeout=60, env=environment)
+
+        done = strict("\n".join([EVENT % 1, EVENT % 2, EVENT % 3, "rubbish", EVENT % 5]) + "\n")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("line 4 is no event: it is no JSON", done.stderr)
+        self.assertEqual(len(os.listdir(self.drop / "new")), 1, "the batch before it is kept")
+        done = strict('{"source": "s"}')
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn('it has no "type"', done.stderr)
+        done = self.send(nobody, "--wait", "0s", input=EVENT % 6 + "\nrubbish\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("line 2 is no event", done.stderr)
+        self.assertEqual(len(os.listdir(self.drop / "new")), 2)
+
     def test_a_relay_that_takes_them_leaves_the_directory_empty(self):
         relay = self.relay()
         done = self.send(f"http://127.0.0.1:{relay.port}", token=relay.token, input=EVENT % 1 + "\n" + EVENT % 2 + "\n")
