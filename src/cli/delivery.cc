@@ -4,6 +4,7 @@
 #include "cli/time_range.h"
 #include "cli/view.h"
 #include "cli/webhook_body.h"
+#include "index/format.h"
 
 #include <chrono>
 #include <cstdio>
@@ -146,6 +147,15 @@ int follow_delivery(Session& session, const std::string& id, const std::string& 
   return exit_refused;
 }
 
+/// Those of an attempt that has ended.
+std::vector<std::string> error_codes() {
+  std::vector<std::string> codes;
+  for (uint8_t code = 0; code <= static_cast<uint8_t>(index::last_error); ++code) {
+    codes.emplace_back(name(static_cast<Errc>(code)));
+  }
+  return codes;
+}
+
 void add_result_filter(CLI::App& command, DeliveryFilter& filter,
                        const std::vector<std::string>& statuses) {
   command.add_option("--source", filter.source, "Only of events from this source, exactly")
@@ -159,9 +169,7 @@ void add_result_filter(CLI::App& command, DeliveryFilter& filter,
               .add_option("--error", filter.error,
                           "Only if the last attempt that ended failed with this error")
               ->type_name("CODE"),
-          {"bad_status", "timed_out", "refused", "reset", "closed", "name_unresolved",
-           "name_timed_out", "tls_failed", "certificate_invalid", "destination_denied",
-           "not_renderable", "unreachable", "malformed", "origin_refused"});
+          error_codes());
   command
       .add_option("--response-status", filter.response_status,
                   "Only if the last answer had this HTTP status: 503, or 5xx for a class")

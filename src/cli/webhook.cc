@@ -123,6 +123,12 @@ int rotate_secret(Session& session, const std::string& id, const RotationOptions
                       request);
 }
 
+/// Where its requests go.
+std::string place_of(simdjson::dom::element webhook) {
+  const std::string url = text_of(webhook, "/url");
+  return text_of(webhook, "/listener") == "true" ? url + " (ringpost listen)" : url;
+}
+
 int list(Session& session, const WebhookOptions& options) {
   if (options.sources.size() + options.apps.size() + options.pipelines.size() > 1) {
     return report_usage({"give one of --source, --app and --pipeline"});
@@ -134,9 +140,9 @@ int list(Session& session, const WebhookOptions& options) {
   Table table({"ID", "STATE", "DIALECT", "URL", "SOURCES", "EVENTS", "FILTER"});
   const bool done =
       session.for_each_item(with_query("/v1/webhooks", {{"source", source}}), {}, [&](auto item) {
-        table.add({text_of(item, "/id"), state_of(item), text_of(item, "/dialect"),
-                   text_of(item, "/url"), short_list_of(item, "/sources"),
-                   short_list_of(item, "/events"), filter_of(item)});
+        table.add({text_of(item, "/id"), state_of(item), text_of(item, "/dialect"), place_of(item),
+                   short_list_of(item, "/sources"), short_list_of(item, "/events"),
+                   filter_of(item)});
       });
   if (!done) return session.failure_code();
   session.print(table, source.empty()
