@@ -146,7 +146,7 @@ bool Sender::holds_events(const Batch& batch) {
     const std::string objection = object_to_event(event);
     if (objection.empty()) continue;
     const std::string what =
-        (is_one ? "the input" : "line " + grouped(line)) + " is no event: it " + objection;
+        (is_one ? "the input" : "line " + grouped(line)) + " is not an event: it " + objection;
     no_event_ = !best_effort_;
     std::fprintf(stderr, "ringpost: %s; %s\n", what.c_str(),
                  best_effort_

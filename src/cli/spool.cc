@@ -78,11 +78,11 @@ std::string Spool::keep(std::string_view events) {
 std::string object_to_event(std::string_view text) {
   constexpr uint32_t levels_max = 1024;
   if (const auto fault = json::find_fault(text, levels_max)) {
-    return "is no JSON: " + std::string{fault->what};
+    return "is not JSON: " + std::string{fault->what};
   }
   simdjson::dom::parser parser;
   simdjson::dom::element root;
-  if (!parse_json(text, parser, root) || !root.is_object()) return "is no JSON object";
+  if (!parse_json(text, parser, root) || !root.is_object()) return "is not a JSON object";
   if (root["context"].error() == simdjson::SUCCESS) return {};  // CDEvents have their type there.
   for (const char* member : {"type", "source"}) {
     std::string_view value;

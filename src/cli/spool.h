@@ -23,7 +23,7 @@ class Spool {
   uint32_t files_ = 0;
 };
 
-/// Why `text` can be no event, whatever relay reads it: `is no JSON: …`. Empty: it may be one.
+/// Why `text` can be no event, whatever relay reads it: `is not JSON: …`. Empty: it may be one.
 std::string object_to_event(std::string_view text);
 
 /// `event` with an id of our own if it is a JSON object without one, so that it can be sent twice.

@@ -59,7 +59,7 @@ std::string hint_of_option(const CLI::App& command, std::string_view unknown) {
       unknown.substr(std::min(unknown.find_first_not_of('-'), unknown.size()));
   const auto meant = meant_word(names_of_options(command), name);
   if (!meant) return "";
-  if (*meant == name) return " here: it stands behind the command";
+  if (*meant == name) return " here: it belongs after the command";
   return "; did you mean " + in_quotes("--" + *meant) + "?";
 }
 

@@ -60,10 +60,11 @@ TEST(Spool, KnowsWhatCanBeNoEvent) {
   EXPECT_EQ(object_to_event(R"({"type":"t","source":"s"})"), "");
   EXPECT_EQ(object_to_event(R"({"specversion":"1.0","type":"t","source":"s","id":"1"})"), "");
   EXPECT_EQ(object_to_event(R"({"context":{"id":"1"},"subject":{}})"), "");
-  EXPECT_EQ(object_to_event(R"(["t"])"), "is no JSON object");
+  EXPECT_EQ(object_to_event(R"(["t"])"), "is not a JSON object");
   EXPECT_EQ(object_to_event(R"({"source":"s"})"), "has no \"type\"");
   EXPECT_EQ(object_to_event(R"({"type":"t","source":7})"), "has no \"source\"");
-  EXPECT_TRUE(object_to_event("rubbish").starts_with("is no JSON: ")) << object_to_event("rubbish");
+  EXPECT_TRUE(object_to_event("rubbish").starts_with("is not JSON: "))
+      << object_to_event("rubbish");
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ TEST(Usage, NamesWhatWasProbablyMeant) {
 
 TEST(Usage, AnOptionBeforeItsCommandIsToStandBehindIt) {
   EXPECT_EQ(said_of("--url x add"),
-            "there is no option \"--url\" here: it stands behind the command (program add --help)");
+            "there is no option \"--url\" here: it belongs after the command (program add --help)");
   EXPECT_EQ(said_of("add --coun 2"),
             "there is no option \"--coun\"; did you mean \"--count\"? (program add --help)");
   EXPECT_EQ(said_of("add --lr x"), "there is no option \"--lr\" (program add --help)");

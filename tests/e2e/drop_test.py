@@ -172,14 +172,14 @@ class Spool(DropTest):
 
         done = strict("\n".join([EVENT % 1, EVENT % 2, EVENT % 3, "rubbish", EVENT % 5]) + "\n")
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("line 4 is no event: it is no JSON", done.stderr)
+        self.assertIn("line 4 is not an event: it is not JSON", done.stderr)
         self.assertEqual(len(os.listdir(self.drop / "new")), 1, "the batch before it is kept")
         done = strict('{"source": "s"}')
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn('it has no "type"', done.stderr)
         done = self.send(nobody, "--wait", "0s", input=EVENT % 6 + "\nrubbish\n")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("line 2 is no event", done.stderr)
+        self.assertIn("line 2 is not an event", done.stderr)
         self.assertEqual(len(os.listdir(self.drop / "new")), 2)
 
     def test_a_relay_that_takes_them_leaves_the_directory_empty(self):
