@@ -30,11 +30,9 @@ std::string in_quotes(std::string_view text) {
   return '"' + printable(text) + '"';
 }
 
-/// @param before  each word of both kinds.
-std::string hint(const std::vector<std::string>& known, std::string_view unknown,
-                 const std::string& before = "") {
+std::string hint(const std::vector<std::string>& known, std::string_view unknown) {
   const auto meant = meant_word(known, unknown);
-  return meant ? "; did you mean " + in_quotes(before + *meant) + "?" : "";
+  return meant ? "; did you mean " + in_quotes(*meant) + "?" : "";
 }
 
 std::vector<std::string> names_of_commands(const CLI::App& command) {

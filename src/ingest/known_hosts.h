@@ -39,8 +39,7 @@ http::Problem unknown_host(std::string_view host);
 /// 403 for a request that would change something and that a browser sent for a page of another
 /// site, as its Origin or Sec-Fetch-Site says; nothing for any other.
 /// @param public_url  as KnownHosts::public_url.
-/// @param tls  the request came over TLS: then a page that came without it is of another site,
-/// since
+/// @param tls  the request came over TLS. Then a page that came without it is of another site:
 ///             whoever is on its way can write what it says. (Without TLS a proxy may have ended
 ///             it, so that pages of both schemes may be the relay's own.)
 std::optional<http::Problem> object_to_site(const http::Request& head, std::string_view public_url,
