@@ -40,7 +40,7 @@ struct IdGroupKey {
   std::string path() const;
 };
 
-/// Makes the file of a group's ids, in steps of at most some 10 ms. Blocking.
+/// Makes the file of a group's ids, in steps of 20 to 100 ms. Blocking.
 class IdGroupWriter {
  public:
   /// @param segments  of the group, those to be covered. @param disk  outlives it.
